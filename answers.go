@@ -1,0 +1,58 @@
+package lectern
+
+import "github.com/lectern-go/lectern/internal/wire"
+
+// How many answers the hub remembers for each member. A client must not have
+// more sends unanswered than that, or it could not learn after a resume what
+// became of them; the library's client keeps to it.
+const (
+	masterAnswers = 256
+	slaveAnswers  = 32
+)
+
+// answers remembers how a member's latest sends were answered, so that one that
+// is sent again after a resume is answered as the first time and has no second
+// effect. Refs rise, so a send whose ref is neither remembered nor higher than
+// all before is one too old to know.
+type answers struct {
+	limit   int
+	highest uint64
+	// kept is a ring once it has grown to limit; next is where to write then.
+	kept []answer
+	next int
+}
+
+// answer is how a send was answered: numbered and queued to so many slaves, or
+// refused.
+type answer struct {
+	ref     uint64
+	seq     uint64
+	slaves  uint64
+	refusal *Error
+}
+
+func (a *answers) add(given answer) {
+	a.highest = given.ref
+	if len(a.kept) < a.limit {
+		a.kept = append(a.kept, given)
+		return
+	}
+	a.kept[a.next] = given
+	a.next = (a.next + 1) % len(a.kept)
+}
+
+func (a *answers) find(ref uint64) (answer, bool) {
+	if ref > a.highest {
+		return answer{}, false
+	}
+	for _, known := range a.kept {
+		if known.ref == ref {
+			return known, true
+		}
+	}
+	return answer{}, false
+}
+
+func (a answer) ack(channel string) *wire.Frame {
+	return &wire.Frame{Type: wire.Ack, Ref: a.ref, Channel: channel, Seq: a.seq, Slaves: a.slaves}
+}

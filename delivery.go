@@ -1,0 +1,224 @@
+package lectern
+
+import (
+	"sync"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// delivery carries out what a Channel decides. The lock makes decisions one at
+// a time; their effects go through one queue, so that every member sees them in
+// the order in which they were decided, and they are carried out after the lock
+// is released: pushing to outboxes, letting go of connections and logging never
+// happen under it.
+//
+// Whoever decides also delivers, unless another goroutine is at it, which then
+// delivers for both. Deciding and delivering share no other state: the audience
+// is the delivery's own and follows the effects.
+type delivery struct {
+	hub *Hub
+
+	mu      sync.Mutex
+	effects []effect
+	spare   []effect
+	// delivering: some goroutine is carrying out effects.
+	delivering bool
+	// room is signalled when the effects have been taken over for delivery.
+	room *sync.Cond
+	// timer wakes the channel at alarm, when something is due.
+	timer *time.Timer
+	alarm time.Time
+
+	// audience holds the attachments of the slaves that are connected. It
+	// belongs to whoever is delivering.
+	audience []*attachment
+}
+
+// effect is one consequence of a decision.
+type effect struct {
+	kind   effectKind
+	to     *attachment
+	packet *packet
+	end    *Error
+	// text and member are a note's.
+	text   string
+	member string
+}
+
+type effectKind uint8
+
+const (
+	// sendOne queues the packet to one member.
+	sendOne effectKind = iota
+	// sendReplay does so beyond the outbox's limits: a replay has its own.
+	sendReplay
+	// sendAll queues the packet to everyone in the audience.
+	sendAll
+	// admit puts an attachment into the audience, dismiss takes it out.
+	admit
+	dismiss
+	// release tells one member that its membership has ended, and closes its
+	// connection unless that holds another.
+	release
+	// releaseAll does so for the whole audience.
+	releaseAll
+	// forget takes the channel off the hub.
+	forget
+	// note tells the log of a change of a member.
+	note
+)
+
+const (
+	// maxUndelivered is how many effects may wait while another goroutine
+	// delivers; who decides more waits until they are taken over.
+	maxUndelivered = 1024
+	// maxRounds is how many times one goroutine takes over the effects of
+	// others before it hands the work to a goroutine of its own, so that no
+	// connection's reader is kept busy for others for ever.
+	maxRounds = 8
+)
+
+// emit appends to what is to be done. The lock is held.
+func (d *delivery) emit(e effect) { d.effects = append(d.effects, e) }
+
+// decide runs a transition under the lock, at a time that is read under it, and
+// after what was due before. Then it sees to it that the effects are delivered.
+func (c *Channel) decide(transition func(now time.Time)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.delivering && len(c.effects) > maxUndelivered {
+		c.room.Wait()
+	}
+	now := time.Now()
+	c.expire(now)
+	transition(now)
+	c.setAlarm(now)
+	if !c.delivering && len(c.effects) > 0 {
+		c.delivering = true
+		c.deliver(maxRounds)
+	}
+}
+
+// deliver carries out the effects until there are none, for at most so many
+// rounds (0: no limit) before it goes on elsewhere. The lock is held, and is
+// released meanwhile.
+func (c *Channel) deliver(rounds int) {
+	for round := 1; len(c.effects) > 0; round++ {
+		if rounds > 0 && round > rounds {
+			c.hub.goroutines.Add(1)
+			go func() {
+				defer c.hub.goroutines.Done()
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.deliver(0)
+			}()
+			return
+		}
+		batch := c.effects
+		c.effects, c.spare = c.spare, nil
+		c.room.Broadcast()
+		c.mu.Unlock()
+		for i := range batch {
+			c.carryOut(&batch[i])
+		}
+		clear(batch)
+		c.mu.Lock()
+		if cap(batch) <= maxUndelivered {
+			c.spare = batch[:0]
+		}
+	}
+	c.delivering = false
+}
+
+// carryOut does what one effect says. The lock is not held.
+func (c *Channel) carryOut(e *effect) {
+	switch e.kind {
+	case sendOne:
+		e.to.session.push(e.packet)
+	case sendReplay:
+		e.to.session.pushReplay(e.packet)
+	case sendAll:
+		for _, a := range c.audience {
+			a.session.push(e.packet)
+		}
+	case admit:
+		e.to.place = len(c.audience)
+		c.audience = append(c.audience, e.to)
+	case dismiss:
+		last := len(c.audience) - 1
+		c.audience[e.to.place] = c.audience[last]
+		c.audience[e.to.place].place = e.to.place
+		c.audience[last] = nil
+		c.audience = c.audience[:last]
+	case release:
+		e.to.session.release(e.to, closedPacket(c.name, e.end), e.end)
+	case releaseAll:
+		packet := closedPacket(c.name, e.end)
+		for _, a := range c.audience {
+			a.session.release(a, packet, e.end)
+		}
+		c.audience = nil
+	case forget:
+		c.hub.remove(c)
+		c.hub.policy.Logger.Info("channel closed", "channel", c.name, "code", string(e.end.Code), "reason", e.end.Text)
+	case note:
+		c.hub.policy.Logger.Info(e.text, "channel", c.name, "member", e.member)
+	}
+}
+
+// setAlarm sets the timer for what is due next. The lock is held. Each time that
+// the timer is started counts as one of the hub's goroutines until it has been
+// stopped or its goroutine has ended.
+func (c *Channel) setAlarm(now time.Time) {
+	due, ok := c.due()
+	if !ok || c.hub.closing.Load() {
+		if c.timer != nil && c.timer.Stop() {
+			c.hub.goroutines.Done()
+		}
+		c.alarm = time.Time{}
+		return
+	}
+	if c.alarm.Equal(due) {
+		return
+	}
+	c.alarm = due
+	c.hub.goroutines.Add(1)
+	if c.timer == nil {
+		c.timer = time.AfterFunc(due.Sub(now), c.ring)
+	} else if c.timer.Reset(due.Sub(now)) {
+		c.hub.goroutines.Done()
+	}
+}
+
+// ring is the timer's goroutine.
+func (c *Channel) ring() {
+	defer c.hub.goroutines.Done()
+	c.decide(func(time.Time) {})
+}
+
+// packet is one frame on its way to any number of receivers, encoded once for
+// each form that one of them speaks. It is encoded by whoever delivers.
+type packet struct {
+	frame  *wire.Frame
+	binary []byte
+	text   []byte
+}
+
+func newPacket(frame *wire.Frame) *packet { return &packet{frame: frame} }
+
+func closedPacket(channel string, end *Error) *packet {
+	return newPacket(&wire.Frame{Type: wire.Closed, Channel: channel, Code: string(end.Code), Reason: end.Text})
+}
+
+// bytes is the frame in one form. The result is shared and must not be changed.
+func (p *packet) bytes(form wire.Form) []byte {
+	encoded := &p.binary
+	if form == wire.Text {
+		encoded = &p.text
+	}
+	if *encoded == nil {
+		*encoded = wire.Append(nil, form, p.frame)
+	}
+	return *encoded
+}

@@ -1,0 +1,149 @@
+package lectern
+
+import (
+	"errors"
+	"net"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// Code is a word of the protocol that says why something was refused or has
+// ended. PROTOCOL.md lists them all.
+type Code string
+
+// Error is a refusal by the hub, or the end of a membership. Compare it with
+// the Err variables below by errors.Is, which looks at the Code alone, or take
+// it out by errors.As for the text.
+type Error struct {
+	Code Code
+	// Text says more, for people. It may come from the other side.
+	Text string
+}
+
+func (e *Error) Error() string {
+	if e.Text == "" {
+		return "lectern: " + string(e.Code)
+	}
+	return "lectern: " + string(e.Code) + ": " + e.Text
+}
+
+// Is reports whether target is an Error with the same code, or net.ErrClosed
+// where the code says that a membership has ended.
+func (e *Error) Is(target error) bool {
+	if target == net.ErrClosed {
+		return e.ends()
+	}
+	other, ok := target.(*Error)
+	return ok && other.Code == e.Code
+}
+
+// Refusals: the operation was refused and changed nothing.
+var (
+	// ErrBadFrame: a frame could not be understood, or made no sense there.
+	ErrBadFrame = &Error{Code: "bad_frame"}
+	// ErrUnsupported: this side does not know the type of frame.
+	ErrUnsupported = &Error{Code: "unsupported"}
+	// ErrTooLarge: the payload is over Policy.MaxMessage.
+	ErrTooLarge = &Error{Code: "too_large"}
+	// ErrRateLimited: the connection sends faster than it may.
+	ErrRateLimited = &Error{Code: "rate_limited"}
+	// ErrUnauthorized: Policy.Authorize refused (rule 1 for a create).
+	ErrUnauthorized = &Error{Code: "unauthorized"}
+	// ErrForbidden: the member's role does not allow it, for instance a
+	// slave's message with an address (rule 5).
+	ErrForbidden = &Error{Code: "forbidden"}
+	// ErrNoSuchChannel: no master has created the channel (rule 2).
+	ErrNoSuchChannel = &Error{Code: "no_such_channel"}
+	// ErrChannelExists: the channel has its master already (rule 7).
+	ErrChannelExists = &Error{Code: "channel_exists"}
+	// ErrWrongMaster: the channel's master is not the one that the join
+	// expects (rule 2).
+	ErrWrongMaster = &Error{Code: "wrong_master"}
+	// ErrNameTaken: another member of the channel has this username.
+	ErrNameTaken = &Error{Code: "name_taken"}
+	// ErrBadName: a channel's name or a username is not one to 128 bytes of
+	// printable UTF-8 without a space at either end.
+	ErrBadName = &Error{Code: "bad_name"}
+	// ErrBanned: the master has banned this username from the channel.
+	ErrBanned = &Error{Code: "banned"}
+	// ErrChannelFull: the channel holds Policy.MaxSlaves.
+	ErrChannelFull = &Error{Code: "channel_full"}
+	// ErrTooManyChannels: the hub holds Policy.MaxChannels, or the connection
+	// Policy.MaxChannelsPerConn.
+	ErrTooManyChannels = &Error{Code: "too_many_channels"}
+	// ErrNotAMember: this connection holds no membership of the channel.
+	ErrNotAMember = &Error{Code: "not_a_member"}
+	// ErrNoSuchSlave: the channel has no slave of that name (rule 6).
+	ErrNoSuchSlave = &Error{Code: "no_such_slave"}
+	// ErrBusy: the master cannot take more messages at present. Nothing was
+	// delivered; trying again later makes sense.
+	ErrBusy = &Error{Code: "busy"}
+	// ErrResumeFailed: there is no membership with that name and secret any
+	// more. It is also the end of a membership whose client was away for too
+	// long.
+	ErrResumeFailed = &Error{Code: "resume_failed"}
+	// ErrShuttingDown: the hub takes on nothing new.
+	ErrShuttingDown = &Error{Code: "shutting_down"}
+)
+
+// Ends: the membership is over. Each also matches net.ErrClosed.
+var (
+	// ErrMasterLeft: the master closed the channel.
+	ErrMasterLeft = &Error{Code: "master_left"}
+	// ErrMasterDown: the master was away for longer than the master timeout,
+	// or this side could not reach the hub for as long (rule 3).
+	ErrMasterDown = &Error{Code: "master_down"}
+	// ErrKicked: the master removed this slave.
+	ErrKicked = &Error{Code: "kicked"}
+	// ErrChannelClosed: the service closed the channel.
+	ErrChannelClosed = &Error{Code: "channel_closed"}
+	// ErrLeft: this side left.
+	ErrLeft = &Error{Code: "left"}
+	// ErrReplaced: a newer connection, with the membership's resume secret, has
+	// taken it over.
+	ErrReplaced = &Error{Code: "replaced"}
+	// ErrShutdown: the hub has shut down.
+	ErrShutdown = &Error{Code: "shutdown"}
+)
+
+// ErrSendUnknown is matched by the error of a Send or Broadcast that was given
+// up (its context ended, or the membership did) after the message had been
+// written and before the hub's answer came. The message may have been accepted
+// or not. The error matches its cause too.
+var ErrSendUnknown = errors.New("lectern: the message may have been accepted or not")
+
+// closeCodes gives the ends of memberships and of connections their numbers.
+var closeCodes = map[Code]transport.Code{
+	ErrMasterLeft.Code:    transport.MasterLeft,
+	ErrMasterDown.Code:    transport.MasterDown,
+	ErrKicked.Code:        transport.Kicked,
+	ErrChannelClosed.Code: transport.ChannelClosed,
+	ErrLeft.Code:          transport.Left,
+	ErrReplaced.Code:      transport.Replaced,
+	ErrShutdown.Code:      transport.Shutdown,
+}
+
+// ends reports whether the code tells the end of a membership.
+func (e *Error) ends() bool {
+	_, ok := closeCodes[e.Code]
+	return ok || e.Code == ErrResumeFailed.Code
+}
+
+// closeReason is the reason for closing a connection that held nothing but the
+// membership that ended so.
+func (e *Error) closeReason() transport.Reason {
+	return transport.Reason{Code: closeCodes[e.Code], Text: e.Text}
+}
+
+// with is the error with a text of its own. The sentinel stays as it is.
+func (e *Error) with(text string) *Error { return &Error{Code: e.Code, Text: text} }
+
+// asRefusal turns any error into what may be told to the peer: an *Error is
+// meant for it, anything else stays within and becomes the fallback.
+func asRefusal(err error, fallback *Error) *Error {
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return fallback
+}

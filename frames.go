@@ -1,0 +1,98 @@
+package lectern
+
+import (
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// The frames by which a channel tells its members what has been decided, and
+// the effects that carry them. All are called with the channel's lock held.
+
+func (c *Channel) createdFrame(ref uint64) *wire.Frame {
+	return &wire.Frame{
+		Type: wire.Created, Ref: ref, Channel: c.name, Username: c.master.name, Secret: c.master.secret.text(),
+		Epoch: c.master.epoch, MasterTimeout: milliseconds(c.timeout), HasMasterTimeout: true,
+	}
+}
+
+func (c *Channel) joinedFrame(m *member, ref uint64) *wire.Frame {
+	return &wire.Frame{
+		Type: wire.Joined, Ref: ref, Channel: c.name, Username: m.name, Secret: m.secret.text(),
+		Master:        wire.Member{Username: c.master.name, State: c.master.state},
+		MasterTimeout: milliseconds(c.timeout), HasMasterTimeout: true,
+	}
+}
+
+func (c *Channel) messageFrame(from string, seq uint64, msg message) *wire.Frame {
+	frame := &wire.Frame{
+		Type: wire.Message, Channel: c.name, From: from, Seq: seq,
+		Reply: msg.replyTo, Payload: msg.payload,
+	}
+	if msg.asks {
+		frame.Request = seq
+	}
+	return frame
+}
+
+// masterFrame tells the slaves how their master is.
+func (c *Channel) masterFrame(now time.Time) *wire.Frame {
+	frame := &wire.Frame{
+		Type: wire.Presence, Channel: c.name, Username: c.master.name, Role: wire.Master, State: c.master.state,
+	}
+	frame.Timeout, frame.HasTimeout = c.timeLeft(now)
+	return frame
+}
+
+// slaveFrame tells the master how one of its slaves is.
+func (c *Channel) slaveFrame(m *member, reason string) *wire.Frame {
+	return &wire.Frame{
+		Type: wire.Presence, Channel: c.name, Username: m.name, Role: wire.Slave, State: m.state, Reason: reason,
+	}
+}
+
+// timeLeft is how long a master that is away still has.
+func (c *Channel) timeLeft(now time.Time) (uint64, bool) {
+	if c.master.state != wire.StateAway {
+		return 0, false
+	}
+	return milliseconds(c.master.deadline.Sub(now)), true
+}
+
+// milliseconds rounds up, so that nobody is told that a time ends before it does.
+func milliseconds(d time.Duration) uint64 {
+	if d <= 0 {
+		return 0
+	}
+	return uint64((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// tell sends a frame to one member.
+func (c *Channel) tell(a *attachment, frame *wire.Frame) {
+	c.emit(effect{kind: sendOne, to: a, packet: newPacket(frame)})
+}
+
+// tellAll sends a frame to every slave that is connected.
+func (c *Channel) tellAll(frame *wire.Frame) {
+	c.emit(effect{kind: sendAll, packet: newPacket(frame)})
+}
+
+// tellMaster sends a frame to the master, if it is connected. One that comes
+// back later gets the roster instead.
+func (c *Channel) tellMaster(frame *wire.Frame) {
+	if c.master.at != nil {
+		c.tell(c.master.at, frame)
+	}
+}
+
+// acknowledge answers an operation that has no answer of its own.
+func (c *Channel) acknowledge(a *attachment, ref uint64) {
+	if ref != 0 {
+		c.tell(a, &wire.Frame{Type: wire.Ack, Ref: ref, Channel: c.name})
+	}
+}
+
+// note has the log told of a change of a member.
+func (c *Channel) note(text string, m *member) {
+	c.emit(effect{kind: note, text: text, member: m.name})
+}

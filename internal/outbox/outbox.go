@@ -1,0 +1,235 @@
+// Package outbox is the bounded queue of what waits to be written on one
+// connection, and its writer: a goroutine that exists only while there is
+// something to write.
+package outbox
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+var (
+	// ErrFull is the error of a Push that would exceed the limits.
+	ErrFull = errors.New("outbox: full")
+	// ErrClosed is the error of a Push after Close or Abort, or after a write
+	// has failed.
+	ErrClosed = errors.New("outbox: closed")
+)
+
+// Limits bound a Queue.
+type Limits struct {
+	// Messages and Bytes bound what waits, the batch that is being written
+	// excepted. A message into an empty queue is always taken.
+	Messages int
+	Bytes    int
+	// WriteTimeout is how long one write may take; the connection is then
+	// closed with transport.Slow. Zero: for ever.
+	WriteTimeout time.Duration
+}
+
+// Queue writes messages to one connection in the order in which they were
+// pushed, in batches of what has gathered meanwhile. It is the connection's one
+// writer, and the one that closes it. All methods are safe for concurrent use;
+// none but Wait blocks.
+type Queue struct {
+	conn   transport.Conn
+	limits Limits
+
+	// goroutines counts the writer, a closing one, and a running timer.
+	goroutines sync.WaitGroup
+
+	mu      sync.Mutex
+	pending [][]byte
+	bytes   int
+	// exempt is how much of the queue the limits do not count until the queue
+	// has been empty: a replay that was let in as a whole.
+	exempt Limits
+	// spare is the batch written last, kept for its space.
+	spare [][]byte
+
+	writing bool
+	// closing is set by the first Close or Abort, or by a failed write; nothing
+	// is taken from then on. reason is what the connection is closed with.
+	closing bool
+	aborted bool
+	reason  transport.Reason
+
+	timer *time.Timer
+}
+
+// maxSpare is the largest batch whose slice is kept for the next one, so that a
+// burst does not stay in memory.
+const maxSpare = 64
+
+// New is the queue for the connection. Nothing but the queue may write to it or
+// close it from now on.
+func New(conn transport.Conn, limits Limits) *Queue {
+	return &Queue{conn: conn, limits: limits}
+}
+
+// Push queues the message, which must not change any more, and sees to it that
+// it is written. The error is ErrFull or ErrClosed; the message is then dropped.
+func (q *Queue) Push(message []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closing {
+		return ErrClosed
+	}
+	if len(q.pending) > 0 {
+		if len(q.pending) >= q.limits.Messages+q.exempt.Messages ||
+			q.bytes+len(message) > q.limits.Bytes+q.exempt.Bytes {
+			return ErrFull
+		}
+	}
+	q.add(message)
+	return nil
+}
+
+// PushExempt queues messages that the limits shall not count: a replay, which
+// has bounds of its own and must get through as a whole.
+func (q *Queue) PushExempt(message []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closing {
+		return ErrClosed
+	}
+	q.exempt.Messages++
+	q.exempt.Bytes += len(message)
+	q.add(message)
+	return nil
+}
+
+// Full reports whether the queue would refuse a message of that size.
+func (q *Queue) Full(size int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.pending) > 0 &&
+		(len(q.pending) >= q.limits.Messages+q.exempt.Messages || q.bytes+size > q.limits.Bytes+q.exempt.Bytes)
+}
+
+func (q *Queue) add(message []byte) {
+	q.pending = append(q.pending, message)
+	q.bytes += len(message)
+	q.startWriter()
+}
+
+func (q *Queue) startWriter() {
+	if q.writing {
+		return
+	}
+	q.writing = true
+	q.goroutines.Add(1)
+	go q.write()
+}
+
+// Close closes the connection with the reason once what was pushed before has
+// been written, each write within the limits' WriteTimeout. Only the first of
+// Close and Abort counts, except that Abort hurries a Close on.
+func (q *Queue) Close(reason transport.Reason) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closing {
+		return
+	}
+	q.closing = true
+	q.reason = reason
+	q.startWriter()
+}
+
+// Abort closes the connection with the reason at once. What waits is dropped.
+func (q *Queue) Abort(reason transport.Reason) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closing {
+		q.closing = true
+		q.reason = reason
+	}
+	if q.aborted {
+		return
+	}
+	q.aborted = true
+	q.drop()
+	if !q.writing {
+		q.startWriter()
+		return
+	}
+	// The writer may be stuck in a write; only Close unblocks it.
+	q.goroutines.Add(1)
+	go func() {
+		defer q.goroutines.Done()
+		_ = q.conn.Close(q.reason)
+	}()
+}
+
+// Wait returns when the connection is closed and the queue's goroutines are
+// gone. Close or Abort must have been called.
+func (q *Queue) Wait() { q.goroutines.Wait() }
+
+func (q *Queue) drop() {
+	q.pending = nil
+	q.bytes = 0
+	q.exempt = Limits{}
+}
+
+// write is the writer. It takes all that waits, writes it, and ends when
+// nothing waits any more; the last one closes the connection.
+func (q *Queue) write() {
+	defer q.goroutines.Done()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.pending) > 0 {
+		batch := q.pending
+		q.pending, q.spare = q.spare[:0], nil
+		q.bytes = 0
+		q.exempt = Limits{}
+		q.mu.Unlock()
+		err := q.writeInTime(batch)
+		clear(batch)
+		q.mu.Lock()
+		if cap(batch) <= maxSpare {
+			q.spare = batch
+		}
+		if err != nil {
+			// The reader finds out as well and ends the connection; until then
+			// there is no use in taking more.
+			q.drop()
+			if !q.closing {
+				q.closing = true
+				q.reason = transport.Reason{Code: transport.Slow, Text: "writing failed"}
+			}
+		}
+	}
+	q.writing = false
+	if q.closing {
+		reason := q.reason
+		q.writing = true // nobody may start another one
+		q.mu.Unlock()
+		_ = q.conn.Close(reason)
+		q.mu.Lock()
+	}
+}
+
+// writeInTime writes the batch, and closes the connection with transport.Slow
+// where that takes longer than it may.
+func (q *Queue) writeInTime(batch [][]byte) error {
+	if q.limits.WriteTimeout <= 0 {
+		return q.conn.Write(batch...)
+	}
+	q.goroutines.Add(1)
+	if q.timer == nil {
+		q.timer = time.AfterFunc(q.limits.WriteTimeout, func() {
+			defer q.goroutines.Done()
+			q.Abort(transport.Reason{Code: transport.Slow, Text: "the peer takes its messages too slowly"})
+		})
+	} else {
+		q.timer.Reset(q.limits.WriteTimeout)
+	}
+	err := q.conn.Write(batch...)
+	if q.timer.Stop() {
+		q.goroutines.Done()
+	}
+	return err
+}

@@ -1,0 +1,135 @@
+package wire_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+func TestAppendKeepsWhatIsThere(t *testing.T) {
+	ping := &wire.Frame{Type: wire.Ping, Ref: 7}
+	require.Equal(t, `before{"type":"ping","ref":7}`, string(wire.Append([]byte("before"), wire.Text, ping)))
+	require.Equal(t, "before\x0b\x01\x01\x07", string(wire.Append([]byte("before"), wire.Binary, ping)))
+}
+
+// What is no field of the frame's type is not written, whatever is in it.
+func TestAppendWritesTheTypesOwnFields(t *testing.T) {
+	full := wire.Frame{
+		Ref: 1, Channel: "c", Username: "u", Token: "t", Secret: "s", Expect: "e", From: "f", To: "o", HasTo: true,
+		Last: 2, Seq: 3, Asks: true, Request: 4, Reply: 5, Private: true,
+		Payload:       wire.Payload{Kind: wire.TextPayload, Data: []byte("p")},
+		MasterTimeout: 6, HasMasterTimeout: true, Timeout: 7, HasTimeout: true, Ban: true, Code: "d", Reason: "r",
+		Role: wire.Slave, State: wire.StateAway, Epoch: 8, Gap: true, Missed: 9, Slaves: 10, Exists: true, HasExists: true,
+		Master:  wire.Member{Username: "m", State: wire.StateOnline},
+		Members: []wire.Member{{Username: "n", State: wire.StateAway}}, HasMembers: true,
+	}
+	for want, frameType := range map[string]wire.Type{
+		`{"type":"create","ref":1,"channel":"c","username":"u","token":"t","master_timeout_ms":6}`:                        wire.Create,
+		`{"type":"join","ref":1,"channel":"c","username":"u","master":"e","token":"t","from":"f"}`:                        wire.Join,
+		`{"type":"resume","ref":1,"channel":"c","username":"u","resume":"s","last":2}`:                                    wire.Resume,
+		`{"type":"send","ref":1,"channel":"c","to":"o","request":true,"reply":5,"text":"p"}`:                              wire.Send,
+		`{"type":"leave","ref":1,"channel":"c"}`:                                                                          wire.Leave,
+		`{"type":"kick","ref":1,"channel":"c","to":"o","reason":"r","ban":true}`:                                          wire.Kick,
+		`{"type":"status","ref":1,"channel":"c","exists":true,"master":{"username":"m","state":"online"},"timeout_ms":7}`: wire.Status,
+		`{"type":"members","ref":1,"channel":"c","members":[{"username":"n","state":"away"}]}`:                            wire.Members,
+		`{"type":"ping","ref":1}`: wire.Ping,
+		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","master":{"username":"m","state":"online"},"master_timeout_ms":6}`: wire.Joined,
+		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"text":"p"}`:                          wire.Message,
+		`{"type":"presence","ref":1,"channel":"c","username":"u","role":"slave","state":"away","timeout_ms":7,"reason":"r"}`:                   wire.Presence,
+		`{"type":"closed","ref":1,"channel":"c","code":"d","reason":"r"}`:                                                                      wire.Closed,
+		`{"type":"gap","ref":1,"channel":"c","missed":9}`:                                                                                      wire.Gap,
+		`{"type":"ack","ref":1,"seq":3,"slaves":10}`:                                                                                           wire.Ack,
+		`{"type":"error","ref":1,"channel":"c","code":"d","message":"r"}`:                                                                      wire.Error,
+	} {
+		t.Run(frameType.String(), func(t *testing.T) {
+			full.Type = frameType
+			require.Equal(t, want, string(wire.Append(nil, wire.Text, &full)))
+			fromText, err := wire.Decode([]byte(want))
+			require.NoError(t, err)
+			fromBinary, err := wire.Decode(wire.Append(nil, wire.Binary, &full))
+			require.NoError(t, err)
+			require.Equal(t, fromText, fromBinary)
+		})
+	}
+}
+
+// A zero that means something, and a value whose flag was forgotten, are
+// written; a zero that means nothing is not.
+func TestAppendTellsZeroFromNone(t *testing.T) {
+	tests := []struct {
+		frame wire.Frame
+		want  string
+	}{
+		{wire.Frame{Type: wire.Create, HasMasterTimeout: true}, `{"type":"create","channel":"","username":"","master_timeout_ms":0}`},
+		{wire.Frame{Type: wire.Create, MasterTimeout: 5}, `{"type":"create","channel":"","username":"","master_timeout_ms":5}`},
+		{wire.Frame{Type: wire.Kick}, `{"type":"kick","channel":"","to":""}`},
+		{wire.Frame{Type: wire.Status}, `{"type":"status","channel":""}`},
+		{wire.Frame{Type: wire.Status, HasExists: true}, `{"type":"status","channel":"","exists":false}`},
+		{wire.Frame{Type: wire.Status, Exists: true}, `{"type":"status","channel":"","exists":true}`},
+		{wire.Frame{Type: wire.Members}, `{"type":"members","channel":""}`},
+		{wire.Frame{Type: wire.Members, HasMembers: true}, `{"type":"members","channel":"","members":[]}`},
+		{wire.Frame{Type: wire.Gap}, `{"type":"gap","channel":"","missed":0}`},
+		{wire.Frame{Type: wire.Ack}, `{"type":"ack"}`},
+	}
+	for _, test := range tests {
+		require.Equal(t, test.want, string(wire.Append(nil, wire.Text, &test.frame)))
+		fromText, err := wire.Decode([]byte(test.want))
+		require.NoError(t, err)
+		fromBinary, err := wire.Decode(wire.Append(nil, wire.Binary, &test.frame))
+		require.NoError(t, err)
+		require.Equal(t, fromText, fromBinary)
+	}
+}
+
+// Strings that are not UTF-8 would cost the receiver its whole connection.
+func TestAppendReplacesWhatIsNotUTF8(t *testing.T) {
+	frame := &wire.Frame{
+		Type: wire.Members, Channel: "a\xffb", HasMembers: true,
+		Members: []wire.Member{{Username: "\xed\xa0\x80", State: wire.StateAway}},
+	}
+	want := *frame
+	want.Channel = "a\ufffdb"
+	want.Members = []wire.Member{{Username: "\ufffd", State: wire.StateAway}}
+	for _, form := range forms {
+		got, err := wire.Decode(wire.Append(nil, form, frame))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, form := range forms {
+		frame := &wire.Frame{Type: wire.Send, Payload: wire.Payload{Kind: wire.TextPayload, Data: []byte("a\xff")}}
+		got, err := wire.Decode(wire.Append(nil, form, frame))
+		require.NoError(t, err)
+		require.Equal(t, "a\ufffd", string(got.Payload.Data))
+	}
+}
+
+func TestAppendTrimsData(t *testing.T) {
+	frame := &wire.Frame{Type: wire.Send, Payload: wire.Payload{Kind: wire.DataPayload, Data: []byte(" [ 1 ]\r\n\t")}}
+	require.Equal(t, `{"type":"send","channel":"","data":[ 1 ]}`, string(wire.Append(nil, wire.Text, frame)))
+	require.Equal(t, "\x04\x02\x00\x7e\x05[ 1 ]", string(wire.Append(nil, wire.Binary, frame)))
+}
+
+func TestAppendPanicsWithoutAType(t *testing.T) {
+	for _, form := range forms {
+		for _, frameType := range []wire.Type{0, 0x0c, 0x1f, 0x20, '{', 0xff} {
+			require.Panics(t, func() { wire.Append(nil, form, &wire.Frame{Type: frameType}) })
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	require.Equal(t, "send", wire.Send.String())
+	require.Equal(t, "type 12", wire.Type(12).String())
+	require.Equal(t, "type 255", wire.Type(255).String())
+	require.Equal(t, "slave", wire.Slave.String())
+	require.Equal(t, "role 3", wire.Role(3).String())
+	require.Equal(t, "left", wire.StateLeft.String())
+	require.Equal(t, "state 4", wire.State(4).String())
+}
+
+func TestDecodeErrorText(t *testing.T) {
+	_, err := wire.Decode(nil)
+	require.EqualError(t, err, "wire: bad_frame: neither form")
+}

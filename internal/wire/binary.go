@@ -1,0 +1,116 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// The payload's tags are the highest of version 1, so that the payload comes
+// last.
+const (
+	tagText  = 0x7d
+	tagData  = 0x7e
+	tagBytes = 0x7f
+
+	// firstCritical is the first of the tags that a reader must know to
+	// understand the frame. Unknown ones below it are passed over.
+	firstCritical = 0x80
+)
+
+// payloadTags has the tag of each kind of payload.
+var payloadTags = [...]byte{
+	TextPayload:  tagText,
+	DataPayload:  tagData,
+	BytesPayload: tagBytes,
+}
+
+func appendBinary(dst []byte, frame *Frame) []byte {
+	spec := specOf(frame.Type)
+	if spec == nil {
+		panic("wire: a frame without a type")
+	}
+	dst = append(dst, byte(frame.Type))
+	for rest := spec.fields(); rest != 0; rest = rest.butFirst() {
+		f := rest.first()
+		value, has := frame.place(f)
+		if spec.required.has(f) || isSet(value, has) {
+			dst = append(dst, byte(f))
+			dst = appendBinaryField(dst, value, has)
+		}
+	}
+	if spec.payload && frame.Payload.Kind != NoPayload {
+		dst = append(dst, payloadTags[frame.Payload.Kind])
+		data := frame.Payload.Data
+		switch frame.Payload.Kind {
+		case TextPayload:
+			data = validBytes(data)
+		case DataPayload:
+			data = trimSpace(data)
+		}
+		dst = binary.AppendUvarint(dst, uint64(len(data)))
+		dst = append(dst, data...)
+	}
+	return dst
+}
+
+// appendBinaryField writes the length and content of a field that has a value as
+// Frame.place returns it.
+func appendBinaryField(dst []byte, value any, has *bool) []byte {
+	switch v := value.(type) {
+	case *string:
+		return appendBinaryString(dst, *v)
+	case *uint64:
+		return appendBinaryNumber(dst, *v)
+	case *bool:
+		switch {
+		case has == nil:
+			return append(dst, 0)
+		case *v:
+			return appendBinaryNumber(dst, 1)
+		default:
+			return appendBinaryNumber(dst, 0)
+		}
+	case *Role:
+		return appendBinaryNumber(dst, uint64(*v))
+	case *State:
+		return appendBinaryNumber(dst, uint64(*v))
+	case *Member:
+		dst = binary.AppendUvarint(dst, uint64(memberSize(*v)))
+		return appendBinaryMember(dst, *v)
+	case *[]Member:
+		size := 0
+		for _, member := range *v {
+			size += memberSize(member)
+		}
+		dst = binary.AppendUvarint(dst, uint64(size))
+		for _, member := range *v {
+			dst = appendBinaryMember(dst, member)
+		}
+	}
+	return dst
+}
+
+func appendBinaryString(dst []byte, s string) []byte {
+	s = validString(s)
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+func appendBinaryNumber(dst []byte, n uint64) []byte {
+	dst = append(dst, byte(uvarintSize(n)))
+	return binary.AppendUvarint(dst, n)
+}
+
+// An entry of a list is a member's name, as length and bytes, then its state in
+// one byte.
+func appendBinaryMember(dst []byte, member Member) []byte {
+	dst = appendBinaryString(dst, member.Username)
+	return append(dst, byte(member.State))
+}
+
+func memberSize(member Member) int {
+	size := len(validString(member.Username))
+	return uvarintSize(uint64(size)) + size + 1
+}
+
+func uvarintSize(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }

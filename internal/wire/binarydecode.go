@@ -1,0 +1,216 @@
+package wire
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// Problems that the binary form alone can have.
+const (
+	tagOrder  problem = "tags do not ascend"
+	badLength problem = "a length is not minimal or leads over the end"
+	badMember problem = "an entry of a member is malformed"
+)
+
+// decodeBinary reads a frame whose first byte is in the range of types.
+func decodeBinary(data []byte, frame *Frame) *DecodeError {
+	frame.Type = Type(data[0])
+	spec := specOf(frame.Type)
+	var (
+		rest     = data[1:]
+		last     = -1
+		seen     fieldSet
+		payloads int
+		critical bool
+	)
+	for len(rest) > 0 {
+		tag := rest[0]
+		if int(tag) <= last {
+			return badFrame(tagOrder, frame.Ref)
+		}
+		last = int(tag)
+		content, after, p := cut(rest[1:])
+		if p != "" {
+			return badFrame(p, frame.Ref)
+		}
+		rest = after
+		f := field(tag)
+		switch {
+		case f == fieldRef, f <= lastField && spec != nil && spec.fields().has(f):
+			p = frame.decodeBinaryField(f, content)
+			seen |= set(f)
+		case tag >= firstCritical:
+			critical = true
+		case tag >= tagText && spec != nil && spec.payload:
+			p = frame.decodeBinaryPayload(tag, content)
+			payloads++
+		}
+		if p != "" {
+			return badFrame(p, frame.Ref)
+		}
+	}
+	switch {
+	case spec == nil:
+		return unsupported("a type that is not known", frame.Ref)
+	case critical:
+		return unsupported("a field that must be known and is not", frame.Ref)
+	case seen&spec.required != spec.required:
+		return badFrame(missingField, frame.Ref)
+	case spec.payload && payloads != 1:
+		return badFrame(notOnePayload, frame.Ref)
+	}
+	return badFrame(frame.check(), frame.Ref)
+}
+
+func (frame *Frame) decodeBinaryPayload(tag byte, content []byte) problem {
+	switch tag {
+	case tagText:
+		if !utf8.Valid(content) {
+			return notUTF8
+		}
+		frame.Payload = Payload{Kind: TextPayload, Data: content}
+	case tagData:
+		data, p := oneValue(content)
+		if p != "" {
+			return p
+		}
+		frame.Payload = Payload{Kind: DataPayload, Data: data}
+	case tagBytes:
+		frame.Payload = Payload{Kind: BytesPayload, Data: content}
+	}
+	return ""
+}
+
+func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
+	value, has := frame.place(f)
+	if has != nil {
+		*has = true
+	}
+	switch v := value.(type) {
+	case *string:
+		if !utf8.Valid(content) {
+			return notUTF8
+		}
+		*v = string(content)
+	case *uint64:
+		n, p := wholeNumber(content)
+		if p != "" || !inRange(f, n) {
+			return badNumber
+		}
+		*v = n
+	case *bool:
+		if has == nil {
+			*v = true
+			if len(content) != 0 {
+				return badFlag
+			}
+			return ""
+		}
+		n, p := wholeNumber(content)
+		if p != "" || n > 1 {
+			return badFlag
+		}
+		*v = n == 1
+	case *Role:
+		n, p := wholeNumber(content)
+		if p != "" || n != uint64(Master) && n != uint64(Slave) {
+			return badRole
+		}
+		*v = Role(n)
+	case *State:
+		n, p := wholeNumber(content)
+		if p != "" || n < uint64(StateOnline) || n > uint64(StateLeft) {
+			return badState
+		}
+		*v = State(n)
+	case *Member:
+		name, state, after, p := cutMember(content)
+		if p != "" {
+			return p
+		}
+		if len(after) != 0 {
+			return badMember
+		}
+		*v = Member{Username: string(name), State: state}
+	case *[]Member:
+		members, p := decodeBinaryMembers(content)
+		if p != "" {
+			return p
+		}
+		*v = members
+	}
+	return ""
+}
+
+// decodeBinaryMembers walks over the entries before it allocates for them, so
+// that only entries that are there are paid for.
+func decodeBinaryMembers(content []byte) ([]Member, problem) {
+	count := 0
+	for rest := content; len(rest) > 0; count++ {
+		_, _, after, p := cutMember(rest)
+		if p != "" {
+			return nil, p
+		}
+		rest = after
+	}
+	if count == 0 {
+		return nil, ""
+	}
+	// One string holds all the names.
+	all := string(content)
+	members := make([]Member, count)
+	for i := range members {
+		name, state, after, _ := cutMember(content)
+		end := len(all) - len(after) - 1
+		members[i] = Member{Username: all[end-len(name) : end], State: state}
+		content = after
+	}
+	return members, ""
+}
+
+// cutMember splits an entry of a list off the front.
+func cutMember(b []byte) (name []byte, state State, after []byte, p problem) {
+	name, after, p = cut(b)
+	switch {
+	case p != "":
+		return nil, 0, nil, p
+	case len(after) == 0:
+		return nil, 0, nil, badMember
+	case !utf8.Valid(name):
+		return nil, 0, nil, notUTF8
+	}
+	state = State(after[0])
+	if state != StateOnline && state != StateAway {
+		return nil, 0, nil, badState
+	}
+	return name, state, after[1:], ""
+}
+
+// cut splits a length and as many bytes off the front.
+func cut(b []byte) (content, after []byte, p problem) {
+	n, size := uvarint(b)
+	if size == 0 || n > uint64(len(b)-size) {
+		return nil, nil, badLength
+	}
+	end := size + int(n)
+	return b[size:end:end], b[end:], ""
+}
+
+// wholeNumber reads content that is one number and nothing else.
+func wholeNumber(content []byte) (uint64, problem) {
+	n, size := uvarint(content)
+	if size == 0 || size != len(content) {
+		return 0, badNumber
+	}
+	return n, ""
+}
+
+// uvarint reads a number in as few bytes as it can be written in. Its size is 0
+// if there is none.
+func uvarint(b []byte) (n uint64, size int) {
+	n, size = binary.Uvarint(b)
+	if size <= 0 || size > 1 && b[size-1] == 0 {
+		return 0, 0
+	}
+	return n, size
+}

@@ -1,0 +1,108 @@
+package wire
+
+// The two codes of a DecodeError.
+const (
+	CodeBadFrame    = "bad_frame"
+	CodeUnsupported = "unsupported"
+)
+
+// Append writes the frame in the form at the end of dst and returns the result.
+//
+// It writes the fields that the frame's type has: the required ones always, the
+// others where they are set. It panics if Type is none of the constants. What
+// it writes can be decoded, to an equal frame, if
+//   - strings and a TextPayload are valid UTF-8 (U+FFFD is written in place of
+//     what is not);
+//   - a DataPayload is one that ValidData accepts;
+//   - a Send or Message has a payload, no number is over MaxNumber, and roles
+//     and states that the type requires are set.
+//
+// The same frame in the same form gives the same bytes.
+func Append(dst []byte, form Form, frame *Frame) []byte {
+	if form == Text {
+		return appendText(dst, frame)
+	}
+	return appendBinary(dst, frame)
+}
+
+// FormOf tells a frame's form by its first byte. Data that is in neither form
+// counts as Binary; Decode refuses it with NoForm set.
+func FormOf(data []byte) Form {
+	if len(data) > 0 && data[0] == '{' {
+		return Text
+	}
+	return Binary
+}
+
+// Decode reads one frame of either form. Its error is always a *DecodeError.
+//
+// The frame's strings are copies, but its payload may lie in data. Decode does
+// not change data. What it allocates is bounded by the size of data: no length
+// or count is believed before its bytes are there.
+func Decode(data []byte) (Frame, error) {
+	var frame Frame
+	var err *DecodeError
+	switch {
+	case FormOf(data) == Text:
+		err = decodeText(data, &frame)
+	case len(data) == 0 || data[0] == 0 || Type(data[0]) > lastType:
+		err = &DecodeError{Code: CodeBadFrame, NoForm: true, Detail: "neither form"}
+	default:
+		err = decodeBinary(data, &frame)
+	}
+	if err != nil {
+		return Frame{}, err
+	}
+	return frame, nil
+}
+
+// DecodeError tells why a frame could not be read.
+type DecodeError struct {
+	// Code is the protocol's error code: bad_frame or unsupported.
+	Code string
+	// Ref is the frame's ref, where that much could be read, else zero.
+	Ref uint64
+	// NoForm is set where the first byte, or the lack of one, already tells
+	// that this is a frame in neither form.
+	NoForm bool
+	// Detail is for people. It never quotes the peer's bytes.
+	Detail string
+}
+
+func (e *DecodeError) Error() string { return "wire: " + e.Code + ": " + e.Detail }
+
+// problem is the Detail of a bad_frame, and empty where there is none.
+type problem string
+
+const (
+	notUTF8       problem = "not UTF-8"
+	badNumber     problem = "a number is not a whole one in its range"
+	badFlag       problem = "a flag is neither true nor false"
+	badRole       problem = "a role that does not exist"
+	badState      problem = "a state that does not exist, or not here"
+	missingField  problem = "a required field is missing"
+	repeatedField problem = "a field is given twice"
+	notOnePayload problem = "not exactly one payload"
+	badData       problem = "data is not one JSON value"
+	tooDeep       problem = "JSON is nested too deeply"
+)
+
+// badFrame returns the error for a problem, and nil for none.
+func badFrame(p problem, ref uint64) *DecodeError {
+	if p == "" {
+		return nil
+	}
+	return &DecodeError{Code: CodeBadFrame, Ref: ref, Detail: string(p)}
+}
+
+func unsupported(detail string, ref uint64) *DecodeError {
+	return &DecodeError{Code: CodeUnsupported, Ref: ref, Detail: detail}
+}
+
+// check tests what the fields of a decoded frame must satisfy together.
+func (frame *Frame) check() problem {
+	if frame.Type == Presence && frame.Role == Master && frame.State == StateLeft {
+		return badState
+	}
+	return ""
+}

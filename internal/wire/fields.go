@@ -1,0 +1,233 @@
+package wire
+
+import "math/bits"
+
+// MaxNumber bounds every number in a frame: the largest up to which all whole
+// numbers are exact in JavaScript and in most readers of JSON.
+const MaxNumber = 1 << 53
+
+// field names one field of a Frame other than its type and payload. Its value
+// is the field's tag in the binary form, and the order of the values is the
+// order in which both forms are written.
+type field uint8
+
+const (
+	fieldRef           field = 0x01
+	fieldChannel       field = 0x02
+	fieldUsername      field = 0x03
+	fieldExpect        field = 0x04
+	fieldToken         field = 0x05
+	fieldSecret        field = 0x06
+	fieldEpoch         field = 0x07
+	fieldFrom          field = 0x08
+	fieldTo            field = 0x09
+	fieldLast          field = 0x0a
+	fieldSeq           field = 0x0b
+	fieldSlaves        field = 0x0c
+	fieldPrivate       field = 0x0d
+	fieldAsks          field = 0x0e
+	fieldRequest       field = 0x0f
+	fieldReply         field = 0x10
+	fieldExists        field = 0x11
+	fieldRole          field = 0x12
+	fieldState         field = 0x13
+	fieldMaster        field = 0x14
+	fieldMasterTimeout field = 0x15
+	fieldTimeout       field = 0x16
+	fieldGap           field = 0x17
+	fieldCode          field = 0x18
+	fieldMissed        field = 0x19
+	fieldReason        field = 0x1a
+	fieldBan           field = 0x1b
+	fieldMembers       field = 0x1c
+
+	lastField = fieldMembers
+)
+
+// fieldNames are the names in the text form. An Error has "message" for its
+// reason.
+var fieldNames = [lastField + 1]string{
+	fieldRef:           "ref",
+	fieldChannel:       "channel",
+	fieldUsername:      "username",
+	fieldExpect:        "master",
+	fieldToken:         "token",
+	fieldSecret:        "resume",
+	fieldEpoch:         "epoch",
+	fieldFrom:          "from",
+	fieldTo:            "to",
+	fieldLast:          "last",
+	fieldSeq:           "seq",
+	fieldSlaves:        "slaves",
+	fieldPrivate:       "private",
+	fieldAsks:          "request",
+	fieldRequest:       "request",
+	fieldReply:         "reply",
+	fieldExists:        "exists",
+	fieldRole:          "role",
+	fieldState:         "state",
+	fieldMaster:        "master",
+	fieldMasterTimeout: "master_timeout_ms",
+	fieldTimeout:       "timeout_ms",
+	fieldGap:           "gap",
+	fieldCode:          "code",
+	fieldMissed:        "missed",
+	fieldReason:        "reason",
+	fieldBan:           "ban",
+	fieldMembers:       "members",
+}
+
+func nameOf(t Type, f field) string {
+	if t == Error && f == fieldReason {
+		return "message"
+	}
+	return fieldNames[f]
+}
+
+// fieldSet has the bit 1<<f set for each of its fields f.
+type fieldSet uint32
+
+func set(fields ...field) fieldSet {
+	var s fieldSet
+	for _, f := range fields {
+		s |= 1 << f
+	}
+	return s
+}
+
+func (s fieldSet) has(f field) bool { return s&(1<<f) != 0 }
+
+// first returns the first field of a set that is not empty.
+func (s fieldSet) first() field { return field(bits.TrailingZeros32(uint32(s))) }
+
+func (s fieldSet) butFirst() fieldSet { return s & (s - 1) }
+
+// lastType is the last value that is kept for frame types. None of them is
+// '{', so that the first byte tells the form.
+const lastType Type = 0x1f
+
+// spec is the shape of one type of frame. Every type may carry a ref. Those with
+// a payload carry exactly one.
+type spec struct {
+	word     string
+	required fieldSet
+	optional fieldSet
+	payload  bool
+}
+
+func (s *spec) fields() fieldSet { return s.required | s.optional }
+
+var specs = [lastType + 1]spec{
+	Create: {
+		word:     "create",
+		required: set(fieldChannel, fieldUsername),
+		optional: set(fieldRef, fieldToken, fieldMasterTimeout),
+	},
+	Join: {
+		word:     "join",
+		required: set(fieldChannel, fieldUsername),
+		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom),
+	},
+	Resume: {
+		word:     "resume",
+		required: set(fieldChannel, fieldUsername, fieldSecret),
+		optional: set(fieldRef, fieldLast),
+	},
+	Send: {
+		word:     "send",
+		required: set(fieldChannel),
+		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply),
+		payload:  true,
+	},
+	Leave: {
+		word:     "leave",
+		required: set(fieldChannel),
+		optional: set(fieldRef),
+	},
+	Away: {
+		word:     "away",
+		required: set(fieldChannel),
+		optional: set(fieldRef),
+	},
+	Back: {
+		word:     "back",
+		required: set(fieldChannel),
+		optional: set(fieldRef),
+	},
+	Kick: {
+		word:     "kick",
+		required: set(fieldChannel, fieldTo),
+		optional: set(fieldRef, fieldReason, fieldBan),
+	},
+	Status: {
+		word:     "status",
+		required: set(fieldChannel),
+		optional: set(fieldRef, fieldExists, fieldMaster, fieldTimeout),
+	},
+	Members: {
+		word:     "members",
+		required: set(fieldChannel),
+		optional: set(fieldRef, fieldMembers),
+	},
+	Ping: {
+		word:     "ping",
+		optional: set(fieldRef),
+	},
+	Created: {
+		word:     "created",
+		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
+		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers),
+	},
+	Joined: {
+		word:     "joined",
+		required: set(fieldChannel, fieldUsername, fieldSecret, fieldMaster),
+		optional: set(fieldRef, fieldMasterTimeout),
+	},
+	Message: {
+		word:     "message",
+		required: set(fieldChannel, fieldFrom, fieldSeq),
+		optional: set(fieldRef, fieldPrivate, fieldRequest, fieldReply),
+		payload:  true,
+	},
+	Presence: {
+		word:     "presence",
+		required: set(fieldChannel, fieldUsername, fieldRole, fieldState),
+		optional: set(fieldRef, fieldTimeout, fieldReason),
+	},
+	Closed: {
+		word:     "closed",
+		required: set(fieldChannel, fieldCode),
+		optional: set(fieldRef, fieldReason),
+	},
+	Gap: {
+		word:     "gap",
+		required: set(fieldChannel, fieldMissed),
+		optional: set(fieldRef),
+	},
+	Ack: {
+		word:     "ack",
+		optional: set(fieldRef, fieldSeq, fieldSlaves),
+	},
+	Left: {
+		word:     "left",
+		required: set(fieldChannel),
+		optional: set(fieldRef),
+	},
+	Pong: {
+		word:     "pong",
+		optional: set(fieldRef),
+	},
+	Error: {
+		word:     "error",
+		required: set(fieldCode),
+		optional: set(fieldRef, fieldChannel, fieldReason),
+	},
+}
+
+// specOf returns the shape of a type, or nil if there is no such type.
+func specOf(t Type) *spec {
+	if t > lastType || specs[t].word == "" {
+		return nil
+	}
+	return &specs[t]
+}

@@ -1,0 +1,174 @@
+// Package wire is Lectern's protocol, version 1: the frames, and their two
+// forms on the wire. PROTOCOL.md describes both byte by byte, and
+// testdata/vectors.json holds them as examples that tests of any language read.
+//
+// The package knows syntax only. Whether a frame makes sense, coming from this
+// side, at this time, is decided by the core.
+package wire
+
+// Form is one of the two ways in which a frame is written.
+type Form uint8
+
+const (
+	// Binary is the form that the library's own clients speak.
+	Binary Form = iota
+	// Text is one JSON object, for people and for clients without a library.
+	Text
+)
+
+// Type tells what a frame is. Its value is the first byte of the binary form.
+type Type uint8
+
+// Frames from a client to the hub. The hub answers Status and Members with a
+// frame of the same type.
+const (
+	Create  Type = 0x01
+	Join    Type = 0x02
+	Resume  Type = 0x03
+	Send    Type = 0x04
+	Leave   Type = 0x05
+	Away    Type = 0x06
+	Back    Type = 0x07
+	Kick    Type = 0x08
+	Status  Type = 0x09
+	Members Type = 0x0a
+	Ping    Type = 0x0b
+)
+
+// Frames from the hub to a client.
+const (
+	Created  Type = 0x11
+	Joined   Type = 0x12
+	Message  Type = 0x13
+	Presence Type = 0x14
+	Closed   Type = 0x15
+	Gap      Type = 0x16
+	Ack      Type = 0x17
+	Left     Type = 0x18
+	Pong     Type = 0x19
+	Error    Type = 0x1a
+)
+
+// Role is what a member is in its channel.
+type Role uint8
+
+const (
+	Master Role = 1
+	Slave  Role = 2
+)
+
+// State is a member's presence. StateLeft is used of slaves only: a master that
+// is gone takes the channel with it.
+type State uint8
+
+const (
+	StateOnline State = 1
+	StateAway   State = 2
+	StateLeft   State = 3
+)
+
+// PayloadKind tells how a payload was given, and so how every receiver gets it.
+type PayloadKind uint8
+
+const (
+	// NoPayload is the kind of the zero Payload: the frame carries none.
+	NoPayload PayloadKind = iota
+	// TextPayload is valid UTF-8.
+	TextPayload
+	// DataPayload is one JSON value, passed through untouched.
+	DataPayload
+	// BytesPayload is any bytes; the text form carries them in base64.
+	BytesPayload
+)
+
+// Payload is what a message carries.
+type Payload struct {
+	Kind PayloadKind
+	// Data is the payload's bytes: the string's UTF-8, the JSON value's text,
+	// or the bytes themselves. After Decode it may lie in the decoded frame.
+	Data []byte
+}
+
+// Member is an entry of a list of slaves, or the master in an answer.
+type Member struct {
+	Username string
+	State    State
+}
+
+// Frame is any frame of the protocol. Each type uses the fields that PROTOCOL.md
+// lists for it; the others are zero and are not written.
+type Frame struct {
+	Type Type
+
+	// Ref is the sender's number for the frame, carried back by the answer.
+	// Zero is none.
+	Ref uint64
+
+	Channel  string
+	Username string
+
+	// Token goes with Create and Join, for the service's authorization.
+	Token string
+	// Secret is the resume secret, "resume" in the text form: in Resume, and in
+	// the answers Created and Joined.
+	Secret string
+	// Expect is the master that a Join expects, "master" in the text form.
+	Expect string
+	// From is, in a Join, the channel to leave in the same step; in a Message
+	// its sender.
+	From string
+	// To is the slave that a master's Send or Kick is for. HasTo tells an empty
+	// one, which names nobody, from none at all.
+	To    string
+	HasTo bool
+
+	// Last is, in a Resume, the highest number that the member has seen.
+	Last uint64
+	// Seq is the number of a Message, or the one that an Ack tells. In the
+	// Created of a resume it is the number of the newest message for the
+	// master, so that the replay's end can be known.
+	Seq uint64
+	// Asks is, in a Send, set for a request ("request":true).
+	Asks bool
+	// Request is, in a Message, the number that an answer must carry.
+	Request uint64
+	// Reply is the number of the request that a Send or Message answers.
+	Reply   uint64
+	Private bool
+	Payload Payload
+
+	// MasterTimeout and Timeout are in milliseconds, and may be over what a
+	// time.Duration can hold. HasMasterTimeout and HasTimeout tell a zero from
+	// none at all.
+	MasterTimeout    uint64
+	HasMasterTimeout bool
+	Timeout          uint64
+	HasTimeout       bool
+
+	// Ban goes with Kick.
+	Ban bool
+	// Code is the word in a Closed or an Error.
+	Code string
+	// Reason is for people: in Kick, Closed and a slave's Presence, and the
+	// "message" of an Error.
+	Reason string
+
+	Role   Role
+	State  State
+	Epoch  uint64
+	Gap    bool   // in the Created of a resume: the replay fell short
+	Missed uint64 // in a Gap
+	Slaves uint64 // in an Ack: to how many it was queued
+	// Exists is in the answer Status. HasExists tells the answer that there is
+	// no such channel from the question, which is of the same type.
+	Exists    bool
+	HasExists bool
+
+	// Master is the channel's master, in Joined and in the answer Status. It is
+	// none where its State is zero.
+	Master Member
+	// Members lists a channel's slaves, in the answer Members and in the
+	// Created of a resume. HasMembers tells an empty list from none at all.
+	Members    []Member
+	HasMembers bool
+}

@@ -1,0 +1,99 @@
+package wire
+
+// place returns where the frame holds the field: a pointer to a string, a
+// uint64, a bool, a Role, a State, a Member or a slice of Member. has is where
+// the frame tells a zero value from none, for the fields that need it.
+func (frame *Frame) place(f field) (value any, has *bool) {
+	switch f {
+	case fieldRef:
+		return &frame.Ref, nil
+	case fieldChannel:
+		return &frame.Channel, nil
+	case fieldUsername:
+		return &frame.Username, nil
+	case fieldExpect:
+		return &frame.Expect, nil
+	case fieldToken:
+		return &frame.Token, nil
+	case fieldSecret:
+		return &frame.Secret, nil
+	case fieldEpoch:
+		return &frame.Epoch, nil
+	case fieldFrom:
+		return &frame.From, nil
+	case fieldTo:
+		return &frame.To, &frame.HasTo
+	case fieldLast:
+		return &frame.Last, nil
+	case fieldSeq:
+		return &frame.Seq, nil
+	case fieldSlaves:
+		return &frame.Slaves, nil
+	case fieldPrivate:
+		return &frame.Private, nil
+	case fieldAsks:
+		return &frame.Asks, nil
+	case fieldRequest:
+		return &frame.Request, nil
+	case fieldReply:
+		return &frame.Reply, nil
+	case fieldExists:
+		return &frame.Exists, &frame.HasExists
+	case fieldRole:
+		return &frame.Role, nil
+	case fieldState:
+		return &frame.State, nil
+	case fieldMaster:
+		return &frame.Master, nil
+	case fieldMasterTimeout:
+		return &frame.MasterTimeout, &frame.HasMasterTimeout
+	case fieldTimeout:
+		return &frame.Timeout, &frame.HasTimeout
+	case fieldGap:
+		return &frame.Gap, nil
+	case fieldCode:
+		return &frame.Code, nil
+	case fieldMissed:
+		return &frame.Missed, nil
+	case fieldReason:
+		return &frame.Reason, nil
+	case fieldBan:
+		return &frame.Ban, nil
+	case fieldMembers:
+		return &frame.Members, &frame.HasMembers
+	}
+	panic("wire: no such field")
+}
+
+// isSet reports whether an optional field is to be written.
+func isSet(value any, has *bool) bool {
+	if has != nil && *has {
+		return true
+	}
+	switch v := value.(type) {
+	case *string:
+		return *v != ""
+	case *uint64:
+		return *v != 0
+	case *bool:
+		return *v
+	case *Role:
+		return *v != 0
+	case *State:
+		return *v != 0
+	case *Member:
+		return v.State != 0
+	case *[]Member:
+		return len(*v) > 0
+	}
+	return false
+}
+
+// inRange reports whether the field may have the number. Those for which zero
+// stands for "none" in a Frame cannot be given as zero.
+func inRange(f field, n uint64) bool {
+	if n == 0 {
+		return f != fieldRef && f != fieldRequest && f != fieldReply
+	}
+	return n <= MaxNumber
+}

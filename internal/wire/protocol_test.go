@@ -1,0 +1,194 @@
+package wire
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// block is a fenced block of PROTOCOL.md: its info string and its lines.
+type block struct {
+	info  string
+	lines []string
+}
+
+// readProtocol returns the fenced blocks of PROTOCOL.md and the lines around
+// them.
+func readProtocol(t *testing.T) (blocks []block, prose []string) {
+	data, err := os.ReadFile("../../PROTOCOL.md")
+	require.NoError(t, err)
+	inside := false
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSuffix(line, "\n")
+		info, fence := strings.CutPrefix(line, "```")
+		switch {
+		case fence && inside:
+			require.Empty(t, info)
+			inside = false
+		case fence:
+			blocks = append(blocks, block{info: info})
+			inside = true
+		case inside:
+			last := &blocks[len(blocks)-1]
+			last.lines = append(last.lines, line)
+		default:
+			prose = append(prose, line)
+		}
+	}
+	require.False(t, inside)
+	require.NotEmpty(t, blocks)
+	return blocks, prose
+}
+
+// requireFrame holds an example of the text form against what would be written.
+func requireFrame(t *testing.T, text string) Frame {
+	frame, err := Decode([]byte(text))
+	require.NoError(t, err, text)
+	require.Equal(t, text, string(Append(nil, Text, &frame)))
+	return frame
+}
+
+func TestProtocolExamples(t *testing.T) {
+	blocks, prose := readProtocol(t)
+	seen := map[Type]bool{}
+	var latest Frame
+	for _, b := range blocks {
+		switch b.info {
+		case "json":
+			for _, line := range b.lines {
+				latest = requireFrame(t, line)
+				seen[latest.Type] = true
+			}
+		case "text transcript":
+			for _, line := range b.lines {
+				frame := requireFrame(t, line[2:])
+				require.Equal(t, frame.Type < Created && !frame.HasExists, line[:2] == "> ", line)
+			}
+		case "text hex":
+			var digits strings.Builder
+			for _, line := range b.lines {
+				line, _, _ = strings.Cut(line, "#")
+				digits.WriteString(strings.ReplaceAll(line, " ", ""))
+			}
+			data, err := hex.DecodeString(digits.String())
+			require.NoError(t, err)
+			frame, err := Decode(data)
+			require.NoError(t, err)
+			require.Equal(t, latest, frame, "the block of JSON before it")
+			require.Equal(t, data, Append(nil, Binary, &frame))
+		default:
+			t.Errorf("a block that is not checked: %q", b.info)
+		}
+	}
+	for each := range specs {
+		require.Equal(t, specOf(Type(each)) != nil, seen[Type(each)], "%v", Type(each))
+	}
+	code := regexp.MustCompile("`[^`]*`")
+	for _, line := range prose {
+		for _, span := range code.FindAllString(line, -1) {
+			if span := strings.Trim(span, "`"); len(span) > 1 && span[0] == '{' {
+				requireFrame(t, span)
+			}
+		}
+	}
+}
+
+// rows returns the cells of the tables' rows whose first cell matches.
+func rows(prose []string, first string) (found [][]string) {
+	match := regexp.MustCompile("^" + first + "$")
+	for _, line := range prose {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		if match.MatchString(cells[0]) {
+			found = append(found, cells)
+		}
+	}
+	return found
+}
+
+func TestProtocolTables(t *testing.T) {
+	_, prose := readProtocol(t)
+	var tagRows, typeRows [][]string
+	for _, row := range rows(prose, "0x..") {
+		if strings.HasPrefix(row[1], "`") {
+			typeRows = append(typeRows, row)
+		} else {
+			tagRows = append(tagRows, row)
+		}
+	}
+
+	require.Len(t, tagRows, int(lastField)+3)
+	for i, row := range tagRows[:lastField] {
+		f := field(i + 1)
+		text := "`" + fieldNames[f] + "`"
+		if f == fieldReason {
+			text += ", in `error` `" + nameOf(Error, f) + "`"
+		}
+		require.Equal(t, fmt.Sprintf("0x%02x", f), row[0])
+		require.Equal(t, text, row[2])
+	}
+	for i, kind := range []PayloadKind{TextPayload, DataPayload, BytesPayload} {
+		require.Equal(t, fmt.Sprintf("0x%02x", payloadTags[kind]), tagRows[int(lastField)+i][0])
+	}
+
+	names := func(s fieldSet) (names []string) {
+		for ; s != 0; s = s.butFirst() {
+			names = append(names, tagRows[s.first()-1][1])
+		}
+		return names
+	}
+	for each := range specs {
+		spec := specOf(Type(each))
+		if spec == nil {
+			continue
+		}
+		row := typeRows[0]
+		typeRows = typeRows[1:]
+		required := names(spec.required)
+		if spec.payload {
+			required = append(required, "payload")
+		}
+		require.Equal(t, fmt.Sprintf("0x%02x", each), row[0])
+		require.Equal(t, "`"+spec.word+"`", row[1])
+		require.ElementsMatch(t, required, list(row[2]), "required of %s", spec.word)
+		require.ElementsMatch(t, names(spec.optional&^set(fieldRef)), list(row[3]), "optional of %s", spec.word)
+	}
+	require.Empty(t, typeRows)
+}
+
+func list(cell string) []string {
+	if cell == "" {
+		return nil
+	}
+	return strings.Split(cell, ", ")
+}
+
+func TestProtocolCloseCodes(t *testing.T) {
+	_, prose := readProtocol(t)
+	var got []transport.Code
+	for _, row := range rows(prose, `\d{4}`) {
+		var code transport.Code
+		_, err := fmt.Sscan(row[0], &code)
+		require.NoError(t, err)
+		require.Equal(t, "`"+code.String()+"`", row[1])
+		require.Equal(t, code.Final(), row[4] == "no", row)
+		got = append(got, code)
+	}
+	require.ElementsMatch(t, []transport.Code{
+		transport.MasterLeft, transport.MasterDown, transport.Kicked, transport.ChannelClosed, transport.Left,
+		transport.Slow, transport.Replaced, transport.ProtocolError, transport.Idle, transport.RateLimited,
+		transport.Shutdown, transport.TooLarge,
+	}, got)
+}

@@ -1,0 +1,95 @@
+package wire
+
+// A slot is where a decoder keeps the value of a field of the text form until
+// the frame's type is known. The slot of most fields has the field's number.
+// Where one name stands for two fields, by the type of the frame, it is one slot.
+const (
+	slotType    = 0
+	slotMessage = int(lastField) + iota // the reason of an error
+	slotText
+	slotData
+	slotBase64
+	slotCount
+)
+
+// slotOf returns the slot of a name, or -1 if no frame has a field of the name.
+func slotOf(name []byte) int {
+	switch string(name) {
+	case "type":
+		return slotType
+	case "ref":
+		return int(fieldRef)
+	case "channel":
+		return int(fieldChannel)
+	case "username":
+		return int(fieldUsername)
+	case "master":
+		return int(fieldMaster)
+	case "token":
+		return int(fieldToken)
+	case "resume":
+		return int(fieldSecret)
+	case "epoch":
+		return int(fieldEpoch)
+	case "from":
+		return int(fieldFrom)
+	case "to":
+		return int(fieldTo)
+	case "last":
+		return int(fieldLast)
+	case "seq":
+		return int(fieldSeq)
+	case "slaves":
+		return int(fieldSlaves)
+	case "private":
+		return int(fieldPrivate)
+	case "request":
+		return int(fieldRequest)
+	case "reply":
+		return int(fieldReply)
+	case "exists":
+		return int(fieldExists)
+	case "role":
+		return int(fieldRole)
+	case "state":
+		return int(fieldState)
+	case "master_timeout_ms":
+		return int(fieldMasterTimeout)
+	case "timeout_ms":
+		return int(fieldTimeout)
+	case "gap":
+		return int(fieldGap)
+	case "code":
+		return int(fieldCode)
+	case "missed":
+		return int(fieldMissed)
+	case "reason":
+		return int(fieldReason)
+	case "ban":
+		return int(fieldBan)
+	case "members":
+		return int(fieldMembers)
+	case "message":
+		return slotMessage
+	case "text":
+		return slotText
+	case "data":
+		return slotData
+	case "base64":
+		return slotBase64
+	}
+	return -1
+}
+
+// slotFor returns the slot of a field in frames of the type.
+func slotFor(t Type, f field) int {
+	switch {
+	case f == fieldExpect:
+		return int(fieldMaster)
+	case f == fieldAsks:
+		return int(fieldRequest)
+	case f == fieldReason && t == Error:
+		return slotMessage
+	}
+	return int(f)
+}

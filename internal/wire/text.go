@@ -1,0 +1,82 @@
+package wire
+
+import (
+	"encoding/base64"
+	"strconv"
+)
+
+func appendText(dst []byte, frame *Frame) []byte {
+	spec := specOf(frame.Type)
+	if spec == nil {
+		panic("wire: a frame without a type")
+	}
+	dst = append(dst, `{"type":"`...)
+	dst = append(dst, spec.word...)
+	dst = append(dst, '"')
+	for rest := spec.fields(); rest != 0; rest = rest.butFirst() {
+		f := rest.first()
+		value, has := frame.place(f)
+		if spec.required.has(f) || isSet(value, has) {
+			dst = append(dst, `,"`...)
+			dst = append(dst, nameOf(frame.Type, f)...)
+			dst = append(dst, `":`...)
+			dst = appendTextField(dst, value)
+		}
+	}
+	if spec.payload {
+		dst = appendTextPayload(dst, frame.Payload)
+	}
+	return append(dst, '}')
+}
+
+func appendTextPayload(dst []byte, payload Payload) []byte {
+	switch payload.Kind {
+	case TextPayload:
+		dst = append(dst, `,"text":`...)
+		dst = appendQuoted(dst, validBytes(payload.Data))
+	case DataPayload:
+		dst = append(dst, `,"data":`...)
+		dst = append(dst, trimSpace(payload.Data)...)
+	case BytesPayload:
+		dst = append(dst, `,"base64":"`...)
+		dst = base64.StdEncoding.AppendEncode(dst, payload.Data)
+		dst = append(dst, '"')
+	}
+	return dst
+}
+
+// appendTextField writes a value as Frame.place returns it.
+func appendTextField(dst []byte, value any) []byte {
+	switch v := value.(type) {
+	case *string:
+		return appendQuoted(dst, validString(*v))
+	case *uint64:
+		return strconv.AppendUint(dst, *v, 10)
+	case *bool:
+		return strconv.AppendBool(dst, *v)
+	case *Role:
+		return appendQuoted(dst, v.String())
+	case *State:
+		return appendQuoted(dst, v.String())
+	case *Member:
+		return appendTextMember(dst, *v)
+	case *[]Member:
+		dst = append(dst, '[')
+		for i, member := range *v {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendTextMember(dst, member)
+		}
+		return append(dst, ']')
+	}
+	return dst
+}
+
+func appendTextMember(dst []byte, member Member) []byte {
+	dst = append(dst, `{"username":`...)
+	dst = appendQuoted(dst, validString(member.Username))
+	dst = append(dst, `,"state":`...)
+	dst = appendQuoted(dst, member.State.String())
+	return append(dst, '}')
+}

@@ -1,0 +1,300 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/base64"
+	"slices"
+	"unicode/utf8"
+)
+
+// MaxFields is how many fields a frame may have in the text form, unknown ones
+// included.
+const MaxFields = 64
+
+// Problems that the text form alone can have.
+const (
+	noType        problem = "no type"
+	tooManyFields problem = "too many fields"
+	notString     problem = "a field is not a string"
+	notMember     problem = "a member is not an object with a username and a state"
+	notMembers    problem = "members is not an array"
+	notBase64     problem = "not base64"
+)
+
+// jsonValue is one value's text, after a scanner has passed over it.
+type jsonValue []byte
+
+// object is a frame's own JSON object, before it is known what type of frame it
+// is: the values by their names.
+type object struct {
+	values [slotCount]jsonValue
+	count  int
+	// unknown are the names that no frame has, kept to find repeated ones.
+	unknown []jsonString
+	// refTwice: the ref cannot be told, because it was given twice.
+	refTwice bool
+}
+
+// decodeText reads a frame whose first byte is '{'.
+func decodeText(data []byte, frame *Frame) *DecodeError {
+	if !utf8.Valid(data) {
+		return badFrame(notUTF8, 0)
+	}
+	var o object
+	s := scanner{data: data}
+	p := s.object(-1, o.visit)
+	if p == "" {
+		s.space()
+		if s.pos != len(data) {
+			p = trailingData
+		}
+	}
+	ref, refProblem := o.ref()
+	if p == "" {
+		p = refProblem
+	}
+	if p != "" {
+		return badFrame(p, ref)
+	}
+	frame.Ref = ref
+	word, isString := o.values[slotType].str()
+	if !isString {
+		return badFrame(noType, ref)
+	}
+	frame.Type = typeOf(word.content())
+	if frame.Type == 0 {
+		return unsupported("a type that is not known", ref)
+	}
+	if p := o.decode(frame, specOf(frame.Type)); p != "" {
+		return badFrame(p, ref)
+	}
+	return badFrame(frame.check(), ref)
+}
+
+// visit notes one field. It refuses a name that was there before.
+func (o *object) visit(key jsonString, value jsonValue) problem {
+	o.count++
+	if o.count > MaxFields {
+		return tooManyFields
+	}
+	key = key.content()
+	slot := slotOf(key)
+	if slot < 0 {
+		for _, other := range o.unknown {
+			if bytes.Equal(key, other) {
+				return repeatedField
+			}
+		}
+		o.unknown = append(o.unknown, key)
+		return ""
+	}
+	if o.values[slot] != nil {
+		o.refTwice = o.refTwice || slot == int(fieldRef)
+		return repeatedField
+	}
+	o.values[slot] = value
+	return ""
+}
+
+// ref returns the frame's ref, zero if there is none.
+func (o *object) ref() (uint64, problem) {
+	value := o.values[fieldRef]
+	if value == nil || o.refTwice {
+		return 0, ""
+	}
+	return value.number(fieldRef)
+}
+
+// decode reads the fields that the frame's type has. Others it does not look at.
+func (o *object) decode(frame *Frame, spec *spec) problem {
+	for rest := spec.fields() &^ set(fieldRef); rest != 0; rest = rest.butFirst() {
+		f := rest.first()
+		value := o.values[slotFor(frame.Type, f)]
+		if value != nil {
+			if p := frame.decodeTextField(f, value); p != "" {
+				return p
+			}
+		} else if spec.required.has(f) {
+			return missingField
+		}
+	}
+	if spec.payload {
+		return o.decodePayload(frame)
+	}
+	return ""
+}
+
+func (o *object) decodePayload(frame *Frame) problem {
+	text, data, encoded := o.values[slotText], o.values[slotData], o.values[slotBase64]
+	switch {
+	case text != nil && data == nil && encoded == nil:
+		s, isString := text.str()
+		if !isString {
+			return notString
+		}
+		frame.Payload = Payload{Kind: TextPayload, Data: s.content()}
+	case text == nil && data != nil && encoded == nil:
+		frame.Payload = Payload{Kind: DataPayload, Data: data}
+	case text == nil && data == nil && encoded != nil:
+		s, isString := encoded.str()
+		if !isString {
+			return notString
+		}
+		b, p := decodeBase64(s.content())
+		if p != "" {
+			return p
+		}
+		frame.Payload = Payload{Kind: BytesPayload, Data: b}
+	default:
+		return notOnePayload
+	}
+	return ""
+}
+
+// decodeBase64 takes the one way to write some bytes: padded, unused bits zero,
+// no line breaks.
+func decodeBase64(encoded []byte) ([]byte, problem) {
+	if bytes.ContainsAny(encoded, "\r\n") {
+		return nil, notBase64
+	}
+	b := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
+	n, err := base64.StdEncoding.Strict().Decode(b, encoded)
+	if err != nil {
+		return nil, notBase64
+	}
+	return b[:n:n], ""
+}
+
+func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
+	place, has := frame.place(f)
+	if has != nil {
+		*has = true
+	}
+	switch v := place.(type) {
+	case *string:
+		s, isString := value.str()
+		if !isString {
+			return notString
+		}
+		*v = string(s.content())
+	case *uint64:
+		n, p := value.number(f)
+		if p != "" {
+			return p
+		}
+		*v = n
+	case *bool:
+		switch string(value) {
+		case "true":
+			*v = true
+		case "false":
+			*v = false
+		default:
+			return badFlag
+		}
+	case *Role:
+		s, _ := value.str()
+		*v = roleOf(s.content())
+		if *v == 0 {
+			return badRole
+		}
+	case *State:
+		s, _ := value.str()
+		*v = stateOf(s.content())
+		if *v == 0 {
+			return badState
+		}
+	case *Member:
+		member, p := value.member()
+		if p != "" {
+			return p
+		}
+		*v = member
+	case *[]Member:
+		members, p := value.members()
+		if p != "" {
+			return p
+		}
+		*v = members
+	}
+	return ""
+}
+
+// str returns the string that the value is. It reports false, and no string, for
+// a value of another type.
+func (v jsonValue) str() (jsonString, bool) {
+	if len(v) == 0 || v[0] != '"' {
+		return nil, false
+	}
+	end := len(v) - 1
+	return jsonString(v[1:end:end]), true
+}
+
+// number returns the whole number that the value is, written in digits alone.
+func (v jsonValue) number(f field) (uint64, problem) {
+	var n uint64
+	for _, c := range v {
+		if c < '0' || c > '9' || n > MaxNumber {
+			return 0, badNumber
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	if !inRange(f, n) {
+		return 0, badNumber
+	}
+	return n, ""
+}
+
+func (v jsonValue) member() (member Member, p problem) {
+	if v[0] != '{' {
+		return Member{}, notMember
+	}
+	var username, state jsonValue
+	s := scanner{data: v}
+	p = s.object(0, func(key jsonString, value jsonValue) problem {
+		var into *jsonValue
+		switch string(key.content()) {
+		case "username":
+			into = &username
+		case "state":
+			into = &state
+		default:
+			return ""
+		}
+		if *into != nil {
+			return repeatedField
+		}
+		*into = value
+		return ""
+	})
+	if p != "" {
+		return Member{}, p
+	}
+	name, isString := username.str()
+	if !isString {
+		return Member{}, notMember
+	}
+	word, _ := state.str()
+	member = Member{Username: string(name.content()), State: stateOf(word.content())}
+	if member.State != StateOnline && member.State != StateAway {
+		return Member{}, badState
+	}
+	return member, ""
+}
+
+func (v jsonValue) members() ([]Member, problem) {
+	if v[0] != '[' {
+		return nil, notMembers
+	}
+	var members []Member
+	s := scanner{data: v}
+	p := s.array(0, func(value jsonValue) problem {
+		member, p := value.member()
+		members = append(members, member)
+		return p
+	})
+	if p != "" {
+		return nil, p
+	}
+	return slices.Clip(members), ""
+}

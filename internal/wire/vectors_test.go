@@ -1,0 +1,224 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// vectors is testdata/vectors.json; its comment describes it.
+type vectors struct {
+	Comment  []string
+	Frames   []vector
+	Readings []vector
+	Refused  []refusal
+}
+
+type vector struct {
+	Name   string
+	Frame  neutral
+	Text   string
+	Binary string
+}
+
+type refusal struct {
+	Name   string
+	Text   string
+	Hex    string
+	Code   string
+	Ref    uint64
+	NoForm bool `json:"no_form"`
+}
+
+func (r refusal) input(t testing.TB) []byte {
+	if r.Text != "" {
+		return []byte(r.Text)
+	}
+	return unhex(t, r.Hex)
+}
+
+// neutral is a frame as the vectors spell it, in neither form.
+type neutral struct {
+	Type          string
+	Ref           uint64
+	Channel       string
+	Username      string
+	Expect        string
+	Token         string
+	Secret        string
+	Epoch         uint64
+	From          string
+	To            *string
+	Last          uint64
+	Seq           uint64
+	Slaves        uint64
+	Private       bool
+	Asks          bool
+	Request       uint64
+	Reply         uint64
+	Exists        *bool
+	Role          string
+	State         string
+	Master        neutralMember
+	MasterTimeout *uint64 `json:"master_timeout_ms"`
+	Timeout       *uint64 `json:"timeout_ms"`
+	Gap           bool
+	Code          string
+	Missed        uint64
+	Reason        string
+	Ban           bool
+	Members       *[]neutralMember
+	Payload       struct{ Kind, UTF8, Hex string }
+}
+
+type neutralMember struct{ Username, State string }
+
+var (
+	roles  = map[string]wire.Role{"master": wire.Master, "slave": wire.Slave}
+	states = map[string]wire.State{"online": wire.StateOnline, "away": wire.StateAway, "left": wire.StateLeft}
+	kinds  = map[string]wire.PayloadKind{"text": wire.TextPayload, "data": wire.DataPayload, "bytes": wire.BytesPayload}
+	types  = map[string]wire.Type{
+		"create": wire.Create, "join": wire.Join, "resume": wire.Resume, "send": wire.Send,
+		"leave": wire.Leave, "away": wire.Away, "back": wire.Back, "kick": wire.Kick,
+		"status": wire.Status, "members": wire.Members, "ping": wire.Ping,
+		"created": wire.Created, "joined": wire.Joined, "message": wire.Message,
+		"presence": wire.Presence, "closed": wire.Closed, "gap": wire.Gap, "ack": wire.Ack,
+		"left": wire.Left, "pong": wire.Pong, "error": wire.Error,
+	}
+)
+
+func (m neutralMember) member() wire.Member {
+	return wire.Member{Username: m.Username, State: states[m.State]}
+}
+
+// value returns what p points to, and whether it points to anything.
+func value[T any](p *T) (v T, given bool) {
+	if p != nil {
+		return *p, true
+	}
+	return v, false
+}
+
+func (n neutral) frame(t testing.TB) wire.Frame {
+	frame := wire.Frame{
+		Type: types[n.Type], Ref: n.Ref, Channel: n.Channel, Username: n.Username, Token: n.Token,
+		Secret: n.Secret, Expect: n.Expect, From: n.From, Last: n.Last, Seq: n.Seq, Asks: n.Asks,
+		Request: n.Request, Reply: n.Reply, Private: n.Private, Ban: n.Ban, Code: n.Code,
+		Reason: n.Reason, Role: roles[n.Role], State: states[n.State], Epoch: n.Epoch, Gap: n.Gap,
+		Missed: n.Missed, Slaves: n.Slaves, Master: n.Master.member(),
+	}
+	frame.To, frame.HasTo = value(n.To)
+	frame.Exists, frame.HasExists = value(n.Exists)
+	frame.MasterTimeout, frame.HasMasterTimeout = value(n.MasterTimeout)
+	frame.Timeout, frame.HasTimeout = value(n.Timeout)
+	members, given := value(n.Members)
+	frame.HasMembers = given
+	for _, m := range members {
+		frame.Members = append(frame.Members, m.member())
+	}
+	frame.Payload.Kind = kinds[n.Payload.Kind]
+	switch {
+	case n.Payload.Hex != "":
+		frame.Payload.Data = unhex(t, n.Payload.Hex)
+	case n.Payload.Kind != "":
+		frame.Payload.Data = []byte(n.Payload.UTF8)
+	}
+	return frame
+}
+
+func unhex(t testing.TB, s string) []byte {
+	b, err := hex.DecodeString(s)
+	require.NoError(t, err)
+	return b
+}
+
+func readVectors(t testing.TB) vectors {
+	data, err := os.ReadFile("testdata/vectors.json")
+	require.NoError(t, err)
+	var v vectors
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&v))
+	require.NotEmpty(t, v.Frames)
+	require.NotEmpty(t, v.Readings)
+	require.NotEmpty(t, v.Refused)
+	return v
+}
+
+// inputs returns every input of the vectors, good and bad.
+func (v vectors) inputs(t testing.TB) [][]byte {
+	var inputs [][]byte
+	for _, each := range append(v.Frames, v.Readings...) {
+		if each.Text != "" {
+			inputs = append(inputs, []byte(each.Text))
+		}
+		if each.Binary != "" {
+			inputs = append(inputs, unhex(t, each.Binary))
+		}
+	}
+	for _, each := range v.Refused {
+		inputs = append(inputs, each.input(t))
+	}
+	return inputs
+}
+
+func TestVectorsAreReadAndWritten(t *testing.T) {
+	seen := map[wire.Type]bool{}
+	for _, v := range readVectors(t).Frames {
+		t.Run(v.Name, func(t *testing.T) {
+			frame := v.Frame.frame(t)
+			seen[frame.Type] = true
+			binary := unhex(t, v.Binary)
+
+			require.Equal(t, v.Text, string(wire.Append(nil, wire.Text, &frame)))
+			require.Equal(t, v.Binary, hex.EncodeToString(wire.Append(nil, wire.Binary, &frame)))
+			require.Equal(t, wire.Text, wire.FormOf([]byte(v.Text)))
+			require.Equal(t, wire.Binary, wire.FormOf(binary))
+
+			fromText, err := wire.Decode([]byte(v.Text))
+			require.NoError(t, err)
+			require.Equal(t, frame, fromText)
+			fromBinary, err := wire.Decode(binary)
+			require.NoError(t, err)
+			require.Equal(t, frame, fromBinary)
+		})
+	}
+	for word, frameType := range types {
+		require.True(t, seen[frameType], "no vector for %s", word)
+	}
+}
+
+func TestVectorsAreRead(t *testing.T) {
+	for _, v := range readVectors(t).Readings {
+		t.Run(v.Name, func(t *testing.T) {
+			input := []byte(v.Text)
+			if v.Text == "" {
+				input = unhex(t, v.Binary)
+			}
+			frame, err := wire.Decode(input)
+			require.NoError(t, err)
+			require.Equal(t, v.Frame.frame(t), frame)
+		})
+	}
+}
+
+func TestVectorsAreRefused(t *testing.T) {
+	for _, v := range readVectors(t).Refused {
+		t.Run(v.Name, func(t *testing.T) {
+			frame, err := wire.Decode(v.input(t))
+			require.Equal(t, wire.Frame{}, frame)
+			var decodeErr *wire.DecodeError
+			require.ErrorAs(t, err, &decodeErr)
+			require.Equal(t, v.Code, decodeErr.Code, decodeErr)
+			require.Equal(t, v.Ref, decodeErr.Ref, decodeErr)
+			require.Equal(t, v.NoForm, decodeErr.NoForm, decodeErr)
+			require.NotEmpty(t, decodeErr.Detail)
+		})
+	}
+}

@@ -1,0 +1,294 @@
+package lectern
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/outbox"
+	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// link is a client's connection while it lasts.
+type link struct {
+	conn transport.Conn
+	out  *outbox.Queue
+}
+
+// maxUnwritten bounds what a client queues for writing. The windows of its
+// memberships keep it far below; it is there so that nothing is without bound.
+const (
+	maxUnwrittenMessages = 1 << 16
+	maxUnwrittenBytes    = 256 << 20
+)
+
+// steadyAfter is how long a connection must have lasted for the next loss to
+// count as the first one again.
+const steadyAfter = 10 * time.Second
+
+// run keeps the client connected for as long as there is something to be
+// connected for.
+func (c *Client) run() {
+	defer c.goroutines.Done()
+	failures := 0
+	for c.needed() {
+		if failures > 0 && !c.pause(failures) {
+			continue // closed meanwhile
+		}
+		began := time.Now()
+		err := c.connectAndServe()
+		if time.Since(began) >= steadyAfter {
+			failures = 0
+		}
+		failures++
+		c.options.Logger.Info("connection to the hub lost", "error", err)
+	}
+}
+
+// needed reports whether the client must be connected, and ends run where not.
+func (c *Client) needed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running = !c.closed && len(c.memberships)+len(c.calls) > 0
+	return c.running
+}
+
+// pause waits before dialling again: a random part of a time that grows, so that
+// not all clients of a hub come back in one instant.
+func (c *Client) pause(failures int) bool {
+	limit := c.options.MaxBackoff
+	if shift := failures - 1; shift < 16 {
+		limit = min(limit, c.options.MinBackoff<<shift)
+	}
+	if limit <= 0 {
+		return c.ctx.Err() == nil
+	}
+	timer := time.NewTimer(rand.N(limit))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// connectAndServe dials, resumes what there is, and reads until the connection
+// has ended.
+func (c *Client) connectAndServe() error {
+	ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
+	conn, err := c.dialer.Dial(ctx)
+	cancel()
+	if err != nil {
+		c.dialFailed(err)
+		return err
+	}
+	l := &link{conn: conn, out: outbox.New(conn, outbox.Limits{
+		Messages: maxUnwrittenMessages, Bytes: maxUnwrittenBytes, WriteTimeout: c.options.WriteTimeout,
+	})}
+	c.connected(l)
+	err = c.read(l)
+	c.disconnected(err)
+	// Where this side ends it, the memberships shall live on: never left.
+	l.out.Abort(transport.Reason{Code: transport.ProtocolError, Text: "what came is not Lectern's protocol"})
+	l.out.Wait()
+	return err
+}
+
+// dialFailed tells those who wait for a connection. A dialer that says it leads
+// nowhere any more ends everything.
+func (c *Client) dialFailed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failCalls(fmt.Errorf("dialling: %w", err), true)
+	if errors.Is(err, net.ErrClosed) {
+		c.endAll(ErrShutdown)
+	}
+}
+
+func (c *Client) endAll(why *Error) {
+	for _, m := range c.memberships {
+		m.end(why)
+	}
+}
+
+// connected starts on a new connection: every membership is resumed, and what
+// waited for a connection is sent.
+func (c *Client) connected(l *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		l.out.Close(transport.Reason{Code: transport.Left})
+		return
+	}
+	c.link = l
+	for _, m := range c.memberships {
+		c.lastRef++
+		m.resuming = c.lastRef
+		c.push(&wire.Frame{
+			Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Last: m.last,
+		})
+	}
+	for _, k := range c.calls {
+		c.writeCall(k)
+	}
+}
+
+// read handles frames until the connection ends.
+func (c *Client) read(l *link) error {
+	for {
+		data, err := l.conn.Read()
+		if err != nil {
+			return err
+		}
+		frame, err := wire.Decode(data)
+		if err != nil {
+			var bad *wire.DecodeError
+			if errors.As(err, &bad) && bad.Code == string(ErrUnsupported.Code) {
+				continue // a newer hub's, and not for us
+			}
+			return err
+		}
+		c.mu.Lock()
+		c.handle(&frame)
+		c.mu.Unlock()
+	}
+}
+
+// disconnected takes the connection away from everything that was on it.
+func (c *Client) disconnected(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.link = nil
+	if c.closed {
+		return
+	}
+	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
+	var closed *transport.CloseError
+	if errors.As(err, &closed) {
+		if code := closed.Reason.Code; code.Final() {
+			c.endAll(&Error{Code: Code(code.String()), Text: closed.Reason.Text})
+		} else if code == transport.TooLarge {
+			c.failLargest()
+		}
+	}
+	now := time.Now()
+	for _, m := range c.memberships {
+		m.lose(now)
+	}
+}
+
+// failLargest gives up the largest message that was not answered: the hub has
+// closed the connection because of one that was too large, so if any is, it is
+// this one, and it must not be sent again.
+func (c *Client) failLargest() {
+	var owner *membership
+	var largest *request
+	for _, m := range c.memberships {
+		for _, r := range m.pending {
+			if r.written && (largest == nil || len(r.frame.Payload.Data) > len(largest.frame.Payload.Data)) {
+				owner, largest = m, r
+			}
+		}
+	}
+	if largest != nil {
+		owner.remove(largest)
+		largest.answered <- wire.Frame{Type: wire.Error, Code: string(ErrTooLarge.Code)}
+	}
+}
+
+// handle takes one frame of the hub to where it belongs. The lock is held.
+func (c *Client) handle(frame *wire.Frame) {
+	m := c.memberships[frame.Channel]
+	switch frame.Type {
+	case wire.Message:
+		if m != nil {
+			m.message(frame)
+		}
+	case wire.Presence:
+		if m != nil {
+			m.presence(frame, time.Now())
+		}
+	case wire.Gap:
+		if m != nil {
+			m.inbox.add(Gap{Missed: frame.Missed})
+		}
+	case wire.Closed:
+		if m != nil {
+			m.end(&Error{Code: Code(frame.Code), Text: frame.Reason})
+		}
+	default:
+		if frame.Ref != 0 {
+			c.answer(frame)
+		}
+	}
+}
+
+// answer takes an answer to what it answers.
+func (c *Client) answer(frame *wire.Frame) {
+	for _, k := range c.calls {
+		if k.frame.Ref == frame.Ref {
+			c.removeCall(k)
+			err := refusalIn(frame)
+			if err == nil && k.enters != nil {
+				err = c.enterAs(k.enters, frame)
+			}
+			k.result <- callResult{answer: *frame, err: err}
+			return
+		}
+	}
+	for _, m := range c.memberships {
+		if m.resuming == frame.Ref {
+			c.resumed(m, frame)
+			return
+		}
+	}
+	if m := c.memberships[frame.Channel]; m != nil && m.answer(frame) {
+		return
+	}
+	// The answer to a switch names the channel that it leads to.
+	for _, m := range c.memberships {
+		if m.answer(frame) {
+			return
+		}
+	}
+	if frame.Type == wire.Created || frame.Type == wire.Joined {
+		// The call that asked for it has been given up.
+		c.push(&wire.Frame{Type: wire.Leave, Channel: frame.Channel})
+	}
+}
+
+// enterAs checks that an answer makes a member of the role that was asked for: a
+// resume may turn out to be of the other one.
+func (c *Client) enterAs(m *membership, frame *wire.Frame) error {
+	expected := wire.Joined
+	if m.role == wire.Master {
+		expected = wire.Created
+	}
+	if frame.Type != expected {
+		return ErrForbidden.with("the ticket is for the other role")
+	}
+	c.enter(m, frame)
+	return nil
+}
+
+// resumed is the hub's answer to a membership's resume.
+func (c *Client) resumed(m *membership, frame *wire.Frame) {
+	switch err := refusalIn(frame); {
+	case err == nil:
+		m.entered(frame, time.Now())
+		m.attach()
+	case slices.ContainsFunc(passing, func(e error) bool { return errors.Is(err, e) }):
+		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
+	default:
+		m.end(asRefusal(err, ErrResumeFailed))
+	}
+}
+
+// passing are refusals of a resume that say nothing about the membership.
+var passing = []error{ErrBusy, ErrShuttingDown, ErrRateLimited}

@@ -1,0 +1,104 @@
+package lectern
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// Master is the handle of the one who is in charge of a channel. It is the same
+// in the hub's process and across a network, and safe for concurrent use.
+//
+// A Master whose connection is lost comes back by itself: nothing is lost as
+// long as it is back within the channel's master timeout.
+type Master struct{ m *membership }
+
+// Channel returns the channel's name.
+func (m *Master) Channel() string { return m.m.channel }
+
+// Username returns the name that the others see, which the service may have
+// given.
+func (m *Master) Username() string { return m.m.username }
+
+// Timeout returns X of rule 3: how long this master may be away.
+func (m *Master) Timeout() time.Duration { return m.m.timeout }
+
+// Broadcast sends to all slaves of the channel (rule 6), and returns the
+// message's number once the hub has accepted it. It waits while the connection
+// is lost. On any error but one that matches ErrSendUnknown, nobody gets the
+// message.
+func (m *Master) Broadcast(ctx context.Context, payload Payload) (uint64, error) {
+	return m.m.send(ctx, wire.Frame{}, payload)
+}
+
+// Send sends to one slave (rule 6), also while it is away. The error matches
+// ErrNoSuchSlave where the channel has none of that name; otherwise it is as
+// Broadcast.
+func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, error) {
+	return m.m.send(ctx, wire.Frame{To: to, HasTo: true}, payload)
+}
+
+// Events yields what slaves send, as [Message], and what becomes of them, as
+// [Presence], in one order, so that a list kept from it is exact. A Presence
+// with the master's own name tells that its connection is lost (Unknown) or back
+// (Online). After a [Gap], Members tells who is there.
+//
+// It ends with an error: the context's, or why the channel is over. Events that
+// were not taken wait, within ClientOptions.Inbox, for the next call. Calls at
+// the same time share the events between them.
+func (m *Master) Events(ctx context.Context) iter.Seq2[Event, error] { return m.m.events(ctx) }
+
+// Members returns the slaves of the channel, those away included, by their
+// names, as they are known on this side at present.
+func (m *Master) Members() []Presence {
+	m.m.client.mu.Lock()
+	defer m.m.client.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.m.slaves), func(a, b Presence) int {
+		return strings.Compare(a.Username, b.Username)
+	})
+}
+
+// Kick removes a slave, which is told the reason. It may join again.
+func (m *Master) Kick(ctx context.Context, username, reason string) error {
+	return m.m.operate(ctx, wire.Frame{Type: wire.Kick, To: username, HasTo: true, Reason: reason})
+}
+
+// Ban removes a slave, if it is there, and refuses its name for the life of the
+// channel.
+func (m *Master) Ban(ctx context.Context, username, reason string) error {
+	return m.m.operate(ctx, wire.Frame{Type: wire.Kick, To: username, HasTo: true, Reason: reason, Ban: true})
+}
+
+// Away tells the slaves that the master is not there, though it is connected.
+// Its time starts to run, see Timeout. A resume after a lost connection counts
+// as being back.
+func (m *Master) Away(ctx context.Context) error {
+	return m.m.operate(ctx, wire.Frame{Type: wire.Away})
+}
+
+// Back ends what Away has begun.
+func (m *Master) Back(ctx context.Context) error {
+	return m.m.operate(ctx, wire.Frame{Type: wire.Back})
+}
+
+// Close closes the channel: every slave is told master_left and let go. It
+// returns when the hub has confirmed that or the handle is given up, after at
+// most ClientOptions.CloseTimeout; the error then says that the hub could not be
+// told, and will find out by the master's absence. Later calls do nothing more.
+func (m *Master) Close() error { return m.m.close() }
+
+// Done is closed when the channel is over for this handle.
+func (m *Master) Done() <-chan struct{} { return m.m.done }
+
+// Err says why the channel is over, and is nil before Done is closed. It is one
+// of the ends among the Err variables, and matches net.ErrClosed.
+func (m *Master) Err() error { return m.m.failure() }
+
+// Ticket returns what another client needs to take this membership over by
+// Client.ResumeMaster.
+func (m *Master) Ticket() Ticket { return m.m.ticket() }

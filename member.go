@@ -1,0 +1,70 @@
+package lectern
+
+import (
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// member is a master or a slave of a channel, from its create or join to its
+// end, over any number of connections.
+type member struct {
+	name   string
+	role   wire.Role
+	secret secret
+	state  wire.State
+	// deadline is when a member that is away is given up.
+	deadline time.Time
+	// epoch counts the attachments. at is the present one, or nil.
+	epoch uint64
+	at    *attachment
+	// answers are those to its latest sends, to recognise one sent again.
+	answers answers
+	// start is the number of the newest message before a slave joined: nothing
+	// up to it was for this slave.
+	start uint64
+	// lostPrivate is the number of the newest message for this slave alone that
+	// is no longer kept.
+	lostPrivate uint64
+	// Place in the awayList.
+	previous, next *member
+}
+
+// attachment ties a member to the connection that it is on. A later attachment
+// of the same member makes it stale, and whatever comes from a stale one is
+// refused (rule 7).
+type attachment struct {
+	session *session
+	channel *Channel
+	member  *member
+	epoch   uint64
+	// place is the attachment's index in the audience; the delivery's.
+	place int
+}
+
+// current reports whether the attachment is its member's present one.
+func (a *attachment) current() bool {
+	return a.member != nil && a.member.at == a
+}
+
+// stale is why nothing may come from the attachment any more: a newer one has
+// raised the epoch (rule 7), or the membership has ended. Nil while it may.
+func (a *attachment) stale() error {
+	switch {
+	case a.current():
+		return nil
+	case a.member != nil && a.member.epoch > a.epoch:
+		return ErrReplaced
+	}
+	return ErrNotAMember
+}
+
+// message is a send on its way: what the sender gave, copied from its frame.
+type message struct {
+	ref     uint64 // zero: no answer is wanted
+	to      string
+	hasTo   bool
+	asks    bool
+	replyTo uint64 // the number of the request that this answers, or zero
+	payload wire.Payload
+}

@@ -1,0 +1,216 @@
+package lectern
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// Kind tells how a payload was given. The receiver gets the kind that was sent,
+// whatever form of the protocol it speaks.
+type Kind uint8
+
+const (
+	// KindText is a string.
+	KindText Kind = iota
+	// KindJSON is a JSON value, passed through byte for byte.
+	KindJSON
+	// KindBytes is any bytes.
+	KindBytes
+)
+
+func (k Kind) String() string {
+	switch k {
+	case KindText:
+		return "text"
+	case KindJSON:
+		return "json"
+	case KindBytes:
+		return "bytes"
+	}
+	return "unknown"
+}
+
+// Payload is what a message carries. Make one by [Text], [JSON] or [Bytes]; the
+// zero value is the empty text. A payload does not change and may be sent any
+// number of times.
+type Payload struct {
+	kind Kind
+	data []byte
+	err  error
+}
+
+// Text is a payload of a string, which must be valid UTF-8.
+func Text(text string) Payload {
+	if !utf8.ValidString(text) {
+		return Payload{err: ErrBadFrame.with("the text is not valid UTF-8")}
+	}
+	return Payload{kind: KindText, data: []byte(text)}
+}
+
+// JSON is a payload of the value's JSON. Where the value has none, the error
+// comes when the payload is sent.
+func JSON(value any) Payload {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return Payload{kind: KindJSON, err: fmt.Errorf("lectern: payload: %w", err)}
+	}
+	return Payload{kind: KindJSON, data: data}
+}
+
+// Bytes is a payload of a copy of the bytes.
+func Bytes(data []byte) Payload {
+	return Payload{kind: KindBytes, data: bytes.Clone(data)}
+}
+
+// Kind tells how the payload was given.
+func (p Payload) Kind() Kind { return p.kind }
+
+// Len is the payload's size in bytes, as Policy.MaxMessage counts it.
+func (p Payload) Len() int { return len(p.data) }
+
+// Text returns the payload as a string: the text, the JSON text, or the bytes.
+func (p Payload) Text() string { return string(p.data) }
+
+// Bytes returns a copy of the payload's bytes.
+func (p Payload) Bytes() []byte { return bytes.Clone(p.data) }
+
+// Decode stores the JSON of the payload in the value that target points to, as
+// json.Unmarshal does. It is an error on a payload of another kind.
+func (p Payload) Decode(target any) error {
+	if p.kind != KindJSON {
+		return fmt.Errorf("lectern: payload is %s, not JSON", p.kind)
+	}
+	return json.Unmarshal(p.data, target)
+}
+
+var kindsOnWire = [...]wire.PayloadKind{KindText: wire.TextPayload, KindJSON: wire.DataPayload, KindBytes: wire.BytesPayload}
+
+// onWire is the payload for a frame. The frame shares the bytes.
+func (p Payload) onWire() wire.Payload {
+	return wire.Payload{Kind: kindsOnWire[p.kind], Data: p.data}
+}
+
+// payloadFromWire copies the payload out of a frame, whose bytes are the
+// connection's.
+func payloadFromWire(payload wire.Payload) Payload {
+	p := Payload{data: bytes.Clone(payload.Data)}
+	switch payload.Kind {
+	case wire.DataPayload:
+		p.kind = KindJSON
+	case wire.BytesPayload:
+		p.kind = KindBytes
+	}
+	return p
+}
+
+// Event is one thing that a member is told, in the order in which it happened:
+// a [Message], a [Presence] or a [Gap].
+type Event interface{ event() }
+
+// Message is what arrived from the other side.
+type Message struct {
+	Payload
+	// From is the sender's username, as the hub knows it.
+	From string
+	// Seq is the message's number in its channel and direction. A slave sees
+	// rising numbers with holes where others were addressed; a master sees each.
+	Seq uint64
+	// Private tells a slave that the master sent this to it alone.
+	Private bool
+}
+
+// Gap tells that messages were dropped, in their place in the order: they were
+// no longer kept when this side came back, or this side did not take them in
+// time from its own handle.
+type Gap struct {
+	// Missed is how many, where that is known, and zero where it is not. After
+	// a resume it may count messages that were for others, never less than the
+	// loss.
+	Missed uint64
+}
+
+func (Message) event()  {}
+func (Presence) event() {}
+func (Gap) event()      {}
+
+// GapError is the error by which Slave.Receive tells of a [Gap]. The next call
+// goes on behind the gap.
+type GapError struct{ Gap Gap }
+
+func (e *GapError) Error() string {
+	if e.Gap.Missed == 0 {
+		return "lectern: messages were dropped"
+	}
+	return fmt.Sprintf("lectern: %d messages were dropped", e.Gap.Missed)
+}
+
+// State says whether a member is there.
+type State uint8
+
+const (
+	// Unknown: the own connection to the hub is down, so that nothing is known.
+	Unknown State = iota
+	// Online: connected, and not declared away.
+	Online
+	// Away: the connection is lost, or the master has declared itself away. The
+	// member may still come back.
+	Away
+	// Gone: it has left, or its time is over.
+	Gone
+)
+
+func (s State) String() string {
+	switch s {
+	case Online:
+		return "online"
+	case Away:
+		return "away"
+	case Gone:
+		return "gone"
+	}
+	return "unknown"
+}
+
+// Presence is the state of one member as it is known on this side.
+type Presence struct {
+	// Username of the member: the master's on a slave's side, a slave's on the
+	// master's.
+	Username string
+	State    State
+	// Since is when this side learned of the state, by its own clock.
+	Since time.Time
+	// Deadline is when a master that is Away, or that cannot be asked after
+	// because the own connection is down, will be given up. Zero otherwise.
+	Deadline time.Time
+	// Reason says why a slave is Gone, where that is known: "left", "kicked",
+	// "timeout", or the master's own words in a kick.
+	Reason string
+}
+
+func stateFromWire(state wire.State) State {
+	switch state {
+	case wire.StateOnline:
+		return Online
+	case wire.StateAway:
+		return Away
+	case wire.StateLeft:
+		return Gone
+	}
+	return Unknown
+}
+
+// check is the error that keeps the payload from being sent, or nil.
+func (p Payload) check(limit int) error {
+	if p.err != nil {
+		return p.err
+	}
+	if limit > 0 && len(p.data) > limit {
+		return ErrTooLarge.with(fmt.Sprintf("%d bytes, at most %d", len(p.data), limit))
+	}
+	return nil
+}

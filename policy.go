@@ -1,0 +1,171 @@
+package lectern
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Policy is what a hub enforces. It is passed by value; the zero value is the
+// documented default throughout. In each field zero means the default, and a
+// negative value means "none" in the sense that the field states; where a bound
+// must not be missing, a negative value is an error of NewHub.
+type Policy struct {
+	// MasterTimeout is X of rule 3: how long a master may be away before its
+	// channel is closed. Default 30 s. Negative: a lost master ends its channel
+	// at once. A master may ask for less when it creates its channel.
+	MasterTimeout time.Duration
+
+	// SlaveTimeout is how long a slave whose connection is lost keeps its
+	// place. Default 30 s. Negative: it leaves at once.
+	SlaveTimeout time.Duration
+
+	// MaxSlaves bounds the slaves of one channel, those away included, and the
+	// names that its master may ban. Default 20,000. Negative: no bound.
+	MaxSlaves int
+
+	// MaxChannels bounds the channels of the hub. Default 10,000. Negative: no
+	// bound.
+	MaxChannels int
+
+	// MaxChannelsPerConn bounds the memberships of one connection. Default 64.
+	// Negative: no bound.
+	MaxChannelsPerConn int
+
+	// MaxMessage is the size of the largest payload in bytes. Default 64 KiB.
+	// It must not be negative.
+	MaxMessage int
+
+	// HandshakeTimeout is how long a connection may hold no membership before
+	// it is closed with idle. Default 10 s. Negative: for ever.
+	HandshakeTimeout time.Duration
+
+	// Outbox bounds what waits to be written on one connection. A connection
+	// over it is closed with slow; its memberships can be resumed. Default 256
+	// messages, 1 MiB. It must not be negative.
+	Outbox Bound
+
+	// WriteTimeout is how long one write to a connection may take before the
+	// connection is closed with slow. Default 10 s. Negative: for ever.
+	WriteTimeout time.Duration
+
+	// Replay bounds the messages that a channel keeps in each direction for
+	// members that come back. Default 256 messages, 1 MiB. Negative: none are
+	// kept.
+	Replay Bound
+
+	// Authorize decides who may create and join (rule 1), and under which name.
+	// Nil accepts everyone under the name given.
+	//
+	// It is called without any lock held, in the goroutine of the connection
+	// that asks: it may take its time and holds up that connection alone. The
+	// context carries what the adapter knows of its peer and ends with the
+	// connection, and after HandshakeTimeout. An *Error that it returns is told
+	// to the peer as it is; of any other error the peer learns only
+	// unauthorized.
+	Authorize func(ctx context.Context, request Request) (Identity, error)
+
+	// Logger is told of channels and memberships at level info, and of refused
+	// and lost connections at level warn; never of single messages, and never
+	// of tokens or secrets. Nil: silent.
+	Logger *slog.Logger
+}
+
+// Bound limits a queue by messages and by bytes of payload and framing,
+// whichever is reached first. A single message is always let in.
+type Bound struct {
+	Messages int
+	Bytes    int
+}
+
+// Operation is what a peer asks permission for.
+type Operation string
+
+const (
+	// OpCreate makes a channel, with the asking user as its master.
+	OpCreate Operation = "create"
+	// OpJoin enters a channel as a slave.
+	OpJoin Operation = "join"
+)
+
+// Request is what Policy.Authorize is asked. The names are valid names.
+type Request struct {
+	Operation Operation
+	Channel   string
+	Username  string
+	// Token is what the peer gave as its token, or empty.
+	Token string
+}
+
+// Identity is who a peer is, in the judgement of Policy.Authorize.
+type Identity struct {
+	// Username is the name that the others see. Empty: the name asked for.
+	Username string
+}
+
+// The documented defaults of Policy.
+const (
+	defaultMasterTimeout      = 30 * time.Second
+	defaultSlaveTimeout       = 30 * time.Second
+	defaultMaxSlaves          = 20_000
+	defaultMaxChannels        = 10_000
+	defaultMaxChannelsPerConn = 64
+	defaultMaxMessage         = 64 << 10
+	defaultHandshakeTimeout   = 10 * time.Second
+	defaultWriteTimeout       = 10 * time.Second
+	defaultQueueMessages      = 256
+	defaultQueueBytes         = 1 << 20
+)
+
+// unbounded stands for a bound that a negative value has taken away.
+const unbounded = int(^uint(0) >> 1)
+
+// validate returns the policy with every default filled in, and "none" as what
+// it comes to: a timeout of 0 is "at once", except for HandshakeTimeout and
+// WriteTimeout, where it is "never".
+func (p Policy) validate() (Policy, error) {
+	var errs []error
+	must := func(field string, value int) {
+		if value < 0 {
+			errs = append(errs, fmt.Errorf("lectern: Policy.%s must not be negative", field))
+		}
+	}
+	must("MaxMessage", p.MaxMessage)
+	must("Outbox.Messages", p.Outbox.Messages)
+	must("Outbox.Bytes", p.Outbox.Bytes)
+
+	p.MasterTimeout = orDefault(p.MasterTimeout, defaultMasterTimeout, 0)
+	p.SlaveTimeout = orDefault(p.SlaveTimeout, defaultSlaveTimeout, 0)
+	p.HandshakeTimeout = orDefault(p.HandshakeTimeout, defaultHandshakeTimeout, 0)
+	p.WriteTimeout = orDefault(p.WriteTimeout, defaultWriteTimeout, 0)
+	p.MaxSlaves = orDefault(p.MaxSlaves, defaultMaxSlaves, unbounded)
+	p.MaxChannels = orDefault(p.MaxChannels, defaultMaxChannels, unbounded)
+	p.MaxChannelsPerConn = orDefault(p.MaxChannelsPerConn, defaultMaxChannelsPerConn, unbounded)
+	p.MaxMessage = orDefault(p.MaxMessage, defaultMaxMessage, 0)
+	p.Outbox.Messages = orDefault(p.Outbox.Messages, defaultQueueMessages, 0)
+	p.Outbox.Bytes = orDefault(p.Outbox.Bytes, defaultQueueBytes, 0)
+	p.Replay.Messages = orDefault(p.Replay.Messages, defaultQueueMessages, 0)
+	p.Replay.Bytes = orDefault(p.Replay.Bytes, defaultQueueBytes, 0)
+	if p.Logger == nil {
+		p.Logger = slog.New(slog.DiscardHandler)
+	}
+	return p, errors.Join(errs...)
+}
+
+// orDefault is the value, or the default for zero, or none for less.
+func orDefault[T int | time.Duration](value, fallback, none T) T {
+	switch {
+	case value == 0:
+		return fallback
+	case value < 0:
+		return none
+	}
+	return value
+}
+
+// frameLimit is the size of the largest frame that a peer can have reason to
+// send: the largest payload in base64 or with an escape for every other
+// character, and the names and fields around it.
+func (p Policy) frameLimit() int { return 2*p.MaxMessage + 4<<10 }

@@ -1,0 +1,110 @@
+package lectern
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// Slave is the handle of one who is in a channel because of its master. It is
+// the same in the hub's process and across a network, and safe for concurrent
+// use.
+//
+// A Slave whose connection is lost comes back by itself and gets what it has
+// missed. It ends by itself when it cannot reach the hub for as long as a master
+// may be away (rule 3).
+type Slave struct{ m *membership }
+
+// Channel returns the channel's name.
+func (s *Slave) Channel() string { return s.m.channel }
+
+// Username returns the name that the master sees, which the service may have
+// given.
+func (s *Slave) Username() string { return s.m.username }
+
+// Timeout returns X of rule 3: how long the master may be away.
+func (s *Slave) Timeout() time.Duration { return s.m.timeout }
+
+// Master tells, without asking the hub, whether the master is connected (rule
+// 4). The state is Unknown, with a deadline, while the own connection is lost.
+func (s *Slave) Master() Presence {
+	s.m.client.mu.Lock()
+	defer s.m.client.mu.Unlock()
+	return s.m.master
+}
+
+// Send sends to the master (rule 5), also while it is away, and returns the
+// message's number once the hub has accepted it. It waits while the connection
+// is lost. The error matches ErrBusy where the master cannot take more at
+// present. On any error but one that matches ErrSendUnknown, the master does not
+// get the message.
+func (s *Slave) Send(ctx context.Context, payload Payload) (uint64, error) {
+	return s.m.send(ctx, wire.Frame{}, payload)
+}
+
+// Receive returns the next message. It passes over changes of the master's
+// presence, which Master tells. A *GapError says that messages are missing
+// before the next one; the call after it goes on. Any other error is the
+// context's, or why the membership is over.
+func (s *Slave) Receive(ctx context.Context) (Message, error) {
+	for {
+		event, ok, err := s.m.inbox.take(ctx)
+		if err != nil {
+			return Message{}, err
+		}
+		if !ok {
+			return Message{}, s.m.err
+		}
+		switch event := event.(type) {
+		case Message:
+			return event, nil
+		case Gap:
+			return Message{}, &GapError{Gap: event}
+		}
+	}
+}
+
+// Events yields messages, changes of the master's [Presence], and each [Gap], in
+// one order. It ends with an error: the context's, or why the membership is
+// over. Receive and Events take from the same queue; calls at the same time
+// share the events between them.
+func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.m.events(ctx) }
+
+// Switch joins another channel under the same name and leaves this one in a
+// single step: where the join is refused, the user stays here. After it, this
+// handle has ended with ErrLeft.
+func (s *Slave) Switch(ctx context.Context, channel string, options ...Option) (*Slave, error) {
+	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: s.m.username, From: s.m.channel}
+	for _, option := range options {
+		option.set(&frame)
+	}
+	next := newMembership(s.m.client, wire.Slave, channel)
+	next.owned = s.m.owned
+	if err := s.m.client.claim(channel); err != nil {
+		return nil, err
+	}
+	defer s.m.client.unclaim(channel)
+	if _, err := s.m.do(ctx, frame, next); err != nil {
+		return nil, err
+	}
+	return &Slave{next}, nil
+}
+
+// Close leaves the channel. It returns when the hub has confirmed that or the
+// handle is given up, after at most ClientOptions.CloseTimeout; the error then
+// says that the hub could not be told, and will find out by the slave's absence.
+// Later calls do nothing more.
+func (s *Slave) Close() error { return s.m.close() }
+
+// Done is closed when the membership is over.
+func (s *Slave) Done() <-chan struct{} { return s.m.done }
+
+// Err says why the membership is over, and is nil before Done is closed. It is
+// one of the ends among the Err variables, and matches net.ErrClosed.
+func (s *Slave) Err() error { return s.m.failure() }
+
+// Ticket returns what another client needs to take this membership over by
+// Client.ResumeSlave.
+func (s *Slave) Ticket() Ticket { return s.m.ticket() }

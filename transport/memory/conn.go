@@ -1,0 +1,197 @@
+package memory
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+var (
+	errClosed = fmt.Errorf("memory: the connection is closed: %w", net.ErrClosed)
+	errCut    = errors.New("memory: the link was cut")
+)
+
+// pipe is a connection with both its ends. Its lock covers everything in it and
+// is held across no wait but those on its queues, which release it.
+type pipe struct {
+	mu          sync.Mutex
+	options     Options
+	a, b        Conn
+	forth, back queue // from a to b, and from b to a
+	silent, cut bool
+}
+
+func newPipe(options Options) (a, b *Conn) {
+	p := &pipe{options: options}
+	p.forth.changed.L, p.back.changed.L = &p.mu, &p.mu
+	p.a = Conn{pipe: p, in: &p.back, out: &p.forth}
+	p.b = Conn{pipe: p, in: &p.forth, out: &p.back}
+	return &p.a, &p.b
+}
+
+// Conn is one end of a connection. It is a transport.Conn; Cut and Silence may
+// be called from any goroutine at any time.
+type Conn struct {
+	pipe    *pipe
+	in, out *queue
+
+	current *message    // what the last Read returned
+	err     error       // what Read ended with before Close
+	timer   *time.Timer // runs from Silence until err is ErrSilent
+	closed  bool
+}
+
+// Read is Read of transport.Conn.
+func (c *Conn) Read() ([]byte, error) {
+	p := c.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.current != nil {
+		c.current.release()
+		c.current = nil
+	}
+	for {
+		switch {
+		case c.closed:
+			return nil, errClosed
+		case c.err != nil:
+			return nil, c.err
+		case p.cut:
+			c.err = errCut
+		case p.silent:
+			c.in.changed.Wait()
+		case c.in.count > 0:
+			if m := c.in.pop(); !m.tooLarge {
+				c.current = m
+				return m.data, nil
+			}
+			c.err = transport.ErrTooLarge
+			c.end(transport.Reason{Code: transport.TooLarge, Text: fmt.Sprintf("the limit is %d bytes", p.options.FrameLimit)})
+		case c.in.end != nil:
+			c.err = c.in.end
+		default:
+			c.in.changed.Wait()
+		}
+	}
+}
+
+// Write is Write of transport.Conn. It copies the messages, and blocks while the
+// queue that they go to has no room for the next one, see [Options].
+func (c *Conn) Write(messages ...[]byte) error {
+	p := c.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, data := range messages {
+		tooLarge := len(data) > p.options.FrameLimit
+		if tooLarge {
+			data = nil
+		}
+		if err := c.awaitRoom(len(data)); err != nil {
+			return err
+		}
+		m := newMessage(data)
+		m.tooLarge = tooLarge
+		c.out.push(m)
+	}
+	return nil
+}
+
+// awaitRoom waits until a message of size bytes may be queued, or will never be.
+func (c *Conn) awaitRoom(size int) error {
+	for {
+		switch {
+		case c.closed:
+			return errClosed
+		case c.pipe.cut:
+			return errCut
+		case c.out.refused != nil:
+			return c.out.refused
+		case c.out.end != nil:
+			return c.err // this end has given up on its peer, and told it so
+		case c.out.hasRoom(size, &c.pipe.options):
+			return nil
+		}
+		c.out.changed.Wait()
+	}
+}
+
+// Close is Close of transport.Conn. It does not wait for the peer: what was
+// written stays there for it to read, and the reason behind it. It always
+// returns nil.
+func (c *Conn) Close(reason transport.Reason) error {
+	p := c.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.end(reason)
+	c.out.changed.Broadcast()
+	return nil
+}
+
+// end tells the peer, where it can be reached, that nothing follows and that
+// nothing that it sends is read any more. Only the first reason counts.
+func (c *Conn) end(reason transport.Reason) {
+	c.in.drop()
+	if !c.pipe.silent && c.out.end == nil {
+		err := &transport.CloseError{Reason: transport.Reason{Code: reason.Code, Text: reason.ClippedText()}}
+		c.out.end, c.in.refused = err, err
+	}
+	c.in.changed.Broadcast()
+	c.out.changed.Broadcast()
+}
+
+// Cut breaks the connection, as a network does: what was not yet read is gone,
+// and at both ends Read and Write fail with an error that is neither a
+// *transport.CloseError nor matches net.ErrClosed.
+func (c *Conn) Cut() {
+	p := c.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = true
+	for _, q := range []*queue{&p.forth, &p.back} {
+		q.drop()
+		q.changed.Broadcast()
+	}
+}
+
+// Silence makes the link go dead: from now on nothing is read at either end,
+// neither end is told anything, not that the other one closes either, and
+// writing goes on until the queue is full. Each end's Read fails with
+// transport.ErrSilent after Options.ProbeAfter and Options.GiveUp, unless that
+// end is closed first. A second call does nothing.
+func (c *Conn) Silence() {
+	p := c.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.silent {
+		return
+	}
+	p.silent = true
+	if p.options.ProbeAfter < 0 {
+		return
+	}
+	for _, end := range []*Conn{&p.a, &p.b} {
+		if !end.closed {
+			end.timer = time.AfterFunc(p.options.ProbeAfter+p.options.GiveUp, end.noticeSilence)
+		}
+	}
+}
+
+func (c *Conn) noticeSilence() {
+	c.pipe.mu.Lock()
+	defer c.pipe.mu.Unlock()
+	if c.err == nil {
+		c.err = transport.ErrSilent
+		c.in.changed.Broadcast()
+	}
+}

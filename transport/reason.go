@@ -1,0 +1,137 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Code is the number with which a connection ends. It is the status code of a
+// WebSocket close frame, and the number in a close unit on other transports.
+//
+// Lectern's own numbers start at 4000, which WebSocket leaves to applications.
+// Those below 4100 are final: what the connection was for is over, and coming
+// back makes no sense. Those from 4100 on are about this one connection only.
+type Code uint16
+
+// The codes below 4100 are final.
+const (
+	// MasterLeft: the master closed the channel on purpose.
+	MasterLeft Code = 4001
+	// MasterDown: the master was away for longer than the master timeout.
+	MasterDown Code = 4002
+	// Kicked: the master removed this slave.
+	Kicked Code = 4003
+	// ChannelClosed: the service closed the channel.
+	ChannelClosed Code = 4004
+	// Left: the side that closes is done, and has left its channels on purpose.
+	Left Code = 4005
+)
+
+// The codes from 4100 on are about the connection: its memberships may live on,
+// and coming back makes sense.
+const (
+	// Slow: the peer did not take its messages fast enough.
+	Slow Code = 4101
+	// Replaced: a newer connection has taken over the membership.
+	Replaced Code = 4102
+	// ProtocolError: the peer sent what is not Lectern's protocol.
+	ProtocolError Code = 4103
+	// Idle: the peer was silent, or held no membership, for too long.
+	Idle Code = 4104
+	// RateLimited: the peer went on sending faster than it may.
+	RateLimited Code = 4105
+	// Shutdown: the hub stops; another may take its place.
+	Shutdown Code = 4106
+)
+
+// TooLarge ends a connection whose peer sent a message over the limit. It is
+// WebSocket's own number for that, which WebSocket libraries send by themselves.
+const TooLarge Code = 1009
+
+var codeWords = map[Code]string{
+	MasterLeft:    "master_left",
+	MasterDown:    "master_down",
+	Kicked:        "kicked",
+	ChannelClosed: "channel_closed",
+	Left:          "left",
+	Slow:          "slow",
+	Replaced:      "replaced",
+	ProtocolError: "protocol_error",
+	Idle:          "idle",
+	RateLimited:   "rate_limited",
+	Shutdown:      "shutdown",
+	TooLarge:      "too_large",
+}
+
+// String returns the code's word in the protocol, for instance "master_down",
+// and the bare number for a code that is not Lectern's.
+func (c Code) String() string {
+	if word, ok := codeWords[c]; ok {
+		return word
+	}
+	return strconv.Itoa(int(c))
+}
+
+// Final reports whether the code tells that coming back makes no sense.
+func (c Code) Final() bool { return c >= 4000 && c < 4100 }
+
+// Reason says why a connection ends.
+type Reason struct {
+	Code Code
+	// Text is for people: UTF-8, at most MaxReasonText bytes of it are sent.
+	Text string
+}
+
+// MaxReasonText is how many bytes of a reason's text reach the peer: what fits
+// into a WebSocket close frame beside the number.
+const MaxReasonText = 123
+
+// ClippedText returns the text as it may be sent: valid UTF-8, at most
+// MaxReasonText bytes, cut between characters.
+func (r Reason) ClippedText() string {
+	text := r.Text
+	if len(text) > MaxReasonText {
+		cut := MaxReasonText
+		for cut > 0 && !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = text[:cut]
+	}
+	if !utf8.ValidString(text) {
+		return ""
+	}
+	return text
+}
+
+func (r Reason) String() string {
+	if r.Text == "" {
+		return r.Code.String()
+	}
+	return r.Code.String() + ": " + r.Text
+}
+
+// CloseError is the error of a Read after the peer has closed the connection
+// and said why.
+type CloseError struct {
+	Reason Reason
+}
+
+func (e *CloseError) Error() string {
+	return fmt.Sprintf("transport: closed by the peer: %s", e.Reason)
+}
+
+var (
+	// ErrSilent is the error of a Read when the peer was probed and gave no
+	// sign of life in time.
+	ErrSilent = errors.New("transport: the peer is silent")
+
+	// ErrTooLarge is the error of a Read when the peer announced a message
+	// over the limit.
+	ErrTooLarge = errors.New("transport: message over the limit")
+
+	// ErrProtocol is the error of a Read when the peer broke the transport's
+	// framing.
+	ErrProtocol = errors.New("transport: the peer broke the framing")
+)

@@ -1,0 +1,130 @@
+// Package transport is the port between Lectern's core and the connections
+// that carry it.
+//
+// The core knows nothing of a transport but [Conn]: whole messages, in order,
+// and an end with a reason. An adapter turns a real connection into a Conn and
+// hands it to a [Server], or dials one for a client as a [Dialer]. An adapter
+// imports this package alone; the core never learns which adapter it runs on.
+//
+// # Writing an adapter
+//
+// Implement [Conn], hold it against the suite in
+// github.com/lectern-go/lectern/transport/transporttest, and serve or dial it.
+// What an adapter knows of its peer (an *http.Request, a net.Conn) goes into
+// the context that it passes to [Server.Serve]; the core hands that context to
+// the service's own authorization and reads nothing from it.
+//
+// Liveness is the adapter's: it probes a peer that has been silent for
+// [DefaultProbeAfter] and lets Read fail with [ErrSilent] when nothing has come
+// [DefaultGiveUp] later, on the accepting and on the dialling side. Anything
+// that the peer sends counts as a sign of life, an answer to a probe as well as
+// a message. An adapter whose peers cannot go silent, because both ends live in
+// one process, has nothing to probe.
+package transport
+
+import (
+	"context"
+	"time"
+)
+
+// Defaults of the liveness times that every adapter takes in its options.
+const (
+	// DefaultProbeAfter is how long a peer may be silent before it is probed.
+	DefaultProbeAfter = 10 * time.Second
+	// DefaultGiveUp is how long a probed peer has to give a sign of life.
+	DefaultGiveUp = 5 * time.Second
+)
+
+// DefaultFrameLimit is the size in bytes of the largest message that an adapter
+// accepts from its peer where neither its options nor its [Server] say
+// otherwise. It leaves room for the largest payload that a hub takes by
+// default, 64 KiB, in the least compact form that it can be sent in.
+const DefaultFrameLimit = 2*64<<10 + 4<<10
+
+// Conn carries whole messages to and from one peer, in order.
+//
+// One goroutine at a time may call Read, one at a time may call Write, and the
+// two may run at once. Close may be called from any goroutine, at any time, any
+// number of times. A Conn ends once: after an error from Read or Write it
+// carries nothing more in that direction, and Close must still be called.
+type Conn interface {
+	// Read returns the next whole message. It blocks until there is one or the
+	// connection has ended. A message may be empty.
+	//
+	// The slice belongs to the Conn and is valid until the next Read; until
+	// then the caller may change its bytes.
+	//
+	// Every message that the peer wrote before it closed is returned before the
+	// end is. At the end the error is
+	//   - a *CloseError when the peer closed the connection and said why;
+	//   - one that matches net.ErrClosed once Close was called on this side;
+	//   - ErrTooLarge or ErrProtocol when the peer broke the transport's rules
+	//     (the Conn has then told it so, and refuses to go on);
+	//   - ErrSilent when the peer gave no sign of life in time;
+	//   - any other error when the connection was lost.
+	//
+	// The error is final: later calls return an error again and never panic.
+	Read() ([]byte, error)
+
+	// Write sends each of the messages as one whole message, in order, in as
+	// few system calls as the transport can. It returns when all of them are on
+	// their way, which does not mean that the peer has them. It does not keep
+	// or change the slices: the caller may reuse them once Write has returned.
+	//
+	// Write may block for as long as the peer does not read; Close unblocks it.
+	// An error is final, and nothing is known of how many of the messages got
+	// through.
+	Write(messages ...[]byte) error
+
+	// Close ends the connection and tells the peer why, best effort. What was
+	// written before is sent before the reason. Close unblocks a Read and a
+	// Write in progress. It returns within a bound of the adapter's own (about
+	// a second beyond the writing in progress) whatever the peer does, and when
+	// it returns the connection holds no goroutine, timer or descriptor any
+	// more.
+	//
+	// Only the first call's reason counts; each call returns when the
+	// connection is closed. The error, if any, tells that the peer could not be
+	// told or that releasing the connection failed; the connection is closed in
+	// any case.
+	Close(reason Reason) error
+}
+
+// Dialer makes connections. It is safe for concurrent use.
+type Dialer interface {
+	// Dial connects to the one place that the Dialer leads to. The context
+	// bounds the dialling alone, not the connection that comes of it.
+	//
+	// An error that matches net.ErrClosed means that this place will never
+	// accept a connection again, and that it makes no sense to go on trying.
+	Dial(ctx context.Context) (Conn, error)
+}
+
+// Server is what an adapter gives its accepted connections to. A
+// lectern.Hub is one.
+type Server interface {
+	// Serve runs the connection and returns when it has ended and is closed.
+	// The connection ends early when the context is done. The error says why it
+	// ended, and is nil where the end was an orderly one.
+	Serve(ctx context.Context, conn Conn) error
+}
+
+// FrameLimiter is an optional power of a [Server]: it knows the size of the
+// largest message, in bytes, that can make sense to it. An adapter whose
+// options name no limit takes this one, and [DefaultFrameLimit] where the
+// server has no opinion.
+type FrameLimiter interface {
+	FrameLimit() int
+}
+
+// FrameLimit returns the limit for connections that are to be served by server:
+// asked, where it is positive, else the server's own, else the default.
+func FrameLimit(asked int, server Server) int {
+	if asked > 0 {
+		return asked
+	}
+	if limiter, ok := server.(FrameLimiter); ok {
+		return limiter.FrameLimit()
+	}
+	return DefaultFrameLimit
+}

@@ -1,0 +1,165 @@
+package transporttest
+
+import (
+	"errors"
+	"io"
+	"net"
+
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/memory"
+)
+
+var endFlaws = []flaw{
+	{name: "reads what is left", found: "AfterClose", says: "Read fails after Close", end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if b.n++; b.n == 1 && errors.Is(err, net.ErrClosed) {
+				return []byte("unread"), nil
+			}
+			return message, err
+		}
+	}},
+	{name: "writes into the void", found: "AfterClose", says: "Write returned no error after Close", end: func(b *broken) {
+		b.write = func(messages ...[]byte) error {
+			_ = b.Conn.Write(messages...)
+			return nil
+		}
+	}},
+	{name: "panics at the thousandth Read", found: "ErrorsAreFinal", says: "panicked: repeated read", end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if err != nil {
+				if b.n++; b.n == 1000 {
+					panic("repeated read")
+				}
+			}
+			return message, err
+		}
+	}},
+	{name: "goes on after an error", found: "ErrorsAreFinal", says: "the error of a Read is final", end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if err != nil {
+				if b.n++; b.n == 2 {
+					return nil, nil
+				}
+			}
+			return message, err
+		}
+	}},
+	{name: "hangs after an error", found: "ErrorsAreFinal", says: "later calls of Read return an error again", end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if err != nil {
+				if b.n++; b.n > 1 {
+					b.room.hang()
+				}
+			}
+			return message, err
+		}
+	}},
+	{name: "takes a loss for a close", found: "Loss", says: "nobody has closed it", end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if err != nil && !errors.Is(err, net.ErrClosed) {
+				err = &transport.CloseError{Reason: transport.Reason{Code: transport.Left}}
+			}
+			return message, err
+		}
+	}},
+	{name: "takes a loss for its own Close", found: "Loss", says: "nobody has closed it", end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if err != nil {
+				err = net.ErrClosed
+			}
+			return message, err
+		}
+	}},
+	{name: "never blocks", found: "LossUnblocks", says: "it has to block at some point", end: func(b *broken) {
+		b.write = func(messages ...[]byte) error { return nil }
+	}},
+	{name: "remembers the loss only", found: "Loss", says: "has to match net.ErrClosed", end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if err != nil {
+				err = io.ErrUnexpectedEOF
+			}
+			return message, err
+		}
+	}},
+	{name: "does not notice", found: "LossUnblocks", says: "Read fails when the connection is lost", end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if err != nil {
+				b.room.hang()
+			}
+			return message, err
+		}
+	}},
+	{name: "leaves a Write hanging", found: "LossUnblocks", says: "Write fails when the connection is lost", end: func(b *broken) {
+		b.write = func(messages ...[]byte) error {
+			err := b.Conn.Write(messages...)
+			if err != nil {
+				b.room.hang()
+			}
+			return err
+		}
+	}},
+	{name: "writes on into the void", found: "LossUnblocks", says: "Write returned no error after the connection was lost", end: func(b *broken) {
+		b.write = func(messages ...[]byte) error {
+			_ = b.Conn.Write(messages...)
+			return nil
+		}
+	}},
+	{name: "knows no limit", found: "TooLarge", says: "no error: " + refusal, change: func(o *memory.Options) { o.FrameLimit = 1 << 30 }},
+	{name: "is one byte late", found: "TooLarge", says: "no error: " + refusal, change: func(o *memory.Options) { o.FrameLimit++ }},
+	{name: "refuses without telling", found: "TooLarge", says: refusal, end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if closed := (*transport.CloseError)(nil); errors.As(err, &closed) && closed.Reason.Code == transport.TooLarge {
+				b.room.hang()
+			}
+			return message, err
+		}
+	}},
+	{name: "tells another code", found: "TooLarge", says: refusal, end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if closed := (*transport.CloseError)(nil); errors.As(err, &closed) {
+				err = &transport.CloseError{Reason: transport.Reason{Code: transport.ProtocolError}}
+			}
+			return message, err
+		}
+	}},
+	{name: "has another error", found: "TooLarge", says: refusal, end: func(b *broken) {
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if errors.Is(err, transport.ErrTooLarge) {
+				err = transport.ErrProtocol
+			}
+			return message, err
+		}
+	}},
+	{name: "tells nobody who is writing", found: "FarTooLarge", says: "has not returned", end: func(b *broken) {
+		b.write = func(messages ...[]byte) error {
+			b.writing <- struct{}{}
+			defer func() { <-b.writing }()
+			err := b.Conn.Write(messages...)
+			if len(messages[0]) > 2*b.room.settings.FrameLimit {
+				b.room.hang() // a message of this size is still under way
+			}
+			return err
+		}
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			if closed := (*transport.CloseError)(nil); errors.As(err, &closed) {
+				select {
+				case b.writing <- struct{}{}:
+				case <-b.room.released:
+				}
+			}
+			return message, err
+		}
+	}},
+}

@@ -1,0 +1,166 @@
+package transporttest
+
+import (
+	"errors"
+	"net"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// endCases are about ends that nobody asked for, and about what follows an end.
+var endCases = []testCase{
+	{"AfterClose", testAfterClose},
+	{"ErrorsAreFinal", testErrorsAreFinal},
+	{"Loss", testLoss},
+	{"LossUnblocks", testLossUnblocks},
+	{"TooLarge", testTooLarge},
+	{"FarTooLarge", testFarTooLarge},
+}
+
+func testAfterClose(h *harness) {
+	h.eachWay(ordinary, func(_ *link, one, other *end) {
+		other.write([]byte("unread"))
+		one.close(goodbye)
+		for range 3 {
+			one.checkClosed(one.readError("Read fails after Close, also where messages are left"))
+			late := one.startWrite([]byte("late"))
+			late.wait("Write fails after Close")
+			if late.err == nil {
+				h.Fatal("Write returned no error after Close")
+			}
+		}
+	})
+}
+
+// testErrorsAreFinal reads on after each kind of end. There are libraries that
+// panic at the thousandth such Read.
+func testErrorsAreFinal(h *harness) {
+	readOn := func(e *end) {
+		c := e.start("repeated Read", func() ([]byte, error) {
+			for range 2000 {
+				if _, err := e.Read(); err == nil {
+					return nil, errors.New("succeeded again after an error")
+				}
+			}
+			return nil, nil
+		})
+		c.wait("later calls of Read return an error again, at once")
+		if c.err != nil {
+			h.Fatalf("%s: %v: the error of a Read is final", c.what, c.err)
+		}
+	}
+	h.eachWay(ordinary, func(l *link, one, other *end) {
+		one.close(goodbye)
+		readOn(one)
+		readOn(other)
+	})
+	h.eachWay(ordinary, func(l *link, one, other *end) {
+		if l.cut == nil {
+			return
+		}
+		l.cut()
+		readOn(one)
+		readOn(other)
+	})
+	h.eachWay(ordinary, func(l *link, one, other *end) {
+		writing := one.startWrite(pattern(1, ordinary.FrameLimit+1))
+		readOn(other)
+		readOn(one)
+		one.close(goodbye)
+		writing.wait("Close unblocks a Write in progress")
+	})
+}
+
+// checkLost checks the error of a Read after the link was cut.
+func (e *end) checkLost(err error) {
+	e.link.h.Helper()
+	var closed *transport.CloseError
+	if errors.As(err, &closed) || errors.Is(err, net.ErrClosed) {
+		e.link.h.Fatalf("Read of %s returned the error %v after the connection was lost: nobody has closed it, and the error says so", e.name, err)
+	}
+}
+
+func testLoss(h *harness) {
+	h.eachWay(ordinary, func(l *link, one, other *end) {
+		if l.cut == nil {
+			h.Skip("the pair cannot be cut")
+		}
+		one.write([]byte("before"))
+		other.expect([]byte("before"), whole)
+		l.cut()
+		for _, e := range []*end{one, other} {
+			e.checkLost(e.readError("Read fails when the connection is lost"))
+			e.close(goodbye)
+			e.checkClosed(e.readError("Read fails after Close"))
+		}
+	})
+}
+
+// testLossUnblocks cuts the link under a Read in progress at both ends and a
+// stuck Write at one.
+func testLossUnblocks(h *harness) {
+	h.eachWay(ordinary, func(l *link, one, other *end) {
+		if l.cut == nil {
+			h.Skip("the pair cannot be cut")
+		}
+		reading, writing := one.startRead(), one.stuff()
+		l.cut()
+		reading.wait("Read fails when the connection is lost")
+		one.checkLost(reading.err)
+		writing.wait("Write fails when the connection is lost")
+		if writing.err == nil {
+			h.Fatal("Write returned no error after the connection was lost")
+		}
+		other.close(goodbye)
+		one.close(goodbye)
+	})
+}
+
+const refusal = "a message over the limit is refused with transport.ErrTooLarge, and its sender told so with the code transport.TooLarge"
+
+func (e *end) checkTooLarge(err error) {
+	e.link.h.Helper()
+	if !errors.Is(err, transport.ErrTooLarge) {
+		e.link.h.Fatalf("Read of %s returned the error %v: %s", e.name, err, refusal)
+	}
+}
+
+func (e *end) checkToldTooLarge(err error) {
+	e.link.h.Helper()
+	var closed *transport.CloseError
+	if !errors.As(err, &closed) || closed.Reason.Code != transport.TooLarge {
+		e.link.h.Fatalf("Read of %s returned the error %v: %s", e.name, err, refusal)
+	}
+}
+
+func testTooLarge(h *harness) {
+	h.eachWay(ordinary, func(_ *link, one, other *end) {
+		reading := one.startRead()
+		message := pattern(1, ordinary.FrameLimit)
+		writing := one.startWrite(message, append(message, 0), []byte("behind"))
+		other.expect(message, "a message of exactly the limit is accepted")
+		other.checkTooLarge(other.readError(refusal))
+		// The sender is told by the Read alone, before anybody calls Close.
+		reading.wait(refusal)
+		one.checkToldTooLarge(reading.err)
+		other.checkTooLarge(other.readError("later calls return an error again"))
+		one.close(goodbye)
+		writing.wait("Close unblocks a Write in progress")
+		other.close(goodbye)
+	})
+}
+
+// In testFarTooLarge the message is so large that its sender is still writing
+// when it is refused.
+func testFarTooLarge(h *harness) {
+	h.eachWay(ordinary, func(_ *link, one, other *end) {
+		reading := one.startRead()
+		writing := one.startWrite(pattern(1, 40*ordinary.FrameLimit))
+		other.checkTooLarge(other.readError(refusal))
+		reading.wait(refusal)
+		one.checkToldTooLarge(reading.err)
+		one.close(goodbye)
+		writing.wait("Close unblocks a Write in progress")
+		other.close(goodbye)
+	})
+}

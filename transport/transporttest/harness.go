@@ -1,0 +1,302 @@
+package transporttest
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+const (
+	// patience is how long the suite waits for what the contract says happens
+	// without saying when. It only costs time where a promise is broken.
+	patience = 20 * time.Second
+
+	// closeBound is how long Close may take. The contract speaks of about a
+	// second beyond the writing in progress; the rest is for busy machines.
+	closeBound = 5 * time.Second
+)
+
+// clock tells the two kinds of time that a case can run in.
+type clock int
+
+const (
+	realTime clock = iota
+	bubbleTime
+)
+
+// testCase is one case of the suite.
+type testCase struct {
+	name string
+	run  func(h *harness)
+}
+
+var cases = concat(messageCases, closeCases, endCases, livenessCases)
+
+func concat(groups ...[]testCase) (all []testCase) {
+	for _, group := range groups {
+		all = append(all, group...)
+	}
+	return all
+}
+
+func runCase(t testing.TB, clock clock, c testCase, makePair func(testing.TB, Settings) Pair) {
+	c.run(&harness{TB: t, clock: clock, makePair: makePair})
+}
+
+// harness is what a case works with. Its methods that can fail must be called
+// from the case's own goroutine, as those of testing.TB.
+type harness struct {
+	testing.TB
+	clock    clock
+	makePair func(testing.TB, Settings) Pair
+}
+
+// ordinary are the settings of the cases that are not about time: no probe is
+// sent while they run.
+var ordinary = Settings{FrameLimit: 200_000, ProbeAfter: time.Minute, GiveUp: time.Minute}
+
+// connect makes a pair, which is closed when the case ends.
+func (h *harness) connect(settings Settings) *link {
+	pair := h.makePair(h.TB, settings)
+	if pair.A == nil || pair.B == nil {
+		h.Fatal("makePair returned a pair without two ends")
+	}
+	l := &link{h: h, cut: pair.Cut, silence: pair.Silence}
+	l.a = &end{Conn: pair.A, name: "A", link: l}
+	l.b = &end{Conn: pair.B, name: "B", link: l}
+	h.Cleanup(l.finish)
+	return l
+}
+
+// eachWay runs a case on two new pairs: once from A to B, once from B to A.
+func (h *harness) eachWay(settings Settings, run func(l *link, from, to *end)) {
+	l := h.connect(settings)
+	run(l, l.a, l.b)
+	l = h.connect(settings)
+	run(l, l.b, l.a)
+}
+
+// settle waits, in a bubble, until nothing can happen any more without time
+// passing. In real time that cannot be known, and it does nothing.
+func (h *harness) settle() {
+	if h.clock == bubbleTime {
+		synctest.Wait()
+	}
+}
+
+// pass lets time pass.
+func (h *harness) pass(d time.Duration) { <-time.After(d) }
+
+// link is one pair under test.
+type link struct {
+	h            *harness
+	a, b         *end
+	cut, silence func()
+	calls        []*call
+}
+
+// finish closes both ends and waits for every call that was started on them.
+func (l *link) finish() {
+	for _, e := range []*end{l.a, l.b} {
+		e.startClose(transport.Reason{Code: transport.Left})
+	}
+	limit := time.After(patience)
+	for _, c := range l.calls {
+		select {
+		case <-c.done:
+			if c.panicked != nil {
+				l.h.Errorf("%s panicked: %v", c.what, c.panicked)
+			}
+		case <-limit:
+			l.h.Errorf("%s has not returned %v after both ends were closed: Close unblocks Read and Write, and is bounded itself", c.what, patience)
+			return
+		}
+	}
+}
+
+// end is one end of a link.
+type end struct {
+	transport.Conn
+	name string
+	link *link
+}
+
+// call is a call into the adapter, in a goroutine of its own. Its results may be
+// read once done is closed.
+type call struct {
+	what     string
+	h        *harness
+	done     chan struct{}
+	data     []byte
+	err      error
+	at       time.Time // when it returned
+	panicked any
+}
+
+func (e *end) start(what string, f func() ([]byte, error)) *call {
+	c := &call{what: what + " of " + e.name, h: e.link.h, done: make(chan struct{})}
+	e.link.calls = append(e.link.calls, c)
+	go func() {
+		defer close(c.done)
+		defer func() { c.panicked = recover() }()
+		c.data, c.err = f()
+		c.at = time.Now()
+	}()
+	return c
+}
+
+func (e *end) startRead() *call { return e.start("Read", e.Read) }
+
+func (e *end) startWrite(messages ...[]byte) *call {
+	return e.start("Write", func() ([]byte, error) { return nil, e.Write(messages...) })
+}
+
+func (e *end) startClose(reason transport.Reason) *call {
+	return e.start("Close", func() ([]byte, error) { return nil, e.Close(reason) })
+}
+
+// wait waits until the call has returned, whatever it returned. The promise is
+// what is broken if it does not.
+func (c *call) wait(promise string) { c.h.Helper(); c.waitFor(patience, promise) }
+
+func (c *call) waitFor(limit time.Duration, promise string) {
+	c.h.Helper()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+	case <-timer.C:
+		c.h.Fatalf("%s has not returned within %v: %s", c.what, limit, promise)
+	}
+	if c.panicked != nil {
+		c.h.Fatalf("%s panicked: %v", c.what, c.panicked)
+	}
+}
+
+// succeed waits until the call has returned, without an error.
+func (c *call) succeed(promise string) {
+	c.h.Helper()
+	c.wait(promise)
+	if c.err != nil {
+		c.h.Fatalf("%s failed on a healthy connection: %v", c.what, c.err)
+	}
+}
+
+// running reports whether the call is still in progress.
+func (c *call) running() bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// write writes, with somebody reading at the other end or room in between.
+func (e *end) write(messages ...[]byte) {
+	e.link.h.Helper()
+	e.startWrite(messages...).succeed("Write blocks only for as long as the peer does not read")
+}
+
+// read reads a message.
+func (e *end) read() []byte {
+	e.link.h.Helper()
+	c := e.startRead()
+	c.succeed("Read returns the next whole message, and the peer has written one")
+	return c.data
+}
+
+// expect reads a message and compares it.
+func (e *end) expect(want []byte, promise string) {
+	e.link.h.Helper()
+	if got := e.read(); string(got) != string(want) {
+		e.link.h.Fatalf("Read of %s returned %s, want %s: %s", e.name, describe(got), describe(want), promise)
+	}
+}
+
+// readError reads what must be the end of the connection.
+func (e *end) readError(promise string) error {
+	e.link.h.Helper()
+	c := e.startRead()
+	c.wait(promise)
+	if c.err == nil {
+		e.link.h.Fatalf("Read of %s returned %s and no error: %s", e.name, describe(c.data), promise)
+	}
+	return c.err
+}
+
+// close closes, within the bound.
+func (e *end) close(reason transport.Reason) error {
+	e.link.h.Helper()
+	c := e.startClose(reason)
+	c.waitFor(closeBound, "Close is bounded, whatever the peer does")
+	return c.err
+}
+
+// startFlood writes messages of size bytes one after the other until Write fails,
+// or has taken far more than any connection holds. written counts them.
+func (e *end) startFlood(size int, written *atomic.Int64) *call {
+	message := pattern(1, size)
+	return e.start("Write", func() ([]byte, error) {
+		for range floodBound / size {
+			if err := e.Write(message); err != nil {
+				return nil, err
+			}
+			written.Add(1)
+		}
+		return nil, nil
+	})
+}
+
+// floodBound is how many bytes a flood writes at most. It keeps a case from
+// running for ever where Write takes everything at once, for in a bubble no time
+// passes meanwhile.
+const floodBound = 256 << 20
+
+// stuff writes until Write is stuck because nobody reads at the other end. It
+// returns the writing, which goes on until Write fails.
+func (e *end) stuff() *call {
+	h := e.link.h
+	var written atomic.Int64
+	c := e.startFlood(32<<10, &written)
+	h.settle()
+	if h.clock == realTime {
+		// Whether it is stuck can only be guessed. Where the guess is wrong the
+		// case asks for less, and fails no more easily.
+		for before := int64(-1); before != written.Load() && c.running(); {
+			before = written.Load()
+			h.pass(200 * time.Millisecond)
+		}
+	}
+	switch {
+	case c.running():
+	case c.panicked != nil:
+		h.Fatalf("%s panicked: %v", c.what, c.panicked)
+	case c.err != nil:
+		h.Fatalf("%s failed on a healthy connection: %v", c.what, c.err)
+	default:
+		h.Fatalf("%s took %d bytes that nobody has read: it has to block at some point", c.what, floodBound)
+	}
+	return c
+}
+
+// pattern returns a message of size bytes which, unless it is very short, tells
+// its number and cannot be made from parts of others.
+func pattern(number, size int) []byte {
+	message := make([]byte, size)
+	for i := range message {
+		message[i] = byte(number>>(i%3*8)) ^ byte(i*31)
+	}
+	return message
+}
+
+func describe(message []byte) string {
+	if len(message) <= 12 {
+		return fmt.Sprintf("%d bytes [%x]", len(message), message)
+	}
+	return fmt.Sprintf("%d bytes [%x...%x]", len(message), message[:8], message[len(message)-4:])
+}

@@ -1,0 +1,138 @@
+package websocket_test
+
+import (
+	"context"
+	"net"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/transport/transporttest"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+func TestConformanceInMemory(t *testing.T) {
+	transporttest.TestConnInBubble(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
+		return pairInMemory(t, false, s)
+	})
+}
+
+func TestConformanceInMemoryTLS(t *testing.T) {
+	certificate()
+	transporttest.TestConnInBubble(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
+		return pairInMemory(t, true, s)
+	})
+}
+
+func TestConformanceLoopback(t *testing.T) {
+	transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
+		return pairOnLoopback(t, false, s)
+	})
+}
+
+func TestConformanceLoopbackTLS(t *testing.T) {
+	transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
+		return pairOnLoopback(t, true, s)
+	})
+}
+
+func handlerOptions(s transporttest.Settings) websocket.Options {
+	return websocket.Options{FrameLimit: s.FrameLimit, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
+}
+
+func pairInMemory(t testing.TB, secure bool, s transporttest.Settings) transporttest.Pair {
+	site := newSite(t, secure, handlerOptions(s), nil)
+	var raw *memnet.Conn
+	dialer := websocket.Dialer{
+		URL: "ws://lectern.test/ws",
+		NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var err error
+			raw, err = site.listener.Dial(ctx)
+			return raw, err
+		},
+		FrameLimit: s.FrameLimit,
+		ProbeAfter: s.ProbeAfter,
+		GiveUp:     s.GiveUp,
+	}
+	if secure {
+		dialer.URL = "wss://lectern.test/ws"
+		dialer.TLSConfig = certificate().client
+	}
+	client, server := site.connect(t, dialer)
+	return transporttest.Pair{A: client, B: server.Conn, Cut: raw.Cut, Silence: raw.Silence}
+}
+
+func pairOnLoopback(t testing.TB, secure bool, s transporttest.Settings) transporttest.Pair {
+	service := newService()
+	server := httptest.NewUnstartedServer(websocket.NewHandler(service, handlerOptions(s)))
+	scheme := "ws://"
+	if secure {
+		scheme = "wss://"
+		server.TLS = certificate().server.Clone()
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	t.Cleanup(func() {
+		close(service.done)
+		server.Close()
+	})
+	var raw *socket
+	dialer := websocket.Dialer{
+		URL:       scheme + server.Listener.Addr().String(),
+		TLSConfig: certificate().client,
+		NetDialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			raw = &socket{TCPConn: c.(*net.TCPConn)}
+			return raw, nil
+		},
+		FrameLimit: s.FrameLimit,
+		ProbeAfter: s.ProbeAfter,
+		GiveUp:     s.GiveUp,
+	}
+	client, err := dialer.Dial(t.Context())
+	require.NoError(t, err)
+	return transporttest.Pair{A: client, B: service.accept(t).Conn, Cut: raw.cut, Silence: raw.silence}
+}
+
+// A socket is a TCP connection with a plug to pull.
+type socket struct {
+	*net.TCPConn
+	silent atomic.Bool
+}
+
+func (s *socket) cut() {
+	s.SetLinger(0) // so that the peer gets a reset
+	s.Close()
+}
+
+func (s *socket) silence() { s.silent.Store(true) }
+
+func (s *socket) Read(p []byte) (int, error) {
+	for {
+		n, err := s.TCPConn.Read(p)
+		if err != nil || !s.silent.Load() {
+			return n, err
+		}
+	}
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	if s.silent.Load() {
+		return len(p), nil
+	}
+	return s.TCPConn.Write(p)
+}
+
+func (s *socket) CloseWrite() error {
+	if s.silent.Load() {
+		return nil
+	}
+	return s.TCPConn.CloseWrite()
+}

@@ -1,0 +1,271 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// A conn is a transport.Conn over one WebSocket connection. The framing library
+// reads the frames, and writes the control frames; both go through the socket.
+type conn struct {
+	ws     *gorilla.Conn
+	socket *socket
+	masked bool
+	limit  int
+
+	// Of the reading goroutine.
+	readErr error
+	message readBuffer
+
+	closed   chan struct{} // closed when Close has finished
+	closeErr error         // set before that
+}
+
+// settings are what both sides take in their options, with the defaults filled in.
+type settings struct {
+	frameLimit         int
+	probeAfter, giveUp time.Duration
+}
+
+func newSettings(frameLimit int, probeAfter, giveUp time.Duration) settings {
+	if frameLimit <= 0 {
+		frameLimit = transport.DefaultFrameLimit // the library takes zero for no limit
+	}
+	if probeAfter == 0 {
+		probeAfter = transport.DefaultProbeAfter
+	}
+	if giveUp <= 0 {
+		giveUp = transport.DefaultGiveUp
+	}
+	return settings{frameLimit, probeAfter, giveUp}
+}
+
+// newConn takes over what the handshake has led to.
+func newConn(ws *gorilla.Conn, s *socket, masked bool, settings settings) *conn {
+	c := &conn{
+		ws:     ws,
+		socket: s,
+		masked: masked,
+		limit:  settings.frameLimit,
+		closed: make(chan struct{}),
+	}
+	ws.SetReadLimit(int64(settings.frameLimit))
+	ws.SetPingHandler(func(data string) error {
+		// That an answer cannot be written is for Write to tell. What the peer
+		// has sent can still be read.
+		ws.WriteControl(gorilla.PongMessage, []byte(data), time.Now().Add(controlWait))
+		return nil
+	})
+	echo := ws.CloseHandler()
+	ws.SetCloseHandler(func(code int, text string) error {
+		s.peerClosed.Store(true)
+		return echo(code, text)
+	})
+	s.establish(settings.probeAfter, settings.giveUp, func(by time.Time) {
+		ws.WriteControl(gorilla.PingMessage, nil, by)
+	})
+	return c
+}
+
+func (c *conn) Read() ([]byte, error) {
+	c.message.reset()
+	if c.socket.isClosing() {
+		return nil, errClosed
+	}
+	if c.readErr != nil {
+		return nil, c.readErr
+	}
+	kind, r, err := c.ws.NextReader()
+	if err == nil {
+		err = c.message.fill(r, c.limit)
+	}
+	if err != nil {
+		// The library panics when it is read on after an error.
+		c.readErr = c.readFailed(err)
+		c.message.reset()
+		return nil, c.readErr
+	}
+	if kind == gorilla.TextMessage && !utf8.Valid(c.message.data) {
+		c.sendClose(gorilla.CloseInvalidFramePayloadData, "text that is not UTF-8", controlWait)
+		c.readErr = fmt.Errorf("%w: text that is not UTF-8", transport.ErrProtocol)
+		c.message.reset()
+		return nil, c.readErr
+	}
+	return c.message.data, nil
+}
+
+// readFailed turns the library's error into one of the port's.
+func (c *conn) readFailed(err error) error {
+	var closed *gorilla.CloseError
+	switch {
+	case c.socket.isClosing():
+		return errClosed
+	case c.socket.readErr == transport.ErrSilent:
+		return transport.ErrSilent
+	case c.socket.readErr == io.EOF:
+		return lost(io.ErrUnexpectedEOF)
+	case c.socket.readErr != nil:
+		return lost(c.socket.readErr)
+	case errors.As(err, &closed):
+		return &transport.CloseError{Reason: transport.Reason{Code: transport.Code(closed.Code), Text: closed.Text}}
+	case errors.Is(err, gorilla.ErrReadLimit):
+		// The library has said so, except to a peer whose length was absurd.
+		c.sendClose(gorilla.CloseMessageTooBig, "", controlWait)
+		return transport.ErrTooLarge
+	default:
+		// The connection is whole, so it is what came that was wrong.
+		return fmt.Errorf("%w: %w", transport.ErrProtocol, err)
+	}
+}
+
+func (c *conn) sendClose(code int, text string, wait time.Duration) error {
+	message := gorilla.FormatCloseMessage(code, text)
+	return c.ws.WriteControl(gorilla.CloseMessage, message, time.Now().Add(wait))
+}
+
+func (c *conn) Write(messages ...[]byte) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	if err := c.socket.acquire(); err != nil {
+		return c.writeFailed(err)
+	}
+	defer c.socket.release()
+	if err := writeBatch(c.socket, c.masked, messages); err != nil {
+		return c.writeFailed(err)
+	}
+	return nil
+}
+
+func (c *conn) writeFailed(err error) error {
+	switch {
+	case c.socket.isClosing():
+		return errClosed
+	case err == errCloseSent:
+		return err
+	default:
+		return lost(err)
+	}
+}
+
+func lost(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		// Not by Close, so it must not look like that: somebody else has closed
+		// the net.Conn.
+		return fmt.Errorf("websocket: connection lost: %v", err)
+	}
+	return fmt.Errorf("websocket: connection lost: %w", err)
+}
+
+func (c *conn) Close(reason transport.Reason) error {
+	if !c.socket.startClosing(time.Now().Add(closeWait)) {
+		<-c.closed
+		return c.closeErr
+	}
+	defer close(c.closed)
+	// The waits below are bounded by deadlines, but for one: the end of the
+	// sending over TLS is itself something to be sent.
+	guard := time.AfterFunc(2*closeWait, func() { c.socket.cut() })
+	defer guard.Stop()
+
+	err := c.sendClose(closeCode(reason.Code), reason.ClippedText(), closeWait)
+	if err == gorilla.ErrCloseSent || err == errCloseSent {
+		err = nil // the peer has closed first, or was told already what it did wrong
+	}
+	if finished := c.socket.finish(); finished != nil {
+		err = finished
+	} else {
+		c.socket.drain(time.Now().Add(closeWait))
+	}
+	if cut := c.socket.cut(); err == nil {
+		err = cut
+	}
+	if err != nil {
+		c.closeErr = fmt.Errorf("websocket: close: %w", err)
+	}
+	return c.closeErr
+}
+
+// closeCode is the code as it may stand in a close frame: what no frame may
+// carry, and the zero Code, becomes a normal closure.
+func closeCode(code transport.Code) int {
+	switch {
+	case code >= 3000 && code <= 4999,
+		code >= 1000 && code <= 1003,
+		code >= 1007 && code <= 1014:
+		return int(code)
+	default:
+		return gorilla.CloseNormalClosure
+	}
+}
+
+// A readBuffer holds the message that was read last. It keeps no more than
+// smallMessage bytes while there is none.
+type readBuffer struct {
+	data  []byte
+	small []byte
+	large *[]byte // lent by largeMessages
+}
+
+const (
+	firstMessage = 512
+	smallMessage = 4 << 10
+)
+
+var largeMessages sync.Pool
+
+func (b *readBuffer) reset() {
+	b.data = nil
+	if b.large != nil {
+		largeMessages.Put(b.large)
+		b.large = nil
+	}
+}
+
+// fill reads all of r, which is at most limit bytes.
+func (b *readBuffer) fill(r io.Reader, limit int) error {
+	b.data = b.small[:0]
+	for {
+		if len(b.data) == cap(b.data) {
+			b.grow(limit)
+		}
+		n, err := r.Read(b.data[len(b.data):cap(b.data)])
+		b.data = b.data[:len(b.data)+n]
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// grow makes room for what has come, never for what was announced.
+func (b *readBuffer) grow(limit int) {
+	size := cap(b.data)
+	switch {
+	case size < smallMessage:
+		b.small = append(make([]byte, 0, max(firstMessage, 2*size)), b.data...)
+		b.data = b.small
+		return
+	case b.large == nil:
+		if b.large, _ = largeMessages.Get().(*[]byte); b.large == nil {
+			b.large = new([]byte)
+		}
+	}
+	if cap(*b.large) <= size {
+		// One more than the limit, so that even the largest message leaves room
+		// to see its end in.
+		*b.large = make([]byte, 0, min(2*size, max(limit, size)+1))
+	}
+	b.data = append((*b.large)[:0], b.data...)
+}

@@ -1,0 +1,207 @@
+package websocket
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// A Dialer connects to a handler of this package, or to another WebSocket
+// server. It is a transport.Dialer. Its fields must not be changed once it is
+// in use.
+type Dialer struct {
+	// URL is where to connect to: ws://host/path, or wss://host/path for TLS,
+	// either with a port where it is not the default one, and with a query where
+	// the server wants one. A query is left out of errors, since it may be
+	// secret.
+	URL string
+
+	// Header is sent with the handshake: a token or a cookie, an Origin where
+	// the server demands one. "Host" replaces the host of the URL in the
+	// request. Those of the handshake itself must not be in it.
+	Header http.Header
+
+	// TLSConfig is for wss. Nil is the default configuration. An empty
+	// ServerName is the URL's host.
+	TLSConfig *tls.Config
+
+	// NetDialContext makes the connections beneath WebSocket and TLS, for
+	// instance through a proxy: none is used otherwise. Nil dials the network
+	// with a net.Dialer.
+	NetDialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// FrameLimit is the size in bytes of the largest message accepted from the
+	// server. Zero is transport.DefaultFrameLimit.
+	FrameLimit int
+
+	// ProbeAfter is how long the server may be silent before it is sent a ping.
+	// Zero is transport.DefaultProbeAfter; negative means no probing: a server
+	// that vanishes without a word is then never noticed.
+	ProbeAfter time.Duration
+	// GiveUp is how long a server that was sent a ping has to send anything.
+	// Zero is transport.DefaultGiveUp.
+	GiveUp time.Duration
+}
+
+var _ transport.Dialer = Dialer{}
+
+// RefusedError is the error of a Dial to which a server has answered, but not by
+// opening a connection.
+type RefusedError struct {
+	// StatusCode is the status of its answer, for instance 403. It is 101
+	// where the server did switch protocols, but not as WebSocket demands it.
+	StatusCode int
+	// Text is the first line of its answer, for people. It is what the server
+	// says, at most 200 bytes of it.
+	Text string
+}
+
+func (e *RefusedError) Error() string {
+	if e.StatusCode == http.StatusSwitchingProtocols {
+		return fmt.Sprintf("the server's handshake is not that of WebSocket: %s", e.Text)
+	}
+	message := fmt.Sprintf("refused with status %d %s", e.StatusCode, http.StatusText(e.StatusCode))
+	if e.Text != "" {
+		message += fmt.Sprintf(": %q", e.Text)
+	}
+	return message
+}
+
+// Dial connects, bounded by the context alone. Where a server has answered and
+// refused, the error matches a *RefusedError.
+func (d Dialer) Dial(ctx context.Context) (transport.Conn, error) {
+	u, err := parseURL(d.URL)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: %w", err)
+	}
+	conn, err := d.dial(ctx, u)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // whatever it looks like from below
+		}
+		return nil, fmt.Errorf("websocket: dial %s://%s%s: %w", u.Scheme, u.Host, u.EscapedPath(), err)
+	}
+	return conn, nil
+}
+
+func parseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		var parse *url.Error
+		if errors.As(err, &parse) {
+			err = parse.Err // without the URL
+		}
+		return nil, fmt.Errorf("the URL cannot be read: %w", err)
+	}
+	switch {
+	case u.Scheme != "ws" && u.Scheme != "wss":
+		return nil, fmt.Errorf("the URL has to begin with ws:// or wss://, not with %q", u.Scheme)
+	case u.Hostname() == "":
+		return nil, errors.New("the URL names no host")
+	case u.User != nil:
+		return nil, errors.New("the URL must not hold a user: use the Authorization header")
+	case u.Fragment != "":
+		return nil, errors.New("the URL must not have a fragment")
+	}
+	return u, nil
+}
+
+func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
+	var (
+		s    *socket
+		stop func() bool
+	)
+	connect := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := d.connect(ctx, network, address, u)
+		if err != nil {
+			return nil, err
+		}
+		s = newSocket(c)
+		// The library minds the context's deadline, but not its cancellation.
+		stop = context.AfterFunc(ctx, func() { s.cut() })
+		return s, nil
+	}
+	dialer := gorilla.Dialer{
+		NetDialContext:    connect,
+		NetDialTLSContext: connect,
+		Subprotocols:      []string{Subprotocol},
+		WriteBufferPool:   noBuffers{},
+	}
+	ws, response, err := dialer.DialContext(ctx, u.String(), d.Header)
+	if err == nil {
+		err = checkResponse(response)
+	}
+	if stop != nil && !stop() && err == nil {
+		err = context.Cause(ctx) // and the connection is cut
+	}
+	if err != nil {
+		if s != nil {
+			s.cut()
+		}
+		if errors.Is(err, gorilla.ErrBadHandshake) {
+			err = refused(response)
+		}
+		return nil, err
+	}
+	return newConn(ws, s, true, newSettings(d.FrameLimit, d.ProbeAfter, d.GiveUp)), nil
+}
+
+// connect makes the connection that WebSocket is spoken on.
+func (d Dialer) connect(ctx context.Context, network, address string, u *url.URL) (net.Conn, error) {
+	dial := d.NetDialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	c, err := dial(ctx, network, address)
+	if err != nil || u.Scheme != "wss" {
+		return c, err
+	}
+	config := d.TLSConfig.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	config.ServerName = cmp.Or(config.ServerName, u.Hostname())
+	config.NextProtos = []string{"http/1.1"} // there is no WebSocket of this kind over HTTP/2
+	secure := tls.Client(c, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// checkResponse refuses what was not offered: the library takes compression
+// all the same.
+func checkResponse(response *http.Response) error {
+	if len(response.Header.Values("Sec-Websocket-Extensions")) > 0 {
+		return &RefusedError{StatusCode: response.StatusCode, Text: "it chose an extension that was not offered"}
+	}
+	if chosen := response.Header.Values("Sec-Websocket-Protocol"); len(chosen) > 1 || len(chosen) == 1 && chosen[0] != Subprotocol {
+		return &RefusedError{StatusCode: response.StatusCode, Text: "it chose a subprotocol that was not offered"}
+	}
+	return nil
+}
+
+func refused(response *http.Response) error {
+	e := &RefusedError{StatusCode: response.StatusCode}
+	if e.StatusCode == http.StatusSwitchingProtocols {
+		e.Text = "it does not prove that it has read the request"
+		return e
+	}
+	start, _ := io.ReadAll(io.LimitReader(response.Body, 200))
+	e.Text, _, _ = strings.Cut(strings.TrimSpace(string(start)), "\n")
+	e.Text = strings.ToValidUTF8(strings.TrimSpace(e.Text), "")
+	return e
+}

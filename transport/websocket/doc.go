@@ -1,0 +1,44 @@
+// Package websocket carries Lectern's messages over WebSocket (RFC 6455), for
+// browsers and for everything else that passes through HTTP.
+//
+// [NewHandler] is the accepting side: an http.Handler for any router of
+// net/http. [Dialer] is the dialling side. Both speak HTTP/1.1, offer or accept
+// the subprotocol [Subprotocol], and never compress, so a message takes no more
+// memory than it took on the wire.
+//
+// # Messages
+//
+// One message of Lectern is one WebSocket message. One that begins with '{' is
+// sent as a text message, as the tools of browsers show it and as a browser's
+// script receives it as a string; any other is sent as a binary message, an
+// empty one too. Text must be UTF-8 on WebSocket, so what begins with '{' and is
+// not UTF-8 goes as binary. Both types are accepted from the peer; a text
+// message that is not UTF-8 ends the connection.
+//
+// # Liveness
+//
+// A peer that was silent for a while is sent a WebSocket ping, which browsers
+// and every WebSocket library answer by themselves. Whatever arrives is a sign
+// of life. Over TLS, that is the first byte of a whole record.
+//
+// # Closing
+//
+// A reason's number and text are those of the WebSocket close frame. Close lets
+// the write in progress finish for at most a second, sends the close frame, ends
+// the sending direction, and discards what still comes for at most a second, or
+// until the peer has closed too.
+package websocket
+
+import "time"
+
+// Subprotocol is the WebSocket subprotocol of Lectern's messages. A [Dialer]
+// offers it; a handler selects it where it is offered, and does not demand it.
+const Subprotocol = "lectern.v1"
+
+// closeWait bounds each of the two waits of a Close: for the write in progress
+// and the close frame, and for the peer to close too.
+const closeWait = time.Second
+
+// controlWait bounds the writing of an answer to a ping, which the reading
+// waits for when no message is being written.
+const controlWait = time.Second

@@ -1,0 +1,147 @@
+package websocket
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Frames of messages are built here rather than in the framing library, which
+// would write each one by itself, and would hold its lock while the peer does
+// not read.
+
+// The first byte of a frame: the last of its message, and of this type.
+const (
+	final       = 0x80
+	textFrame   = 0x01
+	binaryFrame = 0x02
+	closeFrame  = 0x08
+)
+
+// maxHeader is the size in bytes of the longest frame header.
+const maxHeader = 2 + 8 + 4
+
+func isClose(frame []byte) bool { return frame[0]&0x0f == closeFrame }
+
+// firstByte is that of the frame which carries the message.
+func firstByte(message []byte) byte {
+	if len(message) > 0 && message[0] == '{' && utf8.Valid(message) {
+		return final | textFrame
+	}
+	return final | binaryFrame
+}
+
+// Messages are collected in one of two sizes of buffer, and written when it is
+// full. The buffers are lent for the time of a Write.
+const (
+	smallBatch = 4 << 10
+	largeBatch = 64 << 10
+)
+
+var (
+	smallBatches = sync.Pool{New: func() any { return new([smallBatch]byte) }}
+	largeBatches = sync.Pool{New: func() any { return new([largeBatch]byte) }}
+)
+
+// A batch turns messages into frames.
+type batch struct {
+	socket *socket
+	masked bool // as what a client sends has to be
+	buffer []byte
+}
+
+func (b *batch) add(message []byte) error {
+	if cap(b.buffer)-len(b.buffer) < maxHeader {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	var key uint32
+	b.buffer = append(b.buffer, firstByte(message))
+	b.buffer = appendLength(b.buffer, len(message), b.masked)
+	if b.masked {
+		key = rand.Uint32()
+		b.buffer = binary.LittleEndian.AppendUint32(b.buffer, key)
+	}
+	for {
+		start := len(b.buffer)
+		n := min(len(message), cap(b.buffer)-start)
+		b.buffer = append(b.buffer, message[:n]...)
+		if b.masked {
+			key = mask(b.buffer[start:], key)
+		}
+		message = message[n:]
+		if len(message) == 0 {
+			return nil
+		}
+		// In the middle of a frame: no control frame may come between.
+		err := b.socket.put(b.buffer, time.Time{})
+		b.buffer = b.buffer[:0]
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// writeBatch writes the messages to the socket, whose writing is held
+// meanwhile.
+func writeBatch(s *socket, masked bool, messages [][]byte) error {
+	size := 0
+	for _, message := range messages {
+		size += maxHeader + len(message)
+	}
+	b := batch{socket: s, masked: masked}
+	if size <= smallBatch {
+		lent := smallBatches.Get().(*[smallBatch]byte)
+		defer smallBatches.Put(lent)
+		b.buffer = lent[:0]
+	} else {
+		lent := largeBatches.Get().(*[largeBatch]byte)
+		defer largeBatches.Put(lent)
+		b.buffer = lent[:0]
+	}
+	for _, message := range messages {
+		if err := b.add(message); err != nil {
+			return err
+		}
+	}
+	return b.flush()
+}
+
+func (b *batch) flush() error {
+	err := b.socket.flush(b.buffer, time.Time{})
+	b.buffer = b.buffer[:0]
+	return err
+}
+
+// appendLength appends the part of a frame's header that tells the length.
+func appendLength(dst []byte, length int, masked bool) []byte {
+	var bit byte
+	if masked {
+		bit = 0x80
+	}
+	switch {
+	case length <= 125:
+		return append(dst, bit|byte(length))
+	case length <= 0xffff:
+		return binary.BigEndian.AppendUint16(append(dst, bit|126), uint16(length))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, bit|127), uint64(length))
+	}
+}
+
+// mask applies the key to b, and returns the key for the bytes that follow. The
+// key's lowest byte is the one for the next byte.
+func mask(b []byte, key uint32) uint32 {
+	for wide := uint64(key)<<32 | uint64(key); len(b) >= 8; b = b[8:] {
+		binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^wide)
+	}
+	for i := range b {
+		b[i] ^= byte(key)
+		key = bits.RotateLeft32(key, -8)
+	}
+	return key
+}

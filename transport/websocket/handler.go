@@ -1,0 +1,208 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// DefaultHandshakeTimeout is how long the answer to a handshake may take to be
+// written.
+const DefaultHandshakeTimeout = 10 * time.Second
+
+// Options are what a handler may be told. The zero value is good for pages that
+// are served by the same host.
+type Options struct {
+	// Origins are the origins of the web pages that may connect, each in the
+	// form scheme://host or scheme://host:port, as a browser sends it: the host
+	// of an international name in Punycode. Scheme, host and port have to be
+	// equal; case makes no difference, and the default port may be left out.
+	//
+	// Empty means the origin that the request was sent to, and no other. Where
+	// TLS ends at a proxy before this server, that origin's scheme is not known
+	// and may be either http or https. "*" allows every origin: use it only
+	// where nothing that browsers send by themselves, such as a cookie, tells
+	// who somebody is.
+	//
+	// A request without an Origin header does not come from a web page and is
+	// accepted; everything else gets 403 Forbidden.
+	Origins []string
+
+	// FrameLimit is the size in bytes of the largest message accepted from a
+	// peer. Zero is what transport.FrameLimit says of the server.
+	FrameLimit int
+
+	// ProbeAfter is how long a peer may be silent before it is sent a ping. Zero
+	// is transport.DefaultProbeAfter; negative means no probing: a peer that
+	// vanishes without a word is then never noticed.
+	ProbeAfter time.Duration
+	// GiveUp is how long a peer that was sent a ping has to send anything. Zero
+	// is transport.DefaultGiveUp.
+	GiveUp time.Duration
+
+	// HandshakeTimeout bounds the writing of the answer to a handshake. Zero is
+	// DefaultHandshakeTimeout. The reading of the request is over before the
+	// handler runs: what bounds it is http.Server.ReadHeaderTimeout.
+	HandshakeTimeout time.Duration
+}
+
+type handler struct {
+	server   transport.Server
+	origins  originPolicy
+	settings settings
+	upgrader gorilla.Upgrader
+}
+
+// NewHandler returns a handler that makes each WebSocket request a connection
+// and has it served by server. It works with any router and middleware that
+// leave http.Hijacker reachable, be it through Unwrap. It panics where
+// options.Origins has an entry that is not an origin.
+//
+// The context that the server gets is that of the request: it has its values,
+// and the request itself (see [RequestFromContext]), and it ends when the
+// http.Server's base context ends. The end of the connection does not end it,
+// and a deadline that some middleware has set is not passed on: that is meant
+// for an answer, not for a connection.
+//
+// Two things are left to the http.Server. Its ReadHeaderTimeout must be set,
+// because nothing else ends a client that never completes its request. And its
+// Shutdown and Close know nothing of these connections: end them through what
+// serves them.
+//
+// A request that is no WebSocket handshake of version 13 over HTTP/1.1 is
+// answered with a status from 400 on and a line that says why. A client that
+// sends more before it has the answer is disconnected.
+func NewHandler(server transport.Server, options Options) http.Handler {
+	timeout := options.HandshakeTimeout
+	if timeout <= 0 {
+		timeout = DefaultHandshakeTimeout
+	}
+	return &handler{
+		server:   server,
+		origins:  newOriginPolicy(options.Origins),
+		settings: newSettings(transport.FrameLimit(options.FrameLimit, server), options.ProbeAfter, options.GiveUp),
+		upgrader: gorilla.Upgrader{
+			HandshakeTimeout: timeout,
+			Subprotocols:     []string{Subprotocol},
+			WriteBufferPool:  noBuffers{},
+			Error:            refuse,
+			// The policy has been asked before.
+			CheckOrigin: func(*http.Request) bool { return true },
+		},
+	}
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !h.origins.allows(r) {
+		refuse(w, r, http.StatusForbidden, errOrigin)
+		return
+	}
+	if status, err := checkVersion(r); err != nil {
+		refuse(w, r, status, err)
+		return
+	}
+	hijacked := &hijacker{ResponseWriter: w}
+	ws, err := h.upgrader.Upgrade(hijacked, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	conn := newConn(ws, hijacked.socket, false, h.settings)
+	// For a server that panics; any other has closed it.
+	defer conn.Close(transport.Reason{Code: gorilla.CloseInternalServerErr})
+
+	ctx, cancel := connContext(r)
+	defer cancel()
+	h.server.Serve(ctx, conn)
+}
+
+var (
+	errOrigin  = errors.New("websocket: pages of this origin may not connect")
+	errUpgrade = errors.New("websocket: this address speaks WebSocket, and the request asks for no upgrade to it")
+	errHTTP    = errors.New("websocket: the handshake has to be HTTP/1.1")
+	errVersion = errors.New("websocket: the version has to be 13")
+)
+
+// checkVersion looks at what the upgrader is lax about.
+func checkVersion(r *http.Request) (int, error) {
+	switch version := r.Header.Values("Sec-Websocket-Version"); {
+	case r.ProtoMajor != 1 || r.ProtoMinor != 1:
+		return http.StatusBadRequest, errHTTP
+	case r.Method == http.MethodGet && !gorilla.IsWebSocketUpgrade(r):
+		return http.StatusUpgradeRequired, errUpgrade
+	case len(version) != 1 || version[0] != "13":
+		return http.StatusBadRequest, errVersion
+	}
+	return 0, nil
+}
+
+// refuse answers a request that does not become a connection. The reasons are
+// fixed texts, which quote nothing of the request.
+func refuse(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+	header := w.Header()
+	header.Set("Sec-Websocket-Version", "13")
+	switch status {
+	case http.StatusUpgradeRequired:
+		header.Set("Upgrade", "websocket")
+		header.Set("Connection", "Upgrade")
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", http.MethodGet)
+	}
+	http.Error(w, reason.Error(), status)
+}
+
+// A hijacker puts the socket between the upgrader and the connection.
+type hijacker struct {
+	http.ResponseWriter
+	socket *socket
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.socket = newSocket(c)
+	return h.socket, buffers, nil
+}
+
+// noBuffers keeps the framing library from holding a buffer for messages to be
+// written, of which it writes none.
+type noBuffers struct{}
+
+func (noBuffers) Get() any { return nil }
+func (noBuffers) Put(any)  {}
+
+type requestKey struct{}
+
+// RequestFromContext returns the request that the connection came of, where the
+// context is one that a handler of this package has passed to its server. The
+// request's body and context must not be used.
+func RequestFromContext(ctx context.Context) (*http.Request, bool) {
+	r, ok := ctx.Value(requestKey{}).(*http.Request)
+	return r, ok
+}
+
+// connContext is the context for the connection that the request becomes.
+func connContext(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx := context.WithValue(r.Context(), requestKey{}, r)
+	if _, ok := ctx.Deadline(); !ok {
+		return ctx, func() {}
+	}
+	lasting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			cancel(context.Cause(ctx))
+		}
+	})
+	return lasting, func() {
+		stop()
+		cancel(nil)
+	}
+}

@@ -1,0 +1,139 @@
+package websocket_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+// A service is a transport.Server that hands out its connections to the test.
+type service struct {
+	accepted chan served
+	done     chan struct{} // lets every Serve return
+}
+
+type served struct {
+	transport.Conn
+	ctx context.Context
+}
+
+func newService() *service {
+	return &service{accepted: make(chan served, 16), done: make(chan struct{})}
+}
+
+func (s *service) Serve(ctx context.Context, conn transport.Conn) error {
+	s.accepted <- served{conn, ctx}
+	<-s.done
+	return nil
+}
+
+func (s *service) accept(t testing.TB) served {
+	t.Helper()
+	select {
+	case conn := <-s.accepted:
+		return conn
+	case <-time.After(20 * time.Second):
+		t.Fatal("the handler has not served the connection")
+		return served{}
+	}
+}
+
+// A site is an http.Server on a network in memory.
+type site struct {
+	service  *service
+	listener *memnet.Listener
+	server   *http.Server
+}
+
+// newSite serves until the test ends. Edit may be nil.
+func newSite(t testing.TB, secure bool, options websocket.Options, edit func(*http.Server)) *site {
+	s := &site{service: newService(), listener: memnet.Listen()}
+	s.server = &http.Server{
+		Handler:           websocket.NewHandler(s.service, options),
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0),
+	}
+	if edit != nil {
+		edit(s.server)
+	}
+	var listener net.Listener = s.listener
+	if secure {
+		listener = tls.NewListener(listener, certificate().server)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { s.server.Serve(listener) })
+	t.Cleanup(func() {
+		close(s.service.done)
+		s.server.Close()
+		serving.Wait()
+	})
+	return s
+}
+
+func (s *site) dialer() websocket.Dialer {
+	return websocket.Dialer{
+		URL:            "ws://lectern.test/ws",
+		NetDialContext: s.listener.DialContext,
+		ProbeAfter:     -1,
+	}
+}
+
+// connect dials the site and returns both ends.
+func (s *site) connect(t testing.TB, d websocket.Dialer) (client transport.Conn, server served) {
+	t.Helper()
+	client, err := d.Dial(t.Context())
+	require.NoError(t, err)
+	return client, s.service.accept(t)
+}
+
+type tlsConfigs struct{ server, client *tls.Config }
+
+// certificate makes one certificate for all tests. It is made outside of any
+// bubble's clock, and valid in it.
+var certificate = sync.OnceValue(func() tlsConfigs {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"lectern.test"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:    time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:     time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC),
+		IsCA:         true,
+
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tlsConfigs{
+		server: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}},
+		client: &tls.Config{RootCAs: roots},
+	}
+})

@@ -1,0 +1,333 @@
+package websocket
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+var (
+	errClosed    = fmt.Errorf("websocket: %w", net.ErrClosed)
+	errCloseSent = errors.New("websocket: nothing may follow a close frame")
+)
+
+// A socket is the net.Conn beneath the WebSocket framing, and above TLS. It
+// watches over the peer's silence, and brings messages, control frames and the
+// end of the connection into one order.
+//
+// The library that does the framing reads through it, and writes nothing but
+// control frames to it, each with one call of Write. Messages are written by
+// the conn, which holds the writing meanwhile. So a control frame never waits
+// for a message that the peer does not read: it is queued behind it.
+//
+// Until established, reads, writes and deadlines are those of the net.Conn.
+type socket struct {
+	net.Conn
+	established bool // set once, before the socket is shared
+
+	probeAfter time.Duration // no probing where not positive
+	giveUp     time.Duration
+	probe      func(by time.Time) // sends a ping
+
+	peerClosed atomic.Bool // the peer's close frame has arrived
+
+	// Tokens: who has received the element may read from, or write to, the
+	// Conn. They are channels because they are held while it blocks.
+	reading, writing chan struct{}
+	readErr          error // what the Conn's Read ended with; covered by reading
+
+	closing chan struct{} // closed as Close begins
+
+	// mu is never held while the Conn blocks.
+	mu        sync.Mutex
+	queue     []byte    // control frames that have to be written
+	closeSent bool      // a close frame is in the queue, or written
+	writeErr  error     // what the Conn's Write ended with
+	writeBy   time.Time // the Conn's write deadline
+	closeBy   time.Time // the latest write deadline there may be; set as Close begins
+
+	controlBy time.Time // of the next control frame; covered by the framing library's own lock
+}
+
+// maxQueue is how many bytes of pings and pongs wait for a message to be
+// written. Those that come then are dropped: the peer has not read the earlier
+// ones either.
+const maxQueue = 1 << 10
+
+func newSocket(c net.Conn) *socket {
+	s := &socket{
+		Conn:    c,
+		reading: make(chan struct{}, 1),
+		writing: make(chan struct{}, 1),
+		closing: make(chan struct{}),
+	}
+	s.reading <- struct{}{}
+	s.writing <- struct{}{}
+	return s
+}
+
+// establish ends the handshake. Until it returns nobody else uses the socket.
+func (s *socket) establish(probeAfter, giveUp time.Duration, probe func(by time.Time)) {
+	s.probeAfter, s.giveUp, s.probe = probeAfter, giveUp, probe
+	s.established = true
+}
+
+func (s *socket) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Read reads from the connection, and probes the peer when it is silent.
+func (s *socket) Read(p []byte) (int, error) {
+	if !s.established {
+		return s.Conn.Read(p)
+	}
+	select {
+	case <-s.reading:
+	case <-s.closing:
+		return 0, errClosed
+	}
+	defer func() { s.reading <- struct{}{} }()
+
+	probed := false
+	by := time.Now().Add(s.probeAfter)
+	for {
+		if !s.setReadDeadline(by) {
+			return 0, errClosed
+		}
+		n, err := s.Conn.Read(p)
+		switch {
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			s.readErr = err
+			return n, err
+		case n > 0:
+			return n, nil
+		case s.isClosing():
+			return 0, errClosed
+		case probed:
+			s.readErr = transport.ErrSilent
+			return 0, s.readErr
+		}
+		probed = true
+		now := time.Now()
+		by = now.Add(s.giveUp)
+		// Whatever the writing does, there must be time left to read in.
+		s.probe(now.Add(s.giveUp / 2))
+	}
+}
+
+// setReadDeadline reports false once Close has begun, whose own deadline it
+// would move.
+func (s *socket) setReadDeadline(by time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing() {
+		return false
+	}
+	if s.probeAfter > 0 {
+		s.Conn.SetReadDeadline(by)
+	}
+	return true
+}
+
+// SetWriteDeadline is for the framing library, which calls it before the Write
+// that it is for.
+func (s *socket) SetWriteDeadline(t time.Time) error {
+	if !s.established {
+		return s.Conn.SetWriteDeadline(t)
+	}
+	s.controlBy = t
+	return nil
+}
+
+// Write takes one control frame from the framing library. It writes it at
+// once where nothing is being written, and leaves it to the writer otherwise.
+func (s *socket) Write(frame []byte) (int, error) {
+	if !s.established {
+		return s.Conn.Write(frame)
+	}
+	if err := s.enqueue(frame); err != nil {
+		return 0, err
+	}
+	select {
+	case <-s.writing:
+	default:
+		return len(frame), nil
+	}
+	err := s.flush(nil, s.controlBy)
+	s.release()
+	if err != nil {
+		return 0, err
+	}
+	return len(frame), nil
+}
+
+func (s *socket) enqueue(frame []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.writeErr != nil:
+		return s.writeErr
+	case s.closeSent:
+		return errCloseSent
+	case isClose(frame):
+		s.closeSent = true
+	case len(s.queue)+len(frame) > maxQueue:
+		return nil
+	}
+	s.queue = append(s.queue, frame...)
+	return nil
+}
+
+// acquire waits until nothing is being written, and keeps it so until release.
+// It fails where nothing may be written any more.
+func (s *socket) acquire() error {
+	if s.isClosing() {
+		return errClosed
+	}
+	select {
+	case <-s.writing:
+	case <-s.closing:
+		return errClosed
+	}
+	s.mu.Lock()
+	err := s.writeErr
+	if err == nil && s.closeSent {
+		err = errCloseSent
+	}
+	s.mu.Unlock()
+	if err != nil {
+		s.release()
+	}
+	return err
+}
+
+// release lets others write, and writes the control frames that were queued
+// meanwhile. An error in that stays with the socket.
+func (s *socket) release() {
+	for {
+		s.writing <- struct{}{}
+		s.mu.Lock()
+		done := len(s.queue) == 0 || s.writeErr != nil
+		s.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-s.writing:
+		default:
+			return // the next one to write has them to write
+		}
+		s.flush(nil, time.Time{})
+	}
+}
+
+// flush writes data, which ends with a whole frame, and the queue behind it.
+// Whoever calls it holds the writing. A close frame stays in the queue while
+// there is data: more may follow that.
+func (s *socket) flush(data []byte, by time.Time) error {
+	s.mu.Lock()
+	if len(data) == 0 || !s.closeSent {
+		data = append(data, s.queue...)
+		s.queue = nil
+	}
+	s.mu.Unlock()
+	return s.put(data, by)
+}
+
+// put writes data by the given time, where there is one. Whoever calls it holds
+// the writing. Its error is final.
+func (s *socket) put(data []byte, by time.Time) error {
+	if len(data) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	s.setWriteDeadline(by)
+	s.mu.Unlock()
+	_, err := s.Conn.Write(data)
+	if err != nil {
+		s.mu.Lock()
+		s.writeErr = err
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// setWriteDeadline is called under mu.
+func (s *socket) setWriteDeadline(by time.Time) {
+	if !s.closeBy.IsZero() && (by.IsZero() || by.After(s.closeBy)) {
+		by = s.closeBy
+	}
+	if !by.Equal(s.writeBy) {
+		s.writeBy = by
+		s.Conn.SetWriteDeadline(by)
+	}
+}
+
+// startClosing ends the reading and gives the writing until by. It reports false
+// where that has been done before.
+func (s *socket) startClosing(by time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing() {
+		return false
+	}
+	close(s.closing)
+	s.closeBy = by
+	s.setWriteDeadline(s.writeBy)
+	s.Conn.SetReadDeadline(time.Unix(1, 0))
+	return true
+}
+
+// finish waits for what is being written, writes what is queued, and ends the
+// sending. Nobody writes after that.
+func (s *socket) finish() error {
+	<-s.writing
+	s.mu.Lock()
+	err := s.writeErr
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := s.flush(nil, time.Time{}); err != nil {
+		return err
+	}
+	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite() // the close frame has told the peer already
+	}
+	return nil
+}
+
+// drain discards what the peer still sends until it has closed too, at most
+// until by. Closing a connection with unread data would reset it, and the reset
+// may overtake the close frame.
+func (s *socket) drain(by time.Time) {
+	<-s.reading // its holder was woken by startClosing
+	defer func() { s.reading <- struct{}{} }()
+	if s.readErr != nil || s.peerClosed.Load() {
+		return
+	}
+	s.Conn.SetReadDeadline(by)
+	io.Copy(io.Discard, s.Conn)
+}
+
+// cut releases the connection, whatever goes on in it. Closing a tls.Conn could
+// wait for seconds to tell the peer; what there was to tell has been told.
+func (s *socket) cut() error {
+	if t, ok := s.Conn.(*tls.Conn); ok {
+		return t.NetConn().Close()
+	}
+	return s.Conn.Close()
+}
