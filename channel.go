@@ -2,8 +2,6 @@ package lectern
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -54,29 +52,6 @@ const (
 	open
 	gone
 )
-
-func (c *Channel) attach(a *attachment, m *member) {
-	m.epoch++
-	m.at = a
-	m.state = wire.StateOnline
-	m.deadline = time.Time{}
-	a.channel, a.member, a.epoch = c, m, m.epoch
-	if m.role == wire.Slave {
-		c.connected++
-		c.emit(effect{kind: admit, to: a})
-	}
-}
-
-// detach takes the member's connection away from it.
-func (c *Channel) detach(m *member) *attachment {
-	a := m.at
-	m.at = nil
-	if a != nil && m.role == wire.Slave {
-		c.connected--
-		c.emit(effect{kind: dismiss, to: a})
-	}
-	return a
-}
 
 // create makes the asking user the master of the channel. It is the only way in
 // which a channel comes into being (rule 1), and it works once: a second one is
@@ -500,13 +475,4 @@ func (c *Channel) mustBeMaster(a *attachment) error {
 		return ErrForbidden.with("only the master may do that")
 	}
 	return nil
-}
-
-func (c *Channel) roster() []wire.Member {
-	names := slices.Sorted(maps.Keys(c.slaves))
-	members := make([]wire.Member, len(names))
-	for i, name := range names {
-		members[i] = wire.Member{Username: name, State: c.slaves[name].state}
-	}
-	return members
 }

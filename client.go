@@ -205,6 +205,9 @@ type Status struct {
 // Status asks for a channel and its master, for which no membership is needed
 // (rule 4).
 func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
+	if !ValidName(channel) {
+		return Status{}, ErrBadName
+	}
 	answer, err := c.call(ctx, wire.Frame{Type: wire.Status, Channel: channel}, nil)
 	if err != nil || !answer.Exists {
 		return Status{}, err
@@ -243,6 +246,10 @@ func (c *Client) Close() error {
 func (c *Client) enterBy(ctx context.Context, frame wire.Frame, m *membership, options []Option) error {
 	for _, option := range options {
 		option.set(&frame)
+	}
+	// The hub would say so too, but invalid UTF-8 would not even reach it.
+	if !ValidName(frame.Channel) || !ValidName(frame.Username) {
+		return ErrBadName
 	}
 	if err := c.claim(m.channel); err != nil {
 		return err

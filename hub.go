@@ -131,6 +131,26 @@ func (h *Hub) Channel(name string) (*Channel, bool) {
 	return c, c.life == open
 }
 
+// Name returns the channel's name.
+func (c *Channel) Name() string { return c.name }
+
+// Close closes the channel in the name of the service: the master and every
+// slave are told channel_closed with the reason, and let go. It does not
+// wait for them. A channel that is over is left as it is; the error is
+// ErrShuttingDown where the hub ends them all.
+func (c *Channel) Close(reason string) error {
+	c.hub.mu.Lock()
+	if c.hub.closing.Load() {
+		c.hub.mu.Unlock()
+		return ErrShuttingDown
+	}
+	c.hub.goroutines.Add(1)
+	c.hub.mu.Unlock()
+	defer c.hub.goroutines.Done()
+	c.decide(func(time.Time) { c.end(ErrChannelClosed.with(reason)) })
+	return nil
+}
+
 // Dial connects to the hub from within its own process, over memory. It makes a
 // Hub a transport.Dialer: NewClient(hub, ...) is a client of this hub.
 func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {

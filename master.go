@@ -40,6 +40,9 @@ func (m *Master) Broadcast(ctx context.Context, payload Payload) (uint64, error)
 // ErrNoSuchSlave where the channel has none of that name; otherwise it is as
 // Broadcast.
 func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, error) {
+	if !ValidName(to) {
+		return 0, ErrNoSuchSlave
+	}
 	return m.m.send(ctx, wire.Frame{To: to, HasTo: true}, payload)
 }
 
@@ -65,13 +68,20 @@ func (m *Master) Members() []Presence {
 
 // Kick removes a slave, which is told the reason. It may join again.
 func (m *Master) Kick(ctx context.Context, username, reason string) error {
-	return m.m.operate(ctx, wire.Frame{Type: wire.Kick, To: username, HasTo: true, Reason: reason})
+	return m.kick(ctx, username, reason, false)
 }
 
 // Ban removes a slave, if it is there, and refuses its name for the life of the
 // channel.
 func (m *Master) Ban(ctx context.Context, username, reason string) error {
-	return m.m.operate(ctx, wire.Frame{Type: wire.Kick, To: username, HasTo: true, Reason: reason, Ban: true})
+	return m.kick(ctx, username, reason, true)
+}
+
+func (m *Master) kick(ctx context.Context, username, reason string, ban bool) error {
+	if !ValidName(username) {
+		return ErrNoSuchSlave
+	}
+	return m.m.operate(ctx, wire.Frame{Type: wire.Kick, To: username, HasTo: true, Reason: reason, Ban: ban})
 }
 
 // Away tells the slaves that the master is not there, though it is connected.

@@ -1,6 +1,8 @@
 package lectern
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -67,4 +69,38 @@ type message struct {
 	asks    bool
 	replyTo uint64 // the number of the request that this answers, or zero
 	payload wire.Payload
+}
+
+// attach puts the member on a connection, at a new epoch.
+func (c *Channel) attach(a *attachment, m *member) {
+	m.epoch++
+	m.at = a
+	m.state = wire.StateOnline
+	m.deadline = time.Time{}
+	a.channel, a.member, a.epoch = c, m, m.epoch
+	if m.role == wire.Slave {
+		c.connected++
+		c.emit(effect{kind: admit, to: a})
+	}
+}
+
+// detach takes the member's connection away from it.
+func (c *Channel) detach(m *member) *attachment {
+	a := m.at
+	m.at = nil
+	if a != nil && m.role == wire.Slave {
+		c.connected--
+		c.emit(effect{kind: dismiss, to: a})
+	}
+	return a
+}
+
+// roster lists the slaves by their names.
+func (c *Channel) roster() []wire.Member {
+	names := slices.Sorted(maps.Keys(c.slaves))
+	members := make([]wire.Member, len(names))
+	for i, name := range names {
+		members[i] = wire.Member{Username: name, State: c.slaves[name].state}
+	}
+	return members
 }

@@ -59,6 +59,9 @@ func JSON(value any) Payload {
 	if err != nil {
 		return Payload{kind: KindJSON, err: fmt.Errorf("lectern: payload: %w", err)}
 	}
+	if !wire.ValidData(data) {
+		return Payload{kind: KindJSON, err: ErrBadFrame.with("the JSON value is nested too deeply")}
+	}
 	return Payload{kind: KindJSON, data: data}
 }
 

@@ -124,21 +124,16 @@ func (s *session) frame(data []byte) error {
 	return nil
 }
 
-// refuseMalformed answers what could not be read as a frame. What does not even
-// show its form, as the first thing on a connection, ends it.
+// refuseMalformed answers what could not be read as a frame. What is of neither
+// form, as the first thing on a connection, ends it: there is no form to answer
+// in.
 func (s *session) refuseMalformed(err error) error {
-	if !s.heard && s.form == wire.Binary {
+	var bad *wire.DecodeError
+	if !errors.As(err, &bad) || bad.NoForm && !s.heard {
 		return errNotProtocol
 	}
-	refusal := ErrBadFrame
-	var bad *wire.DecodeError
-	var ref uint64
-	if errors.As(err, &bad) {
-		ref = bad.Ref
-		refusal = &Error{Code: Code(bad.Code), Text: bad.Detail}
-	}
-	s.refuse(ref, "", refusal)
-	if refusal.Code == ErrUnsupported.Code {
+	s.refuse(bad.Ref, "", &Error{Code: Code(bad.Code), Text: bad.Detail})
+	if bad.Code == wire.CodeUnsupported {
 		return nil
 	}
 	return s.countMalformed()

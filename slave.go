@@ -80,6 +80,9 @@ func (s *Slave) Switch(ctx context.Context, channel string, options ...Option) (
 	for _, option := range options {
 		option.set(&frame)
 	}
+	if !ValidName(channel) {
+		return nil, ErrBadName
+	}
 	next := newMembership(s.m.client, wire.Slave, channel)
 	next.owned = s.m.owned
 	if err := s.m.client.claim(channel); err != nil {
