@@ -53,6 +53,6 @@ func (a *answers) find(ref uint64) (answer, bool) {
 	return answer{}, false
 }
 
-func (a answer) ack(channel string) *wire.Frame {
-	return &wire.Frame{Type: wire.Ack, Ref: a.ref, Channel: channel, Seq: a.seq, Slaves: a.slaves}
+func (a answer) ack() *wire.Frame {
+	return &wire.Frame{Type: wire.Ack, Ref: a.ref, Seq: a.seq, Slaves: a.slaves}
 }

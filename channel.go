@@ -218,7 +218,7 @@ func (c *Channel) send(a *attachment, msg message) error {
 	if msg.ref != 0 {
 		m.answers.add(given)
 		if err == nil {
-			c.tell(a, given.ack(c.name))
+			c.tell(a, given.ack())
 		}
 	}
 	return err
@@ -228,7 +228,7 @@ func (c *Channel) answerAgain(a *attachment, known answer) error {
 	if known.refusal != nil {
 		return known.refusal
 	}
-	c.tell(a, known.ack(c.name))
+	c.tell(a, known.ack())
 	return nil
 }
 
@@ -397,7 +397,7 @@ func (c *Channel) members(a *attachment, ref uint64) error {
 
 // status tells anybody whether the channel exists and how its master is (rule 4).
 func (c *Channel) status(now time.Time, ref uint64) *wire.Frame {
-	frame := &wire.Frame{Type: wire.Status, Ref: ref, Channel: c.name, Exists: c.life == open}
+	frame := &wire.Frame{Type: wire.Status, Ref: ref, Channel: c.name, Exists: c.life == open, HasExists: true}
 	if frame.Exists {
 		frame.Master = wire.Member{Username: c.master.name, State: c.master.state}
 		frame.Timeout, frame.HasTimeout = c.timeLeft(now)

@@ -215,7 +215,7 @@ func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
 	now := time.Now()
 	master := Presence{Username: answer.Master.Username, State: stateFromWire(answer.Master.State), Since: now}
 	if answer.HasTimeout {
-		master.Deadline = now.Add(time.Duration(answer.Timeout) * time.Millisecond)
+		master.Deadline = now.Add(fromMilliseconds(answer.Timeout))
 	}
 	return Status{Exists: true, Master: master}, nil
 }

@@ -1,6 +1,7 @@
 package lectern
 
 import (
+	"math"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -67,6 +68,11 @@ func milliseconds(d time.Duration) uint64 {
 	return uint64((d + time.Millisecond - 1) / time.Millisecond)
 }
 
+// fromMilliseconds is the time that a peer tells, which may be any number.
+func fromMilliseconds(ms uint64) time.Duration {
+	return time.Duration(min(ms, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond
+}
+
 // tell sends a frame to one member.
 func (c *Channel) tell(a *attachment, frame *wire.Frame) {
 	c.emit(effect{kind: sendOne, to: a, packet: newPacket(frame)})
@@ -88,7 +94,7 @@ func (c *Channel) tellMaster(frame *wire.Frame) {
 // acknowledge answers an operation that has no answer of its own.
 func (c *Channel) acknowledge(a *attachment, ref uint64) {
 	if ref != 0 {
-		c.tell(a, &wire.Frame{Type: wire.Ack, Ref: ref, Channel: c.name})
+		c.tell(a, &wire.Frame{Type: wire.Ack, Ref: ref})
 	}
 }
 

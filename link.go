@@ -251,7 +251,7 @@ func (c *Client) answer(frame *wire.Frame) {
 	if m := c.memberships[frame.Channel]; m != nil && m.answer(frame) {
 		return
 	}
-	// The answer to a switch names the channel that it leads to.
+	// An ack names no channel, and the answer to a switch the one it leads to.
 	for _, m := range c.memberships {
 		if m.answer(frame) {
 			return

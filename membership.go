@@ -263,7 +263,7 @@ func (m *membership) entered(frame *wire.Frame, now time.Time) {
 	back := !m.lostAt.IsZero()
 	if !back {
 		m.username, m.secret = frame.Username, frame.Secret
-		m.timeout = time.Duration(frame.MasterTimeout) * time.Millisecond
+		m.timeout = fromMilliseconds(frame.MasterTimeout)
 	}
 	if m.role == wire.Slave {
 		m.master = Presence{Username: frame.Master.Username, State: stateFromWire(frame.Master.State), Since: now}
@@ -343,7 +343,7 @@ func (m *membership) presence(frame *wire.Frame, now time.Time) {
 		return
 	}
 	if p.State == Away {
-		p.Deadline = now.Add(time.Duration(frame.Timeout) * time.Millisecond)
+		p.Deadline = now.Add(fromMilliseconds(frame.Timeout))
 	}
 	m.master = p
 	m.inbox.add(p)

@@ -202,7 +202,7 @@ func (s *session) status(f *wire.Frame) error {
 	if !ValidName(f.Channel) {
 		return ErrBadName
 	}
-	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel}
+	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel, HasExists: true}
 	if c := s.hub.find(f.Channel); c != nil {
 		c.decide(func(now time.Time) { answer = c.status(now, f.Ref) })
 	}

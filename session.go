@@ -107,8 +107,10 @@ func (s *session) frame(data []byte) error {
 		return s.refuseMalformed(err)
 	}
 	s.heard = true
-	s.malformed = 0
 	err = s.handle(&frame)
+	if !errors.Is(err, ErrBadFrame) {
+		s.malformed = 0
+	}
 	if err == nil {
 		return nil
 	}
