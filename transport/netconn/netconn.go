@@ -1,0 +1,125 @@
+// Package netconn carries Lectern's messages over any net.Conn: TCP, TLS, Unix
+// sockets, or what a service tunnels through.
+//
+// [Serve] accepts connections on a net.Listener, [Dialer] makes them, and [New]
+// turns any net.Conn into a transport.Conn.
+//
+// # Units
+//
+// What is sent is a sequence of units. Each is one byte of kind, four bytes of
+// length, big-endian, and that many bytes:
+//
+//	0  a message
+//	1  a probe; up to 125 bytes, which mean nothing
+//	2  an answer to every probe before it; up to 125 bytes, which mean nothing
+//	3  the end: two bytes, big-endian, of the reason's code, and up to 123 bytes
+//	   of its text, in UTF-8. Nothing follows.
+//
+// An unknown kind, or a length that its kind cannot have, ends the connection
+// with transport.ProtocolError, and a message over the limit ends it with
+// transport.TooLarge, before anything is allocated for it.
+//
+// # Liveness
+//
+// Reading notices silence, by read deadlines: a connection has no goroutine and
+// no timer of its own. A probe, or the answer to one, is written behind the
+// Write in progress, or else in a goroutine that lives until it is written.
+// Silence is counted while a Read is in progress, and answers are given then
+// too: a peer that does not call Read for longer than ProbeAfter and GiveUp
+// looks as good as dead. So does one that is kept from answering for as long by
+// a message that crosses a slow link, in either direction. Over TLS the first
+// sign of life is a whole record.
+//
+// # Closing
+//
+// Close lets the Write in progress finish for at most a second, sends the
+// reason, ends the sending direction, and discards what still comes for at most
+// a second or until the peer has closed too. A connection closed in any other
+// way would be reset by the system where something was left unread, and the
+// peer could lose what it was sent.
+package netconn
+
+import (
+	"net"
+	"time"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// Defaults of Options.
+const (
+	// DefaultMessageTimeout is how long a message may take to arrive.
+	DefaultMessageTimeout = 30 * time.Second
+	// DefaultHandshakeTimeout is how long a TLS handshake may take.
+	DefaultHandshakeTimeout = 10 * time.Second
+	// DefaultSendBuffer is the system's send buffer, in bytes.
+	DefaultSendBuffer = 64 << 10
+)
+
+// closeWait bounds each of the two waits of a Close: for the Write in progress
+// and the reason, and for the peer to close too.
+const closeWait = time.Second
+
+// Options sets up a connection. The zero value is ready to use.
+type Options struct {
+	// FrameLimit is the size in bytes of the largest message that is accepted.
+	// Where it is not positive, Serve takes the limit of its server, see
+	// transport.FrameLimit, and others take transport.DefaultFrameLimit.
+	FrameLimit int
+
+	// ProbeAfter is how long the peer may be silent before it is probed. Zero
+	// means transport.DefaultProbeAfter; negative means no probing: a peer that
+	// vanishes without a word is then never noticed.
+	ProbeAfter time.Duration
+	// GiveUp is how long a peer that was probed has to send anything. Where it
+	// is not positive, it is transport.DefaultGiveUp.
+	GiveUp time.Duration
+
+	// MessageTimeout is how long a message may take to arrive, from its first
+	// byte to its last while a Read is in progress. A peer that takes longer
+	// has broken the protocol. Zero means DefaultMessageTimeout; negative means
+	// as long as it likes.
+	MessageTimeout time.Duration
+
+	// HandshakeTimeout bounds the TLS handshake of a connection that Serve has
+	// accepted. Where it is not positive, it is DefaultHandshakeTimeout. Dialer
+	// does not use it: there the context bounds the handshake.
+	HandshakeTimeout time.Duration
+
+	// SendBuffer is how many bytes the system may hold for a peer that does not
+	// read, roughly, on a net.Conn that has SetWriteBuffer; there is no other
+	// bound on that memory. Zero means DefaultSendBuffer; negative means
+	// whatever the system does by itself, which can be several MiB.
+	SendBuffer int
+}
+
+func (o Options) withDefaults(server transport.Server) Options {
+	o.FrameLimit = transport.FrameLimit(o.FrameLimit, server)
+	if o.ProbeAfter == 0 {
+		o.ProbeAfter = transport.DefaultProbeAfter
+	}
+	if o.GiveUp <= 0 {
+		o.GiveUp = transport.DefaultGiveUp
+	}
+	if o.MessageTimeout == 0 {
+		o.MessageTimeout = DefaultMessageTimeout
+	}
+	if o.HandshakeTimeout <= 0 {
+		o.HandshakeTimeout = DefaultHandshakeTimeout
+	}
+	if o.SendBuffer == 0 {
+		o.SendBuffer = DefaultSendBuffer
+	}
+	return o
+}
+
+// New returns a transport.Conn over c, which it owns from then on. The peer has
+// to speak this package's units.
+//
+// Deadlines must work on c. The handshake of a *tls.Conn should be over, because
+// nothing here bounds it. A c with the method CloseWrite() error, as those for
+// TCP, TLS and Unix sockets have it, lets Close finish without waiting for the
+// peer's own Close.
+func New(c net.Conn, options Options) transport.Conn {
+	return newConn(c, options.withDefaults(nil))
+}

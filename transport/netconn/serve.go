@@ -1,0 +1,107 @@
+package netconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// After an error that will pass, as where the process has run out of file
+// descriptors, accepting waits, each time for twice as long.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = time.Second
+)
+
+type connKey struct{}
+
+// ConnFromContext returns the net.Conn that a connection came of, where the
+// context is one that Serve has passed to its server. It tells who the peer is:
+// its address, or by ConnectionState of a *tls.Conn its certificate. It must not
+// be read, written or closed, nor its deadlines be set.
+func ConnFromContext(ctx context.Context) (net.Conn, bool) {
+	c, ok := ctx.Value(connKey{}).(net.Conn)
+	return c, ok
+}
+
+// Serve accepts connections on the listener and has each served by server, in a
+// goroutine of its own, with a context that has the values of ctx and the
+// net.Conn, see [ConnFromContext]. TLS is done by a listener of tls.NewListener;
+// the handshake then takes place in the connection's goroutine, before the
+// server hears of it, and within Options.HandshakeTimeout.
+//
+// Serve goes on after errors that will pass, such as too many open files: it
+// waits 5 ms and tries again, then 10 ms, and so on up to a second. It ends when
+// ctx is done, with nil, or when accepting fails for good, with that error, which
+// matches net.ErrClosed where somebody has closed the listener. In both cases it
+// closes the listener, ends the contexts of the connections, and returns when
+// the server is done with all of them and their goroutines are gone.
+//
+// Nothing here bounds the number of connections; a listener that does may be
+// put in between.
+func Serve(ctx context.Context, listener net.Listener, server transport.Server, options Options) error {
+	options = options.withDefaults(server)
+	asked := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	var goroutines sync.WaitGroup
+	defer goroutines.Wait()
+	goroutines.Go(func() {
+		<-ctx.Done()
+		_ = listener.Close() // where that fails, Accept does too
+	})
+	defer cancel()
+
+	var pause time.Duration
+	for {
+		c, err := listener.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			goroutines.Go(func() { serveConn(ctx, c, server, options) })
+		case asked.Err() != nil:
+			return nil
+		case !passing(err):
+			return fmt.Errorf("netconn: accepting: %w", err)
+		default:
+			pause = min(max(2*pause, firstPause), lastPause)
+			timer := time.NewTimer(pause)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				timer.Stop()
+			}
+		}
+	}
+}
+
+// passing reports whether it makes sense to accept again after err. Package net
+// says so by a method that it has deprecated, for use elsewhere, because of
+// timeouts.
+func passing(err error) bool {
+	var temporary interface{ Temporary() bool }
+	return errors.As(err, &temporary) && temporary.Temporary() && !errors.Is(err, net.ErrClosed)
+}
+
+func serveConn(ctx context.Context, c net.Conn, server transport.Server, options Options) {
+	if secure, ok := c.(interface {
+		HandshakeContext(ctx context.Context) error
+	}); ok {
+		handshake, cancel := context.WithTimeout(ctx, options.HandshakeTimeout)
+		err := secure.HandshakeContext(handshake)
+		cancel()
+		if err != nil {
+			_ = c.Close()
+			return
+		}
+	}
+	conn := newConn(c, options)
+	// The server has closed it by contract; this is for one that panics, or that
+	// was written for a test.
+	defer conn.Close(transport.Reason{Code: transport.Shutdown})
+	_ = server.Serve(context.WithValue(ctx, connKey{}, c), conn) // why it ended is the server's to log
+}
