@@ -2,7 +2,6 @@ package lectern
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -383,7 +382,8 @@ func (h *Hub) Create(ctx context.Context, channel, username string, options ...O
 	c := NewClient(localDialer{h, ctx}, ClientOptions{MaxMessage: h.policy.MaxMessage})
 	master, err := c.Create(ctx, channel, username, options...)
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		_ = c.Close()
+		return nil, err
 	}
 	master.m.owned = true
 	return master, nil
@@ -395,7 +395,8 @@ func (h *Hub) Join(ctx context.Context, channel, username string, options ...Opt
 	c := NewClient(localDialer{h, ctx}, ClientOptions{MaxMessage: h.policy.MaxMessage})
 	slave, err := c.Join(ctx, channel, username, options...)
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		_ = c.Close()
+		return nil, err
 	}
 	slave.m.owned = true
 	return slave, nil

@@ -169,7 +169,7 @@ func testDataBeforeCloseUnread(h *harness) {
 // must not cost the peer what was sent to it.
 func testCloseUnderTraffic(h *harness) {
 	h.eachWay(ordinary, func(_ *link, one, other *end) {
-		traffic := other.startFlood(1000, new(atomic.Int64))
+		traffic := other.startFlood(1000, shortFlood, new(atomic.Int64))
 		for range 20 {
 			one.read()
 		}

@@ -238,11 +238,11 @@ func (e *end) close(reason transport.Reason) error {
 }
 
 // startFlood writes messages of size bytes one after the other until Write fails,
-// or has taken far more than any connection holds. written counts them.
-func (e *end) startFlood(size int, written *atomic.Int64) *call {
+// or has taken as much as bound. written counts the messages.
+func (e *end) startFlood(size, bound int, written *atomic.Int64) *call {
 	message := pattern(1, size)
 	return e.start("Write", func() ([]byte, error) {
-		for range floodBound / size {
+		for range bound / size {
 			if err := e.Write(message); err != nil {
 				return nil, err
 			}
@@ -252,17 +252,19 @@ func (e *end) startFlood(size int, written *atomic.Int64) *call {
 	})
 }
 
-// floodBound is how many bytes a flood writes at most. It keeps a case from
-// running for ever where Write takes everything at once, for in a bubble no time
-// passes meanwhile.
-const floodBound = 256 << 20
+// A flood has a bound because in a bubble no time passes for as long as it goes
+// on: where nothing else ended it, the case would run for ever.
+const (
+	shortFlood = 4 << 20
+	fullFlood  = 256 << 20 // far more than a connection may hold
+)
 
 // stuff writes until Write is stuck because nobody reads at the other end. It
 // returns the writing, which goes on until Write fails.
 func (e *end) stuff() *call {
 	h := e.link.h
 	var written atomic.Int64
-	c := e.startFlood(32<<10, &written)
+	c := e.startFlood(32<<10, fullFlood, &written)
 	h.settle()
 	if h.clock == realTime {
 		// Whether it is stuck can only be guessed. Where the guess is wrong the
@@ -279,7 +281,7 @@ func (e *end) stuff() *call {
 	case c.err != nil:
 		h.Fatalf("%s failed on a healthy connection: %v", c.what, c.err)
 	default:
-		h.Fatalf("%s took %d bytes that nobody has read: it has to block at some point", c.what, floodBound)
+		h.Fatalf("%s took %d bytes that nobody has read: it has to block at some point", c.what, fullFlood)
 	}
 	return c
 }

@@ -135,7 +135,7 @@ func testSilenceOnStuckWrite(h *harness) {
 	s := h.impatient()
 	l, readA, readB := h.silent(s)
 	since := time.Now()
-	writing := l.a.startFlood(32<<10, new(atomic.Int64))
+	writing := l.a.startFlood(32<<10, fullFlood, new(atomic.Int64))
 	h.checkSilent(readA, s, since, since)
 	h.checkSilent(readB, s, since, since)
 	l.a.close(goodbye)

@@ -22,9 +22,12 @@ type conn struct {
 	masked bool
 	limit  int
 
-	// Of the reading goroutine.
-	readErr error
-	message readBuffer
+	// reading holds one element. Who has received it may read from ws. It is a
+	// channel because it is held while that blocks.
+	reading    chan struct{}
+	readErr    error
+	message    readBuffer
+	peerClosed bool // the peer's close frame has arrived
 
 	closed   chan struct{} // closed when Close has finished
 	closeErr error         // set before that
@@ -52,12 +55,14 @@ func newSettings(frameLimit int, probeAfter, giveUp time.Duration) settings {
 // newConn takes over what the handshake has led to.
 func newConn(ws *gorilla.Conn, s *socket, masked bool, settings settings) *conn {
 	c := &conn{
-		ws:     ws,
-		socket: s,
-		masked: masked,
-		limit:  settings.frameLimit,
-		closed: make(chan struct{}),
+		ws:      ws,
+		socket:  s,
+		masked:  masked,
+		limit:   settings.frameLimit,
+		reading: make(chan struct{}, 1),
+		closed:  make(chan struct{}),
 	}
+	c.reading <- struct{}{}
 	ws.SetReadLimit(int64(settings.frameLimit))
 	ws.SetPingHandler(func(data string) error {
 		// That an answer cannot be written is for Write to tell. What the peer
@@ -67,7 +72,7 @@ func newConn(ws *gorilla.Conn, s *socket, masked bool, settings settings) *conn 
 	})
 	echo := ws.CloseHandler()
 	ws.SetCloseHandler(func(code int, text string) error {
-		s.peerClosed.Store(true)
+		c.peerClosed = true
 		return echo(code, text)
 	})
 	s.establish(settings.probeAfter, settings.giveUp, func(by time.Time) {
@@ -77,38 +82,46 @@ func newConn(ws *gorilla.Conn, s *socket, masked bool, settings settings) *conn 
 }
 
 func (c *conn) Read() ([]byte, error) {
+	select {
+	case <-c.reading:
+	case <-c.socket.closing:
+		return nil, errClosed
+	}
+	defer func() { c.reading <- struct{}{} }()
 	c.message.reset()
+	if c.readErr == nil && !c.socket.isClosing() {
+		c.readErr = c.read()
+	}
+	if c.readErr != nil {
+		c.message.reset()
+	}
 	if c.socket.isClosing() {
 		return nil, errClosed
 	}
-	if c.readErr != nil {
-		return nil, c.readErr
-	}
+	return c.message.data, c.readErr
+}
+
+// read reads the next message. It must not be called again after an error: the
+// library panics in the end.
+func (c *conn) read() error {
 	kind, r, err := c.ws.NextReader()
 	if err == nil {
 		err = c.message.fill(r, c.limit)
 	}
 	if err != nil {
-		// The library panics when it is read on after an error.
-		c.readErr = c.readFailed(err)
-		c.message.reset()
-		return nil, c.readErr
+		return c.readFailed(err)
 	}
 	if kind == gorilla.TextMessage && !utf8.Valid(c.message.data) {
 		c.sendClose(gorilla.CloseInvalidFramePayloadData, "text that is not UTF-8", controlWait)
-		c.readErr = fmt.Errorf("%w: text that is not UTF-8", transport.ErrProtocol)
-		c.message.reset()
-		return nil, c.readErr
+		return fmt.Errorf("%w: text that is not UTF-8", transport.ErrProtocol)
 	}
-	return c.message.data, nil
+	return nil
 }
 
 // readFailed turns the library's error into one of the port's.
 func (c *conn) readFailed(err error) error {
 	var closed *gorilla.CloseError
 	switch {
-	case c.socket.isClosing():
-		return errClosed
 	case c.socket.readErr == transport.ErrSilent:
 		return transport.ErrSilent
 	case c.socket.readErr == io.EOF:
@@ -167,7 +180,7 @@ func lost(err error) error {
 }
 
 func (c *conn) Close(reason transport.Reason) error {
-	if !c.socket.startClosing(time.Now().Add(closeWait)) {
+	if !c.socket.startClosing() {
 		<-c.closed
 		return c.closeErr
 	}
@@ -184,7 +197,7 @@ func (c *conn) Close(reason transport.Reason) error {
 	if finished := c.socket.finish(); finished != nil {
 		err = finished
 	} else {
-		c.socket.drain(time.Now().Add(closeWait))
+		c.drain()
 	}
 	if cut := c.socket.cut(); err == nil {
 		err = cut
@@ -193,6 +206,24 @@ func (c *conn) Close(reason transport.Reason) error {
 		c.closeErr = fmt.Errorf("websocket: close: %w", err)
 	}
 	return c.closeErr
+}
+
+// drain discards what the peer still sends until it has closed too, or its time
+// is over. Closing a connection with unread data would reset it, and the reset
+// may overtake the close frame.
+func (c *conn) drain() {
+	<-c.reading // a Read in progress reads on until something comes
+	defer func() { c.reading <- struct{}{} }()
+	for {
+		_, r, err := c.ws.NextReader()
+		if err != nil {
+			break
+		}
+		io.Copy(io.Discard, r)
+	}
+	if !c.peerClosed && c.socket.readErr == nil {
+		io.Copy(io.Discard, c.socket) // not frames, and maybe very many
+	}
 }
 
 // closeCode is the code as it may stand in a close frame: what no frame may

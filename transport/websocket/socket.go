@@ -4,11 +4,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lectern-go/lectern/transport"
@@ -37,12 +35,13 @@ type socket struct {
 	giveUp     time.Duration
 	probe      func(by time.Time) // sends a ping
 
-	peerClosed atomic.Bool // the peer's close frame has arrived
+	// Of the reading goroutine.
+	readErr error // what the Conn's Read ended with
+	drained int   // bytes read since Close began
 
-	// Tokens: who has received the element may read from, or write to, the
-	// Conn. They are channels because they are held while it blocks.
-	reading, writing chan struct{}
-	readErr          error // what the Conn's Read ended with; covered by reading
+	// writing holds one element. Who has received it may write to the Conn. It
+	// is a channel because it is held while the Conn blocks.
+	writing chan struct{}
 
 	closing chan struct{} // closed as Close begins
 
@@ -52,7 +51,8 @@ type socket struct {
 	closeSent bool      // a close frame is in the queue, or written
 	writeErr  error     // what the Conn's Write ended with
 	writeBy   time.Time // the Conn's write deadline
-	closeBy   time.Time // the latest write deadline there may be; set as Close begins
+	closeBy   time.Time // set as Close begins: the latest write deadline there may be
+	drainBy   time.Time // and the read deadline
 
 	controlBy time.Time // of the next control frame; covered by the framing library's own lock
 }
@@ -62,14 +62,18 @@ type socket struct {
 // ones either.
 const maxQueue = 1 << 10
 
+// maxDrain is how many bytes are discarded of what a peer sends though the
+// connection is closing. It is more than is on its way in the buffers of two
+// systems. A peer that sends more than that is held up for the rest of the time
+// that it has, in which it can read that the connection is closed.
+const maxDrain = 4 << 20
+
 func newSocket(c net.Conn) *socket {
 	s := &socket{
 		Conn:    c,
-		reading: make(chan struct{}, 1),
 		writing: make(chan struct{}, 1),
 		closing: make(chan struct{}),
 	}
-	s.reading <- struct{}{}
 	s.writing <- struct{}{}
 	return s
 }
@@ -89,23 +93,17 @@ func (s *socket) isClosing() bool {
 	}
 }
 
-// Read reads from the connection, and probes the peer when it is silent.
+// Read reads from the connection, and probes the peer when it is silent. Once
+// Close has begun it goes on, with the deadline of Close.
 func (s *socket) Read(p []byte) (int, error) {
 	if !s.established {
 		return s.Conn.Read(p)
 	}
-	select {
-	case <-s.reading:
-	case <-s.closing:
-		return 0, errClosed
-	}
-	defer func() { s.reading <- struct{}{} }()
-
 	probed := false
 	by := time.Now().Add(s.probeAfter)
 	for {
 		if !s.setReadDeadline(by) {
-			return 0, errClosed
+			return s.drain(p)
 		}
 		n, err := s.Conn.Read(p)
 		switch {
@@ -115,7 +113,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		case n > 0:
 			return n, nil
 		case s.isClosing():
-			return 0, errClosed
+			continue // whether it was its own deadline or the one for closing
 		case probed:
 			s.readErr = transport.ErrSilent
 			return 0, s.readErr
@@ -140,6 +138,23 @@ func (s *socket) setReadDeadline(by time.Time) bool {
 		s.Conn.SetReadDeadline(by)
 	}
 	return true
+}
+
+// drain is Read while the connection is closing.
+func (s *socket) drain(p []byte) (int, error) {
+	if s.drained > maxDrain {
+		s.mu.Lock()
+		by := s.drainBy
+		s.mu.Unlock()
+		time.Sleep(time.Until(by))
+		return 0, errClosed
+	}
+	n, err := s.Conn.Read(p)
+	s.drained += n
+	if err != nil {
+		s.readErr = err
+	}
+	return n, err
 }
 
 // SetWriteDeadline is for the framing library, which calls it before the Write
@@ -276,23 +291,30 @@ func (s *socket) setWriteDeadline(by time.Time) {
 	}
 }
 
-// startClosing ends the reading and gives the writing until by. It reports false
-// where that has been done before.
-func (s *socket) startClosing(by time.Time) bool {
+// startClosing bounds what is being written and read. It reports false where
+// that has been done before.
+func (s *socket) startClosing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosing() {
 		return false
 	}
 	close(s.closing)
-	s.closeBy = by
+	now := time.Now()
+	s.closeBy = now.Add(closeWait)
 	s.setWriteDeadline(s.writeBy)
-	s.Conn.SetReadDeadline(time.Unix(1, 0))
+	s.setDrainDeadline(now.Add(2 * closeWait))
 	return true
 }
 
+// setDrainDeadline is called under mu.
+func (s *socket) setDrainDeadline(by time.Time) {
+	s.drainBy = by
+	s.Conn.SetReadDeadline(by)
+}
+
 // finish waits for what is being written, writes what is queued, and ends the
-// sending. Nobody writes after that.
+// sending. Nobody writes after that. The peer then has a time to close too.
 func (s *socket) finish() error {
 	<-s.writing
 	s.mu.Lock()
@@ -307,20 +329,10 @@ func (s *socket) finish() error {
 	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite() // the close frame has told the peer already
 	}
+	s.mu.Lock()
+	s.setDrainDeadline(time.Now().Add(closeWait))
+	s.mu.Unlock()
 	return nil
-}
-
-// drain discards what the peer still sends until it has closed too, at most
-// until by. Closing a connection with unread data would reset it, and the reset
-// may overtake the close frame.
-func (s *socket) drain(by time.Time) {
-	<-s.reading // its holder was woken by startClosing
-	defer func() { s.reading <- struct{}{} }()
-	if s.readErr != nil || s.peerClosed.Load() {
-		return
-	}
-	s.Conn.SetReadDeadline(by)
-	io.Copy(io.Discard, s.Conn)
 }
 
 // cut releases the connection, whatever goes on in it. Closing a tls.Conn could

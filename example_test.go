@@ -1,0 +1,239 @@
+package lectern_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/memory"
+)
+
+// newHub keeps the examples short. A service gives the hub to
+// websocket.NewHandler or netconn.Serve.
+func newHub() *lectern.Hub {
+	hub, err := lectern.NewHub(lectern.Policy{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return hub
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}
+
+// A channel comes into being by its master, and has one only.
+func ExampleHub_Create() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+
+	master, err := hub.Create(ctx, "abc123", "alice")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = hub.Create(ctx, "abc123", "mallory")
+	fmt.Println(master.Username(), "is the master of", master.Channel())
+	fmt.Println(errors.Is(err, lectern.ErrChannelExists))
+	// Output:
+	// alice is the master of abc123
+	// true
+}
+
+// A slave joins what a master has created before.
+func ExampleClient_Join() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	client := lectern.NewClient(hub, lectern.ClientOptions{}) // or a websocket.Dialer
+	defer client.Close()
+
+	_, err := client.Join(ctx, "abc123", "user_one")
+	fmt.Println(err)
+
+	must(hub.Create(ctx, "abc123", "alice"))
+	slave, err := client.Join(ctx, "abc123", "user_one", lectern.WithMaster("alice"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(slave.Username(), "has joined")
+	// Output:
+	// lectern: no_such_channel
+	// user_one has joined
+}
+
+// What a master broadcasts, every slave gets, in order.
+func ExampleMaster_Broadcast() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	master := must(hub.Create(ctx, "abc123", "alice"))
+	slaves := []*lectern.Slave{
+		must(hub.Join(ctx, "abc123", "user_one")),
+		must(hub.Join(ctx, "abc123", "user_two")),
+	}
+
+	if _, err := master.Broadcast(ctx, lectern.Text("what is going on?")); err != nil {
+		log.Fatal(err) // nobody has got it
+	}
+	for _, slave := range slaves {
+		message := must(slave.Receive(ctx))
+		fmt.Printf("%s hears %s: %s\n", slave.Username(), message.From, message.Text())
+	}
+	// Output:
+	// user_one hears alice: what is going on?
+	// user_two hears alice: what is going on?
+}
+
+// A private message is for one slave alone; the slave's answer for the master.
+func ExampleMaster_Send() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	master := must(hub.Create(ctx, "abc123", "alice"))
+	slave := must(hub.Join(ctx, "abc123", "user_one"))
+
+	must(master.Send(ctx, "user_one", lectern.JSON(map[string]int{"question": 7})))
+	message := must(slave.Receive(ctx))
+	fmt.Println(message.Private, message.Text())
+
+	must(slave.Send(ctx, lectern.Text("42")))
+	for event, err := range master.Events(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if answer, ok := event.(lectern.Message); ok {
+			fmt.Println(answer.From, "answers", answer.Text())
+			break
+		}
+	}
+
+	_, err := master.Send(ctx, "nobody", lectern.Text("hello?"))
+	fmt.Println(errors.Is(err, lectern.ErrNoSuchSlave))
+	// Output:
+	// true {"question":7}
+	// user_one answers 42
+	// true
+}
+
+// A slave always knows whether its master is there.
+func ExampleSlave_Events() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	master := must(hub.Create(ctx, "abc123", "alice"))
+	slave := must(hub.Join(ctx, "abc123", "user_one"))
+	fmt.Println("the master is", slave.Master().State)
+
+	if err := master.Away(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if err := master.Back(ctx); err != nil {
+		log.Fatal(err)
+	}
+	master.Close()
+
+	for event, err := range slave.Events(ctx) {
+		if err != nil {
+			fmt.Println("over:", errors.Is(err, lectern.ErrMasterLeft))
+			break
+		}
+		if presence, ok := event.(lectern.Presence); ok {
+			fmt.Println("the master is", presence.State)
+		}
+	}
+	// Output:
+	// the master is online
+	// the master is away
+	// the master is online
+	// over: true
+}
+
+// A slave whose connection is cut comes back by itself and misses nothing.
+func ExampleClient_resume() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	network := memory.Listen(hub, memory.Options{})
+	defer network.Close()
+	client := lectern.NewClient(network, lectern.ClientOptions{MinBackoff: time.Millisecond})
+	defer client.Close()
+
+	master := must(hub.Create(ctx, "abc123", "alice"))
+	slave := must(client.Join(ctx, "abc123", "user_one"))
+
+	network.Conns()[0].Cut()
+	for i := range 3 {
+		must(master.Broadcast(ctx, lectern.Text(fmt.Sprint("number ", i))))
+	}
+	for range 3 {
+		fmt.Println(must(slave.Receive(ctx)).Text())
+	}
+	// Output:
+	// number 0
+	// number 1
+	// number 2
+}
+
+// A ticket brings a membership back in another process: the master here is
+// replaced, and everything goes on with the one that holds its ticket.
+func ExampleClient_ResumeMaster() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	master := must(hub.Create(ctx, "abc123", "alice"))
+	must(hub.Join(ctx, "abc123", "user_one"))
+	ticket := master.Ticket() // to be kept as a password is
+
+	client := lectern.NewClient(hub, lectern.ClientOptions{})
+	defer client.Close()
+	again := must(client.ResumeMaster(ctx, ticket))
+	<-master.Done()
+	fmt.Println(errors.Is(master.Err(), lectern.ErrReplaced))
+	fmt.Println(again.Members()[0].Username)
+	// Output:
+	// true
+	// user_one
+}
+
+// tracing is a transport of one's own: it decorates another one's connections.
+type tracing struct{ transport.Conn }
+
+func (t tracing) Write(messages ...[]byte) error {
+	fmt.Println("frames written:", len(messages))
+	return t.Conn.Write(messages...)
+}
+
+// tracingDialer makes such connections.
+type tracingDialer struct{ to transport.Dialer }
+
+func (d tracingDialer) Dial(ctx context.Context) (transport.Conn, error) {
+	conn, err := d.to.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tracing{conn}, nil
+}
+
+// Any transport.Conn carries a client. One made from nothing is held against
+// transporttest.TestConn.
+func ExampleNewClient_transport() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	client := lectern.NewClient(tracingDialer{hub}, lectern.ClientOptions{})
+
+	status := must(client.Status(ctx, "abc123"))
+	fmt.Println("exists:", status.Exists)
+	client.Close()
+	// Output:
+	// frames written: 1
+	// exists: false
+}

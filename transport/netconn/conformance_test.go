@@ -1,0 +1,28 @@
+package netconn
+
+import (
+	"testing"
+
+	"github.com/lectern-go/lectern/transport/transporttest"
+)
+
+func TestConformance(t *testing.T) { transporttest.TestConnInBubble(t, memoryPair) }
+
+func TestConformanceTLS(t *testing.T) {
+	certificate() // outside of the bubbles
+	transporttest.TestConnInBubble(t, memoryTLSPair)
+}
+
+func TestConformanceOnSockets(t *testing.T) {
+	for _, c := range []struct {
+		name, network string
+		secure        bool
+	}{{"TCP", "tcp", false}, {"TLS", "tcp", true}, {"Unix", "unix", false}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
+				return realPair(t, c.network, c.secure, s)
+			})
+		})
+	}
+}

@@ -1,0 +1,204 @@
+package netconn
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"math/big"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/transporttest"
+)
+
+func suiteOptions(s transporttest.Settings) Options {
+	return Options{FrameLimit: s.FrameLimit, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
+}
+
+// certificate makes the two sides of TLS between test ends. It is valid at the
+// time with which a testing/synctest bubble begins as well.
+var certificate = sync.OnceValues(func() (server, client *tls.Config) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"lectern.test"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:    time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:     time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	return server, &tls.Config{RootCAs: roots, ServerName: "lectern.test"}
+})
+
+// memoryPair makes a pair over a connection in memory.
+func memoryPair(_ testing.TB, s transporttest.Settings) transporttest.Pair {
+	a, b := memnet.Pipe()
+	return transporttest.Pair{A: New(a, suiteOptions(s)), B: New(b, suiteOptions(s)), Cut: a.Cut, Silence: a.Silence}
+}
+
+// memoryTLSPair makes a pair over TLS over a connection in memory.
+func memoryTLSPair(t testing.TB, s transporttest.Settings) transporttest.Pair {
+	a, b := memnet.Pipe()
+	serverConfig, clientConfig := certificate()
+	server, client := tls.Server(b, serverConfig), tls.Client(a, clientConfig)
+	shaken := make(chan error, 1)
+	go func() { shaken <- server.Handshake() }()
+	require.NoError(t, client.Handshake())
+	require.NoError(t, <-shaken)
+	return transporttest.Pair{A: New(client, suiteOptions(s)), B: New(server, suiteOptions(s)), Cut: a.Cut, Silence: a.Silence}
+}
+
+// handOver is a transport.Server that hands its connections to a test.
+type handOver struct {
+	conns chan servedConn
+	done  chan struct{} // closed when the test is over
+}
+
+type servedConn struct {
+	transport.Conn
+	ctx context.Context
+}
+
+func newHandOver() *handOver {
+	return &handOver{conns: make(chan servedConn), done: make(chan struct{})}
+}
+
+func (h *handOver) Serve(ctx context.Context, conn transport.Conn) error {
+	select {
+	case h.conns <- servedConn{conn, ctx}:
+		<-h.done
+	case <-h.done:
+	}
+	return nil
+}
+
+// realPair makes a pair through the system, by Dialer and Serve, with a proxy in
+// between that can cut and silence it.
+func realPair(t testing.TB, network string, secure bool, s transporttest.Settings) transporttest.Pair {
+	listen := func() net.Listener {
+		address := "127.0.0.1:0"
+		if network == "unix" {
+			address = filepath.Join(t.TempDir(), "socket")
+		}
+		listener, err := net.Listen(network, address)
+		require.NoError(t, err)
+		return listener
+	}
+	listener := listen()
+	dialer := Dialer{Network: network, Options: suiteOptions(s)}
+	proxy := startProxy(t, listen(), listener.Addr())
+	dialer.Address = proxy.listener.Addr().String()
+	if secure {
+		serverConfig, clientConfig := certificate()
+		listener, dialer.TLSConfig = tls.NewListener(listener, serverConfig), clientConfig
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	server := newHandOver()
+	served := make(chan error, 1)
+	go func() { served <- Serve(ctx, listener, server, suiteOptions(s)) }()
+	t.Cleanup(func() {
+		close(server.done)
+		cancel()
+		require.NoError(t, <-served)
+	})
+	a, err := dialer.Dial(ctx)
+	require.NoError(t, err)
+	return transporttest.Pair{A: a, B: (<-server.conns).Conn, Cut: proxy.cut, Silence: proxy.silence}
+}
+
+// proxy passes one connection on.
+type proxy struct {
+	listener net.Listener
+	muted    atomic.Bool
+	running  sync.WaitGroup
+	ends     chan [2]net.Conn
+}
+
+func startProxy(t testing.TB, listener net.Listener, to net.Addr) *proxy {
+	p := &proxy{listener: listener, ends: make(chan [2]net.Conn, 1)}
+	p.running.Go(func() {
+		defer close(p.ends)
+		near, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial(to.Network(), to.String())
+		if err != nil {
+			_ = near.Close()
+			return
+		}
+		p.ends <- [2]net.Conn{near, far}
+		p.running.Go(func() { p.pass(near, far) })
+		p.running.Go(func() { p.pass(far, near) })
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.cut()
+		p.running.Wait()
+	})
+	return p
+}
+
+// pass copies from one connection to the other, or to nowhere once it is muted.
+func (p *proxy) pass(from, to net.Conn) {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if p.muted.Load() {
+			n = 0
+		}
+		if _, failed := to.Write(buffer[:n]); failed != nil {
+			// The end of that direction, of which the sender must learn.
+			_ = from.Close()
+			return
+		}
+		if err != nil {
+			if err == io.EOF && !p.muted.Load() {
+				_ = to.(halfCloser).CloseWrite()
+			}
+			return
+		}
+	}
+}
+
+func (p *proxy) silence() { p.muted.Store(true) }
+
+// cut resets both connections where the network knows resets.
+func (p *proxy) cut() {
+	ends, ok := <-p.ends
+	if !ok {
+		return
+	}
+	for _, c := range ends {
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = c.Close()
+	}
+}
