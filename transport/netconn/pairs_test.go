@@ -178,12 +178,16 @@ func (p *proxy) pass(from, to net.Conn) {
 			_ = from.Close()
 			return
 		}
-		if err != nil {
-			if err == io.EOF && !p.muted.Load() {
-				_ = to.(halfCloser).CloseWrite()
-			}
-			return
+		switch {
+		case err == nil:
+			continue
+		case p.muted.Load():
+		case err == io.EOF:
+			_ = to.(halfCloser).CloseWrite()
+		default:
+			_ = to.Close()
 		}
+		return
 	}
 }
 

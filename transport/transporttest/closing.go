@@ -30,8 +30,9 @@ var (
 )
 
 func testCloseUnblocksRead(h *harness) {
-	h.eachWay(ordinary, func(_ *link, one, _ *end) {
+	h.eachWay(ordinary, func(_ *link, one, other *end) {
 		reading := one.startRead()
+		other.startRead()
 		h.settle()
 		one.close(goodbye)
 		reading.wait("Close unblocks a Read in progress")
@@ -188,17 +189,17 @@ func testCloseUnderTraffic(h *harness) {
 	})
 }
 
-// In testCloseBounded the peer does nothing at all.
+// In testCloseBounded the peer does nothing at all, with and without anything
+// for it to read.
 func testCloseBounded(h *harness) {
-	h.eachWay(ordinary, func(_ *link, one, _ *end) {
-		one.close(goodbye)
-	})
-	h.eachWay(ordinary, func(_ *link, one, other *end) {
-		other.write([]byte("never read"))
-		one.write([]byte("never read either"))
-		one.close(goodbye)
-		other.close(secondBye)
-	})
+	l := h.connect(ordinary)
+	l.a.close(goodbye)
+
+	l = h.connect(ordinary)
+	l.a.write([]byte("never read"))
+	l.b.write([]byte("never read either"))
+	l.b.close(goodbye)
+	l.a.close(secondBye)
 }
 
 func testCloseAtOnce(h *harness) {

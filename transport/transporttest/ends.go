@@ -20,6 +20,7 @@ var endCases = []testCase{
 func testAfterClose(h *harness) {
 	h.eachWay(ordinary, func(_ *link, one, other *end) {
 		other.write([]byte("unread"))
+		other.startRead()
 		one.close(goodbye)
 		for range 3 {
 			one.checkClosed(one.readError("Read fails after Close, also where messages are left"))
@@ -50,9 +51,10 @@ func testErrorsAreFinal(h *harness) {
 		}
 	}
 	h.eachWay(ordinary, func(l *link, one, other *end) {
-		one.close(goodbye)
-		readOn(one)
+		closing := one.startClose(goodbye)
 		readOn(other)
+		closing.waitFor(closeBound, "Close is bounded, whatever the peer does")
+		readOn(one)
 	})
 	h.eachWay(ordinary, func(l *link, one, other *end) {
 		if l.cut == nil {
@@ -155,7 +157,7 @@ func testTooLarge(h *harness) {
 func testFarTooLarge(h *harness) {
 	h.eachWay(ordinary, func(_ *link, one, other *end) {
 		reading := one.startRead()
-		writing := one.startWrite(pattern(1, 40*ordinary.FrameLimit))
+		writing := one.startWrite(pattern(1, 20*ordinary.FrameLimit))
 		other.checkTooLarge(other.readError(refusal))
 		reading.wait(refusal)
 		one.checkToldTooLarge(reading.err)

@@ -92,10 +92,11 @@ func (c *conn) Read() ([]byte, error) {
 	if c.readErr == nil && !c.socket.isClosing() {
 		c.readErr = c.read()
 	}
-	if c.readErr != nil {
+	closing := c.socket.isClosing()
+	if closing || c.readErr != nil {
 		c.message.reset()
 	}
-	if c.socket.isClosing() {
+	if closing {
 		return nil, errClosed
 	}
 	return c.message.data, c.readErr

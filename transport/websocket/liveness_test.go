@@ -1,0 +1,229 @@
+package websocket_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	gorilla "github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+// readError reads until the connection ends, and returns why and when it did.
+func readError(conn transport.Conn, since time.Time) (time.Duration, error) {
+	for {
+		if _, err := conn.Read(); err != nil {
+			return time.Since(since), err
+		}
+	}
+}
+
+func TestSilentPeer(t *testing.T) {
+	for _, c := range []struct {
+		name               string
+		probeAfter, giveUp time.Duration
+		probed, ended      time.Duration
+	}{
+		{"default", 0, 0, 10 * time.Second, 15 * time.Second},
+		{"milliseconds", 3 * time.Millisecond, 2 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond},
+		{"given", time.Minute, time.Hour, time.Minute, time.Minute + time.Hour},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := connectRaw(t, websocket.Options{ProbeAfter: c.probeAfter, GiveUp: c.giveUp})
+				start := time.Now()
+				probed := make(chan time.Duration)
+				go func() {
+					client.expect(fin|opPing, "")
+					probed <- time.Since(start)
+				}()
+				ended := make(chan time.Duration)
+				go func() {
+					at, err := readError(server, start)
+					if errors.Is(err, transport.ErrSilent) {
+						ended <- at
+					}
+					close(ended)
+				}()
+				require.Equal(t, c.probed, <-probed)
+				require.Equal(t, c.ended, <-ended)
+
+				// Nobody is there who could be waited for.
+				start = time.Now()
+				server.Close(goodbye)
+				require.Zero(t, time.Since(start))
+			})
+		})
+	}
+}
+
+// Whatever arrives puts the end off, by one interval and no more. Row B15.
+func TestSignsOfLife(t *testing.T) {
+	message := frame(fin|opText, "{}")
+	for name, sign := range map[string][]byte{
+		"message":         message,
+		"part of a frame": message[:1],
+		"pong":            frame(fin|opPong, ""),
+		"many pongs":      []byte(strings.Repeat(string(frame(fin|opPong, "")), 10)),
+		"ping":            frame(fin|opPing, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := connectRaw(t, websocket.Options{})
+				start := time.Now()
+				go func() {
+					time.Sleep(14 * time.Second) // a probe is on its way
+					client.Write(sign)
+				}()
+				at, err := readError(server, start)
+				require.ErrorIs(t, err, transport.ErrSilent)
+				require.Equal(t, 29*time.Second, at)
+			})
+		})
+	}
+}
+
+func TestNoProbing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := connectRaw(t, websocket.Options{ProbeAfter: -1})
+		go func() {
+			time.Sleep(24 * time.Hour)
+			client.Write(frame(fin|opText, "{}"))
+		}()
+		_, err := server.Read()
+		require.NoError(t, err)
+		go server.Close(goodbye)
+		client.expectClose(4005) // the first thing in a day
+	})
+}
+
+// A client that does nothing but read, as scripts in browsers do, stays
+// connected: its library answers the probes.
+func TestPlainClientStaysConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, false, websocket.Options{}, nil)
+		dialer := gorilla.Dialer{NetDialContext: s.listener.DialContext, Subprotocols: []string{websocket.Subprotocol}}
+		client, response, err := dialer.DialContext(t.Context(), "ws://lectern.test/ws", nil)
+		require.NoError(t, err)
+		require.Equal(t, websocket.Subprotocol, client.Subprotocol())
+		require.Equal(t, 101, response.StatusCode)
+		server := s.service.accept(t)
+
+		reading := make(chan error)
+		go func() {
+			_, err := server.Read()
+			reading <- err
+		}()
+		go func() {
+			time.Sleep(100 * (transport.DefaultProbeAfter + transport.DefaultGiveUp))
+			server.Write([]byte(`{"still":"here"}`))
+		}()
+		kind, message, err := client.ReadMessage()
+		require.NoError(t, err)
+		require.Equal(t, gorilla.TextMessage, kind)
+		require.Equal(t, `{"still":"here"}`, string(message))
+
+		go server.Close(goodbye)
+		_, _, err = client.ReadMessage()
+		require.Equal(t, &gorilla.CloseError{Code: 4005, Text: "goodbye"}, err)
+		require.NoError(t, client.Close())
+		require.Error(t, <-reading)
+	})
+}
+
+// A peer that sends pings and does not read must not keep what it sends from
+// being read: the answers wait for the message that is stuck, or are dropped.
+func TestPingsDuringStuckWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := connectRaw(t, websocket.Options{})
+		message := strings.Repeat("x", 1<<20)
+		writing := make(chan error)
+		go func() { writing <- server.Write([]byte(message)) }()
+		synctest.Wait()
+
+		start := time.Now()
+		go func() {
+			for range 1000 {
+				client.Write(frame(fin|opPing, "first"))
+			}
+			client.Write(frame(fin|opText, "{}"))
+		}()
+		got, err := server.Read()
+		require.NoError(t, err)
+		require.Equal(t, "{}", string(got))
+		require.Zero(t, time.Since(start))
+
+		client.expect(fin|opBinary, message)
+		client.expect(fin|opPong, "first")
+		require.NoError(t, <-writing)
+		synctest.Wait() // the other answers are written, so this one is in time
+		client.send(frame(fin|opPing, "last"))
+		go server.Read()
+		answers := 1
+		for {
+			got, err := client.receive()
+			require.NoError(t, err)
+			require.Equal(t, byte(fin|opPong), got.first)
+			if got.payload == "last" {
+				break
+			}
+			answers++
+		}
+		require.Less(t, answers, 200)
+	})
+}
+
+// With nothing being written, an answer to a ping that the peer does not take
+// holds up the reading for a second, and ends the writing.
+func TestPongThatNobodyTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := connectRaw(t, websocket.Options{})
+		require.NoError(t, server.Write(make([]byte, 65536-4))) // what memnet holds, less the header
+		start := time.Now()
+		go client.send(frame(fin|opPing, ""), frame(fin|opText, "{}"))
+		_, err := server.Read()
+		require.NoError(t, err)
+		require.Equal(t, time.Second, time.Since(start))
+		require.Error(t, server.Write([]byte("{}")))
+		require.Error(t, server.Close(goodbye))
+		require.Equal(t, time.Second, time.Since(start))
+	})
+}
+
+// Pings are answered between the messages of a long batch, not after it.
+func TestPingDuringBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := connectRaw(t, websocket.Options{})
+		batch := make([][]byte, 1000)
+		for i := range batch {
+			batch[i] = []byte(strings.Repeat("x", 1000))
+		}
+		writing := make(chan error)
+		go func() { writing <- server.Write(batch...) }()
+		go server.Read()
+		synctest.Wait()
+		client.send(frame(fin|opPing, "here?"))
+		synctest.Wait()
+		messages, before := 0, -1
+		for messages < len(batch) {
+			got, err := client.receive()
+			require.NoError(t, err)
+			switch got.first {
+			case fin | opBinary:
+				require.Len(t, got.payload, 1000)
+				messages++
+			case fin | opPong:
+				require.Equal(t, "here?", got.payload)
+				before = messages
+			}
+		}
+		require.NoError(t, <-writing)
+		require.Positive(t, before)
+		require.Less(t, before, 300)
+	})
+}

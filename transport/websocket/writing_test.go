@@ -1,0 +1,110 @@
+package websocket_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+// A countingConn counts its writes. Once it is deaf, it discards them.
+type countingConn struct {
+	net.Conn
+	writes atomic.Int64
+	deaf   atomic.Bool
+}
+
+func (c *countingConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	if c.deaf.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// A countingListener makes its connections countingConns.
+type countingListener struct {
+	net.Listener
+	accepted chan *countingConn
+}
+
+func (l countingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	counting := &countingConn{Conn: c}
+	l.accepted <- counting
+	return counting, nil
+}
+
+// end is one end of a connection, and what is beneath it.
+type end struct {
+	transport.Conn
+	beneath *countingConn
+}
+
+// countedPair connects a client and a server on a network in memory.
+func countedPair(t testing.TB) (client, server end) {
+	t.Helper()
+	s := newSite(t, false, websocket.Options{ProbeAfter: -1}, nil)
+	counting := countingListener{s.listener, make(chan *countingConn, 1)}
+	go s.server.Serve(counting)
+	t.Cleanup(func() { s.server.Close() })
+
+	dialer := s.dialer()
+	dialer.NetDialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		c, err := s.listener.Dial(ctx)
+		client.beneath = &countingConn{Conn: c}
+		return client.beneath, err
+	}
+	conn, accepted := s.connect(t, dialer)
+	client.Conn = conn
+	return client, end{accepted.Conn, <-counting.accepted}
+}
+
+// A batch of messages is one write of the connection beneath, or one for every
+// 64 KiB.
+func TestWritesPerBatch(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		count, size int
+		writes      int64
+	}{
+		{"one", 1, 100, 1},
+		{"an empty one", 1, 0, 1},
+		{"many small ones", 256, 100, 1},
+		{"one that fills a small batch", 1, 4090, 1},
+		{"a large one", 1, 60_000, 1},
+		{"several large ones", 10, 60_000, 10},
+		{"a mebibyte", 1024, 1024, 17},
+		{"a mebibyte at once", 1, 1 << 20, 17},
+		{"none", 0, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := countedPair(t)
+				batch := make([][]byte, c.count)
+				for i := range batch {
+					batch[i] = bytes.Repeat([]byte{byte(i)}, c.size)
+				}
+				for _, e := range []end{client, server} {
+					e.beneath.deaf.Store(true)
+					before := e.beneath.writes.Load()
+					require.NoError(t, e.Write(batch...))
+					require.Equal(t, c.writes, e.beneath.writes.Load()-before)
+				}
+				client.beneath.Close()
+				server.Close(goodbye)
+				client.Close(goodbye)
+			})
+		})
+	}
+}
