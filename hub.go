@@ -177,6 +177,7 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 func (h *Hub) Shutdown(ctx context.Context) error {
 	sessions := h.stop()
 	for _, s := range sessions {
+		s.stopAsking()
 		s.out.Close(shutdownReason)
 	}
 	gone := make(chan struct{})

@@ -168,14 +168,18 @@ func (c *Client) disconnected(err error) {
 	if c.closed {
 		return
 	}
-	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
 	var closed *transport.CloseError
-	if errors.As(err, &closed) {
-		if code := closed.Reason.Code; code.Final() {
-			c.endAll(&Error{Code: Code(code.String()), Text: closed.Reason.Text})
-		} else if code == transport.TooLarge {
-			c.failLargest()
+	if errors.As(err, &closed) && closed.Reason.Code.Final() {
+		c.endAll(&Error{Code: Code(closed.Reason.Code.String()), Text: closed.Reason.Text})
+		// The hub has answered all that it has carried out before it closed the
+		// connection so: what has no answer can be asked again.
+		for _, k := range c.calls {
+			k.written = false
 		}
+	}
+	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
+	if closed != nil && closed.Reason.Code == transport.TooLarge {
+		c.failLargest()
 	}
 	now := time.Now()
 	for _, m := range c.memberships {

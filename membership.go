@@ -397,7 +397,7 @@ func (m *membership) close() error {
 	if owned {
 		_ = m.client.Close()
 	}
-	if errors.Is(err, ErrSendUnknown) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("lectern: the hub could not be told: %w", err)
 	}
 	return nil

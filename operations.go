@@ -230,7 +230,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 	if ask == nil {
 		return f.Username, nil
 	}
-	ctx := s.ctx
+	ctx := s.asking
 	if limit := s.hub.policy.HandshakeTimeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)

@@ -19,6 +19,10 @@ type session struct {
 	ctx  context.Context
 	conn transport.Conn
 	out  *outbox.Queue
+	// asking is the context for Policy.Authorize. It ends with the connection,
+	// and as soon as the hub shuts down.
+	asking     context.Context
+	stopAsking context.CancelFunc
 
 	// form is that of the connection's first frame. It is written by the reader
 	// before the connection holds a membership, and not any more after.
@@ -30,6 +34,10 @@ type session struct {
 	mu sync.Mutex
 	// seats are the memberships by channel, those being asked for included.
 	seats map[string]*attachment
+	// ending: the connection ends with its last membership, or because it was
+	// replaced. It enters no channel any more, so that what the peer gets no
+	// answer to has not been carried out.
+	ending bool
 	// idle closes the connection when it holds no membership for too long. It
 	// counts as one of the hub's goroutines while it may fire; idleSince tells
 	// the present waiting from one before.
@@ -44,8 +52,9 @@ var shutdownReason = transport.Reason{Code: transport.Shutdown, Text: "the hub s
 
 func newSession(ctx context.Context, hub *Hub, conn transport.Conn) *session {
 	p := &hub.policy
+	asking, stopAsking := context.WithCancel(ctx)
 	return &session{
-		hub: hub, ctx: ctx, conn: conn,
+		hub: hub, ctx: ctx, conn: conn, asking: asking, stopAsking: stopAsking,
 		out: outbox.New(conn, outbox.Limits{
 			Messages: p.Outbox.Messages, Bytes: p.Outbox.Bytes, WriteTimeout: p.WriteTimeout,
 		}),
@@ -55,6 +64,7 @@ func newSession(ctx context.Context, hub *Hub, conn transport.Conn) *session {
 // run reads until the connection has ended, and returns when nothing of it is
 // left.
 func (s *session) run() error {
+	defer s.stopAsking()
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.ctx = ctx
 	var watcher sync.WaitGroup
@@ -184,9 +194,10 @@ func (s *session) release(a *attachment, closed *packet, why *Error) {
 	if s.seats[a.channel.name] == a {
 		delete(s.seats, a.channel.name)
 	}
-	last := len(s.seats) == 0
+	ends := len(s.seats) == 0 || why.Code == ErrReplaced.Code
+	s.ending = s.ending || ends
 	s.mu.Unlock()
-	if last || why.Code == ErrReplaced.Code {
+	if ends {
 		s.out.Close(why.closeReason())
 	}
 }
@@ -198,6 +209,9 @@ func (s *session) release(a *attachment, closed *packet, why *Error) {
 func (s *session) reserve(channel string, a *attachment, extra int) (*attachment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ending {
+		return nil, ErrShuttingDown.with("the connection is being closed")
+	}
 	if held := s.seats[channel]; held != nil {
 		return held, nil
 	}

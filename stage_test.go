@@ -77,7 +77,9 @@ type user struct {
 var errBarred = errors.New("the network is down")
 
 // user returns a new client, which comes back at once when it is cut off.
-func (s *stage) user() *user { return s.userWith(lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: 100 * time.Millisecond}) }
+func (s *stage) user() *user {
+	return s.userWith(lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: 100 * time.Millisecond})
+}
 
 func (s *stage) userWith(options lectern.ClientOptions) *user {
 	u := &user{t: s.t, dial: s.dial}

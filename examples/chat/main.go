@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/lectern-go/lectern"
@@ -112,8 +113,10 @@ func explain(err error) string {
 		return "given up"
 	case !errors.As(err, &refusal):
 		return err.Error()
-	case refusal.Text == "":
-		return string(refusal.Code)
 	}
-	return fmt.Sprintf("%s (%s)", refusal.Code, refusal.Text)
+	words := string(refusal.Code)
+	if refusal.Text != "" {
+		words += " (" + refusal.Text + ")"
+	}
+	return strings.Replace(err.Error(), refusal.Error(), words, 1)
 }

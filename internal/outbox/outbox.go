@@ -55,10 +55,17 @@ type Queue struct {
 	// is taken from then on. reason is what the connection is closed with.
 	closing bool
 	aborted bool
+	closed  bool // the connection is closed
 	reason  transport.Reason
 
 	timer *time.Timer
+	// lingering runs from a failed write until the connection is closed.
+	lingering *time.Timer
 }
+
+// readerWait is how long after a failed write the connection stays open for its
+// reader, which has normally found out at once.
+const readerWait = time.Second
 
 // maxSpare is the largest batch whose slice is kept for the next one, so that a
 // burst does not stay in memory.
@@ -147,10 +154,13 @@ func (q *Queue) Abort(reason transport.Reason) {
 		q.closing = true
 		q.reason = reason
 	}
-	if q.aborted {
+	if q.aborted || q.closed {
 		return
 	}
 	q.aborted = true
+	if q.lingering != nil && q.lingering.Stop() {
+		q.goroutines.Done()
+	}
 	q.drop()
 	if !q.writing {
 		q.startWriter()
@@ -180,6 +190,7 @@ func (q *Queue) write() {
 	defer q.goroutines.Done()
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	failed := false
 	for len(q.pending) > 0 {
 		batch := q.pending
 		q.pending, q.spare = q.spare[:0], nil
@@ -193,22 +204,33 @@ func (q *Queue) write() {
 			q.spare = batch
 		}
 		if err != nil {
-			// The reader finds out as well and ends the connection; until then
-			// there is no use in taking more.
+			// There is no use in taking more. The reader finds out as well and
+			// aborts the queue; to close the connection before would throw away
+			// what the peer has sent before it closed, and why it did.
 			q.drop()
 			if !q.closing {
 				q.closing = true
 				q.reason = transport.Reason{Code: transport.Slow, Text: "writing failed"}
+				failed = true
 			}
 		}
 	}
 	q.writing = false
+	if failed && !q.aborted {
+		q.goroutines.Add(1)
+		q.lingering = time.AfterFunc(readerWait, func() {
+			defer q.goroutines.Done()
+			q.Abort(q.reason)
+		})
+		return
+	}
 	if q.closing {
 		reason := q.reason
 		q.writing = true // nobody may start another one
 		q.mu.Unlock()
 		_ = q.conn.Close(reason)
 		q.mu.Lock()
+		q.closed = true
 	}
 }
 

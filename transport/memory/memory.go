@@ -54,7 +54,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults(server transport.Server) Options {
-	o.FrameLimit = transport.FrameLimit(o.FrameLimit, server)
+	if o.FrameLimit = transport.FrameLimit(o.FrameLimit, server); o.FrameLimit <= 0 {
+		o.FrameLimit = transport.DefaultFrameLimit // a server without an opinion
+	}
 	if o.ProbeAfter == 0 {
 		o.ProbeAfter = transport.DefaultProbeAfter
 	}

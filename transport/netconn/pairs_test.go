@@ -62,15 +62,10 @@ func memoryPair(_ testing.TB, s transporttest.Settings) transporttest.Pair {
 }
 
 // memoryTLSPair makes a pair over TLS over a connection in memory.
-func memoryTLSPair(t testing.TB, s transporttest.Settings) transporttest.Pair {
-	a, b := memnet.Pipe()
-	serverConfig, clientConfig := certificate()
-	server, client := tls.Server(b, serverConfig), tls.Client(a, clientConfig)
-	shaken := make(chan error, 1)
-	go func() { shaken <- server.Handshake() }()
-	require.NoError(t, client.Handshake())
-	require.NoError(t, <-shaken)
-	return transporttest.Pair{A: New(client, suiteOptions(s)), B: New(server, suiteOptions(s)), Cut: a.Cut, Silence: a.Silence}
+func memoryTLSPair(_ testing.TB, s transporttest.Settings) transporttest.Pair {
+	a, b := memoryTLSConns()
+	raw := a.(*tls.Conn).NetConn().(*memnet.Conn)
+	return transporttest.Pair{A: New(a, suiteOptions(s)), B: New(b, suiteOptions(s)), Cut: raw.Cut, Silence: raw.Silence}
 }
 
 // handOver is a transport.Server that hands its connections to a test.

@@ -181,7 +181,7 @@ func (s *stubborn) Close() error {
 
 func TestCloseThatCannotHalfClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{}, nil)
+		s := newSite(t, websocket.Options{}, nil)
 		dialer := s.dialer()
 		dialer.NetDialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			c, err := s.listener.Dial(ctx)

@@ -16,14 +16,14 @@ import (
 
 func TestConformanceInMemory(t *testing.T) {
 	transporttest.TestConnInBubble(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
-		return pairInMemory(t, false, s)
+		return pairInMemory(t, nil, s)
 	})
 }
 
 func TestConformanceInMemoryTLS(t *testing.T) {
 	certificate()
 	transporttest.TestConnInBubble(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
-		return pairInMemory(t, true, s)
+		return pairInMemory(t, overTLS, s)
 	})
 }
 
@@ -43,8 +43,8 @@ func handlerOptions(s transporttest.Settings) websocket.Options {
 	return websocket.Options{FrameLimit: s.FrameLimit, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
 }
 
-func pairInMemory(t testing.TB, secure bool, s transporttest.Settings) transporttest.Pair {
-	site := newSite(t, secure, handlerOptions(s), nil)
+func pairInMemory(t testing.TB, wrap func(net.Listener) net.Listener, s transporttest.Settings) transporttest.Pair {
+	site := newSiteBehind(t, wrap, handlerOptions(s), nil)
 	var raw *memnet.Conn
 	dialer := websocket.Dialer{
 		URL: "ws://lectern.test/ws",
@@ -57,7 +57,7 @@ func pairInMemory(t testing.TB, secure bool, s transporttest.Settings) transport
 		ProbeAfter: s.ProbeAfter,
 		GiveUp:     s.GiveUp,
 	}
-	if secure {
+	if wrap != nil {
 		dialer.URL = "wss://lectern.test/ws"
 		dialer.TLSConfig = certificate().client
 	}

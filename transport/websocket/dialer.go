@@ -123,13 +123,12 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		s    *socket
 		stop func() bool
 	)
-	connect := func(ctx context.Context, network, address string) (net.Conn, error) {
+	connect := func(_ context.Context, network, address string) (net.Conn, error) {
 		c, err := d.connect(ctx, network, address, u)
 		if err != nil {
 			return nil, err
 		}
 		s = newSocket(c)
-		// The library minds the context's deadline, but not its cancellation.
 		stop = context.AfterFunc(ctx, func() { s.cut() })
 		return s, nil
 	}
@@ -139,7 +138,9 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		Subprotocols:      []string{Subprotocol},
 		WriteBufferPool:   noBuffers{},
 	}
-	ws, response, err := dialer.DialContext(ctx, u.String(), d.Header)
+	// The library minds a context's deadline, but not its cancellation, and not
+	// in the same instant either. So it gets neither.
+	ws, response, err := dialer.DialContext(context.WithoutCancel(ctx), u.String(), d.Header)
 	if err == nil {
 		err = checkResponse(response)
 	}

@@ -39,7 +39,7 @@ func TestDialBadURL(t *testing.T) {
 
 // dialHandler dials a server that answers in the given way.
 func dialHandler(t *testing.T, dialer websocket.Dialer, answer http.HandlerFunc) error {
-	s := newSite(t, false, websocket.Options{}, func(server *http.Server) { server.Handler = answer })
+	s := newSite(t, websocket.Options{}, func(server *http.Server) { server.Handler = answer })
 	dialer.URL = "ws://lectern.test/ws?token=secret"
 	dialer.NetDialContext = s.listener.DialContext
 	conn, err := dialer.Dial(t.Context())
@@ -66,7 +66,10 @@ func TestDialRefused(t *testing.T) {
 			403, "websocket: pages of this origin may not connect"},
 		{"nothing there", websocket.Dialer{}, http.NotFound, 404, "404 page not found"},
 		{"nothing said", websocket.Dialer{}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, 401, ""},
-		{"elsewhere", websocket.Dialer{}, http.RedirectHandler("ws://elsewhere/", 302).ServeHTTP, 302, ""},
+		{"elsewhere", websocket.Dialer{}, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "ws://elsewhere/")
+			w.WriteHeader(302)
+		}, 302, ""},
 		{"no WebSocket", websocket.Dialer{}, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello\nthere") }, 200, "hello"},
 		{"long and odd", websocket.Dialer{}, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(500)
@@ -130,7 +133,7 @@ func TestDialWrongHandshake(t *testing.T) {
 // right behind its answer is not lost.
 func TestDialWithFirstMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{}, func(server *http.Server) {
+		s := newSite(t, websocket.Options{}, func(server *http.Server) {
 			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				switchProtocols(acceptKey(r), "", "\x81\x02{}")(w, r)
 			})
@@ -147,7 +150,7 @@ func TestDialWithFirstMessage(t *testing.T) {
 // A client masks, and a server must not.
 func TestDialToMaskingServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{}, func(server *http.Server) {
+		s := newSite(t, websocket.Options{}, func(server *http.Server) {
 			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				switchProtocols(acceptKey(r), "", string(frame(fin|opText, "{}")))(w, r)
 			})
@@ -162,7 +165,7 @@ func TestDialToMaskingServer(t *testing.T) {
 
 func TestDialHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{Origins: []string{"https://good.com"}}, nil)
+		s := newSite(t, websocket.Options{Origins: []string{"https://good.com"}}, nil)
 		dialer := s.dialer()
 		dialer.Header = http.Header{"Host": {"other.test"}, "Cookie": {"session=1"}, "Origin": {"https://good.com"}}
 		client, server := s.connect(t, dialer)
@@ -228,7 +231,7 @@ func TestDialContext(t *testing.T) {
 // The context of Dial is not that of the connection.
 func TestConnectionOutlivesDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{ProbeAfter: -1}, nil)
+		s := newSite(t, websocket.Options{ProbeAfter: -1}, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		client, err := s.dialer().Dial(ctx)
 		require.NoError(t, err)
@@ -253,7 +256,7 @@ func TestDialUnreachable(t *testing.T) {
 func TestDialTLS(t *testing.T) {
 	certificate()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, true, websocket.Options{}, nil)
+		s := newSiteBehind(t, overTLS, websocket.Options{}, nil)
 		dialer := s.dialer()
 		dialer.URL = "wss://lectern.test/ws"
 		dialer.TLSConfig = certificate().client.Clone()

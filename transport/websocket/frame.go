@@ -34,11 +34,13 @@ func firstByte(message []byte) byte {
 	return final | binaryFrame
 }
 
-// Messages are collected in one of two sizes of buffer, and written when it is
-// full. The buffers are lent for the time of a Write.
+// Messages are collected in one of two sizes of buffer, and written when the
+// next one does not fit. The large one has room for the largest payload that a
+// hub takes by default, 64 KiB, and what is around it. The buffers are lent for
+// the time of a Write.
 const (
 	smallBatch = 4 << 10
-	largeBatch = 64 << 10
+	largeBatch = 72 << 10
 )
 
 var (
@@ -54,7 +56,7 @@ type batch struct {
 }
 
 func (b *batch) add(message []byte) error {
-	if cap(b.buffer)-len(b.buffer) < maxHeader {
+	if len(b.buffer) > 0 && cap(b.buffer)-len(b.buffer) < maxHeader+len(message) {
 		if err := b.flush(); err != nil {
 			return err
 		}
@@ -77,7 +79,7 @@ func (b *batch) add(message []byte) error {
 		if len(message) == 0 {
 			return nil
 		}
-		// In the middle of a frame: no control frame may come between.
+		// Larger than the buffer, and no control frame may come between.
 		err := b.socket.put(b.buffer, time.Time{})
 		b.buffer = b.buffer[:0]
 		if err != nil {

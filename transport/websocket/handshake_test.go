@@ -44,7 +44,7 @@ func TestHandshakeRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, false, websocket.Options{}, nil)
+				s := newSite(t, websocket.Options{}, nil)
 				client := s.dialRaw(t)
 				client.send([]byte(c.request))
 				response := client.response()
@@ -86,7 +86,7 @@ func TestHandshakeAccepted(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, false, websocket.Options{}, nil)
+				s := newSite(t, websocket.Options{}, nil)
 				client := s.dialRaw(t)
 				client.send([]byte(c.request))
 				response := client.response()
@@ -110,7 +110,7 @@ func TestHandshakeAccepted(t *testing.T) {
 // Row A12: what comes before the answer is not a message of anybody's.
 func TestDataBehindTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{}, nil)
+		s := newSite(t, websocket.Options{}, nil)
 		client := s.dialRaw(t)
 		client.send(append([]byte(request("")), frame(fin|opText, "{}")...))
 		_, err := client.reader.ReadByte()
@@ -123,7 +123,7 @@ func TestDataBehindTheRequest(t *testing.T) {
 // Rows A3 and A4: the deadline that the documentation asks for.
 func TestReadHeaderTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{}, nil)
+		s := newSite(t, websocket.Options{}, nil)
 		start := time.Now()
 		client := s.dialRaw(t)
 		var err error
@@ -139,7 +139,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 // connection's.
 func TestConnectionOutlivesTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{ProbeAfter: -1}, func(server *http.Server) {
+		s := newSite(t, websocket.Options{ProbeAfter: -1}, func(server *http.Server) {
 			server.ReadTimeout = 5 * time.Second
 			server.WriteTimeout = 5 * time.Second
 			inner := server.Handler
@@ -182,7 +182,7 @@ func TestContext(t *testing.T) {
 	for _, deadline := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			base, stop := context.WithCancelCause(context.WithValue(context.Background(), key{}, "from the base"))
-			s := newSite(t, false, websocket.Options{}, func(server *http.Server) {
+			s := newSite(t, websocket.Options{}, func(server *http.Server) {
 				server.BaseContext = func(net.Listener) context.Context { return base }
 				if inner := server.Handler; deadline {
 					server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -228,7 +228,7 @@ func TestServerThatDoesNotClose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, false, websocket.Options{}, func(server *http.Server) {
+				s := newSite(t, websocket.Options{}, func(server *http.Server) {
 					server.Handler = websocket.NewHandler(serve, websocket.Options{})
 				})
 				client, err := s.dialer().Dial(t.Context())
@@ -257,7 +257,7 @@ func (u unwrapper) Unwrap() http.ResponseWriter { return u.w }
 
 func TestMiddleware(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{}, func(server *http.Server) {
+		s := newSite(t, websocket.Options{}, func(server *http.Server) {
 			inner := server.Handler
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) {
@@ -302,7 +302,7 @@ func TestFrameLimit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, false, websocket.Options{}, func(server *http.Server) {})
+				s := newSite(t, websocket.Options{}, func(server *http.Server) {})
 				s.server.Handler = websocket.NewHandler(limited{s.service, c.server}, websocket.Options{FrameLimit: c.asked})
 				client, server := s.connect(t, s.dialer())
 				go client.Write(make([]byte, c.want), make([]byte, c.want+1))

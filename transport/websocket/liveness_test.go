@@ -106,7 +106,7 @@ func TestNoProbing(t *testing.T) {
 // connected: its library answers the probes.
 func TestPlainClientStaysConnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, false, websocket.Options{}, nil)
+		s := newSite(t, websocket.Options{}, nil)
 		dialer := gorilla.Dialer{NetDialContext: s.listener.DialContext, Subprotocols: []string{websocket.Subprotocol}}
 		client, response, err := dialer.DialContext(t.Context(), "ws://lectern.test/ws", nil)
 		require.NoError(t, err)

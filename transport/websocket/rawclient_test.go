@@ -61,7 +61,7 @@ func (s *site) dialRaw(t testing.TB) *rawClient {
 // connectRaw makes a connection between a rawClient and the service.
 func connectRaw(t testing.TB, options websocket.Options) (*rawClient, served) {
 	t.Helper()
-	s := newSite(t, false, options, nil)
+	s := newSite(t, options, nil)
 	client := s.dialRaw(t)
 	client.send([]byte(handshake + "\r\n"))
 	require.Equal(t, http.StatusSwitchingProtocols, client.response().StatusCode)

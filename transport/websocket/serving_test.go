@@ -63,7 +63,12 @@ type site struct {
 }
 
 // newSite serves until the test ends. Edit may be nil.
-func newSite(t testing.TB, secure bool, options websocket.Options, edit func(*http.Server)) *site {
+func newSite(t testing.TB, options websocket.Options, edit func(*http.Server)) *site {
+	return newSiteBehind(t, nil, options, edit)
+}
+
+// newSiteBehind has wrap make the listener, where it is not nil.
+func newSiteBehind(t testing.TB, wrap func(net.Listener) net.Listener, options websocket.Options, edit func(*http.Server)) *site {
 	s := &site{service: newService(), listener: memnet.Listen()}
 	s.server = &http.Server{
 		Handler:           websocket.NewHandler(s.service, options),
@@ -74,8 +79,8 @@ func newSite(t testing.TB, secure bool, options websocket.Options, edit func(*ht
 		edit(s.server)
 	}
 	var listener net.Listener = s.listener
-	if secure {
-		listener = tls.NewListener(listener, certificate().server)
+	if wrap != nil {
+		listener = wrap(listener)
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() { s.server.Serve(listener) })
@@ -102,6 +107,9 @@ func (s *site) connect(t testing.TB, d websocket.Dialer) (client transport.Conn,
 	require.NoError(t, err)
 	return client, s.service.accept(t)
 }
+
+// overTLS is for newSiteBehind.
+func overTLS(l net.Listener) net.Listener { return tls.NewListener(l, certificate().server) }
 
 type tlsConfigs struct{ server, client *tls.Config }
 

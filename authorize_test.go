@@ -1,0 +1,228 @@
+package lectern_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport/netconn"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+func TestAuthorizeRefusesAndRenames(t *testing.T) {
+	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+		switch r.Token {
+		case "busy":
+			return lectern.Identity{}, lectern.ErrBusy
+		case "broken":
+			return lectern.Identity{}, errors.New("the database has no table users")
+		case "nameless":
+			return lectern.Identity{Username: "\x00"}, nil
+		case "":
+			return lectern.Identity{}, nil
+		}
+		return lectern.Identity{Username: "Dr " + r.Token}, nil
+	}}
+	everywhere(t, policy, func(t *testing.T, s *stage) {
+		alice, one := s.user(), s.user()
+		_, err := alice.Create(within(t), "abc123", "alice", lectern.WithToken("busy"))
+		require.ErrorIs(t, err, lectern.ErrBusy)
+		_, err = alice.Create(within(t), "abc123", "alice", lectern.WithToken("broken"))
+		require.ErrorIs(t, err, lectern.ErrUnauthorized)
+		require.NotContains(t, err.Error(), "database", "a stranger learns what is not its business")
+		_, err = alice.Create(within(t), "abc123", "alice", lectern.WithToken("nameless"))
+		require.ErrorIs(t, err, lectern.ErrUnauthorized)
+
+		master := alice.create("abc123", "alice", lectern.WithToken("A"))
+		require.Equal(t, "Dr A", master.Username())
+		slave := one.join("abc123", "user_one", lectern.WithToken("B"), lectern.WithMaster("Dr A"))
+		require.Equal(t, "Dr B", slave.Username())
+		require.Equal(t, "Dr A", slave.Master().Username)
+		nextPresence(t, master, "Dr B", lectern.Online)
+		tell(t, master, "Dr B", "hello")
+		receive(t, slave, "hello")
+		say(t, slave, "hi")
+		require.Equal(t, "Dr B", nextText(t, master, "hi").From)
+
+		_, err = s.user().Join(within(t), "abc123", "x", lectern.WithToken("B"))
+		require.ErrorIs(t, err, lectern.ErrNameTaken, "the name that counts is the one given")
+		// The name given counts after a loss too.
+		one.plug().Cut()
+		nextPresence(t, master, "Dr B", lectern.Away)
+		nextPresence(t, master, "Dr B", lectern.Online)
+		say(t, slave, "hi again")
+		nextText(t, master, "hi again")
+	})
+}
+
+// Authorize may take its time: it holds up the connection that asks, and nobody
+// else.
+func TestAuthorizeTakesItsTime(t *testing.T) {
+	policy := lectern.Policy{Authorize: func(ctx context.Context, r lectern.Request) (lectern.Identity, error) {
+		if r.Token == "slow" {
+			<-ctx.Done()
+			return lectern.Identity{}, ctx.Err()
+		}
+		return lectern.Identity{}, nil
+	}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		one := s.user().join("abc123", "user_one")
+		slow := s.user()
+		began := time.Now()
+		answer := make(chan error, 1)
+		go func() {
+			_, err := slow.Join(within(t), "abc123", "user_two", lectern.WithToken("slow"))
+			answer <- err
+		}()
+		synctest.Wait()
+		two := s.user().join("abc123", "user_two") // the name is not held for the slow one
+		broadcast(t, master, "hello")
+		receive(t, one, "hello")
+		receive(t, two, "hello")
+		require.Equal(t, began, time.Now())
+
+		err := <-answer // its context ended
+		require.Error(t, err)
+		require.Equal(t, began.Add(10*time.Second), time.Now())
+	})
+}
+
+// The hub's end does not wait for an Authorize that waits for its context.
+func TestShutdownEndsAuthorize(t *testing.T) {
+	for _, end := range []struct {
+		name string
+		end  func(hub *lectern.Hub) error
+	}{
+		{"Close", (*lectern.Hub).Close},
+		{"Shutdown", func(hub *lectern.Hub) error {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			if err := hub.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			return nil
+		}},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.Request) (lectern.Identity, error) {
+				<-ctx.Done()
+				return lectern.Identity{}, ctx.Err()
+			}}
+			inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+				alice := s.user()
+				answer := make(chan error, 1)
+				go func() {
+					_, err := alice.Create(within(t), "abc123", "alice")
+					answer <- err
+				}()
+				synctest.Wait()
+				began := time.Now()
+				require.NoError(t, end.end(s.hub))
+				require.LessOrEqual(t, time.Since(began), 4*time.Second)
+				require.NoError(t, alice.Close())
+				require.Error(t, <-answer)
+			})
+		})
+	}
+}
+
+// What an adapter knows of its peer is there for Authorize to read.
+func TestAuthorizeSeesThePeer(t *testing.T) {
+	type key struct{}
+	seen := make(chan any, 1)
+	policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.Request) (lectern.Identity, error) {
+		if r, ok := websocket.RequestFromContext(ctx); ok {
+			seen <- r
+		} else if c, ok := netconn.ConnFromContext(ctx); ok {
+			seen <- c
+		} else {
+			seen <- ctx.Value(key{})
+		}
+		return lectern.Identity{}, nil
+	}}
+	hub, err := lectern.NewHub(policy)
+	require.NoError(t, err)
+	defer hub.Close()
+	_, err = hub.Create(context.WithValue(t.Context(), key{}, "from within"), "abc123", "alice")
+	require.NoError(t, err)
+	require.Equal(t, "from within", <-seen)
+
+	for _, n := range onLoopback {
+		s := setStage(t, n, policy)
+		s.user().create("abc123", "alice")
+		switch peer := (<-seen).(type) {
+		case *http.Request:
+			require.Equal(t, "/ws", peer.URL.Path)
+		case net.Conn:
+			require.NotNil(t, peer.RemoteAddr())
+		default:
+			require.Fail(t, "Authorize has seen nothing", "%T", peer)
+		}
+	}
+}
+
+// lockedBuffer takes what a Logger writes.
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.String()
+}
+
+// Row G9: tokens and secrets are nowhere in the log.
+func TestSecretsAreNotLogged(t *testing.T) {
+	var log lockedBuffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 10}))
+	policy := lectern.Policy{Logger: logger, Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+		if r.Token != "open-sesame" {
+			return lectern.Identity{}, errors.New("no: " + r.Token)
+		}
+		return lectern.Identity{}, nil
+	}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		alice := s.userWith(lectern.ClientOptions{Logger: logger})
+		one := s.userWith(lectern.ClientOptions{Logger: logger})
+		_, err := alice.Create(within(t), "abc123", "alice", lectern.WithToken("open-barley"))
+		require.ErrorIs(t, err, lectern.ErrUnauthorized)
+		master := alice.create("abc123", "alice", lectern.WithToken("open-sesame"))
+		slave := one.join("abc123", "user_one", lectern.WithToken("open-sesame"))
+		alice.plug().Cut()
+		one.plug().Cut()
+		broadcast(t, master, "hello, all")
+		receive(t, slave, "hello, all")
+		peer := s.raw()
+		peer.refused(`{"type":"resume","channel":"abc123","username":"alice","resume":"open-barley"}`, lectern.ErrResumeFailed)
+		peer.refused(`{"type":"join","channel":"abc123","token":"open-barley"`, lectern.ErrBadFrame)
+		logger.Info("handles", "ticket", slave.Ticket(), "pointer", master.Ticket())
+		secrets := []string{master.Ticket().Secret, slave.Ticket().Secret}
+		require.NoError(t, slave.Close())
+		require.NoError(t, master.Close())
+		for _, secret := range append(secrets, "open-sesame", "open-barley", "hello, all") {
+			require.NotEmpty(t, secret)
+			require.False(t, strings.Contains(log.text(), secret), "%q is in the log", secret)
+		}
+		require.Contains(t, log.text(), "abc123")
+	})
+}

@@ -1,0 +1,47 @@
+package lectern_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+)
+
+// A slave that is in the middle of sending learns why it has ended, and gets
+// what was sent to it before.
+func TestTheEndIsToldToOneWhoSends(t *testing.T) {
+	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		for range 20 {
+			alice := s.user()
+			master := alice.create("abc123", "alice")
+			slave := s.user().join("abc123", "user_one")
+			sending := make(chan error, 1)
+			go func() {
+				for {
+					_, err := slave.Send(within(t), lectern.Text("and another thing"))
+					if err != nil && !errors.Is(err, lectern.ErrBusy) {
+						sending <- err
+						return
+					}
+				}
+			}()
+			for event, err := range master.Events(within(t)) {
+				require.NoError(t, err)
+				if _, ok := event.(lectern.Message); ok {
+					break
+				}
+			}
+			tell(t, master, "user_one", "that is enough")
+			require.NoError(t, master.Kick(within(t), "user_one", "too loud"))
+			receive(t, slave, "that is enough")
+			ended(t, slave, lectern.ErrKicked)
+			// The last send may have reached the hub behind the kick and before the
+			// slave was told.
+			err := <-sending
+			require.True(t, errors.Is(err, lectern.ErrKicked) || errors.Is(err, lectern.ErrNotAMember), "%v", err)
+			require.NoError(t, master.Close())
+		}
+	})
+}

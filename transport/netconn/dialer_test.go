@@ -1,0 +1,111 @@
+package netconn
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/transport"
+)
+
+func TestDialAddresses(t *testing.T) {
+	var network, address string
+	dialer := Dialer{NetDialContext: func(_ context.Context, n, a string) (net.Conn, error) {
+		network, address = n, a
+		return nil, memnet.ErrRefused
+	}, Address: "lectern.test:7000"}
+	_, err := dialer.Dial(t.Context())
+	require.ErrorIs(t, err, memnet.ErrRefused)
+	require.Equal(t, "tcp lectern.test:7000", network+" "+address)
+	dialer.Network = "unix"
+	_, err = dialer.Dial(t.Context())
+	require.Error(t, err)
+	require.Equal(t, "unix", network)
+}
+
+// A place that does not answer now may answer later.
+func TestDialNobody(t *testing.T) {
+	_, err := Dialer{Network: "unix", Address: filepath.Join(t.TempDir(), "nobody")}.Dial(t.Context())
+	require.Error(t, err)
+	require.NotErrorIs(t, err, net.ErrClosed)
+}
+
+func TestDialWithinTheContext(t *testing.T) {
+	certificate()
+	synctest.Test(t, func(t *testing.T) {
+		listener := memnet.Listen()
+		_, config := certificate()
+		dialer := Dialer{NetDialContext: listener.DialContext, TLSConfig: config}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := dialer.Dial(ctx) // nobody does the handshake
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, net.ErrClosed)
+		require.Equal(t, 3*time.Second, time.Since(start))
+	})
+}
+
+// The name that the certificate must have is that of the address, where the
+// configuration names none, and the configuration stays the caller's.
+func TestDialServerName(t *testing.T) {
+	serverConfig, clientConfig := certificate()
+	for _, c := range []struct {
+		address, name string
+		works         bool
+	}{
+		{"lectern.test:7000", "", true},
+		{"127.0.0.1:7000", "", true},
+		{"elsewhere.test:7000", "", false},
+		{"elsewhere.test:7000", "lectern.test", true},
+		{"lectern.test", "", true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			listener := memnet.Listen()
+			end := serving(t, tls.NewListener(listener, serverConfig), &echo{}, Options{})
+			config := clientConfig.Clone()
+			config.ServerName = c.name
+			conn, err := Dialer{Address: c.address, NetDialContext: listener.DialContext, TLSConfig: config}.Dial(t.Context())
+			require.Equal(t, c.works, err == nil, "%s: %v", c.address, err)
+			require.Equal(t, c.name, config.ServerName)
+			if conn != nil {
+				requireEcho(t, conn)
+				require.NoError(t, conn.Close(transport.Reason{Code: transport.Left}))
+			}
+			require.NoError(t, end())
+		})
+	}
+}
+
+// sized is a net.Conn whose send buffer can be set.
+type sized struct {
+	*memnet.Conn
+	size int
+}
+
+func (s *sized) SetWriteBuffer(size int) error {
+	s.size = size
+	return nil
+}
+
+func TestSendBuffer(t *testing.T) {
+	for asked, want := range map[int]int{0: DefaultSendBuffer, -1: 0, 4096: 4096} {
+		for _, secure := range []bool{false, true} {
+			near, _ := memnet.Pipe()
+			plain := &sized{Conn: near}
+			var c net.Conn = plain
+			if secure {
+				c = tls.Client(plain, &tls.Config{ServerName: "lectern.test"})
+			}
+			New(c, Options{SendBuffer: asked})
+			require.Equal(t, want, plain.size)
+		}
+	}
+}

@@ -1,0 +1,298 @@
+package netconn
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// bubble runs a test in a testing/synctest bubble, with a connection and the
+// bare other end of it.
+func bubble(t *testing.T, options Options, test func(t *testing.T, c *conn, peer *memnet.Conn)) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := memnet.Pipe()
+		c := newConn(near, options.withDefaults(nil))
+		t.Cleanup(func() {
+			_ = far.Close()
+			_ = c.Close(transport.Reason{Code: transport.Left})
+		})
+		test(t, c, far)
+	})
+}
+
+// send writes as a peer would.
+func send(t *testing.T, peer net.Conn, b []byte) {
+	_, err := peer.Write(b)
+	require.NoError(t, err)
+}
+
+// receive reads exactly so many bytes as a peer would.
+func receive(t *testing.T, peer net.Conn, size int) string {
+	b := make([]byte, size)
+	_, err := io.ReadFull(peer, b)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func unit(kind byte, content string) []byte {
+	return append(appendHeader(nil, kind, len(content)), content...)
+}
+
+func TestUnitsOnTheWire(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+		require.NoError(t, c.Write([]byte("hello"), nil, []byte("!")))
+		go c.Close(transport.Reason{Code: transport.MasterLeft, Text: "bye"})
+		require.Equal(t,
+			"\x00\x00\x00\x00\x05hello"+"\x00\x00\x00\x00\x00"+"\x00\x00\x00\x00\x01!"+"\x03\x00\x00\x00\x05\x0f\xa1bye",
+			receive(t, peer, 10+5+6+10))
+		_, err := peer.Read(make([]byte, 1))
+		require.Equal(t, io.EOF, err, "nothing follows a close unit")
+	})
+}
+
+// story is what a peer might send, and what has to be read of it.
+func story() (sent []byte, read []string) {
+	large, huge := strings.Repeat("large", 400), strings.Repeat("huge!", 4000)
+	for _, u := range [][]byte{
+		unit(kindMessage, "hello"), unit(kindProbe, ""), unit(kindMessage, ""), unit(kindAnswer, "sixteen bytes..."),
+		unit(kindMessage, large), unit(kindProbe, strings.Repeat("p", 125)), unit(kindMessage, huge), unit(kindMessage, "end"),
+		appendClose(nil, transport.Reason{Code: transport.Kicked, Text: "löschen"}), unit(kindMessage, "ignored"),
+	} {
+		sent = append(sent, u...)
+	}
+	return sent, []string{"hello", "", large, huge, "end"}
+}
+
+func requireStory(t *testing.T, c *conn, want []string) {
+	for _, message := range want {
+		got, err := c.Read()
+		require.NoError(t, err)
+		require.Equal(t, message, string(got))
+	}
+	_, err := c.Read()
+	require.Equal(t, &transport.CloseError{Reason: transport.Reason{Code: transport.Kicked, Text: "löschen"}}, err)
+}
+
+// B17: a unit split at every offset, and all of them in one piece.
+func TestSplitAnywhere(t *testing.T) {
+	sent, want := story()
+	for at := range len(sent) {
+		if at > 3000 && at < len(sent)-300 && at%511 != 0 {
+			continue // in the midst of the huge one
+		}
+		bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+			var sending sync.WaitGroup
+			sending.Go(func() {
+				_, _ = peer.Write(sent[:at])
+				time.Sleep(time.Second) // passes once everybody waits
+				_, _ = peer.Write(sent[at:])
+			})
+			requireStory(t, c, want)
+			sending.Wait()
+		})
+	}
+}
+
+func TestByteByByte(t *testing.T) {
+	sent, want := story()
+	bubble(t, Options{MessageTimeout: -1}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for i := range sent {
+				time.Sleep(time.Millisecond)
+				if _, err := peer.Write(sent[i : i+1]); err != nil {
+					return
+				}
+			}
+		})
+		requireStory(t, c, want)
+		sending.Wait()
+	})
+}
+
+func TestRefusedUnits(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		sent []byte
+		err  error
+		code transport.Code
+	}{
+		{"unknown kind", unit(4, ""), transport.ErrProtocol, transport.ProtocolError},
+		{"text", []byte("GET / HTTP/1.1\r\n\r\n"), transport.ErrProtocol, transport.ProtocolError},
+		{"TLS", []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), transport.ErrProtocol, transport.ProtocolError},
+		{"one over the limit", []byte("\x00\x00\x00\x03\xe9"), transport.ErrTooLarge, transport.TooLarge},
+		{"length of 4 GiB", []byte("\x00\xff\xff\xff\xff"), transport.ErrTooLarge, transport.TooLarge},
+		{"length of 2 GiB", []byte("\x00\x80\x00\x00\x00"), transport.ErrTooLarge, transport.TooLarge},
+		{"long probe", []byte("\x01\x00\x00\x00\x7e"), transport.ErrProtocol, transport.ProtocolError},
+		{"endless answer", []byte("\x02\xff\xff\xff\xff"), transport.ErrProtocol, transport.ProtocolError},
+		{"close without a code", unit(kindClose, "x"), transport.ErrProtocol, transport.ProtocolError},
+		{"close with a long text", unit(kindClose, strings.Repeat("x", 126)), transport.ErrProtocol, transport.ProtocolError},
+		{"close with no text but bytes", unit(kindClose, "\x0f\xa1\xff\xfe"), transport.ErrProtocol, transport.ProtocolError},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, Options{FrameLimit: 1000}, func(t *testing.T, conn *conn, peer *memnet.Conn) {
+				send(t, peer, append(unit(kindMessage, "before"), c.sent...))
+				message, err := conn.Read()
+				require.NoError(t, err)
+				require.Equal(t, "before", string(message))
+
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, err = conn.Read()
+				runtime.ReadMemStats(&after)
+				require.ErrorIs(t, err, c.err)
+				require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10), "nothing is allocated for what was announced")
+
+				header := receive(t, peer, headerSize+codeSize)
+				require.Equal(t, string(kindClose), header[:1])
+				require.Equal(t, c.code, transport.Code(header[5])<<8|transport.Code(header[6]))
+				for range 2000 {
+					_, again := conn.Read()
+					require.Equal(t, err, again)
+				}
+				require.Error(t, conn.Write([]byte("anything")))
+			})
+		})
+	}
+}
+
+// D3: what a peer announces is not what it gets.
+func TestAllocationFollowsWhatArrives(t *testing.T) {
+	const limit = 64 << 20
+	bubble(t, Options{FrameLimit: limit}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+		read := make(chan []byte)
+		go func() {
+			message, _ := c.Read()
+			read <- message
+		}()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		send(t, peer, appendHeader(nil, kindMessage, limit))
+		sent := 0
+		for _, size := range []int{1, 1000, 20_000, 200_000} {
+			send(t, peer, make([]byte, size))
+			sent += size
+			synctest.Wait()
+			runtime.ReadMemStats(&after)
+			// All the pieces that have been outgrown are in this, and the
+			// buffers of the network.
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<10+8*sent))
+		}
+		peer.Cut()
+		require.Nil(t, <-read)
+	})
+}
+
+// B18: what ends in the midst of a unit, or without a close unit, was lost.
+func TestLossAnywhere(t *testing.T) {
+	message := unit(kindMessage, strings.Repeat("m", 5000))
+	for _, at := range []int{0, 1, 4, 5, 6, 4999, len(message)} {
+		for name, end := range map[string]func(*memnet.Conn){
+			"reset":      (*memnet.Conn).Cut,
+			"closed":     func(peer *memnet.Conn) { _ = peer.Close() },
+			"half-close": func(peer *memnet.Conn) { _ = peer.CloseWrite() },
+		} {
+			bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+				go func() {
+					_, _ = peer.Write(message[:at])
+					synctest.Wait()
+					end(peer)
+				}()
+				if at == len(message) {
+					got, err := c.Read()
+					require.NoError(t, err)
+					require.Equal(t, message[headerSize:], got)
+				}
+				_, err := c.Read()
+				require.Error(t, err)
+				var closed *transport.CloseError
+				require.False(t, errors.As(err, &closed) || errors.Is(err, net.ErrClosed), "%s after %d bytes: %v", name, at, err)
+				if name != "reset" {
+					require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+				}
+				start := time.Now()
+				_ = c.Close(transport.Reason{Code: transport.Left})
+				require.Zero(t, time.Since(start), "there is nobody to wait for")
+			})
+		}
+	}
+}
+
+// Somebody who closes the net.Conn behind our back is not our Close.
+func TestClosedBehindOurBack(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
+		_ = c.raw.Close()
+		_, err := c.Read()
+		require.Error(t, err)
+		require.NotErrorIs(t, err, net.ErrClosed)
+		err = c.Write([]byte("x"))
+		require.Error(t, err)
+		require.NotErrorIs(t, err, net.ErrClosed)
+		require.Error(t, c.Close(transport.Reason{Code: transport.Left}))
+		_, err = c.Read()
+		require.ErrorIs(t, err, net.ErrClosed)
+	})
+}
+
+// The batches of every shape, over a connection that takes one buffer at a time
+// and one that takes several.
+func TestBatches(t *testing.T) {
+	var shapes [][]int
+	for _, size := range []int{0, 1, copyLimit, copyLimit + 1, batchSize - headerSize - 1, batchSize - headerSize, batchSize, 2*batchSize + 1, 100_000} {
+		shapes = append(shapes, []int{size}, []int{3, size, 5}, []int{size, size, size}, []int{batchSize - 2*headerSize - 3, 3, size})
+	}
+	many := make([]int, 100)
+	for i := range many {
+		many[i] = copyLimit + 1 // more pieces than fit into one write
+	}
+	shapes = append(shapes, many, make([]int, 5000))
+	for _, sizes := range shapes {
+		var messages [][]byte
+		for i, size := range sizes {
+			messages = append(messages, bytes.Repeat([]byte{byte(i)}, size))
+		}
+		for name, pair := range map[string]func() (net.Conn, net.Conn){"memory": memoryConns, "TCP": func() (net.Conn, net.Conn) { return tcpConns(t) }} {
+			near, far := pair()
+			a, b := New(near, Options{}), New(far, Options{})
+			written := make(chan error, 1)
+			go func() { written <- a.Write(messages...) }()
+			for i := range messages {
+				got, err := b.Read()
+				require.NoError(t, err)
+				require.Equal(t, messages[i], append([]byte{}, got...), "%s: %v", name, sizes)
+			}
+			require.NoError(t, <-written)
+			closed := make(chan error, 1)
+			go func() { closed <- a.Close(transport.Reason{Code: transport.Left}) }()
+			_, err := b.Read()
+			require.Error(t, err)
+			require.NoError(t, b.Close(transport.Reason{Code: transport.Left}))
+			require.NoError(t, <-closed)
+		}
+	}
+}
+
+func memoryConns() (net.Conn, net.Conn) { return memnet.Pipe() }
+
+func tcpConns(t testing.TB) (net.Conn, net.Conn) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	near, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	far, err := listener.Accept()
+	require.NoError(t, err)
+	return near, far
+}
