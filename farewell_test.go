@@ -45,3 +45,34 @@ func TestTheEndIsToldToOneWhoSends(t *testing.T) {
 		}
 	})
 }
+
+// A slave that leaves while its master sends has left, and is not taken for one
+// that was cut off.
+func TestLeavingIsHeardWhileTheMasterSends(t *testing.T) {
+	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = master.Broadcast(within(t), lectern.Text("and another thing"))
+				}
+			}
+		}()
+		for range 20 {
+			one := s.user()
+			slave := one.join("abc123", "user_one")
+			nextPresence(t, master, "user_one", lectern.Online)
+			receive(t, slave, "and another thing")
+			require.NoError(t, one.Close())
+			ended(t, slave, lectern.ErrLeft)
+			require.Equal(t, "left", nextPresence(t, master, "user_one", lectern.Gone).Reason)
+		}
+		close(stop)
+		<-stopped
+	})
+}

@@ -1,6 +1,7 @@
 package lectern_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -129,6 +130,9 @@ func TestSlowSlave(t *testing.T) {
 		for {
 			frame, err := slow.read()
 			if err != nil {
+				var closed *transport.CloseError
+				require.True(t, errors.As(err, &closed), "%v", err)
+				require.Equal(t, transport.Slow, closed.Reason.Code)
 				break
 			}
 			last++

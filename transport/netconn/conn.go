@@ -138,7 +138,7 @@ func (c *conn) tell(reason transport.Reason) error {
 		c.freed.Wait()
 	}
 	err := c.writeErr
-	if err == nil {
+	if err == nil && c.peerClosed == nil {
 		c.writing = true
 		c.mu.Unlock()
 		_, err = c.net.Write(appendClose(nil, reason))

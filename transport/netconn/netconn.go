@@ -30,6 +30,10 @@
 // a message that crosses a slow link, in either direction. Over TLS the first
 // sign of life is a whole record.
 //
+// A flood of probes costs their reading and little more, since one answer is for
+// all that came while the one before it was being written. Nothing here limits
+// how much a peer sends.
+//
 // # Closing
 //
 // Close lets the Write in progress finish for at most a second, sends the
@@ -115,8 +119,8 @@ func (o Options) withDefaults(server transport.Server) Options {
 	return o
 }
 
-// New returns a transport.Conn over c, which it owns from then on. The peer has
-// to speak this package's units.
+// New returns a transport.Conn over c, which it owns from then on: a stream of
+// bytes, whose other end speaks this package's units.
 //
 // Deadlines must work on c. The handshake of a *tls.Conn should be over, because
 // nothing here bounds it. A c with the method CloseWrite() error, as those for

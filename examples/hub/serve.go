@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport/netconn"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+// shutdownTimeout bounds the orderly end. Members that take longer are cut off.
+const shutdownTimeout = 5 * time.Second
+
+// serve runs a hub on all listeners until ctx is done or one of them fails.
+func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+	policy := s.policy()
+	policy.Logger = logger
+	hub, err := lectern.NewHub(policy)
+	if err != nil {
+		return err
+	}
+	page, err := handler(hub, s.origins)
+	if err != nil {
+		return err
+	}
+	l, err := listen(s)
+	if err != nil {
+		return err
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/ws", page)
+	web := &http.Server{
+		Handler: mux,
+		// Nothing else ends a client that never completes its request.
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+
+	// What is served must not end with ctx: its members would be cut off before
+	// the hub could tell them anything.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	failed, running := make(chan error, 3), 0
+	start := func(listener net.Listener, run func() error) {
+		if listener != nil {
+			running++
+			go func() { failed <- run() }()
+		}
+	}
+	start(l.ws, func() error {
+		if err := web.Serve(l.ws); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	start(l.tcp, func() error { return netconn.Serve(serving, l.tcp, hub, netconn.Options{}) })
+	start(l.unix, func() error { return netconn.Serve(serving, l.unix, hub, netconn.Options{}) })
+
+	for _, line := range l.lines() {
+		fmt.Fprintln(stdout, line)
+	}
+	var failure error
+	select {
+	case failure = <-failed:
+		running--
+	case <-ctx.Done():
+	}
+
+	logger.Info("shutting down")
+	// The hub first, while its connections still work: it tells everybody, and
+	// refuses whoever comes now. Then those who serve, who have nothing left.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := hub.Shutdown(bounded); err != nil {
+		logger.Warn("some members were cut off", "error", err)
+	}
+	stop()
+	if err := web.Shutdown(bounded); err != nil {
+		_ = web.Close()
+	}
+	for ; running > 0; running-- {
+		failure = errors.Join(failure, <-failed)
+	}
+	logger.Info("shut down")
+	return failure
+}
+
+// handler is websocket.NewHandler for origins that somebody has typed, where a
+// wrong one is no mistake in the program.
+func handler(hub *lectern.Hub, origins []string) (h http.Handler, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("-origin: %v", problem)
+		}
+	}()
+	return websocket.NewHandler(hub, websocket.Options{Origins: origins}), nil
+}

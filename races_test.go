@@ -1,0 +1,114 @@
+package lectern_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+)
+
+// Row I3: who joins a channel that is being closed is either told that there is
+// none, or let in and told of its end.
+func TestJoinWhileTheChannelCloses(t *testing.T) {
+	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		var users []*user
+		for range 8 {
+			users = append(users, s.user())
+		}
+		for range 10 {
+			master := s.user().create("abc123", "alice")
+			var wg sync.WaitGroup
+			for i, u := range users {
+				wg.Go(func() {
+					slave, err := u.Join(within(t), "abc123", fmt.Sprint("user_", i))
+					if err != nil {
+						if !errors.Is(err, lectern.ErrNoSuchChannel) {
+							t.Errorf("Join: %v", err)
+						}
+						return
+					}
+					<-slave.Done()
+					if !errors.Is(slave.Err(), lectern.ErrMasterLeft) {
+						t.Errorf("the end: %v", slave.Err())
+					}
+				})
+			}
+			require.NoError(t, master.Close())
+			wg.Wait()
+			_, exists := s.hub.Channel("abc123")
+			require.False(t, exists)
+		}
+	})
+}
+
+// Row I4: whatever ends a slave at the same time, its master is told once.
+func TestOneExit(t *testing.T) {
+	everywhere(t, lectern.Policy{SlaveTimeout: -1}, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		for i := range 20 {
+			name := fmt.Sprint("user_", i)
+			one := s.user()
+			slave := one.join("abc123", name)
+			nextPresence(t, master, name, lectern.Online)
+			var wg sync.WaitGroup
+			wg.Go(func() { _ = slave.Close() })
+			wg.Go(func() { _ = master.Kick(within(t), name, "") })
+			wg.Go(func() { one.plug().Cut() })
+			gone := 0
+			for event, err := range master.Events(within(t)) {
+				require.NoError(t, err)
+				presence := event.(lectern.Presence)
+				require.Equal(t, name, presence.Username)
+				if presence.State == lectern.Gone {
+					gone++
+					break
+				}
+				require.Equal(t, lectern.Away, presence.State)
+			}
+			wg.Wait()
+			<-slave.Done()
+			require.ErrorIs(t, master.Kick(within(t), name, ""), lectern.ErrNoSuchSlave)
+			require.Equal(t, 1, gone)
+			require.Empty(t, master.Members())
+		}
+	})
+}
+
+// Row G3: of those who resume one membership at the same time one has it in the
+// end, and every other one knows that it has not.
+func TestResumesInTheSameInstant(t *testing.T) {
+	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		ticket := s.user().join("abc123", "user_one").Ticket()
+		const contenders = 6
+		slaves := make([]*lectern.Slave, contenders)
+		var wg sync.WaitGroup
+		for i := range slaves {
+			u := s.user()
+			wg.Go(func() {
+				slave, err := u.ResumeSlave(within(t), ticket)
+				if err != nil {
+					t.Errorf("ResumeSlave: %v", err)
+				}
+				slaves[i] = slave
+			})
+		}
+		wg.Wait()
+		broadcast(t, master, "who is it?")
+		holders := 0
+		for _, slave := range slaves {
+			message, err := slave.Receive(within(t))
+			if err != nil {
+				require.ErrorIs(t, err, lectern.ErrReplaced)
+				continue
+			}
+			require.Equal(t, "who is it?", message.Text())
+			holders++
+		}
+		require.Equal(t, 1, holders)
+	})
+}
