@@ -659,7 +659,7 @@ func TestRule7AnAwayMasterTakenOverIsBack(t *testing.T) {
 	require.Equal(t, wire.StateOnline, c.master.state)
 }
 
-func TestSlaveTimeout(t *testing.T) {
+func TestSlaveReturnsInTime(t *testing.T) {
 	tests := []struct {
 		what  string
 		after time.Duration

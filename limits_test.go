@@ -77,6 +77,27 @@ func TestConnectionWithAMembershipIsNotIdle(t *testing.T) {
 	})
 }
 
+// A join in the instant in which its connection is closed as idle may fail, but
+// then it has not been carried out: the name is free.
+func TestJoinInTheInstantOfIdle(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		s.user().create("abc123", "alice")
+		for range 30 {
+			one := s.user()
+			_, err := one.Status(within(t), "abc123")
+			require.NoError(t, err)
+			time.Sleep(10 * time.Second)
+			slave, err := one.Join(within(t), "abc123", "user_one")
+			if err != nil {
+				require.ErrorContains(t, err, "connection lost")
+				slave = one.join("abc123", "user_one")
+			}
+			require.NoError(t, slave.Close())
+			require.NoError(t, one.Close())
+		}
+	})
+}
+
 func TestLimitsAreAnsweredByTheirCodes(t *testing.T) {
 	policy := lectern.Policy{MaxSlaves: 2, MaxChannels: 3, MaxChannelsPerConn: 2}
 	everywhere(t, policy, func(t *testing.T, s *stage) {

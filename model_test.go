@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	modelRounds = flag.Int("model.rounds", 60, "how many random games TestModel plays")
+	modelRounds = flag.Int("model.rounds", 120, "how many random games TestModel plays")
 	modelSeed   = flag.Uint64("model.seed", 0, "play the one game of this seed")
 )
 
@@ -104,6 +104,9 @@ func randomMoves(seed uint64) []move {
 			kind: moveKinds[random.IntN(len(moveKinds))],
 			user: random.IntN(gameUsers), channel: random.IntN(gameChannels), n: random.IntN(gameUsers),
 		}
+	}
+	if seed%4 != 0 { // most games begin with somebody there
+		copy(moves, []move{{"create", 0, 0, 0}, {"join", 1, 0, 0}, {"join", 2, 0, 0}, {"create", 3, 1, 1}, {"join", 0, 1, 0}})
 	}
 	return moves
 }

@@ -34,8 +34,8 @@ type session struct {
 	mu sync.Mutex
 	// seats are the memberships by channel, those being asked for included.
 	seats map[string]*attachment
-	// ending: the connection ends with its last membership, or because it was
-	// replaced. It enters no channel any more, so that what the peer gets no
+	// ending: the connection ends with its last membership, for want of one, or
+	// because it was replaced. It enters no channel any more, so that what the peer gets no
 	// answer to has not been carried out.
 	ending bool
 	// idle closes the connection when it holds no membership for too long. It
@@ -194,12 +194,11 @@ func (s *session) release(a *attachment, closed *packet, why *Error) {
 	if s.seats[a.channel.name] == a {
 		delete(s.seats, a.channel.name)
 	}
-	ends := len(s.seats) == 0 || why.Code == ErrReplaced.Code
-	s.ending = s.ending || ends
-	s.mu.Unlock()
-	if ends {
+	if len(s.seats) == 0 || why.Code == ErrReplaced.Code {
+		s.ending = true
 		s.out.Close(why.closeReason())
 	}
+	s.mu.Unlock()
 }
 
 // reserve takes a seat for an attachment that is about to be decided, so that a
@@ -281,10 +280,11 @@ func (s *session) endIdle() {
 	defer s.hub.goroutines.Done()
 	s.mu.Lock()
 	idle := len(s.seats) == 0 && time.Since(s.idleSince) >= s.hub.policy.HandshakeTimeout
-	s.mu.Unlock()
 	if idle {
+		s.ending = true
 		s.out.Close(transport.Reason{Code: transport.Idle, Text: "no membership"})
 	}
+	s.mu.Unlock()
 }
 
 // vacate gives up the memberships when the connection has ended: for good where

@@ -67,7 +67,7 @@ func newConn(ws *gorilla.Conn, s *socket, masked bool, settings settings) *conn 
 	ws.SetPingHandler(func(data string) error {
 		// That an answer cannot be written is for Write to tell. What the peer
 		// has sent can still be read.
-		ws.WriteControl(gorilla.PongMessage, []byte(data), time.Now().Add(controlWait))
+		ws.WriteControl(gorilla.PongMessage, []byte(data), time.Now().Add(pongWait))
 		return nil
 	})
 	echo := ws.CloseHandler()
@@ -113,7 +113,7 @@ func (c *conn) read() error {
 		return c.readFailed(err)
 	}
 	if kind == gorilla.TextMessage && !utf8.Valid(c.message.data) {
-		c.sendClose(gorilla.CloseInvalidFramePayloadData, "text that is not UTF-8", controlWait)
+		c.sendClose(gorilla.CloseInvalidFramePayloadData, "text that is not UTF-8")
 		return fmt.Errorf("%w: text that is not UTF-8", transport.ErrProtocol)
 	}
 	return nil
@@ -123,27 +123,27 @@ func (c *conn) read() error {
 func (c *conn) readFailed(err error) error {
 	var closed *gorilla.CloseError
 	switch {
+	case c.peerClosed && errors.As(err, &closed):
+		return &transport.CloseError{Reason: transport.Reason{Code: transport.Code(closed.Code), Text: closed.Text}}
+	case errors.Is(err, gorilla.ErrReadLimit):
+		// The library has said so, except to a peer whose length was absurd.
+		c.sendClose(gorilla.CloseMessageTooBig, "")
+		return transport.ErrTooLarge
 	case c.socket.readErr == transport.ErrSilent:
 		return transport.ErrSilent
 	case c.socket.readErr == io.EOF:
 		return lost(io.ErrUnexpectedEOF)
 	case c.socket.readErr != nil:
 		return lost(c.socket.readErr)
-	case errors.As(err, &closed):
-		return &transport.CloseError{Reason: transport.Reason{Code: transport.Code(closed.Code), Text: closed.Text}}
-	case errors.Is(err, gorilla.ErrReadLimit):
-		// The library has said so, except to a peer whose length was absurd.
-		c.sendClose(gorilla.CloseMessageTooBig, "", controlWait)
-		return transport.ErrTooLarge
 	default:
 		// The connection is whole, so it is what came that was wrong.
 		return fmt.Errorf("%w: %w", transport.ErrProtocol, err)
 	}
 }
 
-func (c *conn) sendClose(code int, text string, wait time.Duration) error {
+func (c *conn) sendClose(code int, text string) error {
 	message := gorilla.FormatCloseMessage(code, text)
-	return c.ws.WriteControl(gorilla.CloseMessage, message, time.Now().Add(wait))
+	return c.ws.WriteControl(gorilla.CloseMessage, message, time.Now().Add(closeWait))
 }
 
 func (c *conn) Write(messages ...[]byte) error {
@@ -191,8 +191,8 @@ func (c *conn) Close(reason transport.Reason) error {
 	guard := time.AfterFunc(2*closeWait, func() { c.socket.cut() })
 	defer guard.Stop()
 
-	err := c.sendClose(closeCode(reason.Code), reason.ClippedText(), closeWait)
-	if err == gorilla.ErrCloseSent || err == errCloseSent {
+	err := c.sendClose(closeCode(reason.Code), reason.ClippedText())
+	if err == gorilla.ErrCloseSent {
 		err = nil // the peer has closed first, or was told already what it did wrong
 	}
 	if finished := c.socket.finish(); finished != nil {
@@ -295,9 +295,11 @@ func (b *readBuffer) grow(limit int) {
 		}
 	}
 	if cap(*b.large) <= size {
-		// One more than the limit, so that even the largest message leaves room
-		// to see its end in.
-		*b.large = make([]byte, 0, min(2*size, max(limit, size)+1))
+		wanted := 2 * size
+		if limit < wanted {
+			wanted = max(limit, size) + 1 // with room to see the end in
+		}
+		*b.large = make([]byte, 0, wanted)
 	}
 	b.data = append((*b.large)[:0], b.data...)
 }

@@ -19,7 +19,7 @@
 //
 // A peer that was silent for a while is sent a WebSocket ping, which browsers
 // and every WebSocket library answer by themselves. Whatever arrives is a sign
-// of life. Over TLS, that is the first byte of a whole record.
+// of life; over TLS, a record is one when it is complete.
 //
 // # Closing
 //
@@ -39,6 +39,7 @@ const Subprotocol = "lectern.v1"
 // and the close frame, and for the peer to close too.
 const closeWait = time.Second
 
-// controlWait bounds the writing of an answer to a ping, which the reading
-// waits for when no message is being written.
-const controlWait = time.Second
+// pongWait bounds the writing of an answer to a ping. The reading waits for it
+// where no message is being written, and a peer that has not taken it by then
+// cannot be written to any more.
+const pongWait = 5 * time.Second

@@ -71,6 +71,9 @@ type handler struct {
 // and a deadline that some middleware has set is not passed on: that is meant
 // for an answer, not for a connection.
 //
+// What the server's Serve returns is dropped: a server that wants it logged has
+// it before.
+//
 // Two things are left to the http.Server. Its ReadHeaderTimeout must be set,
 // because nothing else ends a client that never completes its request. And its
 // Shutdown and Close know nothing of these connections: end them through what

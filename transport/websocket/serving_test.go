@@ -141,7 +141,10 @@ var certificate = sync.OnceValue(func() tlsConfigs {
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)
 	return tlsConfigs{
-		server: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}},
+		server: &tls.Config{
+			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}},
+			NextProtos:   []string{"h2", "http/1.1"},
+		},
 		client: &tls.Config{RootCAs: roots},
 	}
 })

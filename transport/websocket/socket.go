@@ -189,14 +189,14 @@ func (s *socket) Write(frame []byte) (int, error) {
 	return len(frame), nil
 }
 
+// enqueue keeps a frame to be written. The framing library sends nothing after a
+// close frame.
 func (s *socket) enqueue(frame []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.writeErr != nil:
 		return s.writeErr
-	case s.closeSent:
-		return errCloseSent
 	case isClose(frame):
 		s.closeSent = true
 	case len(s.queue)+len(frame) > maxQueue:
