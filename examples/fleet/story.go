@@ -85,8 +85,11 @@ func (f *fleet) gets(s *lectern.Slave, do string) error {
 	if err == nil {
 		err = message.Decode(&c)
 	}
-	if err != nil || c.Do != do {
-		return fmt.Errorf("%s should get %q, and gets %q: %w", s.Username(), do, c.Do, err)
+	if err != nil {
+		return fmt.Errorf("%s should get %q: %w", s.Username(), do, err)
+	}
+	if c.Do != do {
+		return fmt.Errorf("%s should get %q, and gets %q", s.Username(), do, c.Do)
 	}
 	f.says("%s: told to %s", s.Username(), do)
 	return nil
@@ -124,6 +127,13 @@ func (f *fleet) play() error {
 		return fmt.Errorf("three as four should be unauthorized: %v", err)
 	}
 	f.says("three: refused as four")
+	third, err := liar.Join(f.ctx, "fleet", "three")
+	if err != nil {
+		return err
+	}
+	if err := f.sees(controller, "three", lectern.Online); err != nil {
+		return err
+	}
 
 	if _, err := controller.Broadcast(f.ctx, lectern.JSON(command{"start"})); err != nil {
 		return err
@@ -131,7 +141,7 @@ func (f *fleet) play() error {
 	if _, err := controller.Send(f.ctx, "one", lectern.JSON(command{"turn"})); err != nil {
 		return err
 	}
-	if err := errors.Join(f.gets(workers[0], "start"), f.gets(workers[0], "turn"), f.gets(workers[1], "start")); err != nil {
+	if err := errors.Join(f.gets(workers[0], "start"), f.gets(workers[0], "turn"), f.gets(workers[1], "start"), f.gets(third, "start")); err != nil {
 		return err
 	}
 	if _, err := workers[0].Send(f.ctx, lectern.JSON(command{"turned"})); err != nil {
@@ -167,15 +177,18 @@ func (f *fleet) play() error {
 	if err := f.sees(controller, "two", lectern.Gone); err != nil {
 		return err
 	}
+	// The controller is lost, and with it everybody is out.
 	bossWire.set(true)
-	select {
-	case <-workers[0].Done():
-	case <-f.ctx.Done():
-		return errors.New("one should be out by now")
+	for _, worker := range []*lectern.Slave{workers[0], third} {
+		select {
+		case <-worker.Done():
+		case <-f.ctx.Done():
+			return fmt.Errorf("%s should be out by now", worker.Username())
+		}
+		if !errors.Is(worker.Err(), lectern.ErrMasterDown) {
+			return fmt.Errorf("%s should be out with master_down, not %v", worker.Username(), worker.Err())
+		}
+		f.says("%s: out, %v", worker.Username(), worker.Err())
 	}
-	if !errors.Is(workers[0].Err(), lectern.ErrMasterDown) {
-		return fmt.Errorf("one should be out with master_down: %w", workers[0].Err())
-	}
-	f.says("one: out, %v", workers[0].Err())
 	return nil
 }
