@@ -106,11 +106,11 @@ var (
 	ErrShutdown = &Error{Code: "shutdown"}
 )
 
-// ErrSendUnknown is matched by the error of a Send or Broadcast that was given
-// up (its context ended, or the membership did) after the message had been
-// written and before the hub's answer came. The message may have been accepted
-// or not. The error matches its cause too.
-var ErrSendUnknown = errors.New("lectern: the message may have been accepted or not")
+// ErrSendUnknown is matched by the error of a Send, Broadcast or other operation
+// of a handle that was given up (its context ended, or the membership did) after
+// it had been written and before the hub's answer came. The hub may have carried
+// it out or not. The error matches its cause too.
+var ErrSendUnknown = errors.New("lectern: the hub may have carried it out or not")
 
 // closeCodes gives the ends of memberships and of connections their numbers.
 var closeCodes = map[Code]transport.Code{

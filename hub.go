@@ -174,6 +174,10 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 // returns when all of the hub's goroutines are gone. When ctx is done first, the
 // connections are closed without regard to what waits, and the error is the
 // context's. Later calls wait as the first does.
+//
+// Members in this process end with ErrShutdown. Clients elsewhere cannot know
+// whether another hub takes the place of this one: they go on trying for as long
+// as a master may be away.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	sessions := h.stop()
 	for _, s := range sessions {

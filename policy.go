@@ -19,7 +19,9 @@ type Policy struct {
 	MasterTimeout time.Duration
 
 	// SlaveTimeout is how long a slave whose connection is lost keeps its
-	// place. Default 30 s. Negative: it leaves at once.
+	// place. Default 30 s. Negative: it leaves at once. More than MasterTimeout
+	// makes little sense: the library's slaves give up by themselves after that
+	// (rule 3), and their names would only stay taken.
 	SlaveTimeout time.Duration
 
 	// MaxSlaves bounds the slaves of one channel, those away included, and the
@@ -61,10 +63,10 @@ type Policy struct {
 	//
 	// It is called without any lock held, in the goroutine of the connection
 	// that asks: it may take its time and holds up that connection alone. The
-	// context carries what the adapter knows of its peer and ends with the
-	// connection, and after HandshakeTimeout. An *Error that it returns is told
-	// to the peer as it is; of any other error the peer learns only
-	// unauthorized.
+	// context carries what the adapter knows of its peer, and ends after
+	// HandshakeTimeout or when the hub shuts down; that the peer has gone is not
+	// noticed meanwhile. An *Error that it returns is told to the peer as it is;
+	// of any other error the peer learns only unauthorized.
 	Authorize func(ctx context.Context, request Request) (Identity, error)
 
 	// Logger is told of channels and memberships at level info, and of refused

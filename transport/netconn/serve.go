@@ -40,7 +40,8 @@ func ConnFromContext(ctx context.Context) (net.Conn, bool) {
 // ctx is done, with nil, or when accepting fails for good, with that error, which
 // matches net.ErrClosed where somebody has closed the listener. In both cases it
 // closes the listener, ends the contexts of the connections, and returns when
-// the server is done with all of them and their goroutines are gone.
+// the server is done with all of them and their goroutines are gone. To end a
+// hub in order, call its Shutdown first and let ctx end then.
 //
 // Nothing here bounds the number of connections; a listener that does may be
 // put in between.
