@@ -58,8 +58,10 @@ func TestAuthorizeRefusesAndRenames(t *testing.T) {
 		_, err = s.user().Join(within(t), "abc123", "x", lectern.WithToken("B"))
 		require.ErrorIs(t, err, lectern.ErrNameTaken, "the name that counts is the one given")
 		// The name given counts after a loss too.
-		one.plug().Cut()
+		// Back before the hub has noticed, nobody would be told of anything.
+		one.cutOff()
 		nextPresence(t, master, "Dr B", lectern.Away)
+		one.bar(false)
 		nextPresence(t, master, "Dr B", lectern.Online)
 		say(t, slave, "hi again")
 		nextText(t, master, "hi again")

@@ -190,8 +190,10 @@ func TestRule4MastersPresence(t *testing.T) {
 		require.Equal(t, lectern.Online, slave.Master().State)
 		require.True(t, slave.Master().Deadline.IsZero())
 
-		alice.plug().Cut()
+		// Back before the hub has noticed, nobody would be told of anything.
+		alice.cutOff()
 		nextPresence(t, slave, "alice", lectern.Away)
+		alice.bar(false)
 		nextPresence(t, slave, "alice", lectern.Online)
 	})
 }
