@@ -10,8 +10,8 @@ import (
 // Channel is one star: a master, its slaves, and the seven rules between them.
 //
 // All seven rules are decided here, by the transitions below and nowhere else:
-// create, join, resume, send, leave, lose, away, back, kick, members, expire,
-// end. They alone write the channel's state. A transition is called with the
+// create, join, resume, send, leave, lose, away, back, kick, members, withdraw,
+// awaiting, expire, end. They alone write the channel's state. A transition is called with the
 // channel's lock held, is told the time, and only decides: what is to be sent
 // and closed it appends to the effects, which are carried out in the same order
 // after the lock is released (delivery.go). It does no I/O and calls nobody, so
@@ -41,6 +41,8 @@ type Channel struct {
 	// number of the newest of up that was handed to a connection of the master.
 	down, up replayLog
 	upSeen   uint64
+	// questions are the master's open requests, in the order of their numbers.
+	questions []*question
 }
 
 // life is where a channel stands. It only ever goes forward.
@@ -155,7 +157,7 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 		c.attach(a, m)
 		answer := c.createdFrame(ref)
 		answer.Seq, answer.Gap = c.up.newest, c.up.lost > last
-		answer.Members, answer.HasMembers = c.roster(), true
+		answer.Members, answer.HasMembers = c.roster(nil), true
 		c.tell(a, answer)
 		c.upSeen = c.up.newest
 		if wasAway {
@@ -238,6 +240,9 @@ func (c *Channel) sendUp(m *member, msg message) (answer, error) {
 	if msg.hasTo {
 		return answer{}, ErrForbidden.with("a slave sends to its master only")
 	}
+	if err := c.mayConverse(m, nil, msg); err != nil {
+		return answer{}, err
+	}
 	size := len(msg.payload.Data)
 	master := c.master.at
 	if master == nil && c.up.wouldLose(size) > c.upSeen {
@@ -253,6 +258,12 @@ func (c *Channel) sendUp(m *member, msg message) (answer, error) {
 		c.upSeen = seq
 		c.emit(effect{kind: sendOne, to: master, packet: p})
 	}
+	if msg.replyTo != 0 {
+		c.answer(m, nil, msg.replyTo)
+	}
+	if msg.asks {
+		m.asks = append(m.asks, seq)
+	}
 	return answer{seq: seq}, nil
 }
 
@@ -264,11 +275,20 @@ func (c *Channel) sendDown(msg message) (answer, error) {
 			return answer{}, ErrNoSuchSlave
 		}
 	}
+	if err := c.mayConverse(c.master, to, msg); err != nil {
+		return answer{}, err
+	}
 	seq := c.down.newest + 1
 	frame := c.messageFrame(c.master.name, seq, msg)
 	frame.Private = to != nil
 	p := newPacket(frame)
 	c.down.add(entry{packet: p, size: len(msg.payload.Data), to: to})
+	if msg.replyTo != 0 {
+		c.answer(c.master, to, msg.replyTo)
+	}
+	if msg.asks {
+		c.ask(seq, to)
+	}
 	switch {
 	case to == nil:
 		c.emit(effect{kind: sendAll, packet: p})
@@ -391,7 +411,7 @@ func (c *Channel) members(a *attachment, ref uint64) error {
 	if err := c.mustBeMaster(a); err != nil {
 		return err
 	}
-	c.tell(a, &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(), HasMembers: true})
+	c.tell(a, &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true})
 	return nil
 }
 
@@ -450,7 +470,7 @@ func (c *Channel) end(why *Error) {
 		m.at = nil
 	}
 	c.connected = 0
-	c.slaves, c.banned = nil, nil
+	c.slaves, c.banned, c.questions = nil, nil, nil
 	c.waiting = awayList{}
 	c.down, c.up = replayLog{}, replayLog{}
 	c.emit(effect{kind: forget, end: why})
@@ -462,6 +482,7 @@ func (c *Channel) drop(m *member, reason string) {
 		c.waiting.remove(m)
 	}
 	delete(c.slaves, m.name)
+	c.silence(m)
 	m.state = wire.StateLeft
 	c.note("slave left", m)
 	c.tellMaster(c.slaveFrame(m, reason))

@@ -118,9 +118,9 @@ func TestRule5ASlaveSendsToItsMasterOnly(t *testing.T) {
 	asking := textMessage(3, "may I?")
 	asking.asks = true
 	c.did(func() error { return c.send(u[1], asking) }, "a < message seq=3 user_1: may I? request=3", "u1 < ack ref=3 seq=3")
-	replying := textMessage(4, "yes")
+	replying := textMessage(0, "yes")
 	replying.replyTo = 7
-	c.did(func() error { return c.send(u[1], replying) }, "a < message seq=4 user_1: yes reply=7", "u1 < ack ref=4 seq=4")
+	c.refused(ErrNoSuchRequest, func() error { return c.send(u[1], replying) })
 
 	for what, transition := range c.everyMemberTransition(u[1]) {
 		switch what {

@@ -75,8 +75,12 @@ var (
 	ErrNotAMember = &Error{Code: "not_a_member"}
 	// ErrNoSuchSlave: the channel has no slave of that name (rule 6).
 	ErrNoSuchSlave = &Error{Code: "no_such_slave"}
-	// ErrBusy: the master cannot take more messages at present. Nothing was
-	// delivered; trying again later makes sense.
+	// ErrNoSuchRequest: nobody awaits this answer. The request was never made,
+	// has been answered already, or is over; or this side was not asked.
+	ErrNoSuchRequest = &Error{Code: "no_such_request"}
+	// ErrBusy: the master cannot take more messages at present, or this side
+	// has too many requests open. Nothing was delivered; trying again later
+	// makes sense.
 	ErrBusy = &Error{Code: "busy"}
 	// ErrResumeFailed: there is no membership with that name and secret any
 	// more. It is also the end of a membership whose client was away for too

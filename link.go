@@ -220,7 +220,7 @@ func (c *Client) handle(frame *wire.Frame) {
 		}
 	case wire.Gap:
 		if m != nil {
-			m.inbox.add(Gap{Missed: frame.Missed})
+			m.gap(Gap{Missed: frame.Missed})
 		}
 	case wire.Closed:
 		if m != nil {

@@ -46,6 +46,43 @@ func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, 
 	return m.m.send(ctx, wire.Frame{To: to, HasTo: true}, payload)
 }
 
+// Request sends to one slave, as Send does, and waits for its answer, also while
+// the slave is away. The error is that of Send where the message was not
+// accepted; else it matches ErrNoSuchSlave where the slave has left before it
+// answered, or is the context's, a *GapError where the answer was lost, or why
+// the channel is over. A request that is given up is withdrawn: the slave that
+// answers it later is told so.
+func (m *Master) Request(ctx context.Context, to string, payload Payload) (Message, error) {
+	if !ValidName(to) {
+		return Message{}, ErrNoSuchSlave
+	}
+	return m.m.ask(ctx, wire.Frame{To: to, HasTo: true}, payload, to)
+}
+
+// Gather asks all slaves of the channel that are members at the moment at which
+// the hub accepts the question, those away included, and yields the part of each
+// once, as it ends: with the answer, or with an error where there will be none.
+// It ends when nobody is awaited any more. When the context ends first, the
+// parts that are left end with its error. Where the question could not be sent,
+// one Answer without a sender tells why.
+//
+// Answers that were not taken yet wait, within the bytes of ClientOptions.Inbox.
+// To leave the loop early withdraws the question.
+func (m *Master) Gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
+	return m.m.gather(ctx, payload)
+}
+
+// Reply answers a message of a slave that asks, one whose Request is not zero.
+// The error matches ErrNoSuchRequest where the answer is not awaited, because it
+// was given already or the slave waits no longer, and ErrNoSuchSlave where the
+// slave has left; it is that of Send otherwise.
+func (m *Master) Reply(ctx context.Context, to Message, payload Payload) (uint64, error) {
+	if to.Request == 0 {
+		return 0, ErrNoSuchRequest.with("the message asks for no answer")
+	}
+	return m.m.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.Request}, payload)
+}
+
 // Events yields what slaves send, as [Message], and what becomes of them, as
 // [Presence], in one order, so that a list kept from it is exact. A Presence
 // with the master's own name tells that its connection is lost (Unknown) or back

@@ -22,6 +22,9 @@ type member struct {
 	at    *attachment
 	// answers are those to its latest sends, to recognise one sent again.
 	answers answers
+	// asks are the numbers of a slave's requests that the master has not
+	// answered.
+	asks []uint64
 	// start is the number of the newest message before a slave joined: nothing
 	// up to it was for this slave.
 	start uint64
@@ -95,12 +98,13 @@ func (c *Channel) detach(m *member) *attachment {
 	return a
 }
 
-// roster lists the slaves by their names.
-func (c *Channel) roster() []wire.Member {
-	names := slices.Sorted(maps.Keys(c.slaves))
-	members := make([]wire.Member, len(names))
-	for i, name := range names {
-		members[i] = wire.Member{Username: name, State: c.slaves[name].state}
+// roster lists by their names the slaves that are wanted, or all of them.
+func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
+	members := make([]wire.Member, 0, len(c.slaves))
+	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
+		if m := c.slaves[name]; wanted == nil || wanted(m) {
+			members = append(members, wire.Member{Username: name, State: m.state})
+		}
 	}
 	return members
 }

@@ -43,6 +43,10 @@ type membership struct {
 	pending []*request
 	// last is the number of the newest message that has arrived.
 	last uint64
+	// inquiries are the requests that await answers, by their numbers. early are
+	// answers that have come before their request's number (inquiry.go).
+	inquiries map[uint64]*inquiry
+	early     []Message
 
 	// lostAt is when the connection was lost, while it is.
 	lostAt time.Time
@@ -59,8 +63,8 @@ type membership struct {
 	replayEnd uint64
 }
 
-// request is an operation of a member that awaits its answer. It survives the
-// connection: after a resume it is sent again, under the same ref.
+// request is an operation of a member that awaits the hub's answer. It survives
+// the connection: after a resume it is sent again, under the same ref.
 type request struct {
 	frame   wire.Frame
 	written bool
@@ -70,7 +74,9 @@ type request struct {
 	// it is answered or the connection is lost.
 	abandoned bool
 	// enters is the membership that a switch leads to.
-	enters   *membership
+	enters *membership
+	// asks is the inquiry that a message opens.
+	asks     *inquiry
 	answered chan wire.Frame
 }
 
@@ -88,7 +94,7 @@ func newMembership(client *Client, role wire.Role, channel string) *membership {
 
 // do sends a request and waits for its answer, over as many connections as it
 // takes.
-func (m *membership) do(ctx context.Context, frame wire.Frame, enters *membership) (wire.Frame, error) {
+func (m *membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	select {
 	case m.window <- struct{}{}:
 	case <-ctx.Done():
@@ -97,22 +103,17 @@ func (m *membership) do(ctx context.Context, frame wire.Frame, enters *membershi
 		return wire.Frame{}, m.err
 	}
 	c := m.client
-	r := &request{frame: frame, enters: enters, answered: make(chan wire.Frame, 1)}
+	r.answered = make(chan wire.Frame, 1)
 	c.mu.Lock()
 	if m.err != nil {
 		c.mu.Unlock()
 		<-m.window
 		return wire.Frame{}, m.err
 	}
-	c.lastRef++
-	r.frame.Ref = c.lastRef
-	if enters == nil {
+	if r.enters == nil {
 		r.frame.Channel = m.channel
 	}
-	m.pending = append(m.pending, r)
-	if m.attached {
-		m.write(r)
-	}
+	m.enqueue(r)
 	c.mu.Unlock()
 
 	var cause error
@@ -147,6 +148,17 @@ func refusalIn(answer *wire.Frame) error {
 	return &Error{Code: Code(answer.Code), Text: answer.Reason}
 }
 
+// enqueue makes the request the next one that is sent. It has a place in the
+// window.
+func (m *membership) enqueue(r *request) {
+	m.client.lastRef++
+	r.frame.Ref = m.client.lastRef
+	m.pending = append(m.pending, r)
+	if m.attached {
+		m.write(r)
+	}
+}
+
 func (m *membership) write(r *request) {
 	r.repeated = r.repeated || r.written
 	r.written = true
@@ -163,6 +175,9 @@ func (m *membership) remove(r *request) {
 // answer gives a frame to the request that it answers, and reports whether
 // there is one.
 func (m *membership) answer(frame *wire.Frame) bool {
+	if m.verified(frame) {
+		return true
+	}
 	for _, r := range m.pending {
 		if r.frame.Ref != frame.Ref {
 			continue
@@ -181,6 +196,16 @@ func (m *membership) answer(frame *wire.Frame) bool {
 				r.enters.end(ErrLeft)
 			}
 		}
+		if r.asks != nil && frame.Type == wire.Ack {
+			m.accepted(r.asks, frame.Seq, r.repeated)
+			if r.abandoned {
+				delete(m.inquiries, frame.Seq)
+				m.withdraw(frame.Seq)
+			}
+		}
+		if r.asks != nil && !m.asksAgain() {
+			m.early = nil
+		}
 		r.answered <- *frame
 		return true
 	}
@@ -197,6 +222,7 @@ func (m *membership) attach() {
 	for _, r := range m.pending {
 		m.write(r)
 	}
+	m.verifyAll()
 }
 
 // lose is told that the connection is gone. From now on nothing is known of the
@@ -204,7 +230,9 @@ func (m *membership) attach() {
 func (m *membership) lose(now time.Time) {
 	m.attached, m.resuming = false, 0
 	for _, r := range slices.Clone(m.pending) {
-		if r.abandoned {
+		// An abandoned request for answers is asked once more, so that its
+		// number is learned and it can be withdrawn.
+		if r.abandoned && r.asks == nil {
 			m.remove(r)
 		}
 	}
@@ -276,7 +304,7 @@ func (m *membership) entered(frame *wire.Frame, now time.Time) {
 		m.inbox.add(Presence{Username: m.username, State: Online, Since: now})
 	}
 	if frame.Gap {
-		m.inbox.add(Gap{})
+		m.gap(Gap{})
 	}
 	if frame.HasMembers {
 		m.compareRoster(frame, now)
@@ -313,6 +341,7 @@ func (m *membership) tellDeparted() {
 func (m *membership) slaveChanged(slave Presence) {
 	if slave.State == Gone {
 		delete(m.slaves, slave.Username)
+		m.departs(slave)
 	} else {
 		m.slaves[slave.Username] = slave
 	}
@@ -325,9 +354,13 @@ func (m *membership) message(frame *wire.Frame) {
 		return
 	}
 	m.last = frame.Seq
-	m.inbox.add(Message{
+	message := Message{
 		Payload: payloadFromWire(frame.Payload), From: frame.From, Seq: frame.Seq, Private: frame.Private,
-	})
+		Request: frame.Request, Reply: frame.Reply,
+	}
+	if !m.reply(message) {
+		m.inbox.add(message)
+	}
 	if m.departed != nil && m.last >= m.replayEnd {
 		m.tellDeparted()
 	}
@@ -349,19 +382,30 @@ func (m *membership) presence(frame *wire.Frame, now time.Time) {
 	m.inbox.add(p)
 }
 
-// send is Send and Broadcast.
+// gap takes in that messages were lost in this place.
+func (m *membership) gap(gap Gap) {
+	m.inbox.add(gap)
+	m.lost()
+}
+
+// send is Send, Broadcast and Reply.
 func (m *membership) send(ctx context.Context, frame wire.Frame, payload Payload) (uint64, error) {
+	return m.sendAs(ctx, &request{frame: frame}, payload)
+}
+
+// sendAs sends the payload by a request that has been prepared.
+func (m *membership) sendAs(ctx context.Context, r *request, payload Payload) (uint64, error) {
 	if err := payload.check(m.client.options.MaxMessage); err != nil {
 		return 0, err
 	}
-	frame.Type, frame.Payload = wire.Send, payload.onWire()
-	answer, err := m.do(ctx, frame, nil)
+	r.frame.Type, r.frame.Payload = wire.Send, payload.onWire()
+	answer, err := m.do(ctx, r)
 	return answer.Seq, err
 }
 
 // operate is an operation that is answered by a mere acknowledgement.
 func (m *membership) operate(ctx context.Context, frame wire.Frame) error {
-	_, err := m.do(ctx, frame, nil)
+	_, err := m.do(ctx, &request{frame: frame})
 	return err
 }
 
@@ -389,7 +433,7 @@ func (m *membership) events(ctx context.Context) func(yield func(Event, error) b
 func (m *membership) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), m.client.options.CloseTimeout)
 	defer cancel()
-	_, err := m.do(ctx, wire.Frame{Type: wire.Leave}, nil)
+	_, err := m.do(ctx, &request{frame: wire.Frame{Type: wire.Leave}})
 	m.client.mu.Lock()
 	m.end(ErrLeft)
 	owned := m.owned

@@ -125,6 +125,12 @@ type Message struct {
 	Seq uint64
 	// Private tells a slave that the master sent this to it alone.
 	Private bool
+	// Request is not zero where the sender awaits an answer, by Reply. It is the
+	// message's number.
+	Request uint64
+	// Reply is, in an answer that Request or Gather returned, the number of the
+	// request.
+	Reply uint64
 }
 
 // Gap tells that messages were dropped, in their place in the order: they were

@@ -32,6 +32,10 @@ func (s *session) handle(f *wire.Frame) error {
 		})
 	case wire.Members:
 		return s.asMember(f, func(_ time.Time, c *Channel, a *attachment) error { return c.members(a, f.Ref) })
+	case wire.Withdraw:
+		return s.asMember(f, func(_ time.Time, c *Channel, a *attachment) error { return c.withdraw(a, f.Ref, f.Request) })
+	case wire.Awaiting:
+		return s.asMember(f, func(_ time.Time, c *Channel, a *attachment) error { return c.awaiting(a, f.Ref, f.Request) })
 	case wire.Status:
 		return s.status(f)
 	case wire.Ping:

@@ -88,11 +88,15 @@ func TestRefusedByOrder(t *testing.T) {
 		one.expect(`{"type":"left","ref":5,"channel":"abc123"}`)
 		one.refused(`{"type":"send","ref":6,"channel":"abc123","text":"psst"}`, lectern.ErrNotAMember)
 		one.refused(`{"type":"leave","ref":7,"channel":"abc123"}`, lectern.ErrNotAMember)
-		// Row E12: an answer to what was not asked does no harm.
+		// Rows E12 and D11: an answer to what was not asked does no harm.
 		alice.expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`)
-		one.send(`{"type":"join","ref":8,"channel":"abc123","username":"user_one"}`,
-			`{"type":"send","ref":9,"channel":"abc123","reply":4711,"text":"yes"}`)
-		alice.expect(oneOnline, `{"type":"message","channel":"abc123","from":"user_one","seq":1,"reply":4711,"text":"yes"}`)
+		one.send(`{"type":"join","ref":8,"channel":"abc123","username":"user_one"}`)
+		one.expect(strings.Replace(oneJoined, `"ref":1`, `"ref":8`, 1))
+		one.refused(`{"type":"send","ref":9,"channel":"abc123","reply":4711,"text":"yes"}`, lectern.ErrNoSuchRequest)
+		one.refused(`{"type":"withdraw","ref":10,"channel":"abc123","request":4711}`, lectern.ErrNoSuchRequest)
+		alice.expect(oneOnline)
+		alice.refused(`{"type":"send","ref":4,"channel":"abc123","to":"user_one","reply":4711,"text":"yes"}`, lectern.ErrNoSuchRequest)
+		alice.refused(`{"type":"send","ref":5,"channel":"abc123","reply":4711,"text":"yes"}`, lectern.ErrNoSuchRequest)
 	})
 }
 

@@ -44,6 +44,26 @@ func (s *Slave) Send(ctx context.Context, payload Payload) (uint64, error) {
 	return s.m.send(ctx, wire.Frame{}, payload)
 }
 
+// Request sends to the master, as Send does, and waits for its answer. While the
+// master is away it waits for its return. The error is that of Send where the
+// message was not accepted; else the context's, a *GapError where the answer was
+// lost, or why the membership is over. A request that is given up is withdrawn:
+// the master that answers it later is told so.
+func (s *Slave) Request(ctx context.Context, payload Payload) (Message, error) {
+	return s.m.ask(ctx, wire.Frame{}, payload, s.Master().Username)
+}
+
+// Reply answers a message of the master that asks, one whose Request is not
+// zero. The error matches ErrNoSuchRequest where the answer is not awaited,
+// because this slave has answered already or the master waits no longer; it is
+// that of Send otherwise.
+func (s *Slave) Reply(ctx context.Context, to Message, payload Payload) (uint64, error) {
+	if to.Request == 0 {
+		return 0, ErrNoSuchRequest.with("the message asks for no answer")
+	}
+	return s.m.send(ctx, wire.Frame{Reply: to.Request}, payload)
+}
+
 // Receive returns the next message. It passes over changes of the master's
 // presence, which Master tells. A *GapError says that messages are missing
 // before the next one; the call after it goes on. Any other error is the
@@ -89,7 +109,7 @@ func (s *Slave) Switch(ctx context.Context, channel string, options ...Option) (
 		return nil, err
 	}
 	defer s.m.client.unclaim(channel)
-	if _, err := s.m.do(ctx, frame, next); err != nil {
+	if _, err := s.m.do(ctx, &request{frame: frame, enters: next}); err != nil {
 		return nil, err
 	}
 	return &Slave{next}, nil

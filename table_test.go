@@ -152,7 +152,7 @@ func endLine(e *Error) string {
 
 var typeWords = map[wire.Type]string{
 	wire.Created: "created", wire.Joined: "joined", wire.Message: "message", wire.Presence: "presence", wire.Gap: "gap",
-	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status",
+	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting",
 }
 
 var stateWords = map[wire.State]string{wire.StateOnline: "online", wire.StateAway: "away", wire.StateLeft: "left"}
@@ -193,8 +193,8 @@ func frameLine(f *wire.Frame) string {
 func (c *table) snapshot() string {
 	var b strings.Builder
 	one := func(m *member) {
-		fmt.Fprintf(&b, "%s role=%d secret=%s state=%s deadline=%v epoch=%d at=%q start=%d lost=%d answers=%d/%+v\n",
-			m.name, m.role, m.secret.text(), stateWords[m.state], m.deadline, m.epoch, c.tags[m.at], m.start, m.lostPrivate, m.answers.highest, m.answers.kept)
+		fmt.Fprintf(&b, "%s role=%d secret=%s state=%s deadline=%v epoch=%d at=%q start=%d lost=%d answers=%d/%+v asks=%v\n",
+			m.name, m.role, m.secret.text(), stateWords[m.state], m.deadline, m.epoch, c.tags[m.at], m.start, m.lostPrivate, m.answers.highest, m.answers.kept, m.asks)
 	}
 	fmt.Fprintf(&b, "life=%d timeout=%v connected=%d banned=%v upSeen=%d\n",
 		c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.upSeen)
@@ -203,6 +203,9 @@ func (c *table) snapshot() string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		one(c.slaves[name])
+	}
+	for _, q := range c.questions {
+		fmt.Fprintf(&b, "question %d: awaited=%d of %v\n", q.seq, q.awaited, c.roster(q.awaits))
 	}
 	for m := c.waiting.first; m != nil; m = m.next {
 		fmt.Fprintf(&b, "waiting: %s\n", m.name)
@@ -235,5 +238,7 @@ func (c *table) everyMemberTransition(a *attachment) map[string]func() error {
 		"kick":      func() error { return c.kick(a, 9, "user_1", false, "") },
 		"ban":       func() error { return c.kick(a, 9, "user_9", true, "") },
 		"members":   func() error { return c.members(a, 9) },
+		"withdraw":  func() error { return c.withdraw(a, 9, 1) },
+		"awaiting":  func() error { return c.awaiting(a, 9, 1) },
 	}
 }

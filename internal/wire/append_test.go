@@ -113,7 +113,7 @@ func TestAppendTrimsData(t *testing.T) {
 
 func TestAppendPanicsWithoutAType(t *testing.T) {
 	for _, form := range forms {
-		for _, frameType := range []wire.Type{0, 0x0c, 0x1f, 0x20, '{', 0xff} {
+		for _, frameType := range []wire.Type{0, 0x0e, 0x1f, 0x20, '{', 0xff} {
 			require.Panics(t, func() { wire.Append(nil, form, &wire.Frame{Type: frameType}) })
 		}
 	}
@@ -121,7 +121,7 @@ func TestAppendPanicsWithoutAType(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	require.Equal(t, "send", wire.Send.String())
-	require.Equal(t, "type 12", wire.Type(12).String())
+	require.Equal(t, "type 14", wire.Type(14).String())
 	require.Equal(t, "type 255", wire.Type(255).String())
 	require.Equal(t, "slave", wire.Slave.String())
 	require.Equal(t, "role 3", wire.Role(3).String())

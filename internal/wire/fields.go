@@ -173,6 +173,16 @@ var specs = [lastType + 1]spec{
 		word:     "ping",
 		optional: set(fieldRef),
 	},
+	Withdraw: {
+		word:     "withdraw",
+		required: set(fieldChannel, fieldRequest),
+		optional: set(fieldRef),
+	},
+	Awaiting: {
+		word:     "awaiting",
+		required: set(fieldChannel, fieldRequest),
+		optional: set(fieldRef, fieldMembers),
+	},
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
@@ -221,6 +231,11 @@ var specs = [lastType + 1]spec{
 		word:     "error",
 		required: set(fieldCode),
 		optional: set(fieldRef, fieldChannel, fieldReason),
+	},
+	Shutdown: {
+		word:     "shutdown",
+		required: set(fieldTimeout),
+		optional: set(fieldRef),
 	},
 }
 

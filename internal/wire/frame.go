@@ -19,8 +19,8 @@ const (
 // Type tells what a frame is. Its value is the first byte of the binary form.
 type Type uint8
 
-// Frames from a client to the hub. The hub answers Status and Members with a
-// frame of the same type.
+// Frames from a client to the hub. The hub answers Status, Members and Awaiting
+// with a frame of the same type.
 const (
 	Create  Type = 0x01
 	Join    Type = 0x02
@@ -33,6 +33,10 @@ const (
 	Status  Type = 0x09
 	Members Type = 0x0a
 	Ping    Type = 0x0b
+	// Withdraw ends a request of the sender: it awaits no more answers to it.
+	Withdraw Type = 0x0c
+	// Awaiting asks whose answers to a request of the sender are still awaited.
+	Awaiting Type = 0x0d
 )
 
 // Frames from the hub to a client.
@@ -47,6 +51,8 @@ const (
 	Left     Type = 0x18
 	Pong     Type = 0x19
 	Error    Type = 0x1a
+	// Shutdown announces that the hub will close the connection.
+	Shutdown Type = 0x1b
 )
 
 // Role is what a member is in its channel.
@@ -130,7 +136,8 @@ type Frame struct {
 	Seq uint64
 	// Asks is, in a Send, set for a request ("request":true).
 	Asks bool
-	// Request is, in a Message, the number that an answer must carry.
+	// Request is, in a Message, the number that an answer must carry, and in a
+	// Withdraw or Awaiting the number of the sender's own request.
 	Request uint64
 	// Reply is the number of the request that a Send or Message answers.
 	Reply   uint64
@@ -168,7 +175,8 @@ type Frame struct {
 	// none where its State is zero.
 	Master Member
 	// Members lists a channel's slaves, in the answer Members and in the
-	// Created of a resume. HasMembers tells an empty list from none at all.
+	// Created of a resume, and those whose answers are awaited in the answer
+	// Awaiting. HasMembers tells an empty list from none at all.
 	Members    []Member
 	HasMembers bool
 }

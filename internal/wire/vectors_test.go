@@ -87,9 +87,10 @@ var (
 		"create": wire.Create, "join": wire.Join, "resume": wire.Resume, "send": wire.Send,
 		"leave": wire.Leave, "away": wire.Away, "back": wire.Back, "kick": wire.Kick,
 		"status": wire.Status, "members": wire.Members, "ping": wire.Ping,
+		"withdraw": wire.Withdraw, "awaiting": wire.Awaiting,
 		"created": wire.Created, "joined": wire.Joined, "message": wire.Message,
 		"presence": wire.Presence, "closed": wire.Closed, "gap": wire.Gap, "ack": wire.Ack,
-		"left": wire.Left, "pong": wire.Pong, "error": wire.Error,
+		"left": wire.Left, "pong": wire.Pong, "error": wire.Error, "shutdown": wire.Shutdown,
 	}
 )
 

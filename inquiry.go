@@ -1,0 +1,339 @@
+package lectern
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// Answer is one slave's part in a [Master.Gather].
+type Answer struct {
+	// From is the slave. It is empty where the question itself could not be
+	// sent, which Err then says.
+	From string
+	// Message is the answer, where Err is nil.
+	Message Message
+	// Err says why there is no answer: ErrNoSuchSlave where the slave has left,
+	// a *GapError where the answer was lost, the context's error where none had
+	// come by then, or why the channel is over.
+	Err error
+}
+
+// inquiry is a request of this member on its way to its answers. What is known
+// of it is under the client's lock; the answers that were not taken yet have a
+// lock of their own.
+type inquiry struct {
+	// of is the one member that is asked; empty: every slave there is.
+	of string
+	// seq is the request's number, zero until the hub has accepted it.
+	seq uint64
+	// awaited are those who are to answer.
+	awaited map[string]struct{}
+	// unknown: the awaited are not known yet, because the hub accepted the
+	// request on a connection that was lost before it told so.
+	unknown bool
+	// verifying is the ref of the question who is still to answer, while it is
+	// under way.
+	verifying uint64
+	// gap: messages were lost while the request was open.
+	gap bool
+
+	answers answerQueue
+}
+
+// answerQueue holds answers until they are taken. Each of those asked is in it
+// once at the most; a payload beyond the bound in bytes is dropped, and told.
+type answerQueue struct {
+	limit int
+
+	mu       sync.Mutex
+	waiting  []Answer
+	bytes    int
+	complete bool
+	// changed holds a token while there may be something new.
+	changed chan struct{}
+}
+
+func (q *answerQueue) add(given Answer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	size := given.Message.Len()
+	if q.bytes > 0 && q.bytes+size > q.limit {
+		given = Answer{From: given.From, Err: &GapError{Gap: Gap{Missed: 1}}}
+		size = 0
+	}
+	q.bytes += size
+	q.waiting = append(q.waiting, given)
+	q.signal()
+}
+
+// finish tells that no more answers will come.
+func (q *answerQueue) finish() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.complete = true
+	q.signal()
+}
+
+func (q *answerQueue) signal() {
+	select {
+	case q.changed <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what waits, and whether that is the last of it.
+func (q *answerQueue) take() (waiting []Answer, last bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	waiting, q.waiting, q.bytes = q.waiting, nil, 0
+	return waiting, q.complete
+}
+
+// part ends the part of one who was asked.
+func (q *inquiry) part(given Answer) {
+	delete(q.awaited, given.From)
+	q.answers.add(given)
+}
+
+// closeIfAnswered ends the inquiry once nobody is awaited any more.
+func (m *membership) closeIfAnswered(q *inquiry) {
+	if len(q.awaited) == 0 && !q.unknown {
+		delete(m.inquiries, q.seq)
+		q.answers.finish()
+	}
+}
+
+// accepted is told that the hub has numbered the request. Its place in the
+// stream is the moment of sending: those in the roster now are those asked.
+func (m *membership) accepted(q *inquiry, seq uint64, repeated bool) {
+	q.seq = seq
+	if m.inquiries == nil {
+		m.inquiries = make(map[uint64]*inquiry)
+	}
+	m.inquiries[seq] = q
+	q.awaited = make(map[string]struct{})
+	q.unknown = repeated && q.of == ""
+	switch {
+	case q.of != "":
+		q.awaited[q.of] = struct{}{}
+	case !repeated:
+		for name := range m.slaves {
+			q.awaited[name] = struct{}{}
+		}
+	}
+	for _, message := range m.early {
+		if message.Reply == seq {
+			q.answeredBy(message)
+		}
+	}
+	if repeated {
+		m.verify(q)
+	}
+	m.closeIfAnswered(q)
+}
+
+// verify asks the hub who is still to answer. Its answer is behind every answer
+// that the hub has sent before.
+func (m *membership) verify(q *inquiry) {
+	c := m.client
+	c.lastRef++
+	q.verifying = c.lastRef
+	c.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
+}
+
+// verifyAll does so for every request that is open.
+func (m *membership) verifyAll() {
+	for _, seq := range slices.Sorted(maps.Keys(m.inquiries)) {
+		m.verify(m.inquiries[seq])
+	}
+}
+
+// verified takes the hub's word on who is still to answer, and reports whether
+// the frame is that.
+func (m *membership) verified(frame *wire.Frame) bool {
+	for _, q := range m.inquiries {
+		if q.verifying != frame.Ref {
+			continue
+		}
+		q.unknown, q.verifying = false, 0
+		if frame.Type != wire.Awaiting {
+			m.closeIfAnswered(q)
+			return true // refused; who is awaited stays as it was
+		}
+		listed := make(map[string]struct{}, len(frame.Members))
+		for _, member := range frame.Members {
+			listed[member.Username] = struct{}{}
+		}
+		for _, name := range slices.Sorted(maps.Keys(q.awaited)) {
+			if _, still := listed[name]; still {
+				continue
+			}
+			given := Answer{From: name, Err: ErrNoSuchSlave.with(name + " has left")}
+			if q.gap || m.role == wire.Slave {
+				given.Err = &GapError{Gap: Gap{Missed: 1}}
+			}
+			q.part(given)
+		}
+		q.awaited = listed
+		m.closeIfAnswered(q)
+		return true
+	}
+	return false
+}
+
+// reply takes in a message that answers a request, and reports whether it is one.
+// An answer that nobody waits for any more is dropped.
+func (m *membership) reply(message Message) bool {
+	if message.Reply == 0 {
+		return false
+	}
+	if q := m.inquiries[message.Reply]; q != nil {
+		q.answeredBy(message)
+		m.closeIfAnswered(q)
+	} else if m.asksAgain() {
+		m.early = append(m.early, message)
+	}
+	return true
+}
+
+// asksAgain reports whether a request was sent again and is not answered yet.
+// Answers to it may come before its number is known.
+func (m *membership) asksAgain() bool {
+	return slices.ContainsFunc(m.pending, func(r *request) bool { return r.asks != nil && r.repeated })
+}
+
+func (q *inquiry) answeredBy(message Message) {
+	if _, ok := q.awaited[message.From]; ok || q.unknown {
+		q.part(Answer{From: message.From, Message: message})
+	}
+}
+
+// departs ends the parts of a slave that has left.
+func (m *membership) departs(slave Presence) {
+	for _, q := range m.inquiries {
+		if _, ok := q.awaited[slave.Username]; ok {
+			q.part(Answer{From: slave.Username, Err: ErrNoSuchSlave.with(slave.Username + " has left: " + slave.Reason)})
+			m.closeIfAnswered(q)
+		}
+	}
+}
+
+// lost is told of a gap, in which answers may have been.
+func (m *membership) lost() {
+	for _, q := range m.inquiries {
+		q.gap = true
+	}
+	m.verifyAll()
+}
+
+// giveUp ends an inquiry that nobody waits for any more, and sees to it that
+// the hub is told.
+func (m *membership) giveUp(q *inquiry) {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	if m.inquiries[q.seq] != q || m.err != nil {
+		return
+	}
+	delete(m.inquiries, q.seq)
+	m.withdraw(q.seq)
+}
+
+// withdraw tells the hub, over as many connections as it takes, that a request
+// is over. Where too much is under way already, it is told once.
+func (m *membership) withdraw(seq uint64) {
+	frame := wire.Frame{Type: wire.Withdraw, Channel: m.channel, Request: seq}
+	select {
+	case m.window <- struct{}{}:
+		m.enqueue(&request{frame: frame, answered: make(chan wire.Frame, 1)})
+	default:
+		if m.attached {
+			m.client.push(&frame)
+		}
+	}
+}
+
+// inquire sends a request and returns the inquiry once the hub has accepted it.
+func (m *membership) inquire(ctx context.Context, frame wire.Frame, payload Payload, of string) (*inquiry, error) {
+	q := &inquiry{of: of}
+	q.answers.limit = m.client.options.Inbox.Bytes
+	q.answers.changed = make(chan struct{}, 1)
+	frame.Asks = true
+	if _, err := m.sendAs(ctx, &request{frame: frame, asks: q}, payload); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// ask sends a request to one member and waits for its answer.
+func (m *membership) ask(ctx context.Context, frame wire.Frame, payload Payload, of string) (Message, error) {
+	q, err := m.inquire(ctx, frame, payload, of)
+	if err != nil {
+		return Message{}, err
+	}
+	defer m.giveUp(q)
+	for given := range m.answersTo(ctx, q) {
+		return given.Message, given.Err
+	}
+	return Message{}, ErrNoSuchSlave // not reached: one asked is one yielded
+}
+
+// gather sends a request to every slave and yields what becomes of each part.
+func (m *membership) gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
+	return func(yield func(Answer) bool) {
+		q, err := m.inquire(ctx, wire.Frame{}, payload, "")
+		if err != nil {
+			yield(Answer{Err: err})
+			return
+		}
+		defer m.giveUp(q)
+		for given := range m.answersTo(ctx, q) {
+			if !yield(given) {
+				return
+			}
+		}
+	}
+}
+
+// answersTo yields each part of the inquiry as it ends. When the context or the
+// membership ends, it ends the parts that are left.
+func (m *membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer] {
+	return func(yield func(Answer) bool) {
+		for {
+			waiting, last := q.answers.take()
+			for _, given := range waiting {
+				if !yield(given) {
+					return
+				}
+			}
+			if last {
+				return
+			}
+			var why error
+			select {
+			case <-q.answers.changed:
+				continue
+			case <-ctx.Done():
+				why = ctx.Err()
+			case <-m.done:
+				why = m.err
+			}
+			m.abandon(q, why)
+		}
+	}
+}
+
+// abandon ends the parts of an inquiry that are left.
+func (m *membership) abandon(q *inquiry, why error) {
+	m.giveUp(q)
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(q.awaited)) {
+		q.part(Answer{From: name, Err: why})
+	}
+	q.answers.finish()
+}
