@@ -25,6 +25,8 @@ type Limits struct {
 	// excepted. A message into an empty queue is always taken.
 	Messages int
 	Bytes    int
+	// Overflow is what happens to a message of a stream that is over the limits.
+	Overflow Overflow
 	// WriteTimeout is how long one write may take; the connection is then
 	// closed with transport.Slow. Zero: for ever.
 	WriteTimeout time.Duration
@@ -44,6 +46,14 @@ type Queue struct {
 	mu      sync.Mutex
 	pending [][]byte
 	bytes   int
+	// marks has an entry for each of pending, once a stream has been pushed.
+	// gaps counts those that are gap markers, which the limits do not count.
+	marks []mark
+	gaps  int
+	// dropped counts since TakeDropped.
+	dropped uint64
+	// room is closed when the writer has taken what waits, or the queue closes.
+	room chan struct{}
 	// exempt is how much of the queue the limits do not count until the queue
 	// has been empty: a replay that was let in as a whole.
 	exempt Limits
@@ -85,13 +95,10 @@ func (q *Queue) Push(message []byte) error {
 	if q.closing {
 		return ErrClosed
 	}
-	if len(q.pending) > 0 {
-		if len(q.pending) >= q.limits.Messages+q.exempt.Messages ||
-			q.bytes+len(message) > q.limits.Bytes+q.exempt.Bytes {
-			return ErrFull
-		}
+	if q.full(len(message)) && !q.makeRoom(len(message)) {
+		return ErrFull
 	}
-	q.add(message)
+	q.add(message, mark{})
 	return nil
 }
 
@@ -105,7 +112,7 @@ func (q *Queue) PushExempt(message []byte) error {
 	}
 	q.exempt.Messages++
 	q.exempt.Bytes += len(message)
-	q.add(message)
+	q.add(message, mark{})
 	return nil
 }
 
@@ -113,14 +120,55 @@ func (q *Queue) PushExempt(message []byte) error {
 func (q *Queue) Full(size int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.pending) > 0 &&
-		(len(q.pending) >= q.limits.Messages+q.exempt.Messages || q.bytes+size > q.limits.Bytes+q.exempt.Bytes)
+	return q.full(size)
 }
 
-func (q *Queue) add(message []byte) {
+// Waiting is how much waits to be written, in messages and bytes.
+func (q *Queue) Waiting() (messages, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.pending), q.bytes
+}
+
+// Room returns nil where nothing waits, else a channel that is closed when the
+// writer has taken what waits at present, or the queue is closed.
+func (q *Queue) Room() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.pending) == 0 {
+		return nil
+	}
+	if q.room == nil {
+		q.room = make(chan struct{})
+	}
+	return q.room
+}
+
+func (q *Queue) full(size int) bool {
+	messages := len(q.pending) - q.gaps
+	return messages > 0 &&
+		(messages >= q.limits.Messages+q.exempt.Messages || q.bytes+size > q.limits.Bytes+q.exempt.Bytes)
+}
+
+func (q *Queue) add(message []byte, m mark) {
 	q.pending = append(q.pending, message)
 	q.bytes += len(message)
+	if q.marks != nil {
+		q.marks = append(q.marks, m)
+	}
 	q.startWriter()
+}
+
+// cleared is told that nothing waits any more.
+func (q *Queue) cleared() {
+	q.bytes = 0
+	q.exempt = Limits{}
+	q.gaps = 0
+	q.marks = q.marks[:0]
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
 }
 
 func (q *Queue) startWriter() {
@@ -180,8 +228,7 @@ func (q *Queue) Wait() { q.goroutines.Wait() }
 
 func (q *Queue) drop() {
 	q.pending = nil
-	q.bytes = 0
-	q.exempt = Limits{}
+	q.cleared()
 }
 
 // write is the writer. It takes all that waits, writes it, and ends when
@@ -194,8 +241,7 @@ func (q *Queue) write() {
 	for len(q.pending) > 0 {
 		batch := q.pending
 		q.pending, q.spare = q.spare[:0], nil
-		q.bytes = 0
-		q.exempt = Limits{}
+		q.cleared()
 		q.mu.Unlock()
 		err := q.writeInTime(batch)
 		clear(batch)
