@@ -73,6 +73,7 @@ func (c *Channel) create(now time.Time, a *attachment, ref uint64, username stri
 	c.master.answers.limit = masterAnswers
 	c.attach(a, c.master)
 	c.tell(a, c.createdFrame(ref))
+	c.count(ChannelsOpen, "", 1)
 	return nil
 }
 
@@ -100,6 +101,8 @@ func (c *Channel) join(now time.Time, a *attachment, ref uint64, username, expec
 	c.welcome(now, a, m, ref)
 	c.tellMaster(c.slaveFrame(m, ""))
 	c.note("slave joined", m)
+	c.count(Joins, "", 1)
+	c.count(Slaves, "", 1)
 	return nil
 }
 
@@ -153,6 +156,7 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 		c.emit(effect{kind: release, to: old, end: ErrReplaced.with("the membership was taken over by a newer connection")})
 	}
 	c.note("member resumed", m)
+	c.count(Resumes, m.role.String(), 1)
 	if m.role == wire.Master {
 		c.attach(a, m)
 		answer := c.createdFrame(ref)
@@ -167,6 +171,7 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 		c.welcome(now, a, m, ref)
 		if missed := c.missedBy(m, last); missed > 0 {
 			c.tell(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
+			c.count(Dropped, labelReplay, int64(missed))
 		}
 		if wasAway {
 			c.tellMaster(c.slaveFrame(m, ""))
@@ -190,116 +195,6 @@ func (c *Channel) missedBy(m *member, last uint64) uint64 {
 	return c.down.lost - last
 }
 
-// send numbers a message and passes it on: from a slave to its master alone
-// (rule 5), from the master to one slave or to all of its channel (rule 6). A
-// send that is recognised by its ref is answered as the first time.
-func (c *Channel) send(a *attachment, msg message) error {
-	if err := a.stale(); err != nil {
-		return err
-	}
-	m := a.member
-	if msg.ref != 0 {
-		if known, ok := m.answers.find(msg.ref); ok {
-			return c.answerAgain(a, known)
-		}
-		if msg.ref <= m.answers.highest {
-			return ErrBadFrame.with("the ref has been used before, or refs do not rise")
-		}
-	}
-	var given answer
-	var err error
-	if m.role == wire.Slave {
-		given, err = c.sendUp(m, msg)
-	} else {
-		given, err = c.sendDown(msg)
-	}
-	given.ref = msg.ref
-	if err != nil {
-		given.refusal = asRefusal(err, ErrBadFrame)
-	}
-	if msg.ref != 0 {
-		m.answers.add(given)
-		if err == nil {
-			c.tell(a, given.ack())
-		}
-	}
-	return err
-}
-
-func (c *Channel) answerAgain(a *attachment, known answer) error {
-	if known.refusal != nil {
-		return known.refusal
-	}
-	c.tell(a, known.ack())
-	return nil
-}
-
-// sendUp is a slave's message to its master (rule 5). It is refused with busy
-// where it could only be taken by dropping one that the master has not got.
-func (c *Channel) sendUp(m *member, msg message) (answer, error) {
-	if msg.hasTo {
-		return answer{}, ErrForbidden.with("a slave sends to its master only")
-	}
-	if err := c.mayConverse(m, nil, msg); err != nil {
-		return answer{}, err
-	}
-	size := len(msg.payload.Data)
-	master := c.master.at
-	if master == nil && c.up.wouldLose(size) > c.upSeen {
-		return answer{}, ErrBusy.with("the master is away and no more can be kept for it")
-	}
-	if master != nil && master.full(size) {
-		return answer{}, ErrBusy.with("the master does not keep up")
-	}
-	seq := c.up.newest + 1
-	p := newPacket(c.messageFrame(m.name, seq, msg))
-	c.up.add(entry{packet: p, size: size})
-	if master != nil {
-		c.upSeen = seq
-		c.emit(effect{kind: sendOne, to: master, packet: p})
-	}
-	if msg.replyTo != 0 {
-		c.answer(m, nil, msg.replyTo)
-	}
-	if msg.asks {
-		m.asks = append(m.asks, seq)
-	}
-	return answer{seq: seq}, nil
-}
-
-// sendDown is the master's message to one slave or to all (rule 6).
-func (c *Channel) sendDown(msg message) (answer, error) {
-	var to *member
-	if msg.hasTo {
-		if to = c.slaves[msg.to]; to == nil {
-			return answer{}, ErrNoSuchSlave
-		}
-	}
-	if err := c.mayConverse(c.master, to, msg); err != nil {
-		return answer{}, err
-	}
-	seq := c.down.newest + 1
-	frame := c.messageFrame(c.master.name, seq, msg)
-	frame.Private = to != nil
-	p := newPacket(frame)
-	c.down.add(entry{packet: p, size: len(msg.payload.Data), to: to})
-	if msg.replyTo != 0 {
-		c.answer(c.master, to, msg.replyTo)
-	}
-	if msg.asks {
-		c.ask(seq, to)
-	}
-	switch {
-	case to == nil:
-		c.emit(effect{kind: sendAll, packet: p})
-		return answer{seq: seq, slaves: uint64(c.connected)}, nil
-	case to.at != nil:
-		c.emit(effect{kind: sendOne, to: to.at, packet: p})
-		return answer{seq: seq, slaves: 1}, nil
-	}
-	return answer{seq: seq}, nil
-}
-
 // leave ends a membership on purpose. With the master the channel ends.
 func (c *Channel) leave(now time.Time, a *attachment, ref uint64) error {
 	if err := a.stale(); err != nil {
@@ -307,7 +202,7 @@ func (c *Channel) leave(now time.Time, a *attachment, ref uint64) error {
 	}
 	m := a.member
 	if m.role == wire.Slave {
-		c.drop(m, "left")
+		c.drop(m, "left", "left")
 	} else {
 		c.detach(m)
 		c.end(ErrMasterLeft)
@@ -326,6 +221,7 @@ func (c *Channel) lose(now time.Time, a *attachment) {
 	m := a.member
 	c.detach(m)
 	c.note("member lost its connection", m)
+	c.count(Lost, m.role.String(), 1)
 	if m.role == wire.Master {
 		c.becomeAway(now)
 		return
@@ -395,10 +291,11 @@ func (c *Channel) kick(a *attachment, ref uint64, to string, ban bool, reason st
 	c.acknowledge(a, ref)
 	if m != nil {
 		at := m.at
-		if reason == "" {
-			reason = "kicked"
+		told := reason
+		if told == "" {
+			told = "kicked"
 		}
-		c.drop(m, reason)
+		c.drop(m, told, "kicked")
 		if at != nil {
 			c.emit(effect{kind: release, to: at, end: ErrKicked.with(reason)})
 		}
@@ -434,7 +331,7 @@ func (c *Channel) expire(now time.Time) {
 		return
 	}
 	for m := c.waiting.first; m != nil && !now.Before(m.deadline); m = c.waiting.first {
-		c.drop(m, "timeout")
+		c.drop(m, "timeout", "timeout")
 	}
 	if c.master.state == wire.StateAway && !now.Before(c.master.deadline) {
 		c.end(ErrMasterDown.with(fmt.Sprintf("the master was away for %v", c.timeout)))
@@ -462,6 +359,10 @@ func (c *Channel) end(why *Error) {
 		return
 	}
 	c.life = gone
+	slaves := int64(len(c.slaves))
+	c.count(Leaves, string(why.Code), slaves)
+	c.count(Slaves, "", -slaves)
+	c.count(ChannelsOpen, "", -1)
 	c.emit(effect{kind: releaseAll, end: why})
 	if master := c.detach(c.master); master != nil {
 		c.emit(effect{kind: release, to: master, end: why})
@@ -473,11 +374,12 @@ func (c *Channel) end(why *Error) {
 	c.slaves, c.banned, c.questions = nil, nil, nil
 	c.waiting = awayList{}
 	c.down, c.up = replayLog{}, replayLog{}
-	c.emit(effect{kind: forget, end: why})
+	c.emit(effect{kind: forget, end: why, since: c.master.deadline})
 }
 
-// drop takes a slave out of the channel and tells the master.
-func (c *Channel) drop(m *member, reason string) {
+// drop takes a slave out of the channel and tells the master the reason. label
+// is the reason for the Observer.
+func (c *Channel) drop(m *member, reason, label string) {
 	if c.detach(m) == nil {
 		c.waiting.remove(m)
 	}
@@ -485,6 +387,8 @@ func (c *Channel) drop(m *member, reason string) {
 	c.silence(m)
 	m.state = wire.StateLeft
 	c.note("slave left", m)
+	c.count(Leaves, label, 1)
+	c.count(Slaves, "", -1)
 	c.tellMaster(c.slaveFrame(m, reason))
 }
 

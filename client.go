@@ -91,6 +91,9 @@ type Client struct {
 	claimed map[string]struct{}
 	// calls wait for an answer and belong to no membership.
 	calls []*call
+	// announced is over what time the hub lets its clients go, once it has told
+	// that it shuts down.
+	announced time.Duration
 }
 
 // call is an operation without a membership. Unlike a member's request it does

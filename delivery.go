@@ -24,7 +24,8 @@ type delivery struct {
 	spare   []effect
 	// delivering: some goroutine is carrying out effects.
 	delivering bool
-	// room is signalled when the effects have been taken over for delivery.
+	// room is signalled when the effects have been taken over for delivery, and
+	// when all have been carried out.
 	room *sync.Cond
 	// timer wakes the channel at alarm, when something is due.
 	timer *time.Timer
@@ -33,6 +34,8 @@ type delivery struct {
 	// audience holds the attachments of the slaves that are connected. It
 	// belongs to whoever is delivering.
 	audience []*attachment
+	// crowd are those whose outboxes are filling, for SlowHold.
+	crowd crowd
 }
 
 // effect is one consequence of a decision.
@@ -41,9 +44,14 @@ type effect struct {
 	to     *attachment
 	packet *packet
 	end    *Error
-	// text and member are a note's.
+	// text is a note's, or a tally's label; member is a note's.
 	text   string
 	member string
+	// metric and delta are a tally's.
+	metric Metric
+	delta  int64
+	// since is, with forget, when a master that is down had to be back.
+	since time.Time
 }
 
 type effectKind uint8
@@ -67,6 +75,8 @@ const (
 	forget
 	// note tells the log of a change of a member.
 	note
+	// tally tells the Observer.
+	tally
 )
 
 const (
@@ -129,19 +139,27 @@ func (c *Channel) deliver(rounds int) {
 		}
 	}
 	c.delivering = false
+	c.room.Broadcast()
+}
+
+// flush returns when everything that was decided before has been carried out.
+func (c *Channel) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.delivering {
+		c.room.Wait()
+	}
 }
 
 // carryOut does what one effect says. The lock is not held.
 func (c *Channel) carryOut(e *effect) {
 	switch e.kind {
 	case sendOne:
-		e.to.session.push(e.packet)
+		c.pass(e.packet, e.to)
 	case sendReplay:
 		e.to.session.pushReplay(e.packet)
 	case sendAll:
-		for _, a := range c.audience {
-			a.session.push(e.packet)
-		}
+		c.pass(e.packet, c.audience...)
 	case admit:
 		e.to.place = len(c.audience)
 		c.audience = append(c.audience, e.to)
@@ -161,9 +179,49 @@ func (c *Channel) carryOut(e *effect) {
 		c.audience = nil
 	case forget:
 		c.hub.remove(c)
+		if e.end.Code == ErrMasterDown.Code {
+			c.policy.Observer.Observe(ClosingTime, time.Since(e.since).Seconds())
+		}
 		c.hub.policy.Logger.Info("channel closed", "channel", c.name, "code", string(e.end.Code), "reason", e.end.Text)
 	case note:
 		c.hub.policy.Logger.Info(e.text, "channel", c.name, "member", e.member)
+	case tally:
+		c.policy.Observer.Add(e.metric, e.text, e.delta)
+	}
+}
+
+// pass queues a packet to each of the receivers, and keeps account of it where
+// it is a message.
+func (c *Channel) pass(p *packet, receivers ...*attachment) {
+	if p.frame.Type != wire.Message {
+		for _, a := range receivers {
+			a.session.push(p)
+		}
+		return
+	}
+	var sent, bytes, depth, role = int64(0), int64(0), 0, labelMaster
+	for _, a := range receivers {
+		if a.member.role == wire.Slave {
+			role = labelSlave
+			if c.policy.observed || c.policy.Slow == SlowHold {
+				waiting, crowded := a.session.depth()
+				depth = max(depth, waiting)
+				if crowded {
+					c.crowd.add(a)
+				}
+			}
+		}
+		if n, ok := a.session.pushMessage(a, p); ok {
+			sent++
+			bytes += int64(n)
+		}
+	}
+	if c.policy.observed && sent > 0 {
+		c.policy.Observer.Add(MessagesSent, role, sent)
+		c.policy.Observer.Add(BytesSent, role, bytes)
+		if role == labelSlave && !p.frame.Private {
+			c.policy.Observer.Observe(QueueDepth, float64(depth))
+		}
 	}
 }
 

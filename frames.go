@@ -98,6 +98,13 @@ func (c *Channel) acknowledge(a *attachment, ref uint64) {
 	}
 }
 
+// count has the Observer told.
+func (c *Channel) count(metric Metric, label string, delta int64) {
+	if c.policy.observed && delta != 0 {
+		c.emit(effect{kind: tally, metric: metric, text: label, delta: delta})
+	}
+}
+
 // note has the log told of a change of a member.
 func (c *Channel) note(text string, m *member) {
 	c.emit(effect{kind: note, text: text, member: m.name})

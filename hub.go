@@ -2,14 +2,10 @@ package lectern
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/memory"
@@ -64,18 +60,29 @@ func (h *Hub) FrameLimit() int { return h.policy.frameLimit() }
 func (h *Hub) Serve(ctx context.Context, conn transport.Conn) error {
 	s, err := h.accept(ctx, conn)
 	if err != nil {
-		_ = conn.Close(transport.Reason{Code: transport.Shutdown})
+		reason := shutdownReason
+		if err == errTooManyConnections {
+			reason = transport.Reason{Code: transport.RateLimited, Text: errTooManyConnections.Text}
+			h.policy.Logger.Warn("connection refused", "open", h.policy.MaxConnections)
+		}
+		_ = conn.Close(reason)
 		return err
 	}
 	defer h.goroutines.Done()
 	return s.run()
 }
 
+// errTooManyConnections is what becomes of a connection over MaxConnections.
+var errTooManyConnections = ErrBusy.with("the hub has as many connections as it may")
+
 func (h *Hub) accept(ctx context.Context, conn transport.Conn) (*session, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing.Load() {
 		return nil, ErrShuttingDown
+	}
+	if len(h.sessions) >= h.policy.MaxConnections {
+		return nil, errTooManyConnections
 	}
 	s := newSession(ctx, h, conn)
 	h.sessions[s] = struct{}{}
@@ -120,37 +127,6 @@ func (h *Hub) remove(c *Channel) {
 	}
 }
 
-// Channel returns the channel of that name, and whether there is one.
-func (h *Hub) Channel(name string) (*Channel, bool) {
-	c := h.find(name)
-	if c == nil {
-		return nil, false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c, c.life == open
-}
-
-// Name returns the channel's name.
-func (c *Channel) Name() string { return c.name }
-
-// Close closes the channel in the name of the service: the master and every
-// slave are told channel_closed with the reason, and let go. It does not
-// wait for them. A channel that is over is left as it is; the error is
-// ErrShuttingDown where the hub ends them all.
-func (c *Channel) Close(reason string) error {
-	c.hub.mu.Lock()
-	if c.hub.closing.Load() {
-		c.hub.mu.Unlock()
-		return ErrShuttingDown
-	}
-	c.hub.goroutines.Add(1)
-	c.hub.mu.Unlock()
-	defer c.hub.goroutines.Done()
-	c.decide(func(time.Time) { c.end(ErrChannelClosed.with(reason)) })
-	return nil
-}
-
 // Dial connects to the hub from within its own process, over memory. It makes a
 // Hub a transport.Dialer: NewClient(hub, ...) is a client of this hub.
 func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
@@ -167,64 +143,4 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 		_ = s.run()
 	}()
 	return near, nil
-}
-
-// Shutdown ends the hub in order: it takes on nothing new, closes every
-// connection with shutdown once what was accepted for it has been sent, and
-// returns when all of the hub's goroutines are gone. When ctx is done first, the
-// connections are closed without regard to what waits, and the error is the
-// context's. Later calls wait as the first does.
-//
-// Members in this process end with ErrShutdown. Clients elsewhere cannot know
-// whether another hub takes the place of this one: they go on trying for as long
-// as a master may be away.
-func (h *Hub) Shutdown(ctx context.Context) error {
-	sessions := h.stop()
-	for _, s := range sessions {
-		s.stopAsking()
-		s.out.Close(shutdownReason)
-	}
-	gone := make(chan struct{})
-	go func() {
-		h.goroutines.Wait()
-		close(gone)
-	}()
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-	}
-	for _, s := range sessions {
-		s.out.Abort(shutdownReason)
-	}
-	<-gone
-	return ctx.Err()
-}
-
-// stop takes on nothing new from now on, and returns the connections there are.
-func (h *Hub) stop() []*session {
-	h.mu.Lock()
-	h.closing.Store(true)
-	channels := slices.Collect(maps.Values(h.channels))
-	sessions := slices.Collect(maps.Keys(h.sessions))
-	h.mu.Unlock()
-	for _, c := range channels {
-		// Whoever holds the lock may have seen the hub open; nobody after this
-		// will start the timer again.
-		c.mu.Lock()
-		c.setAlarm(time.Now())
-		c.mu.Unlock()
-	}
-	return sessions
-}
-
-// Close ends the hub at once: like Shutdown, without waiting for what is still
-// to be sent. It returns when the hub's goroutines are gone.
-func (h *Hub) Close() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := h.Shutdown(ctx); !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
 }

@@ -27,6 +27,9 @@ const (
 	maxUnwrittenBytes    = 256 << 20
 )
 
+// maxSpread bounds the time that a hub may announce for its clients' return.
+const maxSpread = 10 * time.Minute
+
 // steadyAfter is how long a connection must have lasted for the next loss to
 // count as the first one again.
 const steadyAfter = 10 * time.Second
@@ -36,12 +39,15 @@ const steadyAfter = 10 * time.Second
 func (c *Client) run() {
 	defer c.goroutines.Done()
 	failures := 0
+	// spread is the time over which a hub that shuts down lets its clients go.
+	var spread time.Duration
 	for c.needed() {
-		if failures > 0 && !c.pause(failures) {
+		if failures > 0 && !c.pause(failures, spread) {
 			continue // closed meanwhile
 		}
 		began := time.Now()
 		err := c.connectAndServe()
+		spread = c.takeAnnounced(err)
 		if time.Since(began) >= steadyAfter {
 			failures = 0
 		}
@@ -59,12 +65,14 @@ func (c *Client) needed() bool {
 }
 
 // pause waits before dialling again: a random part of a time that grows, so that
-// not all clients of a hub come back in one instant.
-func (c *Client) pause(failures int) bool {
+// not all clients of a hub come back in one instant. After a shutdown it is no
+// shorter than the hub has announced.
+func (c *Client) pause(failures int, spread time.Duration) bool {
 	limit := c.options.MaxBackoff
 	if shift := failures - 1; shift < 16 {
 		limit = min(limit, c.options.MinBackoff<<shift)
 	}
+	limit = max(limit, spread)
 	if limit <= 0 {
 		return c.ctx.Err() == nil
 	}
@@ -76,6 +84,20 @@ func (c *Client) pause(failures int) bool {
 	case <-c.ctx.Done():
 		return false
 	}
+}
+
+// takeAnnounced is what the hub has announced of its shutdown, where that is how
+// the connection has ended.
+func (c *Client) takeAnnounced(err error) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	announced := c.announced
+	c.announced = 0
+	var closed *transport.CloseError
+	if errors.As(err, &closed) && closed.Reason.Code == transport.Shutdown {
+		return announced
+	}
+	return 0
 }
 
 // connectAndServe dials, resumes what there is, and reads until the connection
@@ -222,6 +244,8 @@ func (c *Client) handle(frame *wire.Frame) {
 		if m != nil {
 			m.gap(Gap{Missed: frame.Missed})
 		}
+	case wire.Shutdown:
+		c.announced = min(fromMilliseconds(frame.Timeout), maxSpread)
 	case wire.Closed:
 		if m != nil {
 			m.end(&Error{Code: Code(frame.Code), Text: frame.Reason})

@@ -3,6 +3,7 @@ package lectern
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -43,8 +44,17 @@ type attachment struct {
 	channel *Channel
 	member  *member
 	epoch   uint64
+	// upcoming is what has been accepted for a master on this attachment and
+	// was not queued yet.
+	upcoming struct{ messages, bytes atomic.Int64 }
 	// place is the attachment's index in the audience; the delivery's.
 	place int
+}
+
+// Gap makes an attachment an outbox.Stream: its messages may be dropped where
+// the policy says so.
+func (a *attachment) Gap(missed uint64) []byte {
+	return wire.Append(nil, a.session.form, &wire.Frame{Type: wire.Gap, Channel: a.channel.name, Missed: missed})
 }
 
 // current reports whether the attachment is its member's present one.
@@ -72,6 +82,9 @@ type message struct {
 	asks    bool
 	replyTo uint64 // the number of the request that this answers, or zero
 	payload wire.Payload
+	// refusal is set where the message is refused for a reason that is not the
+	// channel's, so that its ref is remembered with that answer.
+	refusal *Error
 }
 
 // attach puts the member on a connection, at a new epoch.

@@ -10,7 +10,9 @@ import (
 
 // handle carries out one frame of the peer. An error is told to the peer, and
 // nothing has happened then; ErrReplaced ends the connection.
-func (s *session) handle(f *wire.Frame) error {
+// limited: it came faster than it may, which only a send is still taken up for,
+// to remember that answer.
+func (s *session) handle(f *wire.Frame, limited bool) error {
 	switch f.Type {
 	case wire.Create:
 		return s.create(f)
@@ -19,7 +21,7 @@ func (s *session) handle(f *wire.Frame) error {
 	case wire.Resume:
 		return s.resume(f)
 	case wire.Send:
-		return s.send(f)
+		return s.send(f, limited)
 	case wire.Leave:
 		return s.leave(f.Channel, f.Ref)
 	case wire.Away:
@@ -172,21 +174,43 @@ func (s *session) enter(channel string, extra int, fresh, again func(*attachment
 		s.unseat(channel, a)
 		return err
 	}
+	s.admitted = true
 	return nil
 }
 
-func (s *session) send(f *wire.Frame) error {
+func (s *session) send(f *wire.Frame, limited bool) error {
 	a, err := s.seat(f.Channel)
 	if err != nil {
 		return err
 	}
-	if limit := s.hub.policy.MaxMessage; len(f.Payload.Data) > limit {
-		return ErrTooLarge
+	msg := message{ref: f.Ref, to: f.To, hasTo: f.HasTo, asks: f.Asks, replyTo: f.Reply}
+	if a.member.role == wire.Slave {
+		switch s.slavePace.take(time.Now()) {
+		case muchTooFast:
+			return errFlood
+		case tooFast:
+			limited = true
+		}
 	}
-	msg := message{ref: f.Ref, to: f.To, hasTo: f.HasTo, asks: f.Asks, replyTo: f.Reply, payload: f.Payload}
-	// The frame lies in the connection's buffer; the message outlives it.
-	msg.payload.Data = bytes.Clone(f.Payload.Data)
-	a.channel.decide(func(time.Time) { err = a.channel.send(a, msg) })
+	switch {
+	case limited:
+		msg.refusal = ErrRateLimited
+	case len(f.Payload.Data) > s.hub.policy.MaxMessage:
+		msg.refusal = ErrTooLarge
+	default:
+		// The frame lies in the connection's buffer; the message outlives it.
+		msg.payload = f.Payload
+		msg.payload.Data = bytes.Clone(f.Payload.Data)
+		if s.hub.policy.Slow == SlowHold {
+			s.hold(a, len(f.Payload.Data))
+		}
+	}
+	a.channel.decide(func(time.Time) {
+		if s.hub.closing.Load() && msg.refusal == nil {
+			msg.refusal = ErrShuttingDown
+		}
+		err = a.channel.send(a, msg)
+	})
 	return err
 }
 

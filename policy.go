@@ -40,14 +40,48 @@ type Policy struct {
 	// It must not be negative.
 	MaxMessage int
 
+	// MaxConnections bounds the connections of the hub, those without a
+	// membership included. One more is closed with rate_limited. Default
+	// 100,000. Negative: no bound.
+	MaxConnections int
+
 	// HandshakeTimeout is how long a connection may hold no membership before
 	// it is closed with idle. Default 10 s. Negative: for ever.
 	HandshakeTimeout time.Duration
 
-	// Outbox bounds what waits to be written on one connection. A connection
-	// over it is closed with slow; its memberships can be resumed. Default 256
-	// messages, 1 MiB. It must not be negative.
+	// HandshakeBytes is how much a connection may send before its first
+	// membership; one that sends more is closed with too_large. It must leave
+	// room for the names and the token of a join. Default 16 KiB. Negative: no
+	// bound but HandshakeTimeout, Rate and MaxMessage.
+	HandshakeBytes int
+
+	// Rate bounds the frames that a connection sends. Those over it are refused
+	// with rate_limited, and who goes on regardless, for another burst, is
+	// closed with rate_limited. Default 1,000 a second, 2,000 at once. Negative:
+	// no bound.
+	Rate Rate
+
+	// SlaveRate bounds in the same way the messages that a connection sends as
+	// a slave, to all its masters together, so that no slave can take up a
+	// master's queue alone. Default 100 a second, 200 at once. Negative: no
+	// bound but Rate.
+	SlaveRate Rate
+
+	// Outbox bounds what waits to be written on one connection. Slow says what
+	// happens to a slave's over it; a master's slaves are refused with busy
+	// before its own is full. Default 256 messages, 1 MiB. It must not be
+	// negative.
 	Outbox Bound
+
+	// Slow is what happens where a slave does not take its messages in time.
+	// Default SlowDisconnect.
+	Slow Slow
+
+	// HoldTime bounds, for SlowHold, how long a sender is held back for one
+	// message. Default 1 s. It must be well below the time after which the
+	// transports give up a silent peer, since the held connection is not read
+	// meanwhile, and it must not be negative.
+	HoldTime time.Duration
 
 	// WriteTimeout is how long one write to a connection may take before the
 	// connection is closed with slow. Default 10 s. Negative: for ever.
@@ -69,11 +103,39 @@ type Policy struct {
 	// of any other error the peer learns only unauthorized.
 	Authorize func(ctx context.Context, request Request) (Identity, error)
 
-	// Logger is told of channels and memberships at level info, and of refused
-	// and lost connections at level warn; never of single messages, and never
-	// of tokens or secrets. Nil: silent.
+	// Logger is told of channels and memberships at level info, and of what is
+	// refused, dropped and lost at level warn, of each kind at most ten lines a
+	// second; never of single messages that go well, and never of tokens or
+	// secrets. Nil: silent.
 	Logger *slog.Logger
+
+	// Observer is told counts and durations. Nil: nobody is.
+	Observer Observer
+	// observed: somebody is, so that what costs something is worth finding out.
+	observed bool
 }
+
+// Slow is what happens where a slave's connection does not take its messages as
+// fast as its master sends them, so that its outbox is full. Whatever it is, no
+// other slave waits for the slow one but with SlowHold.
+type Slow uint8
+
+const (
+	// SlowDisconnect closes the connection with slow. The slave can come back
+	// and gets what it missed, as far as Replay keeps it.
+	SlowDisconnect Slow = iota
+	// SlowDropOldest drops the oldest messages that wait for the slave. It gets
+	// a gap in their place.
+	SlowDropOldest
+	// SlowDropNewest drops the messages that find no room. The slave gets a gap
+	// in their place.
+	SlowDropNewest
+	// SlowHold holds the master back, for at most HoldTime, until every slave's
+	// outbox has room again; those that still have none are then disconnected.
+	// Slaves are held back in the same way where their master is the slow one,
+	// before they are refused with busy.
+	SlowHold
+)
 
 // Bound limits a queue by messages and by bytes of payload and framing,
 // whichever is reached first. A single message is always let in.
@@ -115,10 +177,18 @@ const (
 	defaultMaxChannels        = 10_000
 	defaultMaxChannelsPerConn = 64
 	defaultMaxMessage         = 64 << 10
+	defaultMaxConnections     = 100_000
+	defaultHandshakeBytes     = 16 << 10
+	defaultHoldTime           = time.Second
 	defaultHandshakeTimeout   = 10 * time.Second
 	defaultWriteTimeout       = 10 * time.Second
 	defaultQueueMessages      = 256
 	defaultQueueBytes         = 1 << 20
+)
+
+var (
+	defaultRate      = Rate{PerSecond: 1000, Burst: 2000}
+	defaultSlaveRate = Rate{PerSecond: 100, Burst: 200}
 )
 
 // unbounded stands for a bound that a negative value has taken away.
@@ -137,6 +207,10 @@ func (p Policy) validate() (Policy, error) {
 	must("MaxMessage", p.MaxMessage)
 	must("Outbox.Messages", p.Outbox.Messages)
 	must("Outbox.Bytes", p.Outbox.Bytes)
+	must("HoldTime", int(p.HoldTime))
+	if p.Slow > SlowHold {
+		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", p.Slow))
+	}
 
 	p.MasterTimeout = orDefault(p.MasterTimeout, defaultMasterTimeout, 0)
 	p.SlaveTimeout = orDefault(p.SlaveTimeout, defaultSlaveTimeout, 0)
@@ -146,12 +220,22 @@ func (p Policy) validate() (Policy, error) {
 	p.MaxChannels = orDefault(p.MaxChannels, defaultMaxChannels, unbounded)
 	p.MaxChannelsPerConn = orDefault(p.MaxChannelsPerConn, defaultMaxChannelsPerConn, unbounded)
 	p.MaxMessage = orDefault(p.MaxMessage, defaultMaxMessage, 0)
+	p.MaxConnections = orDefault(p.MaxConnections, defaultMaxConnections, unbounded)
+	p.HandshakeBytes = orDefault(p.HandshakeBytes, defaultHandshakeBytes, unbounded)
+	p.Rate = p.Rate.orDefault(defaultRate)
+	p.SlaveRate = p.SlaveRate.orDefault(defaultSlaveRate)
+	p.HoldTime = orDefault(p.HoldTime, defaultHoldTime, 0)
 	p.Outbox.Messages = orDefault(p.Outbox.Messages, defaultQueueMessages, 0)
 	p.Outbox.Bytes = orDefault(p.Outbox.Bytes, defaultQueueBytes, 0)
 	p.Replay.Messages = orDefault(p.Replay.Messages, defaultQueueMessages, 0)
 	p.Replay.Bytes = orDefault(p.Replay.Bytes, defaultQueueBytes, 0)
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
+	}
+	p.Logger = sampled(p.Logger)
+	p.observed = p.Observer != nil
+	if !p.observed {
+		p.Observer = discard{}
 	}
 	return p, errors.Join(errs...)
 }

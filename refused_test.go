@@ -164,7 +164,7 @@ func TestSendsAreRecognisedByRef(t *testing.T) {
 
 // Names that are none are refused before they reach anything (rows F1 to F3).
 func TestRefusedNames(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	inVirtualTime(t, lectern.Policy{HandshakeBytes: 1 << 20}, func(t *testing.T, s *stage) {
 		peer := s.raw()
 		for _, name := range []string{
 			``, ` `, `  a`, `a `, `a\u0000b`, `a\nb`, `\u001b[2J`, `a\u2028b`, `a\u202eb`, `a\u2066b`, `\u200d`, `\ufeff`, `\u0301`,

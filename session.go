@@ -30,6 +30,15 @@ type session struct {
 	heard bool
 	// malformed counts the frames in a row that could not be understood.
 	malformed int
+	// pace bounds all frames, slavePace the messages sent as a slave. admitted:
+	// the connection has had a membership; early is how many bytes it has sent
+	// before. unheld is until when no send is held back. All these are the
+	// reader's.
+	pace      pace
+	slavePace pace
+	admitted  bool
+	early     int
+	unheld    time.Time
 
 	mu sync.Mutex
 	// seats are the memberships by channel, those being asked for included.
@@ -48,23 +57,30 @@ type session struct {
 // maxMalformed is how many malformed frames in a row cost the connection.
 const maxMalformed = 3
 
-var shutdownReason = transport.Reason{Code: transport.Shutdown, Text: "the hub shuts down"}
-
 func newSession(ctx context.Context, hub *Hub, conn transport.Conn) *session {
 	p := &hub.policy
 	asking, stopAsking := context.WithCancel(ctx)
+	now := time.Now()
 	return &session{
 		hub: hub, ctx: ctx, conn: conn, asking: asking, stopAsking: stopAsking,
+		pace: newPace(p.Rate, now), slavePace: newPace(p.SlaveRate, now),
 		out: outbox.New(conn, outbox.Limits{
 			Messages: p.Outbox.Messages, Bytes: p.Outbox.Bytes, WriteTimeout: p.WriteTimeout,
+			Overflow: overflows[p.Slow],
 		}),
 	}
+}
+
+// overflows are what the outboxes do, for each way to treat slow slaves.
+var overflows = [...]outbox.Overflow{
+	SlowDisconnect: outbox.Refuse, SlowDropOldest: outbox.DropOldest, SlowDropNewest: outbox.DropNewest, SlowHold: outbox.Refuse,
 }
 
 // run reads until the connection has ended, and returns when nothing of it is
 // left.
 func (s *session) run() error {
 	defer s.stopAsking()
+	s.hub.policy.Observer.Add(Connections, "", 1)
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.ctx = ctx
 	var watcher sync.WaitGroup
@@ -91,6 +107,7 @@ func (s *session) run() error {
 	s.hub.mu.Lock()
 	delete(s.hub.sessions, s)
 	s.hub.mu.Unlock()
+	s.hub.policy.Observer.Add(Connections, "", -1)
 	return s.outcome(err)
 }
 
@@ -101,11 +118,23 @@ func (s *session) read() error {
 		if err != nil {
 			return err
 		}
+		if !s.admitted {
+			if s.early += len(data); s.early > s.hub.policy.HandshakeBytes {
+				return errTooEarly
+			}
+		}
 		if err := s.frame(data); err != nil {
 			return err
 		}
 	}
 }
+
+var (
+	// errTooEarly: more than HandshakeBytes came before a membership.
+	errTooEarly = &Error{Code: ErrTooLarge.Code, Text: "too much was sent before the first membership"}
+	// errFlood: frames went on coming faster than they may.
+	errFlood = &Error{Code: ErrRateLimited.Code, Text: "too many frames"}
+)
 
 // frame handles one frame. An error ends the connection.
 func (s *session) frame(data []byte) error {
@@ -117,7 +146,18 @@ func (s *session) frame(data []byte) error {
 		return s.refuseMalformed(err)
 	}
 	s.heard = true
-	err = s.handle(&frame)
+	limited := s.pace.take(time.Now())
+	switch {
+	case limited == muchTooFast:
+		return errFlood
+	case limited == tooFast && frame.Type != wire.Send:
+		err = ErrRateLimited
+	default:
+		err = s.handle(&frame, limited == tooFast)
+	}
+	if err == errFlood {
+		return err
+	}
 	if !errors.Is(err, ErrBadFrame) {
 		s.malformed = 0
 	}
@@ -164,6 +204,12 @@ var errNotProtocol = &Error{Code: "protocol_error", Text: "what came is not Lect
 // refuse answers a frame with an error.
 func (s *session) refuse(ref uint64, channel string, err error) {
 	refusal := asRefusal(err, ErrBadFrame)
+	s.hub.policy.Observer.Add(Refused, refusalLabel(refusal.Code), 1)
+	if ValidName(channel) {
+		s.hub.policy.Logger.Warn("refused", "code", string(refusal.Code), "channel", channel)
+	} else {
+		s.hub.policy.Logger.Warn("refused", "code", string(refusal.Code))
+	}
 	s.push(newPacket(&wire.Frame{
 		Type: wire.Error, Ref: ref, Channel: channel, Code: string(refusal.Code), Reason: refusal.Text,
 	}))
@@ -172,18 +218,68 @@ func (s *session) refuse(ref uint64, channel string, err error) {
 // push queues a frame. A peer that does not take its frames in time loses the
 // connection, not the others theirs; its memberships can be resumed.
 func (s *session) push(p *packet) {
-	if s.out.Push(p.bytes(s.form)) == outbox.ErrFull {
-		s.hub.policy.Logger.Warn("connection too slow")
-		s.out.Abort(transport.Reason{Code: transport.Slow, Text: "too much waits to be sent"})
+	if s.out.PushNotice(p.bytes(s.form)) == outbox.ErrFull {
+		s.tooSlow()
+	}
+	s.countDropped()
+}
+
+// pushMessage queues a message for a member on this connection, as the policy
+// says for slow slaves. It returns the size, and false where the message is not
+// on its way.
+func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
+	data := p.bytes(s.form)
+	var err error
+	switch {
+	case a.member.role == wire.Master:
+		err = s.out.PushAccepted(data)
+		a.arrived(len(p.frame.Payload.Data))
+	case overflows[s.hub.policy.Slow] == outbox.Refuse:
+		err = s.out.Push(data)
+	default:
+		err = s.out.PushStream(data, a)
+		s.countDropped()
+	}
+	if err == outbox.ErrFull {
+		s.tooSlow()
+	}
+	return len(data), err == nil
+}
+
+func (s *session) tooSlow() {
+	s.hub.policy.Logger.Warn("connection too slow")
+	s.out.Abort(transport.Reason{Code: transport.Slow, Text: "too much waits to be sent"})
+}
+
+// countDropped keeps account of what the outbox has dropped.
+func (s *session) countDropped() {
+	if overflows[s.hub.policy.Slow] == outbox.Refuse {
+		return
+	}
+	if dropped := s.out.TakeDropped(); dropped > 0 {
+		s.hub.policy.Observer.Add(Dropped, labelSlow, int64(dropped))
+		s.hub.policy.Logger.Warn("messages dropped for a slow slave")
 	}
 }
 
 func (s *session) pushReplay(p *packet) { _ = s.out.PushExempt(p.bytes(s.form)) }
 
-// full reports whether a message of that size would be too much for the member's
-// connection at present.
+// full reports whether a message of that size would be too much for a master's
+// connection at present, with what has been accepted for it already.
 func (a *attachment) full(size int) bool {
-	return a.session != nil && a.session.out.Full(size)
+	return a.session.out.Full(size, int(a.upcoming.messages.Load()), int(a.upcoming.bytes.Load()))
+}
+
+// expect counts a message that has been accepted for a master; arrived is told
+// that it has been queued.
+func (a *attachment) expect(size int) {
+	a.upcoming.messages.Add(1)
+	a.upcoming.bytes.Add(int64(size))
+}
+
+func (a *attachment) arrived(size int) {
+	a.upcoming.messages.Add(-1)
+	a.upcoming.bytes.Add(-int64(size))
 }
 
 // release ends a membership of this connection: the peer is told, and where it
@@ -210,6 +306,9 @@ func (s *session) reserve(channel string, a *attachment, extra int) (*attachment
 	defer s.mu.Unlock()
 	if s.ending {
 		return nil, ErrShuttingDown.with("the connection is being closed")
+	}
+	if s.hub.closing.Load() {
+		return nil, ErrShuttingDown
 	}
 	if held := s.seats[channel]; held != nil {
 		return held, nil
@@ -252,6 +351,14 @@ func (s *session) seat(channel string) (*attachment, error) {
 		return a, nil
 	}
 	return nil, ErrNotAMember
+}
+
+// hasSeats reports whether the connection holds or enters a membership, and so
+// has sent its first frame.
+func (s *session) hasSeats() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.seats) > 0
 }
 
 // waitIdle starts the time that the connection may hold no membership, if it
@@ -316,6 +423,10 @@ func closingReason(err error) transport.Reason {
 		return transport.Reason{Code: transport.Idle, Text: "no sign of life"}
 	case errors.Is(err, transport.ErrTooLarge):
 		return transport.Reason{Code: transport.TooLarge}
+	case err == errTooEarly:
+		return transport.Reason{Code: transport.TooLarge, Text: errTooEarly.Text}
+	case err == errFlood:
+		return transport.Reason{Code: transport.RateLimited, Text: errFlood.Text}
 	case errors.Is(err, ErrReplaced):
 		return transport.Reason{Code: transport.Replaced, Text: "a newer connection has the membership"}
 	}

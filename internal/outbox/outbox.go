@@ -22,7 +22,9 @@ var (
 // Limits bound a Queue.
 type Limits struct {
 	// Messages and Bytes bound what waits, the batch that is being written
-	// excepted. A message into an empty queue is always taken.
+	// excepted. A message into an empty queue is always taken. Notices are
+	// bounded by Bytes alone, in which each counts for NoticeOverhead more than
+	// it is long.
 	Messages int
 	Bytes    int
 	// Overflow is what happens to a message of a stream that is over the limits.
@@ -46,10 +48,11 @@ type Queue struct {
 	mu      sync.Mutex
 	pending [][]byte
 	bytes   int
+	// messages is how many of pending count as messages: neither notices nor
+	// gap markers do.
+	messages int
 	// marks has an entry for each of pending, once a stream has been pushed.
-	// gaps counts those that are gap markers, which the limits do not count.
 	marks []mark
-	gaps  int
 	// dropped counts since TakeDropped.
 	dropped uint64
 	// room is closed when the writer has taken what waits, or the queue closes.
@@ -73,6 +76,10 @@ type Queue struct {
 	lingering *time.Timer
 }
 
+// NoticeOverhead is what a notice costs in Limits.Bytes beyond its length, so
+// that their number is bounded too.
+const NoticeOverhead = 64
+
 // readerWait is how long after a failed write the connection stays open for its
 // reader, which has normally found out at once.
 const readerWait = time.Second
@@ -92,13 +99,46 @@ func New(conn transport.Conn, limits Limits) *Queue {
 func (q *Queue) Push(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	switch {
+	case q.closing:
+		return ErrClosed
+	case q.full(len(message)):
+		return ErrFull
+	}
+	q.messages++
+	q.add(message, mark{})
+	return nil
+}
+
+// PushAccepted is Push for a message that was let in before, when Full said that
+// there is room: it counts, but is not refused any more.
+func (q *Queue) PushAccepted(message []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.closing {
 		return ErrClosed
 	}
-	if q.full(len(message)) && !q.makeRoom(len(message)) {
-		return ErrFull
-	}
+	q.messages++
 	q.add(message, mark{})
+	return nil
+}
+
+// PushNotice is Push for what is not a message, but tells about them: it does
+// not take a message's place, and messages of streams make way for it.
+func (q *Queue) PushNotice(notice []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closing {
+		return ErrClosed
+	}
+	size := len(notice) + NoticeOverhead
+	for len(q.pending) > 0 && q.bytes+size > q.limits.Bytes+q.exempt.Bytes {
+		if q.limits.Overflow == Refuse || !q.dropOldest() {
+			return ErrFull
+		}
+	}
+	q.bytes += NoticeOverhead
+	q.add(notice, mark{})
 	return nil
 }
 
@@ -112,15 +152,17 @@ func (q *Queue) PushExempt(message []byte) error {
 	}
 	q.exempt.Messages++
 	q.exempt.Bytes += len(message)
+	q.messages++
 	q.add(message, mark{})
 	return nil
 }
 
-// Full reports whether the queue would refuse a message of that size.
-func (q *Queue) Full(size int) bool {
+// Full reports whether the queue would refuse a message of that size behind so
+// many others of so many bytes that are on their way to it.
+func (q *Queue) Full(size, messages, bytes int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.full(size)
+	return q.fullBehind(size, messages, bytes)
 }
 
 // Waiting is how much waits to be written, in messages and bytes.
@@ -144,10 +186,12 @@ func (q *Queue) Room() <-chan struct{} {
 	return q.room
 }
 
-func (q *Queue) full(size int) bool {
-	messages := len(q.pending) - q.gaps
+func (q *Queue) full(size int) bool { return q.fullBehind(size, 0, 0) }
+
+func (q *Queue) fullBehind(size, messages, bytes int) bool {
+	messages += q.messages
 	return messages > 0 &&
-		(messages >= q.limits.Messages+q.exempt.Messages || q.bytes+size > q.limits.Bytes+q.exempt.Bytes)
+		(messages >= q.limits.Messages+q.exempt.Messages || q.bytes+bytes+size > q.limits.Bytes+q.exempt.Bytes)
 }
 
 func (q *Queue) add(message []byte, m mark) {
@@ -162,8 +206,8 @@ func (q *Queue) add(message []byte, m mark) {
 // cleared is told that nothing waits any more.
 func (q *Queue) cleared() {
 	q.bytes = 0
+	q.messages = 0
 	q.exempt = Limits{}
-	q.gaps = 0
 	q.marks = q.marks[:0]
 	if q.room != nil {
 		close(q.room)

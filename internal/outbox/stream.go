@@ -53,6 +53,7 @@ func (q *Queue) PushStream(message []byte, stream Stream) error {
 		}
 		return ErrFull
 	}
+	q.messages++
 	q.add(message, mark{stream: stream})
 	return nil
 }
@@ -66,20 +67,6 @@ func (q *Queue) TakeDropped() uint64 {
 	return dropped
 }
 
-// makeRoom lets the oldest of the streams' messages make way for one that must
-// not be dropped, unless the limits say Refuse.
-func (q *Queue) makeRoom(size int) bool {
-	if q.limits.Overflow == Refuse {
-		return false
-	}
-	for q.full(size) {
-		if !q.dropOldest() {
-			return false
-		}
-	}
-	return true
-}
-
 // dropOldest puts a gap marker in the place of the oldest message that may be
 // dropped. Nothing of the streams stands before it but gap markers, so one of
 // the same stream takes it in.
@@ -91,12 +78,13 @@ func (q *Queue) dropOldest() bool {
 	stream := q.marks[i].stream
 	if j := q.markerOf(stream, 0, i); j >= 0 {
 		q.miss(j)
+		q.messages--
 		q.bytes -= len(q.pending[i])
 		q.pending = slices.Delete(q.pending, i, i+1)
 		q.marks = slices.Delete(q.marks, i, i+1)
 		return true
 	}
-	q.gaps++
+	q.messages--
 	q.miss(i)
 	return true
 }
@@ -112,7 +100,6 @@ func (q *Queue) missAtEnd(stream Stream) {
 		return
 	}
 	q.add(nil, mark{stream: stream})
-	q.gaps++
 	q.miss(len(q.marks) - 1)
 }
 
