@@ -228,3 +228,28 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		require.Contains(t, log.text(), "abc123")
 	})
 }
+
+// Row I12: an Authorize that panics has refused, and nobody else notices.
+func TestAuthorizePanics(t *testing.T) {
+	var log lockedBuffer
+	policy := lectern.Policy{
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+			if r.Token == "boom" {
+				panic("a mistake of the service")
+			}
+			return lectern.Identity{}, nil
+		},
+	}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		user := s.user()
+		_, err := user.Join(within(t), "abc123", "user_one", lectern.WithToken("boom"))
+		require.ErrorIs(t, err, lectern.ErrUnauthorized)
+		require.NotContains(t, err.Error(), "mistake")
+		slave := user.join("abc123", "user_one")
+		broadcast(t, master, "as if nothing had been")
+		receive(t, slave, "as if nothing had been")
+		require.Contains(t, log.text(), "a mistake of the service")
+	})
+}

@@ -2,6 +2,7 @@ package lectern
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -136,7 +137,11 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 	near, far := memory.Pipe(memory.Options{FrameLimit: h.FrameLimit()})
 	s, err := h.accept(context.WithoutCancel(ctx), far)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", err, net.ErrClosed)
+		if errors.Is(err, ErrShuttingDown) {
+			// There is nothing to come back to.
+			err = fmt.Errorf("%w: %w", err, net.ErrClosed)
+		}
+		return nil, err
 	}
 	go func() {
 		defer h.goroutines.Done()

@@ -3,6 +3,8 @@ package lectern
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -254,8 +256,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 	if !ValidName(f.Channel) || !ValidName(f.Username) {
 		return "", ErrBadName
 	}
-	ask := s.hub.policy.Authorize
-	if ask == nil {
+	if s.hub.policy.Authorize == nil {
 		return f.Username, nil
 	}
 	ctx := s.asking
@@ -264,7 +265,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	identity, err := ask(ctx, Request{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token})
+	identity, err := s.ask(ctx, Request{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token})
 	if err != nil {
 		s.hub.policy.Logger.Warn("refused by Authorize", "operation", string(op), "channel", f.Channel, "username", f.Username)
 		return "", asRefusal(err, ErrUnauthorized)
@@ -276,4 +277,16 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 		return "", ErrUnauthorized
 	}
 	return identity.Username, nil
+}
+
+// ask calls the service's Authorize. One that panics has refused, and costs
+// nobody else anything.
+func (s *session) ask(ctx context.Context, request Request) (identity Identity, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.hub.policy.Logger.Error("Authorize panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			err = ErrUnauthorized
+		}
+	}()
+	return s.hub.policy.Authorize(ctx, request)
 }

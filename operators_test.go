@@ -1,0 +1,79 @@
+package lectern_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+)
+
+func TestSnapshots(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		_, master, users, slaves := s.class(3)
+		s.user().create("a second one", "bob", lectern.WithMasterTimeout(7*time.Second))
+		names := []string{}
+		for channel := range s.hub.Channels() {
+			names = append(names, channel.Name())
+		}
+		require.Equal(t, []string{"a second one", "abc123"}, names)
+		for channel := range s.hub.Channels() {
+			require.Equal(t, "a second one", channel.Name())
+			break
+		}
+
+		broadcast(t, master, "hello")
+		say(t, slaves[0], "hi")
+		tell(t, master, "user_1", "you")
+		require.NoError(t, master.Ban(within(t), "user_9", ""))
+		go func() { _, _ = master.Request(within(t), "user_0", lectern.Text("ready?")) }()
+		go func() { _, _ = slaves[1].Request(within(t), lectern.Text("may I?")) }()
+		synctest.Wait()
+		users[2].cutOff()
+		synctest.Wait()
+
+		channel, ok := s.hub.Channel("abc123")
+		require.True(t, ok)
+		shot, ok := channel.Snapshot()
+		require.True(t, ok)
+		require.Equal(t, lectern.ChannelSnapshot{
+			Name: "abc123", MasterTimeout: 30 * time.Second,
+			Master: lectern.MemberSnapshot{Username: "alice", State: lectern.Online, Epoch: 1},
+			Slaves: []lectern.MemberSnapshot{
+				{Username: "user_0", State: lectern.Online, Epoch: 1},
+				{Username: "user_1", State: lectern.Online, Epoch: 1, OpenRequests: 1},
+				{Username: "user_2", State: lectern.Away, Epoch: 1, Deadline: time.Now().Add(30 * time.Second)},
+			},
+			MasterMessages: 3, SlaveMessages: 2, Kept: shot.Kept, Banned: 1, OpenRequests: 1,
+		}, shot)
+		require.Equal(t, 5, shot.Kept.Messages)
+		require.NotZero(t, shot.Kept.Bytes)
+
+		require.NoError(t, channel.Close("maintenance"))
+		ended(t, master, lectern.ErrChannelClosed)
+		require.ErrorContains(t, master.Err(), "maintenance")
+		ended(t, slaves[0], lectern.ErrChannelClosed)
+		_, ok = channel.Snapshot()
+		require.False(t, ok)
+		require.Len(t, slices.Collect(s.hub.Channels()), 1)
+	})
+}
+
+func TestSnapshotTellsWhatWaits(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		s.stalled(master)
+		for range 100 {
+			broadcast(t, master, bulk)
+		}
+		synctest.Wait()
+		channel, _ := s.hub.Channel("abc123")
+		shot, _ := channel.Snapshot()
+		require.Greater(t, shot.Slaves[0].Queued.Messages, 10)
+		require.Greater(t, shot.Slaves[0].Queued.Bytes, 10*len(bulk))
+		require.Zero(t, shot.Master.Queued)
+	})
+}

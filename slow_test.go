@@ -1,0 +1,262 @@
+package lectern_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// bulk is a payload of which the networks hold only a few.
+var bulk = strings.Repeat("x", 10_000)
+
+// stalled is a slave that does not read until it is told to.
+func (s *stage) stalled(master *lectern.Master) *raw {
+	s.t.Helper()
+	slow := s.raw()
+	slow.send(oneJoins)
+	slow.expect(oneJoined)
+	nextPresence(s.t, master, "user_one", lectern.Online)
+	return slow
+}
+
+// told reads until the message of that number, and returns what a slave is told
+// up to then: "7" for a message, "-3" for a gap of three.
+func (r *raw) told(last int) (told []string) {
+	r.t.Helper()
+	for {
+		frame, err := r.read()
+		require.NoError(r.t, err)
+		var seq, missed int
+		if _, err := fmt.Sscanf(frame, `{"type":"message","channel":"abc123","from":"alice","seq":%d,`, &seq); err == nil {
+			told = append(told, fmt.Sprint(seq))
+		} else if _, err := fmt.Sscanf(frame, `{"type":"gap","channel":"abc123","missed":%d}`, &missed); err == nil {
+			told = append(told, fmt.Sprint(-missed))
+		} else {
+			require.Contains(r.t, frame, `"type":"presence"`)
+			told = append(told, "presence")
+		}
+		if seq == last {
+			return told
+		}
+	}
+}
+
+// account expects that what is told covers the numbers 1 to last, each once.
+func account(t *testing.T, told []string, last int) (missed int) {
+	t.Helper()
+	next := 1
+	for _, word := range told {
+		var n int
+		if _, err := fmt.Sscan(word, &n); err != nil {
+			continue
+		}
+		if n < 0 {
+			next -= n
+			missed -= n
+			continue
+		}
+		require.Equal(t, next, n, "in %v", told)
+		next++
+	}
+	require.Equal(t, last+1, next)
+	return missed
+}
+
+func TestSlowDropOldest(t *testing.T) {
+	policy := lectern.Policy{Slow: lectern.SlowDropOldest, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		quick := s.user().join("abc123", "user_two")
+		nextPresence(t, master, "user_two", lectern.Online)
+		slow := s.stalled(master)
+		began := time.Now()
+		for i := range 200 {
+			broadcast(t, master, fmt.Sprint(i, bulk))
+			receive(t, quick, fmt.Sprint(i, bulk))
+		}
+		require.Equal(t, began, time.Now(), "others were delayed")
+		told := slow.told(200)
+		require.NotZero(t, account(t, told, 200))
+		require.Equal(t, "200", told[len(told)-1])
+		require.Equal(t, "199", told[len(told)-2], "the newest are kept")
+
+		// It goes on, and so does the numbering.
+		broadcast(t, master, "after that")
+		slow.expect(`{"type":"message","channel":"abc123","from":"alice","seq":201,"text":"after that"}`)
+	})
+}
+
+func TestSlowDropNewest(t *testing.T) {
+	policy := lectern.Policy{Slow: lectern.SlowDropNewest, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		slow := s.stalled(master)
+		for range 200 {
+			broadcast(t, master, bulk)
+		}
+		require.NoError(t, master.Away(within(t))) // has its place, after what was dropped
+		synctest.Wait()
+		var told []string
+		reading := make(chan struct{})
+		go func() {
+			defer close(reading)
+			told = slow.told(201)
+		}()
+		synctest.Wait()
+		broadcast(t, master, bulk)
+		<-reading
+		require.NotZero(t, account(t, told, 201))
+		require.Equal(t, []string{"presence", "201"}, told[len(told)-2:])
+		require.Equal(t, byte('-'), told[len(told)-3][0], "the newest are dropped")
+	})
+}
+
+// With SlowHold the master waits for the slow one, for so long, and no message is
+// lost to anybody who catches up.
+func TestSlowHold(t *testing.T) {
+	policy := lectern.Policy{
+		Slow: lectern.SlowHold, HoldTime: 2 * time.Second, Outbox: lectern.Bound{Messages: 8},
+		Replay: lectern.Bound{Messages: 1000, Bytes: 100 << 20}, WriteTimeout: time.Hour,
+	}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		slow := s.stalled(master)
+		// It reads slower than the master could send.
+		var told []string
+		reading := make(chan struct{})
+		go func() {
+			defer close(reading)
+			for len(told) < 100 {
+				time.Sleep(100 * time.Millisecond)
+				told = append(told, slow.told(len(told)+1)...)
+			}
+		}()
+		began := time.Now()
+		for range 100 {
+			broadcast(t, master, bulk)
+		}
+		require.Greater(t, time.Since(began), time.Second, "the master was held back")
+		<-reading
+		require.Zero(t, account(t, told, 100))
+
+		// And now it does not read any more: the master is held once.
+		quick := s.user().join("abc123", "user_two")
+		nextPresence(t, master, "user_two", lectern.Online)
+		began = time.Now()
+		for range 200 {
+			broadcast(t, master, bulk)
+			receive(t, quick, bulk)
+		}
+		require.Equal(t, 2*time.Second, time.Since(began))
+		for {
+			if _, err := slow.read(); err != nil {
+				break
+			}
+		}
+		slow.closed(transport.Slow)
+		nextPresence(t, master, "user_one", lectern.Away)
+	})
+}
+
+// A slave is held back while its master does not keep up, and refused after.
+func TestSlowMasterHoldsItsSlaves(t *testing.T) {
+	policy := lectern.Policy{
+		Slow: lectern.SlowHold, HoldTime: 2 * time.Second, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour,
+		SlaveRate: lectern.Rate{PerSecond: -1},
+	}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		alice := s.raw()
+		alice.send(aliceCreates)
+		alice.expect(aliceCreated)
+		slave := s.user().join("abc123", "user_one")
+		alice.expect(oneOnline)
+		send := func() (time.Duration, error) {
+			began := time.Now()
+			_, err := slave.Send(within(t), lectern.Text(bulk))
+			return time.Since(began), err
+		}
+		accepted := 0
+		for {
+			took, err := send()
+			if err != nil {
+				require.ErrorIs(t, err, lectern.ErrBusy)
+				require.Equal(t, 2*time.Second, took)
+				break
+			}
+			require.Zero(t, took)
+			accepted++
+			synctest.Wait()
+		}
+		// Once held for nothing, it is refused at once for a while.
+		took, err := send()
+		require.ErrorIs(t, err, lectern.ErrBusy)
+		require.Zero(t, took)
+		time.Sleep(2 * time.Second)
+		// The master reads again in time.
+		reading := make(chan struct{})
+		time.AfterFunc(time.Second, func() {
+			defer close(reading)
+			for range accepted + 1 {
+				_, err := alice.read()
+				require.NoError(t, err)
+			}
+		})
+		took, err = send()
+		require.NoError(t, err)
+		require.Equal(t, time.Second, took)
+		<-reading
+	})
+}
+
+// Rows H6 and H7: all slaves answer at once, and the master takes its time. They
+// are refused or accepted; what is accepted arrives; the master is not let go.
+func TestEverybodyAnswersASlowMaster(t *testing.T) {
+	policy := lectern.Policy{Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		alice := s.raw()
+		alice.send(aliceCreates)
+		alice.expect(aliceCreated)
+		const count = 60
+		slaves := make([]*lectern.Slave, count)
+		for i := range slaves {
+			slaves[i] = s.user().join("abc123", fmt.Sprint("user_", i))
+			frame, err := alice.read()
+			require.NoError(t, err)
+			require.Contains(t, frame, "online")
+		}
+		results := make(chan error, 5*count)
+		for _, slave := range slaves {
+			for range 5 {
+				go func() {
+					_, err := slave.Send(within(t), lectern.Text(bulk))
+					results <- err
+				}()
+			}
+		}
+		accepted := 0
+		for range 5 * count {
+			if err := <-results; err == nil {
+				accepted++
+			} else {
+				require.ErrorIs(t, err, lectern.ErrBusy)
+			}
+		}
+		require.Less(t, accepted, 5*count)
+		for seq := range accepted {
+			frame, err := alice.read()
+			require.NoError(t, err)
+			require.Contains(t, frame, fmt.Sprintf(`"seq":%d,`, seq+1))
+		}
+		say(t, slaves[0], "better now")
+		frame, err := alice.read()
+		require.NoError(t, err)
+		require.Contains(t, frame, "better now")
+	})
+}
