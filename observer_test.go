@@ -98,7 +98,6 @@ func TestObserver(t *testing.T) {
 		synctest.Wait()
 		l.has(t, map[string]int64{
 			"refused no_such_slave": 1, "leaves left": 1, "leaves kicked": 1, "lost slave": 1, "resumes slave": 1, "dropped replay": 4, // a number that was for another counts
-
 			"slaves": 2, "connections": 4, // one has left its channel only
 		})
 
