@@ -53,6 +53,11 @@ type Dialer struct {
 	// GiveUp is how long a server that was sent a ping has to send anything.
 	// Zero is transport.DefaultGiveUp.
 	GiveUp time.Duration
+
+	// MessageTimeout and ControlFrames bound how long the server may take for a
+	// message, and how many pings it may send; see Options.
+	MessageTimeout time.Duration
+	ControlFrames  int
 }
 
 var _ transport.Dialer = Dialer{}
@@ -128,7 +133,7 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		s = newSocket(c)
+		s = newSocket(c, readAhead)
 		stop = context.AfterFunc(ctx, func() { s.cut() })
 		return s, nil
 	}
@@ -136,6 +141,7 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		NetDialContext:    connect,
 		NetDialTLSContext: connect,
 		Subprotocols:      []string{Subprotocol},
+		ReadBufferSize:    readAhead,
 		WriteBufferPool:   noBuffers{},
 	}
 	// The library minds a context's deadline, but not its cancellation, and not
@@ -156,7 +162,13 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		}
 		return nil, err
 	}
-	return newConn(ws, s, true, newSettings(d.FrameLimit, d.ProbeAfter, d.GiveUp)), nil
+	return newConn(ws, s, true, settings{
+		frameLimit:     d.FrameLimit,
+		probeAfter:     d.ProbeAfter,
+		giveUp:         d.GiveUp,
+		messageTimeout: d.MessageTimeout,
+		controlFrames:  d.ControlFrames,
+	}.withDefaults()), nil
 }
 
 // connect makes the connection that WebSocket is spoken on.
