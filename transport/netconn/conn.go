@@ -48,6 +48,8 @@ type conn struct {
 	closeErr        error
 }
 
+var _ transport.FrameLimitSetter = (*conn)(nil)
+
 func newConn(c net.Conn, options Options) *conn {
 	conn := &conn{net: c, raw: c, options: options}
 	conn.freed.L = &conn.mu

@@ -262,7 +262,7 @@ func TestReaderOfAByteASecond(t *testing.T) {
 				}
 			})
 			for range 4 {
-				require.NoError(t, queue.Push(make([]byte, 64<<10)))
+				require.NoError(t, queue.Push(make([]byte, 200<<10)))
 			}
 			end := <-read
 			require.ErrorIs(t, end.err, net.ErrClosed)

@@ -36,6 +36,8 @@ type conn struct {
 	closeErr error         // set before that
 }
 
+var _ transport.FrameLimitSetter = (*conn)(nil)
+
 // settings are what both sides take in their options, with the defaults filled in.
 type settings struct {
 	frameLimit         int
