@@ -14,17 +14,12 @@ import (
 // It belongs to the reading goroutine.
 type arrival struct {
 	timeout time.Duration // none where not positive
-	room    int           // the size of the buffer that frames are read into
 	limit   int           // of size
 
-	inside bool      // the first frame of a message has begun, and its last has not ended
-	begun  time.Time // when the reading had to wait for the rest of it; zero before
-	size   int       // how many bytes were read since the last one ended
+	inside bool      // a message is being read: the header of its first frame is there
+	size   int       // how many bytes were read since the last message or control frame ended
+	begun  time.Time // when the reading had to wait for the rest of this one; zero before
 }
-
-// readAhead is the size in bytes of the buffer that the framing library reads
-// into, where it is not the http.Server's.
-const readAhead = 4 << 10
 
 // framingSlack is how many bytes beside a message may come before it ends:
 // what is read ahead of and behind it, and control frames.
@@ -52,17 +47,14 @@ func (a *arrival) control() {
 	}
 }
 
-// deadline returns when the message that is arriving has to be complete, zero
-// where none is. It is called as more is about to be read, into so many bytes:
-// they are fewer than there is room for where the beginning of a frame is there
-// already.
-func (a *arrival) deadline(into int, now time.Time) time.Time {
+// deadline returns when what is arriving has to be complete, zero where nothing
+// is. It is called as more is about to be read. The part of a header that came
+// along with the end of the frame before it is not known here; if that is all,
+// the time runs from the next byte on.
+func (a *arrival) deadline(now time.Time) time.Time {
 	switch {
-	case a.timeout <= 0:
+	case a.timeout <= 0, !a.inside && a.size == 0:
 		return time.Time{}
-	case !a.inside && into >= a.room:
-		a.begun = time.Time{}
-		return a.begun
 	case a.begun.IsZero():
 		a.begun = now
 	}

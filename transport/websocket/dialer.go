@@ -133,7 +133,7 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		s = newSocket(c, readAhead)
+		s = newSocket(c)
 		stop = context.AfterFunc(ctx, func() { s.cut() })
 		return s, nil
 	}
@@ -141,7 +141,6 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		NetDialContext:    connect,
 		NetDialTLSContext: connect,
 		Subprotocols:      []string{Subprotocol},
-		ReadBufferSize:    readAhead,
 		WriteBufferPool:   noBuffers{},
 	}
 	// The library minds a context's deadline, but not its cancellation, and not

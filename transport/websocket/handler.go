@@ -209,18 +209,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// The library reads into the server's buffer, or makes one of its own.
-	size := buffers.Reader.Size()
-	if size <= smallestBuffer {
-		size = readAhead
-	}
-	h.socket = newSocket(c, size)
+	h.socket = newSocket(c)
 	return h.socket, buffers, nil
 }
-
-// smallestBuffer is the size of buffer from which on the framing library finds a
-// http.Server's too small.
-const smallestBuffer = 256
 
 // setSendBuffer bounds what the system holds for the peer, where c or what is
 // beneath it lets it.

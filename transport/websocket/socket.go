@@ -71,9 +71,8 @@ const maxQueue = 1 << 10
 // that it has, in which it can read that the connection is closed.
 const maxDrain = 4 << 20
 
-func newSocket(c net.Conn, room int) *socket {
+func newSocket(c net.Conn) *socket {
 	s := &socket{
-		arrival: arrival{room: room},
 		Conn:    c,
 		writing: make(chan struct{}, 1),
 		closing: make(chan struct{}),
@@ -108,7 +107,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 	probed := false
 	now := time.Now()
-	silent, late := now.Add(s.probeAfter), s.arrival.deadline(len(p), now)
+	silent, late := now.Add(s.probeAfter), s.arrival.deadline(now)
 	for {
 		if !s.setReadDeadline(silent, late) {
 			return s.drain(p)
