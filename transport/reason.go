@@ -32,7 +32,8 @@ const (
 // The codes from 4100 on are about the connection: its memberships may live on,
 // and coming back makes sense.
 const (
-	// Slow: the peer did not take its messages fast enough.
+	// Slow: the peer did not take its messages fast enough, or a message of its
+	// own took too long to arrive.
 	Slow Code = 4101
 	// Replaced: a newer connection has taken over the membership.
 	Replaced Code = 4102
@@ -134,4 +135,12 @@ var (
 	// ErrProtocol is the error of a Read when the peer broke the transport's
 	// framing.
 	ErrProtocol = errors.New("transport: the peer broke the framing")
+
+	// ErrSlow is the error of a Read when a message of the peer's had begun and
+	// was not complete in time. The peer has been told [Slow].
+	ErrSlow = errors.New("transport: a message took too long to arrive")
+
+	// ErrFlood is the error of a Read when the peer went on sending more probes
+	// and the like than it may. The peer has been told [RateLimited].
+	ErrFlood = errors.New("transport: the peer floods the connection with control frames")
 )

@@ -20,6 +20,13 @@
 // that the peer sends counts as a sign of life, an answer to a probe as well as
 // a message. An adapter whose peers cannot go silent, because both ends live in
 // one process, has nothing to probe.
+//
+// So is the defence against peers that keep to the framing and still do harm,
+// where a peer can be one. A message that has begun to arrive must be complete
+// within [DefaultMessageTimeout], whatever else comes meanwhile, or Read fails
+// with [ErrSlow]. And what the transport sends beside messages, such as probes,
+// is bounded in number, see [DefaultControlRate]; Read fails with [ErrFlood]
+// where more comes.
 package transport
 
 import (
@@ -34,6 +41,11 @@ const (
 	// DefaultGiveUp is how long a probed peer has to give a sign of life.
 	DefaultGiveUp = 5 * time.Second
 )
+
+// DefaultMessageTimeout is how long a message may take to arrive, from its first
+// byte to its last, where an adapter's options do not say otherwise. A message
+// of DefaultFrameLimit needs a link of some 14 KB/s for that.
+const DefaultMessageTimeout = 10 * time.Second
 
 // DefaultFrameLimit is the size in bytes of the largest message that an adapter
 // accepts from its peer where neither its options nor its [Server] say
@@ -60,6 +72,8 @@ type Conn interface {
 	//   - one that matches net.ErrClosed once Close was called on this side;
 	//   - ErrTooLarge or ErrProtocol when the peer broke the transport's rules
 	//     (the Conn has then told it so, and refuses to go on);
+	//   - ErrSlow or ErrFlood, in the same way, when a message took too long to
+	//     arrive, or too much came that is no message;
 	//   - ErrSilent when the peer gave no sign of life in time;
 	//   - any other error when the connection was lost.
 	//
@@ -115,6 +129,22 @@ type Server interface {
 // server has no opinion.
 type FrameLimiter interface {
 	FrameLimit() int
+}
+
+// FrameLimitSetter is an optional power of a [Conn]: the size of the messages
+// that it accepts can be narrowed, for instance for as long as nothing is known
+// of the peer. All adapters of Lectern have it.
+type FrameLimitSetter interface {
+	// SetFrameLimit makes bytes the size of the largest message that is
+	// accepted, from the next Read on. What has arrived, but was not returned by
+	// a Read yet, is held against the new limit as well.
+	//
+	// The limit that the Conn was made with is never exceeded: a larger number
+	// of bytes means that one, and so do zero and a negative number.
+	//
+	// It is for the goroutine that calls Read, between two calls. After the end
+	// of the connection, or of Read, it does nothing.
+	SetFrameLimit(bytes int)
 }
 
 // FrameLimit returns the limit for connections that are to be served by server:

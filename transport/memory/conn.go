@@ -28,8 +28,8 @@ type pipe struct {
 func newPipe(options Options) (a, b *Conn) {
 	p := &pipe{options: options}
 	p.forth.changed.L, p.back.changed.L = &p.mu, &p.mu
-	p.a = Conn{pipe: p, in: &p.back, out: &p.forth}
-	p.b = Conn{pipe: p, in: &p.forth, out: &p.back}
+	p.a = Conn{pipe: p, in: &p.back, out: &p.forth, limit: options.FrameLimit}
+	p.b = Conn{pipe: p, in: &p.forth, out: &p.back, limit: options.FrameLimit}
 	return &p.a, &p.b
 }
 
@@ -39,11 +39,14 @@ type Conn struct {
 	pipe    *pipe
 	in, out *queue
 
+	limit   int         // to the size of a message that this end reads
 	current *message    // what the last Read returned
 	err     error       // what Read ended with before Close
 	timer   *time.Timer // runs from Silence until err is ErrSilent
 	closed  bool
 }
+
+var _ transport.FrameLimitSetter = (*Conn)(nil)
 
 // Read is Read of transport.Conn.
 func (c *Conn) Read() ([]byte, error) {
@@ -65,18 +68,31 @@ func (c *Conn) Read() ([]byte, error) {
 		case p.silent:
 			c.in.changed.Wait()
 		case c.in.count > 0:
-			if m := c.in.pop(); !m.tooLarge {
+			m := c.in.pop()
+			if !m.tooLarge && len(m.data) <= c.limit {
 				c.current = m
 				return m.data, nil
 			}
+			m.release()
 			c.err = transport.ErrTooLarge
-			c.end(transport.Reason{Code: transport.TooLarge, Text: fmt.Sprintf("the limit is %d bytes", p.options.FrameLimit)})
+			c.end(transport.Reason{Code: transport.TooLarge, Text: fmt.Sprintf("the limit is %d bytes", c.limit)})
 		case c.in.end != nil:
 			c.err = c.in.end
 		default:
 			c.in.changed.Wait()
 		}
 	}
+}
+
+// SetFrameLimit is that of transport.FrameLimitSetter.
+func (c *Conn) SetFrameLimit(bytes int) {
+	p := c.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if bytes <= 0 || bytes > p.options.FrameLimit {
+		bytes = p.options.FrameLimit
+	}
+	c.limit = bytes
 }
 
 // Write is Write of transport.Conn. It copies the messages, and blocks while the

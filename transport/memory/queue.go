@@ -60,7 +60,7 @@ func (q *queue) drop() {
 type message struct {
 	next     *message
 	data     []byte
-	tooLarge bool // over the limit, and therefore without data
+	tooLarge bool // over any limit that its reader can have, and therefore without data
 }
 
 // The buffers come in powers of two, so that none is more than twice as large as

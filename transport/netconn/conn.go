@@ -48,20 +48,38 @@ type conn struct {
 	closeErr        error
 }
 
+var _ transport.FrameLimitSetter = (*conn)(nil)
+
 func newConn(c net.Conn, options Options) *conn {
 	conn := &conn{net: c, raw: c, options: options}
 	conn.freed.L = &conn.mu
 	conn.input.expired = true
+	conn.input.limit = options.FrameLimit
+	conn.input.controls = transport.NewTokenBucket(options.ControlFrames)
 	switch c := c.(type) {
 	case *tls.Conn:
 		conn.raw = c.NetConn()
 	case *net.TCPConn, *net.UnixConn:
 		conn.vectored = true
 	}
-	if sized, ok := conn.raw.(interface{ SetWriteBuffer(bytes int) error }); ok && options.SendBuffer > 0 {
-		_ = sized.SetWriteBuffer(options.SendBuffer) // a socket that has died meanwhile is for Read to tell
-	}
+	setSendBuffer(c, options.SendBuffer)
 	return conn
+}
+
+// setSendBuffer bounds what the system holds for the peer, where c or what is
+// beneath it lets it.
+func setSendBuffer(c net.Conn, bytes int) {
+	for bytes > 0 {
+		if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
+			_ = sized.SetWriteBuffer(bytes) // a socket that has died meanwhile is for Read to tell
+			return
+		}
+		above, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return
+		}
+		c = above.NetConn()
+	}
 }
 
 // lostError is err as the error of a connection that was lost. It never matches
@@ -166,16 +184,26 @@ func (c *conn) linger() {
 	if half, ok := c.net.(halfCloser); ok {
 		_ = half.CloseWrite()
 	}
-	if c.net.SetReadDeadline(time.Now().Add(closeWait)) != nil {
+	by := time.Now().Add(closeWait)
+	if c.net.SetReadDeadline(by) != nil {
 		return
 	}
 	waste := buffers.Get().(*buffer)
 	defer buffers.Put(waste)
-	for {
-		if _, err := c.net.Read(waste[:]); err != nil {
+	for left := maxLinger; left > 0; {
+		n, err := c.net.Read(waste[:])
+		if err != nil {
 			return
 		}
+		left -= n
 	}
+	time.Sleep(time.Until(by))
 }
+
+// maxLinger is how many bytes are discarded of what a peer sends though the
+// connection is closing: more than is on its way in the buffers of two systems.
+// A peer that sends more than that is held up for the rest of the time, in which
+// it can read that the connection is closed.
+const maxLinger = 4 << 20
 
 type halfCloser interface{ CloseWrite() error }

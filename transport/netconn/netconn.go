@@ -30,9 +30,12 @@
 // a message that crosses a slow link, in either direction. Over TLS the first
 // sign of life is a whole record.
 //
-// A flood of probes costs their reading and little more, since one answer is for
-// all that came while the one before it was being written. Nothing here limits
-// how much a peer sends.
+// # Limits
+//
+// A unit that has begun to arrive must be complete within MessageTimeout, or the
+// connection ends with transport.Slow, and a peer that sends more probes, or
+// answers to none, than ControlFrames allows ends it with transport.RateLimited.
+// Nothing here limits how many messages a peer sends: that is for the server.
 //
 // # Closing
 //
@@ -52,8 +55,6 @@ import (
 
 // Defaults of Options.
 const (
-	// DefaultMessageTimeout is how long a message may take to arrive.
-	DefaultMessageTimeout = 30 * time.Second
 	// DefaultHandshakeTimeout is how long a TLS handshake may take.
 	DefaultHandshakeTimeout = 10 * time.Second
 	// DefaultSendBuffer is the system's send buffer, in bytes.
@@ -79,11 +80,18 @@ type Options struct {
 	// is not positive, it is transport.DefaultGiveUp.
 	GiveUp time.Duration
 
-	// MessageTimeout is how long a message may take to arrive, from its first
-	// byte to its last while a Read is in progress. A peer that takes longer
-	// has broken the protocol. Zero means DefaultMessageTimeout; negative means
-	// as long as it likes.
+	// MessageTimeout is how long a message, or another unit, may take to arrive,
+	// from its first byte to its last while a Read is in progress. A peer that
+	// takes longer is told transport.Slow, and Read fails with
+	// transport.ErrSlow. Zero means transport.DefaultMessageTimeout; negative
+	// means as long as it likes.
 	MessageTimeout time.Duration
+
+	// ControlFrames is how many probes, and answers to no probe, a peer may send
+	// a second; it may send twice as many at once. One that sends more is told
+	// transport.RateLimited, and Read fails with transport.ErrFlood. Zero means
+	// what transport.ControlRate says; negative means as many as it likes.
+	ControlFrames int
 
 	// HandshakeTimeout bounds the TLS handshake of a connection that Serve has
 	// accepted. Where it is not positive, it is DefaultHandshakeTimeout. Dialer
@@ -91,8 +99,9 @@ type Options struct {
 	HandshakeTimeout time.Duration
 
 	// SendBuffer is how many bytes the system may hold for a peer that does not
-	// read, roughly, on a net.Conn that has SetWriteBuffer; there is no other
-	// bound on that memory. Zero means DefaultSendBuffer; negative means
+	// read, roughly, on a net.Conn that has SetWriteBuffer, as those of TCP and
+	// Unix sockets, or that is something above such a one and has NetConn, as
+	// those of TLS; there is no other bound on that memory. Zero means DefaultSendBuffer; negative means
 	// whatever the system does by itself, which can be several MiB.
 	SendBuffer int
 }
@@ -108,8 +117,9 @@ func (o Options) withDefaults(server transport.Server) Options {
 		o.GiveUp = transport.DefaultGiveUp
 	}
 	if o.MessageTimeout == 0 {
-		o.MessageTimeout = DefaultMessageTimeout
+		o.MessageTimeout = transport.DefaultMessageTimeout
 	}
+	o.ControlFrames = transport.ControlRate(o.ControlFrames, o.ProbeAfter)
 	if o.HandshakeTimeout <= 0 {
 		o.HandshakeTimeout = DefaultHandshakeTimeout
 	}

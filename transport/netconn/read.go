@@ -29,7 +29,8 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 // input is what was read from the net.Conn and has not been returned yet, and
 // the watch over the peer's silence.
 type input struct {
-	err error // what Read ended with
+	err   error // what Read ended with
+	limit int   // to the size of a message
 
 	idle       [idleBufferSize]byte
 	large      *buffer // in place of idle where that was too small
@@ -38,6 +39,9 @@ type input struct {
 	heard  time.Time // the last sign of life, or when somebody began to listen for one
 	probed bool      // the peer was probed since
 	begun  time.Time // when the unit began that is not complete yet; zero if there is none
+
+	controls transport.TokenBucket // for the peer's probes, and answers to none
+	probing  bool                  // a probe was sent, and its answer has not come
 
 	armed   time.Time // the net.Conn's read deadline
 	expired bool      // it has passed, or is not known
@@ -95,11 +99,23 @@ func (c *conn) Read() ([]byte, error) {
 	c.input.err = err
 	switch {
 	case errors.Is(err, transport.ErrTooLarge):
-		_ = c.tell(transport.Reason{Code: transport.TooLarge, Text: fmt.Sprintf("the limit is %d bytes", c.options.FrameLimit)})
+		_ = c.tell(transport.Reason{Code: transport.TooLarge, Text: fmt.Sprintf("the limit is %d bytes", c.input.limit)})
+	case errors.Is(err, transport.ErrSlow):
+		_ = c.tell(transport.Reason{Code: transport.Slow, Text: "a message took too long to arrive"})
+	case errors.Is(err, transport.ErrFlood):
+		_ = c.tell(transport.Reason{Code: transport.RateLimited, Text: "too many probes, or answers to none"})
 	case errors.Is(err, transport.ErrProtocol):
 		_ = c.tell(transport.Reason{Code: transport.ProtocolError, Text: err.Error()})
 	}
 	return nil, err
+}
+
+// SetFrameLimit is that of transport.FrameLimitSetter.
+func (c *conn) SetFrameLimit(bytes int) {
+	if bytes <= 0 || bytes > c.options.FrameLimit {
+		bytes = c.options.FrameLimit
+	}
+	c.input.limit = bytes
 }
 
 // readMessage reads units up to the next message, which it returns, and deals
@@ -112,7 +128,7 @@ func (c *conn) readMessage() ([]byte, error) {
 			return nil, err
 		}
 		kind := in.buffered()[0]
-		length, err := checkHeader(in.buffered(), c.options.FrameLimit)
+		length, err := checkHeader(in.buffered(), in.limit)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +144,15 @@ func (c *conn) readMessage() ([]byte, error) {
 		case kindMessage:
 			return content, nil
 		case kindProbe:
+			if !in.controls.Take(time.Now()) {
+				return nil, transport.ErrFlood
+			}
 			c.owe(kindAnswer)
+		case kindAnswer:
+			if !in.probing && !in.controls.Take(time.Now()) {
+				return nil, transport.ErrFlood
+			}
+			in.probing = false
 		case kindClose:
 			reason, err := parseClose(content)
 			if err != nil {
@@ -217,13 +241,13 @@ func (c *conn) receive(p []byte, within bool) (int, error) {
 		in.expired = true
 		switch now = time.Now(); {
 		case !late.IsZero() && !now.Before(late):
-			return 0, fmt.Errorf("%w: a message was not complete after %v", transport.ErrProtocol, c.options.MessageTimeout)
+			return 0, transport.ErrSlow
 		case silent.IsZero() || now.Before(silent):
 		case in.probed:
 			c.markLost()
 			return 0, transport.ErrSilent
 		default:
-			in.probed = true
+			in.probed, in.probing = true, true
 			c.owe(kindProbe)
 			return 0, nil
 		}

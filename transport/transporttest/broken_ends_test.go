@@ -162,4 +162,53 @@ var endFlaws = []flaw{
 			return message, err
 		}
 	}},
+	{name: "does not narrow its limit", found: "NarrowedLimit", says: "narrows the limit", end: func(b *broken) {
+		b.setLimit = func(int) {}
+	}},
+	{name: "is one byte generous", found: "NarrowedLimit", says: "narrows the limit", end: func(b *broken) {
+		b.setLimit = func(bytes int) { b.Conn.SetFrameLimit(bytes + 1) }
+	}},
+	{name: "never widens its limit", found: "NarrowedLimit", says: "widens the limit again", end: func(b *broken) {
+		b.n = b.room.settings.FrameLimit
+		b.setLimit = func(bytes int) {
+			b.n = min(b.n, bytes)
+			b.Conn.SetFrameLimit(b.n)
+		}
+	}},
+	{name: "takes zero for nothing", found: "NarrowedLimit", says: "zero is the limit", end: func(b *broken) {
+		b.setLimit = func(bytes int) { b.Conn.SetFrameLimit(max(bytes, narrow/2)) }
+	}},
+	{name: "takes a negative limit for the smallest", found: "NarrowedLimit", says: "a negative number", end: func(b *broken) {
+		b.setLimit = func(bytes int) {
+			if bytes < 0 {
+				bytes = narrow / 2
+			}
+			b.Conn.SetFrameLimit(bytes)
+		}
+	}},
+	{name: "exceeds the limit that it was made with", found: "NarrowedLimit", says: "is never exceeded",
+		change: func(o *memory.Options) { o.FrameLimit = 1 << 30 },
+		end: func(b *broken) {
+			b.setLimit = func(bytes int) {
+				if bytes <= 0 {
+					bytes = b.room.settings.FrameLimit
+				}
+				b.Conn.SetFrameLimit(bytes)
+			}
+		}},
+	{name: "narrows its limit one message late", found: "NarrowedLimitOfWhatHasArrived", says: "after the limit was widened: a message is held", end: func(b *broken) {
+		b.setLimit = func(bytes int) { b.n = bytes }
+		b.read = func() ([]byte, error) {
+			message, err := b.Conn.Read()
+			b.Conn.SetFrameLimit(b.n)
+			return message, err
+		}
+	}},
+	{name: "holds what has arrived against the limit of then", found: "NarrowedLimitOfWhatHasArrived", says: "after the limit was narrowed: a message is held", end: func(b *broken) {
+		b.setLimit = func(bytes int) {
+			if b.n++; b.n < 3 {
+				b.Conn.SetFrameLimit(bytes)
+			}
+		}
+	}},
 }

@@ -14,9 +14,10 @@ type broken struct {
 	peer *broken
 	room *room
 
-	read  func() ([]byte, error)
-	write func(messages ...[]byte) error
-	close func(reason transport.Reason) error
+	read     func() ([]byte, error)
+	write    func(messages ...[]byte) error
+	close    func(reason transport.Reason) error
+	setLimit func(bytes int)
 
 	// State that the replaced methods use as they like, under the room's lock.
 	n        int
@@ -55,6 +56,14 @@ func (b *broken) Close(reason transport.Reason) error {
 		return b.Conn.Close(reason)
 	}
 	return b.close(reason)
+}
+
+func (b *broken) SetFrameLimit(bytes int) {
+	if b.setLimit == nil {
+		b.Conn.SetFrameLimit(bytes)
+		return
+	}
+	b.setLimit(bytes)
 }
 
 func memoryOptions(s Settings) memory.Options {

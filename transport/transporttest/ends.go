@@ -15,6 +15,8 @@ var endCases = []testCase{
 	{"LossUnblocks", testLossUnblocks},
 	{"TooLarge", testTooLarge},
 	{"FarTooLarge", testFarTooLarge},
+	{"NarrowedLimit", testNarrowedLimit},
+	{"NarrowedLimitOfWhatHasArrived", testNarrowedLimitOfWhatHasArrived},
 }
 
 func testAfterClose(h *harness) {
@@ -164,5 +166,89 @@ func testFarTooLarge(h *harness) {
 		one.close(goodbye)
 		writing.wait("Close unblocks a Write in progress")
 		other.close(goodbye)
+	})
+}
+
+// setFrameLimit uses the optional power, where the end has it.
+func (e *end) setFrameLimit(bytes int) {
+	e.link.h.Helper()
+	setter, ok := e.Conn.(transport.FrameLimitSetter)
+	if !ok {
+		e.link.h.Skip("the Conn is no transport.FrameLimitSetter")
+	}
+	setter.SetFrameLimit(bytes)
+}
+
+// narrow is a limit below the ordinary one.
+const narrow = 1000
+
+// testNarrowedLimit narrows the limit and widens it again, and refuses a message
+// under each of the limits that there can be.
+func testNarrowedLimit(h *harness) {
+	for _, c := range []struct {
+		set    []int // before a message of exactly the limit, one after the other
+		limit  int
+		reason string
+	}{
+		{[]int{narrow}, narrow, "SetFrameLimit narrows the limit for the messages that follow"},
+		{[]int{narrow, 2 * narrow}, 2 * narrow, "SetFrameLimit widens the limit again as well"},
+		{[]int{narrow, 0}, ordinary.FrameLimit, "zero is the limit that the Conn was made with"},
+		{[]int{narrow, -1}, ordinary.FrameLimit, "a negative number is the limit that the Conn was made with"},
+		{[]int{2 * ordinary.FrameLimit}, ordinary.FrameLimit, "the limit that the Conn was made with is never exceeded"},
+	} {
+		h.eachWay(ordinary, func(_ *link, one, other *end) {
+			for i, bytes := range c.set {
+				other.setFrameLimit(bytes)
+				one.write(pattern(i, 100))
+				other.expect(pattern(i, 100), whole)
+			}
+			reading := one.startRead()
+			writing := one.startWrite(pattern(10, c.limit), pattern(11, c.limit+1))
+			large := other.startRead()
+			large.wait("Read returns the next whole message, and the peer has written one")
+			if large.err != nil || string(large.data) != string(pattern(10, c.limit)) {
+				h.Fatalf("%s returned %s and the error %v for a message of exactly the limit, after SetFrameLimit of %v: %s", large.what, describe(large.data), large.err, c.set, c.reason)
+			}
+			refused := other.startRead()
+			refused.wait(refusal)
+			if !errors.Is(refused.err, transport.ErrTooLarge) {
+				h.Fatalf("%s returned the error %v for a message over the limit, after SetFrameLimit of %v: %s", refused.what, refused.err, c.set, c.reason)
+			}
+			reading.wait(refusal)
+			one.checkToldTooLarge(reading.err)
+			other.setFrameLimit(0) // changes nothing any more
+			other.checkTooLarge(other.readError("later calls return an error again"))
+			one.close(goodbye)
+			writing.wait("Close unblocks a Write in progress")
+			other.close(goodbye)
+		})
+	}
+}
+
+// In testNarrowedLimitOfWhatHasArrived the limit changes while messages are there
+// that nobody has read yet.
+func testNarrowedLimitOfWhatHasArrived(h *harness) {
+	const promise = "a message is held against the limit that was set before the Read that it is for, not against an earlier one"
+	h.eachWay(ordinary, func(_ *link, one, other *end) {
+		other.setFrameLimit(narrow)
+		writing := one.startWrite(pattern(1, narrow), pattern(2, narrow+1), pattern(3, narrow+1))
+		h.settle()
+		other.expect(pattern(1, narrow), whole)
+		other.setFrameLimit(0)
+		widened := other.startRead()
+		widened.wait(promise)
+		if widened.err != nil {
+			h.Fatalf("%s returned the error %v after the limit was widened: %s", widened.what, widened.err, promise)
+		}
+		other.setFrameLimit(narrow)
+		narrowed := other.startRead()
+		narrowed.wait(promise)
+		if !errors.Is(narrowed.err, transport.ErrTooLarge) {
+			h.Fatalf("%s returned the error %v after the limit was narrowed: %s", narrowed.what, narrowed.err, promise)
+		}
+		one.close(goodbye)
+		writing.wait("Close unblocks a Write in progress")
+		other.close(goodbye)
+		other.setFrameLimit(narrow)
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/memory"
 )
 
@@ -82,7 +83,7 @@ func TestEveryCaseHasTeeth(t *testing.T) {
 func TestNothingToFind(t *testing.T) {
 	for _, c := range cases {
 		report := runFlawed(t, c, flaw{end: func(b *broken) {
-			b.read, b.write, b.close = b.Conn.Read, b.Conn.Write, b.Conn.Close
+			b.read, b.write, b.close, b.setLimit = b.Conn.Read, b.Conn.Write, b.Conn.Close, b.Conn.SetFrameLimit
 		}})
 		require.Empty(t, report.text(), c.name)
 		require.False(t, report.skipped, c.name)
@@ -92,8 +93,11 @@ func TestNothingToFind(t *testing.T) {
 	})
 }
 
-// TestWithoutMeans checks that a pair that can be neither cut nor silenced is
-// held against the rest.
+// bare is a Conn without any optional power.
+type bare struct{ transport.Conn }
+
+// TestWithoutMeans checks that a pair that can be neither cut nor silenced, and
+// whose ends have no optional power, is held against the rest.
 func TestWithoutMeans(t *testing.T) {
 	skipped := 0
 	for _, c := range cases {
@@ -101,7 +105,7 @@ func TestWithoutMeans(t *testing.T) {
 			report := record(func(t testing.TB) {
 				runCase(t, bubbleTime, c, func(_ testing.TB, s Settings) Pair {
 					a, b := memory.Pipe(memoryOptions(s))
-					return Pair{A: a, B: b}
+					return Pair{A: bare{a}, B: bare{b}}
 				})
 			})
 			require.Empty(t, report.text(), c.name)
@@ -110,5 +114,5 @@ func TestWithoutMeans(t *testing.T) {
 			}
 		})
 	}
-	require.Equal(t, 6, skipped)
+	require.Equal(t, 8, skipped)
 }

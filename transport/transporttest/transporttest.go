@@ -56,6 +56,9 @@ type Pair struct {
 // The suite expects that a connection takes up to 32 messages of together up to
 // 32 KiB before the peer reads, as every buffered transport does.
 //
+// What a Conn need not be able to do, such as what transport.FrameLimitSetter
+// promises, is tested where it can.
+//
 // No case hangs for ever: what takes too long fails with a sentence that says
 // which promise is broken.
 func TestConn(t *testing.T, makePair func(t testing.TB, settings Settings) Pair) {

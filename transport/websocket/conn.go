@@ -20,11 +20,14 @@ type conn struct {
 	ws     *gorilla.Conn
 	socket *socket
 	masked bool
-	limit  int
+	limit  int // of a message
+	most   int // the limit that the conn was made with
 
 	// reading holds one element. Who has received it may read from ws. It is a
-	// channel because it is held while that blocks.
+	// channel because it is held while that blocks. It covers what follows.
 	reading    chan struct{}
+	controls   transport.TokenBucket // for the peer's control frames
+	probing    bool                  // a ping was sent, and its pong has not come
 	readErr    error
 	message    readBuffer
 	peerClosed bool // the peer's close frame has arrived
@@ -33,52 +36,102 @@ type conn struct {
 	closeErr error         // set before that
 }
 
+var _ transport.FrameLimitSetter = (*conn)(nil)
+
 // settings are what both sides take in their options, with the defaults filled in.
 type settings struct {
 	frameLimit         int
 	probeAfter, giveUp time.Duration
+	messageTimeout     time.Duration
+	controlFrames      int
 }
 
-func newSettings(frameLimit int, probeAfter, giveUp time.Duration) settings {
-	if frameLimit <= 0 {
-		frameLimit = transport.DefaultFrameLimit // the library takes zero for no limit
+func (s settings) withDefaults() settings {
+	if s.frameLimit <= 0 {
+		s.frameLimit = transport.DefaultFrameLimit // the library takes zero for no limit
 	}
-	if probeAfter == 0 {
-		probeAfter = transport.DefaultProbeAfter
+	if s.probeAfter == 0 {
+		s.probeAfter = transport.DefaultProbeAfter
 	}
-	if giveUp <= 0 {
-		giveUp = transport.DefaultGiveUp
+	if s.giveUp <= 0 {
+		s.giveUp = transport.DefaultGiveUp
 	}
-	return settings{frameLimit, probeAfter, giveUp}
+	if s.messageTimeout == 0 {
+		s.messageTimeout = transport.DefaultMessageTimeout
+	}
+	s.controlFrames = transport.ControlRate(s.controlFrames, s.probeAfter)
+	return s
 }
 
 // newConn takes over what the handshake has led to.
 func newConn(ws *gorilla.Conn, s *socket, masked bool, settings settings) *conn {
 	c := &conn{
-		ws:      ws,
-		socket:  s,
-		masked:  masked,
-		limit:   settings.frameLimit,
-		reading: make(chan struct{}, 1),
-		closed:  make(chan struct{}),
+		ws:       ws,
+		socket:   s,
+		masked:   masked,
+		most:     settings.frameLimit,
+		reading:  make(chan struct{}, 1),
+		controls: transport.NewTokenBucket(settings.controlFrames),
+		closed:   make(chan struct{}),
 	}
+	c.setLimit(settings.frameLimit)
 	c.reading <- struct{}{}
-	ws.SetReadLimit(int64(settings.frameLimit))
 	ws.SetPingHandler(func(data string) error {
+		if err := c.countControl(); err != nil {
+			return err
+		}
 		// That an answer cannot be written is for Write to tell. What the peer
 		// has sent can still be read.
 		ws.WriteControl(gorilla.PongMessage, []byte(data), time.Now().Add(pongWait))
 		return nil
+	})
+	ws.SetPongHandler(func(string) error {
+		if c.probing { // it was asked for
+			c.probing = false
+			c.socket.arrival.control()
+			return nil
+		}
+		return c.countControl()
 	})
 	echo := ws.CloseHandler()
 	ws.SetCloseHandler(func(code int, text string) error {
 		c.peerClosed = true
 		return echo(code, text)
 	})
-	s.establish(settings.probeAfter, settings.giveUp, func(by time.Time) {
+	s.establish(settings, func(by time.Time) {
+		c.probing = true
 		ws.WriteControl(gorilla.PingMessage, nil, by)
 	})
 	return c
+}
+
+// countControl is called for each ping, and for each pong that nobody has asked
+// for.
+func (c *conn) countControl() error {
+	c.socket.arrival.control()
+	if !c.controls.Take(time.Now()) {
+		return transport.ErrFlood
+	}
+	return nil
+}
+
+// SetFrameLimit is that of transport.FrameLimitSetter.
+func (c *conn) SetFrameLimit(bytes int) {
+	if bytes <= 0 || bytes > c.most {
+		bytes = c.most
+	}
+	select {
+	case <-c.reading:
+		c.setLimit(bytes)
+		c.reading <- struct{}{}
+	case <-c.socket.closing:
+	}
+}
+
+func (c *conn) setLimit(bytes int) {
+	c.limit = bytes
+	c.ws.SetReadLimit(int64(bytes))
+	c.socket.arrival.setLimit(bytes)
 }
 
 func (c *conn) Read() ([]byte, error) {
@@ -105,8 +158,10 @@ func (c *conn) Read() ([]byte, error) {
 // read reads the next message. It must not be called again after an error: the
 // library panics in the end.
 func (c *conn) read() error {
+	c.socket.arrival.next()
 	kind, r, err := c.ws.NextReader()
 	if err == nil {
+		c.socket.arrival.inside = true
 		err = c.message.fill(r, c.limit)
 	}
 	if err != nil {
@@ -129,6 +184,12 @@ func (c *conn) readFailed(err error) error {
 		// The library has said so, except to a peer whose length was absurd.
 		c.sendClose(gorilla.CloseMessageTooBig, "")
 		return transport.ErrTooLarge
+	case errors.Is(err, transport.ErrSlow):
+		c.sendClose(int(transport.Slow), "a message took too long to arrive")
+		return transport.ErrSlow
+	case errors.Is(err, transport.ErrFlood):
+		c.sendClose(int(transport.RateLimited), "too many pings or pongs")
+		return transport.ErrFlood
 	case c.socket.readErr == transport.ErrSilent:
 		return transport.ErrSilent
 	case c.socket.readErr == io.EOF:

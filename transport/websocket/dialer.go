@@ -53,6 +53,11 @@ type Dialer struct {
 	// GiveUp is how long a server that was sent a ping has to send anything.
 	// Zero is transport.DefaultGiveUp.
 	GiveUp time.Duration
+
+	// MessageTimeout and ControlFrames bound how long the server may take for a
+	// message, and how many pings it may send; see Options.
+	MessageTimeout time.Duration
+	ControlFrames  int
 }
 
 var _ transport.Dialer = Dialer{}
@@ -156,7 +161,13 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		}
 		return nil, err
 	}
-	return newConn(ws, s, true, newSettings(d.FrameLimit, d.ProbeAfter, d.GiveUp)), nil
+	return newConn(ws, s, true, settings{
+		frameLimit:     d.FrameLimit,
+		probeAfter:     d.ProbeAfter,
+		giveUp:         d.GiveUp,
+		messageTimeout: d.MessageTimeout,
+		controlFrames:  d.ControlFrames,
+	}.withDefaults()), nil
 }
 
 // connect makes the connection that WebSocket is spoken on.

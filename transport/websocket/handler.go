@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -13,9 +14,14 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// DefaultHandshakeTimeout is how long the answer to a handshake may take to be
-// written.
-const DefaultHandshakeTimeout = 10 * time.Second
+// Defaults of Options.
+const (
+	// DefaultHandshakeTimeout is how long the answer to a handshake may take to
+	// be written.
+	DefaultHandshakeTimeout = 10 * time.Second
+	// DefaultSendBuffer is the system's send buffer, in bytes.
+	DefaultSendBuffer = 64 << 10
+)
 
 // Options are what a handler may be told. The zero value is good for pages that
 // are served by the same host.
@@ -47,6 +53,29 @@ type Options struct {
 	// is transport.DefaultGiveUp.
 	GiveUp time.Duration
 
+	// MessageTimeout is how long a message may take to arrive, from its first
+	// byte to its last while a Read is in progress, whatever else comes in
+	// between. A peer that takes longer is told transport.Slow, and Read fails
+	// with transport.ErrSlow. It is also told so at once where it sends more
+	// frames that carry nothing than a message has use for. Zero is
+	// transport.DefaultMessageTimeout; negative means as long as it likes.
+	MessageTimeout time.Duration
+
+	// ControlFrames is how many pings, and pongs that were not asked for, a peer
+	// may send a second; it may send twice as many at once. One that sends more
+	// is told transport.RateLimited, and Read fails with transport.ErrFlood.
+	// Zero is what transport.ControlRate says; negative means as many as it
+	// likes.
+	ControlFrames int
+
+	// SendBuffer is how many bytes the system may hold for a peer that does not
+	// read, roughly. There is no other bound on that memory. It is set where the
+	// http.Server's connections have SetWriteBuffer, as those of TCP and Unix
+	// sockets, or are something above such a connection and have NetConn, as
+	// those of TLS. Zero is DefaultSendBuffer; negative means whatever the
+	// system does by itself, which can be several MiB.
+	SendBuffer int
+
 	// HandshakeTimeout bounds the writing of the answer to a handshake. Zero is
 	// DefaultHandshakeTimeout. The reading of the request is over before the
 	// handler runs: what bounds it is http.Server.ReadHeaderTimeout.
@@ -54,10 +83,11 @@ type Options struct {
 }
 
 type handler struct {
-	server   transport.Server
-	origins  originPolicy
-	settings settings
-	upgrader gorilla.Upgrader
+	server     transport.Server
+	origins    originPolicy
+	settings   settings
+	sendBuffer int
+	upgrader   gorilla.Upgrader
 }
 
 // NewHandler returns a handler that makes each WebSocket request a connection
@@ -88,9 +118,16 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 		timeout = DefaultHandshakeTimeout
 	}
 	return &handler{
-		server:   server,
-		origins:  newOriginPolicy(options.Origins),
-		settings: newSettings(transport.FrameLimit(options.FrameLimit, server), options.ProbeAfter, options.GiveUp),
+		server:  server,
+		origins: newOriginPolicy(options.Origins),
+		settings: settings{
+			frameLimit:     transport.FrameLimit(options.FrameLimit, server),
+			probeAfter:     options.ProbeAfter,
+			giveUp:         options.GiveUp,
+			messageTimeout: options.MessageTimeout,
+			controlFrames:  options.ControlFrames,
+		}.withDefaults(),
+		sendBuffer: cmp.Or(options.SendBuffer, DefaultSendBuffer),
 		upgrader: gorilla.Upgrader{
 			HandshakeTimeout: timeout,
 			Subprotocols:     []string{Subprotocol},
@@ -116,6 +153,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the upgrader has answered
 	}
+	setSendBuffer(hijacked.socket.Conn, h.sendBuffer)
 	conn := newConn(ws, hijacked.socket, false, h.settings)
 	// For a server that panics; any other has closed it.
 	defer conn.Close(transport.Reason{Code: gorilla.CloseInternalServerErr})
@@ -173,6 +211,22 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	h.socket = newSocket(c)
 	return h.socket, buffers, nil
+}
+
+// setSendBuffer bounds what the system holds for the peer, where c or what is
+// beneath it lets it.
+func setSendBuffer(c net.Conn, bytes int) {
+	for bytes > 0 {
+		if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
+			sized.SetWriteBuffer(bytes) // a socket that has died meanwhile is for Read to tell
+			return
+		}
+		above, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return
+		}
+		c = above.NetConn()
+	}
 }
 
 // noBuffers keeps the framing library from holding a buffer for messages to be

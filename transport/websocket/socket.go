@@ -36,8 +36,11 @@ type socket struct {
 	probe      func(by time.Time) // sends a ping
 
 	// Of the reading goroutine.
-	readErr error // what the Conn's Read ended with
-	drained int   // bytes read since Close began
+	arrival
+	readErr error     // what the Conn's Read ended with
+	readBy  time.Time // the Conn's read deadline
+	stale   bool      // it has passed, or is not known
+	drained int       // bytes read since Close began
 
 	// writing holds one element. Who has received it may write to the Conn. It
 	// is a channel because it is held while the Conn blocks.
@@ -79,8 +82,10 @@ func newSocket(c net.Conn) *socket {
 }
 
 // establish ends the handshake. Until it returns nobody else uses the socket.
-func (s *socket) establish(probeAfter, giveUp time.Duration, probe func(by time.Time)) {
-	s.probeAfter, s.giveUp, s.probe = probeAfter, giveUp, probe
+func (s *socket) establish(settings settings, probe func(by time.Time)) {
+	s.probeAfter, s.giveUp, s.probe = settings.probeAfter, settings.giveUp, probe
+	s.arrival.timeout = settings.messageTimeout
+	s.stale = true // whatever the handshake has left behind
 	s.established = true
 }
 
@@ -93,19 +98,25 @@ func (s *socket) isClosing() bool {
 	}
 }
 
-// Read reads from the connection, and probes the peer when it is silent. Once
-// Close has begun it goes on, with the deadline of Close.
+// Read reads from the connection, and probes the peer when it is silent. It
+// fails where a message that has begun is not complete in time. Once Close has
+// begun it goes on, with the deadline of Close.
 func (s *socket) Read(p []byte) (int, error) {
 	if !s.established {
 		return s.Conn.Read(p)
 	}
 	probed := false
-	by := time.Now().Add(s.probeAfter)
+	now := time.Now()
+	silent, late := now.Add(s.probeAfter), s.arrival.deadline(now)
 	for {
-		if !s.setReadDeadline(by) {
+		if !s.setReadDeadline(silent, late) {
 			return s.drain(p)
 		}
+		if s.arrival.excessive() {
+			return 0, transport.ErrSlow
+		}
 		n, err := s.Conn.Read(p)
+		s.arrival.size += n
 		switch {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			s.readErr = err
@@ -114,28 +125,44 @@ func (s *socket) Read(p []byte) (int, error) {
 			return n, nil
 		case s.isClosing():
 			continue // whether it was its own deadline or the one for closing
+		}
+		// The deadline may be one from before, which was left to pass because
+		// moving it costs more than looking at the time.
+		s.stale = true
+		now = time.Now()
+		switch {
+		case !late.IsZero() && !now.Before(late):
+			return 0, transport.ErrSlow // and the peer is there to be told
+		case s.probeAfter <= 0 || now.Before(silent):
+			continue
 		case probed:
 			s.readErr = transport.ErrSilent
 			return 0, s.readErr
 		}
 		probed = true
-		now := time.Now()
-		by = now.Add(s.giveUp)
+		silent = now.Add(s.giveUp)
 		// Whatever the writing does, there must be time left to read in.
 		s.probe(now.Add(s.giveUp / 2))
 	}
 }
 
-// setReadDeadline reports false once Close has begun, whose own deadline it
-// would move.
-func (s *socket) setReadDeadline(by time.Time) bool {
+// setReadDeadline sees to it that reading ends at latest at the earlier of the
+// two: when the peer has been silent for too long, where it is probed, and when
+// its message is late, zero where there is none. It reports false once Close has
+// begun, whose own deadline it would move.
+func (s *socket) setReadDeadline(silent, late time.Time) bool {
+	by := late
+	if s.probeAfter > 0 && (late.IsZero() || silent.Before(late)) {
+		by = silent
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosing() {
 		return false
 	}
-	if s.probeAfter > 0 {
+	if s.stale || !by.IsZero() && (s.readBy.IsZero() || s.readBy.After(by)) {
 		s.Conn.SetReadDeadline(by)
+		s.readBy, s.stale = by, false
 	}
 	return true
 }

@@ -1,0 +1,65 @@
+package transport
+
+import "time"
+
+// DefaultControlRate is how many control frames a second an adapter takes from
+// its peer where its options do not say otherwise. Up to twice as many may come
+// at once. By the defaults, a peer sends one in ten seconds.
+const DefaultControlRate = 10
+
+// A TokenBucket bounds how often something may happen: so many times a second
+// on average, and up to twice as many times at once. The adapters count with it
+// what costs a peer next to nothing to send and is not a message, such as pings.
+//
+// It takes the time as an argument, and is not safe for concurrent use.
+type TokenBucket struct {
+	interval time.Duration // from one token to the next; zero where nothing is bounded
+	full     time.Time     // when the bucket will have all its tokens again
+}
+
+// NewTokenBucket returns a full bucket. Where perSecond is not positive, nothing
+// is bounded.
+func NewTokenBucket(perSecond int) TokenBucket {
+	if perSecond <= 0 {
+		return TokenBucket{}
+	}
+	return TokenBucket{interval: max(time.Second/time.Duration(perSecond), 1)}
+}
+
+// Take takes one token, and reports false where there is none: it has happened
+// too often.
+func (b *TokenBucket) Take(now time.Time) bool {
+	if b.interval == 0 {
+		return true
+	}
+	full := b.full
+	if full.Before(now) {
+		full = now
+	}
+	full = full.Add(b.interval)
+	if full.Sub(now) > b.capacity() {
+		return false
+	}
+	b.full = full
+	return true
+}
+
+// capacity is how long an empty bucket takes to fill.
+func (b *TokenBucket) capacity() time.Duration {
+	burst := 2 * (time.Second / b.interval)
+	return max(burst, 1) * b.interval
+}
+
+// ControlRate returns how many control frames a second an adapter takes from its
+// peer: asked where it is not zero, else [DefaultControlRate], or twice as many
+// as a peer sends that probes after silences of probeAfter, as this end does,
+// where that is more. Negative means any number.
+func ControlRate(asked int, probeAfter time.Duration) int {
+	if asked != 0 {
+		return asked
+	}
+	if probeAfter <= 0 {
+		return DefaultControlRate
+	}
+	return max(DefaultControlRate, int(2*time.Second/probeAfter))
+}

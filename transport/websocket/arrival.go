@@ -1,0 +1,67 @@
+package websocket
+
+import (
+	"math"
+	"time"
+)
+
+// arrival is the watch over the message that is on its way, by what is asked of
+// the net.Conn: it costs nothing where a message comes whole. A peer could else
+// hold a connection, and what its message takes up, for as long as it likes: with
+// a byte now and then, which is a sign of life, or with frames that carry
+// nothing, which no limit to the size of a message ends.
+//
+// It belongs to the reading goroutine.
+type arrival struct {
+	timeout time.Duration // none where not positive
+	limit   int           // of size
+
+	inside bool      // a message is being read: the header of its first frame is there
+	size   int       // how many bytes were read since the last message or control frame ended
+	begun  time.Time // when the reading had to wait for the rest of this one; zero before
+}
+
+// framingSlack is how many bytes beside a message may come before it ends:
+// what is read ahead of and behind it, and control frames.
+const framingSlack = 64 << 10
+
+// setLimit takes the limit to the size of messages. In frames of one byte each a
+// message takes up seven times its size. What is larger by far does not end.
+func (a *arrival) setLimit(frameLimit int) {
+	a.limit = math.MaxInt
+	if frameLimit < (math.MaxInt-framingSlack)/7 {
+		a.limit = 7*frameLimit + framingSlack
+	}
+}
+
+// next is called before a message is read.
+func (a *arrival) next() {
+	a.inside, a.begun, a.size = false, time.Time{}, 0
+}
+
+// control is called for each control frame. Between messages it ends what had
+// begun; within one it changes nothing.
+func (a *arrival) control() {
+	if !a.inside {
+		a.next()
+	}
+}
+
+// deadline returns when what is arriving has to be complete, zero where nothing
+// is. It is called as more is about to be read. The part of a header that came
+// along with the end of the frame before it is not known here; if that is all,
+// the time runs from the next byte on.
+func (a *arrival) deadline(now time.Time) time.Time {
+	switch {
+	case a.timeout <= 0, !a.inside && a.size == 0:
+		return time.Time{}
+	case a.begun.IsZero():
+		a.begun = now
+	}
+	return a.begun.Add(a.timeout)
+}
+
+// excessive reports whether more has come than any message takes up.
+func (a *arrival) excessive() bool {
+	return a.timeout > 0 && a.inside && a.size > a.limit
+}
