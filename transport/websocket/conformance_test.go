@@ -28,12 +28,14 @@ func TestConformanceInMemoryTLS(t *testing.T) {
 }
 
 func TestConformanceLoopback(t *testing.T) {
+	t.Parallel()
 	transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
 		return pairOnLoopback(t, false, s)
 	})
 }
 
 func TestConformanceLoopbackTLS(t *testing.T) {
+	t.Parallel()
 	transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
 		return pairOnLoopback(t, true, s)
 	})
