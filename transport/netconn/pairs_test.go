@@ -137,6 +137,12 @@ type proxy struct {
 	ends     chan [2]net.Conn
 }
 
+// buffered is a socket of which the system's buffers can be set, in bytes.
+type buffered interface {
+	SetReadBuffer(int) error
+	SetWriteBuffer(int) error
+}
+
 func startProxy(t testing.TB, listener net.Listener, to net.Addr) *proxy {
 	p := &proxy{listener: listener, ends: make(chan [2]net.Conn, 1)}
 	p.running.Go(func() {
@@ -151,6 +157,11 @@ func startProxy(t testing.TB, listener net.Listener, to net.Addr) *proxy {
 			return
 		}
 		p.ends <- [2]net.Conn{near, far}
+		for _, c := range []net.Conn{near, far} {
+			// By default it takes megabytes until a Write is stuck.
+			_ = c.(buffered).SetReadBuffer(64 << 10)
+			_ = c.(buffered).SetWriteBuffer(64 << 10)
+		}
 		p.running.Go(func() { p.pass(near, far) })
 		p.running.Go(func() { p.pass(far, near) })
 	})

@@ -92,6 +92,9 @@ func pairOnLoopback(t testing.TB, secure bool, s transporttest.Settings) transpo
 				return nil, err
 			}
 			raw = &socket{TCPConn: c.(*net.TCPConn)}
+			// By default it takes megabytes until a Write is stuck.
+			_ = raw.SetReadBuffer(64 << 10)
+			_ = raw.SetWriteBuffer(64 << 10)
 			return raw, nil
 		},
 		FrameLimit: s.FrameLimit,
