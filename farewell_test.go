@@ -23,7 +23,7 @@ func breathe(n int) {
 // what was sent to it before.
 func TestTheEndIsToldToOneWhoSends(t *testing.T) {
 	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		for range 20 {
+		for range *rounds {
 			alice := s.user()
 			master := alice.create("abc123", "alice")
 			slave := s.user().join("abc123", "user_one")
@@ -77,7 +77,7 @@ func TestLeavingIsHeardWhileTheMasterSends(t *testing.T) {
 				}
 			}
 		}()
-		for range 20 {
+		for range *rounds {
 			one := s.user()
 			slave := one.join("abc123", "user_one")
 			nextPresence(t, master, "user_one", lectern.Online)

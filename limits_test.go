@@ -82,7 +82,7 @@ func TestConnectionWithAMembershipIsNotIdle(t *testing.T) {
 func TestJoinInTheInstantOfIdle(t *testing.T) {
 	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
 		s.user().create("abc123", "alice")
-		for range 30 {
+		for range *rounds {
 			one := s.user()
 			_, err := one.Status(within(t), "abc123")
 			require.NoError(t, err)
@@ -139,7 +139,7 @@ func TestSlowSlave(t *testing.T) {
 		slow.send(oneJoins)
 		slow.expect(oneJoined)
 		began := time.Now()
-		const count = 300
+		const count = 80
 		// Memory and the sockets' buffers hold some of it, so it has to be a lot.
 		text := strings.Repeat("x", 10_000)
 		for i := range count {

@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	modelRounds = flag.Int("model.rounds", 120, "how many random games TestModel plays")
+	modelRounds = flag.Int("model.rounds", 40, "how many random games TestModel plays")
 	modelSeed   = flag.Uint64("model.seed", 0, "play the one game of this seed")
 )
 

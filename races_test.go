@@ -2,6 +2,7 @@ package lectern_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -11,6 +12,10 @@ import (
 	"github.com/lectern-go/lectern"
 )
 
+// rounds is how many times a test in which several things happen at once has
+// them happen.
+var rounds = flag.Int("rounds", 6, "how many times each race is run in its test")
+
 // Row I3: who joins a channel that is being closed is either told that there is
 // none, or let in and told of its end.
 func TestJoinWhileTheChannelCloses(t *testing.T) {
@@ -19,7 +24,7 @@ func TestJoinWhileTheChannelCloses(t *testing.T) {
 		for range 8 {
 			users = append(users, s.user())
 		}
-		for range 10 {
+		for range *rounds {
 			master := s.user().create("abc123", "alice")
 			var wg sync.WaitGroup
 			for i, u := range users {
@@ -49,7 +54,7 @@ func TestJoinWhileTheChannelCloses(t *testing.T) {
 func TestOneExit(t *testing.T) {
 	everywhere(t, lectern.Policy{SlaveTimeout: -1}, func(t *testing.T, s *stage) {
 		master := s.user().create("abc123", "alice")
-		for i := range 20 {
+		for i := range *rounds {
 			name := fmt.Sprint("user_", i)
 			one := s.user()
 			slave := one.join("abc123", name)

@@ -274,7 +274,7 @@ func TestRule7CreatesInTheSameInstant(t *testing.T) {
 		for i := range users {
 			users[i] = s.user()
 		}
-		for round := range 10 {
+		for round := range *rounds {
 			channel := fmt.Sprint("round ", round)
 			var mu sync.Mutex
 			var masters []*lectern.Master

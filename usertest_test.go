@@ -322,7 +322,7 @@ func TestSendGivenUp(t *testing.T) {
 func TestNextChannelRightAfterTheEnd(t *testing.T) {
 	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
 		one := s.user()
-		for range 20 {
+		for range *rounds {
 			master := s.user().create("abc123", "alice")
 			slave := one.join("abc123", "user_one")
 			require.NoError(t, master.Close())

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -124,157 +125,169 @@ var (
 )
 
 func TestConversation(t *testing.T) {
-	hub := newHub(t)
-	alice := sit(t, hub, asAlice)
-	alice.shows("channel abc123 is open")
-	alice.types("/who")
-	alice.shows("nobody is there")
-	one := sit(t, hub, asOne)
-	one.shows("user_one has joined abc123; its master alice is online")
-	alice.shows("user_one has joined")
-	two := sit(t, hub, asTwo)
-	alice.shows("user two has joined")
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t)
+		alice := sit(t, hub, asAlice)
+		alice.shows("channel abc123 is open")
+		alice.types("/who")
+		alice.shows("nobody is there")
+		one := sit(t, hub, asOne)
+		one.shows("user_one has joined abc123; its master alice is online")
+		alice.shows("user_one has joined")
+		two := sit(t, hub, asTwo)
+		alice.shows("user two has joined")
 
-	alice.types("what is going on?")
-	one.shows("<alice> what is going on?")
-	two.shows("<alice> what is going on?")
-	alice.types(`/to "user two" a word with you`)
-	two.shows("<alice to you alone> a word with you")
-	one.types("not much")
-	alice.shows("<user_one> not much")
-	alice.types("/who")
-	alice.shows("user two is online")
-	alice.shows("user_one is online")
-	one.types("/who")
-	one.shows("alice, the master of abc123, is online")
+		alice.types("what is going on?")
+		one.shows("<alice> what is going on?")
+		two.shows("<alice> what is going on?")
+		alice.types(`/to "user two" a word with you`)
+		two.shows("<alice to you alone> a word with you")
+		one.types("not much")
+		alice.shows("<user_one> not much")
+		alice.types("/who")
+		alice.shows("user two is online")
+		alice.shows("user_one is online")
+		one.types("/who")
+		one.shows("alice, the master of abc123, is online")
 
-	alice.types("/away")
-	alice.shows("the channel ends in 2s unless you are /back")
-	one.shows("alice is away, 2 s left")
-	alice.types("/back")
-	alice.shows("you are back")
-	one.shows("alice is back")
+		alice.types("/away")
+		alice.shows("the channel ends in 2s unless you are /back")
+		one.shows("alice is away, 2 s left")
+		alice.types("/back")
+		alice.shows("you are back")
+		one.shows("alice is back")
 
-	alice.types("/kick user_one too loud")
-	alice.shows("user_one is gone: too loud")
-	one.shows("channel abc123 is over: kicked (too loud)")
-	require.ErrorIs(t, one.ends(), lectern.ErrKicked)
-	alice.types(`/ban "user two"`)
-	two.shows("channel abc123 is over: kicked")
-	require.ErrorIs(t, two.ends(), lectern.ErrKicked)
-	require.ErrorIs(t, sit(t, hub, asTwo).ends(), lectern.ErrBanned)
+		alice.types("/kick user_one too loud")
+		alice.shows("user_one is gone: too loud")
+		one.shows("channel abc123 is over: kicked (too loud)")
+		require.ErrorIs(t, one.ends(), lectern.ErrKicked)
+		alice.types(`/ban "user two"`)
+		two.shows("channel abc123 is over: kicked")
+		require.ErrorIs(t, two.ends(), lectern.ErrKicked)
+		require.ErrorIs(t, sit(t, hub, asTwo).ends(), lectern.ErrBanned)
 
-	alice.types("/quit")
-	alice.shows("channel abc123 is closed")
-	require.NoError(t, alice.ends())
+		alice.types("/quit")
+		alice.shows("channel abc123 is closed")
+		require.NoError(t, alice.ends())
+	})
 }
 
 func TestCommandsThatMakeNoSense(t *testing.T) {
-	hub := newHub(t)
-	alice := sit(t, hub, asAlice)
-	alice.shows("is open")
-	one := sit(t, hub, asOne)
-	one.shows("has joined")
-	for line, answer := range map[string]string{
-		"/switch xyz789":            "! /switch is not for a master",
-		"/dance":                    "! there is no /dance; /help",
-		"/to nobody hi":             "! no_such_slave",
-		"/to user_one":              "! say what to user_one?",
-		"/kick":                     "! whom?",
-		"/away now":                 "! /away takes nothing more",
-		"/help":                     "/kick NAME [REASON]",
-		strings.Repeat("a", 70_000): "! too_large",
-	} {
-		alice.types(line)
-		alice.shows(answer)
-	}
-	for line, answer := range map[string]string{
-		"/kick alice":     "! /kick is not for a slave",
-		"/to user_two hi": "! /to is not for a slave",
-		"/switch nowhere": "! still in abc123: no_such_channel",
-		"/switch":         "! to which channel?",
-		"/help":           "/switch CHANNEL",
-	} {
-		one.types(line)
-		one.shows(answer)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t)
+		alice := sit(t, hub, asAlice)
+		alice.shows("is open")
+		one := sit(t, hub, asOne)
+		one.shows("has joined")
+		for line, answer := range map[string]string{
+			"/switch xyz789":            "! /switch is not for a master",
+			"/dance":                    "! there is no /dance; /help",
+			"/to nobody hi":             "! no_such_slave",
+			"/to user_one":              "! say what to user_one?",
+			"/kick":                     "! whom?",
+			"/away now":                 "! /away takes nothing more",
+			"/help":                     "/kick NAME [REASON]",
+			strings.Repeat("a", 70_000): "! too_large",
+		} {
+			alice.types(line)
+			alice.shows(answer)
+		}
+		for line, answer := range map[string]string{
+			"/kick alice":     "! /kick is not for a slave",
+			"/to user_two hi": "! /to is not for a slave",
+			"/switch nowhere": "! still in abc123: no_such_channel",
+			"/switch":         "! to which channel?",
+			"/help":           "/switch CHANNEL",
+		} {
+			one.types(line)
+			one.shows(answer)
+		}
+	})
 }
 
 func TestSwitch(t *testing.T) {
-	hub := newHub(t)
-	alice := sit(t, hub, asAlice)
-	alice.shows("is open")
-	bob := sit(t, hub, invitation{create: other, as: "bob"})
-	bob.shows("is open")
-	one := sit(t, hub, asOne)
-	one.shows("has joined abc123")
-	one.types("/switch " + other)
-	one.shows("user_one has joined xyz789; its master bob is online")
-	alice.shows("user_one is gone: left")
-	bob.shows("user_one has joined")
-	one.types("good evening")
-	bob.shows("<user_one> good evening")
-	bob.types("/quit")
-	one.shows("channel xyz789 is over: master_left")
-	require.NoError(t, one.ends())
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t)
+		alice := sit(t, hub, asAlice)
+		alice.shows("is open")
+		bob := sit(t, hub, invitation{create: other, as: "bob"})
+		bob.shows("is open")
+		one := sit(t, hub, asOne)
+		one.shows("has joined abc123")
+		one.types("/switch " + other)
+		one.shows("user_one has joined xyz789; its master bob is online")
+		alice.shows("user_one is gone: left")
+		bob.shows("user_one has joined")
+		one.types("good evening")
+		bob.shows("<user_one> good evening")
+		bob.types("/quit")
+		one.shows("channel xyz789 is over: master_left")
+		require.NoError(t, one.ends())
+	})
 }
 
 func TestEndOfInputAndInterrupt(t *testing.T) {
-	hub := newHub(t)
-	alice := sit(t, hub, asAlice)
-	alice.shows("is open")
-	one := sit(t, hub, asOne)
-	one.shows("has joined")
-	one.types("my last words")
-	require.NoError(t, one.keys.Close())
-	alice.shows("<user_one> my last words")
-	alice.shows("user_one is gone: left")
-	one.shows("user_one has left abc123")
-	require.NoError(t, one.ends())
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t)
+		alice := sit(t, hub, asAlice)
+		alice.shows("is open")
+		one := sit(t, hub, asOne)
+		one.shows("has joined")
+		one.types("my last words")
+		require.NoError(t, one.keys.Close())
+		alice.shows("<user_one> my last words")
+		alice.shows("user_one is gone: left")
+		one.shows("user_one has left abc123")
+		require.NoError(t, one.ends())
 
-	alice.stop()
-	alice.shows("channel abc123 is closed")
-	require.NoError(t, alice.ends())
+		alice.stop()
+		alice.shows("channel abc123 is closed")
+		require.NoError(t, alice.ends())
+	})
 }
 
 func TestLostConnections(t *testing.T) {
-	hub := newHub(t)
-	network := memory.Listen(hub, memory.Options{})
-	t.Cleanup(func() { network.Close() })
-	alice := sit(t, network, asAlice)
-	alice.shows("is open")
-	one := sit(t, hub, asOne)
-	one.shows("has joined")
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t)
+		network := memory.Listen(hub, memory.Options{})
+		t.Cleanup(func() { network.Close() })
+		alice := sit(t, network, asAlice)
+		alice.shows("is open")
+		one := sit(t, hub, asOne)
+		one.shows("has joined")
 
-	network.Conns()[0].Cut()
-	one.shows("alice is away, 2 s left")
-	alice.shows("the connection to the hub is lost, 2 s left")
-	alice.shows("the connection to the hub is back")
-	one.shows("alice is back")
+		network.Conns()[0].Cut()
+		one.shows("alice is away, 2 s left")
+		alice.shows("the connection to the hub is lost, 2 s left")
+		alice.shows("the connection to the hub is back")
+		one.shows("alice is back")
 
-	network.Refuse(transport.ErrSilent)
-	network.Conns()[0].Cut()
-	one.shows("alice is away, 2 s left")
-	one.shows("channel abc123 is over: master_down")
-	require.ErrorIs(t, one.ends(), lectern.ErrMasterDown)
-	alice.shows("channel abc123 is over: master_down")
-	require.ErrorIs(t, alice.ends(), lectern.ErrMasterDown)
+		network.Refuse(transport.ErrSilent)
+		network.Conns()[0].Cut()
+		one.shows("alice is away, 2 s left")
+		one.shows("channel abc123 is over: master_down")
+		require.ErrorIs(t, one.ends(), lectern.ErrMasterDown)
+		alice.shows("channel abc123 is over: master_down")
+		require.ErrorIs(t, alice.ends(), lectern.ErrMasterDown)
+	})
 }
 
 func TestNothingFromPeersReachesTheTerminalRaw(t *testing.T) {
-	hub := newHub(t)
-	alice := sit(t, hub, asAlice)
-	alice.shows("is open")
-	slave, err := hub.Join(t.Context(), channel, "user_one")
-	require.NoError(t, err)
-	_, err = slave.Send(t.Context(), lectern.Text("\x1b[2Jgone\r\n* fake \u202e\t\u0085 \\ 'ü'"))
-	require.NoError(t, err)
-	alice.shows(`<user_one> \x1b[2Jgone\r\n* fake \u202e\t\u0085 \ 'ü'`)
-	_, err = slave.Send(t.Context(), lectern.Bytes([]byte{1, 2, 3}))
-	require.NoError(t, err)
-	alice.shows("<user_one> (3 bytes)")
-	require.Equal(t, `\xff`+`\ufeff`, printable("\xff\ufeff"))
-	require.Equal(t, `'\''`, printable(`'\''`))
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t)
+		alice := sit(t, hub, asAlice)
+		alice.shows("is open")
+		slave, err := hub.Join(t.Context(), channel, "user_one")
+		require.NoError(t, err)
+		_, err = slave.Send(t.Context(), lectern.Text("\x1b[2Jgone\r\n* fake \u202e\t\u0085 \\ 'ü'"))
+		require.NoError(t, err)
+		alice.shows(`<user_one> \x1b[2Jgone\r\n* fake \u202e\t\u0085 \ 'ü'`)
+		_, err = slave.Send(t.Context(), lectern.Bytes([]byte{1, 2, 3}))
+		require.NoError(t, err)
+		alice.shows("<user_one> (3 bytes)")
+		require.Equal(t, `\xff`+`\ufeff`, printable("\xff\ufeff"))
+		require.Equal(t, `'\''`, printable(`'\''`))
+	})
 }
 
 func TestExitStatus(t *testing.T) {

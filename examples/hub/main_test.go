@@ -78,7 +78,12 @@ func TestProcessServesAllAndEndsOnSIGTERM(t *testing.T) {
 	require.Contains(t, string(frame), `"text":"hello"`)
 
 	require.NoError(t, hub.Process.Signal(syscall.SIGTERM))
-	_, _, err = ws.ReadMessage()
+	_, frame, err = ws.ReadMessage()
+	require.NoError(t, err)
+	require.Contains(t, string(frame), `{"type":"shutdown",`)
+	for err == nil { // perhaps that the master's connection has gone first
+		_, _, err = ws.ReadMessage()
+	}
 	require.True(t, gorilla.IsCloseError(err, 4106), "%v", err)
 	require.NoError(t, hub.Wait(), "the exit status is 0")
 	require.NoFileExists(t, path)

@@ -1,6 +1,7 @@
 package netconn
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/lectern-go/lectern/transport/transporttest"
@@ -14,15 +15,18 @@ func TestConformanceTLS(t *testing.T) {
 }
 
 func TestConformanceOnSockets(t *testing.T) {
+	var running sync.WaitGroup
 	for _, c := range []struct {
 		name, network string
 		secure        bool
 	}{{"TCP", "tcp", false}, {"TLS", "tcp", true}, {"Unix", "unix", false}} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
-				return realPair(t, c.network, c.secure, s)
+		running.Go(func() {
+			t.Run(c.name, func(t *testing.T) {
+				transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
+					return realPair(t, c.network, c.secure, s)
+				})
 			})
 		})
 	}
+	running.Wait()
 }

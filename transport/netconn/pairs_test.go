@@ -51,8 +51,10 @@ var certificate = sync.OnceValues(func() (server, client *tls.Config) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(parsed)
-	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	return server, &tls.Config{RootCAs: roots, ServerName: "lectern.test"}
+	// The default has a second key exchange, which takes much of a test's time.
+	curves := []tls.CurveID{tls.X25519}
+	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, CurvePreferences: curves}
+	return server, &tls.Config{RootCAs: roots, ServerName: "lectern.test", CurvePreferences: curves}
 })
 
 // memoryPair makes a pair over a connection in memory.
@@ -135,6 +137,12 @@ type proxy struct {
 	ends     chan [2]net.Conn
 }
 
+// buffered is a socket of which the system's buffers can be set, in bytes.
+type buffered interface {
+	SetReadBuffer(int) error
+	SetWriteBuffer(int) error
+}
+
 func startProxy(t testing.TB, listener net.Listener, to net.Addr) *proxy {
 	p := &proxy{listener: listener, ends: make(chan [2]net.Conn, 1)}
 	p.running.Go(func() {
@@ -149,6 +157,11 @@ func startProxy(t testing.TB, listener net.Listener, to net.Addr) *proxy {
 			return
 		}
 		p.ends <- [2]net.Conn{near, far}
+		for _, c := range []net.Conn{near, far} {
+			// By default it takes megabytes until a Write is stuck.
+			_ = c.(buffered).SetReadBuffer(64 << 10)
+			_ = c.(buffered).SetWriteBuffer(64 << 10)
+		}
 		p.running.Go(func() { p.pass(near, far) })
 		p.running.Go(func() { p.pass(far, near) })
 	})

@@ -2,10 +2,12 @@ package netconn
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -85,12 +87,18 @@ func requireStory(t *testing.T, c *conn, want []string) {
 	require.Equal(t, &transport.CloseError{Reason: transport.Reason{Code: transport.Kicked, Text: "löschen"}}, err)
 }
 
-// B17: a unit split at every offset, and all of them in one piece.
+// B17: a unit split at every offset where something begins or a buffer ends, and
+// at some of those in between.
 func TestSplitAnywhere(t *testing.T) {
 	sent, want := story()
+	edges := []int{idleBufferSize, bufferSize}
+	for at := 0; at < len(sent); at += headerSize + int(binary.BigEndian.Uint32(sent[at+1:])) {
+		edges = append(edges, at, at+headerSize+firstPiece)
+	}
 	for at := range len(sent) {
-		if at > 3000 && at < len(sent)-300 && at%511 != 0 {
-			continue // in the midst of the huge one
+		near := func(edge int) bool { return at > edge-12 && at < edge+12 }
+		if at%97 != 0 && !slices.ContainsFunc(edges, near) {
+			continue
 		}
 		bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 			var sending sync.WaitGroup

@@ -218,6 +218,29 @@ func (e *end) expect(want []byte, promise string) {
 	}
 }
 
+// expectAll reads so many messages in one call, and compares each.
+func (e *end) expectAll(count int, want func(i int) []byte, promise string) {
+	e.link.h.Helper()
+	var failure string
+	c := e.start("Read", func() ([]byte, error) {
+		for i := range count {
+			got, err := e.Read()
+			if err != nil {
+				return nil, err
+			}
+			if want := want(i); string(got) != string(want) {
+				failure = fmt.Sprintf("Read of %s returned %s, want %s: %s", e.name, describe(got), describe(want), promise)
+				return nil, nil
+			}
+		}
+		return nil, nil
+	})
+	c.succeed("Read returns the next whole message, and the peer has written one")
+	if failure != "" {
+		e.link.h.Fatal(failure)
+	}
+}
+
 // readError reads what must be the end of the connection.
 func (e *end) readError(promise string) error {
 	e.link.h.Helper()
@@ -254,10 +277,7 @@ func (e *end) startFlood(size, bound int, written *atomic.Int64) *call {
 
 // A flood has a bound because in a bubble no time passes for as long as it goes
 // on: where nothing else ended it, the case would run for ever.
-const (
-	shortFlood = 4 << 20
-	fullFlood  = 256 << 20 // far more than a connection may hold
-)
+const fullFlood = 256 << 20 // far more than a connection may hold
 
 // stuff writes until Write is stuck because nobody reads at the other end. It
 // returns the writing, which goes on until Write fails.
@@ -289,9 +309,13 @@ func (e *end) stuff() *call {
 // pattern returns a message of size bytes which, unless it is very short, tells
 // its number and cannot be made from parts of others.
 func pattern(number, size int) []byte {
+	const period = 3 * 256
 	message := make([]byte, size)
-	for i := range message {
+	for i := range min(size, period) {
 		message[i] = byte(number>>(i%3*8)) ^ byte(i*31)
+	}
+	for done := period; done < size; done *= 2 {
+		copy(message[done:], message[:done])
 	}
 	return message
 }

@@ -15,6 +15,7 @@
 package transporttest
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,9 +50,10 @@ type Pair struct {
 	Silence func()
 }
 
-// TestConn runs each case of the suite as a parallel subtest of t, in real time.
-// makePair may be called several times in a case, and by several cases at once;
-// what it cannot make, it reports with t.Fatal.
+// TestConn runs the cases of the suite in real time, each as a subtest of t and
+// all of them at once: most of what they do is to wait. makePair may be called
+// several times in a case, and by several cases at once; what it cannot make, it
+// reports with t.Fatal.
 //
 // The suite expects that a connection takes up to 32 messages of together up to
 // 32 KiB before the peer reads, as every buffered transport does.
@@ -63,12 +65,14 @@ type Pair struct {
 // which promise is broken.
 func TestConn(t *testing.T, makePair func(t testing.TB, settings Settings) Pair) {
 	t.Helper()
+	// Not by t.Parallel, which would let as many run as there are processors.
+	var running sync.WaitGroup
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			runCase(t, realTime, c, makePair)
+		running.Go(func() {
+			t.Run(c.name, func(t *testing.T) { runCase(t, realTime, c, makePair) })
 		})
 	}
+	running.Wait()
 }
 
 // TestConnInBubble runs the same cases, each as a subtest in a testing/synctest

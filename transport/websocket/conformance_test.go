@@ -28,12 +28,14 @@ func TestConformanceInMemoryTLS(t *testing.T) {
 }
 
 func TestConformanceLoopback(t *testing.T) {
+	t.Parallel()
 	transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
 		return pairOnLoopback(t, false, s)
 	})
 }
 
 func TestConformanceLoopbackTLS(t *testing.T) {
+	t.Parallel()
 	transporttest.TestConn(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
 		return pairOnLoopback(t, true, s)
 	})
@@ -90,6 +92,9 @@ func pairOnLoopback(t testing.TB, secure bool, s transporttest.Settings) transpo
 				return nil, err
 			}
 			raw = &socket{TCPConn: c.(*net.TCPConn)}
+			// By default it takes megabytes until a Write is stuck.
+			_ = raw.SetReadBuffer(64 << 10)
+			_ = raw.SetWriteBuffer(64 << 10)
 			return raw, nil
 		},
 		FrameLimit: s.FrameLimit,

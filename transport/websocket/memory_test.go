@@ -20,7 +20,7 @@ import (
 // that it has had.
 func TestIdleConnectionsAreSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const count, size = 8, 1 << 20
+		const count, size = 4, 512 << 10
 		s := newSite(t, websocket.Options{FrameLimit: math.MaxInt, ProbeAfter: -1}, nil)
 		message := bytes.Repeat([]byte("x"), size)
 		heap := func() uint64 {

@@ -144,7 +144,9 @@ var certificate = sync.OnceValue(func() tlsConfigs {
 		server: &tls.Config{
 			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}},
 			NextProtos:   []string{"h2", "http/1.1"},
+			// The default has a second exchange, which takes much of a test's time.
+			CurvePreferences: []tls.CurveID{tls.X25519},
 		},
-		client: &tls.Config{RootCAs: roots},
+		client: &tls.Config{RootCAs: roots, CurvePreferences: []tls.CurveID{tls.X25519}},
 	}
 })
