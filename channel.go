@@ -167,7 +167,8 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 		answer := c.createdFrame(ref)
 		answer.Seq, answer.Gap = c.up.newest, c.up.lost > last
 		answer.Members, answer.HasMembers = c.roster(nil), true
-		c.tell(a, answer)
+		// However long the list is, it must get through.
+		c.emit(effect{kind: sendReplay, to: a, packet: newPacket(answer)})
 		c.upSeen = c.up.newest
 		if wasAway {
 			c.tellAll(c.masterFrame(now))
@@ -313,8 +314,7 @@ func (c *Channel) members(a *attachment, ref uint64) error {
 	if err := c.mustBeMaster(a); err != nil {
 		return err
 	}
-	c.tell(a, &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true})
-	return nil
+	return c.tellList(a, &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true})
 }
 
 // status tells anybody whether the channel exists and how its master is (rule 4).

@@ -95,10 +95,10 @@ func TestTheMasterGetsWhatItMissed(t *testing.T) {
 		last  uint64
 		lines []string
 	}{
-		{"all of it", 0, []string{"b < created ref=2 epoch=2 seq=4 gap [user_1=online]", "b << message seq=2 user_1: 2", "b << message seq=3 user_1: 3", "b << message seq=4 user_1: 4"}},
-		{"what is kept is enough", 1, []string{"b < created ref=2 epoch=2 seq=4 [user_1=online]", "b << message seq=2 user_1: 2", "b << message seq=3 user_1: 3", "b << message seq=4 user_1: 4"}},
-		{"some of it", 3, []string{"b < created ref=2 epoch=2 seq=4 [user_1=online]", "b << message seq=4 user_1: 4"}},
-		{"nothing", 4, []string{"b < created ref=2 epoch=2 seq=4 [user_1=online]"}},
+		{"all of it", 0, []string{"b << created ref=2 epoch=2 seq=4 gap [user_1=online]", "b << message seq=2 user_1: 2", "b << message seq=3 user_1: 3", "b << message seq=4 user_1: 4"}},
+		{"what is kept is enough", 1, []string{"b << created ref=2 epoch=2 seq=4 [user_1=online]", "b << message seq=2 user_1: 2", "b << message seq=3 user_1: 3", "b << message seq=4 user_1: 4"}},
+		{"some of it", 3, []string{"b << created ref=2 epoch=2 seq=4 [user_1=online]", "b << message seq=4 user_1: 4"}},
+		{"nothing", 4, []string{"b << created ref=2 epoch=2 seq=4 [user_1=online]"}},
 	}
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestBusyRatherThanLoss(t *testing.T) {
 		require.Equal(t, []uint64{4, 5}, c.up.numbers(0))
 		b := c.on("b")
 		c.did(func() error { return c.resume(c.now, b, 1, "alice", c.master.secret.text(), 3) },
-			"b < created ref=1 epoch=2 seq=5 [user_1=online]", "* < presence alice online",
+			"b << created ref=1 epoch=2 seq=5 [user_1=online]", "* < presence alice online",
 			"b << message seq=4 user_1: x", "b << message seq=5 user_1: y")
 		c.did(say(c, u[1], "z"), "b < message seq=6 user_1: z")
 		// These have been handed over now, and make room.
@@ -222,7 +222,7 @@ func TestASendAgainIsAnsweredAsTheFirstTime(t *testing.T) {
 	b := c.on("b")
 	c.did(c.lostBy(u[1]), "-u1", "a < presence user_1 away")
 	c.did(func() error { return c.resume(c.now, b, 5, "alice", c.master.secret.text(), 0) },
-		"a ! replaced: the membership was taken over by a newer connection", "b < created ref=5 epoch=2 seq=1 [user_1=away]", "b << message seq=1 user_1: x")
+		"a ! replaced: the membership was taken over by a newer connection", "b << created ref=5 epoch=2 seq=1 [user_1=away]", "b << message seq=1 user_1: x")
 	c.did(func() error { return c.send(b, textMessage(4, "y")) }, "b < ack ref=4 seq=1 slaves=1")
 
 	// A refusal is remembered too, though what it was for has become possible.
@@ -247,7 +247,7 @@ func TestABusySendIsRefusedAgain(t *testing.T) {
 	require.ErrorIs(t, c.send(u[1], textMessage(2, "x")), ErrBusy)
 	b := c.on("b")
 	c.did(func() error { return c.resume(c.now, b, 1, "alice", c.master.secret.text(), 0) },
-		"b < created ref=1 epoch=2 [user_1=online]", "* < presence alice online")
+		"b << created ref=1 epoch=2 [user_1=online]", "* < presence alice online")
 	c.refused(ErrBusy, func() error { return c.send(u[1], textMessage(2, "x")) })
 	c.did(func() error { return c.send(u[1], textMessage(3, "x")) }, "b < message seq=1 user_1: x", "u1 < ack ref=3 seq=1")
 }

@@ -82,7 +82,7 @@ func TestRule3TheMasterReturnsInTime(t *testing.T) {
 				c.refused(test.err, resume)
 				return
 			}
-			c.did(resume, "b < created ref=4 epoch=2 [user_1=online]", "* < presence alice online")
+			c.did(resume, "b << created ref=4 epoch=2 [user_1=online]", "* < presence alice online")
 			_, ok := c.due()
 			require.False(t, ok)
 			// Its time starts anew with the next loss.
@@ -127,7 +127,7 @@ func TestRule3XRunsFromBecomingAway(t *testing.T) {
 		require.Equal(t, noon.Add(xMaster), due)
 		// A resume counts as being back.
 		c.did(func() error { return c.resume(c.now, c.on("b"), 1, "alice", c.master.secret.text(), 0) },
-			"b < created ref=1 epoch=2 [user_1=online]", "* < presence alice online")
+			"b << created ref=1 epoch=2 [user_1=online]", "* < presence alice online")
 	})
 	t.Run("being back without having been away", func(t *testing.T) {
 		c, a, _ := openTable(t, Policy{}, 1)

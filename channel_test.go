@@ -104,7 +104,7 @@ func TestRule4StatusAndPresence(t *testing.T) {
 		"+r1", "r1 < joined alice=away ref=2", "r1 < presence alice away left=29999ms")
 	c.did(c.lostBy(u[2]), "-u2")
 	c.did(func() error { return c.resume(c.now, c.on("b"), 2, "alice", c.master.secret.text(), 0) },
-		"b < created ref=2 epoch=2 [user_1=online user_2=away user_3=online]", "* < presence alice online")
+		"b << created ref=2 epoch=2 [user_1=online user_2=away user_3=online]", "* < presence alice online")
 	require.Equal(t, "status exists=true alice=online ref=1", frameLine(c.status(c.now, 1)))
 }
 
@@ -212,7 +212,7 @@ func TestRule7ATakeoverMakesTheOldStale(t *testing.T) {
 	c, a, u := openTable(t, Policy{}, 1)
 	b := c.on("b")
 	c.did(func() error { return c.resume(c.now, b, 1, "alice", c.master.secret.text(), 0) },
-		"a ! "+takenOver, "b < created ref=1 epoch=2 [user_1=online]")
+		"a ! "+takenOver, "b << created ref=1 epoch=2 [user_1=online]")
 	r := c.on("r")
 	c.did(func() error { return c.resume(c.now, r, 1, "user_1", c.slaves["user_1"].secret.text(), 0) },
 		"-u1", "u1 ! "+takenOver, "+r", "r < joined alice=online ref=1")
@@ -230,7 +230,7 @@ func TestRule7ATakeoverMakesTheOldStale(t *testing.T) {
 	same := c.on("same")
 	same.session = b.session
 	c.did(func() error { return c.resume(c.now, same, 2, "alice", c.master.secret.text(), 0) },
-		"same < created ref=2 epoch=3 [user_1=online]")
+		"same << created ref=2 epoch=3 [user_1=online]")
 	c.refused(ErrReplaced, func() error { return c.send(b, textMessage(0, "x")) })
 
 	// Stale stays stale after the end; what was current is no member's any more.
@@ -252,7 +252,7 @@ func TestRule7AnAwayMasterTakenOverIsBack(t *testing.T) {
 	c.did(func() error { return c.away(c.now, a, 0) }, "* < presence alice away left=30000ms")
 	c.did(func() error { return c.resume(c.now, c.on("b"), 1, "alice", c.master.secret.text(), 0) },
 		"a ! replaced: the membership was taken over by a newer connection",
-		"b < created ref=1 epoch=2 [user_1=online]", "* < presence alice online")
+		"b << created ref=1 epoch=2 [user_1=online]", "* < presence alice online")
 	c.now = c.now.Add(2 * xMaster)
 	c.did(c.lostBy(a)) // and the ghost's end changes nothing
 	require.Equal(t, wire.StateOnline, c.master.state)

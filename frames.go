@@ -78,6 +78,24 @@ func (c *Channel) tell(a *attachment, frame *wire.Frame) {
 	c.emit(effect{kind: sendOne, to: a, packet: newPacket(frame)})
 }
 
+// tellList answers a member with a list, unless it has not taken what it was sent
+// before and the list would be too much beside that.
+func (c *Channel) tellList(a *attachment, frame *wire.Frame) error {
+	size := 0
+	for _, m := range frame.Members {
+		size += len(m.Username) + listEntryOverhead
+	}
+	if a.session.out.NoticeFull(size) {
+		return ErrBusy.with("too much waits for you already")
+	}
+	c.tell(a, frame)
+	return nil
+}
+
+// listEntryOverhead is what an entry of a list costs beyond its name, in the less
+// compact form.
+const listEntryOverhead = 40
+
 // tellAll sends a frame to every slave that is connected.
 func (c *Channel) tellAll(frame *wire.Frame) {
 	c.emit(effect{kind: sendAll, packet: newPacket(frame)})

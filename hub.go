@@ -134,7 +134,7 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	near, far := memory.Pipe(memory.Options{FrameLimit: h.FrameLimit()})
+	near, far := memory.Pipe(memory.Options{FrameLimit: max(h.FrameLimit(), transport.DefaultFrameLimit)})
 	s, err := h.accept(context.WithoutCancel(ctx), far)
 	if err != nil {
 		if errors.Is(err, ErrShuttingDown) {

@@ -176,7 +176,7 @@ func (s *session) enter(channel string, extra int, fresh, again func(*attachment
 		s.unseat(channel, a)
 		return err
 	}
-	s.admitted = true
+	s.admit()
 	return nil
 }
 

@@ -158,8 +158,7 @@ func (c *Channel) awaiting(a *attachment, ref, seq uint64) error {
 	} else if q := c.question(seq); q != nil {
 		answer.Members = c.roster(q.awaits)
 	}
-	c.tell(a, answer)
-	return nil
+	return c.tellList(a, answer)
 }
 
 func without(numbers []uint64, n uint64) []uint64 {

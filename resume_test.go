@@ -413,3 +413,25 @@ func TestNothingLostOverManyCuts(t *testing.T) {
 		require.NoError(t, <-sent)
 	})
 }
+
+// The list of many slaves is longer than any frame that a peer may send to the
+// hub. A master gets it all the same, and is not thought to be slow for it.
+func TestResumeWithALongRoster(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{Outbox: lectern.Bound{Bytes: 64 << 10}}, func(t *testing.T, s *stage) {
+		const count = 1200
+		alice := s.user()
+		master := alice.create("abc123", "alice")
+		for i := range count {
+			s.user().join("abc123", fmt.Sprintf("user_%0123d", i))
+		}
+		synctest.Wait()
+		require.Len(t, master.Members(), count)
+		alice.plug().Cut()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.NoError(t, master.Err())
+		require.Len(t, master.Members(), count)
+		_, err := s.user().ResumeMaster(within(t), master.Ticket())
+		require.NoError(t, err)
+	})
+}

@@ -92,6 +92,7 @@ func (s *session) run() error {
 	s.mu.Lock()
 	s.waitIdle()
 	s.mu.Unlock()
+	s.limitFrames(s.hub.policy.HandshakeBytes)
 
 	err := s.read()
 
@@ -126,6 +127,22 @@ func (s *session) read() error {
 		if err := s.frame(data); err != nil {
 			return err
 		}
+	}
+}
+
+// limitFrames narrows what the transport accepts, where it can; 0 ends that. It
+// is called by the reader.
+func (s *session) limitFrames(bytes int) {
+	if setter, ok := s.conn.(transport.FrameLimitSetter); ok {
+		setter.SetFrameLimit(bytes)
+	}
+}
+
+// admit is told that the connection has a membership.
+func (s *session) admit() {
+	if !s.admitted {
+		s.admitted = true
+		s.limitFrames(0)
 	}
 }
 

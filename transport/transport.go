@@ -49,9 +49,10 @@ const DefaultMessageTimeout = 10 * time.Second
 
 // DefaultFrameLimit is the size in bytes of the largest message that an adapter
 // accepts from its peer where neither its options nor its [Server] say
-// otherwise. It leaves room for the largest payload that a hub takes by
-// default, 64 KiB, in the least compact form that it can be sent in.
-const DefaultFrameLimit = 2*64<<10 + 4<<10
+// otherwise: on the dialling side above all, since a hub takes less. It leaves
+// room for the largest frame that a hub sends, which lists the slaves to a master
+// that has come back: 20,000 of them, with names of 128 bytes.
+const DefaultFrameLimit = 4 << 20
 
 // Conn carries whole messages to and from one peer, in order.
 //

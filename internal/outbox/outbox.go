@@ -131,8 +131,7 @@ func (q *Queue) PushNotice(notice []byte) error {
 	if q.closing {
 		return ErrClosed
 	}
-	size := len(notice) + NoticeOverhead
-	for len(q.pending) > 0 && q.bytes+size > q.limits.Bytes+q.exempt.Bytes {
+	for q.noticeFull(len(notice)) {
 		if q.limits.Overflow == Refuse || !q.dropOldest() {
 			return ErrFull
 		}
@@ -140,6 +139,17 @@ func (q *Queue) PushNotice(notice []byte) error {
 	q.bytes += NoticeOverhead
 	q.add(notice, mark{})
 	return nil
+}
+
+// NoticeFull reports whether a notice of that size would be too much.
+func (q *Queue) NoticeFull(size int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.noticeFull(size)
+}
+
+func (q *Queue) noticeFull(size int) bool {
+	return len(q.pending) > 0 && q.bytes+size+NoticeOverhead > q.limits.Bytes+q.exempt.Bytes
 }
 
 // PushExempt queues messages that the limits shall not count: a replay, which

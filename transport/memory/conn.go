@@ -28,8 +28,10 @@ type pipe struct {
 func newPipe(options Options) (a, b *Conn) {
 	p := &pipe{options: options}
 	p.forth.changed.L, p.back.changed.L = &p.mu, &p.mu
-	p.a = Conn{pipe: p, in: &p.back, out: &p.forth, limit: options.FrameLimit}
-	p.b = Conn{pipe: p, in: &p.forth, out: &p.back, limit: options.FrameLimit}
+	p.a = Conn{pipe: p, in: &p.back, out: &p.forth, peer: &p.b}
+	p.b = Conn{pipe: p, in: &p.forth, out: &p.back, peer: &p.a}
+	p.a.bound(options.FrameLimit)
+	p.b.bound(options.FrameLimit)
 	return &p.a, &p.b
 }
 
@@ -39,7 +41,9 @@ type Conn struct {
 	pipe    *pipe
 	in, out *queue
 
-	limit   int         // to the size of a message that this end reads
+	peer    *Conn
+	most    int         // the largest message that this end ever reads
+	limit   int         // and that it reads at present
 	current *message    // what the last Read returned
 	err     error       // what Read ended with before Close
 	timer   *time.Timer // runs from Silence until err is ErrSilent
@@ -84,13 +88,16 @@ func (c *Conn) Read() ([]byte, error) {
 	}
 }
 
+// bound is for an end that is not in use yet.
+func (c *Conn) bound(frameLimit int) { c.most, c.limit = frameLimit, frameLimit }
+
 // SetFrameLimit is that of transport.FrameLimitSetter.
 func (c *Conn) SetFrameLimit(bytes int) {
 	p := c.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if bytes <= 0 || bytes > p.options.FrameLimit {
-		bytes = p.options.FrameLimit
+	if bytes <= 0 || bytes > c.most {
+		bytes = c.most
 	}
 	c.limit = bytes
 }
@@ -102,7 +109,7 @@ func (c *Conn) Write(messages ...[]byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, data := range messages {
-		tooLarge := len(data) > p.options.FrameLimit
+		tooLarge := len(data) > c.peer.most
 		if tooLarge {
 			data = nil
 		}

@@ -17,6 +17,8 @@ import (
 type Listener struct {
 	server  transport.Server
 	options Options
+	// frameLimit is that of the ends that the server gets.
+	frameLimit int
 	serving sync.WaitGroup
 
 	mu      sync.Mutex
@@ -35,11 +37,16 @@ type served struct {
 // Listen returns a Listener whose connections are served by server. Where
 // options name no frame limit, the server's own is taken.
 func Listen(server transport.Server, options Options) *Listener {
-	return &Listener{
-		server:  server,
-		options: options.withDefaults(server),
-		live:    make(map[*Conn]served),
+	l := &Listener{
+		server:     server,
+		options:    options.withDefaults(),
+		frameLimit: transport.FrameLimit(options.FrameLimit, server),
+		live:       make(map[*Conn]served),
 	}
+	if l.frameLimit <= 0 { // a server without an opinion
+		l.frameLimit = l.options.FrameLimit
+	}
+	return l
 }
 
 // Dial makes a connection, which is a *Conn, and has its other end served in a
@@ -61,6 +68,7 @@ func (l *Listener) Dial(ctx context.Context) (transport.Conn, error) {
 		return nil, fmt.Errorf("memory: dialling: %w", l.refusal)
 	}
 	dialled, accepted := newPipe(l.options)
+	accepted.bound(l.frameLimit)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	l.dialled++
 	l.live[dialled] = served{number: l.dialled, cancel: cancel}

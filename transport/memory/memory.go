@@ -33,9 +33,9 @@ const (
 // Options sets up both ends of a connection. The zero value is ready to use.
 type Options struct {
 	// FrameLimit is the size in bytes of the largest message that an end
-	// accepts. Where it is not positive, a Listener's connections take the
-	// limit of its server, see transport.FrameLimit, and those of Pipe take
-	// transport.DefaultFrameLimit.
+	// accepts. Where it is not positive, it is transport.DefaultFrameLimit; the
+	// ends that a Listener gives to its server then take the server's limit, see
+	// transport.FrameLimit.
 	FrameLimit int
 
 	// ProbeAfter and GiveUp are what they are for other transports: how long a
@@ -53,9 +53,9 @@ type Options struct {
 	QueueMessages, QueueBytes int
 }
 
-func (o Options) withDefaults(server transport.Server) Options {
-	if o.FrameLimit = transport.FrameLimit(o.FrameLimit, server); o.FrameLimit <= 0 {
-		o.FrameLimit = transport.DefaultFrameLimit // a server without an opinion
+func (o Options) withDefaults() Options {
+	if o.FrameLimit <= 0 {
+		o.FrameLimit = transport.DefaultFrameLimit
 	}
 	if o.ProbeAfter == 0 {
 		o.ProbeAfter = transport.DefaultProbeAfter
@@ -75,5 +75,5 @@ func (o Options) withDefaults(server transport.Server) Options {
 // Pipe returns the two ends of a new connection. What is written at one is read
 // at the other.
 func Pipe(options Options) (a, b *Conn) {
-	return newPipe(options.withDefaults(nil))
+	return newPipe(options.withDefaults())
 }

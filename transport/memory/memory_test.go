@@ -91,7 +91,7 @@ func TestDefaultLimit(t *testing.T) {
 	require.ErrorIs(t, err, transport.ErrTooLarge)
 	require.ErrorIs(t, b.Write([]byte("x")), transport.ErrTooLarge, "nothing follows what the peer was told")
 	_, err = a.Read()
-	require.EqualError(t, err, "transport: closed by the peer: too_large: the limit is 135168 bytes")
+	require.EqualError(t, err, "transport: closed by the peer: too_large: the limit is 4194304 bytes")
 	require.Equal(t, err, a.Write([]byte("x")))
 }
 
