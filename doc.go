@@ -32,6 +32,10 @@
 // Messages are pulled, not called back with: [Slave.Receive] and [Slave.Events],
 // [Master.Events]. A handle's end is its Done and Err.
 //
+// Either side can ask and wait for the answer: [Slave.Request], [Master.Request],
+// and [Master.Gather], which asks everybody and yields the answers as they come.
+// Who is asked gets a [Message] whose Request is not zero, and answers by Reply.
+//
 // # What is guaranteed
 //
 //   - Order: what a master sends arrives at each slave in the order in which it
@@ -45,11 +49,45 @@
 //     channel still keeps what was missed ([Policy].Replay), everything arrives
 //     once and in order; where it does not, the loss is told by a [Gap] in its
 //     place.
+//   - Answers: each one who is asked answers at most once, and who answers what is
+//     not awaited is told so. A request ends with the answer, with its context,
+//     or as soon as the one who was asked is gone.
 //   - Time: a channel ends at X after its master became away, never before, and
 //     a resume that reaches the hub before X wins. At the same instant, X wins.
 //     A slave that cannot reach the hub ends by itself after X.
 //   - Isolation: a member that sends malformed frames, reads slowly or vanishes
 //     costs no other member anything.
+//
+// # Slow members
+//
+// Each connection has one queue, bounded by [Policy].Outbox. Where a slave does
+// not take its messages in time, [Policy].Slow says what happens: its connection
+// is closed and it can come back and replay (SlowDisconnect), messages are
+// dropped and a [Gap] tells of it (SlowDropOldest, SlowDropNewest), or the master
+// is held back for a while (SlowHold). No other slave notices, except that with
+// SlowHold all wait for the master. Where the master is the slow one, its slaves'
+// sends fail with ErrBusy, and nothing is lost that was accepted.
+//
+// # Bounds
+//
+// Everything that a peer can make grow is bounded by a field of [Policy], zero
+// being a default and never "no bound". What a hub can be made to hold is at most
+// the sum of
+//
+//   - for each connection, up to MaxConnections: twice Outbox.Bytes (what waits
+//     and what is being written), one frame of twice MaxMessage and 4 KiB, and
+//     about 32 KiB for goroutines, the transport's buffers and the session; for
+//     TLS 32 KiB more. Before its first membership a connection has nothing in
+//     its queue to speak of, and HandshakeBytes in place of the frame;
+//   - for each channel, up to MaxChannels: for each direction four times
+//     Replay.Bytes (the payload and both forms of its frames; eight times where
+//     all of it is text that the text form must escape), and 64 KiB;
+//   - for each slave, up to MaxSlaves in a channel: 4 KiB.
+//
+// A message to all is in memory once, however many queues it waits in, so that
+// the queues of a channel's slaves together hold no more payload than one of them
+// and Replay. The kernel's buffers come on top of it: the adapters bound those
+// for sending.
 //
 // # What is not
 //
@@ -59,6 +97,8 @@
 //   - A message that a slave could not take in time, beyond Replay and its
 //     handle's inbox, is lost, though the master's Send returned nil; the slave
 //     is told by a Gap.
+//   - An answer that comes after its request was given up, or to the program that
+//     held the membership before a Ticket was used, is dropped.
 //   - A create or join whose answer is lost with the connection fails at the
 //     client while the hub has carried it out; the name stays taken until the
 //     hub's timeout.
@@ -69,7 +109,14 @@
 // lock of the library: Authorize, the Logger and loops over Events may call any
 // method. Close and Shutdown return when the goroutines that belong to what they
 // end are gone, so that tests under testing/synctest and goleak pass. They must
-// not be called from Authorize or the Logger.
+// not be called from Authorize, the Logger or the Observer.
+//
+// # Operating a hub
+//
+// [Hub.Channels] and [Channel.Snapshot] tell who is there, how they are, and what
+// waits for them; [Channel.Close] ends a channel. [Policy].Logger writes down what
+// happens to channels and memberships, and [Policy].Observer counts it: the module
+// metrics/prometheus hangs client_golang on it. [Hub.Shutdown] ends a hub in order.
 //
 // # Testing a service
 //

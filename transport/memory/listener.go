@@ -19,7 +19,7 @@ type Listener struct {
 	options Options
 	// frameLimit is that of the ends that the server gets.
 	frameLimit int
-	serving sync.WaitGroup
+	serving    sync.WaitGroup
 
 	mu      sync.Mutex
 	live    map[*Conn]served
