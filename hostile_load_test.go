@@ -1,0 +1,242 @@
+package lectern_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// Peers that use up what they can, each test named by its row of hostile inputs
+// (TESTING.md).
+
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// Rows H1 and H2: slaves that never read cost their master no time, each other
+// nothing, and the hub no more than their queues, in which a message to all is
+// once.
+func TestManySlavesThatNeverRead(t *testing.T) {
+	policy := lectern.Policy{
+		Outbox: lectern.Bound{Messages: 64, Bytes: 1 << 20}, Replay: lectern.Bound{Messages: 64, Bytes: 1 << 20},
+		Slow: lectern.SlowDropOldest, WriteTimeout: time.Hour,
+	}
+	inBubble(t, policy, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		quick := s.user().join("abc123", "quick")
+		const count = 200
+		for i := range count {
+			slow := s.raw()
+			slow.send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"slow_%d"}`, i))
+			_, err := slow.read()
+			require.NoError(t, err)
+		}
+		before := heapInUse()
+		began := time.Now()
+		text := strings.Repeat("x", 16_000)
+		for i := range 300 {
+			broadcast(t, master, fmt.Sprint(i, text))
+			receive(t, quick, fmt.Sprint(i, text))
+		}
+		require.Equal(t, began, time.Now())
+		synctest.Wait()
+		// Were it copied for each, it would be 200 times 64 messages of 16,000
+		// bytes. What each holds of its own is what the transport has of it, here
+		// 64 KiB in memory.
+		used := heapInUse() - before
+		require.Less(t, used, uint64(4*(1<<20)+count*(64<<10+32<<10)))
+	})
+}
+
+// Row H9: joins and leaves in great numbers cost the others nothing, and the
+// master's list is right.
+func TestJoinsAndLeavesInGreatNumbers(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		b := s.bystanders()
+		master := s.user().create("abc123", "alice")
+		one := s.raw()
+		for ref := 1; ref <= 400; ref += 2 {
+			one.send(fmt.Sprintf(`{"type":"join","ref":%d,"channel":"abc123","username":"user_one"}`, ref))
+			frame, err := one.read()
+			require.NoError(t, err)
+			require.Contains(t, frame, `"joined"`)
+			one.send(fmt.Sprintf(`{"type":"leave","ref":%d,"channel":"abc123"}`, ref+1))
+			one.expect(fmt.Sprintf(`{"type":"left","ref":%d,"channel":"abc123"}`, ref+1))
+		}
+		for range 200 {
+			nextPresence(t, master, "user_one", lectern.Online)
+			nextPresence(t, master, "user_one", lectern.Gone)
+		}
+		require.Empty(t, master.Members())
+		b.unharmed()
+	})
+}
+
+// Rows H10 and H11: channels are bounded for each connection and for the hub, and
+// nothing is left of those that ended.
+func TestChannelsInGreatNumbers(t *testing.T) {
+	policy := lectern.Policy{MaxChannelsPerConn: 4, MaxChannels: 10, MasterTimeout: time.Second, Rate: lectern.Rate{PerSecond: -1}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		for round := range 5 {
+			for i := range 3 {
+				peer := s.raw()
+				accepted := 0
+				for ref := 1; ref <= 6; ref++ {
+					peer.send(fmt.Sprintf(`{"type":"create","ref":%d,"channel":"c %d %d %d","username":"x"}`, ref, round, i, ref))
+					frame, err := peer.read()
+					require.NoError(t, err)
+					if strings.Contains(frame, `"created"`) {
+						accepted++
+					} else {
+						require.Contains(t, frame, `"too_many_channels"`)
+					}
+				}
+				require.Equal(t, min(4, 10-4*i), accepted)
+				peer.plug.Cut() // and does not come back
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			for channel := range s.hub.Channels() {
+				require.Fail(t, "left over", channel.Name())
+			}
+		}
+	})
+}
+
+// Rows F11 and H12: connections that come, do something and vanish leave nothing
+// behind.
+func TestConnectionsThatVanish(t *testing.T) {
+	l := newLedger()
+	policy := lectern.Policy{SlaveTimeout: time.Second, Observer: l, Replay: lectern.Bound{Messages: 10}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		cycles := func(from, n int) {
+			for i := from; i < from+n; i++ {
+				peer := s.raw()
+				peer.send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"name_%d"}`, i),
+					`{"type":"send","channel":"abc123","text":"x"}`)
+				_, err := peer.read()
+				require.NoError(t, err)
+				nextPresence(t, master, fmt.Sprint("name_", i), lectern.Online)
+				nextText(t, master, "x")
+				peer.plug.Cut()
+				_ = peer.conn.Close(transport.Reason{Code: transport.Left})
+				nextPresence(t, master, fmt.Sprint("name_", i), lectern.Away)
+			}
+			time.Sleep(time.Second)
+			for range n {
+				gone := next(t, master).(lectern.Presence)
+				require.Equal(t, lectern.Gone, gone.State)
+			}
+			synctest.Wait()
+		}
+		cycles(0, 30)
+		goroutines := runtime.NumGoroutine()
+		cycles(30, 70)
+		require.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+		require.Empty(t, master.Members())
+		channel, _ := s.hub.Channel("abc123")
+		shot, _ := channel.Snapshot()
+		require.Empty(t, shot.Slaves)
+		require.LessOrEqual(t, shot.Kept.Messages, 10)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		require.EqualValues(t, 0, l.counts["slaves"])
+		require.EqualValues(t, 100, l.counts["leaves timeout"])
+		l.counts, l.values = map[string]int64{}, map[lectern.Metric][]float64{} // for the next network
+	})
+}
+
+// Row H14: what is kept for one who is away is bounded, and the rest is told.
+func TestReplayIsBounded(t *testing.T) {
+	policy := lectern.Policy{Replay: lectern.Bound{Messages: 1000, Bytes: 256 << 10}, SlaveTimeout: time.Minute, Rate: lectern.Rate{PerSecond: -1}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		master, one := s.user().create("abc123", "alice"), s.user()
+		slave := one.join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		one.cutOff()
+		nextPresence(t, master, "user_one", lectern.Away)
+		before := heapInUse()
+		const count = 150
+		for range count { // 9 MB
+			broadcast(t, master, strings.Repeat("x", 60_000))
+		}
+		require.Less(t, heapInUse()-before, uint64(4<<20))
+		channel, _ := s.hub.Channel("abc123")
+		shot, _ := channel.Snapshot()
+		require.LessOrEqual(t, shot.Kept.Bytes, 256<<10)
+		one.bar(false)
+		nextPresence(t, slave, "alice", lectern.Unknown)
+		nextPresence(t, slave, "alice", lectern.Online)
+		require.Equal(t, lectern.Gap{Missed: uint64(count - shot.Kept.Messages)}, next(t, slave))
+		for i := range shot.Kept.Messages {
+			message, err := slave.Receive(within(t))
+			require.NoError(t, err)
+			require.EqualValues(t, count-shot.Kept.Messages+i+1, message.Seq)
+		}
+	})
+}
+
+// Row H15: those who are away count as slaves.
+func TestAwayCounts(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{MaxSlaves: 3}, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		for i := range 3 {
+			u := s.user()
+			u.join("abc123", fmt.Sprint("user_", i))
+			nextPresence(t, master, fmt.Sprint("user_", i), lectern.Online)
+			u.cutOff()
+			nextPresence(t, master, fmt.Sprint("user_", i), lectern.Away)
+		}
+		late := s.user()
+		_, err := late.Join(within(t), "abc123", "late")
+		require.ErrorIs(t, err, lectern.ErrChannelFull)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		late.join("abc123", "late")
+	})
+}
+
+// Row H16: slaves that are away, however many, are one timer's work.
+func TestManyAwayAtOnce(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		const count = 100
+		users := make([]*user, count)
+		for i := range users {
+			users[i] = s.user()
+			users[i].join("abc123", fmt.Sprint("user_", i))
+		}
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for range 2 {
+			for _, u := range users {
+				u.cutOff()
+			}
+			time.Sleep(29 * time.Second)
+			synctest.Wait()
+			require.Less(t, runtime.NumGoroutine(), before)
+			for _, u := range users {
+				u.bar(false)
+			}
+			time.Sleep(6 * time.Second) // more than the longest pause before dialling
+			synctest.Wait()
+			for _, p := range master.Members() {
+				require.Equal(t, lectern.Online, p.State)
+			}
+			require.Len(t, master.Members(), count)
+		}
+	})
+}
