@@ -75,7 +75,7 @@ func listenUnix(path string) (net.Listener, error) {
 	conn, dialErr := net.Dial("unix", path)
 	if dialErr == nil {
 		conn.Close()
-		return nil, err
+		return nil, errors.New("another process listens there")
 	}
 	// Only a refusal says that nobody listens. It may also be that we are not
 	// allowed to ask.

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,31 +32,20 @@ func TestMain(m *testing.M) {
 
 func TestProcessServesAllAndEndsOnSIGTERM(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hub.sock")
-	hub := exec.Command(os.Args[0], "-ws", "127.0.0.1:0", "-tcp", "127.0.0.1:0", "-unix", path)
-	hub.Env = append(os.Environ(), asHub+"=1")
-	out, err := hub.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, hub.Start())
-	defer hub.Process.Kill()
-	at := map[string]string{}
-	for lines := bufio.NewScanner(out); len(at) < 3 && lines.Scan(); {
-		kind, address, _ := strings.Cut(lines.Text(), " ")
-		at[kind] = address
-	}
-	require.Len(t, at, 3)
+	hub := startHub(t, 3, "-ws", "127.0.0.1:0", "-tcp", "127.0.0.1:0", "-unix", path)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	first := lectern.NewClient(netconn.Dialer{Address: at["tcp"]}, lectern.ClientOptions{})
+	first := lectern.NewClient(netconn.Dialer{Address: hub.at["tcp"]}, lectern.ClientOptions{})
 	defer first.Close()
 	master, err := first.Create(ctx, "abc123", "alice")
 	require.NoError(t, err)
-	second := lectern.NewClient(netconn.Dialer{Network: "unix", Address: at["unix"]}, lectern.ClientOptions{})
+	second := lectern.NewClient(netconn.Dialer{Network: "unix", Address: hub.at["unix"]}, lectern.ClientOptions{})
 	defer second.Close()
 	slave, err := second.Join(ctx, "abc123", "user_one")
 	require.NoError(t, err)
 
-	ws, _, err := gorilla.DefaultDialer.DialContext(ctx, at["ws"], nil)
+	ws, _, err := gorilla.DefaultDialer.DialContext(ctx, hub.at["ws"], nil)
 	require.NoError(t, err)
 	defer ws.Close()
 	ws.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -85,25 +71,9 @@ func TestProcessServesAllAndEndsOnSIGTERM(t *testing.T) {
 		_, _, err = ws.ReadMessage()
 	}
 	require.True(t, gorilla.IsCloseError(err, 4106), "%v", err)
-	require.NoError(t, hub.Wait(), "the exit status is 0")
+	_, err = hub.ends()
+	require.NoError(t, err, "the exit status is 0")
 	require.NoFileExists(t, path)
-}
-
-func TestTakesTheFileOfAKilledHub(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "hub.sock")
-	for range 2 {
-		hub := exec.Command(os.Args[0], "-unix", path)
-		hub.Env = append(os.Environ(), asHub+"=1")
-		out, err := hub.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, hub.Start())
-		line, err := bufio.NewReader(out).ReadString('\n')
-		hub.Process.Kill()
-		_ = hub.Wait()
-		require.NoError(t, err)
-		require.Equal(t, "unix "+path+"\n", line)
-		require.FileExists(t, path)
-	}
 }
 
 func TestStatus(t *testing.T) {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport/netconn"
+)
+
+// The first signal ends the hub in order, which takes seconds if a connection
+// has not said yet what it wants. The second one does not wait for that.
+func TestSecondSignal(t *testing.T) {
+	hub := startHub(t, 1, "-ws", "127.0.0.1:0")
+	address := strings.TrimSuffix(strings.TrimPrefix(hub.at["ws"], "ws://"), "/ws")
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer conn.Close()
+	// Connections are accepted in their order: once a later one is answered, the
+	// hub has this one, from which no request ever comes.
+	later, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer later.Close()
+	_, err = io.WriteString(later, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	_, err = later.Read(make([]byte, 1))
+	require.NoError(t, err)
+
+	require.NoError(t, hub.Process.Signal(syscall.SIGTERM))
+	hub.logs(t, "shutting down")
+	require.NoError(t, hub.Process.Signal(syscall.SIGTERM))
+	log, err := hub.ends()
+	require.ErrorContains(t, err, "terminated")
+	require.NotContains(t, log, "shut down")
+}
+
+// echoes expects that a hub serves at this Unix socket.
+func echoes(t *testing.T, path string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	client := lectern.NewClient(netconn.Dialer{Network: "unix", Address: path}, lectern.ClientOptions{})
+	defer client.Close()
+	status, err := client.Status(ctx, "abc123")
+	require.NoError(t, err)
+	require.False(t, status.Exists)
+}
+
+func TestUnixSocketInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hub.sock")
+	hub := startHub(t, 1, "-unix", path)
+	for range 2 {
+		require.Equal(t, "hub: -unix "+path+": another process listens there\n", fails(t, "-unix", path))
+	}
+	echoes(t, path) // and the first one has lost nothing by it
+	require.NoError(t, hub.Process.Signal(syscall.SIGTERM))
+	_, err := hub.ends()
+	require.NoError(t, err)
+	require.NoFileExists(t, path)
+}
+
+func TestUnixSocketOfAKilledHub(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hub.sock")
+	for range 2 {
+		hub := startHub(t, 1, "-unix", path)
+		require.Equal(t, path, hub.at["unix"])
+		echoes(t, path)
+		require.NoError(t, hub.Process.Kill())
+		_, err := hub.ends()
+		require.Error(t, err)
+		require.FileExists(t, path)
+	}
+}
+
+// What is no socket is nobody's to remove.
+func TestUnixSocketThatIsAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes.txt")
+	require.NoError(t, os.WriteFile(path, []byte("keep me"), 0o600))
+	require.Equal(t, "hub: -unix "+path+": the file is there already, and is no socket\n", fails(t, "-unix", path))
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "keep me", string(kept))
+}
