@@ -120,21 +120,6 @@ func TestDataBehindTheRequest(t *testing.T) {
 	})
 }
 
-// Rows A3 and A4: the deadline that the documentation asks for.
-func TestReadHeaderTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, websocket.Options{}, nil)
-		start := time.Now()
-		client := s.dialRaw(t)
-		var err error
-		for i := 0; err == nil; i++ {
-			_, err = client.Write([]byte(handshake)[i : i+1])
-			time.Sleep(time.Second)
-		}
-		require.LessOrEqual(t, time.Since(start), 7*time.Second)
-	})
-}
-
 // Neither the deadlines of the http.Server nor those of a middleware are the
 // connection's.
 func TestConnectionOutlivesTheRequest(t *testing.T) {
