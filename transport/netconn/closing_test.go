@@ -78,12 +78,12 @@ func TestCloseBehindAWrite(t *testing.T) {
 }
 
 func TestCloseIsBounded(t *testing.T) {
-	t.Run("idle peer", func(t *testing.T) {
+	t.Run("B19 idle peer", func(t *testing.T) {
 		bubble(t, Options{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
 			require.Equal(t, outcome{"", nil, closeWait}, <-closing(c))
 		})
 	})
-	t.Run("stuck Write", func(t *testing.T) {
+	t.Run("B19 stuck Write", func(t *testing.T) {
 		bubble(t, Options{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
 			written := make(chan error, 1)
 			go func() { written <- c.Write(make([]byte, 10*memnet.BufferSize)) }()
@@ -104,7 +104,7 @@ func TestCloseIsBounded(t *testing.T) {
 			require.Equal(t, closeWait, end.after)
 		})
 	})
-	t.Run("a peer that sends all the time", func(t *testing.T) {
+	t.Run("B19 a peer that sends all the time", func(t *testing.T) {
 		bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 			var flood sync.WaitGroup
 			flood.Go(func() {
@@ -186,9 +186,13 @@ func (timeless) SetDeadline(time.Time) error      { return nil }
 func (timeless) SetReadDeadline(time.Time) error  { return nil }
 func (timeless) SetWriteDeadline(time.Time) error { return nil }
 
-// B20: what follows the close unit is ignored, and B19: the one who sends it may
-// do nothing more.
+// What follows the close unit is ignored, and the one who sends it may do nothing
+// more.
 func TestPeerThatOnlySaysGoodbye(t *testing.T) {
+	t.Run("B19 B20 data behind the close unit", testPeerThatOnlySaysGoodbye)
+}
+
+func testPeerThatOnlySaysGoodbye(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		send(t, peer, append(appendClose(nil, goodbye), strings.Repeat("junk", 100)...))
 		require.Equal(t, &transport.CloseError{Reason: goodbye}, (<-reading(c)).err)

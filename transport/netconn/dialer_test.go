@@ -3,6 +3,7 @@ package netconn
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"path/filepath"
 	"testing"
@@ -95,17 +96,27 @@ func (s *sized) SetWriteBuffer(size int) error {
 	return nil
 }
 
+// tunnel is a net.Conn above another one that is no TLS.
+type tunnel struct {
+	net.Conn
+	beneath net.Conn
+}
+
+func (t tunnel) NetConn() net.Conn { return t.beneath }
+
 func TestSendBuffer(t *testing.T) {
 	for asked, want := range map[int]int{0: DefaultSendBuffer, -1: 0, 4096: 4096} {
-		for _, secure := range []bool{false, true} {
-			near, _ := memnet.Pipe()
-			plain := &sized{Conn: near}
-			var c net.Conn = plain
-			if secure {
-				c = tls.Client(plain, &tls.Config{ServerName: "lectern.test"})
-			}
-			New(c, Options{SendBuffer: asked})
-			require.Equal(t, want, plain.size)
+		for name, above := range map[string]func(net.Conn) net.Conn{
+			"plain":     func(c net.Conn) net.Conn { return c },
+			"TLS":       func(c net.Conn) net.Conn { return tls.Client(c, &tls.Config{ServerName: "lectern.test"}) },
+			"something": func(c net.Conn) net.Conn { return tunnel{c, tunnel{c, c}} },
+		} {
+			t.Run(fmt.Sprintf("H2 %s, %d", name, asked), func(t *testing.T) {
+				near, _ := memnet.Pipe()
+				beneath := &sized{Conn: near}
+				New(above(beneath), Options{SendBuffer: asked})
+				require.Equal(t, want, beneath.size)
+			})
 		}
 	}
 }

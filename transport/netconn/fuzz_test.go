@@ -1,6 +1,7 @@
 package netconn
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -24,6 +25,7 @@ func FuzzUnits(f *testing.F) {
 	f.Add(sent, uint16(1))
 	f.Add(sent, uint16(700))
 	f.Add([]byte("\x00\xff\xff\xff\xff"), uint16(5))
+	f.Add(bytes.Repeat(unit(kindProbe, ""), 100), uint16(7))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), uint16(100))
 	f.Add(unit(kindMessage, string(make([]byte, fuzzLimit))), uint16(4096))
 	f.Add(unit(kindMessage, string(make([]byte, bufferSize-headerSize))), uint16(idleBufferSize))
@@ -32,7 +34,7 @@ func FuzzUnits(f *testing.F) {
 			return
 		}
 		want, wantEnd := simplestReading(sent)
-		c := newConn(&canned{sent: sent, piece: max(int(piece), 1)}, Options{FrameLimit: fuzzLimit}.withDefaults(nil))
+		c := newConn(&canned{sent: sent, piece: max(int(piece), 1)}, Options{FrameLimit: fuzzLimit, ControlFrames: -1}.withDefaults(nil))
 		for _, message := range want {
 			got, err := c.Read()
 			require.NoError(t, err)

@@ -2,11 +2,13 @@ package netconn
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +106,55 @@ func TestSlowUnits(t *testing.T) {
 	}
 }
 
+// dripping is a net.Conn that, once it is slow, takes a second for each byte.
+type dripping struct {
+	net.Conn
+	slow atomic.Bool
+}
+
+func (d *dripping) Write(p []byte) (int, error) {
+	if !d.slow.Load() {
+		return d.Conn.Write(p)
+	}
+	drip(d.Conn, p, time.Second)
+	return len(p), nil
+}
+
+// A record of TLS is read as a whole, or not at all.
+func TestSlowRecords(t *testing.T) {
+	serverConfig, clientConfig := certificate()
+	for _, c := range []struct {
+		name   string
+		before int // bytes of the message that come in a record of their own
+		err    error
+		after  time.Duration
+	}{
+		{"B13 a byte a second of a record", 0, transport.ErrSilent, transport.DefaultProbeAfter + transport.DefaultGiveUp},
+		{"B13 a byte a second of a record within a message", 10, transport.ErrSlow, transport.DefaultMessageTimeout},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := memnet.Pipe()
+				beneath := &dripping{Conn: a}
+				client, server := tls.Client(beneath, clientConfig), tls.Server(b, serverConfig)
+				shaken := make(chan error, 1)
+				go func() { shaken <- server.Handshake() }()
+				require.NoError(t, client.Handshake())
+				require.NoError(t, <-shaken)
+				conn := newConn(server, Options{}.withDefaults(nil))
+				message := unit(kindMessage, strings.Repeat("x", 100))
+				send(t, client, message[:c.before])
+				beneath.slow.Store(true)
+				during(t, a, func() { _, _ = client.Write(message[c.before:]) })
+				end := <-reading(conn)
+				require.ErrorIs(t, end.err, c.err)
+				require.Equal(t, c.after, end.after)
+				_ = conn.Close(goodbye)
+			})
+		})
+	}
+}
+
 // Both sides have the bound, and by default.
 func TestSlowUnitsOfEitherSide(t *testing.T) {
 	slow := func(t *testing.T, c transport.Conn, peer net.Conn) {
@@ -184,14 +235,12 @@ func TestEndlessFlood(t *testing.T) {
 		flood, sent := []byte(strings.Repeat(probe, 10_000)), make(chan int)
 		go func() {
 			total := 0
-			for {
-				n, err := peer.Write(flood)
+			for err := error(nil); err == nil && total < 64<<20; {
+				var n int
+				n, err = peer.Write(flood)
 				total += n
-				if err != nil {
-					sent <- total
-					return
-				}
 			}
+			sent <- total
 		}()
 		require.Equal(t, outcome{"", transport.ErrFlood, 0}, <-reading(c))
 		require.Equal(t, outcome{"", nil, closeWait}, <-closing(c))

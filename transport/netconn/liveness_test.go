@@ -94,11 +94,11 @@ func TestNoProbing(t *testing.T) {
 	})
 }
 
-// B13: a message that never ends, in small pieces.
+// A message that never ends, in small pieces.
 func TestMessageTimeout(t *testing.T) {
 	for name, options := range map[string]Options{
-		"probing":    {MessageTimeout: 30 * time.Second},
-		"no probing": {MessageTimeout: 30 * time.Second, ProbeAfter: -1},
+		"B13 probing":    {MessageTimeout: 30 * time.Second},
+		"B13 no probing": {MessageTimeout: 30 * time.Second, ProbeAfter: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, options, func(t *testing.T, c *conn, peer *memnet.Conn) {

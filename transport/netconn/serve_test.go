@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,21 +124,32 @@ func TestServeWithAContextThatHasEnded(t *testing.T) {
 	require.NoError(t, Serve(ctx, memnet.Listen(), &echo{}, Options{}))
 }
 
-// exhausted is a listener that has run out of something for the first so many
-// times.
+// exhausted is a listener that has run out of something for so many times.
 type exhausted struct {
 	*memnet.Listener
+	calls []time.Time
+
+	mu       sync.Mutex
 	err      error
 	failures int
-	calls    []time.Time
+}
+
+func (l *exhausted) fail(err error, times int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err, l.failures = err, times
 }
 
 func (l *exhausted) Accept() (net.Conn, error) {
 	l.calls = append(l.calls, time.Now())
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.failures > 0 {
 		l.failures--
 		return nil, l.err
 	}
+	l.mu.Unlock()
+	defer l.mu.Lock()
 	return l.Listener.Accept()
 }
 
@@ -145,23 +158,35 @@ type passingError struct{}
 func (passingError) Error() string   { return "too many open files" }
 func (passingError) Temporary() bool { return true }
 
-// A16: out of file descriptors.
+// Out of file descriptors, of which some become free in the end.
 func TestServeBacksOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		listener := &exhausted{
-			Listener: memnet.Listen(),
-			err:      &net.OpError{Op: "accept", Net: "memory", Err: passingError{}},
-			failures: 10,
-		}
-		end := serving(t, listener, &echo{}, Options{})
-		conn := dialMemory(t, listener.Listener)
-		requireEcho(t, conn)
-		require.NoError(t, conn.Close(transport.Reason{Code: transport.Left}))
-		require.NoError(t, end())
-		for i, pause := range []int{5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000} {
-			require.Equal(t, time.Duration(pause)*time.Millisecond, listener.calls[i+1].Sub(listener.calls[i]))
-		}
-	})
+	for name, failure := range map[string]error{
+		"A16 out of file descriptors": &net.OpError{Op: "accept", Net: "memory", Err: os.NewSyscallError("accept4", syscall.EMFILE)},
+		"A16 anything that passes":    &net.OpError{Op: "accept", Net: "memory", Err: passingError{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				listener := &exhausted{Listener: memnet.Listen()}
+				end := serving(t, listener, &echo{}, Options{})
+				before := dialMemory(t, listener.Listener)
+				requireEcho(t, before)
+				listener.fail(failure, 10)
+				conn := dialMemory(t, listener.Listener) // is accepted by the call in progress
+				requireEcho(t, conn)
+				synctest.Wait()
+				late := dialMemory(t, listener.Listener)
+				requireEcho(t, before) // those that are there notice nothing
+				requireEcho(t, late)
+				for _, c := range []transport.Conn{before, conn, late} {
+					require.NoError(t, c.Close(transport.Reason{Code: transport.Left}))
+				}
+				require.NoError(t, end())
+				for i, pause := range []int{5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000} {
+					require.Equal(t, time.Duration(pause)*time.Millisecond, listener.calls[i+3].Sub(listener.calls[i+2]))
+				}
+			})
+		})
+	}
 }
 
 func TestServeDoesNotOversleep(t *testing.T) {
@@ -183,7 +208,9 @@ func TestServeGivesUp(t *testing.T) {
 
 // A connection that is still in its TLS handshake keeps nobody waiting, and is
 // closed in time.
-func TestServeTLS(t *testing.T) {
+func TestServeTLS(t *testing.T) { t.Run("A3 A4 stalled handshakes", testServeTLS) }
+
+func testServeTLS(t *testing.T) {
 	serverConfig, clientConfig := certificate()
 	synctest.Test(t, func(t *testing.T) {
 		listener, server := memnet.Listen(), &echo{}

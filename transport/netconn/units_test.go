@@ -87,9 +87,11 @@ func requireStory(t *testing.T, c *conn, want []string) {
 	require.Equal(t, &transport.CloseError{Reason: transport.Reason{Code: transport.Kicked, Text: "löschen"}}, err)
 }
 
-// B17: a unit split at every offset where something begins or a buffer ends, and
-// at some of those in between.
-func TestSplitAnywhere(t *testing.T) {
+// A unit split at every offset where something begins or a buffer ends, and at
+// some of those in between.
+func TestSplitAnywhere(t *testing.T) { t.Run("B17 split at any byte", testSplitAnywhere) }
+
+func testSplitAnywhere(t *testing.T) {
 	sent, want := story()
 	edges := []int{idleBufferSize, bufferSize}
 	for at := 0; at < len(sent); at += headerSize + int(binary.BigEndian.Uint32(sent[at+1:])) {
@@ -137,17 +139,21 @@ func TestRefusedUnits(t *testing.T) {
 		err  error
 		code transport.Code
 	}{
-		{"unknown kind", unit(4, ""), transport.ErrProtocol, transport.ProtocolError},
-		{"text", []byte("GET / HTTP/1.1\r\n\r\n"), transport.ErrProtocol, transport.ProtocolError},
-		{"TLS", []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), transport.ErrProtocol, transport.ProtocolError},
-		{"one over the limit", []byte("\x00\x00\x00\x03\xe9"), transport.ErrTooLarge, transport.TooLarge},
-		{"length of 4 GiB", []byte("\x00\xff\xff\xff\xff"), transport.ErrTooLarge, transport.TooLarge},
-		{"length of 2 GiB", []byte("\x00\x80\x00\x00\x00"), transport.ErrTooLarge, transport.TooLarge},
-		{"long probe", []byte("\x01\x00\x00\x00\x7e"), transport.ErrProtocol, transport.ProtocolError},
-		{"endless answer", []byte("\x02\xff\xff\xff\xff"), transport.ErrProtocol, transport.ProtocolError},
-		{"close without a code", unit(kindClose, "x"), transport.ErrProtocol, transport.ProtocolError},
-		{"close with a long text", unit(kindClose, strings.Repeat("x", 126)), transport.ErrProtocol, transport.ProtocolError},
-		{"close with no text but bytes", unit(kindClose, "\x0f\xa1\xff\xfe"), transport.ErrProtocol, transport.ProtocolError},
+		{"B3 unknown kind", unit(4, ""), transport.ErrProtocol, transport.ProtocolError},
+		{"B3 text", []byte("GET / HTTP/1.1\r\n\r\n"), transport.ErrProtocol, transport.ProtocolError},
+		{"B3 TLS", []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), transport.ErrProtocol, transport.ProtocolError},
+		{"B9 one over the limit", []byte("\x00\x00\x00\x03\xe9"), transport.ErrTooLarge, transport.TooLarge},
+		{"B9 length of 2^32-1", []byte("\x00\xff\xff\xff\xff"), transport.ErrTooLarge, transport.TooLarge},
+		{"B3 the last kind", unit(255, ""), transport.ErrProtocol, transport.ProtocolError},
+		{"B5 probe of 2^32-1", []byte("\x01\xff\xff\xff\xff"), transport.ErrProtocol, transport.ProtocolError},
+		{"B6 close without a code", unit(kindClose, ""), transport.ErrProtocol, transport.ProtocolError},
+		{"B8 close of 2^32-1", []byte("\x03\xff\xff\xff\xff"), transport.ErrProtocol, transport.ProtocolError},
+		{"B9 length of 2^31", []byte("\x00\x80\x00\x00\x00"), transport.ErrTooLarge, transport.TooLarge},
+		{"B5 long probe", []byte("\x01\x00\x00\x00\x7e"), transport.ErrProtocol, transport.ProtocolError},
+		{"B5 answer of 2^32-1", []byte("\x02\xff\xff\xff\xff"), transport.ErrProtocol, transport.ProtocolError},
+		{"B6 close with half a code", unit(kindClose, "x"), transport.ErrProtocol, transport.ProtocolError},
+		{"B8 close with a long text", unit(kindClose, strings.Repeat("x", 126)), transport.ErrProtocol, transport.ProtocolError},
+		{"B8 close with no text but bytes", unit(kindClose, "\x0f\xa1\xff\xfe"), transport.ErrProtocol, transport.ProtocolError},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, Options{FrameLimit: 1000}, func(t *testing.T, conn *conn, peer *memnet.Conn) {
@@ -166,7 +172,7 @@ func TestRefusedUnits(t *testing.T) {
 				header := receive(t, peer, headerSize+codeSize)
 				require.Equal(t, string(kindClose), header[:1])
 				require.Equal(t, c.code, transport.Code(header[5])<<8|transport.Code(header[6]))
-				for range 2000 {
+				for range 2000 { // row B21
 					_, again := conn.Read()
 					require.Equal(t, err, again)
 				}
@@ -176,8 +182,12 @@ func TestRefusedUnits(t *testing.T) {
 	}
 }
 
-// D3: what a peer announces is not what it gets.
+// What a peer announces is not what it gets.
 func TestAllocationFollowsWhatArrives(t *testing.T) {
+	t.Run("B9 D3 length without a body", testAllocationFollowsWhatArrives)
+}
+
+func testAllocationFollowsWhatArrives(t *testing.T) {
 	const limit = 64 << 20
 	bubble(t, Options{FrameLimit: limit}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		read := make(chan []byte)
@@ -203,38 +213,44 @@ func TestAllocationFollowsWhatArrives(t *testing.T) {
 	})
 }
 
-// B18: what ends in the midst of a unit, or without a close unit, was lost.
+// What ends in the midst of a unit, or without a close unit, was lost.
 func TestLossAnywhere(t *testing.T) {
 	message := unit(kindMessage, strings.Repeat("m", 5000))
-	for _, at := range []int{0, 1, 4, 5, 6, 4999, len(message)} {
-		for name, end := range map[string]func(*memnet.Conn){
-			"reset":      (*memnet.Conn).Cut,
-			"closed":     func(peer *memnet.Conn) { _ = peer.Close() },
-			"half-close": func(peer *memnet.Conn) { _ = peer.CloseWrite() },
-		} {
-			bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
-				go func() {
-					_, _ = peer.Write(message[:at])
-					synctest.Wait()
-					end(peer)
-				}()
-				if at == len(message) {
-					got, err := c.Read()
-					require.NoError(t, err)
-					require.Equal(t, message[headerSize:], got)
-				}
-				_, err := c.Read()
-				require.Error(t, err)
-				var closed *transport.CloseError
-				require.False(t, errors.As(err, &closed) || errors.Is(err, net.ErrClosed), "%s after %d bytes: %v", name, at, err)
-				if name != "reset" {
-					require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-				}
-				start := time.Now()
-				_ = c.Close(transport.Reason{Code: transport.Left})
-				require.Zero(t, time.Since(start), "there is nobody to wait for")
-			})
-		}
+	offsets := []int{4095, 4096, 4097, 4999, 5004, len(message)}
+	for at := range 40 { // each of the header, and some more
+		offsets = append(offsets, at)
+	}
+	for name, end := range map[string]func(*memnet.Conn){
+		"B18 reset":      (*memnet.Conn).Cut,
+		"B18 closed":     func(peer *memnet.Conn) { _ = peer.Close() },
+		"B18 half-close": func(peer *memnet.Conn) { _ = peer.CloseWrite() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, at := range offsets {
+				bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+					go func() {
+						_, _ = peer.Write(message[:at])
+						synctest.Wait()
+						end(peer)
+					}()
+					if at == len(message) {
+						got, err := c.Read()
+						require.NoError(t, err)
+						require.Equal(t, message[headerSize:], got)
+					}
+					_, err := c.Read()
+					require.Error(t, err)
+					var closed *transport.CloseError
+					require.False(t, errors.As(err, &closed) || errors.Is(err, net.ErrClosed), "after %d bytes: %v", at, err)
+					if name != "B18 reset" {
+						require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+					}
+					start := time.Now()
+					_ = c.Close(transport.Reason{Code: transport.Left})
+					require.Zero(t, time.Since(start), "there is nobody to wait for")
+				})
+			}
+		})
 	}
 }
 

@@ -37,7 +37,8 @@ func TestDialBadURL(t *testing.T) {
 	}
 }
 
-// dialHandler dials a server that answers in the given way.
+// dialHandler dials a server that answers in the given way. Row A14: the query,
+// in which a token may be, is in no error.
 func dialHandler(t *testing.T, dialer websocket.Dialer, answer http.HandlerFunc) error {
 	s := newSite(t, websocket.Options{}, func(server *http.Server) { server.Handler = answer })
 	dialer.URL = "ws://lectern.test/ws?token=secret"

@@ -21,6 +21,31 @@
 // and every WebSocket library answer by themselves. Whatever arrives is a sign
 // of life; over TLS, a record is one when it is complete.
 //
+// # Limits
+//
+// A message that has begun to arrive must be complete within MessageTimeout,
+// whatever else comes meanwhile, and a peer may send only so many pings and
+// pongs, ControlFrames; see [Options]. How many messages a peer sends is for the
+// server to judge.
+//
+// # The http.Server
+//
+// A request is read, and refused where it is none for this package, before
+// anything here can bound it. That is for the http.Server, by settings which
+// have no bound where they are left at zero:
+//
+//	server := &http.Server{
+//		Handler:           mux,
+//		ReadHeaderTimeout: 5 * time.Second, // for a request, and before it the handshake of TLS
+//		MaxHeaderBytes:    16 << 10,        // larger requests are answered by 431
+//		IdleTimeout:       time.Minute,     // between two requests, as after one that was refused
+//	}
+//
+// MaxHeaderBytes is 1 MiB by default, of which every client can make the server
+// hold so much. When the process has run out of file descriptors, the
+// http.Server goes on accepting as soon as there are some. ReadTimeout and
+// WriteTimeout do not matter to connections once they are WebSocket's.
+//
 // # Closing
 //
 // A reason's number and text are those of the WebSocket close frame. Close lets

@@ -38,6 +38,9 @@ func ExampleNewHandler() {
 		Handler: mux,
 		// Ends a client that never completes its request. Nothing else does.
 		ReadHeaderTimeout: 5 * time.Second,
+		// And these bound what it can make the server hold, and for how long.
+		MaxHeaderBytes: 16 << 10,
+		IdleTimeout:    time.Minute,
 	}
 	_ = server // log.Fatal(server.ListenAndServe())
 }

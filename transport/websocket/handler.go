@@ -104,8 +104,9 @@ type handler struct {
 // What the server's Serve returns is dropped: a server that wants it logged has
 // it before.
 //
-// Two things are left to the http.Server. Its ReadHeaderTimeout must be set,
-// because nothing else ends a client that never completes its request. And its
+// Two things are left to the http.Server. It must have a ReadHeaderTimeout,
+// because nothing else ends a client that never completes its request, and
+// should have the other settings that the package's documentation names. And its
 // Shutdown and Close know nothing of these connections: end them through what
 // serves them.
 //

@@ -15,7 +15,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/transporttest"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -312,6 +314,10 @@ func TestMessagesInTime(t *testing.T) {
 	}
 }
 
+// endless is more bytes than anybody may take of a flood. In a bubble no time
+// passes for as long as one goes on.
+const endless = 64 << 20
+
 // Row B12, as fast as it goes: no time passes, and the bytes are counted.
 func TestFramesThatCarryNothing(t *testing.T) {
 	t.Run("B12 endless empty continuations at once", func(t *testing.T) {
@@ -320,7 +326,7 @@ func TestFramesThatCarryNothing(t *testing.T) {
 			peer.during(func() {
 				total, piece := 0, bytes.Repeat(peer.frame(opContinuation, ""), 100)
 				_, err := peer.Write(peer.frame(opText, "{"))
-				for err == nil {
+				for err == nil && total < endless {
 					var n int
 					n, err = peer.Write(piece)
 					total += n
@@ -408,7 +414,7 @@ func TestEndlessFlood(t *testing.T) {
 			sent := make(chan int, 1)
 			peer.during(func() {
 				total, piece := 0, bytes.Repeat(peer.frame(fin|opPing, "x"), 1000)
-				for err := error(nil); err == nil; {
+				for err := error(nil); err == nil && total < endless; {
 					var n int
 					n, err = peer.Write(piece)
 					total += n
@@ -467,6 +473,48 @@ func TestControlFramesInTime(t *testing.T) {
 			})
 			_, err := conn.Read()
 			requireEnded(t, conn, peer, err, transport.ErrFlood, transport.RateLimited)
+		})
+	})
+}
+
+// What counts is that the write is complete, not that some of it gets through.
+func TestReaderOfAByteASecond(t *testing.T) {
+	t.Run("H3 a byte a second", func(t *testing.T) {
+		eachSide(t, websocket.Options{}, func(t *testing.T, conn transport.Conn, peer *hostile) {
+			queue := outbox.New(conn, outbox.Limits{Messages: 256, Bytes: 1 << 20, WriteTimeout: 10 * time.Second})
+			peer.during(func() {
+				for err := error(nil); err == nil; time.Sleep(time.Second) {
+					_, err = peer.reader.ReadByte()
+					peer.Write(peer.frame(fin|opPong, "")) // it is alive
+				}
+			})
+			start := time.Now()
+			for range 4 {
+				require.NoError(t, queue.Push(make([]byte, 200<<10)))
+			}
+			_, err := conn.Read()
+			require.ErrorIs(t, err, net.ErrClosed)
+			require.GreaterOrEqual(t, time.Since(start), 10*time.Second)
+			require.ErrorIs(t, queue.Push(nil), outbox.ErrClosed)
+			queue.Wait()
+			require.LessOrEqual(t, time.Since(start), 12*time.Second)
+		})
+	})
+}
+
+// A link that goes down without a word is noticed by both ends.
+func TestHalfOpen(t *testing.T) {
+	t.Run("H4 no FIN", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			pair := pairInMemory(t, nil, transporttest.Settings{})
+			start := time.Now()
+			pair.Silence()
+			for _, conn := range []transport.Conn{pair.A, pair.B} {
+				at, err := readError(conn, start)
+				require.ErrorIs(t, err, transport.ErrSilent)
+				require.LessOrEqual(t, at, 2*(transport.DefaultProbeAfter+transport.DefaultGiveUp), "the second begins to listen late")
+				conn.Close(goodbye)
+			}
 		})
 	})
 }

@@ -30,7 +30,7 @@ func TestSilentPeer(t *testing.T) {
 		probeAfter, giveUp time.Duration
 		probed, ended      time.Duration
 	}{
-		{"default", 0, 0, 10 * time.Second, 15 * time.Second},
+		{"H4 default", 0, 0, 10 * time.Second, 15 * time.Second},
 		{"milliseconds", 3 * time.Millisecond, 2 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond},
 		{"given", time.Minute, time.Hour, time.Minute, time.Minute + time.Hour},
 	} {
@@ -63,14 +63,14 @@ func TestSilentPeer(t *testing.T) {
 	}
 }
 
-// Whatever arrives puts the end off, by one interval and no more. Row B15.
+// Whatever arrives puts the end off, by one interval and no more.
 func TestSignsOfLife(t *testing.T) {
 	message := frame(fin|opText, "{}")
 	for name, sign := range map[string][]byte{
 		"message":         message,
 		"part of a frame": message[:1],
-		"pong":            frame(fin|opPong, ""),
-		"many pongs":      []byte(strings.Repeat(string(frame(fin|opPong, "")), 10)),
+		"B15 pong":        frame(fin|opPong, ""),
+		"B15 many pongs":  []byte(strings.Repeat(string(frame(fin|opPong, "")), 10)),
 		"ping":            frame(fin|opPing, ""),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -71,9 +71,12 @@ func newSite(t testing.TB, options websocket.Options, edit func(*http.Server)) *
 func newSiteBehind(t testing.TB, wrap func(net.Listener) net.Listener, options websocket.Options, edit func(*http.Server)) *site {
 	s := &site{service: newService(), listener: memnet.Listen()}
 	s.server = &http.Server{
-		Handler:           websocket.NewHandler(s.service, options),
+		Handler:  websocket.NewHandler(s.service, options),
+		ErrorLog: log.New(io.Discard, "", 0),
+		// As the package's documentation recommends.
 		ReadHeaderTimeout: 5 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0),
+		MaxHeaderBytes:    16 << 10,
+		IdleTimeout:       time.Minute,
 	}
 	if edit != nil {
 		edit(s.server)

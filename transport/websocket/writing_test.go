@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,11 +15,17 @@ import (
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
-// A countingConn counts its writes. Once it is deaf, it discards them.
+// A countingConn counts its writes, and how often its read deadline is set. Once
+// it is deaf, it discards what is written.
 type countingConn struct {
 	net.Conn
-	writes atomic.Int64
-	deaf   atomic.Bool
+	writes, deadlines atomic.Int64
+	deaf              atomic.Bool
+}
+
+func (c *countingConn) SetReadDeadline(t time.Time) error {
+	c.deadlines.Add(1)
+	return c.Conn.SetReadDeadline(t)
 }
 
 func (c *countingConn) Write(p []byte) (int, error) {
@@ -105,4 +112,28 @@ func TestWritesPerBatch(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The watch over silence and over slow messages sets no deadline for a message,
+// whether it comes whole or in pieces.
+func TestDeadlinesPerMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := countedPair(t)
+		before := [2]int64{client.beneath.deadlines.Load(), server.beneath.deadlines.Load()}
+		for i := range 1000 {
+			message := make([]byte, i*100)
+			for _, way := range [][2]end{{client, server}, {server, client}} {
+				written := make(chan error, 1)
+				go func() { written <- way[0].Write(message) }()
+				got, err := way[1].Read()
+				require.NoError(t, err)
+				require.Len(t, got, len(message))
+				require.NoError(t, <-written)
+			}
+		}
+		for i, e := range []end{client, server} {
+			require.LessOrEqual(t, e.beneath.deadlines.Load()-before[i], int64(3))
+		}
+		closeBoth(t, client, server)
+	})
 }
