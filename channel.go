@@ -143,6 +143,11 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 		return ErrResumeFailed
 	}
 	last = max(last, m.start)
+	if ref != 0 && ref <= m.answers.highest {
+		// Not the client that was here before, whose refs would go on: none of
+		// its sends may be taken for one that was answered already.
+		m.answers = answers{limit: m.answers.limit}
+	}
 	wasAway := m.state == wire.StateAway
 	if m.at == nil && m.role == wire.Slave {
 		c.waiting.remove(m)

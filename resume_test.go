@@ -64,6 +64,31 @@ func TestRule7ReplacedByASecondClient(t *testing.T) {
 	})
 }
 
+// Another client that comes back with the ticket numbers its frames from the
+// start. None of its sends may be taken for one of the client before.
+func TestResumeByAClientWhoseRefsBeginAnew(t *testing.T) {
+	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		first := s.user().create("abc123", "alice")
+		slave := s.user().join("abc123", "user_one")
+		for i := range 5 {
+			broadcast(t, first, fmt.Sprint("first ", i))
+			say(t, slave, fmt.Sprint("up ", i))
+		}
+		master, err := s.user().ResumeMaster(within(t), first.Ticket())
+		require.NoError(t, err)
+		other, err := s.user().ResumeSlave(within(t), slave.Ticket())
+		require.NoError(t, err)
+		for i := range 5 {
+			seq, err := master.Broadcast(within(t), lectern.Text("second"))
+			require.NoError(t, err)
+			require.EqualValues(t, 6+i, seq)
+			seq, err = other.Send(within(t), lectern.Text("up again"))
+			require.NoError(t, err)
+			require.EqualValues(t, 6+i, seq)
+		}
+	})
+}
+
 // The stored times decide a tie, so the master wins up to the last instant and
 // loses at X.
 func TestRule3TheLastInstant(t *testing.T) {
