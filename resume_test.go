@@ -1,8 +1,11 @@
 package lectern_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,6 +89,52 @@ func TestResumeByAClientWhoseRefsBeginAnew(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 6+i, seq)
 		}
+	})
+}
+
+// gate is a log that stops whoever tells it of a slave's join, until opened.
+type gate struct {
+	slog.Handler
+	open chan struct{}
+}
+
+func (g gate) Handle(_ context.Context, record slog.Record) error {
+	if record.Message == "slave joined" {
+		<-g.open
+	}
+	return nil
+}
+
+// The one who is replaced sends something between the decision and the word of
+// it. It must not come back by itself and throw the other one out.
+func TestRule7ReplacedWhileSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := make(chan struct{})
+		s := setStage(t, inMemory[0], lectern.Policy{Logger: slog.New(gate{slog.NewTextHandler(io.Discard, nil), open})})
+		first := s.user().create("abc123", "alice")
+		slave := s.user().join("abc123", "user_one") // and what is decided is not carried out from now on
+
+		second := make(chan *lectern.Master)
+		go func() {
+			master, err := s.user().ResumeMaster(within(t), first.Ticket())
+			require.NoError(t, err)
+			second <- master
+		}()
+		synctest.Wait()
+		still := make(chan error)
+		go func() {
+			_, err := first.Broadcast(within(t), lectern.Text("still me"))
+			still <- err
+		}()
+		synctest.Wait()
+		close(open)
+		master := <-second
+		require.ErrorIs(t, <-still, lectern.ErrReplaced)
+		time.Sleep(10 * time.Second)
+		ended(t, first, lectern.ErrReplaced)
+		require.NoError(t, master.Err())
+		broadcast(t, master, "me instead")
+		nextText(t, slave, "me instead")
 	})
 }
 

@@ -127,7 +127,8 @@ func (s *session) frame(data []byte) error {
 	if err == ErrReplaced {
 		// What comes from a stale attachment shows a connection that does not
 		// know yet that another one has its place (rule 7).
-		return err
+		s.endReplaced(frame.Channel)
+		return nil
 	}
 	s.refuse(frame.Ref, frame.Channel, err)
 	if errors.Is(err, ErrBadFrame) {
@@ -199,6 +200,18 @@ func (s *session) release(a *attachment, closed *packet, why *Error) {
 		s.out.Close(why.closeReason())
 	}
 	s.mu.Unlock()
+}
+
+// endReplaced ends the connection though the word that its membership was taken
+// over is still on its way: a peer that is not told would come back and take its
+// place again.
+func (s *session) endReplaced(channel string) {
+	why := ErrReplaced.with("a newer connection has the membership")
+	s.push(closedPacket(channel, why))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ending = true
+	s.out.Close(why.closeReason())
 }
 
 // reserve takes a seat for an attachment that is about to be decided, so that a
@@ -316,8 +329,6 @@ func closingReason(err error) transport.Reason {
 		return transport.Reason{Code: transport.Idle, Text: "no sign of life"}
 	case errors.Is(err, transport.ErrTooLarge):
 		return transport.Reason{Code: transport.TooLarge}
-	case errors.Is(err, ErrReplaced):
-		return transport.Reason{Code: transport.Replaced, Text: "a newer connection has the membership"}
 	}
 	var bad *Error
 	if errors.As(err, &bad) {
