@@ -108,7 +108,7 @@ func judge(t *testing.T, seed uint64, history []porcupine.Operation) {
 // stuckAt tells of each channel that could not be explained the end of the
 // longest order of its operations that could, and what is left then.
 func stuckAt(history []porcupine.Operation, info porcupine.LinearizationInfo) string {
-	const shown = 12
+	const shown = 25
 	var b strings.Builder
 	for i, orders := range info.PartialLinearizationsOperations() {
 		part := model.Partition(history)[i]
