@@ -190,11 +190,14 @@ func (a *attachment) full(size int) bool {
 // release ends a membership of this connection: the peer is told, and where it
 // holds no other one, the connection is closed after what was queued before.
 func (s *session) release(a *attachment, closed *packet, why *Error) {
-	s.push(closed)
+	// The seat is free before the peer is told, which may want it again at once.
 	s.mu.Lock()
 	if s.seats[a.channel.name] == a {
 		delete(s.seats, a.channel.name)
 	}
+	s.mu.Unlock()
+	s.push(closed)
+	s.mu.Lock()
 	if len(s.seats) == 0 || why.Code == ErrReplaced.Code {
 		s.ending = true
 		s.out.Close(why.closeReason())
