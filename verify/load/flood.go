@@ -36,7 +36,7 @@ func flood(ctx context.Context, r *report, short bool) error {
 	const size, rate = 4 << 10, 500
 	n, lasting := 1_000, 20*time.Second
 	if short {
-		n, lasting = 200, 8*time.Second
+		n, lasting = 200, 6*time.Second
 	}
 	h, err := startHub(ctx, settings{SlaveTimeout: time.Second})
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 // handshakes: connections that never become members. Half of them begin an HTTP
 // request and half are WebSocket connections that neither create nor join.
 func handshakes(ctx context.Context, r *report, short bool) error {
-	const deadline, late = 5 * time.Second, time.Second
-	n := 5_000
+	const late = time.Second
+	n, deadline := 5_000, 5*time.Second
 	if short {
-		n = 1_000
+		n, deadline = 1_000, 2*time.Second
 	}
 	h, err := startHub(ctx, settings{HandshakeTimeout: deadline, ReadHeaderTimeout: deadline})
 	if err != nil {

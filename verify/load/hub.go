@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/lectern-go/lectern"
@@ -42,6 +43,8 @@ func (s settings) policy() lectern.Policy {
 type stats struct {
 	Goroutines  int
 	Descriptors int
+	// CPU is the time of processors that it has used.
+	CPU time.Duration
 	// Heap counts the objects that the collector has not freed yet.
 	Heap uint64
 	// RSS is what the process has in memory.
@@ -119,7 +122,7 @@ func (p *peaks) stats() stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return stats{
-		Goroutines: runtime.NumGoroutine(), Descriptors: openDescriptors(),
+		Goroutines: runtime.NumGoroutine(), Descriptors: openDescriptors(), CPU: cpuTime(syscall.RUSAGE_SELF),
 		Heap: heapObjects(), RSS: statusField("VmRSS:"),
 		PeakHeap: p.heap, PeakRSS: statusField("VmHWM:"), PeakDescriptors: p.descriptors,
 	}

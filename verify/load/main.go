@@ -99,14 +99,16 @@ func runAll(ctx context.Context, chosen []scenario, short bool) bool {
 	met := true
 	for _, s := range chosen {
 		fmt.Printf("\n== %s\n", s.name)
-		start := time.Now()
+		start, machine := time.Now(), lookAtMachine()
 		r := new(report)
 		if err := s.run(ctx, r, short); err != nil {
 			fmt.Printf("failed: %v\n", err)
 			met = false
 		}
 		met = met && !r.missed
-		fmt.Printf("(%.0f s)\n", time.Since(start).Seconds())
+		own, others := lookAtMachine().since(machine)
+		fmt.Printf("(%.0f s; processors: %.0f %% for this, %.0f %% for others on the machine)\n",
+			time.Since(start).Seconds(), 100*own, 100*others)
 		if ctx.Err() != nil {
 			return false
 		}

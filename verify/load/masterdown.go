@@ -85,6 +85,10 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 	ending.Wait()
 	guard.Stop()
 
+	used, err := h.stats()
+	if err != nil {
+		return err
+	}
 	wrong := 0
 	after := make([]time.Duration, n)
 	for i := range ends {
@@ -101,6 +105,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 	r.figure("first slave closed, after X", "%v", after[0].Round(100*time.Microsecond))
 	r.figure("half of them", "%v", percentile(after, 0.5).Round(100*time.Microsecond))
 	r.figure("last slave closed, after X", "%v", after[n-1].Round(100*time.Microsecond))
+	r.figure("processor time of the hub since the cut", "%v", (used.CPU - before.CPU).Round(time.Millisecond))
 	r.figure("not closed with 4002", "%d", wrong)
 	r.target(after[0] >= 0 && wrong == 0, "all with 4002, none before X")
 	r.target(after[n-1] <= late, "the last within X + %v", late)

@@ -21,7 +21,7 @@ func stalled(ctx context.Context, r *report, short bool) error {
 	const target = 0.05
 	n, turns, lasting := 1_000, 5, 8*time.Second
 	if short {
-		n, turns, lasting = 200, 3, time.Second
+		n, turns, lasting = 200, 2, time.Second
 	}
 	b, err := newBroadcast(ctx, n)
 	if err != nil {
@@ -224,7 +224,7 @@ func (b *broadcast) round(ctx context.Context, deaf int, lasting time.Duration) 
 			}
 		}
 	}
-	if err := pause(ctx, 500*time.Millisecond); err != nil {
+	if err := pause(ctx, 300*time.Millisecond); err != nil {
 		return nil, err
 	}
 	for _, s := range b.slaves {
@@ -244,7 +244,7 @@ func (b *broadcast) round(ctx context.Context, deaf int, lasting time.Duration) 
 			return nil, err
 		}
 	}
-	if err := pause(ctx, 300*time.Millisecond); err != nil {
+	if err := pause(ctx, 200*time.Millisecond); err != nil {
 		return nil, err
 	}
 	var all []time.Duration
