@@ -210,10 +210,12 @@ func (s *session) release(a *attachment, closed *packet, why *Error) {
 // place again.
 func (s *session) endReplaced(channel string) {
 	why := ErrReplaced.with("a newer connection has the membership")
-	s.push(closedPacket(channel, why))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// At once, so that no answer to what the peer sends next comes between.
+	delete(s.seats, channel)
 	s.ending = true
+	s.pushReplay(closedPacket(channel, why))
 	s.out.Close(why.closeReason())
 }
 
