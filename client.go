@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
 )
@@ -361,9 +362,10 @@ func (c *Client) push(frame *wire.Frame) {
 	if c.link == nil {
 		return
 	}
-	if err := c.link.out.Push(wire.Append(nil, wire.Binary, frame)); err != nil {
-		// The connection is ending, or takes nothing any more: what was not
-		// answered is sent again on the next one.
+	if err := c.link.out.Push(wire.Append(nil, wire.Binary, frame)); err == outbox.ErrFull {
+		// What was not answered is sent again on the next one. A connection that
+		// is ending already is left to its reader, which may still have to read
+		// why: a membership that was taken over must not be resumed.
 		c.link.out.Abort(transport.Reason{Code: transport.Slow})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
 )
 
 // The master comes back with its secret while its old connection is half dead:
@@ -135,6 +136,57 @@ func TestRule7ReplacedWhileSending(t *testing.T) {
 		require.NoError(t, master.Err())
 		broadcast(t, master, "me instead")
 		nextText(t, slave, "me instead")
+	})
+}
+
+// late is a connection whose reader is late.
+type late struct {
+	transport.Conn
+	open chan struct{}
+}
+
+func (l late) Read() ([]byte, error) {
+	<-l.open
+	return l.Conn.Read()
+}
+
+type lateDialer struct {
+	*user
+	open chan struct{}
+}
+
+func (d lateDialer) Dial(ctx context.Context) (transport.Conn, error) {
+	conn, err := d.user.Dial(ctx)
+	return late{conn, d.open}, err
+}
+
+// A client that fails to write still has to read why its connection ended.
+func TestRule7ReplacedWithTheWordOfItUnread(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		open := make(chan struct{})
+		old := lectern.NewClient(lateDialer{s.user(), open}, lectern.ClientOptions{})
+		defer old.Close()
+		go func() { open <- struct{}{} }() // for created
+		first, err := old.Create(within(t), "abc123", "alice")
+		require.NoError(t, err)
+		master, err := s.user().ResumeMaster(within(t), first.Ticket())
+		require.NoError(t, err)
+		synctest.Wait()
+
+		fails := make(chan error)
+		for range 2 {
+			go func() {
+				_, err := first.Broadcast(within(t), lectern.Text("still me"))
+				fails <- err
+			}()
+			synctest.Wait()
+		}
+		close(open)
+		for range 2 {
+			require.ErrorIs(t, <-fails, lectern.ErrReplaced)
+		}
+		ended(t, first, lectern.ErrReplaced)
+		require.NoError(t, master.Err())
 	})
 }
 

@@ -303,11 +303,14 @@ func (a *attachment) arrived(size int) {
 // release ends a membership of this connection: the peer is told, and where it
 // holds no other one, the connection is closed after what was queued before.
 func (s *session) release(a *attachment, closed *packet, why *Error) {
-	s.push(closed)
+	// The seat is free before the peer is told, which may want it again at once.
 	s.mu.Lock()
 	if s.seats[a.channel.name] == a {
 		delete(s.seats, a.channel.name)
 	}
+	s.mu.Unlock()
+	s.push(closed)
+	s.mu.Lock()
 	if len(s.seats) == 0 || why.Code == ErrReplaced.Code {
 		s.ending = true
 		s.out.Close(why.closeReason())
@@ -320,10 +323,12 @@ func (s *session) release(a *attachment, closed *packet, why *Error) {
 // place again.
 func (s *session) endReplaced(channel string) {
 	why := ErrReplaced.with("a newer connection has the membership")
-	s.push(closedPacket(channel, why))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// At once, so that no answer to what the peer sends next comes between.
+	delete(s.seats, channel)
 	s.ending = true
+	s.pushReplay(closedPacket(channel, why))
 	s.out.Close(why.closeReason())
 }
 

@@ -1,0 +1,331 @@
+package histories
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// patience bounds an operation that nobody gives up on purpose.
+const patience = time.Minute
+
+// world is one hub, and those who do things on it while they are recorded.
+type world struct {
+	t        testing.TB
+	dialer   transport.Dialer
+	recorder *recorder
+
+	mu      sync.Mutex
+	clients []*lectern.Client
+	// tickets are those that anybody may come back with, by channel.
+	tickets map[string][]ticket
+	// secrets are the memberships by their secrets.
+	secrets map[string]int
+}
+
+type ticket struct {
+	lectern.Ticket
+	member int
+	master bool
+}
+
+func newWorld(t testing.TB, dialer transport.Dialer) *world {
+	return &world{
+		t: t, dialer: dialer, recorder: new(recorder),
+		tickets: make(map[string][]ticket), secrets: make(map[string]int),
+	}
+}
+
+func (w *world) client() *lectern.Client {
+	c := lectern.NewClient(w.dialer, lectern.ClientOptions{MinBackoff: time.Nanosecond, MaxBackoff: time.Nanosecond})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clients = append(w.clients, c)
+	return c
+}
+
+func (w *world) close() {
+	var closing sync.WaitGroup
+	for _, c := range w.clients {
+		closing.Go(func() { c.Close() })
+	}
+	closing.Wait()
+}
+
+// publish lets others come back with the ticket, and checks that its secret is
+// that of one membership alone.
+func (w *world) publish(k ticket) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if member, known := w.secrets[k.Secret]; known && member != k.member {
+		w.t.Errorf("memberships %d and %d have the same secret", member, k.member)
+	}
+	w.secrets[k.Secret] = k.member
+	w.tickets[k.Channel] = append(w.tickets[k.Channel], k)
+}
+
+func (w *world) anyTicket(rng *rand.Rand, channel string) (ticket, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.tickets[channel]
+	if len(known) == 0 {
+		return ticket{}, false
+	}
+	// Mostly one of the latest: the others are of channels long gone.
+	latest := known[max(0, len(known)-4):]
+	if rng.IntN(8) == 0 {
+		latest = known
+	}
+	return latest[rng.IntN(len(latest))], true
+}
+
+// held is a membership that an actor has a handle of.
+type held struct {
+	handle, member int
+	master         *lectern.Master
+	slave          *lectern.Slave
+}
+
+func (h *held) err() error {
+	if h.master != nil {
+		return h.master.Err()
+	}
+	return h.slave.Err()
+}
+
+// actor does one thing after the other, in several channels.
+//
+// In contested channels everybody comes back with anybody's ticket; there an
+// actor has a client for each channel, because a takeover costs the one who is
+// replaced its connection, and what else was on it would come back by itself,
+// unrecorded. All other channels share one client.
+type actor struct {
+	w       *world
+	rng     *rand.Rand
+	lane    *lane
+	name    string
+	others  []string
+	clients map[string]*lectern.Client
+	holds   map[string]*held
+}
+
+func (w *world) actor(rng *rand.Rand, name string, others, contested, quiet []string) *actor {
+	a := &actor{
+		w: w, rng: rng, lane: w.recorder.lane(), name: name, others: others,
+		clients: make(map[string]*lectern.Client), holds: make(map[string]*held),
+	}
+	for _, channel := range contested {
+		a.clients[channel] = w.client()
+	}
+	shared := w.client()
+	for _, channel := range quiet {
+		a.clients[channel] = shared
+	}
+	return a
+}
+
+// impatient is a context that may end while the operation is under way.
+func (a *actor) impatient() (context.Context, func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	if a.rng.IntN(6) > 0 {
+		return ctx, cancel
+	}
+	var waiting sync.WaitGroup
+	turns := a.rng.IntN(40)
+	waiting.Go(func() {
+		for range turns {
+			runtime.Gosched()
+		}
+		cancel()
+	})
+	return ctx, waiting.Wait
+}
+
+// act does one thing in the channel.
+func (a *actor) act(channel string, contested bool) {
+	h := a.holds[channel]
+	if h != nil && h.err() != nil {
+		delete(a.holds, channel)
+		h = nil
+	}
+	switch {
+	case a.rng.IntN(5) == 0:
+		a.status(channel)
+	case h == nil:
+		a.enter(channel, contested)
+	case h.master != nil:
+		a.lead(channel, h)
+	default:
+		a.follow(channel, h)
+	}
+}
+
+func (a *actor) status(channel string) {
+	ctx, done := a.impatient()
+	defer done()
+	a.lane.run(input{op: status, channel: channel}, func() output {
+		s, err := a.clients[channel].Status(ctx, channel)
+		if err != nil {
+			return output{outcome: unknown}
+		}
+		return stateOf(s)
+	})
+}
+
+// enter is create, join or resume.
+func (a *actor) enter(channel string, contested bool) {
+	ctx, done := a.impatient()
+	defer done()
+	c := a.clients[channel]
+	in := input{channel: channel, handle: a.w.recorder.newHandle(), user: a.name}
+	in.member = in.handle
+	h := &held{handle: in.handle, member: in.member}
+	var try func() error
+	k, known := a.w.anyTicket(a.rng, channel)
+	switch n := a.rng.IntN(10); {
+	case contested && known && n < 4:
+		in.op, in.member, in.user = resume, k.member, k.Username
+		h.member = k.member
+		if k.master {
+			try = func() (err error) { h.master, err = c.ResumeMaster(ctx, k.Ticket); return err }
+		} else {
+			try = func() (err error) { h.slave, err = c.ResumeSlave(ctx, k.Ticket); return err }
+		}
+	case n < 7:
+		in.op = join
+		var options []lectern.Option
+		if a.rng.IntN(3) == 0 {
+			in.expect = a.others[a.rng.IntN(len(a.others))]
+			options = append(options, lectern.WithMaster(in.expect))
+		}
+		try = func() (err error) { h.slave, err = c.Join(ctx, channel, a.name, options...); return err }
+	default:
+		in.op = create
+		try = func() (err error) { h.master, err = c.Create(ctx, channel, a.name); return err }
+	}
+	out := a.lane.run(in, func() output { return output{outcome: outcomeOf(try())} })
+	switch out.outcome {
+	case ok:
+		a.holds[channel] = h
+		if contested {
+			a.w.publish(h.ticket())
+		}
+	case unknown:
+		// The client leaves once it learns that it has entered after all. What
+		// that meets on the same connection is a matter of its own, so it goes on
+		// with another one.
+		in.op = giveUp
+		a.lane.open(in)
+		a.clients[channel] = a.w.client()
+	}
+}
+
+func (h *held) ticket() ticket {
+	if h.master != nil {
+		return ticket{h.master.Ticket(), h.member, true}
+	}
+	return ticket{h.slave.Ticket(), h.member, false}
+}
+
+// lead is what a master does.
+func (a *actor) lead(channel string, h *held) {
+	ctx, done := a.impatient()
+	defer done()
+	in := input{channel: channel, handle: h.handle, member: h.member, to: a.others[a.rng.IntN(len(a.others))]}
+	var try func() (uint64, error)
+	none := func(do func(context.Context) error) func() (uint64, error) {
+		return func() (uint64, error) { return 0, do(ctx) }
+	}
+	switch n := a.rng.IntN(12); {
+	case n < 2:
+		in.op = leave
+		try = none(func(context.Context) error { return h.master.Close() })
+	case n < 4:
+		in.op = kick
+		try = none(func(ctx context.Context) error { return h.master.Kick(ctx, in.to, "") })
+	case n < 5:
+		in.op, in.ban = kick, true
+		try = none(func(ctx context.Context) error { return h.master.Ban(ctx, in.to, "") })
+	case n < 6:
+		in.op = away
+		try = none(h.master.Away)
+	case n < 7:
+		in.op = back
+		try = none(h.master.Back)
+	case n < 9:
+		in.op = tell
+		try = func() (uint64, error) { return h.master.Send(ctx, in.to, lectern.Text("to you")) }
+	default:
+		in.op = broadcast
+		try = func() (uint64, error) { return h.master.Broadcast(ctx, lectern.Text("to all")) }
+	}
+	a.operate(channel, in, try)
+}
+
+// follow is what a slave does.
+func (a *actor) follow(channel string, h *held) {
+	ctx, done := a.impatient()
+	defer done()
+	in := input{op: report, channel: channel, handle: h.handle, member: h.member}
+	try := func() (uint64, error) { return h.slave.Send(ctx, lectern.Text("to the master")) }
+	if a.rng.IntN(4) == 0 {
+		in.op = leave
+		try = func() (uint64, error) { return 0, h.slave.Close() }
+	}
+	a.operate(channel, in, try)
+}
+
+func (a *actor) operate(channel string, in input, try func() (uint64, error)) {
+	out := a.lane.run(in, func() output {
+		seq, err := try()
+		out := output{outcome: outcomeOf(err)}
+		if out.outcome == ok {
+			out.seq = seq
+		}
+		return out
+	})
+	if out.outcome == ended || in.op == leave {
+		delete(a.holds, channel)
+	}
+}
+
+// play has several actors do so many things each at the same time.
+func (w *world) play(seed uint64, actors, steps int) {
+	contested, quiet := []string{"c0", "c1"}, []string{"q0", "q1"}
+	channels := append(append([]string(nil), contested...), quiet...)
+	var names []string
+	for i := range (actors + 1) / 2 {
+		names = append(names, fmt.Sprintf("user%d", i)) // each the name of two
+	}
+	var playing sync.WaitGroup
+	start := make(chan struct{})
+	for i := range actors {
+		a := w.actor(rand.New(rand.NewPCG(seed, uint64(i))), names[i%len(names)], names, contested, quiet)
+		playing.Go(func() {
+			<-start
+			for range steps {
+				i := a.rng.IntN(len(channels))
+				a.act(channels[i], i < len(contested))
+			}
+		})
+	}
+	close(start)
+	playing.Wait()
+}
+
+func newHub(t testing.TB) *lectern.Hub {
+	hub, err := lectern.NewHub(lectern.Policy{
+		MasterTimeout: time.Hour, SlaveTimeout: time.Hour, HandshakeTimeout: -1,
+	})
+	require.NoError(t, err)
+	return hub
+}

@@ -1,0 +1,280 @@
+package histories
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/lectern-go/lectern"
+)
+
+// operation names what somebody does.
+type operation string
+
+const (
+	create    operation = "create"
+	join      operation = "join"
+	resume    operation = "resume"
+	leave     operation = "leave"  // of a slave, or a master's close
+	giveUp    operation = "giveup" // the leave that follows on a call nobody waits for any more
+	kick      operation = "kick"
+	away      operation = "away"
+	back      operation = "back"
+	broadcast operation = "broadcast"
+	tell      operation = "tell"   // master to one slave
+	report    operation = "report" // slave to its master
+	status    operation = "status"
+)
+
+// input is one operation on one channel. A membership is known by the number of
+// the handle that it was made with, since the secret of one that was made
+// without an answer is never seen.
+type input struct {
+	op      operation
+	channel string
+	// handle acts, or is what the operation makes.
+	handle int
+	// member is the membership that the handle or the ticket is for. For create
+	// and join it is the handle's own number.
+	member int
+	user   string
+	expect string // of a join: the master, or empty for any
+	to     string // of kick and tell
+	ban    bool
+}
+
+// outcome is how an operation ended: ok, a refusal by its word, or one of those
+// below.
+type outcome string
+
+const (
+	ok outcome = "ok"
+	// ended: the handle is no longer the membership's.
+	ended outcome = "ended"
+	// unknown: nobody waited for the answer. It may have been carried out, or
+	// may be carried out later, or never.
+	unknown outcome = "unknown"
+	// refused: the hub had other reasons, and nothing happened.
+	refused outcome = "refused"
+)
+
+type output struct {
+	outcome outcome
+	seq     uint64
+	// Of status.
+	exists bool
+	master string
+	away   bool
+}
+
+// seat is a membership and the handle that has it at present.
+type seat struct {
+	member, holder int
+	name           string
+}
+
+// star is a channel by the seven rules. It is a value: a step makes another one
+// and never writes into the slices of the one before.
+type star struct {
+	exists   bool
+	master   seat
+	away     bool
+	slaves   []seat // by name
+	banned   []string
+	down, up uint64
+}
+
+func (s star) slave(name string) int {
+	return slices.IndexFunc(s.slaves, func(x seat) bool { return x.name == name })
+}
+
+func (s star) leads(in input) bool {
+	return s.exists && s.master.member == in.member && s.master.holder == in.handle
+}
+
+func (s star) follows(in input) bool {
+	return s.exists && slices.ContainsFunc(s.slaves, func(x seat) bool {
+		return x.member == in.member && x.holder == in.handle
+	})
+}
+
+func (s star) without(name string) star {
+	s.slaves = slices.DeleteFunc(slices.Clone(s.slaves), func(x seat) bool { return x.name == name })
+	return s
+}
+
+// try carries the operation out, and returns the channel after it, and how it
+// ends: ok, or why nothing happens. Where several refusals apply, any may be
+// given, so they are a list.
+func (s star) try(in input) (star, []outcome) {
+	var no []outcome
+	unless := func(holds bool, why outcome) {
+		if !holds {
+			no = append(no, why)
+		}
+	}
+	next := s
+	switch in.op {
+	case create: // rules 1 and 7
+		unless(!s.exists, "channel_exists")
+		next = star{exists: true, master: seat{in.member, in.handle, in.user}}
+	case join: // rule 2
+		if !s.exists {
+			return s, []outcome{"no_such_channel"}
+		}
+		unless(in.expect == "" || in.expect == s.master.name, "wrong_master")
+		unless(!slices.Contains(s.banned, in.user), "banned")
+		unless(s.slave(in.user) < 0 && in.user != s.master.name, "name_taken")
+		next.slaves = append(slices.Clone(s.slaves), seat{in.member, in.handle, in.user})
+		slices.SortFunc(next.slaves, func(a, b seat) int { return strings.Compare(a.name, b.name) })
+	case resume: // rule 7
+		i := slices.IndexFunc(s.slaves, func(x seat) bool { return x.member == in.member })
+		switch {
+		case s.exists && s.master.member == in.member:
+			next.master.holder, next.away = in.handle, false
+		case s.exists && i >= 0:
+			next.slaves = slices.Clone(s.slaves)
+			next.slaves[i].holder = in.handle
+		default:
+			no = append(no, "resume_failed")
+		}
+	case leave, giveUp: // of a membership that the handle has, or else it is nothing
+		switch {
+		case s.leads(in):
+			next = star{} // rule 3: everybody goes with the master
+		case s.follows(in):
+			next.slaves = slices.DeleteFunc(slices.Clone(s.slaves), func(x seat) bool { return x.member == in.member })
+		}
+	case kick:
+		unless(s.leads(in), ended)
+		present := s.slave(in.to) >= 0
+		unless(present || in.ban && in.to != s.master.name, "no_such_slave")
+		next = s.without(in.to)
+		if in.ban && !slices.Contains(s.banned, in.to) {
+			next.banned = append(slices.Clone(s.banned), in.to)
+			slices.Sort(next.banned)
+		}
+	case away, back:
+		unless(s.leads(in), ended)
+		next.away = in.op == away
+	case broadcast: // rule 6
+		unless(s.leads(in), ended)
+		next.down++
+	case tell: // rule 6
+		unless(s.leads(in), ended)
+		unless(s.slave(in.to) >= 0, "no_such_slave")
+		next.down++
+	case report: // rule 5
+		unless(s.follows(in), ended)
+		next.up++
+	}
+	if no != nil {
+		return s, no
+	}
+	return next, []outcome{ok}
+}
+
+// step reports whether the operation can have ended so, and the channel after
+// it. What is unknown happens where it can; that it never happened is the same
+// as that it happened behind everything else.
+func (s star) step(in input, out output) (bool, star) {
+	next, possible := s.try(in)
+	switch {
+	case out.outcome == unknown:
+		return true, next
+	case out.outcome == refused:
+		return true, s
+	case !slices.Contains(possible, out.outcome):
+		return false, s
+	}
+	switch in.op {
+	case status: // rule 4
+		same := out.exists == s.exists && (!s.exists || out.master == s.master.name && out.away == s.away)
+		return same, s
+	case broadcast, tell:
+		return out.outcome != ok || out.seq == next.down, next
+	case report:
+		return out.outcome != ok || out.seq == next.up, next
+	}
+	return true, next
+}
+
+func (s star) equal(o star) bool {
+	return s.exists == o.exists && s.master == o.master && s.away == o.away && s.down == o.down && s.up == o.up &&
+		slices.Equal(s.slaves, o.slaves) && slices.Equal(s.banned, o.banned)
+}
+
+func (s star) String() string {
+	if !s.exists {
+		return "no channel"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s#%d by %d", s.master.name, s.master.member, s.master.holder)
+	if s.away {
+		b.WriteString(" away")
+	}
+	for _, x := range s.slaves {
+		fmt.Fprintf(&b, ", %s#%d by %d", x.name, x.member, x.holder)
+	}
+	fmt.Fprintf(&b, "; banned %v; down %d, up %d", s.banned, s.down, s.up)
+	return b.String()
+}
+
+func describe(in input, out output) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d: %s", in.handle, in.op)
+	switch in.op {
+	case create, join:
+		fmt.Fprintf(&b, " as %s", in.user)
+	case resume, leave, giveUp:
+		fmt.Fprintf(&b, " #%d", in.member)
+	case kick, tell:
+		fmt.Fprintf(&b, " %s", in.to)
+	}
+	if in.expect != "" {
+		fmt.Fprintf(&b, " of %s", in.expect)
+	}
+	if in.ban {
+		b.WriteString(" for good")
+	}
+	fmt.Fprintf(&b, ": %s", out.outcome)
+	switch {
+	case out.seq > 0:
+		fmt.Fprintf(&b, " %d", out.seq)
+	case out.exists:
+		fmt.Fprintf(&b, " %s away=%t", out.master, out.away)
+	}
+	return b.String()
+}
+
+// model is the seven rules, one channel at a time: a history is linearizable
+// where the part of it on each channel is.
+var model = porcupine.Model{
+	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
+		byChannel := make(map[string][]porcupine.Operation)
+		for _, op := range history {
+			channel := op.Input.(input).channel
+			byChannel[channel] = append(byChannel[channel], op)
+		}
+		parts := make([][]porcupine.Operation, 0, len(byChannel))
+		for _, channel := range slices.Sorted(maps.Keys(byChannel)) {
+			parts = append(parts, byChannel[channel])
+		}
+		return parts
+	},
+	Init: func() any { return star{} },
+	Step: func(state, in, out any) (bool, any) {
+		return state.(star).step(in.(input), out.(output))
+	},
+	Equal:             func(a, b any) bool { return a.(star).equal(b.(star)) },
+	DescribeOperation: func(in, out any) string { return describe(in.(input), out.(output)) },
+	DescribeState:     func(state any) string { return state.(star).String() },
+}
+
+// stateOf is what a status tells, as the model puts it.
+func stateOf(s lectern.Status) output {
+	return output{outcome: ok, exists: s.Exists, master: s.Master.Username, away: s.Exists && s.Master.State == lectern.Away}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// masterDown: the connection of a master of many slaves is cut, and each slave
+// has to be let go when X has passed, not before and not much later.
+func masterDown(ctx context.Context, r *report, short bool) error {
+	const x, late = 3 * time.Second, 500 * time.Millisecond
+	n := 10_000
+	if short {
+		n = 2_000
+	}
+	h, err := startHub(ctx, settings{MasterTimeout: x})
+	if err != nil {
+		return err
+	}
+	defer h.stop()
+	master, err := createChannel(ctx, h.address, "c")
+	if err != nil {
+		return err
+	}
+	var readers sync.WaitGroup
+	master.drain(&readers)
+	slaves := make([]*peer, n)
+	defer func() {
+		for _, s := range slaves {
+			if s != nil {
+				s.hangUp()
+			}
+		}
+		master.hangUp()
+		readers.Wait()
+	}()
+	start := time.Now()
+	err = inParallel(ctx, 64, n, func(i int) (err error) {
+		slaves[i], err = joinChannel(ctx, h.address, "c", fmt.Sprint("slave", i), false)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	joined := time.Since(start)
+	// Each tells when its connection was closed, and with which number.
+	ends := make([]time.Time, n)
+	codes := make([]int, n)
+	var ending sync.WaitGroup
+	for i, s := range slaves {
+		ending.Go(func() {
+			for {
+				_, err := s.read()
+				if err == nil {
+					continue
+				}
+				ends[i] = time.Now()
+				var closed closedBy
+				if errors.As(err, &closed) {
+					codes[i] = closed.code
+				}
+				s.hangUp()
+				return
+			}
+		})
+	}
+	if err := pause(ctx, time.Second); err != nil { // let the joins settle
+		return err
+	}
+	before, err := h.stats()
+	if err != nil {
+		return err
+	}
+	master.hangUp()
+	cut := time.Now()
+	guard := time.AfterFunc(x+20*time.Second, func() {
+		for _, s := range slaves {
+			s.hangUp()
+		}
+	})
+	ending.Wait()
+	guard.Stop()
+
+	used, err := h.stats()
+	if err != nil {
+		return err
+	}
+	wrong := 0
+	after := make([]time.Duration, n)
+	for i := range ends {
+		after[i] = ends[i].Sub(cut) - x
+		if codes[i] != 4002 {
+			wrong++
+		}
+	}
+	slices.Sort(after)
+	r.figure("slaves", "%d, joined in %v", n, joined.Round(time.Millisecond))
+	r.figure("memory of the hub with them", "%s, of that heap %s", mib(before.RSS), mib(before.Heap))
+	r.figure("goroutines of the hub with them", "%d", before.Goroutines)
+	r.figure("X after the cut", "%v", x)
+	r.figure("first slave closed, after X", "%v", after[0].Round(100*time.Microsecond))
+	r.figure("half of them", "%v", percentile(after, 0.5).Round(100*time.Microsecond))
+	r.figure("last slave closed, after X", "%v", after[n-1].Round(100*time.Microsecond))
+	r.figure("processor time of the hub since the cut", "%v", (used.CPU - before.CPU).Round(time.Millisecond))
+	r.figure("not closed with 4002", "%d", wrong)
+	r.target(after[0] >= 0 && wrong == 0, "all with 4002, none before X")
+	r.target(after[n-1] <= late, "the last within X + %v", late)
+	return nil
+}
