@@ -141,7 +141,8 @@ func TestSendsAreRecognisedByRef(t *testing.T) {
 			`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
 		again := s.raw()
 		again.send(`{"type":"resume","ref":12,"channel":"abc123","username":"user_one","resume":"`+one.secret+`"}`, send)
-		again.expect(strings.Replace(oneJoined, `"ref":1`, `"ref":12`, 1), `{"type":"ack","ref":10,"seq":1}`)
+		joined := strings.NewReplacer(`"ref":1`, `"ref":12`, `30000}`, `30000,"last_ref":11}`).Replace(oneJoined)
+		again.expect(joined, `{"type":"ack","ref":10,"seq":1}`)
 		again.refused(bad, lectern.ErrForbidden)
 		alice.expect(oneOnline)
 		for ref := 13; ref < 13+32; ref++ {

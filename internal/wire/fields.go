@@ -40,8 +40,9 @@ const (
 	fieldReason        field = 0x1a
 	fieldBan           field = 0x1b
 	fieldMembers       field = 0x1c
+	fieldLastRef       field = 0x1d
 
-	lastField = fieldMembers
+	lastField = fieldLastRef
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -75,6 +76,7 @@ var fieldNames = [lastField + 1]string{
 	fieldReason:        "reason",
 	fieldBan:           "ban",
 	fieldMembers:       "members",
+	fieldLastRef:       "last_ref",
 }
 
 func nameOf(t Type, f field) string {
@@ -176,12 +178,12 @@ var specs = [lastType + 1]spec{
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
-		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers),
+		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers, fieldLastRef),
 	},
 	Joined: {
 		word:     "joined",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldMaster),
-		optional: set(fieldRef, fieldMasterTimeout),
+		optional: set(fieldRef, fieldMasterTimeout, fieldLastRef),
 	},
 	Message: {
 		word:     "message",
