@@ -123,8 +123,13 @@ func (s *faultSeat) verifyHolders() error {
 // or a gap stands in its place; what was refused has not.
 func (s *faultSeat) verifyMessages(all map[string]*sent, kept uint64) error {
 	var expected []*sent // accepted while the seat was there, by their numbers
-	newest := uint64(0)
+	// newest is the highest number that there can have been: what nobody knows
+	// the outcome of may have one too.
+	newest, unknown := uint64(0), uint64(0)
 	for _, one := range all {
+		if one.unknown() {
+			unknown++
+		}
 		if one.err != nil {
 			continue
 		}
@@ -134,6 +139,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent, kept uint64) error {
 		}
 	}
 	slices.SortFunc(expected, func(a, b *sent) int { return int(a.seq) - int(b.seq) })
+	newest += unknown
 	seen := map[string]bool{}
 	last, gap, missed := uint64(0), false, uint64(0)
 	for _, e := range s.events {
