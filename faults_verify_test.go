@@ -85,7 +85,7 @@ func (l *life) verifyMaster() error {
 			return fmt.Errorf("it ended at %v, not %v", w.ended, away.Deadline)
 		}
 	case errors.Is(w.err, lectern.ErrMasterLeft):
-		if !l.left && !l.closedAtTheEnd() {
+		if !l.left && !l.mayHaveLeft() {
 			return errors.New("it ended with master_left, but its master did not leave")
 		}
 	case !errors.Is(w.err, lectern.ErrLeft):
@@ -94,9 +94,13 @@ func (l *life) verifyMaster() error {
 	return nil
 }
 
-// closedAtTheEnd: the master's seat was closed because the round was over.
-func (l *life) closedAtTheEnd() bool {
-	return slices.ContainsFunc(l.seats, func(s *faultSeat) bool { return s.isMaster() && s.last != nil })
+// mayHaveLeft: the master's seat was closed because the round was over; or one
+// who took it back, or came back just when its client had given up, was closed.
+func (l *life) mayHaveLeft() bool {
+	return slices.ContainsFunc(l.seats, func(s *faultSeat) bool {
+		gone := errors.Is(s.err, lectern.ErrReplaced) || errors.Is(s.err, lectern.ErrMasterDown)
+		return s.isMaster() && (s.last != nil || gone && !s.ended.After(l.witness.seat.ended))
+	})
 }
 
 // verifyHolders: a seat has one holder at any time. One that was taken over from
