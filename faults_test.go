@@ -102,6 +102,10 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 		connections := rand.New(rand.NewPCG(seed, 1))
 		network := faults.New(faultProbe+faultGiveUp, func() faults.Plan {
 			plan := faults.Random(connections, faultStall, allowed)
+			if connections.IntN(4) > 0 && (allowed == nil || allowed(faults.Cut)) {
+				// Else too many would live for the whole round.
+				plan = append(plan, faults.Fault{Kind: faults.Cut, At: 1 + time.Duration(connections.Int64N(int64(2*faultStall)))})
+			}
 			fmt.Fprintf(&list, "\t%v\n", plan)
 			return plan
 		})

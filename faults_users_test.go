@@ -80,7 +80,7 @@ func (r *faultRound) user(faulty bool) *faultUser {
 
 func (u *faultUser) Dial(ctx context.Context) (transport.Conn, error) {
 	u.mu.Lock()
-	if u.faulty && u.round.acting.Err() == nil && u.random.IntN(8) == 0 {
+	if u.faulty && u.round.acting.Err() == nil && u.random.IntN(5) == 0 {
 		u.down = time.Now().Add(time.Duration(u.random.Int64N(int64(faultX * 5 / 4))))
 	}
 	down := u.dead || time.Now().Before(u.down) && u.round.acting.Err() == nil
