@@ -13,14 +13,13 @@ import (
 func (c *Channel) createdFrame(ref uint64) *wire.Frame {
 	return &wire.Frame{
 		Type: wire.Created, Ref: ref, Channel: c.name, Username: c.master.name, Secret: c.master.secret.text(),
-		Epoch: c.master.epoch, LastRef: c.master.answers.highest, MasterTimeout: milliseconds(c.timeout), HasMasterTimeout: true,
+		Epoch: c.master.epoch, MasterTimeout: milliseconds(c.timeout), HasMasterTimeout: true,
 	}
 }
 
 func (c *Channel) joinedFrame(m *member, ref uint64) *wire.Frame {
 	return &wire.Frame{
 		Type: wire.Joined, Ref: ref, Channel: c.name, Username: m.name, Secret: m.secret.text(),
-		LastRef:       m.answers.highest,
 		Master:        wire.Member{Username: c.master.name, State: c.master.state},
 		MasterTimeout: milliseconds(c.timeout), HasMasterTimeout: true,
 	}

@@ -261,8 +261,6 @@ func (m *membership) end(why *Error) {
 // resume.
 func (m *membership) entered(frame *wire.Frame, now time.Time) {
 	back := !m.lostAt.IsZero()
-	// A holder who came by a ticket must not use the refs of the one before.
-	m.client.lastRef = max(m.client.lastRef, frame.LastRef)
 	if !back {
 		m.username, m.secret = frame.Username, frame.Secret
 		m.timeout = fromMilliseconds(frame.MasterTimeout)

@@ -40,9 +40,8 @@ const (
 	fieldReason        field = 0x1a
 	fieldBan           field = 0x1b
 	fieldMembers       field = 0x1c
-	fieldLastRef       field = 0x1d
 
-	lastField = fieldLastRef
+	lastField = fieldMembers
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -76,7 +75,6 @@ var fieldNames = [lastField + 1]string{
 	fieldReason:        "reason",
 	fieldBan:           "ban",
 	fieldMembers:       "members",
-	fieldLastRef:       "last_ref",
 }
 
 func nameOf(t Type, f field) string {
@@ -178,12 +176,12 @@ var specs = [lastType + 1]spec{
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
-		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers, fieldLastRef),
+		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers),
 	},
 	Joined: {
 		word:     "joined",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldMaster),
-		optional: set(fieldRef, fieldMasterTimeout, fieldLastRef),
+		optional: set(fieldRef, fieldMasterTimeout),
 	},
 	Message: {
 		word:     "message",

@@ -171,8 +171,4 @@ type Frame struct {
 	// Created of a resume. HasMembers tells an empty list from none at all.
 	Members    []Member
 	HasMembers bool
-
-	// LastRef is, in the Created or Joined of a resume, the highest ref of the
-	// member's sends so far: a holder that counts anew goes on above it.
-	LastRef uint64
 }

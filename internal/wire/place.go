@@ -61,8 +61,6 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.Ban, nil
 	case fieldMembers:
 		return &frame.Members, &frame.HasMembers
-	case fieldLastRef:
-		return &frame.LastRef, nil
 	}
 	panic("wire: no such field")
 }

@@ -69,8 +69,6 @@ func slotOf(name []byte) int {
 		return int(fieldBan)
 	case "members":
 		return int(fieldMembers)
-	case "last_ref":
-		return int(fieldLastRef)
 	case "message":
 		return slotMessage
 	case "text":

@@ -74,7 +74,6 @@ type neutral struct {
 	Reason        string
 	Ban           bool
 	Members       *[]neutralMember
-	LastRef       uint64 `json:"last_ref"`
 	Payload       struct{ Kind, UTF8, Hex string }
 }
 
@@ -112,7 +111,7 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 		Secret: n.Secret, Expect: n.Expect, From: n.From, Last: n.Last, Seq: n.Seq, Asks: n.Asks,
 		Request: n.Request, Reply: n.Reply, Private: n.Private, Ban: n.Ban, Code: n.Code,
 		Reason: n.Reason, Role: roles[n.Role], State: states[n.State], Epoch: n.Epoch, Gap: n.Gap,
-		Missed: n.Missed, Slaves: n.Slaves, Master: n.Master.member(), LastRef: n.LastRef,
+		Missed: n.Missed, Slaves: n.Slaves, Master: n.Master.member(),
 	}
 	frame.To, frame.HasTo = value(n.To)
 	frame.Exists, frame.HasExists = value(n.Exists)
