@@ -1,0 +1,176 @@
+package lectern_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lectern-go/lectern"
+)
+
+// membershipHandle is what the rounds use of a Master and of a Slave.
+type membershipHandle interface {
+	handle
+	Close() error
+	Ticket() lectern.Ticket
+}
+
+// faultSeat is one membership, whoever holds it, and everything that its
+// holders have sent and were told.
+type faultSeat struct {
+	life *life
+	name string
+	// entered is when the create or join had returned.
+	entered time.Time
+	// handle and user belong to whoever holds the seat. last is its last word.
+	handle membershipHandle
+	user   *faultUser
+	last   *sent
+	// contested: it was taken over from one who may still be under way to it.
+	contested bool
+
+	mu      sync.Mutex
+	current membershipHandle // nil once it is over
+	events  []told
+	sends   []*sent
+	ended   time.Time
+	err     error
+}
+
+// told is an event, and when it was taken.
+type told struct {
+	at    time.Time
+	event lectern.Event
+}
+
+const toEverybody = ""
+
+// sent is a message, and what its sender was told of it.
+type sent struct {
+	text, to    string
+	began, done time.Time
+	seq         uint64
+	err         error
+	by          *faultSeat
+	// stale: it was sent by one whose seat another had taken over.
+	stale bool
+}
+
+// unknown: the sender was told that it may have been delivered or not.
+func (s *sent) unknown() bool { return errors.Is(s.err, lectern.ErrSendUnknown) }
+
+func (r *faultRound) sit(l *life, u *faultUser, name string, h membershipHandle) *faultSeat {
+	s := &faultSeat{life: l, name: name, entered: time.Now(), handle: h, user: u, current: h}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seats = append(l.seats, s)
+	return s
+}
+
+func (s *faultSeat) String() string { return s.name + " in " + s.life.channel }
+
+func (s *faultSeat) isMaster() bool { return s.name == "alice" }
+
+// text is one that nobody else sends.
+func (s *faultSeat) text(stream string, n int) string {
+	return fmt.Sprintf("%s, %s, since %d: %s, %d", s.life.channel, s.name, s.entered.UnixNano(), stream, n)
+}
+
+func (s *faultSeat) present() membershipHandle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+func (s *faultSeat) move(u *faultUser, h membershipHandle) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.user, s.handle, s.current, s.contested = u, h, h, true
+}
+
+func (s *faultSeat) over(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current, s.ended, s.err = nil, time.Now(), err
+}
+
+// read takes the present handle's events until they or ctx end.
+func (s *faultSeat) read(ctx context.Context) {
+	for event, err := range s.handle.Events(ctx) {
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.events = append(s.events, told{time.Now(), event})
+		s.mu.Unlock()
+	}
+}
+
+func (s *faultSeat) send(ctx context.Context, h membershipHandle, one *sent) {
+	one.by, one.began = s, time.Now()
+	switch h := h.(type) {
+	case *lectern.Slave:
+		one.seq, one.err = h.Send(ctx, lectern.Text(one.text))
+	case *lectern.Master:
+		if one.to == toEverybody {
+			one.seq, one.err = h.Broadcast(ctx, lectern.Text(one.text))
+		} else {
+			one.seq, one.err = h.Send(ctx, one.to, lectern.Text(one.text))
+		}
+	}
+	one.done = time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sends = append(s.sends, one)
+}
+
+func (l *life) kicks(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kicked[name] = true
+}
+
+// leaves is told that the seat's holder leaves, or may have left.
+func (l *life) leaves(s *faultSeat) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left = l.left || s.isMaster()
+}
+
+// witness is a slave to whose connection nothing happens: it sees the master's
+// life as the hub does.
+type witness struct {
+	seat    *faultSeat
+	slave   *lectern.Slave
+	reading sync.WaitGroup
+}
+
+// watch has a witness of the channel join it, or none where it is over already.
+func (r *faultRound) watch(l *life) *witness {
+	slave, err := r.hub.Join(context.Background(), l.channel, "witness", lectern.WithMaster("alice"))
+	if err != nil {
+		if !errors.Is(err, lectern.ErrNoSuchChannel) {
+			r.fail("a witness joins %s: %w", l.channel, err)
+		}
+		return nil
+	}
+	w := &witness{slave: slave, seat: &faultSeat{life: l, name: "witness", entered: time.Now(), handle: slave}}
+	if p := slave.Master(); p.State == lectern.Away {
+		w.seat.events = append(w.seat.events, told{time.Now(), p})
+	}
+	w.reading.Go(func() {
+		w.seat.read(context.Background())
+		w.seat.over(slave.Err())
+	})
+	return w
+}
+
+// over reports whether the channel has ended.
+func (w *witness) over() bool { return w.slave.Err() != nil }
+
+func (w *witness) close() {
+	_ = w.slave.Close()
+	w.reading.Wait()
+}

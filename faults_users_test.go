@@ -1,0 +1,405 @@
+package lectern_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/faults"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// faultRound is one round: its users, and what they have recorded.
+type faultRound struct {
+	hub               *lectern.Hub
+	network           *faults.Network
+	faulty, faultless transport.Dialer
+	// steady: nothing happens to the master's connection, so that what it is
+	// told of its slaves is exact.
+	steady bool
+	seed   uint64
+	// kept is how many messages a channel keeps.
+	kept uint64
+
+	// acting ends when the users shall begin nothing new; finish is closed when
+	// they shall close what they hold.
+	acting  context.Context
+	finish  chan struct{}
+	actors  sync.WaitGroup // those who hold memberships
+	streams sync.WaitGroup // those who send
+
+	mu    sync.Mutex
+	lives []*life
+	users uint64
+	wrong []error
+}
+
+// life is one channel, from its create to its end.
+type life struct {
+	channel string
+	witness *witness
+
+	mu    sync.Mutex
+	seats []*faultSeat
+	// kicked are those whom the master has tried to kick.
+	kicked map[string]bool
+	// left: the master may have closed the channel on purpose.
+	left bool
+}
+
+// faultUser is a client whose network can be down for a while.
+type faultUser struct {
+	*lectern.Client
+	round  *faultRound
+	faulty bool
+
+	mu     sync.Mutex
+	random *rand.Rand
+	down   time.Time
+	dead   bool
+}
+
+var errNetworkDown = errors.New("the network is down")
+
+func (r *faultRound) user(faulty bool) *faultUser {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.users++
+	u := &faultUser{round: r, faulty: faulty, random: rand.New(rand.NewPCG(r.seed, 1000+r.users))}
+	u.Client = lectern.NewClient(u, lectern.ClientOptions{
+		MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
+		DialTimeout: time.Second, WriteTimeout: time.Second, CloseTimeout: 2 * time.Second,
+	})
+	return u
+}
+
+func (u *faultUser) Dial(ctx context.Context) (transport.Conn, error) {
+	u.mu.Lock()
+	if u.faulty && u.round.acting.Err() == nil && u.random.IntN(5) == 0 {
+		u.down = time.Now().Add(time.Duration(u.random.Int64N(int64(faultX * 5 / 4))))
+	}
+	down := u.dead || time.Now().Before(u.down) && u.round.acting.Err() == nil
+	u.mu.Unlock()
+	if down {
+		return nil, errNetworkDown
+	}
+	if !u.faulty {
+		return u.round.faultless.Dial(ctx)
+	}
+	return u.round.faulty.Dial(ctx)
+}
+
+// die keeps the user from ever dialling again, as the end of its process does.
+func (u *faultUser) die() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.dead = true
+}
+
+func (r *faultRound) random(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(r.seed, stream)) }
+
+func (r *faultRound) fail(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wrong = append(r.wrong, fmt.Errorf(format, args...))
+}
+
+func (r *faultRound) latest() *life {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.lives) == 0 {
+		return nil
+	}
+	return r.lives[len(r.lives)-1]
+}
+
+// play lets everybody act, then calm down and come back, say a last word, and
+// go.
+func (r *faultRound) play() {
+	acting, stop := context.WithTimeout(context.Background(), faultSpan)
+	defer stop()
+	r.acting = acting
+	r.actors.Go(r.beMaster)
+	for i := range faultSlaves {
+		r.actors.Go(func() { r.beSlave(i) })
+	}
+	r.actors.Go(r.beRival)
+	<-acting.Done()
+	r.network.Calm()
+	r.streams.Wait()
+	// Now nothing keeps anybody from coming back who still can.
+	time.Sleep(faultX + faultS)
+	synctest.Wait()
+	r.lastWords()
+	close(r.finish)
+	r.actors.Wait()
+	for _, l := range r.lives {
+		l.witness.close()
+	}
+}
+
+// beMaster has one channel after the other.
+func (r *faultRound) beMaster() {
+	random := r.random(2)
+	for n := 1; r.acting.Err() == nil; n++ {
+		// A channel whose create was lost with the connection may be there, so
+		// each attempt has its own.
+		l := &life{channel: fmt.Sprint("channel ", n), kicked: map[string]bool{}}
+		u := r.user(!r.steady)
+		ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
+		master, err := u.Create(ctx, l.channel, "alice")
+		cancel()
+		if err != nil {
+			_ = u.Close()
+			pause(random, 200*time.Millisecond)
+			continue
+		}
+		s := r.sit(l, u, "alice", master)
+		l.witness = r.watch(l)
+		if l.witness == nil { // over already
+			r.hold(s, random)
+			continue
+		}
+		r.mu.Lock()
+		r.lives = append(r.lives, l)
+		r.mu.Unlock()
+		for i := range 2 {
+			r.streams.Go(func() { r.stream(s, i, r.random(uint64(100*n+10+i))) })
+		}
+		r.hold(s, random)
+	}
+}
+
+// beSlave joins whatever channel there is.
+func (r *faultRound) beSlave(i int) {
+	random := r.random(uint64(10 + i))
+	name := fmt.Sprint("user_", i)
+	for n := 1; r.acting.Err() == nil; n++ {
+		pause(random, 300*time.Millisecond)
+		l := r.latest()
+		if l == nil {
+			continue
+		}
+		u := r.user(true)
+		ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
+		slave, err := u.Join(ctx, l.channel, name, lectern.WithMaster("alice"))
+		cancel()
+		if err != nil {
+			_ = u.Close()
+			continue
+		}
+		s := r.sit(l, u, name, slave)
+		for k := range 2 {
+			r.streams.Go(func() { r.stream(s, k, r.random(uint64(1000*(i+1)+10*n+k))) })
+		}
+		r.hold(s, random)
+	}
+}
+
+// beRival tries to become a second master, over a connection without faults.
+func (r *faultRound) beRival() {
+	random := r.random(3)
+	u := r.user(false)
+	defer u.Close()
+	for r.acting.Err() == nil {
+		pause(random, 300*time.Millisecond)
+		l := r.latest()
+		if l == nil {
+			continue
+		}
+		master, err := u.Create(context.Background(), l.channel, "mallory")
+		switch {
+		case err == nil:
+			if !l.witness.over() {
+				r.fail("%s has two masters", l.channel)
+			}
+			_ = master.Close()
+		case !errors.Is(err, lectern.ErrChannelExists):
+			r.fail("a second create of %s: %w", l.channel, err)
+		}
+	}
+}
+
+func pause(random *rand.Rand, most time.Duration) {
+	time.Sleep(1 + time.Duration(random.Int64N(int64(most))))
+}
+
+// hold keeps a seat until it is over, and does meanwhile what its holder does
+// beside sending. It closes the seat's client.
+func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
+	for {
+		ctx, stop := context.WithCancel(context.Background())
+		var reading sync.WaitGroup
+		reading.Go(func() { s.read(ctx) })
+		timer := time.NewTimer(time.Duration(random.Int64N(int64(faultSpan / 2))))
+		acting := r.acting.Done()
+		act := false
+		for waiting := true; waiting; {
+			select {
+			case <-s.handle.Done():
+				waiting = false
+			case <-timer.C:
+				waiting, act = false, r.acting.Err() == nil
+			case <-acting:
+				acting = nil
+				timer.Stop()
+			case <-r.finish:
+				_ = s.handle.Close()
+				waiting = false
+			}
+		}
+		timer.Stop()
+		if !act {
+			// It is over, or about to be; or the time to act is, and the timer
+			// was first.
+			select {
+			case <-s.handle.Done():
+			case <-r.finish:
+				_ = s.handle.Close()
+			}
+			<-s.handle.Done()
+			reading.Wait()
+			stop()
+			s.over(s.handle.Err())
+			_ = s.user.Close()
+			return
+		}
+		goesOn := true
+		switch kind := random.IntN(10); {
+		case kind < 3 && !(r.steady && s.isMaster()):
+			stop()
+			reading.Wait()
+			goesOn = r.takeOver(s)
+		case kind == 3:
+			s.life.leaves(s)
+			_ = s.handle.Close()
+		default:
+			if master, ok := s.handle.(*lectern.Master); ok {
+				r.rule(s, master, random)
+			}
+		}
+		stop()
+		reading.Wait()
+		if !goesOn {
+			return
+		}
+	}
+}
+
+// rule is what a master does beside sending.
+func (r *faultRound) rule(s *faultSeat, master *lectern.Master, random *rand.Rand) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if r.steady || random.IntN(2) == 0 {
+		name := fmt.Sprint("user_", random.IntN(faultSlaves))
+		s.life.kicks(name)
+		_ = master.Kick(ctx, name, "out")
+		return
+	}
+	if master.Away(ctx) == nil {
+		pause(random, faultX*5/4)
+		again, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = master.Back(again)
+	}
+}
+
+// takeOver moves a seat to another client, as after a restart: the old one is
+// still connected, but will not dial any more.
+func (r *faultRound) takeOver(s *faultSeat) bool {
+	old, oldUser := s.handle, s.user
+	oldUser.die()
+	ticket := old.Ticket()
+	u := r.user(oldUser.faulty)
+	began := time.Now()
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), faultPatience)
+		next, err := resumeAs(ctx, u, s, ticket)
+		timedOut := ctx.Err() != nil
+		cancel()
+		if err == nil {
+			s.move(u, next)
+			break
+		}
+		if timedOut {
+			s.life.leaves(s)
+		}
+		if errors.Is(err, lectern.ErrResumeFailed) || timedOut || time.Since(began) > faultPatience {
+			s.over(err)
+			_, _ = u.Close(), oldUser.Close()
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	// What the old one still tries must have no effect any more.
+	r.actors.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		s.send(ctx, old, &sent{text: s.text("zombie", 0), to: toEverybody, stale: true})
+		_ = oldUser.Close()
+	})
+	return true
+}
+
+func resumeAs(ctx context.Context, u *faultUser, s *faultSeat, ticket lectern.Ticket) (membershipHandle, error) {
+	if s.isMaster() {
+		return asHandle(u.ResumeMaster(ctx, ticket))
+	}
+	return asHandle(u.ResumeSlave(ctx, ticket))
+}
+
+func asHandle[T membershipHandle](h T, err error) (membershipHandle, error) {
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// stream sends one message after the other, to all or to somebody.
+func (r *faultRound) stream(s *faultSeat, number int, random *rand.Rand) {
+	for i := 0; r.acting.Err() == nil; i++ {
+		h := s.present()
+		if h == nil {
+			return
+		}
+		patience := faultPatience
+		if random.IntN(5) == 0 {
+			patience = 50 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		one := &sent{text: s.text(fmt.Sprint("stream ", number), i), to: toEverybody}
+		if s.isMaster() && random.IntN(3) == 0 {
+			one.to = fmt.Sprint("user_", random.IntN(faultSlaves))
+		}
+		s.send(ctx, h, one)
+		cancel()
+		pause(random, 60*time.Millisecond)
+	}
+}
+
+// lastWords are sent when everybody who is still there must be back, and must
+// arrive.
+func (r *faultRound) lastWords() {
+	l := r.latest()
+	if l == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, s := range l.seats {
+		if h := s.present(); h != nil && h.Err() == nil {
+			s.last = &sent{text: s.text("last", 0), to: toEverybody}
+			s.send(ctx, h, s.last)
+			if s.last.err != nil {
+				r.fail("%v: the last word: %w", s, s.last.err)
+			}
+		}
+	}
+	time.Sleep(time.Second)
+	synctest.Wait()
+}

@@ -1,0 +1,284 @@
+package lectern_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lectern-go/lectern"
+)
+
+// verify holds everything that was recorded in a round against what it must be.
+func (r *faultRound) verify() error {
+	errs := r.wrong
+	for _, l := range r.lives {
+		for _, err := range r.verifyLife(l) {
+			errs = append(errs, fmt.Errorf("%s: %w", l.channel, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *faultRound) verifyLife(l *life) []error {
+	errs := []error{l.verifyMaster()}
+	down, up := map[string]*sent{}, map[string]*sent{}
+	for _, s := range l.seats {
+		all := up
+		if s.isMaster() {
+			all = down
+		}
+		for _, one := range s.sends {
+			all[one.text] = one
+		}
+		errs = append(errs, s.verifyHolders())
+	}
+	for _, s := range append(slices.Clone(l.seats), l.witness.seat) {
+		all := down
+		if s.isMaster() {
+			all = up
+		}
+		if err := s.verifyMessages(all, r.kept); err != nil {
+			errs = append(errs, fmt.Errorf("%s, there since %v: %w", s.name, s.entered.Format("05.000"), err))
+		}
+		if err := s.verifyEnd(); err != nil {
+			errs = append(errs, fmt.Errorf("%s, there since %v: %w", s.name, s.entered.Format("05.000"), err))
+		}
+		if s.isMaster() && r.steady {
+			errs = append(errs, s.verifySlaves())
+		}
+	}
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+// verifyMaster: the channel ends exactly at X after its master became away, and
+// not otherwise; nor does it outlive that.
+func (l *life) verifyMaster() error {
+	w := l.witness.seat
+	var away *lectern.Presence
+	since := time.Time{}
+	for _, e := range w.events {
+		p, ok := e.event.(lectern.Presence)
+		if !ok {
+			continue
+		}
+		if away != nil && !e.at.Before(away.Deadline) {
+			return fmt.Errorf("the master, away since %v, was back only at %v", since, e.at)
+		}
+		away, since = nil, e.at
+		if p.State == lectern.Away {
+			away = &p
+		}
+	}
+	switch {
+	case errors.Is(w.err, lectern.ErrMasterDown):
+		// A witness that came while the master was away knows the deadline in
+		// whole milliseconds, rounded up; else it is exact.
+		late := time.Duration(0)
+		if away == nil {
+			return errors.New("it ended with master_down, but its master was there")
+		}
+		if !away.Deadline.Equal(since.Add(faultX)) {
+			late = time.Millisecond
+		}
+		if early := away.Deadline.Sub(w.ended); early < 0 || early > late {
+			return fmt.Errorf("it ended at %v, not %v", w.ended, away.Deadline)
+		}
+	case errors.Is(w.err, lectern.ErrMasterLeft):
+		if !l.left && !l.mayHaveLeft() {
+			return errors.New("it ended with master_left, but its master did not leave")
+		}
+	case !errors.Is(w.err, lectern.ErrLeft):
+		return fmt.Errorf("the witness has ended with %w", w.err)
+	}
+	return nil
+}
+
+// mayHaveLeft: the master's seat was closed because the round was over; or one
+// who took it back, or came back just when its client had given up, was closed.
+func (l *life) mayHaveLeft() bool {
+	return slices.ContainsFunc(l.seats, func(s *faultSeat) bool {
+		gone := errors.Is(s.err, lectern.ErrReplaced) || errors.Is(s.err, lectern.ErrMasterDown)
+		return s.isMaster() && (s.last != nil || gone && !s.ended.After(l.witness.seat.ended))
+	})
+}
+
+// verifyHolders: a seat has one holder at any time. One that was taken over from
+// may take it back, by a resume that was under way, and then it is the other one
+// that is told so and that nothing is accepted from any more.
+func (s *faultSeat) verifyHolders() error {
+	for _, old := range s.sends {
+		if !old.stale || old.err != nil {
+			continue
+		}
+		if !errors.Is(s.err, lectern.ErrReplaced) {
+			return fmt.Errorf("%q was accepted, though another one held the seat and ended with %w", old.text, s.err)
+		}
+		for _, one := range s.sends {
+			if !one.stale && one.err == nil && one.seq > old.seq {
+				return fmt.Errorf("%q, number %d, and %q, number %d, were accepted from two holders", old.text, old.seq, one.text, one.seq)
+			}
+		}
+	}
+	return nil
+}
+
+// verifyMessages: what was accepted for the seat has arrived, once and in order,
+// or a gap stands in its place; what was refused has not.
+func (s *faultSeat) verifyMessages(all map[string]*sent, kept uint64) error {
+	var expected []*sent // accepted while the seat was there, by their numbers
+	// newest is the highest number that there can have been: what nobody knows
+	// the outcome of may have one too.
+	newest, unknown := uint64(0), uint64(0)
+	for _, one := range all {
+		if one.unknown() {
+			unknown++
+		}
+		if one.err != nil {
+			continue
+		}
+		newest = max(newest, one.seq)
+		if s.isMaster() || (one.to == toEverybody || one.to == s.name) && !one.began.Before(s.entered) {
+			expected = append(expected, one)
+		}
+	}
+	slices.SortFunc(expected, func(a, b *sent) int { return int(a.seq) - int(b.seq) })
+	newest += unknown
+	seen := map[string]bool{}
+	last, gap, missed := uint64(0), false, uint64(0)
+	for _, e := range s.events {
+		if g, ok := e.event.(lectern.Gap); ok {
+			gap, missed = true, missed+g.Missed
+			continue
+		}
+		m, ok := e.event.(lectern.Message)
+		if !ok {
+			continue
+		}
+		one := all[m.Text()]
+		switch {
+		case one == nil:
+			return fmt.Errorf("%q was sent by nobody who may", m.Text())
+		case seen[m.Text()]:
+			return fmt.Errorf("%q came twice", m.Text())
+		case m.Seq <= last:
+			return fmt.Errorf("%q has the number %d, after %d", m.Text(), m.Seq, last)
+		case one.stale && one.err != nil && !errors.Is(one.by.err, lectern.ErrReplaced):
+			return fmt.Errorf("%q came from one who had been replaced", m.Text())
+		case one.err != nil && !one.unknown():
+			return fmt.Errorf("%q came, though its sender was told %w", m.Text(), one.err)
+		case one.err == nil && one.seq != m.Seq:
+			return fmt.Errorf("%q has the number %d, its sender was told %d", m.Text(), m.Seq, one.seq)
+		case !s.isMaster() && m.Private != (one.to != toEverybody), !s.isMaster() && m.Private && one.to != s.name:
+			return fmt.Errorf("%q was for %q", m.Text(), one.to)
+		}
+		seen[m.Text()] = true
+		lost := uint64(0)
+		for len(expected) > 0 && expected[0].seq <= m.Seq {
+			if x := expected[0]; x.seq < m.Seq {
+				lost++
+				if !gap {
+					return fmt.Errorf("%q, number %d, is missing before number %d", x.text, x.seq, m.Seq)
+				}
+				if newest < x.seq+kept {
+					return fmt.Errorf("%q, number %d, was dropped, though only %d came after it", x.text, x.seq, newest-x.seq)
+				}
+			}
+			expected = expected[1:]
+		}
+		if s.isMaster() && m.Seq != last+1 && !gap {
+			return fmt.Errorf("the numbers between %d and %d are missing, and no gap is told", last, m.Seq)
+		}
+		if gap && !s.isMaster() && missed < lost {
+			return fmt.Errorf("the gap before number %d tells of %d messages, %d are missing", m.Seq, missed, lost)
+		}
+		last, gap, missed = m.Seq, false, 0
+	}
+	// One that was there to the end must have had everything.
+	if s.last != nil && len(expected) > 0 {
+		return fmt.Errorf("%q, number %d, and %d more never came", expected[0].text, expected[0].seq, len(expected)-1)
+	}
+	return nil
+}
+
+// verifyEnd: a seat ends for a reason that there was, and not too early or late.
+func (s *faultSeat) verifyEnd() error {
+	l := s.life
+	down := l.witness.seat
+	isOver := errors.Is(down.err, lectern.ErrMasterDown) || errors.Is(down.err, lectern.ErrMasterLeft)
+	// unreached is since when the seat's holder could not reach the hub.
+	var unreached time.Time
+	for _, e := range s.events {
+		p, ok := e.event.(lectern.Presence)
+		if ok && p.Username == "alice" {
+			unreached = time.Time{}
+			if p.State == lectern.Unknown {
+				unreached = p.Since
+			}
+		}
+	}
+	gaveUp := !unreached.IsZero() && s.ended.Equal(unreached.Add(faultX))
+	switch err := s.err; {
+	case errors.Is(err, lectern.ErrMasterDown):
+		if !gaveUp && (!isOver || s.ended.Before(down.ended)) {
+			return fmt.Errorf("ended at %v with %w, the channel at %v; hub out of reach since %v", s.ended, err, down.ended, unreached)
+		}
+	case errors.Is(err, lectern.ErrMasterLeft):
+		if !isOver || !errors.Is(down.err, lectern.ErrMasterLeft) {
+			return fmt.Errorf("ended with %w, the channel with %w", err, down.err)
+		}
+	case errors.Is(err, lectern.ErrKicked):
+		if !l.kicked[s.name] {
+			return err
+		}
+	case errors.Is(err, lectern.ErrResumeFailed):
+		if s.isMaster() && (!isOver || s.ended.Before(down.ended)) {
+			return fmt.Errorf("ended with %w, though the channel was there", err)
+		}
+	case errors.Is(err, lectern.ErrLeft):
+	case errors.Is(err, lectern.ErrReplaced):
+		if !s.contested {
+			return fmt.Errorf("ended with %w, though nobody took it over", err)
+		}
+	default:
+		return fmt.Errorf("ended with %w", err)
+	}
+	// Everybody is out soon after the end: who is connected at once, up to what
+	// a fault can hold up, and who is not, when the hub has been out of reach
+	// for X.
+	if isOver && s.ended.After(down.ended.Add(faultX+faultProbe+faultGiveUp+2*faultStall+3*time.Second)) {
+		return fmt.Errorf("ended at %v only, the channel at %v", s.ended, down.ended)
+	}
+	return nil
+}
+
+// verifySlaves: who is told to be away is back before its time is over, or out
+// exactly then, and nobody else times out. The master's connection is without
+// faults, so that it sees its slaves as the hub does.
+func (s *faultSeat) verifySlaves() error {
+	away := map[string]time.Time{}
+	for _, e := range s.events {
+		p, ok := e.event.(lectern.Presence)
+		if !ok {
+			continue
+		}
+		since, wasAway := away[p.Username]
+		delete(away, p.Username)
+		switch {
+		case p.State == lectern.Away:
+			away[p.Username] = e.at
+		case p.State == lectern.Gone && p.Reason == "timeout":
+			if !wasAway || !e.at.Equal(since.Add(faultS)) {
+				return fmt.Errorf("%s, away since %v, timed out at %v", p.Username, since, e.at)
+			}
+		case wasAway && !e.at.Before(since.Add(faultS)):
+			return fmt.Errorf("%s, away since %v, was %v at %v", p.Username, since, p.State, e.at)
+		}
+	}
+	for name, since := range away {
+		if s.ended.After(since.Add(faultS)) {
+			return fmt.Errorf("%s has been away since %v, until %v", name, since, s.ended)
+		}
+	}
+	return nil
+}
