@@ -174,9 +174,13 @@ func (s *session) refuse(ref uint64, channel string, err error) {
 // connection, not the others theirs; its memberships can be resumed.
 func (s *session) push(p *packet) {
 	if s.out.Push(p.bytes(s.form)) == outbox.ErrFull {
-		s.hub.policy.Logger.Warn("connection too slow")
-		s.out.Abort(transport.Reason{Code: transport.Slow, Text: "too much waits to be sent"})
+		s.tooSlow()
 	}
+}
+
+func (s *session) tooSlow() {
+	s.hub.policy.Logger.Warn("connection too slow")
+	s.out.Abort(transport.Reason{Code: transport.Slow, Text: "too much waits to be sent"})
 }
 
 func (s *session) pushReplay(p *packet) { _ = s.out.PushExempt(p.bytes(s.form)) }
@@ -190,19 +194,22 @@ func (a *attachment) full(size int) bool {
 // release ends a membership of this connection: the peer is told, and where it
 // holds no other one, the connection is closed after what was queued before.
 func (s *session) release(a *attachment, closed *packet, why *Error) {
-	// The seat is free before the peer is told, which may want it again at once.
+	data := closed.bytes(s.form)
+	// All at once: a peer that has been told may want the seat again, and one
+	// that has not been told yet must not hear that it is no member.
 	s.mu.Lock()
 	if s.seats[a.channel.name] == a {
 		delete(s.seats, a.channel.name)
 	}
-	s.mu.Unlock()
-	s.push(closed)
-	s.mu.Lock()
+	full := s.out.Push(data) == outbox.ErrFull
 	if len(s.seats) == 0 || why.Code == ErrReplaced.Code {
 		s.ending = true
 		s.out.Close(why.closeReason())
 	}
 	s.mu.Unlock()
+	if full {
+		s.tooSlow()
+	}
 }
 
 // endReplaced ends the connection though the word that its membership was taken
