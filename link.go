@@ -285,10 +285,19 @@ func (c *Client) answer(frame *wire.Frame) {
 			return
 		}
 	}
-	if frame.Type == wire.Created || frame.Type == wire.Joined {
+	if (frame.Type == wire.Created || frame.Type == wire.Joined) && !c.awaited(frame) {
 		// The call that asked for it has been given up.
 		c.push(&wire.Frame{Type: wire.Leave, Channel: frame.Channel})
 	}
+}
+
+// awaited reports whether another call is on its way into the same membership:
+// the hub takes a join that its connection repeats for the same one.
+func (c *Client) awaited(frame *wire.Frame) bool {
+	return slices.ContainsFunc(c.calls, func(k *call) bool {
+		return k.written && k.frame.Type == wire.Join && frame.Type == wire.Joined &&
+			k.frame.Channel == frame.Channel && k.frame.Username == frame.Username
+	})
 }
 
 // enterAs checks that an answer makes a member of the role that was asked for: a

@@ -88,6 +88,7 @@ func TestObserver(t *testing.T) {
 		require.ErrorIs(t, err, lectern.ErrNoSuchSlave)
 		require.NoError(t, slaves[0].Close())
 		require.NoError(t, master.Kick(within(t), "user_1", "a word that must not become a label"))
+		synctest.Wait() // it has got what came before
 		users[2].cutOff()
 		synctest.Wait()
 		for range 5 {

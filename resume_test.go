@@ -190,6 +190,40 @@ func TestRule7ReplacedWithTheWordOfItUnread(t *testing.T) {
 	})
 }
 
+// A join that was given up, whose answer comes when the next one is on its way,
+// must not cost that one its membership.
+func TestJoinBehindOneThatWasGivenUp(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		open := make(chan struct{})
+		client := lectern.NewClient(lateDialer{s.user(), open}, lectern.ClientOptions{})
+		defer client.Close()
+		ctx, giveUp := context.WithCancel(t.Context())
+		given := make(chan error)
+		go func() {
+			_, err := client.Join(ctx, "abc123", "user_one")
+			given <- err
+		}()
+		synctest.Wait()
+		giveUp()
+		require.ErrorIs(t, <-given, context.Canceled)
+
+		joined := make(chan *lectern.Slave)
+		go func() {
+			slave, err := client.Join(within(t), "abc123", "user_one")
+			require.NoError(t, err)
+			joined <- slave
+		}()
+		synctest.Wait()
+		close(open)
+		slave := <-joined
+		synctest.Wait()
+		say(t, slave, "here")
+		nextPresence(t, master, "user_one", lectern.Online)
+		nextText(t, master, "here")
+	})
+}
+
 // The stored times decide a tie, so the master wins up to the last instant and
 // loses at X.
 func TestRule3TheLastInstant(t *testing.T) {

@@ -233,105 +233,6 @@ func (s *session) refuse(ref uint64, channel string, err error) {
 	}))
 }
 
-// push queues a frame. A peer that does not take its frames in time loses the
-// connection, not the others theirs; its memberships can be resumed.
-func (s *session) push(p *packet) {
-	if s.out.PushNotice(p.bytes(s.form)) == outbox.ErrFull {
-		s.tooSlow()
-	}
-	s.countDropped()
-}
-
-// pushMessage queues a message for a member on this connection, as the policy
-// says for slow slaves. It returns the size, and false where the message is not
-// on its way.
-func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
-	data := p.bytes(s.form)
-	var err error
-	switch {
-	case a.member.role == wire.Master:
-		err = s.out.PushAccepted(data)
-		a.arrived(len(p.frame.Payload.Data))
-	case overflows[s.hub.policy.Slow] == outbox.Refuse:
-		err = s.out.Push(data)
-	default:
-		err = s.out.PushStream(data, a)
-		s.countDropped()
-	}
-	if err == outbox.ErrFull {
-		s.tooSlow()
-	}
-	return len(data), err == nil
-}
-
-func (s *session) tooSlow() {
-	s.hub.policy.Logger.Warn("connection too slow")
-	s.out.Abort(transport.Reason{Code: transport.Slow, Text: "too much waits to be sent"})
-}
-
-// countDropped keeps account of what the outbox has dropped.
-func (s *session) countDropped() {
-	if overflows[s.hub.policy.Slow] == outbox.Refuse {
-		return
-	}
-	if dropped := s.out.TakeDropped(); dropped > 0 {
-		s.hub.policy.Observer.Add(Dropped, labelSlow, int64(dropped))
-		s.hub.policy.Logger.Warn("messages dropped for a slow slave")
-	}
-}
-
-func (s *session) pushReplay(p *packet) { _ = s.out.PushExempt(p.bytes(s.form)) }
-
-// full reports whether a message of that size would be too much for a master's
-// connection at present, with what has been accepted for it already.
-func (a *attachment) full(size int) bool {
-	return a.session.out.Full(size, int(a.upcoming.messages.Load()), int(a.upcoming.bytes.Load()))
-}
-
-// expect counts a message that has been accepted for a master; arrived is told
-// that it has been queued.
-func (a *attachment) expect(size int) {
-	a.upcoming.messages.Add(1)
-	a.upcoming.bytes.Add(int64(size))
-}
-
-func (a *attachment) arrived(size int) {
-	a.upcoming.messages.Add(-1)
-	a.upcoming.bytes.Add(-int64(size))
-}
-
-// release ends a membership of this connection: the peer is told, and where it
-// holds no other one, the connection is closed after what was queued before.
-func (s *session) release(a *attachment, closed *packet, why *Error) {
-	// The seat is free before the peer is told, which may want it again at once.
-	s.mu.Lock()
-	if s.seats[a.channel.name] == a {
-		delete(s.seats, a.channel.name)
-	}
-	s.mu.Unlock()
-	s.push(closed)
-	s.mu.Lock()
-	if len(s.seats) == 0 || why.Code == ErrReplaced.Code {
-		s.ending = true
-		s.out.Close(why.closeReason())
-	}
-	s.mu.Unlock()
-}
-
-// endReplaced ends the connection though the word that its membership was taken
-// over is still on its way: a peer that is not told would come back and take its
-// place again.
-func (s *session) endReplaced(channel string) {
-	why := ErrReplaced.with("a newer connection has the membership")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// At once, so that no answer to what the peer sends next comes between.
-	delete(s.seats, channel)
-	s.ending = true
-	s.pushReplay(closedPacket(channel, why))
-	s.out.Close(why.closeReason())
-}
-
 // reserve takes a seat for an attachment that is about to be decided, so that a
 // release that follows on the decision finds it. It returns the attachment that
 // has the seat already, if any. extra is how many seats beyond the policy's may
@@ -458,6 +359,10 @@ func closingReason(err error) transport.Reason {
 		return transport.Reason{Code: transport.Idle, Text: "no sign of life"}
 	case errors.Is(err, transport.ErrTooLarge):
 		return transport.Reason{Code: transport.TooLarge}
+	case errors.Is(err, transport.ErrSlow):
+		return transport.Reason{Code: transport.Slow}
+	case errors.Is(err, transport.ErrFlood):
+		return transport.Reason{Code: transport.RateLimited}
 	case err == errTooEarly:
 		return transport.Reason{Code: transport.TooLarge, Text: errTooEarly.Text}
 	case err == errFlood:

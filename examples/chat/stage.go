@@ -49,7 +49,7 @@ func newStage(ctx context.Context, out io.Writer, policy lectern.Policy) (*stage
 	mux.Handle("/ws", websocket.NewHandler(hub, websocket.Options{}))
 	s := &stage{
 		ctx: ctx, screen: &screen{out: out}, hub: hub,
-		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second},
+		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10},
 		served: make(chan error, 1),
 		url:    "ws://" + listener.Addr().String() + "/ws",
 	}

@@ -42,6 +42,8 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		Handler: mux,
 		// Nothing else ends a client that never completes its request.
 		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 

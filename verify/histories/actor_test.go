@@ -136,7 +136,7 @@ func (w *world) actor(rng *rand.Rand, name string, others, contested, quiet []st
 // impatient is a context that may end while the operation is under way.
 func (a *actor) impatient() (context.Context, func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	if a.rng.IntN(6) > 0 {
+	if a.rng.IntN(8) > 0 {
 		return ctx, cancel
 	}
 	var waiting sync.WaitGroup
@@ -212,7 +212,15 @@ func (a *actor) enter(channel string, contested bool) {
 		in.op = create
 		try = func() (err error) { h.master, err = c.Create(ctx, channel, a.name); return err }
 	}
-	out := a.lane.run(in, func() output { return output{outcome: outcomeOf(try())} })
+	out := a.lane.run(in, func() output {
+		out := output{outcome: outcomeOf(try())}
+		if out.outcome == ended {
+			// Its connection had a membership of the channel that is over, and the
+			// word of that is not out yet. Nothing has happened.
+			out.outcome = refused
+		}
+		return out
+	})
 	switch out.outcome {
 	case ok:
 		a.holds[channel] = h
@@ -223,8 +231,10 @@ func (a *actor) enter(channel string, contested bool) {
 		// The client leaves once it learns that it has entered after all. What
 		// that meets on the same connection is a matter of its own, so it goes on
 		// with another one.
-		in.op = giveUp
-		a.lane.open(in)
+		if ctx.Err() != nil {
+			in.op = giveUp
+			a.lane.follow(in)
+		}
 		a.clients[channel] = a.w.client()
 	}
 }
@@ -293,6 +303,14 @@ func (a *actor) operate(channel string, in input, try func() (uint64, error)) {
 		}
 		return out
 	})
+	if out.outcome == ended {
+		// The hub may refuse before the word of the end is out; but that follows.
+		select {
+		case <-a.holds[channel].done():
+		case <-time.After(patience):
+			a.w.t.Errorf("handle %d of %s is no member's any more, and is not told", in.handle, channel)
+		}
+	}
 	if out.outcome == ended || in.op == leave {
 		delete(a.holds, channel)
 	}

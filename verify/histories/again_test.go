@@ -19,7 +19,7 @@ func TestBackAtOnce(t *testing.T) {
 	alice, bob := w.client(), w.client()
 	_, err := bob.Create(ctx, "keep", "bob") // what keeps the connection open
 	require.NoError(t, err)
-	for range 100 * *rounds {
+	for range 20 * *rounds {
 		master, err := alice.Create(ctx, "c0", "alice")
 		require.NoError(t, err)
 		slave, err := bob.Join(ctx, "c0", "bob")

@@ -207,6 +207,21 @@ func (s star) equal(o star) bool {
 		slices.Equal(s.slaves, o.slaves) && slices.Equal(s.banned, o.banned)
 }
 
+func (s star) hash() uint64 {
+	h := uint64(14695981039346656037)
+	add := func(n int) { h = (h ^ uint64(n)) * 1099511628211 }
+	add(s.master.member)
+	add(s.master.holder)
+	add(int(s.down))
+	add(int(s.up))
+	for _, x := range s.slaves {
+		add(x.member)
+		add(x.holder)
+	}
+	add(len(s.banned))
+	return h
+}
+
 func (s star) String() string {
 	if !s.exists {
 		return "no channel"
@@ -270,6 +285,7 @@ var model = porcupine.Model{
 		return state.(star).step(in.(input), out.(output))
 	},
 	Equal:             func(a, b any) bool { return a.(star).equal(b.(star)) },
+	Hash:              func(state any) uint64 { return state.(star).hash() },
 	DescribeOperation: func(in, out any) string { return describe(in.(input), out.(output)) },
 	DescribeState:     func(state any) string { return state.(star).String() },
 }
