@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -28,7 +29,15 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 		return err
 	}
 	var readers sync.WaitGroup
-	master.drain(&readers)
+	var seen, in atomic.Int64
+	readers.Go(func() {
+		for {
+			if _, err := master.read(); err != nil {
+				return
+			}
+			seen.Add(1)
+		}
+	})
 	slaves := make([]*peer, n)
 	defer func() {
 		for _, s := range slaves {
@@ -41,7 +50,14 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 	}()
 	start := time.Now()
 	err = inParallel(ctx, 64, n, func(i int) (err error) {
-		slaves[i], err = joinChannel(ctx, h.address, "c", fmt.Sprint("slave", i), false)
+		// The master is told of each, and would be cut off if it did not keep up.
+		for in.Load()-seen.Load() > 100 && err == nil {
+			err = pause(ctx, time.Millisecond)
+		}
+		if err == nil {
+			slaves[i], err = joinChannel(ctx, h.address, "c", fmt.Sprint("slave", i), false)
+			in.Add(1)
+		}
 		return err
 	})
 	if err != nil {
