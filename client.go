@@ -92,6 +92,9 @@ type Client struct {
 	claimed map[string]struct{}
 	// calls wait for an answer and belong to no membership.
 	calls []*call
+	// forsaken are the refs of resumes on the present connection whose callers
+	// have given up.
+	forsaken map[uint64]struct{}
 	// announced is over what time the hub lets its clients go, once it has told
 	// that it shuts down.
 	announced time.Duration
@@ -170,8 +173,12 @@ func (c *Client) Join(ctx context.Context, channel, username string, options ...
 }
 
 // ResumeMaster takes over the membership that the ticket is for, which must be a
-// master's. Another connection that holds it is told replaced.
+// master's. Another connection that holds it is told replaced. Where ctx ends
+// first, the membership lives on, away, and can be resumed.
 func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, error) {
+	if !ticket.Master {
+		return nil, errOtherRole
+	}
 	m := newMembership(c, wire.Master, ticket.Channel)
 	if err := c.resumeBy(ctx, m, ticket); err != nil {
 		return nil, err
@@ -180,8 +187,12 @@ func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, erro
 }
 
 // ResumeSlave takes over the membership that the ticket is for, which must be a
-// slave's. Another connection that holds it is told replaced.
+// slave's. Another connection that holds it is told replaced. Where ctx ends
+// first, the membership lives on, away, and can be resumed.
 func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error) {
+	if ticket.Master {
+		return nil, errOtherRole
+	}
 	m := newMembership(c, wire.Slave, ticket.Channel)
 	if err := c.resumeBy(ctx, m, ticket); err != nil {
 		return nil, err
@@ -315,6 +326,12 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *membership)
 	default:
 	}
 	c.removeCall(k)
+	if k.written && k.frame.Type == wire.Resume && c.link != nil {
+		if c.forsaken == nil {
+			c.forsaken = make(map[uint64]struct{})
+		}
+		c.forsaken[k.frame.Ref] = struct{}{}
+	}
 	return wire.Frame{}, ctx.Err()
 }
 

@@ -97,6 +97,9 @@
 //   - A message that a slave could not take in time, beyond Replay and its
 //     handle's inbox, is lost, though the master's Send returned nil; the slave
 //     is told by a Gap.
+//   - Of two programs that hold the same Ticket the one that resumes last has the
+//     membership, also where it is the older one that comes back late. A program
+//     that hands its ticket on must not go on using its own handle.
 //   - An answer that comes after its request was given up, or to the program that
 //     held the membership before a Ticket was used, is dropped.
 //   - A create or join whose answer is lost with the connection fails at the

@@ -186,7 +186,7 @@ func (c *Client) read(l *link) error {
 func (c *Client) disconnected(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.link = nil
+	c.link, c.forsaken = nil, nil
 	if c.closed {
 		return
 	}
@@ -285,11 +285,27 @@ func (c *Client) answer(frame *wire.Frame) {
 			return
 		}
 	}
+	if _, ok := c.forsaken[frame.Ref]; ok {
+		delete(c.forsaken, frame.Ref)
+		c.letGo()
+		return
+	}
 	if (frame.Type == wire.Created || frame.Type == wire.Joined) && !c.awaited(frame) {
 		// The call that asked for it has been given up.
 		c.push(&wire.Frame{Type: wire.Leave, Channel: frame.Channel})
 	}
 }
+
+// letGo gives up the connection, so that a membership on it that nobody here
+// wants is away, and can be resumed elsewhere. The others come back.
+func (c *Client) letGo() {
+	if c.link != nil {
+		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "a resume was given up"})
+	}
+}
+
+// errOtherRole is the error of a resume by a ticket for the other role.
+var errOtherRole = ErrForbidden.with("the ticket is for the other role")
 
 // awaited reports whether another call is on its way into the same membership:
 // the hub takes a join that its connection repeats for the same one.
@@ -308,7 +324,8 @@ func (c *Client) enterAs(m *membership, frame *wire.Frame) error {
 		expected = wire.Created
 	}
 	if frame.Type != expected {
-		return ErrForbidden.with("the ticket is for the other role")
+		c.letGo()
+		return errOtherRole
 	}
 	c.enter(m, frame)
 	return nil

@@ -74,6 +74,14 @@ func (a *attachment) stale() error {
 	return ErrNotAMember
 }
 
+// ended reports whether the attachment's membership is over, and not merely
+// taken over by a newer attachment.
+func (c *Channel) ended(a *attachment) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return a.stale() == ErrNotAMember
+}
+
 // message is a send on its way: what the sender gave, copied from its frame.
 type message struct {
 	ref     uint64 // zero: no answer is wanted

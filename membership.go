@@ -464,6 +464,8 @@ type Ticket struct {
 	Channel  string
 	Username string
 	Secret   string
+	// Master tells that the ticket is a master's.
+	Master bool
 	// Last is the number of the last message that was taken from the handle.
 	Last uint64
 }
@@ -478,5 +480,5 @@ func (t Ticket) GoString() string { return t.String() }
 func (m *membership) ticket() Ticket {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
-	return Ticket{Channel: m.channel, Username: m.username, Secret: m.secret, Last: m.inbox.seen()}
+	return Ticket{Channel: m.channel, Username: m.username, Secret: m.secret, Master: m.role == wire.Master, Last: m.inbox.seen()}
 }

@@ -166,11 +166,17 @@ func (s *session) resume(f *wire.Frame) error {
 func (s *session) enter(channel string, extra int, fresh, again func(*attachment) error) error {
 	a := &attachment{session: s}
 	held, err := s.reserve(channel, a, extra)
+	for err == nil && held != nil {
+		if !held.channel.ended(held) {
+			return again(held)
+		}
+		// That membership is over, and the word of it, which frees the seat, is on
+		// its way.
+		held.channel.flush()
+		held, err = s.reserve(channel, a, extra)
+	}
 	if err != nil {
 		return err
-	}
-	if held != nil {
-		return again(held)
 	}
 	if err := fresh(a); err != nil {
 		s.unseat(channel, a)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,15 +94,37 @@ func TestResumeByAClientWhoseRefsBeginAnew(t *testing.T) {
 	})
 }
 
-// gate is a log that stops whoever tells it of a slave's join, until opened.
+// gate is a log that stops whoever tells it something, so that what is decided
+// is not carried out, until it is opened.
 type gate struct {
 	slog.Handler
+	mu   sync.Mutex
+	at   string
 	open chan struct{}
 }
 
-func (g gate) Handle(_ context.Context, record slog.Record) error {
-	if record.Message == "slave joined" {
-		<-g.open
+func newGate() *gate { return &gate{Handler: slog.NewTextHandler(io.Discard, nil)} }
+
+// shut stops whoever tells this from now on.
+func (g *gate) shut(at string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at, g.open = at, make(chan struct{})
+}
+
+func (g *gate) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at = ""
+	close(g.open)
+}
+
+func (g *gate) Handle(_ context.Context, record slog.Record) error {
+	g.mu.Lock()
+	stops, open := record.Message == g.at, g.open
+	g.mu.Unlock()
+	if stops {
+		<-open
 	}
 	return nil
 }
@@ -110,8 +133,9 @@ func (g gate) Handle(_ context.Context, record slog.Record) error {
 // it. It must not come back by itself and throw the other one out.
 func TestRule7ReplacedWhileSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		open := make(chan struct{})
-		s := setStage(t, inMemory[0], lectern.Policy{Logger: slog.New(gate{slog.NewTextHandler(io.Discard, nil), open})})
+		gate := newGate()
+		gate.shut("slave joined")
+		s := setStage(t, inMemory[0], lectern.Policy{Logger: slog.New(gate)})
 		first := s.user().create("abc123", "alice")
 		slave := s.user().join("abc123", "user_one") // and what is decided is not carried out from now on
 
@@ -128,7 +152,7 @@ func TestRule7ReplacedWhileSending(t *testing.T) {
 			still <- err
 		}()
 		synctest.Wait()
-		close(open)
+		gate.release()
 		master := <-second
 		require.ErrorIs(t, <-still, lectern.ErrReplaced)
 		time.Sleep(10 * time.Second)

@@ -167,7 +167,7 @@ func (s *session) frame(data []byte) error {
 	switch {
 	case limited == muchTooFast:
 		return errFlood
-	case limited == tooFast && frame.Type != wire.Send:
+	case limited == tooFast && frame.Type != wire.Send && frame.Type != wire.Leave:
 		err = ErrRateLimited
 	default:
 		err = s.handle(&frame, limited == tooFast)
