@@ -28,8 +28,6 @@ type faultSeat struct {
 	handle membershipHandle
 	user   *faultUser
 	last   *sent
-	// contested: it was taken over from one who may still be under way to it.
-	contested bool
 
 	mu      sync.Mutex
 	current membershipHandle // nil once it is over
@@ -53,7 +51,6 @@ type sent struct {
 	began, done time.Time
 	seq         uint64
 	err         error
-	by          *faultSeat
 	// stale: it was sent by one whose seat another had taken over.
 	stale bool
 }
@@ -87,7 +84,7 @@ func (s *faultSeat) present() membershipHandle {
 func (s *faultSeat) move(u *faultUser, h membershipHandle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.user, s.handle, s.current, s.contested = u, h, h, true
+	s.user, s.handle, s.current = u, h, h
 }
 
 func (s *faultSeat) over(err error) {
@@ -109,7 +106,7 @@ func (s *faultSeat) read(ctx context.Context) {
 }
 
 func (s *faultSeat) send(ctx context.Context, h membershipHandle, one *sent) {
-	one.by, one.began = s, time.Now()
+	one.began = time.Now()
 	switch h := h.(type) {
 	case *lectern.Slave:
 		one.seq, one.err = h.Send(ctx, lectern.Text(one.text))

@@ -100,7 +100,10 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 		require.NoError(t, err)
 		var list strings.Builder
 		connections := rand.New(rand.NewPCG(seed, 1))
-		network := faults.New(faultProbe+faultGiveUp, func() faults.Plan {
+		var mu sync.Mutex
+		plan := func() faults.Plan {
+			mu.Lock()
+			defer mu.Unlock()
 			plan := faults.Random(connections, faultStall, allowed)
 			if connections.IntN(4) > 0 && (allowed == nil || allowed(faults.Cut)) {
 				// Else too many would live for the whole round.
@@ -108,16 +111,18 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 			}
 			fmt.Fprintf(&list, "\t%v\n", plan)
 			return plan
-		})
-		dialer, stop := faultNetworks[seed%uint64(len(faultNetworks))].start(hub, network)
+		}
+		through, stop := faultNetworks[seed%uint64(len(faultNetworks))].start(hub)
 		listener := memory.Listen(hub, memory.Options{})
 		r := &faultRound{
-			hub: hub, network: network, faulty: dialer, faultless: listener,
+			hub: hub, plan: plan, through: through, faultless: listener,
 			steady: random.IntN(3) == 0, seed: seed, kept: uint64(kept), finish: make(chan struct{}),
 		}
 		r.play()
 		require.NoError(t, hub.Shutdown(within(t)))
-		network.Close()
+		for _, n := range r.networks {
+			n.Close()
+		}
 		stop()
 		require.NoError(t, listener.Close())
 		failure, plans = r.verify(), list.String()
@@ -129,20 +134,21 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 // faultNetwork is one way to a hub through a faulty network.
 type faultNetwork struct {
 	name  string
-	start func(hub *lectern.Hub, n *faults.Network) (dialer transport.Dialer, stop func())
+	start func(hub *lectern.Hub) (through func(*faults.Network) transport.Dialer, stop func())
 }
 
 var faultNetworks = []faultNetwork{
-	{"netconn", func(hub *lectern.Hub, n *faults.Network) (transport.Dialer, func()) {
+	{"netconn", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
 		options := netconn.Options{ProbeAfter: faultProbe, GiveUp: faultGiveUp, MessageTimeout: time.Second}
 		listener := memnet.Listen()
 		ctx, cancel := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = netconn.Serve(ctx, listener, hub, options) })
-		return netconn.Dialer{Address: "lectern.test:1", NetDialContext: n.NetDial(listener.Dial), Options: options},
-			func() { cancel(); serving.Wait() }
+		return func(n *faults.Network) transport.Dialer {
+			return netconn.Dialer{Address: "lectern.test:1", NetDialContext: n.NetDial(listener.Dial), Options: options}
+		}, func() { cancel(); serving.Wait() }
 	}},
-	{"websocket", func(hub *lectern.Hub, n *faults.Network) (transport.Dialer, func()) {
+	{"websocket", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
 		server := &http.Server{
 			Handler:           websocket.NewHandler(hub, websocket.Options{ProbeAfter: faultProbe, GiveUp: faultGiveUp}),
 			ReadHeaderTimeout: time.Second,
@@ -151,12 +157,14 @@ var faultNetworks = []faultNetwork{
 		listener := memnet.Listen()
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(listener) })
-		return websocket.Dialer{
-			URL: "ws://lectern.test/ws", NetDialContext: n.NetDial(listener.Dial), ProbeAfter: faultProbe, GiveUp: faultGiveUp,
+		return func(n *faults.Network) transport.Dialer {
+			return websocket.Dialer{
+				URL: "ws://lectern.test/ws", NetDialContext: n.NetDial(listener.Dial), ProbeAfter: faultProbe, GiveUp: faultGiveUp,
+			}
 		}, func() { _ = server.Close(); serving.Wait() }
 	}},
-	{"memory", func(hub *lectern.Hub, n *faults.Network) (transport.Dialer, func()) {
+	{"memory", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
 		listener := memory.Listen(hub, memory.Options{})
-		return n.Dialer(listener), func() { _ = listener.Close() }
+		return func(n *faults.Network) transport.Dialer { return n.Dialer(listener) }, func() { _ = listener.Close() }
 	}},
 }

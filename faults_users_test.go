@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -16,9 +18,10 @@ import (
 
 // faultRound is one round: its users, and what they have recorded.
 type faultRound struct {
-	hub               *lectern.Hub
-	network           *faults.Network
-	faulty, faultless transport.Dialer
+	hub       *lectern.Hub
+	plan      func() faults.Plan
+	through   func(*faults.Network) transport.Dialer
+	faultless transport.Dialer
 	// steady: nothing happens to the master's connection, so that what it is
 	// told of its slaves is exact.
 	steady bool
@@ -37,6 +40,8 @@ type faultRound struct {
 	lives []*life
 	users uint64
 	wrong []error
+	// networks are those of the users.
+	networks []*faults.Network
 }
 
 // life is one channel, from its create to its end.
@@ -55,13 +60,16 @@ type life struct {
 // faultUser is a client whose network can be down for a while.
 type faultUser struct {
 	*lectern.Client
-	round  *faultRound
-	faulty bool
+	round   *faultRound
+	faulty  bool
+	network *faults.Network
+	dialer  transport.Dialer
 
 	mu     sync.Mutex
 	random *rand.Rand
 	down   time.Time
 	dead   bool
+	latest *heardConn
 }
 
 var errNetworkDown = errors.New("the network is down")
@@ -71,6 +79,15 @@ func (r *faultRound) user(faulty bool) *faultUser {
 	defer r.mu.Unlock()
 	r.users++
 	u := &faultUser{round: r, faulty: faulty, random: rand.New(rand.NewPCG(r.seed, 1000+r.users))}
+	u.network = faults.New(faultProbe+faultGiveUp, r.plan)
+	u.dialer = r.faultless
+	if r.acting.Err() != nil {
+		u.network.Calm()
+	}
+	if faulty {
+		u.dialer = r.through(u.network)
+		r.networks = append(r.networks, u.network)
+	}
 	u.Client = lectern.NewClient(u, lectern.ClientOptions{
 		MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
 		DialTimeout: time.Second, WriteTimeout: time.Second, CloseTimeout: 2 * time.Second,
@@ -88,17 +105,46 @@ func (u *faultUser) Dial(ctx context.Context) (transport.Conn, error) {
 	if down {
 		return nil, errNetworkDown
 	}
-	if !u.faulty {
-		return u.round.faultless.Dial(ctx)
+	conn, err := u.dialer.Dial(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return u.round.faulty.Dial(ctx)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.dead {
+		_ = conn.Close(transport.Reason{Code: transport.ProtocolError})
+		return nil, errNetworkDown
+	}
+	u.latest = &heardConn{Conn: conn}
+	return u.latest, nil
+}
+
+// heardConn knows whether anything has come: then the hub has answered the
+// resume with which the connection began.
+type heardConn struct {
+	transport.Conn
+	heard atomic.Bool
+}
+
+func (c *heardConn) Read() ([]byte, error) {
+	data, err := c.Conn.Read()
+	if err == nil {
+		c.heard.Store(true)
+	}
+	return data, err
 }
 
 // die keeps the user from ever dialling again, as the end of its process does.
-func (u *faultUser) die() {
+// A connection that the hub has let in may stay. One with a resume that is still
+// under way may not: of two that resume, the later one has the membership.
+func (u *faultUser) die(cut bool) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	u.dead = true
+	under := u.latest != nil && !u.latest.heard.Load()
+	u.mu.Unlock()
+	if cut || under {
+		u.network.Cut()
+	}
 }
 
 func (r *faultRound) random(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(r.seed, stream)) }
@@ -130,7 +176,12 @@ func (r *faultRound) play() {
 	}
 	r.actors.Go(r.beRival)
 	<-acting.Done()
-	r.network.Calm()
+	r.mu.Lock()
+	networks := slices.Clone(r.networks)
+	r.mu.Unlock()
+	for _, n := range networks {
+		n.Calm()
+	}
 	r.streams.Wait()
 	// Now nothing keeps anybody from coming back who still can.
 	time.Sleep(faultX + faultS)
@@ -274,7 +325,7 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 		case kind < 3 && !(r.steady && s.isMaster()):
 			stop()
 			reading.Wait()
-			goesOn = r.takeOver(s)
+			goesOn = r.takeOver(s, random)
 		case kind == 3:
 			s.life.leaves(s)
 			_ = s.handle.Close()
@@ -311,9 +362,9 @@ func (r *faultRound) rule(s *faultSeat, master *lectern.Master, random *rand.Ran
 
 // takeOver moves a seat to another client, as after a restart: the old one is
 // still connected, but will not dial any more.
-func (r *faultRound) takeOver(s *faultSeat) bool {
+func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 	old, oldUser := s.handle, s.user
-	oldUser.die()
+	oldUser.die(random.IntN(2) == 0)
 	ticket := old.Ticket()
 	u := r.user(oldUser.faulty)
 	began := time.Now()

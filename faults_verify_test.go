@@ -94,30 +94,21 @@ func (l *life) verifyMaster() error {
 	return nil
 }
 
-// mayHaveLeft: the master's seat was closed because the round was over; or one
-// who took it back, or came back just when its client had given up, was closed.
+// mayHaveLeft: the master's seat was closed because the round was over, or
+// when its holder had given up, though the hub had just got its resume.
 func (l *life) mayHaveLeft() bool {
 	return slices.ContainsFunc(l.seats, func(s *faultSeat) bool {
-		gone := errors.Is(s.err, lectern.ErrReplaced) || errors.Is(s.err, lectern.ErrMasterDown)
-		return s.isMaster() && (s.last != nil || gone && !s.ended.After(l.witness.seat.ended))
+		gaveUp := errors.Is(s.err, lectern.ErrMasterDown)
+		return s.isMaster() && (s.last != nil || gaveUp && !s.ended.After(l.witness.seat.ended))
 	})
 }
 
-// verifyHolders: a seat has one holder at any time. One that was taken over from
-// may take it back, by a resume that was under way, and then it is the other one
-// that is told so and that nothing is accepted from any more.
+// verifyHolders: a seat has one holder at any time. From one whose seat another
+// has taken over nothing is accepted.
 func (s *faultSeat) verifyHolders() error {
-	for _, old := range s.sends {
-		if !old.stale || old.err != nil {
-			continue
-		}
-		if !errors.Is(s.err, lectern.ErrReplaced) {
-			return fmt.Errorf("%q was accepted, though another one held the seat and ended with %w", old.text, s.err)
-		}
-		for _, one := range s.sends {
-			if !one.stale && one.err == nil && one.seq > old.seq {
-				return fmt.Errorf("%q, number %d, and %q, number %d, were accepted from two holders", old.text, old.seq, one.text, one.seq)
-			}
+	for _, one := range s.sends {
+		if one.stale && one.err == nil {
+			return fmt.Errorf("%q was accepted, though another one held the seat", one.text)
 		}
 	}
 	return nil
@@ -163,7 +154,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent, kept uint64) error {
 			return fmt.Errorf("%q came twice", m.Text())
 		case m.Seq <= last:
 			return fmt.Errorf("%q has the number %d, after %d", m.Text(), m.Seq, last)
-		case one.stale && one.err != nil && !errors.Is(one.by.err, lectern.ErrReplaced):
+		case one.stale:
 			return fmt.Errorf("%q came from one who had been replaced", m.Text())
 		case one.err != nil && !one.unknown():
 			return fmt.Errorf("%q came, though its sender was told %w", m.Text(), one.err)
@@ -236,10 +227,6 @@ func (s *faultSeat) verifyEnd() error {
 			return fmt.Errorf("ended with %w, though the channel was there", err)
 		}
 	case errors.Is(err, lectern.ErrLeft):
-	case errors.Is(err, lectern.ErrReplaced):
-		if !s.contested {
-			return fmt.Errorf("ended with %w, though nobody took it over", err)
-		}
 	default:
 		return fmt.Errorf("ended with %w", err)
 	}

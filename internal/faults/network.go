@@ -48,15 +48,21 @@ func (n *Network) Calm() {
 	}
 }
 
-// Close cuts every connection and returns when nothing is carried any more.
-// Nobody may dial after it.
-func (n *Network) Close() {
+// Cut cuts every connection that there is, as the end of a process on one side
+// of the network does. Others can be dialled after it.
+func (n *Network) Cut() {
 	n.mu.Lock()
 	links := slices.Collect(maps.Keys(n.links))
 	n.mu.Unlock()
 	for _, l := range links {
 		l.cut()
 	}
+}
+
+// Close cuts every connection and returns when nothing is carried any more.
+// Nobody may dial after it.
+func (n *Network) Close() {
+	n.Cut()
 	n.carrying.Wait()
 }
 
