@@ -44,9 +44,10 @@ func requestRound(t *testing.T, s *stage, seed uint64) {
 	for i := range 4 {
 		u := s.user()
 		users = append(users, u)
-		slave := u.join("abc123", fmt.Sprint("user_", i))
+		first := u.join("abc123", fmt.Sprint("user_", i))
 		habits := rand.New(rand.NewPCG(seed, uint64(i)+2))
 		wg.Go(func() {
+			slave := first
 			for ctx.Err() == nil {
 				for event, err := range slave.Events(ctx) {
 					message, ok := event.(lectern.Message)
@@ -79,12 +80,12 @@ func requestRound(t *testing.T, s *stage, seed uint64) {
 			for k := 0; ctx.Err() == nil; k++ {
 				question := fmt.Sprintf("user_%d asks %d", i, k)
 				asking, cancel := context.WithTimeout(ctx, 3*time.Second)
-				answer, err := slave.Request(asking, lectern.Text(question))
+				answer, err := first.Request(asking, lectern.Text(question))
 				cancel()
 				if err == nil && answer.Text() != "alice to "+question {
 					t.Errorf("to %q the answer was %q", question, answer.Text())
 				}
-				if slave.Err() != nil {
+				if first.Err() != nil {
 					return
 				}
 				time.Sleep(100 * time.Millisecond)
@@ -99,9 +100,10 @@ func requestRound(t *testing.T, s *stage, seed uint64) {
 			}
 		}
 	})
+	everybody := append(users, alice)
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			victim := append(users, alice)[random.IntN(len(users)+1)]
+			victim := everybody[random.IntN(len(everybody))]
 			victim.cutOff()
 			time.Sleep(time.Duration(random.IntN(2500)) * time.Millisecond)
 			victim.bar(false)
@@ -127,7 +129,7 @@ func requestRound(t *testing.T, s *stage, seed uint64) {
 	stop()
 	wg.Wait()
 	// Nothing is left open.
-	for _, u := range append(users, alice) {
+	for _, u := range everybody {
 		u.bar(false)
 	}
 	time.Sleep(10 * time.Second)
