@@ -152,11 +152,9 @@ func TestHostileRoles(t *testing.T) {
 			first := one.secret
 			one.refused(`{"type":"leave","ref":2,"channel":"xyz"}`, lectern.ErrNotAMember)
 			leave := `{"type":"leave","ref":3,"channel":"abc123"}`
-			one.send(leave, leave)
+			one.send(leave)
 			one.expect(`{"type":"left","ref":3,"channel":"abc123"}`)
-			got, err := one.read()
-			require.NoError(t, err)
-			require.Contains(t, got, `"code":"not_a_member"`)
+			one.refused(leave, lectern.ErrNotAMember)
 			one.send(strings.Replace(oneJoins, `"ref":1`, `"ref":4`, 1))
 			one.expect(strings.Replace(oneJoined, `"ref":1`, `"ref":4`, 1))
 			require.NotEqual(t, first, one.secret)
@@ -200,12 +198,10 @@ func TestHostileRoles(t *testing.T) {
 			}
 			alice.refused(`{"type":"kick","ref":20,"channel":"abc123","to":"alice","ban":true}`, lectern.ErrNoSuchSlave)
 			kick := `{"type":"kick","ref":%d,"channel":"abc123","to":"user_one"}`
-			alice.send(fmt.Sprintf(kick, 21), fmt.Sprintf(kick, 22))
+			alice.send(fmt.Sprintf(kick, 21))
 			alice.expect(`{"type":"ack","ref":21}`,
 				`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"kicked"}`)
-			got, err := alice.read()
-			require.NoError(t, err)
-			require.Contains(t, got, `{"type":"error","ref":22,"channel":"abc123","code":"no_such_slave"`)
+			alice.refused(fmt.Sprintf(kick, 22), lectern.ErrNoSuchSlave)
 			one.expect(`{"type":"closed","channel":"abc123","code":"kicked"}`)
 
 			ban := `{"type":"kick","ref":%d,"channel":"abc123","to":"user_one","ban":true}`
