@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -459,7 +460,7 @@ func (m *membership) failure() error {
 // Ticket is what it takes to come back to a membership from another client, for
 // instance after the program has been started again. Whoever has it can take the
 // membership over, so keep it as you would a password. It hides its secret from
-// everything that formats values.
+// everything that formats values for people; as JSON it is whole, to be kept.
 type Ticket struct {
 	Channel  string
 	Username string
@@ -476,6 +477,9 @@ func (t Ticket) String() string {
 
 // GoString keeps the secret out of %#v as well.
 func (t Ticket) GoString() string { return t.String() }
+
+// LogValue keeps the secret out of structured logs.
+func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 func (m *membership) ticket() Ticket {
 	m.client.mu.Lock()
