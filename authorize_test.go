@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -252,4 +253,15 @@ func TestAuthorizePanics(t *testing.T) {
 		receive(t, slave, "as if nothing had been")
 		require.Contains(t, log.text(), "a mistake of the service")
 	})
+}
+
+// Row G9: a Request can be logged.
+func TestRequestsHideTheirToken(t *testing.T) {
+	var log lockedBuffer
+	request := lectern.Request{Operation: lectern.OpJoin, Channel: "abc123", Username: "alice", Token: "the-token"}
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("asked", "request", request)
+	for _, text := range []string{fmt.Sprint(request), fmt.Sprintf("%+v", request), fmt.Sprintf("%#v", request), log.text()} {
+		require.Contains(t, text, "alice")
+		require.NotContains(t, text, "the-token")
+	}
 }

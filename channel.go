@@ -281,32 +281,46 @@ func (c *Channel) kick(a *attachment, ref uint64, to string, ban bool, reason st
 	if err := c.mustBeMaster(a); err != nil {
 		return err
 	}
-	m := c.slaves[to]
-	if to == c.master.name || m == nil && !ban {
+	if err := c.mayRemove(to, ban); err != nil {
+		return err
+	}
+	c.acknowledge(a, ref)
+	c.remove(to, ban, reason)
+	return nil
+}
+
+// mayRemove is why nobody of that name can be removed or banned, or nil.
+func (c *Channel) mayRemove(name string, ban bool) error {
+	if name == c.master.name || c.slaves[name] == nil && !ban {
 		return ErrNoSuchSlave
 	}
+	if _, ok := c.banned[name]; ban && !ok && len(c.banned) >= c.policy.MaxSlaves {
+		return ErrChannelFull.with("no more names can be banned")
+	}
+	return nil
+}
+
+// remove takes a slave out against its will, and with ban keeps its name out.
+func (c *Channel) remove(name string, ban bool, reason string) {
 	if ban {
-		if _, ok := c.banned[to]; !ok && len(c.banned) >= c.policy.MaxSlaves {
-			return ErrChannelFull.with("no more names can be banned")
-		}
 		if c.banned == nil {
 			c.banned = make(map[string]struct{})
 		}
-		c.banned[to] = struct{}{}
+		c.banned[name] = struct{}{}
 	}
-	c.acknowledge(a, ref)
-	if m != nil {
-		at := m.at
-		told := reason
-		if told == "" {
-			told = "kicked"
-		}
-		c.drop(m, told, "kicked")
-		if at != nil {
-			c.emit(effect{kind: release, to: at, end: ErrKicked.with(reason)})
-		}
+	m := c.slaves[name]
+	if m == nil {
+		return
 	}
-	return nil
+	at := m.at
+	told := reason
+	if told == "" {
+		told = "kicked"
+	}
+	c.drop(m, told, "kicked")
+	if at != nil {
+		c.emit(effect{kind: release, to: at, end: ErrKicked.with(reason)})
+	}
 }
 
 // members answers the master with its slaves.

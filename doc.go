@@ -117,7 +117,7 @@
 // # Operating a hub
 //
 // [Hub.Channels] and [Channel.Snapshot] tell who is there, how they are, and what
-// waits for them; [Channel.Close] ends a channel. [Policy].Logger writes down what
+// waits for them; [Channel.Close] ends a channel, [Channel.Kick] one membership. [Policy].Logger writes down what
 // happens to channels and memberships, and [Policy].Observer counts it: the module
 // metrics/prometheus hangs client_golang on it. [Hub.Shutdown] ends a hub in order.
 //

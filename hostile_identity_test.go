@@ -306,7 +306,7 @@ func TestHostileIdentity(t *testing.T) {
 			slave := s.user().join("abc123", "alice", lectern.WithToken(pupil))
 			require.Equal(t, "user_one", slave.Username())
 			asMaster := slave.Ticket()
-			asMaster.Username = "alice"
+			asMaster.Username, asMaster.Master = "alice", true
 			_, err := s.user().ResumeMaster(within(t), asMaster)
 			require.ErrorIs(t, err, lectern.ErrResumeFailed)
 			broadcast(t, master, "still me")

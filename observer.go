@@ -1,5 +1,7 @@
 package lectern
 
+import "slices"
+
 // Observer is told what a hub does, in counts and durations, for a metrics
 // library to hang on: see the module metrics/prometheus.
 //
@@ -133,7 +135,7 @@ func (m Metric) Label() string { return metrics[m].label }
 
 // Labels lists every label that the metric is ever given. Names of channels and
 // users, and texts of peers, are never labels.
-func (m Metric) Labels() []string { return metrics[m].labels }
+func (m Metric) Labels() []string { return slices.Clone(metrics[m].labels) }
 
 // refusals are the codes that a hub refuses with.
 var refusals = []*Error{

@@ -42,6 +42,19 @@ func (h *Hub) Channels() iter.Seq[*Channel] {
 	}
 }
 
+// hold keeps a hub from being gone while somebody outside its own goroutines
+// decides something, unless it is ending already. The holder calls
+// goroutines.Done.
+func (h *Hub) hold() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing.Load() {
+		return false
+	}
+	h.goroutines.Add(1)
+	return true
+}
+
 // Name returns the channel's name.
 func (c *Channel) Name() string { return c.name }
 
@@ -50,16 +63,33 @@ func (c *Channel) Name() string { return c.name }
 // wait for them. A channel that is over is left as it is; the error is
 // ErrShuttingDown where the hub ends them all.
 func (c *Channel) Close(reason string) error {
-	c.hub.mu.Lock()
-	if c.hub.closing.Load() {
-		c.hub.mu.Unlock()
+	if !c.hub.hold() {
 		return ErrShuttingDown
 	}
-	c.hub.goroutines.Add(1)
-	c.hub.mu.Unlock()
 	defer c.hub.goroutines.Done()
 	c.decide(func(time.Time) { c.end(ErrChannelClosed.with(reason)) })
 	return nil
+}
+
+// Kick removes a slave in the name of the service, as its master would, and with
+// ban keeps its name out for the life of the channel: for instance one whose
+// token has been revoked. The error is ErrNoSuchSlave where there is none of that
+// name to remove, and ErrNoSuchChannel where the channel is over.
+func (c *Channel) Kick(username, reason string, ban bool) error {
+	if !c.hub.hold() {
+		return ErrShuttingDown
+	}
+	defer c.hub.goroutines.Done()
+	err := error(ErrNoSuchChannel)
+	c.decide(func(time.Time) {
+		if c.life != open {
+			return
+		}
+		if err = c.mayRemove(username, ban); err == nil {
+			c.remove(username, ban, reason)
+		}
+	})
+	return err
 }
 
 // ChannelSnapshot is a channel as it was at one moment.

@@ -62,6 +62,28 @@ func TestSnapshots(t *testing.T) {
 	})
 }
 
+// Row G13: the service ends one membership, as its master would.
+func TestServiceKicks(t *testing.T) {
+	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master, one := s.user().create("abc123", "alice"), s.user()
+		slave := one.join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		channel, ok := s.hub.Channel("abc123")
+		require.True(t, ok)
+		require.NoError(t, channel.Kick("user_one", "the token was revoked", false))
+		ended(t, slave, lectern.ErrKicked)
+		require.ErrorContains(t, slave.Err(), "the token was revoked")
+		require.Equal(t, "the token was revoked", nextPresence(t, master, "user_one", lectern.Gone).Reason)
+		require.ErrorIs(t, channel.Kick("user_one", "", false), lectern.ErrNoSuchSlave)
+		require.ErrorIs(t, channel.Kick("alice", "", true), lectern.ErrNoSuchSlave, "never the master")
+		require.NoError(t, channel.Kick("user_one", "", true))
+		_, err := one.Join(within(t), "abc123", "user_one")
+		require.ErrorIs(t, err, lectern.ErrBanned)
+		require.NoError(t, master.Close())
+		require.ErrorIs(t, channel.Kick("user_one", "", false), lectern.ErrNoSuchChannel)
+	})
+}
+
 func TestSnapshotTellsWhatWaits(t *testing.T) {
 	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
 		master := s.user().create("abc123", "alice")

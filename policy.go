@@ -163,6 +163,17 @@ type Request struct {
 	Token string
 }
 
+func (r Request) String() string {
+	return fmt.Sprintf("%s of channel %q as %q", r.Operation, r.Channel, r.Username)
+}
+
+// GoString and LogValue keep the token out of %#v and of logs, as String does
+// out of everything else that formats values.
+func (r Request) GoString() string { return r.String() }
+
+// LogValue makes a Request a slog.LogValuer.
+func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
 // Identity is who a peer is, in the judgement of Policy.Authorize.
 type Identity struct {
 	// Username is the name that the others see. Empty: the name asked for.

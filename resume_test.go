@@ -528,11 +528,17 @@ func TestNothingLostOverManyCuts(t *testing.T) {
 // hub. A master gets it all the same, and is not thought to be slow for it.
 func TestResumeWithALongRoster(t *testing.T) {
 	inVirtualTime(t, lectern.Policy{Outbox: lectern.Bound{Bytes: 64 << 10}}, func(t *testing.T, s *stage) {
-		const count = 1200
+		const count = 1100
 		alice := s.user()
 		master := alice.create("abc123", "alice")
 		for i := range count {
-			s.user().join("abc123", fmt.Sprintf("user_%0123d", i))
+			conn, err := s.hub.Dial(within(t))
+			require.NoError(t, err)
+			defer conn.Close(transport.Reason{Code: transport.Left})
+			join := fmt.Sprintf(`{"type":"join","channel":"abc123","username":"user_%0123d"}`, i)
+			require.NoError(t, conn.Write([]byte(join)))
+			_, err = conn.Read()
+			require.NoError(t, err)
 		}
 		synctest.Wait()
 		require.Len(t, master.Members(), count)
