@@ -170,7 +170,8 @@ func (c *Client) Join(ctx context.Context, channel, username string, options ...
 }
 
 // ResumeMaster takes over the membership that the ticket is for, which must be a
-// master's. Another connection that holds it is told replaced.
+// master's. Another connection that holds it is told replaced. Where ctx ends
+// first, the membership stays, and the ticket is good for another attempt.
 func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, error) {
 	m := newMembership(c, wire.Master, ticket.Channel)
 	if err := c.resumeBy(ctx, m, ticket); err != nil {
@@ -180,7 +181,8 @@ func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, erro
 }
 
 // ResumeSlave takes over the membership that the ticket is for, which must be a
-// slave's. Another connection that holds it is told replaced.
+// slave's. Another connection that holds it is told replaced. Where ctx ends
+// first, the membership stays, and the ticket is good for another attempt.
 func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error) {
 	m := newMembership(c, wire.Slave, ticket.Channel)
 	if err := c.resumeBy(ctx, m, ticket); err != nil {
@@ -315,6 +317,10 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *membership)
 	default:
 	}
 	c.removeCall(k)
+	if k.written && frame.Type == wire.Resume {
+		// Only the end of the connection gives up a membership without ending it.
+		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "a resume was given up"})
+	}
 	return wire.Frame{}, ctx.Err()
 }
 

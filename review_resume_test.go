@@ -1,0 +1,70 @@
+package lectern_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// delayed is a user whose connections bring everything late.
+type delayed struct {
+	*user
+	by time.Duration
+}
+
+type delayedConn struct {
+	transport.Conn
+	by time.Duration
+}
+
+func (d delayed) Dial(ctx context.Context) (transport.Conn, error) {
+	conn, err := d.user.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return delayedConn{conn, d.by}, nil
+}
+
+func (c delayedConn) Read() ([]byte, error) {
+	data, err := c.Conn.Read()
+	time.Sleep(c.by)
+	return data, err
+}
+
+// A resume that is given up leaves the membership as it was: it can be tried
+// again with the same ticket.
+func TestContextEndsDuringResume(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		alice, one := s.user(), s.user()
+		master, slave := alice.create("abc123", "alice"), one.join("abc123", "user_one")
+		tickets := []lectern.Ticket{master.Ticket(), slave.Ticket()}
+		alice.cutOff()
+		one.cutOff()
+		synctest.Wait()
+
+		far := lectern.NewClient(delayed{s.user(), 2 * time.Second}, lectern.ClientOptions{})
+		defer func() { require.NoError(t, far.Close()) }()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := far.ResumeSlave(ctx, tickets[1])
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err = far.ResumeMaster(ctx, tickets[0])
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(5 * time.Second)
+
+		master, err = s.user().ResumeMaster(within(t), tickets[0])
+		require.NoError(t, err)
+		slave, err = s.user().ResumeSlave(within(t), tickets[1])
+		require.NoError(t, err)
+		broadcast(t, master, "all here")
+		receive(t, slave, "all here")
+	})
+}
