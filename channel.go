@@ -147,6 +147,12 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 	if m == nil || !m.secret.matches(given) || last > kept.newest {
 		return ErrResumeFailed
 	}
+	if m.at != nil && m.at.session == a.session {
+		// A replay is beyond the queue's bounds, so there is one at a time.
+		if waiting, _ := a.session.out.Waiting(); waiting > 0 {
+			return ErrBusy.with("too much waits for you already")
+		}
+	}
 	last = max(last, m.start)
 	if ref != 0 && ref <= m.answers.highest {
 		// Not the client that was here before, whose refs would go on: none of

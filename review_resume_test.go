@@ -2,6 +2,7 @@ package lectern_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,5 +67,26 @@ func TestContextEndsDuringResume(t *testing.T) {
 		require.NoError(t, err)
 		broadcast(t, master, "all here")
 		receive(t, slave, "all here")
+	})
+}
+
+// Each resume brings a replay, which the bounds of the queue do not count. A peer
+// that resumes again and again on one connection, and reads nothing, gets no more
+// of them than it takes.
+func TestResumesOfOneThatDoesNotRead(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master, peer := s.user().create("abc123", "alice"), s.raw()
+		peer.send(oneJoins)
+		peer.expect(oneJoined)
+		for range 100 {
+			broadcast(t, master, "kept")
+		}
+		for ref := range 1000 {
+			peer.send(fmt.Sprintf(`{"type":"resume","ref":%d,"channel":"abc123","username":"user_one","resume":%q}`, ref+2, peer.secret))
+		}
+		synctest.Wait()
+		channel, _ := s.hub.Channel("abc123")
+		shot, _ := channel.Snapshot()
+		require.Less(t, shot.Slaves[0].Queued.Messages, 1000)
 	})
 }
