@@ -244,17 +244,10 @@ func (m *membership) giveUp(q *inquiry) {
 }
 
 // withdraw tells the hub, over as many connections as it takes, that a request
-// is over. Where too much is under way already, it is told once.
+// is over.
 func (m *membership) withdraw(seq uint64) {
 	frame := wire.Frame{Type: wire.Withdraw, Channel: m.channel, Request: seq}
-	select {
-	case m.window <- struct{}{}:
-		m.enqueue(&request{frame: frame, answered: make(chan wire.Frame, 1)})
-	default:
-		if m.attached {
-			m.client.push(&frame)
-		}
-	}
+	m.enqueue(&request{frame: frame, outside: true, answered: make(chan wire.Frame, 1)})
 }
 
 // inquire sends a request and returns the inquiry once the hub has accepted it.

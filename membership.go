@@ -73,6 +73,9 @@ type request struct {
 	// abandoned: nobody waits any more. It keeps its place in the window until
 	// it is answered or the connection is lost.
 	abandoned bool
+	// outside: it has no place in the window, since the hub remembers no answer
+	// of it. Withdrawals are; there are no more of them than open inquiries.
+	outside bool
 	// enters is the membership that a switch leads to.
 	enters *membership
 	// asks is the inquiry that a message opens.
@@ -149,7 +152,7 @@ func refusalIn(answer *wire.Frame) error {
 }
 
 // enqueue makes the request the next one that is sent. It has a place in the
-// window.
+// window, or is outside of it.
 func (m *membership) enqueue(r *request) {
 	m.client.lastRef++
 	r.frame.Ref = m.client.lastRef
@@ -168,7 +171,9 @@ func (m *membership) write(r *request) {
 func (m *membership) remove(r *request) {
 	if i := slices.Index(m.pending, r); i >= 0 {
 		m.pending = slices.Delete(m.pending, i, i+1)
-		<-m.window
+		if !r.outside {
+			<-m.window
+		}
 	}
 }
 

@@ -1,0 +1,52 @@
+package lectern_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+)
+
+func openRequests(t *testing.T, s *stage) (ofMaster, ofSlaves int) {
+	t.Helper()
+	channel, _ := s.hub.Channel("abc123")
+	shot, exists := channel.Snapshot()
+	require.True(t, exists)
+	for _, slave := range shot.Slaves {
+		ofSlaves += slave.OpenRequests
+	}
+	return shot.OpenRequests, ofSlaves
+}
+
+// A request that is given up while as many sends as may be under way wait for the
+// connection is withdrawn all the same, once it is back.
+func TestWithdrawWhileMuchIsUnderWay(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master, one := s.user().create("abc123", "alice"), s.user()
+		slave := one.join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		asked := inBackground(func() (lectern.Message, error) { return slave.Request(ctx, lectern.Text("may I?")) })
+		nextQuestion(t, master, "may I?")
+		one.cutOff()
+		for range 32 {
+			go func() { _, _ = slave.Send(within(t), lectern.Text("meanwhile")) }()
+		}
+		require.ErrorIs(t, (<-asked).err, context.DeadlineExceeded)
+		one.bar(false)
+		for range 2 {
+			next(t, master) // away and back
+		}
+		for range 32 {
+			nextText(t, master, "meanwhile")
+		}
+		synctest.Wait()
+		_, ofSlaves := openRequests(t, s)
+		require.Zero(t, ofSlaves, "the request is still open")
+	})
+}
