@@ -87,6 +87,6 @@ func TestResumesOfOneThatDoesNotRead(t *testing.T) {
 		synctest.Wait()
 		channel, _ := s.hub.Channel("abc123")
 		shot, _ := channel.Snapshot()
-		require.Less(t, shot.Slaves[0].Queued.Messages, 1000)
+		require.Less(t, shot.Slaves[0].Queued.Messages, 2000, "beside the refusals")
 	})
 }
