@@ -156,8 +156,10 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 	last = max(last, m.start)
 	if ref != 0 && ref <= m.answers.highest {
 		// Not the client that was here before, whose refs would go on: none of
-		// its sends may be taken for one that was answered already.
+		// its sends may be taken for one that was answered already, and nobody
+		// waits for the answers to what the other one has asked.
 		m.answers = answers{limit: m.answers.limit}
+		c.forgetRequests(m)
 	}
 	wasAway := m.state == wire.StateAway
 	if m.at == nil && m.role == wire.Slave {

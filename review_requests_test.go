@@ -50,3 +50,37 @@ func TestWithdrawWhileMuchIsUnderWay(t *testing.T) {
 		require.Zero(t, ofSlaves, "the request is still open")
 	})
 }
+
+// A program that takes a membership over counts its refs anew, and knows nothing
+// of the requests of the one before. They are over: else they would use up, one
+// crash after the other, what a member may have open.
+func TestRequestsOfAProgramThatIsGone(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		alice, one := s.user(), s.user()
+		master, slave := alice.create("abc123", "alice"), one.join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		down := inBackground(func() (lectern.Message, error) { return master.Request(ctx, "user_one", lectern.Text("ready?")) })
+		up := inBackground(func() (lectern.Message, error) { return slave.Request(ctx, lectern.Text("may I?")) })
+		toMaster, toSlave := nextQuestion(t, master, "may I?"), nextQuestion(t, slave, "ready?")
+		tickets := []lectern.Ticket{master.Ticket(), slave.Ticket()}
+		alice.cutOff()
+		one.cutOff()
+		synctest.Wait()
+		master, err := s.user().ResumeMaster(within(t), tickets[0])
+		require.NoError(t, err)
+		slave, err = s.user().ResumeSlave(within(t), tickets[1])
+		require.NoError(t, err)
+		ofMaster, ofSlaves := openRequests(t, s)
+		require.Zero(t, ofMaster)
+		require.Zero(t, ofSlaves)
+		_, err = master.Reply(within(t), toMaster, lectern.Text("you may"))
+		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
+		_, err = slave.Reply(within(t), toSlave, lectern.Text("I am"))
+		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
+		cancel()
+		require.Error(t, (<-down).err)
+		require.Error(t, (<-up).err)
+	})
+}
