@@ -228,6 +228,12 @@ func (m *membership) lost() {
 	for _, q := range m.inquiries {
 		q.gap = true
 	}
+	for _, r := range m.pending {
+		if r.asks != nil && r.written {
+			// It may have been accepted, and answered, before.
+			r.asks.gap = true
+		}
+	}
 	m.verifyAll()
 }
 

@@ -2,6 +2,7 @@ package lectern_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,5 +83,35 @@ func TestRequestsOfAProgramThatIsGone(t *testing.T) {
 		cancel()
 		require.Error(t, (<-down).err)
 		require.Error(t, (<-up).err)
+	})
+}
+
+// The answer to a question whose acknowledgement was lost with the connection is
+// lost, and told as that: the slave has not left.
+func TestAnswerIsLostBeforeTheAcknowledgement(t *testing.T) {
+	policy := lectern.Policy{Replay: lectern.Bound{Messages: 1}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		alice := s.userWith(lectern.ClientOptions{})
+		muted := &mutedDialer{user: alice}
+		client := lectern.NewClient(muted, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
+		defer func() { require.NoError(t, client.Close()) }()
+		master, err := client.Create(within(t), "abc123", "alice")
+		require.NoError(t, err)
+		slave := s.user().join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		muted.mute(true)
+		asked := inBackground(func() (lectern.Message, error) {
+			return master.Request(within(t), "user_one", lectern.Text("ready?"))
+		})
+		_, err = slave.Reply(within(t), nextQuestion(t, slave, "ready?"), lectern.Text("I am"))
+		require.NoError(t, err)
+		for range 3 {
+			say(t, slave, "on and on")
+		}
+		muted.mute(false)
+		alice.plug().Cut()
+		result := <-asked
+		var gap *lectern.GapError
+		require.True(t, errors.As(result.err, &gap), "%v", result.err)
 	})
 }
