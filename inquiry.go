@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -54,6 +55,8 @@ type answerQueue struct {
 	waiting  []Answer
 	bytes    int
 	complete bool
+	// refused: the hub did not tell at present who is still to answer.
+	refused bool
 	// changed holds a token while there may be something new.
 	changed chan struct{}
 }
@@ -77,6 +80,23 @@ func (q *answerQueue) finish() {
 	defer q.mu.Unlock()
 	q.complete = true
 	q.signal()
+}
+
+// refuse tells that the hub must be asked again later who is still to answer.
+func (q *answerQueue) refuse() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refused = true
+	q.signal()
+}
+
+// takeRefused reports whether the hub is to be asked again, once.
+func (q *answerQueue) takeRefused() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	refused := q.refused
+	q.refused = false
+	return refused
 }
 
 func (q *answerQueue) signal() {
@@ -146,6 +166,19 @@ func (m *membership) verify(q *inquiry) {
 	c.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
 }
 
+// verifyPause is how long after a refusal the hub is asked again.
+const verifyPause = time.Second
+
+// verifyAgain asks once more, unless that is under way, or will be done on the
+// next connection.
+func (m *membership) verifyAgain(q *inquiry) {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	if m.inquiries[q.seq] == q && m.attached && q.verifying == 0 {
+		m.verify(q)
+	}
+}
+
 // verifyAll does so for every request that is open.
 func (m *membership) verifyAll() {
 	for _, seq := range slices.Sorted(maps.Keys(m.inquiries)) {
@@ -160,7 +193,12 @@ func (m *membership) verified(frame *wire.Frame) bool {
 		if q.verifying != frame.Ref {
 			continue
 		}
-		q.unknown, q.verifying = false, 0
+		q.verifying = 0
+		if err := refusalIn(frame); passes(err) {
+			q.answers.refuse()
+			return true
+		}
+		q.unknown = false
 		if frame.Type != wire.Awaiting {
 			m.closeIfAnswered(q)
 			return true // refused; who is awaited stays as it was
@@ -302,6 +340,9 @@ func (m *membership) gather(ctx context.Context, payload Payload) iter.Seq[Answe
 // membership ends, it ends the parts that are left.
 func (m *membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
+		later := time.NewTimer(verifyPause)
+		later.Stop()
+		defer later.Stop()
 		for {
 			waiting, last := q.answers.take()
 			for _, given := range waiting {
@@ -312,9 +353,15 @@ func (m *membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer]
 			if last {
 				return
 			}
+			if q.answers.takeRefused() {
+				later.Reset(verifyPause)
+			}
 			var why error
 			select {
 			case <-q.answers.changed:
+				continue
+			case <-later.C:
+				m.verifyAgain(q)
 				continue
 			case <-ctx.Done():
 				why = ctx.Err()

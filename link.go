@@ -320,12 +320,16 @@ func (c *Client) resumed(m *membership, frame *wire.Frame) {
 	case err == nil:
 		m.entered(frame, time.Now())
 		m.attach()
-	case slices.ContainsFunc(passing, func(e error) bool { return errors.Is(err, e) }):
+	case passes(err):
 		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 	default:
 		m.end(asRefusal(err, ErrResumeFailed))
 	}
 }
 
-// passing are refusals of a resume that say nothing about the membership.
+// passing are refusals that say nothing about the membership or its requests.
 var passing = []error{ErrBusy, ErrShuttingDown, ErrRateLimited}
+
+func passes(err error) bool {
+	return slices.ContainsFunc(passing, func(e error) bool { return errors.Is(err, e) })
+}
