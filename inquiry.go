@@ -14,7 +14,7 @@ import (
 // Answer is one slave's part in a [Master.Gather].
 type Answer struct {
 	// From is the slave. It is empty where the question itself could not be
-	// sent, which Err then says.
+	// sent, or who was asked did not become known, which Err then says.
 	From string
 	// Message is the answer, where Err is nil.
 	Message Message
@@ -380,6 +380,9 @@ func (m *membership) abandon(q *inquiry, why error) {
 	defer m.client.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(q.awaited)) {
 		q.part(Answer{From: name, Err: why})
+	}
+	if q.unknown {
+		q.answers.add(Answer{Err: why})
 	}
 	q.answers.finish()
 }

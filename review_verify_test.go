@@ -48,3 +48,15 @@ func TestGatherWhoseVerificationIsRefused(t *testing.T) {
 		g.over(t)
 	})
 }
+
+// A gathering that is given up before it is known who was asked says so.
+func TestGatherGivenUpBeforeItIsKnown(t *testing.T) {
+	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 2}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		g, _ := s.askedUnheard(ctx)
+		require.ErrorIs(t, g.next(t, "").Err, context.DeadlineExceeded)
+		g.over(t)
+	})
+}
