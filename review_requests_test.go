@@ -108,6 +108,7 @@ func TestAnswerIsLostBeforeTheAcknowledgement(t *testing.T) {
 		for range 3 {
 			say(t, slave, "on and on")
 		}
+		synctest.Wait() // what is on its way is lost
 		muted.mute(false)
 		alice.plug().Cut()
 		result := <-asked
