@@ -40,6 +40,9 @@ type inquiry struct {
 	// verifying is the ref of the question who is still to answer, while it is
 	// under way.
 	verifying uint64
+	// stale: messages were lost since that was asked, so that it must be asked
+	// again.
+	stale bool
 	// gap: messages were lost while the request was open.
 	gap bool
 
@@ -162,11 +165,12 @@ func (m *membership) accepted(q *inquiry, seq uint64, repeated bool) {
 func (m *membership) verify(q *inquiry) {
 	c := m.client
 	c.lastRef++
-	q.verifying = c.lastRef
+	q.verifying, q.stale = c.lastRef, false
 	c.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
 }
 
-// verifyPause is how long after a refusal the hub is asked again.
+// verifyPause is how long after a first refusal the hub is asked again. It
+// doubles with each, since those that come too fast count against the rate too.
 const verifyPause = time.Second
 
 // verifyAgain asks once more, unless that is under way, or will be done on the
@@ -219,6 +223,9 @@ func (m *membership) verified(frame *wire.Frame) bool {
 		}
 		q.awaited = listed
 		m.closeIfAnswered(q)
+		if q.stale && m.inquiries[q.seq] == q {
+			m.verify(q)
+		}
 		return true
 	}
 	return false
@@ -263,8 +270,14 @@ func (m *membership) departs(slave Presence) {
 
 // lost is told of a gap, in which answers may have been.
 func (m *membership) lost() {
-	for _, q := range m.inquiries {
+	for _, seq := range slices.Sorted(maps.Keys(m.inquiries)) {
+		q := m.inquiries[seq]
 		q.gap = true
+		if q.verifying != 0 {
+			q.stale = true // gaps can be many: one question at a time
+		} else {
+			m.verify(q)
+		}
 	}
 	for _, r := range m.pending {
 		if r.asks != nil && r.written {
@@ -272,7 +285,6 @@ func (m *membership) lost() {
 			r.asks.gap = true
 		}
 	}
-	m.verifyAll()
 }
 
 // giveUp ends an inquiry that nobody waits for any more, and sees to it that
@@ -340,7 +352,8 @@ func (m *membership) gather(ctx context.Context, payload Payload) iter.Seq[Answe
 // membership ends, it ends the parts that are left.
 func (m *membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
-		later := time.NewTimer(verifyPause)
+		pause := verifyPause
+		later := time.NewTimer(pause)
 		later.Stop()
 		defer later.Stop()
 		for {
@@ -354,7 +367,8 @@ func (m *membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer]
 				return
 			}
 			if q.answers.takeRefused() {
-				later.Reset(verifyPause)
+				later.Reset(pause)
+				pause *= 2
 			}
 			var why error
 			select {
