@@ -194,7 +194,7 @@ func (m *membership) answer(frame *wire.Frame) bool {
 		}
 		if r.enters != nil && frame.Type == wire.Joined {
 			m.client.enter(r.enters, frame)
-			m.owned = false // the client is the next membership's now
+			r.enters.owned, m.owned = m.owned, false // the client is the next one's now
 			m.end(ErrLeft.with("switched to another channel"))
 			if r.abandoned {
 				m.client.push(&wire.Frame{Type: wire.Leave, Channel: r.enters.channel})
