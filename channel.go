@@ -173,7 +173,10 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 	if m.role == wire.Master {
 		c.attach(a, m)
 		answer := c.createdFrame(ref)
-		answer.Seq, answer.Gap = c.up.newest, c.up.lost > last
+		answer.Gap = c.up.lost > last
+		if c.up.kept() > 0 {
+			answer.Seq = c.up.newest
+		}
 		answer.Members, answer.HasMembers = c.roster(nil), true
 		// However long the list is, it must get through.
 		c.emit(effect{kind: sendReplay, to: a, packet: newPacket(answer)})

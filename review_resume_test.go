@@ -90,3 +90,29 @@ func TestResumesOfOneThatDoesNotRead(t *testing.T) {
 		require.Less(t, shot.Slaves[0].Queued.Messages, 2000, "beside the refusals")
 	})
 }
+
+// Where nothing is kept, who has left while the master was cut off is told at
+// once: no message will come to tell it behind.
+func TestDepartedWhereNothingIsKept(t *testing.T) {
+	policy := lectern.Policy{Replay: lectern.Bound{Messages: -1}, SlaveTimeout: -1}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		alice := &mutedDialer{user: s.user()}
+		client := lectern.NewClient(alice, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
+		defer func() { require.NoError(t, client.Close()) }()
+		master, err := client.Create(within(t), "abc123", "alice")
+		require.NoError(t, err)
+		slave := s.user().join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		alice.mute(true)
+		say(t, slave, "unheard")
+		require.NoError(t, slave.Close())
+		synctest.Wait()
+		alice.mute(false)
+		alice.plug().Cut()
+		nextPresence(t, master, "alice", lectern.Unknown)
+		nextPresence(t, master, "alice", lectern.Online)
+		require.Equal(t, lectern.Gap{}, next(t, master))
+		nextPresence(t, master, "user_one", lectern.Gone)
+		require.Empty(t, master.Members())
+	})
+}
