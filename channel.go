@@ -147,11 +147,19 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 	if m == nil || !m.secret.matches(given) || last > kept.newest {
 		return ErrResumeFailed
 	}
+	if m.at != nil && m.at.session == a.session {
+		// A replay is beyond the queue's bounds, so there is one at a time.
+		if waiting, _ := a.session.out.Waiting(); waiting > 0 {
+			return ErrBusy.with("too much waits for you already")
+		}
+	}
 	last = max(last, m.start)
 	if ref != 0 && ref <= m.answers.highest {
 		// Not the client that was here before, whose refs would go on: none of
-		// its sends may be taken for one that was answered already.
+		// its sends may be taken for one that was answered already, and nobody
+		// waits for the answers to what the other one has asked.
 		m.answers = answers{limit: m.answers.limit}
+		c.forgetRequests(m)
 	}
 	wasAway := m.state == wire.StateAway
 	if m.at == nil && m.role == wire.Slave {
@@ -165,7 +173,10 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 	if m.role == wire.Master {
 		c.attach(a, m)
 		answer := c.createdFrame(ref)
-		answer.Seq, answer.Gap = c.up.newest, c.up.lost > last
+		answer.Gap = c.up.lost > last
+		if c.up.kept() > 0 {
+			answer.Seq = c.up.newest
+		}
 		answer.Members, answer.HasMembers = c.roster(nil), true
 		// However long the list is, it must get through.
 		c.emit(effect{kind: sendReplay, to: a, packet: newPacket(answer)})

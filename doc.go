@@ -109,8 +109,9 @@
 // # Concurrency
 //
 // All types are safe for concurrent use, and no code of the user runs under a
-// lock of the library: Authorize, the Logger and loops over Events may call any
-// method. Close and Shutdown return when the goroutines that belong to what they
+// lock of the library: Authorize and loops over Events may call any method. The
+// Logger and the Observer are called on the way of what a hub delivers, and must
+// not wait for a member of it or for its delivery. Close and Shutdown return when the goroutines that belong to what they
 // end are gone, so that tests under testing/synctest and goleak pass. They must
 // not be called from Authorize, the Logger or the Observer.
 //

@@ -79,8 +79,8 @@ var (
 	// has been answered already, or is over; or this side was not asked.
 	ErrNoSuchRequest = &Error{Code: "no_such_request"}
 	// ErrBusy: the master cannot take more messages at present, or this side
-	// has too many requests open. Nothing was delivered; trying again later
-	// makes sense.
+	// has too many requests open or has not taken what it was sent. Nothing was
+	// delivered; trying again later makes sense.
 	ErrBusy = &Error{Code: "busy"}
 	// ErrResumeFailed: there is no membership with that name and secret any
 	// more. It is also the end of a membership whose client was away for too

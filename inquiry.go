@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -13,7 +14,7 @@ import (
 // Answer is one slave's part in a [Master.Gather].
 type Answer struct {
 	// From is the slave. It is empty where the question itself could not be
-	// sent, which Err then says.
+	// sent, or who was asked did not become known, which Err then says.
 	From string
 	// Message is the answer, where Err is nil.
 	Message Message
@@ -39,6 +40,9 @@ type inquiry struct {
 	// verifying is the ref of the question who is still to answer, while it is
 	// under way.
 	verifying uint64
+	// stale: messages were lost since that was asked, so that it must be asked
+	// again.
+	stale bool
 	// gap: messages were lost while the request was open.
 	gap bool
 
@@ -54,6 +58,8 @@ type answerQueue struct {
 	waiting  []Answer
 	bytes    int
 	complete bool
+	// refused: the hub did not tell at present who is still to answer.
+	refused bool
 	// changed holds a token while there may be something new.
 	changed chan struct{}
 }
@@ -77,6 +83,23 @@ func (q *answerQueue) finish() {
 	defer q.mu.Unlock()
 	q.complete = true
 	q.signal()
+}
+
+// refuse tells that the hub must be asked again later who is still to answer.
+func (q *answerQueue) refuse() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refused = true
+	q.signal()
+}
+
+// takeRefused reports whether the hub is to be asked again, once.
+func (q *answerQueue) takeRefused() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	refused := q.refused
+	q.refused = false
+	return refused
 }
 
 func (q *answerQueue) signal() {
@@ -142,8 +165,22 @@ func (m *membership) accepted(q *inquiry, seq uint64, repeated bool) {
 func (m *membership) verify(q *inquiry) {
 	c := m.client
 	c.lastRef++
-	q.verifying = c.lastRef
+	q.verifying, q.stale = c.lastRef, false
 	c.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
+}
+
+// verifyPause is how long after a first refusal the hub is asked again. It
+// doubles with each, since those that come too fast count against the rate too.
+const verifyPause = time.Second
+
+// verifyAgain asks once more, unless that is under way, or will be done on the
+// next connection.
+func (m *membership) verifyAgain(q *inquiry) {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	if m.inquiries[q.seq] == q && m.attached && q.verifying == 0 {
+		m.verify(q)
+	}
 }
 
 // verifyAll does so for every request that is open.
@@ -160,7 +197,12 @@ func (m *membership) verified(frame *wire.Frame) bool {
 		if q.verifying != frame.Ref {
 			continue
 		}
-		q.unknown, q.verifying = false, 0
+		q.verifying = 0
+		if err := refusalIn(frame); passes(err) {
+			q.answers.refuse()
+			return true
+		}
+		q.unknown = false
 		if frame.Type != wire.Awaiting {
 			m.closeIfAnswered(q)
 			return true // refused; who is awaited stays as it was
@@ -181,6 +223,9 @@ func (m *membership) verified(frame *wire.Frame) bool {
 		}
 		q.awaited = listed
 		m.closeIfAnswered(q)
+		if q.stale && m.inquiries[q.seq] == q {
+			m.verify(q)
+		}
 		return true
 	}
 	return false
@@ -225,10 +270,21 @@ func (m *membership) departs(slave Presence) {
 
 // lost is told of a gap, in which answers may have been.
 func (m *membership) lost() {
-	for _, q := range m.inquiries {
+	for _, seq := range slices.Sorted(maps.Keys(m.inquiries)) {
+		q := m.inquiries[seq]
 		q.gap = true
+		if q.verifying != 0 {
+			q.stale = true // gaps can be many: one question at a time
+		} else {
+			m.verify(q)
+		}
 	}
-	m.verifyAll()
+	for _, r := range m.pending {
+		if r.asks != nil && r.written {
+			// It may have been accepted, and answered, before.
+			r.asks.gap = true
+		}
+	}
 }
 
 // giveUp ends an inquiry that nobody waits for any more, and sees to it that
@@ -244,17 +300,10 @@ func (m *membership) giveUp(q *inquiry) {
 }
 
 // withdraw tells the hub, over as many connections as it takes, that a request
-// is over. Where too much is under way already, it is told once.
+// is over.
 func (m *membership) withdraw(seq uint64) {
 	frame := wire.Frame{Type: wire.Withdraw, Channel: m.channel, Request: seq}
-	select {
-	case m.window <- struct{}{}:
-		m.enqueue(&request{frame: frame, answered: make(chan wire.Frame, 1)})
-	default:
-		if m.attached {
-			m.client.push(&frame)
-		}
-	}
+	m.enqueue(&request{frame: frame, outside: true, answered: make(chan wire.Frame, 1)})
 }
 
 // inquire sends a request and returns the inquiry once the hub has accepted it.
@@ -303,6 +352,10 @@ func (m *membership) gather(ctx context.Context, payload Payload) iter.Seq[Answe
 // membership ends, it ends the parts that are left.
 func (m *membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
+		pause := verifyPause
+		later := time.NewTimer(pause)
+		later.Stop()
+		defer later.Stop()
 		for {
 			waiting, last := q.answers.take()
 			for _, given := range waiting {
@@ -313,9 +366,16 @@ func (m *membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer]
 			if last {
 				return
 			}
+			if q.answers.takeRefused() {
+				later.Reset(pause)
+				pause *= 2
+			}
 			var why error
 			select {
 			case <-q.answers.changed:
+				continue
+			case <-later.C:
+				m.verifyAgain(q)
 				continue
 			case <-ctx.Done():
 				why = ctx.Err()
@@ -334,6 +394,9 @@ func (m *membership) abandon(q *inquiry, why error) {
 	defer m.client.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(q.awaited)) {
 		q.part(Answer{From: name, Err: why})
+	}
+	if q.unknown {
+		q.answers.add(Answer{Err: why})
 	}
 	q.answers.finish()
 }

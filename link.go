@@ -42,7 +42,7 @@ func (c *Client) run() {
 	// spread is the time over which a hub that shuts down lets its clients go.
 	var spread time.Duration
 	for c.needed() {
-		if failures > 0 && !c.pause(failures, spread) {
+		if failures > 0 && !c.hubIsOver() && !c.pause(failures, spread) {
 			continue // closed meanwhile
 		}
 		began := time.Now()
@@ -62,6 +62,18 @@ func (c *Client) needed() bool {
 	defer c.mu.Unlock()
 	c.running = !c.closed && len(c.memberships)+len(c.calls) > 0
 	return c.running
+}
+
+// hubIsOver reports whether the hub is one in this process that shuts down: there
+// is nothing to wait for, and the dialer says so.
+func (c *Client) hubIsOver() bool {
+	switch dialer := c.dialer.(type) {
+	case *Hub:
+		return dialer.closing.Load()
+	case localDialer:
+		return dialer.hub.closing.Load()
+	}
+	return false
 }
 
 // pause waits before dialling again: a random part of a time that grows, so that
@@ -337,12 +349,16 @@ func (c *Client) resumed(m *membership, frame *wire.Frame) {
 	case err == nil:
 		m.entered(frame, time.Now())
 		m.attach()
-	case slices.ContainsFunc(passing, func(e error) bool { return errors.Is(err, e) }):
+	case passes(err):
 		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 	default:
 		m.end(asRefusal(err, ErrResumeFailed))
 	}
 }
 
-// passing are refusals of a resume that say nothing about the membership.
+// passing are refusals that say nothing about the membership or its requests.
 var passing = []error{ErrBusy, ErrShuttingDown, ErrRateLimited}
+
+func passes(err error) bool {
+	return slices.ContainsFunc(passing, func(e error) bool { return errors.Is(err, e) })
+}

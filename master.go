@@ -66,6 +66,11 @@ func (m *Master) Request(ctx context.Context, to string, payload Payload) (Messa
 // parts that are left end with its error. Where the question could not be sent,
 // one Answer without a sender tells why.
 //
+// Where the connection was lost before the hub could tell that it has accepted
+// the question, the hub is asked who is still to answer once there is a new one:
+// whose answer was lost, and who has left by then, is not among the parts. When
+// the context ends before the hub has told, one Answer without a sender says so.
+//
 // Answers that were not taken yet wait, within the bytes of ClientOptions.Inbox.
 // To leave the loop early withdraws the question.
 func (m *Master) Gather(ctx context.Context, payload Payload) iter.Seq[Answer] {

@@ -74,6 +74,9 @@ type request struct {
 	// abandoned: nobody waits any more. It keeps its place in the window until
 	// it is answered or the connection is lost.
 	abandoned bool
+	// outside: it has no place in the window, since the hub remembers no answer
+	// of it. Withdrawals are; there are no more of them than open inquiries.
+	outside bool
 	// enters is the membership that a switch leads to.
 	enters *membership
 	// asks is the inquiry that a message opens.
@@ -150,7 +153,7 @@ func refusalIn(answer *wire.Frame) error {
 }
 
 // enqueue makes the request the next one that is sent. It has a place in the
-// window.
+// window, or is outside of it.
 func (m *membership) enqueue(r *request) {
 	m.client.lastRef++
 	r.frame.Ref = m.client.lastRef
@@ -169,7 +172,9 @@ func (m *membership) write(r *request) {
 func (m *membership) remove(r *request) {
 	if i := slices.Index(m.pending, r); i >= 0 {
 		m.pending = slices.Delete(m.pending, i, i+1)
-		<-m.window
+		if !r.outside {
+			<-m.window
+		}
 	}
 }
 
@@ -190,7 +195,7 @@ func (m *membership) answer(frame *wire.Frame) bool {
 		}
 		if r.enters != nil && frame.Type == wire.Joined {
 			m.client.enter(r.enters, frame)
-			m.owned = false // the client is the next membership's now
+			r.enters.owned, m.owned = m.owned, false // the client is the next one's now
 			m.end(ErrLeft.with("switched to another channel"))
 			if r.abandoned {
 				m.client.push(&wire.Frame{Type: wire.Leave, Channel: r.enters.channel})

@@ -12,8 +12,7 @@ import (
 
 // handle carries out one frame of the peer. An error is told to the peer, and
 // nothing has happened then; ErrReplaced ends the connection.
-// limited: it came faster than it may, which only a send is still taken up for,
-// to remember that answer.
+// limited: it came faster than it may, which a send is refused for.
 func (s *session) handle(f *wire.Frame, limited bool) error {
 	switch f.Type {
 	case wire.Create:

@@ -106,7 +106,8 @@ type Policy struct {
 	// Logger is told of channels and memberships at level info, and of what is
 	// refused, dropped and lost at level warn, of each kind at most ten lines a
 	// second; never of single messages that go well, and never of tokens or
-	// secrets. Nil: silent.
+	// secrets. It is called on the way of what the hub delivers and must not
+	// wait for it, as a Send by a member of the hub would. Nil: silent.
 	Logger *slog.Logger
 
 	// Observer is told counts and durations. Nil: nobody is.

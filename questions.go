@@ -145,6 +145,14 @@ func (c *Channel) withdraw(a *attachment, ref, seq uint64) error {
 	return nil
 }
 
+// forgetRequests ends all requests of a member.
+func (c *Channel) forgetRequests(m *member) {
+	m.asks = nil
+	if m.role == wire.Master {
+		c.questions = nil
+	}
+}
+
 // awaiting tells a member whose answers to a request of its own are awaited.
 func (c *Channel) awaiting(a *attachment, ref, seq uint64) error {
 	if err := a.stale(); err != nil {

@@ -167,7 +167,7 @@ func (s *session) frame(data []byte) error {
 	switch {
 	case limited == muchTooFast:
 		return errFlood
-	case limited == tooFast && frame.Type != wire.Send && frame.Type != wire.Leave:
+	case limited == tooFast && !alwaysTaken(frame.Type):
 		err = ErrRateLimited
 	default:
 		err = s.handle(&frame, limited == tooFast)
@@ -192,6 +192,13 @@ func (s *session) frame(data []byte) error {
 		return s.countMalformed()
 	}
 	return nil
+}
+
+// alwaysTaken reports whether a frame of the type is taken up though it came too
+// fast: a send, so that its refusal is remembered, and what gives something back,
+// for which nobody might ask again.
+func alwaysTaken(t wire.Type) bool {
+	return t == wire.Send || t == wire.Leave || t == wire.Withdraw
 }
 
 // refuseMalformed answers what could not be read as a frame. What is of neither

@@ -104,7 +104,6 @@ func (s *Slave) Switch(ctx context.Context, channel string, options ...Option) (
 		return nil, ErrBadName
 	}
 	next := newMembership(s.m.client, wire.Slave, channel)
-	next.owned = s.m.owned
 	if err := s.m.client.claim(channel); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,37 @@
+package lectern_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+)
+
+// Who has sent faster than it may can still leave: nothing would be left to end
+// the membership, and its handle has ended.
+func TestLeaveOfOneWhoSendsTooFast(t *testing.T) {
+	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 10}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		master, slave := s.user().create("abc123", "alice"), s.user().join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		for say := slave.Send; ; {
+			if _, err := say(within(t), lectern.Text("on and on")); err != nil {
+				require.ErrorIs(t, err, lectern.ErrRateLimited)
+				break
+			}
+		}
+		require.NoError(t, slave.Close())
+		synctest.Wait()
+		require.Empty(t, master.Members(), "the slave has not left")
+
+		for err := error(nil); err == nil; {
+			_, err = master.Broadcast(within(t), lectern.Text("on and on"))
+		}
+		require.NoError(t, master.Close())
+		synctest.Wait()
+		_, exists := s.hub.Channel("abc123")
+		require.False(t, exists, "the channel is still there")
+	})
+}

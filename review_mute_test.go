@@ -1,0 +1,40 @@
+package lectern_test
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// mutedDialer makes connections on which, while they are muted, nothing arrives
+// at the user, but everything that it sends does at the hub. What comes meanwhile
+// is lost, as with a link that is dead in one direction.
+type mutedDialer struct {
+	*user
+	muted atomic.Bool
+}
+
+func (d *mutedDialer) mute(muted bool) { d.muted.Store(muted) }
+
+func (d *mutedDialer) Dial(ctx context.Context) (transport.Conn, error) {
+	conn, err := d.user.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return mutedConn{conn, d}, nil
+}
+
+type mutedConn struct {
+	transport.Conn
+	dialer *mutedDialer
+}
+
+func (c mutedConn) Read() ([]byte, error) {
+	for {
+		data, err := c.Conn.Read()
+		if err != nil || !c.dialer.muted.Load() {
+			return data, err
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package lectern_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// delayed is a user whose connections bring everything late.
+type delayed struct {
+	*user
+	by time.Duration
+}
+
+type delayedConn struct {
+	transport.Conn
+	by time.Duration
+}
+
+func (d delayed) Dial(ctx context.Context) (transport.Conn, error) {
+	conn, err := d.user.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return delayedConn{conn, d.by}, nil
+}
+
+func (c delayedConn) Read() ([]byte, error) {
+	data, err := c.Conn.Read()
+	time.Sleep(c.by)
+	return data, err
+}
+
+// A resume that is given up leaves the membership as it was: it can be tried
+// again with the same ticket.
+func TestContextEndsDuringResume(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		alice, one := s.user(), s.user()
+		master, slave := alice.create("abc123", "alice"), one.join("abc123", "user_one")
+		tickets := []lectern.Ticket{master.Ticket(), slave.Ticket()}
+		alice.cutOff()
+		one.cutOff()
+		synctest.Wait()
+
+		far := lectern.NewClient(delayed{s.user(), 2 * time.Second}, lectern.ClientOptions{})
+		defer func() { require.NoError(t, far.Close()) }()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := far.ResumeSlave(ctx, tickets[1])
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err = far.ResumeMaster(ctx, tickets[0])
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(5 * time.Second)
+
+		master, err = s.user().ResumeMaster(within(t), tickets[0])
+		require.NoError(t, err)
+		slave, err = s.user().ResumeSlave(within(t), tickets[1])
+		require.NoError(t, err)
+		broadcast(t, master, "all here")
+		receive(t, slave, "all here")
+	})
+}
+
+// Each resume brings a replay, which the bounds of the queue do not count. A peer
+// that resumes again and again on one connection, and reads nothing, gets no more
+// of them than it takes.
+func TestResumesOfOneThatDoesNotRead(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master, peer := s.user().create("abc123", "alice"), s.raw()
+		peer.send(oneJoins)
+		peer.expect(oneJoined)
+		for range 100 {
+			broadcast(t, master, "kept")
+		}
+		for ref := range 1000 {
+			peer.send(fmt.Sprintf(`{"type":"resume","ref":%d,"channel":"abc123","username":"user_one","resume":%q}`, ref+2, peer.secret))
+		}
+		synctest.Wait()
+		channel, _ := s.hub.Channel("abc123")
+		shot, _ := channel.Snapshot()
+		require.Less(t, shot.Slaves[0].Queued.Messages, 2000, "beside the refusals")
+	})
+}
+
+// Where nothing is kept, who has left while the master was cut off is told at
+// once: no message will come to tell it behind.
+func TestDepartedWhereNothingIsKept(t *testing.T) {
+	policy := lectern.Policy{Replay: lectern.Bound{Messages: -1}, SlaveTimeout: -1}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		alice := &mutedDialer{user: s.user()}
+		client := lectern.NewClient(alice, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
+		defer func() { require.NoError(t, client.Close()) }()
+		master, err := client.Create(within(t), "abc123", "alice")
+		require.NoError(t, err)
+		slave := s.user().join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		alice.mute(true)
+		say(t, slave, "unheard")
+		require.NoError(t, slave.Close())
+		synctest.Wait()
+		alice.mute(false)
+		alice.plug().Cut()
+		nextPresence(t, master, "alice", lectern.Unknown)
+		nextPresence(t, master, "alice", lectern.Online)
+		require.Equal(t, lectern.Gap{}, next(t, master))
+		nextPresence(t, master, "user_one", lectern.Gone)
+		require.Empty(t, master.Members())
+	})
+}

@@ -1,0 +1,62 @@
+package lectern_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+)
+
+// askedUnheard is a gathering of two slaves that the hub has accepted on a
+// connection that was lost before it told so.
+func (s *stage) askedUnheard(ctx context.Context) (gathering, []*lectern.Slave) {
+	s.t.Helper()
+	alice := &mutedDialer{user: s.user()}
+	client := lectern.NewClient(alice, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
+	s.t.Cleanup(func() { require.NoError(s.t, client.Close()) })
+	master, err := client.Create(within(s.t), "abc123", "alice")
+	require.NoError(s.t, err)
+	slaves := make([]*lectern.Slave, 2)
+	for i := range slaves {
+		slaves[i] = s.user().join("abc123", fmt.Sprint("user_", i))
+		nextPresence(s.t, master, slaves[i].Username(), lectern.Online)
+	}
+	alice.mute(true)
+	g := gather(ctx, master)
+	synctest.Wait()
+	alice.mute(false)
+	alice.plug().Cut()
+	return g, slaves
+}
+
+// The hub may refuse to tell who is awaited, because too much comes at once. It
+// is asked again later.
+func TestGatherWhoseVerificationIsRefused(t *testing.T) {
+	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 2}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		g, slaves := s.askedUnheard(within(t))
+		time.Sleep(10 * time.Second)
+		reply(t, slaves[1])
+		require.NoError(t, g.next(t, "user_1").Err)
+		reply(t, slaves[0])
+		require.NoError(t, g.next(t, "user_0").Err)
+		g.over(t)
+	})
+}
+
+// A gathering that is given up before it is known who was asked says so.
+func TestGatherGivenUpBeforeItIsKnown(t *testing.T) {
+	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 2}}
+	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		g, _ := s.askedUnheard(ctx)
+		require.ErrorIs(t, g.next(t, "").Err, context.DeadlineExceeded)
+		g.over(t)
+	})
+}
