@@ -1,0 +1,429 @@
+/**
+ * Lectern's client, for browsers and Node.
+ *
+ * Times are in milliseconds. Where a signal is given, the promise or iterator is
+ * rejected with the signal's reason once it is aborted; what was already sent by
+ * then may have been carried out all the same.
+ */
+
+/** Every code of a refusal, of an end, and of this side's own errors. */
+export declare const Code: Readonly<{
+  // Refusals.
+  BAD_FRAME: 'bad_frame';
+  UNSUPPORTED: 'unsupported';
+  TOO_LARGE: 'too_large';
+  RATE_LIMITED: 'rate_limited';
+  UNAUTHORIZED: 'unauthorized';
+  FORBIDDEN: 'forbidden';
+  NO_SUCH_CHANNEL: 'no_such_channel';
+  CHANNEL_EXISTS: 'channel_exists';
+  WRONG_MASTER: 'wrong_master';
+  NAME_TAKEN: 'name_taken';
+  BAD_NAME: 'bad_name';
+  BANNED: 'banned';
+  CHANNEL_FULL: 'channel_full';
+  TOO_MANY_CHANNELS: 'too_many_channels';
+  NOT_A_MEMBER: 'not_a_member';
+  NO_SUCH_SLAVE: 'no_such_slave';
+  NO_SUCH_REQUEST: 'no_such_request';
+  BUSY: 'busy';
+  RESUME_FAILED: 'resume_failed';
+  SHUTTING_DOWN: 'shutting_down';
+  // Ends of memberships. RESUME_FAILED is one too: it came back too late.
+  MASTER_LEFT: 'master_left';
+  MASTER_DOWN: 'master_down';
+  KICKED: 'kicked';
+  CHANNEL_CLOSED: 'channel_closed';
+  LEFT: 'left';
+  REPLACED: 'replaced';
+  SHUTDOWN: 'shutdown';
+  PROTOCOL_ERROR: 'protocol_error';
+  // This side's own.
+  GAP: 'gap';
+  UNKNOWN_OUTCOME: 'unknown_outcome';
+  CONNECTION: 'connection';
+}>;
+
+/** One of the codes, or a newer hub's. */
+export type Code = (typeof Code)[keyof typeof Code] | (string & {});
+
+/** What every error of this module is, but for a TypeError on wrong arguments. */
+export declare class LecternError extends Error {
+  constructor(code: Code, reason?: string, options?: { cause?: unknown });
+  readonly code: Code;
+  /** Says more, for people. It may come from the other side. */
+  readonly reason: string;
+}
+
+/** It was refused, and nothing has happened. */
+export declare class RefusedError extends LecternError {}
+
+/** The membership is over. */
+export declare class ClosedError extends LecternError {}
+
+/** Messages were dropped, and the answer may have been among them. */
+export declare class GapError extends LecternError {
+  constructor(missed: number);
+  /** How many, where that is known, else 0. */
+  readonly missed: number;
+}
+
+/**
+ * The membership ended after something was sent and before the hub's answer came:
+ * it may have been carried out or not. The cause is the ClosedError.
+ */
+export declare class UnknownOutcomeError extends LecternError {
+  constructor(cause: Error);
+}
+
+/** The hub could not be reached, or the connection was lost before the answer. */
+export declare class ConnectionError extends LecternError {
+  constructor(reason: string, cause?: unknown);
+}
+
+declare const jsonPayload: unique symbol;
+
+/** A payload that is sent as JSON whatever it is. */
+export interface JSONPayload {
+  readonly [jsonPayload]: never;
+}
+
+/** Makes a payload of the value's JSON, also where it is a string or bytes. */
+export declare function json(value: unknown): JSONPayload;
+
+/**
+ * What is sent: a string as text, an ArrayBuffer or a view of one as bytes, and
+ * anything else as JSON. Text and JSON must not have half of a surrogate pair.
+ */
+export type Payload =
+  | string | number | boolean | null | ArrayBuffer | ArrayBufferView | JSONPayload | object;
+
+export interface SignalOption {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What arrived from the other side. */
+export declare class Message {
+  private constructor();
+  readonly type: 'message';
+  /** The sender's username, as the hub knows it. */
+  readonly from: string;
+  /**
+   * The number in its channel and direction. A slave sees rising numbers with
+   * holes where others were addressed; a master sees each.
+   */
+  readonly seq: number;
+  /** The master sent this to this slave alone. */
+  readonly private: boolean;
+  /** Not 0 where the sender awaits an answer, by reply. */
+  readonly request: number;
+  /** In an answer, the number of the request, else 0. */
+  readonly replyTo: number;
+  /** How the payload was given. */
+  readonly kind: 'text' | 'json' | 'bytes';
+  /** The payload's size in bytes. */
+  readonly size: number;
+  /** The text, the JSON text, or the bytes read as UTF-8. */
+  text(): string;
+  /** The value. A TypeError where the payload is no JSON. */
+  json(): any;
+  /** A copy of the payload's bytes. */
+  bytes(): Uint8Array;
+  /** Answers a message that asks, as the reply of the handle that it came to. */
+  reply(payload: Payload, options?: SignalOption): Promise<number>;
+}
+
+/** The state of one member, as it is known on this side. */
+export interface Presence {
+  readonly type: 'presence';
+  readonly role: 'master' | 'slave';
+  readonly username: string;
+  /**
+   * online; away: it may still come back; gone: it has left, or its time is over;
+   * unknown: the own connection is lost.
+   */
+  readonly state: 'online' | 'away' | 'gone' | 'unknown';
+  /** When this side learned of it. */
+  readonly since: Date;
+  /** When a master that is away, or cannot be asked after, will be given up. */
+  readonly deadline: Date | null;
+  /** Why a slave is gone, where that is known. */
+  readonly reason: string;
+}
+
+/** Messages were dropped in this place. missed is how many, where that is known, else 0. */
+export interface Gap {
+  readonly type: 'gap';
+  readonly missed: number;
+}
+
+/** A change of one member. */
+export declare class PresenceEvent extends Event {
+  constructor(type: string, presence: Presence);
+  readonly presence: Presence;
+}
+
+/** Messages were dropped. */
+export declare class GapEvent extends Event {
+  constructor(missed: number);
+  readonly missed: number;
+}
+
+export type State = 'online' | 'reconnecting' | 'closed';
+
+/** A change of the membership's own state. */
+export declare class StateEvent extends Event {
+  constructor(state: State);
+  readonly state: State;
+}
+
+/** The membership is over, and why. */
+export declare class ClosedEvent extends Event {
+  constructor(error: ClosedError);
+  readonly code: Code;
+  readonly reason: string;
+  readonly error: ClosedError;
+}
+
+export interface HandleEventMap {
+  /**
+   * At a slave, a change of its master. At a master, that its own connection is
+   * lost (unknown) or back (online).
+   */
+  presence: PresenceEvent;
+  gap: GapEvent;
+  state: StateEvent;
+  closed: ClosedEvent;
+}
+
+export interface MasterEventMap extends HandleEventMap {
+  /** A change of a slave. */
+  member: PresenceEvent;
+}
+
+type Listener<E extends Event> = ((event: E) => void) | { handleEvent(event: E): void };
+
+/** What a Master and a Slave have in common. */
+declare abstract class Handle<Events extends HandleEventMap> extends EventTarget {
+  protected constructor();
+  /** The channel's name. */
+  readonly channel: string;
+  /** The name that the others see, which the service may have given. */
+  readonly username: string;
+  /** How long the master may be away. */
+  readonly timeout: number;
+  readonly state: State;
+  /** Why the membership is over, or null. */
+  readonly error: ClosedError | null;
+  /** Resolves with the error that says why, once the membership is over. It is never rejected. */
+  readonly closed: Promise<ClosedError>;
+  /** What it takes to come back from another client. To be kept like a password. */
+  readonly ticket: Ticket;
+  /**
+   * Yields messages, changes of presence and gaps, in one order, and ends when
+   * the membership is over; error tells why. What is not taken waits, within
+   * options.inbox. Iterators at the same time share what comes between them.
+   */
+  events(options?: SignalOption): AsyncGenerator<Message | Presence | Gap, void, undefined>;
+  /** Yields the messages alone, from the same queue. */
+  messages(options?: SignalOption): AsyncGenerator<Message, void, undefined>;
+  [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined>;
+
+  addEventListener<K extends keyof Events & string>(
+    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(
+    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof Events & string>(
+    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | EventListenerOptions): void;
+  removeEventListener(
+    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+}
+
+/** One slave's part in a gather: its answer, or why there is none. */
+export type Answer =
+  | { readonly from: string; readonly message: Message; readonly error: null }
+  | { readonly from: string; readonly message: null; readonly error: Error };
+
+/**
+ * The handle of the one who is in charge of a channel. One whose connection is
+ * lost comes back by itself; meanwhile what is sent waits.
+ *
+ * What is sent resolves with the message's number once the hub has accepted it.
+ */
+export declare class Master extends Handle<MasterEventMap> {
+  private constructor();
+  /** The slaves of the channel, those away included, by their names. */
+  readonly members: Presence[];
+  /** Sends to all slaves of the channel. */
+  broadcast(payload: Payload, options?: SignalOption): Promise<number>;
+  /** Sends to one slave, also while it is away. */
+  send(to: string, payload: Payload, options?: SignalOption): Promise<number>;
+  /**
+   * Sends to one slave and resolves with its answer, also where it is away at
+   * first. Rejected with no_such_slave where it leaves before, and with a
+   * GapError where the answer was lost. One that is aborted is withdrawn.
+   */
+  request(to: string, payload: Payload, options?: SignalOption): Promise<Message>;
+  /**
+   * Asks all slaves that are members at the moment at which the hub accepts the
+   * question, those away included, and yields the part of each once, as it ends.
+   * The question is sent when the iteration begins. After an abort the parts that
+   * are left end with the signal's reason; leaving the loop early withdraws the
+   * question.
+   */
+  gather(payload: Payload, options?: SignalOption): AsyncGenerator<Answer, void, undefined>;
+  /** Answers a message of a slave that asks. */
+  reply(message: Message, payload: Payload, options?: SignalOption): Promise<number>;
+  /** Removes a slave, which is told the reason. It may join again. */
+  kick(username: string, options?: KickOptions): Promise<void>;
+  /** Removes a slave, if it is there, and refuses its name for the life of the channel. */
+  ban(username: string, options?: KickOptions): Promise<void>;
+  /** Tells the slaves that the master is not there, though it is connected. Its time runs. */
+  away(options?: SignalOption): Promise<void>;
+  /** Ends what away has begun. */
+  back(options?: SignalOption): Promise<void>;
+  /**
+   * Closes the channel: every slave is told master_left and let go. Resolves when
+   * the hub has confirmed it, or after options.closeTimeout.
+   */
+  close(): Promise<void>;
+}
+
+export interface KickOptions extends SignalOption {
+  readonly reason?: string | undefined;
+}
+
+/**
+ * The handle of one who is in a channel because of its master. One whose
+ * connection is lost comes back by itself and gets what it has missed, or ends
+ * with master_down after the time that a master may be away.
+ */
+export declare class Slave extends Handle<HandleEventMap> {
+  private constructor();
+  /** What is known of the master, without asking the hub. */
+  readonly master: Presence;
+  /** Sends to the master, also while it is away, and resolves with the message's number. */
+  send(payload: Payload, options?: SignalOption): Promise<number>;
+  /** Sends to the master and resolves with its answer. One that is aborted is withdrawn. */
+  request(payload: Payload, options?: SignalOption): Promise<Message>;
+  /** Answers a message of the master that asks. */
+  reply(message: Message, payload: Payload, options?: SignalOption): Promise<number>;
+  /**
+   * Joins another channel under the same name and leaves this one in a single
+   * step: where the join is refused, the user stays here.
+   */
+  switch(channel: string, options?: JoinOptions): Promise<Slave>;
+  /** Leaves the channel. Resolves when the hub has confirmed it, or after options.closeTimeout. */
+  leave(): Promise<void>;
+}
+
+/** What it takes to come back to a membership. It can be stored as JSON. */
+export interface Ticket {
+  readonly role: 'master' | 'slave';
+  readonly channel: string;
+  readonly username: string;
+  readonly secret: string;
+  /** The number of the last message that was taken; 0 asks for all that the hub has kept. */
+  readonly last: number;
+  readonly ref?: number | undefined;
+}
+
+export interface CreateOptions extends SignalOption {
+  /** For the service that the hub belongs to. */
+  readonly token?: string | undefined;
+  /** How long this master may be away, where that is less than the hub allows. */
+  readonly masterTimeout?: number | undefined;
+}
+
+export interface JoinOptions extends SignalOption {
+  /** The master that is expected: another one's channel is refused with wrong_master. */
+  readonly master?: string | undefined;
+  readonly token?: string | undefined;
+}
+
+export interface RestoreOptions extends SignalOption {
+  /** Asks for all messages that the hub has kept, and not only for those that were not taken. */
+  readonly replay?: boolean | undefined;
+}
+
+export interface Restored {
+  readonly masters: Master[];
+  readonly slaves: Slave[];
+  /** What the hub has refused, and the storage does not keep any more. */
+  readonly lost: { role: 'master' | 'slave'; channel: string; username: string; error: RefusedError }[];
+}
+
+/** What anybody may know of a channel. */
+export type Status =
+  | { readonly exists: true; readonly master: Presence }
+  | { readonly exists: false; readonly master: null };
+
+/** What the client uses of a WebSocket. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly readyState: number;
+  onopen: ((event: any) => any) | null;
+  onmessage: ((event: any) => any) | null;
+  onerror: ((event: any) => any) | null;
+  onclose: ((event: any) => any) | null;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+}
+
+export interface ClientOptions {
+  /** Default: the platform's, which Node has from version 22 on. */
+  readonly WebSocket?: (new (url: string, protocols: string[]) => WebSocketLike) | undefined;
+  /**
+   * Bound the wait before the next attempt to connect: a random part of
+   * minBackoff after the first loss, of twice as much each time that it fails
+   * again, and of maxBackoff at the most. Defaults 200 and 5000.
+   */
+  readonly minBackoff?: number | undefined;
+  readonly maxBackoff?: number | undefined;
+  /** Bounds each attempt to connect. Default 10000. */
+  readonly dialTimeout?: number | undefined;
+  /** Bounds how long leaving waits for the hub's confirmation. Default 5000. */
+  readonly closeTimeout?: number | undefined;
+  /** How long the hub may be silent before it is asked for a sign of life. Default 10000. */
+  readonly silence?: number | undefined;
+  /** How long it may then take before the connection is given up. Default 5000. */
+  readonly patience?: number | undefined;
+  /** The same when the page has just woken up, or gone offline. Default 2000. */
+  readonly wakePatience?: number | undefined;
+  /** The size in bytes of the largest payload that is sent. Default 65536. */
+  readonly maxMessage?: number | undefined;
+  /**
+   * Bounds what waits in each handle to be taken. When it is full, the oldest is
+   * dropped and told as a gap. Defaults 1024 and 4 MiB.
+   */
+  readonly inbox?: { readonly messages?: number | undefined; readonly bytes?: number | undefined } | undefined;
+  /** Keeps the tickets of the memberships, for restore: sessionStorage, for instance. */
+  readonly storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined;
+  /** The key in the storage. Default: made from the address. */
+  readonly storageKey?: string | undefined;
+}
+
+/**
+ * One connection to a hub, and the memberships that it carries: any number of
+ * channels, as master of some and slave of others. It connects when it is first
+ * used, and when the connection is lost it connects again, with growing pauses
+ * and a random part in them, and resumes every membership.
+ */
+export declare class Client {
+  /** The address may be relative to the page's, and of http or https. */
+  constructor(url: string | URL, options?: ClientOptions);
+  /** Makes the channel, with the user as its master. */
+  create(channel: string, username: string, options?: CreateOptions): Promise<Master>;
+  /** Enters a channel that its master has created before, as a slave. */
+  join(channel: string, username: string, options?: JoinOptions): Promise<Slave>;
+  /** Takes over a master's membership. Another connection that holds it is told replaced. */
+  resumeMaster(ticket: Ticket, options?: SignalOption): Promise<Master>;
+  /** Takes over a slave's membership. Another connection that holds it is told replaced. */
+  resumeSlave(ticket: Ticket, options?: SignalOption): Promise<Slave>;
+  /** Resumes the memberships that options.storage has kept. While the hub cannot be reached it goes on trying. */
+  restore(options?: RestoreOptions): Promise<Restored>;
+  /** Asks for a channel and its master, for which no membership is needed. */
+  status(channel: string, options?: SignalOption): Promise<Status>;
+  /** Leaves every channel on purpose and closes the connection. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,2380 @@
+// The lectern package, built from js/src by npm run build. MIT license.
+
+// src/errors.js
+var refusals = [
+  "bad_frame",
+  "unsupported",
+  "too_large",
+  "rate_limited",
+  "unauthorized",
+  "forbidden",
+  "no_such_channel",
+  "channel_exists",
+  "wrong_master",
+  "name_taken",
+  "bad_name",
+  "banned",
+  "channel_full",
+  "too_many_channels",
+  "not_a_member",
+  "no_such_slave",
+  "no_such_request",
+  "busy",
+  "resume_failed",
+  "shutting_down"
+];
+var ends = [
+  "master_left",
+  "master_down",
+  "kicked",
+  "channel_closed",
+  "left",
+  "replaced",
+  "shutdown",
+  "protocol_error"
+];
+var own = ["gap", "unknown_outcome", "connection"];
+var Code = Object.freeze(Object.fromEntries(
+  [...refusals, ...ends, ...own].map((code) => [code.toUpperCase(), code])
+));
+var LecternError = class extends Error {
+  /**
+   * @param {string} code
+   * @param {string} [reason] says more, for people; it may come from the other side
+   * @param {ErrorOptions} [options]
+   */
+  constructor(code, reason = "", options) {
+    super(reason === "" ? code : `${code}: ${reason}`, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.reason = reason;
+  }
+};
+var RefusedError = class extends LecternError {
+};
+var ClosedError = class extends LecternError {
+};
+var GapError = class extends LecternError {
+  constructor(missed) {
+    super(Code.GAP, missed === 0 ? "messages were dropped" : `${missed} messages were dropped`);
+    this.missed = missed;
+  }
+};
+var UnknownOutcomeError = class extends LecternError {
+  constructor(cause) {
+    super(Code.UNKNOWN_OUTCOME, `the hub may have carried it out or not (${cause.message})`, { cause });
+  }
+};
+var ConnectionError = class extends LecternError {
+  constructor(reason, cause) {
+    super(Code.CONNECTION, reason, cause && { cause });
+  }
+};
+function refusalIn(frame) {
+  return frame.type === "error" ? new RefusedError(frame.code, frame.reason) : void 0;
+}
+
+// src/names.js
+var halfPair = /\p{Surrogate}/u;
+function writable(name) {
+  if (typeof name !== "string") {
+    throw new TypeError("a name is a string");
+  }
+  return !halfPair.test(name);
+}
+
+// src/presence.js
+var LAST_TIME = 864e13;
+function after(milliseconds) {
+  return new Date(Math.min(Date.now() + milliseconds, LAST_TIME));
+}
+function stateOf(state) {
+  return state === "left" ? "gone" : state;
+}
+function presence(role, username, state, { deadline = null, reason = "" } = {}) {
+  return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
+}
+
+// src/backoff.js
+var Backoff = class {
+  #least;
+  #most;
+  #failures = 0;
+  constructor({ minBackoff, maxBackoff }) {
+    this.#least = minBackoff;
+    this.#most = Math.max(minBackoff, maxBackoff);
+  }
+  /** steady is told that the last attempt was good for a while. */
+  steady() {
+    this.#failures = 0;
+  }
+  next() {
+    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
+    this.#failures++;
+    return Math.random() * limit;
+  }
+  /** longest is a wait after which the hub has had its rest. */
+  longest() {
+    this.#failures++;
+    return this.#most * (1 + Math.random()) / 2;
+  }
+};
+
+// src/closes.js
+var Close = Object.freeze({
+  LEFT: 4005,
+  PROTOCOL_ERROR: 4103,
+  IDLE: 4104,
+  RATE_LIMITED: 4105,
+  SHUTDOWN: 4106,
+  TOO_LARGE: 1009
+});
+var words = {
+  4001: "master_left",
+  4002: "master_down",
+  4003: "kicked",
+  4004: "channel_closed",
+  4005: "left"
+};
+var final = (number) => number >= 4e3 && number < 4100;
+var wordOf = (number) => words[number] ?? String(number);
+
+// src/json.js
+var MAX_DEPTH = 64;
+var halfPair2 = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
+function problemInJSON(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return "data is not one JSON value";
+  }
+  let depth = 0;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
+    switch (token[0]) {
+      case "[":
+      case "{":
+        if (++depth > MAX_DEPTH) {
+          return "JSON is nested too deeply";
+        }
+        break;
+      case "]":
+      case "}":
+        depth--;
+        break;
+      default:
+        if (token.includes("\\u") && halfPair2.test(token.replaceAll("\\\\", "  "))) {
+          return "half of a surrogate pair";
+        }
+    }
+  }
+  return "";
+}
+
+// src/shapes.js
+var MAX_NUMBER = 2 ** 53;
+var words2 = {
+  role: ["master", "slave"],
+  state: ["online", "away", "left"]
+};
+var fieldList = [
+  [1, "ref", "positive"],
+  [2, "channel", "string"],
+  [3, "username", "string"],
+  [4, "expect", "string"],
+  [5, "token", "string"],
+  [6, "secret", "string"],
+  [7, "epoch", "number"],
+  [8, "from", "string"],
+  [9, "to", "string", "kept"],
+  [10, "last", "number"],
+  [11, "seq", "number"],
+  [12, "slaves", "number"],
+  [13, "private", "flag"],
+  [14, "asks", "flag"],
+  [15, "request", "positive"],
+  [16, "reply", "positive"],
+  [17, "exists", "choice", "kept"],
+  [18, "role", "word"],
+  [19, "state", "word"],
+  [20, "master", "member"],
+  [21, "master_timeout_ms", "number", "kept"],
+  [22, "timeout_ms", "number", "kept"],
+  [23, "gap", "flag"],
+  [24, "code", "string"],
+  [25, "missed", "number"],
+  [26, "reason", "string"],
+  [27, "ban", "flag"],
+  [28, "members", "members", "kept"]
+];
+var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
+  tag,
+  { tag, name, kind, kept: kept !== void 0, words: words2[name] }
+]));
+var payloadTags = { text: 125, data: 126, bytes: 127 };
+var FIRST_CRITICAL = 128;
+var LAST_TYPE = 31;
+var shapeList = [
+  [1, "create", "channel username", "token master_timeout_ms"],
+  [2, "join", "channel username", "expect token from"],
+  [3, "resume", "channel username secret", "last"],
+  [4, "send", "channel", "to asks reply", "payload"],
+  [5, "leave", "channel", ""],
+  [6, "away", "channel", ""],
+  [7, "back", "channel", ""],
+  [8, "kick", "channel to", "reason ban"],
+  [9, "status", "channel", "exists master timeout_ms"],
+  [10, "members", "channel", "members"],
+  [11, "ping", "", ""],
+  [12, "withdraw", "channel request", ""],
+  [13, "awaiting", "channel request", "members"],
+  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members"],
+  [18, "joined", "channel username secret master", "master_timeout_ms"],
+  [19, "message", "channel from seq", "private request reply", "payload"],
+  [20, "presence", "channel username role state", "timeout_ms reason"],
+  [21, "closed", "channel code", "reason"],
+  [22, "gap", "channel missed", ""],
+  [23, "ack", "", "seq slaves"],
+  [24, "left", "channel", ""],
+  [25, "pong", "", ""],
+  [26, "error", "code", "channel reason"],
+  [27, "shutdown", "timeout_ms", ""]
+];
+var names = (list) => list.split(" ").filter((name) => name !== "");
+var shapes = shapeList.map(([byte, type, required, optional, payload]) => {
+  const has = /* @__PURE__ */ new Set([...names(required), ...names(optional), "ref"]);
+  return {
+    byte,
+    type,
+    required: new Set(names(required)),
+    // In the order of their tags, which is the order of writing.
+    fields: [...fieldsByTag.values()].filter((field) => has.has(field.name)),
+    has,
+    payload: payload !== void 0
+  };
+});
+var shapesByByte = new Map(shapes.map((shape) => [shape.byte, shape]));
+var shapesByType = new Map(shapes.map((shape) => [shape.type, shape]));
+
+// src/codec.js
+var encoder = new TextEncoder();
+var decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+var DecodeError = class extends Error {
+  /**
+   * @param {string} code bad_frame or unsupported
+   * @param {string} detail for people
+   * @param {number} ref the frame's ref, where that much could be read, else 0
+   * @param {boolean} noForm the input is in neither form of the protocol
+   */
+  constructor(code, detail, ref = 0, noForm = false) {
+    super(`${code}: ${detail}`);
+    this.name = "DecodeError";
+    this.code = code;
+    this.ref = ref;
+    this.noForm = noForm;
+  }
+};
+var Problem = class extends Error {
+};
+var Writer = class {
+  #bytes = new Uint8Array(256);
+  #length = 0;
+  #reserve(size) {
+    if (this.#length + size > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + size));
+      grown.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = grown;
+    }
+  }
+  byte(value) {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+  raw(bytes) {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+  number(value) {
+    let rest = value;
+    for (; rest >= 128; rest = Math.floor(rest / 128)) {
+      this.byte(rest % 128 | 128);
+    }
+    this.byte(rest);
+  }
+  /** field writes a tag, and the length and the bytes of its content. */
+  field(tag, content) {
+    this.byte(tag);
+    this.number(content.length);
+    this.raw(content);
+  }
+  done() {
+    return this.#bytes.slice(0, this.#length);
+  }
+};
+var states = ["", "online", "away"];
+function writeContent(field, value) {
+  const content = new Writer();
+  const writeMember = (member) => {
+    const name = encoder.encode(member.username);
+    content.number(name.length);
+    content.raw(name);
+    content.byte(states.indexOf(member.state));
+  };
+  switch (field.kind) {
+    case "string":
+      return encoder.encode(value);
+    case "flag":
+      break;
+    case "choice":
+      content.number(value ? 1 : 0);
+      break;
+    case "word":
+      content.number(field.words.indexOf(value) + 1);
+      break;
+    case "member":
+      writeMember(value);
+      break;
+    case "members":
+      value.forEach(writeMember);
+      break;
+    default:
+      content.number(value);
+  }
+  return content.done();
+}
+function encode(frame) {
+  const shape = shapesByType.get(frame.type);
+  const out = new Writer();
+  out.byte(shape.byte);
+  for (const field of shape.fields) {
+    const value = frame[field.name];
+    if (value !== void 0 && (value || field.kept)) {
+      out.field(field.tag, writeContent(field, value));
+    } else if (shape.required.has(field.name)) {
+      out.field(field.tag, writeContent(field, field.kind === "string" ? "" : 0));
+    }
+  }
+  if (shape.payload && frame.payload !== void 0) {
+    out.field(payloadTags[frame.payload.kind], frame.payload.bytes);
+  }
+  return out.done();
+}
+var Reader = class {
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.at = 0;
+  }
+  get more() {
+    return this.at < this.bytes.length;
+  }
+  byte() {
+    return this.bytes[this.at++];
+  }
+  /** number reads a varint. One over MAX_NUMBER is Infinity. */
+  number(problem) {
+    let low = 0;
+    let high = 0;
+    for (let group = 0; ; group++) {
+      if (!this.more || group === 10) {
+        throw new Problem(problem);
+      }
+      const byte = this.byte();
+      const bits = byte & 127;
+      if (group < 7) {
+        low += bits * 2 ** (7 * group);
+      } else {
+        high += bits * 2 ** (7 * (group - 7));
+      }
+      if (byte < 128) {
+        if (byte === 0 && group > 0) {
+          throw new Problem(problem);
+        }
+        const exact = high < 16 || high === 16 && low === 0;
+        return exact ? low + high * 2 ** 49 : Infinity;
+      }
+    }
+  }
+  take(problem) {
+    const length = this.number(problem);
+    if (length > this.bytes.length - this.at) {
+      throw new Problem(problem);
+    }
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+};
+function readText(bytes) {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new Problem("not UTF-8");
+  }
+}
+function readNumber(content, least, most, problem) {
+  const reader = new Reader(content);
+  const value = reader.number(problem);
+  if (reader.more || value < least || value > most) {
+    throw new Problem(problem);
+  }
+  return value;
+}
+function readMember(reader) {
+  const problem = "an entry of a member is malformed";
+  const name = reader.take(problem);
+  const state = states[reader.more ? reader.byte() : 0];
+  if (!state) {
+    throw new Problem(problem);
+  }
+  return { username: readText(name), state };
+}
+function readContent(field, content) {
+  const reader = new Reader(content);
+  switch (field.kind) {
+    case "string":
+      return readText(content);
+    case "flag":
+      if (content.length > 0) {
+        throw new Problem("a flag has no content");
+      }
+      return true;
+    case "choice":
+      return readNumber(content, 0, 1, "a flag is neither true nor false") === 1;
+    case "word":
+      return field.words[readNumber(content, 1, field.words.length, `a ${field.name} that does not exist`) - 1];
+    case "member": {
+      const member = readMember(reader);
+      if (reader.more) {
+        throw new Problem("more than one member");
+      }
+      return member;
+    }
+    case "members": {
+      const members = [];
+      while (reader.more) {
+        members.push(readMember(reader));
+      }
+      return members;
+    }
+    default:
+      return readNumber(
+        content,
+        field.kind === "positive" ? 1 : 0,
+        MAX_NUMBER,
+        "a number is not a whole one in its range"
+      );
+  }
+}
+var kindsByTag = new Map(Object.entries(payloadTags).map(([kind, tag]) => [tag, kind]));
+var space = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
+function readPayload(kind, content) {
+  if (kind === "text") {
+    readText(content);
+  }
+  if (kind !== "data") {
+    return { kind, bytes: content };
+  }
+  const problem = problemInJSON(readText(content));
+  if (problem !== "") {
+    throw new Problem(problem);
+  }
+  let [from, to] = [0, content.length];
+  while (space(content[from])) {
+    from++;
+  }
+  while (space(content[to - 1])) {
+    to--;
+  }
+  return { kind, bytes: content.subarray(from, to) };
+}
+function readFields(frame, shape, reader) {
+  let last = -1;
+  let critical = false;
+  let payloads = 0;
+  const seen = /* @__PURE__ */ new Set();
+  while (reader.more) {
+    const tag = reader.byte();
+    if (tag <= last) {
+      throw new Problem("tags do not ascend");
+    }
+    last = tag;
+    const content = reader.take("a length is not minimal or leads over the end");
+    const field = fieldsByTag.get(tag);
+    if (field && (field.name === "ref" || shape?.has.has(field.name))) {
+      const value = readContent(field, content);
+      seen.add(field.name);
+      if (value || field.kept || shape?.required.has(field.name)) {
+        frame[field.name] = value;
+      }
+    } else if (tag >= FIRST_CRITICAL) {
+      critical = true;
+    } else if (kindsByTag.has(tag) && shape?.payload) {
+      frame.payload = readPayload(kindsByTag.get(tag), content);
+      payloads++;
+    }
+  }
+  if (shape === void 0) {
+    throw new DecodeError("unsupported", "a type that is not known", frame.ref);
+  }
+  if (critical) {
+    throw new DecodeError("unsupported", "a field that must be known and is not", frame.ref);
+  }
+  for (const name of shape.required) {
+    if (!seen.has(name)) {
+      throw new Problem("a required field is missing");
+    }
+  }
+  if (shape.payload && payloads !== 1) {
+    throw new Problem("not exactly one payload");
+  }
+  if (frame.type === "presence" && frame.role === "master" && frame.state === "left") {
+    throw new Problem("a state that does not exist here");
+  }
+}
+function decode(bytes) {
+  if (bytes.length === 0 || bytes[0] === 0 || bytes[0] > LAST_TYPE) {
+    throw new DecodeError("bad_frame", "not the binary form", 0, true);
+  }
+  const shape = shapesByByte.get(bytes[0]);
+  const frame = { type: shape?.type };
+  try {
+    const reader = new Reader(bytes);
+    reader.byte();
+    readFields(frame, shape, reader);
+  } catch (error) {
+    if (error instanceof Problem) {
+      throw new DecodeError("bad_frame", error.message, frame.ref);
+    }
+    throw error;
+  }
+  return frame;
+}
+
+// src/connection.js
+var PROTOCOL = "lectern.v1";
+var ASLEEP = 1e3;
+var Connection = class {
+  #socket;
+  #options;
+  #handlers;
+  #ended = false;
+  #dialTimer;
+  #watchTimer;
+  #heardAt = 0;
+  // The time by which a probe must be answered, or zero.
+  #answerBy = 0;
+  // What has arrived and was not handled yet.
+  #arrived = [];
+  #held = false;
+  // What the socket's close event told, until what arrived before is handled.
+  #closing = null;
+  /**
+   * @param {string} url
+   * @param {object} options the client's
+   * @param {{opened: () => void, frame: (frame: object) => void,
+   *   ended: (how: {number: number, reason: string}) => void}} handlers ended is called
+   *   last and once; number is 0 where the connection was lost without one
+   */
+  constructor(url, options, handlers) {
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#socket = new options.WebSocket(url, [PROTOCOL]);
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.onopen = () => this.#opened();
+    this.#socket.onmessage = (event) => this.#received(event.data);
+    this.#socket.onerror = () => {
+    };
+    this.#socket.onclose = (event) => this.#closed(event);
+    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, "could not connect in time"), options.dialTimeout);
+  }
+  send(frame) {
+    if (this.#socket.readyState === 1) {
+      this.#socket.send(encode(frame));
+    }
+  }
+  /**
+   * hold puts off what has arrived until the application has had its turn, so that
+   * it can add its listeners to a handle before anything happens to it.
+   */
+  hold() {
+    this.#held = true;
+    setTimeout(() => {
+      this.#held = false;
+      this.#drain();
+    });
+  }
+  /** probe gives the connection up unless something arrives within so many milliseconds. */
+  probe(patience) {
+    const by = performance.now() + patience;
+    if (this.#ended || this.#socket.readyState !== 1 || this.#answerBy > 0 && this.#answerBy <= by) {
+      return;
+    }
+    if (this.#answerBy === 0) {
+      this.send({ type: "ping" });
+    }
+    this.#answerBy = by;
+    this.#watch(patience);
+  }
+  /** close ends the connection in order; ended follows when the hub has answered. */
+  close(number, reason) {
+    if (this.#socket.readyState === 0) {
+      this.abandon(number, reason);
+    } else {
+      this.#socket.close(number, reason);
+    }
+  }
+  /** abandon ends the connection at once, whatever the hub does. */
+  abandon(number, reason) {
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    const open = this.#socket.readyState === 1;
+    if (open) {
+      this.#socket.close(number, reason);
+    }
+    if (typeof this.#socket.terminate === "function") {
+      this.#socket.terminate();
+    } else if (!open) {
+      this.#socket.close();
+    }
+    this.#arrived = [];
+    this.#end({ number: 0, reason });
+  }
+  #opened() {
+    clearTimeout(this.#dialTimer);
+    this.#heard();
+    this.#watch(this.#options.silence);
+    this.#handlers.opened();
+  }
+  #heard() {
+    this.#heardAt = performance.now();
+    if (this.#answerBy > 0) {
+      this.#answerBy = 0;
+      this.#watch(this.#options.silence);
+    }
+  }
+  #watch(milliseconds) {
+    clearTimeout(this.#watchTimer);
+    this.#watchTimer = setTimeout(() => this.#look(), milliseconds);
+  }
+  // look is called when there should have been a sign of life.
+  #look() {
+    const now = performance.now();
+    if (this.#answerBy === 0) {
+      const quiet = now - this.#heardAt;
+      if (quiet < this.#options.silence) {
+        this.#watch(this.#options.silence - quiet);
+      } else {
+        this.probe(this.#options.patience);
+      }
+    } else if (now > this.#answerBy + ASLEEP) {
+      this.#answerBy = 0;
+      this.probe(this.#options.wakePatience);
+    } else if (now < this.#answerBy) {
+      this.#watch(this.#answerBy - now);
+    } else {
+      this.abandon(Close.IDLE, "no sign of life");
+    }
+  }
+  #received(data) {
+    this.#heard();
+    this.#arrived.push(data);
+    this.#drain();
+  }
+  #drain() {
+    while (!this.#held && !this.#ended && this.#arrived.length > 0) {
+      this.#handle(this.#arrived.shift());
+    }
+    if (this.#closing && !this.#held && !this.#ended) {
+      this.#end(this.#closing);
+    }
+  }
+  #handle(data) {
+    let frame;
+    try {
+      frame = decode(data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array());
+    } catch (error) {
+      if (!(error instanceof DecodeError)) {
+        throw error;
+      }
+      if (error.code !== "unsupported") {
+        this.abandon(Close.PROTOCOL_ERROR, "what came is not Lectern's protocol");
+      }
+      return;
+    }
+    this.#handlers.frame(frame);
+  }
+  #closed({ code, reason }) {
+    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason };
+    this.#drain();
+  }
+  #end(how) {
+    if (this.#ended) {
+      return;
+    }
+    this.#ended = true;
+    clearTimeout(this.#dialTimer);
+    clearTimeout(this.#watchTimer);
+    this.#handlers.ended(how);
+  }
+};
+
+// src/handle.js
+var Handle = class extends EventTarget {
+  #membership;
+  constructor(membership) {
+    super();
+    this.#membership = membership;
+    membership.handle = this;
+  }
+  /** The channel's name. */
+  get channel() {
+    return this.#membership.channel;
+  }
+  /** The name that the others see, which the service may have given. */
+  get username() {
+    return this.#membership.username;
+  }
+  /** How long the master may be away, in milliseconds. */
+  get timeout() {
+    return this.#membership.timeout;
+  }
+  /** online, reconnecting or closed. */
+  get state() {
+    return this.#membership.state;
+  }
+  /** Why the membership is over, or null. */
+  get error() {
+    return this.#membership.error;
+  }
+  /** Resolves with the error that says why, once the membership is over. */
+  get closed() {
+    return this.#membership.closed;
+  }
+  /** What it takes to come back from another client. To be kept like a password. */
+  get ticket() {
+    return this.#membership.ticket;
+  }
+  /**
+   * events yields messages, changes of presence and gaps, in one order, until the
+   * membership is over.
+   */
+  async *events({ signal } = {}) {
+    for (; ; ) {
+      const entry = await this.#membership.inbox.take(signal);
+      if (entry === void 0) {
+        return;
+      }
+      yield entry;
+    }
+  }
+  /** messages yields the messages alone. It takes from the same queue as events. */
+  async *messages({ signal } = {}) {
+    for await (const entry of this.events({ signal })) {
+      if (entry.type === "message") {
+        yield entry;
+      }
+    }
+  }
+  [Symbol.asyncIterator]() {
+    return this.messages();
+  }
+};
+
+// src/master.js
+function mustBeWritable(username) {
+  if (!writable(username)) {
+    throw new RefusedError(Code.NO_SUCH_SLAVE);
+  }
+}
+var Master = class extends Handle {
+  #membership;
+  constructor(membership) {
+    super(membership);
+    this.#membership = membership;
+  }
+  /** The slaves of the channel, those away included, by their names. */
+  get members() {
+    return this.#membership.members;
+  }
+  /** broadcast sends to all slaves, and returns the message's number. */
+  async broadcast(payload, { signal } = {}) {
+    return this.#membership.send({}, payload, { signal });
+  }
+  /** send sends to one slave, also while it is away. */
+  async send(to, payload, { signal } = {}) {
+    mustBeWritable(to);
+    return this.#membership.send({ to }, payload, { signal });
+  }
+  /** request sends to one slave and waits for its answer. */
+  async request(to, payload, { signal } = {}) {
+    mustBeWritable(to);
+    return this.#membership.inquiries.ask({ to }, payload, to, signal);
+  }
+  /**
+   * gather asks all slaves that are members at the moment at which the hub accepts
+   * the question, and yields the part of each once. The question is sent when
+   * the iteration begins.
+   */
+  async *gather(payload, { signal } = {}) {
+    const { inquiries } = this.#membership;
+    const inquiry = await inquiries.begin({}, payload, "", signal);
+    yield* inquiries.partsOf(inquiry, signal);
+  }
+  /** reply answers a message of a slave that asks. */
+  async reply(message, payload, { signal } = {}) {
+    if (message.request === 0) {
+      throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
+    }
+    return this.#membership.send({ to: message.from, reply: message.request }, payload, { signal });
+  }
+  /** kick removes a slave, which is told the reason. It may join again. */
+  async kick(username, { reason, signal } = {}) {
+    mustBeWritable(username);
+    return this.#membership.operate({ type: "kick", to: username, reason }, signal);
+  }
+  /** ban removes a slave, if it is there, and refuses its name for the life of the channel. */
+  async ban(username, { reason, signal } = {}) {
+    mustBeWritable(username);
+    return this.#membership.operate({ type: "kick", to: username, reason, ban: true }, signal);
+  }
+  /** away tells the slaves that the master is not there, though it is connected. */
+  async away({ signal } = {}) {
+    return this.#membership.operate({ type: "away" }, signal);
+  }
+  /** back ends what away has begun. */
+  async back({ signal } = {}) {
+    return this.#membership.operate({ type: "back" }, signal);
+  }
+  /** close closes the channel: every slave is told master_left and let go. */
+  async close() {
+    return this.#membership.leave();
+  }
+};
+
+// src/happenings.js
+var PresenceEvent = class extends Event {
+  constructor(type, presence2) {
+    super(type);
+    this.presence = presence2;
+  }
+};
+var GapEvent = class extends Event {
+  constructor(missed) {
+    super("gap");
+    this.missed = missed;
+  }
+};
+var StateEvent = class extends Event {
+  constructor(state) {
+    super("state");
+    this.state = state;
+  }
+};
+var ClosedEvent = class extends Event {
+  constructor(error) {
+    super("closed");
+    this.code = error.code;
+    this.reason = error.reason;
+    this.error = error;
+  }
+};
+
+// src/inbox.js
+var ENTRY_OVERHEAD = 64;
+var sizeOf = (entry) => ENTRY_OVERHEAD + (entry.type === "message" ? entry.size : 0);
+var Inbox = class {
+  #bound;
+  #taken;
+  #entries = [];
+  // The entries before head have been taken.
+  #head = 0;
+  #bytes = 0;
+  #dropped = false;
+  #missed = 0;
+  #takers = [];
+  #ended = false;
+  /**
+   * @param {{messages: number, bytes: number}} bound
+   * @param {(entry: object, dropped: boolean) => void} taken is told of each entry that is
+   *   taken; dropped: it is a gap that arose here
+   */
+  constructor(bound, taken) {
+    this.#bound = bound;
+    this.#taken = taken;
+  }
+  add(entry) {
+    this.#entries.push(entry);
+    this.#bytes += sizeOf(entry);
+    const over = () => {
+      const count = this.#entries.length - this.#head;
+      return count > this.#bound.messages || count > 1 && this.#bytes > this.#bound.bytes;
+    };
+    while (over()) {
+      const lost = this.#shift();
+      this.#dropped = true;
+      this.#missed += lost.type === "message" ? 1 : lost.missed ?? 0;
+    }
+    this.#serve();
+  }
+  /** end tells that nothing will be added any more. */
+  end() {
+    this.#ended = true;
+    this.#serve();
+  }
+  /**
+   * take waits for the next entry, which is undefined when the membership is over
+   * and everything has been taken.
+   *
+   * @param {AbortSignal} [signal]
+   */
+  take(signal) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const abort = () => {
+        this.#takers.splice(this.#takers.indexOf(taker), 1);
+        reject(signal.reason);
+      };
+      const taker = (entry) => {
+        signal?.removeEventListener("abort", abort);
+        resolve(entry);
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#takers.push(taker);
+      this.#serve();
+    });
+  }
+  #serve() {
+    while (this.#takers.length > 0) {
+      if (this.#dropped) {
+        const gap = Object.freeze({ type: "gap", missed: this.#missed });
+        this.#dropped = false;
+        this.#missed = 0;
+        this.#give(gap, true);
+      } else if (this.#head < this.#entries.length) {
+        this.#give(this.#shift(), false);
+      } else if (this.#ended) {
+        this.#takers.shift()(void 0);
+      } else {
+        return;
+      }
+    }
+  }
+  #give(entry, dropped) {
+    this.#taken(entry, dropped);
+    this.#takers.shift()(entry);
+  }
+  #shift() {
+    const entry = this.#entries[this.#head];
+    this.#entries[this.#head++] = void 0;
+    this.#bytes -= sizeOf(entry);
+    if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
+      this.#entries.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return entry;
+  }
+};
+
+// src/answers.js
+var AnswerQueue = class {
+  #limit;
+  #waiting = [];
+  #bytes = 0;
+  #complete = false;
+  #changed = () => {
+  };
+  /** @param {number} limit in bytes */
+  constructor(limit) {
+    this.#limit = limit;
+  }
+  /** add puts in {from, message, error}, of which message or error is null. */
+  add(part) {
+    const size = part.message?.size ?? 0;
+    if (this.#bytes > 0 && this.#bytes + size > this.#limit) {
+      this.#waiting.push({ from: part.from, message: null, error: new GapError(1) });
+    } else {
+      this.#bytes += size;
+      this.#waiting.push(part);
+    }
+    this.#changed();
+  }
+  /** finish tells that no more will come. */
+  finish() {
+    this.#complete = true;
+    this.#changed();
+  }
+  /** each yields the parts until the last one. One reader at a time. */
+  async *each() {
+    for (; ; ) {
+      while (this.#waiting.length > 0) {
+        const part = this.#waiting.shift();
+        this.#bytes -= part.message?.size ?? 0;
+        yield part;
+      }
+      if (this.#complete) {
+        return;
+      }
+      await new Promise((resolve) => {
+        this.#changed = resolve;
+      });
+    }
+  }
+};
+
+// src/inquiries.js
+var Inquiry = class {
+  // The request's number, zero until the hub has accepted it.
+  seq = 0;
+  // Those who are to answer.
+  awaited = /* @__PURE__ */ new Set();
+  // Unknown: they are not known yet, because the hub accepted the request on a
+  // connection that was lost before it told so.
+  unknown = false;
+  // The ref of the question who is still to answer, while it is under way.
+  verifying = 0;
+  // Messages were lost while the request was open.
+  gap = false;
+  /**
+   * @param {string} of the one member that is asked; empty: every slave there is
+   * @param {number} limit in bytes, of the answers that wait
+   */
+  constructor(of, limit) {
+    this.of = of;
+    this.answers = new AnswerQueue(limit);
+  }
+  /** part ends the part of one who was asked. */
+  part(from, message, error) {
+    this.awaited.delete(from);
+    this.answers.add({ from, message, error });
+  }
+  answeredBy(message) {
+    if (this.unknown || this.awaited.has(message.from)) {
+      this.part(message.from, message, null);
+    }
+  }
+  /** abandon ends the parts that are left. */
+  abandon(why) {
+    for (const name of [...this.awaited].sort()) {
+      this.part(name, null, why);
+    }
+    this.answers.finish();
+  }
+};
+var hasLeft = (name, reason) => new RefusedError(
+  Code.NO_SUCH_SLAVE,
+  reason ? `${name} has left: ${reason}` : `${name} has left`
+);
+var Inquiries = class {
+  #membership;
+  #limit;
+  #open = /* @__PURE__ */ new Map();
+  // Answers that have come before their request's number.
+  #early = [];
+  constructor(membership, limit) {
+    this.#membership = membership;
+    this.#limit = limit;
+  }
+  /** begin sends a request, and returns the inquiry once the hub has accepted it. */
+  async begin(frame, payload, of, signal) {
+    const inquiry = new Inquiry(of, this.#limit);
+    await this.#membership.send({ ...frame, asks: true }, payload, { signal, asks: inquiry });
+    return inquiry;
+  }
+  /** ask sends a request to one member and waits for its answer. */
+  async ask(frame, payload, of, signal) {
+    const inquiry = await this.begin(frame, payload, of, signal);
+    for await (const { message, error } of this.partsOf(inquiry, signal)) {
+      if (message === null) {
+        throw error;
+      }
+      return message;
+    }
+    throw hasLeft(of);
+  }
+  /**
+   * partsOf yields each part of an inquiry as it ends. When the signal is
+   * aborted it ends the parts that are left; whoever does not take them all
+   * withdraws the request.
+   */
+  async *partsOf(inquiry, signal) {
+    const abort = () => {
+      this.#giveUp(inquiry);
+      inquiry.abandon(signal.reason);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) {
+      abort();
+    }
+    try {
+      yield* inquiry.answers.each();
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#giveUp(inquiry);
+    }
+  }
+  /** accepted is told that the hub has numbered the request. Those in the roster now are those asked. */
+  accepted(inquiry, seq, repeated, abandoned) {
+    inquiry.seq = seq;
+    if (abandoned) {
+      this.#withdraw(seq);
+      return;
+    }
+    this.#open.set(seq, inquiry);
+    inquiry.unknown = repeated && inquiry.of === "";
+    if (inquiry.of !== "") {
+      inquiry.awaited.add(inquiry.of);
+    } else if (!repeated) {
+      for (const name of this.#membership.slaves.keys()) {
+        inquiry.awaited.add(name);
+      }
+    }
+    for (const message of this.#early) {
+      if (message.replyTo === seq) {
+        inquiry.answeredBy(message);
+      }
+    }
+    if (repeated) {
+      this.#verify(inquiry);
+    }
+    this.#closeIfAnswered(inquiry);
+  }
+  /** settled is told that a request was answered by the hub. */
+  settled() {
+    if (!this.#asksAgain()) {
+      this.#early = [];
+    }
+  }
+  /** verifyAll asks the hub, for every open request, who is still to answer. */
+  verifyAll() {
+    for (const seq of [...this.#open.keys()].sort((a, b) => a - b)) {
+      this.#verify(this.#open.get(seq));
+    }
+  }
+  /** verified takes the hub's word on who is still to answer, and reports whether the frame is that. */
+  verified(frame) {
+    for (const inquiry of this.#open.values()) {
+      if (inquiry.verifying !== frame.ref) {
+        continue;
+      }
+      inquiry.unknown = false;
+      inquiry.verifying = 0;
+      if (frame.type === "awaiting") {
+        this.#compare(inquiry, new Set((frame.members ?? []).map((member) => member.username)));
+      }
+      this.#closeIfAnswered(inquiry);
+      return true;
+    }
+    return false;
+  }
+  /** reply takes in a message that answers a request. One that nobody waits for is dropped. */
+  reply(message) {
+    const inquiry = this.#open.get(message.replyTo);
+    if (inquiry) {
+      inquiry.answeredBy(message);
+      this.#closeIfAnswered(inquiry);
+    } else if (this.#asksAgain()) {
+      this.#early.push(message);
+    }
+  }
+  /** departs ends the parts of a slave that has left. */
+  departs(name, reason) {
+    for (const inquiry of [...this.#open.values()]) {
+      if (inquiry.awaited.has(name)) {
+        inquiry.part(name, null, hasLeft(name, reason));
+        this.#closeIfAnswered(inquiry);
+      }
+    }
+  }
+  /** lost is told of a gap, in which answers may have been. */
+  lost() {
+    for (const inquiry of this.#open.values()) {
+      inquiry.gap = true;
+    }
+    this.verifyAll();
+  }
+  /** end is told that the membership is over. */
+  end(why) {
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    for (const inquiry of open) {
+      inquiry.abandon(why);
+    }
+  }
+  // Its answer is behind every answer that the hub has sent before.
+  #verify(inquiry) {
+    const { session, channel } = this.#membership;
+    inquiry.verifying = session.nextRef();
+    session.push({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq });
+  }
+  #compare(inquiry, listed) {
+    for (const name of [...inquiry.awaited].sort()) {
+      if (!listed.has(name)) {
+        const unheard = inquiry.gap || this.#membership.role === "slave";
+        inquiry.part(name, null, unheard ? new GapError(1) : hasLeft(name));
+      }
+    }
+    inquiry.awaited = listed;
+  }
+  #closeIfAnswered(inquiry) {
+    if (inquiry.awaited.size === 0 && !inquiry.unknown) {
+      this.#open.delete(inquiry.seq);
+      inquiry.answers.finish();
+    }
+  }
+  // A request was sent again and is not answered yet: answers to it may come
+  // before its number is known.
+  #asksAgain() {
+    return this.#membership.pending.some((request) => request.asks && request.repeated);
+  }
+  #giveUp(inquiry) {
+    if (this.#open.get(inquiry.seq) === inquiry) {
+      this.#open.delete(inquiry.seq);
+      this.#withdraw(inquiry.seq);
+    }
+  }
+  // Over as many connections as it takes. Where too much is under way already,
+  // the hub is told once.
+  #withdraw(seq) {
+    const { session, channel, window, attached } = this.#membership;
+    const frame = { type: "withdraw", channel, request: seq };
+    if (window.tryEnter()) {
+      this.#membership.enqueue({ frame, settle: () => {
+      } });
+    } else if (attached) {
+      session.push(frame);
+    }
+  }
+};
+
+// src/message.js
+var kinds = { text: "text", data: "json", bytes: "bytes" };
+var decoder2 = new TextDecoder("utf-8", { ignoreBOM: true });
+var Message = class {
+  #bytes;
+  #reply;
+  /** reply sends an answer: reply(message, payload, options). */
+  constructor(frame, reply) {
+    this.type = "message";
+    this.from = frame.from;
+    this.seq = frame.seq;
+    this.private = frame.private ?? false;
+    this.request = frame.request ?? 0;
+    this.replyTo = frame.reply ?? 0;
+    this.kind = kinds[frame.payload.kind];
+    this.#bytes = frame.payload.bytes.slice();
+    this.#reply = reply;
+  }
+  /** The payload's size in bytes. */
+  get size() {
+    return this.#bytes.length;
+  }
+  /** text returns the text, the JSON text, or the bytes read as UTF-8. */
+  text() {
+    return decoder2.decode(this.#bytes);
+  }
+  /** json returns the value. It throws a TypeError where the payload is no JSON. */
+  json() {
+    if (this.kind !== "json") {
+      throw new TypeError(`the payload is ${this.kind}, not JSON`);
+    }
+    return JSON.parse(this.text());
+  }
+  /** bytes returns a copy of the payload's bytes. */
+  bytes() {
+    return this.#bytes.slice();
+  }
+  /** reply answers a message that asks, and returns the answer's number. */
+  reply(payload, options) {
+    return this.#reply(this, payload, options);
+  }
+};
+
+// src/payload.js
+var JSONPayload = class {
+  constructor(value) {
+    this.value = value;
+  }
+};
+function json(value) {
+  return new JSONPayload(value);
+}
+var encoder2 = new TextEncoder();
+var halfPair3 = /\p{Surrogate}/u;
+function payloadOf(value, limit) {
+  const payload = convert(value);
+  if (payload.bytes.length > limit) {
+    throw new RefusedError(Code.TOO_LARGE, `${payload.bytes.length} bytes, at most ${limit}`);
+  }
+  return payload;
+}
+function convert(value) {
+  if (typeof value === "string") {
+    if (halfPair3.test(value)) {
+      throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
+    }
+    return { kind: "text", bytes: encoder2.encode(value) };
+  }
+  if (ArrayBuffer.isView(value)) {
+    return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
+  }
+  if (value instanceof ArrayBuffer) {
+    return { kind: "bytes", bytes: new Uint8Array(value.slice(0)) };
+  }
+  if (typeof Blob === "function" && value instanceof Blob) {
+    throw new TypeError("a Blob is read first, for instance by its arrayBuffer()");
+  }
+  const text = JSON.stringify(value instanceof JSONPayload ? value.value : value);
+  if (text === void 0) {
+    throw new TypeError("the value has no JSON");
+  }
+  const problem = problemInJSON(text);
+  if (problem !== "") {
+    throw new RefusedError(Code.BAD_FRAME, problem);
+  }
+  return { kind: "data", bytes: encoder2.encode(text) };
+}
+
+// src/timer.js
+var LONGEST = 2 ** 31 - 1;
+function later(milliseconds, callback) {
+  let timer;
+  const wait = (rest) => {
+    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
+  };
+  wait(milliseconds);
+  return () => clearTimeout(timer);
+}
+
+// src/window.js
+var SendWindow = class {
+  #free;
+  #waiting = [];
+  constructor(size) {
+    this.#free = size;
+  }
+  /** enter calls start at once, or when there is a place. */
+  enter(request, start) {
+    if (this.#free > 0) {
+      this.#free--;
+      start(request);
+    } else {
+      this.#waiting.push({ request, start });
+    }
+  }
+  /** tryEnter takes a place, if there is one. */
+  tryEnter() {
+    const free = this.#free > 0;
+    this.#free -= free ? 1 : 0;
+    return free;
+  }
+  /** leave gives a place back, to whoever has waited longest. */
+  leave() {
+    const next = this.#waiting.shift();
+    if (next) {
+      next.start(next.request);
+    } else {
+      this.#free++;
+    }
+  }
+  /** forget takes a request out of those that wait, and reports whether it was there. */
+  forget(request) {
+    const index = this.#waiting.findIndex((waiting) => waiting.request === request);
+    if (index >= 0) {
+      this.#waiting.splice(index, 1);
+    }
+    return index >= 0;
+  }
+  /** clear returns the requests that wait, and forgets them. */
+  clear() {
+    return this.#waiting.splice(0).map((waiting) => waiting.request);
+  }
+};
+
+// src/membership.js
+var ANSWERS = { master: 256, slave: 32 };
+var byName = (a, b) => a.username < b.username ? -1 : 1;
+var Membership = class {
+  username = "";
+  secret = "";
+  // X: how long the master may be away, in milliseconds.
+  timeout = 0;
+  // Why it is over, or null.
+  error = null;
+  // The present connection holds the membership. Requests are written then, and
+  // wait otherwise.
+  attached = false;
+  // The ref of the resume that is under way, or zero.
+  resuming = 0;
+  // The requests without an answer, in the order of their refs.
+  pending = [];
+  // The number of the newest message that has arrived, and that was taken.
+  last = 0;
+  taken = 0;
+  // The connection was lost, and the membership is not back yet.
+  lost = false;
+  // What a slave knows of its master.
+  master = null;
+  // What a master knows of its slaves, by their names.
+  slaves = /* @__PURE__ */ new Map();
+  #cancelLifeline = () => {
+  };
+  #leaving = false;
+  // Slaves that have left while the master was away, to be told behind the
+  // messages up to number replayEnd.
+  #departed = [];
+  #replayEnd = 0;
+  #resolveClosed;
+  constructor(session, role, channel) {
+    this.session = session;
+    this.role = role;
+    this.channel = channel;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.window = new SendWindow(ANSWERS[role]);
+    this.inquiries = new Inquiries(this, session.options.inbox.bytes);
+    this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
+  }
+  get state() {
+    if (this.error) {
+      return "closed";
+    }
+    return this.attached ? "online" : "reconnecting";
+  }
+  get ticket() {
+    const { role, channel, username, secret, taken: last } = this;
+    return Object.freeze({ role, channel, username, secret, last, ref: this.session.lastRef });
+  }
+  get members() {
+    return [...this.slaves.values()].sort(byName);
+  }
+  /**
+   * perform sends a request and waits for its answer, over as many connections as
+   * it takes. Requests are sent in the order of the calls.
+   */
+  perform(frame, { signal, enters, asks } = {}) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted || this.error) {
+        reject(this.error ?? signal.reason);
+        return;
+      }
+      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false };
+      const abort = () => {
+        this.#abandon(request);
+        reject(signal.reason);
+      };
+      request.settle = (answer, error) => {
+        signal?.removeEventListener("abort", abort);
+        if (error) {
+          reject(error);
+        } else {
+          resolve(answer);
+        }
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.window.enter(request, () => this.enqueue(request));
+    });
+  }
+  /** send sends a payload and returns its number. */
+  async send(frame, value, { signal, asks } = {}) {
+    const payload = payloadOf(value, this.session.options.maxMessage);
+    const answer = await this.perform(
+      { ...frame, type: "send", channel: this.channel, payload },
+      { signal, asks }
+    );
+    return answer.seq ?? 0;
+  }
+  /** operate is an operation that is answered by a mere acknowledgement. */
+  async operate(frame, signal) {
+    await this.perform({ ...frame, channel: this.channel }, { signal });
+  }
+  /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
+  async leave() {
+    this.#leaving = true;
+    const signal = AbortSignal.timeout(this.session.options.closeTimeout);
+    try {
+      await this.perform({ type: "leave", channel: this.channel }, { signal });
+    } catch {
+    }
+    this.end(new ClosedError(Code.LEFT));
+  }
+  /** enqueue makes a request the next one that is sent. It has a place in the window. */
+  enqueue(request) {
+    request.frame.ref = this.session.nextRef();
+    this.pending.push(request);
+    if (this.attached) {
+      this.#write(request);
+    }
+  }
+  #write(request) {
+    request.repeated = Boolean(request.repeated || request.written);
+    request.written = true;
+    this.session.push(request.frame);
+  }
+  #remove(request) {
+    const index = this.pending.indexOf(request);
+    if (index >= 0) {
+      this.pending.splice(index, 1);
+      this.window.leave();
+    }
+  }
+  // Nobody waits for the request any more. One that was written keeps its place
+  // until it is answered or the connection is lost.
+  #abandon(request) {
+    request.abandoned = true;
+    if (!this.window.forget(request) && !request.written) {
+      this.#remove(request);
+    }
+  }
+  /** fail gives up a request that must not be sent again. */
+  fail(request, error) {
+    this.#remove(request);
+    request.settle(void 0, error);
+  }
+  /** answer gives a frame to the request that it answers, and reports whether there is one. */
+  answer(frame) {
+    if (this.inquiries.verified(frame)) {
+      return true;
+    }
+    const request = this.pending.find((each) => each.frame.ref === frame.ref);
+    if (!request) {
+      return false;
+    }
+    this.#remove(request);
+    let given2 = frame;
+    if (request.repeated && request.frame.type === "kick" && frame.code === Code.NO_SUCH_SLAVE) {
+      given2 = { type: "ack", ref: frame.ref };
+    }
+    if (request.enters && frame.type === "joined") {
+      this.#switched(request, frame);
+    }
+    if (request.asks && frame.type === "ack") {
+      this.inquiries.accepted(request.asks, frame.seq, request.repeated, request.abandoned);
+    }
+    if (request.asks) {
+      this.inquiries.settled();
+    }
+    request.settle(given2, refusalIn(given2));
+    return true;
+  }
+  #switched(request, frame) {
+    this.session.enter(request.enters, frame);
+    this.end(new ClosedError(Code.LEFT, "switched to another channel"));
+    if (request.abandoned) {
+      this.session.push({ type: "leave", channel: request.enters.channel });
+      request.enters.end(new ClosedError(Code.LEFT));
+    }
+  }
+  /** attach is told that the present connection holds the membership. */
+  attach() {
+    const back = this.lost;
+    this.attached = true;
+    this.resuming = 0;
+    this.lost = false;
+    this.#cancelLifeline();
+    for (const request of this.pending) {
+      this.#write(request);
+    }
+    this.inquiries.verifyAll();
+    if (back) {
+      this.#fire(new StateEvent("online"));
+    }
+  }
+  /** lose is told that the connection is gone: nothing is known from now on, for at most X. */
+  lose() {
+    this.attached = false;
+    this.resuming = 0;
+    for (const request of [...this.pending]) {
+      if (request.abandoned && !request.asks) {
+        this.#remove(request);
+      }
+    }
+    if (this.lost) {
+      return;
+    }
+    this.lost = true;
+    const own2 = this.role === "master";
+    const name = own2 ? this.username : this.master.username;
+    const unknown = presence("master", name, "unknown", { deadline: after(this.timeout) });
+    if (!own2) {
+      this.master = unknown;
+    }
+    this.#fire(new StateEvent("reconnecting"));
+    this.#tell("presence", unknown);
+    this.#cancelLifeline = later(this.timeout, () => this.end(new ClosedError(
+      Code.MASTER_DOWN,
+      `the hub could not be reached for ${this.timeout / 1e3} s`
+    )));
+  }
+  /** end is the end of the membership. */
+  end(why) {
+    if (this.error) {
+      return;
+    }
+    this.#tellDeparted();
+    this.error = this.#leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
+    this.attached = false;
+    this.#cancelLifeline();
+    this.session.forget(this);
+    if (this.role === "slave" && this.master) {
+      this.master = presence("master", this.master.username, "gone");
+    }
+    for (const request of this.window.clear()) {
+      request.settle(void 0, this.error);
+    }
+    for (const request of this.pending.splice(0)) {
+      request.settle(void 0, request.written ? new UnknownOutcomeError(this.error) : this.error);
+    }
+    this.inquiries.end(this.error);
+    this.inbox.end();
+    this.#resolveClosed(this.error);
+    this.#fire(new StateEvent("closed"));
+    this.#fire(new ClosedEvent(this.error));
+  }
+  /** entered takes over what created or joined tells, the first time or after a resume. */
+  entered(frame) {
+    const back = this.lost;
+    if (!back) {
+      this.username = frame.username;
+      this.secret = frame.secret;
+      this.timeout = frame.master_timeout_ms ?? 0;
+    }
+    if (this.role === "slave") {
+      this.master = presence("master", frame.master.username, frame.master.state);
+      if (back && this.master.state === "online") {
+        this.#tell("presence", this.master);
+      }
+      return;
+    }
+    if (back) {
+      this.#tell("presence", presence("master", this.username, "online"));
+    }
+    if (frame.gap) {
+      this.gap(0);
+    }
+    if (frame.members) {
+      this.#compareRoster(frame);
+    }
+  }
+  // Those who came are told at once; those who went are told behind the messages
+  // that are still to come from them.
+  #compareRoster(frame) {
+    const missing = new Set(this.slaves.keys());
+    for (const { username, state } of frame.members) {
+      missing.delete(username);
+      if (this.slaves.get(username)?.state !== state) {
+        this.#slaveChanged(presence("slave", username, state));
+      }
+    }
+    this.#departed = [...missing].sort().map((name) => presence(
+      "slave",
+      name,
+      "gone",
+      { reason: "left while the master was away" }
+    ));
+    this.#replayEnd = frame.seq ?? 0;
+    if (this.last >= this.#replayEnd) {
+      this.#tellDeparted();
+    }
+  }
+  #tellDeparted() {
+    for (const slave of this.#departed.splice(0)) {
+      this.#slaveChanged(slave);
+    }
+  }
+  #slaveChanged(slave) {
+    if (slave.state === "gone") {
+      this.slaves.delete(slave.username);
+      this.inquiries.departs(slave.username, slave.reason);
+    } else {
+      this.slaves.set(slave.username, slave);
+    }
+    this.#tell("member", slave);
+  }
+  /** message takes in a message. What a replay brings a second time is dropped. */
+  message(frame) {
+    if (frame.seq <= this.last) {
+      return;
+    }
+    this.last = frame.seq;
+    const message = new Message(frame, (to, payload, options) => this.handle.reply(to, payload, options));
+    if (message.replyTo !== 0) {
+      this.inquiries.reply(message);
+    } else {
+      this.inbox.add(message);
+    }
+    if (this.last >= this.#replayEnd) {
+      this.#tellDeparted();
+    }
+  }
+  /** presence takes in a change of the master, on a slave's side, or of a slave. */
+  presence(frame) {
+    const { username, reason } = frame;
+    if (this.role === "master") {
+      this.#departed = this.#departed.filter((slave) => slave.username !== username);
+      this.#slaveChanged(presence("slave", username, stateOf(frame.state), { reason }));
+      return;
+    }
+    const deadline = frame.state === "away" ? after(frame.timeout_ms ?? 0) : null;
+    this.master = presence("master", username, stateOf(frame.state), { deadline, reason });
+    this.#tell("presence", this.master);
+  }
+  /** gap takes in that messages were lost in this place. */
+  gap(missed) {
+    this.inbox.add(Object.freeze({ type: "gap", missed }));
+    this.#fire(new GapEvent(missed));
+    this.inquiries.lost();
+  }
+  #took(entry, dropped) {
+    if (entry.type === "message") {
+      this.taken = entry.seq;
+      this.session.keep(this);
+    } else if (dropped) {
+      this.#fire(new GapEvent(entry.missed));
+    }
+  }
+  #tell(type, change) {
+    this.inbox.add(change);
+    this.#fire(new PresenceEvent(type, change));
+  }
+  // The application's listeners run when this side's state is in order again.
+  #fire(event) {
+    queueMicrotask(() => this.handle.dispatchEvent(event));
+  }
+};
+
+// src/page.js
+function watchPage({ gone, woken }) {
+  const listeners = [];
+  const listen = (target, type, listener) => {
+    if (typeof target?.addEventListener === "function") {
+      target.addEventListener(type, listener);
+      listeners.push(() => target.removeEventListener(type, listener));
+    }
+  };
+  const { document } = globalThis;
+  listen(globalThis, "online", woken);
+  listen(globalThis, "offline", gone);
+  listen(globalThis, "pageshow", woken);
+  listen(document, "visibilitychange", () => {
+    if (document.visibilityState === "visible") {
+      woken();
+    }
+  });
+  return () => listeners.forEach((remove) => remove());
+}
+
+// src/slave.js
+var Slave = class extends Handle {
+  #membership;
+  constructor(membership) {
+    super(membership);
+    this.#membership = membership;
+  }
+  /** What is known of the master, without asking the hub. */
+  get master() {
+    return this.#membership.master;
+  }
+  /** send sends to the master, also while it is away, and returns the message's number. */
+  async send(payload, { signal } = {}) {
+    return this.#membership.send({}, payload, { signal });
+  }
+  /** request sends to the master and waits for its answer. */
+  async request(payload, { signal } = {}) {
+    return this.#membership.inquiries.ask({}, payload, this.master.username, signal);
+  }
+  /** reply answers a message of the master that asks. */
+  async reply(message, payload, { signal } = {}) {
+    if (message.request === 0) {
+      throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
+    }
+    return this.#membership.send({ reply: message.request }, payload, { signal });
+  }
+  /**
+   * switch joins another channel under the same name and leaves this one in a
+   * single step: where the join is refused, the user stays here.
+   */
+  async switch(channel, { master, token, signal } = {}) {
+    return this.#membership.session.switch(this.#membership, channel, { expect: master, token }, signal);
+  }
+  /** leave leaves the channel. */
+  async leave() {
+    return this.#membership.leave();
+  }
+};
+
+// src/tickets.js
+var Tickets = class {
+  #storage;
+  #key;
+  /**
+   * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined} storage
+   * @param {string} key
+   */
+  constructor(storage, key) {
+    this.#storage = storage;
+    this.#key = key;
+  }
+  list() {
+    return Object.values(this.#read());
+  }
+  put(ticket) {
+    if (this.#storage) {
+      this.#write({ ...this.#read(), [ticket.channel]: ticket });
+    }
+  }
+  /** remove forgets a ticket, unless another membership's has taken its place. */
+  remove({ channel, secret }) {
+    const kept = this.#read();
+    if (Object.hasOwn(kept, channel) && kept[channel].secret === secret) {
+      delete kept[channel];
+      this.#write(kept);
+    }
+  }
+  #read() {
+    try {
+      const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? "{}");
+      return Object.assign(/* @__PURE__ */ Object.create(null), kept);
+    } catch {
+      return /* @__PURE__ */ Object.create(null);
+    }
+  }
+  // A storage that is full or forbidden must not end what goes on.
+  #write(kept) {
+    try {
+      if (Object.keys(kept).length > 0) {
+        this.#storage.setItem(this.#key, JSON.stringify(kept));
+      } else {
+        this.#storage.removeItem(this.#key);
+      }
+    } catch (error) {
+      globalThis.reportError?.(error);
+    }
+  }
+};
+
+// src/session.js
+var STEADY_AFTER = 1e4;
+var MAX_PROTOCOL_ERRORS = 3;
+var PASSING = /* @__PURE__ */ new Set([Code.BUSY, Code.SHUTTING_DOWN, Code.RATE_LIMITED]);
+function wrongRole(frame, enters) {
+  const expected = enters?.role === "master" ? "created" : "joined";
+  return enters && frame.type !== expected ? new RefusedError(Code.FORBIDDEN, "the ticket is for the other role") : void 0;
+}
+var Session = class {
+  // The ref of the newest frame. Refs rise for the client's life, over all
+  // connections, and from one client of a membership to the next: hence they
+  // begin, on each connection, at the time in microseconds, and above what a
+  // ticket tells.
+  lastRef = 0;
+  memberships = /* @__PURE__ */ new Map();
+  closed = false;
+  #url;
+  #tickets;
+  #backoff;
+  // running: there is a connection, or there is to be one.
+  #running = false;
+  #connection = null;
+  #open = false;
+  #openedAt = 0;
+  #pause = null;
+  #unwatch = () => {
+  };
+  // The channels that some call is entering.
+  #claimed = /* @__PURE__ */ new Set();
+  // The calls that wait for an answer.
+  #calls = [];
+  // How many restores are under way: they keep trying to connect.
+  #restoring = 0;
+  // What the hub has told of its shutdown, in milliseconds, or null.
+  #shutdown = null;
+  #protocolErrors = 0;
+  #whenEnded = [];
+  constructor(url, options) {
+    this.#url = url;
+    this.options = options;
+    this.#backoff = new Backoff(options);
+    this.#tickets = new Tickets(options.storage, options.storageKey);
+  }
+  nextRef() {
+    return ++this.lastRef;
+  }
+  /** push writes a frame to the present connection, if there is one. */
+  push(frame) {
+    if (this.#open) {
+      this.#connection.send(frame);
+    }
+  }
+  /** keep stores what it takes to come back to a membership. */
+  keep(membership) {
+    if (!membership.error) {
+      this.#tickets.put(membership.ticket);
+    }
+  }
+  /** forget takes a membership out that is over. */
+  forget(membership) {
+    if (this.memberships.get(membership.channel) === membership) {
+      this.memberships.delete(membership.channel);
+    }
+    this.#tickets.remove(membership);
+    this.#stopIfIdle();
+  }
+  // Entering.
+  async create(frame, signal) {
+    return this.#enterBy("master", { ...frame, type: "create" }, signal);
+  }
+  async join(frame, signal) {
+    return this.#enterBy("slave", { ...frame, type: "join" }, signal);
+  }
+  async resume({ role, channel, username, secret, last, ref = 0 }, signal) {
+    this.lastRef = Math.max(this.lastRef, ref);
+    return this.#enterBy(role, { type: "resume", channel, username, secret, last }, signal);
+  }
+  async switch(from, channel, { expect, token }, signal) {
+    const next = this.#membership("slave", channel);
+    const frame = { type: "join", channel, username: from.username, from: from.channel, expect, token };
+    await this.#claiming(frame, () => from.perform(frame, { signal, enters: next }));
+    return next.handle;
+  }
+  async #enterBy(role, frame, signal) {
+    const membership = this.#membership(role, frame.channel);
+    membership.last = membership.taken = frame.last ?? 0;
+    await this.#claiming(frame, () => this.call(frame, signal, membership));
+    return membership.handle;
+  }
+  #membership(role, channel) {
+    const membership = new Membership(this, role, channel);
+    membership.handle = role === "master" ? new Master(membership) : new Slave(membership);
+    return membership;
+  }
+  // A client has one membership of a channel, so two calls cannot enter it at once.
+  async #claiming({ channel, username, expect }, enter) {
+    if (!writable(channel) || !writable(username) || expect !== void 0 && !writable(expect)) {
+      throw new RefusedError(Code.BAD_NAME);
+    }
+    if (this.#claimed.has(channel) || this.memberships.has(channel)) {
+      throw new RefusedError(Code.FORBIDDEN, "this client is in the channel already");
+    }
+    this.#claimed.add(channel);
+    try {
+      await enter();
+    } finally {
+      this.#claimed.delete(channel);
+    }
+  }
+  /** enter makes the membership one of the client's, as the answer tells. */
+  enter(membership, answer) {
+    membership.entered(answer);
+    this.memberships.set(membership.channel, membership);
+    membership.attach();
+    this.keep(membership);
+    this.#connection.hold();
+  }
+  /**
+   * restore resumes what the storage has kept. What the hub refuses is lost; while
+   * it cannot be reached, the attempt goes on.
+   */
+  async restore({ replay = false, signal } = {}) {
+    const lost = [];
+    this.#restoring++;
+    const handles = await Promise.all(this.#tickets.list().map(async (ticket) => {
+      try {
+        return await this.#resumeAtLast(replay ? { ...ticket, last: 0 } : ticket, signal);
+      } catch (error) {
+        if (!(error instanceof RefusedError)) {
+          throw error;
+        }
+        const { role, channel, username } = ticket;
+        this.#tickets.remove(ticket);
+        lost.push({ role, channel, username, error });
+        return null;
+      }
+    })).finally(() => {
+      this.#restoring--;
+      this.#stopIfIdle();
+    });
+    return {
+      masters: handles.filter((handle) => handle instanceof Master),
+      slaves: handles.filter((handle) => handle instanceof Slave),
+      lost
+    };
+  }
+  async #resumeAtLast(ticket, signal) {
+    for (; ; ) {
+      try {
+        return await this.resume(ticket, signal);
+      } catch (error) {
+        if (this.closed || !(error instanceof ConnectionError || PASSING.has(error?.code))) {
+          throw error;
+        }
+        if (PASSING.has(error.code)) {
+          this.#connection?.close(Close.IDLE, "trying again later");
+        }
+      }
+    }
+  }
+  // Calls: operations without a membership. Unlike a member's request they do not
+  // survive their connection, since the hub could not recognise them again.
+  call(frame, signal, enters) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      if (this.closed) {
+        reject(new ConnectionError("the client is closed"));
+        return;
+      }
+      const call = { frame: { ...frame, ref: this.nextRef() }, enters, written: false };
+      const abort = () => {
+        this.#calls = this.#calls.filter((other) => other !== call);
+        this.#stopIfIdle();
+        reject(signal.reason);
+      };
+      call.settle = (answer, error) => {
+        signal?.removeEventListener("abort", abort);
+        if (error) {
+          reject(error);
+        } else {
+          resolve(answer);
+        }
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#calls.push(call);
+      if (this.#open) {
+        this.#writeCall(call);
+      }
+      this.#start();
+    });
+  }
+  #writeCall(call) {
+    call.written = true;
+    this.push(call.frame);
+  }
+  #failCalls(reason, given2) {
+    const failed = this.#calls.filter(given2);
+    this.#calls = this.#calls.filter((call) => !failed.includes(call));
+    for (const call of failed) {
+      call.settle(void 0, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+    }
+  }
+  // The connection.
+  get #needed() {
+    return !this.closed && this.memberships.size + this.#calls.length + this.#restoring > 0;
+  }
+  #start() {
+    if (this.#running) {
+      return;
+    }
+    this.#running = true;
+    this.#unwatch = watchPage({
+      gone: () => this.#connection?.probe(this.options.wakePatience),
+      woken: () => this.#woken()
+    });
+    this.#dial();
+  }
+  #stop() {
+    this.#pause?.cancel();
+    this.#pause = null;
+    this.#running = false;
+    this.#unwatch();
+  }
+  // A pause with nothing to come back for is over.
+  #stopIfIdle() {
+    if (this.#pause && !this.#needed) {
+      this.#stop();
+    }
+  }
+  // The page was asleep, or its network is back: what there is is looked at, and
+  // what is waited for is tried at once. A hub's shutdown is waited for all the same.
+  #woken() {
+    this.#connection?.probe(this.options.wakePatience);
+    if (this.#pause && !this.#pause.forHub) {
+      this.#pause.cancel();
+      this.#dial();
+    }
+  }
+  #dial() {
+    this.#pause = null;
+    this.#shutdown = null;
+    try {
+      this.#connection = new Connection(this.#url, this.options, {
+        opened: () => this.#connected(),
+        frame: (frame) => this.#handle(frame),
+        ended: (how) => this.#disconnected(how)
+      });
+    } catch (error) {
+      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
+    }
+  }
+  // Every membership is resumed, and what waited for a connection is sent.
+  #connected() {
+    this.#open = true;
+    this.#openedAt = performance.now();
+    this.lastRef = Math.max(this.lastRef, Date.now() * 1e3);
+    for (const membership of this.memberships.values()) {
+      const { channel, username, secret, last } = membership;
+      membership.resuming = this.nextRef();
+      this.push({ type: "resume", ref: membership.resuming, channel, username, secret, last });
+    }
+    this.#calls.forEach((call) => {
+      call.frame.ref = this.nextRef();
+      this.#writeCall(call);
+    });
+  }
+  #disconnected({ number, reason }) {
+    const wasOpen = this.#open;
+    this.#open = false;
+    this.#connection = null;
+    this.#whenEnded.splice(0).forEach((resolve) => resolve());
+    if (this.closed) {
+      this.#stop();
+      return;
+    }
+    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
+      this.#backoff.steady();
+    }
+    if (final(number)) {
+      this.#endAll(new ClosedError(wordOf(number), reason));
+      this.#calls.forEach((call) => {
+        call.written = false;
+      });
+    }
+    this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
+    if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
+      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason));
+      this.#protocolErrors = 0;
+    }
+    const why = reason === "" ? `connection lost (${number})` : reason;
+    this.#failCalls(why, (call) => !wasOpen || call.written);
+    if (number === Close.TOO_LARGE) {
+      this.#failLargest();
+    }
+    for (const membership of this.memberships.values()) {
+      membership.lose();
+    }
+    this.#next(number);
+  }
+  #next(number) {
+    if (!this.#needed) {
+      this.#stop();
+      return;
+    }
+    const forHub = this.#shutdown !== null;
+    let wait;
+    if (forHub) {
+      wait = Math.random() * this.#shutdown;
+    } else if (number === Close.RATE_LIMITED) {
+      wait = this.#backoff.longest();
+    } else {
+      wait = this.#backoff.next();
+    }
+    this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
+  }
+  #endAll(why) {
+    for (const membership of [...this.memberships.values()]) {
+      membership.end(why);
+    }
+  }
+  // The hub has closed the connection because of a message that was too large. If
+  // any is, it is the largest without an answer, and it must not be sent again.
+  #failLargest() {
+    const size = (request) => request.frame.payload?.bytes.length ?? 0;
+    let largest;
+    for (const membership of this.memberships.values()) {
+      for (const request of membership.pending.filter((each) => each.written)) {
+        if (!largest || size(request) > size(largest.request)) {
+          largest = { membership, request };
+        }
+      }
+    }
+    largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+  }
+  #handle(frame) {
+    const membership = this.memberships.get(frame.channel);
+    switch (frame.type) {
+      case "message":
+        membership?.message(frame);
+        break;
+      case "presence":
+        membership?.presence(frame);
+        break;
+      case "gap":
+        membership?.gap(frame.missed);
+        break;
+      case "closed":
+        membership?.end(new ClosedError(frame.code, frame.reason));
+        break;
+      case "shutdown":
+        this.#shutdown = frame.timeout_ms;
+        break;
+      default:
+        if (frame.ref !== void 0) {
+          this.#answer(frame);
+        }
+    }
+  }
+  #answer(frame) {
+    const call = this.#calls.find((each) => each.frame.ref === frame.ref);
+    if (call) {
+      this.#calls = this.#calls.filter((other) => other !== call);
+      const refusal = refusalIn(frame) ?? wrongRole(frame, call.enters);
+      if (!refusal && call.enters) {
+        this.enter(call.enters, frame);
+      }
+      call.settle(frame, refusal);
+      return;
+    }
+    const members = [...this.memberships.values()];
+    const resuming = members.find((each) => each.resuming === frame.ref);
+    if (resuming) {
+      this.#resumed(resuming, frame);
+      return;
+    }
+    if (members.some((each) => each.answer(frame))) {
+      return;
+    }
+    if (frame.type === "created" || frame.type === "joined") {
+      this.push({ type: "leave", channel: frame.channel });
+    }
+  }
+  #resumed(membership, frame) {
+    const refusal = refusalIn(frame);
+    if (!refusal) {
+      membership.entered(frame);
+      membership.attach();
+    } else if (PASSING.has(refusal.code)) {
+      this.#connection.close(Close.IDLE, "trying again later");
+    } else {
+      membership.end(new ClosedError(refusal.code, refusal.reason));
+    }
+  }
+  /** close leaves every channel on purpose and closes the connection. */
+  async close() {
+    this.closed = true;
+    this.#endAll(new ClosedError(Code.LEFT));
+    this.#failCalls("the client is closed", () => true);
+    if (!this.#connection) {
+      if (this.#running) {
+        this.#stop();
+      }
+      return;
+    }
+    const connection = this.#connection;
+    const cancel = later(this.options.closeTimeout, () => connection.abandon(Close.LEFT, ""));
+    const ended = new Promise((resolve) => {
+      this.#whenEnded.push(resolve);
+    });
+    connection.close(Close.LEFT, "");
+    await ended;
+    cancel();
+  }
+};
+
+// src/client.js
+var defaults = {
+  minBackoff: 200,
+  maxBackoff: 5e3,
+  dialTimeout: 1e4,
+  closeTimeout: 5e3,
+  silence: 1e4,
+  patience: 5e3,
+  wakePatience: 2e3,
+  maxMessage: 64 << 10
+};
+var inbox = { messages: 1024, bytes: 4 << 20 };
+var given = (options) => Object.fromEntries(
+  Object.entries(options).filter(([, value]) => value !== void 0)
+);
+function addressOf(url) {
+  const address = new URL(url, globalThis.location?.href);
+  address.protocol = address.protocol.replace(/^http/, "ws");
+  if (address.protocol !== "ws:" && address.protocol !== "wss:") {
+    throw new TypeError(`no address of a WebSocket: ${url}`);
+  }
+  address.hash = "";
+  return address.href;
+}
+function ticketFor(role, ticket) {
+  const { channel, username, secret, last } = ticket;
+  if (typeof secret !== "string" || !Number.isInteger(last)) {
+    throw new TypeError("this is no ticket");
+  }
+  if (ticket.role !== role) {
+    throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
+  }
+  return { role, channel, username, secret, last, ref: ticket.ref };
+}
+var Client = class {
+  #session;
+  constructor(url, options = {}) {
+    const address = addressOf(url);
+    const all = {
+      ...defaults,
+      WebSocket: globalThis.WebSocket,
+      storageKey: `lectern ${address}`,
+      ...given(options),
+      inbox: { ...inbox, ...given(options.inbox ?? {}) }
+    };
+    if (typeof all.WebSocket !== "function") {
+      throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
+    }
+    this.#session = new Session(address, all);
+  }
+  /** create makes the channel, with the user as its master. */
+  async create(channel, username, { token, masterTimeout, signal } = {}) {
+    const timeout = masterTimeout === void 0 ? void 0 : Math.max(0, Math.ceil(masterTimeout));
+    return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
+  }
+  /** join enters a channel that its master has created before. */
+  async join(channel, username, { master, token, signal } = {}) {
+    return this.#session.join({ channel, username, expect: master, token }, signal);
+  }
+  /** resumeMaster takes over the membership that the ticket is for. */
+  async resumeMaster(ticket, { signal } = {}) {
+    return this.#session.resume(ticketFor("master", ticket), signal);
+  }
+  /** resumeSlave takes over the membership that the ticket is for. */
+  async resumeSlave(ticket, { signal } = {}) {
+    return this.#session.resume(ticketFor("slave", ticket), signal);
+  }
+  /** restore resumes the memberships that options.storage has kept. */
+  async restore({ replay, signal } = {}) {
+    return this.#session.restore({ replay, signal });
+  }
+  /** status tells what anybody may know of a channel. */
+  async status(channel, { signal } = {}) {
+    if (!writable(channel)) {
+      throw new RefusedError(Code.BAD_NAME);
+    }
+    const { exists, master, timeout_ms: timeout } = await this.#session.call({ type: "status", channel }, signal);
+    if (!exists) {
+      return { exists: false, master: null };
+    }
+    const deadline = timeout === void 0 ? null : after(timeout);
+    return { exists: true, master: presence("master", master.username, master.state, { deadline }) };
+  }
+  /** close leaves every channel on purpose and closes the connection. */
+  async close() {
+    return this.#session.close();
+  }
+};
+export {
+  Client,
+  ClosedError,
+  ClosedEvent,
+  Code,
+  ConnectionError,
+  GapError,
+  GapEvent,
+  LecternError,
+  Master,
+  Message,
+  PresenceEvent,
+  RefusedError,
+  Slave,
+  StateEvent,
+  UnknownOutcomeError,
+  json
+};

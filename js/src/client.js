@@ -1,0 +1,111 @@
+import { Code, RefusedError } from './errors.js';
+import { writable } from './names.js';
+import { after, presence } from './presence.js';
+import { Session } from './session.js';
+
+const defaults = {
+  minBackoff: 200,
+  maxBackoff: 5000,
+  dialTimeout: 10_000,
+  closeTimeout: 5000,
+  silence: 10_000,
+  patience: 5000,
+  wakePatience: 2000,
+  maxMessage: 64 << 10,
+};
+
+const inbox = { messages: 1024, bytes: 4 << 20 };
+
+// An option that is given as undefined is not given.
+const given = (options) => Object.fromEntries(
+  Object.entries(options).filter(([, value]) => value !== undefined));
+
+function addressOf(url) {
+  const address = new URL(url, globalThis.location?.href);
+  address.protocol = address.protocol.replace(/^http/, 'ws');
+  if (address.protocol !== 'ws:' && address.protocol !== 'wss:') {
+    throw new TypeError(`no address of a WebSocket: ${url}`);
+  }
+  address.hash = '';
+  return address.href;
+}
+
+function ticketFor(role, ticket) {
+  const { channel, username, secret, last } = ticket;
+  if (typeof secret !== 'string' || !Number.isInteger(last)) {
+    throw new TypeError('this is no ticket');
+  }
+  if (ticket.role !== role) {
+    throw new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role');
+  }
+  return { role, channel, username, secret, last, ref: ticket.ref };
+}
+
+/**
+ * Client is one connection to a hub, and the memberships that it carries: any
+ * number of channels, as master of some and slave of others. It connects when it
+ * is first used, and when the connection is lost it connects again and resumes
+ * every membership.
+ */
+export class Client {
+  #session;
+
+  constructor(url, options = {}) {
+    const address = addressOf(url);
+    const all = {
+      ...defaults,
+      WebSocket: globalThis.WebSocket,
+      storageKey: `lectern ${address}`,
+      ...given(options),
+      inbox: { ...inbox, ...given(options.inbox ?? {}) },
+    };
+    if (typeof all.WebSocket !== 'function') {
+      throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
+    }
+    this.#session = new Session(address, all);
+  }
+
+  /** create makes the channel, with the user as its master. */
+  async create(channel, username, { token, masterTimeout, signal } = {}) {
+    const timeout = masterTimeout === undefined ? undefined : Math.max(0, Math.ceil(masterTimeout));
+    return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
+  }
+
+  /** join enters a channel that its master has created before. */
+  async join(channel, username, { master, token, signal } = {}) {
+    return this.#session.join({ channel, username, expect: master, token }, signal);
+  }
+
+  /** resumeMaster takes over the membership that the ticket is for. */
+  async resumeMaster(ticket, { signal } = {}) {
+    return this.#session.resume(ticketFor('master', ticket), signal);
+  }
+
+  /** resumeSlave takes over the membership that the ticket is for. */
+  async resumeSlave(ticket, { signal } = {}) {
+    return this.#session.resume(ticketFor('slave', ticket), signal);
+  }
+
+  /** restore resumes the memberships that options.storage has kept. */
+  async restore({ replay, signal } = {}) {
+    return this.#session.restore({ replay, signal });
+  }
+
+  /** status tells what anybody may know of a channel. */
+  async status(channel, { signal } = {}) {
+    if (!writable(channel)) {
+      throw new RefusedError(Code.BAD_NAME);
+    }
+    const { exists, master, timeout_ms: timeout } = await this.#session.call({ type: 'status', channel }, signal);
+    if (!exists) {
+      return { exists: false, master: null };
+    }
+    const deadline = timeout === undefined ? null : after(timeout);
+    return { exists: true, master: presence('master', master.username, master.state, { deadline }) };
+  }
+
+  /** close leaves every channel on purpose and closes the connection. */
+  async close() {
+    return this.#session.close();
+  }
+}

@@ -1,0 +1,194 @@
+import { Close } from './closes.js';
+import { DecodeError, decode, encode } from './codec.js';
+
+const PROTOCOL = 'lectern.v1';
+
+// A timer that fires so much too late, in milliseconds, tells that the page was
+// asleep. What has arrived meanwhile may still wait to be read.
+const ASLEEP = 1000;
+
+/**
+ * Connection is one WebSocket: it is opened at once, and ends once. It notices a
+ * silent hub by pings of the protocol, since a page cannot send WebSocket's own.
+ */
+export class Connection {
+  #socket;
+  #options;
+  #handlers;
+  #ended = false;
+  #dialTimer;
+  #watchTimer;
+  #heardAt = 0;
+  // The time by which a probe must be answered, or zero.
+  #answerBy = 0;
+  // What has arrived and was not handled yet.
+  #arrived = [];
+  #held = false;
+  // What the socket's close event told, until what arrived before is handled.
+  #closing = null;
+
+  /**
+   * @param {string} url
+   * @param {object} options the client's
+   * @param {{opened: () => void, frame: (frame: object) => void,
+   *   ended: (how: {number: number, reason: string}) => void}} handlers ended is called
+   *   last and once; number is 0 where the connection was lost without one
+   */
+  constructor(url, options, handlers) {
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#socket = new options.WebSocket(url, [PROTOCOL]);
+    this.#socket.binaryType = 'arraybuffer';
+    this.#socket.onopen = () => this.#opened();
+    this.#socket.onmessage = (event) => this.#received(event.data);
+    // An error is followed by a close, and tells nothing more.
+    this.#socket.onerror = () => {};
+    this.#socket.onclose = (event) => this.#closed(event);
+    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, 'could not connect in time'), options.dialTimeout);
+  }
+
+  send(frame) {
+    if (this.#socket.readyState === 1) {
+      this.#socket.send(encode(frame));
+    }
+  }
+
+  /**
+   * hold puts off what has arrived until the application has had its turn, so that
+   * it can add its listeners to a handle before anything happens to it.
+   */
+  hold() {
+    this.#held = true;
+    setTimeout(() => {
+      this.#held = false;
+      this.#drain();
+    });
+  }
+
+  /** probe gives the connection up unless something arrives within so many milliseconds. */
+  probe(patience) {
+    const by = performance.now() + patience;
+    if (this.#ended || this.#socket.readyState !== 1 || (this.#answerBy > 0 && this.#answerBy <= by)) {
+      return;
+    }
+    if (this.#answerBy === 0) {
+      this.send({ type: 'ping' });
+    }
+    this.#answerBy = by;
+    this.#watch(patience);
+  }
+
+  /** close ends the connection in order; ended follows when the hub has answered. */
+  close(number, reason) {
+    if (this.#socket.readyState === 0) {
+      this.abandon(number, reason);
+    } else {
+      this.#socket.close(number, reason);
+    }
+  }
+
+  /** abandon ends the connection at once, whatever the hub does. */
+  abandon(number, reason) {
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    const open = this.#socket.readyState === 1;
+    if (open) {
+      this.#socket.close(number, reason);
+    }
+    // Outside of browsers the closing handshake of a dead peer can be cut short.
+    if (typeof this.#socket.terminate === 'function') {
+      this.#socket.terminate();
+    } else if (!open) {
+      this.#socket.close();
+    }
+    this.#arrived = [];
+    this.#end({ number: 0, reason });
+  }
+
+  #opened() {
+    clearTimeout(this.#dialTimer);
+    this.#heard();
+    this.#watch(this.#options.silence);
+    this.#handlers.opened();
+  }
+
+  #heard() {
+    this.#heardAt = performance.now();
+    if (this.#answerBy > 0) {
+      this.#answerBy = 0;
+      this.#watch(this.#options.silence);
+    }
+  }
+
+  #watch(milliseconds) {
+    clearTimeout(this.#watchTimer);
+    this.#watchTimer = setTimeout(() => this.#look(), milliseconds);
+  }
+
+  // look is called when there should have been a sign of life.
+  #look() {
+    const now = performance.now();
+    if (this.#answerBy === 0) {
+      const quiet = now - this.#heardAt;
+      if (quiet < this.#options.silence) {
+        this.#watch(this.#options.silence - quiet);
+      } else {
+        this.probe(this.#options.patience);
+      }
+    } else if (now > this.#answerBy + ASLEEP) {
+      this.#answerBy = 0;
+      this.probe(this.#options.wakePatience);
+    } else if (now < this.#answerBy) {
+      this.#watch(this.#answerBy - now);
+    } else {
+      this.abandon(Close.IDLE, 'no sign of life');
+    }
+  }
+
+  #received(data) {
+    this.#heard();
+    this.#arrived.push(data);
+    this.#drain();
+  }
+
+  #drain() {
+    while (!this.#held && !this.#ended && this.#arrived.length > 0) {
+      this.#handle(this.#arrived.shift());
+    }
+    if (this.#closing && !this.#held && !this.#ended) {
+      this.#end(this.#closing);
+    }
+  }
+
+  #handle(data) {
+    let frame;
+    try {
+      frame = decode(data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array());
+    } catch (error) {
+      if (!(error instanceof DecodeError)) {
+        throw error;
+      }
+      if (error.code !== 'unsupported') {
+        this.abandon(Close.PROTOCOL_ERROR, "what came is not Lectern's protocol");
+      }
+      // What is unsupported is a newer hub's, and not for us.
+      return;
+    }
+    this.#handlers.frame(frame);
+  }
+
+  #closed({ code, reason }) {
+    // 1005 and 1006 are the platform's, for no number at all.
+    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason };
+    this.#drain();
+  }
+
+  #end(how) {
+    if (this.#ended) {
+      return;
+    }
+    this.#ended = true;
+    clearTimeout(this.#dialTimer);
+    clearTimeout(this.#watchTimer);
+    this.#handlers.ended(how);
+  }
+}

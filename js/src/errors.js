@@ -1,0 +1,70 @@
+/** The codes of refusals, of PROTOCOL.md, section 8. */
+const refusals = [
+  'bad_frame', 'unsupported', 'too_large', 'rate_limited', 'unauthorized', 'forbidden', 'no_such_channel',
+  'channel_exists', 'wrong_master', 'name_taken', 'bad_name', 'banned', 'channel_full', 'too_many_channels',
+  'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'resume_failed', 'shutting_down',
+];
+
+/** The codes with which a membership ends. */
+const ends = [
+  'master_left', 'master_down', 'kicked', 'channel_closed', 'left', 'replaced', 'shutdown', 'protocol_error',
+];
+
+/** The codes that are this side's own. */
+const own = ['gap', 'unknown_outcome', 'connection'];
+
+/** Code has every code under its name in capitals, for instance Code.NO_SUCH_CHANNEL. */
+export const Code = Object.freeze(Object.fromEntries(
+  [...refusals, ...ends, ...own].map((code) => [code.toUpperCase(), code])));
+
+/** LecternError is what every error of this module is, but for wrong arguments. */
+export class LecternError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} [reason] says more, for people; it may come from the other side
+   * @param {ErrorOptions} [options]
+   */
+  constructor(code, reason = '', options) {
+    super(reason === '' ? code : `${code}: ${reason}`, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** RefusedError: it was refused, and nothing has happened. */
+export class RefusedError extends LecternError {}
+
+/** ClosedError: the membership is over. */
+export class ClosedError extends LecternError {}
+
+/** GapError: messages were dropped, and the answer may have been among them. */
+export class GapError extends LecternError {
+  constructor(missed) {
+    super(Code.GAP, missed === 0 ? 'messages were dropped' : `${missed} messages were dropped`);
+    /** How many, where that is known, else 0. */
+    this.missed = missed;
+  }
+}
+
+/**
+ * UnknownOutcomeError: the membership ended after it was sent and before the
+ * hub's answer came. The hub may have carried it out or not.
+ */
+export class UnknownOutcomeError extends LecternError {
+  constructor(cause) {
+    super(Code.UNKNOWN_OUTCOME, `the hub may have carried it out or not (${cause.message})`, { cause });
+  }
+}
+
+/** ConnectionError: the hub could not be reached, or the connection was lost. */
+export class ConnectionError extends LecternError {
+  constructor(reason, cause) {
+    super(Code.CONNECTION, reason, cause && { cause });
+  }
+}
+
+/** refusalIn is the error that an answer carries, or undefined. */
+export function refusalIn(frame) {
+  return frame.type === 'error' ? new RefusedError(frame.code, frame.reason) : undefined;
+}

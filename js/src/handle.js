@@ -1,0 +1,75 @@
+/**
+ * Handle is what a Master and a Slave have in common. Its events are presence,
+ * gap, state and closed, and at a master also member.
+ */
+export class Handle extends EventTarget {
+  #membership;
+
+  constructor(membership) {
+    super();
+    this.#membership = membership;
+    membership.handle = this;
+  }
+
+  /** The channel's name. */
+  get channel() {
+    return this.#membership.channel;
+  }
+
+  /** The name that the others see, which the service may have given. */
+  get username() {
+    return this.#membership.username;
+  }
+
+  /** How long the master may be away, in milliseconds. */
+  get timeout() {
+    return this.#membership.timeout;
+  }
+
+  /** online, reconnecting or closed. */
+  get state() {
+    return this.#membership.state;
+  }
+
+  /** Why the membership is over, or null. */
+  get error() {
+    return this.#membership.error;
+  }
+
+  /** Resolves with the error that says why, once the membership is over. */
+  get closed() {
+    return this.#membership.closed;
+  }
+
+  /** What it takes to come back from another client. To be kept like a password. */
+  get ticket() {
+    return this.#membership.ticket;
+  }
+
+  /**
+   * events yields messages, changes of presence and gaps, in one order, until the
+   * membership is over.
+   */
+  async *events({ signal } = {}) {
+    for (;;) {
+      const entry = await this.#membership.inbox.take(signal);
+      if (entry === undefined) {
+        return;
+      }
+      yield entry;
+    }
+  }
+
+  /** messages yields the messages alone. It takes from the same queue as events. */
+  async *messages({ signal } = {}) {
+    for await (const entry of this.events({ signal })) {
+      if (entry.type === 'message') {
+        yield entry;
+      }
+    }
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.messages();
+  }
+}

@@ -1,0 +1,33 @@
+/** PresenceEvent (presence, member) tells of a change of one member. */
+export class PresenceEvent extends Event {
+  constructor(type, presence) {
+    super(type);
+    this.presence = presence;
+  }
+}
+
+/** GapEvent (gap) tells that messages were dropped. */
+export class GapEvent extends Event {
+  constructor(missed) {
+    super('gap');
+    this.missed = missed;
+  }
+}
+
+/** StateEvent (state) tells how the membership's connection is. */
+export class StateEvent extends Event {
+  constructor(state) {
+    super('state');
+    this.state = state;
+  }
+}
+
+/** ClosedEvent (closed) tells that the membership is over, and why. */
+export class ClosedEvent extends Event {
+  constructor(error) {
+    super('closed');
+    this.code = error.code;
+    this.reason = error.reason;
+    this.error = error;
+  }
+}

@@ -1,0 +1,112 @@
+// What an entry costs beside its payload.
+const ENTRY_OVERHEAD = 64;
+
+const sizeOf = (entry) => ENTRY_OVERHEAD + (entry.type === 'message' ? entry.size : 0);
+
+/**
+ * Inbox holds what has happened to a membership until it is taken. It is
+ * bounded: where nobody takes it in time, the oldest is dropped, and the loss is
+ * told in its place.
+ */
+export class Inbox {
+  #bound;
+  #taken;
+  #entries = [];
+  // The entries before head have been taken.
+  #head = 0;
+  #bytes = 0;
+  #dropped = false;
+  #missed = 0;
+  #takers = [];
+  #ended = false;
+
+  /**
+   * @param {{messages: number, bytes: number}} bound
+   * @param {(entry: object, dropped: boolean) => void} taken is told of each entry that is
+   *   taken; dropped: it is a gap that arose here
+   */
+  constructor(bound, taken) {
+    this.#bound = bound;
+    this.#taken = taken;
+  }
+
+  add(entry) {
+    this.#entries.push(entry);
+    this.#bytes += sizeOf(entry);
+    const over = () => {
+      const count = this.#entries.length - this.#head;
+      return count > this.#bound.messages || (count > 1 && this.#bytes > this.#bound.bytes);
+    };
+    while (over()) {
+      const lost = this.#shift();
+      this.#dropped = true;
+      this.#missed += lost.type === 'message' ? 1 : lost.missed ?? 0;
+    }
+    this.#serve();
+  }
+
+  /** end tells that nothing will be added any more. */
+  end() {
+    this.#ended = true;
+    this.#serve();
+  }
+
+  /**
+   * take waits for the next entry, which is undefined when the membership is over
+   * and everything has been taken.
+   *
+   * @param {AbortSignal} [signal]
+   */
+  take(signal) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const abort = () => {
+        this.#takers.splice(this.#takers.indexOf(taker), 1);
+        reject(signal.reason);
+      };
+      const taker = (entry) => {
+        signal?.removeEventListener('abort', abort);
+        resolve(entry);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#takers.push(taker);
+      this.#serve();
+    });
+  }
+
+  #serve() {
+    while (this.#takers.length > 0) {
+      if (this.#dropped) {
+        const gap = Object.freeze({ type: 'gap', missed: this.#missed });
+        this.#dropped = false;
+        this.#missed = 0;
+        this.#give(gap, true);
+      } else if (this.#head < this.#entries.length) {
+        this.#give(this.#shift(), false);
+      } else if (this.#ended) {
+        this.#takers.shift()(undefined);
+      } else {
+        return;
+      }
+    }
+  }
+
+  #give(entry, dropped) {
+    this.#taken(entry, dropped);
+    this.#takers.shift()(entry);
+  }
+
+  #shift() {
+    const entry = this.#entries[this.#head];
+    this.#entries[this.#head++] = undefined;
+    this.#bytes -= sizeOf(entry);
+    if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
+      this.#entries.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return entry;
+  }
+}

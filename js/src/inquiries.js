@@ -1,0 +1,250 @@
+import { AnswerQueue } from './answers.js';
+import { Code, GapError, RefusedError } from './errors.js';
+
+/** Inquiry is a request of this member on its way to its answers. */
+class Inquiry {
+  // The request's number, zero until the hub has accepted it.
+  seq = 0;
+  // Those who are to answer.
+  awaited = new Set();
+  // Unknown: they are not known yet, because the hub accepted the request on a
+  // connection that was lost before it told so.
+  unknown = false;
+  // The ref of the question who is still to answer, while it is under way.
+  verifying = 0;
+  // Messages were lost while the request was open.
+  gap = false;
+
+  /**
+   * @param {string} of the one member that is asked; empty: every slave there is
+   * @param {number} limit in bytes, of the answers that wait
+   */
+  constructor(of, limit) {
+    this.of = of;
+    this.answers = new AnswerQueue(limit);
+  }
+
+  /** part ends the part of one who was asked. */
+  part(from, message, error) {
+    this.awaited.delete(from);
+    this.answers.add({ from, message, error });
+  }
+
+  answeredBy(message) {
+    if (this.unknown || this.awaited.has(message.from)) {
+      this.part(message.from, message, null);
+    }
+  }
+
+  /** abandon ends the parts that are left. */
+  abandon(why) {
+    for (const name of [...this.awaited].sort()) {
+      this.part(name, null, why);
+    }
+    this.answers.finish();
+  }
+}
+
+const hasLeft = (name, reason) => new RefusedError(
+  Code.NO_SUCH_SLAVE, reason ? `${name} has left: ${reason}` : `${name} has left`);
+
+/** Inquiries are the requests of one member that await answers. */
+export class Inquiries {
+  #membership;
+  #limit;
+  #open = new Map();
+  // Answers that have come before their request's number.
+  #early = [];
+
+  constructor(membership, limit) {
+    this.#membership = membership;
+    this.#limit = limit;
+  }
+
+  /** begin sends a request, and returns the inquiry once the hub has accepted it. */
+  async begin(frame, payload, of, signal) {
+    const inquiry = new Inquiry(of, this.#limit);
+    await this.#membership.send({ ...frame, asks: true }, payload, { signal, asks: inquiry });
+    return inquiry;
+  }
+
+  /** ask sends a request to one member and waits for its answer. */
+  async ask(frame, payload, of, signal) {
+    const inquiry = await this.begin(frame, payload, of, signal);
+    for await (const { message, error } of this.partsOf(inquiry, signal)) {
+      if (message === null) {
+        throw error;
+      }
+      return message;
+    }
+    throw hasLeft(of);
+  }
+
+  /**
+   * partsOf yields each part of an inquiry as it ends. When the signal is
+   * aborted it ends the parts that are left; whoever does not take them all
+   * withdraws the request.
+   */
+  async *partsOf(inquiry, signal) {
+    const abort = () => {
+      this.#giveUp(inquiry);
+      inquiry.abandon(signal.reason);
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted) {
+      abort();
+    }
+    try {
+      yield* inquiry.answers.each();
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.#giveUp(inquiry);
+    }
+  }
+
+  /** accepted is told that the hub has numbered the request. Those in the roster now are those asked. */
+  accepted(inquiry, seq, repeated, abandoned) {
+    inquiry.seq = seq;
+    if (abandoned) {
+      this.#withdraw(seq);
+      return;
+    }
+    this.#open.set(seq, inquiry);
+    inquiry.unknown = repeated && inquiry.of === '';
+    if (inquiry.of !== '') {
+      inquiry.awaited.add(inquiry.of);
+    } else if (!repeated) {
+      for (const name of this.#membership.slaves.keys()) {
+        inquiry.awaited.add(name);
+      }
+    }
+    for (const message of this.#early) {
+      if (message.replyTo === seq) {
+        inquiry.answeredBy(message);
+      }
+    }
+    if (repeated) {
+      this.#verify(inquiry);
+    }
+    this.#closeIfAnswered(inquiry);
+  }
+
+  /** settled is told that a request was answered by the hub. */
+  settled() {
+    if (!this.#asksAgain()) {
+      this.#early = [];
+    }
+  }
+
+  /** verifyAll asks the hub, for every open request, who is still to answer. */
+  verifyAll() {
+    for (const seq of [...this.#open.keys()].sort((a, b) => a - b)) {
+      this.#verify(this.#open.get(seq));
+    }
+  }
+
+  /** verified takes the hub's word on who is still to answer, and reports whether the frame is that. */
+  verified(frame) {
+    for (const inquiry of this.#open.values()) {
+      if (inquiry.verifying !== frame.ref) {
+        continue;
+      }
+      inquiry.unknown = false;
+      inquiry.verifying = 0;
+      // Where the hub refuses to say, who is awaited stays as it was.
+      if (frame.type === 'awaiting') {
+        this.#compare(inquiry, new Set((frame.members ?? []).map((member) => member.username)));
+      }
+      this.#closeIfAnswered(inquiry);
+      return true;
+    }
+    return false;
+  }
+
+  /** reply takes in a message that answers a request. One that nobody waits for is dropped. */
+  reply(message) {
+    const inquiry = this.#open.get(message.replyTo);
+    if (inquiry) {
+      inquiry.answeredBy(message);
+      this.#closeIfAnswered(inquiry);
+    } else if (this.#asksAgain()) {
+      this.#early.push(message);
+    }
+  }
+
+  /** departs ends the parts of a slave that has left. */
+  departs(name, reason) {
+    for (const inquiry of [...this.#open.values()]) {
+      if (inquiry.awaited.has(name)) {
+        inquiry.part(name, null, hasLeft(name, reason));
+        this.#closeIfAnswered(inquiry);
+      }
+    }
+  }
+
+  /** lost is told of a gap, in which answers may have been. */
+  lost() {
+    for (const inquiry of this.#open.values()) {
+      inquiry.gap = true;
+    }
+    this.verifyAll();
+  }
+
+  /** end is told that the membership is over. */
+  end(why) {
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    for (const inquiry of open) {
+      inquiry.abandon(why);
+    }
+  }
+
+  // Its answer is behind every answer that the hub has sent before.
+  #verify(inquiry) {
+    const { session, channel } = this.#membership;
+    inquiry.verifying = session.nextRef();
+    session.push({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq });
+  }
+
+  #compare(inquiry, listed) {
+    for (const name of [...inquiry.awaited].sort()) {
+      if (!listed.has(name)) {
+        const unheard = inquiry.gap || this.#membership.role === 'slave';
+        inquiry.part(name, null, unheard ? new GapError(1) : hasLeft(name));
+      }
+    }
+    inquiry.awaited = listed;
+  }
+
+  #closeIfAnswered(inquiry) {
+    if (inquiry.awaited.size === 0 && !inquiry.unknown) {
+      this.#open.delete(inquiry.seq);
+      inquiry.answers.finish();
+    }
+  }
+
+  // A request was sent again and is not answered yet: answers to it may come
+  // before its number is known.
+  #asksAgain() {
+    return this.#membership.pending.some((request) => request.asks && request.repeated);
+  }
+
+  #giveUp(inquiry) {
+    if (this.#open.get(inquiry.seq) === inquiry) {
+      this.#open.delete(inquiry.seq);
+      this.#withdraw(inquiry.seq);
+    }
+  }
+
+  // Over as many connections as it takes. Where too much is under way already,
+  // the hub is told once.
+  #withdraw(seq) {
+    const { session, channel, window, attached } = this.#membership;
+    const frame = { type: 'withdraw', channel, request: seq };
+    if (window.tryEnter()) {
+      this.#membership.enqueue({ frame, settle: () => {} });
+    } else if (attached) {
+      session.push(frame);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { Code, RefusedError } from './errors.js';
+import { Handle } from './handle.js';
+import { writable } from './names.js';
+
+function mustBeWritable(username) {
+  if (!writable(username)) {
+    throw new RefusedError(Code.NO_SUCH_SLAVE);
+  }
+}
+
+/** Master is the handle of the one who is in charge of a channel. */
+export class Master extends Handle {
+  #membership;
+
+  constructor(membership) {
+    super(membership);
+    this.#membership = membership;
+  }
+
+  /** The slaves of the channel, those away included, by their names. */
+  get members() {
+    return this.#membership.members;
+  }
+
+  /** broadcast sends to all slaves, and returns the message's number. */
+  async broadcast(payload, { signal } = {}) {
+    return this.#membership.send({}, payload, { signal });
+  }
+
+  /** send sends to one slave, also while it is away. */
+  async send(to, payload, { signal } = {}) {
+    mustBeWritable(to);
+    return this.#membership.send({ to }, payload, { signal });
+  }
+
+  /** request sends to one slave and waits for its answer. */
+  async request(to, payload, { signal } = {}) {
+    mustBeWritable(to);
+    return this.#membership.inquiries.ask({ to }, payload, to, signal);
+  }
+
+  /**
+   * gather asks all slaves that are members at the moment at which the hub accepts
+   * the question, and yields the part of each once. The question is sent when
+   * the iteration begins.
+   */
+  async *gather(payload, { signal } = {}) {
+    const { inquiries } = this.#membership;
+    const inquiry = await inquiries.begin({}, payload, '', signal);
+    yield* inquiries.partsOf(inquiry, signal);
+  }
+
+  /** reply answers a message of a slave that asks. */
+  async reply(message, payload, { signal } = {}) {
+    if (message.request === 0) {
+      throw new RefusedError(Code.NO_SUCH_REQUEST, 'the message asks for no answer');
+    }
+    return this.#membership.send({ to: message.from, reply: message.request }, payload, { signal });
+  }
+
+  /** kick removes a slave, which is told the reason. It may join again. */
+  async kick(username, { reason, signal } = {}) {
+    mustBeWritable(username);
+    return this.#membership.operate({ type: 'kick', to: username, reason }, signal);
+  }
+
+  /** ban removes a slave, if it is there, and refuses its name for the life of the channel. */
+  async ban(username, { reason, signal } = {}) {
+    mustBeWritable(username);
+    return this.#membership.operate({ type: 'kick', to: username, reason, ban: true }, signal);
+  }
+
+  /** away tells the slaves that the master is not there, though it is connected. */
+  async away({ signal } = {}) {
+    return this.#membership.operate({ type: 'away' }, signal);
+  }
+
+  /** back ends what away has begun. */
+  async back({ signal } = {}) {
+    return this.#membership.operate({ type: 'back' }, signal);
+  }
+
+  /** close closes the channel: every slave is told master_left and let go. */
+  async close() {
+    return this.#membership.leave();
+  }
+}

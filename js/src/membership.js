@@ -1,0 +1,394 @@
+import { ClosedError, Code, UnknownOutcomeError, refusalIn } from './errors.js';
+import { ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
+import { Inbox } from './inbox.js';
+import { Inquiries } from './inquiries.js';
+import { Message } from './message.js';
+import { payloadOf } from './payload.js';
+import { after, presence, stateOf } from './presence.js';
+import { later } from './timer.js';
+import { SendWindow } from './window.js';
+
+// How many answers the hub remembers for each member, and so how many requests
+// may be unanswered: more could not be recognised after a resume.
+const ANSWERS = { master: 256, slave: 32 };
+
+const byName = (a, b) => (a.username < b.username ? -1 : 1);
+
+/**
+ * Membership is what a master and a slave have in common: it is on at most one
+ * connection at a time, and lives over any number of them.
+ */
+export class Membership {
+  username = '';
+  secret = '';
+  // X: how long the master may be away, in milliseconds.
+  timeout = 0;
+  // Why it is over, or null.
+  error = null;
+  // The present connection holds the membership. Requests are written then, and
+  // wait otherwise.
+  attached = false;
+  // The ref of the resume that is under way, or zero.
+  resuming = 0;
+  // The requests without an answer, in the order of their refs.
+  pending = [];
+  // The number of the newest message that has arrived, and that was taken.
+  last = 0;
+  taken = 0;
+  // The connection was lost, and the membership is not back yet.
+  lost = false;
+  // What a slave knows of its master.
+  master = null;
+  // What a master knows of its slaves, by their names.
+  slaves = new Map();
+
+  #cancelLifeline = () => {};
+  #leaving = false;
+  // Slaves that have left while the master was away, to be told behind the
+  // messages up to number replayEnd.
+  #departed = [];
+  #replayEnd = 0;
+  #resolveClosed;
+
+  constructor(session, role, channel) {
+    this.session = session;
+    this.role = role;
+    this.channel = channel;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.window = new SendWindow(ANSWERS[role]);
+    this.inquiries = new Inquiries(this, session.options.inbox.bytes);
+    this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
+  }
+
+  get state() {
+    if (this.error) {
+      return 'closed';
+    }
+    return this.attached ? 'online' : 'reconnecting';
+  }
+
+  get ticket() {
+    const { role, channel, username, secret, taken: last } = this;
+    return Object.freeze({ role, channel, username, secret, last, ref: this.session.lastRef });
+  }
+
+  get members() {
+    return [...this.slaves.values()].sort(byName);
+  }
+
+  /**
+   * perform sends a request and waits for its answer, over as many connections as
+   * it takes. Requests are sent in the order of the calls.
+   */
+  perform(frame, { signal, enters, asks } = {}) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted || this.error) {
+        reject(this.error ?? signal.reason);
+        return;
+      }
+      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false };
+      const abort = () => {
+        this.#abandon(request);
+        reject(signal.reason);
+      };
+      request.settle = (answer, error) => {
+        signal?.removeEventListener('abort', abort);
+        if (error) {
+          reject(error);
+        } else {
+          resolve(answer);
+        }
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      this.window.enter(request, () => this.enqueue(request));
+    });
+  }
+
+  /** send sends a payload and returns its number. */
+  async send(frame, value, { signal, asks } = {}) {
+    const payload = payloadOf(value, this.session.options.maxMessage);
+    const answer = await this.perform(
+      { ...frame, type: 'send', channel: this.channel, payload }, { signal, asks });
+    return answer.seq ?? 0;
+  }
+
+  /** operate is an operation that is answered by a mere acknowledgement. */
+  async operate(frame, signal) {
+    await this.perform({ ...frame, channel: this.channel }, { signal });
+  }
+
+  /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
+  async leave() {
+    this.#leaving = true;
+    const signal = AbortSignal.timeout(this.session.options.closeTimeout);
+    try {
+      await this.perform({ type: 'leave', channel: this.channel }, { signal });
+    } catch {
+      // Where the hub could not be told, it finds out by the absence.
+    }
+    this.end(new ClosedError(Code.LEFT));
+  }
+
+  /** enqueue makes a request the next one that is sent. It has a place in the window. */
+  enqueue(request) {
+    request.frame.ref = this.session.nextRef();
+    this.pending.push(request);
+    if (this.attached) {
+      this.#write(request);
+    }
+  }
+
+  #write(request) {
+    request.repeated = Boolean(request.repeated || request.written);
+    request.written = true;
+    this.session.push(request.frame);
+  }
+
+  #remove(request) {
+    const index = this.pending.indexOf(request);
+    if (index >= 0) {
+      this.pending.splice(index, 1);
+      this.window.leave();
+    }
+  }
+
+  // Nobody waits for the request any more. One that was written keeps its place
+  // until it is answered or the connection is lost.
+  #abandon(request) {
+    request.abandoned = true;
+    if (!this.window.forget(request) && !request.written) {
+      this.#remove(request);
+    }
+  }
+
+  /** fail gives up a request that must not be sent again. */
+  fail(request, error) {
+    this.#remove(request);
+    request.settle(undefined, error);
+  }
+
+  /** answer gives a frame to the request that it answers, and reports whether there is one. */
+  answer(frame) {
+    if (this.inquiries.verified(frame)) {
+      return true;
+    }
+    const request = this.pending.find((each) => each.frame.ref === frame.ref);
+    if (!request) {
+      return false;
+    }
+    this.#remove(request);
+    let given = frame;
+    if (request.repeated && request.frame.type === 'kick' && frame.code === Code.NO_SUCH_SLAVE) {
+      // The kick that was sent before the connection was lost has worked.
+      given = { type: 'ack', ref: frame.ref };
+    }
+    if (request.enters && frame.type === 'joined') {
+      this.#switched(request, frame);
+    }
+    if (request.asks && frame.type === 'ack') {
+      this.inquiries.accepted(request.asks, frame.seq, request.repeated, request.abandoned);
+    }
+    if (request.asks) {
+      this.inquiries.settled();
+    }
+    request.settle(given, refusalIn(given));
+    return true;
+  }
+
+  #switched(request, frame) {
+    this.session.enter(request.enters, frame);
+    this.end(new ClosedError(Code.LEFT, 'switched to another channel'));
+    if (request.abandoned) {
+      this.session.push({ type: 'leave', channel: request.enters.channel });
+      request.enters.end(new ClosedError(Code.LEFT));
+    }
+  }
+
+  /** attach is told that the present connection holds the membership. */
+  attach() {
+    const back = this.lost;
+    this.attached = true;
+    this.resuming = 0;
+    this.lost = false;
+    this.#cancelLifeline();
+    for (const request of this.pending) {
+      this.#write(request);
+    }
+    this.inquiries.verifyAll();
+    if (back) {
+      this.#fire(new StateEvent('online'));
+    }
+  }
+
+  /** lose is told that the connection is gone: nothing is known from now on, for at most X. */
+  lose() {
+    this.attached = false;
+    this.resuming = 0;
+    for (const request of [...this.pending]) {
+      // An abandoned request for answers is asked once more, so that its number
+      // is learned and it can be withdrawn.
+      if (request.abandoned && !request.asks) {
+        this.#remove(request);
+      }
+    }
+    if (this.lost) {
+      return;
+    }
+    this.lost = true;
+    const own = this.role === 'master';
+    const name = own ? this.username : this.master.username;
+    const unknown = presence('master', name, 'unknown', { deadline: after(this.timeout) });
+    if (!own) {
+      this.master = unknown;
+    }
+    this.#fire(new StateEvent('reconnecting'));
+    this.#tell('presence', unknown);
+    this.#cancelLifeline = later(this.timeout, () => this.end(new ClosedError(
+      Code.MASTER_DOWN, `the hub could not be reached for ${this.timeout / 1000} s`)));
+  }
+
+  /** end is the end of the membership. */
+  end(why) {
+    if (this.error) {
+      return;
+    }
+    this.#tellDeparted();
+    this.error = this.#leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
+    this.attached = false;
+    this.#cancelLifeline();
+    this.session.forget(this);
+    if (this.role === 'slave' && this.master) {
+      this.master = presence('master', this.master.username, 'gone');
+    }
+    for (const request of this.window.clear()) {
+      request.settle(undefined, this.error);
+    }
+    for (const request of this.pending.splice(0)) {
+      request.settle(undefined, request.written ? new UnknownOutcomeError(this.error) : this.error);
+    }
+    this.inquiries.end(this.error);
+    this.inbox.end();
+    this.#resolveClosed(this.error);
+    this.#fire(new StateEvent('closed'));
+    this.#fire(new ClosedEvent(this.error));
+  }
+
+  /** entered takes over what created or joined tells, the first time or after a resume. */
+  entered(frame) {
+    const back = this.lost;
+    if (!back) {
+      this.username = frame.username;
+      this.secret = frame.secret;
+      this.timeout = frame.master_timeout_ms ?? 0;
+    }
+    if (this.role === 'slave') {
+      this.master = presence('master', frame.master.username, frame.master.state);
+      if (back && this.master.state === 'online') {
+        this.#tell('presence', this.master);
+      }
+      return;
+    }
+    if (back) {
+      this.#tell('presence', presence('master', this.username, 'online'));
+    }
+    if (frame.gap) {
+      this.gap(0);
+    }
+    if (frame.members) {
+      this.#compareRoster(frame);
+    }
+  }
+
+  // Those who came are told at once; those who went are told behind the messages
+  // that are still to come from them.
+  #compareRoster(frame) {
+    const missing = new Set(this.slaves.keys());
+    for (const { username, state } of frame.members) {
+      missing.delete(username);
+      if (this.slaves.get(username)?.state !== state) {
+        this.#slaveChanged(presence('slave', username, state));
+      }
+    }
+    this.#departed = [...missing].sort().map((name) => presence(
+      'slave', name, 'gone', { reason: 'left while the master was away' }));
+    this.#replayEnd = frame.seq ?? 0;
+    if (this.last >= this.#replayEnd) {
+      this.#tellDeparted();
+    }
+  }
+
+  #tellDeparted() {
+    for (const slave of this.#departed.splice(0)) {
+      this.#slaveChanged(slave);
+    }
+  }
+
+  #slaveChanged(slave) {
+    if (slave.state === 'gone') {
+      this.slaves.delete(slave.username);
+      this.inquiries.departs(slave.username, slave.reason);
+    } else {
+      this.slaves.set(slave.username, slave);
+    }
+    this.#tell('member', slave);
+  }
+
+  /** message takes in a message. What a replay brings a second time is dropped. */
+  message(frame) {
+    if (frame.seq <= this.last) {
+      return;
+    }
+    this.last = frame.seq;
+    const message = new Message(frame, (to, payload, options) => this.handle.reply(to, payload, options));
+    if (message.replyTo !== 0) {
+      this.inquiries.reply(message);
+    } else {
+      this.inbox.add(message);
+    }
+    if (this.last >= this.#replayEnd) {
+      this.#tellDeparted();
+    }
+  }
+
+  /** presence takes in a change of the master, on a slave's side, or of a slave. */
+  presence(frame) {
+    const { username, reason } = frame;
+    if (this.role === 'master') {
+      // One of that name who is back has another life than the one departed.
+      this.#departed = this.#departed.filter((slave) => slave.username !== username);
+      this.#slaveChanged(presence('slave', username, stateOf(frame.state), { reason }));
+      return;
+    }
+    const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;
+    this.master = presence('master', username, stateOf(frame.state), { deadline, reason });
+    this.#tell('presence', this.master);
+  }
+
+  /** gap takes in that messages were lost in this place. */
+  gap(missed) {
+    this.inbox.add(Object.freeze({ type: 'gap', missed }));
+    this.#fire(new GapEvent(missed));
+    this.inquiries.lost();
+  }
+
+  #took(entry, dropped) {
+    if (entry.type === 'message') {
+      this.taken = entry.seq;
+      this.session.keep(this);
+    } else if (dropped) {
+      this.#fire(new GapEvent(entry.missed));
+    }
+  }
+
+  #tell(type, change) {
+    this.inbox.add(change);
+    this.#fire(new PresenceEvent(type, change));
+  }
+
+  // The application's listeners run when this side's state is in order again.
+  #fire(event) {
+    queueMicrotask(() => this.handle.dispatchEvent(event));
+  }
+}

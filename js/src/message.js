@@ -1,0 +1,50 @@
+const kinds = { text: 'text', data: 'json', bytes: 'bytes' };
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Message is what arrived from the other side. */
+export class Message {
+  #bytes;
+  #reply;
+
+  /** reply sends an answer: reply(message, payload, options). */
+  constructor(frame, reply) {
+    this.type = 'message';
+    this.from = frame.from;
+    this.seq = frame.seq;
+    this.private = frame.private ?? false;
+    this.request = frame.request ?? 0;
+    this.replyTo = frame.reply ?? 0;
+    this.kind = kinds[frame.payload.kind];
+    // The frame's payload lies in the memory of the whole frame.
+    this.#bytes = frame.payload.bytes.slice();
+    this.#reply = reply;
+  }
+
+  /** The payload's size in bytes. */
+  get size() {
+    return this.#bytes.length;
+  }
+
+  /** text returns the text, the JSON text, or the bytes read as UTF-8. */
+  text() {
+    return decoder.decode(this.#bytes);
+  }
+
+  /** json returns the value. It throws a TypeError where the payload is no JSON. */
+  json() {
+    if (this.kind !== 'json') {
+      throw new TypeError(`the payload is ${this.kind}, not JSON`);
+    }
+    return JSON.parse(this.text());
+  }
+
+  /** bytes returns a copy of the payload's bytes. */
+  bytes() {
+    return this.#bytes.slice();
+  }
+
+  /** reply answers a message that asks, and returns the answer's number. */
+  reply(payload, options) {
+    return this.#reply(this, payload, options);
+  }
+}

@@ -1,0 +1,486 @@
+import { Backoff } from './backoff.js';
+import { Close, final, wordOf } from './closes.js';
+import { Connection } from './connection.js';
+import { ClosedError, Code, ConnectionError, RefusedError, refusalIn } from './errors.js';
+import { Master } from './master.js';
+import { Membership } from './membership.js';
+import { writable } from './names.js';
+import { watchPage } from './page.js';
+import { Slave } from './slave.js';
+import { Tickets } from './tickets.js';
+import { later } from './timer.js';
+
+// How long a connection must have lasted, in milliseconds, for the next loss to
+// count as the first one again.
+const STEADY_AFTER = 10_000;
+
+// After so many protocol_error in a row it is this side that is wrong, and
+// coming back would only repeat it.
+const MAX_PROTOCOL_ERRORS = 3;
+
+// Refusals of a resume that say nothing about the membership.
+const PASSING = new Set([Code.BUSY, Code.SHUTTING_DOWN, Code.RATE_LIMITED]);
+
+// A resume may turn out to be of the other role.
+function wrongRole(frame, enters) {
+  const expected = enters?.role === 'master' ? 'created' : 'joined';
+  return enters && frame.type !== expected
+    ? new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role') : undefined;
+}
+
+/**
+ * Session is one client's side: the connection that there is at present, the
+ * memberships on it, and the calls that belong to none. It connects while there
+ * is something to be connected for.
+ */
+export class Session {
+  // The ref of the newest frame. Refs rise for the client's life, over all
+  // connections, and from one client of a membership to the next: hence they
+  // begin, on each connection, at the time in microseconds, and above what a
+  // ticket tells.
+  lastRef = 0;
+  memberships = new Map();
+  closed = false;
+
+  #url;
+  #tickets;
+  #backoff;
+  // running: there is a connection, or there is to be one.
+  #running = false;
+  #connection = null;
+  #open = false;
+  #openedAt = 0;
+  #pause = null;
+  #unwatch = () => {};
+  // The channels that some call is entering.
+  #claimed = new Set();
+  // The calls that wait for an answer.
+  #calls = [];
+  // How many restores are under way: they keep trying to connect.
+  #restoring = 0;
+  // What the hub has told of its shutdown, in milliseconds, or null.
+  #shutdown = null;
+  #protocolErrors = 0;
+  #whenEnded = [];
+
+  constructor(url, options) {
+    this.#url = url;
+    this.options = options;
+    this.#backoff = new Backoff(options);
+    this.#tickets = new Tickets(options.storage, options.storageKey);
+  }
+
+  nextRef() {
+    return ++this.lastRef;
+  }
+
+  /** push writes a frame to the present connection, if there is one. */
+  push(frame) {
+    if (this.#open) {
+      this.#connection.send(frame);
+    }
+  }
+
+  /** keep stores what it takes to come back to a membership. */
+  keep(membership) {
+    if (!membership.error) {
+      this.#tickets.put(membership.ticket);
+    }
+  }
+
+  /** forget takes a membership out that is over. */
+  forget(membership) {
+    if (this.memberships.get(membership.channel) === membership) {
+      this.memberships.delete(membership.channel);
+    }
+    this.#tickets.remove(membership);
+    this.#stopIfIdle();
+  }
+
+  // Entering.
+
+  async create(frame, signal) {
+    return this.#enterBy('master', { ...frame, type: 'create' }, signal);
+  }
+
+  async join(frame, signal) {
+    return this.#enterBy('slave', { ...frame, type: 'join' }, signal);
+  }
+
+  async resume({ role, channel, username, secret, last, ref = 0 }, signal) {
+    // A membership's refs go on rising across a resume.
+    this.lastRef = Math.max(this.lastRef, ref);
+    return this.#enterBy(role, { type: 'resume', channel, username, secret, last }, signal);
+  }
+
+  async switch(from, channel, { expect, token }, signal) {
+    const next = this.#membership('slave', channel);
+    const frame = { type: 'join', channel, username: from.username, from: from.channel, expect, token };
+    await this.#claiming(frame, () => from.perform(frame, { signal, enters: next }));
+    return next.handle;
+  }
+
+  async #enterBy(role, frame, signal) {
+    const membership = this.#membership(role, frame.channel);
+    membership.last = membership.taken = frame.last ?? 0;
+    await this.#claiming(frame, () => this.call(frame, signal, membership));
+    return membership.handle;
+  }
+
+  #membership(role, channel) {
+    const membership = new Membership(this, role, channel);
+    membership.handle = role === 'master' ? new Master(membership) : new Slave(membership);
+    return membership;
+  }
+
+  // A client has one membership of a channel, so two calls cannot enter it at once.
+  async #claiming({ channel, username, expect }, enter) {
+    if (!writable(channel) || !writable(username) || (expect !== undefined && !writable(expect))) {
+      throw new RefusedError(Code.BAD_NAME);
+    }
+    if (this.#claimed.has(channel) || this.memberships.has(channel)) {
+      throw new RefusedError(Code.FORBIDDEN, 'this client is in the channel already');
+    }
+    this.#claimed.add(channel);
+    try {
+      await enter();
+    } finally {
+      this.#claimed.delete(channel);
+    }
+  }
+
+  /** enter makes the membership one of the client's, as the answer tells. */
+  enter(membership, answer) {
+    membership.entered(answer);
+    this.memberships.set(membership.channel, membership);
+    membership.attach();
+    this.keep(membership);
+    this.#connection.hold();
+  }
+
+  /**
+   * restore resumes what the storage has kept. What the hub refuses is lost; while
+   * it cannot be reached, the attempt goes on.
+   */
+  async restore({ replay = false, signal } = {}) {
+    const lost = [];
+    this.#restoring++;
+    const handles = await Promise.all(this.#tickets.list().map(async (ticket) => {
+      try {
+        return await this.#resumeAtLast(replay ? { ...ticket, last: 0 } : ticket, signal);
+      } catch (error) {
+        if (!(error instanceof RefusedError)) {
+          throw error;
+        }
+        const { role, channel, username } = ticket;
+        this.#tickets.remove(ticket);
+        lost.push({ role, channel, username, error });
+        return null;
+      }
+    })).finally(() => {
+      this.#restoring--;
+      this.#stopIfIdle();
+    });
+    return {
+      masters: handles.filter((handle) => handle instanceof Master),
+      slaves: handles.filter((handle) => handle instanceof Slave),
+      lost,
+    };
+  }
+
+  async #resumeAtLast(ticket, signal) {
+    for (;;) {
+      try {
+        return await this.resume(ticket, signal);
+      } catch (error) {
+        if (this.closed || !(error instanceof ConnectionError || PASSING.has(error?.code))) {
+          throw error;
+        }
+        if (PASSING.has(error.code)) {
+          this.#connection?.close(Close.IDLE, 'trying again later');
+        }
+      }
+    }
+  }
+
+  // Calls: operations without a membership. Unlike a member's request they do not
+  // survive their connection, since the hub could not recognise them again.
+
+  call(frame, signal, enters) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      if (this.closed) {
+        reject(new ConnectionError('the client is closed'));
+        return;
+      }
+      const call = { frame: { ...frame, ref: this.nextRef() }, enters, written: false };
+      const abort = () => {
+        this.#calls = this.#calls.filter((other) => other !== call);
+        this.#stopIfIdle();
+        reject(signal.reason);
+      };
+      call.settle = (answer, error) => {
+        signal?.removeEventListener('abort', abort);
+        if (error) {
+          reject(error);
+        } else {
+          resolve(answer);
+        }
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#calls.push(call);
+      if (this.#open) {
+        this.#writeCall(call);
+      }
+      this.#start();
+    });
+  }
+
+  #writeCall(call) {
+    call.written = true;
+    this.push(call.frame);
+  }
+
+  #failCalls(reason, given) {
+    const failed = this.#calls.filter(given);
+    this.#calls = this.#calls.filter((call) => !failed.includes(call));
+    for (const call of failed) {
+      call.settle(undefined, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+    }
+  }
+
+  // The connection.
+
+  get #needed() {
+    return !this.closed && this.memberships.size + this.#calls.length + this.#restoring > 0;
+  }
+
+  #start() {
+    if (this.#running) {
+      return;
+    }
+    this.#running = true;
+    this.#unwatch = watchPage({
+      gone: () => this.#connection?.probe(this.options.wakePatience),
+      woken: () => this.#woken(),
+    });
+    this.#dial();
+  }
+
+  #stop() {
+    this.#pause?.cancel();
+    this.#pause = null;
+    this.#running = false;
+    this.#unwatch();
+  }
+
+  // A pause with nothing to come back for is over.
+  #stopIfIdle() {
+    if (this.#pause && !this.#needed) {
+      this.#stop();
+    }
+  }
+
+  // The page was asleep, or its network is back: what there is is looked at, and
+  // what is waited for is tried at once. A hub's shutdown is waited for all the same.
+  #woken() {
+    this.#connection?.probe(this.options.wakePatience);
+    if (this.#pause && !this.#pause.forHub) {
+      this.#pause.cancel();
+      this.#dial();
+    }
+  }
+
+  #dial() {
+    this.#pause = null;
+    this.#shutdown = null;
+    try {
+      this.#connection = new Connection(this.#url, this.options, {
+        opened: () => this.#connected(),
+        frame: (frame) => this.#handle(frame),
+        ended: (how) => this.#disconnected(how),
+      });
+    } catch (error) {
+      // The platform does not allow this address; it may say so by throwing.
+      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
+    }
+  }
+
+  // Every membership is resumed, and what waited for a connection is sent.
+  #connected() {
+    this.#open = true;
+    this.#openedAt = performance.now();
+    this.lastRef = Math.max(this.lastRef, Date.now() * 1000);
+    for (const membership of this.memberships.values()) {
+      const { channel, username, secret, last } = membership;
+      membership.resuming = this.nextRef();
+      this.push({ type: 'resume', ref: membership.resuming, channel, username, secret, last });
+    }
+    this.#calls.forEach((call) => {
+      call.frame.ref = this.nextRef();
+      this.#writeCall(call);
+    });
+  }
+
+  #disconnected({ number, reason }) {
+    const wasOpen = this.#open;
+    this.#open = false;
+    this.#connection = null;
+    this.#whenEnded.splice(0).forEach((resolve) => resolve());
+    if (this.closed) {
+      this.#stop();
+      return;
+    }
+    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
+      this.#backoff.steady();
+    }
+    if (final(number)) {
+      this.#endAll(new ClosedError(wordOf(number), reason));
+      // The hub has answered all that it has carried out before it closed the
+      // connection so: what has no answer can be asked again.
+      this.#calls.forEach((call) => {
+        call.written = false;
+      });
+    }
+    this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
+    if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
+      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason));
+      this.#protocolErrors = 0;
+    }
+    const why = reason === '' ? `connection lost (${number})` : reason;
+    this.#failCalls(why, (call) => !wasOpen || call.written);
+    if (number === Close.TOO_LARGE) {
+      this.#failLargest();
+    }
+    for (const membership of this.memberships.values()) {
+      membership.lose();
+    }
+    this.#next(number);
+  }
+
+  #next(number) {
+    if (!this.#needed) {
+      this.#stop();
+      return;
+    }
+    const forHub = this.#shutdown !== null;
+    let wait;
+    if (forHub) {
+      wait = Math.random() * this.#shutdown;
+    } else if (number === Close.RATE_LIMITED) {
+      wait = this.#backoff.longest();
+    } else {
+      wait = this.#backoff.next();
+    }
+    this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
+  }
+
+  #endAll(why) {
+    for (const membership of [...this.memberships.values()]) {
+      membership.end(why);
+    }
+  }
+
+  // The hub has closed the connection because of a message that was too large. If
+  // any is, it is the largest without an answer, and it must not be sent again.
+  #failLargest() {
+    const size = (request) => request.frame.payload?.bytes.length ?? 0;
+    let largest;
+    for (const membership of this.memberships.values()) {
+      for (const request of membership.pending.filter((each) => each.written)) {
+        if (!largest || size(request) > size(largest.request)) {
+          largest = { membership, request };
+        }
+      }
+    }
+    largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+  }
+
+  #handle(frame) {
+    const membership = this.memberships.get(frame.channel);
+    switch (frame.type) {
+      case 'message':
+        membership?.message(frame);
+        break;
+      case 'presence':
+        membership?.presence(frame);
+        break;
+      case 'gap':
+        membership?.gap(frame.missed);
+        break;
+      case 'closed':
+        membership?.end(new ClosedError(frame.code, frame.reason));
+        break;
+      case 'shutdown':
+        this.#shutdown = frame.timeout_ms;
+        break;
+      default:
+        if (frame.ref !== undefined) {
+          this.#answer(frame);
+        }
+    }
+  }
+
+  #answer(frame) {
+    const call = this.#calls.find((each) => each.frame.ref === frame.ref);
+    if (call) {
+      this.#calls = this.#calls.filter((other) => other !== call);
+      const refusal = refusalIn(frame) ?? wrongRole(frame, call.enters);
+      if (!refusal && call.enters) {
+        this.enter(call.enters, frame);
+      }
+      call.settle(frame, refusal);
+      return;
+    }
+    const members = [...this.memberships.values()];
+    const resuming = members.find((each) => each.resuming === frame.ref);
+    if (resuming) {
+      this.#resumed(resuming, frame);
+      return;
+    }
+    // An ack names no channel, and the answer to a switch the one it leads to.
+    if (members.some((each) => each.answer(frame))) {
+      return;
+    }
+    if (frame.type === 'created' || frame.type === 'joined') {
+      // The call that asked for it has been given up.
+      this.push({ type: 'leave', channel: frame.channel });
+    }
+  }
+
+  #resumed(membership, frame) {
+    const refusal = refusalIn(frame);
+    if (!refusal) {
+      membership.entered(frame);
+      membership.attach();
+    } else if (PASSING.has(refusal.code)) {
+      this.#connection.close(Close.IDLE, 'trying again later');
+    } else {
+      membership.end(new ClosedError(refusal.code, refusal.reason));
+    }
+  }
+
+  /** close leaves every channel on purpose and closes the connection. */
+  async close() {
+    this.closed = true;
+    this.#endAll(new ClosedError(Code.LEFT));
+    this.#failCalls('the client is closed', () => true);
+    if (!this.#connection) {
+      if (this.#running) {
+        this.#stop();
+      }
+      return;
+    }
+    const connection = this.#connection;
+    const cancel = later(this.options.closeTimeout, () => connection.abandon(Close.LEFT, ''));
+    const ended = new Promise((resolve) => {
+      this.#whenEnded.push(resolve);
+    });
+    connection.close(Close.LEFT, '');
+    await ended;
+    cancel();
+  }
+}

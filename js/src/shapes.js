@@ -1,0 +1,101 @@
+// The shapes of the frames of PROTOCOL.md, section 12. Fields have the names of
+// its table of tags.
+
+/** The largest number that a frame may carry. */
+export const MAX_NUMBER = 2 ** 53;
+
+const words = {
+  role: ['master', 'slave'],
+  state: ['online', 'away', 'left'],
+};
+
+// kept: the field is told apart from none even where its value is zero or empty.
+const fieldList = [
+  [0x01, 'ref', 'positive'],
+  [0x02, 'channel', 'string'],
+  [0x03, 'username', 'string'],
+  [0x04, 'expect', 'string'],
+  [0x05, 'token', 'string'],
+  [0x06, 'secret', 'string'],
+  [0x07, 'epoch', 'number'],
+  [0x08, 'from', 'string'],
+  [0x09, 'to', 'string', 'kept'],
+  [0x0a, 'last', 'number'],
+  [0x0b, 'seq', 'number'],
+  [0x0c, 'slaves', 'number'],
+  [0x0d, 'private', 'flag'],
+  [0x0e, 'asks', 'flag'],
+  [0x0f, 'request', 'positive'],
+  [0x10, 'reply', 'positive'],
+  [0x11, 'exists', 'choice', 'kept'],
+  [0x12, 'role', 'word'],
+  [0x13, 'state', 'word'],
+  [0x14, 'master', 'member'],
+  [0x15, 'master_timeout_ms', 'number', 'kept'],
+  [0x16, 'timeout_ms', 'number', 'kept'],
+  [0x17, 'gap', 'flag'],
+  [0x18, 'code', 'string'],
+  [0x19, 'missed', 'number'],
+  [0x1a, 'reason', 'string'],
+  [0x1b, 'ban', 'flag'],
+  [0x1c, 'members', 'members', 'kept'],
+];
+
+/** The fields by their tags. */
+export const fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
+  tag, { tag, name, kind, kept: kept !== undefined, words: words[name] },
+]));
+
+/** The tags of the payload, by its kind. */
+export const payloadTags = { text: 0x7d, data: 0x7e, bytes: 0x7f };
+
+/** Tags from here on must be understood by whoever reads the frame. */
+export const FIRST_CRITICAL = 0x80;
+
+/** The last first byte of the binary form. */
+export const LAST_TYPE = 0x1f;
+
+const shapeList = [
+  [0x01, 'create', 'channel username', 'token master_timeout_ms'],
+  [0x02, 'join', 'channel username', 'expect token from'],
+  [0x03, 'resume', 'channel username secret', 'last'],
+  [0x04, 'send', 'channel', 'to asks reply', 'payload'],
+  [0x05, 'leave', 'channel', ''],
+  [0x06, 'away', 'channel', ''],
+  [0x07, 'back', 'channel', ''],
+  [0x08, 'kick', 'channel to', 'reason ban'],
+  [0x09, 'status', 'channel', 'exists master timeout_ms'],
+  [0x0a, 'members', 'channel', 'members'],
+  [0x0b, 'ping', '', ''],
+  [0x0c, 'withdraw', 'channel request', ''],
+  [0x0d, 'awaiting', 'channel request', 'members'],
+  [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members'],
+  [0x12, 'joined', 'channel username secret master', 'master_timeout_ms'],
+  [0x13, 'message', 'channel from seq', 'private request reply', 'payload'],
+  [0x14, 'presence', 'channel username role state', 'timeout_ms reason'],
+  [0x15, 'closed', 'channel code', 'reason'],
+  [0x16, 'gap', 'channel missed', ''],
+  [0x17, 'ack', '', 'seq slaves'],
+  [0x18, 'left', 'channel', ''],
+  [0x19, 'pong', '', ''],
+  [0x1a, 'error', 'code', 'channel reason'],
+  [0x1b, 'shutdown', 'timeout_ms', ''],
+];
+
+const names = (list) => list.split(' ').filter((name) => name !== '');
+
+const shapes = shapeList.map(([byte, type, required, optional, payload]) => {
+  const has = new Set([...names(required), ...names(optional), 'ref']);
+  return {
+    byte,
+    type,
+    required: new Set(names(required)),
+    // In the order of their tags, which is the order of writing.
+    fields: [...fieldsByTag.values()].filter((field) => has.has(field.name)),
+    has,
+    payload: payload !== undefined,
+  };
+});
+
+export const shapesByByte = new Map(shapes.map((shape) => [shape.byte, shape]));
+export const shapesByType = new Map(shapes.map((shape) => [shape.type, shape]));

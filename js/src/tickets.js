@@ -1,0 +1,55 @@
+/** Tickets keeps the tickets of a client's memberships in a Storage, if there is one. */
+export class Tickets {
+  #storage;
+  #key;
+
+  /**
+   * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined} storage
+   * @param {string} key
+   */
+  constructor(storage, key) {
+    this.#storage = storage;
+    this.#key = key;
+  }
+
+  list() {
+    return Object.values(this.#read());
+  }
+
+  put(ticket) {
+    if (this.#storage) {
+      this.#write({ ...this.#read(), [ticket.channel]: ticket });
+    }
+  }
+
+  /** remove forgets a ticket, unless another membership's has taken its place. */
+  remove({ channel, secret }) {
+    const kept = this.#read();
+    if (Object.hasOwn(kept, channel) && kept[channel].secret === secret) {
+      delete kept[channel];
+      this.#write(kept);
+    }
+  }
+
+  #read() {
+    try {
+      const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? '{}');
+      return Object.assign(Object.create(null), kept);
+    } catch {
+      return Object.create(null); // not ours, or forbidden: there is nothing to restore
+    }
+  }
+
+  // A storage that is full or forbidden must not end what goes on.
+  #write(kept) {
+    try {
+      if (Object.keys(kept).length > 0) {
+        this.#storage.setItem(this.#key, JSON.stringify(kept));
+      } else {
+        this.#storage.removeItem(this.#key);
+      }
+    } catch (error) {
+      globalThis.reportError?.(error);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { FakeHub, createdFor, joinedFor } from './support/fakehub.js';
+import { fakeClient, texts, within } from './support/stage.js';
+
+const text = (value) => ({ kind: 'text', bytes: new TextEncoder().encode(value) });
+
+test('what a replay brings a second time is dropped', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join' || frame.type === 'resume') {
+      peer.send(joinedFor(frame));
+      for (const seq of peer.count === 1 ? [1, 2] : [1, 2, 3]) {
+        peer.send({ type: 'message', channel: frame.channel, from: 'alice', seq, payload: text(String(seq)) });
+      }
+      if (peer.count === 1) {
+        peer.close(4101);
+      }
+    }
+  });
+  const slave = await fakeClient(t, hub).join('abc123', 'user_one');
+  assert.deepEqual(await within(texts(slave, 3), 'the messages'), ['1', '2', '3']);
+});
+
+test('no more is unanswered at a time than the hub remembers', async (t) => {
+  const waiting = [];
+  let most = 0;
+  let done;
+  const answered = new Promise((resolve) => {
+    done = resolve;
+  });
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join') {
+      peer.send(joinedFor(frame));
+    } else if (frame.type === 'send') {
+      waiting.push(frame.ref);
+      most = Math.max(most, waiting.length);
+      // The last one that fits, or the last of all: everything is answered.
+      if (waiting.length === 32) {
+        waiting.splice(0).forEach((ref) => peer.send({ type: 'ack', ref, seq: 1 }));
+      }
+    } else if (frame.type === 'ping') {
+      done();
+    }
+  });
+  const client = fakeClient(t, hub, { silence: 100, patience: 10_000 });
+  const slave = await client.join('abc123', 'user_one');
+  const sends = Promise.all(Array.from({ length: 64 }, (_, index) => slave.send(String(index))));
+  await within(sends, 'the answers');
+  const more = Array.from({ length: 40 }, (_, index) => slave.send(String(index)).catch(() => {}));
+  await within(answered, 'a ping, behind what was sent');
+  assert.equal(most, 32);
+  assert.equal(waiting.length, 8);
+  await client.close();
+  await Promise.all(more);
+});
+
+test('a slave that has left is told behind what it had sent', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    const { type, channel } = frame;
+    if (type === 'create') {
+      peer.send({ ...createdFor(frame), members: [{ username: 'one', state: 'online' }] });
+      peer.close(4101);
+    } else if (type === 'resume') {
+      peer.send({ ...createdFor(frame), seq: 2, members: [] });
+      peer.send({ type: 'message', channel, from: 'one', seq: 1, payload: text('first') });
+      peer.send({ type: 'message', channel, from: 'one', seq: 2, payload: text('last') });
+      peer.send({ type: 'message', channel, from: 'two', seq: 3, payload: text('another') });
+    }
+  });
+  const master = await fakeClient(t, hub).create('abc123', 'alice');
+  const seen = [];
+  for await (const event of master.events()) {
+    if (event.type === 'message') {
+      seen.push(event.text());
+    } else if (event.role === 'slave') {
+      seen.push(`${event.username} ${event.state}`);
+    }
+    if (event.type === 'message' && event.seq === 3) {
+      break;
+    }
+  }
+  assert.deepEqual(seen, ['one online', 'first', 'last', 'one gone', 'another']);
+});
+
+test('a leave whose answer is lost has worked', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join') {
+      peer.send(joinedFor(frame));
+    } else if (frame.type === 'leave') {
+      peer.terminate();
+    } else if (frame.type === 'resume') {
+      peer.send({ type: 'error', ref: frame.ref, channel: frame.channel, code: 'resume_failed' });
+    }
+  });
+  const slave = await fakeClient(t, hub).join('abc123', 'user_one');
+  await within(slave.leave(), 'the leave');
+  assert.equal(slave.error.code, 'left');
+});
+
+test('a page that was asleep does not take its own sleep for the silence of the hub', async (t) => {
+  const pings = [];
+  let pinged;
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join') {
+      peer.send(joinedFor(frame));
+    } else if (frame.type === 'ping') {
+      pings.push(peer);
+      pinged?.();
+      if (pings.length > 1) {
+        peer.send({ type: 'pong' });
+      }
+    }
+  }, { silent: true });
+  const slave = await fakeClient(t, hub, { silence: 20, patience: 300, wakePatience: 10_000 }).join('abc123', 'user_one');
+  slave.addEventListener('state', ({ state }) => assert.notEqual(state, 'reconnecting'));
+  await within(new Promise((resolve) => {
+    pinged = resolve;
+  }), 'a ping');
+  // Asleep: the clock goes on, and no timer fires.
+  const now = performance.now();
+  const clock = t.mock.method(performance, 'now', () => now + 60_000);
+  await within(new Promise((resolve) => {
+    pinged = resolve;
+  }), 'another ping, in place of the end');
+  clock.mock.restore();
+  assert.equal(slave.state, 'online');
+  assert.equal(hub.connections, 1);
+});

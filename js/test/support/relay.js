@@ -1,0 +1,91 @@
+import { createServer, connect } from 'node:net';
+import { once } from 'node:events';
+
+/** Relay is a network between a client and its hub that can be cut, barred and stalled. */
+export class Relay {
+  #server;
+  #pairs = new Set();
+  #barred = false;
+  #stalled = false;
+  #waiting = [];
+
+  static async to(url) {
+    const relay = new Relay();
+    const hub = new URL(url);
+    relay.#server = createServer((near) => relay.#accept(near, hub));
+    relay.#server.listen(0, '127.0.0.1');
+    await once(relay.#server, 'listening');
+    relay.port = relay.#server.address().port;
+    relay.url = `ws://127.0.0.1:${relay.port}${hub.pathname}`;
+    return relay;
+  }
+
+  #accept(near, hub) {
+    near.on('error', () => {});
+    this.#waiting.splice(0).forEach((resolve) => resolve());
+    if (this.#barred) {
+      near.resetAndDestroy();
+      return;
+    }
+    const far = connect(Number(hub.port), hub.hostname);
+    far.on('error', () => {});
+    const pair = { near, far };
+    this.#pairs.add(pair);
+    for (const [from, to] of [[near, far], [far, near]]) {
+      from.on('data', (data) => to.write(data));
+      from.on('close', () => {
+        if (to.destroyed) {
+          this.#pairs.delete(pair);
+        } else if (!this.#stalled) {
+          // Where nothing comes through, the other side does not learn of it.
+          to.destroySoon();
+        }
+      });
+      if (this.#stalled) {
+        from.pause();
+      }
+    }
+  }
+
+  /** attempt resolves when the next connection is attempted. */
+  attempt() {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  /** cut resets the connections that there are. */
+  cut() {
+    for (const { near, far } of this.#pairs) {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+    }
+  }
+
+  /** bar cuts, and refuses whatever comes, until it is told otherwise. */
+  bar(barred = true) {
+    this.#barred = barred;
+    if (barred) {
+      this.cut();
+    }
+  }
+
+  /** stall lets nothing through, and says nothing, until it is told otherwise. */
+  stall(stalled = true) {
+    this.#stalled = stalled;
+    for (const { near, far } of this.#pairs) {
+      for (const socket of [near, far]) {
+        if (stalled) {
+          socket.pause();
+        } else {
+          socket.resume();
+        }
+      }
+    }
+  }
+
+  close() {
+    this.cut();
+    this.#server.close();
+  }
+}

@@ -1,0 +1,148 @@
+// Uses everything that lectern.d.ts declares. The compiler checks it, and
+// typed.test.js runs it against a real hub, so that what is declared is there.
+
+import {
+  Client, ClosedError, ClosedEvent, Code, ConnectionError, GapError, GapEvent, LecternError, Master, Message,
+  PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
+} from '../lectern.js';
+import type {
+  Answer, ClientOptions, Gap, Payload, Presence, Restored, State, Status, Ticket,
+} from '../lectern.js';
+import type WS from 'ws';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+function typed<_ extends true>(): void {}
+
+// The constructors that there are can be given as they are.
+typed<typeof globalThis.WebSocket extends NonNullable<ClientOptions['WebSocket']> ? true : false>();
+typed<typeof WS extends NonNullable<ClientOptions['WebSocket']> ? true : false>();
+
+function check(holds: boolean, what: string): asserts holds {
+  if (!holds) {
+    throw new Error(`does not hold: ${what}`);
+  }
+}
+
+async function first(handle: Master | Slave): Promise<Message> {
+  for await (const message of handle) {
+    return message;
+  }
+  throw handle.error;
+}
+
+export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['WebSocket']>): Promise<void> {
+  const items = new Map<string, string>();
+  const options: ClientOptions = {
+    WebSocket, minBackoff: 1, maxBackoff: 10, dialTimeout: 5000, closeTimeout: 1000, silence: 10_000, patience: 5000,
+    wakePatience: 1000, maxMessage: 65_536, inbox: { messages: 100, bytes: 1 << 20 }, storageKey: 'key',
+    storage: {
+      getItem: (key: string) => items.get(key) ?? null,
+      setItem: (key: string, value: string) => void items.set(key, value),
+      removeItem: (key: string) => void items.delete(key),
+    },
+  };
+  const { signal } = new AbortController();
+  const client = new Client(new URL(url), options);
+  const status: Status = await client.status('abc123', { signal });
+  check(!status.exists && status.master === null, 'no channel');
+
+  const master: Master = await client.create('abc123', 'alice', { token: 't', masterTimeout: 10_000, signal });
+  const other = new Client(url, { WebSocket });
+  const slave: Slave = await other.join('abc123', 'user_one', { master: 'alice', token: 't', signal });
+  const state: State = slave.state;
+  check(slave instanceof Slave && master instanceof Master, 'classes');
+  check(state === 'online' && slave.error === null, 'a state');
+  check([slave.channel, slave.username, slave.timeout].join() === 'abc123,user_one,10000', 'who it is');
+  const presence: Presence = slave.master;
+  check(presence.type === 'presence' && presence.role === 'master' && presence.reason === '', 'a presence');
+  check(presence.since instanceof Date && presence.deadline === null, 'its times');
+
+  slave.addEventListener('presence', (event) => {
+    typed<Equal<typeof event, PresenceEvent & Event>>();
+    check(event instanceof PresenceEvent && event.presence.username === 'alice', 'a presence event');
+  });
+  slave.addEventListener('gap', (event) => check(event instanceof GapEvent && event.missed >= 0, 'a gap event'));
+  const states: State[] = [];
+  const onState = (event: StateEvent) => void states.push(event.state);
+  slave.addEventListener('state', onState, { once: true });
+  const closed = new Promise<ClosedEvent>((resolve) => {
+    slave.addEventListener('closed', resolve);
+  });
+  master.addEventListener('member', {
+    handleEvent: ({ presence: { role } }) => check(role === 'slave', 'a member event'),
+  });
+  // @ts-expect-error a slave has no members
+  slave.addEventListener('member', (event: PresenceEvent) => event);
+
+  const payloads: Payload[] = ['text', { a: 1 }, [1], 7, true, null, new Uint8Array(1), new ArrayBuffer(1), json('x')];
+  for (const payload of payloads) {
+    check(await master.broadcast(payload, { signal }) > 0, 'a number');
+    await first(slave);
+  }
+  check(master.members[0]?.username === 'user_one', 'a member');
+  // @ts-expect-error nothing is no payload
+  const nothing: Payload = undefined;
+  check(nothing === undefined, 'no payload');
+  await master.send('user_one', 'you', { signal });
+  const message = await first(slave);
+  check(message instanceof Message && message.type === 'message', 'a message');
+  check(message.private && message.from === 'alice' && message.seq === 10 && message.size === 3, 'what it is');
+  check(message.kind === 'text' && message.request === 0 && message.replyTo === 0, 'what it is not');
+  check(message.text() === 'you' && message.bytes().length === 3, 'its payload');
+
+  const asked = master.request('user_one', 'well?', { signal });
+  await slave.reply(await first(slave), { yes: true }, { signal });
+  check((await asked).json().yes, 'an answer');
+  const asking = slave.request('well?', { signal });
+  await master.reply(await first(master), 'no', { signal });
+  check((await asking).text() === 'no', 'another answer');
+  const gathering = master.gather('all?', { signal });
+  const part = gathering.next();
+  await (await first(slave)).reply('me', { signal });
+  const answer: Answer = (await part).value!;
+  check(answer.error === null && answer.message.text() === 'me' && answer.from === 'user_one', 'a part');
+  await gathering.return();
+
+  await slave.send('up', { signal });
+  for await (const event of master.events({ signal })) {
+    typed<Equal<typeof event, Message | Presence | Gap>>();
+    if (event.type === 'message') {
+      break;
+    }
+  }
+  await slave.send('up again');
+  for await (const event of master.messages({ signal })) {
+    typed<Equal<typeof event, Message>>();
+    break;
+  }
+  await master.away({ signal });
+  await master.back({ signal });
+
+  const ticket: Ticket = master.ticket;
+  check(ticket.role === 'master' && ticket.secret !== '' && ticket.last > 0, 'a ticket');
+  const restoring = new Client(url, options);
+  const restored: Restored = await restoring.restore({ replay: true, signal });
+  check(restored.masters.length === 1 && restored.slaves.length + restored.lost.length === 0, 'what is restored');
+  check((await master.closed).code === Code.REPLACED, 'an end');
+  const again = await restoring.resumeSlave(slave.ticket, { signal }).catch((error: unknown) => error);
+  check(again instanceof RefusedError && again.code === 'forbidden' && again.reason !== '', 'a refusal');
+  const third = new Client(url, { WebSocket });
+  const last = await third.resumeMaster(restored.masters[0]!.ticket, { signal });
+  const room = await third.create('abc124', 'bob');
+  const moved: Slave = await slave.switch('abc124', { master: 'bob', signal });
+  slave.removeEventListener('state', onState);
+  const end = await closed;
+  check(end instanceof ClosedEvent && end.error === slave.error && end.code === 'left' && end.reason !== '', 'the end');
+  await room.kick('user_one', { reason: 'enough', signal });
+  check((await moved.closed) instanceof ClosedError, 'a kick');
+  await last.ban('user_two', { reason: 'never', signal });
+  await (await other.join('abc123', 'user_three')).leave();
+  await last.close();
+  check(states.join() === 'closed', 'states');
+
+  const errors: LecternError[] = [
+    new GapError(1), new UnknownOutcomeError(new Error('x')), new ConnectionError('x'), new LecternError('x', 'y'),
+  ];
+  check(errors.map(({ code }) => code).join() === 'gap,unknown_outcome,connection,x', 'codes');
+  await Promise.all([client.close(), other.close(), restoring.close(), third.close()]);
+}
