@@ -381,8 +381,8 @@ func TestResumeWithALongRoster(t *testing.T) {
 			require.NoError(t, conn.Write([]byte(join)))
 			_, err = conn.Read()
 			require.NoError(t, err)
+			synctest.Wait() // the master takes the word of each
 		}
-		synctest.Wait()
 		require.Len(t, master.Members(), count)
 		alice.plug().Cut()
 		time.Sleep(time.Second)
