@@ -170,6 +170,7 @@ func TestServeBacksOff(t *testing.T) {
 				end := serving(t, listener, &echo{}, Options{})
 				before := dialMemory(t, listener.Listener)
 				requireEcho(t, before)
+				synctest.Wait() // the next call is in progress
 				listener.fail(failure, 10)
 				conn := dialMemory(t, listener.Listener) // is accepted by the call in progress
 				requireEcho(t, conn)
