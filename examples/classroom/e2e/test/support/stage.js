@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+
+import { Relay } from '../../../../../js/test/support/relay.js';
+import { Program } from './program.js';
+
+/** How long anything that is awaited may take, in milliseconds. */
+export const LIMIT = 20_000;
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export const PHONE = { width: 390, height: 844 };
+export const LAPTOP = { width: 1280, height: 800 };
+
+const flags = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync',
+];
+
+/** Person is one who has the page open, in a browser context of their own. */
+export class Person {
+  // What the page has complained of: violations of its policy, errors, failed loads.
+  complaints = [];
+
+  constructor(name, context, page, url) {
+    Object.assign(this, { name, context, page, url });
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') {
+        this.complaints.push(`console: ${message.text()}`);
+      }
+    });
+    page.on('pageerror', (error) => this.complaints.push(`error: ${error.stack}`));
+    page.on('dialog', (dialog) => {
+      this.complaints.push(`dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
+  }
+
+  button(name) {
+    return this.page.getByRole('button', { name });
+  }
+
+  /** sees waits until a text is there to be seen. */
+  async sees(text) {
+    await this.page.getByText(text).filter({ visible: true }).first().waitFor();
+  }
+
+  /** gone waits until a text is not to be seen any more. */
+  async gone(text) {
+    await this.page.getByText(text).filter({ visible: true }).first().waitFor({ state: 'hidden' });
+  }
+
+  get log() {
+    return this.page.getByRole('log');
+  }
+
+  /** reads waits until the conversation has so many entries with this text, and no more. */
+  async reads(text, count = 1) {
+    const entries = this.log.getByText(text, { exact: true });
+    await entries.nth(count - 1).waitFor();
+    assert.equal(await entries.count(), count, `${this.name} reads "${text}" ${count} times`);
+  }
+
+  /** heading waits for the page's headline. */
+  async heading(name) {
+    await this.page.getByRole('heading', { level: 1, name }).waitFor();
+  }
+
+  /** part shows a part of the class, where one is shown at a time. */
+  async part(name) {
+    const button = this.page.getByRole('navigation').getByRole('button', { name });
+    if (await button.isVisible()) {
+      await button.click();
+    }
+  }
+
+  // As a teacher.
+
+  async opens(channel) {
+    await this.page.goto(this.url);
+    const form = this.page.getByRole('form', { name: 'Open a class' });
+    await form.getByLabel('Name of the class').fill(channel);
+    await form.getByLabel('Your name').fill(this.name);
+    await form.getByRole('button', { name: 'Open' }).click();
+    await this.heading(channel);
+    return this.page.getByLabel('Link for students').inputValue();
+  }
+
+  async writes(text, to) {
+    await this.part('Talk');
+    if (to) {
+      await this.page.getByLabel('To', { exact: true }).selectOption(to);
+    }
+    const field = this.page.getByRole('textbox', { name: /^(Message|Write to)/ });
+    await field.fill(text);
+    await field.press('Enter');
+  }
+
+  async asks(text, choices) {
+    await this.part('Question');
+    await this.page.getByLabel('Question for everybody').fill(text);
+    for (const [index, choice] of choices.entries()) {
+      const field = this.page.getByLabel(`Choice ${index + 1}`, { exact: true });
+      if (!await field.isVisible()) {
+        await this.button('Add a choice').click();
+      }
+      await field.fill(choice);
+    }
+    await this.button('Ask').click();
+  }
+
+  /** counts waits until a choice has so many answers. */
+  async counts(question, choice, count) {
+    const words = count === 1 ? '1 answer' : `${count} answers`;
+    await this.page.getByRole('figure', { name: question }).getByRole('listitem')
+      .filter({ hasText: choice }).getByText(words, { exact: true }).waitFor();
+  }
+
+  /** knows waits until the roster says so of a student. */
+  async knows(name, state) {
+    await this.page.getByRole('region', { name: 'Students' }).getByRole('listitem')
+      .filter({ hasText: name }).getByText(state, { exact: true }).waitFor();
+  }
+
+  async removes(name, { reason = '', ban = false } = {}) {
+    await this.button(`Remove ${name}`).click();
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByLabel('Reason').fill(reason);
+    if (ban) {
+      await dialog.getByLabel('Do not let').check();
+    }
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+  }
+
+  // As a student.
+
+  async joins(link) {
+    await this.page.goto(link);
+    await this.page.getByLabel('Your name').fill(this.name);
+    await this.button('Join the class').click();
+    await this.page.getByRole('log').waitFor({ state: 'attached' });
+  }
+
+  async answers(choice) {
+    await this.part('Question');
+    await this.page.getByLabel(choice, { exact: true }).check();
+    await this.button('Send answer').click();
+    await this.sees('Your teacher has your answer.');
+  }
+
+  /** accessible runs axe over what there is now, in the present colours. */
+  async accessible(where) {
+    await this.page.evaluate(axe);
+    const { violations } = await this.page.evaluate(() => globalThis.axe.run(document));
+    const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    assert.deepEqual(grave.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`), [], `axe, ${where}`);
+  }
+}
+
+/** Stage is a program and the people at it, all of which end with the test. */
+export class Stage {
+  #people = [];
+  #relays = [];
+
+  static async open(t, options) {
+    const stage = new Stage();
+    t.after(() => stage.#close());
+    stage.program = await Program.start(options);
+    stage.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags });
+    return stage;
+  }
+
+  async person(name, { viewport = LAPTOP, url = this.program.url } = {}) {
+    const context = await this.browser.newContext({ viewport, reducedMotion: 'reduce', locale: 'en-GB' });
+    context.setDefaultTimeout(LIMIT);
+    const person = new Person(name, context, await context.newPage(), url);
+    this.#people.push(person);
+    return person;
+  }
+
+  /** relay is a network to the program that can be cut. Its address is in place of the program's. */
+  async relay() {
+    const relay = await Relay.to(this.program.url);
+    this.#relays.push(relay);
+    return { relay, url: relay.url.replace(/^ws/, 'http') };
+  }
+
+  /** quiet asserts that no page has complained, but for what is expected. */
+  quiet(expected = /^$/) {
+    for (const { name, complaints } of this.#people) {
+      assert.deepEqual(complaints.filter((each) => !expected.test(each)), [], `complaints of ${name}'s page`);
+    }
+  }
+
+  async #close() {
+    await this.browser?.close();
+    this.#relays.forEach((relay) => relay.close());
+    await this.program?.stop('SIGKILL');
+  }
+}

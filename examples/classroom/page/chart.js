@@ -1,0 +1,63 @@
+import { h, newId, setText } from './elements.js';
+
+const answers = (count) => (count === 1 ? '1 answer' : `${count} answers`);
+
+/** tally counts a question's answers by choice. Those without one have left before. */
+export function tally({ choices, answers: given }) {
+  const counts = choices.map(() => 0);
+  for (const [, choice] of given) {
+    if (choice !== null) {
+      counts[choice]++;
+    }
+  }
+  return counts;
+}
+
+/** progress says in words how far a question is. */
+function progress({ asked, answers: given, open }) {
+  const answered = given.filter(([, choice]) => choice !== null).length;
+  const gone = given.length - answered;
+  const parts = [`${answered} of ${asked.length} answered`];
+  if (gone > 0) {
+    parts.push(`${gone} left before`);
+  }
+  if (!open) {
+    parts.push(answered === asked.length ? 'everybody has' : 'closed');
+  }
+  return parts.join(' · ');
+}
+
+/** chart shows a question and its answers as bars, which grow as answers come. */
+export function chart(question) {
+  const heading = newId();
+  const bars = question.choices.map((choice) => {
+    const bar = h('span', { class: 'bar' });
+    const count = h('span', { class: 'bar-count' });
+    const element = h('li', { class: 'choice' },
+      h('span', { class: 'choice-words' }, choice), count,
+      h('span', { class: 'bar-track', 'aria-hidden': 'true' }, bar));
+    return { element, bar, count };
+  });
+  const told = h('p', { class: 'progress', role: 'status' });
+  const element = h('figure', { class: 'chart', 'aria-labelledby': heading },
+    h('figcaption', { id: heading }, question.text),
+    h('ul', { class: 'choices' }, ...bars.map((bar) => bar.element)), told);
+
+  return {
+    element,
+
+    tell(current) {
+      const counts = tally(current);
+      const total = Math.max(1, current.asked.length);
+      const most = Math.max(...counts);
+      counts.forEach((count, index) => {
+        const { element: row, bar, count: words } = bars[index];
+        bar.style.transform = `scaleX(${count / total})`;
+        setText(words, answers(count));
+        row.classList.toggle('leads', count > 0 && count === most);
+      });
+      setText(told, progress(current));
+      element.dataset.open = current.open;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+const KEY = 'classroom';
+
+/** Where the client keeps the tickets of the same class. */
+export const TICKETS = 'classroom tickets';
+
+// What is kept: the newest entries, and questions.
+const MAX_ENTRIES = 300;
+const MAX_CHARACTERS = 200_000;
+const MAX_QUESTIONS = 20;
+
+/** randomId is an id that nobody else takes. */
+export function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(9));
+  return Array.from(bytes, (byte) => byte.toString(36).padStart(2, '0')).join('');
+}
+
+/**
+ * Notebook is what a page keeps of its class over a reload, in the tab's session
+ * storage: who it is, what was said and asked, and how the class ended.
+ *
+ * An entry has a key of its own. What a page writes itself has its status: sending,
+ * sent, or what has become of it instead.
+ */
+export class Notebook {
+  /** @param {{role: string, channel: string, username: string, teacher: string}} who */
+  constructor(who) {
+    this.who = who;
+    this.entries = [];
+    this.questions = [];
+    // Those whom a teacher knows: [name, {state, reason}].
+    this.members = [];
+    // Earlier entries are no longer kept.
+    this.cut = false;
+    // How the class ended: {code, reason, lost}.
+    this.over = null;
+  }
+
+  /** kept is the notebook that this tab has, or null. */
+  static kept() {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(KEY));
+      return kept && Object.assign(new Notebook(kept.who), kept);
+    } catch {
+      return null; // another page's, or the storage is forbidden
+    }
+  }
+
+  /** forget leaves the tab as if it had never been in a class. */
+  static forget() {
+    sessionStorage.removeItem(KEY);
+    sessionStorage.removeItem(TICKETS);
+  }
+
+  has(key) {
+    return this.entries.some((entry) => entry.key === key);
+  }
+
+  add(entry) {
+    this.entries.push(entry);
+    let size = this.entries.reduce((sum, { text }) => sum + text.length, 0);
+    while (this.entries.length > MAX_ENTRIES || (size > MAX_CHARACTERS && this.entries.length > 1)) {
+      size -= this.entries.shift().text.length;
+      this.cut = true;
+    }
+    this.save();
+  }
+
+  question(id) {
+    return this.questions.find((question) => question.id === id);
+  }
+
+  addQuestion(question) {
+    this.questions.push(question);
+    this.questions.splice(0, this.questions.length - MAX_QUESTIONS);
+    this.save();
+  }
+
+  /** save writes it down. It is called in the same turn as the change. */
+  save() {
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify(this));
+    } catch {
+      // A storage that is full or forbidden costs the reload, not the class.
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { RefusedError } from '/lectern.js';
+import { randomId } from './notebook.js';
+import * as talk from './talk.js';
+import { refusal } from './words.js';
+
+/**
+ * Outgoing is what one writes: each text is in the notebook before it is sent, and
+ * is sent again where the page was loaded anew before the hub has answered. The
+ * other side knows by its id that it is the same.
+ */
+export class Outgoing {
+  #notebook;
+  #log;
+  #deliver;
+
+  /** @param {(to: string, payload: object) => Promise<number>} deliver */
+  constructor(notebook, log, deliver) {
+    this.#notebook = notebook;
+    this.#log = log;
+    this.#deliver = deliver;
+  }
+
+  write(text, to, tag) {
+    const key = randomId();
+    const entry = { kind: 'said', key, mine: true, who: 'You', to, tag, text, at: Date.now(), status: 'sending' };
+    this.#notebook.add(entry);
+    this.#log.add(entry);
+    this.#send(entry);
+  }
+
+  /** again sends what no answer has come to. */
+  again() {
+    this.#notebook.entries.filter((entry) => entry.status === 'sending').forEach((entry) => this.#send(entry));
+  }
+
+  async #send(entry) {
+    try {
+      await this.#deliver(entry.to, talk.text(entry.key, entry.text));
+      entry.status = 'sent';
+    } catch (error) {
+      entry.status = 'failed';
+      entry.problem = error instanceof RefusedError || error.code === 'unknown_outcome'
+        ? refusal(error) : 'Not sent: the class was over.';
+    }
+    this.#notebook.save();
+    this.#log.update(entry);
+  }
+}

@@ -1,0 +1,105 @@
+import { h, newId, setText, show } from './elements.js';
+import { refusal } from './words.js';
+
+function field(label, attributes) {
+  const input = h('input', { id: newId(), type: 'text', autocomplete: 'off', required: true, maxlength: '60', ...attributes });
+  return { input, element: h('p', { class: 'field' }, h('label', { for: input.id }, label), input) };
+}
+
+/** formCard is a form that tries something with what is written, and says why it has not worked. */
+function formCard({ title, words, fields, button, attempt, main, status = null }) {
+  const heading = newId();
+  const problem = h('p', { class: 'problem', role: 'alert' });
+  const submit = h('button', { class: main ? 'primary' : 'secondary' }, button);
+  return h('form', {
+    class: main ? 'card main' : 'card',
+    'aria-labelledby': heading,
+    submit: async (event) => {
+      event.preventDefault();
+      submit.disabled = true;
+      setText(problem, '');
+      try {
+        await attempt(...fields.map(({ input }) => input.value.trim()));
+      } catch (error) {
+        setText(problem, refusal(error));
+        submit.disabled = false;
+        fields.at(-1).input.focus();
+      }
+    },
+  },
+  h('h2', { id: heading }, title), h('p', { class: 'card-words' }, words), status,
+  ...fields.map(({ element }) => element), submit, problem);
+}
+
+function frame(heading, words, ...content) {
+  return h('div', { class: 'start' },
+    h('header', { class: 'board' },
+      h('div', { class: 'board-inner start-head' }, h('h1', { tabindex: '-1' }, heading), h('p', {}, words)),
+      h('div', { class: 'ledge', 'aria-hidden': 'true' })),
+    h('main', { class: 'cards' }, ...content));
+}
+
+/**
+ * start is the page without a class: one opens a class or joins one.
+ *
+ * @param {{open: (channel: string, username: string) => Promise<void>,
+ *   join: (channel: string, username: string) => Promise<void>}} actions
+ */
+export function start({ open, join }) {
+  const opening = formCard({
+    title: 'Open a class',
+    words: 'You are its teacher, and get a link for your students.',
+    fields: [field('Name of the class', { 'data-focus': true }), field('Your name', { autocomplete: 'name' })],
+    button: 'Open',
+    attempt: open,
+    main: true,
+  });
+  const joining = formCard({
+    title: 'Join a class',
+    words: 'You know its name, and its teacher has opened it.',
+    fields: [field('Name of the class'), field('Your name', { autocomplete: 'name' })],
+    button: 'Join',
+    attempt: join,
+  });
+  show(frame('Classroom', 'One teacher, many students, and nothing from desk to desk.', opening, joining), 'Classroom');
+}
+
+function how(status, teacher) {
+  if (!status.exists) {
+    return ['away', teacher ? `${teacher} has not opened this class yet, or it is over.` : 'This class is not open.'];
+  }
+  const { username, state } = status.master;
+  return state === 'online' ? ['online', `${username} is here.`] : ['away', `${username} is away at the moment.`];
+}
+
+/**
+ * joinByLink is the page behind a link: all that is missing is one's name.
+ *
+ * @param {{channel: string, teacher: string, username?: string}} link
+ * @param {{status: () => Promise<object>, join: (username: string) => Promise<void>, elsewhere: () => void}} actions
+ */
+export function joinByLink({ channel, teacher, username = '' }, { status, join, elsewhere }) {
+  const state = h('p', { class: 'class-state', role: 'status' }, h('span', { class: 'lamp', 'aria-hidden': 'true' }), 'Looking for the class…');
+  const card = formCard({
+    title: 'Join',
+    words: teacher ? `What you write goes to ${teacher} alone.` : 'What you write goes to the teacher alone.',
+    status: state,
+    fields: [field('Your name', { autocomplete: 'name', 'data-focus': true, value: username })],
+    button: 'Join the class',
+    attempt: join,
+    main: true,
+  });
+  const other = h('button', { type: 'button', class: 'quiet', click: elsewhere }, 'Open or join another class');
+  show(frame(channel, teacher ? `with ${teacher}` : 'You are invited.', h('div', { class: 'one-card' }, card, other)), `${channel} · Classroom`);
+  status().then((known) => how(known, teacher), (error) => ['away', refusal(error)]).then(([mood, words]) => {
+    state.dataset.state = mood;
+    state.lastChild.textContent = words;
+  });
+}
+
+/** comingBack is the page while it finds its way back into a class. */
+export function comingBack({ channel }, { giveUp }) {
+  show(frame(channel, 'Coming back to the class…', h('div', { class: 'one-card patient' },
+    h('p', { class: 'card-words' }, 'The server does not answer yet. What you wrote is kept.'),
+    h('button', { type: 'button', class: 'secondary', click: giveUp }, 'Give up'))), `${channel} · Classroom`);
+}

@@ -1,0 +1,53 @@
+import { h, setText } from './elements.js';
+
+/**
+ * tabs are the parts of a class: beside each other where there is room, and one
+ * at a time on a phone, chosen above.
+ *
+ * @param {{id: string, name: string, content: Element}[]} parts the first is chosen at first
+ * @param {{shown: (id: string) => void}} told
+ */
+export function tabs(parts, { shown }) {
+  const buttons = new Map();
+  const nav = h('nav', { class: 'tabs', 'aria-label': 'Parts of the class' }, ...parts.map(({ id, name }) => {
+    const badge = h('span', { class: 'badge' });
+    const button = h('button', { type: 'button', click: () => choose(id) }, name, badge);
+    buttons.set(id, { button, badge });
+    return button;
+  }));
+  let chosen = parts[0].id;
+
+  function choose(id) {
+    chosen = id;
+    for (const part of parts) {
+      part.content.classList.toggle('chosen', part.id === id);
+      const { button } = buttons.get(part.id);
+      if (part.id === id) {
+        button.setAttribute('aria-current', 'true');
+        button.classList.remove('news');
+      } else {
+        button.removeAttribute('aria-current');
+      }
+    }
+    shown(id);
+  }
+  choose(chosen);
+
+  return {
+    nav,
+    contents: parts.map(({ content }) => content),
+    choose,
+
+    /** count shows a number beside a part's name. */
+    count(id, number) {
+      setText(buttons.get(id).badge, number > 0 ? String(number) : '');
+    },
+
+    /** news marks a part that is not chosen. */
+    news(id) {
+      if (id !== chosen) {
+        buttons.get(id).button.classList.add('news');
+      }
+    },
+  };
+}

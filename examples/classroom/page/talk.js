@@ -1,0 +1,47 @@
+// What teachers and students say to each other, as JSON. What arrives may come
+// from any program, so that everything is looked at before it is used.
+
+const MAX_TEXT = 4000;
+const MAX_ID = 40;
+
+/** How many choices a question has, and how long they and the question may be. */
+export const CHOICES = { least: 2, most: 6, length: 120, question: 300 };
+
+export const text = (id, words) => ({ kind: 'text', id, text: words });
+export const question = ({ id, text: words, choices }) => ({ kind: 'question', id, text: words, choices });
+export const questionOver = (id) => ({ kind: 'question over', id });
+export const answer = (id, choice) => ({ kind: 'answer', id, choice });
+
+const isText = (value, most) => typeof value === 'string' && value.length > 0 && value.length <= most;
+
+const readers = {
+  text: ({ id, text: words }) => isText(words, MAX_TEXT) && { kind: 'text', id, text: words },
+
+  question: ({ id, text: words, choices }) => isText(words, CHOICES.question) && Array.isArray(choices)
+    && choices.length >= CHOICES.least && choices.length <= CHOICES.most
+    && choices.every((choice) => isText(choice, CHOICES.length)) && { kind: 'question', id, text: words, choices },
+
+  'question over': ({ id }) => ({ kind: 'question over', id }),
+
+  answer: ({ id, choice }) => Number.isInteger(choice) && choice >= 0 && choice < CHOICES.most
+    && { kind: 'answer', id, choice },
+};
+
+/**
+ * read is what a message says, or null where it is nothing that this page knows.
+ * Plain text, as somebody may type it into any WebSocket client, is said too.
+ */
+export function read(message) {
+  if (message.kind === 'text') {
+    return { kind: 'text', id: `#${message.seq}`, text: message.text().slice(0, MAX_TEXT) };
+  }
+  if (message.kind !== 'json') {
+    return null;
+  }
+  const value = message.json();
+  if (value === null || typeof value !== 'object' || !isText(value.id, MAX_ID)
+    || !Object.hasOwn(readers, value.kind)) {
+    return null;
+  }
+  return readers[value.kind](value) || null;
+}

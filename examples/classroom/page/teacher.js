@@ -1,0 +1,165 @@
+import { board } from './board.js';
+import { composer } from './composer.js';
+import { ask } from './dialogs.js';
+import { h, show } from './elements.js';
+import { invite } from './invite.js';
+import { log } from './log.js';
+import { Outgoing } from './outgoing.js';
+import { Questions } from './questions.js';
+import { poll } from './poll.js';
+import { roster } from './roster.js';
+import { tabs } from './tabs.js';
+import * as talk from './talk.js';
+import { goneBecause, refusal } from './words.js';
+
+/** teach runs a class from its teacher's side, until it is over; it returns how it ended. */
+export async function teach(master, notebook) {
+  const members = new Map(notebook.members);
+  let sinceAway = null; // when the teacher will be given up, having stepped away
+  let lost = null; // the same, where the connection is lost
+
+  const steps = h('button', { type: 'button', class: 'on-board', click: step }, 'Step away');
+  const head = board({
+    title: master.channel,
+    subtitle: `with ${master.username}`,
+    actions: [steps, h('button', { type: 'button', class: 'on-board', click: finish }, 'End class')],
+  });
+  const said = log({ title: 'Conversation', empty: 'What you write, and what your students write to you, appears here.' });
+  const outgoing = new Outgoing(notebook, said, (to, payload) => (
+    to === '' ? master.broadcast(payload) : master.send(to, payload)));
+  const writes = composer({
+    label: 'Message',
+    many: true,
+    send: (text, to) => outgoing.write(text, to, to === '' ? undefined : `to ${to} only`),
+  });
+  const asks = poll({ ask: (text, choices) => questions.ask(text, choices), close: (id) => questions.close(id) });
+  const questions = new Questions(master, notebook, asks);
+  const people = roster({
+    write: (name) => {
+      sections.choose('talk');
+      writes.writeTo(name);
+    },
+    remove,
+  });
+  const sections = tabs([
+    { id: 'people', name: 'Students', content: h('div', { class: 'side' }, invite(notebook.who), people.element) },
+    { id: 'talk', name: 'Talk', content: h('div', { class: 'middle' }, said.element, writes.element) },
+    { id: 'question', name: 'Question', content: h('div', { class: 'side' }, asks.element) },
+  ], { shown: (id) => id === 'talk' && said.toEnd() });
+
+  show(h('div', { class: 'class teaching' }, head.element, sections.nav, h('main', { class: 'columns' }, sections.contents)),
+    `${master.channel} · Classroom`);
+  said.fill(notebook);
+  tellMembers(true);
+  tellState();
+  outgoing.again();
+  questions.again();
+
+  for await (const event of master.events()) {
+    if (event.type === 'message') {
+      received(event);
+    } else if (event.type === 'gap') {
+      note('Some messages could not be brought back.');
+    } else if (event.role === 'slave') {
+      members.set(event.username, { state: event.state, because: event.state === 'gone' ? goneBecause(event.reason) : '' });
+      tellMembers();
+    } else {
+      lost = event.state === 'unknown' ? event.deadline : null;
+      if (event.state === 'online') {
+        sinceAway = null; // who returns is back, whatever was declared before
+      }
+      tellState();
+    }
+  }
+  head.end();
+  return { code: master.error.code, reason: master.error.reason, lost: lost !== null };
+
+  function received(message) {
+    const words = talk.read(message);
+    const key = words && `${message.from} ${words.id}`;
+    if (words?.kind !== 'text' || notebook.has(key)) {
+      return;
+    }
+    const entry = { kind: 'said', key, who: message.from, text: words.text, at: Date.now() };
+    notebook.add(entry);
+    said.add(entry);
+    sections.news('talk');
+  }
+
+  function note(text) {
+    const entry = { kind: 'note', key: `note ${Date.now()} ${Math.random()}`, text };
+    notebook.add(entry);
+    said.add(entry);
+  }
+
+  // What the hub says now, and from the notebook those who have left meanwhile.
+  function tellMembers(anew = false) {
+    if (anew) {
+      const present = new Map(master.members.map(({ username, state }) => [username, { state, because: '' }]));
+      for (const [name, known] of members) {
+        if (known.state !== 'gone' && !present.has(name)) {
+          members.set(name, { state: 'gone', because: 'left' });
+        }
+      }
+      present.forEach((known, name) => members.set(name, known));
+    }
+    notebook.members = [...members];
+    notebook.save();
+    people.tell(notebook.members);
+    writes.names(notebook.members.filter(([, { state }]) => state !== 'gone').map(([name]) => name));
+    sections.count('people', notebook.members.filter(([, { state }]) => state === 'online').length);
+  }
+
+  function tellState() {
+    steps.textContent = sinceAway === null ? 'Step away' : 'I’m back';
+    steps.disabled = lost !== null;
+    const timeout = master.timeout;
+    if (lost !== null) {
+      head.tell({ state: 'lost', words: 'Connection lost, trying to come back', deadline: Math.min(lost, sinceAway ?? Infinity), timeout });
+    } else if (sinceAway !== null) {
+      head.tell({ state: 'away', words: 'You are away. The class is over in', deadline: sinceAway, timeout });
+    } else {
+      head.tell({ state: 'online', words: 'You are here' });
+    }
+  }
+
+  async function step() {
+    const leaves = sinceAway === null;
+    try {
+      await (leaves ? master.away() : master.back());
+      sinceAway = leaves ? Date.now() + master.timeout : null;
+      tellState();
+    } catch (error) {
+      note(refusal(error));
+    }
+  }
+
+  async function finish() {
+    if (await ask({ title: 'End the class?', words: 'It is over for everybody then.', confirm: 'End class' })) {
+      await master.close();
+    }
+  }
+
+  async function remove(name) {
+    const chosen = await ask({
+      title: `Remove ${name}?`,
+      words: 'They are told at once, with your reason.',
+      fields: [
+        { name: 'reason', label: 'Reason (optional)', type: 'text' },
+        { name: 'ban', label: 'Do not let this name in again', type: 'checkbox' },
+      ],
+      confirm: 'Remove',
+    });
+    if (!chosen) {
+      return;
+    }
+    try {
+      const reason = chosen.reason === '' ? undefined : chosen.reason;
+      await (chosen.ban ? master.ban(name, { reason }) : master.kick(name, { reason }));
+      note(`You have removed ${name}${reason ? `: “${reason}”` : ''}${chosen.ban ? ', for the whole class' : ''}.`);
+    } catch (error) {
+      note(refusal(error));
+    }
+    people.focus();
+  }
+}

@@ -1,0 +1,69 @@
+// What codes mean, in words for teachers and students.
+
+const refusals = {
+  no_such_channel: 'There is no class of that name. Its teacher has to open it first.',
+  channel_exists: 'A class of that name is open already. Please choose another name.',
+  wrong_master: 'The class of that name is another teacher’s. Please ask for a new link.',
+  name_taken: 'Somebody in this class has that name already. Please choose another one.',
+  bad_name: 'That name cannot be used. Letters, digits, punctuation and spaces in between are fine.',
+  banned: 'The teacher does not let that name into the class any more.',
+  channel_full: 'The class is full.',
+  too_many_channels: 'There are too many classes at present. Please try again later.',
+  no_such_slave: 'Not sent: this student is no longer in the class.',
+  busy: 'Not sent: the teacher cannot take more at present. Please try again in a moment.',
+  rate_limited: 'Not sent: that was too fast. Please try again in a moment.',
+  too_large: 'Not sent: it is too long.',
+  connection: 'The server cannot be reached. Is it still running?',
+  shutting_down: 'The server is being stopped.',
+  unknown_outcome: 'The class ended before it was certain whether this had arrived.',
+};
+
+/** refusal says why something did not work. */
+export function refusal(error) {
+  return refusals[error.code] ?? `That did not work (${error.message}).`;
+}
+
+/** seconds is a duration in words. */
+export function seconds(milliseconds) {
+  const count = Math.round(milliseconds / 1000);
+  return count === 1 ? '1 second' : `${count} seconds`;
+}
+
+const studentsEnds = {
+  master_left: ({ teacher }) => `${teacher} has ended the class.`,
+  master_down: ({ teacher, timeout, lost }) => (lost
+    ? `This page could not reach the class for ${timeout}.`
+    : `${teacher} was away for longer than ${timeout}.`),
+  kicked: ({ teacher, reason }) => (reason
+    ? `${teacher} has removed you from the class: “${reason}”` : `${teacher} has removed you from the class.`),
+  left: () => 'You have left the class.',
+  resume_failed: () => 'You were away for too long, and your place was given up.',
+  replaced: () => 'You are in this class in another tab or window now.',
+  channel_closed: () => 'The class was closed by the server.',
+};
+
+const teachersEnds = {
+  left: () => 'You have ended the class.',
+  master_left: () => 'You have ended the class.',
+  master_down: ({ timeout, lost }) => (lost
+    ? `This page could not reach the class for ${timeout}. Your students have been let go.`
+    : `You were away for longer than ${timeout}. Your students have been let go.`),
+  resume_failed: ({ timeout }) => `You were away for longer than ${timeout}. Your students have been let go.`,
+  replaced: () => 'You hold this class in another tab or window now.',
+  channel_closed: () => 'The class was closed by the server.',
+};
+
+/** ending says why the class is over, for the one who was in it. */
+export function ending(who, { code, reason, lost }) {
+  const ends = who.role === 'teacher' ? teachersEnds : studentsEnds;
+  const say = ends[code] ?? (() => `It ended with ${code}${reason ? `: ${reason}` : ''}.`);
+  return say({ teacher: who.teacher, timeout: seconds(who.timeout), reason, lost });
+}
+
+/** goneBecause says in a word or two why a student is no longer there. What the hub tells is a kick's reason else. */
+export function goneBecause(reason) {
+  if (reason === 'timeout') {
+    return 'lost contact';
+  }
+  return reason === '' || reason.startsWith('left') ? 'left' : 'removed';
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+// shutdownTimeout bounds the orderly end. Who takes longer is cut off.
+const shutdownTimeout = 3 * time.Second
+
+// serve serves the page and its hub until ctx is done or the listener fails.
+func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+	policy := s.policy()
+	policy.Logger = logger
+	hub, err := lectern.NewHub(policy)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		_ = hub.Close()
+		return err
+	}
+	web := &http.Server{
+		Handler: handler(websocket.NewHandler(hub, websocket.Options{})),
+		// What WebSocket leaves to the server.
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	for _, address := range addresses(listener.Addr().(*net.TCPAddr), net.InterfaceAddrs) {
+		fmt.Fprintf(stdout, "classroom %s\n", address)
+	}
+
+	var failure error
+	served := false
+	select {
+	case failure = <-failed:
+		served = true
+	case <-ctx.Done():
+	}
+	// The hub first, while its connections still work: it tells everybody.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := hub.Shutdown(bounded); err != nil {
+		logger.Warn("some members were cut off", "error", err)
+	}
+	if err := web.Shutdown(bounded); err != nil {
+		_ = web.Close()
+	}
+	if !served {
+		failure = <-failed
+	}
+	if errors.Is(failure, http.ErrServerClosed) {
+		return nil
+	}
+	return failure
+}
+
+// addresses are those of the page, the one for this computer first. Where it
+// listens on every interface, the others are for the same network.
+func addresses(at *net.TCPAddr, interfaces func() ([]net.Addr, error)) []string {
+	page := func(host string) string {
+		return "http://" + net.JoinHostPort(host, strconv.Itoa(at.Port)) + "/"
+	}
+	if !at.IP.IsUnspecified() {
+		return []string{page(at.IP.String())}
+	}
+	list := []string{page("localhost")}
+	// Without them the page works all the same.
+	others, _ := interfaces()
+	for _, other := range others {
+		if network, ok := other.(*net.IPNet); ok && network.IP.To4() != nil && !network.IP.IsLoopback() {
+			list = append(list, page(network.IP.String()))
+		}
+	}
+	return list
+}
