@@ -556,6 +556,7 @@ var Connection = class {
   #socket;
   #options;
   #handlers;
+  #wasOpen = false;
   #ended = false;
   #dialTimer;
   #watchTimer;
@@ -581,8 +582,7 @@ var Connection = class {
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => this.#opened();
     this.#socket.onmessage = (event) => this.#received(event.data);
-    this.#socket.onerror = () => {
-    };
+    this.#socket.onerror = () => this.#failed();
     this.#socket.onclose = (event) => this.#closed(event);
     this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, "could not connect in time"), options.dialTimeout);
   }
@@ -624,6 +624,9 @@ var Connection = class {
   }
   /** abandon ends the connection at once, whatever the hub does. */
   abandon(number, reason) {
+    if (this.#ended) {
+      return;
+    }
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     const open = this.#socket.readyState === 1;
     if (open) {
@@ -639,9 +642,17 @@ var Connection = class {
   }
   #opened() {
     clearTimeout(this.#dialTimer);
+    this.#wasOpen = true;
     this.#heard();
     this.#watch(this.#options.silence);
     this.#handlers.opened();
+  }
+  // An error is followed by a close, which tells more. But where a connection
+  // could not be made, some versions of Node tell an error alone.
+  #failed() {
+    if (!this.#wasOpen) {
+      setTimeout(() => this.abandon(Close.IDLE, "could not connect"));
+    }
   }
   #heard() {
     this.#heardAt = performance.now();

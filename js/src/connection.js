@@ -15,6 +15,7 @@ export class Connection {
   #socket;
   #options;
   #handlers;
+  #wasOpen = false;
   #ended = false;
   #dialTimer;
   #watchTimer;
@@ -41,8 +42,7 @@ export class Connection {
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.onopen = () => this.#opened();
     this.#socket.onmessage = (event) => this.#received(event.data);
-    // An error is followed by a close, and tells nothing more.
-    this.#socket.onerror = () => {};
+    this.#socket.onerror = () => this.#failed();
     this.#socket.onclose = (event) => this.#closed(event);
     this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, 'could not connect in time'), options.dialTimeout);
   }
@@ -89,6 +89,9 @@ export class Connection {
 
   /** abandon ends the connection at once, whatever the hub does. */
   abandon(number, reason) {
+    if (this.#ended) {
+      return;
+    }
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     const open = this.#socket.readyState === 1;
     if (open) {
@@ -106,9 +109,18 @@ export class Connection {
 
   #opened() {
     clearTimeout(this.#dialTimer);
+    this.#wasOpen = true;
     this.#heard();
     this.#watch(this.#options.silence);
     this.#handlers.opened();
+  }
+
+  // An error is followed by a close, which tells more. But where a connection
+  // could not be made, some versions of Node tell an error alone.
+  #failed() {
+    if (!this.#wasOpen) {
+      setTimeout(() => this.abandon(Close.IDLE, 'could not connect'));
+    }
   }
 
   #heard() {

@@ -14,6 +14,7 @@ test('a cut loses nothing, and brings nothing twice', async (t) => {
   const sent = Array.from({ length: 200 }, (_, index) => String(index));
   const down = texts(slave, sent.length);
   const up = texts(master, sent.length);
+  const numbers = [];
   for (const [index, text] of sent.entries()) {
     if (index % 20 === 5) {
       above.relay.cut();
@@ -21,13 +22,15 @@ test('a cut loses nothing, and brings nothing twice', async (t) => {
     if (index % 20 === 15) {
       below.relay.cut();
     }
-    const both = [master.broadcast(text), slave.send(text)];
+    const both = Promise.all([master.broadcast(text), slave.send(text)]);
+    numbers.push(both);
     if (index % 7 === 0) {
-      await within(Promise.all(both), text);
+      await within(both, text);
     }
   }
   assert.deepEqual(await within(down, 'what the master sent'), sent);
   assert.deepEqual(await within(up, 'what the slave sent'), sent);
+  assert.deepEqual(await within(Promise.all(numbers), 'the answers'), sent.map((_, index) => [index + 1, index + 1]));
 });
 
 test('the states of a membership whose connection is lost', async (t) => {
