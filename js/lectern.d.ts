@@ -270,6 +270,11 @@ export declare class Master extends Handle<MasterEventMap> {
    * The question is sent when the iteration begins. After an abort the parts that
    * are left end with the signal's reason; leaving the loop early withdraws the
    * question.
+   *
+   * Where the connection was lost before the hub could tell that it has accepted
+   * the question, the hub is asked who is still to answer once there is a new one:
+   * whose answer was lost, and who has left by then, is not among the parts. When
+   * it ends before the hub has told, one part with an empty from says so.
    */
   gather(payload: Payload, options?: SignalOption): AsyncGenerator<Answer, void, undefined>;
   /** Answers a message of a slave that asks. */
@@ -325,7 +330,6 @@ export interface Ticket {
   readonly secret: string;
   /** The number of the last message that was taken; 0 asks for all that the hub has kept. */
   readonly last: number;
-  readonly ref?: number | undefined;
 }
 
 export interface CreateOptions extends SignalOption {
@@ -416,9 +420,12 @@ export declare class Client {
   create(channel: string, username: string, options?: CreateOptions): Promise<Master>;
   /** Enters a channel that its master has created before, as a slave. */
   join(channel: string, username: string, options?: JoinOptions): Promise<Slave>;
-  /** Takes over a master's membership. Another connection that holds it is told replaced. */
+  /**
+   * Takes over a master's membership. Another connection that holds it is told
+   * replaced. After an abort the membership lives on, away, and can be resumed.
+   */
   resumeMaster(ticket: Ticket, options?: SignalOption): Promise<Master>;
-  /** Takes over a slave's membership. Another connection that holds it is told replaced. */
+  /** Takes over a slave's membership, as resumeMaster does a master's. */
   resumeSlave(ticket: Ticket, options?: SignalOption): Promise<Slave>;
   /** Resumes the memberships that options.storage has kept. While the hub cannot be reached it goes on trying. */
   restore(options?: RestoreOptions): Promise<Restored>;

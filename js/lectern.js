@@ -70,6 +70,10 @@ var ConnectionError = class extends LecternError {
     super(Code.CONNECTION, reason, cause && { cause });
   }
 };
+var passing = /* @__PURE__ */ new Set([Code.BUSY, Code.SHUTTING_DOWN, Code.RATE_LIMITED]);
+function passes(error) {
+  return error instanceof RefusedError && passing.has(error.code);
+}
 function refusalIn(frame) {
   return frame.type === "error" ? new RefusedError(frame.code, frame.reason) : void 0;
 }
@@ -987,12 +991,25 @@ var Inbox = class {
   }
 };
 
+// src/timer.js
+var LONGEST = 2 ** 31 - 1;
+function later(milliseconds, callback) {
+  let timer;
+  const wait = (rest) => {
+    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
+  };
+  wait(milliseconds);
+  return () => clearTimeout(timer);
+}
+
 // src/answers.js
+var FIRST_PAUSE = 1e3;
 var AnswerQueue = class {
   #limit;
   #waiting = [];
   #bytes = 0;
   #complete = false;
+  #refused = false;
   #changed = () => {
   };
   /** @param {number} limit in bytes */
@@ -1015,8 +1032,30 @@ var AnswerQueue = class {
     this.#complete = true;
     this.#changed();
   }
-  /** each yields the parts until the last one. One reader at a time. */
-  async *each() {
+  /** refuse tells that the hub must be asked again later who is still to answer. */
+  refuse() {
+    this.#refused = true;
+    this.#changed();
+  }
+  /**
+   * each yields the parts until the last one. One reader at a time. It calls again
+   * some time after the hub has refused to tell who is still to answer.
+   */
+  async *each(again) {
+    let pause = FIRST_PAUSE;
+    let cancel = () => {
+    };
+    try {
+      yield* this.#parts(() => {
+        cancel();
+        cancel = later(pause, again);
+        pause *= 2;
+      });
+    } finally {
+      cancel();
+    }
+  }
+  async *#parts(refused) {
     for (; ; ) {
       while (this.#waiting.length > 0) {
         const part = this.#waiting.shift();
@@ -1025,6 +1064,10 @@ var AnswerQueue = class {
       }
       if (this.#complete) {
         return;
+      }
+      if (this.#refused) {
+        this.#refused = false;
+        refused();
       }
       await new Promise((resolve) => {
         this.#changed = resolve;
@@ -1044,6 +1087,8 @@ var Inquiry = class {
   unknown = false;
   // The ref of the question who is still to answer, while it is under way.
   verifying = 0;
+  // Messages were lost since that was asked, so that it must be asked again.
+  stale = false;
   // Messages were lost while the request was open.
   gap = false;
   /**
@@ -1068,6 +1113,9 @@ var Inquiry = class {
   abandon(why) {
     for (const name of [...this.awaited].sort()) {
       this.part(name, null, why);
+    }
+    if (this.unknown) {
+      this.answers.add({ from: "", message: null, error: why });
     }
     this.answers.finish();
   }
@@ -1118,7 +1166,7 @@ var Inquiries = class {
       abort();
     }
     try {
-      yield* inquiry.answers.each();
+      yield* inquiry.answers.each(() => this.#verifyAgain(inquiry));
     } finally {
       signal?.removeEventListener("abort", abort);
       this.#giveUp(inquiry);
@@ -1158,7 +1206,7 @@ var Inquiries = class {
   }
   /** verifyAll asks the hub, for every open request, who is still to answer. */
   verifyAll() {
-    for (const seq of [...this.#open.keys()].sort((a, b) => a - b)) {
+    for (const seq of this.#numbers()) {
       this.#verify(this.#open.get(seq));
     }
   }
@@ -1168,12 +1216,19 @@ var Inquiries = class {
       if (inquiry.verifying !== frame.ref) {
         continue;
       }
-      inquiry.unknown = false;
       inquiry.verifying = 0;
+      if (passes(refusalIn(frame))) {
+        inquiry.answers.refuse();
+        return true;
+      }
+      inquiry.unknown = false;
       if (frame.type === "awaiting") {
         this.#compare(inquiry, new Set((frame.members ?? []).map((member) => member.username)));
       }
       this.#closeIfAnswered(inquiry);
+      if (inquiry.stale && this.#isOpen(inquiry)) {
+        this.#verify(inquiry);
+      }
       return true;
     }
     return false;
@@ -1199,10 +1254,20 @@ var Inquiries = class {
   }
   /** lost is told of a gap, in which answers may have been. */
   lost() {
-    for (const inquiry of this.#open.values()) {
+    for (const seq of this.#numbers()) {
+      const inquiry = this.#open.get(seq);
       inquiry.gap = true;
+      if (inquiry.verifying > 0) {
+        inquiry.stale = true;
+      } else {
+        this.#verify(inquiry);
+      }
     }
-    this.verifyAll();
+    for (const { asks, written } of this.#membership.pending) {
+      if (asks && written) {
+        asks.gap = true;
+      }
+    }
   }
   /** end is told that the membership is over. */
   end(why) {
@@ -1212,10 +1277,23 @@ var Inquiries = class {
       inquiry.abandon(why);
     }
   }
+  #numbers() {
+    return [...this.#open.keys()].sort((a, b) => a - b);
+  }
+  #isOpen(inquiry) {
+    return this.#open.get(inquiry.seq) === inquiry;
+  }
+  // Once more, unless that is under way, or will be done on the next connection.
+  #verifyAgain(inquiry) {
+    if (this.#isOpen(inquiry) && this.#membership.attached && inquiry.verifying === 0) {
+      this.#verify(inquiry);
+    }
+  }
   // Its answer is behind every answer that the hub has sent before.
   #verify(inquiry) {
     const { session, channel } = this.#membership;
     inquiry.verifying = session.nextRef();
+    inquiry.stale = false;
     session.push({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq });
   }
   #compare(inquiry, listed) {
@@ -1239,22 +1317,17 @@ var Inquiries = class {
     return this.#membership.pending.some((request) => request.asks && request.repeated);
   }
   #giveUp(inquiry) {
-    if (this.#open.get(inquiry.seq) === inquiry) {
+    if (this.#isOpen(inquiry)) {
       this.#open.delete(inquiry.seq);
       this.#withdraw(inquiry.seq);
     }
   }
-  // Over as many connections as it takes. Where too much is under way already,
-  // the hub is told once.
+  // Over as many connections as it takes, and outside of the window, since the hub
+  // remembers no answer of it. There are no more of these than open inquiries.
   #withdraw(seq) {
-    const { session, channel, window, attached } = this.#membership;
-    const frame = { type: "withdraw", channel, request: seq };
-    if (window.tryEnter()) {
-      this.#membership.enqueue({ frame, settle: () => {
-      } });
-    } else if (attached) {
-      session.push(frame);
-    }
+    const frame = { type: "withdraw", channel: this.#membership.channel, request: seq };
+    this.#membership.enqueue({ frame, outside: true, settle: () => {
+    } });
   }
 };
 
@@ -1346,17 +1419,6 @@ function convert(value) {
   return { kind: "data", bytes: encoder2.encode(text) };
 }
 
-// src/timer.js
-var LONGEST = 2 ** 31 - 1;
-function later(milliseconds, callback) {
-  let timer;
-  const wait = (rest) => {
-    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
-  };
-  wait(milliseconds);
-  return () => clearTimeout(timer);
-}
-
 // src/window.js
 var SendWindow = class {
   #free;
@@ -1372,12 +1434,6 @@ var SendWindow = class {
     } else {
       this.#waiting.push({ request, start });
     }
-  }
-  /** tryEnter takes a place, if there is one. */
-  tryEnter() {
-    const free = this.#free > 0;
-    this.#free -= free ? 1 : 0;
-    return free;
   }
   /** leave gives a place back, to whoever has waited longest. */
   leave() {
@@ -1455,7 +1511,7 @@ var Membership = class {
   }
   get ticket() {
     const { role, channel, username, secret, taken: last } = this;
-    return Object.freeze({ role, channel, username, secret, last, ref: this.session.lastRef });
+    return Object.freeze({ role, channel, username, secret, last });
   }
   get members() {
     return [...this.slaves.values()].sort(byName);
@@ -1510,7 +1566,10 @@ var Membership = class {
     }
     this.end(new ClosedError(Code.LEFT));
   }
-  /** enqueue makes a request the next one that is sent. It has a place in the window. */
+  /**
+   * enqueue makes a request the next one that is sent. It has a place in the
+   * window, or is outside of it.
+   */
   enqueue(request) {
     request.frame.ref = this.session.nextRef();
     this.pending.push(request);
@@ -1527,7 +1586,9 @@ var Membership = class {
     const index = this.pending.indexOf(request);
     if (index >= 0) {
       this.pending.splice(index, 1);
-      this.window.leave();
+      if (!request.outside) {
+        this.window.leave();
+      }
     }
   }
   // Nobody waits for the request any more. One that was written keeps its place
@@ -1868,17 +1929,12 @@ var Tickets = class {
 // src/session.js
 var STEADY_AFTER = 1e4;
 var MAX_PROTOCOL_ERRORS = 3;
-var PASSING = /* @__PURE__ */ new Set([Code.BUSY, Code.SHUTTING_DOWN, Code.RATE_LIMITED]);
-function wrongRole(frame, enters) {
-  const expected = enters?.role === "master" ? "created" : "joined";
-  return enters && frame.type !== expected ? new RefusedError(Code.FORBIDDEN, "the ticket is for the other role") : void 0;
-}
+var MAX_SPREAD = 6e5;
 var Session = class {
   // The ref of the newest frame. Refs rise for the client's life, over all
-  // connections, and from one client of a membership to the next: hence they
-  // begin, on each connection, at the time in microseconds, and above what a
-  // ticket tells.
-  lastRef = 0;
+  // connections. A client that comes after another with a ticket counts anew, by
+  // which the hub tells the two apart.
+  #lastRef = 0;
   memberships = /* @__PURE__ */ new Map();
   closed = false;
   #url;
@@ -1898,6 +1954,8 @@ var Session = class {
   #calls = [];
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
+  // The refs of resumes on the present connection whose callers have given up.
+  #forsaken = /* @__PURE__ */ new Set();
   // What the hub has told of its shutdown, in milliseconds, or null.
   #shutdown = null;
   #protocolErrors = 0;
@@ -1909,7 +1967,7 @@ var Session = class {
     this.#tickets = new Tickets(options.storage, options.storageKey);
   }
   nextRef() {
-    return ++this.lastRef;
+    return ++this.#lastRef;
   }
   /** push writes a frame to the present connection, if there is one. */
   push(frame) {
@@ -1938,8 +1996,7 @@ var Session = class {
   async join(frame, signal) {
     return this.#enterBy("slave", { ...frame, type: "join" }, signal);
   }
-  async resume({ role, channel, username, secret, last, ref = 0 }, signal) {
-    this.lastRef = Math.max(this.lastRef, ref);
+  async resume({ role, channel, username, secret, last }, signal) {
     return this.#enterBy(role, { type: "resume", channel, username, secret, last }, signal);
   }
   async switch(from, channel, { expect, token }, signal) {
@@ -2016,10 +2073,10 @@ var Session = class {
       try {
         return await this.resume(ticket, signal);
       } catch (error) {
-        if (this.closed || !(error instanceof ConnectionError || PASSING.has(error?.code))) {
+        if (this.closed || !(error instanceof ConnectionError || passes(error))) {
           throw error;
         }
-        if (PASSING.has(error.code)) {
+        if (passes(error)) {
           this.#connection?.close(Close.IDLE, "trying again later");
         }
       }
@@ -2040,6 +2097,9 @@ var Session = class {
       const call = { frame: { ...frame, ref: this.nextRef() }, enters, written: false };
       const abort = () => {
         this.#calls = this.#calls.filter((other) => other !== call);
+        if (call.written && frame.type === "resume") {
+          this.#forsaken.add(call.frame.ref);
+        }
         this.#stopIfIdle();
         reject(signal.reason);
       };
@@ -2123,7 +2183,6 @@ var Session = class {
   #connected() {
     this.#open = true;
     this.#openedAt = performance.now();
-    this.lastRef = Math.max(this.lastRef, Date.now() * 1e3);
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
       membership.resuming = this.nextRef();
@@ -2138,6 +2197,7 @@ var Session = class {
     const wasOpen = this.#open;
     this.#open = false;
     this.#connection = null;
+    this.#forsaken.clear();
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
       this.#stop();
@@ -2173,13 +2233,9 @@ var Session = class {
       return;
     }
     const forHub = this.#shutdown !== null;
-    let wait;
+    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
     if (forHub) {
       wait = Math.random() * this.#shutdown;
-    } else if (number === Close.RATE_LIMITED) {
-      wait = this.#backoff.longest();
-    } else {
-      wait = this.#backoff.next();
     }
     this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
   }
@@ -2218,7 +2274,7 @@ var Session = class {
         membership?.end(new ClosedError(frame.code, frame.reason));
         break;
       case "shutdown":
-        this.#shutdown = frame.timeout_ms;
+        this.#shutdown = Math.min(frame.timeout_ms, MAX_SPREAD);
         break;
       default:
         if (frame.ref !== void 0) {
@@ -2230,7 +2286,7 @@ var Session = class {
     const call = this.#calls.find((each) => each.frame.ref === frame.ref);
     if (call) {
       this.#calls = this.#calls.filter((other) => other !== call);
-      const refusal = refusalIn(frame) ?? wrongRole(frame, call.enters);
+      const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
       if (!refusal && call.enters) {
         this.enter(call.enters, frame);
       }
@@ -2246,16 +2302,36 @@ var Session = class {
     if (members.some((each) => each.answer(frame))) {
       return;
     }
-    if (frame.type === "created" || frame.type === "joined") {
+    if (this.#forsaken.delete(frame.ref)) {
+      this.#letGo();
+    } else if ((frame.type === "created" || frame.type === "joined") && !this.#awaited(frame)) {
       this.push({ type: "leave", channel: frame.channel });
     }
+  }
+  // Another call is on its way into the same membership: the hub takes a join that
+  // its connection repeats for the same one.
+  #awaited({ type, channel, username }) {
+    return type === "joined" && this.#calls.some(({ written, frame }) => written && frame.type === "join" && frame.channel === channel && frame.username === username);
+  }
+  // A resume may turn out to be of the other role.
+  #wrongRole(frame, enters) {
+    if (!enters || frame.type === (enters.role === "master" ? "created" : "joined")) {
+      return void 0;
+    }
+    this.#letGo();
+    return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
+  }
+  // The connection is given up, so that a membership on it that nobody here wants
+  // is away, and can be resumed elsewhere. The others come back.
+  #letGo() {
+    this.#connection.close(Close.IDLE, "a resume was given up");
   }
   #resumed(membership, frame) {
     const refusal = refusalIn(frame);
     if (!refusal) {
       membership.entered(frame);
       membership.attach();
-    } else if (PASSING.has(refusal.code)) {
+    } else if (passes(refusal)) {
       this.#connection.close(Close.IDLE, "trying again later");
     } else {
       membership.end(new ClosedError(refusal.code, refusal.reason));
@@ -2267,9 +2343,7 @@ var Session = class {
     this.#endAll(new ClosedError(Code.LEFT));
     this.#failCalls("the client is closed", () => true);
     if (!this.#connection) {
-      if (this.#running) {
-        this.#stop();
-      }
+      this.#stop();
       return;
     }
     const connection = this.#connection;
@@ -2315,7 +2389,7 @@ function ticketFor(role, ticket) {
   if (ticket.role !== role) {
     throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
   }
-  return { role, channel, username, secret, last, ref: ticket.ref };
+  return { role, channel, username, secret, last };
 }
 var Client = class {
   #session;

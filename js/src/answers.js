@@ -1,4 +1,8 @@
 import { GapError } from './errors.js';
+import { later } from './timer.js';
+
+// How long after a first refusal the hub is asked again, in milliseconds.
+const FIRST_PAUSE = 1000;
 
 /**
  * AnswerQueue holds the parts of an inquiry until they are taken. Each of those
@@ -10,6 +14,7 @@ export class AnswerQueue {
   #waiting = [];
   #bytes = 0;
   #complete = false;
+  #refused = false;
   #changed = () => {};
 
   /** @param {number} limit in bytes */
@@ -35,8 +40,32 @@ export class AnswerQueue {
     this.#changed();
   }
 
-  /** each yields the parts until the last one. One reader at a time. */
-  async *each() {
+  /** refuse tells that the hub must be asked again later who is still to answer. */
+  refuse() {
+    this.#refused = true;
+    this.#changed();
+  }
+
+  /**
+   * each yields the parts until the last one. One reader at a time. It calls again
+   * some time after the hub has refused to tell who is still to answer.
+   */
+  async *each(again) {
+    let pause = FIRST_PAUSE;
+    let cancel = () => {};
+    try {
+      yield* this.#parts(() => {
+        cancel();
+        cancel = later(pause, again);
+        // Questions that come too fast count against the rate too.
+        pause *= 2;
+      });
+    } finally {
+      cancel();
+    }
+  }
+
+  async *#parts(refused) {
     for (;;) {
       while (this.#waiting.length > 0) {
         const part = this.#waiting.shift();
@@ -45,6 +74,10 @@ export class AnswerQueue {
       }
       if (this.#complete) {
         return;
+      }
+      if (this.#refused) {
+        this.#refused = false;
+        refused();
       }
       await new Promise((resolve) => {
         this.#changed = resolve;

@@ -38,7 +38,7 @@ function ticketFor(role, ticket) {
   if (ticket.role !== role) {
     throw new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role');
   }
-  return { role, channel, username, secret, last, ref: ticket.ref };
+  return { role, channel, username, secret, last };
 }
 
 /**

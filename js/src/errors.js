@@ -64,6 +64,13 @@ export class ConnectionError extends LecternError {
   }
 }
 
+const passing = new Set([Code.BUSY, Code.SHUTTING_DOWN, Code.RATE_LIMITED]);
+
+/** passes reports whether a refusal says nothing about the membership or its requests. */
+export function passes(error) {
+  return error instanceof RefusedError && passing.has(error.code);
+}
+
 /** refusalIn is the error that an answer carries, or undefined. */
 export function refusalIn(frame) {
   return frame.type === 'error' ? new RefusedError(frame.code, frame.reason) : undefined;

@@ -1,5 +1,5 @@
 import { AnswerQueue } from './answers.js';
-import { Code, GapError, RefusedError } from './errors.js';
+import { Code, GapError, RefusedError, passes, refusalIn } from './errors.js';
 
 /** Inquiry is a request of this member on its way to its answers. */
 class Inquiry {
@@ -12,6 +12,8 @@ class Inquiry {
   unknown = false;
   // The ref of the question who is still to answer, while it is under way.
   verifying = 0;
+  // Messages were lost since that was asked, so that it must be asked again.
+  stale = false;
   // Messages were lost while the request was open.
   gap = false;
 
@@ -40,6 +42,9 @@ class Inquiry {
   abandon(why) {
     for (const name of [...this.awaited].sort()) {
       this.part(name, null, why);
+    }
+    if (this.unknown) {
+      this.answers.add({ from: '', message: null, error: why });
     }
     this.answers.finish();
   }
@@ -95,7 +100,7 @@ export class Inquiries {
       abort();
     }
     try {
-      yield* inquiry.answers.each();
+      yield* inquiry.answers.each(() => this.#verifyAgain(inquiry));
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#giveUp(inquiry);
@@ -138,7 +143,7 @@ export class Inquiries {
 
   /** verifyAll asks the hub, for every open request, who is still to answer. */
   verifyAll() {
-    for (const seq of [...this.#open.keys()].sort((a, b) => a - b)) {
+    for (const seq of this.#numbers()) {
       this.#verify(this.#open.get(seq));
     }
   }
@@ -149,13 +154,20 @@ export class Inquiries {
       if (inquiry.verifying !== frame.ref) {
         continue;
       }
-      inquiry.unknown = false;
       inquiry.verifying = 0;
+      if (passes(refusalIn(frame))) {
+        inquiry.answers.refuse();
+        return true;
+      }
+      inquiry.unknown = false;
       // Where the hub refuses to say, who is awaited stays as it was.
       if (frame.type === 'awaiting') {
         this.#compare(inquiry, new Set((frame.members ?? []).map((member) => member.username)));
       }
       this.#closeIfAnswered(inquiry);
+      if (inquiry.stale && this.#isOpen(inquiry)) {
+        this.#verify(inquiry);
+      }
       return true;
     }
     return false;
@@ -184,10 +196,20 @@ export class Inquiries {
 
   /** lost is told of a gap, in which answers may have been. */
   lost() {
-    for (const inquiry of this.#open.values()) {
+    for (const seq of this.#numbers()) {
+      const inquiry = this.#open.get(seq);
       inquiry.gap = true;
+      if (inquiry.verifying > 0) {
+        inquiry.stale = true; // gaps can be many: one question at a time
+      } else {
+        this.#verify(inquiry);
+      }
     }
-    this.verifyAll();
+    for (const { asks, written } of this.#membership.pending) {
+      if (asks && written) {
+        asks.gap = true; // it may have been accepted, and answered, before
+      }
+    }
   }
 
   /** end is told that the membership is over. */
@@ -199,10 +221,26 @@ export class Inquiries {
     }
   }
 
+  #numbers() {
+    return [...this.#open.keys()].sort((a, b) => a - b);
+  }
+
+  #isOpen(inquiry) {
+    return this.#open.get(inquiry.seq) === inquiry;
+  }
+
+  // Once more, unless that is under way, or will be done on the next connection.
+  #verifyAgain(inquiry) {
+    if (this.#isOpen(inquiry) && this.#membership.attached && inquiry.verifying === 0) {
+      this.#verify(inquiry);
+    }
+  }
+
   // Its answer is behind every answer that the hub has sent before.
   #verify(inquiry) {
     const { session, channel } = this.#membership;
     inquiry.verifying = session.nextRef();
+    inquiry.stale = false;
     session.push({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq });
   }
 
@@ -230,21 +268,16 @@ export class Inquiries {
   }
 
   #giveUp(inquiry) {
-    if (this.#open.get(inquiry.seq) === inquiry) {
+    if (this.#isOpen(inquiry)) {
       this.#open.delete(inquiry.seq);
       this.#withdraw(inquiry.seq);
     }
   }
 
-  // Over as many connections as it takes. Where too much is under way already,
-  // the hub is told once.
+  // Over as many connections as it takes, and outside of the window, since the hub
+  // remembers no answer of it. There are no more of these than open inquiries.
   #withdraw(seq) {
-    const { session, channel, window, attached } = this.#membership;
-    const frame = { type: 'withdraw', channel, request: seq };
-    if (window.tryEnter()) {
-      this.#membership.enqueue({ frame, settle: () => {} });
-    } else if (attached) {
-      session.push(frame);
-    }
+    const frame = { type: 'withdraw', channel: this.#membership.channel, request: seq };
+    this.#membership.enqueue({ frame, outside: true, settle: () => {} });
   }
 }

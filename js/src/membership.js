@@ -71,7 +71,7 @@ export class Membership {
 
   get ticket() {
     const { role, channel, username, secret, taken: last } = this;
-    return Object.freeze({ role, channel, username, secret, last, ref: this.session.lastRef });
+    return Object.freeze({ role, channel, username, secret, last });
   }
 
   get members() {
@@ -131,7 +131,10 @@ export class Membership {
     this.end(new ClosedError(Code.LEFT));
   }
 
-  /** enqueue makes a request the next one that is sent. It has a place in the window. */
+  /**
+   * enqueue makes a request the next one that is sent. It has a place in the
+   * window, or is outside of it.
+   */
   enqueue(request) {
     request.frame.ref = this.session.nextRef();
     this.pending.push(request);
@@ -150,7 +153,9 @@ export class Membership {
     const index = this.pending.indexOf(request);
     if (index >= 0) {
       this.pending.splice(index, 1);
-      this.window.leave();
+      if (!request.outside) {
+        this.window.leave();
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import { Backoff } from './backoff.js';
 import { Close, final, wordOf } from './closes.js';
 import { Connection } from './connection.js';
-import { ClosedError, Code, ConnectionError, RefusedError, refusalIn } from './errors.js';
+import { ClosedError, Code, ConnectionError, RefusedError, passes, refusalIn } from './errors.js';
 import { Master } from './master.js';
 import { Membership } from './membership.js';
 import { writable } from './names.js';
@@ -18,15 +18,9 @@ const STEADY_AFTER = 10_000;
 // coming back would only repeat it.
 const MAX_PROTOCOL_ERRORS = 3;
 
-// Refusals of a resume that say nothing about the membership.
-const PASSING = new Set([Code.BUSY, Code.SHUTTING_DOWN, Code.RATE_LIMITED]);
-
-// A resume may turn out to be of the other role.
-function wrongRole(frame, enters) {
-  const expected = enters?.role === 'master' ? 'created' : 'joined';
-  return enters && frame.type !== expected
-    ? new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role') : undefined;
-}
+// The longest time over which a hub that shuts down may spread the return of its
+// clients, in milliseconds.
+const MAX_SPREAD = 600_000;
 
 /**
  * Session is one client's side: the connection that there is at present, the
@@ -35,10 +29,9 @@ function wrongRole(frame, enters) {
  */
 export class Session {
   // The ref of the newest frame. Refs rise for the client's life, over all
-  // connections, and from one client of a membership to the next: hence they
-  // begin, on each connection, at the time in microseconds, and above what a
-  // ticket tells.
-  lastRef = 0;
+  // connections. A client that comes after another with a ticket counts anew, by
+  // which the hub tells the two apart.
+  #lastRef = 0;
   memberships = new Map();
   closed = false;
 
@@ -58,6 +51,8 @@ export class Session {
   #calls = [];
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
+  // The refs of resumes on the present connection whose callers have given up.
+  #forsaken = new Set();
   // What the hub has told of its shutdown, in milliseconds, or null.
   #shutdown = null;
   #protocolErrors = 0;
@@ -71,7 +66,7 @@ export class Session {
   }
 
   nextRef() {
-    return ++this.lastRef;
+    return ++this.#lastRef;
   }
 
   /** push writes a frame to the present connection, if there is one. */
@@ -107,9 +102,7 @@ export class Session {
     return this.#enterBy('slave', { ...frame, type: 'join' }, signal);
   }
 
-  async resume({ role, channel, username, secret, last, ref = 0 }, signal) {
-    // A membership's refs go on rising across a resume.
-    this.lastRef = Math.max(this.lastRef, ref);
+  async resume({ role, channel, username, secret, last }, signal) {
     return this.#enterBy(role, { type: 'resume', channel, username, secret, last }, signal);
   }
 
@@ -193,10 +186,10 @@ export class Session {
       try {
         return await this.resume(ticket, signal);
       } catch (error) {
-        if (this.closed || !(error instanceof ConnectionError || PASSING.has(error?.code))) {
+        if (this.closed || !(error instanceof ConnectionError || passes(error))) {
           throw error;
         }
-        if (PASSING.has(error.code)) {
+        if (passes(error)) {
           this.#connection?.close(Close.IDLE, 'trying again later');
         }
       }
@@ -219,6 +212,9 @@ export class Session {
       const call = { frame: { ...frame, ref: this.nextRef() }, enters, written: false };
       const abort = () => {
         this.#calls = this.#calls.filter((other) => other !== call);
+        if (call.written && frame.type === 'resume') {
+          this.#forsaken.add(call.frame.ref);
+        }
         this.#stopIfIdle();
         reject(signal.reason);
       };
@@ -313,7 +309,6 @@ export class Session {
   #connected() {
     this.#open = true;
     this.#openedAt = performance.now();
-    this.lastRef = Math.max(this.lastRef, Date.now() * 1000);
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
       membership.resuming = this.nextRef();
@@ -329,6 +324,7 @@ export class Session {
     const wasOpen = this.#open;
     this.#open = false;
     this.#connection = null;
+    this.#forsaken.clear();
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
       this.#stop();
@@ -367,13 +363,9 @@ export class Session {
       return;
     }
     const forHub = this.#shutdown !== null;
-    let wait;
+    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
     if (forHub) {
       wait = Math.random() * this.#shutdown;
-    } else if (number === Close.RATE_LIMITED) {
-      wait = this.#backoff.longest();
-    } else {
-      wait = this.#backoff.next();
     }
     this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
   }
@@ -415,7 +407,7 @@ export class Session {
         membership?.end(new ClosedError(frame.code, frame.reason));
         break;
       case 'shutdown':
-        this.#shutdown = frame.timeout_ms;
+        this.#shutdown = Math.min(frame.timeout_ms, MAX_SPREAD);
         break;
       default:
         if (frame.ref !== undefined) {
@@ -428,7 +420,7 @@ export class Session {
     const call = this.#calls.find((each) => each.frame.ref === frame.ref);
     if (call) {
       this.#calls = this.#calls.filter((other) => other !== call);
-      const refusal = refusalIn(frame) ?? wrongRole(frame, call.enters);
+      const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
       if (!refusal && call.enters) {
         this.enter(call.enters, frame);
       }
@@ -445,10 +437,34 @@ export class Session {
     if (members.some((each) => each.answer(frame))) {
       return;
     }
-    if (frame.type === 'created' || frame.type === 'joined') {
+    if (this.#forsaken.delete(frame.ref)) {
+      this.#letGo();
+    } else if ((frame.type === 'created' || frame.type === 'joined') && !this.#awaited(frame)) {
       // The call that asked for it has been given up.
       this.push({ type: 'leave', channel: frame.channel });
     }
+  }
+
+  // Another call is on its way into the same membership: the hub takes a join that
+  // its connection repeats for the same one.
+  #awaited({ type, channel, username }) {
+    return type === 'joined' && this.#calls.some(({ written, frame }) => written && frame.type === 'join'
+      && frame.channel === channel && frame.username === username);
+  }
+
+  // A resume may turn out to be of the other role.
+  #wrongRole(frame, enters) {
+    if (!enters || frame.type === (enters.role === 'master' ? 'created' : 'joined')) {
+      return undefined;
+    }
+    this.#letGo();
+    return new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role');
+  }
+
+  // The connection is given up, so that a membership on it that nobody here wants
+  // is away, and can be resumed elsewhere. The others come back.
+  #letGo() {
+    this.#connection.close(Close.IDLE, 'a resume was given up');
   }
 
   #resumed(membership, frame) {
@@ -456,7 +472,7 @@ export class Session {
     if (!refusal) {
       membership.entered(frame);
       membership.attach();
-    } else if (PASSING.has(refusal.code)) {
+    } else if (passes(refusal)) {
       this.#connection.close(Close.IDLE, 'trying again later');
     } else {
       membership.end(new ClosedError(refusal.code, refusal.reason));
@@ -469,9 +485,7 @@ export class Session {
     this.#endAll(new ClosedError(Code.LEFT));
     this.#failCalls('the client is closed', () => true);
     if (!this.#connection) {
-      if (this.#running) {
-        this.#stop();
-      }
+      this.#stop();
       return;
     }
     const connection = this.#connection;

@@ -20,13 +20,6 @@ export class SendWindow {
     }
   }
 
-  /** tryEnter takes a place, if there is one. */
-  tryEnter() {
-    const free = this.#free > 0;
-    this.#free -= free ? 1 : 0;
-    return free;
-  }
-
   /** leave gives a place back, to whoever has waited longest. */
   leave() {
     const next = this.#waiting.shift();
