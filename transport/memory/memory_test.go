@@ -179,7 +179,8 @@ func TestIdleCost(t *testing.T) {
 		require.NoError(t, err)
 		pairs[i] = [2]*memory.Conn{a, b}
 	}
-	require.Equal(t, goroutines, runtime.NumGoroutine())
+	// Others may come and go meanwhile, but not as many as there are of these.
+	require.Less(t, runtime.NumGoroutine(), goroutines+100)
 	each := (heap() - before) / (2 * count)
 	t.Logf("%d bytes an end", each)
 	require.Less(t, each, uint64(512))

@@ -93,7 +93,8 @@ func TestIdleCost(t *testing.T) {
 	for _, a := range raw {
 		conns = append(conns, New(a, Options{}))
 	}
-	require.Equal(t, goroutines, runtime.NumGoroutine())
+	// Others may come and go meanwhile, but not as many as there are of these.
+	require.Less(t, runtime.NumGoroutine(), goroutines+100)
 	each := (heap() - before) / count
 	t.Logf("%d bytes each", each)
 	require.Less(t, each, uint64(1200))
