@@ -228,11 +228,15 @@ func (a *actor) enter(channel string, contested bool) {
 			a.w.publish(h.ticket())
 		}
 	case unknown:
-		// The client leaves once it learns that it has entered after all. What
-		// that meets on the same connection is a matter of its own, so it goes on
-		// with another one.
+		// The client leaves once it learns that it has entered after all, or loses
+		// its connection where it has come back. What that meets on the same
+		// connection is a matter of its own, so it goes on with another one.
 		if ctx.Err() != nil {
-			in.op = giveUp
+			if in.op == resume {
+				in.op = letGo
+			} else {
+				in.op = giveUp
+			}
 			a.lane.follow(in)
 		}
 		a.clients[channel] = a.w.client()
@@ -343,6 +347,7 @@ func (w *world) play(seed uint64, actors, steps int) {
 func newHub(t testing.TB) *lectern.Hub {
 	hub, err := lectern.NewHub(lectern.Policy{
 		MasterTimeout: time.Hour, SlaveTimeout: time.Hour, HandshakeTimeout: -1,
+		Rate: lectern.Rate{PerSecond: -1}, SlaveRate: lectern.Rate{PerSecond: -1},
 	})
 	require.NoError(t, err)
 	return hub

@@ -20,6 +20,7 @@ const (
 	resume    operation = "resume"
 	leave     operation = "leave"  // of a slave, or a master's close
 	giveUp    operation = "giveup" // the leave that follows on a call nobody waits for any more
+	letGo     operation = "letgo"  // the loss that follows on a resume nobody waits for any more
 	kick      operation = "kick"
 	away      operation = "away"
 	back      operation = "back"
@@ -148,6 +149,8 @@ func (s star) try(in input) (star, []outcome) {
 		case s.follows(in):
 			next.slaves = slices.DeleteFunc(slices.Clone(s.slaves), func(x seat) bool { return x.member == in.member })
 		}
+	case letGo: // the membership lives on, and its master is away
+		next.away = s.away || s.leads(in)
 	case kick:
 		unless(s.leads(in), ended)
 		present := s.slave(in.to) >= 0
@@ -244,7 +247,7 @@ func describe(in input, out output) string {
 	switch in.op {
 	case create, join:
 		fmt.Fprintf(&b, " as %s", in.user)
-	case resume, leave, giveUp:
+	case resume, leave, giveUp, letGo:
 		fmt.Fprintf(&b, " #%d", in.member)
 	case kick, tell:
 		fmt.Fprintf(&b, " %s", in.to)
