@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,17 @@ const sizes = { phone: PHONE, laptop: LAPTOP };
 // What a page says of a network that is not there is the browser's.
 const NETWORK = /ERR_(CONNECTION|EMPTY|INTERNET|NETWORK)|WebSocket connection .* failed/;
 
+// fits asserts that the smallest phones, too, have everything within their width.
+async function fits({ page }, name) {
+  await page.setViewportSize({ width: 360, height: 640 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, `${name} fits 360 pixels`);
+  const cut = await page.evaluate(() => [...document.querySelectorAll('button, input, select, textarea, h1, h2')]
+    .filter((element) => element.checkVisibility() && element.getBoundingClientRect().right > 360)
+    .map((element) => element.textContent));
+  assert.deepEqual(cut, [], `${name} fits 360 pixels`);
+  await page.setViewportSize(PHONE);
+}
+
 // Every state is held against axe's rules, and photographed, on a phone and on a
 // laptop, in light and in dark. A phone shows one part of a class at a time.
 async function photograph(person, state, { parts = [] } = {}) {
@@ -19,6 +31,9 @@ async function photograph(person, state, { parts = [] } = {}) {
     for (const part of size === 'phone' && parts.length > 0 ? parts : ['']) {
       if (part !== '') {
         await person.part(part);
+      }
+      if (size === 'phone') {
+        await fits(person, `${state} ${part}`);
       }
       for (const colorScheme of ['light', 'dark']) {
         await page.emulateMedia({ colorScheme });
