@@ -60,6 +60,23 @@ test('a reload loses nothing, on either side', async (t) => {
     await teacher.knows('Ada', 'online');
   });
 
+  await t.test('what was written and not known to have arrived is sent again, and read once', async () => {
+    for (const [from, to, text] of [[ada, teacher, 'Here.'], [teacher, ada, 'Before.']]) {
+      // As if the page had gone before the hub's answer came.
+      await from.page.evaluate(() => {
+        const kept = JSON.parse(sessionStorage.getItem('classroom'));
+        kept.entries.filter(({ mine }) => mine).forEach((entry) => Object.assign(entry, { status: 'sending' }));
+        sessionStorage.setItem('classroom', JSON.stringify(kept));
+      });
+      await from.page.reload();
+      await from.gone('sending…');
+      // What comes behind it tells that it would have been there.
+      await from.writes(`Behind ${text}`);
+      await to.reads(`Behind ${text}`);
+      await to.reads(text);
+    }
+  });
+
   await t.test('a teacher who has gone for a moment gets what was written meanwhile, once', async () => {
     const { page } = teacher;
     await page.goto('about:blank');
