@@ -52,7 +52,7 @@ export function chart(question) {
       const most = Math.max(...counts);
       counts.forEach((count, index) => {
         const { element: row, bar, count: words } = bars[index];
-        bar.style.transform = `scaleX(${count / total})`;
+        bar.style.clipPath = `inset(0 ${100 - (100 * count) / total}% 0 0)`;
         setText(words, answers(count));
         row.classList.toggle('leads', count > 0 && count === most);
       });

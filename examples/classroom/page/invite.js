@@ -47,11 +47,17 @@ export function invite({ channel, teacher }) {
     qr(link, label),
     h('p', { class: 'large-link' }, link),
     h('button', { type: 'button', class: 'secondary', click: () => large.close() }, 'Close'));
+  // It is a part of the page while it is open, so that no part of the class hides it.
+  large.addEventListener('close', () => large.remove());
+  const showLarge = () => {
+    document.body.append(large);
+    large.showModal();
+  };
 
   const element = h('section', { class: 'invite', 'aria-labelledby': heading },
     h('div', { class: 'section-head' }, h('h2', { id: heading }, 'Let people in')),
     h('div', { class: 'invite-body' },
-      h('button', { type: 'button', class: 'qr-button', click: () => large.showModal() },
+      h('button', { type: 'button', class: 'qr-button', click: showLarge },
         qr(link, label), h('span', { class: 'qr-words' }, 'Show large')),
       h('div', { class: 'invite-link' },
         h('label', { for: field.id }, 'Link for students'),
@@ -67,7 +73,6 @@ export function invite({ channel, teacher }) {
           }, 'Copy link'), told))),
     local ? h('p', { class: 'hint' },
       'It works on this computer. For phones in your network, start the program with ',
-      h('code', {}, '-addr :8000'), ' and open an address that it prints.') : null,
-    large);
+      h('code', {}, '-addr :8000'), ' and open an address that it prints.') : null);
   return element;
 }

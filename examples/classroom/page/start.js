@@ -48,7 +48,7 @@ function frame(heading, words, ...content) {
 export function start({ open, join }) {
   const opening = formCard({
     title: 'Open a class',
-    words: 'You are its teacher, and get a link for your students.',
+    words: 'You teach, and get a link for your students.',
     fields: [field('Name of the class', { 'data-focus': true }), field('Your name', { autocomplete: 'name' })],
     button: 'Open',
     attempt: open,

@@ -11,8 +11,9 @@ export function tabs(parts, { shown }) {
   const buttons = new Map();
   const nav = h('nav', { class: 'tabs', 'aria-label': 'Parts of the class' }, ...parts.map(({ id, name }) => {
     const badge = h('span', { class: 'badge' });
-    const button = h('button', { type: 'button', click: () => choose(id) }, name, badge);
-    buttons.set(id, { button, badge });
+    const mark = h('span', { class: 'news', hidden: true }, h('span', { class: 'unseen' }, '(new)'));
+    const button = h('button', { type: 'button', click: () => choose(id) }, name, ' ', badge, mark);
+    buttons.set(id, { button, badge, mark });
     return button;
   }));
   let chosen = parts[0].id;
@@ -21,10 +22,10 @@ export function tabs(parts, { shown }) {
     chosen = id;
     for (const part of parts) {
       part.content.classList.toggle('chosen', part.id === id);
-      const { button } = buttons.get(part.id);
+      const { button, mark } = buttons.get(part.id);
       if (part.id === id) {
         button.setAttribute('aria-current', 'true');
-        button.classList.remove('news');
+        mark.hidden = true;
       } else {
         button.removeAttribute('aria-current');
       }
@@ -46,7 +47,7 @@ export function tabs(parts, { shown }) {
     /** news marks a part that is not chosen. */
     news(id) {
       if (id !== chosen) {
-        buttons.get(id).button.classList.add('news');
+        buttons.get(id).mark.hidden = false;
       }
     },
   };
