@@ -26,7 +26,7 @@ import (
 )
 
 var (
-	faultRounds = flag.Int("faults.rounds", 9, "how many rounds TestFaultRounds plays")
+	faultRounds = flag.Int("faults.rounds", 3, "how many rounds TestFaultRounds plays")
 	faultSeed   = flag.Uint64("faults.seed", 0, "play rounds of this seed only")
 )
 

@@ -128,7 +128,7 @@ func TestHostileNames(t *testing.T) {
 	// Names come and go without a trace. Whatever was left behind would count
 	// against the limits.
 	t.Run("F11", func(t *testing.T) {
-		const names = 1000
+		const names = 200
 		policy := lectern.Policy{MaxChannels: 2, MaxSlaves: 2, MaxChannelsPerConn: 3, Rate: lectern.Rate{PerSecond: -1}, SlaveRate: lectern.Rate{PerSecond: -1}}
 		inBubble(t, policy, func(t *testing.T, s *stage) {
 			alice, one := s.user(), s.user()

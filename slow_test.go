@@ -77,19 +77,19 @@ func TestSlowDropOldest(t *testing.T) {
 		nextPresence(t, master, "user_two", lectern.Online)
 		slow := s.stalled(master)
 		began := time.Now()
-		for i := range 200 {
+		for i := range 80 {
 			broadcast(t, master, fmt.Sprint(i, bulk))
 			receive(t, quick, fmt.Sprint(i, bulk))
 		}
 		require.Equal(t, began, time.Now(), "others were delayed")
-		told := slow.told(200)
-		require.NotZero(t, account(t, told, 200))
-		require.Equal(t, "200", told[len(told)-1])
-		require.Equal(t, "199", told[len(told)-2], "the newest are kept")
+		told := slow.told(80)
+		require.NotZero(t, account(t, told, 80))
+		require.Equal(t, "80", told[len(told)-1])
+		require.Equal(t, "79", told[len(told)-2], "the newest are kept")
 
 		// It goes on, and so does the numbering.
 		broadcast(t, master, "after that")
-		slow.expect(`{"type":"message","channel":"abc123","from":"alice","seq":201,"text":"after that"}`)
+		slow.expect(`{"type":"message","channel":"abc123","from":"alice","seq":81,"text":"after that"}`)
 	})
 }
 
@@ -98,7 +98,7 @@ func TestSlowDropNewest(t *testing.T) {
 	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
 		master := s.user().create("abc123", "alice")
 		slow := s.stalled(master)
-		for range 200 {
+		for range 80 {
 			broadcast(t, master, bulk)
 		}
 		require.NoError(t, master.Away(within(t))) // has its place, after what was dropped
@@ -107,13 +107,13 @@ func TestSlowDropNewest(t *testing.T) {
 		reading := make(chan struct{})
 		go func() {
 			defer close(reading)
-			told = slow.told(201)
+			told = slow.told(81)
 		}()
 		synctest.Wait()
 		broadcast(t, master, bulk)
 		<-reading
-		require.NotZero(t, account(t, told, 201))
-		require.Equal(t, []string{"presence", "201"}, told[len(told)-2:])
+		require.NotZero(t, account(t, told, 81))
+		require.Equal(t, []string{"presence", "81"}, told[len(told)-2:])
 		require.Equal(t, byte('-'), told[len(told)-3][0], "the newest are dropped")
 	})
 }
@@ -133,24 +133,24 @@ func TestSlowHold(t *testing.T) {
 		reading := make(chan struct{})
 		go func() {
 			defer close(reading)
-			for len(told) < 100 {
+			for len(told) < 50 {
 				time.Sleep(100 * time.Millisecond)
 				told = append(told, slow.told(len(told)+1)...)
 			}
 		}()
 		began := time.Now()
-		for range 100 {
+		for range 50 {
 			broadcast(t, master, bulk)
 		}
 		require.Greater(t, time.Since(began), time.Second, "the master was held back")
 		<-reading
-		require.Zero(t, account(t, told, 100))
+		require.Zero(t, account(t, told, 50))
 
 		// And now it does not read any more: the master is held once.
 		quick := s.user().join("abc123", "user_two")
 		nextPresence(t, master, "user_two", lectern.Online)
 		began = time.Now()
-		for range 200 {
+		for range 80 {
 			broadcast(t, master, bulk)
 			receive(t, quick, bulk)
 		}
@@ -223,7 +223,7 @@ func TestEverybodyAnswersASlowMaster(t *testing.T) {
 		alice := s.raw()
 		alice.send(aliceCreates)
 		alice.expect(aliceCreated)
-		const count = 60
+		const count = 30
 		slaves := make([]*lectern.Slave, count)
 		for i := range slaves {
 			slaves[i] = s.user().join("abc123", fmt.Sprint("user_", i))

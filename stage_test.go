@@ -49,8 +49,14 @@ func everywhere(t *testing.T, policy lectern.Policy, test func(t *testing.T, s *
 // inVirtualTime runs a test in a bubble over each network in memory.
 func inVirtualTime(t *testing.T, policy lectern.Policy, test func(t *testing.T, s *stage)) {
 	t.Helper()
+	overEach(t, inMemory, policy, test)
+}
+
+// overEach does so over some of them.
+func overEach(t *testing.T, networks []network, policy lectern.Policy, test func(t *testing.T, s *stage)) {
+	t.Helper()
 	certificate()
-	for _, n := range inMemory {
+	for _, n := range networks {
 		t.Run(n.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { test(t, setStage(t, n, policy)) })
 		})
