@@ -206,7 +206,7 @@ func (c *Channel) pass(p *packet, receivers ...*attachment) {
 			if c.policy.observed || c.policy.Slow == SlowHold {
 				waiting, crowded := a.session.depth()
 				depth = max(depth, waiting)
-				if crowded {
+				if crowded && c.policy.Slow == SlowHold {
 					c.crowd.add(a)
 				}
 			}
