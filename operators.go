@@ -42,10 +42,10 @@ func (h *Hub) Channels() iter.Seq[*Channel] {
 	}
 }
 
-// hold keeps a hub from being gone while somebody outside its own goroutines
-// decides something, unless it is ending already. The holder calls
+// stay keeps a hub from being gone while somebody outside its own goroutines
+// decides something, unless it is ending already. The caller calls
 // goroutines.Done.
-func (h *Hub) hold() bool {
+func (h *Hub) stay() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing.Load() {
@@ -63,7 +63,7 @@ func (c *Channel) Name() string { return c.name }
 // wait for them. A channel that is over is left as it is; the error is
 // ErrShuttingDown where the hub ends them all.
 func (c *Channel) Close(reason string) error {
-	if !c.hub.hold() {
+	if !c.hub.stay() {
 		return ErrShuttingDown
 	}
 	defer c.hub.goroutines.Done()
@@ -76,7 +76,7 @@ func (c *Channel) Close(reason string) error {
 // token has been revoked. The error is ErrNoSuchSlave where there is none of that
 // name to remove, and ErrNoSuchChannel where the channel is over.
 func (c *Channel) Kick(username, reason string, ban bool) error {
-	if !c.hub.hold() {
+	if !c.hub.stay() {
 		return ErrShuttingDown
 	}
 	defer c.hub.goroutines.Done()

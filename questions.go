@@ -56,8 +56,13 @@ func (c *Channel) settle(q *question, m *member) {
 		q.answered[m] = struct{}{}
 	}
 	if q.awaited--; q.awaited == 0 {
-		c.questions = slices.DeleteFunc(c.questions, func(other *question) bool { return other == q })
+		c.forgetQuestion(q)
 	}
+}
+
+// forgetQuestion ends a request of the master.
+func (c *Channel) forgetQuestion(q *question) {
+	c.questions = slices.DeleteFunc(c.questions, func(other *question) bool { return other == q })
 }
 
 // silence ends the parts that a slave has in open requests, as it leaves.
@@ -139,7 +144,7 @@ func (c *Channel) withdraw(a *attachment, ref, seq uint64) error {
 		if q == nil {
 			return ErrNoSuchRequest
 		}
-		c.questions = slices.DeleteFunc(c.questions, func(other *question) bool { return other == q })
+		c.forgetQuestion(q)
 	}
 	c.acknowledge(a, ref)
 	return nil
