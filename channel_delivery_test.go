@@ -181,11 +181,13 @@ func TestBusyRatherThanLoss(t *testing.T) {
 func TestBusyWhileTheMasterDoesNotKeepUp(t *testing.T) {
 	c, a, u := openTable(t, Policy{}, 1)
 	stuck := &stuckConn{written: make(chan struct{}, 9), end: make(chan struct{})}
-	a.session.out = outbox.New(stuck, outbox.Limits{Messages: 1, Bytes: 100})
+	a.session.out = outbox.New(stuck, &outbox.Limits{Messages: 1, Bytes: 100})
 	require.NoError(t, a.session.out.Push([]byte("being written")))
+	a.session.out.Start()
 	<-stuck.written
 	c.did(func() error { return c.send(u[1], textMessage(0, "x")) }, "a < message seq=1 user_1: x")
 	require.NoError(t, a.session.out.Push([]byte("x")))
+	a.session.out.Start()
 	c.refused(ErrBusy, func() error { return c.send(u[1], textMessage(0, "y")) })
 	a.session.out.Abort(transport.Reason{})
 	a.session.out.Wait()

@@ -71,6 +71,8 @@ func (o ClientOptions) withDefaults() ClientOptions {
 type Client struct {
 	dialer  transport.Dialer
 	options ClientOptions
+	// unwritten bounds what waits to be written on a connection.
+	unwritten outbox.Limits
 
 	// ctx ends with the client.
 	ctx    context.Context
@@ -143,6 +145,9 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 	c := &Client{
 		dialer: dialer, options: options.withDefaults(),
 		memberships: make(map[string]*membership), claimed: make(map[string]struct{}),
+	}
+	c.unwritten = outbox.Limits{
+		Messages: maxUnwrittenMessages, Bytes: maxUnwrittenBytes, WriteTimeout: c.options.WriteTimeout,
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -385,6 +390,7 @@ func (c *Client) push(frame *wire.Frame) {
 		// why: a membership that was taken over must not be resumed.
 		c.link.out.Abort(transport.Reason{Code: transport.Slow})
 	}
+	c.link.out.Start()
 }
 
 // start sees to it that there is a connection. The lock is held.

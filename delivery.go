@@ -1,6 +1,7 @@
 package lectern
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -31,9 +32,8 @@ type delivery struct {
 	timer *time.Timer
 	alarm time.Time
 
-	// audience holds the attachments of the slaves that are connected. It
-	// belongs to whoever is delivering.
-	audience []*attachment
+	// fanout belongs to whoever is delivering.
+	fanout fanout
 	// crowd are those whose outboxes are filling, for SlowHold.
 	crowd crowd
 }
@@ -79,6 +79,12 @@ const (
 	tally
 )
 
+// changesAudience reports whether messages to all mean others after such an
+// effect.
+func (k effectKind) changesAudience() bool {
+	return k == admit || k == dismiss || k == releaseAll
+}
+
 const (
 	// maxUndelivered is how many effects may wait while another goroutine
 	// delivers; who decides more waits until they are taken over.
@@ -87,6 +93,9 @@ const (
 	// others before it hands the work to a goroutine of its own, so that no
 	// connection's reader is kept busy for others for ever.
 	maxRounds = 8
+	// fewSlaves is up to how many of them a message for all is delivered by
+	// whoever decided, at some microseconds each.
+	fewSlaves = 32
 )
 
 // emit appends to what is to be done. The lock is held.
@@ -104,10 +113,25 @@ func (c *Channel) decide(transition func(now time.Time)) {
 	c.expire(now)
 	transition(now)
 	c.setAlarm(now)
-	if !c.delivering && len(c.effects) > 0 {
-		c.delivering = true
+	if c.delivering || len(c.effects) == 0 {
+		return
+	}
+	c.delivering = true
+	if c.reachesMany() {
+		c.deliverElsewhere()
+	} else {
 		c.deliver(maxRounds)
 	}
+}
+
+// reachesMany reports whether the effects take so long to be carried out that
+// whoever decided had better go on. What a master sends in the meantime goes into
+// one write for each slave.
+func (c *Channel) reachesMany() bool {
+	if c.connected <= fewSlaves {
+		return false
+	}
+	return slices.ContainsFunc(c.effects, func(e effect) bool { return e.kind == sendAll })
 }
 
 // deliver carries out the effects until there are none, for at most so many
@@ -116,13 +140,7 @@ func (c *Channel) decide(transition func(now time.Time)) {
 func (c *Channel) deliver(rounds int) {
 	for round := 1; len(c.effects) > 0; round++ {
 		if rounds > 0 && round > rounds {
-			c.hub.goroutines.Add(1)
-			go func() {
-				defer c.hub.goroutines.Done()
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				c.deliver(0)
-			}()
+			c.deliverElsewhere()
 			return
 		}
 		batch := c.effects
@@ -131,6 +149,13 @@ func (c *Channel) deliver(rounds int) {
 		c.mu.Unlock()
 		for i := range batch {
 			c.carryOut(&batch[i])
+		}
+		c.endRun()
+		c.flushTouched()
+		for i := range batch {
+			if e := &batch[i]; e.kind == tally {
+				c.policy.Observer.Add(e.metric, e.text, e.delta)
+			}
 		}
 		clear(batch)
 		c.mu.Lock()
@@ -142,6 +167,17 @@ func (c *Channel) deliver(rounds int) {
 	c.room.Broadcast()
 }
 
+// deliverElsewhere has a goroutine deliver. The lock is held.
+func (c *Channel) deliverElsewhere() {
+	c.hub.goroutines.Add(1)
+	go func() {
+		defer c.hub.goroutines.Done()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.deliver(0)
+	}()
+}
+
 // flush returns when everything that was decided before has been carried out.
 func (c *Channel) flush() {
 	c.mu.Lock()
@@ -151,78 +187,51 @@ func (c *Channel) flush() {
 	}
 }
 
-// carryOut does what one effect says. The lock is not held.
+// carryOut does what one effect says. The lock is not held. What is for the
+// master does not wait for the messages to all that were decided before: no two
+// members have an order between them.
 func (c *Channel) carryOut(e *effect) {
+	if e.kind.changesAudience() || e.to != nil && e.to.member.role == wire.Slave {
+		c.endRun()
+	}
 	switch e.kind {
 	case sendOne:
 		c.pass(e.packet, e.to)
 	case sendReplay:
 		e.to.session.pushReplay(e.packet)
+		c.touch(e.to.session)
 	case sendAll:
-		c.pass(e.packet, c.audience...)
+		c.passAll(e.packet)
 	case admit:
-		e.to.place = len(c.audience)
-		c.audience = append(c.audience, e.to)
+		c.fanout.admit(e.to)
 	case dismiss:
-		last := len(c.audience) - 1
-		c.audience[e.to.place] = c.audience[last]
-		c.audience[e.to.place].place = e.to.place
-		c.audience[last] = nil
-		c.audience = c.audience[:last]
+		c.fanout.dismiss(e.to)
 	case release:
 		e.to.session.release(e.to, closedPacket(c.name, e.end), e.end)
+		c.touch(e.to.session)
 	case releaseAll:
 		packet := closedPacket(c.name, e.end)
-		for _, a := range c.audience {
+		for _, a := range c.fanout.audience {
 			a.session.release(a, packet, e.end)
+			a.session.out.Flush()
 		}
-		c.audience = nil
+		c.fanout.audience = nil
 	case forget:
 		c.hub.remove(c)
 		if e.end.Code == ErrMasterDown.Code {
 			c.policy.Observer.Observe(ClosingTime, time.Since(e.since).Seconds())
 		}
-		c.hub.policy.Logger.Info("channel closed", "channel", c.name, "code", string(e.end.Code), "reason", e.end.Text)
+		c.log("channel closed", "channel", c.name, "code", string(e.end.Code), "reason", e.end.Text)
 	case note:
-		c.hub.policy.Logger.Info(e.text, "channel", c.name, "member", e.member)
-	case tally:
-		c.policy.Observer.Add(e.metric, e.text, e.delta)
+		c.log(e.text, "channel", c.name, "member", e.member)
 	}
 }
 
-// pass queues a packet to each of the receivers, and keeps account of it where
-// it is a message.
-func (c *Channel) pass(p *packet, receivers ...*attachment) {
-	if p.frame.Type != wire.Message {
-		for _, a := range receivers {
-			a.session.push(p)
-		}
-		return
-	}
-	var sent, bytes, depth, role = int64(0), int64(0), 0, labelMaster
-	for _, a := range receivers {
-		if a.member.role == wire.Slave {
-			role = labelSlave
-			if c.policy.observed || c.policy.Slow == SlowHold {
-				waiting, crowded := a.session.depth()
-				depth = max(depth, waiting)
-				if crowded && c.policy.Slow == SlowHold {
-					c.crowd.add(a)
-				}
-			}
-		}
-		if n, ok := a.session.pushMessage(a, p); ok {
-			sent++
-			bytes += int64(n)
-		}
-	}
-	if c.policy.observed && sent > 0 {
-		c.policy.Observer.Add(MessagesSent, role, sent)
-		c.policy.Observer.Add(BytesSent, role, bytes)
-		if role == labelSlave && !p.frame.Private {
-			c.policy.Observer.Observe(QueueDepth, float64(depth))
-		}
-	}
+// log tells the log, for which nobody waits who was to be told before.
+func (c *Channel) log(text string, attributes ...any) {
+	c.endRun()
+	c.flushTouched()
+	c.hub.policy.Logger.Info(text, attributes...)
 }
 
 // setAlarm sets the timer for what is due next. The lock is held. Each time that
@@ -253,30 +262,4 @@ func (c *Channel) setAlarm(now time.Time) {
 func (c *Channel) ring() {
 	defer c.hub.goroutines.Done()
 	c.decide(func(time.Time) {})
-}
-
-// packet is one frame on its way to any number of receivers, encoded once for
-// each form that one of them speaks. It is encoded by whoever delivers.
-type packet struct {
-	frame  *wire.Frame
-	binary []byte
-	text   []byte
-}
-
-func newPacket(frame *wire.Frame) *packet { return &packet{frame: frame} }
-
-func closedPacket(channel string, end *Error) *packet {
-	return newPacket(&wire.Frame{Type: wire.Closed, Channel: channel, Code: string(end.Code), Reason: end.Text})
-}
-
-// bytes is the frame in one form. The result is shared and must not be changed.
-func (p *packet) bytes(form wire.Form) []byte {
-	encoded := &p.binary
-	if form == wire.Text {
-		encoded = &p.text
-	}
-	if *encoded == nil {
-		*encoded = wire.Append(nil, form, p.frame)
-	}
-	return *encoded
 }

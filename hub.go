@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/memory"
 )
@@ -20,6 +21,8 @@ import (
 // make members over memory.
 type Hub struct {
 	policy Policy
+	// outboxes are the limits of every connection's outbox.
+	outboxes outbox.Limits
 
 	// goroutines counts what Shutdown waits for: served connections, timers
 	// that may fire, deliveries that were handed over.
@@ -45,7 +48,11 @@ func NewHub(policy Policy) (*Hub, error) {
 		return nil, err
 	}
 	return &Hub{
-		policy:   policy,
+		policy: policy,
+		outboxes: outbox.Limits{
+			Messages: policy.Outbox.Messages, Bytes: policy.Outbox.Bytes, WriteTimeout: policy.WriteTimeout,
+			Overflow: overflows[policy.Slow],
+		},
 		channels: make(map[string]*Channel),
 		sessions: make(map[*session]struct{}),
 	}, nil

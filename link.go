@@ -122,9 +122,7 @@ func (c *Client) connectAndServe() error {
 		c.dialFailed(err)
 		return err
 	}
-	l := &link{conn: conn, out: outbox.New(conn, outbox.Limits{
-		Messages: maxUnwrittenMessages, Bytes: maxUnwrittenBytes, WriteTimeout: c.options.WriteTimeout,
-	})}
+	l := &link{conn: conn, out: outbox.New(conn, &c.unwritten)}
 	c.connected(l)
 	err = c.read(l)
 	c.disconnected(err)

@@ -42,7 +42,7 @@ func (s *session) handle(f *wire.Frame, limited bool) error {
 	case wire.Status:
 		return s.status(f)
 	case wire.Ping:
-		s.push(newPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
+		s.say(newPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
 		return nil
 	}
 	return ErrBadFrame.with("this frame is sent by hubs only")
@@ -241,7 +241,7 @@ func (s *session) status(f *wire.Frame) error {
 	if c := s.hub.find(f.Channel); c != nil {
 		c.decide(func(now time.Time) { answer = c.status(now, f.Ref) })
 	}
-	s.push(newPacket(answer))
+	s.say(newPacket(answer))
 	return nil
 }
 

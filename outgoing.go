@@ -8,13 +8,20 @@ import (
 
 // What a session queues for its peer, and how a membership of it ends.
 
-// push queues a frame. A peer that does not take its frames in time loses the
-// connection, not the others theirs; its memberships can be resumed.
+// push queues a frame; whoever calls it sees to it that the outbox is flushed. A
+// peer that does not take its frames in time loses the connection, not the others
+// theirs; its memberships can be resumed.
 func (s *session) push(p *packet) {
 	if s.out.PushNotice(p.bytes(s.form)) == outbox.ErrFull {
 		s.tooSlow()
 	}
 	s.countDropped()
+}
+
+// say pushes a frame and flushes it, for who is not delivering.
+func (s *session) say(p *packet) {
+	s.push(p)
+	s.out.Flush()
 }
 
 // pushMessage queues a message for a member on this connection, as the policy
@@ -37,6 +44,30 @@ func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
 		s.tooSlow()
 	}
 	return len(data), err == nil
+}
+
+// pushRun queues messages for a slave, and flushes them. It returns how many are
+// on their way, and their size.
+func (s *session) pushRun(a *attachment, run *encodedRun) (sent, bytes int) {
+	if overflows[s.hub.policy.Slow] != outbox.Refuse {
+		for _, p := range run.packets {
+			if n, ok := s.pushMessage(a, p); ok {
+				sent++
+				bytes += n
+			}
+		}
+		s.out.Flush()
+		return sent, bytes
+	}
+	messages := run.in(s.form)
+	sent, err := s.out.PushAll(messages)
+	if err == outbox.ErrFull {
+		s.tooSlow()
+	}
+	for _, message := range messages[:sent] {
+		bytes += len(message)
+	}
+	return sent, bytes
 }
 
 func (s *session) tooSlow() {

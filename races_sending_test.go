@@ -83,7 +83,7 @@ func TestKickWhileSending(t *testing.T) {
 // Row I8: whoever is a member when a message is accepted gets it once, whoever
 // is not does not, whatever else happens meanwhile.
 func TestMembershipChangesWhileBroadcasting(t *testing.T) {
-	everywhere(t, lectern.Policy{SlaveRate: lectern.Rate{PerSecond: -1}}, func(t *testing.T, s *stage) {
+	everywhere(t, lectern.Policy{Rate: lectern.Rate{PerSecond: -1}, SlaveRate: lectern.Rate{PerSecond: -1}}, func(t *testing.T, s *stage) {
 		master := s.user().create("abc123", "alice")
 		stays := s.user().join("abc123", "stays")
 		stop := make(chan struct{})

@@ -64,10 +64,7 @@ func newSession(ctx context.Context, hub *Hub, conn transport.Conn) *session {
 	return &session{
 		hub: hub, ctx: ctx, conn: conn, asking: asking, stopAsking: stopAsking,
 		pace: newPace(p.Rate, now), slavePace: newPace(p.SlaveRate, now),
-		out: outbox.New(conn, outbox.Limits{
-			Messages: p.Outbox.Messages, Bytes: p.Outbox.Bytes, WriteTimeout: p.WriteTimeout,
-			Overflow: overflows[p.Slow],
-		}),
+		out: outbox.New(conn, &hub.outboxes),
 	}
 }
 
@@ -235,7 +232,7 @@ func (s *session) refuse(ref uint64, channel string, err error) {
 	} else {
 		s.hub.policy.Logger.Warn("refused", "code", string(refusal.Code))
 	}
-	s.push(newPacket(&wire.Frame{
+	s.say(newPacket(&wire.Frame{
 		Type: wire.Error, Ref: ref, Channel: channel, Code: string(refusal.Code), Reason: refusal.Text,
 	}))
 }

@@ -95,7 +95,7 @@ func (h *Hub) closeSpread(ctx context.Context, sessions []*session) {
 		// The reader settles the form by the first frame; one that has sent
 		// nothing yet is only closed.
 		if s.hasSeats() {
-			s.push(notice)
+			s.say(notice)
 		}
 	}
 	began := time.Now()

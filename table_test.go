@@ -73,7 +73,7 @@ func openTable(t *testing.T, policy Policy, slaves int) (c *table, a *attachment
 
 // on is a connection with a tag, for one attachment.
 func (c *table) on(tag string) *attachment {
-	a := &attachment{session: &session{out: outbox.New(nil, outbox.Limits{Messages: 1000, Bytes: 1 << 20})}}
+	a := &attachment{session: &session{out: outbox.New(nil, &outbox.Limits{Messages: 1000, Bytes: 1 << 20})}}
 	c.tags[a] = tag
 	return a
 }

@@ -38,9 +38,12 @@ type Limits struct {
 // pushed, in batches of what has gathered meanwhile. It is the connection's one
 // writer, and the one that closes it. All methods are safe for concurrent use;
 // none but Wait blocks.
+//
+// What is pushed is written once somebody calls Flush or Start after it. In
+// between, more can be pushed that goes into the same write.
 type Queue struct {
 	conn   transport.Conn
-	limits Limits
+	limits *Limits
 
 	// goroutines counts the writer, a closing one, and a running timer.
 	goroutines sync.WaitGroup
@@ -59,10 +62,14 @@ type Queue struct {
 	room chan struct{}
 	// exempt is how much of the queue the limits do not count until the queue
 	// has been empty: a replay that was let in as a whole.
-	exempt Limits
+	exempt struct{ messages, bytes int }
 	// spare is the batch written last, kept for its space.
 	spare [][]byte
+	// begun is what TryWrite could not write to its end: what a writer has to
+	// begin with.
+	begun [][]byte
 
+	// writing: somebody writes, or is about to.
 	writing bool
 	// closing is set by the first Close or Abort, or by a failed write; nothing
 	// is taken from then on. reason is what the connection is closed with.
@@ -85,17 +92,17 @@ const NoticeOverhead = 64
 const readerWait = time.Second
 
 // maxSpare is the largest batch whose slice is kept for the next one, so that a
-// burst does not stay in memory.
-const maxSpare = 64
+// burst does not stay in memory: two of 8 slices are 384 bytes a member.
+const maxSpare = 8
 
 // New is the queue for the connection. Nothing but the queue may write to it or
-// close it from now on.
-func New(conn transport.Conn, limits Limits) *Queue {
+// close it from now on. The limits may be shared, and must not change.
+func New(conn transport.Conn, limits *Limits) *Queue {
 	return &Queue{conn: conn, limits: limits}
 }
 
-// Push queues the message, which must not change any more, and sees to it that
-// it is written. The error is ErrFull or ErrClosed; the message is then dropped.
+// Push queues the message, which must not change any more. The error is ErrFull
+// or ErrClosed; the message is then dropped.
 func (q *Queue) Push(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -149,7 +156,7 @@ func (q *Queue) NoticeFull(size int) bool {
 }
 
 func (q *Queue) noticeFull(size int) bool {
-	return len(q.pending) > 0 && q.bytes+size+NoticeOverhead > q.limits.Bytes+q.exempt.Bytes
+	return len(q.pending) > 0 && q.bytes+size+NoticeOverhead > q.limits.Bytes+q.exempt.bytes
 }
 
 // PushExempt queues messages that the limits shall not count: a replay, which
@@ -160,8 +167,8 @@ func (q *Queue) PushExempt(message []byte) error {
 	if q.closing {
 		return ErrClosed
 	}
-	q.exempt.Messages++
-	q.exempt.Bytes += len(message)
+	q.exempt.messages++
+	q.exempt.bytes += len(message)
 	q.messages++
 	q.add(message, mark{})
 	return nil
@@ -201,7 +208,7 @@ func (q *Queue) full(size int) bool { return q.fullBehind(size, 0, 0) }
 func (q *Queue) fullBehind(size, messages, bytes int) bool {
 	messages += q.messages
 	return messages > 0 &&
-		(messages >= q.limits.Messages+q.exempt.Messages || q.bytes+bytes+size > q.limits.Bytes+q.exempt.Bytes)
+		(messages >= q.limits.Messages+q.exempt.messages || q.bytes+bytes+size > q.limits.Bytes+q.exempt.bytes)
 }
 
 func (q *Queue) add(message []byte, m mark) {
@@ -210,148 +217,16 @@ func (q *Queue) add(message []byte, m mark) {
 	if q.marks != nil {
 		q.marks = append(q.marks, m)
 	}
-	q.startWriter()
 }
 
 // cleared is told that nothing waits any more.
 func (q *Queue) cleared() {
 	q.bytes = 0
 	q.messages = 0
-	q.exempt = Limits{}
+	q.exempt.messages, q.exempt.bytes = 0, 0
 	q.marks = q.marks[:0]
 	if q.room != nil {
 		close(q.room)
 		q.room = nil
 	}
-}
-
-func (q *Queue) startWriter() {
-	if q.writing {
-		return
-	}
-	q.writing = true
-	q.goroutines.Add(1)
-	go q.write()
-}
-
-// Close closes the connection with the reason once what was pushed before has
-// been written, each write within the limits' WriteTimeout. Only the first of
-// Close and Abort counts, except that Abort hurries a Close on.
-func (q *Queue) Close(reason transport.Reason) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closing {
-		return
-	}
-	q.closing = true
-	q.reason = reason
-	q.startWriter()
-}
-
-// Abort closes the connection with the reason at once. What waits is dropped.
-func (q *Queue) Abort(reason transport.Reason) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.closing {
-		q.closing = true
-		q.reason = reason
-	}
-	if q.aborted || q.closed {
-		return
-	}
-	q.aborted = true
-	if q.lingering != nil && q.lingering.Stop() {
-		q.goroutines.Done()
-	}
-	q.drop()
-	if !q.writing {
-		q.startWriter()
-		return
-	}
-	// The writer may be stuck in a write; only Close unblocks it.
-	q.goroutines.Add(1)
-	go func() {
-		defer q.goroutines.Done()
-		_ = q.conn.Close(q.reason)
-	}()
-}
-
-// Wait returns when the connection is closed and the queue's goroutines are
-// gone. Close or Abort must have been called.
-func (q *Queue) Wait() { q.goroutines.Wait() }
-
-func (q *Queue) drop() {
-	q.pending = nil
-	q.cleared()
-}
-
-// write is the writer. It takes all that waits, writes it, and ends when
-// nothing waits any more; the last one closes the connection.
-func (q *Queue) write() {
-	defer q.goroutines.Done()
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	failed := false
-	for len(q.pending) > 0 {
-		batch := q.pending
-		q.pending, q.spare = q.spare[:0], nil
-		q.cleared()
-		q.mu.Unlock()
-		err := q.writeInTime(batch)
-		clear(batch)
-		q.mu.Lock()
-		if cap(batch) <= maxSpare {
-			q.spare = batch
-		}
-		if err != nil {
-			// There is no use in taking more. The reader finds out as well and
-			// aborts the queue; to close the connection before would throw away
-			// what the peer has sent before it closed, and why it did.
-			q.drop()
-			if !q.closing {
-				q.closing = true
-				q.reason = transport.Reason{Code: transport.Slow, Text: "writing failed"}
-				failed = true
-			}
-		}
-	}
-	q.writing = false
-	if failed && !q.aborted {
-		q.goroutines.Add(1)
-		q.lingering = time.AfterFunc(readerWait, func() {
-			defer q.goroutines.Done()
-			q.Abort(q.reason)
-		})
-		return
-	}
-	if q.closing {
-		reason := q.reason
-		q.writing = true // nobody may start another one
-		q.mu.Unlock()
-		_ = q.conn.Close(reason)
-		q.mu.Lock()
-		q.closed = true
-	}
-}
-
-// writeInTime writes the batch, and closes the connection with transport.Slow
-// where that takes longer than it may.
-func (q *Queue) writeInTime(batch [][]byte) error {
-	if q.limits.WriteTimeout <= 0 {
-		return q.conn.Write(batch...)
-	}
-	q.goroutines.Add(1)
-	if q.timer == nil {
-		q.timer = time.AfterFunc(q.limits.WriteTimeout, func() {
-			defer q.goroutines.Done()
-			q.Abort(transport.Reason{Code: transport.Slow, Text: "the peer takes its messages too slowly"})
-		})
-	} else {
-		q.timer.Reset(q.limits.WriteTimeout)
-	}
-	err := q.conn.Write(batch...)
-	if q.timer.Stop() {
-		q.goroutines.Done()
-	}
-	return err
 }

@@ -48,13 +48,14 @@ func push(t *testing.T, q *outbox.Queue, texts ...string) {
 	for _, text := range texts {
 		require.NoError(t, q.Push([]byte(text)))
 	}
+	q.Start()
 }
 
 var left = transport.Reason{Code: transport.Left}
 
 func TestInOrderThenClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 10, Bytes: 100})
+		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 100})
 		push(t, q, "a", "b", "c")
 		synctest.Wait()
 		push(t, q, "d")
@@ -70,7 +71,7 @@ func TestInOrderThenClosed(t *testing.T) {
 
 func TestCloseWithNothingToWrite(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 10, Bytes: 100})
+		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 100})
 		q.Close(left)
 		q.Wait()
 		readClose(t, far, transport.Left)
@@ -81,7 +82,7 @@ func TestCloseWithNothingToWrite(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 3, Bytes: 10})
+		q := outbox.New(near, &outbox.Limits{Messages: 3, Bytes: 10})
 		push(t, q, "in the pipe")
 		synctest.Wait()
 		push(t, q, "being written")
@@ -116,13 +117,14 @@ func TestLimits(t *testing.T) {
 // What is exempt takes no room from what is not.
 func TestExempt(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 2, Bytes: 1000})
+		q := outbox.New(near, &outbox.Limits{Messages: 2, Bytes: 1000})
 		push(t, q, "in the pipe")
 		synctest.Wait()
 		push(t, q, "being written")
 		synctest.Wait()
 		for i := range 20 {
 			require.NoError(t, q.PushExempt(fmt.Append(nil, "replay ", i)))
+			q.Start()
 		}
 		push(t, q, "a", "b")
 		require.ErrorIs(t, q.Push([]byte("c")), outbox.ErrFull)
@@ -138,7 +140,7 @@ func TestExempt(t *testing.T) {
 
 func TestAbortDropsWhatWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 10, Bytes: 1000})
+		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 1000})
 		push(t, q, "in the pipe")
 		synctest.Wait()
 		push(t, q, "being written")
@@ -155,7 +157,7 @@ func TestAbortDropsWhatWaits(t *testing.T) {
 
 func TestWriteTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 10, Bytes: 1000, WriteTimeout: time.Second})
+		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 1000, WriteTimeout: time.Second})
 		began := time.Now()
 		for range 5 { // each write has its own time
 			push(t, q, "a", "b")
@@ -182,7 +184,7 @@ func TestWriteTimeout(t *testing.T) {
 // however early the writer finds out.
 func TestPeerHasClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 10, Bytes: 1000})
+		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 1000})
 		require.NoError(t, far.Write([]byte("goodbye")))
 		require.NoError(t, far.Close(transport.Reason{Code: transport.Kicked}))
 		push(t, q, "a")
@@ -199,7 +201,7 @@ func TestPeerHasClosed(t *testing.T) {
 // find out.
 func TestLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, _ *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 10, Bytes: 1000})
+		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 1000})
 		near.Cut()
 		began := time.Now()
 		push(t, q, "a")
@@ -215,7 +217,7 @@ func TestLost(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := memory.Pipe(memory.Options{})
-		q := outbox.New(near, outbox.Limits{Messages: 1000, Bytes: 1 << 20, WriteTimeout: time.Second})
+		q := outbox.New(near, &outbox.Limits{Messages: 1000, Bytes: 1 << 20, WriteTimeout: time.Second})
 		var pushing sync.WaitGroup
 		for range 8 {
 			pushing.Go(func() {
@@ -223,6 +225,7 @@ func TestManyAtOnce(t *testing.T) {
 					if err := q.Push([]byte("x")); err != nil {
 						t.Errorf("Push: %v", err)
 					}
+					q.Start()
 				}
 			})
 		}

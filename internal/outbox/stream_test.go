@@ -41,7 +41,7 @@ func TestOverflow(t *testing.T) {
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.overflow, " ", test.pushed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-				q := outbox.New(near, outbox.Limits{Messages: 3, Bytes: 1000, Overflow: test.overflow})
+				q := outbox.New(near, &outbox.Limits{Messages: 3, Bytes: 1000, Overflow: test.overflow})
 				push(t, q, "x", "y") // one on its way, one with which the writer is stuck
 				synctest.Wait()
 				pushed := strings.Fields(test.pushed)
@@ -74,7 +74,7 @@ func TestOverflow(t *testing.T) {
 
 func TestOverflowByBytes(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 100, Bytes: 30, Overflow: outbox.DropOldest})
+		q := outbox.New(near, &outbox.Limits{Messages: 100, Bytes: 30, Overflow: outbox.DropOldest})
 		push(t, q, "x", "y")
 		synctest.Wait()
 		for i := range 5 {
@@ -90,7 +90,7 @@ func TestOverflowByBytes(t *testing.T) {
 
 func TestNoticesAreBoundedByBytes(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 1, Bytes: 3*(outbox.NoticeOverhead+1) + 1})
+		q := outbox.New(near, &outbox.Limits{Messages: 1, Bytes: 3*(outbox.NoticeOverhead+1) + 1})
 		push(t, q, "x")
 		synctest.Wait()
 		push(t, q, "y")
@@ -108,7 +108,7 @@ func TestNoticesAreBoundedByBytes(t *testing.T) {
 		require.ErrorIs(t, q.PushAccepted([]byte("P")), outbox.ErrClosed)
 	})
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 10, Bytes: 100, Overflow: outbox.DropNewest})
+		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 100, Overflow: outbox.DropNewest})
 		push(t, q, "x", "y")
 		synctest.Wait()
 		for range 3 {
@@ -123,7 +123,7 @@ func TestNoticesAreBoundedByBytes(t *testing.T) {
 
 func TestRoom(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
-		q := outbox.New(near, outbox.Limits{Messages: 3, Bytes: 100})
+		q := outbox.New(near, &outbox.Limits{Messages: 3, Bytes: 100})
 		require.Nil(t, q.Room())
 		push(t, q, "x", "y")
 		synctest.Wait()

@@ -42,6 +42,7 @@ type Conn struct {
 	in, out *queue
 
 	peer    *Conn
+	tried   int         // how many of its messages a TryWrite has queued that could not queue them all
 	most    int         // the largest message that this end ever reads
 	limit   int         // and that it reads at present
 	current *message    // what the last Read returned
@@ -50,7 +51,10 @@ type Conn struct {
 	closed  bool
 }
 
-var _ transport.FrameLimitSetter = (*Conn)(nil)
+var (
+	_ transport.FrameLimitSetter = (*Conn)(nil)
+	_ transport.TryWriter        = (*Conn)(nil)
+)
 
 // Read is Read of transport.Conn.
 func (c *Conn) Read() ([]byte, error) {
@@ -108,38 +112,60 @@ func (c *Conn) Write(messages ...[]byte) error {
 	p := c.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	messages, c.tried = messages[c.tried:], 0
 	for _, data := range messages {
-		tooLarge := len(data) > c.peer.most
-		if tooLarge {
-			data = nil
+		for !c.put(data) {
+			if err := c.unwritable(); err != nil {
+				return err
+			}
+			c.out.changed.Wait()
 		}
-		if err := c.awaitRoom(len(data)); err != nil {
-			return err
-		}
-		m := newMessage(data)
-		m.tooLarge = tooLarge
-		c.out.push(m)
 	}
 	return nil
 }
 
-// awaitRoom waits until a message of size bytes may be queued, or will never be.
-func (c *Conn) awaitRoom(size int) error {
-	for {
-		switch {
-		case c.closed:
-			return errClosed
-		case c.pipe.cut:
-			return errCut
-		case c.out.refused != nil:
-			return c.out.refused
-		case c.out.end != nil:
-			return c.err // this end has given up on its peer, and told it so
-		case c.out.hasRoom(size, &c.pipe.options):
-			return nil
+// TryWrite is that of transport.TryWriter.
+func (c *Conn) TryWrite(messages ...[]byte) bool {
+	p := c.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, data := range messages {
+		if !c.put(data) {
+			c.tried = i
+			return false
 		}
-		c.out.changed.Wait()
 	}
+	return true
+}
+
+// put queues a message, and reports whether that was possible.
+func (c *Conn) put(data []byte) bool {
+	tooLarge := len(data) > c.peer.most
+	if tooLarge {
+		data = nil
+	}
+	if c.unwritable() != nil || !c.out.hasRoom(len(data), &c.pipe.options) {
+		return false
+	}
+	m := newMessage(data)
+	m.tooLarge = tooLarge
+	c.out.push(m)
+	return true
+}
+
+// unwritable is why nothing may be queued any more, nil where it may.
+func (c *Conn) unwritable() error {
+	switch {
+	case c.closed:
+		return errClosed
+	case c.pipe.cut:
+		return errCut
+	case c.out.refused != nil:
+		return c.out.refused
+	case c.out.end != nil:
+		return c.err // this end has given up on its peer, and told it so
+	}
+	return nil
 }
 
 // Close is Close of transport.Conn. It does not wait for the peer: what was

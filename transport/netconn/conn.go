@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -35,6 +36,10 @@ type conn struct {
 	freed            sync.Cond // reading, writing or telling has become false, or closed true
 	reading, writing bool
 
+	direct direct.Socket // for TryWrite
+	tried  bool          // a TryWrite has kept writing, for the Write that follows
+	begun  int           // how many bytes it has written
+
 	owed       uint8                 // a bit for each kind of unit that is to be sent when writing is free
 	writeErr   error                 // what writing ended with
 	lost       bool                  // Read has noticed that the peer is out of reach
@@ -48,10 +53,13 @@ type conn struct {
 	closeErr        error
 }
 
-var _ transport.FrameLimitSetter = (*conn)(nil)
+var (
+	_ transport.FrameLimitSetter = (*conn)(nil)
+	_ transport.TryWriter        = (*conn)(nil)
+)
 
 func newConn(c net.Conn, options Options) *conn {
-	conn := &conn{net: c, raw: c, options: options}
+	conn := &conn{net: c, raw: c, direct: direct.Of(c), options: options}
 	conn.freed.L = &conn.mu
 	conn.input.expired = true
 	conn.input.limit = options.FrameLimit

@@ -299,7 +299,7 @@ func TestControlFramesInTime(t *testing.T) {
 func TestReaderOfAByteASecond(t *testing.T) {
 	t.Run("H3 a byte a second", func(t *testing.T) {
 		bubble(t, patient, func(t *testing.T, c *conn, peer *memnet.Conn) {
-			queue := outbox.New(c, outbox.Limits{Messages: 256, Bytes: 1 << 20, WriteTimeout: 10 * time.Second})
+			queue := outbox.New(c, &outbox.Limits{Messages: 256, Bytes: 1 << 20, WriteTimeout: 10 * time.Second})
 			read := reading(c)
 			during(t, peer, func() { drip(peer, []byte(strings.Repeat(answer, 10)), time.Second) }) // it is alive
 			during(t, peer, func() {
@@ -312,6 +312,7 @@ func TestReaderOfAByteASecond(t *testing.T) {
 			})
 			for range 4 {
 				require.NoError(t, queue.Push(make([]byte, 200<<10)))
+				queue.Start()
 			}
 			end := <-read
 			require.ErrorIs(t, end.err, net.ErrClosed)

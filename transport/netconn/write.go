@@ -17,19 +17,68 @@ func (c *conn) Write(messages ...[]byte) error {
 	if len(messages) == 0 {
 		return nil
 	}
+	begun, err := c.beginWriting()
+	if err != nil {
+		return err
+	}
+	return c.endWriting(c.writeMessages(messages, begun))
+}
+
+// beginWriting waits for the right to write. What TryWrite has begun goes on;
+// beginWriting returns how many bytes of it were written already.
+func (c *conn) beginWriting() (begun int, err error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tried {
+		c.tried = false
+		return c.begun, nil
+	}
 	for c.writing {
 		c.freed.Wait()
 	}
 	if err := c.refusal(); err != nil {
-		c.mu.Unlock()
-		return err
+		return 0, err
 	}
 	c.writing = true
-	c.mu.Unlock()
+	return 0, nil
+}
 
-	err := c.writeMessages(messages)
-	return c.endWriting(err)
+// TryWrite is that of transport.TryWriter, for what fits into one batch, on a
+// connection of TCP or of the Unix domain without TLS. Where not all of it goes,
+// it keeps the right to write for the Write that follows.
+func (c *conn) TryWrite(messages ...[]byte) bool {
+	size := 0
+	for _, message := range messages {
+		size += headerSize + len(message)
+	}
+	if size > batchSize || !c.direct.Ready() || !c.tryWriting() {
+		return false
+	}
+	b := batches.Get().(*batch)
+	for _, message := range messages {
+		b.used = len(append(appendHeader(b.buffer[:b.used], kindMessage, len(message)), message...))
+	}
+	n, err := c.direct.Write(b.buffer[:size])
+	b.reset()
+	batches.Put(b)
+	if err == nil && n < size {
+		c.mu.Lock()
+		c.tried, c.begun = true, n
+		c.mu.Unlock()
+		return false
+	}
+	return c.endWriting(err) == nil
+}
+
+// tryWriting takes the right to write where it is free.
+func (c *conn) tryWriting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writing || c.refusal() != nil {
+		return false
+	}
+	c.writing = true
+	return true
 }
 
 // refusal is why nothing may be written any more, nil where it may. The caller
@@ -142,14 +191,18 @@ type batch struct {
 	buffer [batchSize]byte
 	used   int // of buffer
 	sealed int // of that, how much is in pieces
+	begun  int // how much of the buffer was written before
 	pieces net.Buffers
 	out    net.Buffers // what is left of pieces while they are being written
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-func (c *conn) writeMessages(messages [][]byte) error {
+// writeMessages writes the messages, but for the bytes that have been written
+// already, which are of the first batch.
+func (c *conn) writeMessages(messages [][]byte, begun int) error {
 	b := batches.Get().(*batch)
+	b.begun = begun
 	defer func() {
 		b.reset()
 		batches.Put(b)
@@ -169,7 +222,7 @@ func (c *conn) writeMessages(messages [][]byte) error {
 }
 
 func (b *batch) add(c *conn, message []byte) error {
-	if c.vectored && len(message) > copyLimit {
+	if c.vectored && len(message) > copyLimit && b.begun == 0 {
 		b.seal()
 		b.pieces = append(b.pieces, message)
 		return nil
@@ -192,6 +245,7 @@ func (b *batch) add(c *conn, message []byte) error {
 
 // seal makes what was put into the buffer since the last time a piece.
 func (b *batch) seal() {
+	b.sealed, b.begun = b.sealed+b.begun, 0
 	if b.used > b.sealed {
 		b.pieces = append(b.pieces, b.buffer[b.sealed:b.used])
 		b.sealed = b.used
@@ -216,5 +270,5 @@ func (b *batch) flush(c *conn) (err error) {
 func (b *batch) reset() {
 	clear(b.pieces)
 	b.pieces, b.out = b.pieces[:0], nil
-	b.used, b.sealed = 0, 0
+	b.used, b.sealed, b.begun = 0, 0, 0
 }

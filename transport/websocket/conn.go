@@ -11,6 +11,7 @@ import (
 
 	gorilla "github.com/gorilla/websocket"
 
+	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -36,7 +37,11 @@ type conn struct {
 	closeErr error         // set before that
 }
 
-var _ transport.FrameLimitSetter = (*conn)(nil)
+var (
+	_ transport.FrameLimitSetter = (*conn)(nil)
+	_ transport.TryWriter        = (*conn)(nil)
+	_ transport.LastWriter       = (*conn)(nil)
+)
 
 // settings are what both sides take in their options, with the defaults filled in.
 type settings struct {
@@ -98,6 +103,9 @@ func newConn(ws *gorilla.Conn, s *socket, masked bool, settings settings) *conn 
 		c.peerClosed = true
 		return echo(code, text)
 	})
+	if !masked { // a frame that is masked is another one each time
+		s.direct = direct.Of(s.Conn)
+	}
 	s.establish(settings, func(by time.Time) {
 		c.probing = true
 		ws.WriteControl(gorilla.PingMessage, nil, by)
@@ -211,11 +219,12 @@ func (c *conn) Write(messages ...[]byte) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	if err := c.socket.acquire(); err != nil {
+	begun, err := c.socket.acquire()
+	if err != nil {
 		return c.writeFailed(err)
 	}
 	defer c.socket.release()
-	if err := writeBatch(c.socket, c.masked, messages); err != nil {
+	if err := writeBatch(c.socket, c.masked, messages, begun); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil

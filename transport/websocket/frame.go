@@ -53,6 +53,10 @@ type batch struct {
 	socket *socket
 	masked bool // as what a client sends has to be
 	buffer []byte
+	begun  int // how many bytes of the first buffer were written before
+
+	small *[smallBatch]byte // whichever was borrowed
+	large *[largeBatch]byte
 }
 
 func (b *batch) add(message []byte) error {
@@ -89,22 +93,11 @@ func (b *batch) add(message []byte) error {
 }
 
 // writeBatch writes the messages to the socket, whose writing is held
-// meanwhile.
-func writeBatch(s *socket, masked bool, messages [][]byte) error {
-	size := 0
-	for _, message := range messages {
-		size += maxHeader + len(message)
-	}
-	b := batch{socket: s, masked: masked}
-	if size <= smallBatch {
-		lent := smallBatches.Get().(*[smallBatch]byte)
-		defer smallBatches.Put(lent)
-		b.buffer = lent[:0]
-	} else {
-		lent := largeBatches.Get().(*[largeBatch]byte)
-		defer largeBatches.Put(lent)
-		b.buffer = lent[:0]
-	}
+// meanwhile, but for the bytes that TryWrite has written already.
+func writeBatch(s *socket, masked bool, messages [][]byte, begun int) error {
+	b := batch{socket: s, masked: masked, begun: begun}
+	b.borrow(framesSize(messages))
+	defer b.giveBack()
 	for _, message := range messages {
 		if err := b.add(message); err != nil {
 			return err
@@ -113,9 +106,37 @@ func writeBatch(s *socket, masked bool, messages [][]byte) error {
 	return b.flush()
 }
 
+// framesSize is how much room the messages take up at most.
+func framesSize(messages [][]byte) int {
+	size := 0
+	for _, message := range messages {
+		size += maxHeader + len(message)
+	}
+	return size
+}
+
+// borrow takes a buffer for so many bytes, or for as many as fit.
+func (b *batch) borrow(size int) {
+	if size <= smallBatch {
+		b.small = smallBatches.Get().(*[smallBatch]byte)
+		b.buffer = b.small[:0]
+	} else {
+		b.large = largeBatches.Get().(*[largeBatch]byte)
+		b.buffer = b.large[:0]
+	}
+}
+
+func (b *batch) giveBack() {
+	if b.small != nil {
+		smallBatches.Put(b.small)
+	} else {
+		largeBatches.Put(b.large)
+	}
+}
+
 func (b *batch) flush() error {
-	err := b.socket.flush(b.buffer, time.Time{})
-	b.buffer = b.buffer[:0]
+	err := b.socket.flush(b.buffer[b.begun:], time.Time{})
+	b.buffer, b.begun = b.buffer[:0], 0
 	return err
 }
 

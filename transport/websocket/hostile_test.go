@@ -361,7 +361,7 @@ func TestFramesThatCarryNothing(t *testing.T) {
 func TestReaderOfAByteASecond(t *testing.T) {
 	t.Run("H3 a byte a second", func(t *testing.T) {
 		eachSide(t, websocket.Options{}, func(t *testing.T, conn transport.Conn, peer *hostile) {
-			queue := outbox.New(conn, outbox.Limits{Messages: 256, Bytes: 1 << 20, WriteTimeout: 10 * time.Second})
+			queue := outbox.New(conn, &outbox.Limits{Messages: 256, Bytes: 1 << 20, WriteTimeout: 10 * time.Second})
 			peer.during(func() {
 				for err := error(nil); err == nil; time.Sleep(time.Second) {
 					_, err = peer.reader.ReadByte()
@@ -371,6 +371,7 @@ func TestReaderOfAByteASecond(t *testing.T) {
 			start := time.Now()
 			for range 4 {
 				require.NoError(t, queue.Push(make([]byte, 200<<10)))
+				queue.Start()
 			}
 			_, err := conn.Read()
 			require.ErrorIs(t, err, net.ErrClosed)

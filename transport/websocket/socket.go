@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -45,6 +46,12 @@ type socket struct {
 	// writing holds one element. Who has received it may write to the Conn. It
 	// is a channel because it is held while the Conn blocks.
 	writing chan struct{}
+	// direct is for TryWrite. tried is set where that holds the writing, for the
+	// Write that follows; begun is how much has been written already. The two
+	// are the writer's.
+	direct direct.Socket
+	tried  bool
+	begun  int
 
 	closing chan struct{} // closed as Close begins
 
@@ -224,6 +231,8 @@ func (s *socket) enqueue(frame []byte) error {
 	switch {
 	case s.writeErr != nil:
 		return s.writeErr
+	case s.closeSent:
+		return nil // the close frame went along with the last messages
 	case isClose(frame):
 		s.closeSent = true
 	case len(s.queue)+len(frame) > maxQueue:
@@ -234,26 +243,37 @@ func (s *socket) enqueue(frame []byte) error {
 }
 
 // acquire waits until nothing is being written, and keeps it so until release.
-// It fails where nothing may be written any more.
-func (s *socket) acquire() error {
+// It fails where nothing may be written any more. What TryWrite has begun is
+// being written already, and goes on; acquire returns how far it is.
+func (s *socket) acquire() (begun int, err error) {
+	if s.tried {
+		s.tried = false
+		return s.begun, nil
+	}
 	if s.isClosing() {
-		return errClosed
+		return 0, errClosed
 	}
 	select {
 	case <-s.writing:
 	case <-s.closing:
-		return errClosed
+		return 0, errClosed
 	}
 	s.mu.Lock()
-	err := s.writeErr
-	if err == nil && s.closeSent {
-		err = errCloseSent
-	}
+	err = s.writable()
 	s.mu.Unlock()
 	if err != nil {
 		s.release()
 	}
-	return err
+	return 0, err
+}
+
+// writable is why no message may be written any more, nil where it may. It is
+// called under mu.
+func (s *socket) writable() error {
+	if s.writeErr == nil && s.closeSent {
+		return errCloseSent
+	}
+	return s.writeErr
 }
 
 // release lets others write, and writes the control frames that were queued

@@ -1,0 +1,125 @@
+package lectern
+
+import (
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// fanout is what a delivery has in hand. Messages for all slaves that follow on
+// each other are gathered to a run, and each slave gets a run at once: what is
+// queued for one is written before the next one's turn, while the processor still
+// knows of its connection.
+type fanout struct {
+	// audience holds the attachments of the slaves that are connected.
+	audience []*attachment
+	// run is for all of them, and was not queued yet.
+	run encodedRun
+	// touched are the sessions with something queued that was not flushed yet.
+	touched []*session
+}
+
+// maxRun is how many messages a run has at most.
+const maxRun = 64
+
+func (f *fanout) admit(a *attachment) {
+	a.place = len(f.audience)
+	f.audience = append(f.audience, a)
+}
+
+func (f *fanout) dismiss(a *attachment) {
+	last := len(f.audience) - 1
+	f.audience[a.place] = f.audience[last]
+	f.audience[a.place].place = a.place
+	f.audience[last] = nil
+	f.audience = f.audience[:last]
+}
+
+// touch has the session's outbox flushed.
+func (c *Channel) touch(s *session) {
+	touched := &c.fanout.touched
+	if n := len(*touched); n == 0 || (*touched)[n-1] != s {
+		*touched = append(*touched, s)
+	}
+}
+
+func (c *Channel) flushTouched() {
+	touched := c.fanout.touched
+	for _, s := range touched {
+		s.out.Flush()
+	}
+	clear(touched)
+	if c.fanout.touched = touched[:0]; cap(touched) > maxUndelivered {
+		c.fanout.touched = nil
+	}
+}
+
+// pass queues a packet to one receiver.
+func (c *Channel) pass(p *packet, a *attachment) {
+	c.touch(a.session)
+	if p.frame.Type != wire.Message {
+		a.session.push(p)
+		return
+	}
+	depth := c.lookAt(a)
+	if n, ok := a.session.pushMessage(a, p); ok {
+		c.account(a.member.role, 1, n, depth, p.frame.Private)
+	}
+}
+
+// passAll queues a packet to everyone in the audience, or adds it to the run.
+func (c *Channel) passAll(p *packet) {
+	if p.frame.Type == wire.Message {
+		if c.fanout.run.add(p); len(c.fanout.run.packets) >= maxRun {
+			c.endRun()
+		}
+		return
+	}
+	c.endRun()
+	for _, a := range c.fanout.audience {
+		a.session.push(p)
+		a.session.out.Flush()
+	}
+}
+
+// endRun queues the run to everyone in the audience. What was queued before is
+// flushed first, among it the answers to the master.
+func (c *Channel) endRun() {
+	run := &c.fanout.run
+	if len(run.packets) == 0 {
+		return
+	}
+	c.flushTouched()
+	sent, bytes, depth := 0, 0, 0
+	for _, a := range c.fanout.audience {
+		depth = max(depth, c.lookAt(a))
+		n, size := a.session.pushRun(a, run)
+		sent += n
+		bytes += size
+	}
+	c.account(wire.Slave, sent, bytes, depth, false)
+	run.clear()
+}
+
+// lookAt returns how much waits for a slave already, and notes whether it is
+// slow, where somebody wants to know.
+func (c *Channel) lookAt(a *attachment) (depth int) {
+	if a.member.role != wire.Slave || !c.policy.observed && c.policy.Slow != SlowHold {
+		return 0
+	}
+	depth, crowded := a.session.depth()
+	if crowded && c.policy.Slow == SlowHold {
+		c.crowd.add(a)
+	}
+	return depth
+}
+
+// account tells the Observer of messages that are on their way.
+func (c *Channel) account(to wire.Role, sent, bytes, depth int, private bool) {
+	if !c.policy.observed || sent == 0 {
+		return
+	}
+	c.policy.Observer.Add(MessagesSent, to.String(), int64(sent))
+	c.policy.Observer.Add(BytesSent, to.String(), int64(bytes))
+	if to == wire.Slave && !private {
+		c.policy.Observer.Observe(QueueDepth, float64(depth))
+	}
+}

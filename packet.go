@@ -1,0 +1,59 @@
+package lectern
+
+import "github.com/lectern-go/lectern/internal/wire"
+
+// packet is one frame on its way to any number of receivers, encoded once for
+// each form that one of them speaks. It is encoded by whoever delivers.
+type packet struct {
+	frame  *wire.Frame
+	binary []byte
+	text   []byte
+}
+
+func newPacket(frame *wire.Frame) *packet { return &packet{frame: frame} }
+
+func closedPacket(channel string, end *Error) *packet {
+	return newPacket(&wire.Frame{Type: wire.Closed, Channel: channel, Code: string(end.Code), Reason: end.Text})
+}
+
+// bytes is the frame in one form. The result is shared and must not be changed.
+func (p *packet) bytes(form wire.Form) []byte {
+	encoded := &p.binary
+	if form == wire.Text {
+		encoded = &p.text
+	}
+	if *encoded == nil {
+		*encoded = wire.Append(nil, form, p.frame)
+	}
+	return *encoded
+}
+
+// encodedRun are packets that go to the same receivers, in the forms that these
+// speak.
+type encodedRun struct {
+	packets []*packet
+	// binary and text are the packets' bytes, where somebody has asked for them.
+	binary, text [][]byte
+}
+
+func (r *encodedRun) add(p *packet) { r.packets = append(r.packets, p) }
+
+// in returns the packets in one form. The slice and what it holds are shared.
+func (r *encodedRun) in(form wire.Form) [][]byte {
+	encoded := &r.binary
+	if form == wire.Text {
+		encoded = &r.text
+	}
+	for _, p := range r.packets[len(*encoded):] {
+		*encoded = append(*encoded, p.bytes(form))
+	}
+	return *encoded
+}
+
+// clear forgets the packets, but for their space.
+func (r *encodedRun) clear() {
+	clear(r.packets)
+	clear(r.binary)
+	clear(r.text)
+	r.packets, r.binary, r.text = r.packets[:0], r.binary[:0], r.text[:0]
+}

@@ -1,0 +1,124 @@
+package websocket
+
+import (
+	"time"
+
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/lectern-go/lectern/transport"
+)
+
+// Writing without waiting, and the end along with the last messages.
+
+// TryWrite is that of transport.TryWriter, on the server's side of a connection
+// of TCP or of the Unix domain without TLS. What fits into the large batch is
+// tried. Where not all of it goes, the writing stays held, as during a Write
+// that is not over, for the Write that follows.
+func (c *conn) TryWrite(messages ...[]byte) bool {
+	s := c.socket
+	size := framesSize(messages)
+	if !s.direct.Ready() || size > largeBatch || !s.tryAcquire() {
+		return false
+	}
+	if len(messages) == 0 {
+		s.release()
+		return true
+	}
+	b := batch{socket: s}
+	b.borrow(size)
+	for _, message := range messages {
+		_ = b.add(message) // all of it fits, so nothing is written
+	}
+	n, err := s.direct.Write(b.buffer)
+	complete := n == len(b.buffer)
+	b.giveBack()
+	switch {
+	case err != nil:
+		s.fail(err)
+	case !complete:
+		s.tried, s.begun = true, n
+		return false
+	}
+	s.release()
+	return err == nil
+}
+
+// tryAcquire is acquire where that need not wait, and where there are no control
+// frames to be written.
+func (s *socket) tryAcquire() bool {
+	select {
+	case <-s.writing:
+	default:
+		return false
+	}
+	s.mu.Lock()
+	ready := !s.isClosing() && s.writable() == nil && len(s.queue) == 0
+	if ready {
+		// The deadline of an earlier control frame may have passed.
+		s.setWriteDeadline(time.Time{})
+	}
+	s.mu.Unlock()
+	if !ready {
+		s.release()
+	}
+	return ready
+}
+
+// fail has every later write fail.
+func (s *socket) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writeErr = err
+}
+
+// WriteLast is that of transport.LastWriter: the close frame is written with the
+// messages, where they fit into one write. It takes a system call off each
+// connection that is closed, and a wake-up off its peer.
+func (c *conn) WriteLast(reason transport.Reason, messages ...[]byte) error {
+	err := c.writeLast(reason, messages)
+	_ = c.Close(reason)
+	return err
+}
+
+func (c *conn) writeLast(reason transport.Reason, messages [][]byte) error {
+	if c.masked || framesSize(messages)+maxControl > largeBatch {
+		return c.Write(messages...)
+	}
+	begun, err := c.socket.acquire()
+	if err != nil {
+		return c.writeFailed(err)
+	}
+	defer c.socket.release()
+	b := batch{socket: c.socket, begun: begun}
+	b.borrow(framesSize(messages) + maxControl)
+	defer b.giveBack()
+	for _, message := range messages {
+		_ = b.add(message) // all of it fits, so nothing is written
+	}
+	if c.socket.startClose() {
+		payload := gorilla.FormatCloseMessage(closeCode(reason.Code), reason.ClippedText())
+		b.buffer = appendLength(append(b.buffer, final|closeFrame), len(payload), false)
+		b.buffer = append(b.buffer, payload...)
+	}
+	if err := c.socket.put(b.buffer[b.begun:], time.Time{}); err != nil {
+		return c.writeFailed(err)
+	}
+	return nil
+}
+
+// maxControl is the size in bytes of the longest control frame that is not
+// masked.
+const maxControl = 2 + 125
+
+// startClose reports whether a close frame may be written, which is then said to
+// be.
+func (s *socket) startClose() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closeSent {
+		return false
+	}
+	s.closeSent = true
+	s.queue = nil // nothing may follow it
+	return true
+}
