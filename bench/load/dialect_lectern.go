@@ -1,0 +1,150 @@
+//go:build linux
+
+package load
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strconv"
+)
+
+// What the dialects of Lectern need of PROTOCOL.md, section 12.
+const (
+	typeCreate  = 0x01
+	typeJoin    = 0x02
+	typeSend    = 0x04
+	typeCreated = 0x11
+	typeJoined  = 0x12
+	typeMessage = 0x13
+	typeError   = 0x1a
+
+	tagRef      = 0x01
+	tagChannel  = 0x02
+	tagUsername = 0x03
+	tagTo       = 0x09
+	tagText     = 0x7d
+)
+
+const channel = "lesson"
+
+// Lectern is the binary form.
+type Lectern struct{ buf []byte }
+
+func username(number int) string {
+	if number < 0 {
+		return "teacher"
+	}
+	return "pupil" + strconv.Itoa(number)
+}
+
+func appendField[S string | []byte](frame []byte, tag byte, content S) []byte {
+	return append(binary.AppendUvarint(append(frame, tag), uint64(len(content))), content...)
+}
+
+func appendRef(frame []byte, ref int) []byte {
+	if ref == 0 {
+		return frame
+	}
+	var number [binary.MaxVarintLen64]byte
+	return appendField(frame, tagRef, number[:binary.PutUvarint(number[:], uint64(ref))])
+}
+
+// Target is the same for all.
+func (l *Lectern) Target(int) string { return "/" }
+
+// Enter creates the channel or joins it.
+func (l *Lectern) Enter(number int) []byte {
+	kind := byte(typeJoin)
+	if number < 0 {
+		kind = typeCreate
+	}
+	l.buf = appendField(appendRef(append(l.buf[:0], kind), 1), tagChannel, channel)
+	l.buf = appendField(l.buf, tagUsername, username(number))
+	return l.buf
+}
+
+// ToAll is a send.
+func (l *Lectern) ToAll(ref int, payload []byte) []byte {
+	l.buf = appendField(appendRef(append(l.buf[:0], typeSend), ref), tagChannel, channel)
+	l.buf = appendField(l.buf, tagText, payload)
+	return l.buf
+}
+
+// ToOne is a send with an address.
+func (l *Lectern) ToOne(ref, member int, payload []byte) []byte {
+	l.buf = appendField(appendRef(append(l.buf[:0], typeSend), ref), tagChannel, channel)
+	l.buf = appendField(l.buf, tagTo, username(member))
+	l.buf = appendField(l.buf, tagText, payload)
+	return l.buf
+}
+
+// ToMaster is a send: whose it is decides.
+func (l *Lectern) ToMaster(ref, _ int, payload []byte) []byte { return l.ToAll(ref, payload) }
+
+// Read goes by the type.
+func (l *Lectern) Read(message []byte) Heard {
+	switch message[0] {
+	case typeMessage:
+		return Heard{Messages: 1}
+	case typeCreated, typeJoined:
+		return Heard{Entered: true}
+	case typeError:
+		return Heard{Refusal: fmt.Sprintf("%q", message)}
+	}
+	return Heard{}
+}
+
+// LecternText is the text form.
+type LecternText struct{ buf []byte }
+
+// Target is the same for all.
+func (l *LecternText) Target(int) string { return "/" }
+
+// Enter creates the channel or joins it.
+func (l *LecternText) Enter(number int) []byte {
+	kind := "join"
+	if number < 0 {
+		kind = "create"
+	}
+	return fmt.Appendf(l.buf[:0], `{"type":%q,"ref":1,"channel":%q,"username":%q}`, kind, channel, username(number))
+}
+
+func (l *LecternText) send(ref int, to string, payload []byte) []byte {
+	l.buf = append(l.buf[:0], `{"type":"send"`...)
+	if ref > 0 {
+		l.buf = strconv.AppendInt(append(l.buf, `,"ref":`...), int64(ref), 10)
+	}
+	l.buf = append(append(append(l.buf, `,"channel":"`...), channel...), '"')
+	if to != "" {
+		l.buf = append(append(append(l.buf, `,"to":"`...), to...), '"')
+	}
+	return append(append(append(l.buf, `,"text":"`...), payload...), `"}`...)
+}
+
+// ToAll is a send.
+func (l *LecternText) ToAll(ref int, payload []byte) []byte { return l.send(ref, "", payload) }
+
+// ToOne is a send with an address.
+func (l *LecternText) ToOne(ref, member int, payload []byte) []byte {
+	return l.send(ref, username(member), payload)
+}
+
+// ToMaster is a send: whose it is decides.
+func (l *LecternText) ToMaster(ref, _ int, payload []byte) []byte { return l.send(ref, "", payload) }
+
+// Read goes by the type, which the hub writes first.
+func (l *LecternText) Read(message []byte) Heard {
+	const start = `{"type":"`
+	if len(message) < len(start)+3 {
+		return Heard{Refusal: fmt.Sprintf("%q", message)}
+	}
+	switch string(message[len(start) : len(start)+3]) {
+	case "mes":
+		return Heard{Messages: 1}
+	case "cre", "joi":
+		return Heard{Entered: true}
+	case "err":
+		return Heard{Refusal: string(message)}
+	}
+	return Heard{}
+}

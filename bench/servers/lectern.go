@@ -1,0 +1,59 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport/netconn"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+// policy is the default one, but that the load is not refused for its rate.
+var policy = lectern.Policy{Rate: lectern.Rate{PerSecond: -1}, SlaveRate: lectern.Rate{PerSecond: -1}}
+
+// newLectern is Lectern over WebSocket, as the README has it. Which form of the
+// protocol it speaks is the client's to choose.
+func newLectern() (Server, error) {
+	hub, err := lectern.NewHub(policy)
+	if err != nil {
+		return nil, err
+	}
+	return serveHTTP(websocket.NewHandler(hub, websocket.Options{}), told, hub.Close)
+}
+
+// told: members know by the answer that they have joined.
+func told() int { return -1 }
+
+type netconnServer struct {
+	listener net.Listener
+	hub      *lectern.Hub
+	stop     context.CancelFunc
+	served   chan error
+}
+
+// newLecternNetconn is Lectern over TCP.
+func newLecternNetconn() (Server, error) {
+	hub, err := lectern.NewHub(policy)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &netconnServer{listener: listener, hub: hub, stop: cancel, served: make(chan error, 1)}
+	go func() { s.served <- netconn.Serve(ctx, listener, hub, netconn.Options{}) }()
+	return s, nil
+}
+
+func (s *netconnServer) Addr() net.Addr { return s.listener.Addr() }
+func (s *netconnServer) Members() int   { return told() }
+
+func (s *netconnServer) Close() error {
+	err := s.hub.Close()
+	s.stop()
+	return errors.Join(err, <-s.served)
+}
