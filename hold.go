@@ -1,6 +1,7 @@
 package lectern
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -56,6 +57,8 @@ func (s *session) hold(a *attachment, size int) {
 	if len(crowd) == 0 {
 		return
 	}
+	ctx, done := s.waiting()
+	defer done()
 	late := time.NewTimer(s.hub.policy.HoldTime)
 	defer late.Stop()
 	overdue := false
@@ -74,7 +77,7 @@ func (s *session) hold(a *attachment, size int) {
 		}
 		select {
 		case <-room:
-		case <-s.asking.Done():
+		case <-ctx.Done():
 			return
 		case <-late.C:
 			overdue = true
@@ -92,6 +95,7 @@ func (s *session) holdSlave(a *attachment, size int) {
 		return
 	}
 	var late *time.Timer
+	var ctx context.Context
 	for {
 		master := a.channel.presentMaster()
 		if master == nil || !master.full(size) {
@@ -104,10 +108,13 @@ func (s *session) holdSlave(a *attachment, size int) {
 		if late == nil {
 			late = time.NewTimer(s.hub.policy.HoldTime)
 			defer late.Stop()
+			var done func()
+			ctx, done = s.waiting()
+			defer done()
 		}
 		select {
 		case <-room:
-		case <-s.asking.Done():
+		case <-ctx.Done():
 			return
 		case <-late.C:
 			s.unheld = time.Now().Add(s.hub.policy.HoldTime)

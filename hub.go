@@ -16,7 +16,7 @@ import (
 // Hub accepts connections, finds channels by their names, and checks the limits
 // that concern more than one channel. All methods are safe for concurrent use.
 //
-// A Hub is a transport.Server: give it to an adapter, for instance to
+// A Hub is a transport.Server, and a transport.Starter: give it to an adapter, for instance to
 // websocket.NewHandler or netconn.Serve. Within its own process, Create and Join
 // make members over memory.
 type Hub struct {
@@ -36,6 +36,7 @@ type Hub struct {
 
 var (
 	_ transport.Server       = (*Hub)(nil)
+	_ transport.Starter      = (*Hub)(nil)
 	_ transport.Dialer       = (*Hub)(nil)
 	_ transport.FrameLimiter = (*Hub)(nil)
 )
@@ -66,6 +67,16 @@ func (h *Hub) FrameLimit() int { return h.policy.frameLimit() }
 // it. When ctx is done, the connection is closed with shutdown. The error says
 // why it ended; it is nil where the hub or the peer ended it in order.
 func (h *Hub) Serve(ctx context.Context, conn transport.Conn) error {
+	receiver, err := h.Start(ctx, conn)
+	if err != nil {
+		return err
+	}
+	return receive(conn, receiver)
+}
+
+// Start is Serve for adapters that know when a message is there: it is for them
+// to read from conn, and to give the receiver what comes. See transport.Starter.
+func (h *Hub) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
 	s, err := h.accept(ctx, conn)
 	if err != nil {
 		reason := shutdownReason
@@ -74,11 +85,35 @@ func (h *Hub) Serve(ctx context.Context, conn transport.Conn) error {
 			h.policy.Logger.Warn("connection refused", "open", h.policy.MaxConnections)
 		}
 		_ = conn.Close(reason)
-		return err
+		return nil, err
 	}
-	defer h.goroutines.Done()
-	return s.run()
+	s.start()
+	return s, nil
 }
+
+// receive reads from the connection until it ends. Where something panics, as
+// the service's Observer may, the connection ends all the same.
+func receive(conn transport.Conn, receiver transport.Receiver) error {
+	reading := true
+	defer func() {
+		if reading {
+			_ = receiver.End(errInterrupted)
+		}
+	}()
+	for {
+		message, err := conn.Read()
+		if err == nil {
+			err = receiver.Receive(message)
+		}
+		if err != nil {
+			reading = false
+			return receiver.End(err)
+		}
+	}
+}
+
+// errInterrupted is what has ended a connection whose reader has panicked.
+var errInterrupted = errors.New("lectern: the reading of the connection was interrupted")
 
 // errTooManyConnections is what becomes of a connection over MaxConnections.
 var errTooManyConnections = ErrBusy.with("the hub has as many connections as it may")
@@ -150,9 +185,7 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 		}
 		return nil, err
 	}
-	go func() {
-		defer h.goroutines.Done()
-		_ = s.run()
-	}()
+	s.start()
+	go func() { _ = receive(far, s) }()
 	return near, nil
 }

@@ -264,7 +264,8 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 	if s.hub.policy.Authorize == nil {
 		return f.Username, nil
 	}
-	ctx := s.asking
+	ctx, done := s.waiting()
+	defer done()
 	if limit := s.hub.policy.HandshakeTimeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)

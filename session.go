@@ -12,17 +12,17 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// session is one accepted connection: it reads frames and takes each to the
-// channel that it is for, and it holds the connection's memberships.
+// session is one accepted connection: it takes the frames that are read from it,
+// each to the channel that it is for, and it holds the connection's memberships.
+// It is the connection's transport.Receiver; what is said here of the reader
+// holds for whoever calls its methods.
 type session struct {
 	hub  *Hub
 	ctx  context.Context
 	conn transport.Conn
 	out  *outbox.Queue
-	// asking is the context for Policy.Authorize. It ends with the connection,
-	// and as soon as the hub shuts down.
-	asking     context.Context
-	stopAsking context.CancelFunc
+	// watch ends the connection with the context; nil where that never ends.
+	watch *contextWatch
 
 	// form is that of the connection's first frame. It is written by the reader
 	// before the connection holds a membership, and not any more after.
@@ -43,6 +43,8 @@ type session struct {
 	mu sync.Mutex
 	// seats are the memberships by channel, those being asked for included.
 	seats map[string]*attachment
+	// stopWaiting ends the context that the reader waits with at present, if any.
+	stopWaiting context.CancelFunc
 	// ending: the connection ends with its last membership, for want of one, or
 	// because it was replaced. It enters no channel any more, so that what the peer gets no
 	// answer to has not been carried out.
@@ -59,10 +61,9 @@ const maxMalformed = 3
 
 func newSession(ctx context.Context, hub *Hub, conn transport.Conn) *session {
 	p := &hub.policy
-	asking, stopAsking := context.WithCancel(ctx)
 	now := time.Now()
 	return &session{
-		hub: hub, ctx: ctx, conn: conn, asking: asking, stopAsking: stopAsking,
+		hub: hub, ctx: ctx, conn: conn,
 		pace: newPace(p.Rate, now), slavePace: newPace(p.SlaveRate, now),
 		out: outbox.New(conn, &hub.outboxes),
 	}
@@ -73,31 +74,35 @@ var overflows = [...]outbox.Overflow{
 	SlowDisconnect: outbox.Refuse, SlowDropOldest: outbox.DropOldest, SlowDropNewest: outbox.DropNewest, SlowHold: outbox.Refuse,
 }
 
-// run reads until the connection has ended, and returns when nothing of it is
-// left.
-func (s *session) run() error {
-	defer s.stopAsking()
+// start is called before anything is read.
+func (s *session) start() {
 	s.hub.policy.Observer.Add(Connections, "", 1)
-	ctx, cancel := context.WithCancel(s.ctx)
-	s.ctx = ctx
-	var watcher sync.WaitGroup
-	watcher.Add(1)
-	stop := context.AfterFunc(ctx, func() {
-		defer watcher.Done()
-		s.out.Abort(shutdownReason)
-	})
+	if s.ctx.Done() != nil {
+		s.watch = watchContext(s.ctx, s.out)
+	}
 	s.mu.Lock()
 	s.waitIdle()
 	s.mu.Unlock()
 	s.limitFrames(s.hub.policy.HandshakeBytes)
+}
 
-	err := s.read()
-
-	if stop() {
-		watcher.Done()
+// Receive handles one frame. An error ends the connection.
+func (s *session) Receive(message []byte) error {
+	if !s.admitted {
+		if s.early += len(message); s.early > s.hub.policy.HandshakeBytes {
+			return errTooEarly
+		}
 	}
-	cancel()
-	watcher.Wait()
+	return s.frame(message)
+}
+
+// End is told why the reading has ended, and returns when nothing of the session
+// is left.
+func (s *session) End(err error) error {
+	defer s.hub.goroutines.Done()
+	if s.watch != nil {
+		s.watch.stop()
+	}
 	s.vacate(err)
 	s.out.Abort(closingReason(err))
 	s.out.Wait()
@@ -109,21 +114,53 @@ func (s *session) run() error {
 	return s.outcome(err)
 }
 
-// read takes frames from the connection until it ends or must be ended.
-func (s *session) read() error {
-	for {
-		data, err := s.conn.Read()
-		if err != nil {
-			return err
-		}
-		if !s.admitted {
-			if s.early += len(data); s.early > s.hub.policy.HandshakeBytes {
-				return errTooEarly
-			}
-		}
-		if err := s.frame(data); err != nil {
-			return err
-		}
+// contextWatch aborts an outbox when a context is done.
+type contextWatch struct {
+	cancel  func() bool
+	running sync.WaitGroup
+}
+
+func watchContext(ctx context.Context, out *outbox.Queue) *contextWatch {
+	w := new(contextWatch)
+	w.running.Add(1)
+	w.cancel = context.AfterFunc(ctx, func() {
+		defer w.running.Done()
+		out.Abort(shutdownReason)
+	})
+	return w
+}
+
+// stop ends the watch, and returns when its goroutine is gone, if there is one.
+func (w *contextWatch) stop() {
+	if !w.cancel() {
+		w.running.Wait()
+	}
+}
+
+// waiting is the context for what the reader waits for, such as Policy.Authorize.
+// It ends as soon as the hub shuts down, and is to be given back by done.
+func (s *session) waiting() (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hub.closing.Load() {
+		cancel() // who stops the waiting may have been here before
+	}
+	s.stopWaiting = cancel
+	return ctx, func() {
+		s.endWaiting()
+		cancel()
+	}
+}
+
+// endWaiting lets the reader wait no longer.
+func (s *session) endWaiting() {
+	s.mu.Lock()
+	stop := s.stopWaiting
+	s.stopWaiting = nil
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
 	}
 }
 

@@ -72,7 +72,7 @@ func (h *Hub) stop() (sessions []*session, first bool) {
 	}
 	if first {
 		for _, s := range sessions {
-			s.stopAsking()
+			s.endWaiting()
 		}
 		// What was accepted before must be in the outboxes before they close.
 		for _, c := range channels {

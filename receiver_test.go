@@ -1,0 +1,103 @@
+package lectern_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/memory"
+)
+
+// An adapter may read when it likes, in whatever goroutine.
+func TestReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, err := lectern.NewHub(lectern.Policy{HandshakeBytes: 200})
+		require.NoError(t, err)
+		near, far := memory.Pipe(memory.Options{FrameLimit: hub.FrameLimit()})
+		ctx, cancel := context.WithCancel(t.Context())
+		receiver, err := hub.Start(ctx, far)
+		require.NoError(t, err)
+		alice := &raw{t: t, conn: near}
+		takeIn := func() {
+			message, err := far.Read()
+			require.NoError(t, err)
+			require.NoError(t, receiver.Receive(message))
+		}
+		alice.send(aliceCreates)
+		takeIn()
+		alice.expect(aliceCreated)
+		// The limit of the time before a membership has gone.
+		alice.send(`{"type":"ping","ref":2,"more":"` + strings.Repeat("x", 200) + `"}`)
+		takeIn()
+		alice.expect(`{"type":"pong","ref":2}`)
+
+		// The end of the context ends the reading.
+		cancel()
+		_, err = far.Read()
+		require.Error(t, err)
+		require.NoError(t, receiver.End(err))
+		alice.closed(transport.Shutdown)
+		require.NoError(t, hub.Close())
+	})
+}
+
+func TestReceiverThatEndsByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, err := lectern.NewHub(lectern.Policy{HandshakeBytes: 200})
+		require.NoError(t, err)
+		near, far := memory.Pipe(memory.Options{FrameLimit: hub.FrameLimit()})
+		receiver, err := hub.Start(t.Context(), far)
+		require.NoError(t, err)
+		err = receiver.Receive([]byte(strings.Repeat("x", 201)))
+		require.ErrorIs(t, err, lectern.ErrTooLarge)
+		require.ErrorIs(t, receiver.End(err), lectern.ErrTooLarge)
+		(&raw{t: t, conn: near}).closed(transport.TooLarge)
+		require.NoError(t, hub.Close())
+		_, err = hub.Start(t.Context(), far)
+		require.ErrorIs(t, err, lectern.ErrShuttingDown)
+	})
+}
+
+// An Observer is not the hub's code. One that panics while a connection is read
+// costs that connection, and nothing that the hub waits for stays behind.
+func TestPanicWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, err := lectern.NewHub(lectern.Policy{Observer: fragile{}})
+		require.NoError(t, err)
+		near, far := memory.Pipe(memory.Options{FrameLimit: hub.FrameLimit()})
+		served := make(chan any)
+		go func() {
+			defer func() { served <- recover() }()
+			_ = hub.Serve(context.Background(), far)
+		}()
+		alice := &raw{t: t, conn: near}
+		alice.send(aliceCreates)
+		alice.expect(aliceCreated)
+		alice.send(oneJoins)
+		require.Equal(t, "refused", <-served)
+		_, err = near.Read()
+		require.Error(t, err)
+		one := lectern.NewClient(hub, lectern.ClientOptions{})
+		status, err := one.Status(within(t), "abc123")
+		require.NoError(t, err)
+		require.Equal(t, lectern.Away, status.Master.State)
+		require.NoError(t, one.Close())
+		require.NoError(t, hub.Close())
+	})
+}
+
+// fragile is an Observer that panics where a frame is refused.
+type fragile struct{}
+
+func (fragile) Observe(lectern.Metric, float64) {}
+
+func (fragile) Add(metric lectern.Metric, _ string, _ int64) {
+	if metric == lectern.Refused {
+		panic("refused")
+	}
+}
