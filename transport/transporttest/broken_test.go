@@ -16,6 +16,8 @@ type broken struct {
 
 	read     func() ([]byte, error)
 	write    func(messages ...[]byte) error
+	try      func(messages ...[]byte) bool
+	last     func(reason transport.Reason, messages ...[]byte) error
 	close    func(reason transport.Reason) error
 	setLimit func(bytes int)
 
@@ -49,6 +51,19 @@ func (b *broken) Write(messages ...[]byte) error {
 		return b.Conn.Write(messages...)
 	}
 	return b.write(messages...)
+}
+
+func (b *broken) TryWrite(messages ...[]byte) bool {
+	return b.try != nil && b.try(messages...)
+}
+
+func (b *broken) WriteLast(reason transport.Reason, messages ...[]byte) error {
+	if b.last != nil {
+		return b.last(reason, messages...)
+	}
+	err := b.Write(messages...)
+	_ = b.Close(reason)
+	return err
 }
 
 func (b *broken) Close(reason transport.Reason) error {

@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -34,7 +35,7 @@ type testCase struct {
 	run  func(h *harness)
 }
 
-var cases = concat(messageCases, closeCases, endCases, livenessCases)
+var cases = concat(messageCases, closeCases, endCases, livenessCases, powerCases)
 
 func concat(groups ...[]testCase) (all []testCase) {
 	for _, group := range groups {
@@ -45,6 +46,29 @@ func concat(groups ...[]testCase) (all []testCase) {
 
 func runCase(t testing.TB, clock clock, c testCase, makePair func(testing.TB, Settings) Pair) {
 	c.run(&harness{TB: t, clock: clock, makePair: makePair})
+}
+
+// runCases runs the cases as subtests by run, and where an end is a
+// transport.TryWriter each of them a second time.
+func runCases(t *testing.T, clock clock, makePair func(testing.TB, Settings) Pair, run func(name string, test func(t *testing.T))) {
+	tries := false
+	run("Powers", func(t *testing.T) {
+		pair := makePair(t, ordinary)
+		l := &link{h: &harness{TB: t, clock: clock}}
+		l.a = &end{Conn: pair.A, name: "A", link: l}
+		l.b = &end{Conn: pair.B, name: "B", link: l}
+		defer l.finish()
+		tries = hasPower(pair.A) || hasPower(pair.B)
+	})
+	all := slices.Clone(cases)
+	if tries {
+		for _, c := range cases {
+			all = append(all, byTryWrite(c))
+		}
+	}
+	for _, c := range all {
+		run(c.name, func(t *testing.T) { runCase(t, clock, c, makePair) })
+	}
 }
 
 // harness is what a case works with. Its methods that can fail must be called

@@ -21,7 +21,7 @@ type flaw struct {
 }
 
 func flaws() []flaw {
-	return concatFlaws(messageFlaws, closeFlaws, endFlaws, livenessFlaws)
+	return concatFlaws(messageFlaws, closeFlaws, endFlaws, livenessFlaws, powerFlaws)
 }
 
 func concatFlaws(groups ...[]flaw) (all []flaw) {
@@ -48,8 +48,11 @@ func runFlawed(t *testing.T, c testCase, f flaw) (report *recorder) {
 
 func caseNamed(t *testing.T, name string) testCase {
 	for _, c := range cases {
-		if c.name == name {
+		switch name {
+		case c.name:
 			return c
+		case byTryWrite(c).name:
+			return byTryWrite(c)
 		}
 	}
 	t.Fatalf("there is no case %s", name)
@@ -84,6 +87,7 @@ func TestNothingToFind(t *testing.T) {
 	for _, c := range cases {
 		report := runFlawed(t, c, flaw{end: func(b *broken) {
 			b.read, b.write, b.close, b.setLimit = b.Conn.Read, b.Conn.Write, b.Conn.Close, b.Conn.SetFrameLimit
+			b.try = b.Conn.TryWrite
 		}})
 		require.Empty(t, report.text(), c.name)
 		require.False(t, report.skipped, c.name)

@@ -59,7 +59,8 @@ type Pair struct {
 // 32 KiB before the peer reads, as every buffered transport does.
 //
 // What a Conn need not be able to do, such as what transport.FrameLimitSetter
-// promises, is tested where it can.
+// promises, is tested where it can. Where an end is a transport.TryWriter, every
+// case runs a second time, with all that it writes tried first.
 //
 // No case hangs for ever: what takes too long fails with a sentence that says
 // which promise is broken.
@@ -67,11 +68,15 @@ func TestConn(t *testing.T, makePair func(t testing.TB, settings Settings) Pair)
 	t.Helper()
 	// Not by t.Parallel, which would let as many run as there are processors.
 	var running sync.WaitGroup
-	for _, c := range cases {
-		running.Go(func() {
-			t.Run(c.name, func(t *testing.T) { runCase(t, realTime, c, makePair) })
-		})
-	}
+	first := true
+	runCases(t, realTime, makePair, func(name string, test func(t *testing.T)) {
+		if first { // what follows depends on it
+			first = false
+			t.Run(name, test)
+			return
+		}
+		running.Go(func() { t.Run(name, test) })
+	})
 	running.Wait()
 }
 
@@ -84,11 +89,7 @@ func TestConn(t *testing.T, makePair func(t testing.TB, settings Settings) Pair)
 // not durable, ends the test binary with synctest's own panic.
 func TestConnInBubble(t *testing.T, makePair func(t testing.TB, settings Settings) Pair) {
 	t.Helper()
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				runCase(t, bubbleTime, c, makePair)
-			})
-		})
-	}
+	runCases(t, bubbleTime, makePair, func(name string, test func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+	})
 }

@@ -1,0 +1,93 @@
+//go:build unix
+
+package direct_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/direct"
+)
+
+// pair is a connection of TCP on loopback, with both its ends.
+func pair(t *testing.T) (near, far *net.TCPConn) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	dialled, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	accepted, err := listener.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		dialled.Close()
+		accepted.Close()
+	})
+	return dialled.(*net.TCPConn), accepted.(*net.TCPConn)
+}
+
+func TestWrite(t *testing.T) {
+	near, far := pair(t)
+	socket := direct.Of(near)
+	require.True(t, socket.Ready())
+	n, err := socket.Write([]byte("hello"))
+	require.NoError(t, err)
+	require.Equal(t, 5, n)
+	got := make([]byte, 5)
+	_, err = io.ReadFull(far, got)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
+}
+
+// Nobody reads: what is taken is what arrives, to the byte, and then nothing is
+// taken, which is no error.
+func TestWriteToAFullSocket(t *testing.T) {
+	near, far := pair(t)
+	socket := direct.Of(near)
+	data := bytes.Repeat([]byte("0123456789"), 20<<10)
+	var sent []byte
+	for {
+		n, err := socket.Write(data)
+		require.NoError(t, err)
+		sent = append(sent, data[:n]...)
+		if n == 0 {
+			break
+		}
+	}
+	require.NoError(t, near.CloseWrite())
+	got, err := io.ReadAll(far)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(sent, got))
+}
+
+func TestWriteErrors(t *testing.T) {
+	near, _ := pair(t)
+	socket := direct.Of(near)
+	require.NoError(t, near.SetWriteDeadline(time.Unix(1, 0)))
+	_, err := socket.Write([]byte("late"))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	near.Close()
+	_, err = socket.Write([]byte("closed"))
+	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+func TestWriteAllocatesNothing(t *testing.T) {
+	near, far := pair(t)
+	socket := direct.Of(near)
+	go io.Copy(io.Discard, far)
+	data := make([]byte, 100)
+	require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { socket.Write(data) }), 0.1) // a pool may be emptied
+}
+
+func TestOnlyTheSystemsOwn(t *testing.T) {
+	near, _ := pair(t)
+	require.False(t, direct.Of(tls.Client(near, &tls.Config{InsecureSkipVerify: true})).Ready())
+	piped, _ := net.Pipe()
+	require.False(t, direct.Of(piped).Ready())
+}
