@@ -113,11 +113,11 @@ func (s *session) release(a *attachment, closed *packet, why *Error) {
 	// All at once: a peer that has been told may want the seat again, and one
 	// that has not been told yet must not hear that it is no member.
 	s.mu.Lock()
-	if s.seats[a.channel.name] == a {
-		delete(s.seats, a.channel.name)
+	if s.seats.get(a.channel.name) == a {
+		s.seats.remove(a.channel.name)
 	}
 	full := s.out.PushNotice(data) == outbox.ErrFull
-	if len(s.seats) == 0 || why.Code == ErrReplaced.Code {
+	if s.seats.count() == 0 || why.Code == ErrReplaced.Code {
 		s.ending = true
 		s.out.Close(why.closeReason())
 	}
@@ -135,7 +135,7 @@ func (s *session) endReplaced(channel string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// At once, so that no answer to what the peer sends next comes between.
-	delete(s.seats, channel)
+	s.seats.remove(channel)
 	s.ending = true
 	s.pushReplay(closedPacket(channel, why))
 	s.out.Close(why.closeReason())

@@ -40,9 +40,8 @@ type session struct {
 	early     int
 	unheld    time.Time
 
-	mu sync.Mutex
-	// seats are the memberships by channel, those being asked for included.
-	seats map[string]*attachment
+	mu    sync.Mutex
+	seats seats
 	// stopWaiting ends the context that the reader waits with at present, if any.
 	stopWaiting context.CancelFunc
 	// ending: the connection ends with its last membership, for want of one, or
@@ -287,16 +286,13 @@ func (s *session) reserve(channel string, a *attachment, extra int) (*attachment
 	if s.hub.closing.Load() {
 		return nil, ErrShuttingDown
 	}
-	if held := s.seats[channel]; held != nil {
+	if held := s.seats.get(channel); held != nil {
 		return held, nil
 	}
-	if len(s.seats)-extra >= s.hub.policy.MaxChannelsPerConn {
+	if s.seats.count()-extra >= s.hub.policy.MaxChannelsPerConn {
 		return nil, ErrTooManyChannels
 	}
-	if s.seats == nil {
-		s.seats = make(map[string]*attachment)
-	}
-	s.seats[channel] = a
+	s.seats.set(channel, a)
 	s.stopIdle()
 	return nil, nil
 }
@@ -305,8 +301,8 @@ func (s *session) reserve(channel string, a *attachment, extra int) (*attachment
 func (s *session) exchange(channel string, old, a *attachment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seats[channel] == old {
-		s.seats[channel] = a
+	if s.seats.get(channel) == old {
+		s.seats.set(channel, a)
 	}
 }
 
@@ -314,8 +310,8 @@ func (s *session) exchange(channel string, old, a *attachment) {
 func (s *session) unseat(channel string, a *attachment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seats[channel] == a {
-		delete(s.seats, channel)
+	if s.seats.get(channel) == a {
+		s.seats.remove(channel)
 		s.waitIdle()
 	}
 }
@@ -324,7 +320,7 @@ func (s *session) unseat(channel string, a *attachment) {
 func (s *session) seat(channel string) (*attachment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if a := s.seats[channel]; a != nil {
+	if a := s.seats.get(channel); a != nil {
 		return a, nil
 	}
 	return nil, ErrNotAMember
@@ -335,35 +331,34 @@ func (s *session) seat(channel string) (*attachment, error) {
 func (s *session) hasSeats() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.seats) > 0
+	return s.seats.count() > 0
 }
 
 // waitIdle starts the time that the connection may hold no membership, if it
 // holds none. The session's lock is held.
 func (s *session) waitIdle() {
 	limit := s.hub.policy.HandshakeTimeout
-	if limit <= 0 || len(s.seats) > 0 {
+	if limit <= 0 || s.seats.count() > 0 {
 		return
 	}
+	s.stopIdle()
 	s.idleSince = time.Now()
 	s.hub.goroutines.Add(1)
-	if s.idle == nil {
-		s.idle = time.AfterFunc(limit, s.endIdle)
-	} else if s.idle.Reset(limit) {
-		s.hub.goroutines.Done()
-	}
+	s.idle = time.AfterFunc(limit, s.endIdle)
 }
 
+// stopIdle lets the timer go with its waiting: few connections need another.
 func (s *session) stopIdle() {
 	if s.idle != nil && s.idle.Stop() {
 		s.hub.goroutines.Done()
 	}
+	s.idle = nil
 }
 
 func (s *session) endIdle() {
 	defer s.hub.goroutines.Done()
 	s.mu.Lock()
-	idle := len(s.seats) == 0 && time.Since(s.idleSince) >= s.hub.policy.HandshakeTimeout
+	idle := s.seats.count() == 0 && time.Since(s.idleSince) >= s.hub.policy.HandshakeTimeout
 	if idle {
 		s.ending = true
 		s.out.Close(transport.Reason{Code: transport.Idle, Text: "no membership"})
@@ -375,13 +370,13 @@ func (s *session) endIdle() {
 // the peer closed it with left, else until they are resumed.
 func (s *session) vacate(err error) {
 	s.mu.Lock()
-	seats := s.seats
-	s.seats = nil
+	held := s.seats.all()
+	s.seats = seats{}
 	s.stopIdle()
 	s.mu.Unlock()
 	var closed *transport.CloseError
 	onPurpose := errors.As(err, &closed) && closed.Reason.Code == transport.Left
-	for _, a := range seats {
+	for _, a := range held {
 		a.channel.decide(func(now time.Time) {
 			if !onPurpose || a.channel.leave(now, a, 0) != nil {
 				a.channel.lose(now, a)

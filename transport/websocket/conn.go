@@ -310,23 +310,27 @@ func closeCode(code transport.Code) int {
 	}
 }
 
-// A readBuffer holds the message that was read last. It keeps no more than
-// smallMessage bytes while there is none.
+// A readBuffer holds the message that was read last. It has no memory while there
+// is none: that of a small message is worth 1 KB a connection that waits.
 type readBuffer struct {
 	data  []byte
-	small []byte
-	large *[]byte // lent by largeMessages
+	small *[smallMessage]byte // lent by smallMessages
+	large *[]byte             // lent by largeMessages
 }
 
-const (
-	firstMessage = 512
-	smallMessage = 4 << 10
-)
+const smallMessage = 4 << 10
 
-var largeMessages sync.Pool
+var (
+	smallMessages = sync.Pool{New: func() any { return new([smallMessage]byte) }}
+	largeMessages sync.Pool
+)
 
 func (b *readBuffer) reset() {
 	b.data = nil
+	if b.small != nil {
+		smallMessages.Put(b.small)
+		b.small = nil
+	}
 	if b.large != nil {
 		largeMessages.Put(b.large)
 		b.large = nil
@@ -335,6 +339,7 @@ func (b *readBuffer) reset() {
 
 // fill reads all of r, which is at most limit bytes.
 func (b *readBuffer) fill(r io.Reader, limit int) error {
+	b.small = smallMessages.Get().(*[smallMessage]byte)
 	b.data = b.small[:0]
 	for {
 		if len(b.data) == cap(b.data) {
@@ -353,18 +358,12 @@ func (b *readBuffer) fill(r io.Reader, limit int) error {
 
 // grow makes room for what has come, never for what was announced.
 func (b *readBuffer) grow(limit int) {
-	size := cap(b.data)
-	switch {
-	case size < smallMessage:
-		b.small = append(make([]byte, 0, max(firstMessage, 2*size)), b.data...)
-		b.data = b.small
-		return
-	case b.large == nil:
+	if b.large == nil {
 		if b.large, _ = largeMessages.Get().(*[]byte); b.large == nil {
 			b.large = new([]byte)
 		}
 	}
-	if cap(*b.large) <= size {
+	if size := cap(b.data); cap(*b.large) <= size {
 		wanted := 2 * size
 		if limit < wanted {
 			wanted = max(limit, size) + 1 // with room to see the end in

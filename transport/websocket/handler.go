@@ -95,11 +95,19 @@ type handler struct {
 // leave http.Hijacker reachable, be it through Unwrap. It panics where
 // options.Origins has an entry that is not an origin.
 //
-// The context that the server gets is that of the request: it has its values,
-// and the request itself (see [RequestFromContext]), and it ends when the
-// http.Server's base context ends. The end of the connection does not end it,
-// and a deadline that some middleware has set is not passed on: that is meant
-// for an answer, not for a connection.
+// The context that the server gets has the values of the request's, and the
+// request itself (see [RequestFromContext]), and it ends when the http.Server's
+// base context ends. The end of the connection does not end it, and a deadline
+// that some middleware has set is not passed on: that is meant for an answer, not
+// for a connection.
+//
+// The handler returns as soon as the connection is there, and the connection is
+// served in another goroutine; where the http.Server has a BaseContext or a
+// ConnContext, or the request is of none, it returns when the connection has
+// ended. So middleware must take the return for no end. Whoever has to know when
+// all connections have ended knows it from the server that they are given to: a
+// hub's Close and Shutdown wait for them. A panic of the server is logged and ends
+// the connection.
 //
 // What the server's Serve returns is dropped: a server that wants it logged has
 // it before.
@@ -155,13 +163,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the upgrader has answered
 	}
 	setSendBuffer(hijacked.socket.Conn, h.sendBuffer)
-	conn := newConn(ws, hijacked.socket, false, h.settings)
-	// For a server that panics; any other has closed it.
-	defer conn.Close(transport.Reason{Code: gorilla.CloseInternalServerErr})
-
-	ctx, cancel := connContext(r)
-	defer cancel()
-	h.server.Serve(ctx, conn)
+	h.serve(r, newConn(ws, hijacked.socket, false, h.settings))
 }
 
 var (
@@ -203,7 +205,12 @@ func refuse(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 type hijacker struct {
 	http.ResponseWriter
 	socket *socket
+	reader *bufio.Reader
 }
+
+// libraryBuffer is the size in bytes of the buffer that the framing library reads
+// with: the smallest that it accepts from us. The http.Server's is of 4 KB.
+const libraryBuffer = 288
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
@@ -211,7 +218,11 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.socket = newSocket(c)
-	return h.socket, buffers, nil
+	if buffers.Reader.Buffered() > 0 {
+		return h.socket, buffers, nil // which the upgrader refuses
+	}
+	h.reader = bufio.NewReaderSize(h.socket, libraryBuffer)
+	return h.socket, bufio.NewReadWriter(h.reader, buffers.Writer), nil
 }
 
 // setSendBuffer bounds what the system holds for the peer, where c or what is

@@ -38,6 +38,7 @@ type socket struct {
 
 	// Of the reading goroutine.
 	arrival
+	ahead
 	readErr error     // what the Conn's Read ended with
 	readBy  time.Time // the Conn's read deadline
 	stale   bool      // it has passed, or is not known
@@ -93,6 +94,7 @@ func (s *socket) establish(settings settings, probe func(by time.Time)) {
 	s.probeAfter, s.giveUp, s.probe = settings.probeAfter, settings.giveUp, probe
 	s.arrival.timeout = settings.messageTimeout
 	s.stale = true // whatever the handshake has left behind
+	s.ahead.raw = rawConn(s.Conn)
 	s.established = true
 }
 
@@ -112,6 +114,11 @@ func (s *socket) Read(p []byte) (int, error) {
 	if !s.established {
 		return s.Conn.Read(p)
 	}
+	if len(s.ahead.data) > 0 {
+		n, err := s.ahead.read(s.Conn, p)
+		s.arrival.size += n
+		return n, err
+	}
 	probed := false
 	now := time.Now()
 	silent, late := now.Add(s.probeAfter), s.arrival.deadline(now)
@@ -122,7 +129,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		if s.arrival.excessive() {
 			return 0, transport.ErrSlow
 		}
-		n, err := s.Conn.Read(p)
+		n, err := s.ahead.read(s.Conn, p)
 		s.arrival.size += n
 		switch {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
@@ -183,7 +190,7 @@ func (s *socket) drain(p []byte) (int, error) {
 		time.Sleep(time.Until(by))
 		return 0, errClosed
 	}
-	n, err := s.Conn.Read(p)
+	n, err := s.ahead.read(s.Conn, p)
 	s.drained += n
 	if err != nil {
 		s.readErr = err

@@ -1,0 +1,55 @@
+//go:build unix
+
+package websocket
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// rawConn gives access to c where it is a socket of the system itself. What is
+// around one, as TLS or a wrapper, must not be passed by.
+func rawConn(c net.Conn) syscall.RawConn {
+	var (
+		raw syscall.RawConn
+		err error
+	)
+	switch c := c.(type) {
+	case *net.TCPConn:
+		raw, err = c.SyscallConn()
+	case *net.UnixConn:
+		raw, err = c.SyscallConn()
+	}
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// readRaw reads what is there, and reports false where nothing is.
+func (a *ahead) readRaw(fd uintptr) bool {
+	if a.lent == nil {
+		a.lent = aheads.Get().(*[aheadSize]byte)
+	}
+	for {
+		n, err := syscall.Read(int(fd), a.lent[:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			a.giveBack()
+			return false
+		case err != nil:
+			a.err = os.NewSyscallError("read", err)
+		case n == 0:
+			a.err = io.EOF
+		default:
+			a.data = a.lent[:n]
+			return true
+		}
+		a.giveBack()
+		return true
+	}
+}
