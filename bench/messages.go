@@ -14,12 +14,18 @@ import (
 // chat pattern puts between messages.
 var payload = []byte(fmt.Sprintf("%0128d", 0))
 
-// inFlight is how many messages are under way at a time where it is not one.
-const inFlight = 16
+const (
+	// inFlight is how many broadcasts are under way at a time where it is not one.
+	inFlight = 16
+	// burst is how many messages to one receiver are sent at once, the next ones
+	// when all have come.
+	burst = 64
+)
 
 // fanOut sends broadcasts for so long, with so many in flight: the next one is
-// sent when the last member has received the oldest that is under way. It returns
-// when everybody has everything. Members that are deaf do not count.
+// sent when the last member has received the oldest that is under way, and what
+// is then to be sent is sent in one write. It returns when everybody has
+// everything. Members that are deaf do not count.
 type fanOut struct {
 	sent, complete int
 	first, last    []time.Duration // of each, from its sending
@@ -58,10 +64,13 @@ func (s *session) fanOut(d time.Duration, flight int) (fanOut, error) {
 	}
 	defer func() { s.fleet.Delivered = nil }()
 	for end := time.Now().Add(d); ; {
-		for time.Now().Before(end) && f.sent-f.complete < flight {
-			underWay[f.sent%flight] = broadcast{sent: time.Now()}
-			f.sent++
-			s.fleet.Broadcast(s.next(), payload)
+		if now := time.Now(); now.Before(end) {
+			s.fleet.Together(func() {
+				for ; f.sent-f.complete < flight; f.sent++ {
+					underWay[f.sent%flight] = broadcast{sent: now}
+					s.fleet.Broadcast(s.next(), payload)
+				}
+			})
 		}
 		if f.sent == f.complete {
 			return f, nil
@@ -102,15 +111,16 @@ func (s *session) singles(workload string, d time.Duration, send func(i int)) er
 		s.fleet.Delivered = func(_ *load.Conn, messages int) { received += messages }
 		defer func() { s.fleet.Delivered = nil }()
 		for end := time.Now().Add(d); ; {
-			for time.Now().Before(end) && sent-received < inFlight {
-				send(sent % len(s.fleet.Members))
-				sent++
-			}
-			if sent == received {
+			if time.Now().After(end) {
 				return sent, nil
 			}
-			before := received
-			if err := s.fleet.Wait(func() bool { return received > before }, s.patience); err != nil {
+			s.fleet.Together(func() {
+				for range burst {
+					send(sent % len(s.fleet.Members))
+					sent++
+				}
+			})
+			if err := s.fleet.Wait(func() bool { return received == sent }, s.patience); err != nil {
 				return sent, fmt.Errorf("message %d of %d: %w", received+1, sent, err)
 			}
 		}

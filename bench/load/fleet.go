@@ -27,18 +27,19 @@ type Fleet struct {
 	Members []*Conn
 	Master  *Conn
 
-	dialect   Dialect
-	framing   Framing
-	address   unix.SockaddrInet4
-	epoll     int
-	conns     map[int32]*Conn
-	events    []unix.EpollEvent
-	buf       []byte
-	frame     []byte // the last one sent
-	entered   int
-	entering  int
-	unwritten int // connections with something to write
-	err       error
+	dialect  Dialect
+	framing  Framing
+	address  unix.SockaddrInet4
+	epoll    int
+	conns    map[int32]*Conn
+	events   []unix.EpollEvent
+	buf      []byte
+	frame    []byte // the last one sent
+	entered  int
+	entering int
+	corked   []*Conn // with something to write at the end of Together
+	together bool
+	err      error
 }
 
 // Conn is one connection.
@@ -52,11 +53,12 @@ type Conn struct {
 	// Deaf connections are not read.
 	Deaf bool
 
-	fd       int
-	upgraded bool
-	entered  bool
-	rest     []byte // of a message or header that has not come whole
-	unsent   []byte
+	fd        int
+	upgraded  bool
+	entered   bool
+	rest      []byte // of a frame that has not come whole
+	fragments []byte // of a message that has not
+	unsent    []byte
 }
 
 // New returns a fleet without connections.
@@ -214,8 +216,27 @@ func (f *Fleet) Report(ref, member int, payload []byte) {
 	f.Send(f.Members[member], f.dialect.ToMaster(ref, member, payload))
 }
 
+// Together sends what send sends on each connection in one write.
+func (f *Fleet) Together(send func()) {
+	f.together = true
+	send()
+	f.together = false
+	for _, c := range f.corked {
+		data := c.unsent
+		c.unsent = nil
+		f.write(c, data)
+		if c.unsent == nil {
+			c.unsent = data[:0]
+		}
+	}
+	f.corked = f.corked[:0]
+}
+
 func (f *Fleet) write(c *Conn, data []byte) {
-	if len(c.unsent) > 0 {
+	if len(c.unsent) > 0 || f.together {
+		if len(c.unsent) == 0 {
+			f.corked = append(f.corked, c)
+		}
 		c.unsent = append(c.unsent, data...)
 		return
 	}
@@ -376,8 +397,15 @@ func (f *Fleet) heard(c *Conn, frame frame) (messages int) {
 		f.write(c, f.frame)
 	case farewell:
 		f.lose(c, fmt.Errorf("closed with %q", frame.body))
-	case message:
-		heard := f.dialect.Read(frame.body)
+	case fragment:
+		c.fragments = append(c.fragments, frame.body...)
+	case message, ending:
+		body := frame.body
+		if frame.kind == ending {
+			body = append(c.fragments, body...)
+			c.fragments = body[:0]
+		}
+		heard := f.dialect.Read(body)
 		if heard.Refusal != "" {
 			f.fail(fmt.Errorf("connection %d is refused: %s", c.Number, heard.Refusal))
 		}
