@@ -24,6 +24,10 @@ type Fleet struct {
 	// send.
 	Delivered func(c *Conn, messages int)
 
+	// Narrow is for the members below this number that will be deaf: the system
+	// keeps as little for them as it can, on either side.
+	Narrow int
+
 	Members []*Conn
 	Master  *Conn
 
@@ -35,7 +39,7 @@ type Fleet struct {
 	events   []unix.EpollEvent
 	buf      []byte
 	frame    []byte // the last one sent
-	entered  int
+	number   int    // the next member's
 	entering int
 	corked   []*Conn // with something to write at the end of Together
 	together bool
@@ -44,7 +48,7 @@ type Fleet struct {
 
 // Conn is one connection.
 type Conn struct {
-	// Number is Master or the member's.
+	// Number is Master or the member's, which no other one of the fleet has had.
 	Number int
 	// Received counts messages, for whoever uses the fleet.
 	Received int
@@ -78,6 +82,9 @@ func New(dialect Dialect, framing Framing, address string) (*Fleet, error) {
 	}, nil
 }
 
+// Dialect is the one that the fleet speaks.
+func (f *Fleet) Dialect() Dialect { return f.dialect }
+
 // Close closes all connections without a goodbye.
 func (f *Fleet) Close() {
 	for _, c := range f.conns {
@@ -101,7 +108,7 @@ func (f *Fleet) Join(members int) error {
 // Connect makes the connections of Join, and no more than that.
 func (f *Fleet) Connect(members int) error {
 	connect := func(number int) (*Conn, error) {
-		c, err := f.dial(number, false)
+		c, err := f.dial(number)
 		if err != nil {
 			return nil, err
 		}
@@ -126,10 +133,11 @@ func (f *Fleet) Connect(members int) error {
 		}
 	}
 	for len(f.Members) < members {
-		c, err := connect(len(f.Members))
+		c, err := connect(f.number)
 		if err != nil {
 			return err
 		}
+		f.number++
 		f.Members = append(f.Members, c)
 	}
 	return f.Wait(upgraded, patience)
@@ -163,9 +171,8 @@ func (f *Fleet) enter(c *Conn, then func() bool) error {
 }
 
 // dial opens a connection. Each comes from one of eight loopback addresses, so
-// that ports do not run short. A narrow one has as little room as the system
-// lets it, on either side, so that it is soon full where nobody reads.
-func (f *Fleet) dial(number int, narrow bool) (*Conn, error) {
+// that ports do not run short.
+func (f *Fleet) dial(number int) (*Conn, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("connection %d: %w", number, err)
@@ -176,7 +183,7 @@ func (f *Fleet) dial(number int, narrow bool) (*Conn, error) {
 		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
 		unix.Bind(fd, &from),
 	)
-	if narrow {
+	if number >= 0 && number < f.Narrow {
 		err = errors.Join(err,
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 2<<10),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, 536))
@@ -195,6 +202,23 @@ func (f *Fleet) dial(number int, narrow bool) (*Conn, error) {
 	return c, nil
 }
 
+// Deafen ends the reading of the narrow members.
+func (f *Fleet) Deafen() {
+	for _, c := range f.Members[:f.Narrow] {
+		c.Deaf = true
+		f.watch(c, 0)
+	}
+}
+
+// HangUp closes the connections of the members but the first so many.
+func (f *Fleet) HangUp(from int) {
+	for _, c := range f.Members[from:] {
+		_ = unix.Close(c.fd)
+		delete(f.conns, int32(c.fd))
+	}
+	f.Members = f.Members[:from]
+}
+
 // Send sends one message.
 func (f *Fleet) Send(c *Conn, message []byte) {
 	f.frame = f.framing.appendFrame(f.frame[:0], message)
@@ -209,11 +233,11 @@ func (f *Fleet) Broadcast(ref int, payload []byte) {
 }
 
 func (f *Fleet) Private(ref, member int, payload []byte) {
-	f.Send(f.Master, f.dialect.ToOne(ref, member, payload))
+	f.Send(f.Master, f.dialect.ToOne(ref, f.Members[member].Number, payload))
 }
 
 func (f *Fleet) Report(ref, member int, payload []byte) {
-	f.Send(f.Members[member], f.dialect.ToMaster(ref, member, payload))
+	f.Send(f.Members[member], f.dialect.ToMaster(ref, f.Members[member].Number, payload))
 }
 
 // Together sends what send sends on each connection in one write.
