@@ -19,24 +19,34 @@ type bench struct {
 	rounds   int
 	only     []string
 	specs    []spec
+	named    bool // they are the user's choice
 	profiles string
-	patience time.Duration
 	results  *results
 }
 
 // sizes are how much of everything there is.
 type sizes struct {
-	members int           // of the basic workloads
-	d       time.Duration // of one measurement
+	Members int           // of the basic workloads and with a stalled one
+	Crowd   int           // members of the larger ones
+	Growth  []int         // members of the growing ones
+	Time    time.Duration // of one measurement
+	Stalled int           // broadcasts past a stalled member
+	Latency int           // messages
 }
 
 var (
-	full  = sizes{members: 1000, d: 800 * time.Millisecond}
-	brief = sizes{members: 200, d: 200 * time.Millisecond}
+	full = sizes{
+		Members: 1000, Crowd: 10_000, Growth: []int{100, 1000, 5000, 15_000},
+		Time: 800 * time.Millisecond, Stalled: 600, Latency: 300,
+	}
+	brief = sizes{
+		Members: 200, Crowd: 500, Growth: []int{100, 500},
+		Time: 200 * time.Millisecond, Stalled: 600, Latency: 30,
+	}
 )
 
 func newBench(short bool, rounds int, only, servers, profiles string) (*bench, error) {
-	b := &bench{sizes: full, rounds: rounds, profiles: profiles, patience: 15 * time.Second, results: newResults()}
+	b := &bench{sizes: full, rounds: rounds, profiles: profiles, named: servers != "", results: newResults()}
 	if short {
 		b.sizes, b.rounds = brief, cmp.Or(rounds, 1)
 		servers = cmp.Or(servers, "one write,batched,gorilla loop,lectern,lectern text,lectern netconn")
@@ -69,12 +79,22 @@ func (b *bench) wants(workload string) bool {
 type stage struct {
 	name      string
 	workloads []string
+	servers   []string // that take part where none are named; all where empty
 	rounds    int
 	run       func(ctx context.Context, s *session) error
+	// all is in place of run where the servers are up at the same time.
+	all func(ctx context.Context, sessions []*session) error
 }
 
 var stages = []stage{
-	{"basic", []string{"connect", "sustained", "single", "private", "private, acknowledged", "members", "members, acknowledged"}, 5, basic},
+	{name: "basic", rounds: 5, run: basic, workloads: []string{
+		"connect", "sustained", "single", "private", "private-ack", "members", "members-ack"}},
+	{name: "crowd", rounds: 3, run: crowd, workloads: []string{"memory", "crowd"}},
+	{name: "growth", rounds: 3, run: growth, workloads: []string{"growth"}, servers: []string{
+		"one write", "lectern", "lectern text", "lectern netconn"}},
+	{name: "stalled", rounds: 1, run: stalled(1), workloads: []string{"stalled"}},
+	{name: "stalled, 10", rounds: 1, run: stalled(10), workloads: []string{"stalled"}},
+	{name: "latency", rounds: 1, all: latency, workloads: []string{"latency"}},
 }
 
 func (b *bench) run(ctx context.Context) error {
@@ -82,60 +102,53 @@ func (b *bench) run(ctx context.Context) error {
 		if !slices.ContainsFunc(stage.workloads, b.wants) {
 			continue
 		}
+		specs := b.specs
+		if len(stage.servers) > 0 && !b.named {
+			specs = slices.DeleteFunc(slices.Clone(specs), func(s spec) bool {
+				return !slices.Contains(stage.servers, s.name)
+			})
+		}
 		rounds := cmp.Or(b.rounds, stage.rounds)
 		for round := range rounds {
-			for _, spec := range b.specs {
+			turns := [][]spec{specs}
+			if stage.all == nil {
+				turns = slices.Collect(slices.Chunk(specs, 1))
+			}
+			for _, turn := range turns {
 				began := time.Now()
-				if err := b.turn(ctx, stage, spec); err != nil {
-					return fmt.Errorf("%s, %s: %w", stage.name, spec.name, err)
+				if err := b.turn(ctx, stage, turn); err != nil {
+					return fmt.Errorf("%s: %w", stage.name, err)
 				}
-				fmt.Fprintf(os.Stderr, "%s, round %d of %d, %s: %.1f s\n", stage.name, round+1, rounds, spec.name, time.Since(began).Seconds())
+				fmt.Fprintf(os.Stderr, "%s, round %d of %d, %s: %.1f s\n",
+					stage.name, round+1, rounds, names(turn), time.Since(began).Seconds())
 			}
 		}
 	}
 	return nil
 }
 
-func (b *bench) turn(ctx context.Context, stage stage, spec spec) (err error) {
-	s, err := b.open(ctx, spec)
-	if err != nil {
-		return err
+func names(specs []spec) string {
+	if len(specs) > 1 {
+		return fmt.Sprint(len(specs), " servers")
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	return stage.run(ctx, s)
+	return specs[0].name
 }
 
-// basic is what is done with members that all read.
-func basic(_ context.Context, s *session) error {
-	if err := s.join(10); err != nil {
-		return err
-	}
-	c, err := s.measure("connect", func() error { return s.join(s.sizes.members) })
-	if err != nil {
-		return err
-	}
-	if s.wants("connect") {
-		s.record("connect", c, s.sizes.members-10)
-	}
-	d, mine := s.sizes.d, s.spec.kind == ours
-	for _, w := range []struct {
-		name    string
-		oursToo bool
-		run     func(name string) error
-	}{
-		{"sustained", false, func(name string) error { return s.broadcasts(name, d, inFlight) }},
-		{"single", false, func(name string) error { return s.broadcasts(name, d, 1) }},
-		{"private", false, func(name string) error { return s.privates(name, d, false) }},
-		{"private, acknowledged", true, func(name string) error { return s.privates(name, d, true) }},
-		{"members", false, func(name string) error { return s.reports(name, d, false) }},
-		{"members, acknowledged", true, func(name string) error { return s.reports(name, d, true) }},
-	} {
-		if !s.wants(w.name) || w.oursToo && !mine {
-			continue
+func (b *bench) turn(ctx context.Context, stage stage, specs []spec) (err error) {
+	sessions := make([]*session, len(specs))
+	for i, spec := range specs {
+		s, err := b.open(ctx, spec)
+		if err != nil {
+			return err
 		}
-		if err := w.run(w.name); err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
-		}
+		defer func() { err = errors.Join(err, s.close()) }()
+		sessions[i] = s
+	}
+	if stage.all != nil {
+		return stage.all(ctx, sessions)
+	}
+	if err := stage.run(ctx, sessions[0]); err != nil {
+		return fmt.Errorf("%s: %w", specs[0].name, err)
 	}
 	return nil
 }

@@ -14,18 +14,42 @@ import (
 // chat pattern puts between messages.
 var payload = []byte(fmt.Sprintf("%0128d", 0))
 
-// inFlight is how many messages are under way at a time where it is not one.
-const inFlight = 16
+const (
+	// inFlight is how many broadcasts are under way at a time where it is not one.
+	inFlight = 16
+	// burst is how many messages to one receiver are sent at once, the next ones
+	// when all have come.
+	burst = 64
+)
 
-// fanOut sends broadcasts for so long, with so many in flight: the next one is
-// sent when the last member has received the oldest that is under way. It returns
-// when everybody has everything. Members that are deaf do not count.
+// extent is how much is sent: for a while, or a number of messages where that is
+// given.
+type extent struct {
+	d time.Duration
+	n int
+}
+
+// done tells whether that is enough.
+func (e extent) done(began time.Time, sent int) bool {
+	if e.n > 0 {
+		return sent >= e.n
+	}
+	return time.Since(began) >= e.d
+}
+
+// a fifth is for warming up.
+func (e extent) fifth() extent { return extent{e.d / 5, e.n / 5} }
+
+// fanOut sends broadcasts of a payload with so many in flight: the next one is
+// sent when the last member has received the oldest that is under way, and what
+// is then to be sent is sent in one write. It returns when everybody has
+// everything. Members that are deaf do not count.
 type fanOut struct {
 	sent, complete int
 	first, last    []time.Duration // of each, from its sending
 }
 
-func (s *session) fanOut(d time.Duration, flight int) (fanOut, error) {
+func (s *session) fanOut(payload []byte, e extent, flight int) (fanOut, error) {
 	var f fanOut
 	type broadcast struct {
 		sent time.Time
@@ -57,30 +81,34 @@ func (s *session) fanOut(d time.Duration, flight int) (fanOut, error) {
 		}
 	}
 	defer func() { s.fleet.Delivered = nil }()
-	for end := time.Now().Add(d); ; {
-		for time.Now().Before(end) && f.sent-f.complete < flight {
-			underWay[f.sent%flight] = broadcast{sent: time.Now()}
-			f.sent++
-			s.fleet.Broadcast(s.next(), payload)
+	for began := time.Now(); ; {
+		if !e.done(began, f.sent) {
+			now := time.Now()
+			s.fleet.Together(func() {
+				for ; f.sent-f.complete < flight; f.sent++ {
+					underWay[f.sent%flight] = broadcast{sent: now}
+					s.fleet.Broadcast(s.next(), payload)
+				}
+			})
 		}
 		if f.sent == f.complete {
 			return f, nil
 		}
 		before := f.complete
-		if err := s.fleet.Wait(func() bool { return f.complete > before }, s.patience); err != nil {
+		if err := s.fleet.Wait(func() bool { return f.complete > before }, s.waiting); err != nil {
 			return f, fmt.Errorf("broadcast %d of %d: %w", f.complete+1, f.sent, err)
 		}
 	}
 }
 
 // broadcasts measures fanOut.
-func (s *session) broadcasts(workload string, d time.Duration, flight int) error {
-	if _, err := s.fanOut(d/5, flight); err != nil {
+func (s *session) broadcasts(workload string, e extent, flight int) error {
+	if _, err := s.fanOut(payload, e.fifth(), flight); err != nil {
 		return err
 	}
 	var f fanOut
 	c, err := s.measure(workload, func() (err error) {
-		f, err = s.fanOut(d, flight)
+		f, err = s.fanOut(payload, e, flight)
 		return err
 	})
 	if err != nil {
@@ -94,33 +122,34 @@ func (s *session) broadcasts(workload string, d time.Duration, flight int) error
 	return nil
 }
 
-// single measures messages to one receiver, each member's turn in order, with 16
-// under way: from the master to one, or from one to the master.
-func (s *session) singles(workload string, d time.Duration, send func(i int)) error {
-	run := func(d time.Duration) (int, error) {
+// singles measures messages to one receiver, each member's turn in order, in
+// bursts: from the master to one, or from one to the master.
+func (s *session) singles(workload string, e extent, send func(i int)) error {
+	run := func(e extent) (int, error) {
 		sent, received := 0, 0
 		s.fleet.Delivered = func(_ *load.Conn, messages int) { received += messages }
 		defer func() { s.fleet.Delivered = nil }()
-		for end := time.Now().Add(d); ; {
-			for time.Now().Before(end) && sent-received < inFlight {
-				send(sent % len(s.fleet.Members))
-				sent++
-			}
-			if sent == received {
+		for began := time.Now(); ; {
+			if e.done(began, sent) {
 				return sent, nil
 			}
-			before := received
-			if err := s.fleet.Wait(func() bool { return received > before }, s.patience); err != nil {
+			s.fleet.Together(func() {
+				for range burst {
+					send(sent % len(s.fleet.Members))
+					sent++
+				}
+			})
+			if err := s.fleet.Wait(func() bool { return received == sent }, s.waiting); err != nil {
 				return sent, fmt.Errorf("message %d of %d: %w", received+1, sent, err)
 			}
 		}
 	}
-	if _, err := run(d / 5); err != nil {
+	if _, err := run(e.fifth()); err != nil {
 		return err
 	}
 	var sent int
 	c, err := s.measure(workload, func() (err error) {
-		sent, err = run(d)
+		sent, err = run(e)
 		return err
 	})
 	if err == nil {
@@ -129,12 +158,12 @@ func (s *session) singles(workload string, d time.Duration, send func(i int)) er
 	return err
 }
 
-func (s *session) privates(workload string, d time.Duration, acknowledged bool) error {
-	return s.singles(workload, d, func(i int) { s.fleet.Private(s.refIf(acknowledged), i, payload) })
+func (s *session) privates(workload string, e extent, acknowledged bool) error {
+	return s.singles(workload, e, func(i int) { s.fleet.Private(s.refIf(acknowledged), i, payload) })
 }
 
-func (s *session) reports(workload string, d time.Duration, acknowledged bool) error {
-	return s.singles(workload, d, func(i int) { s.fleet.Report(s.refIf(acknowledged), i, payload) })
+func (s *session) reports(workload string, e extent, acknowledged bool) error {
+	return s.singles(workload, e, func(i int) { s.fleet.Report(s.refIf(acknowledged), i, payload) })
 }
 
 func (s *session) refIf(acknowledged bool) int {

@@ -20,6 +20,8 @@ type session struct {
 	proc  *process
 	fleet *load.Fleet
 	ref   int
+	// waiting is how long nothing may come before it is an error.
+	waiting time.Duration
 }
 
 // open starts a server.
@@ -32,7 +34,7 @@ func (b *bench) open(ctx context.Context, s spec) (*session, error) {
 	if err != nil {
 		return nil, errors.Join(err, proc.stop())
 	}
-	return &session{bench: b, spec: s, proc: proc, fleet: fleet}, nil
+	return &session{bench: b, spec: s, proc: proc, fleet: fleet, waiting: 15 * time.Second}, nil
 }
 
 func (s *session) close() error {

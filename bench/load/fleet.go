@@ -24,26 +24,31 @@ type Fleet struct {
 	// send.
 	Delivered func(c *Conn, messages int)
 
+	// Narrow is for the members below this number that will be deaf: the system
+	// keeps as little for them as it can, on either side.
+	Narrow int
+
 	Members []*Conn
 	Master  *Conn
 
-	dialect   Dialect
-	framing   Framing
-	address   unix.SockaddrInet4
-	epoll     int
-	conns     map[int32]*Conn
-	events    []unix.EpollEvent
-	buf       []byte
-	frame     []byte // the last one sent
-	entered   int
-	entering  int
-	unwritten int // connections with something to write
-	err       error
+	dialect  Dialect
+	framing  Framing
+	address  unix.SockaddrInet4
+	epoll    int
+	conns    map[int32]*Conn
+	events   []unix.EpollEvent
+	buf      []byte
+	frame    []byte // the last one sent
+	number   int    // the next member's
+	entering int
+	corked   []*Conn // with something to write at the end of Together
+	together bool
+	err      error
 }
 
 // Conn is one connection.
 type Conn struct {
-	// Number is Master or the member's.
+	// Number is Master or the member's, which no other one of the fleet has had.
 	Number int
 	// Received counts messages, for whoever uses the fleet.
 	Received int
@@ -52,11 +57,12 @@ type Conn struct {
 	// Deaf connections are not read.
 	Deaf bool
 
-	fd       int
-	upgraded bool
-	entered  bool
-	rest     []byte // of a message or header that has not come whole
-	unsent   []byte
+	fd        int
+	upgraded  bool
+	entered   bool
+	rest      []byte // of a frame that has not come whole
+	fragments []byte // of a message that has not
+	unsent    []byte
 }
 
 // New returns a fleet without connections.
@@ -75,6 +81,9 @@ func New(dialect Dialect, framing Framing, address string) (*Fleet, error) {
 		conns:   make(map[int32]*Conn), events: make([]unix.EpollEvent, 512), buf: make([]byte, 256<<10),
 	}, nil
 }
+
+// Dialect is the one that the fleet speaks.
+func (f *Fleet) Dialect() Dialect { return f.dialect }
 
 // Close closes all connections without a goodbye.
 func (f *Fleet) Close() {
@@ -99,7 +108,7 @@ func (f *Fleet) Join(members int) error {
 // Connect makes the connections of Join, and no more than that.
 func (f *Fleet) Connect(members int) error {
 	connect := func(number int) (*Conn, error) {
-		c, err := f.dial(number, false)
+		c, err := f.dial(number)
 		if err != nil {
 			return nil, err
 		}
@@ -124,10 +133,11 @@ func (f *Fleet) Connect(members int) error {
 		}
 	}
 	for len(f.Members) < members {
-		c, err := connect(len(f.Members))
+		c, err := connect(f.number)
 		if err != nil {
 			return err
 		}
+		f.number++
 		f.Members = append(f.Members, c)
 	}
 	return f.Wait(upgraded, patience)
@@ -161,9 +171,8 @@ func (f *Fleet) enter(c *Conn, then func() bool) error {
 }
 
 // dial opens a connection. Each comes from one of eight loopback addresses, so
-// that ports do not run short. A narrow one has as little room as the system
-// lets it, on either side, so that it is soon full where nobody reads.
-func (f *Fleet) dial(number int, narrow bool) (*Conn, error) {
+// that ports do not run short.
+func (f *Fleet) dial(number int) (*Conn, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("connection %d: %w", number, err)
@@ -174,7 +183,7 @@ func (f *Fleet) dial(number int, narrow bool) (*Conn, error) {
 		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
 		unix.Bind(fd, &from),
 	)
-	if narrow {
+	if number >= 0 && number < f.Narrow {
 		err = errors.Join(err,
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 2<<10),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, 536))
@@ -193,6 +202,23 @@ func (f *Fleet) dial(number int, narrow bool) (*Conn, error) {
 	return c, nil
 }
 
+// Deafen ends the reading of the narrow members.
+func (f *Fleet) Deafen() {
+	for _, c := range f.Members[:f.Narrow] {
+		c.Deaf = true
+		f.watch(c, 0)
+	}
+}
+
+// HangUp closes the connections of the members but the first so many.
+func (f *Fleet) HangUp(from int) {
+	for _, c := range f.Members[from:] {
+		_ = unix.Close(c.fd)
+		delete(f.conns, int32(c.fd))
+	}
+	f.Members = f.Members[:from]
+}
+
 // Send sends one message.
 func (f *Fleet) Send(c *Conn, message []byte) {
 	f.frame = f.framing.appendFrame(f.frame[:0], message)
@@ -207,15 +233,34 @@ func (f *Fleet) Broadcast(ref int, payload []byte) {
 }
 
 func (f *Fleet) Private(ref, member int, payload []byte) {
-	f.Send(f.Master, f.dialect.ToOne(ref, member, payload))
+	f.Send(f.Master, f.dialect.ToOne(ref, f.Members[member].Number, payload))
 }
 
 func (f *Fleet) Report(ref, member int, payload []byte) {
-	f.Send(f.Members[member], f.dialect.ToMaster(ref, member, payload))
+	f.Send(f.Members[member], f.dialect.ToMaster(ref, f.Members[member].Number, payload))
+}
+
+// Together sends what send sends on each connection in one write.
+func (f *Fleet) Together(send func()) {
+	f.together = true
+	send()
+	f.together = false
+	for _, c := range f.corked {
+		data := c.unsent
+		c.unsent = nil
+		f.write(c, data)
+		if c.unsent == nil {
+			c.unsent = data[:0]
+		}
+	}
+	f.corked = f.corked[:0]
 }
 
 func (f *Fleet) write(c *Conn, data []byte) {
-	if len(c.unsent) > 0 {
+	if len(c.unsent) > 0 || f.together {
+		if len(c.unsent) == 0 {
+			f.corked = append(f.corked, c)
+		}
 		c.unsent = append(c.unsent, data...)
 		return
 	}
@@ -376,8 +421,15 @@ func (f *Fleet) heard(c *Conn, frame frame) (messages int) {
 		f.write(c, f.frame)
 	case farewell:
 		f.lose(c, fmt.Errorf("closed with %q", frame.body))
-	case message:
-		heard := f.dialect.Read(frame.body)
+	case fragment:
+		c.fragments = append(c.fragments, frame.body...)
+	case message, ending:
+		body := frame.body
+		if frame.kind == ending {
+			body = append(c.fragments, body...)
+			c.fragments = body[:0]
+		}
+		heard := f.dialect.Read(body)
 		if heard.Refusal != "" {
 			f.fail(fmt.Errorf("connection %d is refused: %s", c.Number, heard.Refusal))
 		}

@@ -28,6 +28,8 @@ type kind uint8
 const (
 	other kind = iota
 	message
+	fragment // a part of a message but the last one
+	ending   // that
 	probe
 	farewell
 )
@@ -68,9 +70,17 @@ func (f Framing) cut(data []byte) (frame, int) {
 		case 10:
 			size = int(binary.BigEndian.Uint64(data[2:]))
 		}
+		const fin = 0x80
 		switch data[0] & 0x0f {
-		case 1, 2:
-			is = message
+		case 0, 1, 2:
+			switch {
+			case data[0]&fin == 0:
+				is = fragment
+			case data[0]&0x0f == 0:
+				is = ending
+			default:
+				is = message
+			}
 		case 8:
 			is = farewell
 		case 9:
