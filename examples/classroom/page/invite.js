@@ -59,9 +59,8 @@ export function invite({ channel, teacher }) {
     h('div', { class: 'invite-body' },
       h('button', { type: 'button', class: 'qr-button', click: showLarge },
         qr(link, label), h('span', { class: 'qr-words' }, 'Show large')),
-      h('div', { class: 'invite-link' },
-        h('label', { for: field.id }, 'Link for students'),
-        field,
+      h('div', { class: 'invite-way' },
+        h('p', {}, 'Students scan the code, or open the link.'),
         h('div', { class: 'invite-copy' },
           h('button', {
             type: 'button', class: 'secondary',
@@ -70,7 +69,8 @@ export function invite({ channel, teacher }) {
               setText(told, done ? 'Copied' : 'Please copy it by hand');
               setTimeout(() => setText(told, ''), 4000);
             },
-          }, 'Copy link'), told))),
+          }, 'Copy link'), told)),
+      h('p', { class: 'invite-link' }, h('label', { for: field.id }, 'Link for students'), field)),
     local ? h('p', { class: 'hint' },
       'It works on this computer. For phones in your network, start the program with ',
       h('code', {}, '-addr :8000'), ' and open an address that it prints.') : null);

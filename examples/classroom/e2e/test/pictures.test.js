@@ -116,7 +116,7 @@ test('each state, accessible and photographed', async (t) => {
   await ada.sees('Ms Okafor is back.');
 
   relay.bar();
-  await ada.sees('Connection lost, trying to come back');
+  await ada.sees('Connection lost. Trying to come back for');
   await ada.writes('Are you still there?');
   await photograph(ada, '14-student-lost', { parts: ['Talk'] });
   relay.bar(false);
