@@ -46,7 +46,7 @@ export function poll({ ask, close }) {
         choices.reset();
         // The question is what is to be seen, not only its button.
         end.focus({ preventScroll: true });
-        element.scrollIntoView();
+        element.parentElement.scrollTop = 0;
       }
     },
   },

@@ -19,6 +19,19 @@ async function fits({ page }, name) {
     .filter((element) => element.checkVisibility() && element.getBoundingClientRect().right > 360)
     .map((element) => element.textContent));
   assert.deepEqual(cut, [], `${name} fits 360 pixels`);
+  if (await page.locator('.class').count() > 0) {
+    assert.ok(await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight), `${name}: the parts scroll, and not the page`);
+  }
+  // On its side, or with its keyboard open, one can still write.
+  const send = page.getByRole('button', { name: 'Send', exact: true });
+  for (const viewport of [{ width: 640, height: 340 }, { width: 360, height: 330 }]) {
+    await page.setViewportSize(viewport);
+    if (await send.isVisible()) {
+      const { y, height } = await send.boundingBox();
+      assert.ok(y + height <= viewport.height, `${name}: Send is in sight at ${viewport.width} x ${viewport.height}`);
+      assert.ok(await page.getByRole('log').evaluate((log) => log.clientHeight) > 40, `${name}: so is what was said`);
+    }
+  }
   await page.setViewportSize(PHONE);
 }
 
