@@ -277,8 +277,8 @@ export declare class Master extends Handle<MasterEventMap> {
    * it ends before the hub has told, one part with an empty from says so.
    */
   gather(payload: Payload, options?: SignalOption): AsyncGenerator<Answer, void, undefined>;
-  /** Answers a message of a slave that asks. */
-  reply(message: Message, payload: Payload, options?: SignalOption): Promise<number>;
+  /** Answers a message of a slave that asks. Its sender and number of request are enough. */
+  reply(message: Pick<Message, 'from' | 'request'>, payload: Payload, options?: SignalOption): Promise<number>;
   /** Removes a slave, which is told the reason. It may join again. */
   kick(username: string, options?: KickOptions): Promise<void>;
   /** Removes a slave, if it is there, and refuses its name for the life of the channel. */
@@ -311,8 +311,8 @@ export declare class Slave extends Handle<HandleEventMap> {
   send(payload: Payload, options?: SignalOption): Promise<number>;
   /** Sends to the master and resolves with its answer. One that is aborted is withdrawn. */
   request(payload: Payload, options?: SignalOption): Promise<Message>;
-  /** Answers a message of the master that asks. */
-  reply(message: Message, payload: Payload, options?: SignalOption): Promise<number>;
+  /** Answers a message of the master that asks. Its number of request is enough. */
+  reply(message: Pick<Message, 'request'>, payload: Payload, options?: SignalOption): Promise<number>;
   /**
    * Joins another channel under the same name and leaves this one in a single
    * step: where the join is refused, the user stays here.

@@ -91,11 +91,17 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check(message.text() === 'you' && message.bytes().length === 3, 'its payload');
 
   const asked = master.request('user_one', 'well?', { signal });
-  await slave.reply(await first(slave), { yes: true }, { signal });
+  const { request }: Message = await first(slave);
+  await slave.reply({ request }, { yes: true }, { signal });
   check((await asked).json().yes, 'an answer');
   const asking = slave.request('well?', { signal });
-  await master.reply(await first(master), 'no', { signal });
+  const question: Message = await first(master);
+  await master.reply({ from: question.from, request: question.request }, 'no', { signal });
   check((await asking).text() === 'no', 'another answer');
+  // @ts-expect-error a master's answer goes to somebody
+  void (() => master.reply({ request }, 'whom?'));
+  // @ts-expect-error an answer is one to a request
+  void (() => slave.reply({ from: 'alice' }, 'what?'));
   const gathering = master.gather('all?', { signal });
   const part = gathering.next();
   await (await first(slave)).reply('me', { signal });

@@ -1,5 +1,8 @@
 import { h, newId, setText } from './elements.js';
 
+// So many who are still to answer are named.
+const NAMED = 3;
+
 const answers = (count) => (count === 1 ? '1 answer' : `${count} answers`);
 
 /** tally counts a question's answers by choice. Those without one have left before. */
@@ -21,8 +24,11 @@ function progress({ asked, answers: given, open }) {
   if (gone > 0) {
     parts.push(`${gone} left before`);
   }
+  const missing = asked.filter((name) => !given.some(([each]) => each === name));
   if (!open) {
     parts.push(answered === asked.length ? 'everybody has' : 'closed');
+  } else if (missing.length > 0 && missing.length <= NAMED) {
+    parts.push(`waiting for ${missing.join(', ')}`);
   }
   return parts.join(' · ');
 }

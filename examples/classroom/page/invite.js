@@ -54,25 +54,25 @@ export function invite({ channel, teacher }) {
     large.showModal();
   };
 
-  const element = h('section', { class: 'invite', 'aria-labelledby': heading },
+  const copyButton = h('button', {
+    type: 'button', class: 'secondary',
+    click: async () => {
+      const done = await copy(field).catch(() => false);
+      setText(told, done ? 'Copied' : 'Please copy it by hand');
+      setTimeout(() => setText(told, ''), 4000);
+    },
+  }, 'Copy', h('span', { class: 'unseen' }, ' link'));
+
+  return h('section', { class: 'invite', 'aria-labelledby': heading },
     h('div', { class: 'section-head' }, h('h2', { id: heading }, 'Let people in')),
     h('div', { class: 'invite-body' },
       h('button', { type: 'button', class: 'qr-button', click: showLarge },
         qr(link, label), h('span', { class: 'qr-words' }, 'Show large')),
+      h('div', { class: 'hint' },
+        h('p', {}, 'Students scan the code, or open the link.'),
+        local ? h('p', {}, 'It works on this computer. For phones, start with ', h('code', {}, '-addr :8000'),
+          ' and open an address that it prints.') : null),
       h('div', { class: 'invite-link' },
-        h('label', { for: field.id }, 'Link for students'),
-        field,
-        h('div', { class: 'invite-copy' },
-          h('button', {
-            type: 'button', class: 'secondary',
-            click: async () => {
-              const done = await copy(field).catch(() => false);
-              setText(told, done ? 'Copied' : 'Please copy it by hand');
-              setTimeout(() => setText(told, ''), 4000);
-            },
-          }, 'Copy link'), told))),
-    local ? h('p', { class: 'hint' },
-      'It works on this computer. For phones in your network, start the program with ',
-      h('code', {}, '-addr :8000'), ' and open an address that it prints.') : null);
-  return element;
+        h('p', { class: 'invite-label' }, h('label', { for: field.id }, 'Link for students'), told),
+        field, copyButton)));
 }

@@ -48,7 +48,9 @@ async function goOn(handle, notebook) {
 
 function isOver(notebook) {
   const { channel, teacher, username } = notebook.who;
-  over(notebook, { again: () => toJoin({ channel, teacher, username }), away: toStart });
+  over(notebook, {
+    join: () => toJoin({ channel, teacher, username }), open: () => open(channel, username), away: toStart,
+  });
 }
 
 function toJoin({ channel, teacher, username }) {

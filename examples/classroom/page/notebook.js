@@ -31,6 +31,8 @@ export class Notebook {
     this.members = [];
     // Earlier entries are no longer kept.
     this.cut = false;
+    // What is written and not yet sent.
+    this.draft = '';
     // How the class ended: {code, reason, lost}.
     this.over = null;
   }

@@ -44,7 +44,9 @@ export function poll({ ask, close }) {
       if (problem.textContent === '') {
         text.value = '';
         choices.reset();
-        end.focus();
+        // The question is what is to be seen, not only its button.
+        end.focus({ preventScroll: true });
+        element.parentElement.scrollTop = 0;
       }
     },
   },
@@ -81,10 +83,12 @@ export function poll({ ask, close }) {
     }
   }
 
+  const element = h('section', { class: 'poll', 'aria-labelledby': heading },
+    h('div', { class: 'section-head' }, h('h2', { id: heading }, 'Question')), present, actions, form, earlier);
+
   shows(null);
   return {
-    element: h('section', { class: 'poll', 'aria-labelledby': heading },
-      h('div', { class: 'section-head' }, h('h2', { id: heading }, 'Question')), present, actions, form, earlier),
+    element,
 
     /** tell shows a question as it is now. */
     tell(question) {

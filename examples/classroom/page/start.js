@@ -1,6 +1,12 @@
 import { h, newId, setText, show } from './elements.js';
 import { refusal } from './words.js';
 
+// How long until the page behind a link looks for the class again, in milliseconds.
+const LOOK_AGAIN = 3000;
+
+// Copied names, and emoji, have invisible characters, which no name may have.
+const visible = (name) => name.replace(/\p{Z}+/gu, ' ').replace(/\p{C}/gu, '').trim();
+
 function field(label, attributes) {
   const input = h('input', { id: newId(), type: 'text', autocomplete: 'off', required: true, maxlength: '60', ...attributes });
   return { input, element: h('p', { class: 'field' }, h('label', { for: input.id }, label), input) };
@@ -19,7 +25,7 @@ function formCard({ title, words, fields, button, attempt, main, status = null }
       submit.disabled = true;
       setText(problem, '');
       try {
-        await attempt(...fields.map(({ input }) => input.value.trim()));
+        await attempt(...fields.map(({ input }) => visible(input.value)));
       } catch (error) {
         setText(problem, refusal(error));
         submit.disabled = false;
@@ -79,7 +85,8 @@ function how(status, teacher) {
  * @param {{status: () => Promise<object>, join: (username: string) => Promise<void>, elsewhere: () => void}} actions
  */
 export function joinByLink({ channel, teacher, username = '' }, { status, join, elsewhere }) {
-  const state = h('p', { class: 'class-state', role: 'status' }, h('span', { class: 'lamp', 'aria-hidden': 'true' }), 'Looking for the class…');
+  const words = h('span', { role: 'status' }, 'Looking for the class…');
+  const state = h('p', { class: 'class-state' }, h('span', { class: 'lamp', 'aria-hidden': 'true' }), words);
   const card = formCard({
     title: 'Join',
     words: teacher ? `What you write goes to ${teacher} alone.` : 'What you write goes to the teacher alone.',
@@ -91,10 +98,17 @@ export function joinByLink({ channel, teacher, username = '' }, { status, join, 
   });
   const other = h('button', { type: 'button', class: 'quiet', click: elsewhere }, 'Open or join another class');
   show(frame(channel, teacher ? `with ${teacher}` : 'You are invited.', h('div', { class: 'one-card' }, card, other)), `${channel} · Classroom`);
-  status().then((known) => how(known, teacher), (error) => ['away', refusal(error)]).then(([mood, words]) => {
-    state.dataset.state = mood;
-    state.lastChild.textContent = words;
-  });
+  look();
+
+  // Students come before their teacher: as long as this is shown, it looks again.
+  async function look() {
+    if (document.visibilityState === 'visible') {
+      const [mood, told] = await status().then((known) => how(known, teacher), (error) => ['away', refusal(error)]);
+      state.dataset.state = mood;
+      setText(words, told);
+    }
+    setTimeout(() => state.isConnected && look(), LOOK_AGAIN);
+  }
 }
 
 /** comingBack is the page while it finds its way back into a class. */

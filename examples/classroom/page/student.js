@@ -1,5 +1,5 @@
 import { board } from './board.js';
-import { composer } from './composer.js';
+import { composer, draftIn } from './composer.js';
 import { ask } from './dialogs.js';
 import { h, show } from './elements.js';
 import { log } from './log.js';
@@ -20,7 +20,7 @@ export async function learn(slave, notebook) {
   const said = log({ title: 'Conversation', empty: `What ${teacher} writes appears here. What you write goes to ${teacher} only.` });
   const outgoing = new Outgoing(notebook, said, (to, payload) => slave.send(payload));
   const writes = composer({
-    label: `Write to ${teacher}`, many: false, send: (text) => outgoing.write(text, ''),
+    label: `Write to ${teacher}`, many: false, draft: draftIn(notebook), send: (text) => outgoing.write(text, ''),
   });
   const card = questionCard({ answer: (id, choice) => answer(notebook.question(id), choice) });
   const sections = tabs([
@@ -65,7 +65,7 @@ export async function learn(slave, notebook) {
     const { state, deadline } = presence;
     const timeout = slave.timeout;
     if (state === 'unknown') {
-      head.tell({ state: 'lost', words: 'Connection lost, trying to come back', deadline, timeout });
+      head.tell({ state: 'lost', words: 'Connection lost. Trying to come back for', deadline, timeout });
     } else if (state === 'away') {
       head.tell({ state: 'away', words: `${teacher} is away. The class is over in`, deadline, timeout });
     } else {
@@ -105,7 +105,9 @@ export async function learn(slave, notebook) {
     add({ kind: 'said', key: `question ${id}`, who: teacher, tag: 'Question', text, at: Date.now() });
     card.tell(notebook.question(id));
     countOpen();
-    sections.choose('question');
+    if (!writes.isUsed()) {
+      sections.choose('question'); // else its number tells of it, and nobody is cut off in mid-sentence
+    }
   }
 
   function answer(question, choice) {

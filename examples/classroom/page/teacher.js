@@ -1,5 +1,5 @@
 import { board } from './board.js';
-import { composer } from './composer.js';
+import { composer, draftIn } from './composer.js';
 import { ask } from './dialogs.js';
 import { h, show } from './elements.js';
 import { invite } from './invite.js';
@@ -30,10 +30,16 @@ export async function teach(master, notebook) {
   const writes = composer({
     label: 'Message',
     many: true,
+    draft: draftIn(notebook),
     send: (text, to) => outgoing.write(text, to, to === '' ? undefined : `to ${to} only`),
   });
   const asks = poll({ ask: (text, choices) => questions.ask(text, choices), close: (id) => questions.close(id) });
-  const questions = new Questions(master, notebook, asks);
+  const questions = new Questions(master, notebook, {
+    tell: (question) => {
+      asks.tell(question);
+      sections.count('question', question.open ? question.answers.length : 0);
+    },
+  });
   const people = roster({
     write: (name) => {
       sections.choose('talk');
@@ -61,8 +67,12 @@ export async function teach(master, notebook) {
     } else if (event.type === 'gap') {
       note('Some messages could not be brought back.');
     } else if (event.role === 'slave') {
+      const came = event.state !== 'gone' && (members.get(event.username)?.state ?? 'gone') === 'gone';
       members.set(event.username, { state: event.state, because: event.state === 'gone' ? goneBecause(event.reason) : '' });
       tellMembers();
+      if (came) {
+        questions.joined(event.username);
+      }
     } else {
       lost = event.state === 'unknown' ? event.deadline : null;
       if (event.state === 'online') {
@@ -115,7 +125,7 @@ export async function teach(master, notebook) {
     steps.disabled = lost !== null;
     const timeout = master.timeout;
     if (lost !== null) {
-      head.tell({ state: 'lost', words: 'Connection lost, trying to come back', deadline: Math.min(lost, sinceAway ?? Infinity), timeout });
+      head.tell({ state: 'lost', words: 'Connection lost. Trying to come back for', deadline: Math.min(lost, sinceAway ?? Infinity), timeout });
     } else if (sinceAway !== null) {
       head.tell({ state: 'away', words: 'You are away. The class is over in', deadline: sinceAway, timeout });
     } else {

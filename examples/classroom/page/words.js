@@ -37,7 +37,7 @@ const studentsEnds = {
   kicked: ({ teacher, reason }) => (reason
     ? `${teacher} has removed you from the class: “${reason}”` : `${teacher} has removed you from the class.`),
   left: () => 'You have left the class.',
-  resume_failed: () => 'You were away for too long, and your place was given up.',
+  resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew.`,
   replaced: () => 'You are in this class in another tab or window now.',
   channel_closed: () => 'The class was closed by the server.',
 };
@@ -48,7 +48,7 @@ const teachersEnds = {
   master_down: ({ timeout, lost }) => (lost
     ? `This page could not reach the class for ${timeout}. Your students have been let go.`
     : `You were away for longer than ${timeout}. Your students have been let go.`),
-  resume_failed: ({ timeout }) => `You were away for longer than ${timeout}. Your students have been let go.`,
+  resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew. Your students have been let go.`,
   replaced: () => 'You hold this class in another tab or window now.',
   channel_closed: () => 'The class was closed by the server.',
 };

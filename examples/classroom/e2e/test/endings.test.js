@@ -47,7 +47,7 @@ test('a student who comes back too late is told so, and can join again', async (
   await ada.page.goto('about:blank');
   await teacher.knows('Ada', 'lost contact');
   await ada.page.goBack();
-  await ada.heading('You were away for too long');
+  await ada.heading('Your place was given up');
   await ada.button('Join again').click();
   await ada.button('Join the class').click();
   await teacher.knows('Ada', 'online');
@@ -67,6 +67,31 @@ test('a tab that is opened twice has the class in the newer one', async (t) => {
   await ada.heading('Continued elsewhere');
   await teacher.knows('Ada', 'online');
   stage.quiet();
+});
+
+test('a program that was killed and started anew: the class is opened again, and joined again', async (t) => {
+  const stage = await Stage.open(t);
+  const [teacher, ada] = await Promise.all(['Ms Okafor', 'Ada'].map((name) => stage.person(name)));
+  await ada.joins(await teacher.opens('Biology 7b'));
+  await teacher.knows('Ada', 'online');
+  await teacher.writes('Before.');
+  await ada.reads('Before.');
+  await stage.killed();
+
+  await ada.heading('Your place was given up');
+  await ada.sees('or the server has been started anew');
+  await teacher.heading('The class is over');
+  await teacher.sees('or the server has been started anew');
+  await teacher.reads('Before.');
+  await ada.button('Join again').click();
+  await ada.sees('Ms Okafor has not opened this class yet');
+  await teacher.button('Open it again').click();
+  await teacher.sees('Nobody has joined yet.');
+  // The page of who waits sees it by itself.
+  await ada.sees('Ms Okafor is here.');
+  await ada.button('Join the class').click();
+  await teacher.knows('Ada', 'online');
+  stage.quiet(/ERR_CONNECTION|WebSocket connection .* failed/);
 });
 
 test('a program that is stopped ends in order, and its pages say so', async (t) => {

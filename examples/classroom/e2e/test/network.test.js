@@ -109,7 +109,7 @@ test('offline and back', async (t) => {
   // The browser's own switch does not end WebSockets that are open: the relay does.
   await ada.context.setOffline(true);
   relay.bar();
-  await ada.sees('Connection lost, trying to come back');
+  await ada.sees('Connection lost. Trying to come back for');
   await teacher.knows('Ada', 'away');
   await ada.writes('Written offline.');
   await ada.sees('sending…');
@@ -136,7 +136,7 @@ test('a network that has gone silent is noticed by the page going offline', asyn
 
   relay.stall();
   await ada.context.setOffline(true);
-  await ada.sees('Connection lost, trying to come back');
+  await ada.sees('Connection lost. Trying to come back for');
   await teacher.writes('Said into silence.');
   relay.cut();
   relay.stall(false);

@@ -19,6 +19,19 @@ async function fits({ page }, name) {
     .filter((element) => element.checkVisibility() && element.getBoundingClientRect().right > 360)
     .map((element) => element.textContent));
   assert.deepEqual(cut, [], `${name} fits 360 pixels`);
+  if (await page.locator('.class').count() > 0) {
+    assert.ok(await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight), `${name}: the parts scroll, and not the page`);
+  }
+  // On its side, or with its keyboard open, one can still write.
+  const send = page.getByRole('button', { name: 'Send', exact: true });
+  for (const viewport of [{ width: 640, height: 340 }, { width: 360, height: 330 }]) {
+    await page.setViewportSize(viewport);
+    if (await send.isVisible()) {
+      const { y, height } = await send.boundingBox();
+      assert.ok(y + height <= viewport.height, `${name}: Send is in sight at ${viewport.width} x ${viewport.height}`);
+      assert.ok(await page.getByRole('log').evaluate((log) => log.clientHeight) > 40, `${name}: so is what was said`);
+    }
+  }
   await page.setViewportSize(PHONE);
 }
 
@@ -116,7 +129,7 @@ test('each state, accessible and photographed', async (t) => {
   await ada.sees('Ms Okafor is back.');
 
   relay.bar();
-  await ada.sees('Connection lost, trying to come back');
+  await ada.sees('Connection lost. Trying to come back for');
   await ada.writes('Are you still there?');
   await photograph(ada, '14-student-lost', { parts: ['Talk'] });
   relay.bar(false);

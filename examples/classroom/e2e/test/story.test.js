@@ -44,9 +44,7 @@ test('the whole story', async (t) => {
     await teacher.sees('1 of 3 answered');
     await ben.answers('Nucleus');
     await teacher.counts(question, 'Nucleus', 1);
-    await cleo.button('Leave').click();
-    await cleo.page.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
-    await cleo.heading('You have left');
+    await cleo.leaves();
     await teacher.knows('Cleo', 'left');
     // Who leaves does not cost the others their time: the question is over.
     await teacher.sees('2 of 3 answered · 1 left before · closed');
@@ -67,7 +65,7 @@ test('the whole story', async (t) => {
     await ada.sees('Ms Okafor is away. The class is over in');
     const timer = ada.page.getByRole('timer');
     const first = await timer.textContent();
-    assert.match(first, /^0:(30|2\d)$/);
+    assert.match(first, /^0:(30|[012]\d)$/);
     await ada.page.waitForFunction((before) => document.querySelector('[role=timer]').textContent < before, first);
     await teacher.button('I’m back').click();
     await ada.sees('Ms Okafor is back.');
@@ -116,6 +114,14 @@ test('what cannot be is said in words', async (t) => {
   await other.sees('A class of that name is open already.');
 
   await ada.joins(link);
+  // Invisible characters, as they come along when a name is copied, are no part of it.
+  await twin.page.goto(link);
+  await twin.page.getByLabel('Your name').fill('\u200eZoe\u00a0\u2003Ng\u200d ');
+  await twin.button('Join the class').click();
+  await teacher.knows('Zoe Ng', 'online');
+  await twin.leaves();
+  await twin.button('To the start').click();
+  await twin.heading('Classroom');
   await twin.page.goto(link);
   await twin.page.getByLabel('Your name').fill('Ada');
   await twin.button('Join the class').click();

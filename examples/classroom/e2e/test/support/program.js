@@ -18,10 +18,10 @@ export class Program {
   #ended;
 
   /** start returns when it listens. */
-  static async start({ masterTimeout = '30s' } = {}) {
+  static async start({ masterTimeout = '30s', addr = '127.0.0.1:0' } = {}) {
     build();
     const program = new Program();
-    program.#process = spawn(built, ['-addr', '127.0.0.1:0', '-master-timeout', masterTimeout], { stdio: ['ignore', 'pipe', 'ignore'] });
+    program.#process = spawn(built, ['-addr', addr, '-master-timeout', masterTimeout], { stdio: ['ignore', 'pipe', 'ignore'] });
     program.#ended = new Promise((ended) => {
       program.#process.on('exit', ended);
     });

@@ -150,6 +150,19 @@ export class Person {
     await this.sees('Your teacher has your answer.');
   }
 
+  async leaves() {
+    await this.button('Leave').click();
+    await this.page.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
+    await this.heading('You have left');
+  }
+
+  /** joinsAgain leads from the end of a class back into it, under the same name. */
+  async joinsAgain() {
+    await this.button('Join again').click();
+    await this.button('Join the class').click();
+    await this.page.getByRole('log', { name: 'Conversation' }).waitFor({ state: 'attached' });
+  }
+
   /** accessible runs axe over what there is now, in the present colours. */
   async accessible(where) {
     await this.page.evaluate(axe);
@@ -185,6 +198,12 @@ export class Stage {
     const relay = await Relay.to(this.program.url);
     this.#relays.push(relay);
     return { relay, url: relay.url.replace(/^ws/, 'http') };
+  }
+
+  /** killed ends the program as a power cut does, and starts it again under its address. */
+  async killed() {
+    await this.program.stop('SIGKILL');
+    this.program = await Program.start({ addr: new URL(this.program.url).host });
   }
 
   /** quiet asserts that no page has complained, but for what is expected. */
