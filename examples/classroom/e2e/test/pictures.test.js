@@ -60,7 +60,7 @@ async function photograph(person, state, { parts = [] } = {}) {
 
 test('each state, accessible and photographed', async (t) => {
   mkdirSync(folder, { recursive: true });
-  const stage = await Stage.open(t, { masterTimeout: '90s' });
+  const stage = await Stage.open(t, { masterTimeout: '5m' });
   const teacher = await stage.person('Ms Okafor');
   const { relay, url } = await stage.relay();
   const ada = await stage.person('Ada', { url });

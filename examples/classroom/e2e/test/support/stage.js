@@ -181,7 +181,7 @@ export class Stage {
     const stage = new Stage();
     t.after(() => stage.#close());
     stage.program = await Program.start(options);
-    stage.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags });
+    stage.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags });
     return stage;
   }
 
