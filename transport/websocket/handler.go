@@ -158,12 +158,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hijacked := &hijacker{ResponseWriter: w}
-	ws, err := h.upgrader.Upgrade(hijacked, r, nil)
+	_, err := h.upgrader.Upgrade(hijacked, r, nil)
 	if err != nil {
 		return // the upgrader has answered
 	}
 	setSendBuffer(hijacked.socket.Conn, h.sendBuffer)
-	h.serve(r, newConn(ws, hijacked.socket, false, h.settings))
+	h.serve(r, newConn(hijacked.socket, false, h.settings))
 }
 
 var (
@@ -205,12 +205,7 @@ func refuse(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 type hijacker struct {
 	http.ResponseWriter
 	socket *socket
-	reader *bufio.Reader
 }
-
-// libraryBuffer is the size in bytes of the buffer that the framing library reads
-// with: the smallest that it accepts from us. The http.Server's is of 4 KB.
-const libraryBuffer = 288
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
@@ -218,11 +213,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.socket = newSocket(c)
-	if buffers.Reader.Buffered() > 0 {
-		return h.socket, buffers, nil // which the upgrader refuses
-	}
-	h.reader = bufio.NewReaderSize(h.socket, libraryBuffer)
-	return h.socket, bufio.NewReadWriter(h.reader, buffers.Writer), nil
+	return h.socket, buffers, nil
 }
 
 // setSendBuffer bounds what the system holds for the peer, where c or what is

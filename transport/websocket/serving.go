@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	gorilla "github.com/gorilla/websocket"
-
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -44,7 +42,7 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 	go s.run()
 }
 
-var internalError = transport.Reason{Code: gorilla.CloseInternalServerErr}
+var internalError = transport.Reason{Code: closeInternalError}
 
 // lastingBase returns the http.Server of the request where the context of its
 // connections never ends: by itself it ends with the request's handler, and what

@@ -21,15 +21,14 @@ var (
 // watches over the peer's silence, and brings messages, control frames and the
 // end of the connection into one order.
 //
-// The library that does the framing reads through it, and writes nothing but
-// control frames to it, each with one call of Write. Messages are written by
-// the conn, which holds the writing meanwhile. So a control frame never waits
-// for a message that the peer does not read: it is queued behind it.
+// Messages are written by the conn, which holds the writing meanwhile. A control
+// frame never waits for a message that the peer does not read: it is queued
+// behind it.
 //
-// Until established, reads, writes and deadlines are those of the net.Conn.
+// For the handshake, which the gorilla library does, it is a net.Conn.
 type socket struct {
 	net.Conn
-	established bool // set once, before the socket is shared
+	lineEnds int // how much of headEnd was read last, in an answer to a handshake
 
 	probeAfter time.Duration // no probing where not positive
 	giveUp     time.Duration
@@ -57,8 +56,6 @@ type socket struct {
 	writeBy   time.Time // the Conn's write deadline
 	closeBy   time.Time // set as Close begins: the latest write deadline there may be
 	drainBy   time.Time // and the read deadline
-
-	controlBy time.Time // of the next control frame; covered by the framing library's own lock
 }
 
 // maxQueue is how many bytes of pings and pongs wait for a message to be
@@ -88,7 +85,6 @@ func (s *socket) establish(settings settings, probe func(by time.Time)) {
 	s.arrival.timeout = settings.messageTimeout
 	s.stale = true // whatever the handshake has left behind
 	s.ahead.raw = rawConn(s.Conn)
-	s.established = true
 }
 
 func (s *socket) isClosing() bool {
@@ -100,18 +96,42 @@ func (s *socket) isClosing() bool {
 	}
 }
 
-// Read reads from the connection, and probes the peer when it is silent. It
-// fails where a message that has begun is not complete in time. Once Close has
-// begun it goes on, with the deadline of Close.
+// Read is for the framing library, which reads nothing but the answer to a
+// handshake. What has come behind that stays for receive.
 func (s *socket) Read(p []byte) (int, error) {
-	if !s.established {
-		return s.Conn.Read(p)
+	if len(s.ahead.data) == 0 {
+		if _, err := s.ahead.more(s.Conn); err != nil {
+			return 0, err
+		}
 	}
-	if len(s.ahead.data) > 0 {
-		n, err := s.ahead.read(s.Conn, p)
-		s.arrival.size += n
-		return n, err
+	n := 0
+	for n < min(len(p), len(s.ahead.data)) && s.lineEnds < len(headEnd) {
+		switch s.ahead.data[n] {
+		case headEnd[s.lineEnds]:
+			s.lineEnds++
+		case headEnd[0]:
+			s.lineEnds = 1
+		default:
+			s.lineEnds = 0
+		}
+		n++
 	}
+	if n == 0 { // the body of a refusal
+		n = min(len(p), len(s.ahead.data))
+	}
+	copy(p, s.ahead.data[:n])
+	s.ahead.skip(n)
+	return n, nil
+}
+
+// headEnd is what the head of an answer of HTTP ends with.
+const headEnd = "\r\n\r\n"
+
+// receive waits for bytes, in p where that is not nil and behind what there is in
+// the ahead otherwise. It probes the peer when it is silent, and fails where a
+// message that has begun is not complete in time. Once Close has begun it goes
+// on, with the deadline of Close.
+func (s *socket) receive(p []byte) (int, error) {
 	probed := false
 	now := time.Now()
 	silent, late := now.Add(s.probeAfter), s.arrival.deadline(now)
@@ -122,7 +142,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		if s.arrival.excessive() {
 			return 0, transport.ErrSlow
 		}
-		n, err := s.ahead.read(s.Conn, p)
+		n, err := s.read(p)
 		s.arrival.size += n
 		switch {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
@@ -153,6 +173,13 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 }
 
+func (s *socket) read(p []byte) (int, error) {
+	if p == nil {
+		return s.ahead.more(s.Conn)
+	}
+	return s.Conn.Read(p)
+}
+
 // setReadDeadline sees to it that reading ends at latest at the earlier of the
 // two: when the peer has been silent for too long, where it is probed, and when
 // its message is late, zero where there is none. It reports false once Close has
@@ -174,7 +201,7 @@ func (s *socket) setReadDeadline(silent, late time.Time) bool {
 	return true
 }
 
-// drain is Read while the connection is closing.
+// drain is receive while the connection is closing.
 func (s *socket) drain(p []byte) (int, error) {
 	if s.drained > maxDrain {
 		s.mu.Lock()
@@ -183,7 +210,7 @@ func (s *socket) drain(p []byte) (int, error) {
 		time.Sleep(time.Until(by))
 		return 0, errClosed
 	}
-	n, err := s.ahead.read(s.Conn, p)
+	n, err := s.read(p)
 	s.drained += n
 	if err != nil {
 		s.readErr = err
@@ -191,46 +218,42 @@ func (s *socket) drain(p []byte) (int, error) {
 	return n, err
 }
 
-// SetWriteDeadline is for the framing library, which calls it before the Write
-// that it is for.
-func (s *socket) SetWriteDeadline(t time.Time) error {
-	if !s.established {
-		return s.Conn.SetWriteDeadline(t)
+// discard reads until the end, for nobody.
+func (s *socket) discard() {
+	for {
+		s.ahead.skip(len(s.ahead.data))
+		if _, err := s.receive(nil); err != nil {
+			return
+		}
 	}
-	s.controlBy = t
-	return nil
 }
 
-// Write takes one control frame from the framing library. It writes it at
-// once where nothing is being written, and leaves it to the writer otherwise.
-func (s *socket) Write(frame []byte) (int, error) {
-	if !s.established {
-		return s.Conn.Write(frame)
-	}
+// writeControl takes one control frame, to be written by the given time. It
+// writes it at once where nothing is being written, and leaves it to the writer
+// otherwise.
+func (s *socket) writeControl(frame []byte, by time.Time) error {
 	if err := s.enqueue(frame); err != nil {
-		return 0, err
+		return err
 	}
 	select {
 	case <-s.writing:
 	default:
-		return len(frame), nil
+		return nil
 	}
-	err := s.flush(nil, s.controlBy)
+	err := s.flush(nil, by)
 	s.release()
-	if err != nil {
-		return 0, err
-	}
-	return len(frame), nil
+	return err
 }
 
-// enqueue keeps a frame to be written. The framing library sends nothing after a
-// close frame.
+// enqueue keeps a frame to be written. Nothing follows a close frame.
 func (s *socket) enqueue(frame []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.writeErr != nil:
 		return s.writeErr
+	case s.closeSent:
+		return errCloseSent
 	case isClose(frame):
 		s.closeSent = true
 	case len(s.queue)+len(frame) > maxQueue:
