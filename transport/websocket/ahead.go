@@ -15,6 +15,11 @@ type ahead struct {
 	lent *[aheadSize]byte // holds data, where it is of a socket of the system
 	own  []byte           // holds it elsewhere
 	err  error            // what the reading has ended with, behind data
+
+	try   func(uintptr) // reads from raw, for now
+	found bool          // by try
+	empty bool          // nothing was left in the system's buffer
+	ended bool          // but maybe the end
 }
 
 const (
@@ -49,6 +54,29 @@ func (a *ahead) more(c net.Conn) (int, error) {
 	if a.err == nil {
 		if err := a.wait(c); err != nil {
 			return 0, err
+		}
+	}
+	if n := len(a.data) - before; n > 0 {
+		return n, nil
+	}
+	return 0, a.err
+}
+
+// now is more without waiting.
+func (a *ahead) now() (int, error) {
+	if a.empty && !a.ended {
+		return 0, nil
+	}
+	before := len(a.data)
+	if a.err == nil {
+		if a.try == nil {
+			a.try = func(fd uintptr) { a.found = a.readRaw(fd) }
+		}
+		if err := a.raw.Control(a.try); err != nil {
+			return 0, err
+		}
+		if !a.found {
+			return 0, nil
 		}
 	}
 	if n := len(a.data) - before; n > 0 {

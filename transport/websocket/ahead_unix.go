@@ -47,10 +47,20 @@ func (a *ahead) readRaw(fd uintptr) bool {
 		a.err = io.EOF
 	default:
 		a.lent, a.data = lent, lent[:rest+n]
+		a.empty = rest+n < len(lent)
 		return true
 	}
 	if a.lent == nil {
 		aheads.Put(lent)
 	}
 	return a.err != nil
+}
+
+// writeRaw writes what can be written without waiting, and returns how much that
+// is. An error is for the next write to find.
+func writeRaw(raw syscall.RawConn, data []byte) (n int) {
+	_ = raw.Control(func(fd uintptr) {
+		n, _ = syscall.Write(int(fd), data)
+	})
+	return max(n, 0)
 }

@@ -17,7 +17,8 @@ type conn struct {
 	most   int  // the limit that the conn was made with
 
 	// reading holds one element. Who has received it may read from the socket. It is a
-	// channel because it is held while that blocks. It covers what follows.
+	// reading holds one element. Who has received it may read from the socket. It
+	// is a channel because it is held while that blocks. It covers what follows.
 	reading    chan struct{}
 	controls   transport.TokenBucket // for the peer's control frames
 	probing    bool                  // a ping was sent, and its pong has not come
@@ -26,11 +27,21 @@ type conn struct {
 	message    readBuffer
 	peerClosed bool // the peer's close frame has arrived
 
+	// watch is told of Close; nil where nobody is. It is set before the conn is
+	// shared.
+	watch watch
+
 	closed   chan struct{} // closed when Close has finished
 	closeErr error         // set before that
 }
 
 var _ transport.FrameLimitSetter = (*conn)(nil)
+
+// A watch is told that a conn closes, and before its descriptor is closed.
+type watch interface {
+	closing()
+	forget()
+}
 
 // settings are what both sides take in their options, with the defaults filled in.
 type settings struct {
@@ -95,24 +106,57 @@ func (c *conn) setLimit(bytes int) {
 }
 
 func (c *conn) Read() ([]byte, error) {
+	message, _, err := c.next(true)
+	return message, err
+}
+
+// readNow is Read where a message has begun to arrive. It returns false where
+// none has, and waits for nothing then.
+func (c *conn) readNow() (message []byte, ok bool, err error) { return c.next(false) }
+
+func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
 	select {
 	case <-c.reading:
 	case <-c.socket.closing:
-		return nil, errClosed
+		return nil, false, errClosed
 	}
 	defer func() { c.reading <- struct{}{} }()
 	c.message.reset()
 	if c.readErr == nil && !c.socket.isClosing() {
-		c.readErr = c.read()
+		ok, c.readErr = c.read(wait)
 	}
 	closing := c.socket.isClosing()
 	if closing || c.readErr != nil {
 		c.message.reset()
 	}
 	if closing {
-		return nil, errClosed
+		return nil, false, errClosed
 	}
-	return c.message.data, c.readErr
+	return c.message.data, ok, c.readErr
+}
+
+// ping sends a ping without waiting, unless the conn closes.
+func (c *conn) ping(by time.Time) {
+	select {
+	case <-c.reading:
+		c.probing = true
+		c.socket.tryControl(c.controlFrame(pingFrame, nil), by)
+		c.reading <- struct{}{}
+	case <-c.socket.closing:
+	}
+}
+
+// giveUp has reading end because the peer was silent, unless something has come
+// meanwhile.
+func (c *conn) giveUp() {
+	select {
+	case <-c.reading:
+		if c.readErr == nil {
+			c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
+		}
+		c.reading <- struct{}{}
+	case <-c.socket.closing:
+	}
 }
 
 func (c *conn) Write(messages ...[]byte) error {
@@ -155,6 +199,9 @@ func (c *conn) Close(reason transport.Reason) error {
 		return c.closeErr
 	}
 	defer close(c.closed)
+	if c.watch != nil {
+		c.watch.closing()
+	}
 	// The waits below are bounded by deadlines, but for one: the end of the
 	// sending over TLS is itself something to be sent.
 	guard := time.AfterFunc(2*closeWait, func() { c.socket.cut() })
@@ -168,6 +215,9 @@ func (c *conn) Close(reason transport.Reason) error {
 		err = finished
 	} else {
 		c.drain()
+	}
+	if c.watch != nil {
+		c.watch.forget() // before the descriptor can be another connection's
 	}
 	if cut := c.socket.cut(); err == nil {
 		err = cut
@@ -184,11 +234,14 @@ func (c *conn) Close(reason transport.Reason) error {
 func (c *conn) drain() {
 	<-c.reading // a Read in progress reads on until something comes
 	defer func() { c.reading <- struct{}{} }()
+	last := c.message // which whoever has read it may still be using
+	c.message = readBuffer{}
 	for c.readErr == nil {
 		c.message.reset()
-		c.readErr = c.read()
+		_, c.readErr = c.read(true)
 	}
 	c.message.reset()
+	c.message = last
 	if !c.peerClosed && c.socket.readErr == nil {
 		c.socket.discard() // not frames, and maybe very many
 	}

@@ -88,6 +88,7 @@ type handler struct {
 	settings   settings
 	sendBuffer int
 	upgrader   gorilla.Upgrader
+	poller     *poller
 }
 
 // NewHandler returns a handler that makes each WebSocket request a connection
@@ -126,16 +127,18 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 	if timeout <= 0 {
 		timeout = DefaultHandshakeTimeout
 	}
+	settings := settings{
+		frameLimit:     transport.FrameLimit(options.FrameLimit, server),
+		probeAfter:     options.ProbeAfter,
+		giveUp:         options.GiveUp,
+		messageTimeout: options.MessageTimeout,
+		controlFrames:  options.ControlFrames,
+	}.withDefaults()
 	return &handler{
-		server:  server,
-		origins: newOriginPolicy(options.Origins),
-		settings: settings{
-			frameLimit:     transport.FrameLimit(options.FrameLimit, server),
-			probeAfter:     options.ProbeAfter,
-			giveUp:         options.GiveUp,
-			messageTimeout: options.MessageTimeout,
-			controlFrames:  options.ControlFrames,
-		}.withDefaults(),
+		server:     server,
+		origins:    newOriginPolicy(options.Origins),
+		settings:   settings,
+		poller:     newPoller(settings),
 		sendBuffer: cmp.Or(options.SendBuffer, DefaultSendBuffer),
 		upgrader: gorilla.Upgrader{
 			HandshakeTimeout: timeout,

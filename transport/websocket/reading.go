@@ -13,8 +13,8 @@ import (
 )
 
 // Frames are taken apart here rather than in the framing library: it would keep
-// 1.1 KB for each connection that waits, and has a goroutine wait where there is
-// no whole message.
+// 1.1 KB for each connection that waits, and cannot be asked for what has arrived
+// without waiting for more.
 
 // The types of frames beside those in frame.go.
 const (
@@ -42,16 +42,26 @@ type frame struct {
 // isControl is for kinds of frames.
 func isControl(kind byte) bool { return kind&0x08 != 0 }
 
-// read reads the next message. It must not be called again after an error.
-func (c *conn) read() error {
+// read reads the next message, and reports true. Where it is not to wait for one
+// to begin, it reports false where none has. It must not be called again after an
+// error.
+func (c *conn) read(wait bool) (complete bool, err error) {
 	c.socket.arrival.next()
 	for {
 		complete, err := c.advance()
 		if err != nil || complete {
-			return err
+			return complete, err
 		}
-		if err := c.readMore(); err != nil {
-			return c.readFailed(err)
+		if wait || c.socket.arrival.inside || len(c.socket.ahead.data) > 0 {
+			err = c.readMore()
+		} else {
+			var some bool
+			if some, err = c.socket.receiveNow(); err == nil && !some {
+				return false, nil
+			}
+		}
+		if err != nil {
+			return false, c.readFailed(err)
 		}
 	}
 }
@@ -274,15 +284,18 @@ func (c *conn) sendClose(code int, text string) error {
 
 // writeControl sends a control frame.
 func (c *conn) writeControl(kind byte, payload []byte, by time.Time) error {
-	buffer := make([]byte, 0, maxHeader+maxPayload)
+	return c.socket.writeControl(c.controlFrame(kind, payload), by)
+}
+
+func (c *conn) controlFrame(kind byte, payload []byte) []byte {
+	buffer := make([]byte, 0, maxHeader+len(payload))
 	buffer = appendLength(append(buffer, final|kind), len(payload), c.masked)
-	if c.masked {
-		key := rand.Uint32()
-		buffer = binary.LittleEndian.AppendUint32(buffer, key)
-		buffer = append(buffer, payload...)
-		mask(buffer[len(buffer)-len(payload):], key)
-	} else {
-		buffer = append(buffer, payload...)
+	if !c.masked {
+		return append(buffer, payload...)
 	}
-	return c.socket.writeControl(buffer, by)
+	key := rand.Uint32()
+	buffer = binary.LittleEndian.AppendUint32(buffer, key)
+	buffer = append(buffer, payload...)
+	mask(buffer[len(buffer)-len(payload):], key)
+	return buffer
 }

@@ -173,6 +173,19 @@ func (s *socket) receive(p []byte) (int, error) {
 	}
 }
 
+// receiveNow takes what has come, and reports whether there was something.
+func (s *socket) receiveNow() (bool, error) {
+	if s.arrival.excessive() {
+		return false, transport.ErrSlow
+	}
+	n, err := s.ahead.now()
+	s.arrival.size += n
+	if err != nil {
+		s.readErr = err
+	}
+	return n > 0, err
+}
+
 func (s *socket) read(p []byte) (int, error) {
 	if p == nil {
 		return s.ahead.more(s.Conn)
@@ -243,6 +256,32 @@ func (s *socket) writeControl(frame []byte, by time.Time) error {
 	err := s.flush(nil, by)
 	s.release()
 	return err
+}
+
+// tryControl is writeControl without waiting: where the peer does not take the
+// frame at once, a goroutine waits for it.
+func (s *socket) tryControl(frame []byte, by time.Time) {
+	if s.enqueue(frame) != nil {
+		return
+	}
+	select {
+	case <-s.writing:
+	default:
+		return
+	}
+	s.mu.Lock()
+	data := s.queue
+	s.queue = nil
+	s.mu.Unlock()
+	data = data[writeRaw(s.ahead.raw, data):]
+	if len(data) == 0 {
+		s.release()
+		return
+	}
+	go func() {
+		s.put(data, by)
+		s.release()
+	}()
 }
 
 // enqueue keeps a frame to be written. Nothing follows a close frame.
