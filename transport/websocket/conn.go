@@ -16,10 +16,8 @@ type conn struct {
 	limit  int  // of a message
 	most   int  // the limit that the conn was made with
 
-	// reading holds one element. Who has received it may read from the socket. It is a
-	// reading holds one element. Who has received it may read from the socket. It
-	// is a channel because it is held while that blocks. It covers what follows.
-	reading    chan struct{}
+	// reading is held by who reads from the socket. It covers what follows.
+	reading    turn
 	controls   transport.TokenBucket // for the peer's control frames
 	probing    bool                  // a ping was sent, and its pong has not come
 	readErr    error
@@ -31,8 +29,7 @@ type conn struct {
 	// shared.
 	watch watch
 
-	closed   chan struct{} // closed when Close has finished
-	closeErr error         // set before that
+	closeErr error // set before the socket's closed is closed
 }
 
 var _ transport.FrameLimitSetter = (*conn)(nil)
@@ -74,12 +71,9 @@ func newConn(s *socket, masked bool, settings settings) *conn {
 		socket:   s,
 		masked:   masked,
 		most:     settings.frameLimit,
-		reading:  make(chan struct{}, 1),
 		controls: transport.NewTokenBucket(settings.controlFrames),
-		closed:   make(chan struct{}),
 	}
 	c.setLimit(settings.frameLimit)
-	c.reading <- struct{}{}
 	s.establish(settings, func(by time.Time) {
 		c.probing = true
 		c.writeControl(pingFrame, nil, by)
@@ -92,11 +86,9 @@ func (c *conn) SetFrameLimit(bytes int) {
 	if bytes <= 0 || bytes > c.most {
 		bytes = c.most
 	}
-	select {
-	case <-c.reading:
+	if c.reading.take(c.socket.closing) {
 		c.setLimit(bytes)
-		c.reading <- struct{}{}
-	case <-c.socket.closing:
+		c.reading.giveBack()
 	}
 }
 
@@ -115,12 +107,10 @@ func (c *conn) Read() ([]byte, error) {
 func (c *conn) readNow() (message []byte, ok bool, err error) { return c.next(false) }
 
 func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
-	select {
-	case <-c.reading:
-	case <-c.socket.closing:
+	if !c.reading.take(c.socket.closing) {
 		return nil, false, errClosed
 	}
-	defer func() { c.reading <- struct{}{} }()
+	defer c.reading.giveBack()
 	c.message.reset()
 	if c.readErr == nil && !c.socket.isClosing() {
 		ok, c.readErr = c.read(wait)
@@ -137,25 +127,21 @@ func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
 
 // ping sends a ping without waiting, unless the conn closes.
 func (c *conn) ping(by time.Time) {
-	select {
-	case <-c.reading:
+	if c.reading.take(c.socket.closing) {
 		c.probing = true
 		c.socket.tryControl(c.controlFrame(pingFrame, nil), by)
-		c.reading <- struct{}{}
-	case <-c.socket.closing:
+		c.reading.giveBack()
 	}
 }
 
 // giveUp has reading end because the peer was silent, unless something has come
 // meanwhile.
 func (c *conn) giveUp() {
-	select {
-	case <-c.reading:
+	if c.reading.take(c.socket.closing) {
 		if c.readErr == nil {
 			c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
 		}
-		c.reading <- struct{}{}
-	case <-c.socket.closing:
+		c.reading.giveBack()
 	}
 }
 
@@ -195,10 +181,10 @@ func lost(err error) error {
 
 func (c *conn) Close(reason transport.Reason) error {
 	if !c.socket.startClosing() {
-		<-c.closed
+		<-c.socket.closed
 		return c.closeErr
 	}
-	defer close(c.closed)
+	defer close(c.socket.closed)
 	if c.watch != nil {
 		c.watch.closing()
 	}
@@ -232,8 +218,8 @@ func (c *conn) Close(reason transport.Reason) error {
 // is over. Closing a connection with unread data would reset it, and the reset
 // may overtake the close frame.
 func (c *conn) drain() {
-	<-c.reading // a Read in progress reads on until something comes
-	defer func() { c.reading <- struct{}{} }()
+	c.reading.take(nil) // a Read in progress reads on until something comes
+	defer c.reading.giveBack()
 	last := c.message // which whoever has read it may still be using
 	c.message = readBuffer{}
 	for c.readErr == nil {

@@ -242,16 +242,6 @@ type noBuffers struct{}
 func (noBuffers) Get() any { return nil }
 func (noBuffers) Put(any)  {}
 
-type requestKey struct{}
-
-// RequestFromContext returns the request that the connection came of, where the
-// context is one that a handler of this package has passed to its server. The
-// request's body and context must not be used.
-func RequestFromContext(ctx context.Context) (*http.Request, bool) {
-	r, ok := ctx.Value(requestKey{}).(*http.Request)
-	return r, ok
-}
-
 // connContext is the context for the connection that the request becomes.
 func connContext(r *http.Request) (context.Context, context.CancelFunc) {
 	ctx := context.WithValue(r.Context(), requestKey{}, r)

@@ -25,7 +25,7 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 		return
 	}
 	s := &serving{conn: conn, errorLog: server.ErrorLog, remote: r.RemoteAddr}
-	ctx := context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, withoutBody(r))
+	ctx := context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, keep(r))
 	starter, ok := h.server.(transport.Starter)
 	if !ok {
 		go func() {
@@ -58,13 +58,6 @@ func lastingBase(r *http.Request) *http.Server {
 		return nil
 	}
 	return server
-}
-
-// withoutBody is the request as a connection keeps it.
-func withoutBody(r *http.Request) *http.Request {
-	kept := r.WithContext(context.Background())
-	kept.Body = http.NoBody // the other one holds the buffer of the http.Server
-	return kept
 }
 
 // A serving is a connection in the hands of a server that is given the messages.

@@ -47,6 +47,7 @@ type socket struct {
 	writing chan struct{}
 
 	closing chan struct{} // closed as Close begins
+	closed  chan struct{} // made then, and closed when Close has finished
 
 	// mu is never held while the Conn blocks.
 	mu        sync.Mutex
@@ -396,6 +397,7 @@ func (s *socket) startClosing() bool {
 		return false
 	}
 	close(s.closing)
+	s.closed = make(chan struct{})
 	now := time.Now()
 	s.closeBy = now.Add(closeWait)
 	s.setWriteDeadline(s.writeBy)
