@@ -13,7 +13,7 @@ type ahead struct {
 	fill func(uintptr) bool // reads from raw
 	data []byte
 	lent *[aheadSize]byte // holds data, where it is of a socket of the system
-	own  []byte           // holds it elsewhere
+	own  *[ownSize]byte   // holds it elsewhere
 	err  error            // what the reading has ended with, behind data
 
 	try   func(uintptr) // reads from raw, for now
@@ -93,9 +93,9 @@ func (a *ahead) wait(c net.Conn) error {
 		return a.raw.Read(a.fill)
 	}
 	if a.own == nil {
-		a.own = make([]byte, ownSize)
+		a.own = new([ownSize]byte)
 	}
-	rest := copy(a.own, a.data)
+	rest := copy(a.own[:], a.data)
 	n, err := c.Read(a.own[rest:])
 	if n > 0 {
 		err = nil // it comes again

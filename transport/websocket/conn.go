@@ -12,24 +12,23 @@ import (
 // A conn is a transport.Conn over one WebSocket connection.
 type conn struct {
 	socket *socket
-	masked bool // what this side sends, and not what it receives
-	limit  int  // of a message
-	most   int  // the limit that the conn was made with
+	limit  int // of a message
 
 	// reading is held by who reads from the socket. It covers what follows.
 	reading    turn
 	controls   transport.TokenBucket // for the peer's control frames
-	probing    bool                  // a ping was sent, and its pong has not come
 	readErr    error
 	frame      frame // whose payload is arriving
 	message    readBuffer
+	masked     bool // what this side sends, and not what it receives
+	probing    bool // a ping was sent, and its pong has not come
 	peerClosed bool // the peer's close frame has arrived
 
 	// watch is told of Close; nil where nobody is. It is set before the conn is
 	// shared.
 	watch watch
 
-	closeErr error // set before the socket's closed is closed
+	closeErr error // set before the end of Close is told
 }
 
 var _ transport.FrameLimitSetter = (*conn)(nil)
@@ -66,25 +65,27 @@ func (s settings) withDefaults() settings {
 }
 
 // newConn takes over what the handshake has led to.
-func newConn(s *socket, masked bool, settings settings) *conn {
+func newConn(s *socket, masked bool, settings *settings) *conn {
 	c := &conn{
 		socket:   s,
 		masked:   masked,
-		most:     settings.frameLimit,
 		controls: transport.NewTokenBucket(settings.controlFrames),
 	}
 	c.setLimit(settings.frameLimit)
-	s.establish(settings, func(by time.Time) {
-		c.probing = true
-		c.writeControl(pingFrame, nil, by)
-	})
+	s.establish(settings, c)
 	return c
+}
+
+// probe is called by the reading goroutine.
+func (c *conn) probe(by time.Time) {
+	c.probing = true
+	c.writeControl(pingFrame, nil, by)
 }
 
 // SetFrameLimit is that of transport.FrameLimitSetter.
 func (c *conn) SetFrameLimit(bytes int) {
-	if bytes <= 0 || bytes > c.most {
-		bytes = c.most
+	if most := c.socket.settings.frameLimit; bytes <= 0 || bytes > most {
+		bytes = most
 	}
 	if c.reading.take(c.socket.closing) {
 		c.setLimit(bytes)
@@ -181,10 +182,10 @@ func lost(err error) error {
 
 func (c *conn) Close(reason transport.Reason) error {
 	if !c.socket.startClosing() {
-		<-c.socket.closed
+		<-c.socket.end.done
 		return c.closeErr
 	}
-	defer close(c.socket.closed)
+	defer close(c.socket.end.done)
 	if c.watch != nil {
 		c.watch.closing()
 	}

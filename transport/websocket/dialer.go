@@ -161,13 +161,14 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		}
 		return nil, err
 	}
-	return newConn(s, true, settings{
+	settings := settings{
 		frameLimit:     d.FrameLimit,
 		probeAfter:     d.ProbeAfter,
 		giveUp:         d.GiveUp,
 		messageTimeout: d.MessageTimeout,
 		controlFrames:  d.ControlFrames,
-	}.withDefaults()), nil
+	}.withDefaults()
+	return newConn(s, true, &settings), nil
 }
 
 // connect makes the connection that WebSocket is spoken on.

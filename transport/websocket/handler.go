@@ -166,7 +166,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the upgrader has answered
 	}
 	setSendBuffer(hijacked.socket.Conn, h.sendBuffer)
-	h.serve(r, newConn(hijacked.socket, false, h.settings))
+	h.serve(r, newConn(hijacked.socket, false, &h.settings))
 }
 
 var (
