@@ -78,6 +78,9 @@ func (s *session) start() {
 	s.hub.policy.Observer.Add(Connections, "", 1)
 	if s.ctx.Done() != nil {
 		s.watch = watchContext(s.ctx, s.out)
+	} else if s.hub.policy.Authorize == nil {
+		// Nobody reads its values, and a WebSocket's holds its request: 1.7 KB.
+		s.ctx = context.Background()
 	}
 	s.mu.Lock()
 	s.waitIdle()

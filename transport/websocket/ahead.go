@@ -6,62 +6,85 @@ import (
 	"syscall"
 )
 
-// An ahead is what a socket has read beyond what the framing library has asked
-// for. The library has a small buffer of its own, so that an idle connection is
-// small; to read no more than fits into that would cost a system call for each
-// part of a frame.
-//
-// It belongs to the reading goroutine.
+// An ahead is what a socket has read and nobody has taken yet. It belongs to the
+// reading goroutine.
 type ahead struct {
 	raw  syscall.RawConn    // of a socket of the system; nil where it cannot be had
 	fill func(uintptr) bool // reads from raw
-	data []byte             // what was read and not yet taken
-	lent *[aheadSize]byte   // holds data, where it is of a socket of the system
-	own  []byte             // holds it elsewhere
-	err  error              // what the reading has ended with, behind data
+	data []byte
+	lent *[aheadSize]byte // holds data, where it is of a socket of the system
+	own  *[ownSize]byte   // holds it elsewhere
+	err  error            // what the reading has ended with, behind data
+
+	try   func(uintptr) // reads from raw, for now
+	found bool          // by try
+	empty bool          // nothing was left in the system's buffer
+	ended bool          // but maybe the end
 }
 
 const (
 	// aheadSize is how much is read at once from the system. The buffer is lent
-	// when something has arrived.
+	// when something has arrived, so that a connection that waits is smaller by
+	// it.
 	aheadSize = 4 << 10
 	// ownSize is that where a Read has to have its buffer while it waits, and
-	// the connection therefore keeps one.
+	// the connection therefore keeps one. Whatever is read in one piece, such as
+	// a control frame, is shorter.
 	ownSize = 512
 )
 
 var aheads = sync.Pool{New: func() any { return new([aheadSize]byte) }}
 
-// read is c.Read(p), and may read more than that.
-func (a *ahead) read(c net.Conn, p []byte) (int, error) {
-	if len(a.data) == 0 && a.err == nil {
-		if len(p) >= aheadSize {
-			return c.Read(p)
+// skip takes n bytes off the data.
+func (a *ahead) skip(n int) {
+	a.data = a.data[n:]
+	if len(a.data) == 0 {
+		a.data = nil
+		if a.lent != nil {
+			aheads.Put(a.lent)
+			a.lent = nil
 		}
+	}
+}
+
+// more waits for more data, and returns how much has come. The data that there
+// is stays in front of it, and must be less than ownSize.
+func (a *ahead) more(c net.Conn) (int, error) {
+	before := len(a.data)
+	if a.err == nil {
 		if err := a.wait(c); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(p, a.data)
-	a.data = a.data[n:]
-	if len(a.data) == 0 {
-		a.giveBack()
-	}
-	if n > 0 {
+	if n := len(a.data) - before; n > 0 {
 		return n, nil
 	}
 	return 0, a.err
 }
 
-func (a *ahead) giveBack() {
-	a.data = nil
-	if a.lent != nil {
-		aheads.Put(a.lent)
-		a.lent = nil
+// now is more without waiting.
+func (a *ahead) now() (int, error) {
+	if a.empty && !a.ended {
+		return 0, nil
 	}
+	before := len(a.data)
+	if a.err == nil {
+		if a.try == nil {
+			a.try = func(fd uintptr) { a.found = a.readRaw(fd) }
+		}
+		if err := a.raw.Control(a.try); err != nil {
+			return 0, err
+		}
+		if !a.found {
+			return 0, nil
+		}
+	}
+	if n := len(a.data) - before; n > 0 {
+		return n, nil
+	}
+	return 0, a.err
 }
 
-// wait reads until there is data, or err.
 func (a *ahead) wait(c net.Conn) error {
 	if a.raw != nil {
 		if a.fill == nil {
@@ -70,12 +93,13 @@ func (a *ahead) wait(c net.Conn) error {
 		return a.raw.Read(a.fill)
 	}
 	if a.own == nil {
-		a.own = make([]byte, ownSize)
+		a.own = new([ownSize]byte)
 	}
-	n, err := c.Read(a.own)
+	rest := copy(a.own[:], a.data)
+	n, err := c.Read(a.own[rest:])
 	if n > 0 {
 		err = nil // it comes again
 	}
-	a.data = a.own[:n]
+	a.data = a.own[:rest+n]
 	return err
 }

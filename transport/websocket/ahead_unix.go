@@ -30,26 +30,37 @@ func rawConn(c net.Conn) syscall.RawConn {
 
 // readRaw reads what is there, and reports false where nothing is.
 func (a *ahead) readRaw(fd uintptr) bool {
-	if a.lent == nil {
-		a.lent = aheads.Get().(*[aheadSize]byte)
+	lent := a.lent
+	if lent == nil {
+		lent = aheads.Get().(*[aheadSize]byte)
 	}
-	for {
-		n, err := syscall.Read(int(fd), a.lent[:])
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			a.giveBack()
-			return false
-		case err != nil:
-			a.err = os.NewSyscallError("read", err)
-		case n == 0:
-			a.err = io.EOF
-		default:
-			a.data = a.lent[:n]
-			return true
-		}
-		a.giveBack()
+	rest := copy(lent[:], a.data)
+	n, err := syscall.Read(int(fd), lent[rest:])
+	for err == syscall.EINTR {
+		n, err = syscall.Read(int(fd), lent[rest:])
+	}
+	switch {
+	case err == syscall.EAGAIN:
+	case err != nil:
+		a.err = os.NewSyscallError("read", err)
+	case n == 0:
+		a.err = io.EOF
+	default:
+		a.lent, a.data = lent, lent[:rest+n]
+		a.empty = rest+n < len(lent)
 		return true
 	}
+	if a.lent == nil {
+		aheads.Put(lent)
+	}
+	return a.err != nil
+}
+
+// writeRaw writes what can be written without waiting, and returns how much that
+// is. An error is for the next write to find.
+func writeRaw(raw syscall.RawConn, data []byte) (n int) {
+	_ = raw.Control(func(fd uintptr) {
+		n, _ = syscall.Write(int(fd), data)
+	})
+	return max(n, 0)
 }

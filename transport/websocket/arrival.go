@@ -16,9 +16,9 @@ type arrival struct {
 	timeout time.Duration // none where not positive
 	limit   int           // of size
 
-	inside bool      // a message is being read: the header of its first frame is there
 	size   int       // how many bytes were read since the last message or control frame ended
 	begun  time.Time // when the reading had to wait for the rest of this one; zero before
+	inside bool      // a message is being read: the header of its first frame is there
 }
 
 // framingSlack is how many bytes beside a message may come before it ends:

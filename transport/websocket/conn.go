@@ -3,38 +3,33 @@ package websocket
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"sync"
 	"time"
-	"unicode/utf8"
-
-	gorilla "github.com/gorilla/websocket"
 
 	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
-// A conn is a transport.Conn over one WebSocket connection. The framing library
-// reads the frames, and writes the control frames; both go through the socket.
+// A conn is a transport.Conn over one WebSocket connection.
 type conn struct {
-	ws     *gorilla.Conn
 	socket *socket
-	masked bool
 	limit  int // of a message
-	most   int // the limit that the conn was made with
 
-	// reading holds one element. Who has received it may read from ws. It is a
-	// channel because it is held while that blocks. It covers what follows.
-	reading    chan struct{}
+	// reading is held by who reads from the socket. It covers what follows.
+	reading    turn
 	controls   transport.TokenBucket // for the peer's control frames
-	probing    bool                  // a ping was sent, and its pong has not come
 	readErr    error
+	frame      frame // whose payload is arriving
 	message    readBuffer
+	masked     bool // what this side sends, and not what it receives
+	probing    bool // a ping was sent, and its pong has not come
 	peerClosed bool // the peer's close frame has arrived
 
-	closed   chan struct{} // closed when Close has finished
-	closeErr error         // set before that
+	// watch is told of Close; nil where nobody is. It is set before the conn is
+	// shared.
+	watch watch
+
+	closeErr error // set before the end of Close is told
 }
 
 var (
@@ -42,6 +37,12 @@ var (
 	_ transport.TryWriter        = (*conn)(nil)
 	_ transport.LastWriter       = (*conn)(nil)
 )
+
+// A watch is told that a conn closes, and before its descriptor is closed.
+type watch interface {
+	closing()
+	forget()
+}
 
 // settings are what both sides take in their options, with the defaults filled in.
 type settings struct {
@@ -69,150 +70,88 @@ func (s settings) withDefaults() settings {
 }
 
 // newConn takes over what the handshake has led to.
-func newConn(ws *gorilla.Conn, s *socket, masked bool, settings settings) *conn {
+func newConn(s *socket, masked bool, settings *settings) *conn {
 	c := &conn{
-		ws:       ws,
 		socket:   s,
 		masked:   masked,
-		most:     settings.frameLimit,
-		reading:  make(chan struct{}, 1),
 		controls: transport.NewTokenBucket(settings.controlFrames),
-		closed:   make(chan struct{}),
 	}
 	c.setLimit(settings.frameLimit)
-	c.reading <- struct{}{}
-	ws.SetPingHandler(func(data string) error {
-		if err := c.countControl(); err != nil {
-			return err
-		}
-		// That an answer cannot be written is for Write to tell. What the peer
-		// has sent can still be read.
-		ws.WriteControl(gorilla.PongMessage, []byte(data), time.Now().Add(pongWait))
-		return nil
-	})
-	ws.SetPongHandler(func(string) error {
-		if c.probing { // it was asked for
-			c.probing = false
-			c.socket.arrival.control()
-			return nil
-		}
-		return c.countControl()
-	})
-	echo := ws.CloseHandler()
-	ws.SetCloseHandler(func(code int, text string) error {
-		c.peerClosed = true
-		return echo(code, text)
-	})
 	if !masked { // a frame that is masked is another one each time
 		s.direct = direct.Of(s.Conn)
 	}
-	s.establish(settings, func(by time.Time) {
-		c.probing = true
-		ws.WriteControl(gorilla.PingMessage, nil, by)
-	})
+	s.establish(settings, c)
 	return c
 }
 
-// countControl is called for each ping, and for each pong that nobody has asked
-// for.
-func (c *conn) countControl() error {
-	c.socket.arrival.control()
-	if !c.controls.Take(time.Now()) {
-		return transport.ErrFlood
-	}
-	return nil
+// probe is called by the reading goroutine.
+func (c *conn) probe(by time.Time) {
+	c.probing = true
+	c.writeControl(pingFrame, nil, by)
 }
 
 // SetFrameLimit is that of transport.FrameLimitSetter.
 func (c *conn) SetFrameLimit(bytes int) {
-	if bytes <= 0 || bytes > c.most {
-		bytes = c.most
+	if most := c.socket.settings.frameLimit; bytes <= 0 || bytes > most {
+		bytes = most
 	}
-	select {
-	case <-c.reading:
+	if c.reading.take(c.socket.closing) {
 		c.setLimit(bytes)
-		c.reading <- struct{}{}
-	case <-c.socket.closing:
+		c.reading.giveBack()
 	}
 }
 
 func (c *conn) setLimit(bytes int) {
 	c.limit = bytes
-	c.ws.SetReadLimit(int64(bytes))
 	c.socket.arrival.setLimit(bytes)
 }
 
 func (c *conn) Read() ([]byte, error) {
-	select {
-	case <-c.reading:
-	case <-c.socket.closing:
-		return nil, errClosed
+	message, _, err := c.next(true)
+	return message, err
+}
+
+// readNow is Read where a message has begun to arrive. It returns false where
+// none has, and waits for nothing then.
+func (c *conn) readNow() (message []byte, ok bool, err error) { return c.next(false) }
+
+func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
+	if !c.reading.take(c.socket.closing) {
+		return nil, false, errClosed
 	}
-	defer func() { c.reading <- struct{}{} }()
+	defer c.reading.giveBack()
 	c.message.reset()
 	if c.readErr == nil && !c.socket.isClosing() {
-		c.readErr = c.read()
+		ok, c.readErr = c.read(wait)
 	}
 	closing := c.socket.isClosing()
 	if closing || c.readErr != nil {
 		c.message.reset()
 	}
 	if closing {
-		return nil, errClosed
+		return nil, false, errClosed
 	}
-	return c.message.data, c.readErr
+	return c.message.data, ok, c.readErr
 }
 
-// read reads the next message. It must not be called again after an error: the
-// library panics in the end.
-func (c *conn) read() error {
-	c.socket.arrival.next()
-	kind, r, err := c.ws.NextReader()
-	if err == nil {
-		c.socket.arrival.inside = true
-		err = c.message.fill(r, c.limit)
-	}
-	if err != nil {
-		return c.readFailed(err)
-	}
-	if kind == gorilla.TextMessage && !utf8.Valid(c.message.data) {
-		c.sendClose(gorilla.CloseInvalidFramePayloadData, "text that is not UTF-8")
-		return fmt.Errorf("%w: text that is not UTF-8", transport.ErrProtocol)
-	}
-	return nil
-}
-
-// readFailed turns the library's error into one of the port's.
-func (c *conn) readFailed(err error) error {
-	var closed *gorilla.CloseError
-	switch {
-	case c.peerClosed && errors.As(err, &closed):
-		return &transport.CloseError{Reason: transport.Reason{Code: transport.Code(closed.Code), Text: closed.Text}}
-	case errors.Is(err, gorilla.ErrReadLimit):
-		// The library has said so, except to a peer whose length was absurd.
-		c.sendClose(gorilla.CloseMessageTooBig, "")
-		return transport.ErrTooLarge
-	case errors.Is(err, transport.ErrSlow):
-		c.sendClose(int(transport.Slow), "a message took too long to arrive")
-		return transport.ErrSlow
-	case errors.Is(err, transport.ErrFlood):
-		c.sendClose(int(transport.RateLimited), "too many pings or pongs")
-		return transport.ErrFlood
-	case c.socket.readErr == transport.ErrSilent:
-		return transport.ErrSilent
-	case c.socket.readErr == io.EOF:
-		return lost(io.ErrUnexpectedEOF)
-	case c.socket.readErr != nil:
-		return lost(c.socket.readErr)
-	default:
-		// The connection is whole, so it is what came that was wrong.
-		return fmt.Errorf("%w: %w", transport.ErrProtocol, err)
+// ping sends a ping without waiting, unless the conn closes.
+func (c *conn) ping(by time.Time) {
+	if c.reading.take(c.socket.closing) {
+		c.probing = true
+		c.socket.tryControl(c.controlFrame(pingFrame, nil), by)
+		c.reading.giveBack()
 	}
 }
 
-func (c *conn) sendClose(code int, text string) error {
-	message := gorilla.FormatCloseMessage(code, text)
-	return c.ws.WriteControl(gorilla.CloseMessage, message, time.Now().Add(closeWait))
+// giveUp has reading end because the peer was silent, unless something has come
+// meanwhile.
+func (c *conn) giveUp() {
+	if c.reading.take(c.socket.closing) {
+		if c.readErr == nil {
+			c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
+		}
+		c.reading.giveBack()
+	}
 }
 
 func (c *conn) Write(messages ...[]byte) error {
@@ -252,23 +191,29 @@ func lost(err error) error {
 
 func (c *conn) Close(reason transport.Reason) error {
 	if !c.socket.startClosing() {
-		<-c.closed
+		<-c.socket.end.done
 		return c.closeErr
 	}
-	defer close(c.closed)
+	defer close(c.socket.end.done)
+	if c.watch != nil {
+		c.watch.closing()
+	}
 	// The waits below are bounded by deadlines, but for one: the end of the
 	// sending over TLS is itself something to be sent.
 	guard := time.AfterFunc(2*closeWait, func() { c.socket.cut() })
 	defer guard.Stop()
 
 	err := c.sendClose(closeCode(reason.Code), reason.ClippedText())
-	if err == gorilla.ErrCloseSent {
+	if err == errCloseSent {
 		err = nil // the peer has closed first, or was told already what it did wrong
 	}
 	if finished := c.socket.finish(); finished != nil {
 		err = finished
 	} else {
 		c.drain()
+	}
+	if c.watch != nil {
+		c.watch.forget() // before the descriptor can be another connection's
 	}
 	if cut := c.socket.cut(); err == nil {
 		err = cut
@@ -283,92 +228,17 @@ func (c *conn) Close(reason transport.Reason) error {
 // is over. Closing a connection with unread data would reset it, and the reset
 // may overtake the close frame.
 func (c *conn) drain() {
-	<-c.reading // a Read in progress reads on until something comes
-	defer func() { c.reading <- struct{}{} }()
-	for {
-		_, r, err := c.ws.NextReader()
-		if err != nil {
-			break
-		}
-		io.Copy(io.Discard, r)
+	c.reading.take(nil) // a Read in progress reads on until something comes
+	defer c.reading.giveBack()
+	last := c.message // which whoever has read it may still be using
+	c.message = readBuffer{}
+	for c.readErr == nil {
+		c.message.reset()
+		_, c.readErr = c.read(true)
 	}
+	c.message.reset()
+	c.message = last
 	if !c.peerClosed && c.socket.readErr == nil {
-		io.Copy(io.Discard, c.socket) // not frames, and maybe very many
+		c.socket.discard() // not frames, and maybe very many
 	}
-}
-
-// closeCode is the code as it may stand in a close frame: what no frame may
-// carry, and the zero Code, becomes a normal closure.
-func closeCode(code transport.Code) int {
-	switch {
-	case code >= 3000 && code <= 4999,
-		code >= 1000 && code <= 1003,
-		code >= 1007 && code <= 1014:
-		return int(code)
-	default:
-		return gorilla.CloseNormalClosure
-	}
-}
-
-// A readBuffer holds the message that was read last. It has no memory while there
-// is none: that of a small message is worth 1 KB a connection that waits.
-type readBuffer struct {
-	data  []byte
-	small *[smallMessage]byte // lent by smallMessages
-	large *[]byte             // lent by largeMessages
-}
-
-const smallMessage = 4 << 10
-
-var (
-	smallMessages = sync.Pool{New: func() any { return new([smallMessage]byte) }}
-	largeMessages sync.Pool
-)
-
-func (b *readBuffer) reset() {
-	b.data = nil
-	if b.small != nil {
-		smallMessages.Put(b.small)
-		b.small = nil
-	}
-	if b.large != nil {
-		largeMessages.Put(b.large)
-		b.large = nil
-	}
-}
-
-// fill reads all of r, which is at most limit bytes.
-func (b *readBuffer) fill(r io.Reader, limit int) error {
-	b.small = smallMessages.Get().(*[smallMessage]byte)
-	b.data = b.small[:0]
-	for {
-		if len(b.data) == cap(b.data) {
-			b.grow(limit)
-		}
-		n, err := r.Read(b.data[len(b.data):cap(b.data)])
-		b.data = b.data[:len(b.data)+n]
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// grow makes room for what has come, never for what was announced.
-func (b *readBuffer) grow(limit int) {
-	if b.large == nil {
-		if b.large, _ = largeMessages.Get().(*[]byte); b.large == nil {
-			b.large = new([]byte)
-		}
-	}
-	if size := cap(b.data); cap(*b.large) <= size {
-		wanted := 2 * size
-		if limit < wanted {
-			wanted = max(limit, size) + 1 // with room to see the end in
-		}
-		*b.large = make([]byte, 0, wanted)
-	}
-	b.data = append((*b.large)[:0], b.data...)
 }

@@ -145,7 +145,7 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 	}
 	// The library minds a context's deadline, but not its cancellation, and not
 	// in the same instant either. So it gets neither.
-	ws, response, err := dialer.DialContext(context.WithoutCancel(ctx), u.String(), d.Header)
+	_, response, err := dialer.DialContext(context.WithoutCancel(ctx), u.String(), d.Header)
 	if err == nil {
 		err = checkResponse(response)
 	}
@@ -161,13 +161,14 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		}
 		return nil, err
 	}
-	return newConn(ws, s, true, settings{
+	settings := settings{
 		frameLimit:     d.FrameLimit,
 		probeAfter:     d.ProbeAfter,
 		giveUp:         d.GiveUp,
 		messageTimeout: d.MessageTimeout,
 		controlFrames:  d.ControlFrames,
-	}.withDefaults()), nil
+	}.withDefaults()
+	return newConn(s, true, &settings), nil
 }
 
 // connect makes the connection that WebSocket is spoken on.

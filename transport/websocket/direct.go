@@ -3,8 +3,6 @@ package websocket
 import (
 	"time"
 
-	gorilla "github.com/gorilla/websocket"
-
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -96,9 +94,8 @@ func (c *conn) writeLast(reason transport.Reason, messages [][]byte) error {
 		_ = b.add(message) // all of it fits, so nothing is written
 	}
 	if c.socket.startClose() {
-		payload := gorilla.FormatCloseMessage(closeCode(reason.Code), reason.ClippedText())
-		b.buffer = appendLength(append(b.buffer, final|closeFrame), len(payload), false)
-		b.buffer = append(b.buffer, payload...)
+		payload := closePayload(closeCode(reason.Code), reason.ClippedText())
+		b.buffer = append(b.buffer, c.controlFrame(closeFrame, payload)...)
 	}
 	if err := c.socket.put(b.buffer[b.begun:], time.Time{}); err != nil {
 		return c.writeFailed(err)

@@ -88,6 +88,7 @@ type handler struct {
 	settings   settings
 	sendBuffer int
 	upgrader   gorilla.Upgrader
+	poller     *poller
 }
 
 // NewHandler returns a handler that makes each WebSocket request a connection
@@ -126,16 +127,18 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 	if timeout <= 0 {
 		timeout = DefaultHandshakeTimeout
 	}
+	settings := settings{
+		frameLimit:     transport.FrameLimit(options.FrameLimit, server),
+		probeAfter:     options.ProbeAfter,
+		giveUp:         options.GiveUp,
+		messageTimeout: options.MessageTimeout,
+		controlFrames:  options.ControlFrames,
+	}.withDefaults()
 	return &handler{
-		server:  server,
-		origins: newOriginPolicy(options.Origins),
-		settings: settings{
-			frameLimit:     transport.FrameLimit(options.FrameLimit, server),
-			probeAfter:     options.ProbeAfter,
-			giveUp:         options.GiveUp,
-			messageTimeout: options.MessageTimeout,
-			controlFrames:  options.ControlFrames,
-		}.withDefaults(),
+		server:     server,
+		origins:    newOriginPolicy(options.Origins),
+		settings:   settings,
+		poller:     newPoller(settings),
 		sendBuffer: cmp.Or(options.SendBuffer, DefaultSendBuffer),
 		upgrader: gorilla.Upgrader{
 			HandshakeTimeout: timeout,
@@ -158,12 +161,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hijacked := &hijacker{ResponseWriter: w}
-	ws, err := h.upgrader.Upgrade(hijacked, r, nil)
+	_, err := h.upgrader.Upgrade(hijacked, r, nil)
 	if err != nil {
 		return // the upgrader has answered
 	}
 	setSendBuffer(hijacked.socket.Conn, h.sendBuffer)
-	h.serve(r, newConn(ws, hijacked.socket, false, h.settings))
+	h.serve(r, newConn(hijacked.socket, false, &h.settings))
 }
 
 var (
@@ -205,12 +208,7 @@ func refuse(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 type hijacker struct {
 	http.ResponseWriter
 	socket *socket
-	reader *bufio.Reader
 }
-
-// libraryBuffer is the size in bytes of the buffer that the framing library reads
-// with: the smallest that it accepts from us. The http.Server's is of 4 KB.
-const libraryBuffer = 288
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
@@ -218,11 +216,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.socket = newSocket(c)
-	if buffers.Reader.Buffered() > 0 {
-		return h.socket, buffers, nil // which the upgrader refuses
-	}
-	h.reader = bufio.NewReaderSize(h.socket, libraryBuffer)
-	return h.socket, bufio.NewReadWriter(h.reader, buffers.Writer), nil
+	return h.socket, buffers, nil
 }
 
 // setSendBuffer bounds what the system holds for the peer, where c or what is
@@ -247,16 +241,6 @@ type noBuffers struct{}
 
 func (noBuffers) Get() any { return nil }
 func (noBuffers) Put(any)  {}
-
-type requestKey struct{}
-
-// RequestFromContext returns the request that the connection came of, where the
-// context is one that a handler of this package has passed to its server. The
-// request's body and context must not be used.
-func RequestFromContext(ctx context.Context) (*http.Request, bool) {
-	r, ok := ctx.Value(requestKey{}).(*http.Request)
-	return r, ok
-}
 
 // connContext is the context for the connection that the request becomes.
 func connContext(r *http.Request) (context.Context, context.CancelFunc) {

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	gorilla "github.com/gorilla/websocket"
-
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -27,24 +25,29 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 		return
 	}
 	s := &serving{conn: conn, errorLog: server.ErrorLog, remote: r.RemoteAddr}
-	ctx := context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, withoutBody(r))
+	ctx := context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, keep(r))
 	starter, ok := h.server.(transport.Starter)
 	if !ok {
 		go func() {
-			defer s.contain()
+			defer func() { s.contain(recover()) }()
 			h.server.Serve(ctx, conn)
 		}()
 		return
+	}
+	if h.poller.canTake(conn) {
+		s.poller, conn.watch = h.poller, s
 	}
 	receiver, err := starter.Start(ctx, conn)
 	if err != nil {
 		return
 	}
 	s.receiver = receiver
-	go s.run()
+	if s.poller == nil || !s.poller.add(s) {
+		go s.run()
+	}
 }
 
-var internalError = transport.Reason{Code: gorilla.CloseInternalServerErr}
+var internalError = transport.Reason{Code: closeInternalError}
 
 // lastingBase returns the http.Server of the request where the context of its
 // connections never ends: by itself it ends with the request's handler, and what
@@ -57,24 +60,50 @@ func lastingBase(r *http.Request) *http.Server {
 	return server
 }
 
-// withoutBody is the request as a connection keeps it.
-func withoutBody(r *http.Request) *http.Request {
-	kept := r.WithContext(context.Background())
-	kept.Body = http.NoBody // the other one holds the buffer of the http.Server
-	return kept
-}
-
 // A serving is a connection in the hands of a server that is given the messages.
 type serving struct {
 	conn     *conn
 	receiver transport.Receiver
 	errorLog *log.Logger
 	remote   string
+
+	poller *poller // nil where a goroutine waits for the messages
+	polled polled
+}
+
+// closing and forget make it the conn's watch.
+func (s *serving) closing() { s.poller.closing(s) }
+func (s *serving) forget()  { s.poller.forget(s) }
+
+// runNow reads what has arrived, and leaves the rest to the poller.
+func (s *serving) runNow() {
+	parked := false // and another goroutine's already
+	defer func() {
+		if !parked {
+			s.contain(recover())
+		}
+	}()
+	for {
+		message, ok, err := s.conn.readNow()
+		switch {
+		case err != nil:
+		case ok:
+			err = s.receiver.Receive(message)
+		default:
+			if parked = s.poller.park(s); parked {
+				return
+			}
+		}
+		if err != nil {
+			s.end(err)
+			return
+		}
+	}
 }
 
 // run reads until the connection has ended.
 func (s *serving) run() {
-	defer s.contain()
+	defer func() { s.contain(recover()) }()
 	for {
 		message, err := s.conn.Read()
 		if err == nil {
@@ -91,13 +120,16 @@ func (s *serving) run() {
 func (s *serving) end(err error) {
 	receiver := s.receiver
 	s.receiver = nil
+	if s.poller != nil {
+		s.forget()
+	}
 	receiver.End(err)
 }
 
-// contain is deferred around the server's code, and does with its panics what
-// an http.Server does: they cost the connection alone.
-func (s *serving) contain() {
-	if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+// contain is called when the server's code is left, with what it has panicked
+// with, and does what an http.Server does: that costs the connection alone.
+func (s *serving) contain(cause any) {
+	if cause != nil && cause != http.ErrAbortHandler {
 		logf := log.Printf
 		if s.errorLog != nil {
 			logf = s.errorLog.Printf

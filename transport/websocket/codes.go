@@ -1,0 +1,31 @@
+package websocket
+
+import "github.com/lectern-go/lectern/transport"
+
+// The close codes of RFC 6455 that are used here.
+const (
+	closeNormal        = 1000
+	closeProtocolError = 1002
+	closeNoCode        = 1005 // stands for a close frame without one
+	closeBadPayload    = 1007
+	closeTooBig        = 1009
+	closeInternalError = 1011
+)
+
+// closeCode is the code as it may stand in a close frame: what no frame may
+// carry, and the zero Code, becomes a normal closure.
+func closeCode(code transport.Code) int {
+	switch {
+	case code >= 3000 && code <= 4999,
+		code >= 1000 && code <= 1003,
+		code >= 1007 && code <= 1014:
+		return int(code)
+	default:
+		return closeNormal
+	}
+}
+
+// mayBeReceived reports whether a peer may send the code.
+func mayBeReceived(code int) bool {
+	return code >= 3000 && code <= 4999 || code >= 1000 && code <= 1003 || code >= 1007 && code <= 1013
+}

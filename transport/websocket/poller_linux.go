@@ -1,0 +1,325 @@
+package websocket
+
+import (
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A poller waits for the messages of all connections of a handler that are
+// sockets of the system, in one goroutine. A goroutine of its own, which waits in
+// Read, takes 4.6 KB a connection.
+//
+// It waits by an epoll of its own, edge-triggered: it is told once that something
+// has come, and a goroutine is then started that reads, by the same code as
+// elsewhere, until nothing is left. In the middle of a message that goroutine
+// waits for the rest. It is the poller that notices silence meanwhile.
+//
+// There is an epoll while there are connections.
+type poller struct {
+	probeAfter, giveUp time.Duration
+	started            time.Time // times are counted from here
+	open               func() (*epoll, error)
+
+	mu     sync.Mutex
+	epoll  *epoll // nil where there are no connections
+	quiet  list   // those of which nothing is known but their silence
+	probed list   // those that were sent a ping
+	// wakeAt is when the poller's goroutine wakes by itself, at latest; zero
+	// where it does not.
+	wakeAt time.Duration
+}
+
+// polled is what the poller knows of a serving. Its lock covers it.
+type polled struct {
+	epoll      *epoll // nil before the poller has it, and once it has been forgotten
+	slot       uint32
+	since      time.Duration // when the waiting or the ping began
+	list       *list         // that it is in; nil while a goroutine has it
+	prev, next *serving
+	again      bool // something has happened meanwhile
+	hungUp     bool // the peer has ended its sending
+}
+
+// maxPings is how many connections are probed before the poller looks again for
+// what has come.
+const maxPings = 64
+
+func newPoller(s settings) *poller {
+	return &poller{probeAfter: s.probeAfter, giveUp: s.giveUp, started: time.Now(), open: newEpoll}
+}
+
+func (p *poller) now() time.Duration { return time.Since(p.started) }
+
+// canTake reports whether add may be called for the conn.
+func (p *poller) canTake(c *conn) bool { return c.socket.ahead.raw != nil }
+
+// add has the poller wait for the connection from now on. It reports false where
+// the system does not let it.
+func (p *poller) add(s *serving) bool {
+	p.mu.Lock()
+	if p.epoll == nil {
+		if err := p.start(); err != nil {
+			p.mu.Unlock()
+			return false
+		}
+	}
+	e := p.epoll
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edgeTriggered}
+	event.Fd, event.Pad = e.take(s)
+	p.wait(s, &p.quiet)
+	p.mu.Unlock()
+
+	if err := e.control(s, syscall.EPOLL_CTL_ADD, &event); err != nil && p.takeBack(s) {
+		return false
+	}
+	if s.conn.socket.isClosing() {
+		p.closing(s) // it may have begun before
+	}
+	return true
+}
+
+// takeBack reports whether the connection is the caller's again, and not in the
+// hands of a goroutine that has been started because it closes.
+func (p *poller) takeBack(s *serving) bool {
+	p.mu.Lock()
+	waits := s.polled.list != nil
+	p.unlist(s)
+	p.mu.Unlock()
+	if waits {
+		p.forget(s)
+	}
+	return waits
+}
+
+// park is called when nothing is left to read. It reports false where something
+// has happened meanwhile, and the caller has to go on.
+func (p *poller) park(s *serving) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.polled.again {
+		p.handOut(s)
+		return false
+	}
+	p.wait(s, &p.quiet)
+	return true
+}
+
+// closing has a goroutine find that the conn closes.
+func (p *poller) closing(s *serving) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case s.polled.epoll == nil:
+	case s.polled.list == nil:
+		s.polled.again = true
+	default:
+		p.handOut(s)
+		go s.runNow()
+	}
+}
+
+// forget ends the waiting for the connection, if there is any, and for anything
+// where it was the last.
+func (p *poller) forget(s *serving) {
+	p.mu.Lock()
+	e := s.polled.epoll
+	if e == nil {
+		p.mu.Unlock()
+		return
+	}
+	s.polled.epoll = nil
+	p.unlist(s)
+	e.release(s.polled.slot)
+	last := e.used == 0
+	if last {
+		p.epoll, p.wakeAt = nil, 0
+	}
+	p.mu.Unlock()
+	if last {
+		e.stop()
+		return
+	}
+	_ = e.control(s, syscall.EPOLL_CTL_DEL, nil)
+}
+
+// wait puts a connection that no goroutine has at the end of the list. The lock
+// is held.
+func (p *poller) wait(s *serving, l *list) {
+	s.polled.since = p.now()
+	l.append(s)
+	if p.wakeAt == 0 {
+		p.wake(p.due())
+	}
+}
+
+// handOut gives a connection to the goroutine that is to read from it. The lock
+// is held.
+func (p *poller) handOut(s *serving) {
+	p.unlist(s)
+	s.polled.again = false
+	ahead := &s.conn.socket.ahead
+	ahead.empty, ahead.ended = false, s.polled.hungUp
+}
+
+func (p *poller) unlist(s *serving) {
+	if s.polled.list != nil {
+		s.polled.list.remove(s)
+	}
+}
+
+// due is when something is to be done about a silence; zero for never. The lock
+// is held.
+func (p *poller) due() time.Duration {
+	var due time.Duration
+	if s := p.quiet.first; s != nil && p.probeAfter > 0 {
+		due = s.polled.since + p.probeAfter
+	}
+	if s := p.probed.first; s != nil {
+		if end := s.polled.since + p.giveUp; due == 0 || end < due {
+			due = end
+		}
+	}
+	return due
+}
+
+// wake has the poller's goroutine wake then. The lock is held.
+func (p *poller) wake(at time.Duration) {
+	p.wakeAt = at
+	var deadline time.Time
+	if at != 0 {
+		deadline = p.started.Add(at)
+	}
+	_ = p.epoll.file.SetReadDeadline(deadline)
+}
+
+// start makes the epoll and the goroutine. The lock is held.
+func (p *poller) start() error {
+	e, err := p.open()
+	if err != nil {
+		return err
+	}
+	p.epoll = e
+	go p.run(e)
+	return nil
+}
+
+// run is the poller's goroutine. Whoever takes the last connection out of the
+// epoll waits for its end.
+func (p *poller) run(e *epoll) {
+	defer close(e.done)
+	events := make([]syscall.EpollEvent, 128)
+	ready := make([]*serving, 0, len(events))
+	for {
+		n, err := e.wait(events)
+		if err != nil {
+			return
+		}
+		if n > 0 {
+			ready = p.ready(e, events[:n], ready[:0])
+			for i, s := range ready {
+				ready[i] = nil
+				go s.runNow()
+			}
+		}
+		p.sweep(e)
+	}
+}
+
+// ready takes those to which something has happened, and that no goroutine has.
+func (p *poller) ready(e *epoll, events []syscall.EpollEvent, ready []*serving) []*serving {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range events {
+		s := e.find(events[i].Fd, events[i].Pad)
+		if s == nil {
+			continue
+		}
+		if events[i].Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+			s.polled.hungUp = true
+		}
+		if s.polled.list == nil {
+			s.polled.again = true
+			continue
+		}
+		p.handOut(s)
+		ready = append(ready, s)
+	}
+	return ready
+}
+
+// sweep ends those that have given no sign of life though they were probed, and
+// probes those that have been silent for long.
+func (p *poller) sweep(e *epoll) {
+	p.mu.Lock()
+	now := p.now()
+	if p.epoll != e || p.wakeAt == 0 || now < p.wakeAt {
+		p.mu.Unlock()
+		return
+	}
+	var silent, quiet []*serving
+	for s := p.probed.first; s != nil && s.polled.since+p.giveUp <= now; s = p.probed.first {
+		p.handOut(s)
+		silent = append(silent, s)
+	}
+	for s := p.quiet.first; s != nil && s.polled.since+p.probeAfter <= now && len(quiet) < maxPings; s = p.quiet.first {
+		p.handOut(s)
+		quiet = append(quiet, s)
+	}
+	p.wake(p.due())
+	p.mu.Unlock()
+	for _, s := range silent {
+		go func() {
+			s.conn.giveUp()
+			s.runNow()
+		}()
+	}
+	for _, s := range quiet {
+		s.conn.ping(time.Now().Add(p.giveUp / 2))
+		p.pinged(s)
+	}
+}
+
+// pinged waits for an answer to the ping, unless something has happened
+// meanwhile.
+func (p *poller) pinged(s *serving) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.polled.again {
+		p.handOut(s)
+		go s.runNow()
+		return
+	}
+	p.wait(s, &p.probed)
+	if end := s.polled.since + p.giveUp; end < p.wakeAt {
+		p.wake(end)
+	}
+}
+
+// A list is one of servings, ordered by the beginning of their waiting.
+type list struct{ first, last *serving }
+
+func (l *list) append(s *serving) {
+	s.polled.list, s.polled.prev, s.polled.next = l, l.last, nil
+	if l.last == nil {
+		l.first = s
+	} else {
+		l.last.polled.next = s
+	}
+	l.last = s
+}
+
+func (l *list) remove(s *serving) {
+	prev, next := s.polled.prev, s.polled.next
+	if prev == nil {
+		l.first = next
+	} else {
+		prev.polled.next = next
+	}
+	if next == nil {
+		l.last = prev
+	} else {
+		next.polled.prev = prev
+	}
+	s.polled.list, s.polled.prev, s.polled.next = nil, nil, nil
+}

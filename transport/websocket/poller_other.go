@@ -1,0 +1,20 @@
+//go:build !linux
+
+package websocket
+
+// A poller exists on Linux only. Elsewhere a goroutine waits for each connection.
+type poller struct{}
+
+type polled struct{}
+
+func newPoller(settings) *poller { return nil }
+
+func (*poller) canTake(*conn) bool { return false }
+
+func (*poller) add(*serving) bool { return false }
+
+func (*poller) park(*serving) bool { return false }
+
+func (*poller) closing(*serving) {}
+
+func (*poller) forget(*serving) {}
