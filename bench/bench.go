@@ -8,9 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // bench is one run.
@@ -45,12 +49,16 @@ var (
 	}
 )
 
+// briefServers are those of a short run.
+const briefServers = "one write,batched,gorilla loop,melody,lectern,lectern text,lectern netconn"
+
 func newBench(short bool, rounds int, only, servers, profiles string) (*bench, error) {
-	b := &bench{sizes: full, rounds: rounds, profiles: profiles, named: servers != "", results: newResults()}
+	b := &bench{sizes: full, rounds: rounds, named: servers != "", profiles: profiles}
 	if short {
 		b.sizes, b.rounds = brief, cmp.Or(rounds, 1)
-		servers = cmp.Or(servers, "one write,batched,gorilla loop,lectern,lectern text,lectern netconn")
+		servers = cmp.Or(servers, briefServers)
 	}
+	b.results = &results{Short: short, Sizes: b.sizes}
 	if only != "" {
 		b.only = strings.Split(only, ",")
 	}
@@ -67,6 +75,53 @@ func newBench(short bool, rounds int, only, servers, profiles string) (*bench, e
 	var err error
 	b.specs, err = chosen(servers)
 	return b, err
+}
+
+// descriptors is how many files each process must be able to hold open.
+func (b *bench) descriptors() uint64 {
+	return uint64(max(b.sizes.Members, b.sizes.Crowd, b.sizes.Growth[len(b.sizes.Growth)-1]+joining) + 100)
+}
+
+// prepare looks whether everything is there that the servers need. A server that
+// cannot run is left out, but where it is named.
+func (b *bench) prepare() error {
+	// The Go runtime has raised the soft limit to the hard one already.
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	if limit.Cur < b.descriptors() {
+		return fmt.Errorf("%d files can be open, and %d are needed: see ulimit -n", limit.Cur, b.descriptors())
+	}
+	if !slices.ContainsFunc(b.specs, func(s spec) bool { return s.script != "" }) {
+		return nil
+	}
+	err := installNode()
+	if err == nil {
+		return nil
+	}
+	if b.named {
+		return err
+	}
+	b.specs = slices.DeleteFunc(slices.Clone(b.specs), func(s spec) bool { return s.script != "" })
+	b.results.LeftOut = append(b.results.LeftOut, fmt.Sprintf("the servers on Node: %v", err))
+	return nil
+}
+
+// installNode installs what package-lock.json names, where that is not there.
+func installNode() error {
+	if _, err := exec.LookPath("node"); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join("node", "node_modules")); err == nil {
+		return nil
+	}
+	npm := exec.Command("npm", "ci")
+	npm.Dir, npm.Stderr = "node", os.Stderr
+	if err := npm.Run(); err != nil {
+		return fmt.Errorf("npm ci: %w", err)
+	}
+	return nil
 }
 
 // wants tells whether the workload is part of the run.
@@ -98,6 +153,15 @@ var stages = []stage{
 }
 
 func (b *bench) run(ctx context.Context) error {
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	began, then := time.Now(), lookAtProcessors()
+	b.results.Machine = lookAtMachine()
+	defer func() {
+		b.results.Machine.Minutes = time.Since(began).Minutes()
+		b.results.Machine.Others = lookAtProcessors().others(then)
+	}()
 	for _, stage := range stages {
 		if !slices.ContainsFunc(stage.workloads, b.wants) {
 			continue

@@ -45,7 +45,7 @@ func stalled(deaf int) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
-		s.results.add(name, s.spec.name, "reached", float64(f.complete)/float64(s.sizes.Stalled))
+		s.results.add(name, s.spec.name, "reached", min(1, float64(f.complete)/float64(s.sizes.Stalled)))
 		if f.complete < s.sizes.Stalled {
 			return nil // it stands still; there is no more to say
 		}
@@ -53,6 +53,16 @@ func stalled(deaf int) func(context.Context, *session) error {
 		slices.Sort(f.last)
 		s.results.add(name, s.spec.name, "p99", f.last[len(f.last)*99/100].Seconds()*1e3)
 		s.results.add(name, s.spec.name, "longest", f.last[len(f.last)-1].Seconds()*1e3)
+		if err := s.fleet.Idle(50 * time.Millisecond); err != nil {
+			return err
+		}
+		cut := 0
+		for _, c := range s.fleet.Members[:deaf] {
+			if c.Lost {
+				cut++
+			}
+		}
+		s.results.add(name, s.spec.name, "cut", float64(cut))
 		return nil
 	}
 }
