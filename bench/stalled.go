@@ -53,16 +53,6 @@ func stalled(deaf int) func(context.Context, *session) error {
 		slices.Sort(f.last)
 		s.results.add(name, s.spec.name, "p99", f.last[len(f.last)*99/100].Seconds()*1e3)
 		s.results.add(name, s.spec.name, "longest", f.last[len(f.last)-1].Seconds()*1e3)
-		if err := s.fleet.Idle(50 * time.Millisecond); err != nil {
-			return err
-		}
-		cut := 0
-		for _, c := range s.fleet.Members[:deaf] {
-			if c.Lost {
-				cut++
-			}
-		}
-		s.results.add(name, s.spec.name, "cut", float64(cut))
 		return nil
 	}
 }

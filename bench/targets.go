@@ -53,9 +53,9 @@ func (r *results) targets() []target {
 		if goroutines < 0.5 {
 			bound, where = 3, "without a goroutine"
 		}
-		for _, metric := range []string{"idle", "after"} {
-			if v, found := r.median("memory", lecternName, metric); found {
-				judge("memory of a member, "+metric+" traffic", fmt.Sprintf("at most %v KB %s", bound, where), fmt.Sprintf("%.1f KB", v), v <= bound)
+		for _, m := range []struct{ metric, what string }{{"idle", "idle"}, {"after", "after traffic"}} {
+			if v, found := r.median("memory", lecternName, m.metric); found {
+				judge("memory of a member, "+m.what, fmt.Sprintf("at most %v KB %s", bound, where), fmt.Sprintf("%.1f KB", v), v <= bound)
 			}
 		}
 	}
