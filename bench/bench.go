@@ -41,7 +41,7 @@ type sizes struct {
 var (
 	full = sizes{
 		Members: 1000, Crowd: 10_000, Growth: []int{100, 1000, 5000, 15_000},
-		Time: 800 * time.Millisecond, Stalled: 600, Latency: 300,
+		Time: 600 * time.Millisecond, Stalled: 600, Latency: 300,
 	}
 	brief = sizes{
 		Members: 200, Crowd: 500, Growth: []int{100, 500},

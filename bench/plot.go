@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"math"
+	"os"
 	"path/filepath"
 
 	"gonum.org/v1/plot"
@@ -72,7 +74,7 @@ func (r *results) dots(file, title, unit string, logarithmic bool, marks []mark)
 	lowest, highest := math.Inf(1), 0.0
 	for i, s := range rows {
 		y := float64(len(rows) - 1 - i)
-		names, places = append(names, s.name), append(places, y)
+		names, places = append(names, s.name+" "), append(places, y)
 		for _, m := range marks {
 			if v, found := r.median(m.workload, s.name, m.metric); found {
 				lowest, highest = min(lowest, v), max(highest, v)
@@ -91,13 +93,12 @@ func (r *results) dots(file, title, unit string, logarithmic bool, marks []mark)
 		}
 		guide.Color = gridColor
 		p.Add(guide)
-		for _, m := range marks {
+		for k, m := range marks {
 			v, found := r.median(m.workload, s.name, m.metric)
 			if !found {
 				continue
 			}
-			v = max(v, left)
-			if err := point(p, v, places[i], colorOf(s), m.shape); err != nil {
+			if err := point(p, max(v, left), places[i], colorOf(s), m.shape, k > 0); err != nil {
 				return err
 			}
 		}
@@ -105,17 +106,33 @@ func (r *results) dots(file, title, unit string, logarithmic bool, marks []mark)
 	for _, m := range marks {
 		p.Legend.Add(m.title, &plotter.Scatter{GlyphStyle: draw.GlyphStyle{Color: color.Black, Radius: vg.Points(4), Shape: m.shape}})
 	}
-	p.Legend.Top, p.Legend.Left = true, !logarithmic == false
+	p.Legend.Top, p.Legend.Left = true, logarithmic
 	p.Legend.Padding = vg.Points(3)
 	p.Y.Tick.Marker = labels{names, places}
 	p.Y.Tick.Length, p.Y.LineStyle.Width = 0, 0
+	p.Y.Label.Text = " " // some room beside the names
 	p.X.Min, p.X.Max = left, highest*1.3
 	p.Y.Min, p.Y.Max = -0.7, float64(len(rows))+0.9
-	return p.Save(18*vg.Centimeter, vg.Length(len(rows)+5)*0.62*vg.Centimeter, file)
+	return save(p, file, vg.Length(len(rows)+5)*0.75*vg.Centimeter)
 }
 
-// point draws a mark with its figure above it.
-func point(p *plot.Plot, x, y float64, c color.Color, shape draw.GlyphDrawer) error {
+// save writes a picture. It names fonts that browsers have, beside the one that
+// the texts were measured with.
+func save(p *plot.Plot, file string, height vg.Length) error {
+	w, err := p.WriterTo(18*vg.Centimeter, height, "svg")
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if _, err := w.WriteTo(&b); err != nil {
+		return err
+	}
+	const measured = "font-family:Liberation Sans"
+	return os.WriteFile(file, bytes.ReplaceAll(b.Bytes(), []byte(measured), []byte(measured+",Arial,Helvetica,sans-serif")), 0o666)
+}
+
+// point draws a mark with its figure above or below it.
+func point(p *plot.Plot, x, y float64, c color.Color, shape draw.GlyphDrawer, below bool) error {
 	at := plotter.XYs{{X: x, Y: y}}
 	dot, err := plotter.NewScatter(at)
 	if err != nil {
@@ -129,6 +146,9 @@ func point(p *plot.Plot, x, y float64, c color.Color, shape draw.GlyphDrawer) er
 	label.TextStyle[0].Color, label.TextStyle[0].Font.Size = c, vg.Points(8)
 	label.TextStyle[0].XAlign = text.XCenter
 	label.Offset = vg.Point{Y: vg.Points(4)}
+	if below {
+		label.Offset, label.TextStyle[0].YAlign = vg.Point{Y: vg.Points(-4)}, text.YTop
+	}
 	p.Add(dot, label)
 	return nil
 }
@@ -179,8 +199,9 @@ func (r *results) lines(file string) error {
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, steps{}
 	p.Y.Min, p.Y.Max = 0, highest*1.25
+	p.Y.Tick.Marker = even{}
 	p.Legend.Padding = vg.Points(3)
-	return p.Save(18*vg.Centimeter, 9*vg.Centimeter, file)
+	return save(p, file, 9*vg.Centimeter)
 }
 
 // steps are 1, 2 and 5 of each power of ten, for logarithmic axes.
@@ -192,9 +213,27 @@ func (steps) Ticks(low, high float64) []plot.Tick {
 	for power := math.Pow10(int(math.Floor(math.Log10(low)))); power <= high; power *= 10 {
 		for _, n := range []float64{1, 2, 5} {
 			if v := n * power; v >= low && v <= high {
-				ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.4g", v)})
+				ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.6g", v)})
 			}
 		}
+	}
+	return ticks
+}
+
+// even are whole numbers, some eight at most, for the other ones.
+type even struct{}
+
+// Ticks makes even a plot.Ticker.
+func (even) Ticks(low, high float64) []plot.Tick {
+	step := 1.0
+	for _, n := range []float64{2, 5, 10, 20, 50, 100} {
+		if (high-low)/step > 8 {
+			step = n
+		}
+	}
+	var ticks []plot.Tick
+	for v := math.Ceil(low/step) * step; v <= high; v += step {
+		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.6g", v)})
 	}
 	return ticks
 }
