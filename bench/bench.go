@@ -41,11 +41,11 @@ type sizes struct {
 var (
 	full = sizes{
 		Members: 1000, Crowd: 10_000, Growth: []int{100, 1000, 5000, 15_000},
-		Time: 600 * time.Millisecond, Stalled: 600, Latency: 300,
+		Time: 600 * time.Millisecond, Stalled: 450, Latency: 300,
 	}
 	brief = sizes{
 		Members: 200, Crowd: 500, Growth: []int{100, 500},
-		Time: 200 * time.Millisecond, Stalled: 600, Latency: 30,
+		Time: 200 * time.Millisecond, Stalled: 450, Latency: 30,
 	}
 )
 
@@ -147,7 +147,8 @@ var stages = []stage{
 	{name: "crowd", rounds: 3, run: crowd, workloads: []string{"memory", "crowd"}},
 	{name: "growth", rounds: 3, run: growth, workloads: []string{"growth"}, servers: []string{
 		"one write", "lectern", "lectern text", "lectern netconn"}},
-	{name: "stalled", rounds: 1, run: stalled(1), workloads: []string{"stalled"}},
+	{name: "stalled, 0", rounds: 1, run: stalled(0), workloads: []string{"stalled"}},
+	{name: "stalled, 1", rounds: 1, run: stalled(1), workloads: []string{"stalled"}},
 	{name: "stalled, 10", rounds: 1, run: stalled(10), workloads: []string{"stalled"}},
 	{name: "latency", rounds: 1, all: latency, workloads: []string{"latency"}},
 }

@@ -113,7 +113,7 @@ func (r *results) dots(file, title, unit string, logarithmic bool, marks []mark)
 	p.Y.Label.Text = " " // some room beside the names
 	p.X.Min, p.X.Max = left, highest*1.3
 	p.Y.Min, p.Y.Max = -0.7, float64(len(rows))+0.9
-	return save(p, file, vg.Length(len(rows)+5)*0.75*vg.Centimeter)
+	return save(p, file, vg.Length(len(rows)+4)*0.9*vg.Centimeter)
 }
 
 // save writes a picture. It names fonts that browsers have, beside the one that

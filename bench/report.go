@@ -66,8 +66,11 @@ func (r *results) report() string {
 		{"p99", "latency", "p99", ""},
 	})
 	r.table(&b, fmt.Sprintf("Members that never read, of %d", members),
-		"What the others had of it: how much of what was to be sent was sent before nobody heard anything for 3 s; the time until the last "+
-			"of them had a broadcast, in ms; and µs of wall time for each delivery.", []column{
+		"What the others had of it, with 16 broadcasts under way: how much of what was to be sent was sent before nobody heard anything "+
+			"for 3 s; the time until the last of them had a broadcast, in ms; and µs of wall time for each delivery.", []column{
+			{"none: p99", "stalled, 0", "p99", ""},
+			{"longest", "stalled, 0", "longest", ""},
+			{"wall", "stalled, 0", "wall", ""},
 			{"one: sent", "stalled, 1", "reached", ""},
 			{"p99", "stalled, 1", "p99", ""},
 			{"longest", "stalled, 1", "longest", ""},

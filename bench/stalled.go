@@ -14,7 +14,7 @@ import (
 )
 
 // larger is the payload past a stalled member, so that what is kept for it is
-// full soon. Some servers take no more than 512 bytes by default.
+// full soon: after some 100 in the system's buffers and 256 in a server's. Some servers take no more than 512 bytes by default.
 var larger = bytes.Repeat([]byte("0123456789"), 45)
 
 // stalledPatience is how long nobody hears anything until the server is said to
