@@ -110,6 +110,9 @@ func (s *session) footprint() (footprint, error) {
 	return footprint{resident, st.Goroutines}, err
 }
 
+// joining is how many more join where that is measured.
+const joining = 250
+
 // growth is what a delivery and a join cost with few members and with many.
 func growth(_ context.Context, s *session) error {
 	for _, n := range s.sizes.Growth {
@@ -123,15 +126,14 @@ func growth(_ context.Context, s *session) error {
 			continue
 		}
 		// More members on connections that are there already, and their end.
-		const more = 250
-		if err := s.fleet.Connect(n + more); err != nil {
+		if err := s.fleet.Connect(n + joining); err != nil {
 			return err
 		}
 		c, err := s.measure(grown("join", n), s.fleet.Enter)
 		if err != nil {
 			return err
 		}
-		s.record(grown("join", n), c, more)
+		s.record(grown("join", n), c, joining)
 		c, err = s.measure(grown("lose", n), func() error {
 			s.fleet.HangUp(n)
 			return s.fleet.Idle(300 * time.Millisecond)
@@ -139,7 +141,7 @@ func growth(_ context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		s.record(grown("lose", n), c, more)
+		s.results.add(grown("lose", n), s.spec.name, "cpu", float64(c.cpu)/joining/1e3)
 	}
 	return nil
 }

@@ -8,9 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // bench is one run.
@@ -37,20 +41,24 @@ type sizes struct {
 var (
 	full = sizes{
 		Members: 1000, Crowd: 10_000, Growth: []int{100, 1000, 5000, 15_000},
-		Time: 800 * time.Millisecond, Stalled: 600, Latency: 300,
+		Time: 600 * time.Millisecond, Stalled: 450, Latency: 300,
 	}
 	brief = sizes{
 		Members: 200, Crowd: 500, Growth: []int{100, 500},
-		Time: 200 * time.Millisecond, Stalled: 600, Latency: 30,
+		Time: 200 * time.Millisecond, Stalled: 450, Latency: 30,
 	}
 )
 
+// briefServers are those of a short run.
+const briefServers = "one write,batched,gorilla loop,melody,lectern,lectern text,lectern netconn"
+
 func newBench(short bool, rounds int, only, servers, profiles string) (*bench, error) {
-	b := &bench{sizes: full, rounds: rounds, profiles: profiles, named: servers != "", results: newResults()}
+	b := &bench{sizes: full, rounds: rounds, named: servers != "", profiles: profiles}
 	if short {
 		b.sizes, b.rounds = brief, cmp.Or(rounds, 1)
-		servers = cmp.Or(servers, "one write,batched,gorilla loop,lectern,lectern text,lectern netconn")
+		servers = cmp.Or(servers, briefServers)
 	}
+	b.results = &results{Short: short, Sizes: b.sizes}
 	if only != "" {
 		b.only = strings.Split(only, ",")
 	}
@@ -67,6 +75,53 @@ func newBench(short bool, rounds int, only, servers, profiles string) (*bench, e
 	var err error
 	b.specs, err = chosen(servers)
 	return b, err
+}
+
+// descriptors is how many files each process must be able to hold open.
+func (b *bench) descriptors() uint64 {
+	return uint64(max(b.sizes.Members, b.sizes.Crowd, b.sizes.Growth[len(b.sizes.Growth)-1]+joining) + 100)
+}
+
+// prepare looks whether everything is there that the servers need. A server that
+// cannot run is left out, but where it is named.
+func (b *bench) prepare() error {
+	// The Go runtime has raised the soft limit to the hard one already.
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	if limit.Cur < b.descriptors() {
+		return fmt.Errorf("%d files can be open, and %d are needed: see ulimit -n", limit.Cur, b.descriptors())
+	}
+	if !slices.ContainsFunc(b.specs, func(s spec) bool { return s.script != "" }) {
+		return nil
+	}
+	err := installNode()
+	if err == nil {
+		return nil
+	}
+	if b.named {
+		return err
+	}
+	b.specs = slices.DeleteFunc(slices.Clone(b.specs), func(s spec) bool { return s.script != "" })
+	b.results.LeftOut = append(b.results.LeftOut, fmt.Sprintf("the servers on Node: %v", err))
+	return nil
+}
+
+// installNode installs what package-lock.json names, where that is not there.
+func installNode() error {
+	if _, err := exec.LookPath("node"); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join("node", "node_modules")); err == nil {
+		return nil
+	}
+	npm := exec.Command("npm", "ci")
+	npm.Dir, npm.Stderr = "node", os.Stderr
+	if err := npm.Run(); err != nil {
+		return fmt.Errorf("npm ci: %w", err)
+	}
+	return nil
 }
 
 // wants tells whether the workload is part of the run.
@@ -92,12 +147,22 @@ var stages = []stage{
 	{name: "crowd", rounds: 3, run: crowd, workloads: []string{"memory", "crowd"}},
 	{name: "growth", rounds: 3, run: growth, workloads: []string{"growth"}, servers: []string{
 		"one write", "lectern", "lectern text", "lectern netconn"}},
-	{name: "stalled", rounds: 1, run: stalled(1), workloads: []string{"stalled"}},
+	{name: "stalled, 0", rounds: 1, run: stalled(0), workloads: []string{"stalled"}},
+	{name: "stalled, 1", rounds: 1, run: stalled(1), workloads: []string{"stalled"}},
 	{name: "stalled, 10", rounds: 1, run: stalled(10), workloads: []string{"stalled"}},
 	{name: "latency", rounds: 1, all: latency, workloads: []string{"latency"}},
 }
 
 func (b *bench) run(ctx context.Context) error {
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	began, then := time.Now(), lookAtProcessors()
+	b.results.Machine = lookAtMachine()
+	defer func() {
+		b.results.Machine.Minutes = time.Since(began).Minutes()
+		b.results.Machine.Others = lookAtProcessors().others(then)
+	}()
 	for _, stage := range stages {
 		if !slices.ContainsFunc(stage.workloads, b.wants) {
 			continue

@@ -4,7 +4,11 @@
 // own under the same load, and writes tables and plots.
 //
 //	go run . run [-short] [-rounds n] [-only workloads] [-servers names] [-profile dir] [-results dir]
+//	go run . render DIR
 //	go run . serve NAME
+//
+// Render writes the tables and plots of a run once more, from its results.json.
+// Serve is one of the servers in Go, on a free port.
 //
 // It needs Linux.
 package main
@@ -32,10 +36,16 @@ func command(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "serve":
 		return serve(args[1], os.Stdin, os.Stdout)
+	case len(args) == 2 && args[0] == "render":
+		r, err := readResults(args[1])
+		if err != nil {
+			return err
+		}
+		return r.render(args[1])
 	case len(args) > 0 && args[0] == "run":
 		return run(ctx, args[1:])
 	}
-	return errors.New("usage: bench run [flags] | serve NAME; bench run -h tells the flags")
+	return errors.New("usage: bench run [flags] | render DIR | serve NAME; bench run -h tells the flags")
 }
 
 func run(ctx context.Context, args []string) error {
@@ -56,5 +66,9 @@ func run(ctx context.Context, args []string) error {
 	if err := b.run(ctx); err != nil {
 		return err
 	}
-	return b.results.write(*results)
+	if err := b.results.write(*results); err != nil {
+		return err
+	}
+	fmt.Print(b.results.report())
+	return nil
 }

@@ -22,8 +22,8 @@ const (
 	burst = 64
 )
 
-// extent is how much is sent: for a while, or a number of messages where that is
-// given.
+// extent is how much is sent: for a while, but one message at least, or a number
+// of messages where that is given.
 type extent struct {
 	d time.Duration
 	n int
@@ -34,7 +34,7 @@ func (e extent) done(began time.Time, sent int) bool {
 	if e.n > 0 {
 		return sent >= e.n
 	}
-	return time.Since(began) >= e.d
+	return sent > 0 && time.Since(began) >= e.d
 }
 
 // a fifth is for warming up.

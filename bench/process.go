@@ -42,8 +42,9 @@ func start(ctx context.Context, s spec) (*process, error) {
 	}
 	p := &process{cmd: exec.CommandContext(ctx, name, args...)}
 	p.cmd.Stderr = os.Stderr
-	// A Ctrl+C is for the bench, which then ends its servers.
-	p.cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	// A Ctrl+C is for the bench, which then ends its servers. However it ends,
+	// they end with their standard input.
+	p.cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

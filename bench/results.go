@@ -4,15 +4,17 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
-// results are the figures, one of each round.
+// results are the figures of a run, one of each round, and where it was.
 type results struct {
-	Cells []*cell `json:"cells"`
+	Machine machine  `json:"machine"`
+	Short   bool     `json:"short"`
+	Sizes   sizes    `json:"sizes"`
+	LeftOut []string `json:"left_out,omitempty"`
+	Cells   []*cell  `json:"cells"`
 }
 
 // cell is a figure of a server in a workload.
@@ -22,8 +24,6 @@ type cell struct {
 	Metric   string    `json:"metric"`
 	Rounds   []float64 `json:"rounds"`
 }
-
-func newResults() *results { return new(results) }
 
 func (r *results) find(workload, server, metric string) *cell {
 	for _, c := range r.Cells {
@@ -52,6 +52,12 @@ func (r *results) median(workload, server, metric string) (float64, bool) {
 	return median(c.Rounds), true
 }
 
+// The files that a run writes, and "plot" reads and writes.
+const (
+	resultsFile = "results.json"
+	tablesFile  = "results.md"
+)
+
 func (r *results) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -60,31 +66,25 @@ func (r *results) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "results.json"), append(data, '\n'), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, resultsFile), append(data, '\n'), 0o666); err != nil {
 		return err
 	}
-	table := r.table()
-	fmt.Print(table)
-	return os.WriteFile(filepath.Join(dir, "results.md"), []byte(table), 0o666)
+	return r.render(dir)
 }
 
-func (r *results) table() string {
-	var b strings.Builder
-	columns := []string{}
-	for _, stage := range stages {
-		columns = append(columns, stage.workloads...)
+// render writes what can be made of the figures.
+func (r *results) render(dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, tablesFile), []byte(r.report()), 0o666); err != nil {
+		return err
 	}
-	fmt.Fprintf(&b, "| server | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
-	for _, s := range specs {
-		fmt.Fprintf(&b, "| %s |", s.name)
-		for _, w := range columns {
-			if v, found := r.median(w, s.name, "cpu"); found {
-				fmt.Fprintf(&b, " %.3g |", v)
-			} else {
-				b.WriteString(" |")
-			}
-		}
-		b.WriteString("\n")
+	return r.plots(dir)
+}
+
+func readResults(dir string) (*results, error) {
+	data, err := os.ReadFile(filepath.Join(dir, resultsFile))
+	if err != nil {
+		return nil, err
 	}
-	return b.String()
+	r := new(results)
+	return r, json.Unmarshal(data, r)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // larger is the payload past a stalled member, so that what is kept for it is
-// full soon. Some servers take no more than 512 bytes by default.
+// full soon: after some 100 in the system's buffers and 256 in a server's. Some servers take no more than 512 bytes by default.
 var larger = bytes.Repeat([]byte("0123456789"), 45)
 
 // stalledPatience is how long nobody hears anything until the server is said to
@@ -45,7 +45,7 @@ func stalled(deaf int) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
-		s.results.add(name, s.spec.name, "reached", float64(f.complete)/float64(s.sizes.Stalled))
+		s.results.add(name, s.spec.name, "reached", min(1, float64(f.complete)/float64(s.sizes.Stalled)))
 		if f.complete < s.sizes.Stalled {
 			return nil // it stands still; there is no more to say
 		}

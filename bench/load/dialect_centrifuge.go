@@ -15,13 +15,13 @@ type Centrifuge struct {
 }
 
 // The fields of the protocol's client.proto that are used here, as Protobuf
-// writes their numbers and types.
+// writes their numbers and types (2 is bytes, 0 a varint).
 const (
-	commandID      = 1<<3 | 0
+	commandID      = 1 << 3
 	commandConnect = 4<<3 | 2
 	commandSend    = 12<<3 | 2
 	sendData       = 1<<3 | 2
-	replyID        = 1<<3 | 0
+	replyID        = 1 << 3
 	replyError     = 2<<3 | 2
 	replyPush      = 4<<3 | 2
 )
