@@ -54,9 +54,19 @@ var _ transport.FrameLimitSetter = (*Conn)(nil)
 
 // Read is Read of transport.Conn.
 func (c *Conn) Read() ([]byte, error) {
+	c.pipe.mu.Lock()
+	defer c.pipe.mu.Unlock()
+	data, ok, err := c.next()
+	for !ok {
+		c.in.changed.Wait()
+		data, ok, err = c.next()
+	}
+	return data, err
+}
+
+// next is what Read returns, and false where that has to wait.
+func (c *Conn) next() (data []byte, ok bool, err error) {
 	p := c.pipe
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if c.current != nil {
 		c.current.release()
 		c.current = nil
@@ -64,18 +74,18 @@ func (c *Conn) Read() ([]byte, error) {
 	for {
 		switch {
 		case c.closed:
-			return nil, errClosed
+			return nil, true, errClosed
 		case c.err != nil:
-			return nil, c.err
+			return nil, true, c.err
 		case p.cut:
 			c.err = errCut
 		case p.silent:
-			c.in.changed.Wait()
+			return nil, false, nil
 		case c.in.count > 0:
 			m := c.in.pop()
 			if !m.tooLarge && len(m.data) <= c.limit {
 				c.current = m
-				return m.data, nil
+				return m.data, true, nil
 			}
 			m.release()
 			c.err = transport.ErrTooLarge
@@ -83,7 +93,7 @@ func (c *Conn) Read() ([]byte, error) {
 		case c.in.end != nil:
 			c.err = c.in.end
 		default:
-			c.in.changed.Wait()
+			return nil, false, nil
 		}
 	}
 }
@@ -157,7 +167,7 @@ func (c *Conn) Close(reason transport.Reason) error {
 		c.timer.Stop()
 	}
 	c.end(reason)
-	c.out.changed.Broadcast()
+	c.out.change()
 	return nil
 }
 
@@ -169,8 +179,8 @@ func (c *Conn) end(reason transport.Reason) {
 		err := &transport.CloseError{Reason: transport.Reason{Code: reason.Code, Text: reason.ClippedText()}}
 		c.out.end, c.in.refused = err, err
 	}
-	c.in.changed.Broadcast()
-	c.out.changed.Broadcast()
+	c.in.change()
+	c.out.change()
 }
 
 // Cut breaks the connection, as a network does: what was not yet read is gone,
@@ -183,7 +193,7 @@ func (c *Conn) Cut() {
 	p.cut = true
 	for _, q := range []*queue{&p.forth, &p.back} {
 		q.drop()
-		q.changed.Broadcast()
+		q.change()
 	}
 }
 
@@ -215,6 +225,6 @@ func (c *Conn) noticeSilence() {
 	defer c.pipe.mu.Unlock()
 	if c.err == nil {
 		c.err = transport.ErrSilent
-		c.in.changed.Broadcast()
+		c.in.change()
 	}
 }
