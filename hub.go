@@ -186,6 +186,6 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 		return nil, err
 	}
 	s.start()
-	go func() { _ = receive(far, s) }()
+	far.Attend(s)
 	return near, nil
 }

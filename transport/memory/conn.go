@@ -58,9 +58,19 @@ var (
 
 // Read is Read of transport.Conn.
 func (c *Conn) Read() ([]byte, error) {
+	c.pipe.mu.Lock()
+	defer c.pipe.mu.Unlock()
+	data, ok, err := c.next()
+	for !ok {
+		c.in.changed.Wait()
+		data, ok, err = c.next()
+	}
+	return data, err
+}
+
+// next is what Read returns, and false where that has to wait.
+func (c *Conn) next() (data []byte, ok bool, err error) {
 	p := c.pipe
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if c.current != nil {
 		c.current.release()
 		c.current = nil
@@ -68,18 +78,18 @@ func (c *Conn) Read() ([]byte, error) {
 	for {
 		switch {
 		case c.closed:
-			return nil, errClosed
+			return nil, true, errClosed
 		case c.err != nil:
-			return nil, c.err
+			return nil, true, c.err
 		case p.cut:
 			c.err = errCut
 		case p.silent:
-			c.in.changed.Wait()
+			return nil, false, nil
 		case c.in.count > 0:
 			m := c.in.pop()
 			if !m.tooLarge && len(m.data) <= c.limit {
 				c.current = m
-				return m.data, nil
+				return m.data, true, nil
 			}
 			m.release()
 			c.err = transport.ErrTooLarge
@@ -87,7 +97,7 @@ func (c *Conn) Read() ([]byte, error) {
 		case c.in.end != nil:
 			c.err = c.in.end
 		default:
-			c.in.changed.Wait()
+			return nil, false, nil
 		}
 	}
 }
@@ -183,7 +193,7 @@ func (c *Conn) Close(reason transport.Reason) error {
 		c.timer.Stop()
 	}
 	c.end(reason)
-	c.out.changed.Broadcast()
+	c.out.change()
 	return nil
 }
 
@@ -195,8 +205,8 @@ func (c *Conn) end(reason transport.Reason) {
 		err := &transport.CloseError{Reason: transport.Reason{Code: reason.Code, Text: reason.ClippedText()}}
 		c.out.end, c.in.refused = err, err
 	}
-	c.in.changed.Broadcast()
-	c.out.changed.Broadcast()
+	c.in.change()
+	c.out.change()
 }
 
 // Cut breaks the connection, as a network does: what was not yet read is gone,
@@ -209,7 +219,7 @@ func (c *Conn) Cut() {
 	p.cut = true
 	for _, q := range []*queue{&p.forth, &p.back} {
 		q.drop()
-		q.changed.Broadcast()
+		q.change()
 	}
 }
 
@@ -241,6 +251,6 @@ func (c *Conn) noticeSilence() {
 	defer c.pipe.mu.Unlock()
 	if c.err == nil {
 		c.err = transport.ErrSilent
-		c.in.changed.Broadcast()
+		c.in.change()
 	}
 }

@@ -12,6 +12,9 @@ type queue struct {
 	first, last *message
 	count, size int
 
+	// reader is started on each change, where it is not nil.
+	reader *reader
+
 	// end is what the reader gets after the last message; nil while there may
 	// be more.
 	end error
@@ -24,6 +27,14 @@ func (q *queue) hasRoom(size int, options *Options) bool {
 	return q.count == 0 || q.count < options.QueueMessages && q.size+size <= options.QueueBytes
 }
 
+// change tells those who wait that there is something new.
+func (q *queue) change() {
+	q.changed.Broadcast()
+	if q.reader != nil {
+		q.reader.start()
+	}
+}
+
 func (q *queue) push(m *message) {
 	if q.last == nil {
 		q.first = m
@@ -33,7 +44,7 @@ func (q *queue) push(m *message) {
 	q.last = m
 	q.count++
 	q.size += len(m.data)
-	q.changed.Broadcast()
+	q.change()
 }
 
 // pop takes the first message out; the queue must not be empty.
@@ -45,7 +56,7 @@ func (q *queue) pop() *message {
 	}
 	q.count--
 	q.size -= len(m.data)
-	q.changed.Broadcast()
+	q.change()
 	return m
 }
 

@@ -35,6 +35,9 @@ func (a *ahead) readRaw(fd uintptr) bool {
 		lent = aheads.Get().(*[aheadSize]byte)
 	}
 	rest := copy(lent[:], a.data)
+	if a.lent != nil {
+		a.data = lent[:rest] // moved, whatever comes of the reading
+	}
 	n, err := syscall.Read(int(fd), lent[rest:])
 	for err == syscall.EINTR {
 		n, err = syscall.Read(int(fd), lent[rest:])

@@ -107,19 +107,28 @@ func (c *conn) setLimit(bytes int) {
 }
 
 func (c *conn) Read() ([]byte, error) {
+	if !c.reading.take(c.socket.closing) {
+		return nil, errClosed
+	}
+	defer c.reading.giveBack()
 	message, _, err := c.next(true)
 	return message, err
 }
 
 // readNow is Read where a message has begun to arrive. It returns false where
-// none has, and waits for nothing then.
-func (c *conn) readNow() (message []byte, ok bool, err error) { return c.next(false) }
-
-func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
+// none has, and waits for nothing then. It looks for more where there are news
+// from the system since the last call, or the peer's sending has ended.
+func (c *conn) readNow(news, ended bool) (message []byte, ok bool, err error) {
 	if !c.reading.take(c.socket.closing) {
 		return nil, false, errClosed
 	}
 	defer c.reading.giveBack()
+	ahead := &c.socket.ahead
+	ahead.empty, ahead.ended = ahead.empty && !news, ended
+	return c.next(false)
+}
+
+func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
 	c.message.reset()
 	if c.readErr == nil && !c.socket.isClosing() {
 		ok, c.readErr = c.read(wait)

@@ -21,6 +21,14 @@
 // and every WebSocket library answer by themselves. Whatever arrives is a sign
 // of life; over TLS, a record is one when it is complete.
 //
+// # Waiting
+//
+// On Linux, connections over TCP or Unix sockets without TLS that are served by a
+// [transport.Starter], as a hub is one, have no goroutine while nothing arrives:
+// one goroutine of the handler waits for all of them. A joined member that is
+// idle takes 3.7 KB so, all in all, and 26 KB by a goroutine of the http.Server.
+// Elsewhere each has a goroutine, of 4.6 KB, that behaves alike.
+//
 // # Limits
 //
 // A message that has begun to arrive must be complete within MessageTimeout,

@@ -39,6 +39,7 @@ type polled struct {
 	prev, next *serving
 	again      bool // something has happened meanwhile
 	hungUp     bool // the peer has ended its sending
+	ended      bool // the same, as whoever reads knows it; not covered by the lock
 }
 
 // maxPings is how many connections are probed before the poller looks again for
@@ -148,8 +149,15 @@ func (p *poller) forget(s *serving) {
 func (p *poller) wait(s *serving, l *list) {
 	s.polled.since = p.now()
 	l.append(s)
-	if p.wakeAt == 0 {
-		p.wake(p.due())
+	patience := p.giveUp
+	if l == &p.quiet {
+		if patience = p.probeAfter; patience <= 0 {
+			return
+		}
+	}
+	// Mostly it wakes earlier already, because of others.
+	if end := s.polled.since + patience; p.wakeAt == 0 || end < p.wakeAt {
+		p.wake(end)
 	}
 }
 
@@ -157,9 +165,7 @@ func (p *poller) wait(s *serving, l *list) {
 // is held.
 func (p *poller) handOut(s *serving) {
 	p.unlist(s)
-	s.polled.again = false
-	ahead := &s.conn.socket.ahead
-	ahead.empty, ahead.ended = false, s.polled.hungUp
+	s.polled.again, s.polled.ended = false, s.polled.hungUp
 }
 
 func (p *poller) unlist(s *serving) {
@@ -291,9 +297,6 @@ func (p *poller) pinged(s *serving) {
 		return
 	}
 	p.wait(s, &p.probed)
-	if end := s.polled.since + p.giveUp; end < p.wakeAt {
-		p.wake(end)
-	}
 }
 
 // A list is one of servings, ordered by the beginning of their waiting.

@@ -5,7 +5,7 @@ package websocket
 // A poller exists on Linux only. Elsewhere a goroutine waits for each connection.
 type poller struct{}
 
-type polled struct{}
+type polled struct{ ended bool }
 
 func newPoller(settings) *poller { return nil }
 

@@ -83,8 +83,9 @@ func (s *serving) runNow() {
 			s.contain(recover())
 		}
 	}()
-	for {
-		message, ok, err := s.conn.readNow()
+	for news := true; ; {
+		message, ok, err := s.conn.readNow(news, s.polled.ended)
+		news = false
 		switch {
 		case err != nil:
 		case ok:
@@ -93,6 +94,7 @@ func (s *serving) runNow() {
 			if parked = s.poller.park(s); parked {
 				return
 			}
+			news = true
 		}
 		if err != nil {
 			s.end(err)
