@@ -25,7 +25,7 @@ type Hub struct {
 	outboxes outbox.Limits
 
 	// goroutines counts what Shutdown waits for: served connections, timers
-	// that may fire, deliveries that were handed over.
+	// that may fire, deliveries.
 	goroutines sync.WaitGroup
 	closing    atomic.Bool
 
