@@ -89,6 +89,9 @@ func (k effectKind) changesAudience() bool {
 // are taken over.
 const maxUndelivered = 1024
 
+// maxPutOff is how many effects may wait because their connection has more to say.
+const maxPutOff = 128
+
 // emit appends to what is to be done. The lock is held.
 func (d *delivery) emit(e effect) { d.effects = append(d.effects, e) }
 
@@ -97,6 +100,25 @@ func (d *delivery) emit(e effect) { d.effects = append(d.effects, e) }
 func (c *Channel) decide(transition func(now time.Time)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.run(transition)
+	c.startDelivery()
+}
+
+// decideFirst is decide for who is about to decide something more, which should
+// be delivered along: it reports true where they have to call startDelivery in the
+// end.
+func (c *Channel) decideFirst(transition func(now time.Time)) (waits bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.run(transition)
+	if len(c.effects) >= maxPutOff {
+		c.startDelivery()
+	}
+	return !c.delivering && len(c.effects) > 0
+}
+
+// run carries the transition out. The lock is held.
+func (c *Channel) run(transition func(now time.Time)) {
 	for c.delivering && len(c.effects) > maxUndelivered {
 		c.room.Wait()
 	}
@@ -104,6 +126,9 @@ func (c *Channel) decide(transition func(now time.Time)) {
 	c.expire(now)
 	transition(now)
 	c.setAlarm(now)
+}
+
+func (c *Channel) startDelivery() {
 	if !c.delivering && len(c.effects) > 0 {
 		c.delivering = true
 		c.hub.goroutines.Add(1)
@@ -149,6 +174,7 @@ func (c *Channel) deliver() {
 func (c *Channel) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.startDelivery()
 	for c.delivering {
 		c.room.Wait()
 	}

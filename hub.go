@@ -104,6 +104,7 @@ func receive(conn transport.Conn, receiver transport.Receiver) error {
 		message, err := conn.Read()
 		if err == nil {
 			err = receiver.Receive(message)
+			receiver.Pause() // nothing is known of what follows
 		}
 		if err != nil {
 			reading = false

@@ -14,6 +14,9 @@ import (
 // nothing has happened then; ErrReplaced ends the connection.
 // limited: it came faster than it may, which a send is refused for.
 func (s *session) handle(f *wire.Frame, limited bool) error {
+	if f.Type != wire.Send {
+		s.Pause()
+	}
 	switch f.Type {
 	case wire.Create:
 		return s.create(f)
@@ -209,15 +212,22 @@ func (s *session) send(f *wire.Frame, limited bool) error {
 		msg.payload = f.Payload
 		msg.payload.Data = bytes.Clone(f.Payload.Data)
 		if s.hub.policy.Slow == SlowHold {
+			s.Pause()
 			s.hold(a, len(f.Payload.Data))
 		}
 	}
-	a.channel.decide(func(time.Time) {
+	if s.putOff != a.channel {
+		s.Pause()
+	}
+	waits := a.channel.decideFirst(func(time.Time) {
 		if s.hub.closing.Load() && msg.refusal == nil {
 			msg.refusal = ErrShuttingDown
 		}
 		err = a.channel.send(a, msg)
 	})
+	if s.putOff = nil; waits {
+		s.putOff = a.channel
+	}
 	return err
 }
 

@@ -38,7 +38,9 @@ type session struct {
 	slavePace pace
 	admitted  bool
 	early     int
-	unheld    time.Time
+	// putOff is where something was decided that is not being delivered yet.
+	putOff *Channel
+	unheld time.Time
 
 	mu    sync.Mutex
 	seats seats
@@ -98,6 +100,16 @@ func (s *session) Receive(message []byte) error {
 	return s.frame(message)
 }
 
+// Pause has what was put off delivered.
+func (s *session) Pause() {
+	if c := s.putOff; c != nil {
+		s.putOff = nil
+		c.mu.Lock()
+		c.startDelivery()
+		c.mu.Unlock()
+	}
+}
+
 // End is told why the reading has ended, and returns when nothing of the session
 // is left.
 func (s *session) End(err error) error {
@@ -105,6 +117,7 @@ func (s *session) End(err error) error {
 	if s.watch != nil {
 		s.watch.stop()
 	}
+	s.Pause()
 	s.vacate(err)
 	s.out.Abort(closingReason(err))
 	s.out.Wait()

@@ -28,6 +28,12 @@ type Receiver interface {
 	// nothing is read any more.
 	Receive(message []byte) error
 
+	// Pause is called before the adapter waits for what has not arrived yet, be
+	// it the rest of a message, and so after the last Receive of those that could
+	// follow on each other. Until then the receiver may put off what comes of
+	// them. Calls beyond that do no harm.
+	Pause()
+
 	// End is called once, with the error that has ended the reading, and nothing
 	// after it. It closes the Conn and returns when the connection has ended.
 	// The error is Serve's.

@@ -37,12 +37,22 @@ func (r *reader) run() {
 		}
 		if err == nil {
 			err = r.receiver.Receive(message)
+			if !r.more() {
+				r.receiver.Pause()
+			}
 		}
 		if err != nil {
 			_ = r.receiver.End(err)
 			return // and running for good
 		}
 	}
+}
+
+// more reports whether a message is there already.
+func (r *reader) more() bool {
+	r.conn.pipe.mu.Lock()
+	defer r.conn.pipe.mu.Unlock()
+	return r.conn.in.count > 0
 }
 
 func (r *reader) next() (message []byte, ok bool, err error) {

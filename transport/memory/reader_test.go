@@ -20,6 +20,9 @@ type taker struct {
 	conn  *memory.Conn
 	taken chan string
 	ended chan error
+
+	received int
+	pauses   []int
 }
 
 func attend(conn *memory.Conn) *taker {
@@ -31,12 +34,16 @@ func attend(conn *memory.Conn) *taker {
 var errEnough = errors.New("enough")
 
 func (r *taker) Receive(message []byte) error {
+	r.received++
 	r.taken <- string(message)
 	if string(message) == "last" {
 		return errEnough
 	}
 	return nil
 }
+
+// Pause tells after how many messages it was called.
+func (r *taker) Pause() { r.pauses = append(r.pauses, r.received) }
 
 func (r *taker) End(err error) error {
 	r.conn.Close(transport.Reason{Code: transport.Left})
@@ -101,6 +108,25 @@ func TestAttendUntilTheReceiverEnds(t *testing.T) {
 		require.Equal(t, errEnough, <-r.ended)
 		require.Error(t, near.Write([]byte("more")))
 		synctest.Wait()
+	})
+}
+
+// There is a pause when nothing more is there, and none between messages.
+func TestAttendPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := memory.Pipe(memory.Options{})
+		require.NoError(t, near.Write([]byte("a"), []byte("b"), []byte("c")))
+		r := attend(far)
+		for range 3 {
+			<-r.taken
+		}
+		synctest.Wait()
+		require.NoError(t, near.Write([]byte("d"), []byte("last")))
+		for range 2 {
+			<-r.taken
+		}
+		<-r.ended
+		require.Equal(t, []int{3, 5}, r.pauses)
 	})
 }
 

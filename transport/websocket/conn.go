@@ -28,6 +28,8 @@ type conn struct {
 	// watch is told of Close; nil where nobody is. It is set before the conn is
 	// shared.
 	watch watch
+	// pause is called before the reading waits; nil where nobody asks for it.
+	pause func()
 
 	closeErr error // set before the end of Close is told
 }

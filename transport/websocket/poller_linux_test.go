@@ -35,7 +35,7 @@ type starter struct {
 func (s *starter) Serve(context.Context, transport.Conn) error { panic("served") }
 
 func (s *starter) Start(_ context.Context, conn transport.Conn) (transport.Receiver, error) {
-	c := &started{Conn: conn, server: s, messages: make(chan []byte), closing: make(chan struct{}), ended: make(chan struct{})}
+	c := &started{Conn: conn, server: s, messages: make(chan []byte), pauses: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{})}
 	s.ended.Add(1)
 	s.accepted <- c
 	return c, nil
@@ -47,6 +47,7 @@ type started struct {
 	server   *starter
 	messages chan []byte
 	once     sync.Once
+	pauses   chan struct{}
 	closing  chan struct{}
 	ended    chan struct{}
 	err      error
@@ -58,6 +59,14 @@ func (c *started) Receive(message []byte) error {
 		return nil
 	case <-c.closing:
 		return net.ErrClosed
+	}
+}
+
+// Pause does not block where nobody listens.
+func (c *started) Pause() {
+	select {
+	case c.pauses <- struct{}{}:
+	default:
 	}
 }
 
@@ -348,6 +357,34 @@ func TestSilencePolled(t *testing.T) {
 	client.Close()
 	<-answered
 	lasting.Close(goodbye)
+}
+
+// What follows on a message may be late, or be only a part: there is a pause before
+// it is waited for, and none between what has come together.
+func TestPausePolled(t *testing.T) {
+	s := newPolledSite(t, "tcp", websocket.Options{}, nil)
+	for name, rest := range map[string]string{
+		"nothing":          "",
+		"half a header":    string(frame(fin|opBinary, "later")[:1]),
+		"half a message":   string(frame(fin|opBinary, "later")[:8]),
+		"half of fragment": string(frame(opBinary, "la")) + string(frame(fin|opContinuation, "ter")[:3]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, client, server := s.connect(t)
+			sent := append(frame(fin|opBinary, "one"), frame(fin|opBinary, "two")...)
+			_, err := client.Write(append(sent, rest...))
+			require.NoError(t, err)
+			for _, want := range []string{"one", "two"} {
+				require.Empty(t, server.pauses, "before %s", want)
+				got, err := server.Read()
+				require.NoError(t, err)
+				require.Equal(t, want, string(got))
+			}
+			<-server.pauses // and the test does not end without
+			server.Close(goodbye)
+			client.Close()
+		})
+	}
 }
 
 // Frames that come in pieces are whole messages in the end, or the end.

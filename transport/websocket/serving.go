@@ -41,7 +41,7 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 	if err != nil {
 		return
 	}
-	s.receiver = receiver
+	s.receiver, conn.pause = receiver, receiver.Pause
 	if s.poller == nil || !s.poller.add(s) {
 		go s.run()
 	}
@@ -91,6 +91,7 @@ func (s *serving) runNow() {
 		case ok:
 			err = s.receiver.Receive(message)
 		default:
+			s.receiver.Pause()
 			if parked = s.poller.park(s); parked {
 				return
 			}
