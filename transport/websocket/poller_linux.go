@@ -21,6 +21,8 @@ type poller struct {
 	started            time.Time // times are counted from here
 	open               func() (*epoll, error)
 
+	crew crew
+
 	mu     sync.Mutex
 	epoll  *epoll // nil where there are no connections
 	quiet  list   // those of which nothing is known but their silence
@@ -223,10 +225,8 @@ func (p *poller) run(e *epoll) {
 		}
 		if n > 0 {
 			ready = p.ready(e, events[:n], ready[:0])
-			for i, s := range ready {
-				ready[i] = nil
-				go s.runNow()
-			}
+			p.crew.add(ready)
+			clear(ready)
 		}
 		p.sweep(e)
 	}
