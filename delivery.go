@@ -89,6 +89,11 @@ func (k effectKind) changesAudience() bool {
 // are taken over.
 const maxUndelivered = 1024
 
+// closingTogether is after how many connections whose closing has begun others get
+// their turn: the first of them are over then before the last begin, and pass on
+// the memory that closing takes.
+const closingTogether = 64
+
 // maxPutOff is how many effects may wait because their connection has more to say.
 const maxPutOff = 128
 
@@ -204,9 +209,12 @@ func (c *Channel) carryOut(e *effect) {
 		c.touch(e.to.session)
 	case releaseAll:
 		packet := closedPacket(c.name, e.end)
-		for _, a := range c.fanout.audience {
+		for i, a := range c.fanout.audience {
 			a.session.release(a, packet, e.end)
 			a.session.out.Flush()
+			if i%closingTogether == closingTogether-1 {
+				runtime.Gosched()
+			}
 		}
 		c.fanout.audience = nil
 	case forget:

@@ -40,10 +40,12 @@ var (
 	_ transport.LastWriter       = (*conn)(nil)
 )
 
-// A watch is told that a conn closes, and before its descriptor is closed.
+// A watch is told that a conn closes, before its descriptor is closed, and when
+// that is over.
 type watch interface {
 	closing()
 	forget()
+	closed()
 }
 
 // settings are what both sides take in their options, with the defaults filled in.
@@ -228,6 +230,9 @@ func (c *conn) Close(reason transport.Reason) error {
 	}
 	if cut := c.socket.cut(); err == nil {
 		err = cut
+	}
+	if c.watch != nil {
+		c.watch.closed()
 	}
 	if err != nil {
 		c.closeErr = fmt.Errorf("websocket: close: %w", err)

@@ -15,7 +15,7 @@ type crew struct {
 }
 
 // add has the connections read from.
-func (c *crew) add(ready []*serving) {
+func (c *crew) add(ready ...*serving) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = append(c.ready, ready...)

@@ -40,6 +40,7 @@ type polled struct {
 	list       *list         // that it is in; nil while a goroutine has it
 	prev, next *serving
 	again      bool // something has happened meanwhile
+	ends       bool // it closes, and did wait
 	hungUp     bool // the peer has ended its sending
 	ended      bool // the same, as whoever reads knows it; not covered by the lock
 }
@@ -76,19 +77,27 @@ func (p *poller) add(s *serving) bool {
 	if err := e.control(s, syscall.EPOLL_CTL_ADD, &event); err != nil && p.takeBack(s) {
 		return false
 	}
-	if s.conn.socket.isClosing() {
-		p.closing(s) // it may have begun before
+	if s.conn.socket.isClosing() && p.takeUp(s) {
+		p.crew.add(s) // it may have begun before
 	}
 	return true
+}
+
+// takeUp takes a connection that waits, and reports whether it does.
+func (p *poller) takeUp(s *serving) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	waits := s.polled.list != nil
+	if waits {
+		p.handOut(s)
+	}
+	return waits
 }
 
 // takeBack reports whether the connection is the caller's again, and not in the
 // hands of a goroutine that has been started because it closes.
 func (p *poller) takeBack(s *serving) bool {
-	p.mu.Lock()
-	waits := s.polled.list != nil
-	p.unlist(s)
-	p.mu.Unlock()
+	waits := p.takeUp(s)
 	if waits {
 		p.forget(s)
 	}
@@ -108,7 +117,8 @@ func (p *poller) park(s *serving) bool {
 	return true
 }
 
-// closing has a goroutine find that the conn closes.
+// closing is told that the conn closes. Who closes it reads what still comes, and
+// needs nobody beside it until that is over.
 func (p *poller) closing(s *serving) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,8 +127,19 @@ func (p *poller) closing(s *serving) {
 	case s.polled.list == nil:
 		s.polled.again = true
 	default:
-		p.handOut(s)
-		go s.runNow()
+		p.unlist(s)
+		s.polled.ends = true
+	}
+}
+
+// closed has a goroutine find that the conn is closed, where none would.
+func (p *poller) closed(s *serving) {
+	p.mu.Lock()
+	ends := s.polled.ends
+	s.polled.ends = false
+	p.mu.Unlock()
+	if ends {
+		p.crew.add(s)
 	}
 }
 
@@ -141,9 +162,7 @@ func (p *poller) forget(s *serving) {
 	p.mu.Unlock()
 	if last {
 		e.stop()
-		return
 	}
-	_ = e.control(s, syscall.EPOLL_CTL_DEL, nil)
 }
 
 // wait puts a connection that no goroutine has at the end of the list. The lock
@@ -225,7 +244,7 @@ func (p *poller) run(e *epoll) {
 		}
 		if n > 0 {
 			ready = p.ready(e, events[:n], ready[:0])
-			p.crew.add(ready)
+			p.crew.add(ready...)
 			clear(ready)
 		}
 		p.sweep(e)

@@ -18,3 +18,5 @@ func (*poller) park(*serving) bool { return false }
 func (*poller) closing(*serving) {}
 
 func (*poller) forget(*serving) {}
+
+func (*poller) closed(*serving) {}

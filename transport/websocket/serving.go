@@ -71,9 +71,10 @@ type serving struct {
 	polled polled
 }
 
-// closing and forget make it the conn's watch.
+// closing, forget and closed make it the conn's watch.
 func (s *serving) closing() { s.poller.closing(s) }
 func (s *serving) forget()  { s.poller.forget(s) }
+func (s *serving) closed()  { s.poller.closed(s) }
 
 // runNow reads what has arrived, and leaves the rest to the poller.
 func (s *serving) runNow() {
