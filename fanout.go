@@ -1,6 +1,9 @@
 package lectern
 
 import (
+	"runtime"
+	"sync"
+
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -61,7 +64,7 @@ func (c *Channel) pass(p *packet, a *attachment) {
 	}
 	depth := c.lookAt(a)
 	if n, ok := a.session.pushMessage(a, p); ok {
-		c.account(a.member.role, 1, n, depth, p.frame.Private)
+		c.account(a.member.role, passed{messages: 1, bytes: n, depth: depth}, p.frame.Private)
 	}
 }
 
@@ -88,15 +91,45 @@ func (c *Channel) endRun() {
 		return
 	}
 	c.flushTouched()
-	sent, bytes, depth := 0, 0, 0
-	for _, a := range c.fanout.audience {
-		depth = max(depth, c.lookAt(a))
-		n, size := a.session.pushRun(a, run)
-		sent += n
-		bytes += size
+	audience := c.fanout.audience
+	shares := max(1, min(runtime.GOMAXPROCS(0), len(audience)/minShare))
+	tallies := make([]passed, shares)
+	var others sync.WaitGroup
+	for i := 1; i < shares; i++ {
+		share := audience[:len(audience)/(shares-i+1)]
+		audience = audience[len(share):]
+		others.Go(func() { tallies[i] = c.passRun(run, share) })
 	}
-	c.account(wire.Slave, sent, bytes, depth, false)
+	tallies[0] = c.passRun(run, audience)
+	others.Wait()
+	var all passed
+	for _, t := range tallies {
+		all.messages += t.messages
+		all.bytes += t.bytes
+		all.depth = max(all.depth, t.depth)
+	}
+	c.account(wire.Slave, all, false)
 	run.clear()
+}
+
+// minShare is how many slaves a processor is worth: their messages take it a
+// millisecond or more. On two processors, the last of 10,000 slaves has a single
+// message in two thirds of the time, for a tenth more of the processors
+// (bench: run -only crowd).
+const minShare = 256
+
+// passed is what is on its way: messages, their bytes, and the most that waited
+// for one of their receivers before.
+type passed struct{ messages, bytes, depth int }
+
+func (c *Channel) passRun(run *encodedRun, receivers []*attachment) (p passed) {
+	for _, a := range receivers {
+		p.depth = max(p.depth, c.lookAt(a))
+		messages, bytes := a.session.pushRun(a, run)
+		p.messages += messages
+		p.bytes += bytes
+	}
+	return p
 }
 
 // lookAt returns how much waits for a slave already, and notes whether it is
@@ -113,13 +146,13 @@ func (c *Channel) lookAt(a *attachment) (depth int) {
 }
 
 // account tells the Observer of messages that are on their way.
-func (c *Channel) account(to wire.Role, sent, bytes, depth int, private bool) {
-	if !c.policy.observed || sent == 0 {
+func (c *Channel) account(to wire.Role, p passed, private bool) {
+	if !c.policy.observed || p.messages == 0 {
 		return
 	}
-	c.policy.Observer.Add(MessagesSent, to.String(), int64(sent))
-	c.policy.Observer.Add(BytesSent, to.String(), int64(bytes))
+	c.policy.Observer.Add(MessagesSent, to.String(), int64(p.messages))
+	c.policy.Observer.Add(BytesSent, to.String(), int64(p.bytes))
 	if to == wire.Slave && !private {
-		c.policy.Observer.Observe(QueueDepth, float64(depth))
+		c.policy.Observer.Observe(QueueDepth, float64(p.depth))
 	}
 }

@@ -1,6 +1,10 @@
 package lectern
 
-import "github.com/lectern-go/lectern/internal/wire"
+import (
+	"sync"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
 
 // packet is one frame on its way to any number of receivers, encoded once for
 // each form that one of them speaks. It is encoded by whoever delivers.
@@ -32,6 +36,8 @@ func (p *packet) bytes(form wire.Form) []byte {
 // speak.
 type encodedRun struct {
 	packets []*packet
+	// encoding covers what follows, for those who share the receivers out.
+	encoding sync.Mutex
 	// binary and text are the packets' bytes, where somebody has asked for them.
 	binary, text [][]byte
 }
@@ -40,6 +46,8 @@ func (r *encodedRun) add(p *packet) { r.packets = append(r.packets, p) }
 
 // in returns the packets in one form. The slice and what it holds are shared.
 func (r *encodedRun) in(form wire.Form) [][]byte {
+	r.encoding.Lock()
+	defer r.encoding.Unlock()
 	encoded := &r.binary
 	if form == wire.Text {
 		encoded = &r.text
