@@ -25,8 +25,10 @@ type delivery struct {
 	spare   []effect
 	// delivering: some goroutine is carrying out effects.
 	delivering bool
+	// decided and carriedOut count effects.
+	decided, carriedOut uint64
 	// room is signalled when the effects have been taken over for delivery, and
-	// when all have been carried out.
+	// when they have been carried out.
 	room *sync.Cond
 	// timer wakes the channel at alarm, when something is due.
 	timer *time.Timer
@@ -98,7 +100,10 @@ const closingTogether = 64
 const maxPutOff = 128
 
 // emit appends to what is to be done. The lock is held.
-func (d *delivery) emit(e effect) { d.effects = append(d.effects, e) }
+func (d *delivery) emit(e effect) {
+	d.effects = append(d.effects, e)
+	d.decided++
+}
 
 // decide runs a transition under the lock, at a time that is read under it, and
 // after what was due before. Then it sees to it that the effects are delivered.
@@ -167,12 +172,13 @@ func (c *Channel) deliver() {
 		}
 		clear(batch)
 		c.mu.Lock()
+		c.carriedOut += uint64(len(batch))
+		c.room.Broadcast()
 		if cap(batch) <= maxUndelivered {
 			c.spare = batch[:0]
 		}
 	}
 	c.delivering = false
-	c.room.Broadcast()
 }
 
 // flush returns when everything that was decided before has been carried out.
@@ -180,7 +186,7 @@ func (c *Channel) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.startDelivery()
-	for c.delivering {
+	for until := c.decided; c.carriedOut < until; {
 		c.room.Wait()
 	}
 }

@@ -20,8 +20,12 @@ type fanout struct {
 	touched []*session
 }
 
-// maxRun is how many messages a run has at most.
-const maxRun = 64
+// A run has at most so many messages, and more than one only up to so many bytes
+// of payload: what is much larger no transport writes without waiting.
+const (
+	maxRun      = 64
+	maxRunBytes = 64 << 10
+)
 
 func (f *fanout) admit(a *attachment) {
 	a.place = len(f.audience)
@@ -71,9 +75,11 @@ func (c *Channel) pass(p *packet, a *attachment) {
 // passAll queues a packet to everyone in the audience, or adds it to the run.
 func (c *Channel) passAll(p *packet) {
 	if p.frame.Type == wire.Message {
-		if c.fanout.run.add(p); len(c.fanout.run.packets) >= maxRun {
+		run := &c.fanout.run
+		if len(run.packets) >= maxRun || run.size+len(p.frame.Payload.Data) > maxRunBytes {
 			c.endRun()
 		}
+		run.add(p)
 		return
 	}
 	c.endRun()

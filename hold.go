@@ -53,6 +53,8 @@ func (s *session) hold(a *attachment, size int) {
 		s.holdSlave(a, size)
 		return
 	}
+	// Who is slow is known once what was sent before has been queued.
+	a.channel.flush()
 	crowd := a.channel.crowd.take()
 	if len(crowd) == 0 {
 		return

@@ -12,10 +12,20 @@ import (
 // peer that does not take its frames in time loses the connection, not the others
 // theirs; its memberships can be resumed.
 func (s *session) push(p *packet) {
-	if s.out.PushNotice(p.bytes(s.form)) == outbox.ErrFull {
+	data := p.bytes(s.form)
+	s.makeRoomForNotice(len(data))
+	if s.out.PushNotice(data) == outbox.ErrFull {
 		s.tooSlow()
 	}
 	s.countDropped()
+}
+
+// makeRoomForNotice flushes a full outbox: what fills it may be from this same
+// delivery, and was not given to the peer yet.
+func (s *session) makeRoomForNotice(size int) {
+	if s.out.NoticeFull(size) {
+		s.out.Flush()
+	}
 }
 
 // say pushes a frame and flushes it, for who is not delivering.
@@ -35,8 +45,14 @@ func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
 		err = s.out.PushAccepted(data)
 		a.arrived(len(p.frame.Payload.Data))
 	case overflows[s.hub.policy.Slow] == outbox.Refuse:
-		err = s.out.Push(data)
+		if err = s.out.Push(data); err == outbox.ErrFull {
+			s.out.Flush() // as in makeRoomForNotice
+			err = s.out.Push(data)
+		}
 	default:
+		if s.out.Full(len(data), 0, 0) {
+			s.out.Flush()
+		}
 		err = s.out.PushStream(data, a)
 		s.countDropped()
 	}
@@ -110,6 +126,7 @@ func (a *attachment) arrived(size int) {
 // holds no other one, the connection is closed after what was queued before.
 func (s *session) release(a *attachment, closed *packet, why *Error) {
 	data := closed.bytes(s.form)
+	s.makeRoomForNotice(len(data))
 	// All at once: a peer that has been told may want the seat again, and one
 	// that has not been told yet must not hear that it is no member.
 	s.mu.Lock()

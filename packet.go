@@ -36,13 +36,17 @@ func (p *packet) bytes(form wire.Form) []byte {
 // speak.
 type encodedRun struct {
 	packets []*packet
+	size    int // of their payloads, in bytes
 	// encoding covers what follows, for those who share the receivers out.
 	encoding sync.Mutex
 	// binary and text are the packets' bytes, where somebody has asked for them.
 	binary, text [][]byte
 }
 
-func (r *encodedRun) add(p *packet) { r.packets = append(r.packets, p) }
+func (r *encodedRun) add(p *packet) {
+	r.packets = append(r.packets, p)
+	r.size += len(p.frame.Payload.Data)
+}
 
 // in returns the packets in one form. The slice and what it holds are shared.
 func (r *encodedRun) in(form wire.Form) [][]byte {
@@ -63,5 +67,5 @@ func (r *encodedRun) clear() {
 	clear(r.packets)
 	clear(r.binary)
 	clear(r.text)
-	r.packets, r.binary, r.text = r.packets[:0], r.binary[:0], r.text[:0]
+	r.packets, r.binary, r.text, r.size = r.packets[:0], r.binary[:0], r.text[:0], 0
 }

@@ -107,10 +107,12 @@ type Policy struct {
 	// refused, dropped and lost at level warn, of each kind at most ten lines a
 	// second; never of single messages that go well, and never of tokens or
 	// secrets. It is called on the way of what the hub delivers and must not
-	// wait for it, as a Send by a member of the hub would. Nil: silent.
+	// wait for it, as a Send by a member of the hub would. What it panics with
+	// is dropped. Nil: silent.
 	Logger *slog.Logger
 
-	// Observer is told counts and durations. Nil: nobody is.
+	// Observer is told counts and durations. What it panics with is logged. Nil:
+	// nobody is told.
 	Observer Observer
 	// observed: somebody is, so that what costs something is worth finding out.
 	observed bool
@@ -244,9 +246,11 @@ func (p Policy) validate() (Policy, error) {
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
 	}
-	p.Logger = sampled(p.Logger)
+	p.Logger = sampled(slog.New(guardedHandler{p.Logger.Handler()}))
 	p.observed = p.Observer != nil
-	if !p.observed {
+	if p.observed {
+		p.Observer = guardedObserver{p.Observer, p.Logger}
+	} else {
 		p.Observer = discard{}
 	}
 	return p, errors.Join(errs...)

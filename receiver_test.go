@@ -63,23 +63,24 @@ func TestReceiverThatEndsByItself(t *testing.T) {
 	})
 }
 
-// An Observer is not the hub's code. One that panics while a connection is read
-// costs that connection, and nothing that the hub waits for stays behind.
+// What panics while a connection is read costs that connection, and nothing that
+// the hub waits for stays behind.
 func TestPanicWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hub, err := lectern.NewHub(lectern.Policy{Observer: fragile{}})
+		hub, err := lectern.NewHub(lectern.Policy{})
 		require.NoError(t, err)
 		near, far := memory.Pipe(memory.Options{FrameLimit: hub.FrameLimit()})
 		served := make(chan any)
 		go func() {
 			defer func() { served <- recover() }()
-			_ = hub.Serve(context.Background(), far)
+			_ = hub.Serve(context.Background(), &fragile{Conn: far, messages: 2})
 		}()
 		alice := &raw{t: t, conn: near}
 		alice.send(aliceCreates)
 		alice.expect(aliceCreated)
-		alice.send(oneJoins)
-		require.Equal(t, "refused", <-served)
+		alice.send(`{"type":"ping","ref":2}`)
+		require.Equal(t, "cannot read", <-served)
+		_, _ = near.Read() // the pong, if it was in time
 		_, err = near.Read()
 		require.Error(t, err)
 		one := lectern.NewClient(hub, lectern.ClientOptions{})
@@ -91,13 +92,16 @@ func TestPanicWhileReading(t *testing.T) {
 	})
 }
 
-// fragile is an Observer that panics where a frame is refused.
-type fragile struct{}
+// fragile is a connection whose reading panics after so many messages.
+type fragile struct {
+	transport.Conn
+	messages int
+}
 
-func (fragile) Observe(lectern.Metric, float64) {}
-
-func (fragile) Add(metric lectern.Metric, _ string, _ int64) {
-	if metric == lectern.Refused {
-		panic("refused")
+func (f *fragile) Read() ([]byte, error) {
+	if f.messages == 0 {
+		panic("cannot read")
 	}
+	f.messages--
+	return f.Conn.Read()
 }

@@ -65,8 +65,8 @@ type Queue struct {
 	exempt struct{ messages, bytes int }
 	// spare is the batch written last, kept for its space.
 	spare [][]byte
-	// begun is what TryWrite could not write to its end: what a writer has to
-	// begin with.
+	// begun is what a writer has to begin with, such as what TryWrite could not
+	// write to its end.
 	begun [][]byte
 
 	// writing: somebody writes, or is about to.

@@ -40,6 +40,7 @@ func (q *Queue) flush() {
 	}
 	conn, ok := q.conn.(transport.TryWriter)
 	if !ok {
+		q.begun = q.take() // and no longer in the way of what is pushed next
 		q.startWriter()
 		return
 	}
@@ -65,9 +66,9 @@ func (q *Queue) flush() {
 func (q *Queue) PushAll(messages [][]byte) (taken int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if conn, ok := q.conn.(transport.TryWriter); ok && !q.writing && !q.closing && len(q.pending) == 0 {
+	if !q.writing && !q.closing && len(q.pending) == 0 {
 		q.beginWriting()
-		if !q.try(conn, messages) {
+		if conn, ok := q.conn.(transport.TryWriter); !ok || !q.try(conn, messages) {
 			q.begun = slices.Clone(messages)
 		}
 		q.endFlush()
@@ -75,6 +76,9 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, err error) {
 	}
 	for taken < len(messages) && err == nil {
 		message := messages[taken]
+		if q.full(len(message)) {
+			q.flush() // nobody may have done so yet
+		}
 		switch {
 		case q.closing:
 			err = ErrClosed
