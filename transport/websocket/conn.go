@@ -6,7 +6,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -28,8 +27,6 @@ type conn struct {
 	// watch is told of Close; nil where nobody is. It is set before the conn is
 	// shared.
 	watch watch
-
-	closeErr error // set before the end of Close is told
 }
 
 var (
@@ -77,9 +74,6 @@ func newConn(s *socket, masked bool, settings *settings) *conn {
 		controls: transport.NewTokenBucket(settings.controlFrames),
 	}
 	c.setLimit(settings.frameLimit)
-	if !masked { // a frame that is masked is another one each time
-		s.direct = direct.Of(s.Conn)
-	}
 	s.establish(settings, c)
 	return c
 }
@@ -95,7 +89,7 @@ func (c *conn) SetFrameLimit(bytes int) {
 	if most := c.socket.settings.frameLimit; bytes <= 0 || bytes > most {
 		bytes = most
 	}
-	if c.reading.take(c.socket.closing) {
+	if c.reading.take() {
 		c.setLimit(bytes)
 		c.reading.giveBack()
 	}
@@ -107,7 +101,7 @@ func (c *conn) setLimit(bytes int) {
 }
 
 func (c *conn) Read() ([]byte, error) {
-	if !c.reading.take(c.socket.closing) {
+	if !c.reading.take() {
 		return nil, errClosed
 	}
 	defer c.reading.giveBack()
@@ -119,7 +113,7 @@ func (c *conn) Read() ([]byte, error) {
 // none has, and waits for nothing then. It looks for more where there are news
 // from the system since the last call, or the peer's sending has ended.
 func (c *conn) readNow(news, ended bool) (message []byte, ok bool, err error) {
-	if !c.reading.take(c.socket.closing) {
+	if !c.reading.take() {
 		return nil, false, errClosed
 	}
 	defer c.reading.giveBack()
@@ -145,7 +139,7 @@ func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
 
 // ping sends a ping without waiting, unless the conn closes.
 func (c *conn) ping(by time.Time) {
-	if c.reading.take(c.socket.closing) {
+	if c.reading.take() {
 		c.probing = true
 		c.socket.tryControl(c.controlFrame(pingFrame, nil), by)
 		c.reading.giveBack()
@@ -155,7 +149,7 @@ func (c *conn) ping(by time.Time) {
 // giveUp has reading end because the peer was silent, unless something has come
 // meanwhile.
 func (c *conn) giveUp() {
-	if c.reading.take(c.socket.closing) {
+	if c.reading.take() {
 		if c.readErr == nil {
 			c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
 		}
@@ -201,8 +195,9 @@ func lost(err error) error {
 func (c *conn) Close(reason transport.Reason) error {
 	if !c.socket.startClosing() {
 		<-c.socket.end.done
-		return c.closeErr
+		return c.socket.end.err
 	}
+	c.reading.close()
 	defer close(c.socket.end.done)
 	if c.watch != nil {
 		c.watch.closing()
@@ -228,16 +223,16 @@ func (c *conn) Close(reason transport.Reason) error {
 		err = cut
 	}
 	if err != nil {
-		c.closeErr = fmt.Errorf("websocket: close: %w", err)
+		c.socket.end.err = fmt.Errorf("websocket: close: %w", err)
 	}
-	return c.closeErr
+	return c.socket.end.err
 }
 
 // drain discards what the peer still sends until it has closed too, or its time
 // is over. Closing a connection with unread data would reset it, and the reset
 // may overtake the close frame.
 func (c *conn) drain() {
-	c.reading.take(nil) // a Read in progress reads on until something comes
+	c.reading.takeLast() // a Read in progress reads on until something comes
 	defer c.reading.giveBack()
 	last := c.message // which whoever has read it may still be using
 	c.message = readBuffer{}
