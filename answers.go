@@ -15,11 +15,10 @@ const (
 // effect. Refs rise, so a send whose ref is neither remembered nor higher than
 // all before is one too old to know.
 type answers struct {
-	limit   int
+	limit   int32
+	next    int32 // where to write once kept has grown to limit, and is a ring
 	highest uint64
-	// kept is a ring once it has grown to limit; next is where to write then.
-	kept []answer
-	next int
+	kept    []answer
 }
 
 // answer is how a send was answered: numbered and queued to so many slaves, or
@@ -33,12 +32,12 @@ type answer struct {
 
 func (a *answers) add(given answer) {
 	a.highest = given.ref
-	if len(a.kept) < a.limit {
+	if len(a.kept) < int(a.limit) {
 		a.kept = append(a.kept, given)
 		return
 	}
 	a.kept[a.next] = given
-	a.next = (a.next + 1) % len(a.kept)
+	a.next = (a.next + 1) % a.limit
 }
 
 func (a *answers) find(ref uint64) (answer, bool) {

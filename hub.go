@@ -31,7 +31,7 @@ type Hub struct {
 
 	mu       sync.Mutex
 	channels map[string]*Channel
-	sessions map[*session]struct{}
+	sessions []*session // in no order
 }
 
 var (
@@ -55,7 +55,6 @@ func NewHub(policy Policy) (*Hub, error) {
 			Overflow: overflows[policy.Slow],
 		},
 		channels: make(map[string]*Channel),
-		sessions: make(map[*session]struct{}),
 	}, nil
 }
 
@@ -129,9 +128,21 @@ func (h *Hub) accept(ctx context.Context, conn transport.Conn) (*session, error)
 		return nil, errTooManyConnections
 	}
 	s := newSession(ctx, h, conn)
-	h.sessions[s] = struct{}{}
+	s.index = len(h.sessions)
+	h.sessions = append(h.sessions, s)
 	h.goroutines.Add(1)
 	return s, nil
+}
+
+// dismiss forgets a session that has ended.
+func (h *Hub) dismiss(s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	last := len(h.sessions) - 1
+	moved := h.sessions[last]
+	h.sessions[s.index], moved.index = moved, s.index
+	h.sessions[last] = nil
+	h.sessions = h.sessions[:last]
 }
 
 // find returns the channel of that name, or nil.

@@ -44,12 +44,15 @@ type attachment struct {
 	channel *Channel
 	member  *member
 	epoch   uint64
-	// upcoming is what has been accepted for a master on this attachment and
-	// was not queued yet.
-	upcoming struct{ messages, bytes atomic.Int64 }
+	// upcoming is a master's.
+	upcoming *upcoming
 	// place is the attachment's index in the audience; the delivery's.
 	place int
 }
+
+// upcoming is what has been accepted for a master on an attachment and was not
+// queued yet.
+type upcoming struct{ messages, bytes atomic.Int64 }
 
 // Gap makes an attachment an outbox.Stream: its messages may be dropped where
 // the policy says so.
@@ -105,6 +108,8 @@ func (c *Channel) attach(a *attachment, m *member) {
 	if m.role == wire.Slave {
 		c.connected++
 		c.emit(effect{kind: admit, to: a})
+	} else {
+		a.upcoming = new(upcoming)
 	}
 }
 

@@ -195,7 +195,7 @@ func (s *session) send(f *wire.Frame, limited bool) error {
 	}
 	msg := message{ref: f.Ref, to: f.To, hasTo: f.HasTo, asks: f.Asks, replyTo: f.Reply}
 	if a.member.role == wire.Slave {
-		switch s.slavePace.take(time.Now()) {
+		switch s.slavePace.take(s.hub.policy.SlaveRate, time.Now()) {
 		case muchTooFast:
 			return errFlood
 		case tooFast:

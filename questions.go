@@ -122,7 +122,7 @@ func (c *Channel) mayAsk(m *member) error {
 	if m.role == wire.Master {
 		open = len(c.questions)
 	}
-	if open >= m.answers.limit {
+	if open >= int(m.answers.limit) {
 		return ErrBusy.with("too many requests are open")
 	}
 	return nil

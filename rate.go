@@ -29,10 +29,9 @@ func (r Rate) orDefault(fallback Rate) Rate {
 // pace is a bucket that holds a connection to a Rate. Each frame takes a token;
 // they come back with time. A frame that finds none is refused and still counts:
 // who goes on regardless, until a second burst is used up, is to be closed.
+// Its Rate is not in it: a connection has two, and they are those of the policy.
 type pace struct {
-	rate  Rate
-	level float64
-	at    time.Time
+	full time.Time // when the bucket will have all its tokens again
 }
 
 type verdict uint8
@@ -43,22 +42,21 @@ const (
 	muchTooFast
 )
 
-func newPace(rate Rate, now time.Time) pace {
-	return pace{rate: rate, level: float64(rate.Burst), at: now}
-}
-
 // take counts one frame.
-func (p *pace) take(now time.Time) verdict {
-	if p.rate.PerSecond == 0 {
+func (p *pace) take(rate Rate, now time.Time) verdict {
+	if rate.PerSecond == 0 {
 		return inTime
 	}
-	burst := float64(p.rate.Burst)
-	p.level = min(burst, p.level+now.Sub(p.at).Seconds()*float64(p.rate.PerSecond)) - 1
-	p.at = now
+	interval := max(time.Second/time.Duration(rate.PerSecond), 1)
+	if p.full.Before(now) {
+		p.full = now
+	}
+	p.full = p.full.Add(interval)
+	missing, burst := p.full.Sub(now), interval*time.Duration(rate.Burst)
 	switch {
-	case p.level >= 0:
+	case missing <= burst:
 		return inTime
-	case p.level >= -burst:
+	case missing <= 2*burst:
 		return tooFast
 	}
 	return muchTooFast

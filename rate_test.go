@@ -8,8 +8,8 @@ import (
 )
 
 func TestPace(t *testing.T) {
-	p := newPace(Rate{PerSecond: 10, Burst: 3}, noon)
-	take := func(after time.Duration) verdict { return p.take(noon.Add(after)) }
+	var p, none pace
+	take := func(after time.Duration) verdict { return p.take(Rate{PerSecond: 10, Burst: 3}, noon.Add(after)) }
 	for _, step := range []struct {
 		after time.Duration
 		want  verdict
@@ -23,8 +23,7 @@ func TestPace(t *testing.T) {
 	} {
 		require.Equal(t, step.want, take(step.after), "after %v", step.after)
 	}
-	none := newPace(Rate{}, noon)
 	for range 1000 {
-		require.Equal(t, inTime, none.take(noon))
+		require.Equal(t, inTime, none.take(Rate{}, noon))
 	}
 }

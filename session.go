@@ -29,18 +29,20 @@ type session struct {
 	form  wire.Form
 	heard bool
 	// malformed counts the frames in a row that could not be understood.
-	malformed int
+	malformed uint8
 	// pace bounds all frames, slavePace the messages sent as a slave. admitted:
 	// the connection has had a membership; early is how many bytes it has sent
 	// before. unheld is until when no send is held back. All these are the
 	// reader's.
+	admitted  bool
 	pace      pace
 	slavePace pace
-	admitted  bool
 	early     int
 	// putOff is where something was decided that is not being delivered yet.
 	putOff *Channel
 	unheld time.Time
+	// index is the session's place among those of the hub, whose lock covers it.
+	index int
 
 	mu    sync.Mutex
 	seats seats
@@ -50,24 +52,17 @@ type session struct {
 	// because it was replaced. It enters no channel any more, so that what the peer gets no
 	// answer to has not been carried out.
 	ending bool
-	// idle closes the connection when it holds no membership for too long. It
-	// counts as one of the hub's goroutines while it may fire; idleSince tells
-	// the present waiting from one before.
-	idle      *time.Timer
-	idleSince time.Time
+	// idle is set while the connection holds no membership, and closes it when
+	// that lasts for too long. It counts as one of the hub's goroutines while it
+	// may fire.
+	idle *time.Timer
 }
 
 // maxMalformed is how many malformed frames in a row cost the connection.
 const maxMalformed = 3
 
 func newSession(ctx context.Context, hub *Hub, conn transport.Conn) *session {
-	p := &hub.policy
-	now := time.Now()
-	return &session{
-		hub: hub, ctx: ctx, conn: conn,
-		pace: newPace(p.Rate, now), slavePace: newPace(p.SlaveRate, now),
-		out: outbox.New(conn, &hub.outboxes),
-	}
+	return &session{hub: hub, ctx: ctx, conn: conn, out: outbox.New(conn, &hub.outboxes)}
 }
 
 // overflows are what the outboxes do, for each way to treat slow slaves.
@@ -122,9 +117,7 @@ func (s *session) End(err error) error {
 	s.out.Abort(closingReason(err))
 	s.out.Wait()
 
-	s.hub.mu.Lock()
-	delete(s.hub.sessions, s)
-	s.hub.mu.Unlock()
+	s.hub.dismiss(s)
 	s.hub.policy.Observer.Add(Connections, "", -1)
 	return s.outcome(err)
 }
@@ -212,7 +205,7 @@ func (s *session) frame(data []byte) error {
 		return s.refuseMalformed(err)
 	}
 	s.heard = true
-	limited := s.pace.take(time.Now())
+	limited := s.pace.take(s.hub.policy.Rate, time.Now())
 	switch {
 	case limited == muchTooFast:
 		return errFlood
@@ -358,9 +351,10 @@ func (s *session) waitIdle() {
 		return
 	}
 	s.stopIdle()
-	s.idleSince = time.Now()
 	s.hub.goroutines.Add(1)
-	s.idle = time.AfterFunc(limit, s.endIdle)
+	var idle *time.Timer
+	idle = time.AfterFunc(limit, func() { s.endIdle(&idle) })
+	s.idle = idle
 }
 
 // stopIdle lets the timer go with its waiting: few connections need another.
@@ -371,11 +365,12 @@ func (s *session) stopIdle() {
 	s.idle = nil
 }
 
-func (s *session) endIdle() {
+// endIdle is called by the timer, which is read under the lock: it may fire before
+// it is known. A waiting that has ended is of another timer, or of none.
+func (s *session) endIdle(idle **time.Timer) {
 	defer s.hub.goroutines.Done()
 	s.mu.Lock()
-	idle := s.seats.count() == 0 && time.Since(s.idleSince) >= s.hub.policy.HandshakeTimeout
-	if idle {
+	if s.idle == *idle && s.seats.count() == 0 {
 		s.ending = true
 		s.out.Close(transport.Reason{Code: transport.Idle, Text: "no membership"})
 	}

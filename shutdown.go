@@ -61,7 +61,7 @@ func (h *Hub) stop() (sessions []*session, first bool) {
 	h.mu.Lock()
 	first = !h.closing.Swap(true)
 	channels := slices.Collect(maps.Values(h.channels))
-	sessions = slices.Collect(maps.Keys(h.sessions))
+	sessions = slices.Clone(h.sessions)
 	h.mu.Unlock()
 	for _, c := range channels {
 		// Whoever holds the lock may have seen the hub open; nobody after this

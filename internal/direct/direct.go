@@ -36,10 +36,13 @@ func (s Socket) Ready() bool { return s.raw != nil }
 // Write writes as much of data as the system takes at once, which may be
 // nothing. An error is final. It must not run beside a Write of the net.Conn, and
 // fails where that one's deadline has passed.
-func (s Socket) Write(data []byte) (n int, err error) {
+func (s Socket) Write(data []byte) (n int, err error) { return Write(s.raw, data) }
+
+// Write is Socket.Write for who has access to the socket already.
+func Write(raw syscall.RawConn, data []byte) (n int, err error) {
 	a := attempts.Get().(*attempt)
 	a.data = data
-	err = s.raw.Write(a.try)
+	err = raw.Write(a.try)
 	n = a.n
 	if err == nil {
 		err = a.err

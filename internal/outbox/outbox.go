@@ -48,12 +48,30 @@ type Queue struct {
 	// goroutines counts the writer, a closing one, and a running timer.
 	goroutines sync.WaitGroup
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// pending has its space from batches.
 	pending [][]byte
 	bytes   int
 	// messages is how many of pending count as messages: neither notices nor
 	// gap markers do.
 	messages int
+	// begun is what TryWrite could not write to its end: what a writer has to
+	// begin with.
+	begun [][]byte
+
+	// writing: somebody writes, or is about to.
+	writing bool
+	// end is set by the first Close or Abort, or by a failed write; nothing is
+	// taken from then on.
+	end *end
+
+	timer *time.Timer
+	// extra is what few queues need; nil before one does.
+	extra *extra
+}
+
+// extra takes 56 bytes off the queues that need nothing of it.
+type extra struct {
 	// marks has an entry for each of pending, once a stream has been pushed.
 	marks []mark
 	// dropped counts since TakeDropped.
@@ -63,22 +81,13 @@ type Queue struct {
 	// exempt is how much of the queue the limits do not count until the queue
 	// has been empty: a replay that was let in as a whole.
 	exempt struct{ messages, bytes int }
-	// spare is the batch written last, kept for its space.
-	spare [][]byte
-	// begun is what a writer has to begin with, such as what TryWrite could not
-	// write to its end.
-	begun [][]byte
+}
 
-	// writing: somebody writes, or is about to.
-	writing bool
-	// closing is set by the first Close or Abort, or by a failed write; nothing
-	// is taken from then on. reason is what the connection is closed with.
-	closing bool
+// end is how a queue closes.
+type end struct {
+	reason  transport.Reason
 	aborted bool
 	closed  bool // the connection is closed
-	reason  transport.Reason
-
-	timer *time.Timer
 	// lingering runs from a failed write until the connection is closed.
 	lingering *time.Timer
 }
@@ -91,9 +100,12 @@ const NoticeOverhead = 64
 // reader, which has normally found out at once.
 const readerWait = time.Second
 
-// maxSpare is the largest batch whose slice is kept for the next one, so that a
-// burst does not stay in memory: two of 8 slices are 384 bytes a member.
-const maxSpare = 8
+// smallBatch is how many messages there is space for in what batches lends. What
+// grows beyond is not used again, so that a burst does not stay in memory.
+const smallBatch = 8
+
+// batches lends the space for what waits: a queue in which nothing does has none.
+var batches = sync.Pool{New: func() any { return new([smallBatch][]byte) }}
 
 // New is the queue for the connection. Nothing but the queue may write to it or
 // close it from now on. The limits may be shared, and must not change.
@@ -107,7 +119,7 @@ func (q *Queue) Push(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
-	case q.closing:
+	case q.end != nil:
 		return ErrClosed
 	case q.full(len(message)):
 		return ErrFull
@@ -122,7 +134,7 @@ func (q *Queue) Push(message []byte) error {
 func (q *Queue) PushAccepted(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closing {
+	if q.end != nil {
 		return ErrClosed
 	}
 	q.messages++
@@ -135,7 +147,7 @@ func (q *Queue) PushAccepted(message []byte) error {
 func (q *Queue) PushNotice(notice []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closing {
+	if q.end != nil {
 		return ErrClosed
 	}
 	for q.noticeFull(len(notice)) {
@@ -156,7 +168,8 @@ func (q *Queue) NoticeFull(size int) bool {
 }
 
 func (q *Queue) noticeFull(size int) bool {
-	return len(q.pending) > 0 && q.bytes+size+NoticeOverhead > q.limits.Bytes+q.exempt.bytes
+	_, bytes := q.exempt()
+	return len(q.pending) > 0 && q.bytes+size+NoticeOverhead > q.limits.Bytes+bytes
 }
 
 // PushExempt queues messages that the limits shall not count: a replay, which
@@ -164,11 +177,12 @@ func (q *Queue) noticeFull(size int) bool {
 func (q *Queue) PushExempt(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closing {
+	if q.end != nil {
 		return ErrClosed
 	}
-	q.exempt.messages++
-	q.exempt.bytes += len(message)
+	exempt := &q.rare().exempt
+	exempt.messages++
+	exempt.bytes += len(message)
 	q.messages++
 	q.add(message, mark{})
 	return nil
@@ -197,36 +211,62 @@ func (q *Queue) Room() <-chan struct{} {
 	if len(q.pending) == 0 {
 		return nil
 	}
-	if q.room == nil {
-		q.room = make(chan struct{})
+	extra := q.rare()
+	if extra.room == nil {
+		extra.room = make(chan struct{})
 	}
-	return q.room
+	return extra.room
 }
 
 func (q *Queue) full(size int) bool { return q.fullBehind(size, 0, 0) }
 
 func (q *Queue) fullBehind(size, messages, bytes int) bool {
 	messages += q.messages
+	exemptMessages, exemptBytes := q.exempt()
 	return messages > 0 &&
-		(messages >= q.limits.Messages+q.exempt.messages || q.bytes+bytes+size > q.limits.Bytes+q.exempt.bytes)
+		(messages >= q.limits.Messages+exemptMessages || q.bytes+bytes+size > q.limits.Bytes+exemptBytes)
+}
+
+// exempt is how much the limits do not count.
+func (q *Queue) exempt() (messages, bytes int) {
+	if q.extra == nil {
+		return 0, 0
+	}
+	return q.extra.exempt.messages, q.extra.exempt.bytes
+}
+
+// rare returns the extra.
+func (q *Queue) rare() *extra {
+	if q.extra == nil {
+		q.extra = new(extra)
+	}
+	return q.extra
 }
 
 func (q *Queue) add(message []byte, m mark) {
+	if q.pending == nil {
+		q.pending = batches.Get().(*[smallBatch][]byte)[:0]
+	}
 	q.pending = append(q.pending, message)
 	q.bytes += len(message)
-	if q.marks != nil {
-		q.marks = append(q.marks, m)
+	if q.extra != nil && q.extra.marks != nil {
+		q.extra.marks = append(q.extra.marks, m)
 	}
 }
 
 // cleared is told that nothing waits any more.
 func (q *Queue) cleared() {
+	q.pending = nil
 	q.bytes = 0
 	q.messages = 0
-	q.exempt.messages, q.exempt.bytes = 0, 0
-	q.marks = q.marks[:0]
-	if q.room != nil {
-		close(q.room)
-		q.room = nil
+	extra := q.extra
+	if extra == nil {
+		return
+	}
+	extra.exempt.messages, extra.exempt.bytes = 0, 0
+	extra.marks = extra.marks[:0]
+	if extra.room != nil {
+		close(extra.room)
+		extra.room = nil
 	}
 }

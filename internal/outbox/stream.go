@@ -35,11 +35,11 @@ type mark struct {
 func (q *Queue) PushStream(message []byte, stream Stream) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closing {
+	if q.end != nil {
 		return ErrClosed
 	}
-	if q.marks == nil {
-		q.marks = make([]mark, len(q.pending), cap(q.pending)+1)
+	if extra := q.rare(); extra.marks == nil {
+		extra.marks = make([]mark, len(q.pending), cap(q.pending)+1)
 	}
 	for q.full(len(message)) {
 		switch q.limits.Overflow {
@@ -62,8 +62,11 @@ func (q *Queue) PushStream(message []byte, stream Stream) error {
 func (q *Queue) TakeDropped() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	dropped := q.dropped
-	q.dropped = 0
+	if q.extra == nil {
+		return 0
+	}
+	dropped := q.extra.dropped
+	q.extra.dropped = 0
 	return dropped
 }
 
@@ -71,17 +74,21 @@ func (q *Queue) TakeDropped() uint64 {
 // dropped. Nothing of the streams stands before it but gap markers, so one of
 // the same stream takes it in.
 func (q *Queue) dropOldest() bool {
-	i := slices.IndexFunc(q.marks, func(m mark) bool { return m.stream != nil && m.missed == 0 })
+	if q.extra == nil {
+		return false
+	}
+	marks := q.extra.marks
+	i := slices.IndexFunc(marks, func(m mark) bool { return m.stream != nil && m.missed == 0 })
 	if i < 0 {
 		return false
 	}
-	stream := q.marks[i].stream
+	stream := marks[i].stream
 	if j := q.markerOf(stream, 0, i); j >= 0 {
 		q.miss(j)
 		q.messages--
 		q.bytes -= len(q.pending[i])
 		q.pending = slices.Delete(q.pending, i, i+1)
-		q.marks = slices.Delete(q.marks, i, i+1)
+		q.extra.marks = slices.Delete(marks, i, i+1)
 		return true
 	}
 	q.messages--
@@ -91,22 +98,24 @@ func (q *Queue) dropOldest() bool {
 
 // missAtEnd marks one more message of the stream as missing behind all others.
 func (q *Queue) missAtEnd(stream Stream) {
-	first := len(q.marks)
-	for first > 0 && q.marks[first-1].missed > 0 {
+	marks := q.extra.marks
+	first := len(marks)
+	for first > 0 && marks[first-1].missed > 0 {
 		first--
 	}
-	if j := q.markerOf(stream, first, len(q.marks)); j >= 0 {
+	if j := q.markerOf(stream, first, len(marks)); j >= 0 {
 		q.miss(j)
 		return
 	}
 	q.add(nil, mark{stream: stream})
-	q.miss(len(q.marks) - 1)
+	q.miss(len(marks))
 }
 
 // markerOf finds the gap marker of the stream among marks[from:to].
 func (q *Queue) markerOf(stream Stream, from, to int) int {
+	marks := q.extra.marks
 	for i := from; i < to; i++ {
-		if q.marks[i].stream == stream && q.marks[i].missed > 0 {
+		if marks[i].stream == stream && marks[i].missed > 0 {
 			return i
 		}
 	}
@@ -116,9 +125,10 @@ func (q *Queue) markerOf(stream Stream, from, to int) int {
 // miss counts one more missing message at a gap marker, or makes the message
 // there a marker.
 func (q *Queue) miss(i int) {
-	q.dropped++
-	q.marks[i].missed++
+	mark := &q.extra.marks[i]
+	q.extra.dropped++
+	mark.missed++
 	q.bytes -= len(q.pending[i])
-	q.pending[i] = q.marks[i].stream.Gap(q.marks[i].missed)
+	q.pending[i] = mark.stream.Gap(mark.missed)
 	q.bytes += len(q.pending[i])
 }

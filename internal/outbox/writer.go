@@ -54,7 +54,7 @@ func (q *Queue) flush() {
 			q.begun = batch
 			break
 		}
-		q.putBack(batch)
+		putBack(batch)
 	}
 	q.endFlush()
 }
@@ -66,7 +66,7 @@ func (q *Queue) flush() {
 func (q *Queue) PushAll(messages [][]byte) (taken int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.writing && !q.closing && len(q.pending) == 0 {
+	if !q.writing && q.end == nil && len(q.pending) == 0 {
 		q.beginWriting()
 		if conn, ok := q.conn.(transport.TryWriter); !ok || !q.try(conn, messages) {
 			q.begun = slices.Clone(messages)
@@ -80,7 +80,7 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, err error) {
 			q.flush() // nobody may have done so yet
 		}
 		switch {
-		case q.closing:
+		case q.end != nil:
 			err = ErrClosed
 		case q.full(len(message)):
 			err = ErrFull
@@ -104,7 +104,7 @@ func (q *Queue) try(conn transport.TryWriter, batch [][]byte) bool {
 // endFlush gives up the writing, or has a goroutine go on with what is left.
 func (q *Queue) endFlush() {
 	q.writing = false
-	if len(q.begun) > 0 || len(q.pending) > 0 || q.closing {
+	if len(q.begun) > 0 || len(q.pending) > 0 || q.end != nil {
 		q.startWriter()
 	}
 	q.goroutines.Done()
@@ -128,19 +128,15 @@ func (q *Queue) startWriter() {
 // take takes all that waits.
 func (q *Queue) take() [][]byte {
 	batch := q.pending
-	q.pending, q.spare = q.spare[:0], nil
 	q.cleared()
 	return batch
 }
 
-// putBack forgets a batch that was written, but for its space.
-func (q *Queue) putBack(batch [][]byte) {
+// putBack forgets a batch that was written.
+func putBack(batch [][]byte) {
 	clear(batch)
-	if cap(batch) <= maxSpare {
-		q.spare = batch
-	}
-	if len(q.pending) == 0 && cap(q.pending) > maxSpare {
-		q.pending = nil
+	if cap(batch) == smallBatch {
+		batches.Put((*[smallBatch][]byte)(batch[:smallBatch]))
 	}
 }
 
@@ -150,11 +146,10 @@ func (q *Queue) putBack(batch [][]byte) {
 func (q *Queue) Close(reason transport.Reason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closing {
+	if q.end != nil {
 		return
 	}
-	q.closing = true
-	q.reason = reason
+	q.end = &end{reason: reason}
 	q.startWriter()
 }
 
@@ -162,18 +157,17 @@ func (q *Queue) Close(reason transport.Reason) {
 func (q *Queue) Abort(reason transport.Reason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closing {
-		q.closing = true
-		q.reason = reason
+	if q.end == nil {
+		q.end = &end{reason: reason}
 	}
-	if q.aborted || q.closed {
+	if q.end.aborted || q.end.closed {
 		return
 	}
-	q.aborted = true
-	if q.lingering != nil && q.lingering.Stop() {
+	q.end.aborted = true
+	if q.end.lingering != nil && q.end.lingering.Stop() {
 		q.goroutines.Done()
 	}
-	q.drop()
+	q.cleared()
 	if !q.writing {
 		q.startWriter()
 		return
@@ -182,18 +176,13 @@ func (q *Queue) Abort(reason transport.Reason) {
 	q.goroutines.Add(1)
 	go func() {
 		defer q.goroutines.Done()
-		_ = q.conn.Close(q.reason)
+		_ = q.conn.Close(q.end.reason)
 	}()
 }
 
 // Wait returns when the connection is closed and the queue's goroutines are
 // gone. Close or Abort must have been called.
 func (q *Queue) Wait() { q.goroutines.Wait() }
-
-func (q *Queue) drop() {
-	q.pending = nil
-	q.cleared()
-}
 
 // write is the writer's goroutine. It takes all that waits, writes it, and ends
 // when nothing waits any more; the last one closes the connection.
@@ -208,46 +197,47 @@ func (q *Queue) write() {
 			batch = q.take()
 		}
 		// Nothing is pushed any more once the queue is closing: this is the last.
-		last, reason := q.closing && len(q.pending) == 0, q.reason
+		last := q.end
+		if len(q.pending) > 0 {
+			last = nil
+		}
 		q.mu.Unlock()
-		err := q.writeInTime(batch, last, reason)
+		err := q.writeInTime(batch, last)
+		putBack(batch)
 		q.mu.Lock()
-		q.putBack(batch)
 		if err != nil {
 			// There is no use in taking more. The reader finds out as well and
 			// aborts the queue; to close the connection before would throw away
 			// what the peer has sent before it closed, and why it did.
-			q.drop()
-			if !q.closing {
-				q.closing = true
-				q.reason = transport.Reason{Code: transport.Slow, Text: "writing failed"}
+			q.cleared()
+			if q.end == nil {
+				q.end = &end{reason: transport.Reason{Code: transport.Slow, Text: "writing failed"}}
 				failed = true
 			}
 		}
 	}
 	q.writing = false
-	if failed && !q.aborted {
+	if failed && !q.end.aborted {
 		q.goroutines.Add(1)
-		q.lingering = time.AfterFunc(readerWait, func() {
+		q.end.lingering = time.AfterFunc(readerWait, func() {
 			defer q.goroutines.Done()
-			q.Abort(q.reason)
+			q.Abort(q.end.reason)
 		})
 		return
 	}
-	if q.closing {
-		reason := q.reason
+	if q.end != nil {
 		q.writing = true // nobody may start another one
 		q.mu.Unlock()
-		_ = q.conn.Close(reason)
+		_ = q.conn.Close(q.end.reason)
 		q.mu.Lock()
-		q.closed = true
+		q.end.closed = true
 	}
 }
 
 // writeInTime writes the batch, and closes the connection with transport.Slow
-// where that takes longer than it may. Together with the last batch, the
-// connection is closed where it can do the two at once.
-func (q *Queue) writeInTime(batch [][]byte, last bool, reason transport.Reason) error {
+// where that takes longer than it may. Where this is the last batch, the end being
+// what follows, the connection is closed with it if it can do the two at once.
+func (q *Queue) writeInTime(batch [][]byte, last *end) error {
 	if q.limits.WriteTimeout > 0 {
 		q.goroutines.Add(1)
 		if q.timer == nil {
@@ -264,8 +254,8 @@ func (q *Queue) writeInTime(batch [][]byte, last bool, reason transport.Reason) 
 			}
 		}()
 	}
-	if closer, ok := q.conn.(transport.LastWriter); ok && last {
-		return closer.WriteLast(reason, batch...)
+	if closer, ok := q.conn.(transport.LastWriter); ok && last != nil {
+		return closer.WriteLast(last.reason, batch...)
 	}
 	return q.conn.Write(batch...)
 }

@@ -16,10 +16,8 @@ type ahead struct {
 	own  *[ownSize]byte   // holds it elsewhere
 	err  error            // what the reading has ended with, behind data
 
-	try   func(uintptr) // reads from raw, for now
-	found bool          // by try
-	empty bool          // nothing was left in the system's buffer
-	ended bool          // but maybe the end
+	empty bool // nothing was left in the system's buffer
+	ended bool // but maybe the end
 }
 
 const (
@@ -69,14 +67,8 @@ func (a *ahead) now() (int, error) {
 	}
 	before := len(a.data)
 	if a.err == nil {
-		if a.try == nil {
-			a.try = func(fd uintptr) { a.found = a.readRaw(fd) }
-		}
-		if err := a.raw.Control(a.try); err != nil {
+		if found, err := a.look(); !found {
 			return 0, err
-		}
-		if !a.found {
-			return 0, nil
 		}
 	}
 	if n := len(a.data) - before; n > 0 {
@@ -84,6 +76,31 @@ func (a *ahead) now() (int, error) {
 	}
 	return 0, a.err
 }
+
+// look reads what is there, and reports false where nothing is.
+func (a *ahead) look() (found bool, err error) {
+	g := glances.Get().(*glance)
+	g.ahead = a
+	err = a.raw.Control(g.function)
+	found = g.found
+	g.ahead, g.found = nil, false
+	glances.Put(g)
+	return found, err
+}
+
+// A glance is a call of look. It is kept because its function is, which would be
+// allocated each time.
+type glance struct {
+	ahead    *ahead
+	found    bool
+	function func(fd uintptr)
+}
+
+var glances = sync.Pool{New: func() any {
+	g := new(glance)
+	g.function = func(fd uintptr) { g.found = g.ahead.readRaw(fd) }
+	return g
+}}
 
 func (a *ahead) wait(c net.Conn) error {
 	if a.raw != nil {

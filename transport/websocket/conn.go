@@ -6,7 +6,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -28,10 +27,6 @@ type conn struct {
 	// watch is told of Close; nil where nobody is. It is set before the conn is
 	// shared.
 	watch watch
-	// pause is called before the reading waits; nil where nobody asks for it.
-	pause func()
-
-	closeErr error // set before the end of Close is told
 }
 
 var (
@@ -46,6 +41,8 @@ type watch interface {
 	closing()
 	forget()
 	closed()
+	// pause is called before the reading waits.
+	pause()
 }
 
 // settings are what both sides take in their options, with the defaults filled in.
@@ -81,9 +78,6 @@ func newConn(s *socket, masked bool, settings *settings) *conn {
 		controls: transport.NewTokenBucket(settings.controlFrames),
 	}
 	c.setLimit(settings.frameLimit)
-	if !masked { // a frame that is masked is another one each time
-		s.direct = direct.Of(s.Conn)
-	}
 	s.establish(settings, c)
 	return c
 }
@@ -99,7 +93,7 @@ func (c *conn) SetFrameLimit(bytes int) {
 	if most := c.socket.settings.frameLimit; bytes <= 0 || bytes > most {
 		bytes = most
 	}
-	if c.reading.take(c.socket.closing) {
+	if c.reading.take() {
 		c.setLimit(bytes)
 		c.reading.giveBack()
 	}
@@ -111,7 +105,7 @@ func (c *conn) setLimit(bytes int) {
 }
 
 func (c *conn) Read() ([]byte, error) {
-	if !c.reading.take(c.socket.closing) {
+	if !c.reading.take() {
 		return nil, errClosed
 	}
 	defer c.reading.giveBack()
@@ -123,7 +117,7 @@ func (c *conn) Read() ([]byte, error) {
 // none has, and waits for nothing then. It looks for more where there are news
 // from the system since the last call, or the peer's sending has ended.
 func (c *conn) readNow(news, ended bool) (message []byte, ok bool, err error) {
-	if !c.reading.take(c.socket.closing) {
+	if !c.reading.take() {
 		return nil, false, errClosed
 	}
 	defer c.reading.giveBack()
@@ -149,7 +143,7 @@ func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
 
 // ping sends a ping without waiting, unless the conn closes.
 func (c *conn) ping(by time.Time) {
-	if c.reading.take(c.socket.closing) {
+	if c.reading.take() {
 		c.probing = true
 		c.socket.tryControl(c.controlFrame(pingFrame, nil), by)
 		c.reading.giveBack()
@@ -159,7 +153,7 @@ func (c *conn) ping(by time.Time) {
 // giveUp has reading end because the peer was silent, unless something has come
 // meanwhile.
 func (c *conn) giveUp() {
-	if c.reading.take(c.socket.closing) {
+	if c.reading.take() {
 		if c.readErr == nil {
 			c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
 		}
@@ -205,8 +199,9 @@ func lost(err error) error {
 func (c *conn) Close(reason transport.Reason) error {
 	if !c.socket.startClosing() {
 		<-c.socket.end.done
-		return c.closeErr
+		return c.socket.end.err
 	}
+	c.reading.close()
 	defer close(c.socket.end.done)
 	if c.watch != nil {
 		c.watch.closing()
@@ -235,16 +230,16 @@ func (c *conn) Close(reason transport.Reason) error {
 		c.watch.closed()
 	}
 	if err != nil {
-		c.closeErr = fmt.Errorf("websocket: close: %w", err)
+		c.socket.end.err = fmt.Errorf("websocket: close: %w", err)
 	}
-	return c.closeErr
+	return c.socket.end.err
 }
 
 // drain discards what the peer still sends until it has closed too, or its time
 // is over. Closing a connection with unread data would reset it, and the reset
 // may overtake the close frame.
 func (c *conn) drain() {
-	c.reading.take(nil) // a Read in progress reads on until something comes
+	c.reading.takeLast() // a Read in progress reads on until something comes
 	defer c.reading.giveBack()
 	last := c.message // which whoever has read it may still be using
 	c.message = readBuffer{}

@@ -3,6 +3,7 @@ package websocket
 import (
 	"time"
 
+	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -15,7 +16,7 @@ import (
 func (c *conn) TryWrite(messages ...[]byte) bool {
 	s := c.socket
 	size := framesSize(messages)
-	if !s.direct.Ready() || size > largeBatch || !s.tryAcquire() {
+	if c.masked || s.ahead.raw == nil || size > largeBatch || !s.tryAcquire() {
 		return false
 	}
 	if len(messages) == 0 {
@@ -27,7 +28,7 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 	for _, message := range messages {
 		_ = b.add(message) // all of it fits, so nothing is written
 	}
-	n, err := s.direct.Write(b.buffer)
+	n, err := direct.Write(s.ahead.raw, b.buffer)
 	complete := n == len(b.buffer)
 	b.giveBack()
 	switch {
@@ -44,9 +45,7 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 // tryAcquire is acquire where that need not wait, and where there are no control
 // frames to be written.
 func (s *socket) tryAcquire() bool {
-	select {
-	case <-s.writing:
-	default:
+	if !s.writing.try() {
 		return false
 	}
 	s.mu.Lock()

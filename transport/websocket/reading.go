@@ -53,8 +53,8 @@ func (c *conn) read(wait bool) (complete bool, err error) {
 			return complete, err
 		}
 		if wait || c.socket.arrival.inside || len(c.socket.ahead.data) > 0 {
-			if c.pause != nil {
-				c.pause()
+			if c.watch != nil {
+				c.watch.pause()
 			}
 			err = c.readMore()
 		} else {

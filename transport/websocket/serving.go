@@ -34,14 +34,14 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 		}()
 		return
 	}
-	if h.poller.canTake(conn) {
-		s.poller, conn.watch = h.poller, s
+	if conn.watch = s; h.poller.canTake(conn) {
+		s.poller = h.poller
 	}
 	receiver, err := starter.Start(ctx, conn)
 	if err != nil {
 		return
 	}
-	s.receiver, conn.pause = receiver, receiver.Pause
+	s.receiver = receiver
 	if s.poller == nil || !s.poller.add(s) {
 		go s.run()
 	}
@@ -71,10 +71,32 @@ type serving struct {
 	polled polled
 }
 
-// closing, forget and closed make it the conn's watch.
-func (s *serving) closing() { s.poller.closing(s) }
-func (s *serving) forget()  { s.poller.forget(s) }
-func (s *serving) closed()  { s.poller.closed(s) }
+// closing, forget, closed and pause make it the conn's watch.
+func (s *serving) closing() {
+	if s.poller != nil {
+		s.poller.closing(s)
+	}
+}
+
+func (s *serving) forget() {
+	if s.poller != nil {
+		s.poller.forget(s)
+	}
+}
+
+func (s *serving) closed() {
+	if s.poller != nil {
+		s.poller.closed(s)
+	}
+}
+
+// pause is called by the reading goroutine, but for the reading of what comes while
+// the conn closes: the receiver may have been told of its end already then.
+func (s *serving) pause() {
+	if !s.conn.socket.isClosing() {
+		s.receiver.Pause()
+	}
+}
 
 // runNow reads what has arrived, and leaves the rest to the poller.
 func (s *serving) runNow() {
@@ -124,9 +146,7 @@ func (s *serving) run() {
 func (s *serving) end(err error) {
 	receiver := s.receiver
 	s.receiver = nil
-	if s.poller != nil {
-		s.forget()
-	}
+	s.forget()
 	receiver.End(err)
 }
 
