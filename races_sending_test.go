@@ -17,7 +17,7 @@ import (
 // Row I2: who creates a channel that is just ending is told that it exists, or
 // has a new one with nobody of the old in it.
 func TestCreateWhileTheOldOneEnds(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	everywhere(t, lectern.Policy{Rate: lectern.Rate{PerSecond: -1}}, func(t *testing.T, s *stage) {
 		bob, one := s.user(), s.user()
 		for i := range *rounds {
 			old := s.user().create("abc123", "alice")
