@@ -19,7 +19,7 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 		return false
 	}
 	if len(messages) == 0 {
-		s.release()
+		s.releaseNow()
 		return true
 	}
 	b := batch{socket: s}
@@ -37,7 +37,7 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 		s.tried, s.begun = true, n
 		return false
 	}
-	s.release()
+	s.releaseNow()
 	return err == nil
 }
 
@@ -57,7 +57,7 @@ func (s *socket) tryAcquire() bool {
 	}
 	s.mu.Unlock()
 	if !ready {
-		s.release()
+		s.releaseNow()
 	}
 	return ready
 }
