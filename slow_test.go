@@ -100,6 +100,9 @@ func TestSlowDropNewest(t *testing.T) {
 		slow := s.stalled(master)
 		for range 80 {
 			broadcast(t, master, bulk)
+			// The writer blocks early: were it late, the last ones would have the
+			// room that it makes as it takes the first.
+			synctest.Wait()
 		}
 		require.NoError(t, master.Away(within(t))) // has its place, after what was dropped
 		synctest.Wait()

@@ -208,3 +208,45 @@ func TestTheEndGoesAlong(t *testing.T) {
 		far.Close(left)
 	})
 }
+
+// plain can do no more than a connection must.
+type plain struct{ transport.Conn }
+
+// What was flushed is in nobody's way, though the goroutine that is to write it
+// has not begun; nor is a run that finds nothing before it.
+func TestFlushMakesRoom(t *testing.T) {
+	for name, wrap := range map[string]func(*memory.Conn) transport.Conn{
+		"TryWriter": func(c *memory.Conn) transport.Conn { return c },
+		"plain":     func(c *memory.Conn) transport.Conn { return plain{c} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := memory.Pipe(memory.Options{})
+				q := outbox.New(wrap(near), &outbox.Limits{Messages: 2, Bytes: 1000})
+				require.NoError(t, q.Push([]byte("a")))
+				require.NoError(t, q.Push([]byte("b")))
+				require.ErrorIs(t, q.Push([]byte("c")), outbox.ErrFull)
+				q.Flush()
+				require.NoError(t, q.Push([]byte("c")))
+				q.Flush()
+				synctest.Wait()
+				taken, err := q.PushAll(messages("d", "e", "f"))
+				require.NoError(t, err)
+				require.Equal(t, 3, taken)
+				read(t, far, "a", "b", "c", "d", "e", "f")
+				synctest.Wait()
+
+				// What waits unflushed makes room for a run behind it.
+				require.NoError(t, q.Push([]byte("g")))
+				taken, err = q.PushAll(messages("h", "i"))
+				require.NoError(t, err)
+				require.Equal(t, 2, taken)
+				read(t, far, "g", "h", "i")
+				q.Close(left)
+				readClose(t, far, transport.Left)
+				q.Wait()
+				far.Close(left)
+			})
+		})
+	}
+}

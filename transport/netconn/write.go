@@ -67,7 +67,23 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 		c.mu.Unlock()
 		return false
 	}
-	return c.endWriting(err) == nil
+	return c.endTrying(err)
+}
+
+// endTrying is endWriting without waiting: a goroutine sends what is owed.
+func (c *conn) endTrying(err error) bool {
+	if err != nil {
+		return c.endWriting(err) == nil // which sends nothing more
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owed != 0 || c.peerClosed != nil {
+		go c.endWriting(nil)
+		return true
+	}
+	c.writing = false
+	c.freed.Broadcast()
+	return true
 }
 
 // tryWriting takes the right to write where it is free.

@@ -155,7 +155,11 @@ func (c *conn) ping(by time.Time) {
 func (c *conn) giveUp() {
 	if c.reading.take() {
 		if c.readErr == nil {
-			c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
+			// The system may have much to tell, and this not have been its turn.
+			c.socket.ahead.empty = false
+			if some, err := c.socket.receiveNow(); !some && err == nil {
+				c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
+			}
 		}
 		c.reading.giveBack()
 	}

@@ -20,7 +20,7 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 		return false
 	}
 	if len(messages) == 0 {
-		s.release()
+		s.releaseNow()
 		return true
 	}
 	b := batch{socket: s}
@@ -38,7 +38,7 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 		s.tried, s.begun = true, n
 		return false
 	}
-	s.release()
+	s.releaseNow()
 	return err == nil
 }
 
@@ -56,7 +56,7 @@ func (s *socket) tryAcquire() bool {
 	}
 	s.mu.Unlock()
 	if !ready {
-		s.release()
+		s.releaseNow()
 	}
 	return ready
 }

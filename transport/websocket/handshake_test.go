@@ -237,17 +237,26 @@ type serverFunc func(context.Context, transport.Conn) error
 
 func (f serverFunc) Serve(ctx context.Context, conn transport.Conn) error { return f(ctx, conn) }
 
+// A startFunc is a Starter that does not get to its Receiver.
+type startFunc func() error
+
+func (startFunc) Serve(context.Context, transport.Conn) error { panic("served") }
+
+func (f startFunc) Start(context.Context, transport.Conn) (transport.Receiver, error) { return nil, f() }
+
 // A server that breaks its contract, by panicking or returning too early, does
 // not leave its peer in the dark.
 func TestServerThatDoesNotClose(t *testing.T) {
-	for name, serve := range map[string]serverFunc{
-		"panics":  func(context.Context, transport.Conn) error { panic("a bug") },
-		"returns": func(context.Context, transport.Conn) error { return nil },
+	for name, server := range map[string]transport.Server{
+		"panics":          serverFunc(func(context.Context, transport.Conn) error { panic("a bug") }),
+		"returns":         serverFunc(func(context.Context, transport.Conn) error { return nil }),
+		"panics at Start": startFunc(func() error { panic("a bug") }),
+		"does not start":  startFunc(func() error { return errors.New("not today") }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, websocket.Options{}, func(server *http.Server) {
-					server.Handler = websocket.NewHandler(serve, websocket.Options{})
+				s := newSite(t, websocket.Options{}, func(site *http.Server) {
+					site.Handler = websocket.NewHandler(server, websocket.Options{})
 				})
 				client, err := s.dialer().Dial(t.Context())
 				require.NoError(t, err)

@@ -37,11 +37,17 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 	if conn.watch = s; h.poller.canTake(conn) {
 		s.poller = h.poller
 	}
+	started := false
+	defer func() {
+		if !started {
+			conn.Close(internalError) // for a server that panics; any other has closed it
+		}
+	}()
 	receiver, err := starter.Start(ctx, conn)
 	if err != nil {
 		return
 	}
-	s.receiver = receiver
+	s.receiver, started = receiver, true
 	if s.poller == nil || !s.poller.add(s) {
 		go s.run()
 	}

@@ -275,7 +275,7 @@ func (s *socket) tryControl(frame []byte, by time.Time) {
 	s.mu.Unlock()
 	data = data[writeRaw(s.ahead.raw, data):]
 	if len(data) == 0 {
-		s.release()
+		s.releaseNow()
 		return
 	}
 	go func() {
@@ -350,6 +350,27 @@ func (s *socket) release() {
 		}
 		s.flush(nil, time.Time{})
 	}
+}
+
+// releaseNow is release without waiting: a goroutine writes what was queued
+// meanwhile.
+func (s *socket) releaseNow() {
+	s.writing <- struct{}{}
+	s.mu.Lock()
+	done := len(s.queue) == 0 || s.writeErr != nil
+	s.mu.Unlock()
+	if done {
+		return
+	}
+	select {
+	case <-s.writing:
+	default:
+		return
+	}
+	go func() {
+		s.flush(nil, time.Time{})
+		s.release()
+	}()
 }
 
 // flush writes data, which ends with a whole frame, and the queue behind it.
