@@ -16,6 +16,7 @@ type ahead struct {
 	own  *[ownSize]byte   // holds it elsewhere
 	err  error            // what the reading has ended with, behind data
 
+	fresh int  // how much of data has come since the last message was read
 	empty bool // nothing was left in the system's buffer
 	ended bool // but maybe the end
 }
@@ -62,11 +63,11 @@ func (a *ahead) more(c net.Conn) (int, error) {
 
 // now is more without waiting.
 func (a *ahead) now() (int, error) {
-	if a.empty && !a.ended {
-		return 0, nil
-	}
 	before := len(a.data)
 	if a.err == nil {
+		if a.raw == nil || a.empty && !a.ended {
+			return 0, nil
+		}
 		if found, err := a.look(); !found {
 			return 0, err
 		}
