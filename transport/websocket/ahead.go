@@ -28,8 +28,8 @@ const (
 	aheadSize = 4 << 10
 	// ownSize is that where a Read has to have its buffer while it waits, and
 	// the connection therefore keeps one. Whatever is read in one piece, such as
-	// a control frame, is shorter.
-	ownSize = 512
+	// a control frame, is shorter; so are most messages.
+	ownSize = 256
 )
 
 var aheads = sync.Pool{New: func() any { return new([aheadSize]byte) }}
