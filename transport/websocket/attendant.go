@@ -53,14 +53,15 @@ func (a *attendant) handle(err error) {
 		c.socket.ahead.err = err
 	}
 	c.socket.ahead.fresh = len(c.socket.ahead.data)
-	silent := late && c.socket.settings.probeAfter > 0 && time.Since(a.since) >= c.socket.settings.probeAfter
-	if late && !silent && a.waitOn() {
-		return // the deadline was one from before
-	}
-	c.reading.giveBack()
 	how := untilNothing
-	if silent {
+	switch {
+	case !late:
+		c.reading.giveBack()
+	case c.socket.settings.probeAfter > 0 && time.Since(a.since) >= c.socket.settings.probeAfter:
 		how = overdue
+		c.reading.giveBack()
+	case a.waitOn():
+		return // the deadline was one from before
 	}
 	a.serving.read(how, false)
 }
