@@ -19,14 +19,21 @@ var (
 // is held across no wait but those on its queues, which release it.
 type pipe struct {
 	mu          sync.Mutex
-	options     Options
+	queues      capacity
+	silence     time.Duration // until it is noticed; never where negative
 	a, b        Conn
 	forth, back queue // from a to b, and from b to a
 	silent, cut bool
 }
 
+// capacity is that of a queue.
+type capacity struct{ messages, bytes int }
+
 func newPipe(options Options) (a, b *Conn) {
-	p := &pipe{options: options}
+	p := &pipe{queues: capacity{options.QueueMessages, options.QueueBytes}, silence: options.ProbeAfter}
+	if options.ProbeAfter >= 0 {
+		p.silence += options.GiveUp
+	}
 	p.forth.changed.L, p.back.changed.L = &p.mu, &p.mu
 	p.a = Conn{pipe: p, in: &p.back, out: &p.forth, peer: &p.b}
 	p.b = Conn{pipe: p, in: &p.forth, out: &p.back, peer: &p.a}
@@ -154,7 +161,7 @@ func (c *Conn) put(data []byte) bool {
 	if tooLarge {
 		data = nil
 	}
-	if c.unwritable() != nil || !c.out.hasRoom(len(data), &c.pipe.options) {
+	if c.unwritable() != nil || !c.out.hasRoom(len(data), &c.pipe.queues) {
 		return false
 	}
 	m := newMessage(data)
@@ -236,12 +243,12 @@ func (c *Conn) Silence() {
 		return
 	}
 	p.silent = true
-	if p.options.ProbeAfter < 0 {
+	if p.silence < 0 {
 		return
 	}
 	for _, end := range []*Conn{&p.a, &p.b} {
 		if !end.closed {
-			end.timer = time.AfterFunc(p.options.ProbeAfter+p.options.GiveUp, end.noticeSilence)
+			end.timer = time.AfterFunc(p.silence, end.noticeSilence)
 		}
 	}
 }

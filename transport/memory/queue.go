@@ -3,6 +3,8 @@ package memory
 import (
 	"math/bits"
 	"sync"
+
+	"github.com/lectern-go/lectern/transport"
 )
 
 // queue is one direction of a connection: the messages that were written and
@@ -17,14 +19,14 @@ type queue struct {
 
 	// end is what the reader gets after the last message; nil while there may
 	// be more.
-	end error
+	end *transport.CloseError
 	// refused is what the writer gets once nobody will read any more.
-	refused error
+	refused *transport.CloseError
 }
 
 // hasRoom reports whether a message of size bytes may be queued.
-func (q *queue) hasRoom(size int, options *Options) bool {
-	return q.count == 0 || q.count < options.QueueMessages && q.size+size <= options.QueueBytes
+func (q *queue) hasRoom(size int, most *capacity) bool {
+	return q.count == 0 || q.count < most.messages && q.size+size <= most.bytes
 }
 
 // change tells those who wait that there is something new.

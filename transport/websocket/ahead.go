@@ -16,6 +16,7 @@ type ahead struct {
 	own  *[ownSize]byte   // holds it elsewhere
 	err  error            // what the reading has ended with, behind data
 
+	fresh int  // how much of data has come since the last message was read
 	empty bool // nothing was left in the system's buffer
 	ended bool // but maybe the end
 }
@@ -27,8 +28,8 @@ const (
 	aheadSize = 4 << 10
 	// ownSize is that where a Read has to have its buffer while it waits, and
 	// the connection therefore keeps one. Whatever is read in one piece, such as
-	// a control frame, is shorter.
-	ownSize = 512
+	// a control frame, is shorter; so are most messages.
+	ownSize = 256
 )
 
 var aheads = sync.Pool{New: func() any { return new([aheadSize]byte) }}
@@ -62,11 +63,11 @@ func (a *ahead) more(c net.Conn) (int, error) {
 
 // now is more without waiting.
 func (a *ahead) now() (int, error) {
-	if a.empty && !a.ended {
-		return 0, nil
-	}
 	before := len(a.data)
 	if a.err == nil {
+		if a.raw == nil || a.empty && !a.ended {
+			return 0, nil
+		}
 		if found, err := a.look(); !found {
 			return 0, err
 		}

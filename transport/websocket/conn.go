@@ -109,27 +109,27 @@ func (c *conn) Read() ([]byte, error) {
 		return nil, errClosed
 	}
 	defer c.reading.giveBack()
-	message, _, err := c.next(true)
+	message, _, err := c.next(forMessage)
 	return message, err
 }
 
 // readNow is Read where a message has begun to arrive. It returns false where
-// none has, and waits for nothing then. It looks for more where there are news
+// none has, and waits then as it is told. It looks for more where there are news
 // from the system since the last call, or the peer's sending has ended.
-func (c *conn) readNow(news, ended bool) (message []byte, ok bool, err error) {
+func (c *conn) readNow(how patience, news, ended bool) (message []byte, ok bool, err error) {
 	if !c.reading.take() {
 		return nil, false, errClosed
 	}
 	defer c.reading.giveBack()
 	ahead := &c.socket.ahead
 	ahead.empty, ahead.ended = ahead.empty && !news, ended
-	return c.next(false)
+	return c.next(how)
 }
 
-func (c *conn) next(wait bool) (message []byte, ok bool, err error) {
+func (c *conn) next(how patience) (message []byte, ok bool, err error) {
 	c.message.reset()
 	if c.readErr == nil && !c.socket.isClosing() {
-		ok, c.readErr = c.read(wait)
+		ok, c.readErr = c.read(how)
 	}
 	closing := c.socket.isClosing()
 	if closing || c.readErr != nil {
@@ -249,7 +249,7 @@ func (c *conn) drain() {
 	c.message = readBuffer{}
 	for c.readErr == nil {
 		c.message.reset()
-		_, c.readErr = c.read(true)
+		_, c.readErr = c.read(forMessage)
 	}
 	c.message.reset()
 	c.message = last

@@ -25,9 +25,14 @@
 //
 // On Linux, connections over TCP or Unix sockets without TLS that are served by a
 // [transport.Starter], as a hub is one, have no goroutine while nothing arrives:
-// one goroutine of the handler waits for all of them. A joined member that is
-// idle takes 3.7 KB so, all in all, and 26 KB by a goroutine of the http.Server.
-// Elsewhere each has a goroutine, of 4.6 KB, that behaves alike.
+// one goroutine of the handler waits for all of them. What a joined member takes
+// so, all in all, is in the first table of memory that this writes:
+//
+//	cd bench && go run . run -only memory
+//
+// Elsewhere each has a goroutine that waits, which is 2.8 KB more, and behaves
+// alike. Where the http.Server has a BaseContext or a ConnContext, that is the
+// goroutine of the request, which keeps far more; see [NewHandler].
 //
 // # Limits
 //

@@ -105,7 +105,9 @@ type handler struct {
 // The handler returns as soon as the connection is there, and the connection is
 // served in another goroutine; where the http.Server has a BaseContext or a
 // ConnContext, or the request is of none, it returns when the connection has
-// ended. So middleware must take the return for no end. Whoever has to know when
+// ended. So middleware must take the return for no end, and where it cancels a
+// context of its own as the handler returns, that does not end the connection,
+// nor the context that the server has. Whoever has to know when
 // all connections have ended knows it from the server that they are given to: a
 // hub's Close and Shutdown wait for them. A panic of the server is logged and ends
 // the connection.

@@ -42,22 +42,38 @@ type frame struct {
 // isControl is for kinds of frames.
 func isControl(kind byte) bool { return kind&0x08 != 0 }
 
-// read reads the next message, and reports true. Where it is not to wait for one
-// to begin, it reports false where none has. It must not be called again after an
-// error.
-func (c *conn) read(wait bool) (complete bool, err error) {
+// A patience is how a read waits where no message has begun.
+type patience uint8
+
+const (
+	// forMessage waits until one has.
+	forMessage patience = iota
+	// untilNothing does not wait.
+	untilNothing
+	// overdue waits once, for a peer that has to be probed.
+	overdue
+)
+
+// read reads the next message, and reports true, or false where it does not wait
+// for one to begin and none has. It must not be called again after an error.
+func (c *conn) read(how patience) (complete bool, err error) {
 	c.socket.arrival.next()
+	c.socket.arrival.size, c.socket.ahead.fresh = c.socket.ahead.fresh, 0
 	for {
 		complete, err := c.advance()
 		if err != nil || complete {
 			return complete, err
 		}
-		if wait || c.socket.arrival.inside || len(c.socket.ahead.data) > 0 {
+		switch {
+		case how == forMessage || c.socket.arrival.inside || len(c.socket.ahead.data) > 0:
 			if c.watch != nil {
 				c.watch.pause()
 			}
 			err = c.readMore()
-		} else {
+		case how == overdue:
+			how = untilNothing
+			_, err = c.socket.receiveBy(nil, time.Now())
+		default:
 			var some bool
 			if some, err = c.socket.receiveNow(); err == nil && !some {
 				return false, nil

@@ -49,7 +49,8 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 	}
 	s.receiver, started = receiver, true
 	if s.poller == nil || !s.poller.add(s) {
-		go s.run()
+		s.attendant = &attendant{serving: s}
+		go s.runNow()
 	}
 }
 
@@ -73,8 +74,9 @@ type serving struct {
 	errorLog *log.Logger
 	remote   string
 
-	poller *poller // nil where a goroutine waits for the messages
-	polled polled
+	poller    *poller // nil where the system gives no news of the conn
+	polled    polled
+	attendant *attendant // where the poller has not taken it
 }
 
 // closing, forget, closed and pause make it the conn's watch.
@@ -104,24 +106,27 @@ func (s *serving) pause() {
 	}
 }
 
-// runNow reads what has arrived, and leaves the rest to the poller.
-func (s *serving) runNow() {
+// runNow reads what has arrived, and leaves the rest to the poller or the
+// attendant.
+func (s *serving) runNow() { s.read(untilNothing, true) }
+
+func (s *serving) read(how patience, news bool) {
 	parked := false // and another goroutine's already
 	defer func() {
 		if !parked {
 			s.contain(recover())
 		}
 	}()
-	for news := true; ; {
-		message, ok, err := s.conn.readNow(news, s.polled.ended)
-		news = false
+	for {
+		message, ok, err := s.conn.readNow(how, news, s.polled.ended)
+		how, news = untilNothing, false
 		switch {
 		case err != nil:
 		case ok:
 			err = s.receiver.Receive(message)
 		default:
 			s.receiver.Pause()
-			if parked = s.poller.park(s); parked {
+			if parked = s.park(); parked {
 				return
 			}
 			news = true
@@ -133,19 +138,13 @@ func (s *serving) runNow() {
 	}
 }
 
-// run reads until the connection has ended.
-func (s *serving) run() {
-	defer func() { s.contain(recover()) }()
-	for {
-		message, err := s.conn.Read()
-		if err == nil {
-			err = s.receiver.Receive(message)
-		}
-		if err != nil {
-			s.end(err)
-			return
-		}
+// park leaves the connection to who waits for it. It reports false where the
+// caller has to go on.
+func (s *serving) park() bool {
+	if s.attendant != nil {
+		return s.attendant.park()
 	}
+	return s.poller.park(s)
 }
 
 // end is called where reading has ended.

@@ -136,9 +136,14 @@ const headEnd = "\r\n\r\n"
 // message that has begun is not complete in time. Once Close has begun it goes
 // on, with the deadline of Close.
 func (s *socket) receive(p []byte) (int, error) {
+	return s.receiveBy(p, time.Now().Add(s.settings.probeAfter))
+}
+
+// receiveBy is receive, for a peer that is silent if nothing has come by then.
+func (s *socket) receiveBy(p []byte, silent time.Time) (int, error) {
 	probed := false
 	now := time.Now()
-	silent, late := now.Add(s.settings.probeAfter), s.arrival.deadline(now)
+	late := s.arrival.deadline(now)
 	for {
 		if !s.setReadDeadline(silent, late) {
 			return s.drain(p)
@@ -355,16 +360,11 @@ func (s *socket) release() {
 // releaseNow is release without waiting: a goroutine writes what was queued
 // meanwhile.
 func (s *socket) releaseNow() {
-	s.writing <- struct{}{}
+	s.writing.giveBack()
 	s.mu.Lock()
 	done := len(s.queue) == 0 || s.writeErr != nil
 	s.mu.Unlock()
-	if done {
-		return
-	}
-	select {
-	case <-s.writing:
-	default:
+	if done || !s.writing.try() {
 		return
 	}
 	go func() {
