@@ -242,7 +242,9 @@ type startFunc func() error
 
 func (startFunc) Serve(context.Context, transport.Conn) error { panic("served") }
 
-func (f startFunc) Start(context.Context, transport.Conn) (transport.Receiver, error) { return nil, f() }
+func (f startFunc) Start(context.Context, transport.Conn) (transport.Receiver, error) {
+	return nil, f()
+}
 
 // A server that breaks its contract, by panicking or returning too early, does
 // not leave its peer in the dark.
