@@ -118,11 +118,11 @@ func (c *Channel) endRun() {
 	run.clear()
 }
 
-// minShare is how many slaves a processor is worth: their messages take it a
-// millisecond or more. On two processors, the last of 10,000 slaves has a single
+// minShare is how many slaves a processor is worth: their messages take it some
+// milliseconds. On two processors, the last of 10,000 slaves has a single
 // message in two thirds of the time, for a tenth more of the processors
 // (bench: run -only crowd).
-const minShare = 256
+const minShare = 1024
 
 // passed is what is on its way: messages, their bytes, and the most that waited
 // for one of their receivers before.
