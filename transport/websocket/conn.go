@@ -55,7 +55,7 @@ type settings struct {
 
 func (s settings) withDefaults() settings {
 	if s.frameLimit <= 0 {
-		s.frameLimit = transport.DefaultFrameLimit // the library takes zero for no limit
+		s.frameLimit = transport.DefaultFrameLimit
 	}
 	if s.probeAfter == 0 {
 		s.probeAfter = transport.DefaultProbeAfter
