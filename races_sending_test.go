@@ -87,6 +87,14 @@ func TestMembershipChangesWhileBroadcasting(t *testing.T) {
 		master := s.user().create("abc123", "alice")
 		stays := s.user().join("abc123", "stays")
 		stop := make(chan struct{})
+		// asks holds an element while somebody wants a message.
+		asks := make(chan struct{}, 1)
+		ask := func() {
+			select {
+			case asks <- struct{}{}:
+			default:
+			}
+		}
 		var wg sync.WaitGroup
 		for i := range 3 {
 			u := s.user()
@@ -102,11 +110,13 @@ func TestMembershipChangesWhileBroadcasting(t *testing.T) {
 						t.Errorf("Join: %v", err)
 						return
 					}
+					ask()
 					first, err := slave.Receive(within(t))
 					if err != nil {
 						t.Errorf("Receive: %v", err)
 						return
 					}
+					ask()
 					second, err := slave.Receive(within(t))
 					if err != nil || second.Seq != first.Seq+1 {
 						t.Errorf("after %d came %d, %v", first.Seq, second.Seq, err)
@@ -122,7 +132,7 @@ func TestMembershipChangesWhileBroadcasting(t *testing.T) {
 			require.EqualValues(t, i+1, message.Seq)
 		}
 		close(stop)
-		// Those that wait for a message get it.
+		// Those that wait for a message get it; more would outrun them.
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -132,11 +142,10 @@ func TestMembershipChangesWhileBroadcasting(t *testing.T) {
 			select {
 			case <-done:
 				return
-			default:
+			case <-asks:
 				broadcast(t, master, "the end")
 				_, err := stays.Receive(within(t))
 				require.NoError(t, err)
-				time.Sleep(time.Millisecond) // or the others might be too slow, and come back only when time passes
 			}
 		}
 	})
