@@ -148,7 +148,7 @@ func (c *Channel) startDelivery() {
 
 // deliver carries out the effects until there are none. It lets those go first
 // who are about to decide something: what they add goes into the same writes.
-// That makes the messages of many slaves to their master a third cheaper, and
+// That makes the messages of many slaves to their master a quarter cheaper, and
 // those of a master to single slaves a tenth, than delivering by whoever decides.
 func (c *Channel) deliver() {
 	defer c.hub.goroutines.Done()

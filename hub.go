@@ -16,8 +16,8 @@ import (
 // Hub accepts connections, finds channels by their names, and checks the limits
 // that concern more than one channel. All methods are safe for concurrent use.
 //
-// A Hub is a transport.Server, and a transport.Starter: give it to an adapter, for instance to
-// websocket.NewHandler or netconn.Serve. Within its own process, Create and Join
+// A Hub is a transport.Server, and a transport.Starter: give it to an adapter, for
+// instance to websocket.NewHandler or netconn.Serve. Within its own process, Create and Join
 // make members over memory.
 type Hub struct {
 	policy Policy

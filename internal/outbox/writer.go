@@ -26,8 +26,8 @@ func (q *Queue) Start() {
 // transport.TryWriter, it is Start. It makes system calls: it is not for callers
 // that hold a lock.
 //
-// Against a goroutine for each write, it halves what a private message costs,
-// and takes a third off a single broadcast.
+// Against a goroutine for each write, it saves each receiver of a message an
+// allocation, and a single broadcast to 1,000 a sixth of its processor time.
 func (q *Queue) Flush() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
