@@ -8,37 +8,32 @@ import (
 	"syscall"
 )
 
-// A Socket is what is beneath a net.Conn of the system's. The zero Socket takes
-// nothing.
-type Socket struct{ raw syscall.RawConn }
-
-// Of returns the socket of c: the zero Socket where c is not itself one of TCP or
-// of the Unix domain, such as one of TLS, and where the system is not known to
-// write without waiting.
-func Of(c net.Conn) Socket {
+// Of gives access to c where it is itself a socket of the system's, of TCP or of
+// the Unix domain, and the system is known to write without waiting; it returns
+// nil elsewhere. What is around one, as TLS or a wrapper, must not be passed by.
+func Of(c net.Conn) syscall.RawConn {
 	if !supported {
-		return Socket{}
+		return nil
 	}
+	var (
+		raw syscall.RawConn
+		err error
+	)
 	switch c := c.(type) {
 	case *net.TCPConn:
-		raw, _ := c.SyscallConn()
-		return Socket{raw}
+		raw, err = c.SyscallConn()
 	case *net.UnixConn:
-		raw, _ := c.SyscallConn()
-		return Socket{raw}
+		raw, err = c.SyscallConn()
 	}
-	return Socket{}
+	if err != nil {
+		return nil
+	}
+	return raw
 }
-
-// Ready reports whether the socket can be written to.
-func (s Socket) Ready() bool { return s.raw != nil }
 
 // Write writes as much of data as the system takes at once, which may be
 // nothing. An error is final. It must not run beside a Write of the net.Conn, and
 // fails where that one's deadline has passed.
-func (s Socket) Write(data []byte) (n int, err error) { return Write(s.raw, data) }
-
-// Write is Socket.Write for who has access to the socket already.
 func Write(raw syscall.RawConn, data []byte) (n int, err error) {
 	a := attempts.Get().(*attempt)
 	a.data = data

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/direct"
@@ -36,9 +37,9 @@ type conn struct {
 	freed            sync.Cond // reading, writing or telling has become false, or closed true
 	reading, writing bool
 
-	direct direct.Socket // for TryWrite
-	tried  bool          // a TryWrite has kept writing, for the Write that follows
-	begun  int           // how many bytes it has written
+	system syscall.RawConn // net itself, for TryWrite; nil where it cannot be had
+	tried  bool            // a TryWrite has kept writing, for the Write that follows
+	begun  int             // how many bytes it has written
 
 	owed       uint8                 // a bit for each kind of unit that is to be sent when writing is free
 	writeErr   error                 // what writing ended with
@@ -59,7 +60,7 @@ var (
 )
 
 func newConn(c net.Conn, options Options) *conn {
-	conn := &conn{net: c, raw: c, direct: direct.Of(c), options: options}
+	conn := &conn{net: c, raw: c, system: direct.Of(c), options: options}
 	conn.freed.L = &conn.mu
 	conn.input.expired = true
 	conn.input.limit = options.FrameLimit

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/direct"
 )
 
 // An answer to a probe that is owed when TryWrite ends is not written by TryWrite
@@ -28,7 +30,7 @@ func TestTryWriteDoesNotWaitForWhatIsOwed(t *testing.T) {
 	}
 	c, far := newConn(ends[0], Options{}.withDefaults(nil)), ends[1]
 	for size := 64 << 10; size > 0; {
-		n, err := c.direct.Write(make([]byte, size))
+		n, err := direct.Write(c.system, make([]byte, size))
 		require.NoError(t, err)
 		if n == 0 {
 			size /= 2

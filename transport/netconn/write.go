@@ -5,6 +5,8 @@ import (
 	"math"
 	"net"
 	"sync"
+
+	"github.com/lectern-go/lectern/internal/direct"
 )
 
 // Write is Write of transport.Conn.
@@ -51,14 +53,14 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 	for _, message := range messages {
 		size += headerSize + len(message)
 	}
-	if size > batchSize || !c.direct.Ready() || !c.tryWriting() {
+	if size > batchSize || c.system == nil || !c.tryWriting() {
 		return false
 	}
 	b := batches.Get().(*batch)
 	for _, message := range messages {
 		b.used = len(append(appendHeader(b.buffer[:b.used], kindMessage, len(message)), message...))
 	}
-	n, err := c.direct.Write(b.buffer[:size])
+	n, err := direct.Write(c.system, b.buffer[:size])
 	b.reset()
 	batches.Put(b)
 	if err == nil && n < size {

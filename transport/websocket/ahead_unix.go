@@ -4,29 +4,9 @@ package websocket
 
 import (
 	"io"
-	"net"
 	"os"
 	"syscall"
 )
-
-// rawConn gives access to c where it is a socket of the system itself. What is
-// around one, as TLS or a wrapper, must not be passed by.
-func rawConn(c net.Conn) syscall.RawConn {
-	var (
-		raw syscall.RawConn
-		err error
-	)
-	switch c := c.(type) {
-	case *net.TCPConn:
-		raw, err = c.SyscallConn()
-	case *net.UnixConn:
-		raw, err = c.SyscallConn()
-	}
-	if err != nil {
-		return nil
-	}
-	return raw
-}
 
 // readRaw reads what is there, and reports false where nothing is.
 func (a *ahead) readRaw(fd uintptr) bool {
@@ -57,13 +37,4 @@ func (a *ahead) readRaw(fd uintptr) bool {
 		aheads.Put(lent)
 	}
 	return a.err != nil
-}
-
-// writeRaw writes what can be written without waiting, and returns how much that
-// is. An error is for the next write to find.
-func writeRaw(raw syscall.RawConn, data []byte) (n int) {
-	_ = raw.Control(func(fd uintptr) {
-		n, _ = syscall.Write(int(fd), data)
-	})
-	return max(n, 0)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -19,9 +20,11 @@ func testSettings() *settings {
 // fill writes to the peer, who does not read, until the system takes no more.
 func fill(t *testing.T, c net.Conn) {
 	t.Helper()
-	raw := rawConn(c)
+	raw := direct.Of(c)
 	for size := 64 << 10; size > 0; {
-		if writeRaw(raw, make([]byte, size)) == 0 {
+		n, err := direct.Write(raw, make([]byte, size))
+		require.NoError(t, err)
+		if n == 0 {
 			size /= 2
 		}
 	}

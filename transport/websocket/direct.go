@@ -61,13 +61,6 @@ func (s *socket) tryAcquire() bool {
 	return ready
 }
 
-// fail has every later write fail.
-func (s *socket) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.writeErr = err
-}
-
 // WriteLast is that of transport.LastWriter: the close frame is written with the
 // messages, where they fit into one write. It takes a system call off each
 // connection that is closed, and a wake-up off its peer.

@@ -8,7 +8,7 @@ import (
 )
 
 // An epoll is an instance of the system's epoll, with the connections in it. The
-// poller's lock covers it, but for its methods control, wait and stop.
+// poller's lock covers it, but for its methods add, wait and stop.
 type epoll struct {
 	// file wraps the descriptor in non-blocking mode: so it is the runtime that
 	// waits for it, and no thread.
@@ -89,13 +89,13 @@ func (e *epoll) find(number, generation int32) *serving {
 	return nil
 }
 
-// control changes what the system knows of the serving. Neither descriptor can
+// add has the system tell of the serving, until its descriptor is closed. Neither descriptor can
 // be closed, and so become another one, meanwhile.
-func (e *epoll) control(s *serving, operation int, event *syscall.EpollEvent) error {
+func (e *epoll) add(s *serving, event *syscall.EpollEvent) error {
 	var failed error
 	err := e.raw.Control(func(epoll uintptr) {
 		err := s.conn.socket.ahead.raw.Control(func(fd uintptr) {
-			failed = syscall.EpollCtl(int(epoll), operation, int(fd), event)
+			failed = syscall.EpollCtl(int(epoll), syscall.EPOLL_CTL_ADD, int(fd), event)
 		})
 		if err != nil {
 			failed = err

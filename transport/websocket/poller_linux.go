@@ -75,7 +75,7 @@ func (p *poller) add(s *serving) bool {
 	p.wait(s, &p.quiet)
 	p.mu.Unlock()
 
-	if err := e.control(s, syscall.EPOLL_CTL_ADD, &event); err != nil && p.takeBack(s) {
+	if err := e.add(s, &event); err != nil && p.takeBack(s) {
 		return false
 	}
 	if s.conn.socket.isClosing() && p.takeUp(s) {

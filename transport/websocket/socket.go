@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -95,7 +96,7 @@ func (s *socket) establish(settings *settings, probe prober) {
 	s.settings, s.probe = settings, probe
 	s.arrival.timeout = settings.messageTimeout
 	s.stale = true // whatever the handshake has left behind
-	s.ahead.raw = rawConn(s.Conn)
+	s.ahead.raw = direct.Of(s.Conn)
 }
 
 func (s *socket) isClosing() bool { return s.closing.Load() }
@@ -278,7 +279,8 @@ func (s *socket) tryControl(frame []byte, by time.Time) {
 	data := s.queue
 	s.queue = nil
 	s.mu.Unlock()
-	data = data[writeRaw(s.ahead.raw, data):]
+	n, _ := direct.Write(s.ahead.raw, data) // an error is for the next write to find
+	data = data[n:]
 	if len(data) == 0 {
 		s.releaseNow()
 		return
@@ -397,11 +399,16 @@ func (s *socket) put(data []byte, by time.Time) error {
 	s.mu.Unlock()
 	_, err := s.Conn.Write(data)
 	if err != nil {
-		s.mu.Lock()
-		s.writeErr = err
-		s.mu.Unlock()
+		s.fail(err)
 	}
 	return err
+}
+
+// fail has every later write fail.
+func (s *socket) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writeErr = err
 }
 
 // setWriteDeadline is called under mu.
