@@ -1,5 +1,5 @@
-// Package direct writes to the system's sockets without waiting, beside what the
-// net package does with them.
+// Package direct writes to the system's sockets, and reads from them, without
+// waiting, beside what the net package does with them.
 package direct
 
 import (
@@ -32,12 +32,16 @@ func Of(c net.Conn) syscall.RawConn {
 }
 
 // Write writes as much of data as the system takes at once, which may be
-// nothing. An error is final. It must not run beside a Write of the net.Conn, and
-// fails where that one's deadline has passed.
+// nothing. An error is final. It must not run beside a Write of the net.Conn,
+// whose deadline is nothing to it.
+//
+// The descriptor is the RawConn's for as long as it is used: so a Close of the
+// net.Conn, by whoever, waits for that, and the descriptor cannot become another
+// connection's meanwhile.
 func Write(raw syscall.RawConn, data []byte) (n int, err error) {
 	a := attempts.Get().(*attempt)
 	a.data = data
-	err = raw.Write(a.try)
+	err = raw.Control(a.try)
 	n = a.n
 	if err == nil {
 		err = a.err
@@ -53,7 +57,7 @@ type attempt struct {
 	data []byte
 	n    int
 	err  error
-	try  func(fd uintptr) bool
+	try  func(fd uintptr)
 }
 
 var attempts = sync.Pool{New: func() any {
@@ -62,9 +66,4 @@ var attempts = sync.Pool{New: func() any {
 	return a
 }}
 
-// once reports that it is done, whatever has come of it: the caller would wait
-// otherwise.
-func (a *attempt) once(fd uintptr) bool {
-	a.n, a.err = writeOnce(fd, a.data)
-	return true
-}
+func (a *attempt) once(fd uintptr) { a.n, a.err = writeOnce(fd, a.data) }

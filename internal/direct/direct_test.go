@@ -7,7 +7,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,8 +70,11 @@ func TestWriteErrors(t *testing.T) {
 	near, _ := pair(t)
 	socket := direct.Of(near)
 	require.NoError(t, near.SetWriteDeadline(time.Unix(1, 0)))
-	_, err := direct.Write(socket, []byte("late"))
-	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	_, err := direct.Write(socket, []byte("the deadline is another's"))
+	require.NoError(t, err)
+	require.NoError(t, near.CloseWrite())
+	_, err = direct.Write(socket, []byte("ended"))
+	require.ErrorIs(t, err, syscall.EPIPE)
 	near.Close()
 	_, err = direct.Write(socket, []byte("closed"))
 	require.ErrorIs(t, err, net.ErrClosed)
@@ -90,4 +93,45 @@ func TestOnlyTheSystemsOwn(t *testing.T) {
 	require.Nil(t, direct.Of(tls.Client(near, &tls.Config{InsecureSkipVerify: true})))
 	piped, _ := net.Pipe()
 	require.Nil(t, direct.Of(piped))
+}
+
+func TestReceive(t *testing.T) {
+	near, far := pair(t)
+	socket := direct.Of(near)
+	p := make([]byte, 10)
+	require.NoError(t, socket.Control(func(fd uintptr) {
+		n, arrived, err := direct.Receive(fd, p)
+		require.NoError(t, err)
+		require.False(t, arrived)
+		require.Zero(t, n)
+	}))
+
+	_, err := far.Write([]byte("hello"))
+	require.NoError(t, err)
+	n, err := receive(t, socket, p)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(p[:n]))
+
+	require.NoError(t, far.CloseWrite())
+	n, err = receive(t, socket, p)
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+func TestReceiveFromOneThatHasReset(t *testing.T) {
+	near, far := pair(t)
+	require.NoError(t, far.SetLinger(0))
+	require.NoError(t, far.Close())
+	_, err := receive(t, direct.Of(near), make([]byte, 10))
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+}
+
+// receive waits until something has arrived.
+func receive(t *testing.T, socket syscall.RawConn, p []byte) (n int, err error) {
+	t.Helper()
+	require.NoError(t, socket.Read(func(fd uintptr) (arrived bool) {
+		n, arrived, err = direct.Receive(fd, p)
+		return arrived
+	}))
+	return n, err
 }

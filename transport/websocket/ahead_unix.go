@@ -4,8 +4,8 @@ package websocket
 
 import (
 	"io"
-	"os"
-	"syscall"
+
+	"github.com/lectern-go/lectern/internal/direct"
 )
 
 // readRaw reads what is there, and reports false where nothing is.
@@ -18,14 +18,11 @@ func (a *ahead) readRaw(fd uintptr) bool {
 	if a.lent != nil {
 		a.data = lent[:rest] // moved, whatever comes of the reading
 	}
-	n, err := syscall.Read(int(fd), lent[rest:])
-	for err == syscall.EINTR {
-		n, err = syscall.Read(int(fd), lent[rest:])
-	}
+	n, arrived, err := direct.Receive(fd, lent[rest:])
 	switch {
-	case err == syscall.EAGAIN:
+	case !arrived:
 	case err != nil:
-		a.err = os.NewSyscallError("read", err)
+		a.err = err
 	case n == 0:
 		a.err = io.EOF
 	default:

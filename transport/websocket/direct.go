@@ -50,10 +50,6 @@ func (s *socket) tryAcquire() bool {
 	}
 	s.mu.Lock()
 	ready := !s.isClosing() && s.writable() == nil && len(s.queue) == 0
-	if ready {
-		// The deadline of an earlier control frame may have passed.
-		s.setWriteDeadline(time.Time{})
-	}
 	s.mu.Unlock()
 	if !ready {
 		s.releaseNow()

@@ -1,0 +1,21 @@
+//go:build unix && (!linux || 386 || s390x)
+
+package direct
+
+import "syscall"
+
+func send(fd uintptr, data []byte) (int, syscall.Errno) {
+	n, err := syscall.Write(int(fd), data)
+	return n, number(err)
+}
+
+func receive(fd uintptr, p []byte) (int, syscall.Errno) {
+	n, err := syscall.Read(int(fd), p)
+	return n, number(err)
+}
+
+// number is the error of a system call.
+func number(err error) syscall.Errno {
+	errno, _ := err.(syscall.Errno)
+	return errno
+}
