@@ -215,9 +215,9 @@ func (c *Channel) carryOut(e *effect) {
 		c.touch(e.to.session)
 	case releaseAll:
 		packet := closedPacket(c.name, e.end)
-		for i, a := range c.fanout.audience {
-			a.session.release(a, packet, e.end)
-			a.session.out.Flush()
+		for i, r := range c.fanout.audience {
+			r.session.release(r.attachment, packet, e.end)
+			r.out.Flush()
 			if i%closingTogether == closingTogether-1 {
 				runtime.Gosched()
 			}

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -12,12 +13,21 @@ import (
 // queued for one is written before the next one's turn, while the processor still
 // knows of its connection.
 type fanout struct {
-	// audience holds the attachments of the slaves that are connected.
-	audience []*attachment
+	// audience holds the slaves that are connected.
+	audience []receiver
 	// run is for all of them, and was not queued yet.
 	run encodedRun
 	// touched are the sessions with something queued that was not flushed yet.
 	touched []*session
+}
+
+// A receiver is one of an audience, with what its attachment and session would be
+// asked for. The processor would have to fetch both from memory for each slave, which
+// took 0.1 µs of a delivery to 10,000.
+type receiver struct {
+	*attachment
+	out  *outbox.Queue
+	form wire.Form
 }
 
 // A run has at most so many messages, and more than one only up to so many bytes
@@ -29,14 +39,14 @@ const (
 
 func (f *fanout) admit(a *attachment) {
 	a.place = len(f.audience)
-	f.audience = append(f.audience, a)
+	f.audience = append(f.audience, receiver{attachment: a, out: a.session.out, form: a.session.form})
 }
 
 func (f *fanout) dismiss(a *attachment) {
 	last := len(f.audience) - 1
 	f.audience[a.place] = f.audience[last]
 	f.audience[a.place].place = a.place
-	f.audience[last] = nil
+	f.audience[last] = receiver{}
 	f.audience = f.audience[:last]
 }
 
@@ -83,9 +93,9 @@ func (c *Channel) passAll(p *packet) {
 		return
 	}
 	c.endRun()
-	for _, a := range c.fanout.audience {
-		a.session.push(p)
-		a.session.out.Flush()
+	for _, r := range c.fanout.audience {
+		r.session.push(p)
+		r.out.Flush()
 	}
 }
 
@@ -110,8 +120,7 @@ func (c *Channel) endRun() {
 	others.Wait()
 	var all passed
 	for _, t := range tallies {
-		all.messages += t.messages
-		all.bytes += t.bytes
+		all.add(t.messages, t.bytes)
 		all.depth = max(all.depth, t.depth)
 	}
 	c.account(wire.Slave, all, false)
@@ -124,24 +133,45 @@ func (c *Channel) endRun() {
 // (bench: run -only crowd).
 const minShare = 1024
 
-// passed is what is on its way: messages, their bytes, and the most that waited
-// for one of their receivers before.
+// passed is what is on its way, where somebody observes that: messages, their
+// bytes, and the most that waited for one of their receivers before.
 type passed struct{ messages, bytes, depth int }
 
-func (c *Channel) passRun(run *encodedRun, receivers []*attachment) (p passed) {
-	for _, a := range receivers {
-		p.depth = max(p.depth, c.lookAt(a))
-		messages, bytes := a.session.pushRun(a, run)
-		p.messages += messages
-		p.bytes += bytes
+// passRun queues the run for each of the receivers, and flushes it.
+func (c *Channel) passRun(run *encodedRun, receivers []receiver) (p passed) {
+	var encoded [2][][]byte
+	for i := range receivers {
+		r := &receivers[i]
+		p.depth = max(p.depth, c.lookAt(r.attachment))
+		if overflows[c.policy.Slow] != outbox.Refuse {
+			p.add(r.session.pushEach(r.attachment, run.packets))
+			continue
+		}
+		if encoded[r.form] == nil {
+			encoded[r.form] = run.in(r.form)
+		}
+		sent, err := r.out.PushAll(encoded[r.form])
+		if err == outbox.ErrFull {
+			r.session.tooSlow()
+		}
+		if c.policy.observed {
+			for _, message := range encoded[r.form][:sent] {
+				p.add(1, len(message))
+			}
+		}
 	}
 	return p
+}
+
+func (p *passed) add(messages, bytes int) {
+	p.messages += messages
+	p.bytes += bytes
 }
 
 // lookAt returns how much waits for a slave already, and notes whether it is
 // slow, where somebody wants to know.
 func (c *Channel) lookAt(a *attachment) (depth int) {
-	if a.member.role != wire.Slave || !c.policy.observed && c.policy.Slow != SlowHold {
+	if !c.policy.observed && c.policy.Slow != SlowHold || a.member.role != wire.Slave {
 		return 0
 	}
 	depth, crowded := a.session.depth()

@@ -62,27 +62,16 @@ func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
 	return len(data), err == nil
 }
 
-// pushRun queues messages for a slave, and flushes them. It returns how many are
-// on their way, and their size.
-func (s *session) pushRun(a *attachment, run *encodedRun) (sent, bytes int) {
-	if overflows[s.hub.policy.Slow] != outbox.Refuse {
-		for _, p := range run.packets {
-			if n, ok := s.pushMessage(a, p); ok {
-				sent++
-				bytes += n
-			}
+// pushEach queues messages for a slave, and flushes them. It returns how many
+// are on their way, and their size.
+func (s *session) pushEach(a *attachment, packets []*packet) (sent, bytes int) {
+	for _, p := range packets {
+		if n, ok := s.pushMessage(a, p); ok {
+			sent++
+			bytes += n
 		}
-		s.out.Flush()
-		return sent, bytes
 	}
-	messages := run.in(s.form)
-	sent, err := s.out.PushAll(messages)
-	if err == outbox.ErrFull {
-		s.tooSlow()
-	}
-	for _, message := range messages[:sent] {
-		bytes += len(message)
-	}
+	s.out.Flush()
 	return sent, bytes
 }
 

@@ -9,12 +9,12 @@ import (
 // packet is one frame on its way to any number of receivers, encoded once for
 // each form that one of them speaks. It is encoded by whoever delivers.
 type packet struct {
-	frame  *wire.Frame
+	frame  wire.Frame
 	binary []byte
 	text   []byte
 }
 
-func newPacket(frame *wire.Frame) *packet { return &packet{frame: frame} }
+func newPacket(frame *wire.Frame) *packet { return &packet{frame: *frame} }
 
 func closedPacket(channel string, end *Error) *packet {
 	return newPacket(&wire.Frame{Type: wire.Closed, Channel: channel, Code: string(end.Code), Reason: end.Text})
@@ -27,7 +27,7 @@ func (p *packet) bytes(form wire.Form) []byte {
 		encoded = &p.text
 	}
 	if *encoded == nil {
-		*encoded = wire.Append(nil, form, p.frame)
+		*encoded = wire.Append(nil, form, &p.frame)
 	}
 	return *encoded
 }

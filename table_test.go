@@ -127,11 +127,11 @@ func (c *table) line(e effect) string {
 	to := c.tags[e.to]
 	switch e.kind {
 	case sendOne:
-		return to + " < " + frameLine(e.packet.frame)
+		return to + " < " + frameLine(&e.packet.frame)
 	case sendReplay:
-		return to + " << " + frameLine(e.packet.frame)
+		return to + " << " + frameLine(&e.packet.frame)
 	case sendAll:
-		return "* < " + frameLine(e.packet.frame)
+		return "* < " + frameLine(&e.packet.frame)
 	case admit:
 		return "+" + to
 	case dismiss:

@@ -42,16 +42,21 @@ type Limits struct {
 // What is pushed is written once somebody calls Flush or Start after it. In
 // between, more can be pushed that goes into the same write.
 type Queue struct {
-	conn   transport.Conn
-	limits *Limits
-
+	conn transport.Conn
 	// goroutines counts the writer, a closing one, and a running timer.
 	goroutines sync.WaitGroup
 
 	mu sync.Mutex
+	// writing: somebody writes, or is about to.
+	writing bool
+	// end is set by the first Close or Abort, or by a failed write; nothing is
+	// taken from then on.
+	end *end
 	// pending has its space from batches.
 	pending [][]byte
-	bytes   int
+	// PushAll needs no more than the fields above, which lie together for it.
+
+	bytes int
 	// messages is how many of pending count as messages: neither notices nor
 	// gap markers do.
 	messages int
@@ -59,13 +64,8 @@ type Queue struct {
 	// begin with.
 	begun [][]byte
 
-	// writing: somebody writes, or is about to.
-	writing bool
-	// end is set by the first Close or Abort, or by a failed write; nothing is
-	// taken from then on.
-	end *end
-
-	timer *time.Timer
+	limits *Limits
+	timer  *time.Timer
 	// extra is what few queues need; nil before one does.
 	extra *extra
 }

@@ -19,10 +19,20 @@ const (
 //
 // The same frame in the same form gives the same bytes.
 func Append(dst []byte, form Form, frame *Frame) []byte {
+	if dst == nil {
+		dst = make([]byte, 0, frame.usualSize())
+	}
 	if form == Text {
 		return appendText(dst, frame)
 	}
 	return appendBinary(dst, frame)
+}
+
+// usualSize is enough for most frames in the binary form, and not much more: it
+// saves the growing in steps.
+func (frame *Frame) usualSize() int {
+	return 32 + len(frame.Channel) + len(frame.Username) + len(frame.From) + len(frame.Secret) +
+		len(frame.Reason) + len(frame.Payload.Data)
 }
 
 // FormOf tells a frame's form by its first byte. Data that is in neither form
@@ -41,19 +51,28 @@ func FormOf(data []byte) Form {
 // or count is believed before its bytes are there.
 func Decode(data []byte) (Frame, error) {
 	var frame Frame
+	err := DecodeInto(&frame, data)
+	return frame, err
+}
+
+// DecodeInto is Decode into a frame that may have been used for another one before, of
+// which nothing is left. After an error it is zero.
+func DecodeInto(frame *Frame, data []byte) error {
+	*frame = Frame{}
 	var err *DecodeError
 	switch {
 	case FormOf(data) == Text:
-		err = decodeText(data, &frame)
+		err = decodeText(data, frame)
 	case len(data) == 0 || data[0] == 0 || Type(data[0]) > lastType:
 		err = &DecodeError{Code: CodeBadFrame, NoForm: true, Detail: "neither form"}
 	default:
-		err = decodeBinary(data, &frame)
+		err = decodeBinary(data, frame)
 	}
 	if err != nil {
-		return Frame{}, err
+		*frame = Frame{}
+		return err
 	}
-	return frame, nil
+	return nil
 }
 
 // DecodeError tells why a frame could not be read.

@@ -33,35 +33,38 @@ var (
 // without channels, of which each is 112 more.
 type socket struct {
 	net.Conn
-	settings *settings
-	probe    prober
 
-	// Of the reading goroutine.
-	arrival
-	ahead
-	readErr  error     // what the Conn's Read ended with
-	readBy   time.Time // the Conn's read deadline
-	stale    bool      // it has passed, or is not known
-	lineEnds uint8     // how much of headEnd was read last, in an answer to a handshake
+	// TryWrite, of which many sockets have their turn one after the other, needs
+	// little more than what lies together from here to ahead.raw.
 
-	closeSent bool // a close frame is in the queue, or written; covered by mu
+	// writing is held by who may write to the Conn.
+	writing turn
+
+	closing   atomic.Bool // Close has begun; set under mu
+	closeSent bool        // a close frame is in the queue, or written; covered by mu
 
 	// tried is set where TryWrite holds the writing, for the Write that follows;
 	// begun is how much has been written already. The two are the writer's.
 	tried bool
 	begun int
 
-	closing atomic.Bool // Close has begun; set under mu
-
-	// writing is held by who may write to the Conn.
-	writing turn
-
 	// mu is never held while the Conn blocks.
 	mu       sync.Mutex
-	queue    []byte    // control frames that have to be written
 	writeErr error     // what the Conn's Write ended with
+	queue    []byte    // control frames that have to be written
+	ahead              // but for raw, it is of the reading goroutine
 	writeBy  time.Time // the Conn's write deadline
 	end      *ending   // set as Close begins
+
+	settings *settings
+	probe    prober
+
+	// Of the reading goroutine.
+	arrival
+	readErr  error     // what the Conn's Read ended with
+	readBy   time.Time // the Conn's read deadline
+	stale    bool      // it has passed, or is not known
+	lineEnds uint8     // how much of headEnd was read last, in an answer to a handshake
 }
 
 // A prober sends a ping.
