@@ -3,6 +3,7 @@ package lectern
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/internal/wire"
@@ -107,31 +108,52 @@ func (c *Channel) endRun() {
 		return
 	}
 	c.flushTouched()
-	audience := c.fanout.audience
-	shares := max(1, min(runtime.GOMAXPROCS(0), len(audience)/minShare))
-	tallies := make([]passed, shares)
-	var others sync.WaitGroup
-	for i := 1; i < shares; i++ {
-		share := audience[:len(audience)/(shares-i+1)]
-		audience = audience[len(share):]
-		others.Go(func() { tallies[i] = c.passRun(run, share) })
-	}
-	tallies[0] = c.passRun(run, audience)
-	others.Wait()
-	var all passed
-	for _, t := range tallies {
-		all.add(t.messages, t.bytes)
-		all.depth = max(all.depth, t.depth)
-	}
-	c.account(wire.Slave, all, false)
+	c.account(wire.Slave, c.passToAll(run, c.fanout.audience), false)
 	run.clear()
 }
 
-// minShare is how many slaves a processor is worth: their messages take it some
-// milliseconds. On two processors, the last of 10,000 slaves has a single
-// message in two thirds of the time, for a tenth more of the processors
-// (bench: run -only crowd).
-const minShare = 1024
+// passToAll queues the run for each of the audience. Where that is large, several
+// processors take pieces of it until none is left: one that others want too takes
+// fewer.
+func (c *Channel) passToAll(run *encodedRun, audience []receiver) passed {
+	shares := min(runtime.GOMAXPROCS(0), len(audience)/minShare)
+	if shares <= 1 {
+		return c.passRun(run, audience)
+	}
+	var (
+		taken   atomic.Int64
+		others  sync.WaitGroup
+		tallies = make([]passed, shares)
+	)
+	share := func(tally *passed) {
+		for {
+			end := int(taken.Add(shareStep))
+			start := end - shareStep
+			if start >= len(audience) {
+				return
+			}
+			tally.add(c.passRun(run, audience[start:min(end, len(audience))]))
+		}
+	}
+	for i := 1; i < shares; i++ {
+		others.Go(func() { share(&tallies[i]) })
+	}
+	share(&tallies[0])
+	others.Wait()
+	for _, t := range tallies[1:] {
+		tallies[0].add(t)
+	}
+	return tallies[0]
+}
+
+// shareStep is how many slaves one processor takes at a time.
+const shareStep = 64
+
+// minShare is how many slaves a processor is worth: their messages take it some two
+// milliseconds. On two processors that the load generator shares, the last of
+// 10,000 slaves has a single message after 52 ms, and after 81 ms from one, for no
+// more processor time that could be measured (bench: run -only crowd).
+const minShare = 400
 
 // passed is what is on its way, where somebody observes that: messages, their
 // bytes, and the most that waited for one of their receivers before.
@@ -156,16 +178,17 @@ func (c *Channel) passRun(run *encodedRun, receivers []receiver) (p passed) {
 		}
 		if c.policy.observed {
 			for _, message := range encoded[r.form][:sent] {
-				p.add(1, len(message))
+				p.add(passed{messages: 1, bytes: len(message)})
 			}
 		}
 	}
 	return p
 }
 
-func (p *passed) add(messages, bytes int) {
-	p.messages += messages
-	p.bytes += bytes
+func (p *passed) add(more passed) {
+	p.messages += more.messages
+	p.bytes += more.bytes
+	p.depth = max(p.depth, more.depth)
 }
 
 // lookAt returns how much waits for a slave already, and notes whether it is

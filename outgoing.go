@@ -62,17 +62,16 @@ func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
 	return len(data), err == nil
 }
 
-// pushEach queues messages for a slave, and flushes them. It returns how many
-// are on their way, and their size.
-func (s *session) pushEach(a *attachment, packets []*packet) (sent, bytes int) {
+// pushEach queues messages for a slave, and flushes them. It returns those that
+// are on their way.
+func (s *session) pushEach(a *attachment, packets []*packet) (sent passed) {
 	for _, p := range packets {
 		if n, ok := s.pushMessage(a, p); ok {
-			sent++
-			bytes += n
+			sent.add(passed{messages: 1, bytes: n})
 		}
 	}
 	s.out.Flush()
-	return sent, bytes
+	return sent
 }
 
 func (s *session) tooSlow() {
