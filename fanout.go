@@ -151,7 +151,7 @@ const shareStep = 64
 
 // minShare is how many slaves a processor is worth: their messages take it some two
 // milliseconds. On two processors that the load generator shares, the last of
-// 10,000 slaves has a single message after 52 ms, and after 81 ms from one, for no
+// 10,000 slaves has a single message after 52 ms, and after 98 ms from one, for no
 // more processor time that could be measured (bench: run -only crowd).
 const minShare = 400
 
