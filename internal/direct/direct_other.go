@@ -4,4 +4,4 @@ package direct
 
 const supported = false
 
-func writeOnce(uintptr, []byte) (int, error) { return 0, nil }
+func writeOnce(uintptr, []byte, bool) (int, error) { return 0, nil }

@@ -135,3 +135,21 @@ func receive(t *testing.T, socket syscall.RawConn, p []byte) (n int, err error) 
 	}))
 	return n, err
 }
+
+// What is written so arrives though nothing follows, and is one piece with the end
+// where that does.
+func TestWriteMore(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		near, far := pair(t)
+		n, err := direct.WriteMore(direct.Of(near), []byte("hello"))
+		require.NoError(t, err)
+		require.Equal(t, 5, n)
+		if ends {
+			require.NoError(t, near.CloseWrite())
+		}
+		got := make([]byte, 5)
+		_, err = io.ReadFull(far, got)
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(got))
+	}
+}

@@ -9,9 +9,9 @@ import (
 
 const supported = true
 
-func writeOnce(fd uintptr, data []byte) (int, error) {
+func writeOnce(fd uintptr, data []byte, more bool) (int, error) {
 	for {
-		n, err := send(fd, data)
+		n, err := send(fd, data, more)
 		switch err {
 		case 0:
 			return n, nil

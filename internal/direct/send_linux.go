@@ -15,9 +15,16 @@ import (
 //
 // On two kinds of processors the system had no number for these calls at first.
 
-func send(fd uintptr, data []byte) (n int, err syscall.Errno) {
-	return call(syscall.SYS_SENDTO, fd, data, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
+func send(fd uintptr, data []byte, more bool) (n int, err syscall.Errno) {
+	flags := uintptr(syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL)
+	if more {
+		flags |= msgMore
+	}
+	return call(syscall.SYS_SENDTO, fd, data, flags)
 }
+
+// msgMore is MSG_MORE, which the syscall package does not have.
+const msgMore = 0x8000
 
 func receive(fd uintptr, p []byte) (n int, err syscall.Errno) {
 	return call(syscall.SYS_RECVFROM, fd, p, syscall.MSG_DONTWAIT)

@@ -4,7 +4,7 @@ package direct
 
 import "syscall"
 
-func send(fd uintptr, data []byte) (int, syscall.Errno) {
+func send(fd uintptr, data []byte, _ bool) (int, syscall.Errno) {
 	n, err := syscall.Write(int(fd), data)
 	return n, number(err)
 }

@@ -210,10 +210,12 @@ func (c *conn) Close(reason transport.Reason) error {
 	if c.watch != nil {
 		c.watch.closing()
 	}
-	// The waits below are bounded by deadlines, but for one: the end of the
-	// sending over TLS is itself something to be sent.
-	guard := time.AfterFunc(2*closeWait, func() { c.socket.cut() })
-	defer guard.Stop()
+	if c.socket.ahead.raw == nil {
+		// The waits below are bounded by deadlines, but for one: the end of the
+		// sending over TLS is itself something to be sent.
+		guard := time.AfterFunc(2*closeWait, func() { c.socket.cut() })
+		defer guard.Stop()
+	}
 
 	err := c.sendClose(closeCode(reason.Code), reason.ClippedText())
 	if err == errCloseSent {

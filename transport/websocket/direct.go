@@ -85,10 +85,24 @@ func (c *conn) writeLast(reason transport.Reason, messages [][]byte) error {
 		payload := closePayload(closeCode(reason.Code), reason.ClippedText())
 		b.buffer = append(b.buffer, c.controlFrame(closeFrame, payload)...)
 	}
-	if err := c.socket.put(b.buffer[b.begun:], time.Time{}); err != nil {
+	if err := c.socket.putLast(b.buffer[b.begun:]); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil
+}
+
+// putLast is put for what the end of the sending follows on, which Close brings
+// about: where the system can, it sends both in one packet.
+func (s *socket) putLast(data []byte) error {
+	if s.ahead.raw != nil {
+		n, err := direct.WriteMore(s.ahead.raw, data)
+		if err != nil {
+			s.fail(err)
+			return err
+		}
+		data = data[n:]
+	}
+	return s.put(data, time.Time{})
 }
 
 // maxControl is the size in bytes of the longest control frame that is not

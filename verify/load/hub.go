@@ -105,10 +105,14 @@ type peaks struct {
 }
 
 func (p *peaks) watch() {
-	for turn := 0; ; turn++ {
+	var next time.Time
+	for {
 		heap, open := heapObjects(), 0
-		if turn%10 == 0 { // listing them costs more
+		if now := time.Now(); now.After(next) {
+			// With many, listing them takes milliseconds, which would be in the
+			// figures: a hundredth of the time is enough for it.
 			open = openDescriptors()
+			next = now.Add(100 * time.Since(now))
 		}
 		p.mu.Lock()
 		p.heap = max(p.heap, heap)
