@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // target is what was to be reached, and what was measured for it.
@@ -101,6 +102,7 @@ func (r *results) judgeGrowth(judge func(work, what, measured string, met bool))
 		}
 		judge("growth, a delivery", "flat within 20 %", measured, highest <= 1.2*lowest)
 	}
+	r.judgeGrowthBeside("one write", judge)
 	for _, w := range []struct{ workload, what string }{{"join", "a join"}, {"lose", "a loss"}} {
 		if len(r.Sizes.Growth) == 0 {
 			return
@@ -110,6 +112,29 @@ func (r *results) judgeGrowth(judge func(work, what, measured string, met bool))
 		if found && there {
 			judge("growth, "+w.what, "at most 1.2 × with many", fmt.Sprintf("%.2f ×", many/few), many <= 1.2*few)
 		}
+	}
+}
+
+// judgeGrowthBeside is about what of the growth is not the other server's too: with
+// many sockets, the kernel's own part of a delivery costs more.
+func (r *results) judgeGrowthBeside(other string, judge func(work, what, measured string, met bool)) {
+	var ratios []string
+	few, worst := 0.0, 0.0
+	for _, n := range r.Sizes.Growth {
+		v, found := r.median(grown("growth", n), lecternName, "cpu")
+		base, there := r.median(grown("growth", n), other, "cpu")
+		if !found || !there || base == 0 {
+			return
+		}
+		ratio := v / base
+		if len(ratios) == 0 {
+			few = ratio
+		}
+		worst = max(worst, ratio)
+		ratios = append(ratios, fmt.Sprintf("%.2f", ratio))
+	}
+	if len(ratios) > 0 {
+		judge("growth, a delivery beside "+other, "at most 1.2 × with many", strings.Join(ratios, ", ")+" ×", worst <= 1.2*few)
 	}
 }
 

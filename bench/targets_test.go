@@ -31,6 +31,32 @@ func TestTargets(t *testing.T) {
 	}, verdicts(0.8, 1.3))
 }
 
+// What grows for everybody is told, and not held against one.
+func TestTargetsOfGrowth(t *testing.T) {
+	verdicts := func(many float64) (flat, beside string) {
+		r := &results{Sizes: full}
+		for i, n := range full.Growth {
+			r.add(grown("growth", n), "one write", "cpu", 4+float64(i))
+			r.add(grown("growth", n), "lectern", "cpu", 5+float64(i)*many)
+		}
+		for _, target := range r.targets() {
+			switch target.work {
+			case "growth, a delivery":
+				flat = target.verdict
+			case "growth, a delivery beside one write":
+				beside = target.verdict
+			}
+		}
+		return flat, beside
+	}
+	flat, beside := verdicts(0.3)
+	require.Equal(t, []string{"met", "met"}, []string{flat, beside})
+	flat, beside = verdicts(1)
+	require.Equal(t, []string{"missed", "met"}, []string{flat, beside})
+	flat, beside = verdicts(4)
+	require.Equal(t, []string{"missed", "missed"}, []string{flat, beside})
+}
+
 func TestMedian(t *testing.T) {
 	require.Zero(t, median([]float64{}))
 	require.Equal(t, 2.0, median([]float64{9, 1, 2}))
