@@ -168,9 +168,9 @@ func (b *bench) run(ctx context.Context) error {
 			continue
 		}
 		specs := b.specs
-		if len(stage.servers) > 0 && !b.named {
+		if !b.named {
 			specs = slices.DeleteFunc(slices.Clone(specs), func(s spec) bool {
-				return !slices.Contains(stage.servers, s.name)
+				return len(stage.servers) > 0 && !slices.Contains(stage.servers, s.name) || s.only != "" && s.only != stage.name
 			})
 		}
 		rounds := cmp.Or(b.rounds, stage.rounds)

@@ -21,6 +21,8 @@ type spec struct {
 	kind    serverKind
 	// script is that of a server on Node.
 	script string
+	// only is the stage that the server takes part in by default; all where empty.
+	only string
 }
 
 type serverKind uint8
@@ -48,6 +50,7 @@ var specs = []spec{
 	{name: "lectern", kind: ours, dialect: func() load.Dialect { return new(load.Lectern) }},
 	{name: "lectern text", kind: ours, framing: load.Text, dialect: func() load.Dialect { return new(load.LecternText) }},
 	{name: "lectern netconn", kind: ours, framing: load.Units, dialect: func() load.Dialect { return new(load.Lectern) }},
+	{name: lecternWrapped, kind: ours, dialect: func() load.Dialect { return new(load.Lectern) }, only: "crowd"},
 }
 
 // chosen are the servers of that comma-separated list, all for an empty one.

@@ -14,6 +14,9 @@ type target struct{ work, target, measured, verdict string }
 // lecternName is the server whose figures the targets are about.
 const lecternName = "lectern"
 
+// lecternWrapped is the server on whose connections a goroutine waits.
+const lecternWrapped = "lectern wrapped"
+
 // targets are judged by the figures alone. Those without their figures are left
 // out.
 func (r *results) targets() []target {
@@ -49,13 +52,14 @@ func (r *results) targets() []target {
 	}
 	within("private message, `ack` not asked for", "private", "cpu", "one write", 1.6)
 	within("members to master", "members", "cpu", "one write", 1.2)
-	if goroutines, found := r.median("memory", lecternName, "goroutines"); found {
+	for _, server := range []string{lecternName, lecternWrapped} {
+		goroutines, _ := r.median("memory", server, "goroutines")
 		bound, where := 6.0, "where a goroutine reads"
 		if goroutines < 0.5 {
 			bound, where = 3, "without a goroutine"
 		}
 		for _, m := range []struct{ metric, what string }{{"idle", "idle"}, {"after", "after traffic"}} {
-			if v, found := r.median("memory", lecternName, m.metric); found {
+			if v, found := r.median("memory", server, m.metric); found {
 				judge("memory of a member, "+m.what, fmt.Sprintf("at most %v KB %s", bound, where), fmt.Sprintf("%.1f KB", v), v <= bound)
 			}
 		}

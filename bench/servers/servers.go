@@ -52,6 +52,7 @@ var Go = map[string]func() (Server, error){
 	"lectern":         newLectern,
 	"lectern text":    newLectern,
 	"lectern netconn": newLecternNetconn,
+	"lectern wrapped": newLecternWrapped,
 }
 
 // role is who asks to connect: the number of a member, or -1 for the master.
@@ -81,6 +82,10 @@ func serveHTTP(handler http.Handler, members func() int, stop func() error) (Ser
 	if err != nil {
 		return nil, err
 	}
+	return serveHTTPOn(listener, handler, members, stop)
+}
+
+func serveHTTPOn(listener net.Listener, handler http.Handler, members func() int, stop func() error) (Server, error) {
 	s := &httpServer{listener: listener, server: &http.Server{Handler: handler}, members: members, stop: stop}
 	go func() { _ = s.server.Serve(listener) }()
 	return s, nil
