@@ -91,11 +91,6 @@ func (k effectKind) changesAudience() bool {
 // are taken over.
 const maxUndelivered = 1024
 
-// closingTogether is after how many connections whose closing has begun others get
-// their turn: the first of them are over then before the last begin, and pass on
-// the memory that closing takes.
-const closingTogether = 64
-
 // maxPutOff is how many effects may wait because their connection has more to say.
 const maxPutOff = 128
 
@@ -218,9 +213,7 @@ func (c *Channel) carryOut(e *effect) {
 		for i, r := range c.fanout.audience {
 			r.session.release(r.attachment, packet, e.end)
 			r.out.Flush()
-			if i%closingTogether == closingTogether-1 {
-				runtime.Gosched()
-			}
+			rest(i) // the first are closed then before the last begin
 		}
 		c.fanout.audience = nil
 	case forget:

@@ -94,9 +94,10 @@ func (c *Channel) passAll(p *packet) {
 		return
 	}
 	c.endRun()
-	for _, r := range c.fanout.audience {
+	for i, r := range c.fanout.audience {
 		r.session.push(p)
 		r.out.Flush()
+		rest(i)
 	}
 }
 
@@ -112,29 +113,28 @@ func (c *Channel) endRun() {
 	run.clear()
 }
 
-// passToAll queues the run for each of the audience. Where that is large, several
-// processors take pieces of it until none is left: one that others want too takes
-// fewer.
+// passToAll queues the run for each of the audience, one piece of it after the
+// other. Where it is large, several processors take pieces until none is left: one
+// that others want too takes fewer.
+//
+// After a piece it is the turn of others, such as those who write to slaves that
+// cannot be written to from here: so there are few of them at a time, and the memory
+// of the first is the next ones'.
 func (c *Channel) passToAll(run *encodedRun, audience []receiver) passed {
-	shares := min(runtime.GOMAXPROCS(0), len(audience)/minShare)
-	if shares <= 1 {
-		return c.passRun(run, audience)
-	}
-	var (
-		taken   atomic.Int64
-		others  sync.WaitGroup
-		tallies = make([]passed, shares)
-	)
+	var taken atomic.Int64
 	share := func(tally *passed) {
 		for {
-			end := int(taken.Add(shareStep))
-			start := end - shareStep
-			if start >= len(audience) {
+			end := int(taken.Add(pieceSize))
+			tally.add(c.passRun(run, audience[min(end-pieceSize, len(audience)):min(end, len(audience))]))
+			if end >= len(audience) {
 				return
 			}
-			tally.add(c.passRun(run, audience[start:min(end, len(audience))]))
+			runtime.Gosched()
 		}
 	}
+	shares := max(1, min(runtime.GOMAXPROCS(0), len(audience)/minShare))
+	tallies := make([]passed, shares)
+	var others sync.WaitGroup
 	for i := 1; i < shares; i++ {
 		others.Go(func() { share(&tallies[i]) })
 	}
@@ -146,8 +146,15 @@ func (c *Channel) passToAll(run *encodedRun, audience []receiver) passed {
 	return tallies[0]
 }
 
-// shareStep is how many slaves one processor takes at a time.
-const shareStep = 64
+// pieceSize is how many slaves have their turn before others do.
+const pieceSize = 64
+
+// rest lets others have their turn after each piece of an audience.
+func rest(i int) {
+	if i%pieceSize == pieceSize-1 {
+		runtime.Gosched()
+	}
+}
 
 // minShare is how many slaves a processor is worth: their messages take it some two
 // milliseconds. On two processors that the load generator shares, the last of
