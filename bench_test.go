@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -211,4 +212,26 @@ func BenchmarkJoin(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkMember is what a slave that waits takes up, with both ends of its
+// connection over memory: objects and stacks. Over real connections the other end
+// is in the same process too, and bench measures what the hub's takes.
+func BenchmarkMember(b *testing.B) {
+	const slaves = 10_000
+	taken := func() uint64 {
+		runtime.GC()
+		runtime.GC() // what is in a sync.Pool survives the first
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc + stats.StackInuse
+	}
+	for b.Loop() {
+		c := newCrowd(b, carriers[0].serve, 0)
+		before := taken()
+		for i := range slaves {
+			c.slaves = append(c.slaves, c.enter(wire.Join, fmt.Sprint("slave", i)))
+		}
+		b.ReportMetric(float64(taken()-before)/slaves, "B/member")
+	}
 }
