@@ -66,6 +66,9 @@ type Queue struct {
 
 	limits *Limits
 	timer  *time.Timer
+	// writer is the method write, which would be allocated for each goroutine; nil
+	// before the first.
+	writer func()
 	// extra is what few queues need; nil before one does.
 	extra *extra
 }
@@ -245,7 +248,7 @@ func (q *Queue) rare() *extra {
 
 func (q *Queue) add(message []byte, m mark) {
 	if q.pending == nil {
-		q.pending = batches.Get().(*[smallBatch][]byte)[:0]
+		q.pending = borrow()
 	}
 	q.pending = append(q.pending, message)
 	q.bytes += len(message)

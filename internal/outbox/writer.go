@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/transport"
@@ -69,7 +68,7 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, err error) {
 	if !q.writing && q.end == nil && len(q.pending) == 0 {
 		q.beginWriting()
 		if conn, ok := q.conn.(transport.TryWriter); !ok || !q.try(conn, messages) {
-			q.begun = slices.Clone(messages)
+			q.begun = append(borrow(), messages...)
 		}
 		q.endFlush()
 		return len(messages), nil
@@ -122,7 +121,10 @@ func (q *Queue) startWriter() {
 		return
 	}
 	q.beginWriting()
-	go q.write()
+	if q.writer == nil {
+		q.writer = q.write
+	}
+	go q.writer()
 }
 
 // take takes all that waits.
@@ -131,6 +133,9 @@ func (q *Queue) take() [][]byte {
 	q.cleared()
 	return batch
 }
+
+// borrow returns an empty batch, for putBack.
+func borrow() [][]byte { return batches.Get().(*[smallBatch][]byte)[:0] }
 
 // putBack forgets a batch that was written.
 func putBack(batch [][]byte) {
