@@ -210,10 +210,10 @@ func (c *Channel) carryOut(e *effect) {
 		c.touch(e.to.session)
 	case releaseAll:
 		packet := closedPacket(c.name, e.end)
-		for i, r := range c.fanout.audience {
+		var writers writers
+		for _, r := range c.fanout.audience {
 			r.session.release(r.attachment, packet, e.end)
-			r.out.Flush()
-			rest(i) // the first are closed then before the last begin
+			writers.count(r.out.Flush())
 		}
 		c.fanout.audience = nil
 	case forget:

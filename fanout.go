@@ -94,10 +94,27 @@ func (c *Channel) passAll(p *packet) {
 		return
 	}
 	c.endRun()
-	for i, r := range c.fanout.audience {
+	var writers writers
+	for _, r := range c.fanout.audience {
 		r.session.push(p)
-		r.out.Flush()
-		rest(i)
+		writers.count(r.out.Flush())
+	}
+}
+
+// writers are the goroutines that a delivery has left something to do.
+type writers int
+
+// maxWriters is how many of them there are before it is their turn: the first are
+// done then before the last begin, and pass on the memory that they take.
+const maxWriters = 64
+
+func (w *writers) count(left bool) {
+	if !left {
+		return
+	}
+	if *w++; *w == maxWriters {
+		*w = 0
+		runtime.Gosched()
 	}
 }
 
@@ -113,23 +130,17 @@ func (c *Channel) endRun() {
 	run.clear()
 }
 
-// passToAll queues the run for each of the audience, one piece of it after the
-// other. Where it is large, several processors take pieces until none is left: one
-// that others want too takes fewer.
-//
-// After a piece it is the turn of others, such as those who write to slaves that
-// cannot be written to from here: so there are few of them at a time, and the memory
-// of the first is the next ones'.
+// passToAll queues the run for each of the audience. Where that is large, several
+// processors take pieces of it until none is left: one that others want too takes
+// fewer.
 func (c *Channel) passToAll(run *encodedRun, audience []receiver) passed {
 	var taken atomic.Int64
 	share := func(tally *passed) {
-		for {
-			end := int(taken.Add(pieceSize))
-			tally.add(c.passRun(run, audience[min(end-pieceSize, len(audience)):min(end, len(audience))]))
-			if end >= len(audience) {
-				return
-			}
-			runtime.Gosched()
+		var writers writers
+		for end := 0; end < len(audience); {
+			end = int(taken.Add(pieceSize))
+			piece := audience[min(end-pieceSize, len(audience)):min(end, len(audience))]
+			tally.add(c.passRun(run, piece, &writers))
 		}
 	}
 	shares := max(1, min(runtime.GOMAXPROCS(0), len(audience)/minShare))
@@ -146,15 +157,8 @@ func (c *Channel) passToAll(run *encodedRun, audience []receiver) passed {
 	return tallies[0]
 }
 
-// pieceSize is how many slaves have their turn before others do.
+// pieceSize is how many slaves a processor takes at a time.
 const pieceSize = 64
-
-// rest lets others have their turn after each piece of an audience.
-func rest(i int) {
-	if i%pieceSize == pieceSize-1 {
-		runtime.Gosched()
-	}
-}
 
 // minShare is how many slaves a processor is worth: their messages take it some two
 // milliseconds. On two processors that the load generator shares, the last of
@@ -167,19 +171,22 @@ const minShare = 400
 type passed struct{ messages, bytes, depth int }
 
 // passRun queues the run for each of the receivers, and flushes it.
-func (c *Channel) passRun(run *encodedRun, receivers []receiver) (p passed) {
+func (c *Channel) passRun(run *encodedRun, receivers []receiver, writers *writers) (p passed) {
 	var encoded [2][][]byte
 	for i := range receivers {
 		r := &receivers[i]
 		p.depth = max(p.depth, c.lookAt(r.attachment))
 		if overflows[c.policy.Slow] != outbox.Refuse {
-			p.add(r.session.pushEach(r.attachment, run.packets))
+			sent, left := r.session.pushEach(r.attachment, run.packets)
+			p.add(sent)
+			writers.count(left)
 			continue
 		}
 		if encoded[r.form] == nil {
 			encoded[r.form] = run.in(r.form)
 		}
-		sent, err := r.out.PushAll(encoded[r.form])
+		sent, left, err := r.out.PushAll(encoded[r.form])
+		writers.count(left)
 		if err == outbox.ErrFull {
 			r.session.tooSlow()
 		}

@@ -63,15 +63,14 @@ func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
 }
 
 // pushEach queues messages for a slave, and flushes them. It returns those that
-// are on their way.
-func (s *session) pushEach(a *attachment, packets []*packet) (sent passed) {
+// are on their way, and what Flush does.
+func (s *session) pushEach(a *attachment, packets []*packet) (sent passed, left bool) {
 	for _, p := range packets {
 		if n, ok := s.pushMessage(a, p); ok {
 			sent.add(passed{messages: 1, bytes: n})
 		}
 	}
-	s.out.Flush()
-	return sent
+	return sent, s.out.Flush()
 }
 
 func (s *session) tooSlow() {

@@ -39,7 +39,7 @@ func TestNoAllocationForEachWrite(t *testing.T) {
 		q := outbox.New(conn, &outbox.Limits{Messages: 10, Bytes: 1000})
 		messages := [][]byte{[]byte("one"), []byte("two")}
 		allocs := testing.AllocsPerRun(1000, func() {
-			_, err := q.PushAll(messages)
+			_, _, err := q.PushAll(messages)
 			require.NoError(t, err)
 			<-conn.wrote
 		})

@@ -65,7 +65,7 @@ func TestFlushByItself(t *testing.T) {
 		require.Zero(t, near.tried, "what was pushed waits for a Flush")
 		q.Flush()
 		q.Flush() // of nothing
-		taken, err := q.PushAll(messages("c"))
+		taken, _, err := q.PushAll(messages("c"))
 		require.NoError(t, err)
 		require.Equal(t, 1, taken)
 		require.Equal(t, 2, near.tried)
@@ -90,7 +90,7 @@ func TestFlushOfTooMuch(t *testing.T) {
 		},
 		"PushAll": func(q *outbox.Queue, texts ...string) error {
 			given := messages(texts...)
-			_, err := q.PushAll(given)
+			_, _, err := q.PushAll(given)
 			clear(given) // the slice is the caller's
 			return err
 		},
@@ -115,11 +115,30 @@ func TestFlushOfTooMuch(t *testing.T) {
 	}
 }
 
+// Whoever flushes knows whether a goroutine has something to do.
+func TestFlushTellsWhatIsLeft(t *testing.T) {
+	inCountedBubble(t, func(t *testing.T, near *counted, far *memory.Conn, q *outbox.Queue) {
+		_, leaves, err := q.PushAll(messages("a", "b"))
+		require.NoError(t, err)
+		require.False(t, leaves)
+		require.NoError(t, q.Push([]byte("c")))
+		require.False(t, q.Flush())
+		_, leaves, err = q.PushAll(messages("d"))
+		require.NoError(t, err)
+		require.True(t, leaves)
+		require.NoError(t, q.Push([]byte("e")))
+		require.True(t, q.Flush(), "it is still at it")
+		read(t, far, "a", "b", "c", "d", "e")
+		synctest.Wait()
+		require.False(t, q.Flush())
+	})
+}
+
 // What waits already goes first.
 func TestPushAllBehindWhatWaits(t *testing.T) {
 	inCountedBubble(t, func(t *testing.T, near *counted, far *memory.Conn, q *outbox.Queue) {
 		require.NoError(t, q.Push([]byte("a")))
-		taken, err := q.PushAll(messages("b", "c"))
+		taken, _, err := q.PushAll(messages("b", "c"))
 		require.NoError(t, err)
 		require.Equal(t, 2, taken)
 		require.Equal(t, 1, near.tried)
@@ -129,17 +148,17 @@ func TestPushAllBehindWhatWaits(t *testing.T) {
 
 func TestPushAllRefused(t *testing.T) {
 	inCountedBubble(t, func(t *testing.T, near *counted, far *memory.Conn, q *outbox.Queue) {
-		taken, err := q.PushAll(messages("1", "2", "3", "being written"))
+		taken, _, err := q.PushAll(messages("1", "2", "3", "being written"))
 		require.NoError(t, err)
 		require.Equal(t, 4, taken)
 		synctest.Wait()
 		texts := messages("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l")
-		taken, err = q.PushAll(texts)
+		taken, _, err = q.PushAll(texts)
 		require.ErrorIs(t, err, outbox.ErrFull)
 		require.Equal(t, 10, taken, "the limit")
 		read(t, far, "1", "2", "3", "being written", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
 		q.Close(left)
-		taken, err = q.PushAll(texts)
+		taken, _, err = q.PushAll(texts)
 		require.ErrorIs(t, err, outbox.ErrClosed)
 		require.Zero(t, taken)
 	})
@@ -154,7 +173,7 @@ func TestDuringAFlush(t *testing.T) {
 		ends   bool
 	}{
 		{"Push", func(q *outbox.Queue) { _ = q.Push([]byte("b")); q.Start() }, []string{"a", "b"}, false},
-		{"PushAll", func(q *outbox.Queue) { _, _ = q.PushAll(messages("b")) }, []string{"a", "b"}, false},
+		{"PushAll", func(q *outbox.Queue) { _, _, _ = q.PushAll(messages("b")) }, []string{"a", "b"}, false},
 		{"Flush", func(q *outbox.Queue) { q.Flush() }, []string{"a"}, false},
 		{"Close", func(q *outbox.Queue) { _ = q.Push([]byte("b")); q.Close(left) }, []string{"a", "b"}, true},
 		{"Abort", func(q *outbox.Queue) { q.Abort(left); synctest.Wait() }, nil, true},
@@ -165,7 +184,7 @@ func TestDuringAFlush(t *testing.T) {
 					near.during = nil
 					test.during(q)
 				}
-				_, err := q.PushAll(messages("a"))
+				_, _, err := q.PushAll(messages("a"))
 				require.NoError(t, err)
 				read(t, far, test.read...)
 				if test.ends {
@@ -230,7 +249,7 @@ func TestFlushMakesRoom(t *testing.T) {
 				require.NoError(t, q.Push([]byte("c")))
 				q.Flush()
 				synctest.Wait()
-				taken, err := q.PushAll(messages("d", "e", "f"))
+				taken, _, err := q.PushAll(messages("d", "e", "f"))
 				require.NoError(t, err)
 				require.Equal(t, 3, taken)
 				read(t, far, "a", "b", "c", "d", "e", "f")
@@ -238,7 +257,7 @@ func TestFlushMakesRoom(t *testing.T) {
 
 				// What waits unflushed makes room for a run behind it.
 				require.NoError(t, q.Push([]byte("g")))
-				taken, err = q.PushAll(messages("h", "i"))
+				taken, _, err = q.PushAll(messages("h", "i"))
 				require.NoError(t, err)
 				require.Equal(t, 2, taken)
 				read(t, far, "g", "h", "i")

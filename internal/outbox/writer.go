@@ -21,16 +21,18 @@ func (q *Queue) Start() {
 }
 
 // Flush writes what waits as far as that is possible without waiting for the
-// peer, and leaves the rest to a goroutine. Where the connection is no
+// peer, and leaves the rest to a goroutine; it reports whether one has something to
+// do. Where the connection is no
 // transport.TryWriter, it is Start. It makes system calls: it is not for callers
 // that hold a lock.
 //
 // Against a goroutine for each write, it saves each receiver of a message an
 // allocation, and a single broadcast to 1,000 a sixth of its processor time.
-func (q *Queue) Flush() {
+func (q *Queue) Flush() (left bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.flush()
+	return q.writing
 }
 
 func (q *Queue) flush() {
@@ -60,9 +62,10 @@ func (q *Queue) flush() {
 
 // PushAll is Push for several messages and Flush after them, as one step: where
 // nothing waits before them, they do not touch the queue. It returns how many of
-// the messages were taken; the error is ErrFull or ErrClosed where that is not
-// all of them. The slice remains the caller's.
-func (q *Queue) PushAll(messages [][]byte) (taken int, err error) {
+// the messages were taken, and as Flush whether a goroutine has something to do; the
+// error is ErrFull or ErrClosed where not all were taken. The slice remains the
+// caller's.
+func (q *Queue) PushAll(messages [][]byte) (taken int, left bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.writing && q.end == nil && len(q.pending) == 0 {
@@ -71,7 +74,7 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, err error) {
 			q.begun = append(borrow(), messages...)
 		}
 		q.endFlush()
-		return len(messages), nil
+		return len(messages), q.writing, nil
 	}
 	for taken < len(messages) && err == nil {
 		message := messages[taken]
@@ -90,7 +93,7 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, err error) {
 		}
 	}
 	q.flush()
-	return taken, err
+	return taken, q.writing, err
 }
 
 // try is TryWrite. The lock is held, and is released meanwhile.
