@@ -103,10 +103,10 @@ type Policy struct {
 	// of any other error the peer learns only unauthorized.
 	Authorize func(ctx context.Context, request Request) (Identity, error)
 
-	// Logger is told of channels and memberships at level info, and of what is
-	// refused, dropped and lost at level warn, of each kind at most ten lines a
-	// second; never of single messages that go well, and never of tokens or
-	// secrets. It is called on the way of what the hub delivers and must not
+	// Logger is told of channels and memberships at level info, of each kind at
+	// most 1,000 lines a second, and of what is refused, dropped and lost at level
+	// warn, of each kind at most ten; never of single messages that go well, and
+	// never of tokens or secrets. It is called on the way of what the hub delivers and must not
 	// wait for it, as a Send by a member of the hub would. What it panics with
 	// is dropped. Nil: silent.
 	Logger *slog.Logger

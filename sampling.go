@@ -7,12 +7,16 @@ import (
 	"time"
 )
 
-// maxLines is how many lines of one kind, at level warn or above, a hub logs
-// within a second, so that nobody can flood the log by misbehaving.
-const maxLines = 10
+// How many lines of one kind a hub logs within a second, so that nobody can flood
+// the log: at level warn and above, which any frame of a peer can bring about; and
+// below that, where each stands for a membership that came or went.
+const (
+	maxWarnings = 10
+	maxNotes    = 1000
+)
 
-// sampler passes on at most maxLines of each message a second, by the time of
-// the records. The first one after some were left out says how many.
+// sampler passes on so many of each message a second, by the time of the
+// records. The first one after some were left out says how many.
 type sampler struct {
 	slog.Handler
 	lines *lineCounts
@@ -36,15 +40,17 @@ func sampled(logger *slog.Logger) *slog.Logger {
 }
 
 func (s sampler) Handle(ctx context.Context, record slog.Record) error {
+	limit := maxNotes
 	if record.Level >= slog.LevelWarn {
-		ok, leftOut := s.lines.count(record.Message, record.Time)
-		if !ok {
-			return nil
-		}
-		if leftOut > 0 {
-			record = record.Clone()
-			record.AddAttrs(slog.Int("left_out", leftOut))
-		}
+		limit = maxWarnings
+	}
+	ok, leftOut := s.lines.count(record.Message, record.Time, limit)
+	if !ok {
+		return nil
+	}
+	if leftOut > 0 {
+		record = record.Clone()
+		record.AddAttrs(slog.Int("left_out", leftOut))
 	}
 	return s.Handler.Handle(ctx, record)
 }
@@ -59,7 +65,7 @@ func (s sampler) WithGroup(name string) slog.Handler {
 
 // count reports whether a line may be written now, and how many of its kind
 // were not before it.
-func (l *lineCounts) count(kind string, now time.Time) (ok bool, leftOut int) {
+func (l *lineCounts) count(kind string, now time.Time, limit int) (ok bool, leftOut int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.kinds[kind]
@@ -71,7 +77,7 @@ func (l *lineCounts) count(kind string, now time.Time) (ok bool, leftOut int) {
 		c.since, c.lines = now, 0
 		leftOut, c.leftOut = c.leftOut, 0
 	}
-	if c.lines >= maxLines {
+	if c.lines >= limit {
 		c.leftOut++
 		return false, 0
 	}

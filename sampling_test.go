@@ -12,18 +12,19 @@ import (
 )
 
 // Row H17.
-func TestWarningsAreSampled(t *testing.T) {
+func TestLinesAreSampled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		logger := sampled(slog.New(slog.NewTextHandler(&log, nil))).With("hub", 1)
 		for range 1000 {
 			logger.Warn("refused")
 			logger.WithGroup("g").Warn("another kind")
-			logger.Info("not sampled")
+			logger.Info("joined")
+			logger.Info("joined")
 		}
-		require.Equal(t, maxLines, strings.Count(log.String(), "msg=refused"))
-		require.Equal(t, maxLines, strings.Count(log.String(), "another kind"))
-		require.Equal(t, 1000, strings.Count(log.String(), "not sampled"))
+		require.Equal(t, maxWarnings, strings.Count(log.String(), "msg=refused"))
+		require.Equal(t, maxWarnings, strings.Count(log.String(), "another kind"))
+		require.Equal(t, maxNotes, strings.Count(log.String(), "joined"))
 		require.NotContains(t, log.String(), "left_out")
 		time.Sleep(time.Second)
 		log.Reset()
@@ -31,5 +32,7 @@ func TestWarningsAreSampled(t *testing.T) {
 		logger.Warn("refused")
 		require.Equal(t, 2, strings.Count(log.String(), "msg=refused"))
 		require.Equal(t, 1, strings.Count(log.String(), "left_out=990"))
+		logger.Info("joined")
+		require.Equal(t, 1, strings.Count(log.String(), "left_out=1000"))
 	})
 }
