@@ -356,8 +356,11 @@ func (c *Channel) status(now time.Time, ref uint64) *wire.Frame {
 // master's time the channel ends (rule 3). The lock's holder calls it before
 // every transition, so that a tie is decided by the stored times, never by which
 // goroutine came first.
+//
+// Nobody's time runs out while the hub shuts down: those whose connections are
+// closed after their master's would be told something else than shutdown.
 func (c *Channel) expire(now time.Time) {
-	if c.life != open {
+	if c.life != open || c.hub.closing.Load() {
 		return
 	}
 	for m := c.waiting.first; m != nil && !now.Before(m.deadline); m = c.waiting.first {

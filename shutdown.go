@@ -22,8 +22,9 @@ const closingPause = 10 * time.Millisecond
 // is told at once, and closed with shutdown once what was accepted for it has
 // been sent. The closing is spread over three quarters of the time until ctx's
 // deadline, at most 10 ms for each connection, so that not everybody comes back
-// elsewhere in one instant; without a deadline it is not spread. Shutdown
-// returns when all of the hub's goroutines are gone.
+// elsewhere in one instant; without a deadline it is not spread. Nobody's time
+// runs out meanwhile, not that of masters either: the end is shutdown for all.
+// Shutdown returns when all of the hub's goroutines are gone.
 //
 // When ctx is done first, the connections are closed without regard to what
 // waits, and the error is the context's. Later calls wait as the first does, and

@@ -50,7 +50,7 @@ func newTable(t *testing.T, policy Policy) *table {
 	policy, err := policy.validate()
 	require.NoError(t, err)
 	return &table{
-		Channel: &Channel{name: "abc123", policy: &policy}, t: t, now: noon,
+		Channel: &Channel{name: "abc123", policy: &policy, delivery: delivery{hub: new(Hub)}}, t: t, now: noon,
 		tags: map[*attachment]string{},
 	}
 }
