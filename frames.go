@@ -65,7 +65,7 @@ func milliseconds(d time.Duration) uint64 {
 	if d <= 0 {
 		return 0
 	}
-	return uint64((d + time.Millisecond - 1) / time.Millisecond)
+	return uint64((d-1)/time.Millisecond) + 1 // which does not overflow
 }
 
 // fromMilliseconds is the time that a peer tells, which may be any number.

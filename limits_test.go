@@ -3,6 +3,7 @@ package lectern_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -220,5 +221,34 @@ func TestSlowMaster(t *testing.T) {
 		}
 		say(t, slave, "better now")
 		alice.expect(fmt.Sprintf(`{"type":"message","channel":"abc123","from":"user_one","seq":%d,"text":"better now"}`, accepted+1))
+	})
+}
+
+// Whoever wants no bound may give the largest number there is.
+func TestLargestBounds(t *testing.T) {
+	most := lectern.Bound{Messages: math.MaxInt, Bytes: math.MaxInt}
+	rate := lectern.Rate{PerSecond: math.MaxInt}
+	inBubble(t, lectern.Policy{
+		MaxSlaves: math.MaxInt, MaxChannels: math.MaxInt, MaxChannelsPerConn: math.MaxInt, MaxConnections: math.MaxInt,
+		MaxMessage: math.MaxInt, HandshakeBytes: math.MaxInt, Outbox: most, Replay: most, Rate: rate, SlaveRate: rate,
+		MasterTimeout: math.MaxInt64, SlaveTimeout: math.MaxInt64, HandshakeTimeout: math.MaxInt64, WriteTimeout: math.MaxInt64,
+	}, func(t *testing.T, s *stage) {
+		alice, one := s.user(), s.user()
+		master, slave := alice.create("abc123", "alice"), one.join("abc123", "user_one")
+		large := strings.Repeat("x", 5_000)
+		broadcast(t, master, large)
+		receive(t, slave, large)
+		nextPresence(t, master, "user_one", lectern.Online)
+		say(t, slave, large)
+		nextText(t, master, large)
+		one.cutOff()
+		synctest.Wait()
+		broadcast(t, master, large)
+		one.bar(false)
+		receive(t, slave, large)
+		for range 3 {
+			broadcast(t, master, "once more")
+			receive(t, slave, "once more")
+		}
 	})
 }

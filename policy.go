@@ -233,16 +233,14 @@ func (p Policy) validate() (Policy, error) {
 	p.MaxSlaves = orDefault(p.MaxSlaves, defaultMaxSlaves, unbounded)
 	p.MaxChannels = orDefault(p.MaxChannels, defaultMaxChannels, unbounded)
 	p.MaxChannelsPerConn = orDefault(p.MaxChannelsPerConn, defaultMaxChannelsPerConn, unbounded)
-	p.MaxMessage = orDefault(p.MaxMessage, defaultMaxMessage, 0)
+	p.MaxMessage = min(orDefault(p.MaxMessage, defaultMaxMessage, 0), addable)
 	p.MaxConnections = orDefault(p.MaxConnections, defaultMaxConnections, unbounded)
 	p.HandshakeBytes = orDefault(p.HandshakeBytes, defaultHandshakeBytes, unbounded)
 	p.Rate = p.Rate.orDefault(defaultRate)
 	p.SlaveRate = p.SlaveRate.orDefault(defaultSlaveRate)
 	p.HoldTime = orDefault(p.HoldTime, defaultHoldTime, 0)
-	p.Outbox.Messages = orDefault(p.Outbox.Messages, defaultQueueMessages, 0)
-	p.Outbox.Bytes = orDefault(p.Outbox.Bytes, defaultQueueBytes, 0)
-	p.Replay.Messages = orDefault(p.Replay.Messages, defaultQueueMessages, 0)
-	p.Replay.Bytes = orDefault(p.Replay.Bytes, defaultQueueBytes, 0)
+	p.Outbox = p.Outbox.orDefault()
+	p.Replay = p.Replay.orDefault()
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -266,6 +264,17 @@ func orDefault[T int | time.Duration](value, fallback, none T) T {
 	}
 	return value
 }
+
+func (b Bound) orDefault() Bound {
+	return Bound{
+		Messages: min(orDefault(b.Messages, defaultQueueMessages, 0), addable),
+		Bytes:    min(orDefault(b.Bytes, defaultQueueBytes, 0), addable),
+	}
+}
+
+// addable is what larger sizes come down to: more than there is memory, and few of
+// them can be added up.
+const addable = unbounded / 4
 
 // frameLimit is the size of the largest frame that a peer can have reason to
 // send: the largest payload in base64 or with an escape for every other

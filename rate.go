@@ -10,10 +10,15 @@ type Rate struct {
 	Burst     int
 }
 
+// maxRate is more than any connection brings about, and leaves room to calculate:
+// a burst of twice as many, at one a second, is 68 years.
+const maxRate = 1 << 30
+
 func (r Rate) orDefault(fallback Rate) Rate {
 	if r.PerSecond < 0 {
 		return Rate{}
 	}
+	r.PerSecond, r.Burst = min(r.PerSecond, maxRate), min(r.Burst, maxRate)
 	if r.Burst <= 0 {
 		r.Burst = 2 * r.PerSecond
 	}
