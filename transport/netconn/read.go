@@ -36,15 +36,19 @@ type input struct {
 	large      *buffer // in place of idle where that was too small
 	start, end int     // of what is in the buffer
 
-	heard  time.Time // the last sign of life, or when somebody began to listen for one
-	probed bool      // the peer was probed since
-	begun  time.Time // when the unit began that is not complete yet; zero if there is none
+	heard     time.Time // the last sign of life, or when somebody began to listen for one
+	listening bool      // somebody has listened since heard, and goes on
+	probed    bool      // the peer was probed since heard
+	begun     time.Time // when the unit began that is not complete yet; zero if there is none
 
 	controls transport.TokenBucket // for the peer's probes, and answers to none
 	probing  bool                  // a probe was sent, and its answer has not come
 
 	armed   time.Time // the net.Conn's read deadline
 	expired bool      // it has passed, or is not known
+
+	// attendant is who reads; nil where anybody may.
+	attendant *attendant
 }
 
 func (in *input) buffer() []byte {
@@ -91,8 +95,8 @@ func (c *conn) Read() ([]byte, error) {
 		return nil, c.input.err
 	}
 	message, err := c.readMessage()
-	if err == nil {
-		return message, nil
+	if err == nil || err == errQuiet {
+		return message, err
 	}
 	c.input.end = c.input.start
 	c.input.shrink()
@@ -208,22 +212,24 @@ func (c *conn) readLarge(length int) ([]byte, error) {
 func (c *conn) receive(p []byte, within bool) (int, error) {
 	in := &c.input
 	now := time.Now()
-	if !in.probed {
+	if !in.probed && !in.listening {
 		in.heard = now // silence counts from when somebody listens
 	}
 	if within && in.begun.IsZero() {
 		in.begun = now
 	}
+	quiet := now.Add(quietAfter)
+	parks := in.attendant != nil && !within
 	for {
 		silent, late := c.limits()
-		by := silent
-		if by.IsZero() || !late.IsZero() && late.Before(by) {
-			by = late
+		by := earliest(silent, late)
+		if parks {
+			by = earliest(by, quiet)
 		}
 		n, err := c.readBy(p, by)
 		switch {
 		case n > 0:
-			in.probed = false
+			in.probed, in.listening = false, false
 			return n, nil
 		case err == nil:
 			continue
@@ -251,7 +257,19 @@ func (c *conn) receive(p []byte, within bool) (int, error) {
 			c.owe(kindProbe)
 			return 0, nil
 		}
+		if parks && !now.Before(quiet) {
+			in.listening = true
+			return 0, errQuiet
+		}
 	}
+}
+
+// earliest is the earlier of the two, of which zero is never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // limits returns when the peer's silence, and the message that is arriving, will
@@ -273,21 +291,36 @@ func (c *conn) limits() (silent, late time.Time) {
 // readBy reads with a deadline that is at latest by, or with none where by is
 // zero. Its error is errClosed where Close has ended it.
 func (c *conn) readBy(p []byte, by time.Time) (int, error) {
+	a := c.input.attendant
+	if n, err, has := a.takeOver(); has {
+		return n, err
+	}
+	a.pause()
+	if !c.beginReading(by) {
+		return 0, errClosed
+	}
+	return c.endReading(c.net.Read(p))
+}
+
+// beginReading has the net.Conn's Read end at latest by then. It reports false where
+// Close has begun.
+func (c *conn) beginReading(by time.Time) bool {
 	in := &c.input
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.closing {
-		c.mu.Unlock()
-		return 0, errClosed
+		return false
 	}
 	if in.expired || in.armed.IsZero() != by.IsZero() || in.armed.After(by) {
 		_ = c.net.SetReadDeadline(by) // under mu, so that it never replaces that of Close
 		in.armed, in.expired = by, false
 	}
 	c.reading = true
-	c.mu.Unlock()
+	return true
+}
 
-	n, err := c.net.Read(p)
-
+// endReading is told what the net.Conn's Read has returned.
+func (c *conn) endReading(n int, err error) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = false

@@ -29,8 +29,8 @@ func ConnFromContext(ctx context.Context) (net.Conn, bool) {
 	return c, ok
 }
 
-// Serve accepts connections on the listener and has each served by server, in a
-// goroutine of its own, with a context that has the values of ctx and the
+// Serve accepts connections on the listener and has each served by server, which
+// may be a transport.Starter, in a goroutine of its own, with a context that has the values of ctx and the
 // net.Conn, see [ConnFromContext]. TLS is done by a listener of tls.NewListener;
 // the handshake then takes place in the connection's goroutine, before the
 // server hears of it, and within Options.HandshakeTimeout.
@@ -63,7 +63,8 @@ func Serve(ctx context.Context, listener net.Listener, server transport.Server, 
 		switch {
 		case err == nil:
 			pause = 0
-			goroutines.Go(func() { serveConn(ctx, c, server, options) })
+			goroutines.Add(1)
+			go serveConn(ctx, c, server, options, goroutines.Done)
 		case asked.Err() != nil:
 			return nil
 		case !passing(err):
@@ -88,7 +89,15 @@ func passing(err error) bool {
 	return errors.As(err, &temporary) && temporary.Temporary() && !errors.Is(err, net.ErrClosed)
 }
 
-func serveConn(ctx context.Context, c net.Conn, server transport.Server, options Options) {
+// serveConn tells ended when it is done with the connection, which may be after
+// it returns.
+func serveConn(ctx context.Context, c net.Conn, server transport.Server, options Options, ended func()) {
+	attended := false
+	defer func() {
+		if !attended {
+			ended()
+		}
+	}()
 	if secure, ok := c.(interface {
 		HandshakeContext(ctx context.Context) error
 	}); ok {
@@ -101,8 +110,14 @@ func serveConn(ctx context.Context, c net.Conn, server transport.Server, options
 		}
 	}
 	conn := newConn(c, options)
+	ctx = context.WithValue(ctx, connKey{}, c)
+	if starter, ok := server.(transport.Starter); ok {
+		attended = true
+		conn.attend(ctx, starter, ended)
+		return
+	}
 	// The server has closed it by contract; this is for one that panics, or that
 	// was written for a test.
 	defer conn.Close(transport.Reason{Code: transport.Shutdown})
-	_ = server.Serve(context.WithValue(ctx, connKey{}, c), conn) // why it ended is the server's to log
+	_ = server.Serve(ctx, conn) // why it ended is the server's to log
 }
