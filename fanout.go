@@ -165,12 +165,12 @@ func (c *Channel) passRun(run *encodedRun, receivers []receiver) (p passed) {
 	for i := range receivers {
 		r := &receivers[i]
 		p.depth = max(p.depth, c.lookAt(r.attachment))
-		if overflows[c.policy.Slow] != outbox.Refuse {
-			p.add(r.session.pushEach(r.attachment, run.packets))
-			continue
-		}
 		if encoded[r.form] == nil {
 			encoded[r.form] = run.in(r.form)
+		}
+		if overflows[c.policy.Slow] != outbox.Refuse {
+			p.add(r.session.pushEach(r.attachment, encoded[r.form]))
+			continue
 		}
 		sent, err := r.out.PushAll(encoded[r.form])
 		if err == outbox.ErrFull {
