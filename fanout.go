@@ -176,14 +176,14 @@ func (c *Channel) passRun(run *encodedRun, receivers []receiver, writers *writer
 	for i := range receivers {
 		r := &receivers[i]
 		p.depth = max(p.depth, c.lookAt(r.attachment))
+		if encoded[r.form] == nil {
+			encoded[r.form] = run.in(r.form)
+		}
 		if overflows[c.policy.Slow] != outbox.Refuse {
-			sent, left := r.session.pushEach(r.attachment, run.packets)
+			sent, left := r.session.pushEach(r.attachment, encoded[r.form])
 			p.add(sent)
 			writers.count(left)
 			continue
-		}
-		if encoded[r.form] == nil {
-			encoded[r.form] = run.in(r.form)
 		}
 		sent, left, err := r.out.PushAll(encoded[r.form])
 		writers.count(left)

@@ -34,22 +34,28 @@ func (s *session) say(p *packet) {
 	s.out.Flush()
 }
 
-// pushMessage queues a message for a member on this connection, as the policy
-// says for slow slaves. It returns the size, and false where the message is not
-// on its way.
+// pushMessage queues a message for a member on this connection. It returns the
+// size, and false where the message is not on its way.
 func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
 	data := p.bytes(s.form)
+	if a.member.role == wire.Slave {
+		return len(data), s.pushToSlave(a, data)
+	}
+	err := s.out.PushAccepted(data)
+	a.arrived(len(p.frame.Payload.Data))
+	return len(data), err == nil
+}
+
+// pushToSlave queues a message as the policy says for slow slaves, and returns
+// false where it is not on its way.
+func (s *session) pushToSlave(a *attachment, data []byte) bool {
 	var err error
-	switch {
-	case a.member.role == wire.Master:
-		err = s.out.PushAccepted(data)
-		a.arrived(len(p.frame.Payload.Data))
-	case overflows[s.hub.policy.Slow] == outbox.Refuse:
+	if overflows[s.hub.policy.Slow] == outbox.Refuse {
 		if err = s.out.Push(data); err == outbox.ErrFull {
 			s.out.Flush() // as in makeRoomForNotice
 			err = s.out.Push(data)
 		}
-	default:
+	} else {
 		if s.out.Full(len(data), 0, 0) {
 			s.out.Flush()
 		}
@@ -59,15 +65,15 @@ func (s *session) pushMessage(a *attachment, p *packet) (int, bool) {
 	if err == outbox.ErrFull {
 		s.tooSlow()
 	}
-	return len(data), err == nil
+	return err == nil
 }
 
 // pushEach queues messages for a slave, and flushes them. It returns those that
 // are on their way, and what Flush does.
-func (s *session) pushEach(a *attachment, packets []*packet) (sent passed, left bool) {
-	for _, p := range packets {
-		if n, ok := s.pushMessage(a, p); ok {
-			sent.add(passed{messages: 1, bytes: n})
+func (s *session) pushEach(a *attachment, messages [][]byte) (sent passed, left bool) {
+	for _, data := range messages {
+		if s.pushToSlave(a, data) {
+			sent.add(passed{messages: 1, bytes: len(data)})
 		}
 	}
 	return sent, s.out.Flush()

@@ -7,7 +7,8 @@ import (
 )
 
 // packet is one frame on its way to any number of receivers, encoded once for
-// each form that one of them speaks. It is encoded by whoever delivers.
+// each form that one of them speaks. It is encoded by whoever delivers: those who
+// share out a run have it from that.
 type packet struct {
 	frame  wire.Frame
 	binary []byte

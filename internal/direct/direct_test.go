@@ -153,3 +153,39 @@ func TestWriteMore(t *testing.T) {
 		require.Equal(t, "hello", string(got))
 	}
 }
+
+// What was done before the writing has been done for who has read, as with the net
+// package: the race detector is to know it, in the tests of services too.
+func TestWhatIsWrittenOrders(t *testing.T) {
+	near, far := pair(t)
+	sender, receiver := direct.Of(near), direct.Of(far)
+	p := make([]byte, 1)
+	for _, step := range []struct {
+		name  string
+		write func() error
+		read  func() error
+	}{
+		{
+			"written by us",
+			func() error { _, err := direct.Write(sender, []byte("x")); return err },
+			func() error { _, err := io.ReadFull(far, p); return err },
+		},
+		{
+			"read by us",
+			func() error { _, err := near.Write([]byte("x")); return err },
+			func() error { _, err := receive(t, receiver, p); return err },
+		},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			done := false
+			failed := make(chan error, 1)
+			go func() {
+				done = true
+				failed <- step.write()
+			}()
+			require.NoError(t, step.read())
+			require.True(t, done)
+			require.NoError(t, <-failed)
+		})
+	}
+}

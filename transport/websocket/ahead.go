@@ -18,7 +18,7 @@ type ahead struct {
 
 	fresh int  // how much of data has come since the last message was read
 	empty bool // nothing was left in the system's buffer
-	ended bool // but maybe the end
+	ended bool // but maybe the end, or what follows on urgent data
 }
 
 const (

@@ -115,7 +115,8 @@ func (c *conn) Read() ([]byte, error) {
 
 // readNow is Read where a message has begun to arrive. It returns false where
 // none has, and waits then as it is told. It looks for more where there are news
-// from the system since the last call, or the peer's sending has ended.
+// from the system since the last call, or the peer's sending has ended: until
+// nothing is left then, also where a read has not filled its buffer.
 func (c *conn) readNow(how patience, news, ended bool) (message []byte, ok bool, err error) {
 	if !c.reading.take() {
 		return nil, false, errClosed

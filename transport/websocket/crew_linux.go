@@ -30,9 +30,10 @@ func (c *crew) start() {
 	}
 }
 
+// work unlocks by itself: where the server ends the goroutine, as a test's FailNow
+// does, the lock is not held. Somebody else has begun with what is ready then.
 func (c *crew) work() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.starting = false
 	for c.taken < len(c.ready) {
 		s := c.ready[c.taken]
@@ -47,6 +48,7 @@ func (c *crew) work() {
 	if cap(c.ready) > maxReady {
 		c.ready = nil
 	}
+	c.mu.Unlock()
 }
 
 // maxReady is the most that a crew keeps room for.

@@ -42,7 +42,7 @@ type polled struct {
 	prev, next *serving
 	again      bool // something has happened meanwhile
 	ends       bool // it closes, and did wait
-	hungUp     bool // the peer has ended its sending
+	hungUp     bool // the peer has ended its sending, or sent urgent data, before which a read ends too
 	ended      bool // the same, as whoever reads knows it; not covered by the lock
 }
 
@@ -70,7 +70,7 @@ func (p *poller) add(s *serving) bool {
 		}
 	}
 	e := p.epoll
-	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edgeTriggered}
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLPRI | syscall.EPOLLRDHUP | edgeTriggered}
 	event.Fd, event.Pad = e.take(s)
 	p.wait(s, &p.quiet)
 	p.mu.Unlock()
@@ -261,7 +261,7 @@ func (p *poller) ready(e *epoll, events []syscall.EpollEvent, ready []*serving) 
 		if s == nil {
 			continue
 		}
-		if events[i].Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+		if events[i].Events&(syscall.EPOLLPRI|syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
 			s.polled.hungUp = true
 		}
 		if s.polled.list == nil {
