@@ -150,6 +150,24 @@ func TestAttendedWithoutProbes(t *testing.T) {
 	})
 }
 
+// A connection that waits has no large buffer, whatever it has read, also where it
+// probes nobody.
+func TestAttendedKeepsNoLargeBuffer(t *testing.T) {
+	k := new(clerk)
+	attended(t, Options{ProbeAfter: -1}, k, func(t *testing.T, peer *memnet.Conn) {
+		for range 2 {
+			message := string(make([]byte, 2*idleBufferSize))
+			send(t, peer, unit(kindMessage, message))
+			require.Contains(t, k.told(), message)
+			time.Sleep(quietAfter)
+			synctest.Wait()
+			require.True(t, k.conn.(*conn).input.large == nil)
+			send(t, peer, unit(kindMessage, "small"))
+			require.Contains(t, k.told(), "small")
+		}
+	})
+}
+
 func TestAttendedClose(t *testing.T) {
 	for name, quiet := range map[string]time.Duration{"while one goroutine waits": 0, "while the other one does": time.Second} {
 		t.Run(name, func(t *testing.T) {

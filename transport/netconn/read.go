@@ -173,11 +173,11 @@ func (c *conn) fill(size int) error {
 	for in.end-in.start < size {
 		in.makeRoom(size)
 		n, err := c.receive(in.buffer()[in.end:], in.end > in.start)
-		if err != nil {
-			return err
-		}
 		if n == 0 {
 			in.shrink() // it was silent for a while
+		}
+		if err != nil {
+			return err
 		}
 		in.end += n
 	}
