@@ -82,7 +82,7 @@ var (
 	roleLabels = []string{labelMaster, labelSlave}
 	// leaveLabels are how a slave can leave; a master's own words in a kick are
 	// never a label.
-	leaveLabels = []string{"left", "kicked", "timeout", "master_left", "master_down", "channel_closed"}
+	leaveLabels = []string{"left", "kicked", "timeout", "master_left", "master_down", "channel_closed", "shutdown"}
 )
 
 var metrics = [metricCount]struct {

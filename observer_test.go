@@ -136,6 +136,29 @@ func TestMetricsAreDescribed(t *testing.T) {
 	require.Equal(t, "unknown", lectern.Metric(200).String())
 }
 
+// An Observer that hubs share is right when one of them is gone.
+func TestObserverAfterShutdown(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *lectern.Hub) error{
+		"Shutdown": func(t *testing.T, hub *lectern.Hub) error { return hub.Shutdown(within(t)) },
+		"Close":    func(_ *testing.T, hub *lectern.Hub) error { return hub.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger()
+			inBubble(t, lectern.Policy{Observer: l}, func(t *testing.T, s *stage) {
+				_, _, _, slaves := s.class(3)
+				require.NoError(t, slaves[0].Close())
+				s.user().create("another", "bob")
+				require.NoError(t, end(t, s.hub))
+				require.NoError(t, s.hub.Close())
+				l.has(t, map[string]int64{
+					"channels": 0, "slaves": 0, "connections": 0, "leaves left": 1, "leaves shutdown": 2,
+				})
+				require.Empty(t, slices.Collect(s.hub.Channels()))
+			})
+		})
+	}
+}
+
 // Rows G9, F10 and H17: what peers write reaches the log quoted and bounded, at
 // most ten lines a second of a kind, and never a token or a secret.
 func TestLogUnderAttack(t *testing.T) {

@@ -46,6 +46,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-gone:
+		h.forgetChannels()
 		return nil
 	case <-ctx.Done():
 	}
@@ -53,7 +54,30 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		s.out.Abort(shutdownReason)
 	}
 	<-gone
+	h.forgetChannels()
 	return ctx.Err()
+}
+
+// forgetChannels is called when nobody is left who could be told anything: what
+// remains is that the Observer counts right, since another hub may share it.
+func (h *Hub) forgetChannels() {
+	h.mu.Lock()
+	channels := slices.Collect(maps.Values(h.channels))
+	clear(h.channels)
+	h.mu.Unlock()
+	for _, c := range channels {
+		c.mu.Lock()
+		was, slaves := c.life, int64(len(c.slaves))
+		c.life = gone
+		c.mu.Unlock()
+		if was != open {
+			continue
+		}
+		h.policy.Observer.Add(Leaves, string(ErrShutdown.Code), slaves)
+		h.policy.Observer.Add(Slaves, "", -slaves)
+		h.policy.Observer.Add(ChannelsOpen, "", -1)
+		h.policy.Logger.Info("channel closed", "channel", c.name, "code", string(ErrShutdown.Code))
+	}
 }
 
 // stop takes on nothing new from now on, and returns the connections there are,
