@@ -162,12 +162,22 @@ func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) 
 	// The witness is there from the beginning and never answers.
 	gathers := s.isMaster() && q.to == toEverybody
 	if gathers && !parts[witnessName] && !parts[""] && !s.entered.Equal(q.began) {
-		return errors.New("the witness has no part")
+		return fmt.Errorf("the witness has no part: asked at %v, over at %v, parts %v, reconnected %v", q.began, q.done, parts, s.reconnects())
 	}
 	if !gathers && len(q.answers) != 1 {
 		return fmt.Errorf("%d answers", len(q.answers))
 	}
 	return nil
+}
+
+// reconnects is when the seat's connection was lost or its holder changed.
+func (s *faultSeat) reconnects() (at []time.Time) {
+	for _, e := range s.events {
+		if e.reconnects() {
+			at = append(at, e.at)
+		}
+	}
+	return at
 }
 
 // isGiven reports whether the one who is said to have answered so has done so,

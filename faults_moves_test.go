@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing/synctest"
@@ -223,7 +224,10 @@ func (r *faultRound) remaining() iter.Seq[*faultSeat] {
 	return func(yield func(*faultSeat) bool) {
 		for row := range r.rows {
 			if l := r.latest(row); l != nil {
-				for _, s := range l.seats {
+				l.mu.Lock()
+				seats := slices.Clone(l.seats)
+				l.mu.Unlock()
+				for _, s := range seats {
 					if !yield(s) {
 						return
 					}
@@ -287,6 +291,9 @@ func (r *faultRound) isShut() bool {
 }
 
 func (r *faultRound) shutDown() {
+	for s := range r.remaining() {
+		s.noteConn()
+	}
 	r.mu.Lock()
 	r.shutAt = time.Now()
 	r.mu.Unlock()
@@ -295,6 +302,20 @@ func (r *faultRound) shutDown() {
 	defer cancel()
 	if err := r.hub.Shutdown(ctx); err != nil {
 		r.fail("Shutdown: %w", err)
+	}
+}
+
+// noteConn keeps the connection that a seat has, if the hub has answered on it.
+func (s *faultSeat) noteConn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil || s.current.Err() != nil {
+		return
+	}
+	s.user.mu.Lock()
+	defer s.user.mu.Unlock()
+	if s.user.latest != nil && s.user.latest.heard.Load() {
+		s.conn = s.user.latest
 	}
 }
 
@@ -308,9 +329,6 @@ func (r *faultRound) farewell() {
 		if h == nil || h.Err() != nil {
 			continue
 		}
-		s.user.mu.Lock()
-		s.conn = s.user.latest
-		s.user.mu.Unlock()
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
 		sending.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)

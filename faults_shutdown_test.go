@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/faults"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -52,8 +53,8 @@ func (l *life) verifyShutdown() error {
 				return fmt.Errorf("%q was accepted at %v, the shutdown was at %v", one.text, one.began, r.shutAt)
 			}
 		}
-		if s.conn == nil {
-			continue
+		if s.conn == nil || r.shutdown == shutdownAmid {
+			continue // nobody is told over a connection that a fault has broken
 		}
 		// Where the outboxes are small, somebody may have been too slow.
 		if code, ok := s.conn.closed(); !ok || code != transport.Shutdown && !(r.small && code == transport.Slow) {
@@ -68,17 +69,31 @@ func (l *life) verifyShutdown() error {
 }
 
 // staysToTheEnd reports whether everything that was accepted for the seat must
-// have arrived: it was there at the end, and nothing was wrong with its
-// connection.
+// have arrived: it was there at the end, and its connection, if the hub has shut
+// down, ended with the word of it and nothing else.
 func (s *faultSeat) staysToTheEnd() bool {
 	if s.name == witnessName {
 		return errors.Is(s.err, lectern.ErrShutdown) || errors.Is(s.err, lectern.ErrLeft)
 	}
-	if s.conn == nil {
+	if s.life.round.shutAt.IsZero() {
 		return s.last != nil
 	}
+	if s.conn == nil || !errors.Is(s.err, lectern.ErrMasterDown) {
+		return false // it had left, or nobody took what had come: it was being taken over
+	}
+	// Where the hub finds a connection lost that it is closing, it hurries. The
+	// probes take one for lost that is slower than they are patient; over memory
+	// there are none.
+	r := s.life.round
+	probed := faultNetworks[r.seed%uint64(len(faultNetworks))].name != "memory"
+	for _, f := range s.conn.plan {
+		harmless := f.Kind == faults.Cut || f.Kind == faults.Delay && !probed
+		if r.shutdown == shutdownAmid && !harmless {
+			return false
+		}
+	}
 	code, ok := s.conn.closed()
-	return s.last != nil && ok && code == transport.Shutdown
+	return ok && code == transport.Shutdown
 }
 
 // closed is the reason that the connection was closed with by the hub, if any.

@@ -106,6 +106,10 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 				// Else too many would live for the whole round.
 				plan = append(plan, faults.Fault{Kind: faults.Cut, At: 1 + time.Duration(connections.Int64N(int64(2*faultStall)))})
 			}
+			if choice.small && connections.IntN(3) == 0 && (allowed == nil || allowed(faults.Delay)) {
+				// So slow that what is sent in a burst fills its outbox.
+				plan = append(plan, faults.Fault{Kind: faults.Delay, Direction: faults.Down, At: 1, For: faultStall / 50})
+			}
 			fmt.Fprintf(&list, "\t%v\n", plan)
 			return plan
 		}

@@ -74,6 +74,8 @@ type faultUser struct {
 	down   time.Time
 	dead   bool
 	latest *heardConn
+	// planned is for the connection that is being dialled.
+	planned faults.Plan
 }
 
 var errNetworkDown = errors.New("the network is down")
@@ -83,7 +85,10 @@ func (r *faultRound) user(faulty bool) *faultUser {
 	defer r.mu.Unlock()
 	r.users++
 	u := &faultUser{round: r, faulty: faulty, random: rand.New(rand.NewPCG(r.seed, 1000+r.users))}
-	u.network = faults.New(faultProbe+faultGiveUp, r.plan)
+	u.network = faults.New(faultProbe+faultGiveUp, func() faults.Plan {
+		u.planned = r.plan()
+		return u.planned
+	})
 	u.dialer = r.faultless
 	if r.acting.Err() != nil {
 		u.network.Calm()
@@ -120,7 +125,7 @@ func (u *faultUser) Dial(ctx context.Context) (transport.Conn, error) {
 		_ = conn.Close(transport.Reason{Code: transport.ProtocolError})
 		return nil, errNetworkDown
 	}
-	u.latest = &heardConn{Conn: conn}
+	u.latest = &heardConn{Conn: conn, plan: u.planned}
 	return u.latest, nil
 }
 
@@ -130,6 +135,7 @@ type heardConn struct {
 	transport.Conn
 	heard atomic.Bool
 	end   atomic.Pointer[error]
+	plan  faults.Plan
 }
 
 func (c *heardConn) Read() ([]byte, error) {
@@ -424,6 +430,7 @@ func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 			s.life.leaves(s)
 		}
 		if r.isShut() {
+			s.life.leaves(s) // the hub may have got its resume, and gets its Close
 			err = lectern.ErrShutdown
 			timedOut = true
 		}
