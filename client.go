@@ -143,7 +143,7 @@ func WithMasterTimeout(timeout time.Duration) Option {
 // connect yet.
 func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 	c := &Client{
-		dialer: dialer, options: options.withDefaults(),
+		dialer: dialer, options: options.withDefaults(), lastRef: takeoverRef,
 		memberships: make(map[string]*membership), claimed: make(map[string]struct{}),
 	}
 	c.unwritten = outbox.Limits{
@@ -211,6 +211,23 @@ func (c *Client) resumeBy(ctx context.Context, m *membership, ticket Ticket) err
 		Type: wire.Resume, Channel: ticket.Channel, Username: ticket.Username, Secret: ticket.Secret, Last: ticket.Last,
 	}
 	return c.enterBy(ctx, frame, m, nil)
+}
+
+// takeoverRef is the ref of resumes by a ticket. It is not above that of any send,
+// which tells the hub that another client has held the membership before, however
+// much this one has tried already. The channel tells them apart.
+const takeoverRef = 1
+
+// number gives a call its ref.
+func (c *Client) number(frame *wire.Frame) {
+	// The answer to one that was given up may still come, and must not be taken
+	// for this one's. It ends the connection, so that this one is tried again.
+	if _, open := c.forsaken[takeoverRef]; frame.Type == wire.Resume && !open {
+		frame.Ref = takeoverRef
+		return
+	}
+	c.lastRef++
+	frame.Ref = c.lastRef
 }
 
 // Status is what anybody may know of a channel.
@@ -308,8 +325,7 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *membership)
 		c.mu.Unlock()
 		return wire.Frame{}, fmt.Errorf("lectern: client: %w", net.ErrClosed)
 	}
-	c.lastRef++
-	k.frame.Ref = c.lastRef
+	c.number(&k.frame)
 	c.calls = append(c.calls, k)
 	if c.link != nil {
 		c.writeCall(k)

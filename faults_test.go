@@ -58,7 +58,8 @@ func TestFaultRounds(t *testing.T) {
 		if !t.Run(fmt.Sprintf("%d over %s with seed %d", i, kind.name, seed), func(t *testing.T) {
 			plans, err := playFaults(t, seed, nil)
 			if err != nil {
-				t.Fatalf("%v\n-faults.seed=%d, the kinds of faults that it takes: %v\n%s", err, seed, neededFaults(t, seed), plans)
+				t.Fatalf("%v\n-faults.seed=%d, %v, the kinds of faults that it takes: %v\n%s",
+					err, seed, chooseFaults(seed), neededFaults(t, seed), plans)
 			}
 		}) {
 			return
@@ -91,12 +92,8 @@ func neededFaults(t *testing.T, seed uint64) string {
 // went wrong.
 func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plans string, failure error) {
 	synctest.Test(t, func(t *testing.T) {
-		random := rand.New(rand.NewPCG(seed, 0))
-		kept := []int{10, 40, 400}[random.IntN(3)]
-		hub, err := lectern.NewHub(lectern.Policy{
-			MasterTimeout: faultX, SlaveTimeout: faultS, WriteTimeout: time.Second,
-			Replay: lectern.Bound{Messages: kept},
-		})
+		choice := chooseFaults(seed)
+		hub, err := lectern.NewHub(choice.policy())
 		require.NoError(t, err)
 		var list strings.Builder
 		connections := rand.New(rand.NewPCG(seed, 1))
@@ -109,6 +106,10 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 				// Else too many would live for the whole round.
 				plan = append(plan, faults.Fault{Kind: faults.Cut, At: 1 + time.Duration(connections.Int64N(int64(2*faultStall)))})
 			}
+			if choice.small && connections.IntN(3) == 0 && (allowed == nil || allowed(faults.Delay)) {
+				// So slow that what is sent in a burst fills its outbox.
+				plan = append(plan, faults.Fault{Kind: faults.Delay, Direction: faults.Down, At: 1, For: faultStall / 50})
+			}
 			fmt.Fprintf(&list, "\t%v\n", plan)
 			return plan
 		}
@@ -116,7 +117,7 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 		listener := memory.Listen(hub, memory.Options{})
 		r := &faultRound{
 			hub: hub, plan: plan, through: through, faultless: listener,
-			steady: random.IntN(3) == 0, seed: seed, kept: uint64(kept), finish: make(chan struct{}),
+			faultChoice: choice, seed: seed, finish: make(chan struct{}),
 		}
 		r.play()
 		require.NoError(t, hub.Shutdown(within(t)))

@@ -22,12 +22,8 @@ type faultRound struct {
 	plan      func() faults.Plan
 	through   func(*faults.Network) transport.Dialer
 	faultless transport.Dialer
-	// steady: nothing happens to the master's connection, so that what it is
-	// told of its slaves is exact.
-	steady bool
-	seed   uint64
-	// kept is how many messages a channel keeps.
-	kept uint64
+	faultChoice
+	seed uint64
 
 	// acting ends when the users shall begin nothing new; finish is closed when
 	// they shall close what they hold.
@@ -42,17 +38,25 @@ type faultRound struct {
 	wrong []error
 	// networks are those of the users.
 	networks []*faults.Network
+	// shutAt is when the hub was told to shut down, if it was while the round
+	// went on.
+	shutAt time.Time
 }
 
 // life is one channel, from its create to its end.
 type life struct {
+	round   *faultRound
 	channel string
+	// row tells the channels apart that there are at the same time.
+	row     int
 	witness *witness
 
 	mu    sync.Mutex
 	seats []*faultSeat
-	// kicked are those whom the master has tried to kick.
-	kicked map[string]bool
+	// kicked are those whom the master has tried to kick, removals what it was
+	// told to have worked.
+	kicked   map[string]bool
+	removals []removal
 	// left: the master may have closed the channel on purpose.
 	left bool
 }
@@ -70,6 +74,8 @@ type faultUser struct {
 	down   time.Time
 	dead   bool
 	latest *heardConn
+	// planned is for the connection that is being dialled.
+	planned faults.Plan
 }
 
 var errNetworkDown = errors.New("the network is down")
@@ -79,7 +85,10 @@ func (r *faultRound) user(faulty bool) *faultUser {
 	defer r.mu.Unlock()
 	r.users++
 	u := &faultUser{round: r, faulty: faulty, random: rand.New(rand.NewPCG(r.seed, 1000+r.users))}
-	u.network = faults.New(faultProbe+faultGiveUp, r.plan)
+	u.network = faults.New(faultProbe+faultGiveUp, func() faults.Plan {
+		u.planned = r.plan()
+		return u.planned
+	})
 	u.dialer = r.faultless
 	if r.acting.Err() != nil {
 		u.network.Calm()
@@ -91,6 +100,7 @@ func (r *faultRound) user(faulty bool) *faultUser {
 	u.Client = lectern.NewClient(u, lectern.ClientOptions{
 		MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
 		DialTimeout: time.Second, WriteTimeout: time.Second, CloseTimeout: 2 * time.Second,
+		Inbox: lectern.Bound{Messages: 1 << 20, Bytes: 1 << 30}, // what is lost is the hub's doing
 	})
 	return u
 }
@@ -115,21 +125,25 @@ func (u *faultUser) Dial(ctx context.Context) (transport.Conn, error) {
 		_ = conn.Close(transport.Reason{Code: transport.ProtocolError})
 		return nil, errNetworkDown
 	}
-	u.latest = &heardConn{Conn: conn}
+	u.latest = &heardConn{Conn: conn, plan: u.planned}
 	return u.latest, nil
 }
 
 // heardConn knows whether anything has come: then the hub has answered the
-// resume with which the connection began.
+// resume with which the connection began. And it knows how it has ended.
 type heardConn struct {
 	transport.Conn
 	heard atomic.Bool
+	end   atomic.Pointer[error]
+	plan  faults.Plan
 }
 
 func (c *heardConn) Read() ([]byte, error) {
 	data, err := c.Conn.Read()
 	if err == nil {
 		c.heard.Store(true)
+	} else {
+		c.end.Store(&err)
 	}
 	return data, err
 }
@@ -155,26 +169,35 @@ func (r *faultRound) fail(format string, args ...any) {
 	r.wrong = append(r.wrong, fmt.Errorf(format, args...))
 }
 
-func (r *faultRound) latest() *life {
+func (r *faultRound) latest(row int) *life {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.lives) == 0 {
-		return nil
+	for _, l := range slices.Backward(r.lives) {
+		if l.row == row {
+			return l
+		}
 	}
-	return r.lives[len(r.lives)-1]
+	return nil
 }
 
 // play lets everybody act, then calm down and come back, say a last word, and
-// go.
+// go, unless the hub shuts down before.
 func (r *faultRound) play() {
 	acting, stop := context.WithTimeout(context.Background(), faultSpan)
 	defer stop()
 	r.acting = acting
-	r.actors.Go(r.beMaster)
+	for row := range r.rows {
+		r.actors.Go(func() { r.beMaster(row) })
+	}
 	for i := range faultSlaves {
 		r.actors.Go(func() { r.beSlave(i) })
 	}
 	r.actors.Go(r.beRival)
+	if r.shutdown == shutdownAmid {
+		time.Sleep(time.Duration(r.random(4).Int64N(int64(faultSpan))))
+		r.shutDown()
+		stop()
+	}
 	<-acting.Done()
 	r.mu.Lock()
 	networks := slices.Clone(r.networks)
@@ -186,7 +209,13 @@ func (r *faultRound) play() {
 	// Now nothing keeps anybody from coming back who still can.
 	time.Sleep(faultX + faultS)
 	synctest.Wait()
-	r.lastWords()
+	if r.shutdown != shutdownAmid {
+		r.checkRosters()
+		r.lastWords()
+	}
+	if r.shutdown == shutdownAtTheEnd {
+		r.farewell()
+	}
 	close(r.finish)
 	r.actors.Wait()
 	for _, l := range r.lives {
@@ -195,13 +224,14 @@ func (r *faultRound) play() {
 }
 
 // beMaster has one channel after the other.
-func (r *faultRound) beMaster() {
-	random := r.random(2)
+func (r *faultRound) beMaster(row int) {
+	random := r.random(uint64(2 + 100*row))
 	for n := 1; r.acting.Err() == nil; n++ {
 		// A channel whose create was lost with the connection may be there, so
 		// each attempt has its own.
-		l := &life{channel: fmt.Sprint("channel ", n), kicked: map[string]bool{}}
+		l := &life{round: r, row: row, channel: fmt.Sprintf("channel %d of row %d", n, row), kicked: map[string]bool{}}
 		u := r.user(!r.steady)
+		asked := time.Now()
 		ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
 		master, err := u.Create(ctx, l.channel, "alice")
 		cancel()
@@ -210,7 +240,7 @@ func (r *faultRound) beMaster() {
 			pause(random, 200*time.Millisecond)
 			continue
 		}
-		s := r.sit(l, u, "alice", master)
+		s := r.sit(l, u, "alice", master, asked)
 		l.witness = r.watch(l)
 		if l.witness == nil { // over already
 			r.hold(s, random)
@@ -219,10 +249,20 @@ func (r *faultRound) beMaster() {
 		r.mu.Lock()
 		r.lives = append(r.lives, l)
 		r.mu.Unlock()
-		for i := range 2 {
-			r.streams.Go(func() { r.stream(s, i, r.random(uint64(100*n+10+i))) })
-		}
+		r.occupy(s, random)
 		r.hold(s, random)
+	}
+}
+
+// occupy lets a seat's holder send.
+func (r *faultRound) occupy(s *faultSeat, random *rand.Rand) {
+	for i := range 2 {
+		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
+		r.streams.Go(func() { r.stream(s, i, habits) })
+	}
+	if r.asks {
+		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
+		r.streams.Go(func() { r.askAround(s, habits) })
 	}
 }
 
@@ -230,13 +270,14 @@ func (r *faultRound) beMaster() {
 func (r *faultRound) beSlave(i int) {
 	random := r.random(uint64(10 + i))
 	name := fmt.Sprint("user_", i)
-	for n := 1; r.acting.Err() == nil; n++ {
+	for r.acting.Err() == nil {
 		pause(random, 300*time.Millisecond)
-		l := r.latest()
+		l := r.latest(random.IntN(r.rows))
 		if l == nil {
 			continue
 		}
 		u := r.user(true)
+		asked := time.Now()
 		ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
 		slave, err := u.Join(ctx, l.channel, name, lectern.WithMaster("alice"))
 		cancel()
@@ -244,10 +285,8 @@ func (r *faultRound) beSlave(i int) {
 			_ = u.Close()
 			continue
 		}
-		s := r.sit(l, u, name, slave)
-		for k := range 2 {
-			r.streams.Go(func() { r.stream(s, k, r.random(uint64(1000*(i+1)+10*n+k))) })
-		}
+		s := r.sit(l, u, name, slave, asked)
+		r.occupy(s, random)
 		r.hold(s, random)
 	}
 }
@@ -259,7 +298,7 @@ func (r *faultRound) beRival() {
 	defer u.Close()
 	for r.acting.Err() == nil {
 		pause(random, 300*time.Millisecond)
-		l := r.latest()
+		l := r.latest(random.IntN(r.rows))
 		if l == nil {
 			continue
 		}
@@ -270,7 +309,7 @@ func (r *faultRound) beRival() {
 				r.fail("%s has two masters", l.channel)
 			}
 			_ = master.Close()
-		case !errors.Is(err, lectern.ErrChannelExists):
+		case !errors.Is(err, lectern.ErrChannelExists) && !r.isShut():
 			r.fail("a second create of %s: %w", l.channel, err)
 		}
 	}
@@ -321,6 +360,7 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 			return
 		}
 		goesOn := true
+		var next *faultSeat
 		switch kind := random.IntN(10); {
 		case kind < 3 && !(r.steady && s.isMaster()):
 			stop()
@@ -332,7 +372,17 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 		default:
 			if master, ok := s.handle.(*lectern.Master); ok {
 				r.rule(s, master, random)
+			} else if r.rows > 1 {
+				next = r.switchFrom(s, random)
 			}
+		}
+		if next != nil {
+			reading.Wait() // what had come before the switch
+			stop()
+			s.over(s.handle.Err())
+			s = next
+			r.occupy(s, random)
+			continue
 		}
 		stop()
 		reading.Wait()
@@ -348,8 +398,7 @@ func (r *faultRound) rule(s *faultSeat, master *lectern.Master, random *rand.Ran
 	defer cancel()
 	if r.steady || random.IntN(2) == 0 {
 		name := fmt.Sprint("user_", random.IntN(faultSlaves))
-		s.life.kicks(name)
-		_ = master.Kick(ctx, name, "out")
+		r.remove(ctx, s.life, master, name, r.bans && random.IntN(3) == 0)
 		return
 	}
 	if master.Away(ctx) == nil {
@@ -379,6 +428,11 @@ func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 		}
 		if timedOut {
 			s.life.leaves(s)
+		}
+		if r.isShut() {
+			s.life.leaves(s) // the hub may have got its resume, and gets its Close
+			err = lectern.ErrShutdown
+			timedOut = true
 		}
 		if errors.Is(err, lectern.ErrResumeFailed) || timedOut || time.Since(began) > faultPatience {
 			s.over(err)
@@ -413,6 +467,7 @@ func asHandle[T membershipHandle](h T, err error) (membershipHandle, error) {
 
 // stream sends one message after the other, to all or to somebody.
 func (r *faultRound) stream(s *faultSeat, number int, random *rand.Rand) {
+	burst := 0 // how many more come without a pause to speak of
 	for i := 0; r.acting.Err() == nil; i++ {
 		h := s.present()
 		if h == nil {
@@ -429,20 +484,24 @@ func (r *faultRound) stream(s *faultSeat, number int, random *rand.Rand) {
 		}
 		s.send(ctx, h, one)
 		cancel()
-		pause(random, 60*time.Millisecond)
+		switch {
+		case burst > 0:
+			burst--
+			pause(random, 2*time.Millisecond)
+		case r.small && random.IntN(30) == 0:
+			burst = 100
+		default:
+			pause(random, 60*time.Millisecond)
+		}
 	}
 }
 
 // lastWords are sent when everybody who is still there must be back, and must
 // arrive.
 func (r *faultRound) lastWords() {
-	l := r.latest()
-	if l == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	for _, s := range l.seats {
+	for s := range r.remaining() {
 		if h := s.present(); h != nil && h.Err() == nil {
 			s.last = &sent{text: s.text("last", 0), to: toEverybody}
 			s.send(ctx, h, s.last)

@@ -13,6 +13,11 @@ import (
 func (r *faultRound) verify() error {
 	errs := r.wrong
 	for _, l := range r.lives {
+		for _, check := range []error{l.verifyAsks(), l.verifyRemovals(), l.verifyShutdown(), l.verifyPace()} {
+			if check != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", l.channel, check))
+			}
+		}
 		for _, err := range r.verifyLife(l) {
 			errs = append(errs, fmt.Errorf("%s: %w", l.channel, err))
 		}
@@ -38,7 +43,7 @@ func (r *faultRound) verifyLife(l *life) []error {
 		if s.isMaster() {
 			all = up
 		}
-		if err := s.verifyMessages(all, r.kept); err != nil {
+		if err := s.verifyMessages(all); err != nil {
 			errs = append(errs, fmt.Errorf("%s, there since %v: %w", s.name, s.entered.Format("05.000"), err))
 		}
 		if err := s.verifyEnd(); err != nil {
@@ -88,6 +93,7 @@ func (l *life) verifyMaster() error {
 		if !l.left && !l.mayHaveLeft() {
 			return errors.New("it ended with master_left, but its master did not leave")
 		}
+	case errors.Is(w.err, lectern.ErrShutdown) && l.round.shutBy(w.ended):
 	case !errors.Is(w.err, lectern.ErrLeft):
 		return fmt.Errorf("the witness has ended with %w", w.err)
 	}
@@ -115,20 +121,31 @@ func (s *faultSeat) verifyHolders() error {
 }
 
 // verifyMessages: what was accepted for the seat has arrived, once and in order,
-// or a gap stands in its place; what was refused has not.
-func (s *faultSeat) verifyMessages(all map[string]*sent, kept uint64) error {
+// or a gap stands in its place, which tells of no more and no less where there was
+// no other connection meanwhile; what was refused has not.
+func (s *faultSeat) verifyMessages(all map[string]*sent) error {
+	choice := s.life.round.faultChoice
 	var expected []*sent // accepted while the seat was there, by their numbers
+	numbered := map[uint64]*sent{}
+	answers := uint64(0) // that may have been accepted or not, and are no events
 	// newest is the highest number that there can have been: what nobody knows
 	// the outcome of may have one too.
 	newest, unknown := uint64(0), uint64(0)
 	for _, one := range all {
 		if one.unknown() {
 			unknown++
+			if one.question != "" {
+				answers++
+			}
 		}
 		if one.err != nil {
 			continue
 		}
 		newest = max(newest, one.seq)
+		numbered[one.seq] = one
+		if one.question != "" {
+			continue
+		}
 		if s.isMaster() || (one.to == toEverybody || one.to == s.name) && !one.began.Before(s.entered) {
 			expected = append(expected, one)
 		}
@@ -136,9 +153,13 @@ func (s *faultSeat) verifyMessages(all map[string]*sent, kept uint64) error {
 	slices.SortFunc(expected, func(a, b *sent) int { return int(a.seq) - int(b.seq) })
 	newest += unknown
 	seen := map[string]bool{}
-	last, gap, missed := uint64(0), false, uint64(0)
+	last, gap, missed, anew := uint64(0), false, uint64(0), false
 	for _, e := range s.events {
+		anew = anew || e.reconnects()
 		if g, ok := e.event.(lectern.Gap); ok {
+			if !anew && (s.isMaster() || !choice.drops()) {
+				return fmt.Errorf("a gap of %d behind number %d, though nothing may be dropped", g.Missed, last)
+			}
 			gap, missed = true, missed+g.Missed
 			continue
 		}
@@ -146,47 +167,61 @@ func (s *faultSeat) verifyMessages(all map[string]*sent, kept uint64) error {
 		if !ok {
 			continue
 		}
-		one := all[m.Text()]
+		text := textOf(m)
+		one := all[text]
 		switch {
 		case one == nil:
-			return fmt.Errorf("%q was sent by nobody who may", m.Text())
-		case seen[m.Text()]:
-			return fmt.Errorf("%q came twice", m.Text())
+			return fmt.Errorf("%q was sent by nobody who may", text)
+		case seen[text]:
+			return fmt.Errorf("%q came twice", text)
 		case m.Seq <= last:
-			return fmt.Errorf("%q has the number %d, after %d", m.Text(), m.Seq, last)
+			return fmt.Errorf("%q has the number %d, after %d", text, m.Seq, last)
+		case one.question != "":
+			return fmt.Errorf("%q came, which is an answer", text)
 		case one.stale:
-			return fmt.Errorf("%q came from one who had been replaced", m.Text())
+			return fmt.Errorf("%q came from one who had been replaced", text)
 		case one.err != nil && !one.unknown():
-			return fmt.Errorf("%q came, though its sender was told %w", m.Text(), one.err)
+			return fmt.Errorf("%q came, though its sender was told %w", text, one.err)
 		case one.err == nil && one.seq != m.Seq:
-			return fmt.Errorf("%q has the number %d, its sender was told %d", m.Text(), m.Seq, one.seq)
+			return fmt.Errorf("%q has the number %d, its sender was told %d", text, m.Seq, one.seq)
 		case !s.isMaster() && m.Private != (one.to != toEverybody), !s.isMaster() && m.Private && one.to != s.name:
-			return fmt.Errorf("%q was for %q", m.Text(), one.to)
+			return fmt.Errorf("%q was for %q", text, one.to)
 		}
-		seen[m.Text()] = true
-		lost := uint64(0)
+		seen[text] = true
+		// lost were for the seat; maybe more were, of the numbers between.
+		lost, maybe := uint64(0), uint64(0)
+		for n := last + 1; n < m.Seq; n++ {
+			between := numbered[n]
+			switch {
+			case s.isMaster() && between == nil && !gap:
+				if answers == 0 {
+					return fmt.Errorf("number %d is missing before %d, and no gap is told", n, m.Seq)
+				}
+				answers--
+			case between == nil, between.to == toEverybody, between.to == s.name:
+				maybe++
+			}
+		}
 		for len(expected) > 0 && expected[0].seq <= m.Seq {
 			if x := expected[0]; x.seq < m.Seq {
 				lost++
 				if !gap {
 					return fmt.Errorf("%q, number %d, is missing before number %d", x.text, x.seq, m.Seq)
 				}
-				if newest < x.seq+kept {
+				if newest < x.seq+choice.kept && !choice.drops() {
 					return fmt.Errorf("%q, number %d, was dropped, though only %d came after it", x.text, x.seq, newest-x.seq)
 				}
 			}
 			expected = expected[1:]
 		}
-		if s.isMaster() && m.Seq != last+1 && !gap {
-			return fmt.Errorf("the numbers between %d and %d are missing, and no gap is told", last, m.Seq)
+		if gap && !s.isMaster() && (missed < lost || !anew && missed > maybe) {
+			return fmt.Errorf("the gap before number %d tells of %d messages, %d are missing, at most %d", m.Seq, missed, lost, maybe)
 		}
-		if gap && !s.isMaster() && missed < lost {
-			return fmt.Errorf("the gap before number %d tells of %d messages, %d are missing", m.Seq, missed, lost)
-		}
-		last, gap, missed = m.Seq, false, 0
+		last, gap, missed, anew = m.Seq, false, 0, false
 	}
 	// One that was there to the end must have had everything.
-	if s.last != nil && len(expected) > 0 {
+	dropped := gap && choice.drops() && !s.isMaster() && missed >= uint64(len(expected))
+	if s.staysToTheEnd() && len(expected) > 0 && !dropped {
 		return fmt.Errorf("%q, number %d, and %d more never came", expected[0].text, expected[0].seq, len(expected)-1)
 	}
 	return nil
@@ -211,11 +246,13 @@ func (s *faultSeat) verifyEnd() error {
 	gaveUp := !unreached.IsZero() && s.ended.Equal(unreached.Add(faultX))
 	switch err := s.err; {
 	case errors.Is(err, lectern.ErrMasterDown):
-		if !gaveUp && (!isOver || s.ended.Before(down.ended)) {
+		// Connections are shut down one after the other: a channel can end for
+		// the last of them, which the witness does not see.
+		if !gaveUp && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(down.ended)) {
 			return fmt.Errorf("ended at %v with %w, the channel at %v; hub out of reach since %v", s.ended, err, down.ended, unreached)
 		}
 	case errors.Is(err, lectern.ErrMasterLeft):
-		if !isOver || !errors.Is(down.err, lectern.ErrMasterLeft) {
+		if !l.round.shutBy(s.ended) && (!isOver || !errors.Is(down.err, lectern.ErrMasterLeft)) {
 			return fmt.Errorf("ended with %w, the channel with %w", err, down.err)
 		}
 	case errors.Is(err, lectern.ErrKicked):
@@ -223,10 +260,11 @@ func (s *faultSeat) verifyEnd() error {
 			return err
 		}
 	case errors.Is(err, lectern.ErrResumeFailed):
-		if s.isMaster() && (!isOver || s.ended.Before(down.ended)) {
+		if s.isMaster() && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(down.ended)) {
 			return fmt.Errorf("ended with %w, though the channel was there", err)
 		}
 	case errors.Is(err, lectern.ErrLeft):
+	case errors.Is(err, lectern.ErrShutdown) && l.round.shutBy(s.ended):
 	default:
 		return fmt.Errorf("ended with %w", err)
 	}
@@ -244,9 +282,13 @@ func (s *faultSeat) verifyEnd() error {
 // faults, so that it sees its slaves as the hub does.
 func (s *faultSeat) verifySlaves() error {
 	away := map[string]time.Time{}
+	until := s.ended // a hub that shuts down lets no time run out
+	if r := s.life.round; r.shutBy(until) {
+		until = r.shutAt
+	}
 	for _, e := range s.events {
 		p, ok := e.event.(lectern.Presence)
-		if !ok {
+		if !ok || s.life.round.shutBy(e.at) {
 			continue
 		}
 		since, wasAway := away[p.Username]
@@ -263,8 +305,8 @@ func (s *faultSeat) verifySlaves() error {
 		}
 	}
 	for name, since := range away {
-		if s.ended.After(since.Add(faultS)) {
-			return fmt.Errorf("%s has been away since %v, until %v", name, since, s.ended)
+		if until.After(since.Add(faultS)) {
+			return fmt.Errorf("%s has been away since %v, until %v", name, since, until)
 		}
 	}
 	return nil

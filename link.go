@@ -270,7 +270,7 @@ func (c *Client) handle(frame *wire.Frame) {
 // answer takes an answer to what it answers.
 func (c *Client) answer(frame *wire.Frame) {
 	for _, k := range c.calls {
-		if k.frame.Ref == frame.Ref {
+		if k.answeredBy(frame) {
 			c.removeCall(k)
 			err := refusalIn(frame)
 			if err == nil && k.enters != nil {
@@ -304,6 +304,10 @@ func (c *Client) answer(frame *wire.Frame) {
 		// The call that asked for it has been given up.
 		c.push(&wire.Frame{Type: wire.Leave, Channel: frame.Channel})
 	}
+}
+
+func (k *call) answeredBy(frame *wire.Frame) bool {
+	return k.frame.Ref == frame.Ref && (frame.Ref != takeoverRef || k.frame.Channel == frame.Channel)
 }
 
 // letGo gives up the connection, so that a membership on it that nobody here

@@ -123,7 +123,7 @@ func (m *membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	var cause error
 	select {
 	case answer := <-r.answered:
-		return answer, refusalIn(&answer)
+		return answer, r.refusal(&answer)
 	case <-ctx.Done():
 		cause = ctx.Err()
 	case <-m.done:
@@ -133,7 +133,7 @@ func (m *membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	defer c.mu.Unlock()
 	select {
 	case answer := <-r.answered:
-		return answer, refusalIn(&answer)
+		return answer, r.refusal(&answer)
 	default:
 	}
 	r.abandoned = true
@@ -150,6 +150,17 @@ func refusalIn(answer *wire.Frame) error {
 		return nil
 	}
 	return &Error{Code: Code(answer.Code), Text: answer.Reason}
+}
+
+// refusal is the error that the request's answer carries, if it is one.
+func (r *request) refusal(answer *wire.Frame) error {
+	err := refusalIn(answer)
+	if r.repeated && errors.Is(err, ErrNotAMember) {
+		// A switch was sent again before it, and has worked only then. The first
+		// time the request may have been carried out.
+		return fmt.Errorf("%w: %w", ErrSendUnknown, err)
+	}
+	return err
 }
 
 // enqueue makes the request the next one that is sent. It has a place in the

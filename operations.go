@@ -131,8 +131,10 @@ func (s *session) join(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	if previous != nil {
-		_ = s.leave(f.From, 0)
+	if previous != nil && s.leaveAs(previous, 0) == ErrReplaced {
+		// Another connection has taken the place over meanwhile, and stays there.
+		_ = s.leave(f.Channel, 0)
+		return ErrReplaced
 	}
 	return nil
 }
@@ -236,9 +238,13 @@ func (s *session) leave(channel string, ref uint64) error {
 	if err != nil {
 		return err
 	}
+	return s.leaveAs(a, ref)
+}
+
+func (s *session) leaveAs(a *attachment, ref uint64) (err error) {
 	a.channel.decide(func(now time.Time) { err = a.channel.leave(now, a, ref) })
 	if err == nil {
-		s.unseat(channel, a)
+		s.unseat(a.channel.name, a)
 	}
 	return err
 }

@@ -275,7 +275,7 @@ func TestGatherWhoseAcknowledgementIsLost(t *testing.T) {
 		// The same client's frame, through a second connection.
 		other := s.raw()
 		other.send(`{"type":"resume","ref":1,"channel":"abc123","username":"alice","resume":"`+ticket.Secret+`"}`,
-			fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","request":true,"text":"ready?"}`, 2))
+			fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","request":true,"text":"ready?"}`, 3))
 		synctest.Wait()
 		other.plug.Cut()
 		reply(t, slaves[0])

@@ -3,6 +3,8 @@ package lectern_test
 import (
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,4 +35,70 @@ func TestSwitchesAtTheSameTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A switch was refused, and a message sent after it was accepted, and the
+// connection was lost before either was told. Sent again, the switch succeeds, and
+// the message comes too late. Its sender must not be told that nobody got it.
+func TestSwitchThatSucceedsWhenSentAgain(t *testing.T) {
+	for range 20 {
+		inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+			alice := s.user()
+			master := alice.create("first", "alice")
+			one := &mutedDialer{user: s.user()}
+			client := lectern.NewClient(one, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
+			defer func() { require.NoError(t, client.Close()) }()
+			slave, err := client.Join(within(t), "first", "user_one")
+			require.NoError(t, err)
+			nextPresence(t, master, "user_one", lectern.Online)
+			one.mute(true)
+			var waiting sync.WaitGroup
+			waiting.Go(func() {
+				next, err := slave.Switch(within(t), "second")
+				require.NoError(t, err)
+				require.Equal(t, "second", next.Channel())
+			})
+			synctest.Wait()
+			waiting.Go(func() {
+				_, err := slave.Send(within(t), lectern.Text("hello"))
+				require.ErrorIs(t, err, lectern.ErrSendUnknown)
+			})
+			nextText(t, master, "hello")
+			alice.create("second", "alice")
+			one.mute(false)
+			one.plug().Cut()
+			waiting.Wait()
+		})
+	}
+}
+
+// One that switches in the instant in which another connection takes its
+// membership over is in one of the two channels.
+func TestRaceOfSwitchAndTakeover(t *testing.T) {
+	for range *rounds {
+		inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+			alice := s.user()
+			alice.create("abc123", "alice")
+			alice.create("second", "alice")
+			old, next := s.raw(), s.raw()
+			old.send(oneJoins)
+			old.expect(oneJoined)
+			var writing sync.WaitGroup
+			writing.Go(func() {
+				_ = old.conn.Write([]byte(`{"type":"join","ref":2,"channel":"second","username":"user_one","from":"abc123"}`))
+			})
+			writing.Go(func() {
+				_ = next.conn.Write([]byte(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":"` + old.secret + `"}`))
+			})
+			writing.Wait()
+			synctest.Wait()
+			in := 0
+			for _, name := range []string{"abc123", "second"} {
+				channel, _ := s.hub.Channel(name)
+				shot, _ := channel.Snapshot()
+				in += len(shot.Slaves)
+			}
+			require.Equal(t, 1, in)
+		})
+	}
 }

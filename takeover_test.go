@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,5 +123,64 @@ func TestEnteringWhileTheOldEndIsOnItsWay(t *testing.T) {
 		frame, err := one.read()
 		require.NoError(t, err)
 		require.Contains(t, frame, `{"type":"created","ref":4,`)
+	})
+}
+
+// However often a client has tried before, what it takes over begins anew: of the
+// requests of the one before it none is awaited.
+func TestTakeoverAfterManyAttempts(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		master := s.user().create("abc123", "alice")
+		slave := s.user().join("abc123", "user_one")
+		nextPresence(t, master, "user_one", lectern.Online)
+		ctx, cancel := context.WithCancel(within(t))
+		defer cancel()
+		asking := inBackground(func() (lectern.Message, error) { return slave.Request(ctx, lectern.Text("may I?")) })
+		question := next(t, master).(lectern.Message)
+
+		other := s.user()
+		other.bar(true)
+		ticket := slave.Ticket()
+		for range 20 {
+			_, err := other.ResumeSlave(within(t), ticket)
+			require.Error(t, err)
+		}
+		other.bar(false)
+		// Nor do other calls make a difference.
+		for range 20 {
+			_, err := other.Status(within(t), "abc123")
+			require.NoError(t, err)
+		}
+		again, err := other.ResumeSlave(within(t), ticket)
+		require.NoError(t, err)
+		require.ErrorIs(t, (<-asking).err, lectern.ErrReplaced)
+		_, err = master.Reply(within(t), question, lectern.Text("yes"))
+		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
+		say(t, again, "here I am")
+		nextText(t, master, "here I am")
+	})
+}
+
+// Two that are taken over at the same time, by one client, are told apart.
+func TestTakeoversAtTheSameTime(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		alice := s.user()
+		channels := []string{"abc123", "def456", "ghi789"}
+		var tickets []lectern.Ticket
+		for _, channel := range channels {
+			alice.create(channel, "alice")
+			tickets = append(tickets, s.user().join(channel, "user_one").Ticket())
+		}
+		other := s.user()
+		var taking sync.WaitGroup
+		for i, channel := range channels {
+			taking.Go(func() {
+				slave, err := other.ResumeSlave(within(t), tickets[i])
+				require.NoError(t, err)
+				require.Equal(t, channel, slave.Channel())
+				say(t, slave, "here I am")
+			})
+		}
+		taking.Wait()
 	})
 }
