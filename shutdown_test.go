@@ -128,6 +128,41 @@ func TestShutdownTakesOnNothingNew(t *testing.T) {
 	})
 }
 
+// What was accepted is sent first, also to one that has much to read still.
+func TestShutdownSendsFirst(t *testing.T) {
+	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		const count = 30
+		alice, slow := s.user(), s.raw()
+		master := alice.create("abc123", "alice")
+		slow.send(oneJoins)
+		slow.expect(oneJoined)
+		for range count {
+			broadcast(t, master, bulk)
+		}
+		done := make(chan error)
+		go func() { done <- s.hub.Shutdown(within(t)) }()
+		time.Sleep(time.Second)
+		for n := 1; n <= count; n++ {
+			frame, err := slow.read()
+			require.NoError(t, err, "message %d", n)
+			require.Contains(t, frame, fmt.Sprintf(`"seq":%d,`, n))
+		}
+		slow.expect(`{"type":"shutdown","timeout_ms":20}`)
+		for {
+			frame, err := slow.read()
+			if err == nil {
+				require.Contains(t, frame, `"state":"away"`)
+				continue
+			}
+			var end *transport.CloseError
+			require.ErrorAs(t, err, &end)
+			require.Equal(t, transport.Shutdown, end.Reason.Code)
+			break
+		}
+		require.NoError(t, <-done)
+	})
+}
+
 // Clients come back to the hub that takes the place, at different times, and
 // their memberships are over there; those that are told so may join anew.
 func TestClientsReturnSpread(t *testing.T) {

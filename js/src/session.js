@@ -22,6 +22,16 @@ const MAX_PROTOCOL_ERRORS = 3;
 // clients, in milliseconds.
 const MAX_SPREAD = 600_000;
 
+// The ref of resumes by a ticket. It is not above that of any send, by which the hub
+// knows that another client has held the membership before, however often this
+// one has tried already.
+const TAKEOVER_REF = 1;
+
+// Resumes by tickets share one ref, and the channel tells them apart.
+function answers(frame, asked) {
+  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
+}
+
 /**
  * Session is one client's side: the connection that there is at present, the
  * memberships on it, and the calls that belong to none. It connects while there
@@ -29,9 +39,8 @@ const MAX_SPREAD = 600_000;
  */
 export class Session {
   // The ref of the newest frame. Refs rise for the client's life, over all
-  // connections. A client that comes after another with a ticket counts anew, by
-  // which the hub tells the two apart.
-  #lastRef = 0;
+  // connections.
+  #lastRef = TAKEOVER_REF;
   memberships = new Map();
   closed = false;
 
@@ -67,6 +76,12 @@ export class Session {
 
   nextRef() {
     return ++this.#lastRef;
+  }
+
+  // The answer to a resume that was given up may still come, and must not be taken
+  // for another one's: it ends the connection, so that this one is tried again.
+  #refFor({ type }) {
+    return type === 'resume' && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.nextRef();
   }
 
   /** push writes a frame to the present connection, if there is one. */
@@ -209,7 +224,7 @@ export class Session {
         reject(new ConnectionError('the client is closed'));
         return;
       }
-      const call = { frame: { ...frame, ref: this.nextRef() }, enters, written: false };
+      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
       const abort = () => {
         this.#calls = this.#calls.filter((other) => other !== call);
         if (call.written && frame.type === 'resume') {
@@ -315,7 +330,7 @@ export class Session {
       this.push({ type: 'resume', ref: membership.resuming, channel, username, secret, last });
     }
     this.#calls.forEach((call) => {
-      call.frame.ref = this.nextRef();
+      call.frame.ref = this.#refFor(call.frame);
       this.#writeCall(call);
     });
   }
@@ -417,7 +432,7 @@ export class Session {
   }
 
   #answer(frame) {
-    const call = this.#calls.find((each) => each.frame.ref === frame.ref);
+    const call = this.#calls.find((each) => answers(frame, each.frame));
     if (call) {
       this.#calls = this.#calls.filter((other) => other !== call);
       const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
