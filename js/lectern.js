@@ -1930,11 +1930,14 @@ var Tickets = class {
 var STEADY_AFTER = 1e4;
 var MAX_PROTOCOL_ERRORS = 3;
 var MAX_SPREAD = 6e5;
+var TAKEOVER_REF = 1;
+function answers(frame, asked) {
+  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
+}
 var Session = class {
   // The ref of the newest frame. Refs rise for the client's life, over all
-  // connections. A client that comes after another with a ticket counts anew, by
-  // which the hub tells the two apart.
-  #lastRef = 0;
+  // connections.
+  #lastRef = TAKEOVER_REF;
   memberships = /* @__PURE__ */ new Map();
   closed = false;
   #url;
@@ -1968,6 +1971,11 @@ var Session = class {
   }
   nextRef() {
     return ++this.#lastRef;
+  }
+  // The answer to a resume that was given up may still come, and must not be taken
+  // for another one's: it ends the connection, so that this one is tried again.
+  #refFor({ type }) {
+    return type === "resume" && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.nextRef();
   }
   /** push writes a frame to the present connection, if there is one. */
   push(frame) {
@@ -2094,7 +2102,7 @@ var Session = class {
         reject(new ConnectionError("the client is closed"));
         return;
       }
-      const call = { frame: { ...frame, ref: this.nextRef() }, enters, written: false };
+      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
       const abort = () => {
         this.#calls = this.#calls.filter((other) => other !== call);
         if (call.written && frame.type === "resume") {
@@ -2189,7 +2197,7 @@ var Session = class {
       this.push({ type: "resume", ref: membership.resuming, channel, username, secret, last });
     }
     this.#calls.forEach((call) => {
-      call.frame.ref = this.nextRef();
+      call.frame.ref = this.#refFor(call.frame);
       this.#writeCall(call);
     });
   }
@@ -2283,7 +2291,7 @@ var Session = class {
     }
   }
   #answer(frame) {
-    const call = this.#calls.find((each) => each.frame.ref === frame.ref);
+    const call = this.#calls.find((each) => answers(frame, each.frame));
     if (call) {
       this.#calls = this.#calls.filter((other) => other !== call);
       const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
