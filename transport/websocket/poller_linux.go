@@ -163,6 +163,7 @@ func (p *poller) forget(s *serving) {
 	p.mu.Unlock()
 	if last {
 		e.stop()
+		p.crew.stop()
 	}
 }
 
@@ -228,6 +229,7 @@ func (p *poller) start() error {
 		return err
 	}
 	p.epoll = e
+	p.crew.open()
 	go p.run(e)
 	return nil
 }
