@@ -145,12 +145,12 @@ var stages = []stage{
 	{name: "basic", rounds: 5, run: basic, workloads: []string{
 		"connect", "sustained", "single", "private", "private-ack", "members", "members-ack"}},
 	{name: "crowd", rounds: 3, run: crowd, workloads: []string{"memory", "crowd"}},
-	{name: "growth", rounds: 3, run: growth, workloads: []string{"growth"}, servers: []string{
+	{name: "growth", rounds: 7, run: growth, workloads: []string{"growth"}, servers: []string{
 		"one write", "lectern", "lectern text", "lectern netconn"}},
 	{name: "stalled, 0", rounds: 1, run: stalled(0), workloads: []string{"stalled"}},
 	{name: "stalled, 1", rounds: 1, run: stalled(1), workloads: []string{"stalled"}},
 	{name: "stalled, 10", rounds: 1, run: stalled(10), workloads: []string{"stalled"}},
-	{name: "latency", rounds: 1, all: latency, workloads: []string{"latency"}},
+	{name: "latency", rounds: 3, all: latency, workloads: []string{"latency"}},
 }
 
 func (b *bench) run(ctx context.Context) error {
