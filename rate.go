@@ -11,8 +11,8 @@ type Rate struct {
 }
 
 // maxRate is more than any connection brings about, and leaves room to calculate:
-// a burst of twice as many, at one a second, is 68 years.
-const maxRate = 1 << 30
+// a burst of twice as many, at one a second, is 34 years.
+const maxRate = 1 << 29
 
 func (r Rate) orDefault(fallback Rate) Rate {
 	if r.PerSecond < 0 {
