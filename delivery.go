@@ -152,6 +152,12 @@ func (c *Channel) deliver() {
 	runtime.Gosched()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.deliverAll()
+}
+
+// deliverAll is for who delivers. The lock is held, but not while effects are being
+// carried out.
+func (c *Channel) deliverAll() {
 	for len(c.effects) > 0 {
 		batch := c.effects
 		c.effects, c.spare = c.spare, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 
+	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -150,4 +151,12 @@ func asRefusal(err error, fallback *Error) *Error {
 		return refusal
 	}
 	return fallback
+}
+
+// refusalIn is the error that an answer carries, if it is one.
+func refusalIn(answer *wire.Frame) error {
+	if answer.Type != wire.Error {
+		return nil
+	}
+	return &Error{Code: Code(answer.Code), Text: answer.Reason}
 }

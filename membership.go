@@ -144,14 +144,6 @@ func (m *membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	return wire.Frame{}, fmt.Errorf("%w: %w", ErrSendUnknown, cause)
 }
 
-// refusalIn is the error that an answer carries, if it is one.
-func refusalIn(answer *wire.Frame) error {
-	if answer.Type != wire.Error {
-		return nil
-	}
-	return &Error{Code: Code(answer.Code), Text: answer.Reason}
-}
-
 // refusal is the error that the request's answer carries, if it is one.
 func (r *request) refusal(answer *wire.Frame) error {
 	err := refusalIn(answer)

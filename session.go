@@ -203,7 +203,7 @@ var frames = sync.Pool{New: func() any { return new(wire.Frame) }}
 func (s *session) frame(data []byte) error {
 	frame := frames.Get().(*wire.Frame)
 	defer func() {
-		*frame = wire.Frame{} // whose strings would be kept
+		*frame = wire.Frame{} // as the next one needs it, and so that no string is kept
 		frames.Put(frame)
 	}()
 	err := wire.DecodeInto(frame, data)

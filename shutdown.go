@@ -46,7 +46,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-gone:
-		h.forgetChannels()
+		h.endChannels()
 		return nil
 	case <-ctx.Done():
 	}
@@ -54,29 +54,24 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		s.out.Abort(shutdownReason)
 	}
 	<-gone
-	h.forgetChannels()
+	h.endChannels()
 	return ctx.Err()
 }
 
-// forgetChannels is called when nobody is left who could be told anything: what
-// remains is that the Observer counts right, since another hub may share it.
-func (h *Hub) forgetChannels() {
+// endChannels is called when nobody is left who could be told anything, and no
+// goroutine that delivers: what remains is that the Observer counts right, since
+// another hub may share it.
+func (h *Hub) endChannels() {
 	h.mu.Lock()
 	channels := slices.Collect(maps.Values(h.channels))
 	clear(h.channels)
 	h.mu.Unlock()
 	for _, c := range channels {
 		c.mu.Lock()
-		was, slaves := c.life, int64(len(c.slaves))
-		c.life = gone
+		c.end(ErrShutdown)
+		c.delivering = true
+		c.deliverAll()
 		c.mu.Unlock()
-		if was != open {
-			continue
-		}
-		h.policy.Observer.Add(Leaves, string(ErrShutdown.Code), slaves)
-		h.policy.Observer.Add(Slaves, "", -slaves)
-		h.policy.Observer.Add(ChannelsOpen, "", -1)
-		h.policy.Logger.Info("channel closed", "channel", c.name, "code", string(ErrShutdown.Code))
 	}
 }
 

@@ -16,25 +16,21 @@ var policy = lectern.Policy{Rate: lectern.Rate{PerSecond: -1}, SlaveRate: lecter
 // newLectern is Lectern over WebSocket, as the README has it. Which form of the
 // protocol it speaks is the client's to choose.
 func newLectern() (Server, error) {
-	hub, err := lectern.NewHub(policy)
-	if err != nil {
-		return nil, err
-	}
-	return serveHTTP(websocket.NewHandler(hub, websocket.Options{}), told, hub.Close)
+	return newLecternBehind(func(l net.Listener) net.Listener { return l })
 }
 
 // newLecternWrapped is the same on connections that something has been put around,
 // as one that counts bytes: so they are no sockets to Lectern.
 func newLecternWrapped() (Server, error) {
+	return newLecternBehind(func(l net.Listener) net.Listener { return wrapping{l} })
+}
+
+func newLecternBehind(wrap func(net.Listener) net.Listener) (Server, error) {
 	hub, err := lectern.NewHub(policy)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	return serveHTTPOn(wrapping{listener}, websocket.NewHandler(hub, websocket.Options{}), told, hub.Close)
+	return serveHTTPBehind(wrap, websocket.NewHandler(hub, websocket.Options{}), told, hub.Close)
 }
 
 type wrapping struct{ net.Listener }

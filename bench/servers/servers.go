@@ -78,14 +78,18 @@ type httpServer struct {
 }
 
 func serveHTTP(handler http.Handler, members func() int, stop func() error) (Server, error) {
+	return serveHTTPBehind(func(l net.Listener) net.Listener { return l }, handler, members, stop)
+}
+
+// serveHTTPBehind has wrap make the listener.
+func serveHTTPBehind(
+	wrap func(net.Listener) net.Listener, handler http.Handler, members func() int, stop func() error,
+) (Server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	return serveHTTPOn(listener, handler, members, stop)
-}
-
-func serveHTTPOn(listener net.Listener, handler http.Handler, members func() int, stop func() error) (Server, error) {
+	listener = wrap(listener)
 	s := &httpServer{listener: listener, server: &http.Server{Handler: handler}, members: members, stop: stop}
 	go func() { _ = s.server.Serve(listener) }()
 	return s, nil

@@ -55,10 +55,8 @@ func Decode(data []byte) (Frame, error) {
 	return frame, err
 }
 
-// DecodeInto is Decode into a frame that may have been used for another one before, of
-// which nothing is left. After an error it is zero.
+// DecodeInto is Decode into a frame that is zero, and is so after an error.
 func DecodeInto(frame *Frame, data []byte) error {
-	*frame = Frame{}
 	var err *DecodeError
 	switch {
 	case FormOf(data) == Text:
