@@ -3,6 +3,7 @@ package lectern_test
 import (
 	"context"
 	"sync/atomic"
+	"testing/synctest"
 
 	"github.com/lectern-go/lectern/transport"
 )
@@ -15,7 +16,15 @@ type mutedDialer struct {
 	muted atomic.Bool
 }
 
-func (d *mutedDialer) mute(muted bool) { d.muted.Store(muted) }
+func (d *mutedDialer) mute() { d.muted.Store(true) }
+
+// comeBack cuts the connection, once everything that is on its way is lost, and
+// lets what comes on the next one through.
+func (d *mutedDialer) comeBack() {
+	synctest.Wait()
+	d.muted.Store(false)
+	d.plug().Cut()
+}
 
 func (d *mutedDialer) Dial(ctx context.Context) (transport.Conn, error) {
 	conn, err := d.user.Dial(ctx)

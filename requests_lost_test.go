@@ -99,7 +99,7 @@ func TestAnswerIsLostBeforeTheAcknowledgement(t *testing.T) {
 		require.NoError(t, err)
 		slave := s.user().join("abc123", "user_one")
 		nextPresence(t, master, "user_one", lectern.Online)
-		muted.mute(true)
+		muted.mute()
 		asked := inBackground(func() (lectern.Message, error) {
 			return master.Request(within(t), "user_one", lectern.Text("ready?"))
 		})
@@ -108,9 +108,7 @@ func TestAnswerIsLostBeforeTheAcknowledgement(t *testing.T) {
 		for range 3 {
 			say(t, slave, "on and on")
 		}
-		synctest.Wait() // what is on its way is lost
-		muted.mute(false)
-		alice.plug().Cut()
+		muted.comeBack()
 		result := <-asked
 		var gap *lectern.GapError
 		require.True(t, errors.As(result.err, &gap), "%v", result.err)

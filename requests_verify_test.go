@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -26,11 +25,9 @@ func (s *stage) askedUnheard(ctx context.Context) (gathering, []*lectern.Slave) 
 		slaves[i] = s.user().join("abc123", fmt.Sprint("user_", i))
 		nextPresence(s.t, master, slaves[i].Username(), lectern.Online)
 	}
-	alice.mute(true)
+	alice.mute()
 	g := gather(ctx, master)
-	synctest.Wait()
-	alice.mute(false)
-	alice.plug().Cut()
+	alice.comeBack()
 	return g, slaves
 }
 

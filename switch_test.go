@@ -51,7 +51,7 @@ func TestSwitchThatSucceedsWhenSentAgain(t *testing.T) {
 			slave, err := client.Join(within(t), "first", "user_one")
 			require.NoError(t, err)
 			nextPresence(t, master, "user_one", lectern.Online)
-			one.mute(true)
+			one.mute()
 			var waiting sync.WaitGroup
 			waiting.Go(func() {
 				next, err := slave.Switch(within(t), "second")
@@ -65,8 +65,7 @@ func TestSwitchThatSucceedsWhenSentAgain(t *testing.T) {
 			})
 			nextText(t, master, "hello")
 			alice.create("second", "alice")
-			one.mute(false)
-			one.plug().Cut()
+			one.comeBack()
 			waiting.Wait()
 		})
 	}
