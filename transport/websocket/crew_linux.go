@@ -2,105 +2,136 @@ package websocket
 
 import "sync"
 
-// A crew reads from the connections on which something has arrived: by one
+// A crew are the goroutines that read from the connections of an epoll. One of them
+// waits for what arrives. Where something has, that one reads it, and lets another
+// one wait: no message waits until a goroutine has been woken for it. By one
 // goroutine after the other where each has done quickly, and by one more for each
-// that has to wait. A goroutine for each connection costs a message of one of
-// many slaves 2 µs more, most of it for a stack to grow. For the same reason one
+// that has to wait: a goroutine for each connection costs a message of one of many
+// slaves 2 µs more, most of it for a stack to grow. For the same reason one
 // goroutine stays when there is nothing to do.
 type crew struct {
-	mu    sync.Mutex
-	ready []*serving
-	taken int // how many of ready
+	// poll waits for those on which something has arrived. It is called by one
+	// goroutine at a time, and fails when the waiting has ended.
+	poll func() ([]*serving, error)
+
+	mu      sync.Mutex
+	ready   []*serving
+	taken   int  // how many of ready
+	polling bool // one of the goroutines waits
 	// starting: a goroutine was started, or woken, that has not begun.
 	starting bool
-	spare    *spare // the one that stays, nil where none does
-	stopped  bool   // none may stay
+	spare    chan struct{} // wakes the one that stays; nil where none does
+	stopped  bool          // nobody waits or stays any more
+	settled  sync.Cond     // signalled as polling or starting ends
 }
 
-// A spare is told whether there is something to do, or it is to end, and tells when
-// it has.
-type spare struct {
-	told chan bool
-	gone chan struct{}
+func newCrew(poll func() ([]*serving, error)) *crew {
+	c := &crew{poll: poll}
+	c.settled.L = &c.mu
+	return c
 }
 
-// add has the connections read from.
-func (c *crew) add(ready ...*serving) {
+// add has the connection read from.
+func (c *crew) add(s *serving) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready = append(c.ready, ready...)
+	c.ready = append(c.ready, s)
 	c.start()
 }
 
-// start sees to it that somebody will look at what is ready. The lock is held.
+// begin has what arrives waited for.
+func (c *crew) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start()
+}
+
+// start sees to it that somebody will do what nobody does. The lock is held.
 func (c *crew) start() {
-	if c.taken == len(c.ready) || c.starting {
+	if c.starting || c.taken == len(c.ready) && (c.polling || c.stopped) {
 		return
 	}
 	c.starting = true
-	if c.spare != nil {
-		c.spare.told <- true
-		c.spare = nil
+	if c.spare == nil {
+		go c.work()
 		return
 	}
-	go c.work()
+	c.spare <- struct{}{}
+	c.spare = nil
 }
 
-// open lets one stay from now on.
-func (c *crew) open() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stopped = false
-}
-
-// stop lets none stay any more, and returns when none does. Those that have
-// something to do go on with it.
+// stop returns when nobody waits or stays any more, for which the waiting must have
+// been ended. Those that have something to do go on with it.
 func (c *crew) stop() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.stopped = true
-	stays := c.spare
-	c.spare = nil
-	c.mu.Unlock()
-	if stays != nil {
-		stays.told <- false
-		<-stays.gone
+	if c.spare != nil {
+		c.starting = true
+		c.spare <- struct{}{}
+		c.spare = nil
+	}
+	for c.polling || c.starting {
+		c.settled.Wait()
 	}
 }
 
-// work unlocks by itself: where the server ends the goroutine, as a test's FailNow
-// does, the lock is not held. Somebody else has begun with what is ready then.
+// work is one of the goroutines. It unlocks by itself: where the server ends the
+// goroutine, as a test's FailNow does, the lock is not held, and what else there is
+// to do somebody else has begun with.
 func (c *crew) work() {
-	var own *spare
+	var wake chan struct{}
+	c.mu.Lock()
+	c.begun()
 	for {
-		c.mu.Lock()
-		c.starting = false
-		for c.taken < len(c.ready) {
-			s := c.ready[c.taken]
-			c.ready[c.taken] = nil
-			c.taken++
+		switch {
+		case c.taken < len(c.ready):
+			s := c.take()
 			c.start() // before this one may have to wait
 			c.mu.Unlock()
 			s.runNow()
 			c.mu.Lock()
+		case c.stopped || c.polling && c.spare != nil:
+			c.mu.Unlock()
+			return
+		case !c.polling:
+			c.polling = true
+			c.mu.Unlock()
+			ready, err := c.poll()
+			c.mu.Lock()
+			c.polling, c.stopped = false, c.stopped || err != nil
+			c.settled.Broadcast()
+			c.ready = append(c.ready, ready...)
+		default:
+			if wake == nil {
+				wake = make(chan struct{}, 1)
+			}
+			c.spare = wake
+			c.mu.Unlock()
+			<-wake
+			c.mu.Lock()
+			c.begun()
 		}
+	}
+}
+
+// begun is called by a goroutine that has been started, or woken. The lock is held.
+func (c *crew) begun() {
+	c.starting = false
+	c.settled.Broadcast()
+}
+
+// take returns one that is ready. The lock is held.
+func (c *crew) take() *serving {
+	s := c.ready[c.taken]
+	c.ready[c.taken] = nil
+	if c.taken++; c.taken == len(c.ready) {
 		c.ready, c.taken = c.ready[:0], 0
 		if cap(c.ready) > maxReady {
 			c.ready = nil
 		}
-		if c.stopped || c.spare != nil {
-			c.mu.Unlock()
-			return
-		}
-		if own == nil {
-			own = &spare{told: make(chan bool, 1), gone: make(chan struct{})}
-		}
-		c.spare = own
-		c.mu.Unlock()
-		if more := <-own.told; !more {
-			close(own.gone)
-			return
-		}
 	}
+	return s
 }
 
 // maxReady is the most that a crew keeps room for.

@@ -14,8 +14,12 @@ type epoll struct {
 	// waits for it, and no thread.
 	file *os.File
 	raw  syscall.RawConn
-	done chan struct{} // closed when the poller's goroutine has ended
+	crew *crew
 	used int
+	// events and ready are what the last waiting has found. They belong to who
+	// waits.
+	events [128]syscall.EpollEvent
+	ready  []*serving
 	// slots are the connections by the number that the system knows them by. A
 	// slot that is used again has another generation, so that an event from
 	// before is not taken for one of its present connection.
@@ -40,7 +44,7 @@ func newEpoll() (*epoll, error) {
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	e := &epoll{file: os.NewFile(uintptr(fd), "epoll"), done: make(chan struct{})}
+	e := &epoll{file: os.NewFile(uintptr(fd), "epoll")}
 	e.raw, err = e.file.SyscallConn()
 	if err == nil {
 		// It fails where the runtime does not wait for the file.
@@ -53,10 +57,10 @@ func newEpoll() (*epoll, error) {
 	return e, nil
 }
 
-// stop ends the poller's goroutine, and waits for that.
+// stop ends the waiting, and returns when nobody waits any more.
 func (e *epoll) stop() {
 	_ = e.file.Close()
-	<-e.done
+	e.crew.stop()
 }
 
 // take gives the serving a slot, and returns what the system is to know it by.
@@ -68,7 +72,7 @@ func (e *epoll) take(s *serving) (number, generation int32) {
 		s.polled.slot = uint32(len(e.slots))
 		e.slots = append(e.slots, slot{})
 	}
-	s.polled.epoll = e
+	s.polled.epoll, s.polled.watched = e, true
 	e.used++
 	taken := &e.slots[s.polled.slot]
 	taken.serving = s

@@ -12,34 +12,32 @@ import (
 // of it.
 //
 // It waits by an epoll of its own, edge-triggered: it is told once that something
-// has come, and a goroutine is then started that reads, by the same code as
-// elsewhere, until nothing is left. In the middle of a message that goroutine
-// waits for the rest. It is the poller that notices silence meanwhile.
+// has come, and one of a crew then reads, by the same code as elsewhere, until
+// nothing is left. In the middle of a message that goroutine waits for the rest. It
+// is the poller that notices silence meanwhile.
 //
-// There is an epoll while there are connections.
+// There are an epoll and its crew while there are connections.
 type poller struct {
 	probeAfter, giveUp time.Duration
 	started            time.Time // times are counted from here
 	open               func() (*epoll, error)
 
-	crew crew
-
 	mu     sync.Mutex
 	epoll  *epoll // nil where there are no connections
 	quiet  list   // those of which nothing is known but their silence
 	probed list   // those that were sent a ping
-	// wakeAt is when the poller's goroutine wakes by itself, at latest; zero
-	// where it does not.
+	// wakeAt is when who waits wakes by itself, at latest; zero where it does not.
 	wakeAt time.Duration
 }
 
 // polled is what the poller knows of a serving. Its lock covers it.
 type polled struct {
-	epoll      *epoll // nil before the poller has it, and once it has been forgotten
+	epoll      *epoll // nil before the poller has it
 	slot       uint32
 	since      time.Duration // when the waiting or the ping began
 	list       *list         // that it is in; nil while a goroutine has it
 	prev, next *serving
+	watched    bool // the epoll has it; not once it has been forgotten
 	again      bool // something has happened meanwhile
 	ends       bool // it closes, and did wait
 	hungUp     bool // the peer has ended its sending, or sent urgent data, before which a read ends too
@@ -79,7 +77,7 @@ func (p *poller) add(s *serving) bool {
 		return false
 	}
 	if s.conn.socket.isClosing() && p.takeUp(s) {
-		p.crew.add(s) // it may have begun before
+		e.crew.add(s) // it may have begun before
 	}
 	return true
 }
@@ -124,7 +122,7 @@ func (p *poller) closing(s *serving) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case s.polled.epoll == nil:
+	case !s.polled.watched:
 	case s.polled.list == nil:
 		s.polled.again = true
 	default:
@@ -136,11 +134,11 @@ func (p *poller) closing(s *serving) {
 // closed has a goroutine find that the conn is closed, where none would.
 func (p *poller) closed(s *serving) {
 	p.mu.Lock()
-	ends := s.polled.ends
+	e, ends := s.polled.epoll, s.polled.ends
 	s.polled.ends = false
 	p.mu.Unlock()
 	if ends {
-		p.crew.add(s)
+		e.crew.add(s)
 	}
 }
 
@@ -148,13 +146,13 @@ func (p *poller) closed(s *serving) {
 // where it was the last.
 func (p *poller) forget(s *serving) {
 	p.mu.Lock()
-	e := s.polled.epoll
-	if e == nil {
+	if !s.polled.watched {
 		p.mu.Unlock()
 		return
 	}
-	s.polled.epoll = nil
+	s.polled.watched = false
 	p.unlist(s)
+	e := s.polled.epoll
 	e.release(s.polled.slot)
 	last := e.used == 0
 	if last {
@@ -163,7 +161,6 @@ func (p *poller) forget(s *serving) {
 	p.mu.Unlock()
 	if last {
 		e.stop()
-		p.crew.stop()
 	}
 }
 
@@ -212,7 +209,7 @@ func (p *poller) due() time.Duration {
 	return due
 }
 
-// wake has the poller's goroutine wake then. The lock is held.
+// wake has who waits wake then. The lock is held.
 func (p *poller) wake(at time.Duration) {
 	p.wakeAt = at
 	var deadline time.Time
@@ -222,35 +219,31 @@ func (p *poller) wake(at time.Duration) {
 	_ = p.epoll.file.SetReadDeadline(deadline)
 }
 
-// start makes the epoll and the goroutine. The lock is held.
+// start makes the epoll and its crew. The lock is held.
 func (p *poller) start() error {
 	e, err := p.open()
 	if err != nil {
 		return err
 	}
+	e.crew = newCrew(func() ([]*serving, error) { return p.poll(e) })
 	p.epoll = e
-	p.crew.open()
-	go p.run(e)
+	e.crew.begin()
 	return nil
 }
 
-// run is the poller's goroutine. Whoever takes the last connection out of the
-// epoll waits for its end.
-func (p *poller) run(e *epoll) {
-	defer close(e.done)
-	events := make([]syscall.EpollEvent, 128)
-	ready := make([]*serving, 0, len(events))
+// poll waits for those to which something has happened, and returns those of them
+// that no goroutine has. Meanwhile it does what is due about silence.
+func (p *poller) poll(e *epoll) ([]*serving, error) {
+	clear(e.ready)
 	for {
-		n, err := e.wait(events)
-		if err != nil {
-			return
-		}
-		if n > 0 {
-			ready = p.ready(e, events[:n], ready[:0])
-			p.crew.add(ready...)
-			clear(ready)
-		}
 		p.sweep(e)
+		n, err := e.wait(e.events[:])
+		if err != nil {
+			return nil, err
+		}
+		if e.ready = p.ready(e, e.events[:n], e.ready[:0]); len(e.ready) > 0 {
+			return e.ready, nil
+		}
 	}
 }
 
