@@ -2,8 +2,10 @@ package lectern_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,4 +56,37 @@ func TestBurst(t *testing.T) {
 			})
 		}
 	}
+}
+
+// turnstile is an Observer that lets who delivers pass once for each token, from
+// when there are tokens.
+type turnstile struct{ tokens atomic.Pointer[chan struct{}] }
+
+func (g *turnstile) Observe(lectern.Metric, float64) {}
+
+func (g *turnstile) Add(metric lectern.Metric, _ string, _ int64) {
+	if tokens := g.tokens.Load(); tokens != nil && metric == lectern.MessagesSent {
+		<-*tokens
+	}
+}
+
+// A reader that has ended a silence delivers by itself what it has decided, and not
+// what others have decided meanwhile: its peer would have to wait for them.
+func TestReaderDeliversItsOwn(t *testing.T) {
+	g := new(turnstile)
+	inVirtualTime(t, lectern.Policy{Observer: g}, func(t *testing.T, s *stage) {
+		alice, one := s.pair()
+		time.Sleep(time.Second)
+		tokens := make(chan struct{})
+		defer close(tokens)
+		g.tokens.Store(&tokens)
+		alice.send(`{"type":"send","channel":"abc123","text":"a"}`)
+		synctest.Wait()
+		one.send(`{"type":"send","channel":"abc123","text":"b"}`, `{"type":"ping","ref":7}`)
+		one.expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"a"}`, `{"type":"pong","ref":7}`)
+		alice.send(`{"type":"ping","ref":8}`)
+		synctest.Wait()
+		tokens <- struct{}{} // for a; b is being delivered now
+		alice.expect(`{"type":"pong","ref":8}`)
+	})
 }

@@ -17,8 +17,9 @@ import (
 // happen under it.
 //
 // A goroutine delivers, which exists while there is something to deliver, so that
-// whoever decides can go on with its connection. Deciding and delivering share no
-// other state: the audience is the delivery's own and follows the effects.
+// whoever decides can go on with its connection; after a silence it is the reader that
+// has ended it. Deciding and delivering share no other state: the audience is the
+// delivery's own and follows the effects.
 type delivery struct {
 	hub *Hub
 
@@ -27,6 +28,10 @@ type delivery struct {
 	spare   []effect
 	// delivering: some goroutine is carrying out effects.
 	delivering bool
+	// decidedAt is when something was decided last, and afterSilence whether what
+	// waits has ended a silence.
+	decidedAt    time.Time
+	afterSilence bool
 	// decided and carriedOut count effects.
 	decided, carriedOut uint64
 	// room is signalled when the effects have been taken over for delivery, and
@@ -130,9 +135,36 @@ func (c *Channel) run(transition func(now time.Time)) {
 		c.room.Wait()
 	}
 	now := time.Now()
+	if !c.delivering && len(c.effects) == 0 {
+		c.afterSilence = now.Sub(c.decidedAt) >= silence
+	}
+	c.decidedAt = now
 	c.expire(now)
 	transition(now)
 	c.setAlarm(now)
+}
+
+// silence is after how long without a decision a reader delivers by itself what it
+// has decided: the messages of others, or its next ones, with which that could share
+// its writes, are not to be expected. At ten messages a second a delivery has the
+// slave a tenth sooner than by a goroutine that has to be started for it, on which
+// the system may put another of its threads.
+const silence = time.Millisecond
+
+// deliverPutOff is called by a reader that has nothing more to decide.
+func (c *Channel) deliverPutOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.afterSilence || c.delivering || len(c.effects) == 0 {
+		c.startDelivery()
+		return
+	}
+	c.delivering = true
+	c.deliverBatch()
+	// What others have decided meanwhile does not keep the reader from its
+	// connection.
+	c.delivering = false
+	c.startDelivery()
 }
 
 func (c *Channel) startDelivery() {
@@ -159,29 +191,34 @@ func (c *Channel) deliver() {
 // carried out.
 func (c *Channel) deliverAll() {
 	for len(c.effects) > 0 {
-		batch := c.effects
-		c.effects, c.spare = c.spare, nil
-		c.room.Broadcast()
-		c.mu.Unlock()
-		for i := range batch {
-			c.carryOut(&batch[i])
-		}
-		c.endRun()
-		c.flushTouched()
-		for i := range batch {
-			if e := &batch[i]; e.kind == tally {
-				c.policy.Observer.Add(e.metric, e.text, e.delta)
-			}
-		}
-		clear(batch)
-		c.mu.Lock()
-		c.carriedOut += uint64(len(batch))
-		c.room.Broadcast()
-		if cap(batch) <= maxUndelivered {
-			c.spare = batch[:0]
-		}
+		c.deliverBatch()
 	}
 	c.delivering = false
+}
+
+// deliverBatch is deliverAll for the effects that there are.
+func (c *Channel) deliverBatch() {
+	batch := c.effects
+	c.effects, c.spare = c.spare, nil
+	c.room.Broadcast()
+	c.mu.Unlock()
+	for i := range batch {
+		c.carryOut(&batch[i])
+	}
+	c.endRun()
+	c.flushTouched()
+	for i := range batch {
+		if e := &batch[i]; e.kind == tally {
+			c.policy.Observer.Add(e.metric, e.text, e.delta)
+		}
+	}
+	clear(batch)
+	c.mu.Lock()
+	c.carriedOut += uint64(len(batch))
+	c.room.Broadcast()
+	if cap(batch) <= maxUndelivered {
+		c.spare = batch[:0]
+	}
 }
 
 // flush returns when everything that was decided before has been carried out.

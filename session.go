@@ -99,9 +99,7 @@ func (s *session) Receive(message []byte) error {
 func (s *session) Pause() {
 	if c := s.putOff; c != nil {
 		s.putOff = nil
-		c.mu.Lock()
-		c.startDelivery()
-		c.mu.Unlock()
+		c.deliverPutOff()
 	}
 }
 
