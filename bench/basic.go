@@ -111,7 +111,7 @@ func (s *session) footprint() (footprint, error) {
 }
 
 // joining is how many more join where that is measured.
-const joining = 250
+const joining = 1000
 
 // growth is what a delivery and a join cost with few members and with many.
 func growth(_ context.Context, s *session) error {
