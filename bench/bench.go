@@ -142,8 +142,9 @@ type stage struct {
 }
 
 var stages = []stage{
+	{name: "connect", rounds: 15, run: connect, workloads: []string{"connect"}},
 	{name: "basic", rounds: 5, run: basic, workloads: []string{
-		"connect", "sustained", "single", "private", "private-ack", "members", "members-ack"}},
+		"sustained", "single", "private", "private-ack", "members", "members-ack"}},
 	{name: "crowd", rounds: 3, run: crowd, workloads: []string{"memory", "crowd"}},
 	{name: "growth", rounds: 7, run: growth, workloads: []string{"growth"}, servers: []string{
 		"one write", "lectern", "lectern text", "lectern netconn"}},

@@ -40,6 +40,7 @@ var specs = []spec{
 	{name: "one write", kind: limit, dialect: plain},
 	{name: "batched", kind: limit, dialect: plain},
 	{name: "gorilla loop", kind: peer, dialect: plain},
+	{name: "gorilla join", kind: peer, dialect: func() load.Dialect { return new(load.Joining) }, only: "connect"},
 	{name: "gorilla chat", kind: peer, dialect: func() load.Dialect { return &load.Chat{Payload: len(payload)} }},
 	{name: "melody", kind: peer, dialect: plain},
 	{name: "centrifuge", kind: peer, dialect: func() load.Dialect { return new(load.Centrifuge) }},

@@ -70,3 +70,22 @@ func (p *Plain) ToMaster(_, _ int, payload []byte) []byte { return payload }
 
 // Read counts one.
 func (p *Plain) Read([]byte) Heard { return Heard{Messages: 1} }
+
+// Joining is Plain for members that have joined when the server has answered that.
+type Joining struct{ Plain }
+
+// Enter asks to join. Connecting is enough for the master.
+func (*Joining) Enter(number int) []byte {
+	if number < 0 {
+		return nil
+	}
+	return []byte(servers.Join)
+}
+
+// Read looks for the answer.
+func (j *Joining) Read(message []byte) Heard {
+	if string(message) == servers.Join {
+		return Heard{Entered: true}
+	}
+	return j.Plain.Read(message)
+}

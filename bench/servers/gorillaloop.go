@@ -53,6 +53,8 @@ func newGorillaLoop() (Server, error) {
 			}
 			s.mu.RLock()
 			switch {
+			case string(message) == Join:
+				conn.write(message)
 			case number >= 0:
 				s.master.write(message)
 			case message[0] == ToOne:

@@ -7,7 +7,8 @@
 // this package: the target of the HTTP request says who connects (MasterTarget,
 // MemberTarget), and the first byte of a master's message says to whom it goes
 // (ToAll; ToOne, with four bytes for the member's number behind it). The message
-// is passed on as it is. The members that are there are told by Stats.
+// is passed on as it is. A member that asks to join sends Join, and is answered the
+// same. The members that are there are told by Stats.
 package servers
 
 import (
@@ -31,6 +32,9 @@ const (
 	ToOne byte = 'o'
 )
 
+// Join is the whole of a member's message by which it joins, where that is asked for.
+const Join = "j"
+
 // A Server is listening already.
 type Server interface {
 	Addr() net.Addr
@@ -44,6 +48,7 @@ var Go = map[string]func() (Server, error){
 	"one write":       newOneWrite,
 	"batched":         newBatched,
 	"gorilla loop":    newGorillaLoop,
+	"gorilla join":    newGorillaLoop,
 	"gorilla chat":    newGorillaChat,
 	"melody":          newMelody,
 	"centrifuge":      newCentrifuge,
