@@ -84,9 +84,9 @@ func TestReaderDeliversItsOwn(t *testing.T) {
 		synctest.Wait()
 		one.send(`{"type":"send","channel":"abc123","text":"b"}`, `{"type":"ping","ref":7}`)
 		one.expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"a"}`, `{"type":"pong","ref":7}`)
-		alice.send(`{"type":"ping","ref":8}`)
+		tokens <- struct{}{} // for a; b is queued then, and whoever does that is held up
 		synctest.Wait()
-		tokens <- struct{}{} // for a; b is being delivered now
-		alice.expect(`{"type":"pong","ref":8}`)
+		alice.send(`{"type":"ping","ref":8}`)
+		alice.expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"b"}`, `{"type":"pong","ref":8}`)
 	})
 }
