@@ -121,14 +121,20 @@ func (p *poller) park(s *serving) bool {
 func (p *poller) closing(s *serving) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case !s.polled.watched:
-	case s.polled.list == nil:
-		s.polled.again = true
-	default:
-		p.unlist(s)
-		s.polled.ends = true
+	if s.polled.watched {
+		p.expectEnd(s)
 	}
+}
+
+// expectEnd has whoever has the connection look again, and closed start somebody
+// where nobody has it. The lock is held.
+func (p *poller) expectEnd(s *serving) {
+	if s.polled.list == nil {
+		s.polled.again = true
+		return
+	}
+	p.unlist(s)
+	s.polled.ends = true
 }
 
 // closed has a goroutine find that the conn is closed, where none would.
@@ -150,8 +156,8 @@ func (p *poller) forget(s *serving) {
 		p.mu.Unlock()
 		return
 	}
+	p.expectEnd(s) // closing may have been before it was added
 	s.polled.watched = false
-	p.unlist(s)
 	e := s.polled.epoll
 	e.release(s.polled.slot)
 	last := e.used == 0
