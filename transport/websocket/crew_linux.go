@@ -18,8 +18,9 @@ type crew struct {
 	ready   []*serving
 	taken   int  // how many of ready
 	polling bool // one of the goroutines waits
-	// starting: a goroutine was started, or woken, that has not begun.
-	starting bool
+	// starting is how many goroutines were started, or woken, that have not begun:
+	// one, and one more that stop has woken.
+	starting int
 	spare    chan struct{} // wakes the one that stays; nil where none does
 	stopped  bool          // nobody waits or stays any more
 	settled  sync.Cond     // signalled as polling or starting ends
@@ -48,14 +49,20 @@ func (c *crew) begin() {
 
 // start sees to it that somebody will do what nobody does. The lock is held.
 func (c *crew) start() {
-	if c.starting || c.taken == len(c.ready) && (c.polling || c.stopped) {
+	if c.starting > 0 || c.taken == len(c.ready) && (c.polling || c.stopped) {
 		return
 	}
-	c.starting = true
-	if c.spare == nil {
-		go c.work()
+	if c.spare != nil {
+		c.wake()
 		return
 	}
+	c.starting++
+	go c.work()
+}
+
+// wake has the one that stays go on. The lock is held.
+func (c *crew) wake() {
+	c.starting++
 	c.spare <- struct{}{}
 	c.spare = nil
 }
@@ -67,11 +74,9 @@ func (c *crew) stop() {
 	defer c.mu.Unlock()
 	c.stopped = true
 	if c.spare != nil {
-		c.starting = true
-		c.spare <- struct{}{}
-		c.spare = nil
+		c.wake()
 	}
-	for c.polling || c.starting {
+	for c.polling || c.starting > 0 {
 		c.settled.Wait()
 	}
 }
@@ -117,7 +122,7 @@ func (c *crew) work() {
 
 // begun is called by a goroutine that has been started, or woken. The lock is held.
 func (c *crew) begun() {
-	c.starting = false
+	c.starting--
 	c.settled.Broadcast()
 }
 
