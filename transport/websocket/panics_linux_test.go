@@ -84,12 +84,14 @@ func TestReceiverThatEndsItsGoroutine(t *testing.T) {
 		server.Handler = s.handler
 	})
 	for range 2 {
-		_, client, server := s.connect(t)
+		rw, client, server := s.connect(t)
 		_, err := client.Write(frame(fin|opText, "{}"))
 		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, rw) // the server waits for its peer to close too
+		require.NoError(t, err)
+		client.Close()
 		_, err = server.Read()
 		require.ErrorContains(t, err, "panicked")
-		client.Close()
 		server.Close(goodbye)
 	}
 }
