@@ -116,9 +116,9 @@ func (c *Channel) decide(transition func(now time.Time)) {
 	c.startDelivery()
 }
 
-// decideFirst is decide for who is about to decide something more, which should
-// be delivered along: it reports true where they have to call startDelivery in the
-// end.
+// decideFirst is decide for who may be about to decide something more, which should
+// be delivered along: it reports true where they have to call startDelivery or
+// deliverPutOff in the end.
 func (c *Channel) decideFirst(transition func(now time.Time)) (waits bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -103,6 +103,16 @@ func (s *session) Pause() {
 	}
 }
 
+// putOffNoLonger is Pause for a reader that has more to decide, or to wait for.
+func (s *session) putOffNoLonger() {
+	if c := s.putOff; c != nil {
+		s.putOff = nil
+		c.mu.Lock()
+		c.startDelivery()
+		c.mu.Unlock()
+	}
+}
+
 // End is told why the reading has ended, and returns when nothing of the session
 // is left.
 func (s *session) End(err error) error {

@@ -4,11 +4,11 @@ import "sync"
 
 // A crew are the goroutines that read from the connections of an epoll. One of them
 // waits for what arrives. Where something has, that one reads it, and lets another
-// one wait: no message waits until a goroutine has been woken for it. By one
-// goroutine after the other where each has done quickly, and by one more for each
-// that has to wait: a goroutine for each connection costs a message of one of many
-// slaves 2 µs more, most of it for a stack to grow. For the same reason one
-// goroutine stays when there is nothing to do.
+// one wait: no message waits until a goroutine has been woken for it. Each that has
+// done quickly takes the next connection, and there is one more for each that has to
+// wait: a goroutine for each connection costs a message of one of many slaves 2 µs
+// more, most of it for a stack to grow. For the same reason one goroutine stays
+// beside the one that waits when there is nothing to do.
 type crew struct {
 	// poll waits for those on which something has arrived. It is called by one
 	// goroutine at a time, and fails when the waiting has ended.

@@ -7,7 +7,7 @@ import (
 )
 
 // A poller waits for the messages of all connections of a handler that are
-// sockets of the system, in one goroutine. A goroutine for each connection, as
+// sockets of the system, in one goroutine at a time. A goroutine for each connection, as
 // the attendant has one, takes 2.8 KB more: its stack, and what the runtime knows
 // of it.
 //
