@@ -74,6 +74,7 @@ func TestObserver(t *testing.T) {
 		tell(t, master, "user_1", "once")
 		say(t, slaves[0], "hi")
 		nextText(t, master, "hi")
+		synctest.Wait() // it is counted once it is delivered
 		l.has(t, map[string]int64{
 			"connections": 5, "channels": 1, "slaves": 4, "joins": 4,
 			"messages_received master": 2, "messages_received slave": 1, "bytes_received master": 14, "bytes_received slave": 2,

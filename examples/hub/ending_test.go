@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,7 +45,7 @@ func TestSecondSignal(t *testing.T) {
 // echoes expects that a hub serves at this Unix socket.
 func echoes(t *testing.T, path string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	client := lectern.NewClient(netconn.Dialer{Network: "unix", Address: path}, lectern.ClientOptions{})
 	defer client.Close()

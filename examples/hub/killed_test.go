@@ -33,7 +33,7 @@ func stayMaster(address string) {
 }
 
 func TestMasterKilled(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ours, theirs := io.Pipe()
 	ended := make(chan error, 1)

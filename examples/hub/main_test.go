@@ -34,7 +34,7 @@ func TestProcessServesAllAndEndsOnSIGTERM(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hub.sock")
 	hub := startHub(t, 3, "-ws", "127.0.0.1:0", "-tcp", "127.0.0.1:0", "-unix", path)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	first := lectern.NewClient(netconn.Dialer{Address: hub.at["tcp"]}, lectern.ClientOptions{})
 	defer first.Close()
@@ -48,7 +48,7 @@ func TestProcessServesAllAndEndsOnSIGTERM(t *testing.T) {
 	ws, _, err := gorilla.DefaultDialer.DialContext(ctx, hub.at["ws"], nil)
 	require.NoError(t, err)
 	defer ws.Close()
-	ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	ws.SetReadDeadline(time.Now().Add(patience))
 	require.NoError(t, ws.WriteMessage(gorilla.TextMessage, []byte(`{"type":"join","ref":1,"channel":"abc123","username":"plain"}`)))
 	_, frame, err := ws.ReadMessage()
 	require.NoError(t, err)

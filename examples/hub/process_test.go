@@ -13,6 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patience bounds every wait for what must come.
+const patience = 60 * time.Second
+
 // process is the program as a process of its own.
 type process struct {
 	*exec.Cmd
@@ -25,7 +28,7 @@ type process struct {
 // It is killed if it takes longer than any test may.
 func startHub(t *testing.T, listeners int, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	p := &process{Cmd: exec.CommandContext(ctx, os.Args[0], args...), at: map[string]string{}}
 	p.Env = append(os.Environ(), asHub+"=1")
 	log, err := p.StderrPipe()

@@ -26,8 +26,6 @@ import (
 // wait for what must come, as long as it takes within patience, and check that
 // nothing comes too early; no time is waited for otherwise.
 
-const patience = 60 * time.Second
-
 // asChild makes the test binary one of the parts below; its other arguments are
 // in asChildWith.
 const (
@@ -47,7 +45,8 @@ func init() {
 	os.Exit(0)
 }
 
-// beHub is a hub that notices silence soon, with the master timeout given.
+// beHub is a hub with the master timeout given, at two addresses: at the first one
+// it notices silence soon, at the second one as late as it does by default.
 func beHub(masterTimeout string) error {
 	timeout, err := time.ParseDuration(masterTimeout)
 	if err != nil {
@@ -57,13 +56,16 @@ func beHub(masterTimeout string) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+	ends := make(chan error, 2)
+	for _, options := range []netconn.Options{{ProbeAfter: time.Second, GiveUp: 3 * time.Second}, {}} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		fmt.Println("tcp", listener.Addr())
+		go func() { ends <- netconn.Serve(context.Background(), listener, hub, options) }()
 	}
-	fmt.Println("tcp", listener.Addr())
-	return netconn.Serve(context.Background(), listener, hub,
-		netconn.Options{ProbeAfter: time.Second, GiveUp: time.Second})
+	return <-ends
 }
 
 // beMaster says to everybody what anybody says to it.
@@ -271,10 +273,10 @@ func TestMastersProcessStoppedForAMoment(t *testing.T) {
 // One that stands still for longer is away, and comes back within X with nothing
 // lost.
 func TestMastersProcessStoppedAndBackInTime(t *testing.T) {
-	address := part(t, "hub", "50s").address()
-	master := part(t, "master", address)
+	hub := part(t, "hub", "50s")
+	master := part(t, "master", hub.address())
 	require.Equal(t, "in", master.line())
-	slave := join(t, address, "user_one")
+	slave := join(t, hub.address(), "user_one")
 	say(t, slave, "0")
 	echoed(t, slave, "0")
 	for range 2 {
@@ -291,10 +293,10 @@ func TestMastersProcessStoppedAndBackInTime(t *testing.T) {
 // One that stands still beyond X finds its channel gone.
 func TestMastersProcessStoppedForTooLong(t *testing.T) {
 	const x = 500 * time.Millisecond
-	address := part(t, "hub", x.String()).address()
-	master := part(t, "master", address)
+	hub := part(t, "hub", x.String())
+	master := part(t, "master", hub.address())
 	require.Equal(t, "in", master.line())
-	slave := join(t, address, "user_one")
+	slave := join(t, hub.address(), "user_one")
 	say(t, slave, "0")
 	echoed(t, slave, "0")
 	stopped := master.stop()

@@ -59,7 +59,7 @@ func TestTLS(t *testing.T) {
 	hub := startHub(t, 3, "-ws", "127.0.0.1:0", "-tcp", "127.0.0.1:0", "-unix", path, "-tls-cert", cert, "-tls-key", key)
 	require.Regexp(t, `^wss://127\.0\.0\.1:\d+/ws$`, hub.at["ws"])
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	client := func(dialer transport.Dialer) *lectern.Client {
 		c := lectern.NewClient(dialer, lectern.ClientOptions{})
@@ -98,7 +98,7 @@ func TestTLS(t *testing.T) {
 	plain, err := net.Dial("tcp", hub.at["tcp"])
 	require.NoError(t, err)
 	defer plain.Close()
-	require.NoError(t, plain.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, plain.SetDeadline(time.Now().Add(patience)))
 	_, err = io.WriteString(plain, "\x00\x00\x00\x00\x17{\"type\":\"ping\",\"ref\":1}")
 	require.NoError(t, err)
 	answer, _ := io.ReadAll(plain)

@@ -46,6 +46,9 @@ func TestMetricsOfAHubInUse(t *testing.T) {
 	require.NoError(t, err)
 	_, err = slave.Send(ctx, lectern.Text("hi"))
 	require.NoError(t, err)
+	// A message is counted once it is delivered, and before the next one is.
+	_, err = master.Broadcast(ctx, lectern.Text("hello"))
+	require.NoError(t, err)
 
 	page := get(t, ctx, at["metrics"])
 	for _, line := range []string{
