@@ -154,7 +154,7 @@ test('what is not taken in time is dropped, and told in its place', async (t) =>
 test('a hub that is silent is given up, and the next one found', async (t) => {
   const stage = await Stage.open(t);
   await stage.client().create('abc123', 'alice');
-  const { relay, client } = await stage.far({ silence: 50, patience: 50 });
+  const { relay, client } = await stage.far({ silence: 50, patience: 2000 });
   const slave = await client.join('abc123', 'user_one');
   const lost = happens(slave, 'state');
   relay.stall();
@@ -186,7 +186,7 @@ test('a quiet hub that answers is not given up', async (t) => {
 test('a hub whose process has stopped is noticed', async (t) => {
   const stage = await Stage.open(t);
   await stage.client().create('abc123', 'alice');
-  const slave = await stage.client({ silence: 50, patience: 100 }).join('abc123', 'user_one');
+  const slave = await stage.client({ silence: 50, patience: 2000 }).join('abc123', 'user_one');
   const lost = happens(slave, 'state');
   stage.hub.signal('SIGSTOP');
   assert.equal((await lost).state, 'reconnecting');

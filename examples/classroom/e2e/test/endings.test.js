@@ -11,9 +11,10 @@ test('a teacher who closes the tab: everybody is out after X, and told why', asy
   await Promise.all([ada, ben, cleo].map((student) => student.joins(link)));
   await teacher.knows('Cleo', 'online');
 
+  const away = ada.sees('Ms Okafor is away. The class is over in'); // it is there for three seconds
   const closed = Date.now();
   await teacher.page.close();
-  await ada.sees('Ms Okafor is away. The class is over in');
+  await away;
   for (const student of [ada, ben, cleo]) {
     await student.heading('The class is over');
     await student.sees('Ms Okafor was away for longer than 3 seconds.');

@@ -68,6 +68,7 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
     await ada.page.keyboard.type('Good morning!');
     await ada.page.keyboard.press('Enter');
 
+    await teacher.knows('Ada', 'online');
     // "Write" beside a student leads to where one writes to that student.
     await press(teacher.page, 'Write to Ada');
     await teacher.page.keyboard.type('Hello Ada.');
@@ -91,7 +92,8 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
 
     await press(teacher.page, 'Step away');
     await ada.sees('Ms Okafor is away. The class is over in');
-    await teacher.page.keyboard.press('Enter'); // it is the same button, which leads back
+    await teacher.sees('You are away. The class is over in');
+    await teacher.page.keyboard.press('Enter'); // it is the same button, which leads back now
     await ada.page.getByRole('status').getByText('Ms Okafor is here').waitFor();
 
     await part(teacher, 'Students 1');
