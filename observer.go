@@ -7,7 +7,8 @@ import "slices"
 //
 // Its methods are called from many goroutines at once, without any lock of the
 // hub's held, on the way of every message. They must be fast, must not block,
-// and must not call Close or Shutdown of the hub.
+// and must not call Close or Shutdown of the hub. A panic is caught and logged; but
+// they must not end the goroutine, as FailNow of a test does: the process ends with it.
 type Observer interface {
 	// Add adds delta to a metric of the kind Count or Level. label is one of the
 	// metric's Labels, or empty where it has none.
