@@ -151,11 +151,15 @@ func (c *Channel) run(transition func(now time.Time)) {
 // the system may put another of its threads.
 const silence = time.Millisecond
 
+// maxByReader is how many slaves a reader delivers to. With more, what it saves is
+// lost in the rest, and its connection would wait for long.
+const maxByReader = 64
+
 // deliverPutOff is called by a reader that has nothing more to decide.
 func (c *Channel) deliverPutOff() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.afterSilence || c.delivering || len(c.effects) == 0 {
+	if !c.afterSilence || c.delivering || len(c.effects) == 0 || len(c.fanout.audience) > maxByReader {
 		c.startDelivery()
 		return
 	}

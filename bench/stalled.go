@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -58,7 +59,8 @@ func stalled(deaf int) func(context.Context, *session) error {
 }
 
 // latency is the time of a single delivery at ten messages a second. All servers
-// are up at the same time and have their turn within each tenth of a second.
+// are up at the same time and have their turn within each tenth of a second, in an
+// order that changes: what the one before still does would else always meet the same.
 func latency(_ context.Context, sessions []*session) error {
 	for _, s := range sessions {
 		if err := s.join(1); err != nil {
@@ -69,7 +71,8 @@ func latency(_ context.Context, sessions []*session) error {
 	step := 100 * time.Millisecond / time.Duration(len(sessions))
 	next := time.Now()
 	for range sessions[0].sizes.Latency {
-		for i, s := range sessions {
+		for _, i := range rand.Perm(len(sessions)) {
+			s := sessions[i]
 			next = next.Add(step)
 			if err := s.fleet.Idle(time.Until(next)); err != nil {
 				return fmt.Errorf("%s: %w", s.spec.name, err)
