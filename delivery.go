@@ -117,8 +117,8 @@ func (c *Channel) decide(transition func(now time.Time)) {
 }
 
 // decideFirst is decide for who may be about to decide something more, which should
-// be delivered along: it reports true where they have to call startDelivery or
-// deliverPutOff in the end.
+// be delivered along: it reports true where they have to call deliverPutOff in the
+// end.
 func (c *Channel) decideFirst(transition func(now time.Time)) (waits bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,11 +155,12 @@ const silence = time.Millisecond
 // lost in the rest, and its connection would wait for long.
 const maxByReader = 64
 
-// deliverPutOff is called by a reader that has nothing more to decide.
-func (c *Channel) deliverPutOff() {
+// deliverPutOff is called by a reader that has put something off; more: and that goes
+// on to decide, or to wait.
+func (c *Channel) deliverPutOff(more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.afterSilence || c.delivering || len(c.effects) == 0 || len(c.fanout.audience) > maxByReader {
+	if more || !c.afterSilence || c.delivering || len(c.effects) == 0 || len(c.fanout.audience) > maxByReader {
 		c.startDelivery()
 		return
 	}

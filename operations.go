@@ -15,7 +15,7 @@ import (
 // limited: it came faster than it may, which a send is refused for.
 func (s *session) handle(f *wire.Frame, limited bool) error {
 	if f.Type != wire.Send {
-		s.putOffNoLonger()
+		s.putOffNoLonger(true)
 	}
 	switch f.Type {
 	case wire.Create:
@@ -214,12 +214,12 @@ func (s *session) send(f *wire.Frame, limited bool) error {
 		msg.payload = f.Payload
 		msg.payload.Data = bytes.Clone(f.Payload.Data)
 		if s.hub.policy.Slow == SlowHold {
-			s.putOffNoLonger()
+			s.putOffNoLonger(true)
 			s.hold(a, len(f.Payload.Data))
 		}
 	}
 	if s.putOff != a.channel {
-		s.putOffNoLonger()
+		s.putOffNoLonger(true)
 	}
 	waits := a.channel.decideFirst(func(time.Time) {
 		if s.hub.closing.Load() && msg.refusal == nil {

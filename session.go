@@ -97,19 +97,14 @@ func (s *session) Receive(message []byte) error {
 
 // Pause has what was put off delivered.
 func (s *session) Pause() {
-	if c := s.putOff; c != nil {
-		s.putOff = nil
-		c.deliverPutOff()
-	}
+	s.putOffNoLonger(false)
 }
 
-// putOffNoLonger is Pause for a reader that has more to decide, or to wait for.
-func (s *session) putOffNoLonger() {
+// putOffNoLonger is Pause; more: the reader has more to decide, or to wait for.
+func (s *session) putOffNoLonger(more bool) {
 	if c := s.putOff; c != nil {
 		s.putOff = nil
-		c.mu.Lock()
-		c.startDelivery()
-		c.mu.Unlock()
+		c.deliverPutOff(more)
 	}
 }
 

@@ -26,9 +26,11 @@ type crew struct {
 	settled  sync.Cond     // signalled as polling or starting ends
 }
 
+// newCrew returns a crew that waits already.
 func newCrew(poll func() ([]*serving, error)) *crew {
-	c := &crew{poll: poll}
+	c := &crew{poll: poll, starting: 1}
 	c.settled.L = &c.mu
+	go c.work()
 	return c
 }
 
@@ -37,13 +39,6 @@ func (c *crew) add(s *serving) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = append(c.ready, s)
-	c.start()
-}
-
-// begin has what arrives waited for.
-func (c *crew) begin() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.start()
 }
 

@@ -20,7 +20,6 @@ func TestStopWaitsForEachOfTheCrew(t *testing.T) {
 			<-polling
 			return nil, net.ErrClosed
 		})
-		c.begin()
 		near, far := net.Pipe()
 		far.Close()
 		conn := newConn(newSocket(near), false, testSettings())

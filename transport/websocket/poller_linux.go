@@ -233,7 +233,6 @@ func (p *poller) start() error {
 	}
 	e.crew = newCrew(func() ([]*serving, error) { return p.poll(e) })
 	p.epoll = e
-	e.crew.begin()
 	return nil
 }
 
