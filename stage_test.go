@@ -21,12 +21,14 @@ type stage struct {
 	t    *testing.T
 	hub  *lectern.Hub
 	dial world
+	// realTime: it is not in a bubble.
+	realTime bool
 }
 
 func setStage(t *testing.T, n network, policy lectern.Policy) *stage {
 	hub, err := lectern.NewHub(policy)
 	require.NoError(t, err)
-	s := &stage{t: t, hub: hub, dial: n.start(t, hub)}
+	s := &stage{t: t, hub: hub, dial: n.start(t, hub), realTime: n.realTime}
 	// Cleanups run in reverse: users leave before the hub closes, and the hub
 	// before the network.
 	t.Cleanup(func() { require.NoError(t, hub.Close()) })

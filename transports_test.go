@@ -33,7 +33,8 @@ import (
 type network struct {
 	name string
 	// start has the hub served until the test ends.
-	start func(t *testing.T, hub *lectern.Hub) world
+	start    func(t *testing.T, hub *lectern.Hub) world
+	realTime bool
 }
 
 // world is a hub that is being served. Its dial makes a connection and the plug
@@ -49,16 +50,16 @@ type plug interface {
 
 // inMemory are the networks that work in a bubble, in virtual time.
 var inMemory = []network{
-	{"memory", overMemory},
-	{"websocket", func(t *testing.T, hub *lectern.Hub) world { return overWebSocket(t, hub, memnetPort()) }},
-	{"netconn", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, memnetPort(), false) }},
-	{"netconn over TLS", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, memnetPort(), true) }},
+	{"memory", overMemory, false},
+	{"websocket", func(t *testing.T, hub *lectern.Hub) world { return overWebSocket(t, hub, memnetPort()) }, false},
+	{"netconn", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, memnetPort(), false) }, false},
+	{"netconn over TLS", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, memnetPort(), true) }, false},
 }
 
 // onLoopback are the networks of the system, in real time.
 var onLoopback = []network{
-	{"websocket on loopback", func(t *testing.T, hub *lectern.Hub) world { return overWebSocket(t, hub, tcpPort(t)) }},
-	{"TCP on loopback", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, tcpPort(t), false) }},
+	{"websocket on loopback", func(t *testing.T, hub *lectern.Hub) world { return overWebSocket(t, hub, tcpPort(t)) }, true},
+	{"TCP on loopback", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, tcpPort(t), false) }, true},
 }
 
 func overMemory(t *testing.T, hub *lectern.Hub) world {
