@@ -72,7 +72,8 @@ func (c *Channel) create(now time.Time, a *attachment, ref uint64, username stri
 	c.master = &member{name: username, role: wire.Master, secret: newSecret()}
 	c.master.answers.limit = masterAnswers
 	c.attach(a, c.master)
-	c.tell(a, c.createdFrame(ref))
+	created := c.createdFrame(ref)
+	c.tell(a, &created)
 	c.count(ChannelsOpen, "", 1)
 	return nil
 }
@@ -112,7 +113,8 @@ func (c *Channel) again(now time.Time, a *attachment, ref uint64) error {
 	if err := a.stale(); err != nil {
 		return err
 	}
-	c.tell(a, c.joinedFrame(a.member, ref))
+	joined := c.joinedFrame(a.member, ref)
+	c.tell(a, &joined)
 	c.tellTimeLeft(now, a)
 	return nil
 }
@@ -120,7 +122,8 @@ func (c *Channel) again(now time.Time, a *attachment, ref uint64) error {
 // welcome attaches a slave and tells it where it is.
 func (c *Channel) welcome(now time.Time, a *attachment, m *member, ref uint64) {
 	c.attach(a, m)
-	c.tell(a, c.joinedFrame(m, ref))
+	joined := c.joinedFrame(m, ref)
+	c.tell(a, &joined)
 	c.tellTimeLeft(now, a)
 }
 
@@ -179,7 +182,7 @@ func (c *Channel) resume(now time.Time, a *attachment, ref uint64, username, giv
 		}
 		answer.Members, answer.HasMembers = c.roster(nil), true
 		// However long the list is, it must get through.
-		c.emit(effect{kind: sendReplay, to: a, packet: newPacket(answer)})
+		c.emit(effect{kind: sendReplay, to: a, packet: newPacket(&answer)})
 		c.upSeen = c.up.newest
 		if wasAway {
 			c.tellAll(c.masterFrame(now))

@@ -54,8 +54,11 @@ func TestGapOrNot(t *testing.T) {
 			var missed uint64
 			var replayed []uint64
 			for _, e := range c.effects {
-				if e.packet != nil && e.packet.frame.Type == wire.Gap {
-					missed = e.packet.frame.Missed
+				if e.packet == nil {
+					continue
+				}
+				if frame := c.frame(e.packet); frame.Type == wire.Gap {
+					missed = frame.Missed
 					require.Empty(t, replayed, "the gap has its place before the replay")
 				}
 				if e.kind == sendReplay {

@@ -45,7 +45,7 @@ func TestRule1TheTimeoutAskedFor(t *testing.T) {
 			c := newTable(t, Policy{MasterTimeout: test.policy})
 			require.NoError(t, c.create(c.now, c.on("a"), 1, "alice", test.asked))
 			require.Equal(t, test.result, c.timeout)
-			frame := c.effects[0].packet.frame
+			frame := c.frame(c.effects[0].packet)
 			require.Equal(t, uint64(test.result.Milliseconds()), frame.MasterTimeout)
 			require.True(t, frame.HasMasterTimeout)
 		})

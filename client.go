@@ -68,6 +68,9 @@ func (o ClientOptions) withDefaults() ClientOptions {
 // concurrent use.
 //
 // A Client without a membership keeps no connection for long, and no goroutine.
+//
+// Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call
+// on a new connection goes along with the dialling, unless it is a resume.
 type Client struct {
 	dialer  transport.Dialer
 	options ClientOptions

@@ -73,7 +73,7 @@ func (c *Channel) flushTouched() {
 // pass queues a packet to one receiver.
 func (c *Channel) pass(p *packet, a *attachment) {
 	c.touch(a.session)
-	if p.frame.Type != wire.Message {
+	if !p.isMessage() {
 		a.session.push(p)
 		return
 	}
@@ -85,7 +85,7 @@ func (c *Channel) pass(p *packet, a *attachment) {
 
 // passAll queues a packet to everyone in the audience, or adds it to the run.
 func (c *Channel) passAll(p *packet) {
-	if p.frame.Type == wire.Message {
+	if p.isMessage() {
 		run := &c.fanout.run
 		if len(run.packets) >= maxRun || run.size+len(p.frame.Payload.Data) > maxRunBytes {
 			c.endRun()

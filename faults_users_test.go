@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -103,62 +102,6 @@ func (r *faultRound) user(faulty bool) *faultUser {
 		Inbox: lectern.Bound{Messages: 1 << 20, Bytes: 1 << 30}, // what is lost is the hub's doing
 	})
 	return u
-}
-
-func (u *faultUser) Dial(ctx context.Context) (transport.Conn, error) {
-	u.mu.Lock()
-	if u.faulty && u.round.acting.Err() == nil && u.random.IntN(5) == 0 {
-		u.down = time.Now().Add(time.Duration(u.random.Int64N(int64(faultX * 5 / 4))))
-	}
-	down := u.dead || time.Now().Before(u.down) && u.round.acting.Err() == nil
-	u.mu.Unlock()
-	if down {
-		return nil, errNetworkDown
-	}
-	conn, err := u.dialer.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.dead {
-		_ = conn.Close(transport.Reason{Code: transport.ProtocolError})
-		return nil, errNetworkDown
-	}
-	u.latest = &heardConn{Conn: conn, plan: u.planned}
-	return u.latest, nil
-}
-
-// heardConn knows whether anything has come: then the hub has answered the
-// resume with which the connection began. And it knows how it has ended.
-type heardConn struct {
-	transport.Conn
-	heard atomic.Bool
-	end   atomic.Pointer[error]
-	plan  faults.Plan
-}
-
-func (c *heardConn) Read() ([]byte, error) {
-	data, err := c.Conn.Read()
-	if err == nil {
-		c.heard.Store(true)
-	} else {
-		c.end.Store(&err)
-	}
-	return data, err
-}
-
-// die keeps the user from ever dialling again, as the end of its process does.
-// A connection that the hub has let in may stay. One with a resume that is still
-// under way may not: of two that resume, the later one has the membership.
-func (u *faultUser) die(cut bool) {
-	u.mu.Lock()
-	u.dead = true
-	under := u.latest != nil && !u.latest.heard.Load()
-	u.mu.Unlock()
-	if cut || under {
-		u.network.Cut()
-	}
 }
 
 func (r *faultRound) random(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(r.seed, stream)) }

@@ -10,15 +10,15 @@ import (
 // The frames by which a channel tells its members what has been decided, and
 // the effects that carry them. All are called with the channel's lock held.
 
-func (c *Channel) createdFrame(ref uint64) *wire.Frame {
-	return &wire.Frame{
+func (c *Channel) createdFrame(ref uint64) wire.Frame {
+	return wire.Frame{
 		Type: wire.Created, Ref: ref, Channel: c.name, Username: c.master.name, Secret: c.master.secret.text(),
 		Epoch: c.master.epoch, MasterTimeout: milliseconds(c.timeout), HasMasterTimeout: true,
 	}
 }
 
-func (c *Channel) joinedFrame(m *member, ref uint64) *wire.Frame {
-	return &wire.Frame{
+func (c *Channel) joinedFrame(m *member, ref uint64) wire.Frame {
+	return wire.Frame{
 		Type: wire.Joined, Ref: ref, Channel: c.name, Username: m.name, Secret: m.secret.text(),
 		Master:        wire.Member{Username: c.master.name, State: c.master.state},
 		MasterTimeout: milliseconds(c.timeout), HasMasterTimeout: true,
@@ -75,7 +75,7 @@ func fromMilliseconds(ms uint64) time.Duration {
 
 // tell sends a frame to one member.
 func (c *Channel) tell(a *attachment, frame *wire.Frame) {
-	c.emit(effect{kind: sendOne, to: a, packet: newPacket(frame)})
+	c.emit(effect{kind: sendOne, to: a, packet: encodedPacket(frame, a.session.form)})
 }
 
 // tellList answers a member with a list, unless it has not taken what it was sent
@@ -88,7 +88,8 @@ func (c *Channel) tellList(a *attachment, frame *wire.Frame) error {
 	if a.session.out.NoticeFull(size) {
 		return ErrBusy.with("too much waits for you already")
 	}
-	c.tell(a, frame)
+	// It is not encoded under the lock.
+	c.emit(effect{kind: sendOne, to: a, packet: newPacket(frame)})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/transport"
@@ -29,6 +30,8 @@ type Hub struct {
 	goroutines sync.WaitGroup
 	closing    atomic.Bool
 
+	idlers idlers
+
 	mu       sync.Mutex
 	channels map[string]*Channel
 	sessions []*session // in no order
@@ -48,14 +51,16 @@ func NewHub(policy Policy) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Hub{
+	h := &Hub{
 		policy: policy,
 		outboxes: outbox.Limits{
 			Messages: policy.Outbox.Messages, Bytes: policy.Outbox.Bytes, WriteTimeout: policy.WriteTimeout,
 			Overflow: overflows[policy.Slow],
 		},
 		channels: make(map[string]*Channel),
-	}, nil
+	}
+	h.idlers = idlers{limit: policy.HandshakeTimeout, due: h.endIdle, counter: &h.goroutines, started: time.Now()}
+	return h, nil
 }
 
 // FrameLimit is the size in bytes of the largest frame that the hub's policy

@@ -115,21 +115,49 @@ func (c *Client) takeAnnounced(err error) time.Duration {
 // connectAndServe dials, resumes what there is, and reads until the connection
 // has ended.
 func (c *Client) connectAndServe() error {
-	ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
-	conn, err := c.dialer.Dial(ctx)
-	cancel()
+	conn, sent, err := c.dial()
 	if err != nil {
 		c.dialFailed(err)
 		return err
 	}
 	l := &link{conn: conn, out: outbox.New(conn, &c.unwritten)}
-	c.connected(l)
+	c.connected(l, sent)
 	err = c.read(l)
 	c.disconnected(err)
 	// Where this side ends it, the memberships shall live on: never left.
 	l.out.Abort(transport.Reason{Code: transport.ProtocolError, Text: "what came is not Lectern's protocol"})
 	l.out.Wait()
 	return err
+}
+
+// dial connects, and sends the first call along where the dialer can. It returns the
+// call that was sent, or nil.
+func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
+	defer cancel()
+	dialer, able := c.dialer.(transport.FirstDialer)
+	first := c.firstCall()
+	if !able || first == nil {
+		conn, err = c.dialer.Dial(ctx)
+		return conn, nil, err
+	}
+	conn, along, err := dialer.DialFirst(ctx, wire.Append(nil, wire.Binary, &first.frame))
+	if !along {
+		first = nil
+	}
+	return conn, first, err
+}
+
+// firstCall is the call that a new connection begins with, or nil. Memberships come
+// first, and a secret does not belong into a handshake, which others may write to a
+// log.
+func (c *Client) firstCall() *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.memberships) > 0 || len(c.calls) == 0 || c.calls[0].frame.Type == wire.Resume {
+		return nil
+	}
+	return c.calls[0]
 }
 
 // dialFailed tells those who wait for a connection. A dialer that says it leads
@@ -150,8 +178,8 @@ func (c *Client) endAll(why *Error) {
 }
 
 // connected starts on a new connection: every membership is resumed, and what
-// waited for a connection is sent.
-func (c *Client) connected(l *link) {
+// waited for a connection is sent, but for what was sent along with its making.
+func (c *Client) connected(l *link, sent *call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -167,7 +195,11 @@ func (c *Client) connected(l *link) {
 		})
 	}
 	for _, k := range c.calls {
-		c.writeCall(k)
+		if k == sent {
+			k.written = true
+		} else {
+			c.writeCall(k)
+		}
 	}
 }
 

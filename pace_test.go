@@ -142,7 +142,7 @@ func TestConnectionsOfAHub(t *testing.T) {
 	inVirtualTime(t, lectern.Policy{MaxConnections: 2}, func(t *testing.T, s *stage) {
 		master, one := s.user().create("abc123", "alice"), s.user()
 		slave := one.join("abc123", "user_one")
-		if conn, _, err := s.dial(within(t)); err == nil {
+		if conn, _, _, err := s.dial(within(t), nil); err == nil {
 			_, err = conn.Read()
 			var closed *transport.CloseError
 			require.ErrorAs(t, err, &closed)

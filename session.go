@@ -52,10 +52,8 @@ type session struct {
 	// because it was replaced. It enters no channel any more, so that what the peer gets no
 	// answer to has not been carried out.
 	ending bool
-	// idle is set while the connection holds no membership, and closes it when
-	// that lasts for too long. It counts as one of the hub's goroutines while it
-	// may fire.
-	idle *time.Timer
+	// idle is for the hub's idlers, while the connection holds no membership.
+	idle idling
 }
 
 // maxMalformed is how many malformed frames in a row cost the connection.
@@ -79,9 +77,7 @@ func (s *session) start() {
 		// Nobody reads its values, and a WebSocket's holds its request: 1.7 KB.
 		s.ctx = context.Background()
 	}
-	s.mu.Lock()
-	s.waitIdle()
-	s.mu.Unlock()
+	s.hub.idlers.add(s)
 	s.limitFrames(s.hub.policy.HandshakeBytes)
 }
 
@@ -314,7 +310,7 @@ func (s *session) reserve(channel string, a *attachment, extra int) (*attachment
 		return nil, ErrTooManyChannels
 	}
 	s.seats.set(channel, a)
-	s.stopIdle()
+	s.hub.idlers.remove(s)
 	return nil, nil
 }
 
@@ -332,8 +328,9 @@ func (s *session) unseat(channel string, a *attachment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seats.get(channel) == a {
-		s.seats.remove(channel)
-		s.waitIdle()
+		if s.seats.remove(channel); s.seats.count() == 0 {
+			s.hub.idlers.add(s)
+		}
 	}
 }
 
@@ -355,47 +352,13 @@ func (s *session) hasSeats() bool {
 	return s.seats.count() > 0
 }
 
-// waitIdle starts the time that the connection may hold no membership, if it
-// holds none. The session's lock is held.
-func (s *session) waitIdle() {
-	limit := s.hub.policy.HandshakeTimeout
-	if limit <= 0 || s.seats.count() > 0 {
-		return
-	}
-	s.stopIdle()
-	s.hub.goroutines.Add(1)
-	var idle *time.Timer
-	idle = time.AfterFunc(limit, func() { s.endIdle(&idle) })
-	s.idle = idle
-}
-
-// stopIdle lets the timer go with its waiting: few connections need another.
-func (s *session) stopIdle() {
-	if s.idle != nil && s.idle.Stop() {
-		s.hub.goroutines.Done()
-	}
-	s.idle = nil
-}
-
-// endIdle is called by the timer, which is read under the lock: it may fire before
-// it is known. A waiting that has ended is of another timer, or of none.
-func (s *session) endIdle(idle **time.Timer) {
-	defer s.hub.goroutines.Done()
-	s.mu.Lock()
-	if s.idle == *idle && s.seats.count() == 0 {
-		s.ending = true
-		s.out.Close(transport.Reason{Code: transport.Idle, Text: "no membership"})
-	}
-	s.mu.Unlock()
-}
-
 // vacate gives up the memberships when the connection has ended: for good where
 // the peer closed it with left, else until they are resumed.
 func (s *session) vacate(err error) {
 	s.mu.Lock()
 	held := s.seats.all()
 	s.seats = seats{}
-	s.stopIdle()
+	s.hub.idlers.remove(s)
 	s.mu.Unlock()
 	var closed *transport.CloseError
 	onPurpose := errors.As(err, &closed) && closed.Reason.Code == transport.Left

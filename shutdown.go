@@ -83,6 +83,7 @@ func (h *Hub) stop() (sessions []*session, first bool) {
 	channels := slices.Collect(maps.Values(h.channels))
 	sessions = slices.Clone(h.sessions)
 	h.mu.Unlock()
+	h.idlers.stop()
 	for _, c := range channels {
 		// Whoever holds the lock may have seen the hub open; nobody after this
 		// will start the timer again.

@@ -173,12 +173,12 @@ func TestClientsReturnSpread(t *testing.T) {
 		var mu sync.Mutex
 		var came []time.Time
 		dial := first.dial
-		first.dial = func(ctx context.Context) (transport.Conn, plug, error) {
+		first.dial = func(ctx context.Context, message []byte) (transport.Conn, plug, bool, error) {
 			mu.Lock()
 			to := dial
 			came = append(came, time.Now())
 			mu.Unlock()
-			return to(ctx)
+			return to(ctx, message)
 		}
 		first.user().create("abc123", "alice")
 		for i := range count {

@@ -91,24 +91,37 @@ func (s *stage) user() *user {
 
 func (s *stage) userWith(options lectern.ClientOptions) *user {
 	u := &user{t: s.t, dial: s.dial}
-	u.Client = lectern.NewClient(u, options)
+	u.Client = lectern.NewClient(firstUser{u}, options)
 	s.t.Cleanup(func() { _ = u.Client.Close() })
 	return u
 }
 
 // Dial makes a user the dialer of its own client.
 func (u *user) Dial(ctx context.Context) (transport.Conn, error) {
+	conn, _, err := u.connect(ctx, nil)
+	return conn, err
+}
+
+func (u *user) connect(ctx context.Context, first []byte) (conn transport.Conn, sent bool, err error) {
 	if u.isBarred() {
-		return nil, errBarred
+		return nil, false, errBarred
 	}
-	conn, plug, err := u.dial(ctx)
+	conn, plug, sent, err := u.dial(ctx, first)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.plugs = append(u.plugs, plug)
-	return conn, nil
+	return conn, sent, nil
+}
+
+// firstUser is a user whose client sends its first message along where the transport
+// can. It is apart from user, whose Dial others override.
+type firstUser struct{ *user }
+
+func (u firstUser) DialFirst(ctx context.Context, message []byte) (transport.Conn, bool, error) {
+	return u.connect(ctx, message)
 }
 
 func (u *user) isBarred() bool {

@@ -123,15 +123,25 @@ func (c *table) lostBy(a *attachment) func() error {
 	return func() error { c.lose(c.now, a); return nil }
 }
 
+// frame is what a packet says.
+func (c *table) frame(p *packet) *wire.Frame {
+	if p.frame != nil {
+		return p.frame
+	}
+	frame, err := wire.Decode(p.bytes(wire.Binary))
+	require.NoError(c.t, err)
+	return &frame
+}
+
 func (c *table) line(e effect) string {
 	to := c.tags[e.to]
 	switch e.kind {
 	case sendOne:
-		return to + " < " + frameLine(&e.packet.frame)
+		return to + " < " + frameLine(c.frame(e.packet))
 	case sendReplay:
-		return to + " << " + frameLine(&e.packet.frame)
+		return to + " << " + frameLine(c.frame(e.packet))
 	case sendAll:
-		return "* < " + frameLine(&e.packet.frame)
+		return "* < " + frameLine(c.frame(e.packet))
 	case admit:
 		return "+" + to
 	case dismiss:

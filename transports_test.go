@@ -37,9 +37,9 @@ type network struct {
 	realTime bool
 }
 
-// world is a hub that is being served. Its dial makes a connection and the plug
-// to pull it by.
-type world func(ctx context.Context) (transport.Conn, plug, error)
+// world is a hub that is being served. It makes a connection and the plug to pull it
+// by. Where first is not nil and can go along, it is sent.
+type world func(ctx context.Context, first []byte) (conn transport.Conn, plug plug, sent bool, err error)
 
 // plug is what can happen to a connection: Cut breaks it, both ends are told;
 // Silence lets it go dead, nobody is told.
@@ -65,12 +65,12 @@ var onLoopback = []network{
 func overMemory(t *testing.T, hub *lectern.Hub) world {
 	listener := memory.Listen(hub, memory.Options{})
 	t.Cleanup(func() { _ = listener.Close() })
-	return func(ctx context.Context) (transport.Conn, plug, error) {
+	return func(ctx context.Context, _ []byte) (transport.Conn, plug, bool, error) {
 		conn, err := listener.Dial(ctx)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, false, err
 		}
-		return conn, conn.(*memory.Conn), nil
+		return conn, conn.(*memory.Conn), false, nil
 	}
 }
 
@@ -149,7 +149,7 @@ func overWebSocket(t *testing.T, hub *lectern.Hub, p port) world {
 		_ = server.Close()
 		serving.Wait()
 	})
-	return func(ctx context.Context) (transport.Conn, plug, error) {
+	return func(ctx context.Context, first []byte) (conn transport.Conn, _ plug, sent bool, err error) {
 		var raw pluggedConn
 		dialer := websocket.Dialer{
 			URL: "ws://lectern.test/ws",
@@ -159,8 +159,12 @@ func overWebSocket(t *testing.T, hub *lectern.Hub, p port) world {
 				return raw, err
 			},
 		}
-		conn, err := dialer.Dial(ctx)
-		return conn, raw, err
+		if first == nil {
+			conn, err = dialer.Dial(ctx)
+		} else {
+			conn, sent, err = dialer.DialFirst(ctx, first)
+		}
+		return conn, raw, sent, err
 	}
 }
 
@@ -178,7 +182,7 @@ func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) world {
 		cancel()
 		serving.Wait()
 	})
-	return func(ctx context.Context) (transport.Conn, plug, error) {
+	return func(ctx context.Context, _ []byte) (transport.Conn, plug, bool, error) {
 		var raw pluggedConn
 		d := dialer
 		d.NetDialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -187,7 +191,7 @@ func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) world {
 			return raw, err
 		}
 		conn, err := d.Dial(ctx)
-		return conn, raw, err
+		return conn, raw, false, err
 	}
 }
 

@@ -24,7 +24,7 @@ type raw struct {
 
 func (s *stage) raw() *raw {
 	s.t.Helper()
-	conn, plug, err := s.dial(within(s.t))
+	conn, plug, _, err := s.dial(within(s.t), nil)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = conn.Close(transport.Reason{Code: transport.Left}) })
 	return &raw{t: s.t, conn: conn, plug: plug}

@@ -366,6 +366,7 @@ export type Status =
 export interface WebSocketLike {
   binaryType: string;
   readonly readyState: number;
+  readonly protocol: string;
   onopen: ((event: any) => any) | null;
   onmessage: ((event: any) => any) | null;
   onerror: ((event: any) => any) | null;
@@ -377,6 +378,12 @@ export interface WebSocketLike {
 export interface ClientOptions {
   /** Default: the platform's, which Node has from version 22 on. */
   readonly WebSocket?: (new (url: string, protocols: string[]) => WebSocketLike) | undefined;
+  /**
+   * Nothing goes along with the handshake, for where something on the way does not let
+   * such a one pass. Default: the first create, join or status does, which saves a
+   * round trip.
+   */
+  readonly plainHandshake?: boolean | undefined;
   /**
    * Bound the wait before the next attempt to connect: a random part of
    * minBackoff after the first loss, of twice as much each time that it fails

@@ -555,6 +555,16 @@ function decode(bytes) {
 
 // src/connection.js
 var PROTOCOL = "lectern.v1";
+var PROTOCOL_FIRST = `${PROTOCOL}.first`;
+var MAX_FIRST = 2048;
+function protocols(first) {
+  const bytes = first ? encode(first) : null;
+  if (!bytes || bytes.length > MAX_FIRST) {
+    return [PROTOCOL];
+  }
+  const encoded = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${encoded}`];
+}
 var ASLEEP = 1e3;
 var Connection = class {
   #socket;
@@ -575,14 +585,16 @@ var Connection = class {
   /**
    * @param {string} url
    * @param {object} options the client's
-   * @param {{opened: () => void, frame: (frame: object) => void,
-   *   ended: (how: {number: number, reason: string}) => void}} handlers ended is called
-   *   last and once; number is 0 where the connection was lost without one
+   * @param {object | null} first the frame to send along with the handshake
+   * @param {{opened: (sent: boolean) => void, frame: (frame: object) => void,
+   *   ended: (how: {number: number, reason: string}) => void}} handlers opened is told
+   *   whether the hub has taken the first frame; ended is called last and once, and
+   *   number is 0 where the connection was lost without one
    */
-  constructor(url, options, handlers) {
+  constructor(url, options, first, handlers) {
     this.#options = options;
     this.#handlers = handlers;
-    this.#socket = new options.WebSocket(url, [PROTOCOL]);
+    this.#socket = new options.WebSocket(url, protocols(first));
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => this.#opened();
     this.#socket.onmessage = (event) => this.#received(event.data);
@@ -649,7 +661,7 @@ var Connection = class {
     this.#wasOpen = true;
     this.#heard();
     this.#watch(this.#options.silence);
-    this.#handlers.opened();
+    this.#handlers.opened(this.#socket.protocol === PROTOCOL_FIRST);
   }
   // An error is followed by a close, which tells more. But where a connection
   // could not be made, some versions of Node tell an error alone.
@@ -2177,9 +2189,10 @@ var Session = class {
   #dial() {
     this.#pause = null;
     this.#shutdown = null;
+    const first = this.#firstCall();
     try {
-      this.#connection = new Connection(this.#url, this.options, {
-        opened: () => this.#connected(),
+      this.#connection = new Connection(this.#url, this.options, first?.frame ?? null, {
+        opened: (sent) => this.#connected(sent ? first : void 0),
         frame: (frame) => this.#handle(frame),
         ended: (how) => this.#disconnected(how)
       });
@@ -2187,8 +2200,16 @@ var Session = class {
       queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
     }
   }
-  // Every membership is resumed, and what waited for a connection is sent.
-  #connected() {
+  // The call that a new connection begins with, if any. Memberships come first, and a
+  // secret does not belong into a handshake, which others may write to a log.
+  #firstCall() {
+    const [call] = this.#calls;
+    const fits = !this.options.plainHandshake && this.memberships.size === 0 && call?.frame.type !== "resume";
+    return fits ? call : void 0;
+  }
+  // Every membership is resumed, and what waited for a connection is sent, but for what
+  // was sent along with its making.
+  #connected(sent) {
     this.#open = true;
     this.#openedAt = performance.now();
     for (const membership of this.memberships.values()) {
@@ -2197,6 +2218,10 @@ var Session = class {
       this.push({ type: "resume", ref: membership.resuming, channel, username, secret, last });
     }
     this.#calls.forEach((call) => {
+      if (call === sent) {
+        call.written = true;
+        return;
+      }
       call.frame.ref = this.#refFor(call.frame);
       this.#writeCall(call);
     });

@@ -115,6 +115,17 @@ type Dialer interface {
 	Dial(ctx context.Context) (Conn, error)
 }
 
+// FirstDialer is an optional power of a [Dialer]: the first message on a connection
+// goes along with what makes the connection, which saves a round trip.
+type FirstDialer interface {
+	// DialFirst is Dial, and sends the message if the transport can let it go along
+	// and the server takes it so: sent tells. Where it was not sent, it is for the
+	// caller to write. After an error nobody knows whether the server has it.
+	//
+	// The message is not changed, and not kept once DialFirst has returned.
+	DialFirst(ctx context.Context, message []byte) (conn Conn, sent bool, err error)
+}
+
 // Server is what an adapter gives its accepted connections to. A
 // lectern.Hub is one.
 type Server interface {

@@ -16,6 +16,8 @@ type Dialect interface {
 	Target(number int) string
 	// Enter is what a connection sends to join, nil where connecting is enough.
 	Enter(number int) []byte
+	// Along: what Enter returns is sent along with the handshake of WebSocket.
+	Along() bool
 	ToAll(ref int, payload []byte) []byte
 	ToOne(ref, member int, payload []byte) []byte
 	ToMaster(ref, member int, payload []byte) []byte
@@ -49,6 +51,9 @@ func (p *Plain) Target(number int) string {
 
 // Enter is nothing.
 func (p *Plain) Enter(int) []byte { return nil }
+
+// Along is not.
+func (p *Plain) Along() bool { return false }
 
 // ToAll begins with the letter for it, in the place of the payload's first byte.
 func (p *Plain) ToAll(_ int, payload []byte) []byte {

@@ -28,7 +28,12 @@ const (
 const channel = "lesson"
 
 // Lectern is the binary form.
-type Lectern struct{ buf []byte }
+type Lectern struct {
+	// Apart: members join once they are connected, as clients do that do not send
+	// their first message along.
+	Apart bool
+	buf   []byte
+}
 
 func username(number int) string {
 	if number < 0 {
@@ -62,6 +67,9 @@ func (l *Lectern) Enter(number int) []byte {
 	l.buf = appendField(l.buf, tagUsername, username(number))
 	return l.buf
 }
+
+// Along is as Lectern's own clients do.
+func (l *Lectern) Along() bool { return !l.Apart }
 
 // ToAll is a send.
 func (l *Lectern) ToAll(ref int, payload []byte) []byte {
@@ -108,6 +116,9 @@ func (l *LecternText) Enter(number int) []byte {
 	}
 	return fmt.Appendf(l.buf[:0], `{"type":%q,"ref":1,"channel":%q,"username":%q}`, kind, channel, username(number))
 }
+
+// Along is as the binary form's.
+func (l *LecternText) Along() bool { return true }
 
 func (l *LecternText) send(ref int, to string, payload []byte) []byte {
 	l.buf = append(l.buf[:0], `{"type":"send"`...)

@@ -29,6 +29,9 @@ func (s *SocketIO) Enter(number int) []byte {
 	return fmt.Appendf(s.buf[:0], `%s{"number":%d}`, ioConnect, number)
 }
 
+// Along is not.
+func (s *SocketIO) Along() bool { return false }
+
 // ToAll is the event "all".
 func (s *SocketIO) ToAll(_ int, payload []byte) []byte { return s.event(`"all"`, payload) }
 

@@ -99,48 +99,59 @@ const atOnce = 64
 // Join connects the master, where there is none yet, and members until there
 // are so many, and returns when the server has let them all in.
 func (f *Fleet) Join(members int) error {
-	if err := f.Connect(members); err != nil {
+	if err := f.connect(members, f.dialect.Along()); err != nil {
 		return err
 	}
 	return f.Enter()
 }
 
-// Connect makes the connections of Join, and no more than that.
-func (f *Fleet) Connect(members int) error {
-	connect := func(number int) (*Conn, error) {
-		c, err := f.dial(number)
-		if err != nil {
-			return nil, err
-		}
-		if f.framing != Units {
-			f.entering++
-			f.write(c, upgradeRequest(f.dialect.Target(number)))
-		}
-		return c, f.Wait(func() bool { return f.entering < atOnce }, patience)
-	}
-	upgraded := func() bool { return f.entering == 0 }
+// Connect makes the connections of Join, and no more than that: only a master that
+// has to be there enters.
+func (f *Fleet) Connect(members int) error { return f.connect(members, false) }
+
+func (f *Fleet) connect(members int, along bool) error {
+	done := func() bool { return f.entering == 0 }
 	if f.Master == nil {
-		c, err := connect(Master)
+		c, err := f.open(Master, along)
 		if err != nil {
 			return err
 		}
 		f.Master = c
-		if err := f.Wait(upgraded, patience); err != nil {
+		if err := f.Wait(done, patience); err != nil {
 			return err
 		}
-		if err := f.enter(c, upgraded); err != nil {
+		if err := f.enter(c, done); err != nil {
 			return err
 		}
 	}
 	for len(f.Members) < members {
-		c, err := connect(f.number)
+		c, err := f.open(f.number, along)
 		if err != nil {
 			return err
 		}
 		f.number++
 		f.Members = append(f.Members, c)
 	}
-	return f.Wait(upgraded, patience)
+	return f.Wait(done, patience)
+}
+
+// open makes a connection, and lets the handshakes become no more than atOnce.
+// along: what the connection sends to join goes along with the handshake.
+func (f *Fleet) open(number int, along bool) (*Conn, error) {
+	c, err := f.dial(number)
+	if err != nil {
+		return nil, err
+	}
+	if f.framing != Units {
+		var first []byte
+		if along {
+			first = f.dialect.Enter(number)
+			f.entering++
+		}
+		f.entering++
+		f.write(c, upgradeRequest(f.dialect.Target(number), first))
+	}
+	return c, f.Wait(func() bool { return f.entering < atOnce }, patience)
 }
 
 // patience is how long anything may take that is not measured.
@@ -149,9 +160,6 @@ const patience = 30 * time.Second
 // Enter makes the connected members join.
 func (f *Fleet) Enter() error {
 	for _, c := range f.Members {
-		if c.entered {
-			continue
-		}
 		if err := f.enter(c, func() bool { return f.entering < atOnce }); err != nil {
 			return err
 		}
@@ -160,6 +168,9 @@ func (f *Fleet) Enter() error {
 }
 
 func (f *Fleet) enter(c *Conn, then func() bool) error {
+	if c.entered {
+		return nil
+	}
 	message := f.dialect.Enter(c.Number)
 	if message == nil {
 		c.entered = true

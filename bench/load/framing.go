@@ -3,6 +3,7 @@
 package load
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 )
@@ -18,9 +19,16 @@ const (
 	Units
 )
 
-func upgradeRequest(target string) []byte {
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", target)
+// upgradeRequest is the handshake. Lectern's clients send their first message along
+// with it, as PROTOCOL.md, section 2, has it; first is that, nil for other servers.
+func upgradeRequest(target string, first []byte) []byte {
+	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n", target)
+	if first != nil {
+		request = append(request, "Sec-WebSocket-Protocol: lectern.v1.first, lectern.v1, lectern.v1.first."...)
+		request = append(base64.RawURLEncoding.AppendEncode(request, first), "\r\n"...)
+	}
+	return append(request, "\r\n"...)
 }
 
 type kind uint8

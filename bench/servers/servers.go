@@ -55,6 +55,7 @@ var Go = map[string]func() (Server, error){
 	"gws":             newGWS,
 	"coder/websocket": newCoder,
 	"lectern":         newLectern,
+	"lectern apart":   newLectern,
 	"lectern text":    newLectern,
 	"lectern netconn": newLecternNetconn,
 	"lectern wrapped": newLecternWrapped,

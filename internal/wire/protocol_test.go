@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -83,6 +84,13 @@ func TestProtocolExamples(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, latest, frame, "the block of JSON before it")
 			require.Equal(t, data, Append(nil, Binary, &frame))
+		case "text header":
+			require.Len(t, b.lines, 1)
+			_, encoded, found := strings.Cut(b.lines[0], "lectern.v1.first.")
+			require.True(t, found)
+			data, err := base64.RawURLEncoding.DecodeString(encoded)
+			require.NoError(t, err)
+			require.Equal(t, string(Append(nil, Text, &latest)), string(data), "the block of JSON before it")
 		default:
 			t.Errorf("a block that is not checked: %q", b.info)
 		}

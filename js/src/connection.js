@@ -3,6 +3,22 @@ import { DecodeError, decode, encode } from './codec.js';
 
 const PROTOCOL = 'lectern.v1';
 
+// What a hub chooses that has taken the frame which has come along with the
+// handshake, as one more subprotocol.
+const PROTOCOL_FIRST = `${PROTOCOL}.first`;
+
+// The size in bytes of the largest frame that goes along.
+const MAX_FIRST = 2048;
+
+function protocols(first) {
+  const bytes = first ? encode(first) : null;
+  if (!bytes || bytes.length > MAX_FIRST) {
+    return [PROTOCOL];
+  }
+  const encoded = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${encoded}`];
+}
+
 // A timer that fires so much too late, in milliseconds, tells that the page was
 // asleep. What has arrived meanwhile may still wait to be read.
 const ASLEEP = 1000;
@@ -31,14 +47,16 @@ export class Connection {
   /**
    * @param {string} url
    * @param {object} options the client's
-   * @param {{opened: () => void, frame: (frame: object) => void,
-   *   ended: (how: {number: number, reason: string}) => void}} handlers ended is called
-   *   last and once; number is 0 where the connection was lost without one
+   * @param {object | null} first the frame to send along with the handshake
+   * @param {{opened: (sent: boolean) => void, frame: (frame: object) => void,
+   *   ended: (how: {number: number, reason: string}) => void}} handlers opened is told
+   *   whether the hub has taken the first frame; ended is called last and once, and
+   *   number is 0 where the connection was lost without one
    */
-  constructor(url, options, handlers) {
+  constructor(url, options, first, handlers) {
     this.#options = options;
     this.#handlers = handlers;
-    this.#socket = new options.WebSocket(url, [PROTOCOL]);
+    this.#socket = new options.WebSocket(url, protocols(first));
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.onopen = () => this.#opened();
     this.#socket.onmessage = (event) => this.#received(event.data);
@@ -112,7 +130,7 @@ export class Connection {
     this.#wasOpen = true;
     this.#heard();
     this.#watch(this.#options.silence);
-    this.#handlers.opened();
+    this.#handlers.opened(this.#socket.protocol === PROTOCOL_FIRST);
   }
 
   // An error is followed by a close, which tells more. But where a connection

@@ -308,9 +308,10 @@ export class Session {
   #dial() {
     this.#pause = null;
     this.#shutdown = null;
+    const first = this.#firstCall();
     try {
-      this.#connection = new Connection(this.#url, this.options, {
-        opened: () => this.#connected(),
+      this.#connection = new Connection(this.#url, this.options, first?.frame ?? null, {
+        opened: (sent) => this.#connected(sent ? first : undefined),
         frame: (frame) => this.#handle(frame),
         ended: (how) => this.#disconnected(how),
       });
@@ -320,8 +321,17 @@ export class Session {
     }
   }
 
-  // Every membership is resumed, and what waited for a connection is sent.
-  #connected() {
+  // The call that a new connection begins with, if any. Memberships come first, and a
+  // secret does not belong into a handshake, which others may write to a log.
+  #firstCall() {
+    const [call] = this.#calls;
+    const fits = !this.options.plainHandshake && this.memberships.size === 0 && call?.frame.type !== 'resume';
+    return fits ? call : undefined;
+  }
+
+  // Every membership is resumed, and what waited for a connection is sent, but for what
+  // was sent along with its making.
+  #connected(sent) {
     this.#open = true;
     this.#openedAt = performance.now();
     for (const membership of this.memberships.values()) {
@@ -330,6 +340,10 @@ export class Session {
       this.push({ type: 'resume', ref: membership.resuming, channel, username, secret, last });
     }
     this.#calls.forEach((call) => {
+      if (call === sent) {
+        call.written = true;
+        return;
+      }
       call.frame.ref = this.#refFor(call.frame);
       this.#writeCall(call);
     });

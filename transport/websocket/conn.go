@@ -123,7 +123,9 @@ func (c *conn) readNow(how patience, news, ended bool) (message []byte, ok bool,
 	}
 	defer c.reading.giveBack()
 	ahead := &c.socket.ahead
-	ahead.empty, ahead.ended = ahead.empty && !news, ended
+	// What is ahead when nobody has read yet has come along with the handshake. Any
+	// news then are those of before.
+	ahead.empty, ahead.ended = ahead.empty && (!news || len(ahead.data) > 0), ended
 	return c.next(how)
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,10 @@ type Dialer struct {
 	// with a net.Dialer.
 	NetDialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// PlainHandshake keeps DialFirst from sending a message along, for where something
+	// on the way does not let such a handshake pass.
+	PlainHandshake bool
+
 	// FrameLimit is the size in bytes of the largest message accepted from the
 	// server. Zero is transport.DefaultFrameLimit.
 	FrameLimit int
@@ -60,7 +65,10 @@ type Dialer struct {
 	ControlFrames  int
 }
 
-var _ transport.Dialer = Dialer{}
+var (
+	_ transport.Dialer      = Dialer{}
+	_ transport.FirstDialer = Dialer{}
+)
 
 // RefusedError is the error of a Dial to which a server has answered, but not by
 // opening a connection.
@@ -87,18 +95,35 @@ func (e *RefusedError) Error() string {
 // Dial connects, bounded by the context alone. Where a server has answered and
 // refused, the error matches a *RefusedError.
 func (d Dialer) Dial(ctx context.Context) (transport.Conn, error) {
+	conn, _, err := d.dialOffering(ctx, []string{Subprotocol})
+	return conn, err
+}
+
+// DialFirst is that of transport.FirstDialer. A message of at most 2,048 bytes goes
+// along as a subprotocol, in base64, where the server is a handler of this package.
+// It is in the header of the request then, which some servers write to a log.
+func (d Dialer) DialFirst(ctx context.Context, message []byte) (conn transport.Conn, sent bool, err error) {
+	offered := []string{Subprotocol}
+	if len(message) <= maxFirst && !d.PlainHandshake {
+		offered = []string{Subprotocol, FirstSubprotocol, firstProtocol(message)}
+	}
+	conn, chosen, err := d.dialOffering(ctx, offered)
+	return conn, chosen == FirstSubprotocol, err
+}
+
+func (d Dialer) dialOffering(ctx context.Context, offered []string) (_ transport.Conn, chosen string, err error) {
 	u, err := parseURL(d.URL)
 	if err != nil {
-		return nil, fmt.Errorf("websocket: %w", err)
+		return nil, "", fmt.Errorf("websocket: %w", err)
 	}
-	conn, err := d.dial(ctx, u)
+	conn, chosen, err := d.dial(ctx, u, offered)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx) // whatever it looks like from below
 		}
-		return nil, fmt.Errorf("websocket: dial %s://%s%s: %w", u.Scheme, u.Host, u.EscapedPath(), err)
+		return nil, "", fmt.Errorf("websocket: dial %s://%s%s: %w", u.Scheme, u.Host, u.EscapedPath(), err)
 	}
-	return conn, nil
+	return conn, chosen, nil
 }
 
 func parseURL(s string) (*url.URL, error) {
@@ -123,7 +148,7 @@ func parseURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
-func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
+func (d Dialer) dial(ctx context.Context, u *url.URL, offered []string) (_ transport.Conn, chosen string, err error) {
 	var (
 		s    *socket
 		stop func() bool
@@ -140,14 +165,14 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 	dialer := gorilla.Dialer{
 		NetDialContext:    connect,
 		NetDialTLSContext: connect,
-		Subprotocols:      []string{Subprotocol},
+		Subprotocols:      offered,
 		WriteBufferPool:   noBuffers{},
 	}
 	// The library minds a context's deadline, but not its cancellation, and not
 	// in the same instant either. So it gets neither.
 	_, response, err := dialer.DialContext(context.WithoutCancel(ctx), u.String(), d.Header)
 	if err == nil {
-		err = checkResponse(response)
+		chosen, err = checkResponse(response, offered)
 	}
 	if stop != nil && !stop() && err == nil {
 		err = context.Cause(ctx) // and the connection is cut
@@ -159,7 +184,7 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		if errors.Is(err, gorilla.ErrBadHandshake) {
 			err = refused(response)
 		}
-		return nil, err
+		return nil, "", err
 	}
 	settings := settings{
 		frameLimit:     d.FrameLimit,
@@ -168,7 +193,7 @@ func (d Dialer) dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		messageTimeout: d.MessageTimeout,
 		controlFrames:  d.ControlFrames,
 	}.withDefaults()
-	return newConn(s, true, &settings), nil
+	return newConn(s, true, &settings), chosen, nil
 }
 
 // connect makes the connection that WebSocket is spoken on.
@@ -196,15 +221,18 @@ func (d Dialer) connect(ctx context.Context, network, address string, u *url.URL
 }
 
 // checkResponse refuses what was not offered: the library takes compression
-// all the same.
-func checkResponse(response *http.Response) error {
+// all the same. It returns the subprotocol that was chosen, or none.
+func checkResponse(response *http.Response, offered []string) (chosen string, err error) {
 	if len(response.Header.Values("Sec-Websocket-Extensions")) > 0 {
-		return &RefusedError{StatusCode: response.StatusCode, Text: "it chose an extension that was not offered"}
+		return "", &RefusedError{StatusCode: response.StatusCode, Text: "it chose an extension that was not offered"}
 	}
-	if chosen := response.Header.Values("Sec-Websocket-Protocol"); len(chosen) > 1 || len(chosen) == 1 && chosen[0] != Subprotocol {
-		return &RefusedError{StatusCode: response.StatusCode, Text: "it chose a subprotocol that was not offered"}
+	switch all := response.Header[protocolHeader]; {
+	case len(all) == 0:
+		return "", nil
+	case len(all) == 1 && slices.Contains(offered, all[0]):
+		return all[0], nil
 	}
-	return nil
+	return "", &RefusedError{StatusCode: response.StatusCode, Text: "it chose a subprotocol that was not offered"}
 }
 
 func refused(response *http.Response) error {

@@ -15,6 +15,16 @@
 // not UTF-8 goes as binary. Both types are accepted from the peer; a text
 // message that is not UTF-8 ends the connection.
 //
+// # The first message
+//
+// A client's first message can come along with its handshake: it has joined a round
+// trip earlier so, and the server has less to do, see PERFORMANCE.md. A hub's client
+// does that by itself, through [Dialer.DialFirst], unless the message carries the
+// secret of a membership; PlainHandshake keeps it from it. A handler takes it out of
+// the request's header before the server is given the request. Before that it is
+// there for any middleware to see, and to log: in the message of a join or a create is
+// the token for the service, as other services have one in an Authorization header.
+//
 // # Liveness
 //
 // A peer that was silent for a while is sent a WebSocket ping, which browsers
@@ -72,6 +82,11 @@ import "time"
 // Subprotocol is the WebSocket subprotocol of Lectern's messages. A [Dialer]
 // offers it; a handler selects it where it is offered, and does not demand it.
 const Subprotocol = "lectern.v1"
+
+// FirstSubprotocol is what a handler selects in the place of [Subprotocol] where it
+// has taken the client's first message, which has come along with the handshake.
+// See PROTOCOL.md, section 2.
+const FirstSubprotocol = Subprotocol + ".first"
 
 // closeWait bounds each of the two waits of a Close: for the write in progress
 // and the close frame, and for the peer to close too.

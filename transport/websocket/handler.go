@@ -123,7 +123,8 @@ type handler struct {
 //
 // A request that is no WebSocket handshake of version 13 over HTTP/1.1 is
 // answered with a status from 400 on and a line that says why. A client that
-// sends more before it has the answer is disconnected.
+// sends more before it has the answer is disconnected; its first message can be a
+// part of the request, see the package's documentation.
 func NewHandler(server transport.Server, options Options) http.Handler {
 	timeout := options.HandshakeTimeout
 	if timeout <= 0 {
@@ -144,7 +145,7 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 		sendBuffer: cmp.Or(options.SendBuffer, DefaultSendBuffer),
 		upgrader: gorilla.Upgrader{
 			HandshakeTimeout: timeout,
-			Subprotocols:     []string{Subprotocol},
+			Subprotocols:     []string{FirstSubprotocol, Subprotocol},
 			WriteBufferPool:  noBuffers{},
 			Error:            refuse,
 			// The policy has been asked before.
@@ -162,9 +163,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, status, err)
 		return
 	}
-	hijacked := &hijacker{ResponseWriter: w}
-	_, err := h.upgrader.Upgrade(hijacked, r, nil)
+	first, err := takeFirst(r)
 	if err != nil {
+		refuse(w, r, http.StatusBadRequest, err)
+		return
+	}
+	hijacked := &hijacker{ResponseWriter: w, first: first}
+	if _, err := h.upgrader.Upgrade(hijacked, r, nil); err != nil {
 		return // the upgrader has answered
 	}
 	setSendBuffer(hijacked.socket.Conn, h.sendBuffer)
@@ -209,6 +214,7 @@ func refuse(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 // A hijacker puts the socket between the upgrader and the connection.
 type hijacker struct {
 	http.ResponseWriter
+	first  []byte // the frame that has come along, or nil
 	socket *socket
 }
 
@@ -218,7 +224,11 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.socket = newSocket(c)
-	return h.socket, buffers, nil
+	if h.first == nil {
+		return h.socket, buffers, nil
+	}
+	h.socket.ahead.data, h.socket.ahead.empty = h.first, true
+	return deferring{h.socket}, buffers, nil
 }
 
 // setSendBuffer bounds what the system holds for the peer, where c or what is

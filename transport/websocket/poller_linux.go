@@ -57,8 +57,9 @@ func (p *poller) now() time.Duration { return time.Since(p.started) }
 // canTake reports whether add may be called for the conn.
 func (p *poller) canTake(c *conn) bool { return c.socket.ahead.raw != nil }
 
-// add has the poller wait for the connection from now on. It reports false where
-// the system does not let it.
+// add has the poller wait for the connection from now on, or, where its first
+// message is there already, the crew read it. It reports false where the system does
+// not let it.
 func (p *poller) add(s *serving) bool {
 	p.mu.Lock()
 	if p.epoll == nil {
@@ -70,13 +71,17 @@ func (p *poller) add(s *serving) bool {
 	e := p.epoll
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLPRI | syscall.EPOLLRDHUP | edgeTriggered}
 	event.Fd, event.Pad = e.take(s)
-	p.wait(s, &p.quiet)
+	first := len(s.conn.socket.ahead.data) > 0
+	if !first {
+		p.wait(s, &p.quiet)
+	}
 	p.mu.Unlock()
 
-	if err := e.add(s, &event); err != nil && p.takeBack(s) {
+	if err := e.add(s, &event); err != nil && (first || p.takeUp(s)) {
+		p.forget(s) // it is the caller's again, and not of one who was started because it closes
 		return false
 	}
-	if s.conn.socket.isClosing() && p.takeUp(s) {
+	if first || s.conn.socket.isClosing() && p.takeUp(s) {
 		e.crew.add(s) // it may have begun before
 	}
 	return true
@@ -89,16 +94,6 @@ func (p *poller) takeUp(s *serving) bool {
 	waits := s.polled.list != nil
 	if waits {
 		p.handOut(s)
-	}
-	return waits
-}
-
-// takeBack reports whether the connection is the caller's again, and not in the
-// hands of a goroutine that has been started because it closes.
-func (p *poller) takeBack(s *serving) bool {
-	waits := p.takeUp(s)
-	if waits {
-		p.forget(s)
 	}
 	return waits
 }

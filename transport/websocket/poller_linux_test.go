@@ -173,6 +173,22 @@ func TestConformancePolled(t *testing.T) {
 	}
 }
 
+// The same where the first message has come along with the handshake.
+func TestConformancePolledAfterTheFirst(t *testing.T) {
+	t.Parallel()
+	transporttest.TestConn(t, func(t testing.TB, settings transporttest.Settings) transporttest.Pair {
+		pair := newPolledPair(t, "tcp", settings, nil, func(ctx context.Context, d websocket.Dialer) (transport.Conn, error) {
+			client, sent, err := d.DialFirst(ctx, []byte("{}"))
+			require.True(t, sent)
+			return client, err
+		})
+		message, err := pair.B.Read()
+		require.NoError(t, err)
+		require.Equal(t, "{}", string(message))
+		return pair
+	})
+}
+
 // The same without a poller: what cannot be polled is read by goroutines.
 func TestConformanceNotPolled(t *testing.T) {
 	certificate()
@@ -204,6 +220,14 @@ func (l wrapping) Accept() (net.Conn, error) {
 }
 
 func polledPair(t testing.TB, network string, settings transporttest.Settings, edit func(*polledSite, *http.Server)) transporttest.Pair {
+	return newPolledPair(t, network, settings, edit, func(ctx context.Context, d websocket.Dialer) (transport.Conn, error) {
+		return d.Dial(ctx)
+	})
+}
+
+// newPolledPair has dial make the connection.
+func newPolledPair(t testing.TB, network string, settings transporttest.Settings, edit func(*polledSite, *http.Server),
+	dial func(context.Context, websocket.Dialer) (transport.Conn, error)) transporttest.Pair {
 	s := newPolledSite(t, network, handlerOptions(settings), edit)
 	var raw *plugged
 	dialer := websocket.Dialer{
@@ -225,7 +249,7 @@ func polledPair(t testing.TB, network string, settings transporttest.Settings, e
 			dialer.URL, dialer.TLSConfig = "wss://127.0.0.1/ws", certificate().client
 		}
 	}
-	client, err := dialer.Dial(t.Context())
+	client, err := dial(t.Context(), dialer)
 	require.NoError(t, err)
 	server := s.accept(t)
 	t.Cleanup(func() {

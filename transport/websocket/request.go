@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"encoding/binary"
+	"math/bits"
 	"net/http"
 )
 
@@ -10,7 +11,8 @@ type requestKey struct{}
 
 // RequestFromContext returns the request that the connection came of, where the
 // context is one that a handler of this package has passed to its server. The
-// request's body and context must not be used, and it must not be changed.
+// request's body and context must not be used, and it must not be changed. A first
+// message that has come along is not in its header any more.
 func RequestFromContext(ctx context.Context) (*http.Request, bool) {
 	switch r := ctx.Value(requestKey{}).(type) {
 	case *http.Request:
@@ -25,58 +27,61 @@ func RequestFromContext(ctx context.Context) (*http.Request, bool) {
 // holds a buffer of the http.Server, and with a header that takes up about half
 // as much as a map does.
 type keptRequest struct {
-	withoutHeader *http.Request
-	header        string
+	withoutHeader http.Request
+	header        []byte
 }
 
 func keep(r *http.Request) *keptRequest {
-	kept := r.WithContext(context.Background())
-	kept.Body, kept.Header = http.NoBody, nil
-	return &keptRequest{withoutHeader: kept, header: packHeader(r.Header)}
+	kept := &keptRequest{withoutHeader: *r.WithContext(context.Background()), header: packHeader(r.Header)}
+	kept.withoutHeader.Body, kept.withoutHeader.Header = http.NoBody, nil
+	return kept
 }
 
 func (k *keptRequest) request() *http.Request {
-	r := *k.withoutHeader
+	r := k.withoutHeader
 	r.Header = unpackHeader(k.header)
 	return &r
 }
 
 // packHeader writes each name, the number of its values, and these, each string
 // behind its length.
-func packHeader(header http.Header) string {
-	var packed []byte
-	add := func(s string) {
-		packed = binary.AppendUvarint(packed, uint64(len(s)))
-		packed = append(packed, s...)
-	}
+func packHeader(header http.Header) []byte {
+	size := 0
 	for name, values := range header {
-		add(name)
+		size += packedSize(name) + uvarintSize(len(values))
+		for _, value := range values {
+			size += packedSize(value)
+		}
+	}
+	packed := make([]byte, 0, size)
+	for name, values := range header {
+		packed = appendPacked(packed, name)
 		packed = binary.AppendUvarint(packed, uint64(len(values)))
 		for _, value := range values {
-			add(value)
+			packed = appendPacked(packed, value)
 		}
 	}
-	return string(packed)
+	return packed
 }
 
-func unpackHeader(packed string) http.Header {
+func packedSize(s string) int { return uvarintSize(len(s)) + len(s) }
+
+func uvarintSize(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
+
+func appendPacked(packed []byte, s string) []byte {
+	return append(binary.AppendUvarint(packed, uint64(len(s))), s...)
+}
+
+func unpackHeader(packed []byte) http.Header {
 	header := make(http.Header)
-	number := func() uint64 {
-		n, size := uint64(0), 0
-		for shift := 0; ; shift += 7 {
-			b := packed[size]
-			size++
-			n |= uint64(b&0x7f) << shift
-			if b < 0x80 {
-				break
-			}
-		}
+	number := func() int {
+		n, size := binary.Uvarint(packed)
 		packed = packed[size:]
-		return n
+		return int(n)
 	}
 	next := func() string {
 		n := number()
-		s := packed[:n]
+		s := string(packed[:n])
 		packed = packed[n:]
 		return s
 	}
