@@ -103,13 +103,13 @@ func (i *idlers) take() []*session {
 	defer i.mu.Unlock()
 	var over []*session
 	now := time.Since(i.started)
-	for i.first != nil && i.first.idle.since+i.limit <= now {
+	for i.first != nil && now-i.first.idle.since >= i.limit {
 		over = append(over, i.first)
 		i.unlist(i.first)
 	}
 	i.armed = false
 	if i.first != nil {
-		i.arm(i.first.idle.since + i.limit - now)
+		i.arm(i.limit - (now - i.first.idle.since))
 	}
 	return over
 }
