@@ -1,6 +1,16 @@
 import { createServer, connect } from 'node:net';
 import { once } from 'node:events';
 
+// A socket whose end is on its way is not reset: Node's handle of one may never be
+// closed then, and its process never ends.
+function reset(socket) {
+  if (socket.writableEnded) {
+    socket.destroy();
+  } else {
+    socket.resetAndDestroy();
+  }
+}
+
 /** Relay is a network between a client and its hub that can be cut, barred and stalled. */
 export class Relay {
   #server;
@@ -24,7 +34,7 @@ export class Relay {
     near.on('error', () => {});
     this.#waiting.splice(0).forEach((resolve) => resolve());
     if (this.#barred) {
-      near.resetAndDestroy();
+      reset(near);
       return;
     }
     const far = connect(Number(hub.port), hub.hostname);
@@ -57,8 +67,8 @@ export class Relay {
   /** cut resets the connections that there are. */
   cut() {
     for (const { near, far } of this.#pairs) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      reset(near);
+      reset(far);
     }
   }
 
