@@ -42,6 +42,8 @@ var (
 	_ transport.Starter      = (*Hub)(nil)
 	_ transport.Dialer       = (*Hub)(nil)
 	_ transport.FrameLimiter = (*Hub)(nil)
+
+	_ transport.ContextReader = (*Hub)(nil)
 )
 
 // NewHub returns a hub that enforces the policy. The error says which field
@@ -66,6 +68,10 @@ func NewHub(policy Policy) (*Hub, error) {
 // FrameLimit is the size in bytes of the largest frame that the hub's policy
 // lets a peer send. Adapters whose options name no limit use it.
 func (h *Hub) FrameLimit() int { return h.policy.frameLimit() }
+
+// ReadsContext reports whether the values of a connection's context matter: they are
+// for Policy.Authorize to read.
+func (h *Hub) ReadsContext() bool { return h.policy.Authorize != nil }
 
 // Serve runs one accepted connection until it ends, and closes it. Adapters call
 // it. When ctx is done, the connection is closed with shutdown. The error says

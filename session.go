@@ -73,9 +73,8 @@ func (s *session) start() {
 	s.hub.policy.Observer.Add(Connections, "", 1)
 	if s.ctx.Done() != nil {
 		s.watch = watchContext(s.ctx, s.out)
-	} else if s.hub.policy.Authorize == nil {
-		// Nobody reads its values, and a WebSocket's holds its request: 1.7 KB.
-		s.ctx = context.Background()
+	} else if !s.hub.ReadsContext() {
+		s.ctx = context.Background() // its values, which may be large, need not stay
 	}
 	s.hub.idlers.add(s)
 	s.limitFrames(s.hub.policy.HandshakeBytes)

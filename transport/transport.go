@@ -143,6 +143,19 @@ type FrameLimiter interface {
 	FrameLimit() int
 }
 
+// ContextReader is an optional power of a [Server]: it knows whether anybody reads the
+// values of the contexts that it is given. An adapter to which these cost something
+// leaves them out where nobody does.
+type ContextReader interface {
+	ReadsContext() bool
+}
+
+// ReadsContext asks the server, and reports true where it has no opinion.
+func ReadsContext(server Server) bool {
+	reader, ok := server.(ContextReader)
+	return !ok || reader.ReadsContext()
+}
+
 // FrameLimitSetter is an optional power of a [Conn]: the size of the messages
 // that it accepts can be narrowed, for instance for as long as nothing is known
 // of the peer. All adapters of Lectern have it.

@@ -89,6 +89,8 @@ type handler struct {
 	sendBuffer int
 	upgrader   gorilla.Upgrader
 	poller     *poller
+	// readsContext is what transport.ReadsContext says of the server.
+	readsContext bool
 }
 
 // NewHandler returns a handler that makes each WebSocket request a connection
@@ -97,7 +99,8 @@ type handler struct {
 // options.Origins has an entry that is not an origin.
 //
 // The context that the server gets has the values of the request's, and the
-// request itself (see [RequestFromContext]), and it ends when the http.Server's
+// request itself (see [RequestFromContext]), unless the server is a
+// transport.ContextReader that reads none; and it ends when the http.Server's
 // base context ends. The end of the connection does not end it, and a deadline
 // that some middleware has set is not passed on: that is meant for an answer, not
 // for a connection.
@@ -143,6 +146,8 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 		settings:   settings,
 		poller:     newPoller(settings),
 		sendBuffer: cmp.Or(options.SendBuffer, DefaultSendBuffer),
+
+		readsContext: transport.ReadsContext(server),
 		upgrader: gorilla.Upgrader{
 			HandshakeTimeout: timeout,
 			Subprotocols:     []string{FirstSubprotocol, Subprotocol},

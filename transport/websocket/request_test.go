@@ -65,3 +65,20 @@ func TestRequestFromContext(t *testing.T) {
 }
 
 type middlewareKey struct{}
+
+// indifferent is a service that reads no context.
+type indifferent struct{ *service }
+
+func (indifferent) ReadsContext() bool { return false }
+
+func TestContextThatNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, websocket.Options{}, nil)
+		s.server.Handler = websocket.NewHandler(indifferent{s.service}, websocket.Options{})
+		client, server := s.connect(t, s.dialer())
+		_, ok := websocket.RequestFromContext(server.ctx)
+		require.False(t, ok)
+		require.Nil(t, server.ctx.Done())
+		closeBoth(t, client, server)
+	})
+}

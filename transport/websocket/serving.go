@@ -25,7 +25,10 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 		return
 	}
 	s := &serving{conn: conn, errorLog: server.ErrorLog, remote: r.RemoteAddr}
-	ctx := context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, keep(r))
+	ctx := context.Background()
+	if h.readsContext { // else it takes 1 % off a join
+		ctx = context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, keep(r))
+	}
 	starter, ok := h.server.(transport.Starter)
 	if !ok {
 		go func() {
