@@ -22,7 +22,8 @@ func (s *stage) breathe(n int) {
 // A slave that is in the middle of sending learns why it has ended, and gets
 // what was sent to it before.
 func TestTheEndIsToldToOneWhoSends(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	unlimited := lectern.Rate{PerSecond: -1} // however long the kick takes
+	everywhere(t, lectern.Policy{Rate: unlimited, SlaveRate: unlimited}, func(t *testing.T, s *stage) {
 		for range *rounds {
 			alice := s.user()
 			master := alice.create("abc123", "alice")

@@ -3,9 +3,11 @@ package lectern_test
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -208,4 +210,45 @@ func TestFirstCallWhereDiallingFails(t *testing.T) {
 		require.ErrorIs(t, err, lost)
 		require.ErrorContains(t, err, "no answer to join")
 	})
+}
+
+// A client that is closed while the connection is made leaves on it, and waits for
+// that no longer than a second.
+func TestFirstCallOfAClientThatIsClosed(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		dialling, wait time.Duration
+	}{
+		{"in time", 900 * time.Millisecond, 900 * time.Millisecond},
+		{"too late", time.Hour, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			along(t, func(t *testing.T, d *alongDialer, client *lectern.Client, master *lectern.Master) {
+				d.before = func(ctx context.Context) error {
+					timer := time.NewTimer(test.dialling)
+					defer timer.Stop()
+					select {
+					case <-timer.C:
+						return nil
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				joined := make(chan error, 1)
+				go func() { _, err := client.Join(within(t), "abc123", "bob"); joined <- err }()
+				synctest.Wait()
+				require.Len(t, master.Members(), 1)
+				start := time.Now()
+				require.NoError(t, client.Close())
+				require.Equal(t, test.wait, time.Since(start))
+				require.ErrorIs(t, <-joined, net.ErrClosed)
+				synctest.Wait()
+				if test.dialling == test.wait {
+					require.Empty(t, master.Members())
+				} else {
+					require.Equal(t, lectern.Away, master.Members()[0].State, "nobody could tell the hub")
+				}
+			})
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/outbox"
@@ -133,20 +134,46 @@ func (c *Client) connectAndServe() error {
 // dial connects, and sends the first call along where the dialer can. It returns the
 // call that was sent, or nil.
 func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
-	defer cancel()
 	dialer, able := c.dialer.(transport.FirstDialer)
 	first := c.firstCall()
 	if !able || first == nil {
+		ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
+		defer cancel()
 		conn, err = c.dialer.Dial(ctx)
 		return conn, nil, err
 	}
+	// The hub may have let the client in before it answers. So a client that is closed
+	// meanwhile waits for the connection, to leave on it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.options.DialTimeout)
+	defer cancel()
+	var closing sync.WaitGroup
+	dialled := make(chan struct{})
+	closing.Go(func() {
+		select {
+		case <-c.ctx.Done():
+		case <-dialled:
+			return
+		}
+		timer := time.NewTimer(leaveWait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-dialled:
+		}
+	})
 	conn, along, err := dialer.DialFirst(ctx, wire.Append(nil, wire.Binary, &first.frame))
+	close(dialled)
+	closing.Wait()
 	if !along {
 		first = nil
 	}
 	return conn, first, err
 }
+
+// leaveWait is how long a client that is closed waits for a connection on which it
+// may have entered a channel already.
+const leaveWait = time.Second
 
 // firstCall is the call that a new connection begins with, or nil. Memberships come
 // first, and a secret does not belong into a handshake, which others may write to a

@@ -557,6 +557,7 @@ function decode(bytes) {
 var PROTOCOL = "lectern.v1";
 var PROTOCOL_FIRST = `${PROTOCOL}.first`;
 var MAX_FIRST = 2048;
+var LEAVE_WAIT = 1e3;
 function protocols(first) {
   const bytes = first ? encode(first) : null;
   if (!bytes || bytes.length > MAX_FIRST) {
@@ -570,6 +571,10 @@ var Connection = class {
   #socket;
   #options;
   #handlers;
+  // Whether a frame goes along with the handshake.
+  #begins;
+  // What to close it with once it is open.
+  #leaving = null;
   #wasOpen = false;
   #ended = false;
   #dialTimer;
@@ -594,6 +599,7 @@ var Connection = class {
   constructor(url, options, first, handlers) {
     this.#options = options;
     this.#handlers = handlers;
+    this.#begins = first !== null;
     this.#socket = new options.WebSocket(url, protocols(first));
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => this.#opened();
@@ -632,7 +638,10 @@ var Connection = class {
   }
   /** close ends the connection in order; ended follows when the hub has answered. */
   close(number, reason) {
-    if (this.#socket.readyState === 0) {
+    if (this.#socket.readyState === 0 && this.#begins) {
+      this.#leaving = [number, reason];
+      this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT);
+    } else if (this.#socket.readyState === 0) {
       this.abandon(number, reason);
     } else {
       this.#socket.close(number, reason);
@@ -659,6 +668,10 @@ var Connection = class {
   #opened() {
     clearTimeout(this.#dialTimer);
     this.#wasOpen = true;
+    if (this.#leaving) {
+      this.#socket.close(...this.#leaving);
+      return;
+    }
     this.#heard();
     this.#watch(this.#options.silence);
     this.#handlers.opened(this.#socket.protocol === PROTOCOL_FIRST);

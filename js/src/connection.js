@@ -10,6 +10,10 @@ const PROTOCOL_FIRST = `${PROTOCOL}.first`;
 // The size in bytes of the largest frame that goes along.
 const MAX_FIRST = 2048;
 
+// How long one that is closed while it is made goes on for, in milliseconds, where the
+// hub may have let the client in already.
+const LEAVE_WAIT = 1000;
+
 function protocols(first) {
   const bytes = first ? encode(first) : null;
   if (!bytes || bytes.length > MAX_FIRST) {
@@ -31,6 +35,10 @@ export class Connection {
   #socket;
   #options;
   #handlers;
+  // Whether a frame goes along with the handshake.
+  #begins;
+  // What to close it with once it is open.
+  #leaving = null;
   #wasOpen = false;
   #ended = false;
   #dialTimer;
@@ -56,6 +64,7 @@ export class Connection {
   constructor(url, options, first, handlers) {
     this.#options = options;
     this.#handlers = handlers;
+    this.#begins = first !== null;
     this.#socket = new options.WebSocket(url, protocols(first));
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.onopen = () => this.#opened();
@@ -98,7 +107,10 @@ export class Connection {
 
   /** close ends the connection in order; ended follows when the hub has answered. */
   close(number, reason) {
-    if (this.#socket.readyState === 0) {
+    if (this.#socket.readyState === 0 && this.#begins) {
+      this.#leaving = [number, reason];
+      this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT);
+    } else if (this.#socket.readyState === 0) {
       this.abandon(number, reason);
     } else {
       this.#socket.close(number, reason);
@@ -128,6 +140,10 @@ export class Connection {
   #opened() {
     clearTimeout(this.#dialTimer);
     this.#wasOpen = true;
+    if (this.#leaving) {
+      this.#socket.close(...this.#leaving);
+      return;
+    }
     this.#heard();
     this.#watch(this.#options.silence);
     this.#handlers.opened(this.#socket.protocol === PROTOCOL_FIRST);

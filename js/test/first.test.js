@@ -93,3 +93,30 @@ test('a join that is given up while the connection is made does not stay', async
   await stage.client().join('abc123', 'user_one');
   await member(master, 'user_one', 'online');
 });
+
+test('a client that is closed while the connection is made leaves', async (t) => {
+  const stage = await Stage.open(t);
+  const master = await stage.client().create('abc123', 'alice');
+  const { relay, client } = await stage.far();
+  relay.stall();
+  const attempt = relay.attempt();
+  const joining = assert.rejects(client.join('abc123', 'user_one'), { code: 'connection' });
+  await attempt;
+  const left = happens(master, 'member', ({ presence }) => presence.state === 'gone');
+  const closed = client.close();
+  await joining;
+  relay.stall(false);
+  await closed;
+  assert.equal((await left).presence.reason, 'left');
+});
+
+test('a client that is closed while no connection comes about is closed soon', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, client } = await stage.far({ closeTimeout: 60_000 });
+  relay.stall();
+  const attempt = relay.attempt();
+  const asking = assert.rejects(client.status('abc123'), { code: 'connection' });
+  await attempt;
+  await client.close();
+  await asking;
+});

@@ -71,17 +71,16 @@ func (p *poller) add(s *serving) bool {
 	e := p.epoll
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLPRI | syscall.EPOLLRDHUP | edgeTriggered}
 	event.Fd, event.Pad = e.take(s)
-	first := len(s.conn.socket.ahead.data) > 0
-	if !first {
+	if !s.began {
 		p.wait(s, &p.quiet)
 	}
 	p.mu.Unlock()
 
-	if err := e.add(s, &event); err != nil && (first || p.takeUp(s)) {
+	if err := e.add(s, &event); err != nil && (s.began || p.takeUp(s)) {
 		p.forget(s) // it is the caller's again, and not of one who was started because it closes
 		return false
 	}
-	if first || s.conn.socket.isClosing() && p.takeUp(s) {
+	if s.began || s.conn.socket.isClosing() && p.takeUp(s) {
 		e.crew.add(s) // it may have begun before
 	}
 	return true

@@ -24,7 +24,7 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 		h.server.Serve(ctx, conn)
 		return
 	}
-	s := &serving{conn: conn, errorLog: server.ErrorLog, remote: r.RemoteAddr}
+	s := &serving{conn: conn, errorLog: server.ErrorLog, remote: r.RemoteAddr, began: len(conn.socket.ahead.data) > 0}
 	ctx := context.Background()
 	if h.readsContext { // else it takes 1 % off a join
 		ctx = context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, keep(r))
@@ -77,6 +77,7 @@ type serving struct {
 	errorLog *log.Logger
 	remote   string
 
+	began     bool    // the first message is there already
 	poller    *poller // nil where the system gives no news of the conn
 	polled    polled
 	attendant *attendant // where the poller has not taken it
