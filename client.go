@@ -100,6 +100,9 @@ type Client struct {
 	// forsaken are the refs of resumes on the present connection whose callers
 	// have given up.
 	forsaken map[uint64]struct{}
+	// left is the ref of the call that went along with the present connection and was
+	// given up by then, if any: what it has entered has been left already.
+	left uint64
 	// announced is over what time the hub lets its clients go, once it has told
 	// that it shuts down.
 	announced time.Duration

@@ -201,6 +201,51 @@ func TestFirstCallGivenUp(t *testing.T) {
 	})
 }
 
+// A call that is given up while the connection is made is not in the way of the next.
+func TestCallAfterTheFirstIsGivenUp(t *testing.T) {
+	create := func(ctx context.Context, c *lectern.Client) error { _, err := c.Create(ctx, "xyz", "bob"); return err }
+	join := func(username string) func(ctx context.Context, c *lectern.Client) error {
+		return func(ctx context.Context, c *lectern.Client) error {
+			_, err := c.Join(ctx, "abc123", username)
+			return err
+		}
+	}
+	for _, test := range []struct {
+		name          string
+		first, second func(ctx context.Context, c *lectern.Client) error
+	}{
+		{"create", create, create},
+		{"join", join("bob"), join("bob")},
+		{"join under another name", join("bob"), join("carol")},
+		{"a join that is refused", join("alice"), join("carol")},
+		{"another channel", create, join("bob")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			along(t, func(t *testing.T, d *alongDialer, client *lectern.Client, master *lectern.Master) {
+				dialled := make(chan struct{})
+				d.before = func(context.Context) error { <-dialled; return nil }
+				ctx, cancel := context.WithCancel(t.Context())
+				first, second := make(chan error, 1), make(chan error, 1)
+				go func() { first <- test.first(ctx, client) }()
+				synctest.Wait()
+				cancel()
+				require.ErrorIs(t, <-first, context.Canceled)
+				go func() { second <- test.second(within(t), client) }()
+				synctest.Wait()
+				close(dialled)
+				require.NoError(t, <-second)
+				time.Sleep(time.Minute)
+				status, err := client.Status(within(t), "xyz")
+				require.NoError(t, err)
+				require.Equal(t, test.name == "create", status.Exists)
+				if !status.Exists {
+					require.Len(t, master.Members(), 1)
+				}
+			})
+		})
+	}
+}
+
 // Nobody knows whether the hub has it where the dialling fails: the call fails.
 func TestFirstCallWhereDiallingFails(t *testing.T) {
 	along(t, func(t *testing.T, d *alongDialer, client *lectern.Client, _ *lectern.Master) {

@@ -214,6 +214,11 @@ func (c *Client) connected(l *link, sent *call) {
 		return
 	}
 	c.link = l
+	if sent != nil && sent.enters != nil && !slices.Contains(c.calls, sent) {
+		// It was given up meanwhile, and must not be in the way of the others.
+		c.left = sent.frame.Ref
+		c.push(&wire.Frame{Type: wire.Leave, Channel: sent.frame.Channel})
+	}
 	for _, m := range c.memberships {
 		c.lastRef++
 		m.resuming = c.lastRef
@@ -255,7 +260,7 @@ func (c *Client) read(l *link) error {
 func (c *Client) disconnected(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.link, c.forsaken = nil, nil
+	c.link, c.forsaken, c.left = nil, nil, 0
 	if c.closed {
 		return
 	}
@@ -359,7 +364,7 @@ func (c *Client) answer(frame *wire.Frame) {
 		c.letGo()
 		return
 	}
-	if (frame.Type == wire.Created || frame.Type == wire.Joined) && !c.awaited(frame) {
+	if (frame.Type == wire.Created || frame.Type == wire.Joined) && frame.Ref != c.left && !c.awaited(frame) {
 		// The call that asked for it has been given up.
 		c.push(&wire.Frame{Type: wire.Leave, Channel: frame.Channel})
 	}

@@ -366,7 +366,8 @@ export type Status =
 export interface WebSocketLike {
   binaryType: string;
   readonly readyState: number;
-  readonly protocol: string;
+  /** Where there is none, nothing goes along with the handshake. */
+  readonly protocol?: string;
   onopen: ((event: any) => any) | null;
   onmessage: ((event: any) => any) | null;
   onerror: ((event: any) => any) | null;

@@ -1984,6 +1984,9 @@ var Session = class {
   #restoring = 0;
   // The refs of resumes on the present connection whose callers have given up.
   #forsaken = /* @__PURE__ */ new Set();
+  // The ref of the call that went along with the present connection and was given up
+  // by then, or zero: what it has entered has been left already.
+  #left = 0;
   // What the hub has told of its shutdown, in milliseconds, or null.
   #shutdown = null;
   #protocolErrors = 0;
@@ -2225,6 +2228,10 @@ var Session = class {
   #connected(sent) {
     this.#open = true;
     this.#openedAt = performance.now();
+    if (sent?.enters && !this.#calls.includes(sent)) {
+      this.#left = sent.frame.ref;
+      this.push({ type: "leave", channel: sent.frame.channel });
+    }
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
       membership.resuming = this.nextRef();
@@ -2244,6 +2251,7 @@ var Session = class {
     this.#open = false;
     this.#connection = null;
     this.#forsaken.clear();
+    this.#left = 0;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
       this.#stop();
@@ -2350,7 +2358,7 @@ var Session = class {
     }
     if (this.#forsaken.delete(frame.ref)) {
       this.#letGo();
-    } else if ((frame.type === "created" || frame.type === "joined") && !this.#awaited(frame)) {
+    } else if ((frame.type === "created" || frame.type === "joined") && frame.ref !== this.#left && !this.#awaited(frame)) {
       this.push({ type: "leave", channel: frame.channel });
     }
   }
@@ -2451,6 +2459,7 @@ var Client = class {
     if (typeof all.WebSocket !== "function") {
       throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
     }
+    all.plainHandshake ||= !("protocol" in (all.WebSocket.prototype ?? {}));
     this.#session = new Session(address, all);
   }
   /** create makes the channel, with the user as its master. */

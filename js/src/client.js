@@ -62,6 +62,8 @@ export class Client {
     if (typeof all.WebSocket !== 'function') {
       throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
     }
+    // What has gone along is told by the protocol that the hub chooses.
+    all.plainHandshake ||= !('protocol' in (all.WebSocket.prototype ?? {}));
     this.#session = new Session(address, all);
   }
 

@@ -62,6 +62,9 @@ export class Session {
   #restoring = 0;
   // The refs of resumes on the present connection whose callers have given up.
   #forsaken = new Set();
+  // The ref of the call that went along with the present connection and was given up
+  // by then, or zero: what it has entered has been left already.
+  #left = 0;
   // What the hub has told of its shutdown, in milliseconds, or null.
   #shutdown = null;
   #protocolErrors = 0;
@@ -334,6 +337,11 @@ export class Session {
   #connected(sent) {
     this.#open = true;
     this.#openedAt = performance.now();
+    if (sent?.enters && !this.#calls.includes(sent)) {
+      // It was given up meanwhile, and must not be in the way of the others.
+      this.#left = sent.frame.ref;
+      this.push({ type: 'leave', channel: sent.frame.channel });
+    }
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
       membership.resuming = this.nextRef();
@@ -354,6 +362,7 @@ export class Session {
     this.#open = false;
     this.#connection = null;
     this.#forsaken.clear();
+    this.#left = 0;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
       this.#stop();
@@ -468,7 +477,7 @@ export class Session {
     }
     if (this.#forsaken.delete(frame.ref)) {
       this.#letGo();
-    } else if ((frame.type === 'created' || frame.type === 'joined') && !this.#awaited(frame)) {
+    } else if ((frame.type === 'created' || frame.type === 'joined') && frame.ref !== this.#left && !this.#awaited(frame)) {
       // The call that asked for it has been given up.
       this.push({ type: 'leave', channel: frame.channel });
     }

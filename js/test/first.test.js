@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Stage, WebSocket, happens, inState, member, next } from './support/stage.js';
+import { Stage, WebSocket, happens, inState, member, next, within } from './support/stage.js';
 
 // A WebSocket that tells what it was made with, and what was sent on it.
 function watched() {
@@ -119,4 +119,43 @@ test('a client that is closed while no connection comes about is closed soon', a
   await attempt;
   await client.close();
   await asking;
+});
+
+test('a create that is given up while connecting is not in the way of the next', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, client } = await stage.far();
+  relay.stall();
+  const attempt = relay.attempt();
+  const controller = new AbortController();
+  const creating = client.create('abc123', 'alice', { signal: controller.signal });
+  await attempt;
+  controller.abort();
+  await assert.rejects(creating, { name: 'AbortError' });
+  const again = client.create('abc123', 'alice');
+  relay.stall(false);
+  const master = await within(again, 'the second create');
+  await stage.client().join('abc123', 'user_one');
+  await member(master, 'user_one', 'online');
+});
+
+test('nothing goes along where a WebSocket does not tell its protocol', async (t) => {
+  const stage = await Stage.open(t);
+  class Plain {
+    #socket;
+
+    constructor(url, protocols) {
+      assert.deepEqual(protocols, ['lectern.v1']);
+      this.#socket = new WebSocket(url, protocols);
+    }
+
+    get readyState() { return this.#socket.readyState; }
+    set binaryType(type) { this.#socket.binaryType = type; }
+    set onopen(listener) { this.#socket.onopen = listener; }
+    set onmessage(listener) { this.#socket.onmessage = listener; }
+    set onerror(listener) { this.#socket.onerror = listener; }
+    set onclose(listener) { this.#socket.onclose = listener; }
+    send(data) { this.#socket.send(data); }
+    close(code, reason) { this.#socket.close(code, reason); }
+  }
+  await stage.client({ WebSocket: Plain }).create('abc123', 'alice');
 });

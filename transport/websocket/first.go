@@ -33,9 +33,11 @@ var errFirst = errors.New("websocket: the message in the subprotocols is not bas
 // nil where there is none, or none that is taken here. Of the subprotocols those
 // are left that may be selected.
 func takeFirst(r *http.Request) (frame []byte, err error) {
-	if header := r.Header[protocolHeader]; len(header) == 0 || !strings.Contains(header[0], FirstSubprotocol) {
+	lines := strings.Join(r.Header[protocolHeader], ", ") // several say the same as one
+	if !strings.Contains(lines, FirstSubprotocol) {
 		return nil, nil
 	}
+	r.Header[protocolHeader] = []string{lines}
 	offered := gorilla.Subprotocols(r)
 	carrier := slices.IndexFunc(offered, func(p string) bool { return strings.HasPrefix(p, firstPrefix) })
 	if carrier >= 0 && slices.Contains(offered, FirstSubprotocol) {

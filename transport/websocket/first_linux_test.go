@@ -121,6 +121,40 @@ func TestClosedBeforeTheFirstMessage(t *testing.T) {
 	}
 }
 
+// asideStarter has the connection closed by somebody else.
+type asideStarter struct {
+	*starter
+	closing chan struct{}
+}
+
+func (s asideStarter) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+	receiver, err := s.starter.Start(ctx, conn)
+	go func() {
+		close(s.closing)
+		receiver.(*started).Close(goodbye)
+	}()
+	<-s.closing
+	return receiver, err
+}
+
+// Whoever closes a connection reads what has come, beside the one who hands it out
+// (a race before).
+func TestClosedAsideBeforeTheFirstMessage(t *testing.T) {
+	for range 50 {
+		s := newPolledSite(t, "tcp", websocket.Options{}, func(s *polledSite, server *http.Server) {
+			s.handler = websocket.NewHandler(asideStarter{s.starter, make(chan struct{})}, websocket.Options{})
+			server.Handler = s.handler
+		})
+		reader, client := s.beginWith(t, "{}")
+		switched(t, reader)
+		_, _ = io.Copy(io.Discard, reader)
+		client.Close()
+		server := s.accept(t)
+		<-server.ended
+		require.ErrorIs(t, server.err, net.ErrClosed)
+	}
+}
+
 // A receiver that panics at the first message costs its connection alone.
 func TestPanicAtTheFirstMessage(t *testing.T) {
 	s := newPolledSite(t, "tcp", websocket.Options{}, func(s *polledSite, server *http.Server) {

@@ -124,6 +124,7 @@ func TestFirstMessageOffered(t *testing.T) {
 		{"without the other", "lectern.v1.first, lectern.v1.first." + encoded("{}"), 101, "lectern.v1.first", "{}"},
 		{"among others", "chat, lectern.v1.first, x, lectern.v1.first." + encoded("{}"), 101, "lectern.v1.first", "{}"},
 		{"the first of two", "lectern.v1.first, lectern.v1.first." + encoded("{}") + ", lectern.v1.first." + encoded("[]"), 101, "lectern.v1.first", "{}"},
+		{"in several lines", "lectern.v1\r\nSec-WebSocket-Protocol: lectern.v1.first\r\nSec-WebSocket-Protocol: lectern.v1.first." + encoded("{}"), 101, "lectern.v1.first", "{}"},
 		{"no message", "lectern.v1, lectern.v1.first", 101, "lectern.v1", none},
 		{"nothing but that", "lectern.v1.first", 101, none, none},
 		{"a message that is not announced", "lectern.v1, lectern.v1.first." + encoded("{}"), 101, "lectern.v1", none},
@@ -147,6 +148,8 @@ func TestFirstMessageOffered(t *testing.T) {
 					return
 				}
 				server := s.service.accept(t)
+				r, _ := websocket.RequestFromContext(server.ctx)
+				require.NotContains(t, strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ", "), "lectern.v1.first.")
 				client.send(frame(fin|opText, "{2}"))
 				for _, want := range []string{c.first, "{2}"} {
 					if want == none {
