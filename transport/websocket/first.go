@@ -62,7 +62,7 @@ func firstFrame(encoded string) ([]byte, error) {
 	frame := appendLength(append(make([]byte, 0, maxHeader+size), 0), size, true)
 	frame = append(frame, 0, 0, 0, 0)
 	payload := frame[len(frame) : len(frame)+size]
-	if _, err := base64.RawURLEncoding.Strict().Decode(payload, []byte(encoded)); err != nil {
+	if n, err := base64.RawURLEncoding.Strict().Decode(payload, []byte(encoded)); err != nil || n != size {
 		return nil, errFirst
 	}
 	frame[0] = firstByte(payload)
@@ -75,7 +75,8 @@ func firstProtocol(message []byte) string {
 }
 
 // A deferring is the socket for a handshake whose answer may wait for what
-// follows. Where nothing does, the system sends it by itself after about 200 ms.
+// follows. Where nothing does, the system sends it by itself: on Linux after 200 ms,
+// or as much more as the path to the peer is longer.
 type deferring struct{ *socket }
 
 func (d deferring) Write(p []byte) (n int, err error) {
