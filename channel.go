@@ -113,23 +113,21 @@ func (c *Channel) again(now time.Time, a *attachment, ref uint64) error {
 	if err := a.stale(); err != nil {
 		return err
 	}
-	joined := c.joinedFrame(a.member, ref)
-	c.tell(a, &joined)
-	c.tellTimeLeft(now, a)
+	c.tellJoined(now, a, ref)
 	return nil
 }
 
 // welcome attaches a slave and tells it where it is.
 func (c *Channel) welcome(now time.Time, a *attachment, m *member, ref uint64) {
 	c.attach(a, m)
-	joined := c.joinedFrame(m, ref)
-	c.tell(a, &joined)
-	c.tellTimeLeft(now, a)
+	c.tellJoined(now, a, ref)
 }
 
-// tellTimeLeft tells a slave that comes while the master is away for how long
-// it will wait (rule 4).
-func (c *Channel) tellTimeLeft(now time.Time, a *attachment) {
+// tellJoined tells a slave that it is in, and one that comes while the master is
+// away for how long it will wait (rule 4).
+func (c *Channel) tellJoined(now time.Time, a *attachment, ref uint64) {
+	joined := c.joinedFrame(a.member, ref)
+	c.tell(a, &joined)
 	if c.master.state == wire.StateAway {
 		c.tell(a, c.masterFrame(now))
 	}

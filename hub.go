@@ -38,11 +38,10 @@ type Hub struct {
 }
 
 var (
-	_ transport.Server       = (*Hub)(nil)
-	_ transport.Starter      = (*Hub)(nil)
-	_ transport.Dialer       = (*Hub)(nil)
-	_ transport.FrameLimiter = (*Hub)(nil)
-
+	_ transport.Server        = (*Hub)(nil)
+	_ transport.Starter       = (*Hub)(nil)
+	_ transport.Dialer        = (*Hub)(nil)
+	_ transport.FrameLimiter  = (*Hub)(nil)
 	_ transport.ContextReader = (*Hub)(nil)
 )
 

@@ -30,7 +30,6 @@ type idlers struct {
 type idling struct {
 	prev, next *session
 	since      time.Duration
-	listed     bool
 }
 
 // add puts a session that is not listed at the end.
@@ -40,7 +39,7 @@ func (i *idlers) add(s *session) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	s.idle = idling{prev: i.last, since: time.Since(i.started), listed: true}
+	s.idle = idling{prev: i.last, since: time.Since(i.started)}
 	if i.last == nil {
 		i.first = s
 	} else {
@@ -55,7 +54,7 @@ func (i *idlers) add(s *session) {
 func (i *idlers) remove(s *session) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if s.idle.listed {
+	if i.lists(s) {
 		i.unlist(s)
 	}
 }
@@ -80,8 +79,11 @@ func (i *idlers) unlist(s *session) {
 func (i *idlers) has(s *session) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return s.idle.listed
+	return i.lists(s)
 }
+
+// lists is has under the lock.
+func (i *idlers) lists(s *session) bool { return s.idle.prev != nil || i.first == s }
 
 // arm is called under the lock.
 func (i *idlers) arm(after time.Duration) {

@@ -25,7 +25,7 @@ const firstPrefix = FirstSubprotocol + "."
 // handshake. With it the header stays well below the 8 KB that some proxies take.
 const maxFirst = 2 << 10
 
-var protocolHeader = http.CanonicalHeaderKey("Sec-WebSocket-Protocol")
+const protocolHeader = "Sec-Websocket-Protocol" // as http.Header has it
 
 var errFirst = errors.New("websocket: the message in the subprotocols is not base64url without padding")
 

@@ -80,8 +80,9 @@ func (p *poller) add(s *serving) bool {
 		p.forget(s) // it is the caller's again, and not of one who was started because it closes
 		return false
 	}
+	// Closing may have begun before.
 	if s.began || s.conn.socket.isClosing() && p.takeUp(s) {
-		e.crew.add(s) // it may have begun before
+		e.crew.add(s)
 	}
 	return true
 }
