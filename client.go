@@ -2,13 +2,12 @@ package lectern
 
 import (
 	"context"
-	"fmt"
+	"iter"
 	"log/slog"
-	"net"
-	"sync"
+	"strings"
 	"time"
 
-	"github.com/lectern-go/lectern/internal/outbox"
+	"github.com/lectern-go/lectern/internal/client"
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
 )
@@ -72,54 +71,8 @@ func (o ClientOptions) withDefaults() ClientOptions {
 // Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call
 // on a new connection goes along with the dialling, unless it is a resume.
 type Client struct {
-	dialer  transport.Dialer
+	client  *client.Client
 	options ClientOptions
-	// unwritten bounds what waits to be written on a connection.
-	unwritten outbox.Limits
-
-	// ctx ends with the client.
-	ctx    context.Context
-	cancel context.CancelFunc
-	// goroutines counts what Close waits for.
-	goroutines sync.WaitGroup
-
-	mu sync.Mutex
-	// running: the goroutine that dials and reads exists.
-	running bool
-	closed  bool
-	// link is the present connection, or nil.
-	link *link
-	// lastRef is the ref of the newest frame. Refs rise for the client's life,
-	// over all connections.
-	lastRef     uint64
-	memberships map[string]*membership
-	// claimed are the channels that some call is entering.
-	claimed map[string]struct{}
-	// calls wait for an answer and belong to no membership.
-	calls []*call
-	// forsaken are the refs of resumes on the present connection whose callers
-	// have given up.
-	forsaken map[uint64]struct{}
-	// left is the ref of the call that went along with the present connection and was
-	// given up by then, if any: what it has entered has been left already.
-	left uint64
-	// announced is over what time the hub lets its clients go, once it has told
-	// that it shuts down.
-	announced time.Duration
-}
-
-// call is an operation without a membership. Unlike a member's request it does
-// not survive its connection, since the hub could not recognise it again.
-type call struct {
-	frame   wire.Frame
-	written bool
-	enters  *membership
-	result  chan callResult
-}
-
-type callResult struct {
-	answer wire.Frame
-	err    error
 }
 
 // Option adds to a create, join or switch. See WithToken, WithMaster and
@@ -141,46 +94,48 @@ func WithMaster(username string) Option {
 // milliseconds. What is more than the hub's counts for nothing.
 func WithMasterTimeout(timeout time.Duration) Option {
 	return Option{func(f *wire.Frame) {
-		f.MasterTimeout, f.HasMasterTimeout = milliseconds(timeout), true
+		f.MasterTimeout, f.HasMasterTimeout = wire.Milliseconds(timeout), true
 	}}
 }
 
 // NewClient returns a client of the hub that the dialer leads to. It does not
 // connect yet.
 func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
-	c := &Client{
-		dialer: dialer, options: options.withDefaults(), lastRef: takeoverRef,
-		memberships: make(map[string]*membership), claimed: make(map[string]struct{}),
+	o := options.withDefaults()
+	inner := client.Options{
+		MinBackoff: o.MinBackoff, MaxBackoff: o.MaxBackoff, DialTimeout: o.DialTimeout, WriteTimeout: o.WriteTimeout,
+		CloseTimeout: o.CloseTimeout, Inbox: client.Bound(o.Inbox), Logger: o.Logger,
+		PublicError: publicError, ErrSendUnknown: ErrSendUnknown,
 	}
-	c.unwritten = outbox.Limits{
-		Messages: maxUnwrittenMessages, Bytes: maxUnwrittenBytes, WriteTimeout: c.options.WriteTimeout,
+	switch dialer := dialer.(type) {
+	case *Hub:
+		inner.HubIsOver = dialer.hub.Closing
+	case localDialer:
+		inner.HubIsOver = dialer.hub.hub.Closing
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
-	return c
+	return &Client{client: client.New(dialer, inner), options: o}
 }
 
 // Create makes the channel, with the user as its master (rules 1 and 7). The
 // error is the hub's refusal, or why it could not be reached. Where ctx ends
 // first, the channel does not stay.
 func (c *Client) Create(ctx context.Context, channel, username string, options ...Option) (*Master, error) {
-	m := newMembership(c, wire.Master, channel)
-	frame := wire.Frame{Type: wire.Create, Channel: channel, Username: username}
-	if err := c.enterBy(ctx, frame, m, options); err != nil {
+	h, err := c.enter(ctx, wire.Master, wire.Frame{Type: wire.Create, Channel: channel, Username: username}, options)
+	if err != nil {
 		return nil, err
 	}
-	return &Master{m}, nil
+	return &Master{h}, nil
 }
 
 // Join enters a channel that its master has created before (rule 2), as a slave.
 // The error is the hub's refusal, or why it could not be reached. Where ctx ends
 // first, the membership does not stay.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...Option) (*Slave, error) {
-	m := newMembership(c, wire.Slave, channel)
-	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: username}
-	if err := c.enterBy(ctx, frame, m, options); err != nil {
+	h, err := c.enter(ctx, wire.Slave, wire.Frame{Type: wire.Join, Channel: channel, Username: username}, options)
+	if err != nil {
 		return nil, err
 	}
-	return &Slave{m}, nil
+	return &Slave{h}, nil
 }
 
 // ResumeMaster takes over the membership that the ticket is for, which must be a
@@ -188,13 +143,13 @@ func (c *Client) Join(ctx context.Context, channel, username string, options ...
 // first, the membership lives on, away, and can be resumed.
 func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, error) {
 	if !ticket.Master {
-		return nil, errOtherRole
+		return nil, publicError(client.ErrOtherRole)
 	}
-	m := newMembership(c, wire.Master, ticket.Channel)
-	if err := c.resumeBy(ctx, m, ticket); err != nil {
+	h, err := c.enter(ctx, wire.Master, ticket.resume(), nil)
+	if err != nil {
 		return nil, err
 	}
-	return &Master{m}, nil
+	return &Master{h}, nil
 }
 
 // ResumeSlave takes over the membership that the ticket is for, which must be a
@@ -202,38 +157,34 @@ func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, erro
 // first, the membership lives on, away, and can be resumed.
 func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error) {
 	if ticket.Master {
-		return nil, errOtherRole
+		return nil, publicError(client.ErrOtherRole)
 	}
-	m := newMembership(c, wire.Slave, ticket.Channel)
-	if err := c.resumeBy(ctx, m, ticket); err != nil {
+	h, err := c.enter(ctx, wire.Slave, ticket.resume(), nil)
+	if err != nil {
 		return nil, err
 	}
-	return &Slave{m}, nil
+	return &Slave{h}, nil
 }
 
-func (c *Client) resumeBy(ctx context.Context, m *membership, ticket Ticket) error {
-	m.last, m.inbox.taken = ticket.Last, ticket.Last
-	frame := wire.Frame{
-		Type: wire.Resume, Channel: ticket.Channel, Username: ticket.Username, Secret: ticket.Secret, Last: ticket.Last,
+// enter makes a membership and its handle.
+func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame, options []Option) (handle, error) {
+	for _, option := range options {
+		option.set(&frame)
 	}
-	return c.enterBy(ctx, frame, m, nil)
+	h := handle{client: c, inbox: c.inbox(frame.Last)}
+	var err error
+	h.m, err = c.client.Enter(ctx, role, frame, h.inbox)
+	return h, err
 }
 
-// takeoverRef is the ref of resumes by a ticket. It is not above that of any send,
-// which tells the hub that another client has held the membership before, however
-// much this one has tried already. The channel tells them apart.
-const takeoverRef = 1
-
-// number gives a call its ref.
-func (c *Client) number(frame *wire.Frame) {
-	// The answer to one that was given up may still come, and must not be taken
-	// for this one's. It ends the connection, so that this one is tried again.
-	if _, open := c.forsaken[takeoverRef]; frame.Type == wire.Resume && !open {
-		frame.Ref = takeoverRef
-		return
-	}
-	c.lastRef++
-	frame.Ref = c.lastRef
+// inbox is for the events of a new handle. last is the number of the last message
+// that was taken before.
+func (c *Client) inbox(last uint64) *client.Inbox[Event] {
+	return client.NewInbox(client.Bound(c.options.Inbox), last, client.Constructors[Event]{
+		Message:  func(m client.Message) Event { return message(m) },
+		Presence: func(p client.Presence) Event { return presence(p) },
+		Gap:      func(missed uint64) Event { return Gap{Missed: missed} },
+	})
 }
 
 // Status is what anybody may know of a channel.
@@ -247,17 +198,14 @@ type Status struct {
 // Status asks for a channel and its master, for which no membership is needed
 // (rule 4).
 func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
-	if !ValidName(channel) {
-		return Status{}, ErrBadName
-	}
-	answer, err := c.call(ctx, wire.Frame{Type: wire.Status, Channel: channel}, nil)
+	answer, err := c.client.Status(ctx, channel)
 	if err != nil || !answer.Exists {
 		return Status{}, err
 	}
 	now := time.Now()
-	master := Presence{Username: answer.Master.Username, State: stateFromWire(answer.Master.State), Since: now}
+	master := Presence{Username: answer.Master.Username, State: states[answer.Master.State], Since: now}
 	if answer.HasTimeout {
-		master.Deadline = now.Add(fromMilliseconds(answer.Timeout))
+		master.Deadline = now.Add(wire.FromMilliseconds(answer.Timeout))
 	}
 	return Status{Exists: true, Master: master}, nil
 }
@@ -265,200 +213,102 @@ func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
 // Close leaves every channel on purpose, closes the connection and returns when
 // the client's goroutines are gone, after at most about WriteTimeout. Later
 // calls only wait.
-func (c *Client) Close() error {
-	c.mu.Lock()
-	if !c.closed {
-		c.closed = true
-		for _, m := range c.memberships {
-			m.end(ErrLeft)
-		}
-		c.failCalls(net.ErrClosed, true)
-		if c.link != nil {
-			c.link.out.Close(transport.Reason{Code: transport.Left})
-		}
-		c.cancel()
-	}
-	c.mu.Unlock()
-	c.goroutines.Wait()
-	return nil
+func (c *Client) Close() error { return c.client.Close() }
+
+// Ticket is what it takes to come back to a membership from another client, for
+// instance after the program has been started again. Whoever has it can take the
+// membership over, so keep it as you would a password. It hides its secret from
+// everything that formats values for people; as JSON it is whole, to be kept.
+type Ticket struct {
+	Channel  string
+	Username string
+	Secret   string
+	// Master tells that the ticket is a master's.
+	Master bool
+	// Last is the number of the last message that was taken from the handle.
+	Last uint64
 }
 
-// enterBy runs the call that makes the membership. The membership takes part as
-// soon as the answer is read, so that nothing behind the answer is missed.
-func (c *Client) enterBy(ctx context.Context, frame wire.Frame, m *membership, options []Option) error {
-	for _, option := range options {
-		option.set(&frame)
-	}
-	// The hub would say so too, but invalid UTF-8 would not even reach it.
-	if !ValidName(frame.Channel) || !ValidName(frame.Username) {
-		return ErrBadName
-	}
-	if err := c.claim(m.channel); err != nil {
-		return err
-	}
-	defer c.unclaim(m.channel)
-	_, err := c.call(ctx, frame, m)
-	return err
+func (t Ticket) String() string {
+	return strings.Join([]string{"ticket for", t.Username, "in", t.Channel}, " ")
 }
 
-// claim keeps two calls from entering the same channel at once: a client has one
-// membership of a channel.
-func (c *Client) claim(channel string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, claimed := c.claimed[channel]
-	if claimed || c.memberships[channel] != nil {
-		return ErrForbidden.with("this client is in the channel already")
-	}
-	c.claimed[channel] = struct{}{}
-	return nil
+// GoString keeps the secret out of %#v as well.
+func (t Ticket) GoString() string { return t.String() }
+
+// LogValue keeps the secret out of structured logs.
+func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
+// resume is the frame by which the ticket is used.
+func (t Ticket) resume() wire.Frame {
+	return wire.Frame{Type: wire.Resume, Channel: t.Channel, Username: t.Username, Secret: t.Secret, Last: t.Last}
 }
 
-func (c *Client) unclaim(channel string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.claimed, channel)
+// handle is what Master and Slave have in common: the membership, and what its
+// user has not taken yet.
+type handle struct {
+	client *Client
+	m      *client.Membership
+	inbox  *client.Inbox[Event]
 }
 
-// call sends a frame once there is a connection, and waits for the answer.
-func (c *Client) call(ctx context.Context, frame wire.Frame, enters *membership) (wire.Frame, error) {
-	if err := ctx.Err(); err != nil {
-		return wire.Frame{}, err
+// send is Send, Broadcast and Reply.
+func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload) (uint64, error) {
+	if err := payload.check(h.client.options.MaxMessage); err != nil {
+		return 0, err
 	}
-	k := &call{frame: frame, enters: enters, result: make(chan callResult, 1)}
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return wire.Frame{}, fmt.Errorf("lectern: client: %w", net.ErrClosed)
-	}
-	c.number(&k.frame)
-	c.calls = append(c.calls, k)
-	if c.link != nil {
-		c.writeCall(k)
-	}
-	c.start()
-	c.mu.Unlock()
-
-	select {
-	case result := <-k.result:
-		return result.answer, result.err
-	case <-ctx.Done():
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case result := <-k.result:
-		// It was answered in the same instant: what it has entered stands.
-		return result.answer, result.err
-	default:
-	}
-	c.removeCall(k)
-	if k.written && k.frame.Type == wire.Resume && c.link != nil {
-		if c.forsaken == nil {
-			c.forsaken = make(map[uint64]struct{})
-		}
-		c.forsaken[k.frame.Ref] = struct{}{}
-	}
-	return wire.Frame{}, ctx.Err()
+	frame.Payload = payload.onWire()
+	return h.m.Send(ctx, frame)
 }
 
-func (c *Client) writeCall(k *call) {
-	k.written = true
-	c.push(&k.frame)
+// ask sends a request to one member and waits for its answer.
+func (h *handle) ask(ctx context.Context, frame wire.Frame, payload Payload, of string) (Message, error) {
+	if err := payload.check(h.client.options.MaxMessage); err != nil {
+		return Message{}, err
+	}
+	frame.Payload = payload.onWire()
+	a := answer(h.m.Ask(ctx, frame, of))
+	return a.Message, a.Err
 }
 
-func (c *Client) removeCall(k *call) {
-	for i, other := range c.calls {
-		if other == k {
-			c.calls = append(c.calls[:i], c.calls[i+1:]...)
+// gather asks all slaves.
+func (h *handle) gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
+	return func(yield func(Answer) bool) {
+		if err := payload.check(h.client.options.MaxMessage); err != nil {
+			yield(Answer{Err: err})
 			return
 		}
-	}
-}
-
-// failCalls gives up the calls that were written, or all of them.
-func (c *Client) failCalls(err error, all bool) {
-	waiting := c.calls[:0]
-	for _, k := range c.calls {
-		if all || k.written {
-			k.result <- callResult{err: fmt.Errorf("lectern: no answer to %s: %w", operationWords[k.frame.Type], err)}
-		} else {
-			waiting = append(waiting, k)
+		for a := range h.m.Gather(ctx, payload.onWire()) {
+			if !yield(answer(a)) {
+				return
+			}
 		}
 	}
-	clear(c.calls[len(waiting):])
-	c.calls = waiting
 }
 
-var operationWords = map[wire.Type]string{
-	wire.Create: "create", wire.Join: "join", wire.Resume: "resume", wire.Status: "status",
-}
-
-// enter makes the membership one of the client's, as the answer tells.
-func (c *Client) enter(m *membership, answer *wire.Frame) {
-	m.entered(answer, time.Now())
-	c.memberships[m.channel] = m
-	m.attach()
-}
-
-// push writes a frame to the present connection, if there is one.
-func (c *Client) push(frame *wire.Frame) {
-	if c.link == nil {
-		return
+// next waits for the next event. The error is the context's, or why the membership
+// is over.
+func (h *handle) next(ctx context.Context) (Event, error) {
+	event, ok, err := h.inbox.Take(ctx, h.m.Done())
+	if err == nil && !ok {
+		err = h.m.Err()
 	}
-	if err := c.link.out.Push(wire.Append(nil, wire.Binary, frame)); err == outbox.ErrFull {
-		// What was not answered is sent again on the next one. A connection that
-		// is ending already is left to its reader, which may still have to read
-		// why: a membership that was taken over must not be resumed.
-		c.link.out.Abort(transport.Reason{Code: transport.Slow})
+	return event, err
+}
+
+// events yields what arrives until the membership is over.
+func (h *handle) events(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			event, err := h.next(ctx)
+			if !yield(event, err) || err != nil {
+				return
+			}
+		}
 	}
-	c.link.out.Start()
 }
 
-// start sees to it that there is a connection. The lock is held.
-func (c *Client) start() {
-	if c.running || c.closed {
-		return
-	}
-	c.running = true
-	c.goroutines.Add(1)
-	go c.run()
-}
-
-// Create makes a channel from within the hub's process. The handle is the same
-// as a client's; it has a connection of its own, over memory, which ends with
-// it. Policy.Authorize is asked as for everybody, with the values of ctx.
-func (h *Hub) Create(ctx context.Context, channel, username string, options ...Option) (*Master, error) {
-	c := NewClient(localDialer{h, ctx}, ClientOptions{MaxMessage: h.policy.MaxMessage})
-	master, err := c.Create(ctx, channel, username, options...)
-	if err != nil {
-		_ = c.Close()
-		return nil, err
-	}
-	master.m.owned = true
-	return master, nil
-}
-
-// Join enters a channel as a slave from within the hub's process, as Create does
-// for a master.
-func (h *Hub) Join(ctx context.Context, channel, username string, options ...Option) (*Slave, error) {
-	c := NewClient(localDialer{h, ctx}, ClientOptions{MaxMessage: h.policy.MaxMessage})
-	slave, err := c.Join(ctx, channel, username, options...)
-	if err != nil {
-		_ = c.Close()
-		return nil, err
-	}
-	slave.m.owned = true
-	return slave, nil
-}
-
-// localDialer dials the hub with the values of the context that a handle was
-// made with, for Policy.Authorize to read.
-type localDialer struct {
-	hub *Hub
-	ctx context.Context
-}
-
-func (d localDialer) Dial(context.Context) (transport.Conn, error) {
-	return d.hub.Dial(context.WithoutCancel(d.ctx))
+func (h *handle) ticket(master bool) Ticket {
+	resume := h.m.Ticket()
+	return Ticket{Channel: resume.Channel, Username: resume.Username, Secret: resume.Secret, Master: master, Last: h.inbox.Last()}
 }

@@ -5,7 +5,6 @@ import (
 	"net"
 
 	"github.com/lectern-go/lectern/internal/wire"
-	"github.com/lectern-go/lectern/transport"
 )
 
 // Code is a word of the protocol that says why something was refused or has
@@ -117,46 +116,46 @@ var (
 // it out or not. The error matches its cause too.
 var ErrSendUnknown = errors.New("lectern: the hub may have carried it out or not")
 
-// closeCodes gives the ends of memberships and of connections their numbers.
-var closeCodes = map[Code]transport.Code{
-	ErrMasterLeft.Code:    transport.MasterLeft,
-	ErrMasterDown.Code:    transport.MasterDown,
-	ErrKicked.Code:        transport.Kicked,
-	ErrChannelClosed.Code: transport.ChannelClosed,
-	ErrLeft.Code:          transport.Left,
-	ErrReplaced.Code:      transport.Replaced,
-	ErrShutdown.Code:      transport.Shutdown,
-}
-
 // ends reports whether the code tells the end of a membership.
 func (e *Error) ends() bool {
-	_, ok := closeCodes[e.Code]
-	return ok || e.Code == ErrResumeFailed.Code
-}
-
-// closeReason is the reason for closing a connection that held nothing but the
-// membership that ended so.
-func (e *Error) closeReason() transport.Reason {
-	return transport.Reason{Code: closeCodes[e.Code], Text: e.Text}
+	switch e.Code {
+	case ErrMasterLeft.Code, ErrMasterDown.Code, ErrKicked.Code, ErrChannelClosed.Code, ErrLeft.Code, ErrReplaced.Code,
+		ErrShutdown.Code, ErrResumeFailed.Code:
+		return true
+	}
+	return false
 }
 
 // with is the error with a text of its own. The sentinel stays as it is.
 func (e *Error) with(text string) *Error { return &Error{Code: e.Code, Text: text} }
 
-// asRefusal turns any error into what may be told to the peer: an *Error is
-// meant for it, anything else stays within and becomes the fallback.
-func asRefusal(err error, fallback *Error) *Error {
-	var refusal *Error
-	if errors.As(err, &refusal) {
-		return refusal
+// sentinels are the Err variables, by their codes.
+var sentinels = func() map[Code]*Error {
+	byCode := make(map[Code]*Error)
+	for _, e := range []*Error{
+		ErrBadFrame, ErrUnsupported, ErrTooLarge, ErrRateLimited, ErrUnauthorized, ErrForbidden, ErrNoSuchChannel,
+		ErrChannelExists, ErrWrongMaster, ErrNameTaken, ErrBadName, ErrBanned, ErrChannelFull, ErrTooManyChannels,
+		ErrNotAMember, ErrNoSuchSlave, ErrNoSuchRequest, ErrBusy, ErrResumeFailed, ErrShuttingDown,
+		ErrMasterLeft, ErrMasterDown, ErrKicked, ErrChannelClosed, ErrLeft, ErrReplaced, ErrShutdown,
+	} {
+		byCode[e.Code] = e
 	}
-	return fallback
+	return byCode
+}()
+
+// publicError is what users get of a cause. One without a text is the Err variable
+// itself.
+func publicError(why *wire.Cause) error {
+	if e := sentinels[Code(why.Code)]; e != nil && why.Text == "" {
+		return e
+	}
+	return &Error{Code: Code(why.Code), Text: why.Text}
 }
 
-// refusalIn is the error that an answer carries, if it is one.
-func refusalIn(answer *wire.Frame) error {
-	if answer.Type != wire.Error {
-		return nil
+// public is publicError for what may be no cause, or no error.
+func public(err error) error {
+	if why, ok := err.(*wire.Cause); ok {
+		return publicError(why)
 	}
-	return &Error{Code: Code(answer.Code), Text: answer.Reason}
+	return err
 }

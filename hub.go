@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
-	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/lectern-go/lectern/internal/outbox"
+	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/memory"
 )
@@ -21,20 +19,9 @@ import (
 // instance to websocket.NewHandler or netconn.Serve. Within its own process, Create and Join
 // make members over memory.
 type Hub struct {
-	policy Policy
-	// outboxes are the limits of every connection's outbox.
-	outboxes outbox.Limits
-
-	// goroutines counts what Shutdown waits for: served connections, timers
-	// that may fire, deliveries.
-	goroutines sync.WaitGroup
-	closing    atomic.Bool
-
-	idlers idlers
-
-	mu       sync.Mutex
-	channels map[string]*Channel
-	sessions []*session // in no order
+	hub *hub.Hub
+	// maxMessage is Policy.MaxMessage, for the handles in this process.
+	maxMessage int
 }
 
 var (
@@ -52,144 +39,29 @@ func NewHub(policy Policy) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hub{
-		policy: policy,
-		outboxes: outbox.Limits{
-			Messages: policy.Outbox.Messages, Bytes: policy.Outbox.Bytes, WriteTimeout: policy.WriteTimeout,
-			Overflow: overflows[policy.Slow],
-		},
-		channels: make(map[string]*Channel),
-	}
-	h.idlers = idlers{limit: policy.HandshakeTimeout, due: h.endIdle, counter: &h.goroutines, started: time.Now()}
-	return h, nil
+	return &Hub{hub: hub.New(policy.config()), maxMessage: policy.MaxMessage}, nil
 }
 
 // FrameLimit is the size in bytes of the largest frame that the hub's policy
 // lets a peer send. Adapters whose options name no limit use it.
-func (h *Hub) FrameLimit() int { return h.policy.frameLimit() }
+func (h *Hub) FrameLimit() int { return h.hub.FrameLimit() }
 
 // ReadsContext reports whether the values of a connection's context matter: they are
 // for Policy.Authorize to read.
-func (h *Hub) ReadsContext() bool { return h.policy.Authorize != nil }
+func (h *Hub) ReadsContext() bool { return h.hub.ReadsContext() }
 
 // Serve runs one accepted connection until it ends, and closes it. Adapters call
 // it. When ctx is done, the connection is closed with shutdown. The error says
 // why it ended; it is nil where the hub or the peer ended it in order.
 func (h *Hub) Serve(ctx context.Context, conn transport.Conn) error {
-	receiver, err := h.Start(ctx, conn)
-	if err != nil {
-		return err
-	}
-	return receive(conn, receiver)
+	return public(h.hub.Serve(ctx, conn))
 }
 
 // Start is Serve for adapters that know when a message is there: it is for them
 // to read from conn, and to give the receiver what comes. See transport.Starter.
 func (h *Hub) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	s, err := h.accept(ctx, conn)
-	if err != nil {
-		reason := shutdownReason
-		if err == errTooManyConnections {
-			reason = transport.Reason{Code: transport.RateLimited, Text: errTooManyConnections.Text}
-			h.policy.Logger.Warn("connection refused", "open", h.policy.MaxConnections)
-		}
-		_ = conn.Close(reason)
-		return nil, err
-	}
-	s.start()
-	return s, nil
-}
-
-// receive reads from the connection until it ends. Where something panics, as
-// the service's Observer may, the connection ends all the same.
-func receive(conn transport.Conn, receiver transport.Receiver) error {
-	reading := true
-	defer func() {
-		if reading {
-			_ = receiver.End(errInterrupted)
-		}
-	}()
-	for {
-		message, err := conn.Read()
-		if err == nil {
-			err = receiver.Receive(message)
-			receiver.Pause() // nothing is known of what follows
-		}
-		if err != nil {
-			reading = false
-			return receiver.End(err)
-		}
-	}
-}
-
-// errInterrupted is what has ended a connection whose reader has panicked.
-var errInterrupted = errors.New("lectern: the reading of the connection was interrupted")
-
-// errTooManyConnections is what becomes of a connection over MaxConnections.
-var errTooManyConnections = ErrBusy.with("the hub has as many connections as it may")
-
-func (h *Hub) accept(ctx context.Context, conn transport.Conn) (*session, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closing.Load() {
-		return nil, ErrShuttingDown
-	}
-	if len(h.sessions) >= h.policy.MaxConnections {
-		return nil, errTooManyConnections
-	}
-	s := newSession(ctx, h, conn)
-	s.index = len(h.sessions)
-	h.sessions = append(h.sessions, s)
-	h.goroutines.Add(1)
-	return s, nil
-}
-
-// dismiss forgets a session that has ended.
-func (h *Hub) dismiss(s *session) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	last := len(h.sessions) - 1
-	moved := h.sessions[last]
-	h.sessions[s.index], moved.index = moved, s.index
-	h.sessions[last] = nil
-	h.sessions = h.sessions[:last]
-}
-
-// find returns the channel of that name, or nil.
-func (h *Hub) find(name string) *Channel {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.channels[name]
-}
-
-// findOrAdd returns the channel of that name, and a vacant one where there is
-// none: whether it may be created is the channel's to decide.
-func (h *Hub) findOrAdd(name string) (*Channel, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closing.Load() {
-		return nil, ErrShuttingDown
-	}
-	if c := h.channels[name]; c != nil {
-		return c, nil
-	}
-	if len(h.channels) >= h.policy.MaxChannels {
-		return nil, ErrTooManyChannels
-	}
-	c := &Channel{name: name, policy: &h.policy}
-	c.hub = h
-	c.room = sync.NewCond(&c.mu)
-	h.channels[name] = c
-	return c, nil
-}
-
-// remove takes a channel that has ended off the list.
-func (h *Hub) remove(c *Channel) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.channels[c.name] == c {
-		delete(h.channels, c.name)
-	}
+	receiver, err := h.hub.Start(ctx, conn)
+	return receiver, public(err)
 }
 
 // Dial connects to the hub from within its own process, over memory. It makes a
@@ -199,15 +71,102 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 		return nil, err
 	}
 	near, far := memory.Pipe(memory.Options{FrameLimit: max(h.FrameLimit(), transport.DefaultFrameLimit)})
-	s, err := h.accept(context.WithoutCancel(ctx), far)
+	receiver, err := h.hub.Accept(context.WithoutCancel(ctx), far)
 	if err != nil {
-		if errors.Is(err, ErrShuttingDown) {
+		if err = public(err); errors.Is(err, ErrShuttingDown) {
 			// There is nothing to come back to.
 			err = fmt.Errorf("%w: %w", err, net.ErrClosed)
 		}
 		return nil, err
 	}
-	s.start()
-	far.Attend(s)
+	far.Attend(receiver)
 	return near, nil
 }
+
+// Create makes a channel from within the hub's process. The handle is the same
+// as a client's; it has a connection of its own, over memory, which ends with
+// it. Policy.Authorize is asked as for everybody, with the values of ctx.
+func (h *Hub) Create(ctx context.Context, channel, username string, options ...Option) (*Master, error) {
+	c := h.localClient(ctx)
+	master, err := c.Create(ctx, channel, username, options...)
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	master.h.m.Own()
+	return master, nil
+}
+
+// Join enters a channel as a slave from within the hub's process, as Create does
+// for a master.
+func (h *Hub) Join(ctx context.Context, channel, username string, options ...Option) (*Slave, error) {
+	c := h.localClient(ctx)
+	slave, err := c.Join(ctx, channel, username, options...)
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	slave.h.m.Own()
+	return slave, nil
+}
+
+// localClient is a client for one handle in this process.
+func (h *Hub) localClient(ctx context.Context) *Client {
+	return NewClient(localDialer{h, ctx}, ClientOptions{MaxMessage: h.maxMessage})
+}
+
+// localDialer dials the hub with the values of the context that a handle was
+// made with, for Policy.Authorize to read.
+type localDialer struct {
+	hub *Hub
+	ctx context.Context
+}
+
+func (d localDialer) Dial(context.Context) (transport.Conn, error) {
+	return d.hub.Dial(context.WithoutCancel(d.ctx))
+}
+
+// Channel returns the channel of that name, and whether there is one.
+func (h *Hub) Channel(name string) (*Channel, bool) {
+	c, ok := h.hub.Channel(name)
+	if !ok {
+		return nil, false
+	}
+	return &Channel{c}, true
+}
+
+// Channels yields the channels that there are at the moment of the call, in the
+// order of their names. The loop may call any method, of the hub too.
+func (h *Hub) Channels() iter.Seq[*Channel] {
+	channels := h.hub.Channels()
+	return func(yield func(*Channel) bool) {
+		for c := range channels {
+			if !yield(&Channel{c}) {
+				return
+			}
+		}
+	}
+}
+
+// Shutdown ends the hub in order. It takes on nothing new: connections, creates,
+// joins, resumes and messages are refused with ErrShuttingDown. Every connection
+// is told at once, and closed with shutdown once what was accepted for it has
+// been sent. The closing is spread over three quarters of the time until ctx's
+// deadline, at most 10 ms for each connection, so that not everybody comes back
+// elsewhere in one instant; without a deadline it is not spread. Nobody's time
+// runs out meanwhile, not that of masters either: the end is shutdown for all.
+// Shutdown returns when all of the hub's goroutines are gone.
+//
+// When ctx is done first, the connections are closed without regard to what
+// waits, and the error is the context's. Later calls wait as the first does, and
+// their contexts hurry it on in the same way.
+//
+// Members in this process end with ErrShutdown. Clients elsewhere cannot know
+// whether another hub takes the place of this one: after a random part of the
+// time over which the closing is spread they go on trying, for as long as a
+// master may be away.
+func (h *Hub) Shutdown(ctx context.Context) error { return h.hub.Shutdown(ctx) }
+
+// Close ends the hub at once: like Shutdown, without waiting for what is still
+// to be sent. It returns when the hub's goroutines are gone.
+func (h *Hub) Close() error { return h.hub.Close() }

@@ -3,7 +3,6 @@ package lectern
 import (
 	"context"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,24 +15,24 @@ import (
 //
 // A Master whose connection is lost comes back by itself: nothing is lost as
 // long as it is back within the channel's master timeout.
-type Master struct{ m *membership }
+type Master struct{ h handle }
 
 // Channel returns the channel's name.
-func (m *Master) Channel() string { return m.m.channel }
+func (m *Master) Channel() string { return m.h.m.Channel() }
 
 // Username returns the name that the others see, which the service may have
 // given.
-func (m *Master) Username() string { return m.m.username }
+func (m *Master) Username() string { return m.h.m.Username() }
 
 // Timeout returns X of rule 3: how long this master may be away.
-func (m *Master) Timeout() time.Duration { return m.m.timeout }
+func (m *Master) Timeout() time.Duration { return m.h.m.Timeout() }
 
 // Broadcast sends to all slaves of the channel (rule 6), and returns the
 // message's number once the hub has accepted it. It waits while the connection
 // is lost. On any error but one that matches ErrSendUnknown, nobody gets the
 // message.
 func (m *Master) Broadcast(ctx context.Context, payload Payload) (uint64, error) {
-	return m.m.send(ctx, wire.Frame{}, payload)
+	return m.h.send(ctx, wire.Frame{}, payload)
 }
 
 // Send sends to one slave (rule 6), also while it is away. The error matches
@@ -43,7 +42,7 @@ func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, 
 	if !ValidName(to) {
 		return 0, ErrNoSuchSlave
 	}
-	return m.m.send(ctx, wire.Frame{To: to, HasTo: true}, payload)
+	return m.h.send(ctx, wire.Frame{To: to, HasTo: true}, payload)
 }
 
 // Request sends to one slave, as Send does, and waits for its answer, also while
@@ -56,7 +55,7 @@ func (m *Master) Request(ctx context.Context, to string, payload Payload) (Messa
 	if !ValidName(to) {
 		return Message{}, ErrNoSuchSlave
 	}
-	return m.m.ask(ctx, wire.Frame{To: to, HasTo: true}, payload, to)
+	return m.h.ask(ctx, wire.Frame{To: to, HasTo: true}, payload, to)
 }
 
 // Gather asks all slaves of the channel that are members at the moment at which
@@ -74,7 +73,7 @@ func (m *Master) Request(ctx context.Context, to string, payload Payload) (Messa
 // Answers that were not taken yet wait, within the bytes of ClientOptions.Inbox.
 // To leave the loop early withdraws the question.
 func (m *Master) Gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
-	return m.m.gather(ctx, payload)
+	return m.h.gather(ctx, payload)
 }
 
 // Reply answers a message of a slave that asks, one whose Request is not zero.
@@ -85,7 +84,7 @@ func (m *Master) Reply(ctx context.Context, to Message, payload Payload) (uint64
 	if to.Request == 0 {
 		return 0, ErrNoSuchRequest.with("the message asks for no answer")
 	}
-	return m.m.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.Request}, payload)
+	return m.h.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.Request}, payload)
 }
 
 // Events yields what slaves send, as [Message], and what becomes of them, as
@@ -96,16 +95,17 @@ func (m *Master) Reply(ctx context.Context, to Message, payload Payload) (uint64
 // It ends with an error: the context's, or why the channel is over. Events that
 // were not taken wait, within ClientOptions.Inbox, for the next call. Calls at
 // the same time share the events between them.
-func (m *Master) Events(ctx context.Context) iter.Seq2[Event, error] { return m.m.events(ctx) }
+func (m *Master) Events(ctx context.Context) iter.Seq2[Event, error] { return m.h.events(ctx) }
 
 // Members returns the slaves of the channel, those away included, by their
 // names, as they are known on this side at present.
 func (m *Master) Members() []Presence {
-	m.m.client.mu.Lock()
-	defer m.m.client.mu.Unlock()
-	return slices.SortedFunc(maps.Values(m.m.slaves), func(a, b Presence) int {
-		return strings.Compare(a.Username, b.Username)
-	})
+	var members []Presence
+	for _, slave := range m.h.m.Slaves() {
+		members = append(members, presence(slave))
+	}
+	slices.SortFunc(members, func(a, b Presence) int { return strings.Compare(a.Username, b.Username) })
+	return members
 }
 
 // Kick removes a slave, which is told the reason. It may join again.
@@ -123,34 +123,34 @@ func (m *Master) kick(ctx context.Context, username, reason string, ban bool) er
 	if !ValidName(username) {
 		return ErrNoSuchSlave
 	}
-	return m.m.operate(ctx, wire.Frame{Type: wire.Kick, To: username, HasTo: true, Reason: reason, Ban: ban})
+	return m.h.m.Do(ctx, wire.Frame{Type: wire.Kick, To: username, HasTo: true, Reason: reason, Ban: ban})
 }
 
 // Away tells the slaves that the master is not there, though it is connected.
 // Its time starts to run, see Timeout. A resume after a lost connection counts
 // as being back.
 func (m *Master) Away(ctx context.Context) error {
-	return m.m.operate(ctx, wire.Frame{Type: wire.Away})
+	return m.h.m.Do(ctx, wire.Frame{Type: wire.Away})
 }
 
 // Back ends what Away has begun.
 func (m *Master) Back(ctx context.Context) error {
-	return m.m.operate(ctx, wire.Frame{Type: wire.Back})
+	return m.h.m.Do(ctx, wire.Frame{Type: wire.Back})
 }
 
 // Close closes the channel: every slave is told master_left and let go. It
 // returns when the hub has confirmed that or the handle is given up, after at
 // most ClientOptions.CloseTimeout; the error then says that the hub could not be
 // told, and will find out by the master's absence. Later calls do nothing more.
-func (m *Master) Close() error { return m.m.close() }
+func (m *Master) Close() error { return m.h.m.Close() }
 
 // Done is closed when the channel is over for this handle.
-func (m *Master) Done() <-chan struct{} { return m.m.done }
+func (m *Master) Done() <-chan struct{} { return m.h.m.Done() }
 
 // Err says why the channel is over, and is nil before Done is closed. It is one
 // of the ends among the Err variables, and matches net.ErrClosed.
-func (m *Master) Err() error { return m.m.failure() }
+func (m *Master) Err() error { return m.h.m.Err() }
 
 // Ticket returns what another client needs to take this membership over by
 // Client.ResumeMaster.
-func (m *Master) Ticket() Ticket { return m.m.ticket() }
+func (m *Master) Ticket() Ticket { return m.h.ticket(true) }

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/lectern-go/lectern/internal/client"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -98,17 +99,16 @@ func (p Payload) onWire() wire.Payload {
 	return wire.Payload{Kind: kindsOnWire[p.kind], Data: p.data}
 }
 
-// payloadFromWire copies the payload out of a frame, whose bytes are the
-// connection's.
-func payloadFromWire(payload wire.Payload) Payload {
-	p := Payload{data: bytes.Clone(payload.Data)}
-	switch payload.Kind {
+// payload is one that has arrived, and is a copy already.
+func payload(p wire.Payload) Payload {
+	kind := KindText
+	switch p.Kind {
 	case wire.DataPayload:
-		p.kind = KindJSON
+		kind = KindJSON
 	case wire.BytesPayload:
-		p.kind = KindBytes
+		kind = KindBytes
 	}
-	return p
+	return Payload{kind: kind, data: p.Data}
 }
 
 // Event is one thing that a member is told, in the order in which it happened:
@@ -201,16 +201,42 @@ type Presence struct {
 	Reason string
 }
 
-func stateFromWire(state wire.State) State {
-	switch state {
-	case wire.StateOnline:
-		return Online
-	case wire.StateAway:
-		return Away
-	case wire.StateLeft:
-		return Gone
+var states = [...]State{wire.StateOnline: Online, wire.StateAway: Away, wire.StateLeft: Gone}
+
+// Answer is one slave's part in a [Master.Gather].
+type Answer struct {
+	// From is the slave. It is empty where the question itself could not be
+	// sent, or who was asked did not become known, which Err then says.
+	From string
+	// Message is the answer, where Err is nil.
+	Message Message
+	// Err says why there is no answer: ErrNoSuchSlave where the slave has left,
+	// a *GapError where the answer was lost, the context's error where none had
+	// come by then, or why the channel is over.
+	Err error
+}
+
+// What users get of what the client has been told.
+
+func message(m client.Message) Message {
+	return Message{
+		Payload: payload(m.Payload), From: m.From, Seq: m.Seq, Private: m.Private, Request: m.Request, Reply: m.Reply,
 	}
-	return Unknown
+}
+
+func presence(p client.Presence) Presence {
+	return Presence{Username: p.Username, State: states[p.State], Since: p.Since, Deadline: p.Deadline, Reason: p.Reason}
+}
+
+func answer(a client.Answer) Answer {
+	given := Answer{From: a.From, Err: a.Err}
+	switch {
+	case a.Lost:
+		given.Err = &GapError{Gap: Gap{Missed: 1}}
+	case a.Err == nil:
+		given.Message = message(a.Message)
+	}
+	return given
 }
 
 // check is the error that keeps the payload from being sent, or nil.
@@ -223,3 +249,12 @@ func (p Payload) check(limit int) error {
 	}
 	return nil
 }
+
+// MaxName is the length in bytes of the longest channel name or username.
+const MaxName = wire.MaxName
+
+// ValidName reports whether a name may be a channel's or a user's: 1 to MaxName
+// bytes of valid UTF-8, every character printable in the sense of
+// unicode.IsPrint, a letter, number, punctuation mark or symbol somewhere, and
+// no space at either end. Names are compared byte by byte.
+func ValidName(name string) bool { return wire.ValidName(name) }

@@ -1,6 +1,11 @@
 package lectern
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/lectern-go/lectern/internal/hub"
+	"github.com/lectern-go/lectern/internal/wire"
+)
 
 // Observer is told what a hub does, in counts and durations, for a metrics
 // library to hang on: see the module metrics/prometheus.
@@ -76,7 +81,6 @@ const (
 	labelSlave  = "slave"
 	labelSlow   = "slow"
 	labelReplay = "replay"
-	labelOther  = "other"
 )
 
 var (
@@ -138,33 +142,21 @@ func (m Metric) Label() string { return metrics[m].label }
 // users, and texts of peers, are never labels.
 func (m Metric) Labels() []string { return slices.Clone(metrics[m].labels) }
 
-// refusals are the codes that a hub refuses with.
-var refusals = []*Error{
-	ErrBadFrame, ErrUnsupported, ErrTooLarge, ErrRateLimited, ErrUnauthorized, ErrForbidden, ErrNoSuchChannel, ErrChannelExists,
-	ErrWrongMaster, ErrNameTaken, ErrBadName, ErrBanned, ErrChannelFull, ErrTooManyChannels, ErrNotAMember, ErrNoSuchSlave,
-	ErrNoSuchRequest, ErrBusy, ErrResumeFailed, ErrShuttingDown,
-}
-
 func refusalLabels() []string {
 	var labels []string
-	for _, refusal := range refusals {
+	for _, refusal := range wire.Refusals {
 		labels = append(labels, string(refusal.Code))
 	}
-	return append(labels, labelOther)
+	return append(labels, "other")
 }
 
-// refusalLabel is the label of a code, which Authorize may have made up.
-func refusalLabel(code Code) string {
-	for _, refusal := range refusals {
-		if refusal.Code == code {
-			return string(code)
-		}
-	}
-	return labelOther
+// observer tells an Observer what the hub tells by number.
+type observer struct{ observer Observer }
+
+func (o observer) Add(metric hub.Metric, label string, delta int64) {
+	o.observer.Add(Metric(metric), label, delta)
 }
 
-// discard is the Observer where none is given.
-type discard struct{}
-
-func (discard) Add(Metric, string, int64) {}
-func (discard) Observe(Metric, float64)   {}
+func (o observer) Observe(metric hub.Metric, value float64) {
+	o.observer.Observe(Metric(metric), value)
+}

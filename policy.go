@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/lectern-go/lectern/internal/hub"
+	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
@@ -114,8 +117,6 @@ type Policy struct {
 	// Observer is told counts and durations. What it panics with is logged. Nil:
 	// nobody is told.
 	Observer Observer
-	// observed: somebody is, so that what costs something is worth finding out.
-	observed bool
 }
 
 // Slow is what happens where a slave's connection does not take its messages as
@@ -244,13 +245,6 @@ func (p Policy) validate() (Policy, error) {
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
 	}
-	p.Logger = sampled(slog.New(guardedHandler{p.Logger.Handler()}))
-	p.observed = p.Observer != nil
-	if p.observed {
-		p.Observer = guardedObserver{p.Observer, p.Logger}
-	} else {
-		p.Observer = discard{}
-	}
 	return p, errors.Join(errs...)
 }
 
@@ -276,7 +270,63 @@ func (b Bound) orDefault() Bound {
 // them can be added up.
 const addable = unbounded / 4
 
-// frameLimit is the size of the largest frame that a peer can have reason to
-// send: the largest payload in base64 or with an escape for every other
-// character, and the names and fields around it.
-func (p Policy) frameLimit() int { return 2*p.MaxMessage + 4<<10 }
+// Rate bounds what comes in: PerSecond in the long run, and Burst at once. In
+// each field zero means the default; a PerSecond that is given alone has a Burst
+// of twice as much. A negative PerSecond means no bound.
+type Rate struct {
+	PerSecond int
+	Burst     int
+}
+
+// maxRate is more than any connection brings about, and leaves room to calculate:
+// a burst of twice as many, at one a second, is 34 years.
+const maxRate = 1 << 29
+
+func (r Rate) orDefault(fallback Rate) Rate {
+	if r.PerSecond < 0 {
+		return Rate{}
+	}
+	r.PerSecond, r.Burst = min(r.PerSecond, maxRate), min(r.Burst, maxRate)
+	if r.Burst <= 0 {
+		r.Burst = 2 * r.PerSecond
+	}
+	if r.PerSecond == 0 {
+		r.PerSecond = fallback.PerSecond
+	}
+	if r.Burst == 0 {
+		r.Burst = fallback.Burst
+	}
+	return r
+}
+
+// config is the policy, once it is valid, in the hub's own terms.
+func (p Policy) config() hub.Config {
+	config := hub.Config{
+		MasterTimeout: p.MasterTimeout, SlaveTimeout: p.SlaveTimeout,
+		MaxSlaves: p.MaxSlaves, MaxChannels: p.MaxChannels, MaxChannelsPerConn: p.MaxChannelsPerConn,
+		MaxMessage: p.MaxMessage, MaxConnections: p.MaxConnections,
+		HandshakeTimeout: p.HandshakeTimeout, HandshakeBytes: p.HandshakeBytes,
+		Rate: hub.Rate(p.Rate), SlaveRate: hub.Rate(p.SlaveRate),
+		Outbox: hub.Bound(p.Outbox), Slow: hub.Slow(p.Slow), HoldTime: p.HoldTime, WriteTimeout: p.WriteTimeout,
+		Replay: hub.Bound(p.Replay), Logger: p.Logger, PublicError: publicError,
+	}
+	if p.Authorize != nil {
+		config.Authorize = p.authorize
+	}
+	if p.Observer != nil {
+		config.Observer = observer{p.Observer}
+	}
+	return config
+}
+
+// authorize asks Authorize, and turns its *Error into what is told to the peer.
+func (p Policy) authorize(ctx context.Context, request hub.Request) (string, error) {
+	identity, err := p.Authorize(ctx, Request{
+		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token,
+	})
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return "", &wire.Cause{Code: wire.Code(refusal.Code), Text: refusal.Text}
+	}
+	return identity.Username, err
+}

@@ -15,24 +15,22 @@ import (
 // A Slave whose connection is lost comes back by itself and gets what it has
 // missed. It ends by itself when it cannot reach the hub for as long as a master
 // may be away (rule 3).
-type Slave struct{ m *membership }
+type Slave struct{ h handle }
 
 // Channel returns the channel's name.
-func (s *Slave) Channel() string { return s.m.channel }
+func (s *Slave) Channel() string { return s.h.m.Channel() }
 
 // Username returns the name that the master sees, which the service may have
 // given.
-func (s *Slave) Username() string { return s.m.username }
+func (s *Slave) Username() string { return s.h.m.Username() }
 
 // Timeout returns X of rule 3: how long the master may be away.
-func (s *Slave) Timeout() time.Duration { return s.m.timeout }
+func (s *Slave) Timeout() time.Duration { return s.h.m.Timeout() }
 
 // Master tells, without asking the hub, whether the master is connected (rule
 // 4). The state is Unknown, with a deadline, while the own connection is lost.
 func (s *Slave) Master() Presence {
-	s.m.client.mu.Lock()
-	defer s.m.client.mu.Unlock()
-	return s.m.master
+	return presence(s.h.m.Master())
 }
 
 // Send sends to the master (rule 5), also while it is away, and returns the
@@ -41,7 +39,7 @@ func (s *Slave) Master() Presence {
 // present. On any error but one that matches ErrSendUnknown, the master does not
 // get the message.
 func (s *Slave) Send(ctx context.Context, payload Payload) (uint64, error) {
-	return s.m.send(ctx, wire.Frame{}, payload)
+	return s.h.send(ctx, wire.Frame{}, payload)
 }
 
 // Request sends to the master, as Send does, and waits for its answer. While the
@@ -50,7 +48,7 @@ func (s *Slave) Send(ctx context.Context, payload Payload) (uint64, error) {
 // lost, or why the membership is over. A request that is given up is withdrawn:
 // the master that answers it later is told so.
 func (s *Slave) Request(ctx context.Context, payload Payload) (Message, error) {
-	return s.m.ask(ctx, wire.Frame{}, payload, s.Master().Username)
+	return s.h.ask(ctx, wire.Frame{}, payload, s.Master().Username)
 }
 
 // Reply answers a message of the master that asks, one whose Request is not
@@ -61,7 +59,7 @@ func (s *Slave) Reply(ctx context.Context, to Message, payload Payload) (uint64,
 	if to.Request == 0 {
 		return 0, ErrNoSuchRequest.with("the message asks for no answer")
 	}
-	return s.m.send(ctx, wire.Frame{Reply: to.Request}, payload)
+	return s.h.send(ctx, wire.Frame{Reply: to.Request}, payload)
 }
 
 // Receive returns the next message. It passes over changes of the master's
@@ -70,12 +68,9 @@ func (s *Slave) Reply(ctx context.Context, to Message, payload Payload) (uint64,
 // context's, or why the membership is over.
 func (s *Slave) Receive(ctx context.Context) (Message, error) {
 	for {
-		event, ok, err := s.m.inbox.take(ctx)
+		event, err := s.h.next(ctx)
 		if err != nil {
 			return Message{}, err
-		}
-		if !ok {
-			return Message{}, s.m.err
 		}
 		switch event := event.(type) {
 		case Message:
@@ -90,25 +85,20 @@ func (s *Slave) Receive(ctx context.Context) (Message, error) {
 // one order. It ends with an error: the context's, or why the membership is
 // over. Receive and Events take from the same queue; calls at the same time
 // share the events between them.
-func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.m.events(ctx) }
+func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.h.events(ctx) }
 
 // Switch joins another channel under the same name and leaves this one in a
 // single step: where the join is refused, the user stays here. After it, this
 // handle has ended with ErrLeft.
 func (s *Slave) Switch(ctx context.Context, channel string, options ...Option) (*Slave, error) {
-	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: s.m.username, From: s.m.channel}
+	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: s.Username(), From: s.Channel()}
 	for _, option := range options {
 		option.set(&frame)
 	}
-	if !ValidName(channel) {
-		return nil, ErrBadName
-	}
-	next := newMembership(s.m.client, wire.Slave, channel)
-	if err := s.m.client.claim(channel); err != nil {
-		return nil, err
-	}
-	defer s.m.client.unclaim(channel)
-	if _, err := s.m.do(ctx, &request{frame: frame, enters: next}); err != nil {
+	next := s.h
+	next.inbox = s.h.client.inbox(0)
+	var err error
+	if next.m, err = s.h.m.Switch(ctx, frame, next.inbox); err != nil {
 		return nil, err
 	}
 	return &Slave{next}, nil
@@ -118,15 +108,15 @@ func (s *Slave) Switch(ctx context.Context, channel string, options ...Option) (
 // handle is given up, after at most ClientOptions.CloseTimeout; the error then
 // says that the hub could not be told, and will find out by the slave's absence.
 // Later calls do nothing more.
-func (s *Slave) Close() error { return s.m.close() }
+func (s *Slave) Close() error { return s.h.m.Close() }
 
 // Done is closed when the membership is over.
-func (s *Slave) Done() <-chan struct{} { return s.m.done }
+func (s *Slave) Done() <-chan struct{} { return s.h.m.Done() }
 
 // Err says why the membership is over, and is nil before Done is closed. It is
 // one of the ends among the Err variables, and matches net.ErrClosed.
-func (s *Slave) Err() error { return s.m.failure() }
+func (s *Slave) Err() error { return s.h.m.Err() }
 
 // Ticket returns what another client needs to take this membership over by
 // Client.ResumeSlave.
-func (s *Slave) Ticket() Ticket { return s.m.ticket() }
+func (s *Slave) Ticket() Ticket { return s.h.ticket(false) }

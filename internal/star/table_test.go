@@ -1,0 +1,317 @@
+package star
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// These tests call the transitions as decide does, without a hub, goroutines or
+// connections: they say what time it is, and read the Effects as lines.
+//
+//	u1 < ack ref=2        sent to the attachment u1
+//	u1 << message seq=1   sent to it as part of a replay
+//	* < presence ...      sent to the audience
+//	+u1 -u1               admitted to and dismissed from the audience
+//	u1 ! kicked           released
+//	* ! master_down       the whole audience released
+//	forget                taken off the hub
+type table struct {
+	*Channel
+	t   *testing.T
+	now time.Time
+	// tags are the names of the attachments, of which each has a number of its own.
+	tags map[*Attachment]string
+	// secrets are the texts that were given to the members, by their names.
+	secrets map[string]string
+}
+
+const (
+	xMaster = 30 * time.Second
+	xSlave  = 20 * time.Second
+)
+
+var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// newTable is a vacant channel. In the limits, zero is some usual value, and a
+// negative one is none.
+func newTable(t *testing.T, limits Limits) *table {
+	usual := func(value, usual int) int {
+		if value == 0 {
+			return usual
+		}
+		return max(value, 0)
+	}
+	limits.MasterTimeout = time.Duration(usual(int(limits.MasterTimeout), int(xMaster)))
+	limits.SlaveTimeout = time.Duration(usual(int(limits.SlaveTimeout), int(xSlave)))
+	limits.MaxSlaves = usual(limits.MaxSlaves, 1000)
+	limits.Replay.Messages = usual(limits.Replay.Messages, 256)
+	limits.Replay.Bytes = usual(limits.Replay.Bytes, 1<<20)
+	return &table{
+		Channel: New("abc123", &limits), t: t, now: noon, tags: map[*Attachment]string{}, secrets: map[string]string{},
+	}
+}
+
+// openTable is a channel of alice on the attachment a, and of slaves on u1, u2
+// and so on, whose names are user_1, user_2 and so on.
+func openTable(t *testing.T, limits Limits, slaves int) (c *table, a *Attachment, u []*Attachment) {
+	c = newTable(t, limits)
+	a = c.on("a")
+	require.NoError(t, c.create(c.now, a, 1, "alice", 0))
+	u = []*Attachment{nil}
+	for i := 1; i <= slaves; i++ {
+		at := c.on(fmt.Sprint("u", i))
+		require.NoError(t, c.join(c.now, at, 1, fmt.Sprint("user_", i), ""))
+		u = append(u, at)
+	}
+	c.effects = nil
+	return c, a, u
+}
+
+// line is a connection's way out with as much room as a test says.
+type line struct {
+	connection uint64
+	// room is for so many more messages than arrived, and notices is for so many
+	// bytes of answers; negative: any number.
+	room, notices int
+	arrived       int
+	waiting       int
+}
+
+func (l *line) Connection() uint64 { return l.connection }
+func (l *line) Form() wire.Form    { return wire.Binary }
+func (l *line) Full(_ int, accepted Load) bool {
+	return l.room >= 0 && accepted.Messages-l.arrived >= l.room
+}
+func (l *line) NoticeFull(size int) bool       { return l.notices >= 0 && size > l.notices }
+func (l *line) Waiting() (messages, bytes int) { return l.waiting, 0 }
+
+// on is a connection with a tag, for one attachment.
+func (c *table) on(tag string) *Attachment {
+	a := &Attachment{Line: &line{connection: uint64(len(c.tags) + 1), room: -1, notices: -1}}
+	c.tags[a] = tag
+	return a
+}
+
+// given is the resume secret of that text.
+func given(text string) Secret {
+	return Secret{Text: text, Hash: HashOf(text)}
+}
+
+// fresh is the secret of a new member. No two are the same.
+func (c *table) fresh(name string) Secret {
+	text := fmt.Sprintf("secret %d of %s", len(c.tags), name)
+	if c.secrets[name] == "" {
+		c.secrets[name] = text
+	}
+	return given(text)
+}
+
+func (c *table) secret(name string) string { return c.secrets[name] }
+
+func (c *table) create(now time.Time, a *Attachment, ref uint64, username string, asked time.Duration) error {
+	return c.Create(now, a, ref, username, c.fresh(username), asked)
+}
+
+func (c *table) join(now time.Time, a *Attachment, ref uint64, username, expect string) error {
+	secret := c.fresh(username)
+	err := c.Join(now, a, ref, username, expect, secret)
+	if err == nil {
+		c.secrets[username] = secret.Text
+	}
+	return err
+}
+
+func (c *table) again(now time.Time, a *Attachment, ref uint64) error {
+	name := ""
+	if a.member != nil {
+		name = a.member.name
+	}
+	return c.Again(now, a, ref, given(c.secrets[name]))
+}
+
+func (c *table) resume(now time.Time, a *Attachment, ref uint64, username, secret string, last uint64) error {
+	return c.Resume(now, a, ref, username, given(secret), last)
+}
+
+// do runs a transition as decide does.
+func (c *table) do(transition func() error) error {
+	c.Expire(c.now)
+	return transition()
+}
+
+// did expects that the transition works and has these Effects, beside notes.
+func (c *table) did(transition func() error, effects ...string) {
+	c.t.Helper()
+	require.NoError(c.t, c.do(transition))
+	c.expect(effects...)
+}
+
+// refused expects that the transition fails so, and changes nothing.
+func (c *table) refused(why error, transition func() error) {
+	c.t.Helper()
+	c.Expire(c.now)
+	c.effects = nil
+	before := c.snapshot()
+	require.ErrorIs(c.t, transition(), why)
+	require.Empty(c.t, c.effects, "a refusal has effects")
+	require.Equal(c.t, before, c.snapshot(), "a refusal has changed something")
+}
+
+// expect takes the Effects there are.
+func (c *table) expect(effects ...string) {
+	c.t.Helper()
+	got := []string{}
+	for _, e := range c.effects {
+		if e.Kind != Note && e.Kind != Count {
+			got = append(got, c.line(e))
+		}
+	}
+	c.effects = nil
+	if effects == nil {
+		effects = []string{}
+	}
+	require.Equal(c.t, effects, got)
+}
+
+// lostBy tells the channel that an attachment's connection is gone.
+func (c *table) lostBy(a *Attachment) func() error {
+	return func() error { c.Lose(c.now, a); return nil }
+}
+
+// frame is what a packet says.
+func (c *table) frame(p *wire.Packet) *wire.Frame {
+	if p.Frame() != nil {
+		return p.Frame()
+	}
+	frame, err := wire.Decode(p.Bytes(wire.Binary))
+	require.NoError(c.t, err)
+	return &frame
+}
+
+func (c *table) line(e Effect) string {
+	to := c.tags[e.To]
+	switch e.Kind {
+	case SendOne:
+		return to + " < " + frameLine(c.frame(e.Packet))
+	case SendReplay:
+		return to + " << " + frameLine(c.frame(e.Packet))
+	case SendAll:
+		return "* < " + frameLine(c.frame(e.Packet))
+	case Admit:
+		return "+" + to
+	case Dismiss:
+		return "-" + to
+	case Release:
+		return to + " ! " + endLine(e.End)
+	case ReleaseAll:
+		return "* ! " + endLine(e.End)
+	case Forget:
+		return "forget"
+	}
+	return fmt.Sprint("effect ", e.Kind)
+}
+
+func endLine(e *wire.Cause) string {
+	return strings.TrimSuffix(string(e.Code)+": "+e.Text, ": ")
+}
+
+var typeWords = map[wire.Type]string{
+	wire.Created: "created", wire.Joined: "joined", wire.Message: "message", wire.Presence: "presence", wire.Gap: "gap",
+	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting",
+}
+
+var stateWords = map[wire.State]string{wire.StateOnline: "online", wire.StateAway: "away", wire.StateLeft: "left"}
+
+func frameLine(f *wire.Frame) string {
+	words := []string{typeWords[f.Type]}
+	add := func(present bool, format string, values ...any) {
+		if present {
+			words = append(words, fmt.Sprintf(format, values...))
+		}
+	}
+	add(f.Type == wire.Presence, "%s %s", f.Username, stateWords[f.State])
+	add(f.HasExists, "exists=%v", f.Exists)
+	add(f.Master.Username != "", "%s=%s", f.Master.Username, stateWords[f.Master.State])
+	add(f.Ref != 0, "ref=%d", f.Ref)
+	add(f.Epoch != 0, "epoch=%d", f.Epoch)
+	add(f.Seq != 0, "seq=%d", f.Seq)
+	add(f.Slaves != 0, "slaves=%d", f.Slaves)
+	add(f.Gap, "gap")
+	add(f.Missed != 0, "missed=%d", f.Missed)
+	if f.HasMembers {
+		members := []string{}
+		for _, m := range f.Members {
+			members = append(members, m.Username+"="+stateWords[m.State])
+		}
+		add(true, "[%s]", strings.Join(members, " "))
+	}
+	add(f.HasTimeout, "left=%dms", f.Timeout)
+	add(f.Type == wire.Message, "%s: %s", f.From, f.Payload.Data)
+	add(f.Private, "(private)")
+	add(f.Request != 0, "request=%d", f.Request)
+	add(f.Reply != 0, "reply=%d", f.Reply)
+	add(f.Reason != "", "(%s)", f.Reason)
+	return strings.Join(words, " ")
+}
+
+// snapshot is all of the channel's state in words.
+func (c *table) snapshot() string {
+	var b strings.Builder
+	one := func(m *member) {
+		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d answers=%d/%+v asks=%v\n",
+			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.at], m.start, m.lostPrivate, m.answers.highest, m.answers.kept, m.asks)
+	}
+	fmt.Fprintf(&b, "life=%d timeout=%v connected=%d banned=%v upSeen=%d accepted=%v stopped=%v\n",
+		c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.upSeen, c.accepted, c.stopped)
+	if c.master != nil {
+		one(c.master)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
+		one(c.slaves[name])
+	}
+	for _, q := range c.questions {
+		fmt.Fprintf(&b, "question %d: awaited=%d of %v\n", q.seq, q.awaited, c.roster(q.awaits))
+	}
+	for m := c.waiting.first; m != nil; m = m.next {
+		fmt.Fprintf(&b, "waiting: %s\n", m.name)
+	}
+	for _, l := range []*replayLog{&c.down, &c.up} {
+		fmt.Fprintf(&b, "newest=%d lost=%d common=%d bytes=%d kept=%v\n", l.newest, l.lost, l.lostCommon, l.bytes, l.numbers(0))
+	}
+	return b.String()
+}
+
+func textMessage(ref uint64, text string) Message {
+	return Message{Ref: ref, Payload: wire.Payload{Kind: wire.TextPayload, Data: []byte(text)}}
+}
+
+func messageTo(ref uint64, to, text string) Message {
+	m := textMessage(ref, text)
+	m.To, m.HasTo = to, true
+	return m
+}
+
+// everyMemberTransition calls each transition that a member may ask for.
+func (c *table) everyMemberTransition(a *Attachment) map[string]func() error {
+	return map[string]func() error{
+		"send":      func() error { return c.Send(a, textMessage(0, "x")) },
+		"send, ref": func() error { return c.Send(a, textMessage(100, "x")) },
+		"leave":     func() error { return c.Leave(c.now, a, 9) },
+		"again":     func() error { return c.again(c.now, a, 9) },
+		"away":      func() error { return c.Away(c.now, a, 9) },
+		"back":      func() error { return c.Back(c.now, a, 9) },
+		"kick":      func() error { return c.Kick(a, 9, "user_1", false, "") },
+		"ban":       func() error { return c.Kick(a, 9, "user_9", true, "") },
+		"members":   func() error { return c.Members(a, 9) },
+		"withdraw":  func() error { return c.Withdraw(a, 9, 1) },
+		"awaiting":  func() error { return c.Awaiting(a, 9, 1) },
+	}
+}

@@ -1,0 +1,54 @@
+package wire
+
+// Packet is one frame on its way to any number of receivers. It is encoded once
+// for each form, when somebody first asks for that form.
+//
+// A Packet is not safe for concurrent use: it belongs to whoever delivers it.
+type Packet struct {
+	frame  *Frame // nil where it was encoded at once
+	binary []byte
+	text   []byte
+}
+
+// NewPacket is a packet of a copy of the frame, which is encoded later. The
+// frame's payload and lists are shared and must not change any more.
+func NewPacket(frame *Frame) *Packet {
+	p := &struct {
+		Packet
+		frame Frame
+	}{frame: *frame}
+	p.Packet.frame = &p.frame
+	return &p.Packet
+}
+
+// EncodedPacket is a packet of a frame that goes to one receiver and is no
+// message. It is encoded now, in the receiver's form, and takes a seventh of the
+// memory. Frame returns nil for it.
+func EncodedPacket(frame *Frame, form Form) *Packet {
+	p := new(Packet)
+	*p.in(form) = Append(nil, form, frame)
+	return p
+}
+
+// Frame is the packet's frame, or nil where it was encoded at once. It must not
+// be changed.
+func (p *Packet) Frame() *Frame { return p.frame }
+
+// IsMessage reports whether the frame is a message of a member.
+func (p *Packet) IsMessage() bool { return p.frame != nil && p.frame.Type == Message }
+
+// Bytes is the frame in one form. The result is shared and must not be changed.
+func (p *Packet) Bytes(form Form) []byte {
+	encoded := p.in(form)
+	if *encoded == nil {
+		*encoded = Append(nil, form, p.frame)
+	}
+	return *encoded
+}
+
+func (p *Packet) in(form Form) *[]byte {
+	if form == Text {
+		return &p.text
+	}
+	return &p.binary
+}
