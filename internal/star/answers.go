@@ -1,6 +1,10 @@
 package star
 
-import "github.com/lectern-go/lectern/internal/wire"
+import (
+	"iter"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
 
 // answers remembers how a member's latest sends were answered, so that one that
 // is sent again after a resume is answered as the first time and has no second
@@ -42,6 +46,17 @@ func (a *answers) find(ref uint64) (answer, bool) {
 		}
 	}
 	return answer{}, false
+}
+
+// oldestFirst yields what is remembered.
+func (a *answers) oldestFirst() iter.Seq[answer] {
+	return func(yield func(answer) bool) {
+		for i := range a.kept {
+			if !yield(a.kept[(int(a.next)+i)%len(a.kept)]) {
+				return
+			}
+		}
+	}
 }
 
 func (a answer) ack() *wire.Frame {

@@ -1,0 +1,306 @@
+package star
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// Restored from its snapshot at any point, a channel goes on exactly as the
+// original: what one decides, the other decides.
+func TestSnapshotGoesOn(t *testing.T) {
+	for seed := range uint64(150) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			playTwice(t, rand.New(rand.NewPCG(seed, 11)))
+		})
+	}
+}
+
+// twin is a channel and the one that was restored from its snapshot, with the
+// attachments that both have.
+type twin struct {
+	original, restored *table
+	random             *rand.Rand
+	// attachments are by their tags, which are the same in both.
+	tags        []string
+	attachments map[string][2]*Attachment
+	names       []string
+	ref         uint64
+}
+
+func playTwice(t *testing.T, random *rand.Rand) {
+	limits := Limits{
+		MasterTimeout: []time.Duration{xMaster, 3 * time.Second, -1}[random.IntN(3)],
+		SlaveTimeout:  []time.Duration{xSlave, time.Second, -1}[random.IntN(3)],
+		MaxSlaves:     3 + random.IntN(3), Counted: true,
+		Replay: Bound{Messages: []int{-1, 1, 3, 100}[random.IntN(4)], Bytes: []int{1, 300, 1 << 20}[random.IntN(3)]},
+	}
+	g := &twin{
+		original: newTable(t, limits), random: random, attachments: map[string][2]*Attachment{},
+		names: []string{"alice", "bob", "carol", "dave", "erin", "frank"},
+	}
+	g.restore()
+	for step := range 250 {
+		if random.IntN(12) == 0 {
+			g.restore()
+		}
+		what := g.move()
+		require.Equal(t, g.original.written(), g.restored.written(), "after step %d, %s", step, what)
+	}
+}
+
+// written is the channel's snapshot, written down.
+func (c *table) written() string {
+	written, err := json.Marshal(c.Snapshot())
+	require.NoError(c.t, err)
+	return string(written)
+}
+
+// restore makes the restored one anew, by way of what is written down.
+func (g *twin) restore() {
+	t := g.original.t
+	before := g.original.snapshot()
+	written := g.original.written()
+	require.Equal(t, before, g.original.snapshot(), "to look changes nothing")
+	var s Snapshot
+	require.NoError(t, json.Unmarshal([]byte(written), &s))
+	var err error
+	g.restored = &table{t: t, now: g.original.now, tags: map[*Attachment]string{}, secrets: g.original.secrets}
+	current := map[string][2]*Attachment{}
+	g.restored.Channel, err = Restore(s, g.original.limits, g.original.now, func(_ wire.Role, username string) *Attachment {
+		for tag, pair := range g.attachments {
+			if at := pair[0]; at.current() && at.Username() == username {
+				twin := &Attachment{Line: at.Line}
+				g.restored.tags[twin] = tag
+				current[tag] = [2]*Attachment{at, twin}
+				return twin
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Empty(t, g.restored.effects)
+	require.Equal(t, written, g.restored.written())
+	// Connections without a membership do not outlive a channel's process.
+	g.attachments = current
+	g.tags = nil
+	for tag := range current {
+		g.tags = append(g.tags, tag)
+	}
+}
+
+// connect is a new connection, or a second attachment on one that there is.
+func (g *twin) connect() (tag string, pair [2]*Attachment) {
+	tag = fmt.Sprint("at", len(g.original.tags))
+	a := g.original.on(tag)
+	out := a.Line.(*line)
+	if len(g.tags) > 0 && g.random.IntN(6) == 0 {
+		a.Line = g.attachments[g.pick(g.tags)][0].Line
+	} else if g.random.IntN(3) == 0 {
+		out.room, out.notices, out.waiting = g.random.IntN(4), g.random.IntN(200), g.random.IntN(2)
+	}
+	twin := &Attachment{Line: a.Line}
+	g.restored.tags[twin] = tag
+	pair = [2]*Attachment{a, twin}
+	g.tags = append(g.tags, tag)
+	g.attachments[tag] = pair
+	return tag, pair
+}
+
+func (g *twin) pick(from []string) string { return from[g.random.IntN(len(from))] }
+
+// move has both do the same, at the same time, and compares what comes of it.
+func (g *twin) move() string {
+	if g.random.IntN(4) == 0 {
+		g.original.now = g.original.now.Add(time.Duration(g.random.IntN(int(5 * time.Second))))
+		g.restored.now = g.original.now
+	}
+	what, transition := g.transition()
+	var errs [2]error
+	var lines [2][]string
+	for i, c := range []*table{g.original, g.restored} {
+		c.Expire(c.now)
+		errs[i] = transition(c, i)
+		for _, e := range c.TakeEffects(nil) {
+			switch e.Kind {
+			case Note:
+				lines[i] = append(lines[i], "note "+e.Text+" "+e.Member)
+			case Count:
+				lines[i] = append(lines[i], fmt.Sprint("count ", e.Metric, " ", e.Text, " ", e.Delta))
+			default:
+				lines[i] = append(lines[i], c.line(e))
+			}
+		}
+		due, ok := c.Due()
+		lines[i] = append(lines[i], fmt.Sprint("due ", due.UnixNano(), ok))
+	}
+	require.Equal(g.original.t, errs[0], errs[1], what)
+	require.Equal(g.original.t, lines[0], lines[1], what)
+	return what
+}
+
+// transition is what is done next: to the original, which has the attachments of
+// number 0, and to the restored one.
+func (g *twin) transition() (what string, do func(c *table, which int) error) {
+	name := g.pick(g.names)
+	if g.random.IntN(3) > 0 {
+		g.ref++
+	}
+	ref := g.ref
+	number := uint64(g.random.IntN(12))
+	secret := given(g.original.secrets[name])
+	if g.random.IntN(4) == 0 || len(g.tags) == 0 {
+		_, pair := g.connect()
+		switch g.random.IntN(5) {
+		case 0:
+			g.original.secrets[name] = fmt.Sprint("secret ", ref, name)
+			secret = given(g.original.secrets[name])
+			return "create", func(c *table, i int) error {
+				return c.Create(c.now, pair[i], ref, name, secret, 2*time.Second)
+			}
+		case 1, 2:
+			fresh := given(fmt.Sprint("secret ", ref, name))
+			return "join", func(c *table, i int) error {
+				err := c.Join(c.now, pair[i], ref, name, "", fresh)
+				if err == nil {
+					c.secrets[name] = fresh.Text
+				}
+				return err
+			}
+		}
+		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], ref, name, secret, number) }
+	}
+	pair := g.attachments[g.pick(g.tags)]
+	msg := textMessage(ref, "x")
+	msg.Payload.Data = make([]byte, g.random.IntN(100))
+	switch g.random.IntN(4) {
+	case 0:
+		msg.To, msg.HasTo = name, true
+	case 1:
+		msg.Ref = 0
+	}
+	switch g.random.IntN(5) {
+	case 0:
+		msg.Asks = true
+	case 1:
+		msg.ReplyTo = number
+	case 2:
+		if open := g.original.questions; len(open) > 0 {
+			msg.ReplyTo = open[g.random.IntN(len(open))].seq
+		}
+	}
+	switch g.random.IntN(26) {
+	case 0:
+		return "leave", func(c *table, i int) error { return c.Leave(c.now, pair[i], ref) }
+	case 1, 2, 3:
+		return "lose", func(c *table, i int) error { c.Lose(c.now, pair[i]); return nil }
+	case 4:
+		return "away", func(c *table, i int) error { return c.Away(c.now, pair[i], ref) }
+	case 5:
+		return "back", func(c *table, i int) error { return c.Back(c.now, pair[i], ref) }
+	case 6:
+		return "kick", func(c *table, i int) error { return c.Kick(pair[i], ref, name, number == 0, "why") }
+	case 7:
+		return "members", func(c *table, i int) error { return c.Members(pair[i], ref) }
+	case 8:
+		return "withdraw", func(c *table, i int) error { return c.Withdraw(pair[i], ref, number) }
+	case 9:
+		return "awaiting", func(c *table, i int) error { return c.Awaiting(pair[i], ref, number) }
+	case 10:
+		return "again", func(c *table, i int) error { return c.Again(c.now, pair[i], ref, secret) }
+	case 11:
+		return "remove", func(c *table, _ int) error { return c.Remove(name, number == 0, "service") }
+	case 12:
+		if number == 0 {
+			return "stop", func(c *table, _ int) error { c.Stop(); return nil }
+		}
+	case 13:
+		if number == 0 {
+			return "close", func(c *table, _ int) error { c.Close("service"); return nil }
+		}
+	}
+	return "send", func(c *table, i int) error { return c.Send(pair[i], msg) }
+}
+
+// A snapshot shares nothing with the channel that it is of.
+func TestSnapshotIsDeep(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 2)
+	data := []byte("x")
+	msg := asking(2, "")
+	msg.Payload.Data = data
+	require.NoError(t, c.Send(a, msg))
+	require.NoError(t, c.Send(u[1], asking(2, "")))
+	require.ErrorIs(t, c.Send(u[1], messageTo(3, "user_2", "psst")), wire.ErrForbidden)
+	c.Lose(c.now, u[2])
+	require.NoError(t, c.Kick(a, 9, "nobody", true, ""))
+	s := c.Snapshot()
+	written, err := json.Marshal(s)
+	require.NoError(t, err)
+
+	data[0] = 'y'
+	require.NoError(t, c.Send(u[1], replying("", 1)))
+	require.NoError(t, c.Leave(c.now, u[1], 0))
+	require.NoError(t, c.Leave(c.now, a, 0))
+	after, err := json.Marshal(s)
+	require.NoError(t, err)
+	require.Equal(t, string(written), string(after))
+}
+
+// Who was on a connection that is not there any more is away from then on, for as
+// long as after any loss (rule 3).
+func TestRestoredWithoutConnections(t *testing.T) {
+	c, _, u := openTable(t, Limits{}, 2)
+	c.Lose(c.now, u[2])
+	later := c.now.Add(7 * time.Second)
+	restored, err := Restore(c.Snapshot(), c.limits, later, func(wire.Role, string) *Attachment { return nil })
+	require.NoError(t, err)
+	r := &table{Channel: restored, t: t, now: later, tags: map[*Attachment]string{}, secrets: c.secrets}
+	require.Empty(t, r.effects)
+	require.Equal(t, "status exists=true alice=away ref=1 left=30000ms", frameLine(r.Status(r.now, 1)))
+	due, ok := r.Due()
+	require.True(t, ok)
+	require.Equal(t, noon.Add(xSlave), due, "who was away before is due when it was")
+	r.now = due
+	r.did(func() error { return nil })
+	r.now = later.Add(xSlave - 1)
+	b := r.on("b")
+	r.did(func() error { return r.resume(r.now, b, 2, "user_1", r.secret("user_1"), 0) },
+		"+b", "b < joined alice=away ref=2", "b < presence alice away left=10001ms")
+	r.now = later.Add(xMaster)
+	r.did(func() error { return nil }, "* ! master_down: the master was away for 30s", "forget")
+}
+
+func TestSnapshotThatDoesNotFit(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 2)
+	require.NoError(t, c.Send(a, asking(2, "user_1")))
+	c.Lose(c.now, u[2])
+	tests := []struct {
+		what   string
+		change func(s *Snapshot)
+		says   string
+	}{
+		{"a name twice", func(s *Snapshot) { s.Slaves = append(s.Slaves, s.Slaves[0]) }, `two members are named "user_1"`},
+		{"a slave with its master's name", func(s *Snapshot) { s.Slaves[0].Name = "alice" }, `two members are named "alice"`},
+		{"a request to nobody", func(s *Snapshot) { s.Requests[0].To = "user_3" }, `request 1 is to "user_3", who is no slave`},
+		{"an answer of nobody", func(s *Snapshot) { s.Requests[0].Answered = []string{"alice"} }, `request 1 is answered by "alice", who is no slave`},
+		{"one away who is not there", func(s *Snapshot) { s.Away = []string{"user_3"} }, `"user_3" is away`},
+		{"one away twice", func(s *Snapshot) { s.Away = []string{"user_2", "user_2"} }, `"user_2" is away`},
+		{"a message that is missing", func(s *Snapshot) { s.Down.Kept = nil }, `messages 1 to 1 are kept, but there are 0`},
+	}
+	for _, test := range tests {
+		t.Run(test.what, func(t *testing.T) {
+			s := c.Snapshot()
+			test.change(&s)
+			_, err := Restore(s, c.limits, c.now, func(wire.Role, string) *Attachment { return nil })
+			require.ErrorContains(t, err, `star: snapshot of "abc123": `)
+			require.ErrorContains(t, err, test.says)
+		})
+	}
+}
