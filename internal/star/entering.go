@@ -147,7 +147,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 		}
 	}
 	for entry := range kept.after(last) {
-		if m.role == wire.Master || entry.to == nil || entry.to == m {
+		if entry.to == nil || entry.to == m {
 			c.emit(Effect{Kind: SendReplay, To: a, Packet: entry.packet})
 		}
 	}

@@ -27,7 +27,7 @@ func (c *Channel) Leave(now time.Time, a *Attachment, ref uint64) error {
 // member is away from now on, unless it has a newer attachment (rule 3 starts to
 // count here).
 func (c *Channel) Lose(now time.Time, a *Attachment) {
-	if c.life != open || !a.current() {
+	if !a.current() {
 		return
 	}
 	m := a.member

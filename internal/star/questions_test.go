@@ -77,7 +77,9 @@ func TestQuestionsThatAreOver(t *testing.T) {
 	// With nobody there, nothing is awaited.
 	c, a, _ = openTable(t, Limits{}, 0)
 	c.did(func() error { return c.Send(a, asking(0, "")) }, "* < message seq=1 alice: well? request=1")
+	require.Empty(t, c.questions)
 	c.did(func() error { return c.Awaiting(a, 6, 1) }, "a < awaiting ref=6 [] request=1")
+	c.refused(wire.ErrNoSuchRequest, func() error { return c.Withdraw(a, 7, 1) })
 }
 
 func TestOpenRequestsAreBounded(t *testing.T) {

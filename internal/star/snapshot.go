@@ -262,9 +262,8 @@ func (c *Channel) restoreReplay(l *replayLog, s ReplaySnapshot) error {
 		e := entry{size: len(msg.Payload.Data)}
 		if kept.To != "" {
 			frame.Private = true
-			// It may be for one who has left. Who has the name now joined later, and gets
-			// nothing of before.
-			if e.to = c.slaves[kept.To]; e.to == nil {
+			// It may be for one who has left, and not for who has the name now.
+			if e.to = c.slaves[kept.To]; e.to == nil || e.to.start >= seq {
 				e.to = &member{name: kept.To}
 			}
 		}

@@ -3,7 +3,9 @@ package star
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -90,10 +92,7 @@ func (g *twin) restore() {
 	require.Equal(t, written, g.restored.written())
 	// Connections without a membership do not outlive a channel's process.
 	g.attachments = current
-	g.tags = nil
-	for tag := range current {
-		g.tags = append(g.tags, tag)
-	}
+	g.tags = slices.Sorted(maps.Keys(current))
 }
 
 // connect is a new connection, or a second attachment on one that there is.
@@ -292,6 +291,7 @@ func TestSnapshotThatDoesNotFit(t *testing.T) {
 		{"an answer of nobody", func(s *Snapshot) { s.Requests[0].Answered = []string{"alice"} }, `request 1 is answered by "alice", who is no slave`},
 		{"one away who is not there", func(s *Snapshot) { s.Away = []string{"user_3"} }, `"user_3" is away`},
 		{"one away twice", func(s *Snapshot) { s.Away = []string{"user_2", "user_2"} }, `"user_2" is away`},
+		{"one away twice, behind another", func(s *Snapshot) { s.Away = []string{"user_1", "user_2", "user_2"} }, `"user_2" is away`},
 		{"a message that is missing", func(s *Snapshot) { s.Down.Kept = nil }, `messages 1 to 1 are kept, but there are 0`},
 	}
 	for _, test := range tests {
@@ -303,4 +303,63 @@ func TestSnapshotThatDoesNotFit(t *testing.T) {
 			require.ErrorContains(t, err, test.says)
 		})
 	}
+}
+
+// A request to one slave is not one to all, and who has answered does not answer
+// again.
+func TestRestoredRequests(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 3)
+	require.NoError(t, c.Send(a, asking(0, "user_1")))
+	require.NoError(t, c.Send(a, asking(0, "")))
+	require.NoError(t, c.Send(u[2], replying("", 2)))
+	at := map[string]*Attachment{"alice": c.on("a'"), "user_1": c.on("u1'"), "user_2": c.on("u2'"), "user_3": c.on("u3'")}
+	restored, err := Restore(c.Snapshot(), c.limits, c.now, func(_ wire.Role, username string) *Attachment { return at[username] })
+	require.NoError(t, err)
+	r := &table{Channel: restored, t: t, now: c.now, tags: c.tags, secrets: c.secrets}
+	r.refused(wire.ErrNoSuchRequest, func() error { return r.Send(at["user_2"], replying("", 1)) })
+	r.refused(wire.ErrNoSuchRequest, func() error { return r.Send(at["user_2"], replying("", 2)) })
+	r.did(func() error { return r.Awaiting(at["alice"], 5, 1) }, "a' < awaiting ref=5 [user_1=online] request=1")
+	r.did(func() error { return r.Awaiting(at["alice"], 6, 2) }, "a' < awaiting ref=6 [user_1=online user_3=online] request=2")
+}
+
+// A master that had declared itself away has no more time because its process
+// ended, and only who was on a connection is asked for one.
+func TestRestoredMasterThatWasAway(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 2)
+	require.NoError(t, c.Away(c.now, a, 0))
+	c.Lose(c.now, u[1])
+	s := c.Snapshot()
+	asked := []string{}
+	restored, err := Restore(s, c.limits, c.now.Add(5*time.Second), func(_ wire.Role, username string) *Attachment {
+		asked = append(asked, username)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"alice", "user_2"}, asked)
+	require.Equal(t, noon.Add(xMaster), restored.master.deadline)
+
+	c.Lose(c.now, a)
+	asked = nil
+	_, err = Restore(c.Snapshot(), c.limits, c.now, func(_ wire.Role, username string) *Attachment {
+		asked = append(asked, username)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"user_2"}, asked)
+}
+
+// What one who has left was sent is not for who has its name now.
+func TestRestoredMessagesOfOneWhoHasLeft(t *testing.T) {
+	c, a, u := openTable(t, Limits{Replay: Bound{Messages: 1}}, 1)
+	require.NoError(t, c.Send(a, messageTo(0, "user_1", "x")))
+	require.NoError(t, c.Leave(c.now, u[1], 0))
+	again := c.on("u1'")
+	require.NoError(t, c.join(c.now, again, 1, "user_1", ""))
+	at := map[string]*Attachment{"alice": c.on("a'"), "user_1": c.on("u1''")}
+	restored, err := Restore(c.Snapshot(), c.limits, c.now, func(_ wire.Role, username string) *Attachment { return at[username] })
+	require.NoError(t, err)
+	require.NoError(t, c.Send(a, textMessage(0, "y")))
+	require.NoError(t, restored.Send(at["alice"], textMessage(0, "y")))
+	require.Equal(t, c.Snapshot(), restored.Snapshot())
+	require.Zero(t, restored.slaves["user_1"].lostPrivate)
 }
