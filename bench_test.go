@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -234,4 +235,102 @@ func BenchmarkMember(b *testing.B) {
 		}
 		b.ReportMetric(float64(taken()-before)/slaves, "B/member")
 	}
+}
+
+// handled is a channel with a handle of a Client over memory, and the member on the
+// other side, which speaks the wire itself and makes no allocations.
+type handled struct {
+	b    *testing.B
+	hub  *lectern.Hub
+	peer transport.Conn
+}
+
+func newHandled(b *testing.B) (h *handled, client *lectern.Client) {
+	unlimited := lectern.Rate{PerSecond: -1}
+	hub, err := lectern.NewHub(lectern.Policy{Rate: unlimited, SlaveRate: unlimited})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, hub.Close()) })
+	client = lectern.NewClient(hub, lectern.ClientOptions{})
+	b.Cleanup(func() { require.NoError(b, client.Close()) })
+	return &handled{b: b, hub: hub}, client
+}
+
+// enter has the peer create the channel or join it, and drops what it is told later.
+func (h *handled) enter(kind wire.Type, username string) {
+	c := &crowd{b: h.b, dialer: h.hub}
+	h.peer = c.enter(kind, username)
+	c.drain(h.peer)
+	h.b.Cleanup(func() {
+		require.NoError(h.b, h.peer.Close(transport.Reason{Code: transport.Left}))
+		c.readers.Wait()
+	})
+}
+
+// flights runs a benchmark with so many messages on their way at once. A figure is that
+// of one message in each of them.
+func flights(b *testing.B, run func(b *testing.B, flight int)) {
+	for _, flight := range []int{1, 16} {
+		b.Run(fmt.Sprint("flight=", flight), func(b *testing.B) {
+			b.ReportAllocs()
+			run(b, flight)
+		})
+	}
+}
+
+// write has the peer send the next flight, of so many as are left.
+func (h *handled) write(frames [][]byte, left int) {
+	if err := h.peer.Write(frames[:min(len(frames), left)]...); err != nil {
+		h.b.Fatal(err)
+	}
+}
+
+// BenchmarkSlaveReceive is a message to all that a slave takes with Receive.
+func BenchmarkSlaveReceive(b *testing.B) {
+	flights(b, func(b *testing.B, flight int) {
+		h, client := newHandled(b)
+		h.enter(wire.Create, "alice")
+		slave, err := client.Join(context.Background(), "c", "slave")
+		require.NoError(b, err)
+		frames := slices.Repeat([][]byte{message("")}, flight)
+		b.ResetTimer()
+		for taken := 0; taken < b.N; taken++ {
+			if taken%flight == 0 {
+				h.write(frames, b.N-taken)
+			}
+			got, err := slave.Receive(context.Background())
+			if err != nil || got.Len() != len(payload) {
+				b.Fatal(got, err)
+			}
+		}
+	})
+}
+
+// BenchmarkMasterEvents is a message of a slave that its master takes from Events.
+func BenchmarkMasterEvents(b *testing.B) {
+	flights(b, func(b *testing.B, flight int) {
+		h, client := newHandled(b)
+		master, err := client.Create(context.Background(), "c", "alice")
+		require.NoError(b, err)
+		h.enter(wire.Join, "slave")
+		for event, err := range master.Events(context.Background()) {
+			require.NoError(b, err)
+			require.IsType(b, lectern.Presence{}, event) // the slave is there
+			break
+		}
+		frames := slices.Repeat([][]byte{message("")}, flight)
+		b.ResetTimer()
+		h.write(frames, b.N)
+		taken := 0
+		for event, err := range master.Events(context.Background()) {
+			if got, ok := event.(lectern.Message); !ok || got.Len() != len(payload) {
+				b.Fatal(event, err)
+			}
+			if taken++; taken == b.N {
+				break
+			}
+			if taken%flight == 0 {
+				h.write(frames, b.N-taken)
+			}
+		}
+	})
 }
