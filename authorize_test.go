@@ -35,37 +35,37 @@ func TestAuthorizeRefusesAndRenames(t *testing.T) {
 		}
 		return lectern.Identity{Username: "Dr " + r.Token}, nil
 	}}
-	everywhere(t, policy, func(t *testing.T, s *stage) {
-		alice, one := s.user(), s.user()
-		_, err := alice.Create(within(t), "abc123", "alice", lectern.WithToken("busy"))
+	Everywhere(t, policy, func(t *testing.T, s *Stage) {
+		alice, one := s.User(), s.User()
+		_, err := alice.Create(Within(t), "abc123", "alice", lectern.WithToken("busy"))
 		require.ErrorIs(t, err, lectern.ErrBusy)
-		_, err = alice.Create(within(t), "abc123", "alice", lectern.WithToken("broken"))
+		_, err = alice.Create(Within(t), "abc123", "alice", lectern.WithToken("broken"))
 		require.ErrorIs(t, err, lectern.ErrUnauthorized)
 		require.NotContains(t, err.Error(), "database", "a stranger learns what is not its business")
-		_, err = alice.Create(within(t), "abc123", "alice", lectern.WithToken("nameless"))
+		_, err = alice.Create(Within(t), "abc123", "alice", lectern.WithToken("nameless"))
 		require.ErrorIs(t, err, lectern.ErrUnauthorized)
 
-		master := alice.create("abc123", "alice", lectern.WithToken("A"))
+		master := alice.Creates("abc123", "alice", lectern.WithToken("A"))
 		require.Equal(t, "Dr A", master.Username())
-		slave := one.join("abc123", "user_one", lectern.WithToken("B"), lectern.WithMaster("Dr A"))
+		slave := one.Joins("abc123", "user_one", lectern.WithToken("B"), lectern.WithMaster("Dr A"))
 		require.Equal(t, "Dr B", slave.Username())
 		require.Equal(t, "Dr A", slave.Master().Username)
-		nextPresence(t, master, "Dr B", lectern.Online)
-		tell(t, master, "Dr B", "hello")
-		receive(t, slave, "hello")
-		say(t, slave, "hi")
-		require.Equal(t, "Dr B", nextText(t, master, "hi").From)
+		NextPresence(t, master, "Dr B", lectern.Online)
+		Tell(t, master, "Dr B", "hello")
+		Receive(t, slave, "hello")
+		Say(t, slave, "hi")
+		require.Equal(t, "Dr B", NextText(t, master, "hi").From)
 
-		_, err = s.user().Join(within(t), "abc123", "x", lectern.WithToken("B"))
+		_, err = s.User().Join(Within(t), "abc123", "x", lectern.WithToken("B"))
 		require.ErrorIs(t, err, lectern.ErrNameTaken, "the name that counts is the one given")
 		// The name given counts after a loss too.
 		// Back before the hub has noticed, nobody would be told of anything.
-		one.cutOff()
-		nextPresence(t, master, "Dr B", lectern.Away)
-		one.bar(false)
-		nextPresence(t, master, "Dr B", lectern.Online)
-		say(t, slave, "hi again")
-		nextText(t, master, "hi again")
+		one.CutOff()
+		NextPresence(t, master, "Dr B", lectern.Away)
+		one.Bar(false)
+		NextPresence(t, master, "Dr B", lectern.Online)
+		Say(t, slave, "hi again")
+		NextText(t, master, "hi again")
 	})
 }
 
@@ -79,21 +79,21 @@ func TestAuthorizeTakesItsTime(t *testing.T) {
 		}
 		return lectern.Identity{}, nil
 	}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		one := s.user().join("abc123", "user_one")
-		slow := s.user()
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		one := s.User().Joins("abc123", "user_one")
+		slow := s.User()
 		began := time.Now()
 		answer := make(chan error, 1)
 		go func() {
-			_, err := slow.Join(within(t), "abc123", "user_two", lectern.WithToken("slow"))
+			_, err := slow.Join(Within(t), "abc123", "user_two", lectern.WithToken("slow"))
 			answer <- err
 		}()
 		synctest.Wait()
-		two := s.user().join("abc123", "user_two") // the name is not held for the slow one
-		broadcast(t, master, "hello")
-		receive(t, one, "hello")
-		receive(t, two, "hello")
+		two := s.User().Joins("abc123", "user_two") // the name is not held for the slow one
+		Broadcast(t, master, "hello")
+		Receive(t, one, "hello")
+		Receive(t, two, "hello")
 		require.Equal(t, began, time.Now())
 
 		err := <-answer // its context ended
@@ -123,16 +123,16 @@ func TestShutdownEndsAuthorize(t *testing.T) {
 				<-ctx.Done()
 				return lectern.Identity{}, ctx.Err()
 			}}
-			inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-				alice := s.user()
+			InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+				alice := s.User()
 				answer := make(chan error, 1)
 				go func() {
-					_, err := alice.Create(within(t), "abc123", "alice")
+					_, err := alice.Create(Within(t), "abc123", "alice")
 					answer <- err
 				}()
 				synctest.Wait()
 				began := time.Now()
-				require.NoError(t, end.end(s.hub))
+				require.NoError(t, end.end(s.Hub))
 				require.LessOrEqual(t, time.Since(began), 4*time.Second)
 				require.NoError(t, alice.Close())
 				require.Error(t, <-answer)
@@ -162,9 +162,9 @@ func TestAuthorizeSeesThePeer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "from within", <-seen)
 
-	for _, n := range onLoopback {
-		s := setStage(t, n, policy)
-		s.user().create("abc123", "alice")
+	for _, n := range OnLoopback {
+		s := New(t, n, policy)
+		s.User().Creates("abc123", "alice")
 		switch peer := (<-seen).(type) {
 		case *http.Request:
 			require.Equal(t, "/ws", peer.URL.Path)
@@ -176,19 +176,19 @@ func TestAuthorizeSeesThePeer(t *testing.T) {
 	}
 }
 
-// lockedBuffer takes what a Logger writes.
-type lockedBuffer struct {
+// LockedBuffer takes what a Logger writes.
+type LockedBuffer struct {
 	mu sync.Mutex
 	bytes.Buffer
 }
 
-func (b *lockedBuffer) Write(p []byte) (int, error) {
+func (b *LockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.Buffer.Write(p)
 }
 
-func (b *lockedBuffer) text() string {
+func (b *LockedBuffer) Text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.String()
@@ -196,7 +196,7 @@ func (b *lockedBuffer) text() string {
 
 // Row G9: tokens and secrets are nowhere in the log.
 func TestSecretsAreNotLogged(t *testing.T) {
-	var log lockedBuffer
+	var log LockedBuffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 10}))
 	policy := lectern.Policy{Logger: logger, Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
 		if r.Token != "open-sesame" {
@@ -204,35 +204,35 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		}
 		return lectern.Identity{}, nil
 	}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		alice := s.userWith(lectern.ClientOptions{Logger: logger})
-		one := s.userWith(lectern.ClientOptions{Logger: logger})
-		_, err := alice.Create(within(t), "abc123", "alice", lectern.WithToken("open-barley"))
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		alice := s.UserWith(lectern.ClientOptions{Logger: logger})
+		one := s.UserWith(lectern.ClientOptions{Logger: logger})
+		_, err := alice.Create(Within(t), "abc123", "alice", lectern.WithToken("open-barley"))
 		require.ErrorIs(t, err, lectern.ErrUnauthorized)
-		master := alice.create("abc123", "alice", lectern.WithToken("open-sesame"))
-		slave := one.join("abc123", "user_one", lectern.WithToken("open-sesame"))
-		alice.plug().Cut()
-		one.plug().Cut()
-		broadcast(t, master, "hello, all")
-		receive(t, slave, "hello, all")
-		peer := s.raw()
-		peer.refused(`{"type":"resume","channel":"abc123","username":"alice","resume":"open-barley"}`, lectern.ErrResumeFailed)
-		peer.refused(`{"type":"join","channel":"abc123","token":"open-barley"`, lectern.ErrBadFrame)
+		master := alice.Creates("abc123", "alice", lectern.WithToken("open-sesame"))
+		slave := one.Joins("abc123", "user_one", lectern.WithToken("open-sesame"))
+		alice.Plug().Cut()
+		one.Plug().Cut()
+		Broadcast(t, master, "hello, all")
+		Receive(t, slave, "hello, all")
+		peer := s.Raw()
+		peer.Refused(`{"type":"resume","channel":"abc123","username":"alice","resume":"open-barley"}`, lectern.ErrResumeFailed)
+		peer.Refused(`{"type":"join","channel":"abc123","token":"open-barley"`, lectern.ErrBadFrame)
 		logger.Info("handles", "ticket", slave.Ticket(), "pointer", master.Ticket())
 		secrets := []string{master.Ticket().Secret, slave.Ticket().Secret}
 		require.NoError(t, slave.Close())
 		require.NoError(t, master.Close())
 		for _, secret := range append(secrets, "open-sesame", "open-barley", "hello, all") {
 			require.NotEmpty(t, secret)
-			require.False(t, strings.Contains(log.text(), secret), "%q is in the log", secret)
+			require.False(t, strings.Contains(log.Text(), secret), "%q is in the log", secret)
 		}
-		require.Contains(t, log.text(), "abc123")
+		require.Contains(t, log.Text(), "abc123")
 	})
 }
 
 // Row I12: an Authorize that panics has refused, and nobody else notices.
 func TestAuthorizePanics(t *testing.T) {
-	var log lockedBuffer
+	var log LockedBuffer
 	policy := lectern.Policy{
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
@@ -242,25 +242,25 @@ func TestAuthorizePanics(t *testing.T) {
 			return lectern.Identity{}, nil
 		},
 	}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		user := s.user()
-		_, err := user.Join(within(t), "abc123", "user_one", lectern.WithToken("boom"))
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		user := s.User()
+		_, err := user.Join(Within(t), "abc123", "user_one", lectern.WithToken("boom"))
 		require.ErrorIs(t, err, lectern.ErrUnauthorized)
 		require.NotContains(t, err.Error(), "mistake")
-		slave := user.join("abc123", "user_one")
-		broadcast(t, master, "as if nothing had been")
-		receive(t, slave, "as if nothing had been")
-		require.Contains(t, log.text(), "a mistake of the service")
+		slave := user.Joins("abc123", "user_one")
+		Broadcast(t, master, "as if nothing had been")
+		Receive(t, slave, "as if nothing had been")
+		require.Contains(t, log.Text(), "a mistake of the service")
 	})
 }
 
 // Row G9: a Request can be logged.
 func TestRequestsHideTheirToken(t *testing.T) {
-	var log lockedBuffer
+	var log LockedBuffer
 	request := lectern.Request{Operation: lectern.OpJoin, Channel: "abc123", Username: "alice", Token: "the-token"}
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("asked", "request", request)
-	for _, text := range []string{fmt.Sprint(request), fmt.Sprintf("%+v", request), fmt.Sprintf("%#v", request), log.text()} {
+	for _, text := range []string{fmt.Sprint(request), fmt.Sprintf("%+v", request), fmt.Sprintf("%#v", request), log.Text()} {
 		require.Contains(t, text, "alice")
 		require.NotContains(t, text, "the-token")
 	}

@@ -37,21 +37,21 @@ func TestBurst(t *testing.T) {
 			t.Run(fmt.Sprint(slow, to), func(t *testing.T) {
 				g := new(barrier)
 				policy := lectern.Policy{Slow: slow, Outbox: lectern.Bound{Messages: 8}, Observer: g}
-				inBubble(t, policy, func(t *testing.T, s *stage) {
+				InBubble(t, policy, func(t *testing.T, s *Stage) {
 					g.closed, g.open = make(chan struct{}), make(chan struct{}) // of the bubble
-					alice, one := s.raw(), s.raw()
-					alice.send(aliceCreates)
-					alice.expect(aliceCreated)
-					one.send(oneJoins)
-					one.expect(oneJoined)
+					alice, one := s.Raw(), s.Raw()
+					alice.Send(AliceCreates)
+					alice.Expect(AliceCreated)
+					one.Send(OneJoins)
+					one.Expect(OneJoined)
 					synctest.Wait()
 					close(g.closed)
 					for i := range burst {
-						alice.send(fmt.Sprintf(`{"type":"send","channel":"abc123","ref":%d,"text":"x"%s}`, i+10, to))
+						alice.Send(fmt.Sprintf(`{"type":"send","channel":"abc123","ref":%d,"text":"x"%s}`, i+10, to))
 					}
 					synctest.Wait()
 					close(g.open)
-					require.Zero(t, account(t, one.told(burst), burst))
+					require.Zero(t, account(t, one.Told(burst), burst))
 				})
 			})
 		}
@@ -74,19 +74,19 @@ func (g *turnstile) Add(metric lectern.Metric, _ string, _ int64) {
 // what others have decided meanwhile: its peer would have to wait for them.
 func TestReaderDeliversItsOwn(t *testing.T) {
 	g := new(turnstile)
-	inVirtualTime(t, lectern.Policy{Observer: g}, func(t *testing.T, s *stage) {
-		alice, one := s.pair()
+	InVirtualTime(t, lectern.Policy{Observer: g}, func(t *testing.T, s *Stage) {
+		alice, one := s.Pair()
 		time.Sleep(time.Second)
 		tokens := make(chan struct{})
 		defer close(tokens)
 		g.tokens.Store(&tokens)
-		alice.send(`{"type":"send","channel":"abc123","text":"a"}`)
+		alice.Send(`{"type":"send","channel":"abc123","text":"a"}`)
 		synctest.Wait()
-		one.send(`{"type":"send","channel":"abc123","text":"b"}`, `{"type":"ping","ref":7}`)
-		one.expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"a"}`, `{"type":"pong","ref":7}`)
+		one.Send(`{"type":"send","channel":"abc123","text":"b"}`, `{"type":"ping","ref":7}`)
+		one.Expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"a"}`, `{"type":"pong","ref":7}`)
 		tokens <- struct{}{} // for a; b is queued then, and whoever does that is held up
 		synctest.Wait()
-		alice.send(`{"type":"ping","ref":8}`)
-		alice.expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"b"}`, `{"type":"pong","ref":8}`)
+		alice.Send(`{"type":"ping","ref":8}`)
+		alice.Expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"b"}`, `{"type":"pong","ref":8}`)
 	})
 }

@@ -17,14 +17,14 @@ func TestBroadcastToACrowd(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	synctest.Test(t, func(t *testing.T) {
 		const crowd, last = 1700, 10 // more than four processors are worth, and no multiple of a piece
-		l := newLedger()
+		l := NewLedger()
 		hub, err := lectern.NewHub(lectern.Policy{Observer: l, Outbox: lectern.Bound{Messages: 4 * crowd}})
 		require.NoError(t, err)
-		master, err := hub.Create(within(t), "abc123", "alice")
+		master, err := hub.Create(Within(t), "abc123", "alice")
 		require.NoError(t, err)
 		slaves := make([]*lectern.Slave, crowd)
 		for i := range slaves {
-			slaves[i], err = hub.Join(within(t), "abc123", fmt.Sprint("user_", i))
+			slaves[i], err = hub.Join(Within(t), "abc123", fmt.Sprint("user_", i))
 			require.NoError(t, err)
 		}
 		const leavesAfter = 4
@@ -32,16 +32,16 @@ func TestBroadcastToACrowd(t *testing.T) {
 			if i == leavesAfter {
 				require.NoError(t, slaves[crowd/2].Close())
 			}
-			broadcast(t, master, fmt.Sprint("message ", i))
+			Broadcast(t, master, fmt.Sprint("message ", i))
 		}
 		synctest.Wait()
-		l.has(t, map[string]int64{"messages_sent slave": last*crowd - (last - leavesAfter)})
+		l.Has(t, map[string]int64{"messages_sent slave": last*crowd - (last - leavesAfter)})
 		for i, slave := range slaves {
 			for n := range last {
 				if i == crowd/2 && n == leavesAfter {
 					break
 				}
-				nextText(t, slave, fmt.Sprint("message ", n))
+				NextText(t, slave, fmt.Sprint("message ", n))
 			}
 		}
 		require.NoError(t, hub.Close())
@@ -54,27 +54,27 @@ func TestLargeAudience(t *testing.T) {
 	const slaves, messages = 850, 30
 	for _, slow := range []lectern.Slow{lectern.SlowDisconnect, lectern.SlowDropOldest} {
 		t.Run(fmt.Sprint(slow), func(t *testing.T) {
-			inBubble(t, lectern.Policy{Slow: slow}, func(t *testing.T, s *stage) {
-				master := s.user().create("abc123", "alice")
+			InBubble(t, lectern.Policy{Slow: slow}, func(t *testing.T, s *Stage) {
+				master := s.User().Creates("abc123", "alice")
 				binary := make([]*lectern.Slave, slaves)
 				for i := range binary {
 					var err error
-					binary[i], err = s.hub.Join(within(t), "abc123", fmt.Sprint("user", i))
+					binary[i], err = s.Hub.Join(Within(t), "abc123", fmt.Sprint("user", i))
 					require.NoError(t, err)
 				}
-				text := s.raw()
-				text.send(oneJoins)
-				text.expect(oneJoined)
+				text := s.Raw()
+				text.Send(OneJoins)
+				text.Expect(OneJoined)
 				for i := range messages {
-					broadcast(t, master, fmt.Sprint("message ", i))
+					Broadcast(t, master, fmt.Sprint("message ", i))
 					synctest.Wait() // so that each is a delivery
 				}
 				for i := range messages {
 					want := fmt.Sprint("message ", i)
 					for _, slave := range binary {
-						receive(t, slave, want)
+						Receive(t, slave, want)
 					}
-					text.expect(fmt.Sprintf(`{"type":"message","channel":"abc123","from":"alice","seq":%d,"text":%q}`, i+1, want))
+					text.Expect(fmt.Sprintf(`{"type":"message","channel":"abc123","from":"alice","seq":%d,"text":%q}`, i+1, want))
 				}
 			})
 		})

@@ -13,8 +13,8 @@ import (
 // breathe lets time pass after every few messages of somebody who never stops.
 // In a bubble no time passes while anybody is busy, so whoever had lost its
 // connection meanwhile would wait for ever to dial again; real time passes anyway.
-func (s *stage) breathe(n int) {
-	if !s.realTime && n%20 == 19 {
+func (s *Stage) breathe(n int) {
+	if !s.RealTime && n%20 == 19 {
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -23,14 +23,14 @@ func (s *stage) breathe(n int) {
 // what was sent to it before.
 func TestTheEndIsToldToOneWhoSends(t *testing.T) {
 	unlimited := lectern.Rate{PerSecond: -1} // however long the kick takes
-	everywhere(t, lectern.Policy{Rate: unlimited, SlaveRate: unlimited}, func(t *testing.T, s *stage) {
+	Everywhere(t, lectern.Policy{Rate: unlimited, SlaveRate: unlimited}, func(t *testing.T, s *Stage) {
 		for range *rounds {
-			alice := s.user()
-			master := alice.create("abc123", "alice")
-			slave := s.user().join("abc123", "user_one")
+			alice := s.User()
+			master := alice.Creates("abc123", "alice")
+			slave := s.User().Joins("abc123", "user_one")
 			sending := make(chan error, 1)
 			go func() {
-				ctx := within(t)
+				ctx := Within(t)
 				for n := 0; ; n++ {
 					s.breathe(n)
 					_, err := slave.Send(ctx, lectern.Text("and another thing"))
@@ -40,16 +40,16 @@ func TestTheEndIsToldToOneWhoSends(t *testing.T) {
 					}
 				}
 			}()
-			for event, err := range master.Events(within(t)) {
+			for event, err := range master.Events(Within(t)) {
 				require.NoError(t, err)
 				if _, ok := event.(lectern.Message); ok {
 					break
 				}
 			}
-			tell(t, master, "user_one", "that is enough")
-			require.NoError(t, master.Kick(within(t), "user_one", "too loud"))
-			receive(t, slave, "that is enough")
-			ended(t, slave, lectern.ErrKicked)
+			Tell(t, master, "user_one", "that is enough")
+			require.NoError(t, master.Kick(Within(t), "user_one", "too loud"))
+			Receive(t, slave, "that is enough")
+			Ended(t, slave, lectern.ErrKicked)
 			// The last send may have reached the hub behind the kick and before the
 			// slave was told.
 			err := <-sending
@@ -62,12 +62,12 @@ func TestTheEndIsToldToOneWhoSends(t *testing.T) {
 // A slave that leaves while its master sends has left, and is not taken for one
 // that was cut off.
 func TestLeavingIsHeardWhileTheMasterSends(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
 		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(stopped)
-			ctx := within(t)
+			ctx := Within(t)
 			for n := 0; ; n++ {
 				s.breathe(n)
 				select {
@@ -79,13 +79,13 @@ func TestLeavingIsHeardWhileTheMasterSends(t *testing.T) {
 			}
 		}()
 		for range *rounds {
-			one := s.user()
-			slave := one.join("abc123", "user_one")
-			nextPresence(t, master, "user_one", lectern.Online)
-			receive(t, slave, "and another thing")
+			one := s.User()
+			slave := one.Joins("abc123", "user_one")
+			NextPresence(t, master, "user_one", lectern.Online)
+			Receive(t, slave, "and another thing")
 			require.NoError(t, one.Close())
-			ended(t, slave, lectern.ErrLeft)
-			require.Equal(t, "left", nextPresence(t, master, "user_one", lectern.Gone).Reason)
+			Ended(t, slave, lectern.ErrLeft)
+			require.Equal(t, "left", NextPresence(t, master, "user_one", lectern.Gone).Reason)
 		}
 		close(stop)
 		<-stopped

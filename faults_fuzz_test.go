@@ -110,13 +110,13 @@ func amongBystanders(t *testing.T, act func(s *strangers)) {
 			must(err)
 			nothingFor(t, slave, 0)
 			slaves = append(slaves, slave)
-			nextPresence(t, master, name, lectern.Online)
+			NextPresence(t, master, name, lectern.Online)
 		}
 
 		s := &strangers{listener: memory.Listen(hub, memory.Options{})}
 		act(s)
 		synctest.Wait()
-		for _, h := range []handle{master, slaves[0], slaves[1]} {
+		for _, h := range []Handle{master, slaves[0], slaves[1]} {
 			nothingFor(t, h, time.Since(began))
 		}
 		before := time.Now()
@@ -127,7 +127,7 @@ func amongBystanders(t *testing.T, act func(s *strangers)) {
 			must(err)
 			_, err = slave.Send(ctx, lectern.Text("so am I"))
 			must(err)
-			answer := next(t, master).(lectern.Message)
+			answer := Next(t, master).(lectern.Message)
 			if message.Text() != "still here" || answer.Text() != "so am I" || answer.From != slave.Username() {
 				t.Fatalf("%q, and %q from %q", message.Text(), answer.Text(), answer.From)
 			}
@@ -144,7 +144,7 @@ func amongBystanders(t *testing.T, act func(s *strangers)) {
 }
 
 // nothingFor expects that the handle has been told nothing and is not over.
-func nothingFor(t *testing.T, h handle, since time.Duration) {
+func nothingFor(t *testing.T, h Handle, since time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 1)
 	defer cancel()

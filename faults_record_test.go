@@ -12,7 +12,7 @@ import (
 
 // membershipHandle is what the rounds use of a Master and of a Slave.
 type membershipHandle interface {
-	handle
+	Handle
 	Close() error
 	Ticket() lectern.Ticket
 }

@@ -120,7 +120,7 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 			faultChoice: choice, seed: seed, finish: make(chan struct{}),
 		}
 		r.play()
-		require.NoError(t, hub.Shutdown(within(t)))
+		require.NoError(t, hub.Shutdown(Within(t)))
 		for _, n := range r.networks {
 			n.Close()
 		}

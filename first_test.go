@@ -100,10 +100,10 @@ func (c alongConn) Write(messages ...[]byte) error {
 
 // along plays with a client of a hub that has the channel abc123.
 func along(t *testing.T, play func(t *testing.T, d *alongDialer, client *lectern.Client, master *lectern.Master)) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master, err := s.hub.Create(within(t), "abc123", "alice")
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master, err := s.Hub.Create(Within(t), "abc123", "alice")
 		require.NoError(t, err)
-		d := &alongDialer{hub: s.hub}
+		d := &alongDialer{hub: s.Hub}
 		client := lectern.NewClient(d, lectern.ClientOptions{})
 		defer func() { require.NoError(t, client.Close()) }()
 		play(t, d, client, master)
@@ -113,9 +113,9 @@ func along(t *testing.T, play func(t *testing.T, d *alongDialer, client *lectern
 // What a new client asks for goes along with its connection, and is not sent again.
 func TestFirstCallGoesAlong(t *testing.T) {
 	for name, enter := range map[wire.Type]func(t *testing.T, c *lectern.Client) error{
-		wire.Create: func(t *testing.T, c *lectern.Client) error { _, err := c.Create(within(t), "xyz", "bob"); return err },
-		wire.Join:   func(t *testing.T, c *lectern.Client) error { _, err := c.Join(within(t), "abc123", "bob"); return err },
-		wire.Status: func(t *testing.T, c *lectern.Client) error { _, err := c.Status(within(t), "abc123"); return err },
+		wire.Create: func(t *testing.T, c *lectern.Client) error { _, err := c.Create(Within(t), "xyz", "bob"); return err },
+		wire.Join:   func(t *testing.T, c *lectern.Client) error { _, err := c.Join(Within(t), "abc123", "bob"); return err },
+		wire.Status: func(t *testing.T, c *lectern.Client) error { _, err := c.Status(Within(t), "abc123"); return err },
 	} {
 		t.Run(name.String(), func(t *testing.T) {
 			along(t, func(t *testing.T, d *alongDialer, client *lectern.Client, _ *lectern.Master) {
@@ -132,7 +132,7 @@ func TestFirstCallGoesAlong(t *testing.T) {
 func TestFirstCallIsLeftBehind(t *testing.T) {
 	along(t, func(t *testing.T, d *alongDialer, client *lectern.Client, _ *lectern.Master) {
 		d.refuse = true
-		_, err := client.Join(within(t), "abc123", "bob")
+		_, err := client.Join(Within(t), "abc123", "bob")
 		require.NoError(t, err)
 		along, written := d.sent()
 		require.Equal(t, []wire.Type{wire.Join}, along)
@@ -146,9 +146,9 @@ func TestCallsBehindTheFirst(t *testing.T) {
 		dialled := make(chan struct{})
 		d.before = func(context.Context) error { <-dialled; return nil }
 		joined, asked := make(chan error, 1), make(chan error, 1)
-		go func() { _, err := client.Join(within(t), "abc123", "bob"); joined <- err }()
+		go func() { _, err := client.Join(Within(t), "abc123", "bob"); joined <- err }()
 		synctest.Wait()
-		go func() { _, err := client.Status(within(t), "abc123"); asked <- err }()
+		go func() { _, err := client.Status(Within(t), "abc123"); asked <- err }()
 		synctest.Wait()
 		close(dialled)
 		require.NoError(t, <-joined)
@@ -165,9 +165,9 @@ func TestNoSecretGoesAlong(t *testing.T) {
 	along(t, func(t *testing.T, d *alongDialer, client *lectern.Client, _ *lectern.Master) {
 		other := lectern.NewClient(&alongDialer{hub: d.hub}, lectern.ClientOptions{})
 		defer func() { require.NoError(t, other.Close()) }()
-		slave, err := other.Join(within(t), "abc123", "bob")
+		slave, err := other.Join(Within(t), "abc123", "bob")
 		require.NoError(t, err)
-		_, err = client.ResumeSlave(within(t), slave.Ticket())
+		_, err = client.ResumeSlave(Within(t), slave.Ticket())
 		require.NoError(t, err)
 		along, written := d.sent()
 		require.Empty(t, along)
@@ -175,7 +175,7 @@ func TestNoSecretGoesAlong(t *testing.T) {
 
 		d.lose()
 		synctest.Wait()
-		_, err = client.Status(within(t), "abc123")
+		_, err = client.Status(Within(t), "abc123")
 		require.NoError(t, err)
 		along, written = d.sent()
 		require.Empty(t, along)
@@ -230,12 +230,12 @@ func TestCallAfterTheFirstIsGivenUp(t *testing.T) {
 				synctest.Wait()
 				cancel()
 				require.ErrorIs(t, <-first, context.Canceled)
-				go func() { second <- test.second(within(t), client) }()
+				go func() { second <- test.second(Within(t), client) }()
 				synctest.Wait()
 				close(dialled)
 				require.NoError(t, <-second)
 				time.Sleep(time.Minute)
-				status, err := client.Status(within(t), "xyz")
+				status, err := client.Status(Within(t), "xyz")
 				require.NoError(t, err)
 				require.Equal(t, test.name == "create", status.Exists)
 				if !status.Exists {
@@ -251,7 +251,7 @@ func TestFirstCallWhereDiallingFails(t *testing.T) {
 	along(t, func(t *testing.T, d *alongDialer, client *lectern.Client, _ *lectern.Master) {
 		lost := errors.New("lost on the way")
 		d.before = func(context.Context) error { return lost }
-		_, err := client.Join(within(t), "abc123", "bob")
+		_, err := client.Join(Within(t), "abc123", "bob")
 		require.ErrorIs(t, err, lost)
 		require.ErrorContains(t, err, "no answer to join")
 	})
@@ -280,7 +280,7 @@ func TestFirstCallOfAClientThatIsClosed(t *testing.T) {
 					}
 				}
 				joined := make(chan error, 1)
-				go func() { _, err := client.Join(within(t), "abc123", "bob"); joined <- err }()
+				go func() { _, err := client.Join(Within(t), "abc123", "bob"); joined <- err }()
 				synctest.Wait()
 				require.Len(t, master.Members(), 1)
 				start := time.Now()

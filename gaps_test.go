@@ -31,12 +31,12 @@ func TestGapsInGreatNumbers(t *testing.T) {
 		dialer := make(hubDialer, 1)
 		client := lectern.NewClient(dialer, lectern.ClientOptions{})
 		defer func() { require.NoError(t, client.Close()) }()
-		asked := inBackground(func() (lectern.Message, error) {
-			slave, err := client.Join(within(t), "abc123", "user_one")
+		asked := InBackground(func() (lectern.Message, error) {
+			slave, err := client.Join(Within(t), "abc123", "user_one")
 			if err != nil {
 				return lectern.Message{}, err
 			}
-			return slave.Request(within(t), lectern.Text("may I?"))
+			return slave.Request(Within(t), lectern.Text("may I?"))
 		})
 		hub := <-dialer
 		next := func() wire.Frame {
@@ -74,7 +74,7 @@ func TestGapsInGreatNumbers(t *testing.T) {
 		require.Len(t, verifying, 1)
 		write(`{"type":"awaiting","ref":%d,"channel":"abc123","request":1,"members":[]}`, (<-verifying).Ref)
 		var gap *lectern.GapError
-		require.True(t, errors.As((<-asked).err, &gap))
+		require.True(t, errors.As((<-asked).Err, &gap))
 		synctest.Wait()
 		require.Empty(t, verifying)
 	})

@@ -28,38 +28,38 @@ func TestHostileIdentity(t *testing.T) {
 	// Whatever is guessed, and whether there is such a member or not, the answer
 	// is the same; and nobody guesses for long on one connection.
 	t.Run("G1", func(t *testing.T) {
-		inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-			_, one := s.pair()
+		InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+			_, one := s.Pair()
 			bob := s.stranger()
-			guesser := s.raw()
+			guesser := s.Raw()
 			const refusal = `{"type":"error","channel":"abc123","code":"resume_failed"}`
 			for i := range 22 {
 				last := "A"
-				if one.secret[i] == 'A' {
+				if one.Secret[i] == 'A' {
 					last = "B"
 				}
-				guess := one.secret[:i] + last + one.secret[i+1:] // right but for one
-				require.Equal(t, refusal, guesser.answer(resumeFrame("abc123", "user_one", guess, "")))
+				guess := one.Secret[:i] + last + one.Secret[i+1:] // right but for one
+				require.Equal(t, refusal, guesser.Answer(resumeFrame("abc123", "user_one", guess, "")))
 			}
 			for _, frame := range []string{
 				resumeFrame("abc123", "user_one", "", ""), resumeFrame("abc123", "user_one", strings.Repeat("A", 1000), ""),
-				resumeFrame("abc123", "nobody", one.secret, ""), resumeFrame("abc123", "alice", one.secret, ""),
+				resumeFrame("abc123", "nobody", one.Secret, ""), resumeFrame("abc123", "alice", one.Secret, ""),
 			} {
-				require.Equal(t, refusal, guesser.answer(frame))
+				require.Equal(t, refusal, guesser.Answer(frame))
 			}
-			require.Equal(t, strings.Replace(refusal, "abc123", "nowhere", 1), guesser.answer(resumeFrame("nowhere", "user_one", one.secret, "")))
+			require.Equal(t, strings.Replace(refusal, "abc123", "nowhere", 1), guesser.Answer(resumeFrame("nowhere", "user_one", one.Secret, "")))
 
 			guesses, end := 0, error(nil)
 			for ; end == nil; guesses++ {
-				if end = guesser.conn.Write([]byte(resumeFrame("abc123", "user_one", fmt.Sprintf("%022d", guesses), ""))); end == nil {
-					_, end = guesser.read()
+				if end = guesser.Conn.Write([]byte(resumeFrame("abc123", "user_one", fmt.Sprintf("%022d", guesses), ""))); end == nil {
+					_, end = guesser.Read()
 				}
 				require.Less(t, guesses, 1000)
 			}
-			one.send(`{"type":"ping","ref":2}`)
-			one.expect(`{"type":"pong","ref":2}`) // and nobody was replaced
-			bob.send(`{"type":"ping","ref":2}`)
-			bob.expect(`{"type":"pong","ref":2}`)
+			one.Send(`{"type":"ping","ref":2}`)
+			one.Expect(`{"type":"pong","ref":2}`) // and nobody was replaced
+			bob.Send(`{"type":"ping","ref":2}`)
+			bob.Expect(`{"type":"pong","ref":2}`)
 		})
 	})
 
@@ -67,14 +67,14 @@ func TestHostileIdentity(t *testing.T) {
 	// on sending. Whoever has it in the end has got everything, once and in
 	// order; the others a part from the beginning on, without a hole.
 	t.Run("G3", func(t *testing.T) {
-		everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+		Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 			const contenders, count = 5, 100
-			master := s.user().create("abc123", "alice")
-			ticket := s.user().join("abc123", "user_one").Ticket()
+			master := s.User().Creates("abc123", "alice")
+			ticket := s.User().Joins("abc123", "user_one").Ticket()
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				for i := range count {
-					if _, err := master.Broadcast(within(t), lectern.Text(fmt.Sprint(i))); err != nil {
+					if _, err := master.Broadcast(Within(t), lectern.Text(fmt.Sprint(i))); err != nil {
 						t.Errorf("Broadcast: %v", err)
 					}
 				}
@@ -82,12 +82,12 @@ func TestHostileIdentity(t *testing.T) {
 			got := make([]int, contenders)
 			slaves := make([]*lectern.Slave, contenders)
 			for i := range contenders {
-				u := s.user()
+				u := s.User()
 				wg.Go(func() {
-					slave, err := u.ResumeSlave(within(t), ticket)
+					slave, err := u.ResumeSlave(Within(t), ticket)
 					for err == nil && got[i] < count {
 						var message lectern.Message
-						if message, err = slave.Receive(within(t)); err == nil {
+						if message, err = slave.Receive(Within(t)); err == nil {
 							if want := fmt.Sprint(got[i]); message.Text() != want {
 								t.Errorf("%q instead of %q", message.Text(), want)
 							}
@@ -101,11 +101,11 @@ func TestHostileIdentity(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			broadcast(t, master, "the end")
+			Broadcast(t, master, "the end")
 			holders := 0
 			for i, slave := range slaves {
 				require.NotNil(t, slave)
-				message, err := slave.Receive(within(t))
+				message, err := slave.Receive(Within(t))
 				if err != nil {
 					require.ErrorIs(t, err, lectern.ErrReplaced)
 					continue
@@ -121,114 +121,114 @@ func TestHostileIdentity(t *testing.T) {
 	// The old connection is half open. The slave is back on another one at once,
 	// from the last message that it took, and nobody else gets the name.
 	t.Run("G4", func(t *testing.T) {
-		inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-			master := s.user().create("abc123", "alice")
-			one := s.user()
-			ghost := one.join("abc123", "user_one")
-			nextPresence(t, master, "user_one", lectern.Online)
-			broadcast(t, master, "taken")
-			receive(t, ghost, "taken")
-			one.bar(true)
-			one.plug().Silence()
+		InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+			master := s.User().Creates("abc123", "alice")
+			one := s.User()
+			ghost := one.Joins("abc123", "user_one")
+			NextPresence(t, master, "user_one", lectern.Online)
+			Broadcast(t, master, "taken")
+			Receive(t, ghost, "taken")
+			one.Bar(true)
+			one.Plug().Silence()
 			for i := range 5 {
-				broadcast(t, master, fmt.Sprint("lost ", i))
+				Broadcast(t, master, fmt.Sprint("lost ", i))
 			}
-			_, err := s.user().Join(within(t), "abc123", "user_one")
+			_, err := s.User().Join(Within(t), "abc123", "user_one")
 			require.ErrorIs(t, err, lectern.ErrNameTaken)
 			began := time.Now()
-			slave, err := s.user().ResumeSlave(within(t), ghost.Ticket())
+			slave, err := s.User().ResumeSlave(Within(t), ghost.Ticket())
 			require.NoError(t, err)
 			require.Equal(t, began, time.Now())
-			receive(t, slave, "lost 0", "lost 1", "lost 2", "lost 3", "lost 4")
-			say(t, slave, "here again")
-			nextText(t, master, "here again") // it was never away
-			one.bar(false)
+			Receive(t, slave, "lost 0", "lost 1", "lost 2", "lost 3", "lost 4")
+			Say(t, slave, "here again")
+			NextText(t, master, "here again") // it was never away
+			one.Bar(false)
 			time.Sleep(time.Minute)
 		})
 	})
 
 	// A number that the hub never gave, in this channel or in any.
 	t.Run("G6", func(t *testing.T) {
-		everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-			alice, one := s.pair()
-			alice.send(`{"type":"send","channel":"abc123","text":"hello"}`)
-			one.expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"hello"}`)
+		Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+			alice, one := s.Pair()
+			alice.Send(`{"type":"send","channel":"abc123","text":"hello"}`)
+			one.Expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"hello"}`)
 			for last, code := range map[string]*lectern.Error{
 				"2": lectern.ErrResumeFailed, "9007199254740992": lectern.ErrResumeFailed,
 				"-1": lectern.ErrBadFrame, "9007199254740993": lectern.ErrBadFrame, "18446744073709551615": lectern.ErrBadFrame,
 				"18446744073709551616": lectern.ErrBadFrame, "1.5": lectern.ErrBadFrame, "1e400": lectern.ErrBadFrame, `"1"`: lectern.ErrBadFrame,
 			} {
-				s.raw().refused(resumeFrame("abc123", "user_one", one.secret, `,"last":`+last), code)
+				s.Raw().Refused(resumeFrame("abc123", "user_one", one.Secret, `,"last":`+last), code)
 			}
 			// A number of the master's direction is none of the slaves'.
-			s.raw().refused(resumeFrame("abc123", "alice", alice.secret, `,"last":1`), lectern.ErrResumeFailed)
+			s.Raw().Refused(resumeFrame("abc123", "alice", alice.Secret, `,"last":1`), lectern.ErrResumeFailed)
 
 			// Nor does one that was right in an earlier channel of the name count.
-			alice.send(`{"type":"leave","channel":"abc123"}`)
-			alice.expect(`{"type":"left","channel":"abc123"}`)
-			one.expect(`{"type":"closed","channel":"abc123","code":"master_left"}`)
-			_, next := s.pair()
-			s.raw().refused(resumeFrame("abc123", "user_one", next.secret, `,"last":1`), lectern.ErrResumeFailed)
-			next.send(`{"type":"ping"}`)
-			next.expect(`{"type":"pong"}`)
+			alice.Send(`{"type":"leave","channel":"abc123"}`)
+			alice.Expect(`{"type":"left","channel":"abc123"}`)
+			one.Expect(`{"type":"closed","channel":"abc123","code":"master_left"}`)
+			_, next := s.Pair()
+			s.Raw().Refused(resumeFrame("abc123", "user_one", next.Secret, `,"last":1`), lectern.ErrResumeFailed)
+			next.Send(`{"type":"ping"}`)
+			next.Expect(`{"type":"pong"}`)
 		})
 	})
 
 	// A membership that is over does not come back, however it ended, nor does
 	// its secret open the next one of the name.
 	t.Run("G7", func(t *testing.T) {
-		expired := func(t *testing.T, s *stage, _ *lectern.Master, one *user, slave *lectern.Slave) {
-			one.cutOff()
+		expired := func(t *testing.T, s *Stage, _ *lectern.Master, one *User, slave *lectern.Slave) {
+			one.CutOff()
 			time.Sleep(10 * time.Second) // SlaveTimeout, to the instant
 		}
 		ends := []struct {
 			name   string
-			end    func(t *testing.T, s *stage, master *lectern.Master, one *user, slave *lectern.Slave)
+			end    func(t *testing.T, s *Stage, master *lectern.Master, one *User, slave *lectern.Slave)
 			banned bool
 		}{
 			{name: "expired", end: expired},
-			{name: "kicked", end: func(t *testing.T, _ *stage, master *lectern.Master, _ *user, slave *lectern.Slave) {
-				require.NoError(t, master.Kick(within(t), "user_one", ""))
+			{name: "kicked", end: func(t *testing.T, _ *Stage, master *lectern.Master, _ *User, slave *lectern.Slave) {
+				require.NoError(t, master.Kick(Within(t), "user_one", ""))
 			}},
-			{name: "kicked while away", end: func(t *testing.T, _ *stage, master *lectern.Master, one *user, _ *lectern.Slave) {
-				one.cutOff()
+			{name: "kicked while away", end: func(t *testing.T, _ *Stage, master *lectern.Master, one *User, _ *lectern.Slave) {
+				one.CutOff()
 				synctest.Wait()
-				require.NoError(t, master.Kick(within(t), "user_one", ""))
+				require.NoError(t, master.Kick(Within(t), "user_one", ""))
 			}},
-			{name: "banned", banned: true, end: func(t *testing.T, _ *stage, master *lectern.Master, _ *user, _ *lectern.Slave) {
-				require.NoError(t, master.Ban(within(t), "user_one", ""))
+			{name: "banned", banned: true, end: func(t *testing.T, _ *Stage, master *lectern.Master, _ *User, _ *lectern.Slave) {
+				require.NoError(t, master.Ban(Within(t), "user_one", ""))
 			}},
-			{name: "left", end: func(t *testing.T, _ *stage, _ *lectern.Master, _ *user, slave *lectern.Slave) {
+			{name: "left", end: func(t *testing.T, _ *Stage, _ *lectern.Master, _ *User, slave *lectern.Slave) {
 				require.NoError(t, slave.Close())
 			}},
-			{name: "closed by its master", end: func(t *testing.T, _ *stage, master *lectern.Master, _ *user, _ *lectern.Slave) {
+			{name: "closed by its master", end: func(t *testing.T, _ *Stage, master *lectern.Master, _ *User, _ *lectern.Slave) {
 				require.NoError(t, master.Close())
 			}},
-			{name: "closed by the service", end: func(t *testing.T, s *stage, _ *lectern.Master, _ *user, _ *lectern.Slave) {
-				channel, _ := s.hub.Channel("abc123")
+			{name: "closed by the service", end: func(t *testing.T, s *Stage, _ *lectern.Master, _ *User, _ *lectern.Slave) {
+				channel, _ := s.Hub.Channel("abc123")
 				require.NoError(t, channel.Close(""))
 			}},
 		}
 		for _, c := range ends {
 			t.Run(c.name, func(t *testing.T) {
-				inVirtualTime(t, lectern.Policy{SlaveTimeout: 10 * time.Second}, func(t *testing.T, s *stage) {
-					master, one := s.user().create("abc123", "alice"), s.user()
-					slave := one.join("abc123", "user_one")
+				InVirtualTime(t, lectern.Policy{SlaveTimeout: 10 * time.Second}, func(t *testing.T, s *Stage) {
+					master, one := s.User().Creates("abc123", "alice"), s.User()
+					slave := one.Joins("abc123", "user_one")
 					tickets := []lectern.Ticket{slave.Ticket(), master.Ticket()}
 					c.end(t, s, master, one, slave)
-					_, err := s.user().ResumeSlave(within(t), tickets[0])
+					_, err := s.User().ResumeSlave(Within(t), tickets[0])
 					require.ErrorIs(t, err, lectern.ErrResumeFailed)
 
 					// In the next channel of the name it opens nothing either.
 					_ = master.Close()
-					master = s.user().create("abc123", "alice")
-					slave = s.user().join("abc123", "user_one")
-					_, err = s.user().ResumeSlave(within(t), tickets[0])
+					master = s.User().Creates("abc123", "alice")
+					slave = s.User().Joins("abc123", "user_one")
+					_, err = s.User().ResumeSlave(Within(t), tickets[0])
 					require.ErrorIs(t, err, lectern.ErrResumeFailed)
-					_, err = s.user().ResumeMaster(within(t), tickets[1])
+					_, err = s.User().ResumeMaster(Within(t), tickets[1])
 					require.ErrorIs(t, err, lectern.ErrResumeFailed)
-					broadcast(t, master, "nobody was replaced")
-					receive(t, slave, "nobody was replaced")
+					Broadcast(t, master, "nobody was replaced")
+					Receive(t, slave, "nobody was replaced")
 				})
 			})
 		}
@@ -237,7 +237,7 @@ func TestHostileIdentity(t *testing.T) {
 	// No text that the library makes has a token or a secret in it: no error, no
 	// word to a peer, no way to print a ticket. The logs are in other tests.
 	t.Run("G9", func(t *testing.T) {
-		var log lockedBuffer
+		var log LockedBuffer
 		loggers := []*slog.Logger{slog.New(slog.NewTextHandler(&log, nil)), slog.New(slog.NewJSONHandler(&log, nil))}
 		policy := lectern.Policy{Logger: loggers[1], Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
 			switch {
@@ -248,27 +248,27 @@ func TestHostileIdentity(t *testing.T) {
 			}
 			return lectern.Identity{}, nil
 		}}
-		inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-			master := s.user().create("abc123", "alice", lectern.WithToken("right-token"))
+		InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+			master := s.User().Creates("abc123", "alice", lectern.WithToken("right-token"))
 			ticket := master.Ticket()
 			var texts []string
 			for _, token := range []string{"panic-token", "wrong-token"} {
-				_, err := s.user().Create(within(t), "xyz", "bob", lectern.WithToken(token))
+				_, err := s.User().Create(Within(t), "xyz", "bob", lectern.WithToken(token))
 				require.ErrorIs(t, err, lectern.ErrUnauthorized)
 				texts = append(texts, fmt.Sprintf("%v %+v %#v", err, err, err))
 			}
 			forged := ticket
 			forged.Username = "nobody"
-			_, err := s.user().ResumeMaster(within(t), forged)
+			_, err := s.User().ResumeMaster(Within(t), forged)
 			texts = append(texts, fmt.Sprintf("%v %+v %#v", err, err, err))
 			texts = append(texts, fmt.Sprintf("%v %+v %#v %s %q", ticket, ticket, ticket, &ticket, []lectern.Ticket{ticket}))
 			for _, logger := range loggers {
 				logger.Info("printed", "ticket", ticket, "pointer", &ticket)
 			}
-			peer := s.raw()
-			texts = append(texts, peer.answer(resumeFrame("abc123", "nobody", ticket.Secret, `,"token":"right-token"`)))
-			texts = append(texts, peer.answer(`{"type":"create","channel":"abc123","username":"x","token":"right-token","ref":0}`))
-			for _, text := range append(texts, log.text()) {
+			peer := s.Raw()
+			texts = append(texts, peer.Answer(resumeFrame("abc123", "nobody", ticket.Secret, `,"token":"right-token"`)))
+			texts = append(texts, peer.Answer(`{"type":"create","channel":"abc123","username":"x","token":"right-token","ref":0}`))
+			for _, text := range append(texts, log.Text()) {
 				for _, secret := range []string{ticket.Secret, "panic-token", "wrong-token", "right-token"} {
 					require.False(t, strings.Contains(text, secret), "%q is told", secret)
 				}
@@ -286,7 +286,7 @@ func TestHostileIdentity(t *testing.T) {
 	// the master's name either, and a slave's secret makes nobody a master.
 	t.Run("G11", func(t *testing.T) {
 		signer := signer{key: []byte("a key of the service's own")}
-		everywhere(t, lectern.Policy{Authorize: signer.Authorize}, func(t *testing.T, s *stage) {
+		Everywhere(t, lectern.Policy{Authorize: signer.Authorize}, func(t *testing.T, s *Stage) {
 			soon := time.Now().Add(time.Hour).Unix()
 			teacher := signer.token(claims{"alice", "master", "abc123", soon})
 			pupil := signer.token(claims{"user_one", "slave", "abc123", soon})
@@ -294,62 +294,62 @@ func TestHostileIdentity(t *testing.T) {
 			other, _, _ := strings.Cut(teacher, ".")
 			for _, token := range []string{pupil, "", body, body + ".", other + "." + mac, pupil + "A", "." + mac} {
 				for _, name := range []string{"user_one", "alice"} {
-					_, err := s.user().Create(within(t), "abc123", name, lectern.WithToken(token))
+					_, err := s.User().Create(Within(t), "abc123", name, lectern.WithToken(token))
 					require.ErrorIs(t, err, lectern.ErrUnauthorized)
 				}
 			}
-			_, exists := s.hub.Channel("abc123")
+			_, exists := s.Hub.Channel("abc123")
 			require.False(t, exists)
 
-			master := s.user().create("abc123", "alice", lectern.WithToken(teacher))
-			slave := s.user().join("abc123", "alice", lectern.WithToken(pupil))
+			master := s.User().Creates("abc123", "alice", lectern.WithToken(teacher))
+			slave := s.User().Joins("abc123", "alice", lectern.WithToken(pupil))
 			require.Equal(t, "user_one", slave.Username())
 			asMaster := slave.Ticket()
 			asMaster.Username, asMaster.Master = "alice", true
-			_, err := s.user().ResumeMaster(within(t), asMaster)
+			_, err := s.User().ResumeMaster(Within(t), asMaster)
 			require.ErrorIs(t, err, lectern.ErrResumeFailed)
-			broadcast(t, master, "still me")
-			receive(t, slave, "still me")
+			Broadcast(t, master, "still me")
+			Receive(t, slave, "still me")
 		})
 	})
 
 	// A message that is sent again after a takeover is known by its ref: it is
 	// acknowledged with the number that it had, and is not delivered again.
 	t.Run("G14", func(t *testing.T) {
-		everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-			alice, one := s.pair()
+		Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+			alice, one := s.Pair()
 			send := `{"type":"send","ref":10,"channel":"abc123","request":true,"text":"once"}`
 			down := `{"type":"send","ref":10,"channel":"abc123","to":"user_one","text":"once"}`
-			one.send(send)
-			one.expect(`{"type":"ack","ref":10,"seq":1}`)
-			alice.expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"request":1,"text":"once"}`)
-			alice.send(down)
-			alice.expect(`{"type":"ack","ref":10,"seq":1,"slaves":1}`)
-			again, master := s.raw(), s.raw()
-			again.send(strings.Replace(resumeFrame("abc123", "user_one", one.secret, `,"last":1`), `{`, `{"ref":11,`, 1), send)
-			again.expect(strings.Replace(oneJoined, `"ref":1`, `"ref":11`, 1), `{"type":"ack","ref":10,"seq":1}`)
-			master.send(strings.Replace(resumeFrame("abc123", "alice", alice.secret, `,"last":1`), `{`, `{"ref":11,`, 1), down)
-			got, err := master.read()
+			one.Send(send)
+			one.Expect(`{"type":"ack","ref":10,"seq":1}`)
+			alice.Expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"request":1,"text":"once"}`)
+			alice.Send(down)
+			alice.Expect(`{"type":"ack","ref":10,"seq":1,"slaves":1}`)
+			again, master := s.Raw(), s.Raw()
+			again.Send(strings.Replace(resumeFrame("abc123", "user_one", one.Secret, `,"last":1`), `{`, `{"ref":11,`, 1), send)
+			again.Expect(strings.Replace(OneJoined, `"ref":1`, `"ref":11`, 1), `{"type":"ack","ref":10,"seq":1}`)
+			master.Send(strings.Replace(resumeFrame("abc123", "alice", alice.Secret, `,"last":1`), `{`, `{"ref":11,`, 1), down)
+			got, err := master.Read()
 			require.NoError(t, err)
 			require.Regexp(t, regexp.MustCompile(`^{"type":"created","ref":11,.*"epoch":2,`), got)
-			master.expect(`{"type":"ack","ref":10,"seq":1,"slaves":1}`)
-			again.send(`{"type":"send","ref":12,"channel":"abc123","text":"the end"}`)
-			master.expect(`{"type":"message","channel":"abc123","from":"user_one","seq":2,"text":"the end"}`)
-			master.send(`{"type":"send","ref":12,"channel":"abc123","text":"the end"}`)
-			again.expect(`{"type":"ack","ref":12,"seq":2}`, `{"type":"message","channel":"abc123","from":"alice","seq":2,"text":"the end"}`)
-			one.closedAfter(transport.Replaced)
+			master.Expect(`{"type":"ack","ref":10,"seq":1,"slaves":1}`)
+			again.Send(`{"type":"send","ref":12,"channel":"abc123","text":"the end"}`)
+			master.Expect(`{"type":"message","channel":"abc123","from":"user_one","seq":2,"text":"the end"}`)
+			master.Send(`{"type":"send","ref":12,"channel":"abc123","text":"the end"}`)
+			again.Expect(`{"type":"ack","ref":12,"seq":2}`, `{"type":"message","channel":"abc123","from":"alice","seq":2,"text":"the end"}`)
+			one.ClosedAfter(transport.Replaced)
 		})
 	})
 }
 
-// closedAfter expects the end, whatever is still told before.
-func (r *raw) closedAfter(code transport.Code) {
-	r.t.Helper()
+// ClosedAfter expects the end, whatever is still told before.
+func (r *Raw) ClosedAfter(code transport.Code) {
+	r.T.Helper()
 	for {
-		if _, err := r.read(); err != nil {
+		if _, err := r.Read(); err != nil {
 			var end *transport.CloseError
-			require.ErrorAs(r.t, err, &end)
-			require.Equal(r.t, code, end.Reason.Code)
+			require.ErrorAs(r.T, err, &end)
+			require.Equal(r.T, code, end.Reason.Code)
 			return
 		}
 	}

@@ -33,22 +33,22 @@ func TestManySlavesThatNeverRead(t *testing.T) {
 		Outbox: lectern.Bound{Messages: 64, Bytes: 1 << 20}, Replay: lectern.Bound{Messages: 64, Bytes: 1 << 20},
 		Slow: lectern.SlowDropOldest, WriteTimeout: time.Hour,
 	}
-	inBubble(t, policy, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		quick := s.user().join("abc123", "quick")
+	InBubble(t, policy, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		quick := s.User().Joins("abc123", "quick")
 		const count = 100
 		for i := range count {
-			slow := s.raw()
-			slow.send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"slow_%d"}`, i))
-			_, err := slow.read()
+			slow := s.Raw()
+			slow.Send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"slow_%d"}`, i))
+			_, err := slow.Read()
 			require.NoError(t, err)
 		}
 		before := heapInUse()
 		began := time.Now()
 		text := strings.Repeat("x", 16_000)
 		for i := range 100 {
-			broadcast(t, master, fmt.Sprint(i, text))
-			receive(t, quick, fmt.Sprint(i, text))
+			Broadcast(t, master, fmt.Sprint(i, text))
+			Receive(t, quick, fmt.Sprint(i, text))
 		}
 		require.Equal(t, began, time.Now())
 		synctest.Wait()
@@ -63,21 +63,21 @@ func TestManySlavesThatNeverRead(t *testing.T) {
 // Row H9: joins and leaves in great numbers cost the others nothing, and the
 // master's list is right.
 func TestJoinsAndLeavesInGreatNumbers(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 		b := s.bystanders()
-		master := s.user().create("abc123", "alice")
-		one := s.raw()
+		master := s.User().Creates("abc123", "alice")
+		one := s.Raw()
 		for ref := 1; ref <= 400; ref += 2 {
-			one.send(fmt.Sprintf(`{"type":"join","ref":%d,"channel":"abc123","username":"user_one"}`, ref))
-			frame, err := one.read()
+			one.Send(fmt.Sprintf(`{"type":"join","ref":%d,"channel":"abc123","username":"user_one"}`, ref))
+			frame, err := one.Read()
 			require.NoError(t, err)
 			require.Contains(t, frame, `"joined"`)
-			one.send(fmt.Sprintf(`{"type":"leave","ref":%d,"channel":"abc123"}`, ref+1))
-			one.expect(fmt.Sprintf(`{"type":"left","ref":%d,"channel":"abc123"}`, ref+1))
+			one.Send(fmt.Sprintf(`{"type":"leave","ref":%d,"channel":"abc123"}`, ref+1))
+			one.Expect(fmt.Sprintf(`{"type":"left","ref":%d,"channel":"abc123"}`, ref+1))
 		}
 		for range 200 {
-			nextPresence(t, master, "user_one", lectern.Online)
-			nextPresence(t, master, "user_one", lectern.Gone)
+			NextPresence(t, master, "user_one", lectern.Online)
+			NextPresence(t, master, "user_one", lectern.Gone)
 		}
 		require.Empty(t, master.Members())
 		b.unharmed()
@@ -88,14 +88,14 @@ func TestJoinsAndLeavesInGreatNumbers(t *testing.T) {
 // nothing is left of those that ended.
 func TestChannelsInGreatNumbers(t *testing.T) {
 	policy := lectern.Policy{MaxChannelsPerConn: 4, MaxChannels: 10, MasterTimeout: time.Second, Rate: lectern.Rate{PerSecond: -1}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
 		for round := range 5 {
 			for i := range 3 {
-				peer := s.raw()
+				peer := s.Raw()
 				accepted := 0
 				for ref := 1; ref <= 6; ref++ {
-					peer.send(fmt.Sprintf(`{"type":"create","ref":%d,"channel":"c %d %d %d","username":"x"}`, ref, round, i, ref))
-					frame, err := peer.read()
+					peer.Send(fmt.Sprintf(`{"type":"create","ref":%d,"channel":"c %d %d %d","username":"x"}`, ref, round, i, ref))
+					frame, err := peer.Read()
 					require.NoError(t, err)
 					if strings.Contains(frame, `"created"`) {
 						accepted++
@@ -104,11 +104,11 @@ func TestChannelsInGreatNumbers(t *testing.T) {
 					}
 				}
 				require.Equal(t, min(4, 10-4*i), accepted)
-				peer.plug.Cut() // and does not come back
+				peer.Plug.Cut() // and does not come back
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			for channel := range s.hub.Channels() {
+			for channel := range s.Hub.Channels() {
 				require.Fail(t, "left over", channel.Name())
 			}
 		}
@@ -118,26 +118,26 @@ func TestChannelsInGreatNumbers(t *testing.T) {
 // Rows F11 and H12: connections that come, do something and vanish leave nothing
 // behind.
 func TestConnectionsThatVanish(t *testing.T) {
-	l := newLedger()
+	l := NewLedger()
 	policy := lectern.Policy{SlaveTimeout: time.Second, Observer: l, Replay: lectern.Bound{Messages: 10}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
 		cycles := func(from, n int) {
 			for i := from; i < from+n; i++ {
-				peer := s.raw()
-				peer.send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"name_%d"}`, i),
+				peer := s.Raw()
+				peer.Send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"name_%d"}`, i),
 					`{"type":"send","channel":"abc123","text":"x"}`)
-				_, err := peer.read()
+				_, err := peer.Read()
 				require.NoError(t, err)
-				nextPresence(t, master, fmt.Sprint("name_", i), lectern.Online)
-				nextText(t, master, "x")
-				peer.plug.Cut()
-				_ = peer.conn.Close(transport.Reason{Code: transport.Left})
-				nextPresence(t, master, fmt.Sprint("name_", i), lectern.Away)
+				NextPresence(t, master, fmt.Sprint("name_", i), lectern.Online)
+				NextText(t, master, "x")
+				peer.Plug.Cut()
+				_ = peer.Conn.Close(transport.Reason{Code: transport.Left})
+				NextPresence(t, master, fmt.Sprint("name_", i), lectern.Away)
 			}
 			time.Sleep(time.Second)
 			for range n {
-				gone := next(t, master).(lectern.Presence)
+				gone := Next(t, master).(lectern.Presence)
 				require.Equal(t, lectern.Gone, gone.State)
 			}
 			synctest.Wait()
@@ -148,42 +148,42 @@ func TestConnectionsThatVanish(t *testing.T) {
 		// A few may come and go outside of the test; 70 would have stayed.
 		require.Less(t, runtime.NumGoroutine(), goroutines+20)
 		require.Empty(t, master.Members())
-		channel, _ := s.hub.Channel("abc123")
+		channel, _ := s.Hub.Channel("abc123")
 		shot, _ := channel.Snapshot()
 		require.Empty(t, shot.Slaves)
 		require.LessOrEqual(t, shot.Kept.Messages, 10)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		require.EqualValues(t, 0, l.counts["slaves"])
-		require.EqualValues(t, 100, l.counts["leaves timeout"])
-		l.counts, l.values = map[string]int64{}, map[lectern.Metric][]float64{} // for the next network
+		l.Mu.Lock()
+		defer l.Mu.Unlock()
+		require.EqualValues(t, 0, l.Counts["slaves"])
+		require.EqualValues(t, 100, l.Counts["leaves timeout"])
+		l.Counts, l.Values = map[string]int64{}, map[lectern.Metric][]float64{} // for the next network
 	})
 }
 
 // Row H14: what is kept for one who is away is bounded, and the rest is told.
 func TestReplayIsBounded(t *testing.T) {
 	policy := lectern.Policy{Replay: lectern.Bound{Messages: 1000, Bytes: 256 << 10}, SlaveTimeout: time.Minute, Rate: lectern.Rate{PerSecond: -1}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master, one := s.user().create("abc123", "alice"), s.user()
-		slave := one.join("abc123", "user_one")
-		nextPresence(t, master, "user_one", lectern.Online)
-		one.cutOff()
-		nextPresence(t, master, "user_one", lectern.Away)
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master, one := s.User().Creates("abc123", "alice"), s.User()
+		slave := one.Joins("abc123", "user_one")
+		NextPresence(t, master, "user_one", lectern.Online)
+		one.CutOff()
+		NextPresence(t, master, "user_one", lectern.Away)
 		before := heapInUse()
 		const count = 80
 		for range count { // 5 MB
-			broadcast(t, master, strings.Repeat("x", 60_000))
+			Broadcast(t, master, strings.Repeat("x", 60_000))
 		}
 		require.Less(t, heapInUse()-before, int64(2<<20))
-		channel, _ := s.hub.Channel("abc123")
+		channel, _ := s.Hub.Channel("abc123")
 		shot, _ := channel.Snapshot()
 		require.LessOrEqual(t, shot.Kept.Bytes, 256<<10)
-		one.bar(false)
-		nextPresence(t, slave, "alice", lectern.Unknown)
-		nextPresence(t, slave, "alice", lectern.Online)
-		require.Equal(t, lectern.Gap{Missed: uint64(count - shot.Kept.Messages)}, next(t, slave))
+		one.Bar(false)
+		NextPresence(t, slave, "alice", lectern.Unknown)
+		NextPresence(t, slave, "alice", lectern.Online)
+		require.Equal(t, lectern.Gap{Missed: uint64(count - shot.Kept.Messages)}, Next(t, slave))
 		for i := range shot.Kept.Messages {
-			message, err := slave.Receive(within(t))
+			message, err := slave.Receive(Within(t))
 			require.NoError(t, err)
 			require.EqualValues(t, count-shot.Kept.Messages+i+1, message.Seq)
 		}
@@ -192,45 +192,45 @@ func TestReplayIsBounded(t *testing.T) {
 
 // Row H15: those who are away count as slaves.
 func TestAwayCounts(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{MaxSlaves: 3}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
+	InVirtualTime(t, lectern.Policy{MaxSlaves: 3}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
 		for i := range 3 {
-			u := s.user()
-			u.join("abc123", fmt.Sprint("user_", i))
-			nextPresence(t, master, fmt.Sprint("user_", i), lectern.Online)
-			u.cutOff()
-			nextPresence(t, master, fmt.Sprint("user_", i), lectern.Away)
+			u := s.User()
+			u.Joins("abc123", fmt.Sprint("user_", i))
+			NextPresence(t, master, fmt.Sprint("user_", i), lectern.Online)
+			u.CutOff()
+			NextPresence(t, master, fmt.Sprint("user_", i), lectern.Away)
 		}
-		late := s.user()
-		_, err := late.Join(within(t), "abc123", "late")
+		late := s.User()
+		_, err := late.Join(Within(t), "abc123", "late")
 		require.ErrorIs(t, err, lectern.ErrChannelFull)
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		late.join("abc123", "late")
+		late.Joins("abc123", "late")
 	})
 }
 
 // Row H16: slaves that are away, however many, are one timer's work.
 func TestManyAwayAtOnce(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
 		const count = 40
-		users := make([]*user, count)
+		users := make([]*User, count)
 		for i := range users {
-			users[i] = s.user()
-			users[i].join("abc123", fmt.Sprint("user_", i))
+			users[i] = s.User()
+			users[i].Joins("abc123", fmt.Sprint("user_", i))
 		}
 		synctest.Wait()
 		before := runtime.NumGoroutine()
 		for range 2 {
 			for _, u := range users {
-				u.cutOff()
+				u.CutOff()
 			}
 			time.Sleep(29 * time.Second)
 			synctest.Wait()
 			require.Less(t, runtime.NumGoroutine(), before)
 			for _, u := range users {
-				u.bar(false)
+				u.Bar(false)
 			}
 			time.Sleep(6 * time.Second) // more than the longest pause before dialling
 			synctest.Wait()

@@ -13,11 +13,11 @@ import (
 // the membership, and its handle has ended.
 func TestLeaveOfOneWhoSendsTooFast(t *testing.T) {
 	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 10}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master, slave := s.user().create("abc123", "alice"), s.user().join("abc123", "user_one")
-		nextPresence(t, master, "user_one", lectern.Online)
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master, slave := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "user_one")
+		NextPresence(t, master, "user_one", lectern.Online)
 		for say := slave.Send; ; {
-			if _, err := say(within(t), lectern.Text("on and on")); err != nil {
+			if _, err := say(Within(t), lectern.Text("on and on")); err != nil {
 				require.ErrorIs(t, err, lectern.ErrRateLimited)
 				break
 			}
@@ -27,11 +27,11 @@ func TestLeaveOfOneWhoSendsTooFast(t *testing.T) {
 		require.Empty(t, master.Members(), "the slave has not left")
 
 		for err := error(nil); err == nil; {
-			_, err = master.Broadcast(within(t), lectern.Text("on and on"))
+			_, err = master.Broadcast(Within(t), lectern.Text("on and on"))
 		}
 		require.NoError(t, master.Close())
 		synctest.Wait()
-		_, exists := s.hub.Channel("abc123")
+		_, exists := s.Hub.Channel("abc123")
 		require.False(t, exists, "the channel is still there")
 	})
 }

@@ -16,64 +16,64 @@ import (
 )
 
 func TestIdleConnectionIsClosed(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 		began := time.Now()
-		peer := s.raw()
-		peer.closed(transport.Idle)
+		peer := s.Raw()
+		peer.Closed(transport.Idle)
 		require.Equal(t, began.Add(10*time.Second), time.Now())
 
 		// What it does makes no difference, only a membership does.
 		began = time.Now()
-		peer = s.raw()
+		peer = s.Raw()
 		for range 9 {
 			time.Sleep(time.Second)
-			peer.send(`{"type":"ping","ref":1}`)
-			peer.expect(`{"type":"pong","ref":1}`)
+			peer.Send(`{"type":"ping","ref":1}`)
+			peer.Expect(`{"type":"pong","ref":1}`)
 		}
-		peer.refused(oneJoins, lectern.ErrNoSuchChannel)
-		peer.closed(transport.Idle)
+		peer.Refused(OneJoins, lectern.ErrNoSuchChannel)
+		peer.Closed(transport.Idle)
 		require.Equal(t, began.Add(10*time.Second), time.Now())
 	})
 }
 
 func TestConnectionWithAMembershipIsNotIdle(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 		began := time.Now()
-		alice := s.raw()
+		alice := s.Raw()
 		time.Sleep(9 * time.Second)
-		alice.send(aliceCreates)
-		alice.expect(aliceCreated)
-		one := s.raw()
-		one.send(oneJoins)
-		one.expect(oneJoined)
-		alice.expect(oneOnline)
+		alice.Send(AliceCreates)
+		alice.Expect(AliceCreated)
+		one := s.Raw()
+		one.Send(OneJoins)
+		one.Expect(OneJoined)
+		alice.Expect(OneOnline)
 		// Nothing is said for an hour.
 		listening := make(chan error, 1)
 		go func() {
-			_, err := alice.conn.Read()
+			_, err := alice.Conn.Read()
 			listening <- err
 		}()
 		go func() {
 			time.Sleep(time.Hour)
-			_ = one.conn.Write([]byte(`{"type":"send","channel":"abc123","text":"still here"}`))
+			_ = one.Conn.Write([]byte(`{"type":"send","channel":"abc123","text":"still here"}`))
 		}()
 		// The slave's end has to be read for the adapters that answer probes so.
 		reading := make(chan struct{})
 		go func() {
 			defer close(reading)
-			_, _ = one.conn.Read()
+			_, _ = one.Conn.Read()
 		}()
 		require.NoError(t, <-listening)
 		require.Equal(t, time.Hour, time.Since(began)-9*time.Second)
-		_ = one.conn.Close(transport.Reason{Code: transport.Left})
+		_ = one.Conn.Close(transport.Reason{Code: transport.Left})
 		<-reading
 
 		// The time runs from where the last membership was left.
-		alice.expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`)
 		began = time.Now()
-		alice.send(`{"type":"leave","ref":2,"channel":"abc123"}`)
-		alice.expect(`{"type":"left","ref":2,"channel":"abc123"}`)
-		alice.closed(transport.Idle)
+		alice.Send(`{"type":"leave","ref":2,"channel":"abc123"}`)
+		alice.Expect(`{"type":"left","ref":2,"channel":"abc123"}`)
+		alice.Closed(transport.Idle)
 		require.Equal(t, began.Add(10*time.Second), time.Now())
 	})
 }
@@ -81,17 +81,17 @@ func TestConnectionWithAMembershipIsNotIdle(t *testing.T) {
 // A join in the instant in which its connection is closed as idle may fail, but
 // then it has not been carried out: the name is free.
 func TestJoinInTheInstantOfIdle(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		s.user().create("abc123", "alice")
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		s.User().Creates("abc123", "alice")
 		for range *rounds {
-			one := s.user()
-			_, err := one.Status(within(t), "abc123")
+			one := s.User()
+			_, err := one.Status(Within(t), "abc123")
 			require.NoError(t, err)
 			time.Sleep(10 * time.Second)
-			slave, err := one.Join(within(t), "abc123", "user_one")
+			slave, err := one.Join(Within(t), "abc123", "user_one")
 			if err != nil {
 				require.ErrorContains(t, err, "connection lost")
-				slave = one.join("abc123", "user_one")
+				slave = one.Joins("abc123", "user_one")
 			}
 			require.NoError(t, slave.Close())
 			require.NoError(t, one.Close())
@@ -101,31 +101,31 @@ func TestJoinInTheInstantOfIdle(t *testing.T) {
 
 func TestLimitsAreAnsweredByTheirCodes(t *testing.T) {
 	policy := lectern.Policy{MaxSlaves: 2, MaxChannels: 3, MaxChannelsPerConn: 2}
-	everywhere(t, policy, func(t *testing.T, s *stage) {
-		alice := s.user()
-		master := alice.create("a", "alice")
-		alice.create("b", "alice")
-		_, err := alice.Create(within(t), "c", "alice")
+	Everywhere(t, policy, func(t *testing.T, s *Stage) {
+		alice := s.User()
+		master := alice.Creates("a", "alice")
+		alice.Creates("b", "alice")
+		_, err := alice.Create(Within(t), "c", "alice")
 		require.ErrorIs(t, err, lectern.ErrTooManyChannels, "on this connection")
-		bob := s.user()
-		bob.create("c", "bob")
-		_, err = bob.Create(within(t), "d", "bob")
+		bob := s.User()
+		bob.Creates("c", "bob")
+		_, err = bob.Create(Within(t), "d", "bob")
 		require.ErrorIs(t, err, lectern.ErrTooManyChannels, "in this hub")
-		_, err = alice.Join(within(t), "c", "alice")
+		_, err = alice.Join(Within(t), "c", "alice")
 		require.ErrorIs(t, err, lectern.ErrTooManyChannels)
 
-		one := s.user().join("a", "user_one")
-		s.user().join("a", "user_two")
-		_, err = s.user().Join(within(t), "a", "user_three")
+		one := s.User().Joins("a", "user_one")
+		s.User().Joins("a", "user_two")
+		_, err = s.User().Join(Within(t), "a", "user_three")
 		require.ErrorIs(t, err, lectern.ErrChannelFull)
 		require.NoError(t, one.Close())
-		s.user().join("a", "user_three")
+		s.User().Joins("a", "user_three")
 
-		require.NoError(t, master.Ban(within(t), "x", ""))
-		require.NoError(t, master.Ban(within(t), "y", ""))
-		require.ErrorIs(t, master.Ban(within(t), "z", ""), lectern.ErrChannelFull)
+		require.NoError(t, master.Ban(Within(t), "x", ""))
+		require.NoError(t, master.Ban(Within(t), "y", ""))
+		require.ErrorIs(t, master.Ban(Within(t), "z", ""), lectern.ErrChannelFull)
 		require.NoError(t, master.Close())
-		bob.create("d", "bob") // there is room again
+		bob.Creates("d", "bob") // there is room again
 	})
 }
 
@@ -133,24 +133,24 @@ func TestLimitsAreAnsweredByTheirCodes(t *testing.T) {
 // back.
 func TestSlowSlave(t *testing.T) {
 	policy := lectern.Policy{Outbox: lectern.Bound{Messages: 16}, Replay: lectern.Bound{Messages: 1000, Bytes: 100 << 20}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		quick := s.user().join("abc123", "user_two")
-		slow := s.raw()
-		slow.send(oneJoins)
-		slow.expect(oneJoined)
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		quick := s.User().Joins("abc123", "user_two")
+		slow := s.Raw()
+		slow.Send(OneJoins)
+		slow.Expect(OneJoined)
 		began := time.Now()
 		const count = 80
 		// Memory and the sockets' buffers hold some of it, so it has to be a lot.
 		text := strings.Repeat("x", 10_000)
 		for i := range count {
-			broadcast(t, master, fmt.Sprint(i, text))
-			receive(t, quick, fmt.Sprint(i, text))
+			Broadcast(t, master, fmt.Sprint(i, text))
+			Receive(t, quick, fmt.Sprint(i, text))
 		}
 		require.Equal(t, began, time.Now(), "others were delayed")
 		last := 0
 		for {
-			frame, err := slow.read()
+			frame, err := slow.Read()
 			if err != nil {
 				var closed *transport.CloseError
 				require.True(t, errors.As(err, &closed), "%v", err)
@@ -163,12 +163,12 @@ func TestSlowSlave(t *testing.T) {
 		require.Less(t, last, count)
 		require.NotZero(t, last)
 
-		again := s.raw()
-		again.send(fmt.Sprintf(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":%q,"last":%d}`, slow.secret, last))
-		again.expect(oneJoined)
+		again := s.Raw()
+		again.Send(fmt.Sprintf(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":%q,"last":%d}`, slow.Secret, last))
+		again.Expect(OneJoined)
 		for last < count {
 			last++
-			frame, err := again.read()
+			frame, err := again.Read()
 			require.NoError(t, err)
 			require.Contains(t, frame, fmt.Sprintf(`"seq":%d,`, last))
 		}
@@ -178,17 +178,17 @@ func TestSlowSlave(t *testing.T) {
 // One that takes nothing at all is let go by the time that a write may take,
 // also where little waits for it.
 func TestStuckSlave(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		slow := s.raw()
-		slow.send(oneJoins)
-		slow.expect(oneJoined)
-		nextPresence(t, master, "user_one", lectern.Online)
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		slow := s.Raw()
+		slow.Send(OneJoins)
+		slow.Expect(OneJoined)
+		NextPresence(t, master, "user_one", lectern.Online)
 		for range 4 {
-			broadcast(t, master, strings.Repeat("x", 60_000))
+			Broadcast(t, master, strings.Repeat("x", 60_000))
 		}
 		began := time.Now()
-		away := nextPresence(t, master, "user_one", lectern.Away)
+		away := NextPresence(t, master, "user_one", lectern.Away)
 		require.LessOrEqual(t, away.Since.Sub(began), 16*time.Second)
 	})
 }
@@ -198,15 +198,15 @@ func TestSlowMaster(t *testing.T) {
 	policy := lectern.Policy{
 		Outbox: lectern.Bound{Messages: 16}, Replay: lectern.Bound{Messages: 1000, Bytes: 100 << 20}, WriteTimeout: time.Hour,
 	}
-	inBubble(t, policy, func(t *testing.T, s *stage) {
-		alice := s.raw()
-		alice.send(aliceCreates)
-		alice.expect(aliceCreated)
-		slave := s.user().join("abc123", "user_one")
-		alice.expect(oneOnline)
+	InBubble(t, policy, func(t *testing.T, s *Stage) {
+		alice := s.Raw()
+		alice.Send(AliceCreates)
+		alice.Expect(AliceCreated)
+		slave := s.User().Joins("abc123", "user_one")
+		alice.Expect(OneOnline)
 		accepted, refused := 0, 0
 		for refused < 3 {
-			_, err := slave.Send(within(t), lectern.Text(fmt.Sprint(accepted)))
+			_, err := slave.Send(Within(t), lectern.Text(fmt.Sprint(accepted)))
 			if err != nil {
 				require.ErrorIs(t, err, lectern.ErrBusy)
 				refused++
@@ -217,10 +217,10 @@ func TestSlowMaster(t *testing.T) {
 			synctest.Wait()
 		}
 		for i := range accepted {
-			alice.expect(fmt.Sprintf(`{"type":"message","channel":"abc123","from":"user_one","seq":%d,"text":"%d"}`, i+1, i))
+			alice.Expect(fmt.Sprintf(`{"type":"message","channel":"abc123","from":"user_one","seq":%d,"text":"%d"}`, i+1, i))
 		}
-		say(t, slave, "better now")
-		alice.expect(fmt.Sprintf(`{"type":"message","channel":"abc123","from":"user_one","seq":%d,"text":"better now"}`, accepted+1))
+		Say(t, slave, "better now")
+		alice.Expect(fmt.Sprintf(`{"type":"message","channel":"abc123","from":"user_one","seq":%d,"text":"better now"}`, accepted+1))
 	})
 }
 
@@ -228,27 +228,27 @@ func TestSlowMaster(t *testing.T) {
 func TestLargestBounds(t *testing.T) {
 	most := lectern.Bound{Messages: math.MaxInt, Bytes: math.MaxInt}
 	rate := lectern.Rate{PerSecond: math.MaxInt}
-	inBubble(t, lectern.Policy{
+	InBubble(t, lectern.Policy{
 		MaxSlaves: math.MaxInt, MaxChannels: math.MaxInt, MaxChannelsPerConn: math.MaxInt, MaxConnections: math.MaxInt,
 		MaxMessage: math.MaxInt, HandshakeBytes: math.MaxInt, Outbox: most, Replay: most, Rate: rate, SlaveRate: rate,
 		MasterTimeout: math.MaxInt64, SlaveTimeout: math.MaxInt64, HandshakeTimeout: math.MaxInt64, WriteTimeout: math.MaxInt64,
-	}, func(t *testing.T, s *stage) {
-		alice, one := s.user(), s.user()
-		master, slave := alice.create("abc123", "alice"), one.join("abc123", "user_one")
+	}, func(t *testing.T, s *Stage) {
+		alice, one := s.User(), s.User()
+		master, slave := alice.Creates("abc123", "alice"), one.Joins("abc123", "user_one")
 		large := strings.Repeat("x", 5_000)
-		broadcast(t, master, large)
-		receive(t, slave, large)
-		nextPresence(t, master, "user_one", lectern.Online)
-		say(t, slave, large)
-		nextText(t, master, large)
-		one.cutOff()
+		Broadcast(t, master, large)
+		Receive(t, slave, large)
+		NextPresence(t, master, "user_one", lectern.Online)
+		Say(t, slave, large)
+		NextText(t, master, large)
+		one.CutOff()
 		synctest.Wait()
-		broadcast(t, master, large)
-		one.bar(false)
-		receive(t, slave, large)
+		Broadcast(t, master, large)
+		one.Bar(false)
+		Receive(t, slave, large)
 		for range 3 {
-			broadcast(t, master, "once more")
-			receive(t, slave, "once more")
+			Broadcast(t, master, "once more")
+			Receive(t, slave, "once more")
 		}
 	})
 }

@@ -19,9 +19,9 @@ type bystanders struct {
 	count int
 }
 
-func (s *stage) bystanders() *bystanders {
-	b := &bystanders{t: s.t, m: s.user().create("quiet", "carol"), s: s.user().join("quiet", "dave")}
-	nextPresence(s.t, b.m, "dave", lectern.Online)
+func (s *Stage) bystanders() *bystanders {
+	b := &bystanders{t: s.T, m: s.User().Creates("quiet", "carol"), s: s.User().Joins("quiet", "dave")}
+	NextPresence(s.T, b.m, "dave", lectern.Online)
 	return b
 }
 
@@ -29,11 +29,11 @@ func (s *stage) bystanders() *bystanders {
 func (b *bystanders) unharmed() {
 	b.t.Helper()
 	b.count++
-	broadcast(b.t, b.m, "ping")
-	message := nextText(b.t, b.s, "ping")
+	Broadcast(b.t, b.m, "ping")
+	message := NextText(b.t, b.s, "ping")
 	require.EqualValues(b.t, b.count, message.Seq)
-	say(b.t, b.s, "pong")
-	message = nextText(b.t, b.m, "pong")
+	Say(b.t, b.s, "pong")
+	message = NextText(b.t, b.m, "pong")
 	require.EqualValues(b.t, b.count, message.Seq)
 }
 
@@ -82,25 +82,25 @@ var malformed = []struct{ name, frame string }{
 func TestMalformedFrames(t *testing.T) {
 	for _, bad := range malformed {
 		t.Run(bad.name, func(t *testing.T) {
-			inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+			InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 				quiet := s.bystanders()
-				alice, one := s.pair()
-				one.refused(bad.frame, lectern.ErrBadFrame)
-				one.refused(bad.frame, lectern.ErrBadFrame)
-				one.send(`{"type":"ping","ref":9}`) // what can be read starts the count anew
-				one.expect(`{"type":"pong","ref":9}`)
-				one.refused(bad.frame, lectern.ErrBadFrame)
-				one.refused(bad.frame, lectern.ErrBadFrame)
-				one.send(bad.frame)
-				one.closed(transport.ProtocolError)
-				alice.expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
+				alice, one := s.Pair()
+				one.Refused(bad.frame, lectern.ErrBadFrame)
+				one.Refused(bad.frame, lectern.ErrBadFrame)
+				one.Send(`{"type":"ping","ref":9}`) // what can be read starts the count anew
+				one.Expect(`{"type":"pong","ref":9}`)
+				one.Refused(bad.frame, lectern.ErrBadFrame)
+				one.Refused(bad.frame, lectern.ErrBadFrame)
+				one.Send(bad.frame)
+				one.Closed(transport.ProtocolError)
+				alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
 				quiet.unharmed()
 
 				// The membership outlives it.
-				again := s.raw()
-				again.send(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":"` + one.secret + `"}`)
-				again.expect(oneJoined)
-				alice.expect(oneOnline)
+				again := s.Raw()
+				again.Send(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":"` + one.Secret + `"}`)
+				again.Expect(OneJoined)
+				alice.Expect(OneOnline)
 			})
 		})
 	}
@@ -120,22 +120,22 @@ func TestNeitherForm(t *testing.T) {
 		{"TLS", "\x80\x03\x01"},
 	} {
 		t.Run(bad.name, func(t *testing.T) {
-			inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+			InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 				quiet := s.bystanders()
-				peer := s.raw()
-				peer.send(bad.frame)
-				_, err := peer.read()
+				peer := s.Raw()
+				peer.Send(bad.frame)
+				_, err := peer.Read()
 				require.Error(t, err, "answered in a form that it has not spoken")
-				peer.closed(transport.ProtocolError)
+				peer.Closed(transport.ProtocolError)
 
 				// Later it is a malformed frame like others.
-				peer = s.raw()
-				peer.send(`{"type":"ping","ref":1}`)
-				peer.expect(`{"type":"pong","ref":1}`)
-				peer.refused(bad.frame, lectern.ErrBadFrame)
-				peer.refused(bad.frame, lectern.ErrBadFrame)
-				peer.send(bad.frame)
-				peer.closed(transport.ProtocolError)
+				peer = s.Raw()
+				peer.Send(`{"type":"ping","ref":1}`)
+				peer.Expect(`{"type":"pong","ref":1}`)
+				peer.Refused(bad.frame, lectern.ErrBadFrame)
+				peer.Refused(bad.frame, lectern.ErrBadFrame)
+				peer.Send(bad.frame)
+				peer.Closed(transport.ProtocolError)
 				quiet.unharmed()
 			})
 		})
@@ -145,37 +145,37 @@ func TestNeitherForm(t *testing.T) {
 // Rows D5 and D6: what is not known is told or passed over, for a later version's
 // sake, and costs nothing.
 func TestUnknownFrames(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice, one := s.pair()
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice, one := s.Pair()
 		for range 20 {
-			one.refused(`{"type":"dance","ref":2,"channel":"abc123"}`, lectern.ErrUnsupported)
+			one.Refused(`{"type":"dance","ref":2,"channel":"abc123"}`, lectern.ErrUnsupported)
 		}
-		one.refused("\x04\x02\x06abc123\x7d\x01a\x80\x00", lectern.ErrUnsupported) // a field that must be understood
-		one.send(`{"type":"send","ref":3,"channel":"abc123","colour":{"red":[1]},"text":"hi"}`)
-		one.expect(`{"type":"ack","ref":3,"seq":1}`)
-		alice.expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"hi"}`)
+		one.Refused("\x04\x02\x06abc123\x7d\x01a\x80\x00", lectern.ErrUnsupported) // a field that must be understood
+		one.Send(`{"type":"send","ref":3,"channel":"abc123","colour":{"red":[1]},"text":"hi"}`)
+		one.Expect(`{"type":"ack","ref":3,"seq":1}`)
+		alice.Expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"hi"}`)
 
 		// Also as the first frame.
-		peer := s.raw()
-		peer.refused(`{"type":"dance","ref":1}`, lectern.ErrUnsupported)
-		peer.send(`{"type":"ping","ref":2}`)
-		peer.expect(`{"type":"pong","ref":2}`)
+		peer := s.Raw()
+		peer.Refused(`{"type":"dance","ref":1}`, lectern.ErrUnsupported)
+		peer.Send(`{"type":"ping","ref":2}`)
+		peer.Expect(`{"type":"pong","ref":2}`)
 	})
 }
 
 // Row D4 on WebSocket: text that is no UTF-8 may end the connection in
 // WebSocket's own way, and harms nobody.
 func TestInvalidUTF8InTheTextForm(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 		quiet := s.bystanders()
-		alice, one := s.pair()
-		one.send("{\"type\":\"send\",\"channel\":\"abc123\",\"text\":\"\xff\"}")
-		answer, err := one.read()
+		alice, one := s.Pair()
+		one.Send("{\"type\":\"send\",\"channel\":\"abc123\",\"text\":\"\xff\"}")
+		answer, err := one.Read()
 		if err == nil {
 			require.Contains(t, answer, `"code":"bad_frame"`)
-			one.plug.Cut()
+			one.Plug.Cut()
 		}
-		alice.expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
 		quiet.unharmed()
 	})
 }
@@ -183,25 +183,25 @@ func TestInvalidUTF8InTheTextForm(t *testing.T) {
 // Row D9: the largest payload passes, a larger one is refused, and a frame that
 // cannot be one any more ends the connection.
 func TestLargePayloads(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{MaxMessage: 1000}, func(t *testing.T, s *stage) {
+	InVirtualTime(t, lectern.Policy{MaxMessage: 1000}, func(t *testing.T, s *Stage) {
 		quiet := s.bystanders()
-		alice, one := s.pair()
+		alice, one := s.Pair()
 		send := func(ref, text string) string {
 			return `{"type":"send","ref":` + ref + `,"channel":"abc123","text":"` + text + `"}`
 		}
 		text := strings.Repeat("x", 1000)
-		one.send(send("2", text))
-		one.expect(`{"type":"ack","ref":2,"seq":1}`)
-		alice.expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"` + text + `"}`)
-		one.refused(send("3", text+"x"), lectern.ErrTooLarge)
-		one.send(send("4", strings.Repeat("\\n", 1000))) // counted as it is, not as it is written
-		one.expect(`{"type":"ack","ref":4,"seq":2}`)
-		_, err := alice.read()
+		one.Send(send("2", text))
+		one.Expect(`{"type":"ack","ref":2,"seq":1}`)
+		alice.Expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"` + text + `"}`)
+		one.Refused(send("3", text+"x"), lectern.ErrTooLarge)
+		one.Send(send("4", strings.Repeat("\\n", 1000))) // counted as it is, not as it is written
+		one.Expect(`{"type":"ack","ref":4,"seq":2}`)
+		_, err := alice.Read()
 		require.NoError(t, err)
 
-		_ = one.conn.Write([]byte(send("5", strings.Repeat("x", 10_000))))
-		one.closed(transport.TooLarge)
-		alice.expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
+		_ = one.Conn.Write([]byte(send("5", strings.Repeat("x", 10_000))))
+		one.Closed(transport.TooLarge)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
 		quiet.unharmed()
 	})
 }

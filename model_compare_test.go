@@ -48,7 +48,7 @@ func same(err, expected error) error {
 	return nil
 }
 
-func (s *seat) handle() handle {
+func (s *seat) handle() Handle {
 	if s.master != nil {
 		return s.master
 	}

@@ -8,26 +8,26 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// mutedDialer makes connections on which, while they are muted, nothing arrives
+// MutedDialer makes connections on which, while they are muted, nothing arrives
 // at the user, but everything that it sends does at the hub. What comes meanwhile
 // is lost, as with a link that is dead in one direction.
-type mutedDialer struct {
-	*user
+type MutedDialer struct {
+	*User
 	muted atomic.Bool
 }
 
-func (d *mutedDialer) mute() { d.muted.Store(true) }
+func (d *MutedDialer) Mute() { d.muted.Store(true) }
 
-// comeBack cuts the connection, once everything that is on its way is lost, and
+// ComeBack cuts the connection, once everything that is on its way is lost, and
 // lets what comes on the next one through.
-func (d *mutedDialer) comeBack() {
+func (d *MutedDialer) ComeBack() {
 	synctest.Wait()
 	d.muted.Store(false)
-	d.plug().Cut()
+	d.Plug().Cut()
 }
 
-func (d *mutedDialer) Dial(ctx context.Context) (transport.Conn, error) {
-	conn, err := d.user.Dial(ctx)
+func (d *MutedDialer) Dial(ctx context.Context) (transport.Conn, error) {
+	conn, err := d.User.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (d *mutedDialer) Dial(ctx context.Context) (transport.Conn, error) {
 
 type mutedConn struct {
 	transport.Conn
-	dialer *mutedDialer
+	dialer *MutedDialer
 }
 
 func (c mutedConn) Read() ([]byte, error) {

@@ -12,30 +12,30 @@ import (
 )
 
 func TestSnapshots(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		_, master, users, slaves := s.class(3)
-		s.user().create("a second one", "bob", lectern.WithMasterTimeout(7*time.Second))
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		_, master, users, slaves := s.Class(3)
+		s.User().Creates("a second one", "bob", lectern.WithMasterTimeout(7*time.Second))
 		names := []string{}
-		for channel := range s.hub.Channels() {
+		for channel := range s.Hub.Channels() {
 			names = append(names, channel.Name())
 		}
 		require.Equal(t, []string{"a second one", "abc123"}, names)
-		for channel := range s.hub.Channels() {
+		for channel := range s.Hub.Channels() {
 			require.Equal(t, "a second one", channel.Name())
 			break
 		}
 
-		broadcast(t, master, "hello")
-		say(t, slaves[0], "hi")
-		tell(t, master, "user_1", "you")
-		require.NoError(t, master.Ban(within(t), "user_9", ""))
-		go func() { _, _ = master.Request(within(t), "user_0", lectern.Text("ready?")) }()
-		go func() { _, _ = slaves[1].Request(within(t), lectern.Text("may I?")) }()
+		Broadcast(t, master, "hello")
+		Say(t, slaves[0], "hi")
+		Tell(t, master, "user_1", "you")
+		require.NoError(t, master.Ban(Within(t), "user_9", ""))
+		go func() { _, _ = master.Request(Within(t), "user_0", lectern.Text("ready?")) }()
+		go func() { _, _ = slaves[1].Request(Within(t), lectern.Text("may I?")) }()
 		synctest.Wait()
-		users[2].cutOff()
+		users[2].CutOff()
 		synctest.Wait()
 
-		channel, ok := s.hub.Channel("abc123")
+		channel, ok := s.Hub.Channel("abc123")
 		require.True(t, ok)
 		shot, ok := channel.Snapshot()
 		require.True(t, ok)
@@ -53,31 +53,31 @@ func TestSnapshots(t *testing.T) {
 		require.NotZero(t, shot.Kept.Bytes)
 
 		require.NoError(t, channel.Close("maintenance"))
-		ended(t, master, lectern.ErrChannelClosed)
+		Ended(t, master, lectern.ErrChannelClosed)
 		require.ErrorContains(t, master.Err(), "maintenance")
-		ended(t, slaves[0], lectern.ErrChannelClosed)
+		Ended(t, slaves[0], lectern.ErrChannelClosed)
 		_, ok = channel.Snapshot()
 		require.False(t, ok)
-		require.Len(t, slices.Collect(s.hub.Channels()), 1)
+		require.Len(t, slices.Collect(s.Hub.Channels()), 1)
 	})
 }
 
 // Row G13: the service ends one membership, as its master would.
 func TestServiceKicks(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master, one := s.user().create("abc123", "alice"), s.user()
-		slave := one.join("abc123", "user_one")
-		nextPresence(t, master, "user_one", lectern.Online)
-		channel, ok := s.hub.Channel("abc123")
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master, one := s.User().Creates("abc123", "alice"), s.User()
+		slave := one.Joins("abc123", "user_one")
+		NextPresence(t, master, "user_one", lectern.Online)
+		channel, ok := s.Hub.Channel("abc123")
 		require.True(t, ok)
 		require.NoError(t, channel.Kick("user_one", "the token was revoked", false))
-		ended(t, slave, lectern.ErrKicked)
+		Ended(t, slave, lectern.ErrKicked)
 		require.ErrorContains(t, slave.Err(), "the token was revoked")
-		require.Equal(t, "the token was revoked", nextPresence(t, master, "user_one", lectern.Gone).Reason)
+		require.Equal(t, "the token was revoked", NextPresence(t, master, "user_one", lectern.Gone).Reason)
 		require.ErrorIs(t, channel.Kick("user_one", "", false), lectern.ErrNoSuchSlave)
 		require.ErrorIs(t, channel.Kick("alice", "", true), lectern.ErrNoSuchSlave, "never the master")
 		require.NoError(t, channel.Kick("user_one", "", true))
-		_, err := one.Join(within(t), "abc123", "user_one")
+		_, err := one.Join(Within(t), "abc123", "user_one")
 		require.ErrorIs(t, err, lectern.ErrBanned)
 		require.NoError(t, master.Close())
 		require.ErrorIs(t, channel.Kick("user_one", "", false), lectern.ErrNoSuchChannel)
@@ -85,17 +85,17 @@ func TestServiceKicks(t *testing.T) {
 }
 
 func TestSnapshotTellsWhatWaits(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		s.stalled(master)
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		s.Stalled(master)
 		for range 100 {
-			broadcast(t, master, bulk)
+			Broadcast(t, master, Bulk)
 		}
 		synctest.Wait()
-		channel, _ := s.hub.Channel("abc123")
+		channel, _ := s.Hub.Channel("abc123")
 		shot, _ := channel.Snapshot()
 		require.Greater(t, shot.Slaves[0].Queued.Messages, 10)
-		require.Greater(t, shot.Slaves[0].Queued.Bytes, 10*len(bulk))
+		require.Greater(t, shot.Slaves[0].Queued.Bytes, 10*len(Bulk))
 		require.Zero(t, shot.Master.Queued)
 	})
 }

@@ -43,28 +43,28 @@ func (b broken) WithGroup(string) slog.Handler      { return b }
 func TestPanicOfObserverAndLogger(t *testing.T) {
 	b := broken{new(atomic.Int64), new(atomic.Int64)}
 	policy := lectern.Policy{Observer: b, Logger: slog.New(b), MasterTimeout: time.Second, HandshakeTimeout: time.Second}
-	inBubble(t, policy, func(t *testing.T, s *stage) {
-		alice := s.user()
-		master := alice.create("abc123", "alice")
-		one := s.user().join("abc123", "user_one")
-		two := s.user().join("abc123", "user_two")
+	InBubble(t, policy, func(t *testing.T, s *Stage) {
+		alice := s.User()
+		master := alice.Creates("abc123", "alice")
+		one := s.User().Joins("abc123", "user_one")
+		two := s.User().Joins("abc123", "user_two")
 		for range 100 {
-			broadcast(t, master, "for all")
-			receive(t, one, "for all")
-			receive(t, two, "for all")
+			Broadcast(t, master, "for all")
+			Receive(t, one, "for all")
+			Receive(t, two, "for all")
 		}
-		stranger := s.raw()
-		stranger.send(`{"type":"join","ref":1,"channel":"nowhere","username":"x"}`)
-		stranger.expect(`{"type":"error","ref":1,"channel":"nowhere","code":"no_such_channel"}`)
+		stranger := s.Raw()
+		stranger.Send(`{"type":"join","ref":1,"channel":"nowhere","username":"x"}`)
+		stranger.Expect(`{"type":"error","ref":1,"channel":"nowhere","code":"no_such_channel"}`)
 		require.NoError(t, two.Close())
 		require.NoError(t, alice.Close())
 		<-one.Done()
 		synctest.Wait()
-		_, exists := s.hub.Channel("abc123")
+		_, exists := s.Hub.Channel("abc123")
 		require.False(t, exists)
 		require.NotZero(t, b.observed.Load())
 		require.NotZero(t, b.logged.Load())
-		require.NoError(t, s.hub.Close())
+		require.NoError(t, s.Hub.Close())
 	})
 }
 
@@ -75,9 +75,9 @@ func TestPanicOfObserverIsLogged(t *testing.T) {
 		Observer: broken{observed: new(atomic.Int64)},
 		Logger:   slog.New(slog.NewTextHandler(&log, nil)),
 	}
-	inBubble(t, policy, func(t *testing.T, s *stage) {
-		require.NoError(t, s.user().create("abc123", "alice").Close())
-		require.NoError(t, s.hub.Close())
+	InBubble(t, policy, func(t *testing.T, s *Stage) {
+		require.NoError(t, s.User().Creates("abc123", "alice").Close())
+		require.NoError(t, s.Hub.Close())
 		require.Contains(t, log.String(), `msg="Observer panicked" cause="cannot add"`)
 	})
 }

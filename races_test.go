@@ -19,17 +19,17 @@ var rounds = flag.Int("rounds", 6, "how many times each race is run in its test"
 // Row I3: who joins a channel that is being closed is either told that there is
 // none, or let in and told of its end.
 func TestJoinWhileTheChannelCloses(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		var users []*user
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		var users []*User
 		for range 8 {
-			users = append(users, s.user())
+			users = append(users, s.User())
 		}
 		for range *rounds {
-			master := s.user().create("abc123", "alice")
+			master := s.User().Creates("abc123", "alice")
 			var wg sync.WaitGroup
 			for i, u := range users {
 				wg.Go(func() {
-					slave, err := u.Join(within(t), "abc123", fmt.Sprint("user_", i))
+					slave, err := u.Join(Within(t), "abc123", fmt.Sprint("user_", i))
 					if err != nil {
 						if !errors.Is(err, lectern.ErrNoSuchChannel) {
 							t.Errorf("Join: %v", err)
@@ -44,7 +44,7 @@ func TestJoinWhileTheChannelCloses(t *testing.T) {
 			}
 			require.NoError(t, master.Close())
 			wg.Wait()
-			_, exists := s.hub.Channel("abc123")
+			_, exists := s.Hub.Channel("abc123")
 			require.False(t, exists)
 		}
 	})
@@ -52,19 +52,19 @@ func TestJoinWhileTheChannelCloses(t *testing.T) {
 
 // Row I4: whatever ends a slave at the same time, its master is told once.
 func TestOneExit(t *testing.T) {
-	everywhere(t, lectern.Policy{SlaveTimeout: -1}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
+	Everywhere(t, lectern.Policy{SlaveTimeout: -1}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
 		for i := range *rounds {
 			name := fmt.Sprint("user_", i)
-			one := s.user()
-			slave := one.join("abc123", name)
-			nextPresence(t, master, name, lectern.Online)
+			one := s.User()
+			slave := one.Joins("abc123", name)
+			NextPresence(t, master, name, lectern.Online)
 			var wg sync.WaitGroup
 			wg.Go(func() { _ = slave.Close() })
-			wg.Go(func() { _ = master.Kick(within(t), name, "") })
-			wg.Go(func() { one.plug().Cut() })
+			wg.Go(func() { _ = master.Kick(Within(t), name, "") })
+			wg.Go(func() { one.Plug().Cut() })
 			gone := 0
-			for event, err := range master.Events(within(t)) {
+			for event, err := range master.Events(Within(t)) {
 				require.NoError(t, err)
 				presence := event.(lectern.Presence)
 				require.Equal(t, name, presence.Username)
@@ -76,7 +76,7 @@ func TestOneExit(t *testing.T) {
 			}
 			wg.Wait()
 			<-slave.Done()
-			require.ErrorIs(t, master.Kick(within(t), name, ""), lectern.ErrNoSuchSlave)
+			require.ErrorIs(t, master.Kick(Within(t), name, ""), lectern.ErrNoSuchSlave)
 			require.Equal(t, 1, gone)
 			require.Empty(t, master.Members())
 		}
@@ -86,16 +86,16 @@ func TestOneExit(t *testing.T) {
 // Row G3: of those who resume one membership at the same time one has it in the
 // end, and every other one knows that it has not.
 func TestResumesInTheSameInstant(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		ticket := s.user().join("abc123", "user_one").Ticket()
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		ticket := s.User().Joins("abc123", "user_one").Ticket()
 		const contenders = 6
 		slaves := make([]*lectern.Slave, contenders)
 		var wg sync.WaitGroup
 		for i := range slaves {
-			u := s.user()
+			u := s.User()
 			wg.Go(func() {
-				slave, err := u.ResumeSlave(within(t), ticket)
+				slave, err := u.ResumeSlave(Within(t), ticket)
 				if err != nil {
 					t.Errorf("ResumeSlave: %v", err)
 				}
@@ -103,10 +103,10 @@ func TestResumesInTheSameInstant(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		broadcast(t, master, "who is it?")
+		Broadcast(t, master, "who is it?")
 		holders := 0
 		for _, slave := range slaves {
-			message, err := slave.Receive(within(t))
+			message, err := slave.Receive(Within(t))
 			if err != nil {
 				require.ErrorIs(t, err, lectern.ErrReplaced)
 				continue

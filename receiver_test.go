@@ -22,26 +22,26 @@ func TestReceiver(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		receiver, err := hub.Start(ctx, far)
 		require.NoError(t, err)
-		alice := &raw{t: t, conn: near}
+		alice := &Raw{T: t, Conn: near}
 		takeIn := func() {
 			message, err := far.Read()
 			require.NoError(t, err)
 			require.NoError(t, receiver.Receive(message))
 		}
-		alice.send(aliceCreates)
+		alice.Send(AliceCreates)
 		takeIn()
-		alice.expect(aliceCreated)
+		alice.Expect(AliceCreated)
 		// The limit of the time before a membership has gone.
-		alice.send(`{"type":"ping","ref":2,"more":"` + strings.Repeat("x", 200) + `"}`)
+		alice.Send(`{"type":"ping","ref":2,"more":"` + strings.Repeat("x", 200) + `"}`)
 		takeIn()
-		alice.expect(`{"type":"pong","ref":2}`)
+		alice.Expect(`{"type":"pong","ref":2}`)
 
 		// The end of the context ends the reading.
 		cancel()
 		_, err = far.Read()
 		require.Error(t, err)
 		require.NoError(t, receiver.End(err))
-		alice.closed(transport.Shutdown)
+		alice.Closed(transport.Shutdown)
 		require.NoError(t, hub.Close())
 	})
 }
@@ -56,7 +56,7 @@ func TestReceiverThatEndsByItself(t *testing.T) {
 		err = receiver.Receive([]byte(strings.Repeat("x", 201)))
 		require.ErrorIs(t, err, lectern.ErrTooLarge)
 		require.ErrorIs(t, receiver.End(err), lectern.ErrTooLarge)
-		(&raw{t: t, conn: near}).closed(transport.TooLarge)
+		(&Raw{T: t, Conn: near}).Closed(transport.TooLarge)
 		require.NoError(t, hub.Close())
 		_, err = hub.Start(t.Context(), far)
 		require.ErrorIs(t, err, lectern.ErrShuttingDown)
@@ -75,16 +75,16 @@ func TestPanicWhileReading(t *testing.T) {
 			defer func() { served <- recover() }()
 			_ = hub.Serve(context.Background(), &fragile{Conn: far, messages: 2})
 		}()
-		alice := &raw{t: t, conn: near}
-		alice.send(aliceCreates)
-		alice.expect(aliceCreated)
-		alice.send(`{"type":"ping","ref":2}`)
+		alice := &Raw{T: t, Conn: near}
+		alice.Send(AliceCreates)
+		alice.Expect(AliceCreated)
+		alice.Send(`{"type":"ping","ref":2}`)
 		require.Equal(t, "cannot read", <-served)
 		_, _ = near.Read() // the pong, if it was in time
 		_, err = near.Read()
 		require.Error(t, err)
 		one := lectern.NewClient(hub, lectern.ClientOptions{})
-		status, err := one.Status(within(t), "abc123")
+		status, err := one.Status(Within(t), "abc123")
 		require.NoError(t, err)
 		require.Equal(t, lectern.Away, status.Master.State)
 		require.NoError(t, one.Close())

@@ -58,20 +58,20 @@ func TestRule7ReplacedWhileSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := newGate()
 		gate.shut("slave joined")
-		s := setStage(t, inMemory[0], lectern.Policy{Logger: slog.New(gate)})
-		first := s.user().create("abc123", "alice")
-		slave := s.user().join("abc123", "user_one") // and what is decided is not carried out from now on
+		s := New(t, InMemory[0], lectern.Policy{Logger: slog.New(gate)})
+		first := s.User().Creates("abc123", "alice")
+		slave := s.User().Joins("abc123", "user_one") // and what is decided is not carried out from now on
 
 		second := make(chan *lectern.Master)
 		go func() {
-			master, err := s.user().ResumeMaster(within(t), first.Ticket())
+			master, err := s.User().ResumeMaster(Within(t), first.Ticket())
 			require.NoError(t, err)
 			second <- master
 		}()
 		synctest.Wait()
 		still := make(chan error)
 		go func() {
-			_, err := first.Broadcast(within(t), lectern.Text("still me"))
+			_, err := first.Broadcast(Within(t), lectern.Text("still me"))
 			still <- err
 		}()
 		synctest.Wait()
@@ -79,10 +79,10 @@ func TestRule7ReplacedWhileSending(t *testing.T) {
 		master := <-second
 		require.ErrorIs(t, <-still, lectern.ErrReplaced)
 		time.Sleep(10 * time.Second)
-		ended(t, first, lectern.ErrReplaced)
+		Ended(t, first, lectern.ErrReplaced)
 		require.NoError(t, master.Err())
-		broadcast(t, master, "me instead")
-		nextText(t, slave, "me instead")
+		Broadcast(t, master, "me instead")
+		NextText(t, slave, "me instead")
 	})
 }
 
@@ -98,32 +98,32 @@ func (l late) Read() ([]byte, error) {
 }
 
 type lateDialer struct {
-	*user
+	*User
 	open chan struct{}
 }
 
 func (d lateDialer) Dial(ctx context.Context) (transport.Conn, error) {
-	conn, err := d.user.Dial(ctx)
+	conn, err := d.User.Dial(ctx)
 	return late{conn, d.open}, err
 }
 
 // A client that fails to write still has to read why its connection ended.
 func TestRule7ReplacedWithTheWordOfItUnread(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 		open := make(chan struct{})
-		old := lectern.NewClient(lateDialer{s.user(), open}, lectern.ClientOptions{})
+		old := lectern.NewClient(lateDialer{s.User(), open}, lectern.ClientOptions{})
 		defer old.Close()
 		go func() { open <- struct{}{} }() // for created
-		first, err := old.Create(within(t), "abc123", "alice")
+		first, err := old.Create(Within(t), "abc123", "alice")
 		require.NoError(t, err)
-		master, err := s.user().ResumeMaster(within(t), first.Ticket())
+		master, err := s.User().ResumeMaster(Within(t), first.Ticket())
 		require.NoError(t, err)
 		synctest.Wait()
 
 		fails := make(chan error)
 		for range 2 {
 			go func() {
-				_, err := first.Broadcast(within(t), lectern.Text("still me"))
+				_, err := first.Broadcast(Within(t), lectern.Text("still me"))
 				fails <- err
 			}()
 			synctest.Wait()
@@ -132,7 +132,7 @@ func TestRule7ReplacedWithTheWordOfItUnread(t *testing.T) {
 		for range 2 {
 			require.ErrorIs(t, <-fails, lectern.ErrReplaced)
 		}
-		ended(t, first, lectern.ErrReplaced)
+		Ended(t, first, lectern.ErrReplaced)
 		require.NoError(t, master.Err())
 	})
 }
@@ -140,10 +140,10 @@ func TestRule7ReplacedWithTheWordOfItUnread(t *testing.T) {
 // A join that was given up, whose answer comes when the next one is on its way,
 // must not cost that one its membership.
 func TestJoinBehindOneThatWasGivenUp(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
 		open := make(chan struct{})
-		client := lectern.NewClient(lateDialer{s.user(), open}, lectern.ClientOptions{})
+		client := lectern.NewClient(lateDialer{s.User(), open}, lectern.ClientOptions{})
 		defer client.Close()
 		ctx, giveUp := context.WithCancel(t.Context())
 		given := make(chan error)
@@ -157,7 +157,7 @@ func TestJoinBehindOneThatWasGivenUp(t *testing.T) {
 
 		joined := make(chan *lectern.Slave)
 		go func() {
-			slave, err := client.Join(within(t), "abc123", "user_one")
+			slave, err := client.Join(Within(t), "abc123", "user_one")
 			require.NoError(t, err)
 			joined <- slave
 		}()
@@ -165,8 +165,8 @@ func TestJoinBehindOneThatWasGivenUp(t *testing.T) {
 		close(open)
 		slave := <-joined
 		synctest.Wait()
-		say(t, slave, "here")
-		nextPresence(t, master, "user_one", lectern.Online)
-		nextText(t, master, "here")
+		Say(t, slave, "here")
+		NextPresence(t, master, "user_one", lectern.Online)
+		NextText(t, master, "here")
 	})
 }

@@ -24,27 +24,27 @@ func TestRequestsOverManyCuts(t *testing.T) {
 	for i := range *rounds {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("round %d, seed %d", i, seed), func(t *testing.T) {
-			n := inMemory[seed%uint64(len(inMemory))]
-			certificate()
-			synctest.Test(t, func(t *testing.T) { requestRound(t, setStage(t, n, policy), seed) })
+			n := InMemory[seed%uint64(len(InMemory))]
+			Certificate()
+			synctest.Test(t, func(t *testing.T) { requestRound(t, New(t, n, policy), seed) })
 		})
 	}
 }
 
-func requestRound(t *testing.T, s *stage, seed uint64) {
+func requestRound(t *testing.T, s *Stage, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	alice := s.user()
-	master := alice.create("abc123", "alice")
-	var users []*user
+	alice := s.User()
+	master := alice.Creates("abc123", "alice")
+	var users []*User
 	var wg sync.WaitGroup
 	// Each slave answers the master, sooner or later, or leaves and comes back, and
 	// asks now and then itself.
 	for i := range 4 {
-		u := s.user()
+		u := s.User()
 		users = append(users, u)
-		first := u.join("abc123", fmt.Sprint("user_", i))
+		first := u.Joins("abc123", fmt.Sprint("user_", i))
 		habits := rand.New(rand.NewPCG(seed, uint64(i)+2))
 		wg.Go(func() {
 			slave := first
@@ -104,9 +104,9 @@ func requestRound(t *testing.T, s *stage, seed uint64) {
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			victim := everybody[random.IntN(len(everybody))]
-			victim.cutOff()
+			victim.CutOff()
 			time.Sleep(time.Duration(random.IntN(2500)) * time.Millisecond)
-			victim.bar(false)
+			victim.Bar(false)
 			time.Sleep(time.Duration(random.IntN(500)) * time.Millisecond)
 		}
 	})
@@ -130,11 +130,11 @@ func requestRound(t *testing.T, s *stage, seed uint64) {
 	wg.Wait()
 	// Nothing is left open.
 	for _, u := range everybody {
-		u.bar(false)
+		u.Bar(false)
 	}
 	time.Sleep(10 * time.Second)
 	synctest.Wait()
-	channel, ok := s.hub.Channel("abc123")
+	channel, ok := s.Hub.Channel("abc123")
 	require.True(t, ok)
 	shot, _ := channel.Snapshot()
 	require.Zero(t, shot.OpenRequests)

@@ -14,79 +14,79 @@ import (
 )
 
 // nextQuestion expects a message that asks next.
-func nextQuestion(t *testing.T, h handle, text string) lectern.Message {
+func nextQuestion(t *testing.T, h Handle, text string) lectern.Message {
 	t.Helper()
-	question := nextText(t, h, text)
+	question := NextText(t, h, text)
 	require.Equal(t, question.Seq, question.Request)
 	return question
 }
 
-// outcome is what came of a Request in the background.
-type outcome struct {
+// Outcome is what came of a Request in the background.
+type Outcome struct {
 	lectern.Message
-	err error
+	Err error
 }
 
-func inBackground(request func() (lectern.Message, error)) <-chan outcome {
-	c := make(chan outcome, 1)
+func InBackground(request func() (lectern.Message, error)) <-chan Outcome {
+	c := make(chan Outcome, 1)
 	go func() {
 		message, err := request()
-		c <- outcome{message, err}
+		c <- Outcome{message, err}
 	}()
 	return c
 }
 
 func TestRequests(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master, slave := s.user().create("abc123", "alice"), s.user().join("abc123", "user_one")
-		nextPresence(t, master, "user_one", lectern.Online)
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master, slave := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "user_one")
+		NextPresence(t, master, "user_one", lectern.Online)
 
-		up := inBackground(func() (lectern.Message, error) { return slave.Request(within(t), lectern.Text("may I?")) })
+		up := InBackground(func() (lectern.Message, error) { return slave.Request(Within(t), lectern.Text("may I?")) })
 		question := nextQuestion(t, master, "may I?")
-		_, err := master.Reply(within(t), question, lectern.JSON(map[string]int{"page": 7}))
+		_, err := master.Reply(Within(t), question, lectern.JSON(map[string]int{"page": 7}))
 		require.NoError(t, err)
 		answer := <-up
-		require.NoError(t, answer.err)
+		require.NoError(t, answer.Err)
 		require.Equal(t, `{"page":7}`, answer.Text())
 		require.Equal(t, "alice", answer.From)
 		require.Equal(t, question.Request, answer.Reply)
-		_, err = master.Reply(within(t), question, lectern.Text("twice"))
+		_, err = master.Reply(Within(t), question, lectern.Text("twice"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
 
-		down := inBackground(func() (lectern.Message, error) {
-			return master.Request(within(t), "user_one", lectern.Text("ready?"))
+		down := InBackground(func() (lectern.Message, error) {
+			return master.Request(Within(t), "user_one", lectern.Text("ready?"))
 		})
 		question = nextQuestion(t, slave, "ready?")
 		require.True(t, question.Private)
-		say(t, slave, "in between")
-		_, err = slave.Reply(within(t), question, lectern.Text("I am"))
+		Say(t, slave, "in between")
+		_, err = slave.Reply(Within(t), question, lectern.Text("I am"))
 		require.NoError(t, err)
 		answer = <-down
-		require.NoError(t, answer.err)
+		require.NoError(t, answer.Err)
 		require.Equal(t, "I am", answer.Text())
-		nextText(t, master, "in between") // and the answer is not among the events
-		say(t, slave, "the end")
-		nextText(t, master, "the end")
+		NextText(t, master, "in between") // and the answer is not among the events
+		Say(t, slave, "the end")
+		NextText(t, master, "the end")
 
-		_, err = master.Request(within(t), "user_two", lectern.Text("ready?"))
+		_, err = master.Request(Within(t), "user_two", lectern.Text("ready?"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchSlave)
-		_, err = slave.Reply(within(t), lectern.Message{From: "alice", Seq: 1}, lectern.Text("to what?"))
+		_, err = slave.Reply(Within(t), lectern.Message{From: "alice", Seq: 1}, lectern.Text("to what?"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
-		_, err = master.Reply(within(t), lectern.Message{From: "user_one", Seq: 1}, lectern.Text("to what?"))
+		_, err = master.Reply(Within(t), lectern.Message{From: "user_one", Seq: 1}, lectern.Text("to what?"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
 	})
 }
 
-// class is a master and slaves that are told to it, each with a client.
-func (s *stage) class(slaves int) (*user, *lectern.Master, []*user, []*lectern.Slave) {
-	s.t.Helper()
-	alice := s.user()
-	master := alice.create("abc123", "alice")
-	users, members := make([]*user, slaves), make([]*lectern.Slave, slaves)
+// Class is a master and slaves that are told to it, each with a client.
+func (s *Stage) Class(slaves int) (*User, *lectern.Master, []*User, []*lectern.Slave) {
+	s.T.Helper()
+	alice := s.User()
+	master := alice.Creates("abc123", "alice")
+	users, members := make([]*User, slaves), make([]*lectern.Slave, slaves)
 	for i := range slaves {
-		users[i] = s.user()
-		members[i] = users[i].join("abc123", fmt.Sprint("user_", i))
-		nextPresence(s.t, master, members[i].Username(), lectern.Online)
+		users[i] = s.User()
+		members[i] = users[i].Joins("abc123", fmt.Sprint("user_", i))
+		NextPresence(s.T, master, members[i].Username(), lectern.Online)
 	}
 	return alice, master, users, members
 }
@@ -121,17 +121,17 @@ func (g gathering) over(t *testing.T) {
 
 func reply(t *testing.T, slave *lectern.Slave) {
 	t.Helper()
-	_, err := slave.Reply(within(t), nextQuestion(t, slave, "ready?"), lectern.Text("yes, "+slave.Username()))
+	_, err := slave.Reply(Within(t), nextQuestion(t, slave, "ready?"), lectern.Text("yes, "+slave.Username()))
 	require.NoError(t, err)
 }
 
 func TestGather(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		_, master, _, slaves := s.class(4)
-		g := gather(within(t), master)
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		_, master, _, slaves := s.Class(4)
+		g := gather(Within(t), master)
 		reply(t, slaves[2])
 		require.Equal(t, "yes, user_2", g.next(t, "user_2").Message.Text())
-		late := s.user().join("abc123", "late") // was not asked
+		late := s.User().Joins("abc123", "late") // was not asked
 		reply(t, slaves[0])
 		require.NoError(t, g.next(t, "user_0").Err)
 
@@ -140,7 +140,7 @@ func TestGather(t *testing.T) {
 		left := g.next(t, "user_1")
 		require.ErrorIs(t, left.Err, lectern.ErrNoSuchSlave)
 		require.ErrorContains(t, left.Err, "left")
-		require.NoError(t, master.Kick(within(t), "user_3", "too loud"))
+		require.NoError(t, master.Kick(Within(t), "user_3", "too loud"))
 		require.ErrorContains(t, g.next(t, "user_3").Err, "too loud")
 		g.over(t)
 		require.NoError(t, late.Err())
@@ -149,21 +149,21 @@ func TestGather(t *testing.T) {
 		for _, slave := range []*lectern.Slave{slaves[0], slaves[2], late} {
 			require.NoError(t, slave.Close())
 		}
-		for event := range master.Events(within(t)) {
+		for event := range master.Events(Within(t)) {
 			if p, ok := event.(lectern.Presence); ok && p.Username == "late" && p.State == lectern.Gone {
 				break
 			}
 		}
-		gather(within(t), master).over(t)
+		gather(Within(t), master).over(t)
 		require.NoError(t, master.Close())
-		require.ErrorIs(t, gather(within(t), master).next(t, "").Err, lectern.ErrLeft)
+		require.ErrorIs(t, gather(Within(t), master).next(t, "").Err, lectern.ErrLeft)
 	})
 }
 
 func TestGatherIsGivenUp(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		_, master, _, slaves := s.class(3)
-		ctx, cancel := context.WithTimeout(within(t), 10*time.Second)
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		_, master, _, slaves := s.Class(3)
+		ctx, cancel := context.WithTimeout(Within(t), 10*time.Second)
 		defer cancel()
 		began := time.Now()
 		g := gather(ctx, master)
@@ -176,77 +176,77 @@ func TestGatherIsGivenUp(t *testing.T) {
 		require.Equal(t, 10*time.Second, time.Since(began))
 		synctest.Wait()
 		// An answer after the end is told to its sender.
-		_, err := slaves[0].Reply(within(t), nextQuestion(t, slaves[0], "ready?"), lectern.Text("too late"))
+		_, err := slaves[0].Reply(Within(t), nextQuestion(t, slaves[0], "ready?"), lectern.Text("too late"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
 	})
 }
 
 func TestGatherEndsWithTheLoop(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		_, master, _, slaves := s.class(2)
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		_, master, _, slaves := s.Class(2)
 		go reply(t, slaves[1])
-		for answer := range master.Gather(within(t), lectern.Text("ready?")) {
+		for answer := range master.Gather(Within(t), lectern.Text("ready?")) {
 			require.Equal(t, "user_1", answer.From)
 			break
 		}
 		synctest.Wait()
-		_, err := slaves[0].Reply(within(t), nextQuestion(t, slaves[0], "ready?"), lectern.Text("too late"))
+		_, err := slaves[0].Reply(Within(t), nextQuestion(t, slaves[0], "ready?"), lectern.Text("too late"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
 	})
 }
 
 // A request ends when the other side does, and waits while it is away.
 func TestRequestsAndTheOtherSide(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice, master, users, slaves := s.class(2)
-		up := inBackground(func() (lectern.Message, error) { return slaves[0].Request(within(t), lectern.Text("may I?")) })
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice, master, users, slaves := s.Class(2)
+		up := InBackground(func() (lectern.Message, error) { return slaves[0].Request(Within(t), lectern.Text("may I?")) })
 		nextQuestion(t, master, "may I?")
-		alice.cutOff()
+		alice.CutOff()
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		require.Empty(t, up) // it still waits
-		alice.bar(false)
-		nextPresence(t, master, "alice", lectern.Unknown)
-		nextPresence(t, master, "alice", lectern.Online)
-		down := inBackground(func() (lectern.Message, error) {
-			return master.Request(within(t), "user_1", lectern.Text("ready?"))
+		alice.Bar(false)
+		NextPresence(t, master, "alice", lectern.Unknown)
+		NextPresence(t, master, "alice", lectern.Online)
+		down := InBackground(func() (lectern.Message, error) {
+			return master.Request(Within(t), "user_1", lectern.Text("ready?"))
 		})
-		nextPresence(t, slaves[1], "alice", lectern.Away)
-		nextPresence(t, slaves[1], "alice", lectern.Online)
+		NextPresence(t, slaves[1], "alice", lectern.Away)
+		NextPresence(t, slaves[1], "alice", lectern.Online)
 		nextQuestion(t, slaves[1], "ready?")
 		began := time.Now()
-		users[1].cutOff() // and does not come back
-		require.ErrorIs(t, (<-down).err, lectern.ErrNoSuchSlave)
+		users[1].CutOff() // and does not come back
+		require.ErrorIs(t, (<-down).Err, lectern.ErrNoSuchSlave)
 		require.Equal(t, 30*time.Second, time.Since(began).Round(time.Second))
 
 		began = time.Now()
 		require.NoError(t, master.Close())
-		require.ErrorIs(t, (<-up).err, lectern.ErrMasterLeft)
+		require.ErrorIs(t, (<-up).Err, lectern.ErrMasterLeft)
 		require.Zero(t, time.Since(began))
-		_, err := slaves[0].Request(within(t), lectern.Text("anybody?"))
+		_, err := slaves[0].Request(Within(t), lectern.Text("anybody?"))
 		require.ErrorIs(t, err, lectern.ErrMasterLeft)
 	})
 }
 
 // What happened while the asking side was cut off is found out when it is back.
 func TestGatherOverALostConnection(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{SlaveTimeout: 5 * time.Second}, func(t *testing.T, s *stage) {
-		alice, master, users, slaves := s.class(5)
-		g := gather(within(t), master)
+	InVirtualTime(t, lectern.Policy{SlaveTimeout: 5 * time.Second}, func(t *testing.T, s *Stage) {
+		alice, master, users, slaves := s.Class(5)
+		g := gather(Within(t), master)
 		reply(t, slaves[0])
 		require.NoError(t, g.next(t, "user_0").Err)
 		for _, slave := range slaves[1:] {
 			nextQuestion(t, slave, "ready?")
 		}
-		alice.cutOff()
-		nextPresence(t, slaves[1], "alice", lectern.Away)
-		_, err := slaves[1].Reply(within(t), lectern.Message{Request: 1}, lectern.Text("yes"))
+		alice.CutOff()
+		NextPresence(t, slaves[1], "alice", lectern.Away)
+		_, err := slaves[1].Reply(Within(t), lectern.Message{Request: 1}, lectern.Text("yes"))
 		require.NoError(t, err)
 		require.NoError(t, slaves[2].Close())
 		// Somebody else under the name of one who has left.
 		require.NoError(t, slaves[3].Close())
-		users[3].join("abc123", "user_3")
-		alice.bar(false)
+		users[3].Joins("abc123", "user_3")
+		alice.Bar(false)
 
 		got := map[string]error{}
 		for range 3 {
@@ -256,7 +256,7 @@ func TestGatherOverALostConnection(t *testing.T) {
 		require.NoError(t, got["user_1"])
 		require.ErrorIs(t, got["user_2"], lectern.ErrNoSuchSlave)
 		require.ErrorIs(t, got["user_3"], lectern.ErrNoSuchSlave)
-		_, err = slaves[4].Reply(within(t), lectern.Message{Request: 1}, lectern.Text("yes"))
+		_, err = slaves[4].Reply(Within(t), lectern.Message{Request: 1}, lectern.Text("yes"))
 		require.NoError(t, err)
 		require.NoError(t, g.next(t, "user_4").Err)
 		g.over(t)
@@ -266,23 +266,23 @@ func TestGatherOverALostConnection(t *testing.T) {
 // The hub has accepted the question on a connection that was lost before it told
 // so: the answers may come before the question's number.
 func TestGatherWhoseAcknowledgementIsLost(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice, master, _, slaves := s.class(3)
-		alice.plug().Silence() // what alice sends is lost, so write past it
-		asked := gather(within(t), master)
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice, master, _, slaves := s.Class(3)
+		alice.Plug().Silence() // what alice sends is lost, so write past it
+		asked := gather(Within(t), master)
 		synctest.Wait()
 		ticket := master.Ticket()
 		// The same client's frame, through a second connection.
-		other := s.raw()
-		other.send(`{"type":"resume","ref":1,"channel":"abc123","username":"alice","resume":"`+ticket.Secret+`"}`,
+		other := s.Raw()
+		other.Send(`{"type":"resume","ref":1,"channel":"abc123","username":"alice","resume":"`+ticket.Secret+`"}`,
 			fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","request":true,"text":"ready?"}`, 3))
 		synctest.Wait()
-		other.plug.Cut()
+		other.Plug.Cut()
 		reply(t, slaves[0])
 		require.NoError(t, slaves[1].Close())
-		late := s.user().join("abc123", "late")
+		late := s.User().Joins("abc123", "late")
 		// alice finds out that it was cut off, and sends the question again.
-		alice.plug().Cut()
+		alice.Plug().Cut()
 		require.Equal(t, "yes, user_0", asked.next(t, "user_0").Message.Text())
 		reply(t, slaves[2])
 		require.NoError(t, asked.next(t, "user_2").Err)
@@ -295,32 +295,32 @@ func TestGatherWhoseAcknowledgementIsLost(t *testing.T) {
 // told as that.
 func TestRequestWhoseAnswerIsLost(t *testing.T) {
 	policy := lectern.Policy{Replay: lectern.Bound{Messages: 3}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		_, master, users, slaves := s.class(1)
-		up := inBackground(func() (lectern.Message, error) { return slaves[0].Request(within(t), lectern.Text("may I?")) })
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		_, master, users, slaves := s.Class(1)
+		up := InBackground(func() (lectern.Message, error) { return slaves[0].Request(Within(t), lectern.Text("may I?")) })
 		question := nextQuestion(t, master, "may I?")
-		users[0].cutOff()
-		nextPresence(t, master, "user_0", lectern.Away)
-		_, err := master.Reply(within(t), question, lectern.Text("you may"))
+		users[0].CutOff()
+		NextPresence(t, master, "user_0", lectern.Away)
+		_, err := master.Reply(Within(t), question, lectern.Text("you may"))
 		require.NoError(t, err)
 		for range 3 {
-			broadcast(t, master, "on and on")
+			Broadcast(t, master, "on and on")
 		}
-		users[0].bar(false)
+		users[0].Bar(false)
 		var gap *lectern.GapError
-		require.True(t, errors.As((<-up).err, &gap))
+		require.True(t, errors.As((<-up).Err, &gap))
 
 		// Within what is kept it is not lost.
-		up = inBackground(func() (lectern.Message, error) { return slaves[0].Request(within(t), lectern.Text("may I?")) })
-		nextPresence(t, master, "user_0", lectern.Online)
+		up = InBackground(func() (lectern.Message, error) { return slaves[0].Request(Within(t), lectern.Text("may I?")) })
+		NextPresence(t, master, "user_0", lectern.Online)
 		question = nextQuestion(t, master, "may I?")
-		users[0].cutOff()
-		nextPresence(t, master, "user_0", lectern.Away)
-		_, err = master.Reply(within(t), question, lectern.Text("you may"))
+		users[0].CutOff()
+		NextPresence(t, master, "user_0", lectern.Away)
+		_, err = master.Reply(Within(t), question, lectern.Text("you may"))
 		require.NoError(t, err)
-		users[0].bar(false)
+		users[0].Bar(false)
 		answer := <-up
-		require.NoError(t, answer.err)
+		require.NoError(t, answer.Err)
 		require.Equal(t, "you may", answer.Text())
 	})
 }

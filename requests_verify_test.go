@@ -13,21 +13,21 @@ import (
 
 // askedUnheard is a gathering of two slaves that the hub has accepted on a
 // connection that was lost before it told so.
-func (s *stage) askedUnheard(ctx context.Context) (gathering, []*lectern.Slave) {
-	s.t.Helper()
-	alice := &mutedDialer{user: s.user()}
+func (s *Stage) askedUnheard(ctx context.Context) (gathering, []*lectern.Slave) {
+	s.T.Helper()
+	alice := &MutedDialer{User: s.User()}
 	client := lectern.NewClient(alice, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
-	s.t.Cleanup(func() { require.NoError(s.t, client.Close()) })
-	master, err := client.Create(within(s.t), "abc123", "alice")
-	require.NoError(s.t, err)
+	s.T.Cleanup(func() { require.NoError(s.T, client.Close()) })
+	master, err := client.Create(Within(s.T), "abc123", "alice")
+	require.NoError(s.T, err)
 	slaves := make([]*lectern.Slave, 2)
 	for i := range slaves {
-		slaves[i] = s.user().join("abc123", fmt.Sprint("user_", i))
-		nextPresence(s.t, master, slaves[i].Username(), lectern.Online)
+		slaves[i] = s.User().Joins("abc123", fmt.Sprint("user_", i))
+		NextPresence(s.T, master, slaves[i].Username(), lectern.Online)
 	}
-	alice.mute()
+	alice.Mute()
 	g := gather(ctx, master)
-	alice.comeBack()
+	alice.ComeBack()
 	return g, slaves
 }
 
@@ -35,8 +35,8 @@ func (s *stage) askedUnheard(ctx context.Context) (gathering, []*lectern.Slave) 
 // is asked again later.
 func TestGatherWhoseVerificationIsRefused(t *testing.T) {
 	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 2}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		g, slaves := s.askedUnheard(within(t))
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		g, slaves := s.askedUnheard(Within(t))
 		time.Sleep(10 * time.Second)
 		reply(t, slaves[1])
 		require.NoError(t, g.next(t, "user_1").Err)
@@ -49,7 +49,7 @@ func TestGatherWhoseVerificationIsRefused(t *testing.T) {
 // A gathering that is given up before it is known who was asked says so.
 func TestGatherGivenUpBeforeItIsKnown(t *testing.T) {
 	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 2}}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
 		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 		defer cancel()
 		g, _ := s.askedUnheard(ctx)

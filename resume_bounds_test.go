@@ -15,7 +15,7 @@ import (
 
 // delayed is a user whose connections bring everything late.
 type delayed struct {
-	*user
+	*User
 	by time.Duration
 }
 
@@ -25,7 +25,7 @@ type delayedConn struct {
 }
 
 func (d delayed) Dial(ctx context.Context) (transport.Conn, error) {
-	conn, err := d.user.Dial(ctx)
+	conn, err := d.User.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -41,15 +41,15 @@ func (c delayedConn) Read() ([]byte, error) {
 // A resume that is given up leaves the membership as it was: it can be tried
 // again with the same ticket.
 func TestContextEndsDuringResume(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice, one := s.user(), s.user()
-		master, slave := alice.create("abc123", "alice"), one.join("abc123", "user_one")
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice, one := s.User(), s.User()
+		master, slave := alice.Creates("abc123", "alice"), one.Joins("abc123", "user_one")
 		tickets := []lectern.Ticket{master.Ticket(), slave.Ticket()}
-		alice.cutOff()
-		one.cutOff()
+		alice.CutOff()
+		one.CutOff()
 		synctest.Wait()
 
-		far := lectern.NewClient(delayed{s.user(), 2 * time.Second}, lectern.ClientOptions{})
+		far := lectern.NewClient(delayed{s.User(), 2 * time.Second}, lectern.ClientOptions{})
 		defer func() { require.NoError(t, far.Close()) }()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -61,12 +61,12 @@ func TestContextEndsDuringResume(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		time.Sleep(5 * time.Second)
 
-		master, err = s.user().ResumeMaster(within(t), tickets[0])
+		master, err = s.User().ResumeMaster(Within(t), tickets[0])
 		require.NoError(t, err)
-		slave, err = s.user().ResumeSlave(within(t), tickets[1])
+		slave, err = s.User().ResumeSlave(Within(t), tickets[1])
 		require.NoError(t, err)
-		broadcast(t, master, "all here")
-		receive(t, slave, "all here")
+		Broadcast(t, master, "all here")
+		Receive(t, slave, "all here")
 	})
 }
 
@@ -74,18 +74,18 @@ func TestContextEndsDuringResume(t *testing.T) {
 // that resumes again and again on one connection, and reads nothing, gets no more
 // of them than it takes.
 func TestResumesOfOneThatDoesNotRead(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master, peer := s.user().create("abc123", "alice"), s.raw()
-		peer.send(oneJoins)
-		peer.expect(oneJoined)
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master, peer := s.User().Creates("abc123", "alice"), s.Raw()
+		peer.Send(OneJoins)
+		peer.Expect(OneJoined)
 		for range 100 {
-			broadcast(t, master, "kept")
+			Broadcast(t, master, "kept")
 		}
 		for ref := range 1000 {
-			peer.send(fmt.Sprintf(`{"type":"resume","ref":%d,"channel":"abc123","username":"user_one","resume":%q}`, ref+2, peer.secret))
+			peer.Send(fmt.Sprintf(`{"type":"resume","ref":%d,"channel":"abc123","username":"user_one","resume":%q}`, ref+2, peer.Secret))
 		}
 		synctest.Wait()
-		channel, _ := s.hub.Channel("abc123")
+		channel, _ := s.Hub.Channel("abc123")
 		shot, _ := channel.Snapshot()
 		require.Less(t, shot.Slaves[0].Queued.Messages, 2000, "beside the refusals")
 	})
@@ -95,22 +95,22 @@ func TestResumesOfOneThatDoesNotRead(t *testing.T) {
 // once: no message will come to tell it behind.
 func TestDepartedWhereNothingIsKept(t *testing.T) {
 	policy := lectern.Policy{Replay: lectern.Bound{Messages: -1}, SlaveTimeout: -1}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		alice := &mutedDialer{user: s.user()}
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		alice := &MutedDialer{User: s.User()}
 		client := lectern.NewClient(alice, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
 		defer func() { require.NoError(t, client.Close()) }()
-		master, err := client.Create(within(t), "abc123", "alice")
+		master, err := client.Create(Within(t), "abc123", "alice")
 		require.NoError(t, err)
-		slave := s.user().join("abc123", "user_one")
-		nextPresence(t, master, "user_one", lectern.Online)
-		alice.mute()
-		say(t, slave, "unheard")
+		slave := s.User().Joins("abc123", "user_one")
+		NextPresence(t, master, "user_one", lectern.Online)
+		alice.Mute()
+		Say(t, slave, "unheard")
 		require.NoError(t, slave.Close())
-		alice.comeBack()
-		nextPresence(t, master, "alice", lectern.Unknown)
-		nextPresence(t, master, "alice", lectern.Online)
-		require.Equal(t, lectern.Gap{}, next(t, master))
-		nextPresence(t, master, "user_one", lectern.Gone)
+		alice.ComeBack()
+		NextPresence(t, master, "alice", lectern.Unknown)
+		NextPresence(t, master, "alice", lectern.Online)
+		require.Equal(t, lectern.Gap{}, Next(t, master))
+		NextPresence(t, master, "user_one", lectern.Gone)
 		require.Empty(t, master.Members())
 	})
 }

@@ -21,80 +21,80 @@ func TestRule1OnlyAMasterCreates(t *testing.T) {
 		}
 		return lectern.Identity{}, nil
 	}}
-	everywhere(t, policy, func(t *testing.T, s *stage) {
-		alice, one := s.user(), s.user()
-		_, err := alice.Create(within(t), "abc123", "alice")
+	Everywhere(t, policy, func(t *testing.T, s *Stage) {
+		alice, one := s.User(), s.User()
+		_, err := alice.Create(Within(t), "abc123", "alice")
 		require.ErrorIs(t, err, lectern.ErrUnauthorized)
 		require.ErrorContains(t, err, "you are no teacher")
-		status, err := one.Status(within(t), "abc123")
+		status, err := one.Status(Within(t), "abc123")
 		require.NoError(t, err)
 		require.False(t, status.Exists)
 
-		master := alice.create("abc123", "alice", lectern.WithToken("chalk"))
+		master := alice.Creates("abc123", "alice", lectern.WithToken("chalk"))
 		require.Equal(t, "alice", master.Username())
-		slave := one.join("abc123", "user_one")
+		slave := one.Joins("abc123", "user_one")
 		require.Equal(t, "alice", slave.Master().Username)
 	})
 }
 
 func TestRule2JoinNeedsMaster(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice, one := s.user(), s.user()
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice, one := s.User(), s.User()
 		for range 2 { // the first join has not created anything
-			_, err := one.Join(within(t), "abc123", "user_one")
+			_, err := one.Join(Within(t), "abc123", "user_one")
 			require.ErrorIs(t, err, lectern.ErrNoSuchChannel)
 		}
-		_, exists := s.hub.Channel("abc123")
+		_, exists := s.Hub.Channel("abc123")
 		require.False(t, exists)
 
-		alice.create("abc123", "alice")
-		_, err := one.Join(within(t), "abc123", "user_one", lectern.WithMaster("bob"))
+		alice.Creates("abc123", "alice")
+		_, err := one.Join(Within(t), "abc123", "user_one", lectern.WithMaster("bob"))
 		require.ErrorIs(t, err, lectern.ErrWrongMaster)
-		_, err = one.Join(within(t), "abc123", "alice")
+		_, err = one.Join(Within(t), "abc123", "alice")
 		require.ErrorIs(t, err, lectern.ErrNameTaken)
-		slave := one.join("abc123", "user_one", lectern.WithMaster("alice"))
+		slave := one.Joins("abc123", "user_one", lectern.WithMaster("alice"))
 		require.Equal(t, lectern.Online, slave.Master().State)
 
-		two := s.user()
-		_, err = two.Join(within(t), "abc123", "user_one")
+		two := s.User()
+		_, err = two.Join(Within(t), "abc123", "user_one")
 		require.ErrorIs(t, err, lectern.ErrNameTaken)
 	})
 }
 
 func TestRule3SlavesEndWithTheirMaster(t *testing.T) {
 	const x = 150 * time.Millisecond
-	everywhere(t, lectern.Policy{MasterTimeout: x}, func(t *testing.T, s *stage) {
-		alice, one := s.user(), s.user()
-		alice.create("abc123", "alice")
-		slave := one.join("abc123", "user_one")
+	Everywhere(t, lectern.Policy{MasterTimeout: x}, func(t *testing.T, s *Stage) {
+		alice, one := s.User(), s.User()
+		alice.Creates("abc123", "alice")
+		slave := one.Joins("abc123", "user_one")
 		require.Equal(t, x, slave.Timeout())
 
 		began := time.Now()
-		alice.cutOff()
-		away := nextPresence(t, slave, "alice", lectern.Away)
+		alice.CutOff()
+		away := NextPresence(t, slave, "alice", lectern.Away)
 		require.WithinDuration(t, away.Since.Add(x), away.Deadline, 10*time.Millisecond)
-		ended(t, slave, lectern.ErrMasterDown)
+		Ended(t, slave, lectern.ErrMasterDown)
 		require.GreaterOrEqual(t, time.Since(began), x)
 		require.Equal(t, lectern.Gone, slave.Master().State)
 
-		_, err := s.user().Join(within(t), "abc123", "user_one")
+		_, err := s.User().Join(Within(t), "abc123", "user_one")
 		require.ErrorIs(t, err, lectern.ErrNoSuchChannel)
 	})
 }
 
 func TestRule3MasterDown(t *testing.T) {
 	const x = 30 * time.Second
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice := s.user()
-		master := alice.create("abc123", "alice")
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice := s.User()
+		master := alice.Creates("abc123", "alice")
 		var slaves []*lectern.Slave
 		for i := range 3 {
-			slaves = append(slaves, s.user().join("abc123", fmt.Sprint("user_", i)))
+			slaves = append(slaves, s.User().Joins("abc123", fmt.Sprint("user_", i)))
 		}
 		lost := time.Now()
-		alice.cutOff()
+		alice.CutOff()
 		for _, slave := range slaves {
-			away := nextPresence(t, slave, "alice", lectern.Away)
+			away := NextPresence(t, slave, "alice", lectern.Away)
 			require.Equal(t, lost, away.Since, "told at once")
 			require.Equal(t, lost.Add(x), away.Deadline)
 			require.Equal(t, away, slave.Master())
@@ -104,175 +104,175 @@ func TestRule3MasterDown(t *testing.T) {
 			require.NoError(t, slave.Err(), "never before X")
 		}
 		for _, slave := range slaves {
-			ended(t, slave, lectern.ErrMasterDown)
+			Ended(t, slave, lectern.ErrMasterDown)
 			require.Equal(t, lost.Add(x), time.Now(), "at X")
 		}
-		ended(t, master, lectern.ErrMasterDown)
+		Ended(t, master, lectern.ErrMasterDown)
 		require.Equal(t, lost.Add(x), time.Now())
 	})
 }
 
 // A silent connection is first found out, and then X begins.
 func TestRule3MasterSilent(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice := s.user()
-		alice.create("abc123", "alice")
-		slave := s.user().join("abc123", "user_one")
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice := s.User()
+		alice.Creates("abc123", "alice")
+		slave := s.User().Joins("abc123", "user_one")
 		began := time.Now()
-		alice.bar(true)
-		alice.plug().Silence()
-		away := nextPresence(t, slave, "alice", lectern.Away)
+		alice.Bar(true)
+		alice.Plug().Silence()
+		away := NextPresence(t, slave, "alice", lectern.Away)
 		require.LessOrEqual(t, away.Since.Sub(began), 15*time.Second)
-		ended(t, slave, lectern.ErrMasterDown)
+		Ended(t, slave, lectern.ErrMasterDown)
 		require.Equal(t, away.Since.Add(30*time.Second), time.Now())
 	})
 }
 
 // A slave that has lost the hub ends by itself.
 func TestRule3HubLost(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		s.user().create("abc123", "alice", lectern.WithMasterTimeout(5*time.Second))
-		one := s.user()
-		slave := one.join("abc123", "user_one")
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		s.User().Creates("abc123", "alice", lectern.WithMasterTimeout(5*time.Second))
+		one := s.User()
+		slave := one.Joins("abc123", "user_one")
 		lost := time.Now()
-		one.cutOff()
-		unknown := nextPresence(t, slave, "alice", lectern.Unknown)
+		one.CutOff()
+		unknown := NextPresence(t, slave, "alice", lectern.Unknown)
 		require.Equal(t, lost.Add(5*time.Second), unknown.Deadline)
-		ended(t, slave, lectern.ErrMasterDown)
+		Ended(t, slave, lectern.ErrMasterDown)
 		require.Equal(t, lost.Add(5*time.Second), time.Now())
 	})
 }
 
 func TestRule3NegativeTimeoutEndsAtOnce(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{MasterTimeout: -1}, func(t *testing.T, s *stage) {
-		alice := s.user()
-		alice.create("abc123", "alice")
-		slave := s.user().join("abc123", "user_one")
+	InVirtualTime(t, lectern.Policy{MasterTimeout: -1}, func(t *testing.T, s *Stage) {
+		alice := s.User()
+		alice.Creates("abc123", "alice")
+		slave := s.User().Joins("abc123", "user_one")
 		lost := time.Now()
-		alice.cutOff()
-		nothingMore(t, slave, lectern.ErrMasterDown)
+		alice.CutOff()
+		NothingMore(t, slave, lectern.ErrMasterDown)
 		require.Equal(t, lost, time.Now())
 	})
 }
 
 func TestRule4MastersPresence(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice, one := s.user(), s.user()
-		status, err := one.Status(within(t), "abc123")
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice, one := s.User(), s.User()
+		status, err := one.Status(Within(t), "abc123")
 		require.NoError(t, err)
 		require.Equal(t, lectern.Status{}, status)
 
-		master := alice.create("abc123", "alice")
-		status, err = one.Status(within(t), "abc123")
+		master := alice.Creates("abc123", "alice")
+		status, err = one.Status(Within(t), "abc123")
 		require.NoError(t, err)
 		require.True(t, status.Exists)
 		require.Equal(t, "alice", status.Master.Username)
 		require.Equal(t, lectern.Online, status.Master.State)
 
-		slave := one.join("abc123", "user_one")
+		slave := one.Joins("abc123", "user_one")
 		require.Equal(t, lectern.Online, slave.Master().State)
-		require.NoError(t, master.Away(within(t)))
-		away := nextPresence(t, slave, "alice", lectern.Away)
+		require.NoError(t, master.Away(Within(t)))
+		away := NextPresence(t, slave, "alice", lectern.Away)
 		require.Equal(t, away, slave.Master())
-		status, err = one.Status(within(t), "abc123")
+		status, err = one.Status(Within(t), "abc123")
 		require.NoError(t, err)
 		require.Equal(t, lectern.Away, status.Master.State)
 		require.False(t, status.Master.Deadline.IsZero())
 
-		late := s.user().join("abc123", "user_two")
+		late := s.User().Joins("abc123", "user_two")
 		require.Equal(t, lectern.Away, late.Master().State)
-		nextPresence(t, late, "alice", lectern.Away)
+		NextPresence(t, late, "alice", lectern.Away)
 		require.False(t, late.Master().Deadline.IsZero())
 
-		require.NoError(t, master.Back(within(t)))
-		nextPresence(t, slave, "alice", lectern.Online)
-		nextPresence(t, late, "alice", lectern.Online)
+		require.NoError(t, master.Back(Within(t)))
+		NextPresence(t, slave, "alice", lectern.Online)
+		NextPresence(t, late, "alice", lectern.Online)
 		require.Equal(t, lectern.Online, slave.Master().State)
 		require.True(t, slave.Master().Deadline.IsZero())
 
 		// Back before the hub has noticed, nobody would be told of anything.
-		alice.cutOff()
-		nextPresence(t, slave, "alice", lectern.Away)
-		alice.bar(false)
-		nextPresence(t, slave, "alice", lectern.Online)
+		alice.CutOff()
+		NextPresence(t, slave, "alice", lectern.Away)
+		alice.Bar(false)
+		NextPresence(t, slave, "alice", lectern.Online)
 	})
 }
 
 func TestRule5SlaveSendsToItsMasterOnly(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		one, two := s.user().join("abc123", "user_one"), s.user().join("abc123", "user_two")
-		nextPresence(t, master, "user_one", lectern.Online)
-		nextPresence(t, master, "user_two", lectern.Online)
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		one, two := s.User().Joins("abc123", "user_one"), s.User().Joins("abc123", "user_two")
+		NextPresence(t, master, "user_one", lectern.Online)
+		NextPresence(t, master, "user_two", lectern.Online)
 
-		seq, err := one.Send(within(t), lectern.Text("what is going on?"))
+		seq, err := one.Send(Within(t), lectern.Text("what is going on?"))
 		require.NoError(t, err)
-		message := nextText(t, master, "what is going on?")
+		message := NextText(t, master, "what is going on?")
 		require.Equal(t, "user_one", message.From)
 		require.Equal(t, seq, message.Seq)
-		broadcast(t, master, "the end")
+		Broadcast(t, master, "the end")
 		// If the slave's message had gone to the other one, it would be here first.
-		nextText(t, two, "the end")
+		NextText(t, two, "the end")
 	})
 }
 
 func TestRule6MasterSendsToOneOrAll(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice := s.user()
-		master, other := alice.create("abc123", "alice"), s.user().create("xyz", "bob")
-		one, two := s.user().join("abc123", "user_one"), s.user().join("abc123", "user_two")
-		foreign := s.user().join("xyz", "user_three")
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice := s.User()
+		master, other := alice.Creates("abc123", "alice"), s.User().Creates("xyz", "bob")
+		one, two := s.User().Joins("abc123", "user_one"), s.User().Joins("abc123", "user_two")
+		foreign := s.User().Joins("xyz", "user_three")
 
-		broadcast(t, master, "to all")
-		tell(t, master, "user_one", "to you")
-		_, err := master.Send(within(t), "user_three", lectern.Text("psst"))
+		Broadcast(t, master, "to all")
+		Tell(t, master, "user_one", "to you")
+		_, err := master.Send(Within(t), "user_three", lectern.Text("psst"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchSlave)
-		_, err = master.Send(within(t), "nobody", lectern.Text("psst"))
+		_, err = master.Send(Within(t), "nobody", lectern.Text("psst"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchSlave)
-		broadcast(t, master, "to all again")
-		broadcast(t, other, "elsewhere")
+		Broadcast(t, master, "to all again")
+		Broadcast(t, other, "elsewhere")
 
-		require.False(t, nextText(t, one, "to all").Private)
-		require.True(t, nextText(t, one, "to you").Private)
-		require.EqualValues(t, 3, nextText(t, one, "to all again").Seq, "a refused message has no number")
-		nextText(t, two, "to all")
-		nextText(t, two, "to all again")
-		nextText(t, foreign, "elsewhere")
+		require.False(t, NextText(t, one, "to all").Private)
+		require.True(t, NextText(t, one, "to you").Private)
+		require.EqualValues(t, 3, NextText(t, one, "to all again").Seq, "a refused message has no number")
+		NextText(t, two, "to all")
+		NextText(t, two, "to all again")
+		NextText(t, foreign, "elsewhere")
 	})
 }
 
 func TestRule7OneMaster(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice, bob := s.user(), s.user()
-		master := alice.create("abc123", "alice")
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice, bob := s.User(), s.User()
+		master := alice.Creates("abc123", "alice")
 		for _, name := range []string{"bob", "alice"} {
-			_, err := bob.Create(within(t), "abc123", name)
+			_, err := bob.Create(Within(t), "abc123", name)
 			require.ErrorIs(t, err, lectern.ErrChannelExists)
 		}
-		slave := bob.join("abc123", "bob")
-		alice.cutOff()
-		nextPresence(t, slave, "alice", lectern.Away)
-		_, err := s.user().Create(within(t), "abc123", "alice")
+		slave := bob.Joins("abc123", "bob")
+		alice.CutOff()
+		NextPresence(t, slave, "alice", lectern.Away)
+		_, err := s.User().Create(Within(t), "abc123", "alice")
 		require.ErrorIs(t, err, lectern.ErrChannelExists, "also while the master is away")
 
 		forged := master.Ticket()
 		forged.Secret = "AAAAAAAAAAAAAAAAAAAAAA"
-		_, err = s.user().ResumeMaster(within(t), forged)
+		_, err = s.User().ResumeMaster(Within(t), forged)
 		require.ErrorIs(t, err, lectern.ErrResumeFailed)
 
-		alice.bar(false)
-		nextPresence(t, slave, "alice", lectern.Online)
-		broadcast(t, master, "still me")
-		nextText(t, slave, "still me")
+		alice.Bar(false)
+		NextPresence(t, slave, "alice", lectern.Online)
+		Broadcast(t, master, "still me")
+		NextText(t, slave, "still me")
 	})
 }
 
 func TestRule7CreatesInTheSameInstant(t *testing.T) {
-	everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	Everywhere(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 		const contenders = 16
-		users := make([]*user, contenders)
+		users := make([]*User, contenders)
 		for i := range users {
-			users[i] = s.user()
+			users[i] = s.User()
 		}
 		for round := range *rounds {
 			channel := fmt.Sprint("round ", round)
@@ -282,7 +282,7 @@ func TestRule7CreatesInTheSameInstant(t *testing.T) {
 			errs := make(chan error, contenders)
 			for i, u := range users {
 				wg.Go(func() {
-					master, err := u.Create(within(t), channel, fmt.Sprint("user_", i))
+					master, err := u.Create(Within(t), channel, fmt.Sprint("user_", i))
 					if err == nil {
 						mu.Lock()
 						defer mu.Unlock()
@@ -297,7 +297,7 @@ func TestRule7CreatesInTheSameInstant(t *testing.T) {
 			for err := range errs {
 				require.True(t, err == nil || errors.Is(err, lectern.ErrChannelExists), "%v", err)
 			}
-			status, err := users[0].Status(within(t), channel)
+			status, err := users[0].Status(Within(t), channel)
 			require.NoError(t, err)
 			require.Equal(t, masters[0].Username(), status.Master.Username)
 			require.NoError(t, masters[0].Close())

@@ -17,13 +17,13 @@ func TestShutdownOfMembersWithLittleTime(t *testing.T) {
 		for range 20 {
 			hub, err := lectern.NewHub(lectern.Policy{MasterTimeout: 50 * time.Millisecond})
 			require.NoError(t, err)
-			master, err := hub.Create(within(t), "abc123", "alice")
+			master, err := hub.Create(Within(t), "abc123", "alice")
 			require.NoError(t, err)
-			slave, err := hub.Join(within(t), "abc123", "user_one")
+			slave, err := hub.Join(Within(t), "abc123", "user_one")
 			require.NoError(t, err)
-			require.NoError(t, hub.Shutdown(within(t)))
-			ended(t, master, lectern.ErrShutdown)
-			ended(t, slave, lectern.ErrShutdown)
+			require.NoError(t, hub.Shutdown(Within(t)))
+			Ended(t, master, lectern.ErrShutdown)
+			Ended(t, slave, lectern.ErrShutdown)
 		}
 	})
 }

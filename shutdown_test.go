@@ -29,38 +29,38 @@ func TestShutdownIsSpread(t *testing.T) {
 }
 
 func testShutdownIsSpread(t *testing.T, policy lectern.Policy) {
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
 		const count = 50
-		alice, slaves := s.raw(), make([]*raw, count)
-		alice.send(aliceCreates)
-		_, err := alice.read()
+		alice, slaves := s.Raw(), make([]*Raw, count)
+		alice.Send(AliceCreates)
+		_, err := alice.Read()
 		require.NoError(t, err)
 		for i := range slaves {
-			slaves[i] = s.raw()
-			slaves[i].send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"user_%d"}`, i))
-			_, err := slaves[i].read()
+			slaves[i] = s.Raw()
+			slaves[i].Send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"user_%d"}`, i))
+			_, err := slaves[i].Read()
 			require.NoError(t, err)
-			_, err = alice.read()
+			_, err = alice.Read()
 			require.NoError(t, err)
 		}
-		alice.send(`{"type":"send","ref":2,"channel":"abc123","text":"accepted before"}`)
-		alice.expect(fmt.Sprintf(`{"type":"ack","ref":2,"seq":1,"slaves":%d}`, count))
+		alice.Send(`{"type":"send","ref":2,"channel":"abc123","text":"accepted before"}`)
+		alice.Expect(fmt.Sprintf(`{"type":"ack","ref":2,"seq":1,"slaves":%d}`, count))
 
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
 		defer cancel()
 		var ends sync.WaitGroup
-		ends.Go(func() { require.NoError(t, s.hub.Shutdown(ctx)) })
+		ends.Go(func() { require.NoError(t, s.Hub.Shutdown(ctx)) })
 		synctest.Wait()
-		alice.expect(`{"type":"shutdown","timeout_ms":300}`) // three quarters of the time
+		alice.Expect(`{"type":"shutdown","timeout_ms":300}`) // three quarters of the time
 		var mu sync.Mutex
 		var closed []time.Duration
 		for _, slave := range slaves {
 			ends.Go(func() {
-				slave.expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"accepted before"}`,
+				slave.Expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"accepted before"}`,
 					`{"type":"shutdown","timeout_ms":300}`)
 				for {
-					frame, err := slave.read() // that the master's connection has gone, perhaps
+					frame, err := slave.Read() // that the master's connection has gone, perhaps
 					if err != nil {
 						var end *transport.CloseError
 						require.ErrorAs(t, err, &end)
@@ -76,7 +76,7 @@ func testShutdownIsSpread(t *testing.T, policy lectern.Policy) {
 		}
 		ends.Go(func() {
 			for {
-				if _, err := alice.read(); err != nil {
+				if _, err := alice.Read(); err != nil {
 					return
 				}
 			}
@@ -92,26 +92,26 @@ func testShutdownIsSpread(t *testing.T, policy lectern.Policy) {
 }
 
 func TestShutdownTakesOnNothingNew(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice, one := s.pair()
-		two, late := s.raw(), s.raw() // connected before
-		two.send(`{"type":"ping","ref":1}`)
-		two.expect(`{"type":"pong","ref":1}`)
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice, one := s.Pair()
+		two, late := s.Raw(), s.Raw() // connected before
+		two.Send(`{"type":"ping","ref":1}`)
+		two.Expect(`{"type":"pong","ref":1}`)
 		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Millisecond)
 		defer cancel()
 		done := make(chan error)
-		go func() { done <- s.hub.Shutdown(ctx) }()
+		go func() { done <- s.Hub.Shutdown(ctx) }()
 		synctest.Wait()
 		refusals := 0
-		for peer, frame := range map[*raw]string{
+		for peer, frame := range map[*Raw]string{
 			two:   `{"type":"create","ref":9,"channel":"new","username":"bob"}`,
 			late:  `{"type":"join","ref":9,"channel":"abc123","username":"late"}`,
 			one:   `{"type":"send","ref":9,"channel":"abc123","text":"too late"}`,
 			alice: `{"type":"send","ref":9,"channel":"abc123","text":"too late"}`,
 		} {
-			_ = peer.conn.Write([]byte(frame))
+			_ = peer.Conn.Write([]byte(frame))
 			for {
-				got, err := peer.read()
+				got, err := peer.Read()
 				if err != nil {
 					break
 				}
@@ -130,26 +130,26 @@ func TestShutdownTakesOnNothingNew(t *testing.T) {
 
 // What was accepted is sent first, also to one that has much to read still.
 func TestShutdownSendsFirst(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
 		const count = 30
-		alice, slow := s.user(), s.raw()
-		master := alice.create("abc123", "alice")
-		slow.send(oneJoins)
-		slow.expect(oneJoined)
+		alice, slow := s.User(), s.Raw()
+		master := alice.Creates("abc123", "alice")
+		slow.Send(OneJoins)
+		slow.Expect(OneJoined)
 		for range count {
-			broadcast(t, master, bulk)
+			Broadcast(t, master, Bulk)
 		}
 		done := make(chan error)
-		go func() { done <- s.hub.Shutdown(within(t)) }()
+		go func() { done <- s.Hub.Shutdown(Within(t)) }()
 		time.Sleep(time.Second)
 		for n := 1; n <= count; n++ {
-			frame, err := slow.read()
+			frame, err := slow.Read()
 			require.NoError(t, err, "message %d", n)
 			require.Contains(t, frame, fmt.Sprintf(`"seq":%d,`, n))
 		}
-		slow.expect(`{"type":"shutdown","timeout_ms":20}`)
+		slow.Expect(`{"type":"shutdown","timeout_ms":20}`)
 		for {
-			frame, err := slow.read()
+			frame, err := slow.Read()
 			if err == nil {
 				require.Contains(t, frame, `"state":"away"`)
 				continue
@@ -168,28 +168,28 @@ func TestShutdownSendsFirst(t *testing.T) {
 func TestClientsReturnSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 40
-		first := setStage(t, inMemory[0], lectern.Policy{MasterTimeout: 5 * time.Minute})
-		next := setStage(t, inMemory[0], lectern.Policy{})
+		first := New(t, InMemory[0], lectern.Policy{MasterTimeout: 5 * time.Minute})
+		next := New(t, InMemory[0], lectern.Policy{})
 		var mu sync.Mutex
 		var came []time.Time
-		dial := first.dial
-		first.dial = func(ctx context.Context, message []byte) (transport.Conn, plug, bool, error) {
+		dial := first.Dial
+		first.Dial = func(ctx context.Context, message []byte) (transport.Conn, Plug, bool, error) {
 			mu.Lock()
 			to := dial
 			came = append(came, time.Now())
 			mu.Unlock()
 			return to(ctx, message)
 		}
-		first.user().create("abc123", "alice")
+		first.User().Creates("abc123", "alice")
 		for i := range count {
-			first.user().join("abc123", fmt.Sprint("user_", i))
+			first.User().Joins("abc123", fmt.Sprint("user_", i))
 		}
 		mu.Lock()
-		dial, came = next.dial, nil
+		dial, came = next.Dial, nil
 		mu.Unlock()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		require.NoError(t, first.hub.Shutdown(ctx))
+		require.NoError(t, first.Hub.Shutdown(ctx))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		mu.Lock()

@@ -13,33 +13,33 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// bulk is a payload of which the networks hold only a few.
-var bulk = strings.Repeat("x", 10_000)
+// Bulk is a payload of which the networks hold only a few.
+var Bulk = strings.Repeat("x", 10_000)
 
-// stalled is a slave that does not read until it is told to.
-func (s *stage) stalled(master *lectern.Master) *raw {
-	s.t.Helper()
-	slow := s.raw()
-	slow.send(oneJoins)
-	slow.expect(oneJoined)
-	nextPresence(s.t, master, "user_one", lectern.Online)
+// Stalled is a slave that does not read until it is told to.
+func (s *Stage) Stalled(master *lectern.Master) *Raw {
+	s.T.Helper()
+	slow := s.Raw()
+	slow.Send(OneJoins)
+	slow.Expect(OneJoined)
+	NextPresence(s.T, master, "user_one", lectern.Online)
 	return slow
 }
 
-// told reads until the message of that number, and returns what a slave is told
+// Told reads until the message of that number, and returns what a slave is told
 // up to then: "7" for a message, "-3" for a gap of three.
-func (r *raw) told(last int) (told []string) {
-	r.t.Helper()
+func (r *Raw) Told(last int) (told []string) {
+	r.T.Helper()
 	for {
-		frame, err := r.read()
-		require.NoError(r.t, err)
+		frame, err := r.Read()
+		require.NoError(r.T, err)
 		var seq, missed int
 		if _, err := fmt.Sscanf(frame, `{"type":"message","channel":"abc123","from":"alice","seq":%d,`, &seq); err == nil {
 			told = append(told, fmt.Sprint(seq))
 		} else if _, err := fmt.Sscanf(frame, `{"type":"gap","channel":"abc123","missed":%d}`, &missed); err == nil {
 			told = append(told, fmt.Sprint(-missed))
 		} else {
-			require.Contains(r.t, frame, `"type":"presence"`)
+			require.Contains(r.T, frame, `"type":"presence"`)
 			told = append(told, "presence")
 		}
 		if seq == last {
@@ -71,49 +71,49 @@ func account(t *testing.T, told []string, last int) (missed int) {
 
 func TestSlowDropOldest(t *testing.T) {
 	policy := lectern.Policy{Slow: lectern.SlowDropOldest, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		quick := s.user().join("abc123", "user_two")
-		nextPresence(t, master, "user_two", lectern.Online)
-		slow := s.stalled(master)
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		quick := s.User().Joins("abc123", "user_two")
+		NextPresence(t, master, "user_two", lectern.Online)
+		slow := s.Stalled(master)
 		began := time.Now()
 		for i := range 80 {
-			broadcast(t, master, fmt.Sprint(i, bulk))
-			receive(t, quick, fmt.Sprint(i, bulk))
+			Broadcast(t, master, fmt.Sprint(i, Bulk))
+			Receive(t, quick, fmt.Sprint(i, Bulk))
 		}
 		require.Equal(t, began, time.Now(), "others were delayed")
-		told := slow.told(80)
+		told := slow.Told(80)
 		require.NotZero(t, account(t, told, 80))
 		require.Equal(t, "80", told[len(told)-1])
 		require.Equal(t, "79", told[len(told)-2], "the newest are kept")
 
 		// It goes on, and so does the numbering.
-		broadcast(t, master, "after that")
-		slow.expect(`{"type":"message","channel":"abc123","from":"alice","seq":81,"text":"after that"}`)
+		Broadcast(t, master, "after that")
+		slow.Expect(`{"type":"message","channel":"abc123","from":"alice","seq":81,"text":"after that"}`)
 	})
 }
 
 func TestSlowDropNewest(t *testing.T) {
 	policy := lectern.Policy{Slow: lectern.SlowDropNewest, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		slow := s.stalled(master)
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		slow := s.Stalled(master)
 		for range 80 {
-			broadcast(t, master, bulk)
+			Broadcast(t, master, Bulk)
 			// The writer blocks early: were it late, the last ones would have the
 			// room that it makes as it takes the first.
 			synctest.Wait()
 		}
-		require.NoError(t, master.Away(within(t))) // has its place, after what was dropped
+		require.NoError(t, master.Away(Within(t))) // has its place, after what was dropped
 		synctest.Wait()
 		var told []string
 		reading := make(chan struct{})
 		go func() {
 			defer close(reading)
-			told = slow.told(81)
+			told = slow.Told(81)
 		}()
 		synctest.Wait()
-		broadcast(t, master, bulk)
+		Broadcast(t, master, Bulk)
 		<-reading
 		require.NotZero(t, account(t, told, 81))
 		require.Equal(t, []string{"presence", "81"}, told[len(told)-2:])
@@ -128,9 +128,9 @@ func TestSlowHold(t *testing.T) {
 		Slow: lectern.SlowHold, HoldTime: 2 * time.Second, Outbox: lectern.Bound{Messages: 8},
 		Replay: lectern.Bound{Messages: 1000, Bytes: 100 << 20}, WriteTimeout: time.Hour,
 	}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		slow := s.stalled(master)
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		slow := s.Stalled(master)
 		// It reads slower than the master could send.
 		var told []string
 		reading := make(chan struct{})
@@ -138,33 +138,33 @@ func TestSlowHold(t *testing.T) {
 			defer close(reading)
 			for len(told) < 50 {
 				time.Sleep(100 * time.Millisecond)
-				told = append(told, slow.told(len(told)+1)...)
+				told = append(told, slow.Told(len(told)+1)...)
 			}
 		}()
 		began := time.Now()
 		for range 50 {
-			broadcast(t, master, bulk)
+			Broadcast(t, master, Bulk)
 		}
 		require.Greater(t, time.Since(began), time.Second, "the master was held back")
 		<-reading
 		require.Zero(t, account(t, told, 50))
 
 		// And now it does not read any more: the master is held once.
-		quick := s.user().join("abc123", "user_two")
-		nextPresence(t, master, "user_two", lectern.Online)
+		quick := s.User().Joins("abc123", "user_two")
+		NextPresence(t, master, "user_two", lectern.Online)
 		began = time.Now()
 		for range 80 {
-			broadcast(t, master, bulk)
-			receive(t, quick, bulk)
+			Broadcast(t, master, Bulk)
+			Receive(t, quick, Bulk)
 		}
 		require.Equal(t, 2*time.Second, time.Since(began))
 		for {
-			if _, err := slow.read(); err != nil {
+			if _, err := slow.Read(); err != nil {
 				break
 			}
 		}
-		slow.closed(transport.Slow)
-		nextPresence(t, master, "user_one", lectern.Away)
+		slow.Closed(transport.Slow)
+		NextPresence(t, master, "user_one", lectern.Away)
 	})
 }
 
@@ -174,15 +174,15 @@ func TestSlowMasterHoldsItsSlaves(t *testing.T) {
 		Slow: lectern.SlowHold, HoldTime: 2 * time.Second, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour,
 		SlaveRate: lectern.Rate{PerSecond: -1},
 	}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		alice := s.raw()
-		alice.send(aliceCreates)
-		alice.expect(aliceCreated)
-		slave := s.user().join("abc123", "user_one")
-		alice.expect(oneOnline)
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		alice := s.Raw()
+		alice.Send(AliceCreates)
+		alice.Expect(AliceCreated)
+		slave := s.User().Joins("abc123", "user_one")
+		alice.Expect(OneOnline)
 		send := func() (time.Duration, error) {
 			began := time.Now()
-			_, err := slave.Send(within(t), lectern.Text(bulk))
+			_, err := slave.Send(Within(t), lectern.Text(Bulk))
 			return time.Since(began), err
 		}
 		accepted := 0
@@ -207,7 +207,7 @@ func TestSlowMasterHoldsItsSlaves(t *testing.T) {
 		time.AfterFunc(time.Second, func() {
 			defer close(reading)
 			for range accepted + 1 {
-				_, err := alice.read()
+				_, err := alice.Read()
 				require.NoError(t, err)
 			}
 		})
@@ -222,15 +222,15 @@ func TestSlowMasterHoldsItsSlaves(t *testing.T) {
 // are refused or accepted; what is accepted arrives; the master is not let go.
 func TestEverybodyAnswersASlowMaster(t *testing.T) {
 	policy := lectern.Policy{Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
-	inVirtualTime(t, policy, func(t *testing.T, s *stage) {
-		alice := s.raw()
-		alice.send(aliceCreates)
-		alice.expect(aliceCreated)
+	InVirtualTime(t, policy, func(t *testing.T, s *Stage) {
+		alice := s.Raw()
+		alice.Send(AliceCreates)
+		alice.Expect(AliceCreated)
 		const count = 30
 		slaves := make([]*lectern.Slave, count)
 		for i := range slaves {
-			slaves[i] = s.user().join("abc123", fmt.Sprint("user_", i))
-			frame, err := alice.read()
+			slaves[i] = s.User().Joins("abc123", fmt.Sprint("user_", i))
+			frame, err := alice.Read()
 			require.NoError(t, err)
 			require.Contains(t, frame, "online")
 		}
@@ -238,7 +238,7 @@ func TestEverybodyAnswersASlowMaster(t *testing.T) {
 		for _, slave := range slaves {
 			for range 5 {
 				go func() {
-					_, err := slave.Send(within(t), lectern.Text(bulk))
+					_, err := slave.Send(Within(t), lectern.Text(Bulk))
 					results <- err
 				}()
 			}
@@ -253,12 +253,12 @@ func TestEverybodyAnswersASlowMaster(t *testing.T) {
 		}
 		require.Less(t, accepted, 5*count)
 		for seq := range accepted {
-			frame, err := alice.read()
+			frame, err := alice.Read()
 			require.NoError(t, err)
 			require.Contains(t, frame, fmt.Sprintf(`"seq":%d,`, seq+1))
 		}
-		say(t, slaves[0], "better now")
-		frame, err := alice.read()
+		Say(t, slaves[0], "better now")
+		frame, err := alice.Read()
 		require.NoError(t, err)
 		require.Contains(t, frame, "better now")
 	})

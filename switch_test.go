@@ -13,18 +13,18 @@ import (
 
 // Two that switch the same handle at the same time: one of them does.
 func TestSwitchesAtTheSameTime(t *testing.T) {
-	inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice := s.user()
+	InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice := s.User()
 		for _, channel := range []string{"first", "second", "third"} {
-			alice.create(channel, "alice")
+			alice.Creates(channel, "alice")
 		}
 		for range 20 {
-			slave, err := s.hub.Join(within(t), "first", "user_one")
+			slave, err := s.Hub.Join(Within(t), "first", "user_one")
 			require.NoError(t, err)
 			next := make([]*lectern.Slave, 2)
 			var switching sync.WaitGroup
 			for i, channel := range []string{"second", "third"} {
-				switching.Go(func() { next[i], _ = slave.Switch(within(t), channel) })
+				switching.Go(func() { next[i], _ = slave.Switch(Within(t), channel) })
 			}
 			switching.Wait()
 			require.NotEqual(t, next[0] == nil, next[1] == nil)
@@ -42,30 +42,30 @@ func TestSwitchesAtTheSameTime(t *testing.T) {
 // the message comes too late. Its sender must not be told that nobody got it.
 func TestSwitchThatSucceedsWhenSentAgain(t *testing.T) {
 	for range 20 {
-		inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-			alice := s.user()
-			master := alice.create("first", "alice")
-			one := &mutedDialer{user: s.user()}
+		InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+			alice := s.User()
+			master := alice.Creates("first", "alice")
+			one := &MutedDialer{User: s.User()}
 			client := lectern.NewClient(one, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
 			defer func() { require.NoError(t, client.Close()) }()
-			slave, err := client.Join(within(t), "first", "user_one")
+			slave, err := client.Join(Within(t), "first", "user_one")
 			require.NoError(t, err)
-			nextPresence(t, master, "user_one", lectern.Online)
-			one.mute()
+			NextPresence(t, master, "user_one", lectern.Online)
+			one.Mute()
 			var waiting sync.WaitGroup
 			waiting.Go(func() {
-				next, err := slave.Switch(within(t), "second")
+				next, err := slave.Switch(Within(t), "second")
 				require.NoError(t, err)
 				require.Equal(t, "second", next.Channel())
 			})
 			synctest.Wait()
 			waiting.Go(func() {
-				_, err := slave.Send(within(t), lectern.Text("hello"))
+				_, err := slave.Send(Within(t), lectern.Text("hello"))
 				require.ErrorIs(t, err, lectern.ErrSendUnknown)
 			})
-			nextText(t, master, "hello")
-			alice.create("second", "alice")
-			one.comeBack()
+			NextText(t, master, "hello")
+			alice.Creates("second", "alice")
+			one.ComeBack()
 			waiting.Wait()
 		})
 	}
@@ -75,25 +75,25 @@ func TestSwitchThatSucceedsWhenSentAgain(t *testing.T) {
 // membership over is in one of the two channels.
 func TestRaceOfSwitchAndTakeover(t *testing.T) {
 	for range *rounds {
-		inBubble(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-			alice := s.user()
-			alice.create("abc123", "alice")
-			alice.create("second", "alice")
-			old, next := s.raw(), s.raw()
-			old.send(oneJoins)
-			old.expect(oneJoined)
+		InBubble(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+			alice := s.User()
+			alice.Creates("abc123", "alice")
+			alice.Creates("second", "alice")
+			old, next := s.Raw(), s.Raw()
+			old.Send(OneJoins)
+			old.Expect(OneJoined)
 			var writing sync.WaitGroup
 			writing.Go(func() {
-				_ = old.conn.Write([]byte(`{"type":"join","ref":2,"channel":"second","username":"user_one","from":"abc123"}`))
+				_ = old.Conn.Write([]byte(`{"type":"join","ref":2,"channel":"second","username":"user_one","from":"abc123"}`))
 			})
 			writing.Go(func() {
-				_ = next.conn.Write([]byte(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":"` + old.secret + `"}`))
+				_ = next.Conn.Write([]byte(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":"` + old.Secret + `"}`))
 			})
 			writing.Wait()
 			synctest.Wait()
 			in := 0
 			for _, name := range []string{"abc123", "second"} {
-				channel, _ := s.hub.Channel(name)
+				channel, _ := s.Hub.Channel(name)
 				shot, _ := channel.Snapshot()
 				in += len(shot.Slaves)
 			}

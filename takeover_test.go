@@ -19,18 +19,18 @@ import (
 func TestResumeGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := newGate()
-		s := setStage(t, inMemory[0], lectern.Policy{Logger: slog.New(gate)})
-		alice := s.user()
-		master := alice.create("abc123", "alice")
-		slave := s.user().join("abc123", "user_one")
-		nextPresence(t, master, "user_one", lectern.Online)
+		s := New(t, InMemory[0], lectern.Policy{Logger: slog.New(gate)})
+		alice := s.User()
+		master := alice.Creates("abc123", "alice")
+		slave := s.User().Joins("abc123", "user_one")
+		NextPresence(t, master, "user_one", lectern.Online)
 		ticket := master.Ticket()
-		alice.cutOff()
-		nextPresence(t, slave, "alice", lectern.Away)
+		alice.CutOff()
+		NextPresence(t, slave, "alice", lectern.Away)
 
-		other := s.user()
-		keeps := other.create("another", "alice") // this client has something else to lose
-		ctx, cancel := context.WithCancel(within(t))
+		other := s.User()
+		keeps := other.Creates("another", "alice") // this client has something else to lose
+		ctx, cancel := context.WithCancel(Within(t))
 		gate.shut("member resumed") // the hub has done it, and not told it
 		time.AfterFunc(time.Second, cancel)
 		_, err := other.ResumeMaster(ctx, ticket)
@@ -39,23 +39,23 @@ func TestResumeGivenUp(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		require.NoError(t, slave.Err())
-		again, err := s.user().ResumeMaster(within(t), ticket)
+		again, err := s.User().ResumeMaster(Within(t), ticket)
 		require.NoError(t, err)
-		broadcast(t, again, "still here")
-		receive(t, slave, "still here")
+		Broadcast(t, again, "still here")
+		Receive(t, slave, "still here")
 		require.NoError(t, keeps.Err())
-		broadcast(t, keeps, "and this one too")
+		Broadcast(t, keeps, "and this one too")
 	})
 }
 
 // A ticket for the other role is refused before anybody is replaced.
 func TestTicketsTellTheRole(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master, slave := s.user().create("abc123", "alice"), s.user().join("abc123", "user_one")
-		other := s.user()
-		_, err := other.ResumeSlave(within(t), master.Ticket())
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master, slave := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "user_one")
+		other := s.User()
+		_, err := other.ResumeSlave(Within(t), master.Ticket())
 		require.ErrorIs(t, err, lectern.ErrForbidden)
-		_, err = other.ResumeMaster(within(t), slave.Ticket())
+		_, err = other.ResumeMaster(Within(t), slave.Ticket())
 		require.ErrorIs(t, err, lectern.ErrForbidden)
 		synctest.Wait()
 		require.NoError(t, master.Err())
@@ -65,26 +65,26 @@ func TestTicketsTellTheRole(t *testing.T) {
 		// be resumed.
 		forged := master.Ticket()
 		forged.Master = false
-		_, err = other.ResumeSlave(within(t), forged)
+		_, err = other.ResumeSlave(Within(t), forged)
 		require.ErrorIs(t, err, lectern.ErrForbidden)
 		synctest.Wait()
-		again, err := other.ResumeMaster(within(t), master.Ticket())
+		again, err := other.ResumeMaster(Within(t), master.Ticket())
 		require.NoError(t, err)
-		broadcast(t, again, "back")
-		receive(t, slave, "back")
+		Broadcast(t, again, "back")
+		Receive(t, slave, "back")
 	})
 }
 
 // What is left on purpose is left, however fast its connection has been sending.
 func TestLeavingIsNeverTooFast(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 3}}, func(t *testing.T, s *stage) {
-		alice, one := s.pair()
-		one.send(`{"type":"ping","ref":2}`, `{"type":"ping","ref":3}`)
-		one.expect(`{"type":"pong","ref":2}`, `{"type":"pong","ref":3}`)
-		one.refused(`{"type":"ping","ref":4}`, lectern.ErrRateLimited)
-		one.send(`{"type":"leave","ref":5,"channel":"abc123"}`)
-		one.expect(`{"type":"left","ref":5,"channel":"abc123"}`)
-		alice.expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`)
+	InVirtualTime(t, lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 3}}, func(t *testing.T, s *Stage) {
+		alice, one := s.Pair()
+		one.Send(`{"type":"ping","ref":2}`, `{"type":"ping","ref":3}`)
+		one.Expect(`{"type":"pong","ref":2}`, `{"type":"pong","ref":3}`)
+		one.Refused(`{"type":"ping","ref":4}`, lectern.ErrRateLimited)
+		one.Send(`{"type":"leave","ref":5,"channel":"abc123"}`)
+		one.Expect(`{"type":"left","ref":5,"channel":"abc123"}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`)
 	})
 }
 
@@ -93,34 +93,34 @@ func TestLeavingIsNeverTooFast(t *testing.T) {
 func TestEnteringWhileTheOldEndIsOnItsWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := newGate()
-		s := setStage(t, inMemory[0], lectern.Policy{Logger: slog.New(gate)})
-		master := s.user().create("abc123", "alice")
-		one := s.raw()
-		one.send(oneJoins)
-		one.expect(oneJoined)
-		one.send(strings.NewReplacer("abc123", "other", "join", "create", `"ref":1`, `"ref":2`).Replace(oneJoins))
-		_, err := one.read()
+		s := New(t, InMemory[0], lectern.Policy{Logger: slog.New(gate)})
+		master := s.User().Creates("abc123", "alice")
+		one := s.Raw()
+		one.Send(OneJoins)
+		one.Expect(OneJoined)
+		one.Send(strings.NewReplacer("abc123", "other", "join", "create", `"ref":1`, `"ref":2`).Replace(OneJoins))
+		_, err := one.Read()
 		require.NoError(t, err)
 		synctest.Wait()
 		gate.shut("slave left") // whoever delivers stops before the release
-		go func() { _ = master.Kick(within(t), "user_one", "") }()
+		go func() { _ = master.Kick(Within(t), "user_one", "") }()
 		synctest.Wait()
-		one.send(strings.Replace(oneJoins, `"ref":1`, `"ref":3`, 1))
+		one.Send(strings.Replace(OneJoins, `"ref":1`, `"ref":3`, 1))
 		synctest.Wait()
 		gate.release()
-		one.expect(`{"type":"closed","channel":"abc123","code":"kicked"}`, strings.Replace(oneJoined, `"ref":1`, `"ref":3`, 1))
+		one.Expect(`{"type":"closed","channel":"abc123","code":"kicked"}`, strings.Replace(OneJoined, `"ref":1`, `"ref":3`, 1))
 
 		// The same where the channel has ended, and is created anew.
 		gate.shut("slave left")
-		go func() { _ = master.Kick(within(t), "user_one", "") }()
+		go func() { _ = master.Kick(Within(t), "user_one", "") }()
 		synctest.Wait()
-		channel, _ := s.hub.Channel("abc123")
+		channel, _ := s.Hub.Channel("abc123")
 		require.NoError(t, channel.Close("maintenance"))
-		one.send(`{"type":"create","ref":4,"channel":"abc123","username":"user_one"}`)
+		one.Send(`{"type":"create","ref":4,"channel":"abc123","username":"user_one"}`)
 		synctest.Wait()
 		gate.release()
-		one.expect(`{"type":"closed","channel":"abc123","code":"kicked"}`)
-		frame, err := one.read()
+		one.Expect(`{"type":"closed","channel":"abc123","code":"kicked"}`)
+		frame, err := one.Read()
 		require.NoError(t, err)
 		require.Contains(t, frame, `{"type":"created","ref":4,`)
 	})
@@ -129,56 +129,56 @@ func TestEnteringWhileTheOldEndIsOnItsWay(t *testing.T) {
 // However often a client has tried before, what it takes over begins anew: of the
 // requests of the one before it none is awaited.
 func TestTakeoverAfterManyAttempts(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		master := s.user().create("abc123", "alice")
-		slave := s.user().join("abc123", "user_one")
-		nextPresence(t, master, "user_one", lectern.Online)
-		ctx, cancel := context.WithCancel(within(t))
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		master := s.User().Creates("abc123", "alice")
+		slave := s.User().Joins("abc123", "user_one")
+		NextPresence(t, master, "user_one", lectern.Online)
+		ctx, cancel := context.WithCancel(Within(t))
 		defer cancel()
-		asking := inBackground(func() (lectern.Message, error) { return slave.Request(ctx, lectern.Text("may I?")) })
-		question := next(t, master).(lectern.Message)
+		asking := InBackground(func() (lectern.Message, error) { return slave.Request(ctx, lectern.Text("may I?")) })
+		question := Next(t, master).(lectern.Message)
 
-		other := s.user()
-		other.bar(true)
+		other := s.User()
+		other.Bar(true)
 		ticket := slave.Ticket()
 		for range 20 {
-			_, err := other.ResumeSlave(within(t), ticket)
+			_, err := other.ResumeSlave(Within(t), ticket)
 			require.Error(t, err)
 		}
-		other.bar(false)
+		other.Bar(false)
 		// Nor do other calls make a difference.
 		for range 20 {
-			_, err := other.Status(within(t), "abc123")
+			_, err := other.Status(Within(t), "abc123")
 			require.NoError(t, err)
 		}
-		again, err := other.ResumeSlave(within(t), ticket)
+		again, err := other.ResumeSlave(Within(t), ticket)
 		require.NoError(t, err)
-		require.ErrorIs(t, (<-asking).err, lectern.ErrReplaced)
-		_, err = master.Reply(within(t), question, lectern.Text("yes"))
+		require.ErrorIs(t, (<-asking).Err, lectern.ErrReplaced)
+		_, err = master.Reply(Within(t), question, lectern.Text("yes"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
-		say(t, again, "here I am")
-		nextText(t, master, "here I am")
+		Say(t, again, "here I am")
+		NextText(t, master, "here I am")
 	})
 }
 
 // Two that are taken over at the same time, by one client, are told apart.
 func TestTakeoversAtTheSameTime(t *testing.T) {
-	inVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage) {
-		alice := s.user()
+	InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *Stage) {
+		alice := s.User()
 		channels := []string{"abc123", "def456", "ghi789"}
 		var tickets []lectern.Ticket
 		for _, channel := range channels {
-			alice.create(channel, "alice")
-			tickets = append(tickets, s.user().join(channel, "user_one").Ticket())
+			alice.Creates(channel, "alice")
+			tickets = append(tickets, s.User().Joins(channel, "user_one").Ticket())
 		}
-		other := s.user()
+		other := s.User()
 		var taking sync.WaitGroup
 		for i, channel := range channels {
 			taking.Go(func() {
-				slave, err := other.ResumeSlave(within(t), tickets[i])
+				slave, err := other.ResumeSlave(Within(t), tickets[i])
 				require.NoError(t, err)
 				require.Equal(t, channel, slave.Channel())
-				say(t, slave, "here I am")
+				Say(t, slave, "here I am")
 			})
 		}
 		taking.Wait()

@@ -29,43 +29,43 @@ import (
 
 // The tests of the rules are written once and run over every network here.
 
-// network is one way to reach a hub.
-type network struct {
+// Network is one way to reach a hub.
+type Network struct {
 	name string
 	// start has the hub served until the test ends.
-	start    func(t *testing.T, hub *lectern.Hub) world
+	start    func(t *testing.T, hub *lectern.Hub) World
 	realTime bool
 }
 
-// world is a hub that is being served. It makes a connection and the plug to pull it
+// World is a hub that is being served. It makes a connection and the plug to pull it
 // by. Where first is not nil and can go along, it is sent.
-type world func(ctx context.Context, first []byte) (conn transport.Conn, plug plug, sent bool, err error)
+type World func(ctx context.Context, first []byte) (conn transport.Conn, plug Plug, sent bool, err error)
 
-// plug is what can happen to a connection: Cut breaks it, both ends are told;
+// Plug is what can happen to a connection: Cut breaks it, both ends are told;
 // Silence lets it go dead, nobody is told.
-type plug interface {
+type Plug interface {
 	Cut()
 	Silence()
 }
 
-// inMemory are the networks that work in a bubble, in virtual time.
-var inMemory = []network{
+// InMemory are the networks that work in a bubble, in virtual time.
+var InMemory = []Network{
 	{"memory", overMemory, false},
-	{"websocket", func(t *testing.T, hub *lectern.Hub) world { return overWebSocket(t, hub, memnetPort()) }, false},
-	{"netconn", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, memnetPort(), false) }, false},
-	{"netconn over TLS", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, memnetPort(), true) }, false},
+	{"websocket", func(t *testing.T, hub *lectern.Hub) World { return overWebSocket(t, hub, memnetPort()) }, false},
+	{"netconn", func(t *testing.T, hub *lectern.Hub) World { return overNetconn(t, hub, memnetPort(), false) }, false},
+	{"netconn over TLS", func(t *testing.T, hub *lectern.Hub) World { return overNetconn(t, hub, memnetPort(), true) }, false},
 }
 
-// onLoopback are the networks of the system, in real time.
-var onLoopback = []network{
-	{"websocket on loopback", func(t *testing.T, hub *lectern.Hub) world { return overWebSocket(t, hub, tcpPort(t)) }, true},
-	{"TCP on loopback", func(t *testing.T, hub *lectern.Hub) world { return overNetconn(t, hub, tcpPort(t), false) }, true},
+// OnLoopback are the networks of the system, in real time.
+var OnLoopback = []Network{
+	{"websocket on loopback", func(t *testing.T, hub *lectern.Hub) World { return overWebSocket(t, hub, tcpPort(t)) }, true},
+	{"TCP on loopback", func(t *testing.T, hub *lectern.Hub) World { return overNetconn(t, hub, tcpPort(t), false) }, true},
 }
 
-func overMemory(t *testing.T, hub *lectern.Hub) world {
+func overMemory(t *testing.T, hub *lectern.Hub) World {
 	listener := memory.Listen(hub, memory.Options{})
 	t.Cleanup(func() { _ = listener.Close() })
-	return func(ctx context.Context, _ []byte) (transport.Conn, plug, bool, error) {
+	return func(ctx context.Context, _ []byte) (transport.Conn, Plug, bool, error) {
 		conn, err := listener.Dial(ctx)
 		if err != nil {
 			return nil, nil, false, err
@@ -82,7 +82,7 @@ type port struct {
 
 type pluggedConn interface {
 	net.Conn
-	plug
+	Plug
 }
 
 func memnetPort() port {
@@ -137,7 +137,7 @@ func (c *tcpConn) Write(p []byte) (int, error) {
 	return c.TCPConn.Write(p)
 }
 
-func overWebSocket(t *testing.T, hub *lectern.Hub, p port) world {
+func overWebSocket(t *testing.T, hub *lectern.Hub, p port) World {
 	server := &http.Server{
 		Handler:           websocket.NewHandler(hub, websocket.Options{}),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -149,7 +149,7 @@ func overWebSocket(t *testing.T, hub *lectern.Hub, p port) world {
 		_ = server.Close()
 		serving.Wait()
 	})
-	return func(ctx context.Context, first []byte) (conn transport.Conn, _ plug, sent bool, err error) {
+	return func(ctx context.Context, first []byte) (conn transport.Conn, _ Plug, sent bool, err error) {
 		var raw pluggedConn
 		dialer := websocket.Dialer{
 			URL: "ws://lectern.test/ws",
@@ -168,12 +168,12 @@ func overWebSocket(t *testing.T, hub *lectern.Hub, p port) world {
 	}
 }
 
-func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) world {
+func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) World {
 	listener := p.listener
 	dialer := netconn.Dialer{Address: "lectern.test:1"}
 	if secure {
-		listener = tls.NewListener(listener, certificate().server)
-		dialer.TLSConfig = certificate().client
+		listener = tls.NewListener(listener, Certificate().server)
+		dialer.TLSConfig = Certificate().client
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
@@ -182,7 +182,7 @@ func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) world {
 		cancel()
 		serving.Wait()
 	})
-	return func(ctx context.Context, _ []byte) (transport.Conn, plug, bool, error) {
+	return func(ctx context.Context, _ []byte) (transport.Conn, Plug, bool, error) {
 		var raw pluggedConn
 		d := dialer
 		d.NetDialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -197,9 +197,9 @@ func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) world {
 
 type tlsConfigs struct{ server, client *tls.Config }
 
-// certificate makes one certificate for all tests. It is made outside of any
+// Certificate makes one certificate for all tests. It is made outside of any
 // bubble, and valid in a bubble's clock.
-var certificate = sync.OnceValue(func() tlsConfigs {
+var Certificate = sync.OnceValue(func() tlsConfigs {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
