@@ -63,7 +63,8 @@ func TestTheEndIsToldToOneWhoSends(t *testing.T) {
 // A slave that leaves while its master sends has left, and is not taken for one
 // that was cut off.
 func TestLeavingIsHeardWhileTheMasterSends(t *testing.T) {
-	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+	unlimited := lectern.Rate{PerSecond: -1} // however many rounds there are
+	stage.Everywhere(t, lectern.Policy{Rate: unlimited}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
