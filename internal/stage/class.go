@@ -1,0 +1,21 @@
+package stage
+
+import (
+	"fmt"
+
+	"github.com/lectern-go/lectern"
+)
+
+// Class is a master and slaves that are told to it, each with a client.
+func (s *Stage) Class(slaves int) (*User, *lectern.Master, []*User, []*lectern.Slave) {
+	s.T.Helper()
+	alice := s.User()
+	master := alice.Creates("abc123", "alice")
+	users, members := make([]*User, slaves), make([]*lectern.Slave, slaves)
+	for i := range slaves {
+		users[i] = s.User()
+		members[i] = users[i].Joins("abc123", fmt.Sprint("user_", i))
+		NextPresence(s.T, master, members[i].Username(), lectern.Online)
+	}
+	return alice, master, users, members
+}

@@ -1,0 +1,133 @@
+package stage
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// Raw is a peer without the library: it writes the text form by hand.
+type Raw struct {
+	T    *testing.T
+	Conn transport.Conn
+	Plug Plug
+	// Secret is the last one that it was told.
+	Secret string
+}
+
+// Raw is a new peer that writes by hand.
+func (s *Stage) Raw() *Raw {
+	s.T.Helper()
+	conn, plug, _, err := s.Dial(Within(s.T), nil)
+	require.NoError(s.T, err)
+	s.T.Cleanup(func() { _ = conn.Close(transport.Reason{Code: transport.Left}) })
+	return &Raw{T: s.T, Conn: conn, Plug: plug}
+}
+
+// Send writes the frames.
+func (r *Raw) Send(frames ...string) {
+	r.T.Helper()
+	for _, frame := range frames {
+		require.NoError(r.T, r.Conn.Write([]byte(frame)))
+	}
+}
+
+// Read is the next frame, or the end, for which it waits with patience.
+func (r *Raw) Read() (string, error) {
+	timer := time.AfterFunc(patience, func() { _ = r.Conn.Close(transport.Reason{Code: transport.Left}) })
+	defer timer.Stop()
+	data, err := r.Conn.Read()
+	return string(data), err
+}
+
+var secretOnWire = regexp.MustCompile(`"resume":"([A-Za-z0-9_-]{22})"`)
+
+// Expect expects exactly these frames next. A secret in them is written *.
+func (r *Raw) Expect(frames ...string) {
+	r.T.Helper()
+	for _, frame := range frames {
+		got, err := r.Read()
+		require.NoError(r.T, err, "instead of %s", frame)
+		if found := secretOnWire.FindStringSubmatch(got); found != nil {
+			r.Secret = found[1]
+			got = strings.Replace(got, found[0], `"resume":"*"`, 1)
+		}
+		require.Equal(r.T, frame, got)
+	}
+}
+
+// Refused expects that the frame is answered by an error of that code.
+func (r *Raw) Refused(frame string, code *lectern.Error) {
+	r.T.Helper()
+	r.Send(frame)
+	got, err := r.Read()
+	require.NoError(r.T, err)
+	require.Contains(r.T, got, `{"type":"error",`, "the answer to %s", frame)
+	require.Contains(r.T, got, `"code":"`+string(code.Code)+`"`, "the answer to %s", frame)
+}
+
+// Closed expects that the hub has closed the connection with that code.
+func (r *Raw) Closed(code transport.Code) {
+	r.T.Helper()
+	for {
+		frame, err := r.Read()
+		if err == nil && strings.HasPrefix(frame, `{"type":"error",`) {
+			continue // about what it has sent before
+		}
+		require.Error(r.T, err, "instead of the end: %s", frame)
+		var end *transport.CloseError
+		require.True(r.T, errors.As(err, &end), "not a close: %v", err)
+		require.Equal(r.T, code, end.Reason.Code)
+		return
+	}
+}
+
+// ClosedAfter expects the end, whatever is still told before.
+func (r *Raw) ClosedAfter(code transport.Code) {
+	r.T.Helper()
+	for {
+		if _, err := r.Read(); err != nil {
+			var end *transport.CloseError
+			require.ErrorAs(r.T, err, &end)
+			require.Equal(r.T, code, end.Reason.Code)
+			return
+		}
+	}
+}
+
+// Answer sends a frame and returns what the hub answers.
+func (r *Raw) Answer(frame string) string {
+	r.T.Helper()
+	r.Send(frame)
+	got, err := r.Read()
+	require.NoError(r.T, err, "the answer to %s", frame)
+	return got
+}
+
+// What alice and user_one write and are told, as master and slave of abc123.
+const (
+	AliceCreates = `{"type":"create","ref":1,"channel":"abc123","username":"alice"}`
+	AliceCreated = `{"type":"created","ref":1,"channel":"abc123","username":"alice","resume":"*","epoch":1,"master_timeout_ms":30000}`
+	OneJoins     = `{"type":"join","ref":1,"channel":"abc123","username":"user_one"}`
+	OneJoined    = `{"type":"joined","ref":1,"channel":"abc123","username":"user_one","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`
+	OneOnline    = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online"}`
+)
+
+// Pair is a master and a slave who write by hand.
+func (s *Stage) Pair() (alice, one *Raw) {
+	s.T.Helper()
+	alice, one = s.Raw(), s.Raw()
+	alice.Send(AliceCreates)
+	alice.Expect(AliceCreated)
+	one.Send(OneJoins)
+	one.Expect(OneJoined)
+	alice.Expect(OneOnline)
+	return alice, one
+}

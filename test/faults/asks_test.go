@@ -1,0 +1,192 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/lectern-go/lectern"
+)
+
+// asked is a question, and what became of it.
+type asked struct {
+	question string
+	// to is who was asked; all were if it is toEverybody and a master asks.
+	to                    string
+	began, deadline, done time.Time
+	answers               []lectern.Answer
+}
+
+// askAround asks one question after the other.
+func (r *faultRound) askAround(s *faultSeat, random *rand.Rand) {
+	for i := 0; r.acting.Err() == nil; i++ {
+		pause(random, 600*time.Millisecond)
+		h := s.present()
+		if h == nil {
+			return
+		}
+		patience := 1 + time.Duration(random.Int64N(int64([]time.Duration{50 * time.Millisecond, 3 * time.Second}[random.IntN(2)])))
+		to := toEverybody
+		if s.isMaster() && random.IntN(2) == 0 {
+			to = fmt.Sprint("user_", random.IntN(faultSlaves))
+		}
+		s.ask(h, to, s.text("question", i), patience)
+	}
+}
+
+func (s *faultSeat) ask(h membershipHandle, to, question string, patience time.Duration) {
+	q := &asked{question: question, to: to, began: time.Now(), deadline: time.Now().Add(patience)}
+	ctx, cancel := context.WithDeadline(context.Background(), q.deadline)
+	defer cancel()
+	single := func(m lectern.Message, err error) { q.answers = []lectern.Answer{{From: m.From, Message: m, Err: err}} }
+	switch h := h.(type) {
+	case *lectern.Slave:
+		single(h.Request(ctx, s.payload(question)))
+	case *lectern.Master:
+		if to == toEverybody {
+			for a := range h.Gather(ctx, s.payload(question)) {
+				q.answers = append(q.answers, a)
+			}
+		} else {
+			single(h.Request(ctx, to, s.payload(question)))
+		}
+	}
+	q.done = time.Now()
+	// The question was accepted if it was answered, else nobody here knows.
+	one := &sent{text: question, to: to, began: q.began, done: q.done, err: lectern.ErrSendUnknown}
+	for _, a := range q.answers {
+		if a.Err == nil {
+			one.seq, one.err = a.Message.Reply, nil
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asks = append(s.asks, q)
+	s.sends = append(s.sends, one)
+}
+
+// answer answers a question at once, later, not at all, or twice.
+func (s *faultSeat) answer(ctx context.Context, h membershipHandle, m lectern.Message) {
+	random := s.life.round.random(1<<40 + m.Seq)
+	later := time.NewTimer(0)
+	defer later.Stop()
+	switch random.IntN(6) {
+	case 0:
+		return
+	case 1:
+		later.Reset(time.Duration(random.Int64N(int64(time.Second))))
+	}
+	select {
+	case <-later.C:
+	case <-h.Done():
+	case <-ctx.Done():
+	}
+	times := 1 + random.IntN(5)/4
+	for k := range times {
+		one := &sent{text: s.text("answer to "+textOf(m), k), to: toEverybody, began: time.Now(), question: textOf(m)}
+		switch h := h.(type) {
+		case *lectern.Slave:
+			one.seq, one.err = h.Reply(ctx, m, s.payload(one.text))
+		case *lectern.Master:
+			one.to = m.From
+			one.seq, one.err = h.Reply(ctx, m, s.payload(one.text))
+		}
+		one.done = time.Now()
+		s.mu.Lock()
+		s.sends = append(s.sends, one)
+		s.mu.Unlock()
+	}
+}
+
+// verifyAsks: a question ends in time, with one answer of each who was asked, or
+// an error; the answer is one that was given to it, and only one was accepted of
+// each.
+func (l *life) verifyAsks() error {
+	given := map[string][]*sent{}
+	by := map[*sent]*faultSeat{}
+	for _, s := range l.seats {
+		accepted := map[string]bool{}
+		for _, one := range s.sends {
+			if one.question == "" {
+				continue
+			}
+			given[one.question] = append(given[one.question], one)
+			by[one] = s
+			if one.err == nil && accepted[one.question] {
+				return fmt.Errorf("%s: two answers to %q were accepted", s.name, one.question)
+			}
+			accepted[one.question] = accepted[one.question] || one.err == nil
+		}
+	}
+	for _, s := range l.seats {
+		for _, q := range s.asks {
+			if err := s.verifyAsk(q, given[q.question], by); err != nil {
+				return fmt.Errorf("%s asked %q: %w", s.name, q.question, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) error {
+	if q.done.After(q.deadline) {
+		return fmt.Errorf("it ended at %v, its time at %v", q.done, q.deadline)
+	}
+	parts := map[string]bool{}
+	for _, a := range q.answers {
+		if parts[a.From] {
+			return fmt.Errorf("two parts of %q", a.From)
+		}
+		parts[a.From] = true
+		if a.Err == nil {
+			if !isGiven(a, given, by) {
+				return fmt.Errorf("the answer of %q is %q", a.From, textOf(a.Message))
+			}
+			if !s.isMaster() && a.From != "alice" || q.to != toEverybody && a.From != q.to {
+				return fmt.Errorf("%q has answered", a.From)
+			}
+			continue
+		}
+		// What a steady master was answered in time, it was told.
+		if s.isMaster() && s.life.round.steady && errors.Is(a.Err, context.DeadlineExceeded) {
+			for _, one := range given {
+				asked := a.From == by[one].name || q.to == by[one].name
+				if asked && one.err == nil && one.done.Before(q.deadline) {
+					return fmt.Errorf("%q was accepted at %v, and %q ended with %w", one.text, one.done, a.From, a.Err)
+				}
+			}
+		}
+	}
+	// The witness is there from the beginning and never answers.
+	gathers := s.isMaster() && q.to == toEverybody
+	if gathers && !parts[witnessName] && !parts[""] && !s.entered.Equal(q.began) {
+		return fmt.Errorf("the witness has no part: asked at %v, over at %v, parts %v, reconnected %v", q.began, q.done, parts, s.reconnects())
+	}
+	if !gathers && len(q.answers) != 1 {
+		return fmt.Errorf("%d answers", len(q.answers))
+	}
+	return nil
+}
+
+// reconnects is when the seat's connection was lost or its holder changed.
+func (s *faultSeat) reconnects() (at []time.Time) {
+	for _, e := range s.events {
+		if e.reconnects() {
+			at = append(at, e.at)
+		}
+	}
+	return at
+}
+
+// isGiven reports whether the one who is said to have answered so has done so,
+// and was not told otherwise.
+func isGiven(a lectern.Answer, given []*sent, by map[*sent]*faultSeat) bool {
+	for _, one := range given {
+		if one.text == textOf(a.Message) && by[one].name == a.From && (one.unknown() || one.err == nil && one.seq == a.Message.Seq) {
+			return true
+		}
+	}
+	return false
+}

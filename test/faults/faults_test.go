@@ -1,0 +1,172 @@
+package faults
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/faults"
+	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/internal/stage"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/memory"
+	"github.com/lectern-go/lectern/transport/netconn"
+	"github.com/lectern-go/lectern/transport/websocket"
+)
+
+var (
+	faultRounds = flag.Int("faults.rounds", 3, "how many rounds TestFaultRounds plays")
+	faultSeed   = flag.Uint64("faults.seed", 0, "play rounds of this seed only")
+)
+
+// The times of a fault round. They are short beside what happens in it, so that
+// members come back in time, too late, and just about.
+const (
+	faultX        = 4 * time.Second // of masters
+	faultS        = 3 * time.Second // of slaves
+	faultSpan     = 10 * time.Second
+	faultProbe    = 200 * time.Millisecond
+	faultGiveUp   = 100 * time.Millisecond
+	faultStall    = 2 * time.Second // how long faults wait and last, at the most
+	faultPatience = 30 * time.Second
+	faultSlaves   = 4
+)
+
+// TestFaultRounds lets a master, several slaves and a rival do what they like
+// over connections to which everything happens that happens to connections, and
+// holds what each was told against what the others did. The seed decides what
+// happens to the connections and what the users do; how the goroutines are
+// scheduled it does not, so a seed that has failed may need several rounds.
+func TestFaultRounds(t *testing.T) {
+	for i := range *faultRounds {
+		seed := rand.Uint64()
+		if *faultSeed != 0 {
+			seed = *faultSeed
+		}
+		kind := faultNetworks[seed%uint64(len(faultNetworks))]
+		if !t.Run(fmt.Sprintf("%d over %s with seed %d", i, kind.name, seed), func(t *testing.T) {
+			plans, err := playFaults(t, seed, nil)
+			if err != nil {
+				t.Fatalf("%v\n-faults.seed=%d, %v, the kinds of faults that it takes: %v\n%s",
+					err, seed, chooseFaults(seed), neededFaults(t, seed), plans)
+			}
+		}) {
+			return
+		}
+	}
+}
+
+// neededFaults leaves out the kinds of faults without which the seed fails too.
+func neededFaults(t *testing.T, seed uint64) string {
+	without := map[faults.Kind]bool{}
+	var needed []string
+	for kind := faults.Cut; kind <= faults.Refuse; kind++ {
+		without[kind] = true
+		fails := false
+		for range 5 {
+			if _, err := playFaults(t, seed, func(k faults.Kind) bool { return !without[k] }); err != nil {
+				fails = true
+				break
+			}
+		}
+		if !fails {
+			without[kind] = false
+			needed = append(needed, kind.String())
+		}
+	}
+	return strings.Join(needed, ", ")
+}
+
+// playFaults plays one round, and returns the plans of the connections and what
+// went wrong.
+func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plans string, failure error) {
+	synctest.Test(t, func(t *testing.T) {
+		choice := chooseFaults(seed)
+		hub, err := lectern.NewHub(choice.policy())
+		require.NoError(t, err)
+		var list strings.Builder
+		connections := rand.New(rand.NewPCG(seed, 1))
+		var mu sync.Mutex
+		plan := func() faults.Plan {
+			mu.Lock()
+			defer mu.Unlock()
+			plan := faults.Random(connections, faultStall, allowed)
+			if connections.IntN(4) > 0 && (allowed == nil || allowed(faults.Cut)) {
+				// Else too many would live for the whole round.
+				plan = append(plan, faults.Fault{Kind: faults.Cut, At: 1 + time.Duration(connections.Int64N(int64(2*faultStall)))})
+			}
+			if choice.small && connections.IntN(3) == 0 && (allowed == nil || allowed(faults.Delay)) {
+				// So slow that what is sent in a burst fills its outbox.
+				plan = append(plan, faults.Fault{Kind: faults.Delay, Direction: faults.Down, At: 1, For: faultStall / 50})
+			}
+			fmt.Fprintf(&list, "\t%v\n", plan)
+			return plan
+		}
+		through, stop := faultNetworks[seed%uint64(len(faultNetworks))].start(hub)
+		listener := memory.Listen(hub, memory.Options{})
+		r := &faultRound{
+			hub: hub, plan: plan, through: through, faultless: listener,
+			faultChoice: choice, seed: seed, finish: make(chan struct{}),
+		}
+		r.play()
+		require.NoError(t, hub.Shutdown(stage.Within(t)))
+		for _, n := range r.networks {
+			n.Close()
+		}
+		stop()
+		require.NoError(t, listener.Close())
+		failure, plans = r.verify(), list.String()
+		// Whatever is left of a goroutine fails the bubble.
+	})
+	return plans, failure
+}
+
+// faultNetwork is one way to a hub through a faulty network.
+type faultNetwork struct {
+	name  string
+	start func(hub *lectern.Hub) (through func(*faults.Network) transport.Dialer, stop func())
+}
+
+var faultNetworks = []faultNetwork{
+	{"netconn", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
+		options := netconn.Options{ProbeAfter: faultProbe, GiveUp: faultGiveUp, MessageTimeout: time.Second}
+		listener := memnet.Listen()
+		ctx, cancel := context.WithCancel(context.Background())
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = netconn.Serve(ctx, listener, hub, options) })
+		return func(n *faults.Network) transport.Dialer {
+			return netconn.Dialer{Address: "lectern.test:1", NetDialContext: n.NetDial(listener.Dial), Options: options}
+		}, func() { cancel(); serving.Wait() }
+	}},
+	{"websocket", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
+		server := &http.Server{
+			Handler:           websocket.NewHandler(hub, websocket.Options{ProbeAfter: faultProbe, GiveUp: faultGiveUp}),
+			ReadHeaderTimeout: time.Second,
+			ErrorLog:          log.New(io.Discard, "", 0),
+		}
+		listener := memnet.Listen()
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = server.Serve(listener) })
+		return func(n *faults.Network) transport.Dialer {
+			return websocket.Dialer{
+				URL: "ws://lectern.test/ws", NetDialContext: n.NetDial(listener.Dial), ProbeAfter: faultProbe, GiveUp: faultGiveUp,
+			}
+		}, func() { _ = server.Close(); serving.Wait() }
+	}},
+	{"memory", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
+		listener := memory.Listen(hub, memory.Options{})
+		return func(n *faults.Network) transport.Dialer { return n.Dialer(listener) }, func() { _ = listener.Close() }
+	}},
+}

@@ -1,0 +1,216 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
+)
+
+// membershipHandle is what the rounds use of a Master and of a Slave.
+type membershipHandle interface {
+	stage.Handle
+	Close() error
+	Ticket() lectern.Ticket
+}
+
+// faultSeat is one membership, whoever holds it, and everything that its
+// holders have sent and were told.
+type faultSeat struct {
+	life *life
+	name string
+	// asked is when the create, join or switch began; entered is when it had
+	// returned.
+	asked, entered time.Time
+	// handle and user belong to whoever holds the seat. last is its last word,
+	// and conn its connection then.
+	handle membershipHandle
+	user   *faultUser
+	last   *sent
+	conn   *heardConn
+
+	mu      sync.Mutex
+	current membershipHandle // nil once it is over
+	events  []told
+	sends   []*sent
+	asks    []*asked
+	ended   time.Time
+	err     error
+}
+
+// told is an event, and when it was taken; or no event, where the seat has got
+// another holder.
+type told struct {
+	at    time.Time
+	event lectern.Event
+}
+
+// reconnects reports whether what follows came over another connection than what
+// came before.
+func (e told) reconnects() bool {
+	p, ok := e.event.(lectern.Presence)
+	return e.event == nil || ok && p.State == lectern.Unknown
+}
+
+const toEverybody = ""
+
+// sent is a message, and what its sender was told of it.
+type sent struct {
+	text, to    string
+	began, done time.Time
+	seq         uint64
+	err         error
+	// stale: it was sent by one whose seat another had taken over.
+	stale bool
+	// question is what it answers, if anything. Answers are not among the events.
+	question string
+}
+
+// unknown: the sender was told that it may have been delivered or not.
+func (s *sent) unknown() bool { return errors.Is(s.err, lectern.ErrSendUnknown) }
+
+func (r *faultRound) sit(l *life, u *faultUser, name string, h membershipHandle, asked time.Time) *faultSeat {
+	s := &faultSeat{life: l, name: name, asked: asked, entered: time.Now(), handle: h, user: u, current: h}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seats = append(l.seats, s)
+	return s
+}
+
+func (s *faultSeat) String() string { return s.name + " in " + s.life.channel }
+
+func (s *faultSeat) isMaster() bool { return s.name == "alice" }
+
+// text is one that nobody else sends.
+func (s *faultSeat) text(stream string, n int) string {
+	return fmt.Sprintf("%s, %s, since %d: %s, %d", s.life.channel, s.name, s.entered.UnixNano(), stream, n)
+}
+
+func (s *faultSeat) present() membershipHandle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+func (s *faultSeat) move(u *faultUser, h membershipHandle) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.user, s.handle, s.current, s.ended = u, h, h, time.Time{}
+	s.events = append(s.events, told{at: time.Now()})
+}
+
+func (s *faultSeat) over(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current, s.err = nil, err
+	s.mark()
+}
+
+// ends marks when the present handle has ended, which its holder may notice later.
+func (s *faultSeat) ends() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mark()
+}
+
+func (s *faultSeat) mark() {
+	if s.ended.IsZero() {
+		s.ended = time.Now()
+	}
+}
+
+// read takes the present handle's events until they or ctx end, and answers those
+// who ask.
+func (s *faultSeat) read(ctx context.Context) {
+	var answering sync.WaitGroup
+	defer answering.Wait()
+	h := s.handle
+	for event, err := range h.Events(ctx) {
+		if err != nil {
+			if ctx.Err() == nil {
+				s.ends()
+			}
+			return
+		}
+		s.mu.Lock()
+		s.events = append(s.events, told{time.Now(), event})
+		s.mu.Unlock()
+		if m, ok := event.(lectern.Message); ok && m.Request != 0 && s.name != witnessName {
+			answering.Go(func() { s.answer(ctx, h, m) })
+		}
+	}
+}
+
+func (s *faultSeat) send(ctx context.Context, h membershipHandle, one *sent) {
+	one.began = time.Now()
+	payload := s.payload(one.text)
+	switch h := h.(type) {
+	case *lectern.Slave:
+		one.seq, one.err = h.Send(ctx, payload)
+	case *lectern.Master:
+		if one.to == toEverybody {
+			one.seq, one.err = h.Broadcast(ctx, payload)
+		} else {
+			one.seq, one.err = h.Send(ctx, one.to, payload)
+		}
+	}
+	one.done = time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sends = append(s.sends, one)
+}
+
+func (l *life) kicks(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kicked[name] = true
+}
+
+// leaves is told that the seat's holder leaves, or may have left.
+func (l *life) leaves(s *faultSeat) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left = l.left || s.isMaster()
+}
+
+const witnessName = "witness"
+
+// witness is a slave to whose connection nothing happens: it sees the master's
+// life as the hub does.
+type witness struct {
+	seat    *faultSeat
+	slave   *lectern.Slave
+	reading sync.WaitGroup
+}
+
+// watch has a witness of the channel join it, or none where it is over already.
+func (r *faultRound) watch(l *life) *witness {
+	slave, err := r.hub.Join(context.Background(), l.channel, witnessName, lectern.WithMaster("alice"))
+	if err != nil {
+		if !errors.Is(err, lectern.ErrNoSuchChannel) && !r.isShut() {
+			r.fail("a witness joins %s: %w", l.channel, err)
+		}
+		return nil
+	}
+	w := &witness{slave: slave, seat: &faultSeat{life: l, name: witnessName, entered: time.Now(), handle: slave}}
+	if p := slave.Master(); p.State == lectern.Away {
+		w.seat.events = append(w.seat.events, told{time.Now(), p})
+	}
+	w.reading.Go(func() {
+		w.seat.read(context.Background())
+		w.seat.over(slave.Err())
+	})
+	return w
+}
+
+// over reports whether the channel has ended.
+func (w *witness) over() bool { return w.slave.Err() != nil }
+
+func (w *witness) close() {
+	_ = w.slave.Close()
+	w.reading.Wait()
+}

@@ -1,0 +1,458 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/faults"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// faultRound is one round: its users, and what they have recorded.
+type faultRound struct {
+	hub       *lectern.Hub
+	plan      func() faults.Plan
+	through   func(*faults.Network) transport.Dialer
+	faultless transport.Dialer
+	faultChoice
+	seed uint64
+
+	// acting ends when the users shall begin nothing new; finish is closed when
+	// they shall close what they hold.
+	acting  context.Context
+	finish  chan struct{}
+	actors  sync.WaitGroup // those who hold memberships
+	streams sync.WaitGroup // those who send
+
+	mu    sync.Mutex
+	lives []*life
+	users uint64
+	wrong []error
+	// networks are those of the users.
+	networks []*faults.Network
+	// shutAt is when the hub was told to shut down, if it was while the round
+	// went on.
+	shutAt time.Time
+}
+
+// life is one channel, from its create to its end.
+type life struct {
+	round   *faultRound
+	channel string
+	// row tells the channels apart that there are at the same time.
+	row     int
+	witness *witness
+
+	mu    sync.Mutex
+	seats []*faultSeat
+	// kicked are those whom the master has tried to kick, removals what it was
+	// told to have worked.
+	kicked   map[string]bool
+	removals []removal
+	// left: the master may have closed the channel on purpose.
+	left bool
+}
+
+// faultUser is a client whose network can be down for a while.
+type faultUser struct {
+	*lectern.Client
+	round   *faultRound
+	faulty  bool
+	network *faults.Network
+	dialer  transport.Dialer
+
+	mu     sync.Mutex
+	random *rand.Rand
+	down   time.Time
+	dead   bool
+	latest *heardConn
+	// planned is for the connection that is being dialled.
+	planned faults.Plan
+}
+
+var errNetworkDown = errors.New("the network is down")
+
+func (r *faultRound) user(faulty bool) *faultUser {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.users++
+	u := &faultUser{round: r, faulty: faulty, random: rand.New(rand.NewPCG(r.seed, 1000+r.users))}
+	u.network = faults.New(faultProbe+faultGiveUp, func() faults.Plan {
+		u.planned = r.plan()
+		return u.planned
+	})
+	u.dialer = r.faultless
+	if r.acting.Err() != nil {
+		u.network.Calm()
+	}
+	if faulty {
+		u.dialer = r.through(u.network)
+		r.networks = append(r.networks, u.network)
+	}
+	u.Client = lectern.NewClient(u, lectern.ClientOptions{
+		MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
+		DialTimeout: time.Second, WriteTimeout: time.Second, CloseTimeout: 2 * time.Second,
+		Inbox: lectern.Bound{Messages: 1 << 20, Bytes: 1 << 30}, // what is lost is the hub's doing
+	})
+	return u
+}
+
+func (r *faultRound) random(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(r.seed, stream)) }
+
+func (r *faultRound) fail(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wrong = append(r.wrong, fmt.Errorf(format, args...))
+}
+
+func (r *faultRound) latest(row int) *life {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range slices.Backward(r.lives) {
+		if l.row == row {
+			return l
+		}
+	}
+	return nil
+}
+
+// play lets everybody act, then calm down and come back, say a last word, and
+// go, unless the hub shuts down before.
+func (r *faultRound) play() {
+	acting, stop := context.WithTimeout(context.Background(), faultSpan)
+	defer stop()
+	r.acting = acting
+	for row := range r.rows {
+		r.actors.Go(func() { r.beMaster(row) })
+	}
+	for i := range faultSlaves {
+		r.actors.Go(func() { r.beSlave(i) })
+	}
+	r.actors.Go(r.beRival)
+	if r.shutdown == shutdownAmid {
+		time.Sleep(time.Duration(r.random(4).Int64N(int64(faultSpan))))
+		r.shutDown()
+		stop()
+	}
+	<-acting.Done()
+	r.mu.Lock()
+	networks := slices.Clone(r.networks)
+	r.mu.Unlock()
+	for _, n := range networks {
+		n.Calm()
+	}
+	r.streams.Wait()
+	// Now nothing keeps anybody from coming back who still can.
+	time.Sleep(faultX + faultS)
+	synctest.Wait()
+	if r.shutdown != shutdownAmid {
+		r.checkRosters()
+		r.lastWords()
+	}
+	if r.shutdown == shutdownAtTheEnd {
+		r.farewell()
+	}
+	close(r.finish)
+	r.actors.Wait()
+	for _, l := range r.lives {
+		l.witness.close()
+	}
+}
+
+// beMaster has one channel after the other.
+func (r *faultRound) beMaster(row int) {
+	random := r.random(uint64(2 + 100*row))
+	for n := 1; r.acting.Err() == nil; n++ {
+		// A channel whose create was lost with the connection may be there, so
+		// each attempt has its own.
+		l := &life{round: r, row: row, channel: fmt.Sprintf("channel %d of row %d", n, row), kicked: map[string]bool{}}
+		u := r.user(!r.steady)
+		asked := time.Now()
+		ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
+		master, err := u.Create(ctx, l.channel, "alice")
+		cancel()
+		if err != nil {
+			_ = u.Close()
+			pause(random, 200*time.Millisecond)
+			continue
+		}
+		s := r.sit(l, u, "alice", master, asked)
+		l.witness = r.watch(l)
+		if l.witness == nil { // over already
+			r.hold(s, random)
+			continue
+		}
+		r.mu.Lock()
+		r.lives = append(r.lives, l)
+		r.mu.Unlock()
+		r.occupy(s, random)
+		r.hold(s, random)
+	}
+}
+
+// occupy lets a seat's holder send.
+func (r *faultRound) occupy(s *faultSeat, random *rand.Rand) {
+	for i := range 2 {
+		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
+		r.streams.Go(func() { r.stream(s, i, habits) })
+	}
+	if r.asks {
+		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
+		r.streams.Go(func() { r.askAround(s, habits) })
+	}
+}
+
+// beSlave joins whatever channel there is.
+func (r *faultRound) beSlave(i int) {
+	random := r.random(uint64(10 + i))
+	name := fmt.Sprint("user_", i)
+	for r.acting.Err() == nil {
+		pause(random, 300*time.Millisecond)
+		l := r.latest(random.IntN(r.rows))
+		if l == nil {
+			continue
+		}
+		u := r.user(true)
+		asked := time.Now()
+		ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
+		slave, err := u.Join(ctx, l.channel, name, lectern.WithMaster("alice"))
+		cancel()
+		if err != nil {
+			_ = u.Close()
+			continue
+		}
+		s := r.sit(l, u, name, slave, asked)
+		r.occupy(s, random)
+		r.hold(s, random)
+	}
+}
+
+// beRival tries to become a second master, over a connection without faults.
+func (r *faultRound) beRival() {
+	random := r.random(3)
+	u := r.user(false)
+	defer u.Close()
+	for r.acting.Err() == nil {
+		pause(random, 300*time.Millisecond)
+		l := r.latest(random.IntN(r.rows))
+		if l == nil {
+			continue
+		}
+		master, err := u.Create(context.Background(), l.channel, "mallory")
+		switch {
+		case err == nil:
+			if !l.witness.over() {
+				r.fail("%s has two masters", l.channel)
+			}
+			_ = master.Close()
+		case !errors.Is(err, lectern.ErrChannelExists) && !r.isShut():
+			r.fail("a second create of %s: %w", l.channel, err)
+		}
+	}
+}
+
+func pause(random *rand.Rand, most time.Duration) {
+	time.Sleep(1 + time.Duration(random.Int64N(int64(most))))
+}
+
+// hold keeps a seat until it is over, and does meanwhile what its holder does
+// beside sending. It closes the seat's client.
+func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
+	for {
+		ctx, stop := context.WithCancel(context.Background())
+		var reading sync.WaitGroup
+		reading.Go(func() { s.read(ctx) })
+		timer := time.NewTimer(time.Duration(random.Int64N(int64(faultSpan / 2))))
+		acting := r.acting.Done()
+		act := false
+		for waiting := true; waiting; {
+			select {
+			case <-s.handle.Done():
+				waiting = false
+			case <-timer.C:
+				waiting, act = false, r.acting.Err() == nil
+			case <-acting:
+				acting = nil
+				timer.Stop()
+			case <-r.finish:
+				_ = s.handle.Close()
+				waiting = false
+			}
+		}
+		timer.Stop()
+		if !act {
+			// It is over, or about to be; or the time to act is, and the timer
+			// was first.
+			select {
+			case <-s.handle.Done():
+			case <-r.finish:
+				_ = s.handle.Close()
+			}
+			<-s.handle.Done()
+			reading.Wait()
+			stop()
+			s.over(s.handle.Err())
+			_ = s.user.Close()
+			return
+		}
+		goesOn := true
+		var next *faultSeat
+		switch kind := random.IntN(10); {
+		case kind < 3 && !(r.steady && s.isMaster()):
+			stop()
+			reading.Wait()
+			goesOn = r.takeOver(s, random)
+		case kind == 3:
+			s.life.leaves(s)
+			_ = s.handle.Close()
+		default:
+			if master, ok := s.handle.(*lectern.Master); ok {
+				r.rule(s, master, random)
+			} else if r.rows > 1 {
+				next = r.switchFrom(s, random)
+			}
+		}
+		if next != nil {
+			reading.Wait() // what had come before the switch
+			stop()
+			s.over(s.handle.Err())
+			s = next
+			r.occupy(s, random)
+			continue
+		}
+		stop()
+		reading.Wait()
+		if !goesOn {
+			return
+		}
+	}
+}
+
+// rule is what a master does beside sending.
+func (r *faultRound) rule(s *faultSeat, master *lectern.Master, random *rand.Rand) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if r.steady || random.IntN(2) == 0 {
+		name := fmt.Sprint("user_", random.IntN(faultSlaves))
+		r.remove(ctx, s.life, master, name, r.bans && random.IntN(3) == 0)
+		return
+	}
+	if master.Away(ctx) == nil {
+		pause(random, faultX*5/4)
+		again, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = master.Back(again)
+	}
+}
+
+// takeOver moves a seat to another client, as after a restart: the old one is
+// still connected, but will not dial any more.
+func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
+	old, oldUser := s.handle, s.user
+	oldUser.die(random.IntN(2) == 0)
+	ticket := old.Ticket()
+	u := r.user(oldUser.faulty)
+	began := time.Now()
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), faultPatience)
+		next, err := resumeAs(ctx, u, s, ticket)
+		timedOut := ctx.Err() != nil
+		cancel()
+		if err == nil {
+			s.move(u, next)
+			break
+		}
+		if timedOut {
+			s.life.leaves(s)
+		}
+		if r.isShut() {
+			s.life.leaves(s) // the hub may have got its resume, and gets its Close
+			err = lectern.ErrShutdown
+			timedOut = true
+		}
+		if errors.Is(err, lectern.ErrResumeFailed) || timedOut || time.Since(began) > faultPatience {
+			s.over(err)
+			_, _ = u.Close(), oldUser.Close()
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	// What the old one still tries must have no effect any more.
+	r.actors.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		s.send(ctx, old, &sent{text: s.text("zombie", 0), to: toEverybody, stale: true})
+		_ = oldUser.Close()
+	})
+	return true
+}
+
+func resumeAs(ctx context.Context, u *faultUser, s *faultSeat, ticket lectern.Ticket) (membershipHandle, error) {
+	if s.isMaster() {
+		return asHandle(u.ResumeMaster(ctx, ticket))
+	}
+	return asHandle(u.ResumeSlave(ctx, ticket))
+}
+
+func asHandle[T membershipHandle](h T, err error) (membershipHandle, error) {
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// stream sends one message after the other, to all or to somebody.
+func (r *faultRound) stream(s *faultSeat, number int, random *rand.Rand) {
+	burst := 0 // how many more come without a pause to speak of
+	for i := 0; r.acting.Err() == nil; i++ {
+		h := s.present()
+		if h == nil {
+			return
+		}
+		patience := faultPatience
+		if random.IntN(5) == 0 {
+			patience = 50 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		one := &sent{text: s.text(fmt.Sprint("stream ", number), i), to: toEverybody}
+		if s.isMaster() && random.IntN(3) == 0 {
+			one.to = fmt.Sprint("user_", random.IntN(faultSlaves))
+		}
+		s.send(ctx, h, one)
+		cancel()
+		switch {
+		case burst > 0:
+			burst--
+			pause(random, 2*time.Millisecond)
+		case r.small && random.IntN(30) == 0:
+			burst = 100
+		default:
+			pause(random, 60*time.Millisecond)
+		}
+	}
+}
+
+// lastWords are sent when everybody who is still there must be back, and must
+// arrive.
+func (r *faultRound) lastWords() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for s := range r.remaining() {
+		if h := s.present(); h != nil && h.Err() == nil {
+			s.last = &sent{text: s.text("last", 0), to: toEverybody}
+			s.send(ctx, h, s.last)
+			if s.last.err != nil {
+				r.fail("%v: the last word: %w", s, s.last.err)
+			}
+		}
+	}
+	time.Sleep(time.Second)
+	synctest.Wait()
+}

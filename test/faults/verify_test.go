@@ -1,0 +1,313 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lectern-go/lectern"
+)
+
+// verify holds everything that was recorded in a round against what it must be.
+func (r *faultRound) verify() error {
+	errs := r.wrong
+	for _, l := range r.lives {
+		for _, check := range []error{l.verifyAsks(), l.verifyRemovals(), l.verifyShutdown(), l.verifyPace()} {
+			if check != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", l.channel, check))
+			}
+		}
+		for _, err := range r.verifyLife(l) {
+			errs = append(errs, fmt.Errorf("%s: %w", l.channel, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *faultRound) verifyLife(l *life) []error {
+	errs := []error{l.verifyMaster()}
+	down, up := map[string]*sent{}, map[string]*sent{}
+	for _, s := range l.seats {
+		all := up
+		if s.isMaster() {
+			all = down
+		}
+		for _, one := range s.sends {
+			all[one.text] = one
+		}
+		errs = append(errs, s.verifyHolders())
+	}
+	for _, s := range append(slices.Clone(l.seats), l.witness.seat) {
+		all := down
+		if s.isMaster() {
+			all = up
+		}
+		if err := s.verifyMessages(all); err != nil {
+			errs = append(errs, fmt.Errorf("%s, there since %v: %w", s.name, s.entered.Format("05.000"), err))
+		}
+		if err := s.verifyEnd(); err != nil {
+			errs = append(errs, fmt.Errorf("%s, there since %v: %w", s.name, s.entered.Format("05.000"), err))
+		}
+		if s.isMaster() && r.steady {
+			errs = append(errs, s.verifySlaves())
+		}
+	}
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+// verifyMaster: the channel ends exactly at X after its master became away, and
+// not otherwise; nor does it outlive that.
+func (l *life) verifyMaster() error {
+	w := l.witness.seat
+	var away *lectern.Presence
+	since := time.Time{}
+	for _, e := range w.events {
+		p, ok := e.event.(lectern.Presence)
+		if !ok {
+			continue
+		}
+		if away != nil && !e.at.Before(away.Deadline) {
+			return fmt.Errorf("the master, away since %v, was back only at %v", since, e.at)
+		}
+		away, since = nil, e.at
+		if p.State == lectern.Away {
+			away = &p
+		}
+	}
+	switch {
+	case errors.Is(w.err, lectern.ErrMasterDown):
+		// A witness that came while the master was away knows the deadline in
+		// whole milliseconds, rounded up; else it is exact.
+		late := time.Duration(0)
+		if away == nil {
+			return errors.New("it ended with master_down, but its master was there")
+		}
+		if !away.Deadline.Equal(since.Add(faultX)) {
+			late = time.Millisecond
+		}
+		if early := away.Deadline.Sub(w.ended); early < 0 || early > late {
+			return fmt.Errorf("it ended at %v, not %v", w.ended, away.Deadline)
+		}
+	case errors.Is(w.err, lectern.ErrMasterLeft):
+		if !l.left && !l.mayHaveLeft() {
+			return errors.New("it ended with master_left, but its master did not leave")
+		}
+	case errors.Is(w.err, lectern.ErrShutdown) && l.round.shutBy(w.ended):
+	case !errors.Is(w.err, lectern.ErrLeft):
+		return fmt.Errorf("the witness has ended with %w", w.err)
+	}
+	return nil
+}
+
+// mayHaveLeft: the master's seat was closed because the round was over, or
+// when its holder had given up, though the hub had just got its resume.
+func (l *life) mayHaveLeft() bool {
+	return slices.ContainsFunc(l.seats, func(s *faultSeat) bool {
+		gaveUp := errors.Is(s.err, lectern.ErrMasterDown)
+		return s.isMaster() && (s.last != nil || gaveUp && !s.ended.After(l.witness.seat.ended))
+	})
+}
+
+// verifyHolders: a seat has one holder at any time. From one whose seat another
+// has taken over nothing is accepted.
+func (s *faultSeat) verifyHolders() error {
+	for _, one := range s.sends {
+		if one.stale && one.err == nil {
+			return fmt.Errorf("%q was accepted, though another one held the seat", one.text)
+		}
+	}
+	return nil
+}
+
+// verifyMessages: what was accepted for the seat has arrived, once and in order,
+// or a gap stands in its place, which tells of no more and no less where there was
+// no other connection meanwhile; what was refused has not.
+func (s *faultSeat) verifyMessages(all map[string]*sent) error {
+	choice := s.life.round.faultChoice
+	var expected []*sent // accepted while the seat was there, by their numbers
+	numbered := map[uint64]*sent{}
+	answers := uint64(0) // that may have been accepted or not, and are no events
+	// newest is the highest number that there can have been: what nobody knows
+	// the outcome of may have one too.
+	newest, unknown := uint64(0), uint64(0)
+	for _, one := range all {
+		if one.unknown() {
+			unknown++
+			if one.question != "" {
+				answers++
+			}
+		}
+		if one.err != nil {
+			continue
+		}
+		newest = max(newest, one.seq)
+		numbered[one.seq] = one
+		if one.question != "" {
+			continue
+		}
+		if s.isMaster() || (one.to == toEverybody || one.to == s.name) && !one.began.Before(s.entered) {
+			expected = append(expected, one)
+		}
+	}
+	slices.SortFunc(expected, func(a, b *sent) int { return int(a.seq) - int(b.seq) })
+	newest += unknown
+	seen := map[string]bool{}
+	last, gap, missed, anew := uint64(0), false, uint64(0), false
+	for _, e := range s.events {
+		anew = anew || e.reconnects()
+		if g, ok := e.event.(lectern.Gap); ok {
+			if !anew && (s.isMaster() || !choice.drops()) {
+				return fmt.Errorf("a gap of %d behind number %d, though nothing may be dropped", g.Missed, last)
+			}
+			gap, missed = true, missed+g.Missed
+			continue
+		}
+		m, ok := e.event.(lectern.Message)
+		if !ok {
+			continue
+		}
+		text := textOf(m)
+		one := all[text]
+		switch {
+		case one == nil:
+			return fmt.Errorf("%q was sent by nobody who may", text)
+		case seen[text]:
+			return fmt.Errorf("%q came twice", text)
+		case m.Seq <= last:
+			return fmt.Errorf("%q has the number %d, after %d", text, m.Seq, last)
+		case one.question != "":
+			return fmt.Errorf("%q came, which is an answer", text)
+		case one.stale:
+			return fmt.Errorf("%q came from one who had been replaced", text)
+		case one.err != nil && !one.unknown():
+			return fmt.Errorf("%q came, though its sender was told %w", text, one.err)
+		case one.err == nil && one.seq != m.Seq:
+			return fmt.Errorf("%q has the number %d, its sender was told %d", text, m.Seq, one.seq)
+		case !s.isMaster() && m.Private != (one.to != toEverybody), !s.isMaster() && m.Private && one.to != s.name:
+			return fmt.Errorf("%q was for %q", text, one.to)
+		}
+		seen[text] = true
+		// lost were for the seat; maybe more were, of the numbers between.
+		lost, maybe := uint64(0), uint64(0)
+		for n := last + 1; n < m.Seq; n++ {
+			between := numbered[n]
+			switch {
+			case s.isMaster() && between == nil && !gap:
+				if answers == 0 {
+					return fmt.Errorf("number %d is missing before %d, and no gap is told", n, m.Seq)
+				}
+				answers--
+			case between == nil, between.to == toEverybody, between.to == s.name:
+				maybe++
+			}
+		}
+		for len(expected) > 0 && expected[0].seq <= m.Seq {
+			if x := expected[0]; x.seq < m.Seq {
+				lost++
+				if !gap {
+					return fmt.Errorf("%q, number %d, is missing before number %d", x.text, x.seq, m.Seq)
+				}
+				if newest < x.seq+choice.kept && !choice.drops() {
+					return fmt.Errorf("%q, number %d, was dropped, though only %d came after it", x.text, x.seq, newest-x.seq)
+				}
+			}
+			expected = expected[1:]
+		}
+		if gap && !s.isMaster() && (missed < lost || !anew && missed > maybe) {
+			return fmt.Errorf("the gap before number %d tells of %d messages, %d are missing, at most %d", m.Seq, missed, lost, maybe)
+		}
+		last, gap, missed, anew = m.Seq, false, 0, false
+	}
+	// One that was there to the end must have had everything.
+	dropped := gap && choice.drops() && !s.isMaster() && missed >= uint64(len(expected))
+	if s.staysToTheEnd() && len(expected) > 0 && !dropped {
+		return fmt.Errorf("%q, number %d, and %d more never came", expected[0].text, expected[0].seq, len(expected)-1)
+	}
+	return nil
+}
+
+// verifyEnd: a seat ends for a reason that there was, and not too early or late.
+func (s *faultSeat) verifyEnd() error {
+	l := s.life
+	down := l.witness.seat
+	isOver := errors.Is(down.err, lectern.ErrMasterDown) || errors.Is(down.err, lectern.ErrMasterLeft)
+	// unreached is since when the seat's holder could not reach the hub.
+	var unreached time.Time
+	for _, e := range s.events {
+		p, ok := e.event.(lectern.Presence)
+		if ok && p.Username == "alice" {
+			unreached = time.Time{}
+			if p.State == lectern.Unknown {
+				unreached = p.Since
+			}
+		}
+	}
+	gaveUp := !unreached.IsZero() && s.ended.Equal(unreached.Add(faultX))
+	switch err := s.err; {
+	case errors.Is(err, lectern.ErrMasterDown):
+		// Connections are shut down one after the other: a channel can end for
+		// the last of them, which the witness does not see.
+		if !gaveUp && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(down.ended)) {
+			return fmt.Errorf("ended at %v with %w, the channel at %v; hub out of reach since %v", s.ended, err, down.ended, unreached)
+		}
+	case errors.Is(err, lectern.ErrMasterLeft):
+		if !l.round.shutBy(s.ended) && (!isOver || !errors.Is(down.err, lectern.ErrMasterLeft)) {
+			return fmt.Errorf("ended with %w, the channel with %w", err, down.err)
+		}
+	case errors.Is(err, lectern.ErrKicked):
+		if !l.kicked[s.name] {
+			return err
+		}
+	case errors.Is(err, lectern.ErrResumeFailed):
+		if s.isMaster() && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(down.ended)) {
+			return fmt.Errorf("ended with %w, though the channel was there", err)
+		}
+	case errors.Is(err, lectern.ErrLeft):
+	case errors.Is(err, lectern.ErrShutdown) && l.round.shutBy(s.ended):
+	default:
+		return fmt.Errorf("ended with %w", err)
+	}
+	// Everybody is out soon after the end: who is connected at once, up to what
+	// a fault can hold up, and who is not, when the hub has been out of reach
+	// for X.
+	if isOver && s.ended.After(down.ended.Add(faultX+faultProbe+faultGiveUp+2*faultStall+3*time.Second)) {
+		return fmt.Errorf("ended at %v only, the channel at %v", s.ended, down.ended)
+	}
+	return nil
+}
+
+// verifySlaves: who is told to be away is back before its time is over, or out
+// exactly then, and nobody else times out. The master's connection is without
+// faults, so that it sees its slaves as the hub does.
+func (s *faultSeat) verifySlaves() error {
+	away := map[string]time.Time{}
+	until := s.ended // a hub that shuts down lets no time run out
+	if r := s.life.round; r.shutBy(until) {
+		until = r.shutAt
+	}
+	for _, e := range s.events {
+		p, ok := e.event.(lectern.Presence)
+		if !ok || s.life.round.shutBy(e.at) {
+			continue
+		}
+		since, wasAway := away[p.Username]
+		delete(away, p.Username)
+		switch {
+		case p.State == lectern.Away:
+			away[p.Username] = e.at
+		case p.State == lectern.Gone && p.Reason == "timeout":
+			if !wasAway || !e.at.Equal(since.Add(faultS)) {
+				return fmt.Errorf("%s, away since %v, timed out at %v", p.Username, since, e.at)
+			}
+		case wasAway && !e.at.Before(since.Add(faultS)):
+			return fmt.Errorf("%s, away since %v, was %v at %v", p.Username, since, p.State, e.at)
+		}
+	}
+	for name, since := range away {
+		if until.After(since.Add(faultS)) {
+			return fmt.Errorf("%s has been away since %v, until %v", name, since, until)
+		}
+	}
+	return nil
+}

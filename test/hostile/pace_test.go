@@ -1,0 +1,179 @@
+package hostile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// Row H5: a slave that floods is refused, and closed where it goes on. Its
+// master gets what was accepted, and others are not refused anything.
+func TestFloodingSlave(t *testing.T) {
+	policy := lectern.Policy{SlaveRate: lectern.Rate{PerSecond: 10, Burst: 20}}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		alice, one := s.Pair()
+		two := s.User().Joins("abc123", "user_two")
+		alice.Expect(strings.Replace(stage.OneOnline, "user_one", "user_two", 1))
+		send := func(ref int) string {
+			return fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","text":"x"}`, ref)
+		}
+		for ref := 2; ref < 22; ref++ {
+			one.Send(send(ref))
+			one.Expect(fmt.Sprintf(`{"type":"ack","ref":%d,"seq":%d}`, ref, ref-1))
+			alice.Expect(fmt.Sprintf(`{"type":"message","channel":"abc123","from":"user_one","seq":%d,"text":"x"}`, ref-1))
+		}
+		one.Refused(send(22), lectern.ErrRateLimited)
+		one.Refused(send(22), lectern.ErrRateLimited) // a repeated one is answered as the first time
+		time.Sleep(time.Second)
+		one.Refused(send(22), lectern.ErrRateLimited) // also when there is room again
+		one.Send(send(23))
+		one.Expect(`{"type":"ack","ref":23,"seq":21}`)
+		stage.Say(t, two, "I am quiet")
+		alice.Expect(`{"type":"message","channel":"abc123","from":"user_one","seq":21,"text":"x"}`,
+			`{"type":"message","channel":"abc123","from":"user_two","seq":22,"text":"I am quiet"}`)
+		one.Send(`{"type":"ping","ref":24}`)
+		one.Expect(`{"type":"pong","ref":24}`) // other frames are not sends
+
+		for ref := 25; ref < 100; ref++ {
+			_ = one.Conn.Write([]byte(send(ref)))
+		}
+		for {
+			if _, err := one.Read(); err != nil {
+				break
+			}
+		}
+		one.Closed(transport.RateLimited)
+		require.NoError(t, two.Err())
+	})
+}
+
+// Row H20, and the rate of any connection: a master's too.
+func TestRateOfAllFrames(t *testing.T) {
+	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 10, Burst: 20}}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		alice := s.Raw()
+		alice.Send(stage.AliceCreates)
+		alice.Expect(stage.AliceCreated)
+		for ref := 2; ref < 21; ref++ {
+			alice.Send(fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","text":"x"}`, ref))
+			alice.Expect(fmt.Sprintf(`{"type":"ack","ref":%d,"seq":%d}`, ref, ref-1))
+		}
+		alice.Refused(`{"type":"send","ref":21,"channel":"abc123","text":"x"}`, lectern.ErrRateLimited)
+		alice.Refused(`{"type":"members","ref":22,"channel":"abc123"}`, lectern.ErrRateLimited)
+		alice.Refused(`{"type":"ping","ref":23}`, lectern.ErrRateLimited)
+		time.Sleep(time.Second)
+		alice.Send(`{"type":"ping","ref":24}`)
+		alice.Expect(`{"type":"pong","ref":24}`)
+		for range 60 {
+			_ = alice.Conn.Write([]byte(`{"type":"ping"}`))
+		}
+		for {
+			if _, err := alice.Read(); err != nil {
+				break
+			}
+		}
+		alice.Closed(transport.RateLimited)
+	})
+}
+
+// The library's own client is told, and its connection lives on where it takes
+// the hint.
+func TestRateLimitedClient(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		master, slave := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "user_one")
+		stage.NextPresence(t, master, "user_one", lectern.Online)
+		sent := 0
+		for {
+			_, err := slave.Send(stage.Within(t), lectern.Text("x"))
+			if err != nil {
+				require.ErrorIs(t, err, lectern.ErrRateLimited)
+				break
+			}
+			stage.NextText(t, master, "x")
+			sent++
+		}
+		require.Equal(t, 200, sent)
+		time.Sleep(100 * time.Millisecond)
+		stage.Say(t, slave, "slowly")
+		stage.NextText(t, master, "slowly")
+	})
+}
+
+// Row H13: what comes before a membership is bounded, in bytes as in time.
+func TestBytesBeforeAMembership(t *testing.T) {
+	policy := lectern.Policy{HandshakeBytes: 1000}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		peer := s.Raw()
+		sent := 0
+		for frame := `{"type":"ping","ref":1}`; sent+len(frame) <= 1000; sent += len(frame) {
+			peer.Send(frame)
+			peer.Expect(`{"type":"pong","ref":1}`)
+		}
+		peer.Send(`{"type":"ping","ref":1}`)
+		peer.Closed(transport.TooLarge)
+		large := s.Raw()
+		large.Send(`{"type":"join","ref":1,"channel":"abc123","username":"user_one","token":"` + strings.Repeat("x", 1000) + `"}`)
+		large.Closed(transport.TooLarge)
+
+		// With a membership it does not count, and not after one either.
+		alice, one := s.Pair()
+		for ref := 2; ref < 10; ref++ {
+			one.Send(fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","text":%q}`, ref, strings.Repeat("x", 1000)))
+			one.Expect(fmt.Sprintf(`{"type":"ack","ref":%d,"seq":%d}`, ref, ref-1))
+		}
+		one.Send(`{"type":"leave","ref":10,"channel":"abc123"}`)
+		one.Expect(`{"type":"left","ref":10,"channel":"abc123"}`)
+		one.Send(stage.OneJoins)
+		one.Expect(stage.OneJoined)
+		_ = alice
+	})
+}
+
+// Row H19: new connections are refused, those that are there stay.
+func TestConnectionsOfAHub(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{MaxConnections: 2}, func(t *testing.T, s *stage.Stage) {
+		master, one := s.User().Creates("abc123", "alice"), s.User()
+		slave := one.Joins("abc123", "user_one")
+		if conn, _, _, err := s.Dial(stage.Within(t), nil); err == nil {
+			_, err = conn.Read()
+			var closed *transport.CloseError
+			require.ErrorAs(t, err, &closed)
+			require.Equal(t, transport.RateLimited, closed.Reason.Code)
+			require.NoError(t, conn.Close(transport.Reason{Code: transport.Left}))
+		} else {
+			require.ErrorIs(t, err, lectern.ErrBusy) // over memory the dialler is told
+		}
+		stage.Broadcast(t, master, "still here")
+		stage.Receive(t, slave, "still here")
+		require.NoError(t, one.Client.Close())
+		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.Gone)
+		synctest.Wait()
+		s.User().Joins("abc123", "user_two")
+	})
+}
+
+// Row H13: connections that never join are gone after the handshake time, and
+// nobody waits for them.
+func TestManyIdleConnections(t *testing.T) {
+	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		began := time.Now()
+		for range 500 {
+			s.Raw()
+		}
+		ctx, cancel := context.WithTimeout(stage.Within(t), time.Millisecond)
+		defer cancel()
+		_, err := s.User().Create(ctx, "abc123", "alice")
+		require.NoError(t, err)
+		require.Equal(t, began, time.Now())
+	})
+}

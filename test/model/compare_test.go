@@ -1,0 +1,164 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
+)
+
+// compare compares what is told of the master.
+func (c *star) compare(told lectern.Presence) error {
+	expected, deadline := lectern.Online, time.Time{}
+	if c.away {
+		expected, deadline = lectern.Away, c.deadline
+	}
+	if told.State != expected {
+		return fmt.Errorf("the master of %s is told to be %v, not %v", c.name, told.State, expected)
+	}
+	// Deadlines travel in whole milliseconds, rounded up.
+	if late := told.Deadline.Sub(deadline); late < 0 || late >= time.Millisecond {
+		return fmt.Errorf("the deadline of %s is told %v late", c.name, late)
+	}
+	return nil
+}
+
+func (one *sending) compare() error {
+	if !one.done {
+		return fmt.Errorf("%q is not answered", one.text)
+	}
+	if err := same(one.err, one.expect); err != nil {
+		return fmt.Errorf("%q: %w", one.text, err)
+	}
+	if one.expect == nil && one.seq != one.number {
+		return fmt.Errorf("%q has the number %d, not %d", one.text, one.seq, one.number)
+	}
+	return nil
+}
+
+func same(err, expected error) error {
+	if expected == nil && err != nil || !errors.Is(err, expected) {
+		return fmt.Errorf("the outcome is %v, not %v", err, expected)
+	}
+	return nil
+}
+
+func (s *seat) handle() stage.Handle {
+	if s.master != nil {
+		return s.master
+	}
+	return s.slave
+}
+
+func (s *seat) err() error { return s.handle().Err() }
+
+func (s *seat) close() error {
+	if s.master != nil {
+		return s.master.Close()
+	}
+	return s.slave.Close()
+}
+
+// watch takes all events of the handle.
+func (s *seat) watch() {
+	for event, err := range s.handle().Events(context.Background()) {
+		s.mu.Lock()
+		switch event := event.(type) {
+		case lectern.Message:
+			line := event.From + ": " + event.Text()
+			if event.Private {
+				line += " (private)"
+			}
+			s.seen = append(s.seen, line)
+		case lectern.Presence:
+			if event.State == lectern.Gone {
+				delete(s.roster, event.Username)
+			} else {
+				s.roster[event.Username] = event.State
+			}
+		case lectern.Gap:
+			s.seen = append(s.seen, "a gap")
+		}
+		_ = err // the end, which the handle tells
+		s.mu.Unlock()
+	}
+}
+
+// compare compares everything that anybody sees with the model.
+func (g *game) compare() error {
+	for _, s := range g.seats {
+		if err := s.compare(); err != nil {
+			return fmt.Errorf("%v: %w", s, err)
+		}
+	}
+	for _, c := range g.stars {
+		if _, exists := g.hub.Channel(c.name); exists != (c.master != nil) {
+			return fmt.Errorf("%s exists at the hub: %v", c.name, exists)
+		}
+	}
+	return nil
+}
+
+func (s *seat) compare() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Equal(s.seen, s.messages[:s.delivered]) {
+		return fmt.Errorf("received %q, not %q", s.seen, s.messages[:s.delivered])
+	}
+	err := s.err()
+	if s.end != nil {
+		if !errors.Is(err, s.end) || !errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("ended with %v, not %v", err, s.end)
+		}
+		if s.slave != nil && s.slave.Master().State != lectern.Gone {
+			return fmt.Errorf("ended, but its master is %v", s.slave.Master().State)
+		}
+		for _, one := range s.waiting {
+			if !one.done || !errors.Is(one.err, s.end) {
+				return fmt.Errorf("a send that waited has ended with %v, not %v", one.err, s.end)
+			}
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ended with %w", err)
+	}
+	if s.slave != nil {
+		if s.user.offline {
+			if p := s.slave.Master(); p.State != lectern.Unknown || !p.Deadline.Equal(s.lifeline) {
+				return fmt.Errorf("offline, but its master is %v until %v", p.State, p.Deadline)
+			}
+			return nil
+		}
+		return s.star.compare(s.slave.Master())
+	}
+	if s.user.offline {
+		return nil
+	}
+	expected := map[string]lectern.State{}
+	for _, slave := range s.star.slaves {
+		expected[slave.user.name()] = lectern.Online
+		if slave.user.offline || !slave.deadline.IsZero() {
+			expected[slave.user.name()] = lectern.Away
+		}
+	}
+	members := map[string]lectern.State{}
+	for _, p := range s.master.Members() {
+		members[p.Username] = p.State
+	}
+	if !maps.Equal(expected, members) {
+		return fmt.Errorf("its members are %v, not %v", members, expected)
+	}
+	followed := maps.Clone(s.roster)
+	delete(followed, s.user.name())
+	if !maps.Equal(expected, followed) {
+		return fmt.Errorf("its events tell of the members %v, not %v", followed, expected)
+	}
+	return nil
+}

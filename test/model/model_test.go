@@ -1,0 +1,205 @@
+package model
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport/memory"
+)
+
+var (
+	modelRounds = flag.Int("model.rounds", 40, "how many random games TestModel plays")
+	modelSeed   = flag.Uint64("model.seed", 0, "play the one game of this seed")
+)
+
+// TestModel plays random games of a few users and channels on a real hub, over
+// connections that break, and holds everything that anybody sees against a plain
+// model of the seven rules. Of a game that fails it prints the shortest list of
+// moves that it can find, and the seed.
+func TestModel(t *testing.T) {
+	seeds := make([]uint64, *modelRounds)
+	for i := range seeds {
+		seeds[i] = rand.Uint64()
+	}
+	if *modelSeed != 0 {
+		seeds = []uint64{*modelSeed}
+	}
+	for _, seed := range seeds {
+		moves := randomMoves(seed)
+		err := play(t, moves)
+		if err == nil {
+			continue
+		}
+		moves, err = shrink(t, moves, err)
+		var list strings.Builder
+		for _, m := range moves {
+			fmt.Fprintf(&list, "\t%v\n", m)
+		}
+		t.Fatalf("%v\nafter the moves\n%sof -model.seed=%d", err, &list, seed)
+	}
+}
+
+// TestModelKnownGames plays the games that once went wrong.
+func TestModelKnownGames(t *testing.T) {
+	games := map[string][]move{
+		// A connection is lost, and the message sent again, in the last
+		// nanosecond of the master's time: the message counts, and then X does.
+		"a send in the last instant": {
+			{"create", 0, 0, 1}, {"join", 1, 0, 0}, {"create", 3, 1, 0}, {"join", 2, 1, 0},
+			{"cut", 2, 1, 0}, {"sleep", 0, 0, 0}, {"sleep", 0, 0, 0}, {"sleep", 0, 0, 0},
+			{"away", 0, 0, 0}, {"due", 0, 0, 0}, {"status", 0, 0, 0}, {"status", 0, 0, 0},
+			{"ghostsend", 1, 0, 1},
+		},
+	}
+	for name, moves := range games {
+		t.Run(name, func(t *testing.T) {
+			if err := play(t, moves); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// shrink leaves out what the failure does not need: large parts first.
+func shrink(t *testing.T, moves []move, err error) ([]move, error) {
+	for size := len(moves) / 2; size > 0; {
+		shorter := false
+		for from := 0; from+size <= len(moves); {
+			fewer := slices.Delete(slices.Clone(moves), from, from+size)
+			if e := play(t, fewer); e != nil {
+				moves, err, shorter = fewer, e, true
+			} else {
+				from += size
+			}
+		}
+		if !shorter || size > len(moves) {
+			size /= 2
+		}
+	}
+	return moves, err
+}
+
+const (
+	gameUsers    = 4
+	gameChannels = 2
+	gameMoves    = 70
+
+	gameMasterTimeout = 30 * time.Second
+	gameSlaveTimeout  = 10 * time.Second
+)
+
+// play plays the moves in a bubble, and returns the first difference.
+func play(t *testing.T, moves []move) (failure error) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, err := lectern.NewHub(lectern.Policy{MasterTimeout: gameMasterTimeout, SlaveTimeout: gameSlaveTimeout})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := &game{hub: hub}
+		for i := range gameChannels {
+			g.stars = append(g.stars, &star{name: fmt.Sprint("channel_", i)})
+		}
+		for i := range gameUsers {
+			p := &player{number: i, listener: memory.Listen(hub, memory.Options{}), seats: map[*star]*seat{}, gate: make(chan struct{})}
+			close(p.gate)
+			// The shortest of pauses: a reconnect takes no time.
+			p.client = lectern.NewClient(p, lectern.ClientOptions{MinBackoff: 1, MaxBackoff: 1})
+			g.players = append(g.players, p)
+		}
+		failure = g.playAll(moves)
+		for _, p := range g.players {
+			if err := g.bye(p); failure == nil && err != nil {
+				failure = fmt.Errorf("%s closes: %w", p.name(), err)
+			}
+		}
+		if err := hub.Close(); failure == nil && err != nil {
+			failure = err
+		}
+		for _, p := range g.players {
+			_ = p.listener.Close()
+			p.cut(false)
+		}
+		// Whatever is left of a goroutine fails the bubble.
+	})
+	return failure
+}
+
+// bye closes a user's client.
+func (g *game) bye(p *player) error {
+	_ = p.client.Close()
+	synctest.Wait()
+	for _, s := range maps.Clone(p.seats) {
+		if p.offline {
+			g.over(s, lectern.ErrLeft) // the hub is not told
+		} else {
+			g.leave(s)
+		}
+	}
+	return g.compare()
+}
+
+func (g *game) playAll(moves []move) error {
+	for _, m := range moves {
+		began := time.Now()
+		err := g.step(m)
+		if err == nil && m.kind != "sleep" && m.kind != "due" && time.Since(began) > 2 {
+			err = fmt.Errorf("it took %v", time.Since(began))
+		}
+		if err == nil {
+			// Not at the same instant: a pause of no length may need a tick.
+			err = g.advance(1)
+		}
+		if err != nil {
+			return fmt.Errorf("%v: %w", m, err)
+		}
+	}
+	return nil
+}
+
+// advance lets time pass. On the way, it looks at everything just before each
+// deadline and at it.
+func (g *game) advance(d time.Duration) error {
+	if d < 0 {
+		d = 0
+	}
+	end := time.Now().Add(d)
+	for {
+		next := g.nextDeadline()
+		if next.IsZero() || next.After(end) {
+			break
+		}
+		if wait := time.Until(next) - 1; wait > 0 {
+			if err := g.settle(wait); err != nil {
+				return fmt.Errorf("before a deadline: %w", err)
+			}
+			if err := g.compare(); err != nil {
+				return fmt.Errorf("before a deadline: %w", err)
+			}
+		}
+		if err := g.settle(time.Until(next)); err != nil {
+			return err
+		}
+		g.expire(time.Now())
+		if err := g.compare(); err != nil {
+			return fmt.Errorf("at a deadline: %w", err)
+		}
+	}
+	if err := g.settle(time.Until(end)); err != nil {
+		return err
+	}
+	return g.compare()
+}
+
+func (g *game) settle(d time.Duration) error {
+	time.Sleep(d)
+	synctest.Wait()
+	return nil
+}

@@ -1,0 +1,291 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectern-go/lectern"
+)
+
+// move is one step of a game. What makes no sense where it comes is passed over,
+// so that any part of a game is a game.
+type move struct {
+	kind             string
+	user, channel, n int
+}
+
+func (m move) String() string {
+	return fmt.Sprintf("%s user_%d channel_%d %d", m.kind, m.user, m.channel, m.n)
+}
+
+// moveKinds are all kinds of moves, the likely ones several times.
+var moveKinds = strings.Fields(`create create join join join join expect leave switch
+	broadcast broadcast private private up up up kick ban away back status
+	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due`)
+
+func randomMoves(seed uint64) []move {
+	random := rand.New(rand.NewPCG(seed, 0))
+	moves := make([]move, gameMoves)
+	for i := range moves {
+		moves[i] = move{
+			kind: moveKinds[random.IntN(len(moveKinds))],
+			user: random.IntN(gameUsers), channel: random.IntN(gameChannels), n: random.IntN(gameUsers),
+		}
+	}
+	if seed%4 != 0 { // most games begin with somebody there
+		copy(moves, []move{{"create", 0, 0, 0}, {"join", 1, 0, 0}, {"join", 2, 0, 0}, {"create", 3, 1, 1}, {"join", 0, 1, 0}})
+	}
+	return moves
+}
+
+// step makes one move, in the model and at the client, and compares the outcome.
+func (g *game) step(m move) error {
+	p, c := g.players[m.user], g.stars[m.channel]
+	s := p.seats[c]
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	switch m.kind {
+	case "sleep":
+		return g.advance([]time.Duration{time.Second, 4 * time.Second, 9999 * time.Millisecond, 25 * time.Second}[m.n])
+	case "due": // to just before what comes next, or right to it
+		if at := g.nextDeadline(); !at.IsZero() {
+			return g.advance(time.Until(at) - time.Duration(m.n%2))
+		}
+		return nil
+	case "restore":
+		if p.offline {
+			p.offline = false
+			p.unshut()
+			g.resumed(p)
+			return g.sendWaiting(p)
+		}
+		return nil
+	}
+	if p.offline {
+		if s != nil && len(s.waiting) < 5 && (m.kind == "broadcast" && s.master != nil || m.kind == "up" && s.slave != nil) {
+			s.start(&sending{to: map[bool]int{true: toAll, false: toMaster}[s.master != nil], text: g.text()})
+			synctest.Wait()
+		}
+		return nil
+	}
+	switch m.kind {
+	case "create", "join", "expect", "switch":
+		return g.enter(ctx, m, p, c, s)
+	case "status":
+		return g.status(ctx, p, c)
+	case "cut":
+		p.offline = true
+		p.shut()
+		p.cut(false)
+		g.lost(p)
+	case "blink", "ghost":
+		p.cut(m.kind == "ghost")
+		synctest.Wait()
+		g.resumed(p)
+	}
+	if s == nil {
+		return nil
+	}
+	switch m.kind {
+	case "leave":
+		g.leave(s)
+		return s.close()
+	case "broadcast", "private":
+		if s.master != nil {
+			to := toAll
+			if m.kind == "private" {
+				to = m.n
+			}
+			return g.send(s, to)
+		}
+	case "up":
+		if s.slave != nil {
+			return g.send(s, toMaster)
+		}
+	case "blinksend", "ghostsend":
+		// The message and the loss of the connection cross.
+		one := &sending{to: toAll, text: g.text()}
+		if s.slave != nil {
+			one.to = toMaster
+		}
+		if m.n%2 == 1 { // the answer gets lost, else perhaps the message
+			p.relay.deafen()
+			s.start(one)
+			synctest.Wait()
+		} else {
+			s.start(one)
+		}
+		p.cut(m.kind == "ghostsend")
+		synctest.Wait()
+		g.resumed(p)
+		s.waiting = nil
+		// The client is back, and the message at the hub, in this same instant;
+		// a pause of no length only needs a tick to end.
+		g.deliver(s, one)
+		if err := g.advance(1); err != nil {
+			return err
+		}
+		return one.compare()
+	case "kick", "ban":
+		if s.master != nil {
+			return g.kick(ctx, s, m.n, m.kind == "ban")
+		}
+	case "away":
+		if s.master != nil {
+			if !c.away {
+				c.away, c.deadline = true, time.Now().Add(c.x)
+			}
+			return s.master.Away(ctx)
+		}
+	case "back":
+		if s.master != nil {
+			c.away = false
+			return s.master.Back(ctx)
+		}
+	}
+	return nil
+}
+
+func (g *game) text() string {
+	g.sent++
+	return fmt.Sprint("message ", g.sent)
+}
+
+func (g *game) enter(ctx context.Context, m move, p *player, c *star, old *seat) error {
+	s := &seat{user: p, star: c, in: true, roster: map[string]lectern.State{}}
+	var expected, err error
+	switch m.kind {
+	case "create":
+		if p.seats[c] != nil {
+			expected = lectern.ErrForbidden
+		} else if c.master != nil {
+			expected = lectern.ErrChannelExists
+		}
+		x := []time.Duration{gameMasterTimeout, 7 * time.Second}[m.n%2]
+		s.master, err = p.client.Create(ctx, c.name, p.name(), lectern.WithMasterTimeout(x))
+		if expected == nil {
+			*c = star{name: c.name, x: x, master: s, slaves: map[int]*seat{}, banned: map[int]bool{}}
+		}
+	case "join", "expect":
+		var options []lectern.Option
+		expect := ""
+		if m.kind == "expect" {
+			expect = fmt.Sprint("user_", m.n)
+			options = append(options, lectern.WithMaster(expect))
+		}
+		expected = c.refusal(p, expect)
+		s.slave, err = p.client.Join(ctx, c.name, p.name(), options...)
+	case "switch":
+		if old == nil || old.slave == nil {
+			return nil
+		}
+		next := g.stars[(m.channel+1)%gameChannels]
+		s.star = next
+		expected = next.refusal(p, "")
+		s.slave, err = old.slave.Switch(ctx, next.name)
+		if expected == nil {
+			g.leave(old)
+		}
+	}
+	if err := same(err, expected); err != nil || expected != nil {
+		return err
+	}
+	if s.slave != nil {
+		s.star.slaves[p.number] = s
+	}
+	p.seats[s.star] = s
+	g.seats = append(g.seats, s)
+	go s.watch()
+	return nil
+}
+
+func (g *game) status(ctx context.Context, p *player, c *star) error {
+	status, err := p.client.Status(ctx, c.name)
+	if err != nil {
+		return err
+	}
+	if status.Exists != (c.master != nil) {
+		return fmt.Errorf("exists: %v", status.Exists)
+	}
+	if !status.Exists {
+		return nil
+	}
+	if status.Master.Username != c.master.user.name() {
+		return fmt.Errorf("the master is %v", status.Master.Username)
+	}
+	return c.compare(status.Master)
+}
+
+func (g *game) kick(ctx context.Context, s *seat, who int, ban bool) error {
+	c := s.star
+	target := c.slaves[who]
+	var expected, err error
+	if who == s.user.number || target == nil && !ban {
+		expected = lectern.ErrNoSuchSlave
+	} else {
+		if ban {
+			c.banned[who] = true
+		}
+		if target != nil {
+			g.out(target, lectern.ErrKicked)
+		}
+	}
+	if ban {
+		err = s.master.Ban(ctx, fmt.Sprint("user_", who), "")
+	} else {
+		err = s.master.Kick(ctx, fmt.Sprint("user_", who), "")
+	}
+	return same(err, expected)
+}
+
+// send sends while online.
+func (g *game) send(s *seat, to int) error {
+	one := &sending{to: to, text: g.text()}
+	s.start(one)
+	synctest.Wait()
+	s.waiting = nil
+	g.deliver(s, one)
+	return one.compare()
+}
+
+// start sends in the background, for the case that it has to wait.
+func (s *seat) start(one *sending) {
+	s.waiting = append(s.waiting, one)
+	go func() {
+		var seq uint64
+		var err error
+		payload := lectern.Text(one.text)
+		switch one.to {
+		case toAll:
+			seq, err = s.master.Broadcast(context.Background(), payload)
+		case toMaster:
+			seq, err = s.slave.Send(context.Background(), payload)
+		default:
+			seq, err = s.master.Send(context.Background(), fmt.Sprint("user_", one.to), payload)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		one.seq, one.err, one.done = seq, err, true
+	}()
+}
+
+// sendWaiting lets the sends take effect that have waited for the connection.
+func (g *game) sendWaiting(p *player) error {
+	if err := g.settle(1); err != nil {
+		return err
+	}
+	for _, s := range p.seats {
+		for _, one := range s.waiting {
+			g.deliver(s, one)
+			if err := one.compare(); err != nil {
+				return err
+			}
+		}
+		s.waiting = nil
+	}
+	return nil
+}

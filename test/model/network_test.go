@@ -1,0 +1,122 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/memory"
+)
+
+// player is a user with a client, and the network between it and the hub.
+type player struct {
+	number   int
+	client   *lectern.Client
+	listener *memory.Listener
+	offline  bool
+	seats    map[*star]*seat
+
+	mu    sync.Mutex
+	gate  chan struct{} // closed while dialling is possible
+	relay *relay
+}
+
+func (p *player) name() string { return fmt.Sprint("user_", p.number) }
+
+// relay carries a connection, so that one end can be lost without the other's
+// knowing.
+type relay struct {
+	near, far *memory.Conn
+	mu        sync.Mutex
+	ghost     bool
+	deaf      bool
+}
+
+// deafen loses everything from the hub from now on.
+func (r *relay) deafen() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deaf = true
+}
+
+func (r *relay) carry(from, to *memory.Conn, back bool) {
+	for {
+		data, err := from.Read()
+		r.mu.Lock()
+		ghost, lost := r.ghost, back && r.deaf
+		r.mu.Unlock()
+		if err == nil {
+			if !lost {
+				_ = to.Write(data)
+			}
+			continue
+		}
+		var closed *transport.CloseError
+		if errors.As(err, &closed) {
+			_ = to.Close(closed.Reason)
+			return
+		}
+		if back || !ghost {
+			to.Cut()
+		}
+		return
+	}
+}
+
+// cut loses the connection, at the user's end alone where it leaves a ghost.
+func (r *relay) cut(ghost bool) {
+	r.mu.Lock()
+	r.ghost = ghost
+	r.mu.Unlock()
+	r.near.Cut()
+	if !ghost {
+		r.far.Cut()
+	}
+}
+
+// Dial waits for the network to be there.
+func (p *player) Dial(ctx context.Context) (transport.Conn, error) {
+	p.mu.Lock()
+	gate := p.gate
+	p.mu.Unlock()
+	select {
+	case <-gate:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	conn, err := p.listener.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mine, near := memory.Pipe(memory.Options{})
+	r := &relay{near: near, far: conn.(*memory.Conn)}
+	go r.carry(r.near, r.far, false)
+	go r.carry(r.far, r.near, true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.relay = r
+	return mine, nil
+}
+
+func (p *player) cut(ghost bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.relay != nil {
+		p.relay.cut(ghost)
+	}
+}
+
+func (p *player) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gate = make(chan struct{})
+}
+
+func (p *player) unshut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.gate)
+}

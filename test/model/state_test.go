@@ -1,0 +1,233 @@
+package model
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/lectern-go/lectern"
+)
+
+// game is one play: the users, and what the model knows.
+type game struct {
+	hub     *lectern.Hub
+	players []*player
+	stars   []*star
+	// seats are all memberships there have ever been.
+	seats []*seat
+	sent  int
+}
+
+// star is the model of a channel. Its master is nil while it does not exist.
+type star struct {
+	name     string
+	x        time.Duration
+	master   *seat
+	slaves   map[int]*seat
+	banned   map[int]bool
+	away     bool
+	deadline time.Time
+	down, up uint64
+}
+
+// seat is the model of a membership, and the handle that it is compared with.
+type seat struct {
+	user   *player
+	star   *star
+	master *lectern.Master
+	slave  *lectern.Slave
+	// in: the hub has it. deadline is when it gives up a slave that is offline.
+	in       bool
+	deadline time.Time
+	// lifeline is when the client gives up, while it is offline.
+	lifeline time.Time
+	// end is why the handle has ended.
+	end error
+	// messages are all that are for it; so many were delivered while it could
+	// be reached.
+	messages  []string
+	delivered int
+	// waiting are the sends made while offline.
+	waiting []*sending
+
+	mu     sync.Mutex
+	seen   []string
+	roster map[string]lectern.State
+}
+
+// sending is one send, and its outcome.
+type sending struct {
+	to     int // or toAll, toMaster
+	text   string
+	seq    uint64
+	err    error
+	done   bool
+	expect error
+	number uint64
+}
+
+const (
+	toAll    = -1
+	toMaster = -2
+)
+
+// refusal is why the model does not let a user in as a slave.
+func (c *star) refusal(p *player, expect string) error {
+	switch {
+	case p.seats[c] != nil:
+		return lectern.ErrForbidden // the client knows by itself
+	case c.master == nil:
+		return lectern.ErrNoSuchChannel
+	case expect != "" && expect != c.master.user.name():
+		return lectern.ErrWrongMaster
+	case c.banned[p.number]:
+		return lectern.ErrBanned
+	case c.slaves[p.number] != nil || c.master.user == p:
+		return lectern.ErrNameTaken
+	}
+	return nil
+}
+
+// deliver is what the model makes of a send that reaches the hub.
+func (g *game) deliver(s *seat, one *sending) {
+	c := s.star
+	line := s.user.name() + ": " + one.text
+	switch one.to {
+	case toMaster:
+		c.up++
+		one.number = c.up
+		c.master.gets(line)
+	case toAll:
+		c.down++
+		one.number = c.down
+		for _, slave := range c.slaves {
+			slave.gets(line)
+		}
+	default:
+		slave := c.slaves[one.to]
+		if slave == nil {
+			one.expect = lectern.ErrNoSuchSlave
+			return
+		}
+		c.down++
+		one.number = c.down
+		slave.gets(line + " (private)")
+	}
+}
+
+func (s *seat) gets(line string) {
+	s.messages = append(s.messages, line)
+	if s.reachable() {
+		s.delivered = len(s.messages)
+	}
+}
+
+// reachable: the hub can tell the handle something. One that has given up the
+// hub is not, though the hub may not have given it up yet.
+func (s *seat) reachable() bool { return !s.user.offline && s.end == nil }
+
+// lost is a user's going offline.
+func (g *game) lost(p *player) {
+	for c, s := range p.seats {
+		s.lifeline = time.Now().Add(c.x)
+		if s.slave != nil {
+			s.deadline = time.Now().Add(gameSlaveTimeout)
+		} else if !c.away {
+			c.away, c.deadline = true, time.Now().Add(c.x)
+		}
+	}
+}
+
+// resumed is a user's coming back.
+func (g *game) resumed(p *player) {
+	for c, s := range maps.Clone(p.seats) {
+		s.lifeline, s.deadline = time.Time{}, time.Time{}
+		if !s.in {
+			g.over(s, lectern.ErrResumeFailed)
+			continue
+		}
+		s.delivered = len(s.messages)
+		if s.master != nil {
+			c.away = false
+		}
+	}
+}
+
+// leave is a leave on purpose.
+func (g *game) leave(s *seat) {
+	if s.master != nil {
+		g.close(s.star, lectern.ErrMasterLeft)
+		s.end = lectern.ErrLeft
+		return
+	}
+	g.out(s, lectern.ErrLeft)
+}
+
+// out takes a member out of its channel. One that is offline does not learn of it.
+func (g *game) out(s *seat, why error) {
+	s.in = false
+	s.deadline = time.Time{}
+	if s.star.slaves[s.user.number] == s {
+		delete(s.star.slaves, s.user.number)
+	}
+	if s.reachable() {
+		g.over(s, why)
+	}
+}
+
+// over is the end of a handle, and of the sends that wait in it.
+func (g *game) over(s *seat, why error) {
+	s.end = why
+	s.lifeline = time.Time{}
+	delete(s.user.seats, s.star)
+}
+
+// close is the end of a channel.
+func (g *game) close(c *star, why error) {
+	for _, s := range c.slaves {
+		g.out(s, why)
+	}
+	g.out(c.master, why)
+	c.master, c.slaves, c.away = nil, nil, false
+}
+
+// nextDeadline is when time alone has the next effect.
+func (g *game) nextDeadline() time.Time {
+	var next time.Time
+	consider := func(at time.Time) {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	for _, c := range g.stars {
+		if c.master != nil && c.away {
+			consider(c.deadline)
+		}
+	}
+	for _, s := range g.seats {
+		consider(s.deadline)
+		consider(s.lifeline)
+	}
+	return next
+}
+
+func (g *game) expire(now time.Time) {
+	due := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+	for _, s := range g.seats {
+		if due(s.deadline) {
+			g.out(s, nil)
+		}
+	}
+	for _, c := range g.stars {
+		if c.master != nil && c.away && due(c.deadline) {
+			g.close(c, lectern.ErrMasterDown)
+		}
+	}
+	for _, s := range g.seats {
+		if due(s.lifeline) {
+			g.over(s, lectern.ErrMasterDown)
+		}
+	}
+}
+
+func (s *seat) String() string { return s.user.name() + " in " + s.star.name }

@@ -1,0 +1,102 @@
+package operating
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
+)
+
+func TestSnapshots(t *testing.T) {
+	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		_, master, users, slaves := s.Class(3)
+		s.User().Creates("a second one", "bob", lectern.WithMasterTimeout(7*time.Second))
+		names := []string{}
+		for channel := range s.Hub.Channels() {
+			names = append(names, channel.Name())
+		}
+		require.Equal(t, []string{"a second one", "abc123"}, names)
+		for channel := range s.Hub.Channels() {
+			require.Equal(t, "a second one", channel.Name())
+			break
+		}
+
+		stage.Broadcast(t, master, "hello")
+		stage.Say(t, slaves[0], "hi")
+		stage.Tell(t, master, "user_1", "you")
+		require.NoError(t, master.Ban(stage.Within(t), "user_9", ""))
+		go func() { _, _ = master.Request(stage.Within(t), "user_0", lectern.Text("ready?")) }()
+		go func() { _, _ = slaves[1].Request(stage.Within(t), lectern.Text("may I?")) }()
+		synctest.Wait()
+		users[2].CutOff()
+		synctest.Wait()
+
+		channel, ok := s.Hub.Channel("abc123")
+		require.True(t, ok)
+		shot, ok := channel.Snapshot()
+		require.True(t, ok)
+		require.Equal(t, lectern.ChannelSnapshot{
+			Name: "abc123", MasterTimeout: 30 * time.Second,
+			Master: lectern.MemberSnapshot{Username: "alice", State: lectern.Online, Epoch: 1},
+			Slaves: []lectern.MemberSnapshot{
+				{Username: "user_0", State: lectern.Online, Epoch: 1},
+				{Username: "user_1", State: lectern.Online, Epoch: 1, OpenRequests: 1},
+				{Username: "user_2", State: lectern.Away, Epoch: 1, Deadline: time.Now().Add(30 * time.Second)},
+			},
+			MasterMessages: 3, SlaveMessages: 2, Kept: shot.Kept, Banned: 1, OpenRequests: 1,
+		}, shot)
+		require.Equal(t, 5, shot.Kept.Messages)
+		require.NotZero(t, shot.Kept.Bytes)
+
+		require.NoError(t, channel.Close("maintenance"))
+		stage.Ended(t, master, lectern.ErrChannelClosed)
+		require.ErrorContains(t, master.Err(), "maintenance")
+		stage.Ended(t, slaves[0], lectern.ErrChannelClosed)
+		_, ok = channel.Snapshot()
+		require.False(t, ok)
+		require.Len(t, slices.Collect(s.Hub.Channels()), 1)
+	})
+}
+
+// Row G13: the service ends one membership, as its master would.
+func TestServiceKicks(t *testing.T) {
+	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		master, one := s.User().Creates("abc123", "alice"), s.User()
+		slave := one.Joins("abc123", "user_one")
+		stage.NextPresence(t, master, "user_one", lectern.Online)
+		channel, ok := s.Hub.Channel("abc123")
+		require.True(t, ok)
+		require.NoError(t, channel.Kick("user_one", "the token was revoked", false))
+		stage.Ended(t, slave, lectern.ErrKicked)
+		require.ErrorContains(t, slave.Err(), "the token was revoked")
+		require.Equal(t, "the token was revoked", stage.NextPresence(t, master, "user_one", lectern.Gone).Reason)
+		require.ErrorIs(t, channel.Kick("user_one", "", false), lectern.ErrNoSuchSlave)
+		require.ErrorIs(t, channel.Kick("alice", "", true), lectern.ErrNoSuchSlave, "never the master")
+		require.NoError(t, channel.Kick("user_one", "", true))
+		_, err := one.Join(stage.Within(t), "abc123", "user_one")
+		require.ErrorIs(t, err, lectern.ErrBanned)
+		require.NoError(t, master.Close())
+		require.ErrorIs(t, channel.Kick("user_one", "", false), lectern.ErrNoSuchChannel)
+	})
+}
+
+func TestSnapshotTellsWhatWaits(t *testing.T) {
+	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		master := s.User().Creates("abc123", "alice")
+		s.Stalled(master)
+		for range 100 {
+			stage.Broadcast(t, master, stage.Bulk)
+		}
+		synctest.Wait()
+		channel, _ := s.Hub.Channel("abc123")
+		shot, _ := channel.Snapshot()
+		require.Greater(t, shot.Slaves[0].Queued.Messages, 10)
+		require.Greater(t, shot.Slaves[0].Queued.Bytes, 10*len(stage.Bulk))
+		require.Zero(t, shot.Master.Queued)
+	})
+}
