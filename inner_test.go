@@ -1,0 +1,156 @@
+package lectern
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/delivery"
+	"github.com/lectern-go/lectern/internal/hub"
+	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+func TestPolicyDefaults(t *testing.T) {
+	p, err := Policy{}.validate()
+	require.NoError(t, err)
+	require.NotNil(t, p.Logger)
+	p.Logger = nil
+	require.Equal(t, Policy{
+		MasterTimeout: 30 * time.Second, SlaveTimeout: 30 * time.Second,
+		MaxSlaves: 20_000, MaxChannels: 10_000, MaxChannelsPerConn: 64, MaxMessage: 64 << 10,
+		MaxConnections: 100_000, HandshakeTimeout: 10 * time.Second, HandshakeBytes: 16 << 10,
+		Rate: Rate{1000, 2000}, SlaveRate: Rate{100, 200}, HoldTime: time.Second, WriteTimeout: 10 * time.Second,
+		Outbox: Bound{256, 1 << 20}, Replay: Bound{256, 1 << 20},
+	}, p)
+}
+
+func TestPolicyNegativeIsNone(t *testing.T) {
+	p, err := Policy{
+		MasterTimeout: -1, SlaveTimeout: -1, MaxSlaves: -1, MaxChannels: -1, MaxChannelsPerConn: -1,
+		MaxConnections: -1, HandshakeTimeout: -1, HandshakeBytes: -1, WriteTimeout: -1, Replay: Bound{-1, -1},
+		Rate: Rate{PerSecond: -1}, SlaveRate: Rate{PerSecond: -1, Burst: 7},
+	}.validate()
+	require.NoError(t, err)
+	p.Logger, p.Observer = nil, nil
+	require.Equal(t, Policy{
+		MaxSlaves: unbounded, MaxChannels: unbounded, MaxChannelsPerConn: unbounded, MaxMessage: 64 << 10,
+		MaxConnections: unbounded, HandshakeBytes: unbounded, HoldTime: time.Second, Outbox: Bound{256, 1 << 20},
+	}, p)
+}
+
+func TestPolicyKeepsWhatIsGiven(t *testing.T) {
+	given := Policy{
+		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConn: 5, MaxMessage: 6,
+		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: Bound{9, 10}, Replay: Bound{11, 12},
+		MaxConnections: 13, HandshakeBytes: 14, Rate: Rate{15, 16}, SlaveRate: Rate{17, 18}, Slow: SlowDropNewest, HoldTime: 19,
+	}
+	p, err := given.validate()
+	require.NoError(t, err)
+	p.Logger, p.Observer = nil, nil
+	require.Equal(t, given, p)
+}
+
+func TestRateDefaults(t *testing.T) {
+	fallback := Rate{PerSecond: 5, Burst: 50}
+	require.Equal(t, fallback, Rate{}.orDefault(fallback))
+	require.Equal(t, Rate{3, 6}, Rate{PerSecond: 3}.orDefault(fallback))
+	require.Equal(t, Rate{5, 7}, Rate{Burst: 7}.orDefault(fallback))
+	require.Equal(t, Rate{}, Rate{PerSecond: -1}.orDefault(fallback))
+}
+
+func TestPolicyErrors(t *testing.T) {
+	tests := []struct {
+		field  string
+		policy Policy
+	}{
+		{"MaxMessage", Policy{MaxMessage: -1}},
+		{"Outbox.Messages", Policy{Outbox: Bound{Messages: -1}}},
+		{"Outbox.Bytes", Policy{Outbox: Bound{Bytes: -1}}},
+		{"HoldTime", Policy{HoldTime: -1}},
+	}
+	for _, test := range tests {
+		t.Run(test.field, func(t *testing.T) {
+			_, err := NewHub(test.policy)
+			require.EqualError(t, err, "lectern: Policy."+test.field+" must not be negative")
+		})
+	}
+	_, err := NewHub(Policy{Slow: SlowHold + 1})
+	require.ErrorContains(t, err, "Policy.Slow")
+	_, err = NewHub(Policy{MaxMessage: -1, Outbox: Bound{Bytes: -1}})
+	require.ErrorContains(t, err, "MaxMessage")
+	require.ErrorContains(t, err, "Outbox.Bytes", "every field is named")
+}
+
+// What the packages beneath call by number or by word is what users call by name.
+
+func TestMetricsAreThoseOfTheHub(t *testing.T) {
+	same := map[Metric]star.Metric{
+		Connections: star.Connections, ChannelsOpen: star.ChannelsOpen, Slaves: star.Slaves,
+		MessagesReceived: star.MessagesReceived, BytesReceived: star.BytesReceived,
+		MessagesSent: star.MessagesSent, BytesSent: star.BytesSent, Dropped: star.Dropped, Refused: star.Refused,
+		Joins: star.Joins, Leaves: star.Leaves, Resumes: star.Resumes, Lost: star.Lost,
+		QueueDepth: star.QueueDepth, ClosingTime: star.ClosingTime,
+	}
+	require.Len(t, same, len(Metrics()))
+	for public, inner := range same {
+		require.EqualValues(t, public, inner, public.String())
+	}
+	require.ElementsMatch(t, []string{star.LabelSlow, star.LabelReplay}, Dropped.Labels())
+}
+
+func TestErrorsAreThoseOfTheWire(t *testing.T) {
+	same := map[*Error]*wire.Cause{
+		ErrBadFrame: wire.ErrBadFrame, ErrUnsupported: wire.ErrUnsupported, ErrTooLarge: wire.ErrTooLarge,
+		ErrRateLimited: wire.ErrRateLimited, ErrUnauthorized: wire.ErrUnauthorized, ErrForbidden: wire.ErrForbidden,
+		ErrNoSuchChannel: wire.ErrNoSuchChannel, ErrChannelExists: wire.ErrChannelExists, ErrWrongMaster: wire.ErrWrongMaster,
+		ErrNameTaken: wire.ErrNameTaken, ErrBadName: wire.ErrBadName, ErrBanned: wire.ErrBanned,
+		ErrChannelFull: wire.ErrChannelFull, ErrTooManyChannels: wire.ErrTooManyChannels, ErrNotAMember: wire.ErrNotAMember,
+		ErrNoSuchSlave: wire.ErrNoSuchSlave, ErrNoSuchRequest: wire.ErrNoSuchRequest, ErrBusy: wire.ErrBusy,
+		ErrResumeFailed: wire.ErrResumeFailed, ErrShuttingDown: wire.ErrShuttingDown,
+		ErrMasterLeft: wire.ErrMasterLeft, ErrMasterDown: wire.ErrMasterDown, ErrKicked: wire.ErrKicked,
+		ErrChannelClosed: wire.ErrChannelClosed, ErrLeft: wire.ErrLeft, ErrReplaced: wire.ErrReplaced, ErrShutdown: wire.ErrShutdown,
+	}
+	require.Len(t, sentinels, len(same))
+	for public, inner := range same {
+		require.Equal(t, string(public.Code), string(inner.Code))
+		require.Same(t, public, publicError(inner), "without a text it is the variable itself")
+		require.Equal(t, &Error{Code: public.Code, Text: "why"}, publicError(inner.With("why")))
+	}
+	for _, refusal := range wire.Refusals {
+		require.False(t, sentinels[Code(refusal.Code)].ends() && refusal != wire.ErrResumeFailed, "%s refuses", refusal.Code)
+	}
+	require.Equal(t, &Error{Code: "made_up"}, publicError(&wire.Cause{Code: "made_up"}))
+	require.NoError(t, public(nil))
+	require.Equal(t, net.ErrClosed, public(net.ErrClosed))
+}
+
+func TestSlowIsThatOfTheHub(t *testing.T) {
+	for public, inner := range map[Slow]delivery.Slow{
+		SlowDisconnect: delivery.SlowDisconnect, SlowDropOldest: delivery.SlowDropOldest,
+		SlowDropNewest: delivery.SlowDropNewest, SlowHold: delivery.SlowHold,
+	} {
+		require.EqualValues(t, public, inner)
+	}
+}
+
+// Every field of a Policy reaches the hub.
+func TestPolicyReachesTheHub(t *testing.T) {
+	policy := Policy{
+		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConn: 5, MaxMessage: 6,
+		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: Bound{9, 10}, Replay: Bound{11, 12},
+		MaxConnections: 13, HandshakeBytes: 14, Rate: Rate{15, 16}, SlaveRate: Rate{17, 18}, Slow: SlowDropNewest, HoldTime: 19,
+	}
+	config := policy.config()
+	config.PublicError = nil
+	require.Equal(t, hub.Config{
+		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConn: 5, MaxMessage: 6,
+		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: hub.Bound{Messages: 9, Bytes: 10}, Replay: hub.Bound{Messages: 11, Bytes: 12},
+		MaxConnections: 13, HandshakeBytes: 14, Rate: hub.Rate{PerSecond: 15, Burst: 16}, SlaveRate: hub.Rate{PerSecond: 17, Burst: 18},
+		Slow: hub.Slow(SlowDropNewest), HoldTime: 19,
+	}, config)
+	require.Equal(t, string(OpCreate), string(hub.OpCreate))
+	require.Equal(t, string(OpJoin), string(hub.OpJoin))
+}
