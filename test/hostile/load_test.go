@@ -16,7 +16,7 @@ import (
 )
 
 // Peers that use up what they can, each test named by its row of hostile inputs
-// (TESTING.md).
+// (docs/TESTING.md).
 
 func heapInUse() int64 {
 	runtime.GC()

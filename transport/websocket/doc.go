@@ -18,7 +18,7 @@
 // # The first message
 //
 // A client's first message can come along with its handshake: it has joined a round
-// trip earlier so, and the server has less to do, see PERFORMANCE.md. A hub's client
+// trip earlier so, and the server has less to do, see docs/PERFORMANCE.md. A hub's client
 // does that by itself, through [Dialer.DialFirst], unless the message carries the
 // secret of a membership; PlainHandshake keeps it from it. A handler takes it out of
 // the request's header before the server is given the request. Before that it is
