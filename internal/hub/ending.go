@@ -26,8 +26,35 @@ func closeReason(why *wire.Cause) transport.Reason {
 	return transport.Reason{Code: closeCodes[why.Code], Text: why.Text}
 }
 
+// failure is why a session itself ends its connection, and what the adapter gets of
+// it.
+type failure struct {
+	cause  *wire.Cause
+	code   transport.Code
+	public error
+}
+
+// newFailures lists all there are.
+func newFailures(public func(*wire.Cause) error) []failure {
+	return []failure{
+		{errTooEarly, transport.TooLarge, public(errTooEarly)},
+		{errFlood, transport.RateLimited, public(errFlood)},
+		{errNotProtocol, transport.ProtocolError, public(errNotProtocol)},
+	}
+}
+
+// failure is what the adapter gets of a cause for which a session ends.
+func (h *Hub) failure(cause *wire.Cause) error {
+	for _, f := range h.failures {
+		if f.cause == cause {
+			return f.public
+		}
+	}
+	return h.config.PublicError(cause)
+}
+
 // closingReason is what to tell the peer when reading has ended so.
-func (s *session) closingReason(err error) transport.Reason {
+func (h *Hub) closingReason(err error) transport.Reason {
 	var closed *transport.CloseError
 	switch {
 	case errors.As(err, &closed):
@@ -40,21 +67,13 @@ func (s *session) closingReason(err error) transport.Reason {
 		return transport.Reason{Code: transport.Slow}
 	case errors.Is(err, transport.ErrFlood):
 		return transport.Reason{Code: transport.RateLimited}
-	case s.failed == nil:
-		return transport.Reason{Code: transport.ProtocolError}
 	}
-	return transport.Reason{Code: failureCode(s.failed), Text: s.failed.Text}
-}
-
-// failureCode is the number for closing a connection that the session itself ends.
-func failureCode(cause *wire.Cause) transport.Code {
-	switch cause {
-	case errTooEarly:
-		return transport.TooLarge
-	case errFlood:
-		return transport.RateLimited
+	for _, f := range h.failures {
+		if err == f.public {
+			return transport.Reason{Code: f.code, Text: f.cause.Text}
+		}
 	}
-	return transport.ProtocolError
+	return transport.Reason{Code: transport.ProtocolError}
 }
 
 // outcome is the error of Serve.

@@ -25,6 +25,7 @@ type Hub struct {
 	config Config
 	// delivering is the part of the config that channels and lines know.
 	delivering delivery.Config
+	failures   []failure
 
 	// goroutines counts what Shutdown waits for: served connections, timers
 	// that may fire, deliveries.
@@ -52,7 +53,7 @@ func New(config Config) *Hub {
 	} else {
 		config.Observer = discard{}
 	}
-	h := &Hub{config: config, channels: make(map[string]*delivery.Channel)}
+	h := &Hub{config: config, failures: newFailures(config.PublicError), channels: make(map[string]*delivery.Channel)}
 	now := time.Now()
 	h.delivering = delivery.Config{
 		Limits: star.Limits{

@@ -28,18 +28,21 @@ type session struct {
 	// watch ends the connection with the context; nil where that never ends.
 	watch *contextWatch
 
-	heard bool
-	// failed is why the session itself ends the connection, where it does.
-	failed *wire.Cause
-	// malformed counts the frames in a row that could not be understood.
-	malformed uint8
-	// pace bounds all frames, slavePace the messages sent as a slave. admitted:
-	// the connection has had a membership; early is how many bytes it has sent
-	// before. All these are the reader's.
+	// What follows is the reader's. heard: a frame could be understood; malformed
+	// counts the frames in a row that could not. admitted: the connection has had a
+	// membership; early is how many bytes it has sent before.
+	heard     bool
 	admitted  bool
+	malformed uint8
+	// ending, which mu covers and which lies here for its size alone: the connection
+	// ends with its last membership, for want of one, or because it was replaced. It
+	// enters no channel any more, so that what the peer gets no answer to has not been
+	// carried out.
+	ending bool
+	early  int
+	// pace bounds all frames, slavePace the messages sent as a slave.
 	pace      pace
 	slavePace pace
-	early     int
 	// putOff is where something was decided that is not being delivered yet.
 	putOff *delivery.Channel
 	// index is the session's place among those of the hub, whose lock covers it.
@@ -49,10 +52,6 @@ type session struct {
 	seats seats
 	// stopWaiting ends the context that the reader waits with at present, if any.
 	stopWaiting context.CancelFunc
-	// ending: the connection ends with its last membership, for want of one, or
-	// because it was replaced. It enters no channel any more, so that what the peer gets no
-	// answer to has not been carried out.
-	ending bool
 	// idle is for the hub's idlers, while the connection holds no membership.
 	idle idling
 }
@@ -82,20 +81,13 @@ func (s *session) start() {
 func (s *session) Receive(message []byte) error {
 	if !s.admitted {
 		if s.early += len(message); s.early > s.hub.config.HandshakeBytes {
-			return s.fail(errTooEarly)
+			return s.hub.failure(errTooEarly)
 		}
 	}
-	return s.fail(s.frame(message))
-}
-
-// fail keeps the cause for which the connection has to end, and returns what the
-// adapter gets of it.
-func (s *session) fail(cause *wire.Cause) error {
-	if cause == nil {
-		return nil
+	if cause := s.frame(message); cause != nil {
+		return s.hub.failure(cause)
 	}
-	s.failed = cause
-	return s.hub.config.PublicError(cause)
+	return nil
 }
 
 // Pause has what was put off delivered.
@@ -120,7 +112,7 @@ func (s *session) End(err error) error {
 	}
 	s.Pause()
 	s.vacate(err)
-	s.Out().Abort(s.closingReason(err))
+	s.Out().Abort(s.hub.closingReason(err))
 	s.Out().Wait()
 
 	s.hub.dismiss(s)
