@@ -42,12 +42,20 @@ func (c *Channel) Name() string { return c.c.Name() }
 // ErrShuttingDown where the hub ends them all.
 func (c *Channel) Close(reason string) error { return public(c.c.Close(reason)) }
 
-// Kick removes a slave in the name of the service, as its master would, and with
-// ban keeps its name out for the life of the channel: for instance one whose
-// token has been revoked. The error is ErrNoSuchSlave where there is none of that
-// name to remove, and ErrNoSuchChannel where the channel is over.
-func (c *Channel) Kick(username, reason string, ban bool) error {
-	return public(c.c.Kick(username, reason, ban))
+// Kick removes a slave in the name of the service, as its master would: for
+// instance one whose token has been revoked. It is told the reason, and may join
+// again. The error is ErrNoSuchSlave where there is none of that name to remove,
+// and ErrNoSuchChannel where the channel is over.
+func (c *Channel) Kick(username, reason string) error {
+	return public(c.c.Kick(username, reason, false))
+}
+
+// Ban removes a slave as Kick does, if it is there, and refuses its name for the
+// life of the channel. The error is ErrNoSuchSlave for the master's own name,
+// ErrChannelFull where as many names are banned as there may be slaves, and
+// ErrNoSuchChannel where the channel is over.
+func (c *Channel) Ban(username, reason string) error {
+	return public(c.c.Kick(username, reason, true))
 }
 
 // ChannelSnapshot is a channel as it was at one moment.
@@ -64,7 +72,7 @@ type ChannelSnapshot struct {
 	SlaveMessages  uint64
 	// Kept is what the channel keeps at present for members that come back, in
 	// both directions.
-	Kept Bound
+	Kept QueueSize
 	// Banned is how many names are banned.
 	Banned int
 	// OpenRequests is how many requests of the master await answers.
@@ -74,15 +82,15 @@ type ChannelSnapshot struct {
 // MemberSnapshot is a member as it was at one moment.
 type MemberSnapshot struct {
 	Username string
-	// State is Online or Away; Deadline is until when one who is away is waited
-	// for.
+	// State is StateOnline or StateAway; Deadline is until when one who is away
+	// is waited for.
 	State    State
 	Deadline time.Time
 	// Epoch counts the member's connections.
 	Epoch uint64
 	// Queued is what waits to be written on the member's connection, to it and
 	// to other memberships of the same connection.
-	Queued Bound
+	Queued QueueSize
 	// OpenRequests is how many requests of a slave the master has not answered.
 	OpenRequests int
 }
@@ -105,7 +113,7 @@ func (c *Channel) Snapshot() (ChannelSnapshot, bool) {
 	s := ChannelSnapshot{
 		Name: r.Name, MasterTimeout: r.MasterTimeout, Master: member(r.Master),
 		MasterMessages: r.MasterMessages, SlaveMessages: r.SlaveMessages,
-		Kept: Bound(r.Kept), Banned: r.Banned, OpenRequests: r.OpenRequests,
+		Kept: QueueSize(r.Kept), Banned: r.Banned, OpenRequests: r.OpenRequests,
 	}
 	for _, slave := range r.Slaves {
 		s.Slaves = append(s.Slaves, member(slave))

@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRule1OnlyAMasterCreatesAChannel(t *testing.T) {
-	onlyTeachers := lectern.Policy{Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+	onlyTeachers := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 		if r.Operation == lectern.OpCreate && r.Token != "teacher" {
 			return lectern.Identity{}, lectern.ErrUnauthorized
 		}
@@ -117,21 +117,21 @@ func TestRule4ASlaveKnowsWhetherItsMasterIsConnected(t *testing.T) {
 			require.Equal(t, state, status.Master.State)
 		}
 
-		is(lectern.Online)
+		is(lectern.StateOnline)
 		slave, err := client.Join(ctx, "abc123", "bob")
 		require.NoError(t, err)
-		require.Equal(t, lectern.Online, slave.Master().State)
+		require.Equal(t, lectern.StateOnline, slave.Master().State)
 
 		require.NoError(t, master.Away(ctx))
 		told := next[lectern.Presence](t, slave.Events(ctx))
-		require.Equal(t, lectern.Away, told.State)
+		require.Equal(t, lectern.StateAway, told.State)
 		require.Equal(t, time.Now().Add(slave.Timeout()), told.Deadline, "and when the channel will end")
 		require.Equal(t, told, slave.Master(), "which can be read at any time")
-		is(lectern.Away)
+		is(lectern.StateAway)
 
 		require.NoError(t, master.Back(ctx))
-		require.Equal(t, lectern.Online, next[lectern.Presence](t, slave.Events(ctx)).State)
-		is(lectern.Online)
+		require.Equal(t, lectern.StateOnline, next[lectern.Presence](t, slave.Events(ctx)).State)
+		is(lectern.StateOnline)
 	})
 }
 

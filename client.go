@@ -28,18 +28,18 @@ type ClientOptions struct {
 	// given up and made anew. Default 10 s.
 	WriteTimeout time.Duration
 
-	// CloseTimeout bounds how long a handle's Close waits for the hub's
+	// CloseTimeout bounds how long Master.Close and Slave.Leave wait for the hub's
 	// confirmation. Default 5 s.
 	CloseTimeout time.Duration
 
-	// MaxMessage is the size in bytes of the largest payload that is sent;
+	// MaxMessageBytes is the size in bytes of the largest payload that is sent;
 	// larger ones fail with ErrTooLarge before anything is sent. It should not
 	// be above the hub's. Default 64 KiB.
-	MaxMessage int
+	MaxMessageBytes int
 
 	// Inbox bounds what waits in each handle to be taken. When it is full, the
 	// oldest is dropped and told as a Gap. Default 1,024 events, 4 MiB.
-	Inbox Bound
+	Inbox QueueLimit
 
 	// Logger is told of connections made and lost. Nil: silent.
 	Logger *slog.Logger
@@ -51,7 +51,7 @@ func (o ClientOptions) withDefaults() ClientOptions {
 	o.DialTimeout = orDefault(o.DialTimeout, 10*time.Second, 10*time.Second)
 	o.WriteTimeout = orDefault(o.WriteTimeout, defaultWriteTimeout, 0)
 	o.CloseTimeout = orDefault(o.CloseTimeout, 5*time.Second, 0)
-	o.MaxMessage = orDefault(o.MaxMessage, defaultMaxMessage, defaultMaxMessage)
+	o.MaxMessageBytes = orDefault(o.MaxMessageBytes, defaultMaxMessageBytes, defaultMaxMessageBytes)
 	o.Inbox.Messages = orDefault(o.Inbox.Messages, 1024, 1)
 	o.Inbox.Bytes = orDefault(o.Inbox.Bytes, 4<<20, 1)
 	if o.Logger == nil {
@@ -75,27 +75,44 @@ type Client struct {
 	options ClientOptions
 }
 
-// Option adds to a create, join or switch. See WithToken, WithMaster and
-// WithMasterTimeout.
-type Option struct{ set func(*wire.Frame) }
+// CreateOption adds to a create: WithToken, WithMasterTimeout.
+type CreateOption interface{ addToCreate(*wire.Frame) }
+
+// JoinOption adds to a join or a switch: WithToken, WithMaster.
+type JoinOption interface{ addToJoin(*wire.Frame) }
+
+// TokenOption is what WithToken returns, for a create as well as for a join. It
+// hides the token from what formats values for people.
+type TokenOption struct{ add func(*wire.Frame) }
+
+func (o TokenOption) addToCreate(f *wire.Frame) { o.add(f) }
+func (o TokenOption) addToJoin(f *wire.Frame)   { o.add(f) }
 
 // WithToken gives a token to the service's Policy.Authorize.
-func WithToken(token string) Option {
-	return Option{func(f *wire.Frame) { f.Token = token }}
+func WithToken(token string) TokenOption {
+	return TokenOption{func(f *wire.Frame) { f.Token = token }}
 }
+
+type createOption func(*wire.Frame)
+
+func (o createOption) addToCreate(f *wire.Frame) { o(f) }
+
+type joinOption func(*wire.Frame)
+
+func (o joinOption) addToJoin(f *wire.Frame) { o(f) }
 
 // WithMaster makes a join expect that master: another one's channel is refused
 // with ErrWrongMaster.
-func WithMaster(username string) Option {
-	return Option{func(f *wire.Frame) { f.Expect = username }}
+func WithMaster(username string) JoinOption {
+	return joinOption(func(f *wire.Frame) { f.Expect = username })
 }
 
 // WithMasterTimeout makes a create ask for its own master timeout, in whole
 // milliseconds. What is more than the hub's counts for nothing.
-func WithMasterTimeout(timeout time.Duration) Option {
-	return Option{func(f *wire.Frame) {
+func WithMasterTimeout(timeout time.Duration) CreateOption {
+	return createOption(func(f *wire.Frame) {
 		f.MasterTimeout, f.HasMasterTimeout = wire.Milliseconds(timeout), true
-	}}
+	})
 }
 
 // NewClient returns a client of the hub that the dialer leads to. It does not
@@ -104,7 +121,7 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 	o := options.withDefaults()
 	inner := client.Options{
 		MinBackoff: o.MinBackoff, MaxBackoff: o.MaxBackoff, DialTimeout: o.DialTimeout, WriteTimeout: o.WriteTimeout,
-		CloseTimeout: o.CloseTimeout, Inbox: client.Bound(o.Inbox), Logger: o.Logger,
+		CloseTimeout: o.CloseTimeout, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger,
 		PublicError: publicError, ErrSendUnknown: ErrSendUnknown,
 	}
 	switch dialer := dialer.(type) {
@@ -119,8 +136,12 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 // Create makes the channel, with the user as its master (rules 1 and 7). The
 // error is the hub's refusal, or why it could not be reached. Where ctx ends
 // first, the channel does not stay.
-func (c *Client) Create(ctx context.Context, channel, username string, options ...Option) (*Master, error) {
-	h, err := c.enter(ctx, wire.Master, wire.Frame{Type: wire.Create, Channel: channel, Username: username}, options)
+func (c *Client) Create(ctx context.Context, channel, username string, options ...CreateOption) (*Master, error) {
+	frame := wire.Frame{Type: wire.Create, Channel: channel, Username: username}
+	for _, option := range options {
+		option.addToCreate(&frame)
+	}
+	h, err := c.enter(ctx, wire.Master, frame)
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +151,12 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 // Join enters a channel that its master has created before (rule 2), as a slave.
 // The error is the hub's refusal, or why it could not be reached. Where ctx ends
 // first, the membership does not stay.
-func (c *Client) Join(ctx context.Context, channel, username string, options ...Option) (*Slave, error) {
-	h, err := c.enter(ctx, wire.Slave, wire.Frame{Type: wire.Join, Channel: channel, Username: username}, options)
+func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
+	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: username}
+	for _, option := range options {
+		option.addToJoin(&frame)
+	}
+	h, err := c.enter(ctx, wire.Slave, frame)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +170,7 @@ func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, erro
 	if !ticket.Master {
 		return nil, publicError(client.ErrOtherRole)
 	}
-	h, err := c.enter(ctx, wire.Master, ticket.resume(), nil)
+	h, err := c.enter(ctx, wire.Master, ticket.resume())
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +184,7 @@ func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error)
 	if ticket.Master {
 		return nil, publicError(client.ErrOtherRole)
 	}
-	h, err := c.enter(ctx, wire.Slave, ticket.resume(), nil)
+	h, err := c.enter(ctx, wire.Slave, ticket.resume())
 	if err != nil {
 		return nil, err
 	}
@@ -167,10 +192,7 @@ func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error)
 }
 
 // enter makes a membership and its handle.
-func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame, options []Option) (handle, error) {
-	for _, option := range options {
-		option.set(&frame)
-	}
+func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame) (handle, error) {
 	h := handle{client: c, inbox: c.inbox(frame.Last)}
 	var err error
 	h.m, err = c.client.Enter(ctx, role, frame, h.inbox)
@@ -180,7 +202,7 @@ func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame, op
 // inbox is for the events of a new handle. last is the number of the last message
 // that was taken before.
 func (c *Client) inbox(last uint64) *client.Inbox[Event] {
-	return client.NewInbox(client.Bound(c.options.Inbox), last, client.Constructors[Event]{
+	return client.NewInbox(client.QueueLimit(c.options.Inbox), last, client.Constructors[Event]{
 		Message:  func(m client.Message) Event { return message(m) },
 		Presence: func(p client.Presence) Event { return presence(p) },
 		Gap:      func(missed uint64) Event { return Gap{Missed: missed} },
@@ -254,7 +276,7 @@ type handle struct {
 
 // send is Send, Broadcast and Reply.
 func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload) (uint64, error) {
-	if err := payload.check(h.client.options.MaxMessage); err != nil {
+	if err := payload.check(h.client.options.MaxMessageBytes); err != nil {
 		return 0, err
 	}
 	frame.Payload = payload.onWire()
@@ -263,7 +285,7 @@ func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload) (u
 
 // ask sends a request to one member and waits for its answer.
 func (h *handle) ask(ctx context.Context, frame wire.Frame, payload Payload, of string) (Message, error) {
-	if err := payload.check(h.client.options.MaxMessage); err != nil {
+	if err := payload.check(h.client.options.MaxMessageBytes); err != nil {
 		return Message{}, err
 	}
 	frame.Payload = payload.onWire()
@@ -274,7 +296,7 @@ func (h *handle) ask(ctx context.Context, frame wire.Frame, payload Payload, of 
 // gather asks all slaves.
 func (h *handle) gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
-		if err := payload.check(h.client.options.MaxMessage); err != nil {
+		if err := payload.check(h.client.options.MaxMessageBytes); err != nil {
 			yield(Answer{Err: err})
 			return
 		}

@@ -34,7 +34,7 @@
 //
 // Either side can ask and wait for the answer: [Slave.Request], [Master.Request],
 // and [Master.Gather], which asks everybody and yields the answers as they come.
-// Who is asked gets a [Message] whose Request is not zero, and answers by Reply.
+// Who is asked gets a [Message] whose RequestID is not zero, and answers by Reply.
 //
 // # What is guaranteed
 //
@@ -75,10 +75,10 @@
 // the sum of
 //
 //   - for each connection, up to MaxConnections: twice Outbox.Bytes (what waits
-//     and what is being written), one frame of twice MaxMessage and 4 KiB, and
+//     and what is being written), one frame of twice MaxMessageBytes and 4 KiB, and
 //     about 32 KiB for goroutines, the transport's buffers and the session; for
 //     TLS 32 KiB more. Before its first membership a connection has nothing in
-//     its queue to speak of, and HandshakeBytes in place of the frame;
+//     its queue to speak of, and MaxHandshakeBytes in place of the frame;
 //   - for each channel, up to MaxChannels: for each direction four times
 //     Replay.Bytes (the payload and both forms of its frames; eight times where
 //     all of it is text that the text form must escape), and 64 KiB;
@@ -118,8 +118,9 @@
 // # Operating a hub
 //
 // [Hub.Channels] and [Channel.Snapshot] tell who is there, how they are, and what
-// waits for them; [Channel.Close] ends a channel, [Channel.Kick] one membership. [Policy].Logger writes down what
-// happens to channels and memberships, and [Policy].Observer counts it: the module
+// waits for them; [Channel.Close] ends a channel, [Channel.Kick] one membership, and
+// [Channel.Ban] keeps the name out as well. [Policy].Logger writes down what happens
+// to channels and memberships, and [Policy].Observer counts it: the module
 // metrics/prometheus hangs client_golang on it. [Hub.Shutdown] ends a hub in order.
 //
 // # Testing a service

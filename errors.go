@@ -7,15 +7,15 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Code is a word of the protocol that says why something was refused or has
+// ErrorCode is a word of the protocol that says why something was refused or has
 // ended. PROTOCOL.md lists them all.
-type Code string
+type ErrorCode string
 
 // Error is a refusal by the hub, or the end of a membership. Compare it with
 // the Err variables below by errors.Is, which looks at the Code alone, or take
 // it out by errors.As for the text.
 type Error struct {
-	Code Code
+	Code ErrorCode
 	// Text says more, for people. It may come from the other side.
 	Text string
 }
@@ -43,7 +43,7 @@ var (
 	ErrBadFrame = &Error{Code: "bad_frame"}
 	// ErrUnsupported: this side does not know the type of frame.
 	ErrUnsupported = &Error{Code: "unsupported"}
-	// ErrTooLarge: the payload is over Policy.MaxMessage.
+	// ErrTooLarge: the payload is over Policy.MaxMessageBytes.
 	ErrTooLarge = &Error{Code: "too_large"}
 	// ErrRateLimited: the connection sends faster than it may.
 	ErrRateLimited = &Error{Code: "rate_limited"}
@@ -69,7 +69,7 @@ var (
 	// ErrChannelFull: the channel holds Policy.MaxSlaves.
 	ErrChannelFull = &Error{Code: "channel_full"}
 	// ErrTooManyChannels: the hub holds Policy.MaxChannels, or the connection
-	// Policy.MaxChannelsPerConn.
+	// Policy.MaxChannelsPerConnection.
 	ErrTooManyChannels = &Error{Code: "too_many_channels"}
 	// ErrNotAMember: this connection holds no membership of the channel.
 	ErrNotAMember = &Error{Code: "not_a_member"}
@@ -130,8 +130,8 @@ func (e *Error) ends() bool {
 func (e *Error) with(text string) *Error { return &Error{Code: e.Code, Text: text} }
 
 // sentinels are the Err variables, by their codes.
-var sentinels = func() map[Code]*Error {
-	byCode := make(map[Code]*Error)
+var sentinels = func() map[ErrorCode]*Error {
+	byCode := make(map[ErrorCode]*Error)
 	for _, e := range []*Error{
 		ErrBadFrame, ErrUnsupported, ErrTooLarge, ErrRateLimited, ErrUnauthorized, ErrForbidden, ErrNoSuchChannel,
 		ErrChannelExists, ErrWrongMaster, ErrNameTaken, ErrBadName, ErrBanned, ErrChannelFull, ErrTooManyChannels,
@@ -146,10 +146,10 @@ var sentinels = func() map[Code]*Error {
 // publicError is what users get of a cause. One without a text is the Err variable
 // itself.
 func publicError(why *wire.Cause) error {
-	if e := sentinels[Code(why.Code)]; e != nil && why.Text == "" {
+	if e := sentinels[ErrorCode(why.Code)]; e != nil && why.Text == "" {
 		return e
 	}
-	return &Error{Code: Code(why.Code), Text: why.Text}
+	return &Error{Code: ErrorCode(why.Code), Text: why.Text}
 }
 
 // public is publicError for what may be no cause, or no error.

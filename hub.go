@@ -15,18 +15,18 @@ import (
 // Hub accepts connections, finds channels by their names, and checks the limits
 // that concern more than one channel. All methods are safe for concurrent use.
 //
-// A Hub is a transport.Server, and a transport.Starter: give it to an adapter, for
+// A Hub is a transport.Server, and a transport.Acceptor: give it to an adapter, for
 // instance to websocket.NewHandler or netconn.Serve. Within its own process, Create and Join
 // make members over memory.
 type Hub struct {
 	hub *hub.Hub
-	// maxMessage is Policy.MaxMessage, for the handles in this process.
-	maxMessage int
+	// maxMessageBytes is Policy.MaxMessageBytes, for the handles in this process.
+	maxMessageBytes int
 }
 
 var (
 	_ transport.Server        = (*Hub)(nil)
-	_ transport.Starter       = (*Hub)(nil)
+	_ transport.Acceptor      = (*Hub)(nil)
 	_ transport.Dialer        = (*Hub)(nil)
 	_ transport.FrameLimiter  = (*Hub)(nil)
 	_ transport.ContextReader = (*Hub)(nil)
@@ -39,12 +39,12 @@ func NewHub(policy Policy) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Hub{hub: hub.New(policy.config()), maxMessage: policy.MaxMessage}, nil
+	return &Hub{hub: hub.New(policy.config()), maxMessageBytes: policy.MaxMessageBytes}, nil
 }
 
-// FrameLimit is the size in bytes of the largest frame that the hub's policy
+// MaxFrameBytes is the size in bytes of the largest frame that the hub's policy
 // lets a peer send. Adapters whose options name no limit use it.
-func (h *Hub) FrameLimit() int { return h.hub.FrameLimit() }
+func (h *Hub) MaxFrameBytes() int { return h.hub.MaxFrameBytes() }
 
 // ReadsContext reports whether the values of a connection's context matter: they are
 // for Policy.Authorize to read.
@@ -57,10 +57,10 @@ func (h *Hub) Serve(ctx context.Context, conn transport.Conn) error {
 	return public(h.hub.Serve(ctx, conn))
 }
 
-// Start is Serve for adapters that know when a message is there: it is for them
-// to read from conn, and to give the receiver what comes. See transport.Starter.
-func (h *Hub) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	receiver, err := h.hub.Start(ctx, conn)
+// Accept is Serve for adapters that know when a message is there: it is for them
+// to read from conn, and to give the receiver what comes. See transport.Acceptor.
+func (h *Hub) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+	receiver, err := h.hub.Accept(ctx, conn)
 	return receiver, public(err)
 }
 
@@ -70,8 +70,8 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	near, far := memory.Pipe(memory.Options{FrameLimit: max(h.FrameLimit(), transport.DefaultFrameLimit)})
-	receiver, err := h.hub.Accept(context.WithoutCancel(ctx), far)
+	near, far := memory.Pipe(memory.Options{MaxFrameBytes: max(h.MaxFrameBytes(), transport.DefaultMaxFrameBytes)})
+	receiver, err := h.hub.TryAccept(context.WithoutCancel(ctx), far)
 	if err != nil {
 		if err = public(err); errors.Is(err, ErrShuttingDown) {
 			// There is nothing to come back to.
@@ -86,7 +86,7 @@ func (h *Hub) Dial(ctx context.Context) (transport.Conn, error) {
 // Create makes a channel from within the hub's process. The handle is the same
 // as a client's; it has a connection of its own, over memory, which ends with
 // it. Policy.Authorize is asked as for everybody, with the values of ctx.
-func (h *Hub) Create(ctx context.Context, channel, username string, options ...Option) (*Master, error) {
+func (h *Hub) Create(ctx context.Context, channel, username string, options ...CreateOption) (*Master, error) {
 	c := h.localClient(ctx)
 	master, err := c.Create(ctx, channel, username, options...)
 	if err != nil {
@@ -99,7 +99,7 @@ func (h *Hub) Create(ctx context.Context, channel, username string, options ...O
 
 // Join enters a channel as a slave from within the hub's process, as Create does
 // for a master.
-func (h *Hub) Join(ctx context.Context, channel, username string, options ...Option) (*Slave, error) {
+func (h *Hub) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
 	c := h.localClient(ctx)
 	slave, err := c.Join(ctx, channel, username, options...)
 	if err != nil {
@@ -112,7 +112,7 @@ func (h *Hub) Join(ctx context.Context, channel, username string, options ...Opt
 
 // localClient is a client for one handle in this process.
 func (h *Hub) localClient(ctx context.Context) *Client {
-	return NewClient(localDialer{h, ctx}, ClientOptions{MaxMessage: h.maxMessage})
+	return NewClient(localDialer{h, ctx}, ClientOptions{MaxMessageBytes: h.maxMessageBytes})
 }
 
 // localDialer dials the hub with the values of the context that a handle was

@@ -20,32 +20,32 @@ func TestPolicyDefaults(t *testing.T) {
 	p.Logger = nil
 	require.Equal(t, Policy{
 		MasterTimeout: 30 * time.Second, SlaveTimeout: 30 * time.Second,
-		MaxSlaves: 20_000, MaxChannels: 10_000, MaxChannelsPerConn: 64, MaxMessage: 64 << 10,
-		MaxConnections: 100_000, HandshakeTimeout: 10 * time.Second, HandshakeBytes: 16 << 10,
-		Rate: Rate{1000, 2000}, SlaveRate: Rate{100, 200}, HoldTime: time.Second, WriteTimeout: 10 * time.Second,
-		Outbox: Bound{256, 1 << 20}, Replay: Bound{256, 1 << 20},
+		MaxSlaves: 20_000, MaxChannels: 10_000, MaxChannelsPerConnection: 64, MaxMessageBytes: 64 << 10,
+		MaxConnections: 100_000, HandshakeTimeout: 10 * time.Second, MaxHandshakeBytes: 16 << 10,
+		FrameRate: RateLimit{1000, 2000}, SlaveMessageRate: RateLimit{100, 200}, HoldTimeout: time.Second, WriteTimeout: 10 * time.Second,
+		Outbox: QueueLimit{256, 1 << 20}, Replay: QueueLimit{256, 1 << 20},
 	}, p)
 }
 
 func TestPolicyNegativeIsNone(t *testing.T) {
 	p, err := Policy{
-		MasterTimeout: -1, SlaveTimeout: -1, MaxSlaves: -1, MaxChannels: -1, MaxChannelsPerConn: -1,
-		MaxConnections: -1, HandshakeTimeout: -1, HandshakeBytes: -1, WriteTimeout: -1, Replay: Bound{-1, -1},
-		Rate: Rate{PerSecond: -1}, SlaveRate: Rate{PerSecond: -1, Burst: 7},
+		MasterTimeout: -1, SlaveTimeout: -1, MaxSlaves: -1, MaxChannels: -1, MaxChannelsPerConnection: -1,
+		MaxConnections: -1, HandshakeTimeout: -1, MaxHandshakeBytes: -1, WriteTimeout: -1, Replay: QueueLimit{-1, -1},
+		FrameRate: RateLimit{PerSecond: -1}, SlaveMessageRate: RateLimit{PerSecond: -1, Burst: 7},
 	}.validate()
 	require.NoError(t, err)
 	p.Logger, p.Observer = nil, nil
 	require.Equal(t, Policy{
-		MaxSlaves: unbounded, MaxChannels: unbounded, MaxChannelsPerConn: unbounded, MaxMessage: 64 << 10,
-		MaxConnections: unbounded, HandshakeBytes: unbounded, HoldTime: time.Second, Outbox: Bound{256, 1 << 20},
+		MaxSlaves: unbounded, MaxChannels: unbounded, MaxChannelsPerConnection: unbounded, MaxMessageBytes: 64 << 10,
+		MaxConnections: unbounded, MaxHandshakeBytes: unbounded, HoldTimeout: time.Second, Outbox: QueueLimit{256, 1 << 20},
 	}, p)
 }
 
 func TestPolicyKeepsWhatIsGiven(t *testing.T) {
 	given := Policy{
-		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConn: 5, MaxMessage: 6,
-		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: Bound{9, 10}, Replay: Bound{11, 12},
-		MaxConnections: 13, HandshakeBytes: 14, Rate: Rate{15, 16}, SlaveRate: Rate{17, 18}, Slow: SlowDropNewest, HoldTime: 19,
+		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
+		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
+		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
 	}
 	p, err := given.validate()
 	require.NoError(t, err)
@@ -54,11 +54,11 @@ func TestPolicyKeepsWhatIsGiven(t *testing.T) {
 }
 
 func TestRateDefaults(t *testing.T) {
-	fallback := Rate{PerSecond: 5, Burst: 50}
-	require.Equal(t, fallback, Rate{}.orDefault(fallback))
-	require.Equal(t, Rate{3, 6}, Rate{PerSecond: 3}.orDefault(fallback))
-	require.Equal(t, Rate{5, 7}, Rate{Burst: 7}.orDefault(fallback))
-	require.Equal(t, Rate{}, Rate{PerSecond: -1}.orDefault(fallback))
+	fallback := RateLimit{PerSecond: 5, Burst: 50}
+	require.Equal(t, fallback, RateLimit{}.orDefault(fallback))
+	require.Equal(t, RateLimit{3, 6}, RateLimit{PerSecond: 3}.orDefault(fallback))
+	require.Equal(t, RateLimit{5, 7}, RateLimit{Burst: 7}.orDefault(fallback))
+	require.Equal(t, RateLimit{}, RateLimit{PerSecond: -1}.orDefault(fallback))
 }
 
 func TestPolicyErrors(t *testing.T) {
@@ -66,10 +66,10 @@ func TestPolicyErrors(t *testing.T) {
 		field  string
 		policy Policy
 	}{
-		{"MaxMessage", Policy{MaxMessage: -1}},
-		{"Outbox.Messages", Policy{Outbox: Bound{Messages: -1}}},
-		{"Outbox.Bytes", Policy{Outbox: Bound{Bytes: -1}}},
-		{"HoldTime", Policy{HoldTime: -1}},
+		{"MaxMessageBytes", Policy{MaxMessageBytes: -1}},
+		{"Outbox.Messages", Policy{Outbox: QueueLimit{Messages: -1}}},
+		{"Outbox.Bytes", Policy{Outbox: QueueLimit{Bytes: -1}}},
+		{"HoldTimeout", Policy{HoldTimeout: -1}},
 	}
 	for _, test := range tests {
 		t.Run(test.field, func(t *testing.T) {
@@ -79,8 +79,8 @@ func TestPolicyErrors(t *testing.T) {
 	}
 	_, err := NewHub(Policy{Slow: SlowHold + 1})
 	require.ErrorContains(t, err, "Policy.Slow")
-	_, err = NewHub(Policy{MaxMessage: -1, Outbox: Bound{Bytes: -1}})
-	require.ErrorContains(t, err, "MaxMessage")
+	_, err = NewHub(Policy{MaxMessageBytes: -1, Outbox: QueueLimit{Bytes: -1}})
+	require.ErrorContains(t, err, "MaxMessageBytes")
 	require.ErrorContains(t, err, "Outbox.Bytes", "every field is named")
 }
 
@@ -88,17 +88,17 @@ func TestPolicyErrors(t *testing.T) {
 
 func TestMetricsAreThoseOfTheHub(t *testing.T) {
 	same := map[Metric]star.Metric{
-		Connections: star.Connections, ChannelsOpen: star.ChannelsOpen, Slaves: star.Slaves,
-		MessagesReceived: star.MessagesReceived, BytesReceived: star.BytesReceived,
-		MessagesSent: star.MessagesSent, BytesSent: star.BytesSent, Dropped: star.Dropped, Refused: star.Refused,
-		Joins: star.Joins, Leaves: star.Leaves, Resumes: star.Resumes, Lost: star.Lost,
-		QueueDepth: star.QueueDepth, ClosingTime: star.ClosingTime,
+		MetricConnections: star.Connections, MetricChannels: star.ChannelsOpen, MetricSlaves: star.Slaves,
+		MetricMessagesReceived: star.MessagesReceived, MetricBytesReceived: star.BytesReceived,
+		MetricMessagesSent: star.MessagesSent, MetricBytesSent: star.BytesSent, MetricMessagesDropped: star.Dropped, MetricFramesRefused: star.Refused,
+		MetricJoins: star.Joins, MetricLeaves: star.Leaves, MetricResumes: star.Resumes, MetricConnectionsLost: star.Lost,
+		MetricQueueDepth: star.QueueDepth, MetricClosingSeconds: star.ClosingTime,
 	}
 	require.Len(t, same, len(Metrics()))
 	for public, inner := range same {
 		require.EqualValues(t, public, inner, public.String())
 	}
-	require.ElementsMatch(t, []string{star.LabelSlow, star.LabelReplay}, Dropped.Labels())
+	require.ElementsMatch(t, []string{star.LabelSlow, star.LabelReplay}, MetricMessagesDropped.Labels())
 }
 
 func TestErrorsAreThoseOfTheWire(t *testing.T) {
@@ -120,7 +120,7 @@ func TestErrorsAreThoseOfTheWire(t *testing.T) {
 		require.Equal(t, &Error{Code: public.Code, Text: "why"}, publicError(inner.With("why")))
 	}
 	for _, refusal := range wire.Refusals {
-		require.False(t, sentinels[Code(refusal.Code)].ends() && refusal != wire.ErrResumeFailed, "%s refuses", refusal.Code)
+		require.False(t, sentinels[ErrorCode(refusal.Code)].ends() && refusal != wire.ErrResumeFailed, "%s refuses", refusal.Code)
 	}
 	require.Equal(t, &Error{Code: "made_up"}, publicError(&wire.Cause{Code: "made_up"}))
 	require.NoError(t, public(nil))
@@ -139,17 +139,17 @@ func TestSlowIsThatOfTheHub(t *testing.T) {
 // Every field of a Policy reaches the hub.
 func TestPolicyReachesTheHub(t *testing.T) {
 	policy := Policy{
-		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConn: 5, MaxMessage: 6,
-		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: Bound{9, 10}, Replay: Bound{11, 12},
-		MaxConnections: 13, HandshakeBytes: 14, Rate: Rate{15, 16}, SlaveRate: Rate{17, 18}, Slow: SlowDropNewest, HoldTime: 19,
+		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
+		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
+		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
 	}
 	config := policy.config()
 	config.PublicError = nil
 	require.Equal(t, hub.Config{
-		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConn: 5, MaxMessage: 6,
-		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: hub.Bound{Messages: 9, Bytes: 10}, Replay: hub.Bound{Messages: 11, Bytes: 12},
-		MaxConnections: 13, HandshakeBytes: 14, Rate: hub.Rate{PerSecond: 15, Burst: 16}, SlaveRate: hub.Rate{PerSecond: 17, Burst: 18},
-		Slow: hub.Slow(SlowDropNewest), HoldTime: 19,
+		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
+		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: hub.QueueLimit{Messages: 9, Bytes: 10}, Replay: hub.QueueLimit{Messages: 11, Bytes: 12},
+		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: hub.RateLimit{PerSecond: 15, Burst: 16}, SlaveMessageRate: hub.RateLimit{PerSecond: 17, Burst: 18},
+		Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,
 	}, config)
 	require.Equal(t, string(OpCreate), string(hub.OpCreate))
 	require.Equal(t, string(OpJoin), string(hub.OpJoin))

@@ -76,21 +76,21 @@ func (m *Master) Gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
 	return m.h.gather(ctx, payload)
 }
 
-// Reply answers a message of a slave that asks, one whose Request is not zero.
+// Reply answers a message of a slave that asks, one whose RequestID is not zero.
 // The error matches ErrNoSuchRequest where the answer is not awaited, because it
 // was given already or the slave waits no longer, and ErrNoSuchSlave where the
 // slave has left; it is that of Send otherwise.
 func (m *Master) Reply(ctx context.Context, to Message, payload Payload) (uint64, error) {
-	if to.Request == 0 {
+	if to.RequestID == 0 {
 		return 0, ErrNoSuchRequest.with("the message asks for no answer")
 	}
-	return m.h.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.Request}, payload)
+	return m.h.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.RequestID}, payload)
 }
 
 // Events yields what slaves send, as [Message], and what becomes of them, as
 // [Presence], in one order, so that a list kept from it is exact. A Presence
-// with the master's own name tells that its connection is lost (Unknown) or back
-// (Online). After a [Gap], Members tells who is there.
+// with the master's own name tells that its connection is lost (StateUnknown) or
+// back (StateOnline). After a [Gap], Members tells who is there.
 //
 // It ends with an error: the context's, or why the channel is over. Events that
 // were not taken wait, within ClientOptions.Inbox, for the next call. Calls at

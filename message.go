@@ -74,7 +74,7 @@ func Bytes(data []byte) Payload {
 // Kind tells how the payload was given.
 func (p Payload) Kind() Kind { return p.kind }
 
-// Len is the payload's size in bytes, as Policy.MaxMessage counts it.
+// Len is the payload's size in bytes, as Policy.MaxMessageBytes counts it.
 func (p Payload) Len() int { return len(p.data) }
 
 // Text returns the payload as a string: the text, the JSON text, or the bytes.
@@ -125,12 +125,12 @@ type Message struct {
 	Seq uint64
 	// Private tells a slave that the master sent this to it alone.
 	Private bool
-	// Request is not zero where the sender awaits an answer, by Reply. It is the
-	// message's number.
-	Request uint64
-	// Reply is, in an answer that Request or Gather returned, the number of the
+	// RequestID is not zero where the sender awaits an answer, by the Reply of the
+	// handle. It is the message's number.
+	RequestID uint64
+	// ReplyTo is, in an answer that Request or Gather returned, the RequestID of the
 	// request.
-	Reply uint64
+	ReplyTo uint64
 }
 
 // Gap tells that messages were dropped, in their place in the order: they were
@@ -162,24 +162,24 @@ func (e *GapError) Error() string {
 type State uint8
 
 const (
-	// Unknown: the own connection to the hub is down, so that nothing is known.
-	Unknown State = iota
-	// Online: connected, and not declared away.
-	Online
-	// Away: the connection is lost, or the master has declared itself away. The
+	// StateUnknown: the own connection to the hub is down, so that nothing is known.
+	StateUnknown State = iota
+	// StateOnline: connected, and not declared away.
+	StateOnline
+	// StateAway: the connection is lost, or the master has declared itself away. The
 	// member may still come back.
-	Away
-	// Gone: it has left, or its time is over.
-	Gone
+	StateAway
+	// StateGone: it has left, or its time is over.
+	StateGone
 )
 
 func (s State) String() string {
 	switch s {
-	case Online:
+	case StateOnline:
 		return "online"
-	case Away:
+	case StateAway:
 		return "away"
-	case Gone:
+	case StateGone:
 		return "gone"
 	}
 	return "unknown"
@@ -193,15 +193,15 @@ type Presence struct {
 	State    State
 	// Since is when this side learned of the state, by its own clock.
 	Since time.Time
-	// Deadline is when a master that is Away, or that cannot be asked after
+	// Deadline is when a master that is away, or that cannot be asked after
 	// because the own connection is down, will be given up. Zero otherwise.
 	Deadline time.Time
-	// Reason says why a slave is Gone, where that is known: "left", "kicked",
+	// Reason says why a slave is gone, where that is known: "left", "kicked",
 	// "timeout", or the master's own words in a kick.
 	Reason string
 }
 
-var states = [...]State{wire.StateOnline: Online, wire.StateAway: Away, wire.StateLeft: Gone}
+var states = [...]State{wire.StateOnline: StateOnline, wire.StateAway: StateAway, wire.StateLeft: StateGone}
 
 // Answer is one slave's part in a [Master.Gather].
 type Answer struct {
@@ -220,7 +220,7 @@ type Answer struct {
 
 func message(m client.Message) Message {
 	return Message{
-		Payload: payload(m.Payload), From: m.From, Seq: m.Seq, Private: m.Private, Request: m.Request, Reply: m.Reply,
+		Payload: payload(m.Payload), From: m.From, Seq: m.Seq, Private: m.Private, RequestID: m.RequestID, ReplyTo: m.ReplyTo,
 	}
 }
 
@@ -250,11 +250,11 @@ func (p Payload) check(limit int) error {
 	return nil
 }
 
-// MaxName is the length in bytes of the longest channel name or username.
-const MaxName = wire.MaxName
+// MaxNameBytes is the length in bytes of the longest channel name or username.
+const MaxNameBytes = wire.MaxName
 
-// ValidName reports whether a name may be a channel's or a user's: 1 to MaxName
-// bytes of valid UTF-8, every character printable in the sense of
+// ValidName reports whether a name may be a channel's or a user's: 1 to
+// MaxNameBytes bytes of valid UTF-8, every character printable in the sense of
 // unicode.IsPrint, a letter, number, punctuation mark or symbol somewhere, and
 // no space at either end. Names are compared byte by byte.
 func ValidName(name string) bool { return wire.ValidName(name) }

@@ -15,10 +15,10 @@ import (
 // and must not call Close or Shutdown of the hub. A panic is caught and logged; but
 // they must not end the goroutine, as FailNow of a test does: the process ends with it.
 type Observer interface {
-	// Add adds delta to a metric of the kind Count or Level. label is one of the
-	// metric's Labels, or empty where it has none.
+	// Add adds delta to a metric of the kind MetricCounter or MetricGauge. label is
+	// one of the metric's Labels, or empty where it has none.
 	Add(metric Metric, label string, delta int64)
-	// Observe tells one value of a metric of the kind Distribution.
+	// Observe tells one value of a metric of the kind MetricHistogram.
 	Observe(metric Metric, value float64)
 }
 
@@ -26,40 +26,40 @@ type Observer interface {
 type Metric uint8
 
 const (
-	// Connections are those that are open.
-	Connections Metric = iota
-	// ChannelsOpen are the channels that exist.
-	ChannelsOpen
-	// Slaves are those of all channels, those away included.
-	Slaves
-	// MessagesReceived are those that the hub has accepted, by the sender's role.
-	MessagesReceived
-	// BytesReceived is the size of their payloads, by the sender's role.
-	BytesReceived
-	// MessagesSent are those queued for a receiver, one for each, by its role.
-	MessagesSent
-	// BytesSent is the size of these as encoded, by the receiver's role.
-	BytesSent
-	// Dropped are messages that were not sent to their receiver, by reason: what
-	// a full queue has dropped, and what was no longer kept at a resume.
-	Dropped
-	// Refused are frames that were answered by an error, by its code.
-	Refused
-	// Joins are slaves that have joined.
-	Joins
-	// Leaves are slaves that have left, by reason.
-	Leaves
-	// Resumes are members that have come back, by their role.
-	Resumes
-	// Lost are connections of members that have ended without a leave, by the
-	// member's role.
-	Lost
-	// QueueDepth is how many messages wait in the longest queue of a channel's
+	// MetricConnections are those that are open.
+	MetricConnections Metric = iota
+	// MetricChannels are the channels that exist.
+	MetricChannels
+	// MetricSlaves are those of all channels, those away included.
+	MetricSlaves
+	// MetricMessagesReceived are those that the hub has accepted, by the sender's role.
+	MetricMessagesReceived
+	// MetricBytesReceived is the size of their payloads, by the sender's role.
+	MetricBytesReceived
+	// MetricMessagesSent are those queued for a receiver, one for each, by its role.
+	MetricMessagesSent
+	// MetricBytesSent is the size of these as encoded, by the receiver's role.
+	MetricBytesSent
+	// MetricMessagesDropped are messages that were not sent to their receiver, by
+	// reason: what a full queue has dropped, and what was no longer kept at a resume.
+	MetricMessagesDropped
+	// MetricFramesRefused are frames that were answered by an error, by its code.
+	MetricFramesRefused
+	// MetricJoins are slaves that have joined.
+	MetricJoins
+	// MetricLeaves are slaves that have left, by reason.
+	MetricLeaves
+	// MetricResumes are members that have come back, by their role.
+	MetricResumes
+	// MetricConnectionsLost are connections of members that have ended without a
+	// leave, by the member's role.
+	MetricConnectionsLost
+	// MetricQueueDepth is how many messages wait in the longest queue of a channel's
 	// slaves, at each message to all.
-	QueueDepth
-	// ClosingTime is how long after X the last slave of a channel was told of
+	MetricQueueDepth
+	// MetricClosingSeconds is how long after X the last slave of a channel was told of
 	// it and let go, in seconds, where its master was down.
-	ClosingTime
+	MetricClosingSeconds
 
 	metricCount
 )
@@ -68,12 +68,12 @@ const (
 type MetricKind uint8
 
 const (
-	// Count only rises.
-	Count MetricKind = iota
-	// Level rises and falls.
-	Level
-	// Distribution is of single values.
-	Distribution
+	// MetricCounter only rises.
+	MetricCounter MetricKind = iota
+	// MetricGauge rises and falls.
+	MetricGauge
+	// MetricHistogram is of single values.
+	MetricHistogram
 )
 
 const (
@@ -95,21 +95,21 @@ var metrics = [metricCount]struct {
 	kind              MetricKind
 	labels            []string
 }{
-	Connections:      {name: "connections", help: "Open connections.", kind: Level},
-	ChannelsOpen:     {name: "channels", help: "Channels that exist.", kind: Level},
-	Slaves:           {name: "slaves", help: "Slaves of all channels, those away included.", kind: Level},
-	MessagesReceived: {name: "messages_received", label: "role", help: "Messages accepted, by the sender's role.", labels: roleLabels},
-	BytesReceived:    {name: "bytes_received", label: "role", help: "Bytes of payload accepted, by the sender's role.", labels: roleLabels},
-	MessagesSent:     {name: "messages_sent", label: "role", help: "Messages queued for a receiver, by its role.", labels: roleLabels},
-	BytesSent:        {name: "bytes_sent", label: "role", help: "Encoded bytes of messages queued, by the receiver's role.", labels: roleLabels},
-	Dropped:          {name: "dropped", label: "reason", help: "Messages that did not reach a receiver.", labels: []string{labelSlow, labelReplay}},
-	Refused:          {name: "refused", label: "code", help: "Frames refused, by code.", labels: refusalLabels()},
-	Joins:            {name: "joins", help: "Slaves that have joined."},
-	Leaves:           {name: "leaves", label: "reason", help: "Slaves that have left, by reason.", labels: leaveLabels},
-	Resumes:          {name: "resumes", label: "role", help: "Members that have come back.", labels: roleLabels},
-	Lost:             {name: "lost", label: "role", help: "Members whose connection was lost.", labels: roleLabels},
-	QueueDepth:       {name: "queue_depth", help: "Messages in the longest queue, at each message to all.", kind: Distribution},
-	ClosingTime:      {name: "closing_seconds", help: "Time from X until the last slave was let go.", kind: Distribution},
+	MetricConnections:      {name: "connections", help: "Open connections.", kind: MetricGauge},
+	MetricChannels:         {name: "channels", help: "Channels that exist.", kind: MetricGauge},
+	MetricSlaves:           {name: "slaves", help: "Slaves of all channels, those away included.", kind: MetricGauge},
+	MetricMessagesReceived: {name: "messages_received", label: "role", help: "Messages accepted, by the sender's role.", labels: roleLabels},
+	MetricBytesReceived:    {name: "bytes_received", label: "role", help: "Bytes of payload accepted, by the sender's role.", labels: roleLabels},
+	MetricMessagesSent:     {name: "messages_sent", label: "role", help: "Messages queued for a receiver, by its role.", labels: roleLabels},
+	MetricBytesSent:        {name: "bytes_sent", label: "role", help: "Encoded bytes of messages queued, by the receiver's role.", labels: roleLabels},
+	MetricMessagesDropped:  {name: "dropped", label: "reason", help: "Messages that did not reach a receiver.", labels: []string{labelSlow, labelReplay}},
+	MetricFramesRefused:    {name: "refused", label: "code", help: "Frames refused, by code.", labels: refusalLabels()},
+	MetricJoins:            {name: "joins", help: "Slaves that have joined."},
+	MetricLeaves:           {name: "leaves", label: "reason", help: "Slaves that have left, by reason.", labels: leaveLabels},
+	MetricResumes:          {name: "resumes", label: "role", help: "Members that have come back.", labels: roleLabels},
+	MetricConnectionsLost:  {name: "lost", label: "role", help: "Members whose connection was lost.", labels: roleLabels},
+	MetricQueueDepth:       {name: "queue_depth", help: "Messages in the longest queue, at each message to all.", kind: MetricHistogram},
+	MetricClosingSeconds:   {name: "closing_seconds", help: "Time from X until the last slave was let go.", kind: MetricHistogram},
 }
 
 // Metrics lists all metrics.

@@ -35,13 +35,13 @@ type Policy struct {
 	// bound.
 	MaxChannels int
 
-	// MaxChannelsPerConn bounds the memberships of one connection. Default 64.
+	// MaxChannelsPerConnection bounds the memberships of one connection. Default 64.
 	// Negative: no bound.
-	MaxChannelsPerConn int
+	MaxChannelsPerConnection int
 
-	// MaxMessage is the size of the largest payload in bytes. Default 64 KiB.
+	// MaxMessageBytes is the size of the largest payload, in bytes. Default 64 KiB.
 	// It must not be negative.
-	MaxMessage int
+	MaxMessageBytes int
 
 	// MaxConnections bounds the connections of the hub, those without a
 	// membership included. One more is closed with rate_limited. Default
@@ -52,39 +52,39 @@ type Policy struct {
 	// it is closed with idle. Default 10 s. Negative: for ever.
 	HandshakeTimeout time.Duration
 
-	// HandshakeBytes is how much a connection may send before its first
+	// MaxHandshakeBytes is how much a connection may send before its first
 	// membership; one that sends more is closed with too_large. It must leave
 	// room for the names and the token of a join. Default 16 KiB. Negative: no
-	// bound but HandshakeTimeout, Rate and MaxMessage.
-	HandshakeBytes int
+	// bound but HandshakeTimeout, FrameRate and MaxMessageBytes.
+	MaxHandshakeBytes int
 
-	// Rate bounds the frames that a connection sends. Those over it are refused
+	// FrameRate bounds the frames that a connection sends. Those over it are refused
 	// with rate_limited, and who goes on regardless, for another burst, is
 	// closed with rate_limited. Default 1,000 a second, 2,000 at once. Negative:
 	// no bound.
-	Rate Rate
+	FrameRate RateLimit
 
-	// SlaveRate bounds in the same way the messages that a connection sends as
+	// SlaveMessageRate bounds in the same way the messages that a connection sends as
 	// a slave, to all its masters together, so that no slave can take up a
 	// master's queue alone. Default 100 a second, 200 at once. Negative: no
-	// bound but Rate.
-	SlaveRate Rate
+	// bound but FrameRate.
+	SlaveMessageRate RateLimit
 
 	// Outbox bounds what waits to be written on one connection. Slow says what
 	// happens to a slave's over it; a master's slaves are refused with busy
 	// before its own is full. Default 256 messages, 1 MiB. It must not be
 	// negative.
-	Outbox Bound
+	Outbox QueueLimit
 
 	// Slow is what happens where a slave does not take its messages in time.
 	// Default SlowDisconnect.
 	Slow Slow
 
-	// HoldTime bounds, for SlowHold, how long a sender is held back for one
+	// HoldTimeout bounds, for SlowHold, how long a sender is held back for one
 	// message. Default 1 s. It must be well below the time after which the
 	// transports give up a silent peer, since the held connection is not read
 	// meanwhile, and it must not be negative.
-	HoldTime time.Duration
+	HoldTimeout time.Duration
 
 	// WriteTimeout is how long one write to a connection may take before the
 	// connection is closed with slow. Default 10 s. Negative: for ever.
@@ -93,7 +93,7 @@ type Policy struct {
 	// Replay bounds the messages that a channel keeps in each direction for
 	// members that come back. Default 256 messages, 1 MiB. Negative: none are
 	// kept.
-	Replay Bound
+	Replay QueueLimit
 
 	// Authorize decides who may create and join (rule 1), and under which name.
 	// Nil accepts everyone under the name given.
@@ -104,7 +104,7 @@ type Policy struct {
 	// HandshakeTimeout or when the hub shuts down; that the peer has gone is not
 	// noticed meanwhile. An *Error that it returns is told to the peer as it is;
 	// of any other error the peer learns only unauthorized.
-	Authorize func(ctx context.Context, request Request) (Identity, error)
+	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
 
 	// Logger is told of channels and memberships at level info, of each kind at
 	// most 1,000 lines a second, and of what is refused, dropped and lost at level
@@ -134,16 +134,23 @@ const (
 	// SlowDropNewest drops the messages that find no room. The slave gets a gap
 	// in their place.
 	SlowDropNewest
-	// SlowHold holds the master back, for at most HoldTime, until every slave's
+	// SlowHold holds the master back, for at most HoldTimeout, until every slave's
 	// outbox has room again; those that still have none are then disconnected.
 	// Slaves are held back in the same way where their master is the slow one,
 	// before they are refused with busy.
 	SlowHold
 )
 
-// Bound limits a queue by messages and by bytes of payload and framing,
+// QueueLimit limits a queue by messages and by bytes of payload and framing,
 // whichever is reached first. A single message is always let in.
-type Bound struct {
+type QueueLimit struct {
+	Messages int
+	Bytes    int
+}
+
+// QueueSize is how much is in a queue, in messages and in bytes of payload and
+// framing.
+type QueueSize struct {
 	Messages int
 	Bytes    int
 }
@@ -158,8 +165,8 @@ const (
 	OpJoin Operation = "join"
 )
 
-// Request is what Policy.Authorize is asked. The names are valid names.
-type Request struct {
+// AuthRequest is what Policy.Authorize is asked. The names are valid names.
+type AuthRequest struct {
 	Operation Operation
 	Channel   string
 	Username  string
@@ -167,16 +174,16 @@ type Request struct {
 	Token string
 }
 
-func (r Request) String() string {
+func (r AuthRequest) String() string {
 	return fmt.Sprintf("%s of channel %q as %q", r.Operation, r.Channel, r.Username)
 }
 
 // GoString and LogValue keep the token out of %#v and of logs, as String does
 // out of everything else that formats values.
-func (r Request) GoString() string { return r.String() }
+func (r AuthRequest) GoString() string { return r.String() }
 
-// LogValue makes a Request a slog.LogValuer.
-func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
+// LogValue makes an AuthRequest a slog.LogValuer.
+func (r AuthRequest) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // Identity is who a peer is, in the judgement of Policy.Authorize.
 type Identity struct {
@@ -186,24 +193,24 @@ type Identity struct {
 
 // The documented defaults of Policy.
 const (
-	defaultMasterTimeout      = 30 * time.Second
-	defaultSlaveTimeout       = 30 * time.Second
-	defaultMaxSlaves          = 20_000
-	defaultMaxChannels        = 10_000
-	defaultMaxChannelsPerConn = 64
-	defaultMaxMessage         = 64 << 10
-	defaultMaxConnections     = 100_000
-	defaultHandshakeBytes     = 16 << 10
-	defaultHoldTime           = time.Second
-	defaultHandshakeTimeout   = 10 * time.Second
-	defaultWriteTimeout       = 10 * time.Second
-	defaultQueueMessages      = 256
-	defaultQueueBytes         = 1 << 20
+	defaultMasterTimeout            = 30 * time.Second
+	defaultSlaveTimeout             = 30 * time.Second
+	defaultMaxSlaves                = 20_000
+	defaultMaxChannels              = 10_000
+	defaultMaxChannelsPerConnection = 64
+	defaultMaxMessageBytes          = 64 << 10
+	defaultMaxConnections           = 100_000
+	defaultMaxHandshakeBytes        = 16 << 10
+	defaultHoldTimeout              = time.Second
+	defaultHandshakeTimeout         = 10 * time.Second
+	defaultWriteTimeout             = 10 * time.Second
+	defaultQueueMessages            = 256
+	defaultQueueBytes               = 1 << 20
 )
 
 var (
-	defaultRate      = Rate{PerSecond: 1000, Burst: 2000}
-	defaultSlaveRate = Rate{PerSecond: 100, Burst: 200}
+	defaultFrameRate        = RateLimit{PerSecond: 1000, Burst: 2000}
+	defaultSlaveMessageRate = RateLimit{PerSecond: 100, Burst: 200}
 )
 
 // unbounded stands for a bound that a negative value has taken away.
@@ -219,10 +226,10 @@ func (p Policy) validate() (Policy, error) {
 			errs = append(errs, fmt.Errorf("lectern: Policy.%s must not be negative", field))
 		}
 	}
-	must("MaxMessage", p.MaxMessage)
+	must("MaxMessageBytes", p.MaxMessageBytes)
 	must("Outbox.Messages", p.Outbox.Messages)
 	must("Outbox.Bytes", p.Outbox.Bytes)
-	must("HoldTime", int(p.HoldTime))
+	must("HoldTimeout", int(p.HoldTimeout))
 	if p.Slow > SlowHold {
 		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", p.Slow))
 	}
@@ -233,13 +240,13 @@ func (p Policy) validate() (Policy, error) {
 	p.WriteTimeout = orDefault(p.WriteTimeout, defaultWriteTimeout, 0)
 	p.MaxSlaves = orDefault(p.MaxSlaves, defaultMaxSlaves, unbounded)
 	p.MaxChannels = orDefault(p.MaxChannels, defaultMaxChannels, unbounded)
-	p.MaxChannelsPerConn = orDefault(p.MaxChannelsPerConn, defaultMaxChannelsPerConn, unbounded)
-	p.MaxMessage = min(orDefault(p.MaxMessage, defaultMaxMessage, 0), addable)
+	p.MaxChannelsPerConnection = orDefault(p.MaxChannelsPerConnection, defaultMaxChannelsPerConnection, unbounded)
+	p.MaxMessageBytes = min(orDefault(p.MaxMessageBytes, defaultMaxMessageBytes, 0), addable)
 	p.MaxConnections = orDefault(p.MaxConnections, defaultMaxConnections, unbounded)
-	p.HandshakeBytes = orDefault(p.HandshakeBytes, defaultHandshakeBytes, unbounded)
-	p.Rate = p.Rate.orDefault(defaultRate)
-	p.SlaveRate = p.SlaveRate.orDefault(defaultSlaveRate)
-	p.HoldTime = orDefault(p.HoldTime, defaultHoldTime, 0)
+	p.MaxHandshakeBytes = orDefault(p.MaxHandshakeBytes, defaultMaxHandshakeBytes, unbounded)
+	p.FrameRate = p.FrameRate.orDefault(defaultFrameRate)
+	p.SlaveMessageRate = p.SlaveMessageRate.orDefault(defaultSlaveMessageRate)
+	p.HoldTimeout = orDefault(p.HoldTimeout, defaultHoldTimeout, 0)
 	p.Outbox = p.Outbox.orDefault()
 	p.Replay = p.Replay.orDefault()
 	if p.Logger == nil {
@@ -259,8 +266,8 @@ func orDefault[T int | time.Duration](value, fallback, none T) T {
 	return value
 }
 
-func (b Bound) orDefault() Bound {
-	return Bound{
+func (b QueueLimit) orDefault() QueueLimit {
+	return QueueLimit{
 		Messages: min(orDefault(b.Messages, defaultQueueMessages, 0), addable),
 		Bytes:    min(orDefault(b.Bytes, defaultQueueBytes, 0), addable),
 	}
@@ -270,10 +277,10 @@ func (b Bound) orDefault() Bound {
 // them can be added up.
 const addable = unbounded / 4
 
-// Rate bounds what comes in: PerSecond in the long run, and Burst at once. In
+// RateLimit bounds what comes in: PerSecond in the long run, and Burst at once. In
 // each field zero means the default; a PerSecond that is given alone has a Burst
 // of twice as much. A negative PerSecond means no bound.
-type Rate struct {
+type RateLimit struct {
 	PerSecond int
 	Burst     int
 }
@@ -282,9 +289,9 @@ type Rate struct {
 // a burst of twice as many, at one a second, is 34 years.
 const maxRate = 1 << 29
 
-func (r Rate) orDefault(fallback Rate) Rate {
+func (r RateLimit) orDefault(fallback RateLimit) RateLimit {
 	if r.PerSecond < 0 {
-		return Rate{}
+		return RateLimit{}
 	}
 	r.PerSecond, r.Burst = min(r.PerSecond, maxRate), min(r.Burst, maxRate)
 	if r.Burst <= 0 {
@@ -303,12 +310,12 @@ func (r Rate) orDefault(fallback Rate) Rate {
 func (p Policy) config() hub.Config {
 	config := hub.Config{
 		MasterTimeout: p.MasterTimeout, SlaveTimeout: p.SlaveTimeout,
-		MaxSlaves: p.MaxSlaves, MaxChannels: p.MaxChannels, MaxChannelsPerConn: p.MaxChannelsPerConn,
-		MaxMessage: p.MaxMessage, MaxConnections: p.MaxConnections,
-		HandshakeTimeout: p.HandshakeTimeout, HandshakeBytes: p.HandshakeBytes,
-		Rate: hub.Rate(p.Rate), SlaveRate: hub.Rate(p.SlaveRate),
-		Outbox: hub.Bound(p.Outbox), Slow: hub.Slow(p.Slow), HoldTime: p.HoldTime, WriteTimeout: p.WriteTimeout,
-		Replay: hub.Bound(p.Replay), Logger: p.Logger, PublicError: publicError,
+		MaxSlaves: p.MaxSlaves, MaxChannels: p.MaxChannels, MaxChannelsPerConnection: p.MaxChannelsPerConnection,
+		MaxMessageBytes: p.MaxMessageBytes, MaxConnections: p.MaxConnections,
+		HandshakeTimeout: p.HandshakeTimeout, MaxHandshakeBytes: p.MaxHandshakeBytes,
+		FrameRate: hub.RateLimit(p.FrameRate), SlaveMessageRate: hub.RateLimit(p.SlaveMessageRate),
+		Outbox: hub.QueueLimit(p.Outbox), Slow: hub.Slow(p.Slow), HoldTimeout: p.HoldTimeout, WriteTimeout: p.WriteTimeout,
+		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, PublicError: publicError,
 	}
 	if p.Authorize != nil {
 		config.Authorize = p.authorize
@@ -320,8 +327,8 @@ func (p Policy) config() hub.Config {
 }
 
 // authorize asks Authorize, and turns its *Error into what is told to the peer.
-func (p Policy) authorize(ctx context.Context, request hub.Request) (string, error) {
-	identity, err := p.Authorize(ctx, Request{
+func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (string, error) {
+	identity, err := p.Authorize(ctx, AuthRequest{
 		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token,
 	})
 	var refusal *Error

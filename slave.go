@@ -28,7 +28,7 @@ func (s *Slave) Username() string { return s.h.m.Username() }
 func (s *Slave) Timeout() time.Duration { return s.h.m.Timeout() }
 
 // Master tells, without asking the hub, whether the master is connected (rule
-// 4). The state is Unknown, with a deadline, while the own connection is lost.
+// 4). The state is StateUnknown, with a deadline, while the own connection is lost.
 func (s *Slave) Master() Presence {
 	return presence(s.h.m.Master())
 }
@@ -51,15 +51,15 @@ func (s *Slave) Request(ctx context.Context, payload Payload) (Message, error) {
 	return s.h.ask(ctx, wire.Frame{}, payload, s.Master().Username)
 }
 
-// Reply answers a message of the master that asks, one whose Request is not
+// Reply answers a message of the master that asks, one whose RequestID is not
 // zero. The error matches ErrNoSuchRequest where the answer is not awaited,
 // because this slave has answered already or the master waits no longer; it is
 // that of Send otherwise.
 func (s *Slave) Reply(ctx context.Context, to Message, payload Payload) (uint64, error) {
-	if to.Request == 0 {
+	if to.RequestID == 0 {
 		return 0, ErrNoSuchRequest.with("the message asks for no answer")
 	}
-	return s.h.send(ctx, wire.Frame{Reply: to.Request}, payload)
+	return s.h.send(ctx, wire.Frame{Reply: to.RequestID}, payload)
 }
 
 // Receive returns the next message. It passes over changes of the master's
@@ -90,10 +90,10 @@ func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.h
 // Switch joins another channel under the same name and leaves this one in a
 // single step: where the join is refused, the user stays here. After it, this
 // handle has ended with ErrLeft.
-func (s *Slave) Switch(ctx context.Context, channel string, options ...Option) (*Slave, error) {
+func (s *Slave) Switch(ctx context.Context, channel string, options ...JoinOption) (*Slave, error) {
 	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: s.Username(), From: s.Channel()}
 	for _, option := range options {
-		option.set(&frame)
+		option.addToJoin(&frame)
 	}
 	next := s.h
 	next.inbox = s.h.client.inbox(0)
@@ -104,11 +104,11 @@ func (s *Slave) Switch(ctx context.Context, channel string, options ...Option) (
 	return &Slave{next}, nil
 }
 
-// Close leaves the channel. It returns when the hub has confirmed that or the
+// Leave leaves the channel. It returns when the hub has confirmed that or the
 // handle is given up, after at most ClientOptions.CloseTimeout; the error then
 // says that the hub could not be told, and will find out by the slave's absence.
 // Later calls do nothing more.
-func (s *Slave) Close() error { return s.h.m.Close() }
+func (s *Slave) Leave() error { return s.h.m.Close() }
 
 // Done is closed when the membership is over.
 func (s *Slave) Done() <-chan struct{} { return s.h.m.Done() }

@@ -116,8 +116,8 @@ export declare class Message {
   /** The master sent this to this slave alone. */
   readonly private: boolean;
   /** Not 0 where the sender awaits an answer, by reply. */
-  readonly request: number;
-  /** In an answer, the number of the request, else 0. */
+  readonly requestId: number;
+  /** In an answer, the requestId of the request, else 0. */
   readonly replyTo: number;
   /** How the payload was given. */
   readonly kind: 'text' | 'json' | 'bytes';
@@ -277,8 +277,8 @@ export declare class Master extends Handle<MasterEventMap> {
    * it ends before the hub has told, one part with an empty from says so.
    */
   gather(payload: Payload, options?: SignalOption): AsyncGenerator<Answer, void, undefined>;
-  /** Answers a message of a slave that asks. Its sender and number of request are enough. */
-  reply(message: Pick<Message, 'from' | 'request'>, payload: Payload, options?: SignalOption): Promise<number>;
+  /** Answers a message of a slave that asks. Its sender and requestId are enough. */
+  reply(message: Pick<Message, 'from' | 'requestId'>, payload: Payload, options?: SignalOption): Promise<number>;
   /** Removes a slave, which is told the reason. It may join again. */
   kick(username: string, options?: KickOptions): Promise<void>;
   /** Removes a slave, if it is there, and refuses its name for the life of the channel. */
@@ -311,8 +311,8 @@ export declare class Slave extends Handle<HandleEventMap> {
   send(payload: Payload, options?: SignalOption): Promise<number>;
   /** Sends to the master and resolves with its answer. One that is aborted is withdrawn. */
   request(payload: Payload, options?: SignalOption): Promise<Message>;
-  /** Answers a message of the master that asks. Its number of request is enough. */
-  reply(message: Pick<Message, 'request'>, payload: Payload, options?: SignalOption): Promise<number>;
+  /** Answers a message of the master that asks. Its requestId is enough. */
+  reply(message: Pick<Message, 'requestId'>, payload: Payload, options?: SignalOption): Promise<number>;
   /**
    * Joins another channel under the same name and leaves this one in a single
    * step: where the join is refused, the user stays here.
@@ -403,7 +403,7 @@ export interface ClientOptions {
   /** The same when the page has just woken up, or gone offline. Default 2000. */
   readonly wakePatience?: number | undefined;
   /** The size in bytes of the largest payload that is sent. Default 65536. */
-  readonly maxMessage?: number | undefined;
+  readonly maxMessageBytes?: number | undefined;
   /**
    * Bounds what waits in each handle to be taken. When it is full, the oldest is
    * dropped and told as a gap. Defaults 1024 and 4 MiB.

@@ -860,10 +860,10 @@ var Master = class extends Handle {
   }
   /** reply answers a message of a slave that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.request === 0) {
+    if (message.requestId === 0) {
       throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
     }
-    return this.#membership.send({ to: message.from, reply: message.request }, payload, { signal });
+    return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
   /** kick removes a slave, which is told the reason. It may join again. */
   async kick(username, { reason, signal } = {}) {
@@ -1368,7 +1368,7 @@ var Message = class {
     this.from = frame.from;
     this.seq = frame.seq;
     this.private = frame.private ?? false;
-    this.request = frame.request ?? 0;
+    this.requestId = frame.request ?? 0;
     this.replyTo = frame.reply ?? 0;
     this.kind = kinds[frame.payload.kind];
     this.#bytes = frame.payload.bytes.slice();
@@ -1570,7 +1570,7 @@ var Membership = class {
   }
   /** send sends a payload and returns its number. */
   async send(frame, value, { signal, asks } = {}) {
-    const payload = payloadOf(value, this.session.options.maxMessage);
+    const payload = payloadOf(value, this.session.options.maxMessageBytes);
     const answer = await this.perform(
       { ...frame, type: "send", channel: this.channel, payload },
       { signal, asks }
@@ -1883,10 +1883,10 @@ var Slave = class extends Handle {
   }
   /** reply answers a message of the master that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.request === 0) {
+    if (message.requestId === 0) {
       throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
     }
-    return this.#membership.send({ reply: message.request }, payload, { signal });
+    return this.#membership.send({ reply: message.requestId }, payload, { signal });
   }
   /**
    * switch joins another channel under the same name and leaves this one in a
@@ -2420,7 +2420,7 @@ var defaults = {
   silence: 1e4,
   patience: 5e3,
   wakePatience: 2e3,
-  maxMessage: 64 << 10
+  maxMessageBytes: 64 << 10
 };
 var inbox = { messages: 1024, bytes: 4 << 20 };
 var given = (options) => Object.fromEntries(

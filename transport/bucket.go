@@ -2,10 +2,10 @@ package transport
 
 import "time"
 
-// DefaultControlRate is how many control frames a second an adapter takes from
-// its peer where its options do not say otherwise. Up to twice as many may come
+// DefaultControlFramesPerSecond is how many control frames a second an adapter takes
+// from its peer where its options do not say otherwise. Up to twice as many may come
 // at once. By the defaults, a peer sends one in ten seconds.
-const DefaultControlRate = 10
+const DefaultControlFramesPerSecond = 10
 
 // A TokenBucket bounds how often something may happen: so many times a second
 // on average, and up to twice as many times at once. The adapters count with it
@@ -50,16 +50,16 @@ func (b *TokenBucket) capacity() time.Duration {
 	return max(burst, 1) * b.interval
 }
 
-// ControlRate returns how many control frames a second an adapter takes from its
-// peer: asked where it is not zero, else [DefaultControlRate], or twice as many
-// as a peer sends that probes after silences of probeAfter, as this end does,
-// where that is more. Negative means any number.
-func ControlRate(asked int, probeAfter time.Duration) int {
+// ControlFramesPerSecond returns how many control frames a second an adapter takes
+// from its peer: asked where it is not zero, else [DefaultControlFramesPerSecond], or
+// twice as many as a peer sends that probes after silences of probeAfter, as this end
+// does, where that is more. Negative means any number.
+func ControlFramesPerSecond(asked int, probeAfter time.Duration) int {
 	if asked != 0 {
 		return asked
 	}
 	if probeAfter <= 0 {
-		return DefaultControlRate
+		return DefaultControlFramesPerSecond
 	}
-	return max(DefaultControlRate, int(2*time.Second/probeAfter))
+	return max(DefaultControlFramesPerSecond, int(2*time.Second/probeAfter))
 }

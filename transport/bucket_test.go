@@ -70,13 +70,13 @@ func TestControlRate(t *testing.T) {
 		probeAfter time.Duration
 		want       int
 	}{
-		{0, transport.DefaultProbeAfter, transport.DefaultControlRate},
-		{0, -1, transport.DefaultControlRate},
-		{0, 500 * time.Millisecond, transport.DefaultControlRate},
+		{0, transport.DefaultProbeAfter, transport.DefaultControlFramesPerSecond},
+		{0, -1, transport.DefaultControlFramesPerSecond},
+		{0, 500 * time.Millisecond, transport.DefaultControlFramesPerSecond},
 		{0, 20 * time.Millisecond, 100},
 		{3, 20 * time.Millisecond, 3},
 		{-1, time.Millisecond, -1},
 	} {
-		require.Equal(t, c.want, transport.ControlRate(c.asked, c.probeAfter), "%v", c)
+		require.Equal(t, c.want, transport.ControlFramesPerSecond(c.asked, c.probeAfter), "%v", c)
 	}
 }

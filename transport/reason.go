@@ -7,26 +7,26 @@ import (
 	"unicode/utf8"
 )
 
-// Code is the number with which a connection ends. It is the status code of a
+// CloseCode is the number with which a connection ends. It is the status code of a
 // WebSocket close frame, and the number in a close unit on other transports.
 //
 // Lectern's own numbers start at 4000, which WebSocket leaves to applications.
 // Those below 4100 are final: what the connection was for is over, and coming
 // back makes no sense. Those from 4100 on are about this one connection only.
-type Code uint16
+type CloseCode uint16
 
 // The codes below 4100 are final.
 const (
 	// MasterLeft: the master closed the channel on purpose.
-	MasterLeft Code = 4001
+	MasterLeft CloseCode = 4001
 	// MasterDown: the master was away for longer than the master timeout.
-	MasterDown Code = 4002
+	MasterDown CloseCode = 4002
 	// Kicked: the master removed this slave.
-	Kicked Code = 4003
+	Kicked CloseCode = 4003
 	// ChannelClosed: the service closed the channel.
-	ChannelClosed Code = 4004
+	ChannelClosed CloseCode = 4004
 	// Left: the side that closes is done, and has left its channels on purpose.
-	Left Code = 4005
+	Left CloseCode = 4005
 )
 
 // The codes from 4100 on are about the connection: its memberships may live on,
@@ -34,24 +34,24 @@ const (
 const (
 	// Slow: the peer did not take its messages fast enough, or a message of its
 	// own took too long to arrive.
-	Slow Code = 4101
+	Slow CloseCode = 4101
 	// Replaced: a newer connection has taken over the membership.
-	Replaced Code = 4102
+	Replaced CloseCode = 4102
 	// ProtocolError: the peer sent what is not Lectern's protocol.
-	ProtocolError Code = 4103
+	ProtocolError CloseCode = 4103
 	// Idle: the peer was silent, or held no membership, for too long.
-	Idle Code = 4104
+	Idle CloseCode = 4104
 	// RateLimited: the peer went on sending faster than it may.
-	RateLimited Code = 4105
+	RateLimited CloseCode = 4105
 	// Shutdown: the hub stops; another may take its place.
-	Shutdown Code = 4106
+	Shutdown CloseCode = 4106
 )
 
 // TooLarge ends a connection whose peer sent a message over the limit. It is
 // WebSocket's own number for that, which WebSocket libraries send by themselves.
-const TooLarge Code = 1009
+const TooLarge CloseCode = 1009
 
-var codeWords = map[Code]string{
+var codeWords = map[CloseCode]string{
 	MasterLeft:    "master_left",
 	MasterDown:    "master_down",
 	Kicked:        "kicked",
@@ -68,7 +68,7 @@ var codeWords = map[Code]string{
 
 // String returns the code's word in the protocol, for instance "master_down",
 // and the bare number for a code that is not Lectern's.
-func (c Code) String() string {
+func (c CloseCode) String() string {
 	if word, ok := codeWords[c]; ok {
 		return word
 	}
@@ -76,11 +76,11 @@ func (c Code) String() string {
 }
 
 // Final reports whether the code tells that coming back makes no sense.
-func (c Code) Final() bool { return c >= 4000 && c < 4100 }
+func (c CloseCode) Final() bool { return c >= 4000 && c < 4100 }
 
 // Reason says why a connection ends.
 type Reason struct {
-	Code Code
+	Code CloseCode
 	// Text is for people: UTF-8, at most MaxReasonText bytes of it are sent.
 	Text string
 }
@@ -128,9 +128,9 @@ var (
 	// sign of life in time.
 	ErrSilent = errors.New("transport: the peer is silent")
 
-	// ErrTooLarge is the error of a Read when the peer announced a message
+	// ErrMessageTooLarge is the error of a Read when the peer announced a message
 	// over the limit.
-	ErrTooLarge = errors.New("transport: message over the limit")
+	ErrMessageTooLarge = errors.New("transport: message over the limit")
 
 	// ErrProtocol is the error of a Read when the peer broke the transport's
 	// framing.

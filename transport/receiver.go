@@ -2,21 +2,21 @@ package transport
 
 import "context"
 
-// Starter is an optional power of a [Server]: it is given the messages of
+// Acceptor is an optional power of a [Server]: it is given the messages of
 // a connection, where Serve fetches them itself by Read. So an adapter that is
 // told when something has arrived needs no goroutine for a connection on which
 // nothing does.
 //
-// The adapter calls Start in the place of Serve, then Read on the Conn whenever
+// The adapter calls Accept in the place of Serve, then Read on the Conn whenever
 // it may not have to wait for long, and gives each message to Receive. The first
 // error of Read or of Receive goes to End. Close of the Conn, which the server
 // calls at any time, ends the reading too: the adapter sees to it that Read is
 // called then, and End with its error, though nothing has arrived.
-type Starter interface {
-	// Start takes the connection on. The context is as in Serve, and may be used
+type Acceptor interface {
+	// Accept takes the connection on. The context is as in Serve, and may be used
 	// until End has returned. After an error, which is Serve's, the connection
 	// is closed and there is nothing to end.
-	Start(ctx context.Context, conn Conn) (Receiver, error)
+	Accept(ctx context.Context, conn Conn) (Receiver, error)
 }
 
 // Receiver takes the messages of one connection. Its methods are called by one

@@ -25,7 +25,8 @@
 // where a peer can be one. A message that has begun to arrive must be complete
 // within [DefaultMessageTimeout], whatever else comes meanwhile, or Read fails
 // with [ErrSlow]. And what the transport sends beside messages, such as probes,
-// is bounded in number, see [DefaultControlRate]; Read fails with [ErrFlood]
+// is bounded in number, see
+// [DefaultControlFramesPerSecond]; Read fails with [ErrFlood]
 // where more comes.
 package transport
 
@@ -44,15 +45,15 @@ const (
 
 // DefaultMessageTimeout is how long a message may take to arrive, from its first
 // byte to its last, where an adapter's options do not say otherwise. A message
-// of DefaultFrameLimit needs a link of some 14 KB/s for that.
+// of DefaultMaxFrameBytes needs a link of some 14 KB/s for that.
 const DefaultMessageTimeout = 10 * time.Second
 
-// DefaultFrameLimit is the size in bytes of the largest message that an adapter
+// DefaultMaxFrameBytes is the size in bytes of the largest message that an adapter
 // accepts from its peer where neither its options nor its [Server] say
 // otherwise: on the dialling side above all, since a hub takes less. It leaves
 // room for the largest frame that a hub sends, which lists the slaves to a master
 // that has come back: 20,000 of them, with names of 128 bytes.
-const DefaultFrameLimit = 4 << 20
+const DefaultMaxFrameBytes = 4 << 20
 
 // Conn carries whole messages to and from one peer, in order.
 //
@@ -71,7 +72,7 @@ type Conn interface {
 	// end is. At the end the error is
 	//   - a *CloseError when the peer closed the connection and said why;
 	//   - one that matches net.ErrClosed once Close was called on this side;
-	//   - ErrTooLarge or ErrProtocol when the peer broke the transport's rules
+	//   - ErrMessageTooLarge or ErrProtocol when the peer broke the transport's rules
 	//     (the Conn has then told it so, and refuses to go on);
 	//   - ErrSlow or ErrFlood, in the same way, when a message took too long to
 	//     arrive, or too much came that is no message;
@@ -137,10 +138,10 @@ type Server interface {
 
 // FrameLimiter is an optional power of a [Server]: it knows the size of the
 // largest message, in bytes, that can make sense to it. An adapter whose
-// options name no limit takes this one, and [DefaultFrameLimit] where the
+// options name no limit takes this one, and [DefaultMaxFrameBytes] where the
 // server has no opinion.
 type FrameLimiter interface {
-	FrameLimit() int
+	MaxFrameBytes() int
 }
 
 // ContextReader is an optional power of a [Server]: it knows whether anybody reads the
@@ -160,7 +161,7 @@ func ReadsContext(server Server) bool {
 // that it accepts can be narrowed, for instance for as long as nothing is known
 // of the peer. All adapters of Lectern have it.
 type FrameLimitSetter interface {
-	// SetFrameLimit makes bytes the size of the largest message that is
+	// SetMaxFrameBytes makes bytes the size of the largest message that is
 	// accepted, from the next Read on. What has arrived, but was not returned by
 	// a Read yet, is held against the new limit as well.
 	//
@@ -169,17 +170,17 @@ type FrameLimitSetter interface {
 	//
 	// It is for the goroutine that calls Read, between two calls. After the end
 	// of the connection, or of Read, it does nothing.
-	SetFrameLimit(bytes int)
+	SetMaxFrameBytes(bytes int)
 }
 
-// FrameLimit returns the limit for connections that are to be served by server:
+// MaxFrameBytes returns the limit, in bytes, for connections that are to be served by server:
 // asked, where it is positive, else the server's own, else the default.
-func FrameLimit(asked int, server Server) int {
+func MaxFrameBytes(asked int, server Server) int {
 	if asked > 0 {
 		return asked
 	}
 	if limiter, ok := server.(FrameLimiter); ok {
-		return limiter.FrameLimit()
+		return limiter.MaxFrameBytes()
 	}
-	return DefaultFrameLimit
+	return DefaultMaxFrameBytes
 }

@@ -132,7 +132,7 @@ func (s *stage) join(client *lectern.Client, who, channel string) *lectern.Slave
 		return nil
 	}
 	master := slave.Master()
-	if master.State != lectern.Online {
+	if master.State != lectern.StateOnline {
 		s.differs("%s has joined %s and takes its master for %s", who, channel, master.State)
 	}
 	s.tells(who, "joins %s, and knows that its master %s is %s", channel, master.Username, master.State)
@@ -251,14 +251,14 @@ func sees[M member](s *stage, username string, state lectern.State, reason strin
 			return
 		}
 		switch {
-		case state == lectern.Unknown:
+		case state == lectern.StateUnknown:
 			s.tells(m.Username(), "has lost its connection to the hub%s", left(got.Deadline))
 		case reason != "":
 			s.tells(m.Username(), "sees that %s is %s: %s", username, state, reason)
 		default:
 			s.tells(m.Username(), "sees that %s is %s%s", username, state, left(got.Deadline))
 		}
-		awaited := state == lectern.Away || state == lectern.Unknown
+		awaited := state == lectern.StateAway || state == lectern.StateUnknown
 		if wait := got.Deadline.Sub(got.Since); awaited && (wait <= 0 || wait > masterTimeout) {
 			s.differs("%s should wait for at most %v, and waits for %v", m.Username(), masterTimeout, wait)
 		}
@@ -397,7 +397,7 @@ func (x *stranger) reads(kind, code string) {
 }
 
 // isClosed demands that the hub closes the connection, with this reason.
-func (x *stranger) isClosed(code transport.Code) {
+func (x *stranger) isClosed(code transport.CloseCode) {
 	if x.stage.err != nil {
 		return
 	}

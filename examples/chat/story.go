@@ -64,7 +64,7 @@ func (s *stage) opening(c *cast) {
 	slaves := make([]*lectern.Slave, len(users))
 	for i, name := range []string{"user_one", "user_two", "user_three"} {
 		slaves[i] = s.join(users[i], name, channel)
-		sees(s, name, lectern.Online, "", c.alice)
+		sees(s, name, lectern.StateOnline, "", c.alice)
 	}
 	c.one, c.two, c.three = slaves[0], slaves[1], slaves[2]
 
@@ -106,7 +106,7 @@ func (s *stage) nothingSideways(c *cast) {
 	defer mallory.close()
 	mallory.writes(`{"type":"join","ref":1,"channel":"` + channel + `","username":"mallory"}`)
 	mallory.reads("joined", "")
-	sees(s, "mallory", lectern.Online, "", c.alice)
+	sees(s, "mallory", lectern.StateOnline, "", c.alice)
 	mallory.writes(`{"type":"send","ref":2,"channel":"` + channel + `","to":"user_one","text":"psst"}`)
 	mallory.reads("error", "forbidden")
 
@@ -121,7 +121,7 @@ func (s *stage) nothingSideways(c *cast) {
 	s.tells("alice", "kicks mallory: no whispering")
 	mallory.reads("closed", "kicked")
 	mallory.isClosed(transport.Kicked)
-	sees(s, "mallory", lectern.Gone, "no whispering", c.alice)
+	sees(s, "mallory", lectern.StateGone, "no whispering", c.alice)
 	s.broadcasts(c.alice, "where were we?")
 	hears(s, "alice", "where were we?", false, c.one, c.two, c.three)
 }
@@ -137,16 +137,16 @@ func (s *stage) switching(c *cast) {
 	hears(s, "alice", "still with us?", true, c.three)
 
 	c.three = s.switches(c.three, other)
-	sees(s, "user_three", lectern.Gone, "left", c.alice)
-	sees(s, "user_three", lectern.Online, "", bob)
+	sees(s, "user_three", lectern.StateGone, "left", c.alice)
+	sees(s, "user_three", lectern.StateOnline, "", bob)
 	s.broadcasts(c.alice, "one has gone over")
 	s.broadcasts(bob, "welcome here")
 	hears(s, "alice", "one has gone over", false, c.one, c.two)
 	hears(s, "bob", "welcome here", false, c.three)
 
 	c.three = s.switches(c.three, channel)
-	sees(s, "user_three", lectern.Gone, "left", bob)
-	sees(s, "user_three", lectern.Online, "", c.alice)
+	sees(s, "user_three", lectern.StateGone, "left", bob)
+	sees(s, "user_three", lectern.StateOnline, "", c.alice)
 }
 
 func (s *stage) backInTime(c *cast) {
@@ -156,8 +156,8 @@ func (s *stage) backInTime(c *cast) {
 	}
 	c.cable.unplug()
 	s.tells("", "alice's cable is unplugged")
-	sees(s, "alice", lectern.Unknown, "", c.alice)
-	sees(s, "alice", lectern.Away, "", c.one, c.two, c.three)
+	sees(s, "alice", lectern.StateUnknown, "", c.alice)
+	sees(s, "alice", lectern.StateAway, "", c.one, c.two, c.three)
 	s.answers(c.two, "are you there?")
 
 	// What the master says now waits until it is connected again.
@@ -176,9 +176,9 @@ func (s *stage) backInTime(c *cast) {
 
 	c.cable.plug()
 	s.tells("", "alice's cable is plugged in again")
-	sees(s, "alice", lectern.Online, "", c.alice)
+	sees(s, "alice", lectern.StateOnline, "", c.alice)
 	hears(s, "user_two", "are you there?", false, c.alice)
-	sees(s, "alice", lectern.Online, "", c.one, c.two, c.three)
+	sees(s, "alice", lectern.StateOnline, "", c.one, c.two, c.three)
 	hears(s, "alice", "can you hear me?", false, c.one, c.two, c.three)
 	if r := <-said; r.err != nil {
 		s.differs("alice's message from without a connection: %w", r.err)
@@ -195,8 +195,8 @@ func (s *stage) tooLate(c *cast) {
 	cut := time.Now()
 	c.cable.unplug()
 	s.tells("", "alice's cable is unplugged")
-	sees(s, "alice", lectern.Unknown, "", c.alice)
-	sees(s, "alice", lectern.Away, "", c.one, c.two, c.three)
+	sees(s, "alice", lectern.StateUnknown, "", c.alice)
+	sees(s, "alice", lectern.StateAway, "", c.one, c.two, c.three)
 	ends(s, lectern.ErrMasterDown, c.one, c.two, c.three)
 	after := time.Since(cut)
 	if after < masterTimeout {

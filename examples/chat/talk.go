@@ -20,7 +20,6 @@ type member interface {
 	Events(context.Context) iter.Seq2[lectern.Event, error]
 	Done() <-chan struct{}
 	Err() error
-	Close() error
 }
 
 // chat is the conversation of one who sits at a terminal. It is the master or
@@ -77,19 +76,16 @@ func talk(ctx context.Context, hub transport.Dialer, to invitation, in io.Reader
 
 // enter creates or joins the channel, and starts to show what happens there.
 func (c *chat) enter(ctx context.Context, client *lectern.Client, to invitation) (err error) {
-	var options []lectern.Option
-	if to.token != "" {
-		options = append(options, lectern.WithToken(to.token))
-	}
+	token := lectern.WithToken(to.token) // empty is none
 	if to.create != "" {
-		if c.master, err = client.Create(ctx, to.create, to.as, options...); err != nil {
+		if c.master, err = client.Create(ctx, to.create, to.as, token); err != nil {
 			return fmt.Errorf("cannot create %s: %w", to.create, err)
 		}
 		c.screen.line("* channel %s is open, and %s is its master; /help lists the commands", c.master.Channel(), c.master.Username())
 		c.follow(c.master)
 		return nil
 	}
-	if c.slave, err = client.Join(ctx, to.join, to.as, options...); err != nil {
+	if c.slave, err = client.Join(ctx, to.join, to.as, token); err != nil {
 		return fmt.Errorf("cannot join %s: %w", to.join, err)
 	}
 	c.joined()
@@ -130,7 +126,12 @@ func (c *chat) member() member {
 
 // leave ends the membership on purpose, after what has been typed was sent.
 func (c *chat) leave() error {
-	untold := c.member().Close()
+	var untold error
+	if c.master != nil {
+		untold = c.master.Close()
+	} else {
+		untold = c.slave.Leave()
+	}
 	if err := <-c.over; !errors.Is(err, lectern.ErrLeft) {
 		return c.ended(err) // the other side was faster
 	}
@@ -204,16 +205,16 @@ func (v *view) show(event lectern.Event) {
 
 func (v *view) presence(p lectern.Presence) string {
 	switch {
-	case p.State == lectern.Unknown:
+	case p.State == lectern.StateUnknown:
 		return "the connection to the hub is lost" + left(p.Deadline)
 	case v.master && p.Username == v.self:
 		return "the connection to the hub is back"
-	case p.State == lectern.Away:
+	case p.State == lectern.StateAway:
 		return p.Username + " is away" + left(p.Deadline)
-	case p.State == lectern.Online && v.master && !v.known[p.Username]:
+	case p.State == lectern.StateOnline && v.master && !v.known[p.Username]:
 		v.known[p.Username] = true
 		return p.Username + " has joined"
-	case p.State == lectern.Online:
+	case p.State == lectern.StateOnline:
 		return p.Username + " is back"
 	}
 	delete(v.known, p.Username)

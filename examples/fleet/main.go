@@ -88,7 +88,7 @@ func (a *authority) issue(name string) (*tls.Config, error) {
 
 // authorize lets everybody in under the name of the certificate alone, and only
 // the controller create.
-func authorize(ctx context.Context, request lectern.Request) (lectern.Identity, error) {
+func authorize(ctx context.Context, request lectern.AuthRequest) (lectern.Identity, error) {
 	conn, _ := netconn.ConnFromContext(ctx)
 	secure, ok := conn.(*tls.Conn)
 	if !ok {

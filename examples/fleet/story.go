@@ -115,7 +115,7 @@ func (f *fleet) play() error {
 			return err
 		}
 		wires[i] = w
-		if err := f.sees(controller, name, lectern.Online); err != nil {
+		if err := f.sees(controller, name, lectern.StateOnline); err != nil {
 			return err
 		}
 	}
@@ -131,7 +131,7 @@ func (f *fleet) play() error {
 	if err != nil {
 		return err
 	}
-	if err := f.sees(controller, "three", lectern.Online); err != nil {
+	if err := f.sees(controller, "three", lectern.StateOnline); err != nil {
 		return err
 	}
 
@@ -159,22 +159,22 @@ func (f *fleet) play() error {
 
 	// One comes back in time, and gets what it was told meanwhile.
 	wires[0].set(true)
-	if err := f.sees(controller, "one", lectern.Away); err != nil {
+	if err := f.sees(controller, "one", lectern.StateAway); err != nil {
 		return err
 	}
 	if _, err := controller.Send(f.ctx, "one", lectern.JSON(command{"stop"})); err != nil {
 		return err
 	}
 	wires[0].set(false)
-	if err := errors.Join(f.sees(controller, "one", lectern.Online), f.gets(workers[0], "stop")); err != nil {
+	if err := errors.Join(f.sees(controller, "one", lectern.StateOnline), f.gets(workers[0], "stop")); err != nil {
 		return err
 	}
 	// Two does not.
 	wires[1].set(true)
-	if err := f.sees(controller, "two", lectern.Away); err != nil {
+	if err := f.sees(controller, "two", lectern.StateAway); err != nil {
 		return err
 	}
-	if err := f.sees(controller, "two", lectern.Gone); err != nil {
+	if err := f.sees(controller, "two", lectern.StateGone); err != nil {
 		return err
 	}
 	// The controller is lost, and with it everybody is out.

@@ -65,7 +65,7 @@ func TestMasterKilled(t *testing.T) {
 			require.ErrorIs(t, err, lectern.ErrMasterDown)
 			break
 		}
-		if p, ok := event.(lectern.Presence); ok && p.State == lectern.Away {
+		if p, ok := event.(lectern.Presence); ok && p.State == lectern.StateAway {
 			away = true
 		}
 	}

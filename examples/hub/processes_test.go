@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/netconn"
 )
 
@@ -57,13 +58,13 @@ func beHub(masterTimeout string) error {
 		return err
 	}
 	ends := make(chan error, 2)
-	for _, options := range []netconn.Options{{ProbeAfter: time.Second, GiveUp: 3 * time.Second}, {}} {
+	for _, options := range []transport.ConnOptions{{ProbeAfter: time.Second, GiveUp: 3 * time.Second}, {}} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
 		fmt.Println("tcp", listener.Addr())
-		go func() { ends <- netconn.Serve(context.Background(), listener, hub, options) }()
+		go func() { ends <- netconn.Serve(context.Background(), listener, hub, netconn.Options{Conn: options}) }()
 	}
 	return <-ends
 }
@@ -250,7 +251,7 @@ func TestMastersProcessKilled(t *testing.T) {
 		echoed(t, two, "there?")
 		killed := master.signal(syscall.SIGKILL)
 		for _, slave := range []*lectern.Slave{one, two} {
-			masterIs(t, slave, lectern.Away)
+			masterIs(t, slave, lectern.StateAway)
 			outNoEarlier(t, slave, lectern.ErrMasterDown, killed.Add(x))
 		}
 		_, err := client(t, address).Join(within(t), "abc123", "user_three")
@@ -282,10 +283,10 @@ func TestMastersProcessStoppedAndBackInTime(t *testing.T) {
 	for range 2 {
 		master.stop()
 		say(t, slave, "1", "2")
-		masterIs(t, slave, lectern.Away)
+		masterIs(t, slave, lectern.StateAway)
 		say(t, slave, "3")
 		master.signal(syscall.SIGCONT)
-		masterIs(t, slave, lectern.Online)
+		masterIs(t, slave, lectern.StateOnline)
 		echoed(t, slave, "1", "2", "3")
 	}
 }
@@ -300,7 +301,7 @@ func TestMastersProcessStoppedForTooLong(t *testing.T) {
 	say(t, slave, "0")
 	echoed(t, slave, "0")
 	stopped := master.stop()
-	masterIs(t, slave, lectern.Away)
+	masterIs(t, slave, lectern.StateAway)
 	outNoEarlier(t, slave, lectern.ErrMasterDown, stopped.Add(x))
 	master.signal(syscall.SIGCONT)
 	require.Equal(t, "ended: lectern: resume_failed", master.line())
@@ -320,11 +321,11 @@ func TestSlavesProcessKilled(t *testing.T) {
 		presence, ok := event.(lectern.Presence)
 		require.True(t, ok)
 		told = append(told, strings.TrimSpace(fmt.Sprintln(presence.Username, presence.State, presence.Reason)))
-		if presence.Username == "child" && presence.State == lectern.Online {
+		if presence.Username == "child" && presence.State == lectern.StateOnline {
 			require.Equal(t, "in", slave.line())
 			killed = slave.signal(syscall.SIGKILL)
 		}
-		if presence.State == lectern.Gone {
+		if presence.State == lectern.StateGone {
 			break
 		}
 	}
@@ -343,7 +344,7 @@ func TestHubsProcessKilled(t *testing.T) {
 	require.NoError(t, err)
 	slave := join(t, address, "user_one")
 	killed := hub.signal(syscall.SIGKILL)
-	masterIs(t, slave, lectern.Unknown)
+	masterIs(t, slave, lectern.StateUnknown)
 	outNoEarlier(t, slave, lectern.ErrMasterDown, killed.Add(x))
 	<-master.Done()
 	require.ErrorIs(t, master.Err(), lectern.ErrMasterDown)
@@ -361,7 +362,7 @@ func TestHubsProcessKilledAndStartedAgain(t *testing.T) {
 		slave, err := one.Join(within(t), "abc123", "user_one")
 		require.NoError(t, err)
 		hub.signal(syscall.SIGKILL)
-		masterIs(t, slave, lectern.Unknown)
+		masterIs(t, slave, lectern.StateUnknown)
 		_ = hub.cmd.Wait() // or its port is not free yet
 		hub, _ = program(t, address, "-master-timeout", "50s")
 		outNoEarlier(t, slave, lectern.ErrResumeFailed, time.Time{})

@@ -12,7 +12,7 @@ import (
 // What an event is, is the user's business: each is built once, by the
 // constructors, and kept as it is.
 type Inbox[E any] struct {
-	bound Bound
+	bound QueueLimit
 	build Constructors[E]
 	// wake holds a token while there may be something to take.
 	wake chan struct{}
@@ -48,13 +48,13 @@ type waiting[E any] struct {
 	seq uint64
 }
 
-// eventOverhead is what an event costs in Bound.Bytes beyond its payload: the names
+// eventOverhead is what an event costs in QueueLimit.Bytes beyond its payload: the names
 // and numbers around it.
 const eventOverhead = 64
 
 // NewInbox is an empty inbox. last is the number of the last message that was taken
 // of the membership before.
-func NewInbox[E any](bound Bound, last uint64, build Constructors[E]) *Inbox[E] {
+func NewInbox[E any](bound QueueLimit, last uint64, build Constructors[E]) *Inbox[E] {
 	return &Inbox[E]{bound: bound, build: build, taken: last, wake: make(chan struct{}, 1)}
 }
 

@@ -15,7 +15,7 @@ import (
 type gap struct{ missed uint64 }
 
 // anyInbox keeps messages, presences and gaps as they are.
-func anyInbox(bound Bound) *Inbox[any] {
+func anyInbox(bound QueueLimit) *Inbox[any] {
 	return NewInbox(bound, 0, Constructors[any]{
 		Message:  func(m Message) any { return m },
 		Presence: func(p Presence) any { return p },
@@ -54,19 +54,19 @@ func TestInboxDropsTheOldest(t *testing.T) {
 	const message = eventOverhead + 10
 	tests := []struct {
 		what  string
-		bound Bound
+		bound QueueLimit
 		added []any
 		taken []any
 	}{
-		{"nothing", Bound{3, 1 << 10}, nil, []any{}},
-		{"in order", Bound{3, 1 << 10}, []any{m(1, 1), p, m(2, 1)}, []any{m(1, 1), p, m(2, 1)}},
-		{"one too many", Bound{2, 1 << 10}, []any{m(1, 1), m(2, 1), m(3, 1)}, []any{gap{1}, m(2, 1), m(3, 1)}},
-		{"two too many", Bound{1, 1 << 10}, []any{m(1, 1), m(2, 1), m(3, 1)}, []any{gap{2}, m(3, 1)}},
-		{"a presence is lost too", Bound{1, 1 << 10}, []any{p, m(1, 1)}, []any{gap{}, m(1, 1)}},
-		{"a gap within the loss", Bound{1, 1 << 10}, []any{m(1, 1), gap{5}, m(7, 1)}, []any{gap{6}, m(7, 1)}},
-		{"as many bytes", Bound{9, 2 * message}, []any{m(1, 10), m(2, 10)}, []any{m(1, 10), m(2, 10)}},
-		{"a byte too many", Bound{9, 2 * message}, []any{m(1, 10), m(2, 11)}, []any{gap{1}, m(2, 11)}},
-		{"a single one is always let in", Bound{9, 1}, []any{m(1, 10)}, []any{m(1, 10)}},
+		{"nothing", QueueLimit{3, 1 << 10}, nil, []any{}},
+		{"in order", QueueLimit{3, 1 << 10}, []any{m(1, 1), p, m(2, 1)}, []any{m(1, 1), p, m(2, 1)}},
+		{"one too many", QueueLimit{2, 1 << 10}, []any{m(1, 1), m(2, 1), m(3, 1)}, []any{gap{1}, m(2, 1), m(3, 1)}},
+		{"two too many", QueueLimit{1, 1 << 10}, []any{m(1, 1), m(2, 1), m(3, 1)}, []any{gap{2}, m(3, 1)}},
+		{"a presence is lost too", QueueLimit{1, 1 << 10}, []any{p, m(1, 1)}, []any{gap{}, m(1, 1)}},
+		{"a gap within the loss", QueueLimit{1, 1 << 10}, []any{m(1, 1), gap{5}, m(7, 1)}, []any{gap{6}, m(7, 1)}},
+		{"as many bytes", QueueLimit{9, 2 * message}, []any{m(1, 10), m(2, 10)}, []any{m(1, 10), m(2, 10)}},
+		{"a byte too many", QueueLimit{9, 2 * message}, []any{m(1, 10), m(2, 11)}, []any{gap{1}, m(2, 11)}},
+		{"a single one is always let in", QueueLimit{9, 1}, []any{m(1, 10)}, []any{m(1, 10)}},
 	}
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestInboxDropsTheOldest(t *testing.T) {
 }
 
 func TestInboxSeenIsWhatWasTaken(t *testing.T) {
-	b := anyInbox(Bound{9, 1 << 10})
+	b := anyInbox(QueueLimit{9, 1 << 10})
 	b.put(numberedMessage(3, 0))
 	b.put(Presence{})
 	b.put(numberedMessage(5, 0))
@@ -93,7 +93,7 @@ func TestInboxSeenIsWhatWasTaken(t *testing.T) {
 }
 
 func TestInboxOverManyRounds(t *testing.T) {
-	b := anyInbox(Bound{200, 1 << 20})
+	b := anyInbox(QueueLimit{200, 1 << 20})
 	next, added := uint64(1), uint64(0)
 	for round := range 300 {
 		for range round % 7 {
@@ -117,7 +117,7 @@ func TestInboxOverManyRounds(t *testing.T) {
 func TestInboxTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan struct{})
-		b := anyInbox(Bound{9, 1 << 10})
+		b := anyInbox(QueueLimit{9, 1 << 10})
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -68,7 +68,7 @@ func (m *Membership) accepted(q *inquiry, seq uint64, repeated bool) {
 		}
 	}
 	for _, message := range m.early {
-		if message.Reply == seq {
+		if message.ReplyTo == seq {
 			q.answeredBy(message)
 		}
 	}
@@ -152,10 +152,10 @@ func (m *Membership) verified(frame *wire.Frame) bool {
 // reply takes in a message that answers a request, and reports whether it is one.
 // An answer that nobody waits for any more is dropped.
 func (m *Membership) reply(message Message) bool {
-	if message.Reply == 0 {
+	if message.ReplyTo == 0 {
 		return false
 	}
-	if q := m.inquiries[message.Reply]; q != nil {
+	if q := m.inquiries[message.ReplyTo]; q != nil {
 		q.answeredBy(message)
 		m.closeIfAnswered(q)
 	} else if m.asksAgain() {

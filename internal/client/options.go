@@ -16,7 +16,7 @@ type Options struct {
 	WriteTimeout time.Duration
 	CloseTimeout time.Duration
 	// Inbox bounds the answers to each request that were not taken yet, by bytes.
-	Inbox  Bound
+	Inbox  QueueLimit
 	Logger *slog.Logger
 
 	// PublicError makes what users get of a cause.
@@ -28,20 +28,20 @@ type Options struct {
 	HubIsOver func() bool
 }
 
-// Bound limits messages by their number and by their bytes.
-type Bound struct {
+// QueueLimit limits messages by their number and by their bytes.
+type QueueLimit struct {
 	Messages int
 	Bytes    int
 }
 
 // Message is what arrived from the other side. Its payload is a copy.
 type Message struct {
-	From    string
-	Seq     uint64
-	Private bool
-	Request uint64
-	Reply   uint64
-	Payload wire.Payload
+	From      string
+	Seq       uint64
+	Private   bool
+	RequestID uint64
+	ReplyTo   uint64
+	Payload   wire.Payload
 }
 
 // Presence is the state of one member as it is known on this side.

@@ -79,7 +79,7 @@ func (m *Membership) message(frame *wire.Frame) {
 	}
 	m.last = frame.Seq
 	message := Message{
-		From: frame.From, Seq: frame.Seq, Private: frame.Private, Request: frame.Request, Reply: frame.Reply,
+		From: frame.From, Seq: frame.Seq, Private: frame.Private, RequestID: frame.Request, ReplyTo: frame.Reply,
 		// The frame lies in the connection's buffer.
 		Payload: wire.Payload{Kind: frame.Payload.Kind, Data: bytes.Clone(frame.Payload.Data)},
 	}

@@ -31,7 +31,7 @@ func newChannel(t testing.TB, slow Slow, observed bool) *channel {
 			MasterTimeout: time.Minute, MaxSlaves: 1 << 20, Replay: star.Bound{Messages: 256, Bytes: 1 << 20}, Counted: observed,
 		},
 		Outbox: outbox.Limits{Messages: 256, Bytes: 1 << 20, Overflow: slow.Overflow()},
-		Slow:   slow, HoldTime: time.Second, Started: time.Now(),
+		Slow:   slow, HoldTimeout: time.Second, Started: time.Now(),
 		Observer: nobody{}, Observed: observed, Logger: slog.New(slog.DiscardHandler),
 		Goroutines: goroutines, Forget: func(*Channel) {},
 	}

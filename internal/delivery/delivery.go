@@ -27,8 +27,8 @@ type Config struct {
 	Outbox outbox.Limits
 	// Slow is what happens where a slave does not take its messages in time.
 	Slow Slow
-	// HoldTime is how long a sender is held back for one message, with SlowHold.
-	HoldTime time.Duration
+	// HoldTimeout is how long a sender is held back for one message, with SlowHold.
+	HoldTimeout time.Duration
 	// Started is when the hub was made.
 	Started time.Time
 	// Observer is told counts; it must not be nil. Observed: it is worth finding

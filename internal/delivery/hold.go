@@ -46,7 +46,7 @@ func (l *Line) depth() (messages int, crowded bool) {
 }
 
 // Hold keeps the sender of a message of size bytes back, for SlowHold, until the
-// message finds room at those who get it, for at most HoldTime. It runs in the
+// message finds room at those who get it, for at most HoldTimeout. It runs in the
 // connection's reader, which is what holds the peer back. waiting makes the context
 // that it waits with, where it has to, which is given back by done.
 func (s *Seat) Hold(size int, waiting func() (ctx context.Context, done func())) {
@@ -62,7 +62,7 @@ func (s *Seat) Hold(size int, waiting func() (ctx context.Context, done func()))
 	}
 	ctx, done := waiting()
 	defer done()
-	late := time.NewTimer(s.line.config.HoldTime)
+	late := time.NewTimer(s.line.config.HoldTimeout)
 	defer late.Stop()
 	overdue := false
 	for _, slow := range crowd {
@@ -109,7 +109,7 @@ func (s *Seat) holdSlave(size int, waiting func() (ctx context.Context, done fun
 			return
 		}
 		if late == nil {
-			late = time.NewTimer(config.HoldTime)
+			late = time.NewTimer(config.HoldTimeout)
 			defer late.Stop()
 			var done func()
 			ctx, done = waiting()
@@ -120,7 +120,7 @@ func (s *Seat) holdSlave(size int, waiting func() (ctx context.Context, done fun
 		case <-ctx.Done():
 			return
 		case <-late.C:
-			s.line.unheld = time.Since(config.Started) + config.HoldTime
+			s.line.unheld = time.Since(config.Started) + config.HoldTimeout
 			return
 		}
 	}

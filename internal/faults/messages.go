@@ -50,7 +50,7 @@ func (n *Network) Wrap(far Cutter, plan Plan) transport.Conn { return n.through(
 
 func (n *Network) through(plan Plan, far Cutter) transport.Conn {
 	// The far end's own limits are the ones that count.
-	mine, near := memory.Pipe(memory.Options{FrameLimit: 1 << 30})
+	mine, near := memory.Pipe(memory.Options{MaxFrameBytes: 1 << 30})
 	lost := transport.Reason{Code: transport.ProtocolError, Text: "carried no longer"}
 	l := n.newLink(plan)
 	l.sever = func() { near.Cut(); far.Cut() }
@@ -71,7 +71,7 @@ func (l *link) messages(d Direction, from, to Cutter) {
 			case l.isSilent(d), errors.Is(err, net.ErrClosed): // or ended by the network itself
 			case errors.As(err, &closed):
 				_ = to.Close(closed.Reason)
-			case errors.Is(err, transport.ErrTooLarge):
+			case errors.Is(err, transport.ErrMessageTooLarge):
 				l.tooLarge.Store(true)
 				_ = to.Close(transport.Reason{Code: transport.TooLarge})
 			default:
@@ -113,7 +113,7 @@ type conn struct {
 func (c *conn) Read() ([]byte, error) {
 	data, err := c.Conn.Read()
 	if err != nil && c.link.tooLarge.Load() {
-		return nil, transport.ErrTooLarge
+		return nil, transport.ErrMessageTooLarge
 	}
 	return data, err
 }

@@ -74,7 +74,7 @@ func TestConformance(t *testing.T) {
 	transporttest.TestConnInBubble(t, func(t testing.TB, s transporttest.Settings) transporttest.Pair {
 		network := New(s.ProbeAfter+s.GiveUp, nil)
 		t.Cleanup(network.Close)
-		far, b := memory.Pipe(memory.Options{FrameLimit: s.FrameLimit, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp})
+		far, b := memory.Pipe(memory.Options{MaxFrameBytes: s.MaxFrameBytes, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp})
 		return transporttest.Pair{A: network.Wrap(far, nil), B: b, Cut: far.Cut}
 	})
 }

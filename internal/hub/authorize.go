@@ -25,7 +25,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	username, err := s.ask(ctx, Request{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token})
+	username, err := s.ask(ctx, AuthRequest{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token})
 	if err != nil {
 		s.hub.config.Logger.Warn("refused by Authorize", "operation", string(op), "channel", f.Channel, "username", f.Username)
 		return "", asRefusal(err, wire.ErrUnauthorized)
@@ -41,7 +41,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 
 // ask calls the service's Authorize. One that panics has refused, and costs
 // nobody else anything.
-func (s *session) ask(ctx context.Context, request Request) (username string, err error) {
+func (s *session) ask(ctx context.Context, request AuthRequest) (username string, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.hub.config.Logger.Error("Authorize panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))

@@ -16,28 +16,28 @@ type Config struct {
 	MasterTimeout time.Duration // zero: at once
 	SlaveTimeout  time.Duration // zero: at once
 
-	MaxSlaves          int
-	MaxChannels        int
-	MaxChannelsPerConn int
-	MaxMessage         int
-	MaxConnections     int
+	MaxSlaves                int
+	MaxChannels              int
+	MaxChannelsPerConnection int
+	MaxMessageBytes          int
+	MaxConnections           int
 
-	HandshakeTimeout time.Duration // zero: for ever
-	HandshakeBytes   int
-	Rate             Rate
-	SlaveRate        Rate
+	HandshakeTimeout  time.Duration // zero: for ever
+	MaxHandshakeBytes int
+	FrameRate         RateLimit
+	SlaveMessageRate  RateLimit
 
-	Outbox       Bound
+	Outbox       QueueLimit
 	Slow         Slow
-	HoldTime     time.Duration
+	HoldTimeout  time.Duration
 	WriteTimeout time.Duration // zero: for ever
-	Replay       Bound
+	Replay       QueueLimit
 
 	// Authorize decides who may create and join, and under which name: the
 	// returned one, or the one asked for where that is empty. A *wire.Cause is
 	// told to the peer, of any other error it learns only unauthorized. Nil: all
 	// may.
-	Authorize func(ctx context.Context, request Request) (username string, err error)
+	Authorize func(ctx context.Context, request AuthRequest) (username string, err error)
 	// Logger may be nil: silent.
 	Logger *slog.Logger
 	// Observer may be nil: nobody is told.
@@ -50,17 +50,17 @@ type Config struct {
 // Types that the layers beneath have, under the names by which a Config is
 // written.
 type (
-	Bound    = star.Bound
-	Metric   = star.Metric
-	Observer = delivery.Observer
-	Slow     = delivery.Slow
+	QueueLimit = star.Bound
+	Metric     = star.Metric
+	Observer   = delivery.Observer
+	Slow       = delivery.Slow
 	// MemberReport is one member in what Channel.Report returns.
 	MemberReport = star.MemberReport
 )
 
-// Rate bounds what comes in: PerSecond in the long run, and Burst at once. A
+// RateLimit bounds what comes in: PerSecond in the long run, and Burst at once. A
 // PerSecond of zero means no bound.
-type Rate struct {
+type RateLimit struct {
 	PerSecond int
 	Burst     int
 }
@@ -73,8 +73,8 @@ const (
 	OpJoin   Operation = "join"
 )
 
-// Request is what Authorize is asked. The names are valid names.
-type Request struct {
+// AuthRequest is what Authorize is asked. The names are valid names.
+type AuthRequest struct {
 	Operation Operation
 	Channel   string
 	Username  string

@@ -10,7 +10,7 @@ import (
 
 // closeCodes gives the ends of memberships their numbers, for the connections that
 // end with them.
-var closeCodes = map[wire.Code]transport.Code{
+var closeCodes = map[wire.Code]transport.CloseCode{
 	wire.ErrMasterLeft.Code:    transport.MasterLeft,
 	wire.ErrMasterDown.Code:    transport.MasterDown,
 	wire.ErrKicked.Code:        transport.Kicked,
@@ -30,7 +30,7 @@ func closeReason(why *wire.Cause) transport.Reason {
 // it.
 type failure struct {
 	cause  *wire.Cause
-	code   transport.Code
+	code   transport.CloseCode
 	public error
 }
 
@@ -61,7 +61,7 @@ func (h *Hub) closingReason(err error) transport.Reason {
 		return closed.Reason
 	case errors.Is(err, transport.ErrSilent):
 		return transport.Reason{Code: transport.Idle, Text: "no sign of life"}
-	case errors.Is(err, transport.ErrTooLarge):
+	case errors.Is(err, transport.ErrMessageTooLarge):
 		return transport.Reason{Code: transport.TooLarge}
 	case errors.Is(err, transport.ErrSlow):
 		return transport.Reason{Code: transport.Slow}

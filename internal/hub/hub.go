@@ -64,7 +64,7 @@ func New(config Config) *Hub {
 			Messages: config.Outbox.Messages, Bytes: config.Outbox.Bytes, WriteTimeout: config.WriteTimeout,
 			Overflow: config.Slow.Overflow(),
 		},
-		Slow: config.Slow, HoldTime: config.HoldTime, Started: now,
+		Slow: config.Slow, HoldTimeout: config.HoldTimeout, Started: now,
 		Observer: config.Observer, Observed: observed, Logger: config.Logger,
 		Goroutines: &h.goroutines, Forget: h.remove,
 	}
@@ -72,12 +72,12 @@ func New(config Config) *Hub {
 	return h
 }
 
-// FrameLimit is the size in bytes of the largest frame that the hub's config
+// MaxFrameBytes is the size in bytes of the largest frame that the hub's config
 // lets a peer send. Adapters whose options name no limit use it.
 //
 // It is the largest payload in base64 or with an escape for every other character,
 // and the names and fields around it.
-func (h *Hub) FrameLimit() int { return 2*h.config.MaxMessage + 4<<10 }
+func (h *Hub) MaxFrameBytes() int { return 2*h.config.MaxMessageBytes + 4<<10 }
 
 // Closing reports whether the hub shuts down, or has done so.
 func (h *Hub) Closing() bool { return h.closing.Load() }
@@ -90,17 +90,17 @@ func (h *Hub) ReadsContext() bool { return h.config.Authorize != nil }
 // it. When ctx is done, the connection is closed with shutdown. The error says
 // why it ended; it is nil where the hub or the peer ended it in order.
 func (h *Hub) Serve(ctx context.Context, conn transport.Conn) error {
-	receiver, err := h.Start(ctx, conn)
+	receiver, err := h.Accept(ctx, conn)
 	if err != nil {
 		return err
 	}
 	return receive(conn, receiver)
 }
 
-// Start is Serve for adapters that know when a message is there: it is for them
-// to read from conn, and to give the receiver what comes. See transport.Starter.
-func (h *Hub) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	receiver, err := h.Accept(ctx, conn)
+// Accept is Serve for adapters that know when a message is there: it is for them
+// to read from conn, and to give the receiver what comes. See transport.Acceptor.
+func (h *Hub) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+	receiver, err := h.TryAccept(ctx, conn)
 	if err != nil {
 		reason := shutdownReason
 		if err == errTooManyConnections {
@@ -141,8 +141,8 @@ var errInterrupted = errors.New("lectern: the reading of the connection was inte
 // errTooManyConnections is what becomes of a connection over MaxConnections.
 var errTooManyConnections = wire.ErrBusy.With("the hub has as many connections as it may")
 
-// Accept is Start, but leaves a connection that it does not take on to the caller.
-func (h *Hub) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+// TryAccept is Accept, but leaves a connection that it does not take on to the caller.
+func (h *Hub) TryAccept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
 	s, err := h.admit(ctx, conn)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (s *session) reserve(channel string, a *seat, extra int) (*seat, error) {
 	if held := s.seats.get(channel); held != nil {
 		return held, nil
 	}
-	if s.seats.count()-extra >= s.hub.config.MaxChannelsPerConn {
+	if s.seats.count()-extra >= s.hub.config.MaxChannelsPerConnection {
 		return nil, wire.ErrTooManyChannels
 	}
 	s.seats.set(channel, a)

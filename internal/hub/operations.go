@@ -61,7 +61,7 @@ func (s *session) send(f *wire.Frame, limited bool) error {
 	}
 	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply}
 	if a.Role() == wire.Slave {
-		switch s.slavePace.take(s.hub.config.SlaveRate, time.Now()) {
+		switch s.slavePace.take(s.hub.config.SlaveMessageRate, time.Now()) {
 		case muchTooFast:
 			return errFlood
 		case tooFast:
@@ -71,7 +71,7 @@ func (s *session) send(f *wire.Frame, limited bool) error {
 	switch {
 	case limited:
 		msg.Refusal = wire.ErrRateLimited
-	case len(f.Payload.Data) > s.hub.config.MaxMessage:
+	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
 		msg.Refusal = wire.ErrTooLarge
 	default:
 		// The frame lies in the connection's buffer; the message outlives it.

@@ -2,10 +2,10 @@ package hub
 
 import "time"
 
-// pace is a bucket that holds a connection to a Rate. Each frame takes a token;
+// pace is a bucket that holds a connection to a RateLimit. Each frame takes a token;
 // they come back with time. A frame that finds none is refused and still counts:
 // who goes on regardless, until a second burst is used up, is to be closed.
-// Its Rate is not in it: a connection has two, and they are those of the policy.
+// Its RateLimit is not in it: a connection has two, and they are those of the policy.
 type pace struct {
 	full time.Time // when the bucket will have all its tokens again
 }
@@ -19,7 +19,7 @@ const (
 )
 
 // take counts one frame.
-func (p *pace) take(rate Rate, now time.Time) verdict {
+func (p *pace) take(rate RateLimit, now time.Time) verdict {
 	if rate.PerSecond == 0 {
 		return inTime
 	}

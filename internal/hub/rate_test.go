@@ -10,7 +10,7 @@ import (
 func TestPace(t *testing.T) {
 	noon := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 	var p, none pace
-	take := func(after time.Duration) verdict { return p.take(Rate{PerSecond: 10, Burst: 3}, noon.Add(after)) }
+	take := func(after time.Duration) verdict { return p.take(RateLimit{PerSecond: 10, Burst: 3}, noon.Add(after)) }
 	for _, step := range []struct {
 		after time.Duration
 		want  verdict
@@ -25,6 +25,6 @@ func TestPace(t *testing.T) {
 		require.Equal(t, step.want, take(step.after), "after %v", step.after)
 	}
 	for range 1000 {
-		require.Equal(t, inTime, none.take(Rate{}, noon))
+		require.Equal(t, inTime, none.take(RateLimit{}, noon))
 	}
 }

@@ -74,13 +74,13 @@ func (s *session) start() {
 		s.ctx = context.Background() // its values, which may be large, need not stay
 	}
 	s.hub.idlers.add(s)
-	s.limitFrames(s.hub.config.HandshakeBytes)
+	s.limitFrames(s.hub.config.MaxHandshakeBytes)
 }
 
 // Receive handles one frame. An error ends the connection.
 func (s *session) Receive(message []byte) error {
 	if !s.admitted {
-		if s.early += len(message); s.early > s.hub.config.HandshakeBytes {
+		if s.early += len(message); s.early > s.hub.config.MaxHandshakeBytes {
 			return s.hub.failure(errTooEarly)
 		}
 	}
@@ -174,7 +174,7 @@ func (s *session) endWaiting() {
 // is called by the reader.
 func (s *session) limitFrames(bytes int) {
 	if setter, ok := s.conn.(transport.FrameLimitSetter); ok {
-		setter.SetFrameLimit(bytes)
+		setter.SetMaxFrameBytes(bytes)
 	}
 }
 
@@ -187,7 +187,7 @@ func (s *session) admit() {
 }
 
 var (
-	// errTooEarly: more than HandshakeBytes came before a membership.
+	// errTooEarly: more than MaxHandshakeBytes came before a membership.
 	errTooEarly = &wire.Cause{Code: wire.ErrTooLarge.Code, Text: "too much was sent before the first membership"}
 	// errFlood: frames went on coming faster than they may.
 	errFlood = &wire.Cause{Code: wire.ErrRateLimited.Code, Text: "too many frames"}
@@ -212,7 +212,7 @@ func (s *session) frame(data []byte) *wire.Cause {
 		return s.refuseMalformed(err)
 	}
 	s.heard = true
-	limited := s.pace.take(s.hub.config.Rate, time.Now())
+	limited := s.pace.take(s.hub.config.FrameRate, time.Now())
 	switch {
 	case limited == muchTooFast:
 		return errFlood

@@ -35,7 +35,7 @@ func read(t *testing.T, conn *memory.Conn, texts ...string) {
 	}
 }
 
-func readClose(t *testing.T, conn *memory.Conn, code transport.Code) {
+func readClose(t *testing.T, conn *memory.Conn, code transport.CloseCode) {
 	t.Helper()
 	_, err := conn.Read()
 	var closed *transport.CloseError

@@ -15,7 +15,7 @@ func (s *Stage) Class(slaves int) (*User, *lectern.Master, []*User, []*lectern.S
 	for i := range slaves {
 		users[i] = s.User()
 		members[i] = users[i].Joins("abc123", fmt.Sprint("user_", i))
-		NextPresence(s.T, master, members[i].Username(), lectern.Online)
+		NextPresence(s.T, master, members[i].Username(), lectern.StateOnline)
 	}
 	return alice, master, users, members
 }

@@ -29,7 +29,7 @@ func (l *Ledger) Add(metric lectern.Metric, label string, delta int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	labelled := slices.Contains(metric.Labels(), label) || metric.Label() == "" && label == ""
-	if !labelled || metric.Kind() == lectern.Distribution || metric.Kind() == lectern.Count && delta < 0 {
+	if !labelled || metric.Kind() == lectern.MetricHistogram || metric.Kind() == lectern.MetricCounter && delta < 0 {
 		l.wrong = append(l.wrong, fmt.Sprint(metric, label, delta))
 	}
 	key := metric.String()
@@ -43,7 +43,7 @@ func (l *Ledger) Add(metric lectern.Metric, label string, delta int64) {
 func (l *Ledger) Observe(metric lectern.Metric, value float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if metric.Kind() != lectern.Distribution {
+	if metric.Kind() != lectern.MetricHistogram {
 		l.wrong = append(l.wrong, fmt.Sprint(metric, value))
 	}
 	l.values[metric] = append(l.values[metric], value)

@@ -74,7 +74,7 @@ func (r *Raw) Refused(frame string, code *lectern.Error) {
 }
 
 // Closed expects that the hub has closed the connection with that code.
-func (r *Raw) Closed(code transport.Code) {
+func (r *Raw) Closed(code transport.CloseCode) {
 	r.T.Helper()
 	for {
 		frame, err := r.Read()
@@ -90,7 +90,7 @@ func (r *Raw) Closed(code transport.Code) {
 }
 
 // ClosedAfter expects the end, whatever is still told before.
-func (r *Raw) ClosedAfter(code transport.Code) {
+func (r *Raw) ClosedAfter(code transport.CloseCode) {
 	r.T.Helper()
 	for {
 		if _, err := r.Read(); err != nil {

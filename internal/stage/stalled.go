@@ -18,7 +18,7 @@ func (s *Stage) Stalled(master *lectern.Master) *Raw {
 	slow := s.Raw()
 	slow.Send(OneJoins)
 	slow.Expect(OneJoined)
-	NextPresence(s.T, master, "user_one", lectern.Online)
+	NextPresence(s.T, master, "user_one", lectern.StateOnline)
 	return slow
 }
 

@@ -95,7 +95,7 @@ func (u *User) CutOff() {
 }
 
 // Creates is Create, which must succeed.
-func (u *User) Creates(channel, username string, options ...lectern.Option) *lectern.Master {
+func (u *User) Creates(channel, username string, options ...lectern.CreateOption) *lectern.Master {
 	u.t.Helper()
 	master, err := u.Create(Within(u.t), channel, username, options...)
 	require.NoError(u.t, err)
@@ -103,7 +103,7 @@ func (u *User) Creates(channel, username string, options ...lectern.Option) *lec
 }
 
 // Joins is Join, which must succeed.
-func (u *User) Joins(channel, username string, options ...lectern.Option) *lectern.Slave {
+func (u *User) Joins(channel, username string, options ...lectern.JoinOption) *lectern.Slave {
 	u.t.Helper()
 	slave, err := u.Join(Within(u.t), channel, username, options...)
 	require.NoError(u.t, err)

@@ -185,16 +185,16 @@ func list(cell string) []string {
 
 func TestProtocolCloseCodes(t *testing.T) {
 	_, prose := readProtocol(t)
-	var got []transport.Code
+	var got []transport.CloseCode
 	for _, row := range rows(prose, `\d{4}`) {
-		var code transport.Code
+		var code transport.CloseCode
 		_, err := fmt.Sscan(row[0], &code)
 		require.NoError(t, err)
 		require.Equal(t, "`"+code.String()+"`", row[1])
 		require.Equal(t, code.Final(), row[4] == "no", row)
 		got = append(got, code)
 	}
-	require.ElementsMatch(t, []transport.Code{
+	require.ElementsMatch(t, []transport.CloseCode{
 		transport.MasterLeft, transport.MasterDown, transport.Kicked, transport.ChannelClosed, transport.Left,
 		transport.Slow, transport.Replaced, transport.ProtocolError, transport.Idle, transport.RateLimited,
 		transport.Shutdown, transport.TooLarge,

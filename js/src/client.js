@@ -11,7 +11,7 @@ const defaults = {
   silence: 10_000,
   patience: 5000,
   wakePatience: 2000,
-  maxMessage: 64 << 10,
+  maxMessageBytes: 64 << 10,
 };
 
 const inbox = { messages: 1024, bytes: 4 << 20 };

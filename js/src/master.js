@@ -52,10 +52,10 @@ export class Master extends Handle {
 
   /** reply answers a message of a slave that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.request === 0) {
+    if (message.requestId === 0) {
       throw new RefusedError(Code.NO_SUCH_REQUEST, 'the message asks for no answer');
     }
-    return this.#membership.send({ to: message.from, reply: message.request }, payload, { signal });
+    return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
 
   /** kick removes a slave, which is told the reason. It may join again. */

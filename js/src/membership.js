@@ -108,7 +108,7 @@ export class Membership {
 
   /** send sends a payload and returns its number. */
   async send(frame, value, { signal, asks } = {}) {
-    const payload = payloadOf(value, this.session.options.maxMessage);
+    const payload = payloadOf(value, this.session.options.maxMessageBytes);
     const answer = await this.perform(
       { ...frame, type: 'send', channel: this.channel, payload }, { signal, asks });
     return answer.seq ?? 0;

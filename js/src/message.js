@@ -12,7 +12,7 @@ export class Message {
     this.from = frame.from;
     this.seq = frame.seq;
     this.private = frame.private ?? false;
-    this.request = frame.request ?? 0;
+    this.requestId = frame.request ?? 0;
     this.replyTo = frame.reply ?? 0;
     this.kind = kinds[frame.payload.kind];
     // The frame's payload lies in the memory of the whole frame.

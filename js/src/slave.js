@@ -27,10 +27,10 @@ export class Slave extends Handle {
 
   /** reply answers a message of the master that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.request === 0) {
+    if (message.requestId === 0) {
       throw new RefusedError(Code.NO_SUCH_REQUEST, 'the message asks for no answer');
     }
-    return this.#membership.send({ reply: message.request }, payload, { signal });
+    return this.#membership.send({ reply: message.requestId }, payload, { signal });
   }
 
   /**

@@ -7,7 +7,7 @@ import { Stage, fakeClient, inState, next, refused, within } from './support/sta
 
 test('what a real hub refuses comes with its code', async (t) => {
   const stage = await Stage.open(t);
-  const client = stage.client({ maxMessage: 1 << 20 });
+  const client = stage.client({ maxMessageBytes: 1 << 20 });
   const master = await client.create('abc123', 'alice');
   const slave = await stage.client().join('abc123', 'user_one');
 
@@ -62,7 +62,7 @@ test('busy, where too many requests are open', async (t) => {
 
 test('a message over the limit of the transport is given up, and the rest goes on', async (t) => {
   const stage = await Stage.open(t);
-  const client = stage.client({ maxMessage: 1 << 20 });
+  const client = stage.client({ maxMessageBytes: 1 << 20 });
   const master = await client.create('abc123', 'alice');
   const slave = await stage.client().join('abc123', 'user_one');
   await refused(master.broadcast('x'.repeat(200_000)), 'too_large', RefusedError);

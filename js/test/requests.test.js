@@ -20,7 +20,7 @@ test('either side asks, and the other answers', async (t) => {
   const asked = master.request('user_one', 'how much?');
   const question = await next(slave);
   assert.equal(question.private, true);
-  assert.equal(question.request, question.seq);
+  assert.equal(question.requestId, question.seq);
   await slave.reply(question, { much: 7 });
   const answer = await asked;
   assert.deepEqual(answer.json(), { much: 7 });

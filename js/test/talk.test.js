@@ -56,7 +56,7 @@ test('messages go both ways, in every kind of payload', async (t) => {
 
 test('a payload that cannot be sent is refused before it is', async (t) => {
   const stage = await Stage.open(t);
-  const master = await stage.client({ maxMessage: 10 }).create('abc123', 'alice');
+  const master = await stage.client({ maxMessageBytes: 10 }).create('abc123', 'alice');
   await refused(master.broadcast('eleven bytes'), 'too_large', RefusedError);
   await refused(master.broadcast('\ud800'), 'bad_frame', RefusedError);
   await refused(master.broadcast({ half: '\ud800' }), 'bad_frame', RefusedError);

@@ -34,7 +34,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   const items = new Map<string, string>();
   const options: ClientOptions = {
     WebSocket, minBackoff: 1, maxBackoff: 10, dialTimeout: 5000, closeTimeout: 1000, silence: 10_000, patience: 5000,
-    wakePatience: 1000, maxMessage: 65_536, inbox: { messages: 100, bytes: 1 << 20 }, storageKey: 'key',
+    wakePatience: 1000, maxMessageBytes: 65_536, inbox: { messages: 100, bytes: 1 << 20 }, storageKey: 'key',
     storage: {
       getItem: (key: string) => items.get(key) ?? null,
       setItem: (key: string, value: string) => void items.set(key, value),
@@ -87,19 +87,19 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   const message = await first(slave);
   check(message instanceof Message && message.type === 'message', 'a message');
   check(message.private && message.from === 'alice' && message.seq === 10 && message.size === 3, 'what it is');
-  check(message.kind === 'text' && message.request === 0 && message.replyTo === 0, 'what it is not');
+  check(message.kind === 'text' && message.requestId === 0 && message.replyTo === 0, 'what it is not');
   check(message.text() === 'you' && message.bytes().length === 3, 'its payload');
 
   const asked = master.request('user_one', 'well?', { signal });
-  const { request }: Message = await first(slave);
-  await slave.reply({ request }, { yes: true }, { signal });
+  const { requestId }: Message = await first(slave);
+  await slave.reply({ requestId }, { yes: true }, { signal });
   check((await asked).json().yes, 'an answer');
   const asking = slave.request('well?', { signal });
   const question: Message = await first(master);
-  await master.reply({ from: question.from, request: question.request }, 'no', { signal });
+  await master.reply({ from: question.from, requestId: question.requestId }, 'no', { signal });
   check((await asking).text() === 'no', 'another answer');
   // @ts-expect-error a master's answer goes to somebody
-  void (() => master.reply({ request }, 'whom?'));
+  void (() => master.reply({ requestId }, 'whom?'));
   // @ts-expect-error an answer is one to a request
   void (() => slave.reply({ from: 'alice' }, 'what?'));
   const gathering = master.gather('all?', { signal });

@@ -28,9 +28,9 @@ func TestNoPeerAddsASeries(t *testing.T) {
 	before := series(t, registry)
 	policy := lectern.Policy{
 		Observer: observer, MasterTimeout: 50 * time.Millisecond, SlaveTimeout: -1,
-		Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+		Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 			if r.Token != "" {
-				return lectern.Identity{}, &lectern.Error{Code: lectern.Code(r.Token), Text: r.Token}
+				return lectern.Identity{}, &lectern.Error{Code: lectern.ErrorCode(r.Token), Text: r.Token}
 			}
 			return lectern.Identity{}, nil
 		},

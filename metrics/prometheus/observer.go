@@ -14,8 +14,8 @@ import (
 type Options struct {
 	// Buckets are the upper bounds of the histograms of single metrics, rising,
 	// in the metric's unit; +Inf is added. A metric that is not in it has its
-	// default: for lectern.QueueDepth 0 and the powers of two from 1 to 1024
-	// messages, for lectern.ClosingTime from 1 ms to 10 s. Where
+	// default: for lectern.MetricQueueDepth 0 and the powers of two from 1 to 1024
+	// messages, for lectern.MetricClosingSeconds from 1 ms to 10 s. Where
 	// lectern.Policy.Outbox allows longer queues than 1024, the former should
 	// reach as far.
 	Buckets map[lectern.Metric][]float64
@@ -48,7 +48,7 @@ type adder interface{ Add(float64) }
 // nothing has been registered. To tell several hubs of one process apart, give
 // each an Observer of its own and its registerer a label, by
 // prometheus.WrapRegistererWith. It is an error too where options.Buckets do not
-// rise, or are for a metric that is no lectern.Distribution.
+// rise, or are for a metric that is no lectern.MetricHistogram.
 func NewObserver(registerer prometheus.Registerer, options Options) (*Observer, error) {
 	if err := options.validate(); err != nil {
 		return nil, err
@@ -68,15 +68,15 @@ func NewObserver(registerer prometheus.Registerer, options Options) (*Observer, 
 func (o *Observer) add(metric lectern.Metric, options Options) {
 	name, help := prometheus.BuildFQName(namespace, "", metric.String()), metric.Help()
 	switch metric.Kind() {
-	case lectern.Count:
+	case lectern.MetricCounter:
 		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name + "_total", Help: help}, labelNames(metric))
 		o.collectors = append(o.collectors, vec)
 		o.adders[metric] = series(metric, func(labels ...string) adder { return vec.WithLabelValues(labels...) })
-	case lectern.Level:
+	case lectern.MetricGauge:
 		vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labelNames(metric))
 		o.collectors = append(o.collectors, vec)
 		o.adders[metric] = series(metric, func(labels ...string) adder { return vec.WithLabelValues(labels...) })
-	case lectern.Distribution:
+	case lectern.MetricHistogram:
 		histogram := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: options.buckets(metric)})
 		o.collectors = append(o.collectors, histogram)
 		o.observers[metric] = histogram
@@ -134,8 +134,8 @@ func (o *Observer) Collect(metrics chan<- prometheus.Metric) {
 }
 
 var defaultBuckets = map[lectern.Metric][]float64{
-	lectern.QueueDepth:  {0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024},
-	lectern.ClosingTime: {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+	lectern.MetricQueueDepth:     {0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024},
+	lectern.MetricClosingSeconds: {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
 }
 
 func (o Options) buckets(metric lectern.Metric) []float64 {
@@ -147,7 +147,7 @@ func (o Options) buckets(metric lectern.Metric) []float64 {
 
 func (o Options) validate() error {
 	for _, metric := range slices.Sorted(maps.Keys(o.Buckets)) {
-		if !slices.Contains(lectern.Metrics(), metric) || metric.Kind() != lectern.Distribution {
+		if !slices.Contains(lectern.Metrics(), metric) || metric.Kind() != lectern.MetricHistogram {
 			return fmt.Errorf("lecternprom: Options.Buckets: %v is no distribution", metric)
 		}
 		buckets := o.Buckets[metric]

@@ -54,7 +54,7 @@ func TestAllSeriesFromTheStart(t *testing.T) {
 	want := map[string]float64{}
 	for _, metric := range lectern.Metrics() {
 		name := "lectern_" + metric.String()
-		if metric.Kind() == lectern.Count {
+		if metric.Kind() == lectern.MetricCounter {
 			name += "_total"
 		}
 		if metric.Label() == "" {
@@ -78,16 +78,16 @@ func TestNamesAreAsPrometheusWantsThem(t *testing.T) {
 
 func TestExposition(t *testing.T) {
 	observer, registry := newObserver(t, lecternprom.Options{
-		Buckets: map[lectern.Metric][]float64{lectern.QueueDepth: {1, 10}},
+		Buckets: map[lectern.Metric][]float64{lectern.MetricQueueDepth: {1, 10}},
 	})
-	observer.Add(lectern.Connections, "", 3)
-	observer.Add(lectern.Connections, "", -1)
-	observer.Add(lectern.BytesReceived, "master", math.MaxUint32)
-	observer.Add(lectern.BytesReceived, "slave", 5)
-	observer.Add(lectern.BytesReceived, "slave", 6)
-	observer.Add(lectern.Leaves, "unheard of", 1) // makes no series
-	observer.Observe(lectern.QueueDepth, 1)
-	observer.Observe(lectern.QueueDepth, 300)
+	observer.Add(lectern.MetricConnections, "", 3)
+	observer.Add(lectern.MetricConnections, "", -1)
+	observer.Add(lectern.MetricBytesReceived, "master", math.MaxUint32)
+	observer.Add(lectern.MetricBytesReceived, "slave", 5)
+	observer.Add(lectern.MetricBytesReceived, "slave", 6)
+	observer.Add(lectern.MetricLeaves, "unheard of", 1) // makes no series
+	observer.Observe(lectern.MetricQueueDepth, 1)
+	observer.Observe(lectern.MetricQueueDepth, 300)
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP lectern_bytes_received_total Bytes of payload accepted, by the sender's role.
 # TYPE lectern_bytes_received_total counter
@@ -135,7 +135,7 @@ func TestTwoHubsToldApart(t *testing.T) {
 	for _, hub := range []string{"a", "b"} {
 		observer, err := lecternprom.NewObserver(prometheus.WrapRegistererWith(prometheus.Labels{"hub": hub}, registry), lecternprom.Options{})
 		require.NoError(t, err)
-		observer.Add(lectern.Joins, "", int64(len(hub)))
+		observer.Add(lectern.MetricJoins, "", int64(len(hub)))
 	}
 	require.EqualValues(t, 1, series(t, registry)["lectern_joins_total hub=a"])
 	require.EqualValues(t, 1, series(t, registry)["lectern_joins_total hub=b"])
@@ -147,9 +147,9 @@ func TestBucketsThatMakeNoSense(t *testing.T) {
 		buckets []float64
 		text    string
 	}{
-		{lectern.QueueDepth, []float64{1, 2, 2}, "queue_depth do not rise"},
-		{lectern.ClosingTime, []float64{1, math.NaN()}, "closing_seconds do not rise"},
-		{lectern.Joins, []float64{1}, "joins is no distribution"},
+		{lectern.MetricQueueDepth, []float64{1, 2, 2}, "queue_depth do not rise"},
+		{lectern.MetricClosingSeconds, []float64{1, math.NaN()}, "closing_seconds do not rise"},
+		{lectern.MetricJoins, []float64{1}, "joins is no distribution"},
 		{lectern.Metric(200), []float64{1}, "unknown is no distribution"},
 	} {
 		_, err := lecternprom.NewObserver(prometheus.NewRegistry(), lecternprom.Options{
@@ -162,10 +162,10 @@ func TestBucketsThatMakeNoSense(t *testing.T) {
 func TestNothingIsAllocated(t *testing.T) {
 	observer, _ := newObserver(t, lecternprom.Options{})
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		observer.Add(lectern.Connections, "", 1)
-		observer.Add(lectern.MessagesReceived, "slave", 1)
-		observer.Add(lectern.Refused, string(lectern.ErrBusy.Code), 1)
-		observer.Observe(lectern.QueueDepth, 17)
+		observer.Add(lectern.MetricConnections, "", 1)
+		observer.Add(lectern.MetricMessagesReceived, "slave", 1)
+		observer.Add(lectern.MetricFramesRefused, string(lectern.ErrBusy.Code), 1)
+		observer.Observe(lectern.MetricQueueDepth, 17)
 	}))
 }
 
@@ -175,9 +175,9 @@ func BenchmarkAdd(b *testing.B) {
 		metric lectern.Metric
 		label  string
 	}{
-		{"without label", lectern.Joins, ""},
-		{"role", lectern.MessagesSent, "slave"},
-		{"code", lectern.Refused, string(lectern.ErrNoSuchSlave.Code)},
+		{"without label", lectern.MetricJoins, ""},
+		{"role", lectern.MetricMessagesSent, "slave"},
+		{"code", lectern.MetricFramesRefused, string(lectern.ErrNoSuchSlave.Code)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			observer, _ := newObserver(b, lecternprom.Options{})
@@ -195,6 +195,6 @@ func BenchmarkObserve(b *testing.B) {
 	observer, _ := newObserver(b, lecternprom.Options{})
 	b.ReportAllocs()
 	for b.Loop() {
-		observer.Observe(lectern.QueueDepth, 17)
+		observer.Observe(lectern.MetricQueueDepth, 17)
 	}
 }

@@ -58,7 +58,7 @@ func (s *faultSeat) ask(h membershipHandle, to, question string, patience time.D
 	one := &sent{text: question, to: to, began: q.began, done: q.done, err: lectern.ErrSendUnknown}
 	for _, a := range q.answers {
 		if a.Err == nil {
-			one.seq, one.err = a.Message.Reply, nil
+			one.seq, one.err = a.Message.ReplyTo, nil
 		}
 	}
 	s.mu.Lock()

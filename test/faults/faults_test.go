@@ -141,18 +141,19 @@ type faultNetwork struct {
 
 var faultNetworks = []faultNetwork{
 	{"netconn", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
-		options := netconn.Options{ProbeAfter: faultProbe, GiveUp: faultGiveUp, MessageTimeout: time.Second}
+		options := transport.ConnOptions{ProbeAfter: faultProbe, GiveUp: faultGiveUp, MessageTimeout: time.Second}
 		listener := memnet.Listen()
 		ctx, cancel := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
-		serving.Go(func() { _ = netconn.Serve(ctx, listener, hub, options) })
+		serving.Go(func() { _ = netconn.Serve(ctx, listener, hub, netconn.Options{Conn: options}) })
 		return func(n *faults.Network) transport.Dialer {
-			return netconn.Dialer{Address: "lectern.test:1", NetDialContext: n.NetDial(listener.Dial), Options: options}
+			return netconn.Dialer{Address: "lectern.test:1", NetDialContext: n.NetDial(listener.Dial), Conn: options}
 		}, func() { cancel(); serving.Wait() }
 	}},
 	{"websocket", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
+		options := transport.ConnOptions{ProbeAfter: faultProbe, GiveUp: faultGiveUp}
 		server := &http.Server{
-			Handler:           websocket.NewHandler(hub, websocket.Options{ProbeAfter: faultProbe, GiveUp: faultGiveUp}),
+			Handler:           websocket.NewHandler(hub, websocket.Options{Conn: options}),
 			ReadHeaderTimeout: time.Second,
 			ErrorLog:          log.New(io.Discard, "", 0),
 		}
@@ -160,9 +161,7 @@ var faultNetworks = []faultNetwork{
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(listener) })
 		return func(n *faults.Network) transport.Dialer {
-			return websocket.Dialer{
-				URL: "ws://lectern.test/ws", NetDialContext: n.NetDial(listener.Dial), ProbeAfter: faultProbe, GiveUp: faultGiveUp,
-			}
+			return websocket.Dialer{URL: "ws://lectern.test/ws", NetDialContext: n.NetDial(listener.Dial), Conn: options}
 		}, func() { _ = server.Close(); serving.Wait() }
 	}},
 	{"memory", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {

@@ -81,8 +81,8 @@ const faultHold = 50 * time.Millisecond
 func (c faultChoice) policy() lectern.Policy {
 	policy := lectern.Policy{
 		MasterTimeout: faultX, SlaveTimeout: faultS, WriteTimeout: time.Second,
-		Replay: lectern.Bound{Messages: int(c.kept), Bytes: 1 << 30},
-		Slow:   c.slow, HoldTime: faultHold,
+		Replay: lectern.QueueLimit{Messages: int(c.kept), Bytes: 1 << 30},
+		Slow:   c.slow, HoldTimeout: faultHold,
 	}
 	if c.small {
 		policy.Outbox.Messages = 8
@@ -155,7 +155,7 @@ func (r *faultRound) checkBanned(l *life, name string) {
 	slave, err := r.hub.Join(context.Background(), l.channel, name)
 	if err == nil {
 		r.fail("%s is banned from %s, and got in", name, l.channel)
-		_ = slave.Close()
+		_ = slave.Leave()
 	} else if !errors.Is(err, lectern.ErrBanned) && !errors.Is(err, lectern.ErrNoSuchChannel) && !r.isShut() {
 		r.fail("%s is banned from %s, and is told %w", name, l.channel, err)
 	}

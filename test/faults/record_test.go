@@ -14,8 +14,15 @@ import (
 // membershipHandle is what the rounds use of a Master and of a Slave.
 type membershipHandle interface {
 	stage.Handle
-	Close() error
 	Ticket() lectern.Ticket
+}
+
+// endOf ends the membership on purpose.
+func endOf(h membershipHandle) error {
+	if slave, ok := h.(*lectern.Slave); ok {
+		return slave.Leave()
+	}
+	return h.(*lectern.Master).Close()
 }
 
 // faultSeat is one membership, whoever holds it, and everything that its
@@ -53,7 +60,7 @@ type told struct {
 // came before.
 func (e told) reconnects() bool {
 	p, ok := e.event.(lectern.Presence)
-	return e.event == nil || ok && p.State == lectern.Unknown
+	return e.event == nil || ok && p.State == lectern.StateUnknown
 }
 
 const toEverybody = ""
@@ -139,7 +146,7 @@ func (s *faultSeat) read(ctx context.Context) {
 		s.mu.Lock()
 		s.events = append(s.events, told{time.Now(), event})
 		s.mu.Unlock()
-		if m, ok := event.(lectern.Message); ok && m.Request != 0 && s.name != witnessName {
+		if m, ok := event.(lectern.Message); ok && m.RequestID != 0 && s.name != witnessName {
 			answering.Go(func() { s.answer(ctx, h, m) })
 		}
 	}
@@ -197,7 +204,7 @@ func (r *faultRound) watch(l *life) *witness {
 		return nil
 	}
 	w := &witness{slave: slave, seat: &faultSeat{life: l, name: witnessName, entered: time.Now(), handle: slave}}
-	if p := slave.Master(); p.State == lectern.Away {
+	if p := slave.Master(); p.State == lectern.StateAway {
 		w.seat.events = append(w.seat.events, told{time.Now(), p})
 	}
 	w.reading.Go(func() {
@@ -211,6 +218,6 @@ func (r *faultRound) watch(l *life) *witness {
 func (w *witness) over() bool { return w.slave.Err() != nil }
 
 func (w *witness) close() {
-	_ = w.slave.Close()
+	_ = w.slave.Leave()
 	w.reading.Wait()
 }

@@ -97,7 +97,7 @@ func (s *faultSeat) staysToTheEnd() bool {
 }
 
 // closed is the reason that the connection was closed with by the hub, if any.
-func (c *heardConn) closed() (transport.Code, bool) {
+func (c *heardConn) closed() (transport.CloseCode, bool) {
 	var closed *transport.CloseError
 	if errors.As(c.err(), &closed) {
 		return closed.Reason.Code, true

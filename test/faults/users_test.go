@@ -99,7 +99,7 @@ func (r *faultRound) user(faulty bool) *faultUser {
 	u.Client = lectern.NewClient(u, lectern.ClientOptions{
 		MinBackoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
 		DialTimeout: time.Second, WriteTimeout: time.Second, CloseTimeout: 2 * time.Second,
-		Inbox: lectern.Bound{Messages: 1 << 20, Bytes: 1 << 30}, // what is lost is the hub's doing
+		Inbox: lectern.QueueLimit{Messages: 1 << 20, Bytes: 1 << 30}, // what is lost is the hub's doing
 	})
 	return u
 }
@@ -282,7 +282,7 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 				acting = nil
 				timer.Stop()
 			case <-r.finish:
-				_ = s.handle.Close()
+				_ = endOf(s.handle)
 				waiting = false
 			}
 		}
@@ -293,7 +293,7 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 			select {
 			case <-s.handle.Done():
 			case <-r.finish:
-				_ = s.handle.Close()
+				_ = endOf(s.handle)
 			}
 			<-s.handle.Done()
 			reading.Wait()
@@ -311,7 +311,7 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 			goesOn = r.takeOver(s, random)
 		case kind == 3:
 			s.life.leaves(s)
-			_ = s.handle.Close()
+			_ = endOf(s.handle)
 		default:
 			if master, ok := s.handle.(*lectern.Master); ok {
 				r.rule(s, master, random)

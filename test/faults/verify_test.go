@@ -71,7 +71,7 @@ func (l *life) verifyMaster() error {
 			return fmt.Errorf("the master, away since %v, was back only at %v", since, e.at)
 		}
 		away, since = nil, e.at
-		if p.State == lectern.Away {
+		if p.State == lectern.StateAway {
 			away = &p
 		}
 	}
@@ -238,7 +238,7 @@ func (s *faultSeat) verifyEnd() error {
 		p, ok := e.event.(lectern.Presence)
 		if ok && p.Username == "alice" {
 			unreached = time.Time{}
-			if p.State == lectern.Unknown {
+			if p.State == lectern.StateUnknown {
 				unreached = p.Since
 			}
 		}
@@ -294,9 +294,9 @@ func (s *faultSeat) verifySlaves() error {
 		since, wasAway := away[p.Username]
 		delete(away, p.Username)
 		switch {
-		case p.State == lectern.Away:
+		case p.State == lectern.StateAway:
 			away[p.Username] = e.at
-		case p.State == lectern.Gone && p.Reason == "timeout":
+		case p.State == lectern.StateGone && p.Reason == "timeout":
 			if !wasAway || !e.at.Equal(since.Add(faultS)) {
 				return fmt.Errorf("%s, away since %v, timed out at %v", p.Username, since, e.at)
 			}

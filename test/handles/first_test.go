@@ -298,7 +298,7 @@ func TestFirstCallOfAClientThatIsClosed(t *testing.T) {
 				if test.dialling == test.wait {
 					require.Empty(t, master.Members())
 				} else {
-					require.Equal(t, lectern.Away, master.Members()[0].State, "nobody could tell the hub")
+					require.Equal(t, lectern.StateAway, master.Members()[0].State, "nobody could tell the hub")
 				}
 			})
 		})

@@ -28,9 +28,9 @@ func TestHandlesWithinTheHubsProcess(t *testing.T) {
 		require.NoError(t, err)
 		stage.Broadcast(t, master, "hello")
 		stage.Receive(t, slave, "hello")
-		require.NoError(t, slave.Close())
+		require.NoError(t, slave.Leave())
 		require.NoError(t, master.Close())
-		require.NoError(t, slave.Close())
+		require.NoError(t, slave.Leave())
 		require.NoError(t, master.Close())
 		require.NoError(t, hub.Shutdown(stage.Within(t)))
 		require.NoError(t, hub.Shutdown(stage.Within(t)))
@@ -44,7 +44,7 @@ func TestHandlesWithinTheHubsProcess(t *testing.T) {
 func TestCloseAtTheSameTime(t *testing.T) {
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master, slave := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "user_one")
-		for _, closeHandle := range []func() error{slave.Close, master.Close} {
+		for _, closeHandle := range []func() error{slave.Leave, master.Close} {
 			var closing sync.WaitGroup
 			for range 4 {
 				closing.Go(func() {
@@ -63,22 +63,22 @@ func TestCloseWhileTheHubIsOutOfReach(t *testing.T) {
 		one := s.User()
 		master := s.User().Creates("abc123", "alice")
 		slave := one.Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		one.CutOff()
-		stage.NextPresence(t, slave, "alice", lectern.Unknown)
+		stage.NextPresence(t, slave, "alice", lectern.StateUnknown)
 		began := time.Now()
-		require.ErrorContains(t, slave.Close(), "could not be told")
+		require.ErrorContains(t, slave.Leave(), "could not be told")
 		require.Equal(t, began.Add(5*time.Second), time.Now())
 		stage.Ended(t, slave, lectern.ErrLeft)
-		require.NoError(t, slave.Close())
-		stage.NextPresence(t, master, "user_one", lectern.Away)
-		require.Equal(t, "timeout", stage.NextPresence(t, master, "user_one", lectern.Gone).Reason)
+		require.NoError(t, slave.Leave())
+		stage.NextPresence(t, master, "user_one", lectern.StateAway)
+		require.Equal(t, "timeout", stage.NextPresence(t, master, "user_one", lectern.StateGone).Reason)
 	})
 }
 
 // A create or join that is given up leaves nothing behind.
 func TestContextEndsDuringCreateAndJoin(t *testing.T) {
-	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 		if r.Token == "slow" {
 			time.Sleep(2 * time.Second)
 		}
@@ -132,7 +132,7 @@ func TestHandlersCallBack(t *testing.T) {
 				}
 				switch event := event.(type) {
 				case lectern.Presence:
-					if event.State == lectern.Online {
+					if event.State == lectern.StateOnline {
 						_, _ = master.Send(stage.Within(t), event.Username, lectern.Text("welcome"))
 					}
 				case lectern.Message:
@@ -216,7 +216,7 @@ func TestManyUseOneHandle(t *testing.T) {
 func TestInboxOverflowTellsGap(t *testing.T) {
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
-		one := s.UserWith(lectern.ClientOptions{Inbox: lectern.Bound{Messages: 5}})
+		one := s.UserWith(lectern.ClientOptions{Inbox: lectern.QueueLimit{Messages: 5}})
 		slave := one.Joins("abc123", "user_one")
 		for i := range 20 {
 			stage.Broadcast(t, master, fmt.Sprint(i))
@@ -239,7 +239,7 @@ func TestSendGivenUp(t *testing.T) {
 		master := alice.Creates("abc123", "alice")
 		slave := s.User().Joins("abc123", "user_one")
 		alice.CutOff()
-		stage.NextPresence(t, slave, "alice", lectern.Away)
+		stage.NextPresence(t, slave, "alice", lectern.StateAway)
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -247,7 +247,7 @@ func TestSendGivenUp(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, lectern.ErrSendUnknown)
 		alice.Bar(false)
-		stage.NextPresence(t, slave, "alice", lectern.Online)
+		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
 		stage.Broadcast(t, master, "here again")
 
 		alice.Bar(true)

@@ -13,17 +13,17 @@ import (
 // Who has sent faster than it may can still leave: nothing would be left to end
 // the membership, and its handle has ended.
 func TestLeaveOfOneWhoSendsTooFast(t *testing.T) {
-	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 10}}
+	policy := lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: 1, Burst: 10}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master, slave := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		for say := slave.Send; ; {
 			if _, err := say(stage.Within(t), lectern.Text("on and on")); err != nil {
 				require.ErrorIs(t, err, lectern.ErrRateLimited)
 				break
 			}
 		}
-		require.NoError(t, slave.Close())
+		require.NoError(t, slave.Leave())
 		synctest.Wait()
 		require.Empty(t, master.Members(), "the slave has not left")
 

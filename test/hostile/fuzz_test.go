@@ -90,9 +90,9 @@ type strangers struct {
 func amongBystanders(t *testing.T, act func(s *strangers)) {
 	synctest.Test(t, func(t *testing.T) {
 		hub, err := lectern.NewHub(lectern.Policy{
-			MaxChannels: 3, MaxSlaves: 2, MaxChannelsPerConn: 2,
+			MaxChannels: 3, MaxSlaves: 2, MaxChannelsPerConnection: 2,
 			MasterTimeout: 2 * time.Second, SlaveTimeout: time.Second,
-			Replay: lectern.Bound{Messages: 4}, MaxMessage: 64,
+			Replay: lectern.QueueLimit{Messages: 4}, MaxMessageBytes: 64,
 		})
 		must := func(err error) {
 			t.Helper()
@@ -111,7 +111,7 @@ func amongBystanders(t *testing.T, act func(s *strangers)) {
 			must(err)
 			nothingFor(t, slave, 0)
 			slaves = append(slaves, slave)
-			stage.NextPresence(t, master, name, lectern.Online)
+			stage.NextPresence(t, master, name, lectern.StateOnline)
 		}
 
 		s := &strangers{listener: memory.Listen(hub, memory.Options{})}
@@ -136,7 +136,7 @@ func amongBystanders(t *testing.T, act func(s *strangers)) {
 		if took := time.Since(before); took != 0 {
 			t.Fatalf("it took %v", took)
 		}
-		for _, close := range []func() error{slaves[0].Close, slaves[1].Close, master.Close, hub.Close, s.listener.Close} {
+		for _, close := range []func() error{slaves[0].Leave, slaves[1].Leave, master.Close, hub.Close, s.listener.Close} {
 			must(close())
 		}
 		s.reading.Wait()
@@ -246,7 +246,7 @@ func (s *strangers) act(kind, who, a, b byte) {
 		}
 	case 15: // closed with a reason, with left among them
 		if s.conns[i] != nil {
-			_ = s.conns[i].Close(transport.Reason{Code: []transport.Code{transport.Left, transport.Slow, 1000, 0}[a%4], Text: text})
+			_ = s.conns[i].Close(transport.Reason{Code: []transport.CloseCode{transport.Left, transport.Slow, 1000, 0}[a%4], Text: text})
 			s.conns[i] = nil
 		}
 	case 16:

@@ -126,7 +126,7 @@ func TestHostileIdentity(t *testing.T) {
 			master := s.User().Creates("abc123", "alice")
 			one := s.User()
 			ghost := one.Joins("abc123", "user_one")
-			stage.NextPresence(t, master, "user_one", lectern.Online)
+			stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 			stage.Broadcast(t, master, "taken")
 			stage.Receive(t, ghost, "taken")
 			one.Bar(true)
@@ -200,7 +200,7 @@ func TestHostileIdentity(t *testing.T) {
 				require.NoError(t, master.Ban(stage.Within(t), "user_one", ""))
 			}},
 			{name: "left", end: func(t *testing.T, _ *stage.Stage, _ *lectern.Master, _ *stage.User, slave *lectern.Slave) {
-				require.NoError(t, slave.Close())
+				require.NoError(t, slave.Leave())
 			}},
 			{name: "closed by its master", end: func(t *testing.T, _ *stage.Stage, master *lectern.Master, _ *stage.User, _ *lectern.Slave) {
 				require.NoError(t, master.Close())
@@ -240,7 +240,7 @@ func TestHostileIdentity(t *testing.T) {
 	t.Run("G9", func(t *testing.T) {
 		var log stage.LockedBuffer
 		loggers := []*slog.Logger{slog.New(slog.NewTextHandler(&log, nil)), slog.New(slog.NewJSONHandler(&log, nil))}
-		policy := lectern.Policy{Logger: loggers[1], Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+		policy := lectern.Policy{Logger: loggers[1], Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 			switch {
 			case strings.HasPrefix(r.Token, "panic"):
 				panic("a mistake of the service")

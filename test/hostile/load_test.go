@@ -31,7 +31,7 @@ func heapInUse() int64 {
 // once.
 func TestManySlavesThatNeverRead(t *testing.T) {
 	policy := lectern.Policy{
-		Outbox: lectern.Bound{Messages: 64, Bytes: 1 << 20}, Replay: lectern.Bound{Messages: 64, Bytes: 1 << 20},
+		Outbox: lectern.QueueLimit{Messages: 64, Bytes: 1 << 20}, Replay: lectern.QueueLimit{Messages: 64, Bytes: 1 << 20},
 		Slow: lectern.SlowDropOldest, WriteTimeout: time.Hour,
 	}
 	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
@@ -77,8 +77,8 @@ func TestJoinsAndLeavesInGreatNumbers(t *testing.T) {
 			one.Expect(fmt.Sprintf(`{"type":"left","ref":%d,"channel":"abc123"}`, ref+1))
 		}
 		for range 200 {
-			stage.NextPresence(t, master, "user_one", lectern.Online)
-			stage.NextPresence(t, master, "user_one", lectern.Gone)
+			stage.NextPresence(t, master, "user_one", lectern.StateOnline)
+			stage.NextPresence(t, master, "user_one", lectern.StateGone)
 		}
 		require.Empty(t, master.Members())
 		b.unharmed()
@@ -88,7 +88,7 @@ func TestJoinsAndLeavesInGreatNumbers(t *testing.T) {
 // Rows H10 and H11: channels are bounded for each connection and for the hub, and
 // nothing is left of those that ended.
 func TestChannelsInGreatNumbers(t *testing.T) {
-	policy := lectern.Policy{MaxChannelsPerConn: 4, MaxChannels: 10, MasterTimeout: time.Second, Rate: lectern.Rate{PerSecond: -1}}
+	policy := lectern.Policy{MaxChannelsPerConnection: 4, MaxChannels: 10, MasterTimeout: time.Second, FrameRate: lectern.RateLimit{PerSecond: -1}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		for round := range 5 {
 			for i := range 3 {
@@ -120,7 +120,7 @@ func TestChannelsInGreatNumbers(t *testing.T) {
 // behind.
 func TestConnectionsThatVanish(t *testing.T) {
 	l := stage.NewLedger()
-	policy := lectern.Policy{SlaveTimeout: time.Second, Observer: l, Replay: lectern.Bound{Messages: 10}}
+	policy := lectern.Policy{SlaveTimeout: time.Second, Observer: l, Replay: lectern.QueueLimit{Messages: 10}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		cycles := func(from, n int) {
@@ -130,16 +130,16 @@ func TestConnectionsThatVanish(t *testing.T) {
 					`{"type":"send","channel":"abc123","text":"x"}`)
 				_, err := peer.Read()
 				require.NoError(t, err)
-				stage.NextPresence(t, master, fmt.Sprint("name_", i), lectern.Online)
+				stage.NextPresence(t, master, fmt.Sprint("name_", i), lectern.StateOnline)
 				stage.NextText(t, master, "x")
 				peer.Plug.Cut()
 				_ = peer.Conn.Close(transport.Reason{Code: transport.Left})
-				stage.NextPresence(t, master, fmt.Sprint("name_", i), lectern.Away)
+				stage.NextPresence(t, master, fmt.Sprint("name_", i), lectern.StateAway)
 			}
 			time.Sleep(time.Second)
 			for range n {
 				gone := stage.Next(t, master).(lectern.Presence)
-				require.Equal(t, lectern.Gone, gone.State)
+				require.Equal(t, lectern.StateGone, gone.State)
 			}
 			synctest.Wait()
 		}
@@ -161,13 +161,13 @@ func TestConnectionsThatVanish(t *testing.T) {
 
 // Row H14: what is kept for one who is away is bounded, and the rest is told.
 func TestReplayIsBounded(t *testing.T) {
-	policy := lectern.Policy{Replay: lectern.Bound{Messages: 1000, Bytes: 256 << 10}, SlaveTimeout: time.Minute, Rate: lectern.Rate{PerSecond: -1}}
+	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: 1000, Bytes: 256 << 10}, SlaveTimeout: time.Minute, FrameRate: lectern.RateLimit{PerSecond: -1}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master, one := s.User().Creates("abc123", "alice"), s.User()
 		slave := one.Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		one.CutOff()
-		stage.NextPresence(t, master, "user_one", lectern.Away)
+		stage.NextPresence(t, master, "user_one", lectern.StateAway)
 		before := heapInUse()
 		const count = 80
 		for range count { // 5 MB
@@ -178,8 +178,8 @@ func TestReplayIsBounded(t *testing.T) {
 		shot, _ := channel.Snapshot()
 		require.LessOrEqual(t, shot.Kept.Bytes, 256<<10)
 		one.Bar(false)
-		stage.NextPresence(t, slave, "alice", lectern.Unknown)
-		stage.NextPresence(t, slave, "alice", lectern.Online)
+		stage.NextPresence(t, slave, "alice", lectern.StateUnknown)
+		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
 		require.Equal(t, lectern.Gap{Missed: uint64(count - shot.Kept.Messages)}, stage.Next(t, slave))
 		for i := range shot.Kept.Messages {
 			message, err := slave.Receive(stage.Within(t))
@@ -196,9 +196,9 @@ func TestAwayCounts(t *testing.T) {
 		for i := range 3 {
 			u := s.User()
 			u.Joins("abc123", fmt.Sprint("user_", i))
-			stage.NextPresence(t, master, fmt.Sprint("user_", i), lectern.Online)
+			stage.NextPresence(t, master, fmt.Sprint("user_", i), lectern.StateOnline)
 			u.CutOff()
-			stage.NextPresence(t, master, fmt.Sprint("user_", i), lectern.Away)
+			stage.NextPresence(t, master, fmt.Sprint("user_", i), lectern.StateAway)
 		}
 		late := s.User()
 		_, err := late.Join(stage.Within(t), "abc123", "late")
@@ -234,7 +234,7 @@ func TestManyAwayAtOnce(t *testing.T) {
 			time.Sleep(6 * time.Second) // more than the longest pause before dialling
 			synctest.Wait()
 			for _, p := range master.Members() {
-				require.Equal(t, lectern.Online, p.State)
+				require.Equal(t, lectern.StateOnline, p.State)
 			}
 			require.Len(t, master.Members(), count)
 		}

@@ -22,7 +22,7 @@ type bystanders struct {
 
 func newBystanders(s *stage.Stage) *bystanders {
 	b := &bystanders{t: s.T, m: s.User().Creates("quiet", "carol"), s: s.User().Joins("quiet", "dave")}
-	stage.NextPresence(s.T, b.m, "dave", lectern.Online)
+	stage.NextPresence(s.T, b.m, "dave", lectern.StateOnline)
 	return b
 }
 
@@ -184,7 +184,7 @@ func TestInvalidUTF8InTheTextForm(t *testing.T) {
 // Row D9: the largest payload passes, a larger one is refused, and a frame that
 // cannot be one any more ends the connection.
 func TestLargePayloads(t *testing.T) {
-	stage.InVirtualTime(t, lectern.Policy{MaxMessage: 1000}, func(t *testing.T, s *stage.Stage) {
+	stage.InVirtualTime(t, lectern.Policy{MaxMessageBytes: 1000}, func(t *testing.T, s *stage.Stage) {
 		quiet := newBystanders(s)
 		alice, one := s.Pair()
 		send := func(ref, text string) string {

@@ -130,7 +130,7 @@ func TestHostileNames(t *testing.T) {
 	// against the limits.
 	t.Run("F11", func(t *testing.T) {
 		const names = 200
-		policy := lectern.Policy{MaxChannels: 2, MaxSlaves: 2, MaxChannelsPerConn: 3, Rate: lectern.Rate{PerSecond: -1}, SlaveRate: lectern.Rate{PerSecond: -1}}
+		policy := lectern.Policy{MaxChannels: 2, MaxSlaves: 2, MaxChannelsPerConnection: 3, FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}}
 		stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 			alice, one := s.User(), s.User()
 			stays := alice.Creates("abc123", "alice")
@@ -144,7 +144,7 @@ func TestHostileNames(t *testing.T) {
 				master := alice.Creates(name, name)
 				_, err = s.Hub.Join(stage.Within(t), "no "+name, name)
 				require.ErrorIs(t, err, lectern.ErrNoSuchChannel)
-				require.NoError(t, slave.Close())
+				require.NoError(t, slave.Leave())
 				require.NoError(t, master.Close())
 			}
 			synctest.Wait()

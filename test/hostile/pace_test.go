@@ -18,7 +18,7 @@ import (
 // Row H5: a slave that floods is refused, and closed where it goes on. Its
 // master gets what was accepted, and others are not refused anything.
 func TestFloodingSlave(t *testing.T) {
-	policy := lectern.Policy{SlaveRate: lectern.Rate{PerSecond: 10, Burst: 20}}
+	policy := lectern.Policy{SlaveMessageRate: lectern.RateLimit{PerSecond: 10, Burst: 20}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.Pair()
 		two := s.User().Joins("abc123", "user_two")
@@ -58,7 +58,7 @@ func TestFloodingSlave(t *testing.T) {
 
 // Row H20, and the rate of any connection: a master's too.
 func TestRateOfAllFrames(t *testing.T) {
-	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 10, Burst: 20}}
+	policy := lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: 10, Burst: 20}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.Raw()
 		alice.Send(stage.AliceCreates)
@@ -90,7 +90,7 @@ func TestRateOfAllFrames(t *testing.T) {
 func TestRateLimitedClient(t *testing.T) {
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master, slave := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		sent := 0
 		for {
 			_, err := slave.Send(stage.Within(t), lectern.Text("x"))
@@ -110,7 +110,7 @@ func TestRateLimitedClient(t *testing.T) {
 
 // Row H13: what comes before a membership is bounded, in bytes as in time.
 func TestBytesBeforeAMembership(t *testing.T) {
-	policy := lectern.Policy{HandshakeBytes: 1000}
+	policy := lectern.Policy{MaxHandshakeBytes: 1000}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		peer := s.Raw()
 		sent := 0
@@ -155,8 +155,8 @@ func TestConnectionsOfAHub(t *testing.T) {
 		stage.Broadcast(t, master, "still here")
 		stage.Receive(t, slave, "still here")
 		require.NoError(t, one.Client.Close())
-		stage.NextPresence(t, master, "user_one", lectern.Online)
-		stage.NextPresence(t, master, "user_one", lectern.Gone)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
+		stage.NextPresence(t, master, "user_one", lectern.StateGone)
 		synctest.Wait()
 		s.User().Joins("abc123", "user_two")
 	})

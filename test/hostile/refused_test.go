@@ -165,7 +165,7 @@ func TestSendsAreRecognisedByRef(t *testing.T) {
 
 // Names that are none are refused before they reach anything (rows F1 to F3).
 func TestRefusedNames(t *testing.T) {
-	stage.InVirtualTime(t, lectern.Policy{HandshakeBytes: 1 << 20}, func(t *testing.T, s *stage.Stage) {
+	stage.InVirtualTime(t, lectern.Policy{MaxHandshakeBytes: 1 << 20}, func(t *testing.T, s *stage.Stage) {
 		peer := s.Raw()
 		for _, name := range []string{
 			``, ` `, `  a`, `a `, `a\u0000b`, `a\nb`, `\u001b[2J`, `a\u2028b`, `a\u202eb`, `a\u2066b`, `\u200d`, `\ufeff`, `\u0301`,

@@ -63,7 +63,7 @@ var roles = map[string]lectern.Operation{"master": lectern.OpCreate, "slave": le
 
 // Authorize is for lectern.Policy. A *lectern.Error is told to the peer as it
 // is; of any other error the peer learns only that it is unauthorized.
-func (s signer) Authorize(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+func (s signer) Authorize(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 	c, err := s.claims(r.Token)
 	if err != nil {
 		return lectern.Identity{}, err

@@ -77,8 +77,8 @@ type crowd struct {
 }
 
 func newCrowd(b testing.TB, serve func(testing.TB, *lectern.Hub) transport.Dialer, size int) *crowd {
-	unlimited := lectern.Rate{PerSecond: -1}
-	hub, err := lectern.NewHub(lectern.Policy{Rate: unlimited, SlaveRate: unlimited, MaxSlaves: 200_000, MaxConnections: 200_001})
+	unlimited := lectern.RateLimit{PerSecond: -1}
+	hub, err := lectern.NewHub(lectern.Policy{FrameRate: unlimited, SlaveMessageRate: unlimited, MaxSlaves: 200_000, MaxConnections: 200_001})
 	require.NoError(b, err)
 	c := &crowd{b: b, dialer: serve(b, hub)}
 	b.Cleanup(func() {
@@ -246,8 +246,8 @@ type handled struct {
 }
 
 func newHandled(b *testing.B) (h *handled, client *lectern.Client) {
-	unlimited := lectern.Rate{PerSecond: -1}
-	hub, err := lectern.NewHub(lectern.Policy{Rate: unlimited, SlaveRate: unlimited})
+	unlimited := lectern.RateLimit{PerSecond: -1}
+	hub, err := lectern.NewHub(lectern.Policy{FrameRate: unlimited, SlaveMessageRate: unlimited})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, hub.Close()) })
 	client = lectern.NewClient(hub, lectern.ClientOptions{})

@@ -15,9 +15,9 @@ import (
 
 // compare compares what is told of the master.
 func (c *star) compare(told lectern.Presence) error {
-	expected, deadline := lectern.Online, time.Time{}
+	expected, deadline := lectern.StateOnline, time.Time{}
 	if c.away {
-		expected, deadline = lectern.Away, c.deadline
+		expected, deadline = lectern.StateAway, c.deadline
 	}
 	if told.State != expected {
 		return fmt.Errorf("the master of %s is told to be %v, not %v", c.name, told.State, expected)
@@ -62,7 +62,7 @@ func (s *seat) close() error {
 	if s.master != nil {
 		return s.master.Close()
 	}
-	return s.slave.Close()
+	return s.slave.Leave()
 }
 
 // watch takes all events of the handle.
@@ -77,7 +77,7 @@ func (s *seat) watch() {
 			}
 			s.seen = append(s.seen, line)
 		case lectern.Presence:
-			if event.State == lectern.Gone {
+			if event.State == lectern.StateGone {
 				delete(s.roster, event.Username)
 			} else {
 				s.roster[event.Username] = event.State
@@ -116,7 +116,7 @@ func (s *seat) compare() error {
 		if !errors.Is(err, s.end) || !errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("ended with %v, not %v", err, s.end)
 		}
-		if s.slave != nil && s.slave.Master().State != lectern.Gone {
+		if s.slave != nil && s.slave.Master().State != lectern.StateGone {
 			return fmt.Errorf("ended, but its master is %v", s.slave.Master().State)
 		}
 		for _, one := range s.waiting {
@@ -131,7 +131,7 @@ func (s *seat) compare() error {
 	}
 	if s.slave != nil {
 		if s.user.offline {
-			if p := s.slave.Master(); p.State != lectern.Unknown || !p.Deadline.Equal(s.lifeline) {
+			if p := s.slave.Master(); p.State != lectern.StateUnknown || !p.Deadline.Equal(s.lifeline) {
 				return fmt.Errorf("offline, but its master is %v until %v", p.State, p.Deadline)
 			}
 			return nil
@@ -143,9 +143,9 @@ func (s *seat) compare() error {
 	}
 	expected := map[string]lectern.State{}
 	for _, slave := range s.star.slaves {
-		expected[slave.user.name()] = lectern.Online
+		expected[slave.user.name()] = lectern.StateOnline
 		if slave.user.offline || !slave.deadline.IsZero() {
-			expected[slave.user.name()] = lectern.Away
+			expected[slave.user.name()] = lectern.StateAway
 		}
 	}
 	members := map[string]lectern.State{}

@@ -171,7 +171,7 @@ func (g *game) enter(ctx context.Context, m move, p *player, c *star, old *seat)
 			*c = star{name: c.name, x: x, master: s, slaves: map[int]*seat{}, banned: map[int]bool{}}
 		}
 	case "join", "expect":
-		var options []lectern.Option
+		var options []lectern.JoinOption
 		expect := ""
 		if m.kind == "expect" {
 			expect = fmt.Sprint("user_", m.n)

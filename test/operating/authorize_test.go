@@ -21,7 +21,7 @@ import (
 )
 
 func TestAuthorizeRefusesAndRenames(t *testing.T) {
-	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 		switch r.Token {
 		case "busy":
 			return lectern.Identity{}, lectern.ErrBusy
@@ -49,7 +49,7 @@ func TestAuthorizeRefusesAndRenames(t *testing.T) {
 		slave := one.Joins("abc123", "user_one", lectern.WithToken("B"), lectern.WithMaster("Dr A"))
 		require.Equal(t, "Dr B", slave.Username())
 		require.Equal(t, "Dr A", slave.Master().Username)
-		stage.NextPresence(t, master, "Dr B", lectern.Online)
+		stage.NextPresence(t, master, "Dr B", lectern.StateOnline)
 		stage.Tell(t, master, "Dr B", "hello")
 		stage.Receive(t, slave, "hello")
 		stage.Say(t, slave, "hi")
@@ -60,9 +60,9 @@ func TestAuthorizeRefusesAndRenames(t *testing.T) {
 		// The name given counts after a loss too.
 		// Back before the hub has noticed, nobody would be told of anything.
 		one.CutOff()
-		stage.NextPresence(t, master, "Dr B", lectern.Away)
+		stage.NextPresence(t, master, "Dr B", lectern.StateAway)
 		one.Bar(false)
-		stage.NextPresence(t, master, "Dr B", lectern.Online)
+		stage.NextPresence(t, master, "Dr B", lectern.StateOnline)
 		stage.Say(t, slave, "hi again")
 		stage.NextText(t, master, "hi again")
 	})
@@ -71,7 +71,7 @@ func TestAuthorizeRefusesAndRenames(t *testing.T) {
 // Authorize may take its time: it holds up the connection that asks, and nobody
 // else.
 func TestAuthorizeTakesItsTime(t *testing.T) {
-	policy := lectern.Policy{Authorize: func(ctx context.Context, r lectern.Request) (lectern.Identity, error) {
+	policy := lectern.Policy{Authorize: func(ctx context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 		if r.Token == "slow" {
 			<-ctx.Done()
 			return lectern.Identity{}, ctx.Err()
@@ -118,7 +118,7 @@ func TestShutdownEndsAuthorize(t *testing.T) {
 		}},
 	} {
 		t.Run(end.name, func(t *testing.T) {
-			policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.Request) (lectern.Identity, error) {
+			policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.AuthRequest) (lectern.Identity, error) {
 				<-ctx.Done()
 				return lectern.Identity{}, ctx.Err()
 			}}
@@ -144,7 +144,7 @@ func TestShutdownEndsAuthorize(t *testing.T) {
 func TestAuthorizeSeesThePeer(t *testing.T) {
 	type key struct{}
 	seen := make(chan any, 1)
-	policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.Request) (lectern.Identity, error) {
+	policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.AuthRequest) (lectern.Identity, error) {
 		if r, ok := websocket.RequestFromContext(ctx); ok {
 			seen <- r
 		} else if c, ok := netconn.ConnFromContext(ctx); ok {
@@ -179,7 +179,7 @@ func TestAuthorizeSeesThePeer(t *testing.T) {
 func TestSecretsAreNotLogged(t *testing.T) {
 	var log stage.LockedBuffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 10}))
-	policy := lectern.Policy{Logger: logger, Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+	policy := lectern.Policy{Logger: logger, Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 		if r.Token != "open-sesame" {
 			return lectern.Identity{}, errors.New("no: " + r.Token)
 		}
@@ -201,7 +201,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		peer.Refused(`{"type":"join","channel":"abc123","token":"open-barley"`, lectern.ErrBadFrame)
 		logger.Info("handles", "ticket", slave.Ticket(), "pointer", master.Ticket())
 		secrets := []string{master.Ticket().Secret, slave.Ticket().Secret}
-		require.NoError(t, slave.Close())
+		require.NoError(t, slave.Leave())
 		require.NoError(t, master.Close())
 		for _, secret := range append(secrets, "open-sesame", "open-barley", "hello, all") {
 			require.NotEmpty(t, secret)
@@ -216,7 +216,7 @@ func TestAuthorizePanics(t *testing.T) {
 	var log stage.LockedBuffer
 	policy := lectern.Policy{
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+		Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 			if r.Token == "boom" {
 				panic("a mistake of the service")
 			}
@@ -236,13 +236,14 @@ func TestAuthorizePanics(t *testing.T) {
 	})
 }
 
-// Row G9: a Request can be logged.
+// Row G9: an AuthRequest can be logged.
 func TestRequestsHideTheirToken(t *testing.T) {
 	var log stage.LockedBuffer
-	request := lectern.Request{Operation: lectern.OpJoin, Channel: "abc123", Username: "alice", Token: "the-token"}
+	request := lectern.AuthRequest{Operation: lectern.OpJoin, Channel: "abc123", Username: "alice", Token: "the-token"}
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("asked", "request", request)
 	for _, text := range []string{fmt.Sprint(request), fmt.Sprintf("%+v", request), fmt.Sprintf("%#v", request), log.Text()} {
 		require.Contains(t, text, "alice")
 		require.NotContains(t, text, "the-token")
 	}
+	require.NotContains(t, fmt.Sprintf("%+v %#[1]v", lectern.WithToken("the-token")), "the-token")
 }

@@ -92,14 +92,14 @@ func TestJoinInTheInstantOfIdle(t *testing.T) {
 				require.ErrorContains(t, err, "connection lost")
 				slave = one.Joins("abc123", "user_one")
 			}
-			require.NoError(t, slave.Close())
+			require.NoError(t, slave.Leave())
 			require.NoError(t, one.Close())
 		}
 	})
 }
 
 func TestLimitsAreAnsweredByTheirCodes(t *testing.T) {
-	policy := lectern.Policy{MaxSlaves: 2, MaxChannels: 3, MaxChannelsPerConn: 2}
+	policy := lectern.Policy{MaxSlaves: 2, MaxChannels: 3, MaxChannelsPerConnection: 2}
 	stage.Everywhere(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.User()
 		master := alice.Creates("a", "alice")
@@ -117,7 +117,7 @@ func TestLimitsAreAnsweredByTheirCodes(t *testing.T) {
 		s.User().Joins("a", "user_two")
 		_, err = s.User().Join(stage.Within(t), "a", "user_three")
 		require.ErrorIs(t, err, lectern.ErrChannelFull)
-		require.NoError(t, one.Close())
+		require.NoError(t, one.Leave())
 		s.User().Joins("a", "user_three")
 
 		require.NoError(t, master.Ban(stage.Within(t), "x", ""))
@@ -130,11 +130,11 @@ func TestLimitsAreAnsweredByTheirCodes(t *testing.T) {
 
 // Whoever wants no bound may give the largest number there is.
 func TestLargestBounds(t *testing.T) {
-	most := lectern.Bound{Messages: math.MaxInt, Bytes: math.MaxInt}
-	rate := lectern.Rate{PerSecond: math.MaxInt}
+	most := lectern.QueueLimit{Messages: math.MaxInt, Bytes: math.MaxInt}
+	rate := lectern.RateLimit{PerSecond: math.MaxInt}
 	stage.InBubble(t, lectern.Policy{
-		MaxSlaves: math.MaxInt, MaxChannels: math.MaxInt, MaxChannelsPerConn: math.MaxInt, MaxConnections: math.MaxInt,
-		MaxMessage: math.MaxInt, HandshakeBytes: math.MaxInt, Outbox: most, Replay: most, Rate: rate, SlaveRate: rate,
+		MaxSlaves: math.MaxInt, MaxChannels: math.MaxInt, MaxChannelsPerConnection: math.MaxInt, MaxConnections: math.MaxInt,
+		MaxMessageBytes: math.MaxInt, MaxHandshakeBytes: math.MaxInt, Outbox: most, Replay: most, FrameRate: rate, SlaveMessageRate: rate,
 		MasterTimeout: math.MaxInt64, SlaveTimeout: math.MaxInt64, HandshakeTimeout: math.MaxInt64, WriteTimeout: math.MaxInt64,
 	}, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.User(), s.User()
@@ -142,7 +142,7 @@ func TestLargestBounds(t *testing.T) {
 		large := strings.Repeat("x", 5_000)
 		stage.Broadcast(t, master, large)
 		stage.Receive(t, slave, large)
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		stage.Say(t, slave, large)
 		stage.NextText(t, master, large)
 		one.CutOff()

@@ -20,8 +20,8 @@ import (
 func TestObserver(t *testing.T) {
 	l := stage.NewLedger()
 	policy := lectern.Policy{
-		Observer: l, MasterTimeout: 5 * time.Second, Replay: lectern.Bound{Messages: 2},
-		Slow: lectern.SlowDropOldest, Outbox: lectern.Bound{Messages: 4},
+		Observer: l, MasterTimeout: 5 * time.Second, Replay: lectern.QueueLimit{Messages: 2},
+		Slow: lectern.SlowDropOldest, Outbox: lectern.QueueLimit{Messages: 4},
 	}
 	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice, master, users, slaves := s.Class(4)
@@ -36,11 +36,11 @@ func TestObserver(t *testing.T) {
 			"messages_sent slave": 5, "messages_sent master": 1,
 		})
 		require.Greater(t, l.Count("bytes_sent slave"), int64(5*len("four times")))
-		require.Len(t, l.Values(lectern.QueueDepth), 1)
+		require.Len(t, l.Values(lectern.MetricQueueDepth), 1)
 
 		_, err := master.Send(stage.Within(t), "nobody", lectern.Text("x"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchSlave)
-		require.NoError(t, slaves[0].Close())
+		require.NoError(t, slaves[0].Leave())
 		require.NoError(t, master.Kick(stage.Within(t), "user_1", "a word that must not become a label"))
 		synctest.Wait() // it has got what came before
 		users[2].CutOff()
@@ -70,7 +70,7 @@ func TestObserver(t *testing.T) {
 		stage.Ended(t, slaves[3], lectern.ErrMasterDown)
 		synctest.Wait()
 		l.Has(t, map[string]int64{"lost master": 1, "leaves master_down": 3, "slaves": 0, "channels": 0})
-		require.Equal(t, []float64{0}, l.Values(lectern.ClosingTime))
+		require.Equal(t, []float64{0}, l.Values(lectern.MetricClosingSeconds))
 	})
 	l.Has(t, map[string]int64{"connections": 0})
 }
@@ -98,7 +98,7 @@ func TestObserverAfterShutdown(t *testing.T) {
 			l := stage.NewLedger()
 			stage.InBubble(t, lectern.Policy{Observer: l}, func(t *testing.T, s *stage.Stage) {
 				_, _, _, slaves := s.Class(3)
-				require.NoError(t, slaves[0].Close())
+				require.NoError(t, slaves[0].Leave())
 				s.User().Creates("another", "bob")
 				require.NoError(t, end(t, s.Hub))
 				require.NoError(t, s.Hub.Close())

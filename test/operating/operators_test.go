@@ -42,11 +42,11 @@ func TestSnapshots(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, lectern.ChannelSnapshot{
 			Name: "abc123", MasterTimeout: 30 * time.Second,
-			Master: lectern.MemberSnapshot{Username: "alice", State: lectern.Online, Epoch: 1},
+			Master: lectern.MemberSnapshot{Username: "alice", State: lectern.StateOnline, Epoch: 1},
 			Slaves: []lectern.MemberSnapshot{
-				{Username: "user_0", State: lectern.Online, Epoch: 1},
-				{Username: "user_1", State: lectern.Online, Epoch: 1, OpenRequests: 1},
-				{Username: "user_2", State: lectern.Away, Epoch: 1, Deadline: time.Now().Add(30 * time.Second)},
+				{Username: "user_0", State: lectern.StateOnline, Epoch: 1},
+				{Username: "user_1", State: lectern.StateOnline, Epoch: 1, OpenRequests: 1},
+				{Username: "user_2", State: lectern.StateAway, Epoch: 1, Deadline: time.Now().Add(30 * time.Second)},
 			},
 			MasterMessages: 3, SlaveMessages: 2, Kept: shot.Kept, Banned: 1, OpenRequests: 1,
 		}, shot)
@@ -68,20 +68,20 @@ func TestServiceKicks(t *testing.T) {
 	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master, one := s.User().Creates("abc123", "alice"), s.User()
 		slave := one.Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		channel, ok := s.Hub.Channel("abc123")
 		require.True(t, ok)
-		require.NoError(t, channel.Kick("user_one", "the token was revoked", false))
+		require.NoError(t, channel.Kick("user_one", "the token was revoked"))
 		stage.Ended(t, slave, lectern.ErrKicked)
 		require.ErrorContains(t, slave.Err(), "the token was revoked")
-		require.Equal(t, "the token was revoked", stage.NextPresence(t, master, "user_one", lectern.Gone).Reason)
-		require.ErrorIs(t, channel.Kick("user_one", "", false), lectern.ErrNoSuchSlave)
-		require.ErrorIs(t, channel.Kick("alice", "", true), lectern.ErrNoSuchSlave, "never the master")
-		require.NoError(t, channel.Kick("user_one", "", true))
+		require.Equal(t, "the token was revoked", stage.NextPresence(t, master, "user_one", lectern.StateGone).Reason)
+		require.ErrorIs(t, channel.Kick("user_one", ""), lectern.ErrNoSuchSlave)
+		require.ErrorIs(t, channel.Ban("alice", ""), lectern.ErrNoSuchSlave, "never the master")
+		require.NoError(t, channel.Ban("user_one", ""))
 		_, err := one.Join(stage.Within(t), "abc123", "user_one")
 		require.ErrorIs(t, err, lectern.ErrBanned)
 		require.NoError(t, master.Close())
-		require.ErrorIs(t, channel.Kick("user_one", "", false), lectern.ErrNoSuchChannel)
+		require.ErrorIs(t, channel.Kick("user_one", ""), lectern.ErrNoSuchChannel)
 	})
 }
 

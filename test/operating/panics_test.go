@@ -58,7 +58,7 @@ func TestPanicOfObserverAndLogger(t *testing.T) {
 		stranger := s.Raw()
 		stranger.Send(`{"type":"join","ref":1,"channel":"nowhere","username":"x"}`)
 		stranger.Expect(`{"type":"error","ref":1,"channel":"nowhere","code":"no_such_channel"}`)
-		require.NoError(t, two.Close())
+		require.NoError(t, two.Leave())
 		require.NoError(t, alice.Close())
 		<-one.Done()
 		synctest.Wait()

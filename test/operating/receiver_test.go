@@ -17,11 +17,11 @@ import (
 // An adapter may read when it likes, in whatever goroutine.
 func TestReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hub, err := lectern.NewHub(lectern.Policy{HandshakeBytes: 200})
+		hub, err := lectern.NewHub(lectern.Policy{MaxHandshakeBytes: 200})
 		require.NoError(t, err)
-		near, far := memory.Pipe(memory.Options{FrameLimit: hub.FrameLimit()})
+		near, far := memory.Pipe(memory.Options{MaxFrameBytes: hub.MaxFrameBytes()})
 		ctx, cancel := context.WithCancel(t.Context())
-		receiver, err := hub.Start(ctx, far)
+		receiver, err := hub.Accept(ctx, far)
 		require.NoError(t, err)
 		alice := &stage.Raw{T: t, Conn: near}
 		takeIn := func() {
@@ -49,17 +49,17 @@ func TestReceiver(t *testing.T) {
 
 func TestReceiverThatEndsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hub, err := lectern.NewHub(lectern.Policy{HandshakeBytes: 200})
+		hub, err := lectern.NewHub(lectern.Policy{MaxHandshakeBytes: 200})
 		require.NoError(t, err)
-		near, far := memory.Pipe(memory.Options{FrameLimit: hub.FrameLimit()})
-		receiver, err := hub.Start(t.Context(), far)
+		near, far := memory.Pipe(memory.Options{MaxFrameBytes: hub.MaxFrameBytes()})
+		receiver, err := hub.Accept(t.Context(), far)
 		require.NoError(t, err)
 		err = receiver.Receive([]byte(strings.Repeat("x", 201)))
 		require.ErrorIs(t, err, lectern.ErrTooLarge)
 		require.ErrorIs(t, receiver.End(err), lectern.ErrTooLarge)
 		(&stage.Raw{T: t, Conn: near}).Closed(transport.TooLarge)
 		require.NoError(t, hub.Close())
-		_, err = hub.Start(t.Context(), far)
+		_, err = hub.Accept(t.Context(), far)
 		require.ErrorIs(t, err, lectern.ErrShuttingDown)
 	})
 }
@@ -70,7 +70,7 @@ func TestPanicWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub, err := lectern.NewHub(lectern.Policy{})
 		require.NoError(t, err)
-		near, far := memory.Pipe(memory.Options{FrameLimit: hub.FrameLimit()})
+		near, far := memory.Pipe(memory.Options{MaxFrameBytes: hub.MaxFrameBytes()})
 		served := make(chan any)
 		go func() {
 			defer func() { served <- recover() }()
@@ -87,7 +87,7 @@ func TestPanicWhileReading(t *testing.T) {
 		one := lectern.NewClient(hub, lectern.ClientOptions{})
 		status, err := one.Status(stage.Within(t), "abc123")
 		require.NoError(t, err)
-		require.Equal(t, lectern.Away, status.Master.State)
+		require.Equal(t, lectern.StateAway, status.Master.State)
 		require.NoError(t, one.Close())
 		require.NoError(t, hub.Close())
 	})

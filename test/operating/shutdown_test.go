@@ -220,7 +220,7 @@ func TestShutdownEndsMembers(t *testing.T) {
 		stage.Ended(t, master, lectern.ErrShutdown)
 		stage.Ended(t, slave, lectern.ErrShutdown)
 		stage.Receive(t, slave, "accepted before") // what has arrived can still be taken
-		require.NoError(t, slave.Close())
+		require.NoError(t, slave.Leave())
 		require.NoError(t, master.Close())
 	})
 }

@@ -23,8 +23,8 @@ func breathe(s *stage.Stage, n int) {
 // A slave that is in the middle of sending learns why it has ended, and gets
 // what was sent to it before.
 func TestTheEndIsToldToOneWhoSends(t *testing.T) {
-	unlimited := lectern.Rate{PerSecond: -1} // however long the kick takes
-	stage.Everywhere(t, lectern.Policy{Rate: unlimited, SlaveRate: unlimited}, func(t *testing.T, s *stage.Stage) {
+	unlimited := lectern.RateLimit{PerSecond: -1} // however long the kick takes
+	stage.Everywhere(t, lectern.Policy{FrameRate: unlimited, SlaveMessageRate: unlimited}, func(t *testing.T, s *stage.Stage) {
 		for range *rounds {
 			alice := s.User()
 			master := alice.Creates("abc123", "alice")
@@ -63,8 +63,8 @@ func TestTheEndIsToldToOneWhoSends(t *testing.T) {
 // A slave that leaves while its master sends has left, and is not taken for one
 // that was cut off.
 func TestLeavingIsHeardWhileTheMasterSends(t *testing.T) {
-	unlimited := lectern.Rate{PerSecond: -1} // however many rounds there are
-	stage.Everywhere(t, lectern.Policy{Rate: unlimited}, func(t *testing.T, s *stage.Stage) {
+	unlimited := lectern.RateLimit{PerSecond: -1} // however many rounds there are
+	stage.Everywhere(t, lectern.Policy{FrameRate: unlimited}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
@@ -83,11 +83,11 @@ func TestLeavingIsHeardWhileTheMasterSends(t *testing.T) {
 		for range *rounds {
 			one := s.User()
 			slave := one.Joins("abc123", "user_one")
-			stage.NextPresence(t, master, "user_one", lectern.Online)
+			stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 			stage.Receive(t, slave, "and another thing")
 			require.NoError(t, one.Close())
 			stage.Ended(t, slave, lectern.ErrLeft)
-			require.Equal(t, "left", stage.NextPresence(t, master, "user_one", lectern.Gone).Reason)
+			require.Equal(t, "left", stage.NextPresence(t, master, "user_one", lectern.StateGone).Reason)
 		}
 		close(stop)
 		<-stopped

@@ -59,9 +59,9 @@ func TestOneExit(t *testing.T) {
 			name := fmt.Sprint("user_", i)
 			one := s.User()
 			slave := one.Joins("abc123", name)
-			stage.NextPresence(t, master, name, lectern.Online)
+			stage.NextPresence(t, master, name, lectern.StateOnline)
 			var wg sync.WaitGroup
-			wg.Go(func() { _ = slave.Close() })
+			wg.Go(func() { _ = slave.Leave() })
 			wg.Go(func() { _ = master.Kick(stage.Within(t), name, "") })
 			wg.Go(func() { one.Plug().Cut() })
 			gone := 0
@@ -69,11 +69,11 @@ func TestOneExit(t *testing.T) {
 				require.NoError(t, err)
 				presence := event.(lectern.Presence)
 				require.Equal(t, name, presence.Username)
-				if presence.State == lectern.Gone {
+				if presence.State == lectern.StateGone {
 					gone++
 					break
 				}
-				require.Equal(t, lectern.Away, presence.State)
+				require.Equal(t, lectern.StateAway, presence.State)
 			}
 			wg.Wait()
 			<-slave.Done()

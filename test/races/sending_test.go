@@ -18,7 +18,7 @@ import (
 // Row I2: who creates a channel that is just ending is told that it exists, or
 // has a new one with nobody of the old in it.
 func TestCreateWhileTheOldOneEnds(t *testing.T) {
-	stage.Everywhere(t, lectern.Policy{Rate: lectern.Rate{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
+	stage.Everywhere(t, lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
 		bob, one := s.User(), s.User()
 		for i := range *rounds {
 			old := s.User().Creates("abc123", "alice")
@@ -53,7 +53,7 @@ func TestKickWhileSending(t *testing.T) {
 		master, one := s.User().Creates("abc123", "alice"), s.User()
 		for range *rounds {
 			slave := one.Joins("abc123", "user_one")
-			stage.NextPresence(t, master, "user_one", lectern.Online)
+			stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 			const count = 20
 			accepted := 0
 			var wg sync.WaitGroup
@@ -76,7 +76,7 @@ func TestKickWhileSending(t *testing.T) {
 				stage.NextText(t, slave, fmt.Sprint(i))
 			}
 			stage.NothingMore(t, slave, lectern.ErrKicked)
-			stage.NextPresence(t, master, "user_one", lectern.Gone)
+			stage.NextPresence(t, master, "user_one", lectern.StateGone)
 		}
 	})
 }
@@ -84,7 +84,7 @@ func TestKickWhileSending(t *testing.T) {
 // Row I8: whoever is a member when a message is accepted gets it once, whoever
 // is not does not, whatever else happens meanwhile.
 func TestMembershipChangesWhileBroadcasting(t *testing.T) {
-	stage.Everywhere(t, lectern.Policy{Rate: lectern.Rate{PerSecond: -1}, SlaveRate: lectern.Rate{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
+	stage.Everywhere(t, lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		stays := s.User().Joins("abc123", "stays")
 		stop := make(chan struct{})
@@ -122,7 +122,7 @@ func TestMembershipChangesWhileBroadcasting(t *testing.T) {
 					if err != nil || second.Seq != first.Seq+1 {
 						t.Errorf("after %d came %d, %v", first.Seq, second.Seq, err)
 					}
-					_ = slave.Close()
+					_ = slave.Leave()
 				}
 			})
 		}
@@ -155,7 +155,7 @@ func TestMembershipChangesWhileBroadcasting(t *testing.T) {
 // Row I14: a create, join or send whose context ends has happened or has not, and
 // leaves nothing behind.
 func TestContextsThatEndAtAnyMoment(t *testing.T) {
-	stage.InVirtualTime(t, lectern.Policy{SlaveRate: lectern.Rate{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
+	stage.InVirtualTime(t, lectern.Policy{SlaveMessageRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
 		master, one, two := s.User().Creates("abc123", "alice"), s.User(), s.User()
 		var received []string
 		listening := make(chan struct{})
@@ -186,7 +186,7 @@ func TestContextsThatEndAtAnyMoment(t *testing.T) {
 			go cancel()
 			other, err := two.Join(ctx, "abc123", "user_two")
 			if err == nil {
-				require.NoError(t, other.Close())
+				require.NoError(t, other.Leave())
 			}
 			go cancel()
 			created, err := two.Create(ctx, "another", "user_two")
@@ -248,23 +248,23 @@ func TestPresenceFlaps(t *testing.T) {
 		alice := s.User()
 		master := alice.Creates("abc123", "alice")
 		slave := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		for i := range 100 {
 			if i%2 == 0 {
 				require.NoError(t, master.Away(stage.Within(t)))
 				require.NoError(t, master.Back(stage.Within(t)))
 			} else {
 				alice.Plug().Cut()
-				stage.NextPresence(t, master, "alice", lectern.Unknown)
-				stage.NextPresence(t, master, "alice", lectern.Online)
+				stage.NextPresence(t, master, "alice", lectern.StateUnknown)
+				stage.NextPresence(t, master, "alice", lectern.StateOnline)
 			}
-			stage.NextPresence(t, slave, "alice", lectern.Away)
-			stage.NextPresence(t, slave, "alice", lectern.Online)
+			stage.NextPresence(t, slave, "alice", lectern.StateAway)
+			stage.NextPresence(t, slave, "alice", lectern.StateOnline)
 			time.Sleep(10 * time.Millisecond)
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		require.Equal(t, lectern.Online, slave.Master().State)
+		require.Equal(t, lectern.StateOnline, slave.Master().State)
 		require.NoError(t, slave.Err())
 	})
 }

@@ -31,7 +31,7 @@ func TestSwitchesAtTheSameTime(t *testing.T) {
 			require.NotEqual(t, next[0] == nil, next[1] == nil)
 			for _, slave := range next {
 				if slave != nil {
-					require.NoError(t, slave.Close())
+					require.NoError(t, slave.Leave())
 				}
 			}
 		}
@@ -51,7 +51,7 @@ func TestSwitchThatSucceedsWhenSentAgain(t *testing.T) {
 			defer func() { require.NoError(t, client.Close()) }()
 			slave, err := client.Join(stage.Within(t), "first", "user_one")
 			require.NoError(t, err)
-			stage.NextPresence(t, master, "user_one", lectern.Online)
+			stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 			one.Mute()
 			var waiting sync.WaitGroup
 			waiting.Go(func() {

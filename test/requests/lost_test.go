@@ -30,7 +30,7 @@ func TestWithdrawWhileMuchIsUnderWay(t *testing.T) {
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master, one := s.User().Creates("abc123", "alice"), s.User()
 		slave := one.Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		asked := stage.InBackground(func() (lectern.Message, error) { return slave.Request(ctx, lectern.Text("may I?")) })
@@ -60,7 +60,7 @@ func TestRequestsOfAProgramThatIsGone(t *testing.T) {
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.User(), s.User()
 		master, slave := alice.Creates("abc123", "alice"), one.Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		down := stage.InBackground(func() (lectern.Message, error) { return master.Request(ctx, "user_one", lectern.Text("ready?")) })
@@ -90,7 +90,7 @@ func TestRequestsOfAProgramThatIsGone(t *testing.T) {
 // The answer to a question whose acknowledgement was lost with the connection is
 // lost, and told as that: the slave has not left.
 func TestAnswerIsLostBeforeTheAcknowledgement(t *testing.T) {
-	policy := lectern.Policy{Replay: lectern.Bound{Messages: 1}}
+	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: 1}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.UserWith(lectern.ClientOptions{})
 		muted := &stage.MutedDialer{User: alice}
@@ -99,7 +99,7 @@ func TestAnswerIsLostBeforeTheAcknowledgement(t *testing.T) {
 		master, err := client.Create(stage.Within(t), "abc123", "alice")
 		require.NoError(t, err)
 		slave := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		muted.Mute()
 		asked := stage.InBackground(func() (lectern.Message, error) {
 			return master.Request(stage.Within(t), "user_one", lectern.Text("ready?"))

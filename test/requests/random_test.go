@@ -21,7 +21,7 @@ import (
 // once, with the answer that its slave has given or with a reason, and no request
 // goes on for longer than those that it waits for are there.
 func TestRequestsOverManyCuts(t *testing.T) {
-	policy := lectern.Policy{SlaveTimeout: 2 * time.Second, SlaveRate: lectern.Rate{PerSecond: -1}}
+	policy := lectern.Policy{SlaveTimeout: 2 * time.Second, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}}
 	for i := range *rounds {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("round %d, seed %d", i, seed), func(t *testing.T) {
@@ -53,10 +53,10 @@ func requestRound(t *testing.T, s *stage.Stage, seed uint64) {
 				for event, err := range slave.Events(ctx) {
 					message, ok := event.(lectern.Message)
 					switch roll := habits.IntN(20); {
-					case err != nil || !ok || message.Request == 0:
+					case err != nil || !ok || message.RequestID == 0:
 						continue
 					case roll < 2:
-						_ = slave.Close()
+						_ = slave.Leave()
 						continue
 					case roll < 6:
 						time.Sleep(time.Duration(habits.IntN(1500)) * time.Millisecond)
@@ -96,7 +96,7 @@ func requestRound(t *testing.T, s *stage.Stage, seed uint64) {
 	wg.Go(func() {
 		for event, err := range master.Events(ctx) {
 			message, ok := event.(lectern.Message)
-			if err == nil && ok && message.Request != 0 {
+			if err == nil && ok && message.RequestID != 0 {
 				_, _ = master.Reply(ctx, message, lectern.Text("alice to "+message.Text()))
 			}
 		}

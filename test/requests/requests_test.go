@@ -18,14 +18,14 @@ import (
 func nextQuestion(t *testing.T, h stage.Handle, text string) lectern.Message {
 	t.Helper()
 	question := stage.NextText(t, h, text)
-	require.Equal(t, question.Seq, question.Request)
+	require.Equal(t, question.Seq, question.RequestID)
 	return question
 }
 
 func TestRequests(t *testing.T) {
 	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master, slave := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 
 		up := stage.InBackground(func() (lectern.Message, error) { return slave.Request(stage.Within(t), lectern.Text("may I?")) })
 		question := nextQuestion(t, master, "may I?")
@@ -35,7 +35,7 @@ func TestRequests(t *testing.T) {
 		require.NoError(t, answer.Err)
 		require.Equal(t, `{"page":7}`, answer.Text())
 		require.Equal(t, "alice", answer.From)
-		require.Equal(t, question.Request, answer.Reply)
+		require.Equal(t, question.RequestID, answer.ReplyTo)
 		_, err = master.Reply(stage.Within(t), question, lectern.Text("twice"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
 
@@ -108,7 +108,7 @@ func TestGather(t *testing.T) {
 		require.NoError(t, g.next(t, "user_0").Err)
 
 		// One leaves, one is kicked: their parts end at once, with the reason.
-		require.NoError(t, slaves[1].Close())
+		require.NoError(t, slaves[1].Leave())
 		left := g.next(t, "user_1")
 		require.ErrorIs(t, left.Err, lectern.ErrNoSuchSlave)
 		require.ErrorContains(t, left.Err, "left")
@@ -119,10 +119,10 @@ func TestGather(t *testing.T) {
 
 		// With nobody there is nothing to wait for.
 		for _, slave := range []*lectern.Slave{slaves[0], slaves[2], late} {
-			require.NoError(t, slave.Close())
+			require.NoError(t, slave.Leave())
 		}
 		for event := range master.Events(stage.Within(t)) {
-			if p, ok := event.(lectern.Presence); ok && p.Username == "late" && p.State == lectern.Gone {
+			if p, ok := event.(lectern.Presence); ok && p.Username == "late" && p.State == lectern.StateGone {
 				break
 			}
 		}
@@ -178,13 +178,13 @@ func TestRequestsAndTheOtherSide(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, up) // it still waits
 		alice.Bar(false)
-		stage.NextPresence(t, master, "alice", lectern.Unknown)
-		stage.NextPresence(t, master, "alice", lectern.Online)
+		stage.NextPresence(t, master, "alice", lectern.StateUnknown)
+		stage.NextPresence(t, master, "alice", lectern.StateOnline)
 		down := stage.InBackground(func() (lectern.Message, error) {
 			return master.Request(stage.Within(t), "user_1", lectern.Text("ready?"))
 		})
-		stage.NextPresence(t, slaves[1], "alice", lectern.Away)
-		stage.NextPresence(t, slaves[1], "alice", lectern.Online)
+		stage.NextPresence(t, slaves[1], "alice", lectern.StateAway)
+		stage.NextPresence(t, slaves[1], "alice", lectern.StateOnline)
 		nextQuestion(t, slaves[1], "ready?")
 		began := time.Now()
 		users[1].CutOff() // and does not come back
@@ -211,12 +211,12 @@ func TestGatherOverALostConnection(t *testing.T) {
 			nextQuestion(t, slave, "ready?")
 		}
 		alice.CutOff()
-		stage.NextPresence(t, slaves[1], "alice", lectern.Away)
-		_, err := slaves[1].Reply(stage.Within(t), lectern.Message{Request: 1}, lectern.Text("yes"))
+		stage.NextPresence(t, slaves[1], "alice", lectern.StateAway)
+		_, err := slaves[1].Reply(stage.Within(t), lectern.Message{RequestID: 1}, lectern.Text("yes"))
 		require.NoError(t, err)
-		require.NoError(t, slaves[2].Close())
+		require.NoError(t, slaves[2].Leave())
 		// Somebody else under the name of one who has left.
-		require.NoError(t, slaves[3].Close())
+		require.NoError(t, slaves[3].Leave())
 		users[3].Joins("abc123", "user_3")
 		alice.Bar(false)
 
@@ -228,7 +228,7 @@ func TestGatherOverALostConnection(t *testing.T) {
 		require.NoError(t, got["user_1"])
 		require.ErrorIs(t, got["user_2"], lectern.ErrNoSuchSlave)
 		require.ErrorIs(t, got["user_3"], lectern.ErrNoSuchSlave)
-		_, err = slaves[4].Reply(stage.Within(t), lectern.Message{Request: 1}, lectern.Text("yes"))
+		_, err = slaves[4].Reply(stage.Within(t), lectern.Message{RequestID: 1}, lectern.Text("yes"))
 		require.NoError(t, err)
 		require.NoError(t, g.next(t, "user_4").Err)
 		g.over(t)
@@ -251,7 +251,7 @@ func TestGatherWhoseAcknowledgementIsLost(t *testing.T) {
 		synctest.Wait()
 		other.Plug.Cut()
 		reply(t, slaves[0])
-		require.NoError(t, slaves[1].Close())
+		require.NoError(t, slaves[1].Leave())
 		late := s.User().Joins("abc123", "late")
 		// alice finds out that it was cut off, and sends the question again.
 		alice.Plug().Cut()
@@ -266,13 +266,13 @@ func TestGatherWhoseAcknowledgementIsLost(t *testing.T) {
 // An answer that is no longer kept when the asking side comes back is lost, and
 // told as that.
 func TestRequestWhoseAnswerIsLost(t *testing.T) {
-	policy := lectern.Policy{Replay: lectern.Bound{Messages: 3}}
+	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: 3}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		_, master, users, slaves := s.Class(1)
 		up := stage.InBackground(func() (lectern.Message, error) { return slaves[0].Request(stage.Within(t), lectern.Text("may I?")) })
 		question := nextQuestion(t, master, "may I?")
 		users[0].CutOff()
-		stage.NextPresence(t, master, "user_0", lectern.Away)
+		stage.NextPresence(t, master, "user_0", lectern.StateAway)
 		_, err := master.Reply(stage.Within(t), question, lectern.Text("you may"))
 		require.NoError(t, err)
 		for range 3 {
@@ -284,10 +284,10 @@ func TestRequestWhoseAnswerIsLost(t *testing.T) {
 
 		// Within what is kept it is not lost.
 		up = stage.InBackground(func() (lectern.Message, error) { return slaves[0].Request(stage.Within(t), lectern.Text("may I?")) })
-		stage.NextPresence(t, master, "user_0", lectern.Online)
+		stage.NextPresence(t, master, "user_0", lectern.StateOnline)
 		question = nextQuestion(t, master, "may I?")
 		users[0].CutOff()
-		stage.NextPresence(t, master, "user_0", lectern.Away)
+		stage.NextPresence(t, master, "user_0", lectern.StateAway)
 		_, err = master.Reply(stage.Within(t), question, lectern.Text("you may"))
 		require.NoError(t, err)
 		users[0].Bar(false)

@@ -24,7 +24,7 @@ func askedUnheard(ctx context.Context, s *stage.Stage) (gathering, []*lectern.Sl
 	slaves := make([]*lectern.Slave, 2)
 	for i := range slaves {
 		slaves[i] = s.User().Joins("abc123", fmt.Sprint("user_", i))
-		stage.NextPresence(s.T, master, slaves[i].Username(), lectern.Online)
+		stage.NextPresence(s.T, master, slaves[i].Username(), lectern.StateOnline)
 	}
 	alice.Mute()
 	g := gather(ctx, master)
@@ -35,7 +35,7 @@ func askedUnheard(ctx context.Context, s *stage.Stage) (gathering, []*lectern.Sl
 // The hub may refuse to tell who is awaited, because too much comes at once. It
 // is asked again later.
 func TestGatherWhoseVerificationIsRefused(t *testing.T) {
-	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 2}}
+	policy := lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: 1, Burst: 2}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		g, slaves := askedUnheard(stage.Within(t), s)
 		time.Sleep(10 * time.Second)
@@ -49,7 +49,7 @@ func TestGatherWhoseVerificationIsRefused(t *testing.T) {
 
 // A gathering that is given up before it is known who was asked says so.
 func TestGatherGivenUpBeforeItIsKnown(t *testing.T) {
-	policy := lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 2}}
+	policy := lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: 1, Burst: 2}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 		defer cancel()

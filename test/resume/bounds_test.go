@@ -95,7 +95,7 @@ func TestResumesOfOneThatDoesNotRead(t *testing.T) {
 // Where nothing is kept, who has left while the master was cut off is told at
 // once: no message will come to tell it behind.
 func TestDepartedWhereNothingIsKept(t *testing.T) {
-	policy := lectern.Policy{Replay: lectern.Bound{Messages: -1}, SlaveTimeout: -1}
+	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: -1}, SlaveTimeout: -1}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := &stage.MutedDialer{User: s.User()}
 		client := lectern.NewClient(alice, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
@@ -103,15 +103,15 @@ func TestDepartedWhereNothingIsKept(t *testing.T) {
 		master, err := client.Create(stage.Within(t), "abc123", "alice")
 		require.NoError(t, err)
 		slave := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		alice.Mute()
 		stage.Say(t, slave, "unheard")
-		require.NoError(t, slave.Close())
+		require.NoError(t, slave.Leave())
 		alice.ComeBack()
-		stage.NextPresence(t, master, "alice", lectern.Unknown)
-		stage.NextPresence(t, master, "alice", lectern.Online)
+		stage.NextPresence(t, master, "alice", lectern.StateUnknown)
+		stage.NextPresence(t, master, "alice", lectern.StateOnline)
 		require.Equal(t, lectern.Gap{}, stage.Next(t, master))
-		stage.NextPresence(t, master, "user_one", lectern.Gone)
+		stage.NextPresence(t, master, "user_one", lectern.StateGone)
 		require.Empty(t, master.Members())
 	})
 }

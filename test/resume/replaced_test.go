@@ -167,7 +167,7 @@ func TestJoinBehindOneThatWasGivenUp(t *testing.T) {
 		slave := <-joined
 		synctest.Wait()
 		stage.Say(t, slave, "here")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		stage.NextText(t, master, "here")
 	})
 }

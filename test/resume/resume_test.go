@@ -21,14 +21,14 @@ func TestRule7MasterReturnsBesideItsGhost(t *testing.T) {
 		old := s.User()
 		ghost := old.Creates("abc123", "alice")
 		slave := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, ghost, "user_one", lectern.Online)
+		stage.NextPresence(t, ghost, "user_one", lectern.StateOnline)
 		ticket := ghost.Ticket()
 		old.Plug().Silence()
 
 		master, err := s.User().ResumeMaster(stage.Within(t), ticket)
 		require.NoError(t, err)
 		require.Equal(t, "alice", master.Username())
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		require.Equal(t, "user_one", master.Members()[0].Username)
 		stage.Broadcast(t, master, "here again")
 		stage.NextText(t, slave, "here again") // and no word of the master's having been away
@@ -102,7 +102,7 @@ func TestRule3TheLastInstant(t *testing.T) {
 				ticket := alice.Creates("abc123", "alice").Ticket()
 				slave := s.User().Joins("abc123", "user_one")
 				alice.CutOff()
-				stage.NextPresence(t, slave, "alice", lectern.Away)
+				stage.NextPresence(t, slave, "alice", lectern.StateAway)
 				time.Sleep(x + late)
 				master, err := s.User().ResumeMaster(stage.Within(t), ticket)
 				if late >= 0 {
@@ -111,7 +111,7 @@ func TestRule3TheLastInstant(t *testing.T) {
 					return
 				}
 				require.NoError(t, err)
-				stage.NextPresence(t, slave, "alice", lectern.Online)
+				stage.NextPresence(t, slave, "alice", lectern.StateOnline)
 				time.Sleep(2 * x)
 				require.NoError(t, slave.Err(), "the old time still runs")
 				stage.Broadcast(t, master, "in time")
@@ -126,24 +126,24 @@ func TestMasterDownAndBack(t *testing.T) {
 		alice := s.User()
 		master := alice.Creates("abc123", "alice")
 		one, two := s.User().Joins("abc123", "user_one"), s.User().Joins("abc123", "user_two")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
-		stage.NextPresence(t, master, "user_two", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
+		stage.NextPresence(t, master, "user_two", lectern.StateOnline)
 
 		stage.Say(t, one, "before")
 		stage.NextText(t, master, "before")
 		alice.CutOff()
-		stage.NextPresence(t, one, "alice", lectern.Away)
-		stage.NextPresence(t, two, "alice", lectern.Away)
-		stage.NextPresence(t, master, "alice", lectern.Unknown)
+		stage.NextPresence(t, one, "alice", lectern.StateAway)
+		stage.NextPresence(t, two, "alice", lectern.StateAway)
+		stage.NextPresence(t, master, "alice", lectern.StateUnknown)
 		for i := range 20 {
 			stage.Say(t, one, fmt.Sprint("one ", i))
 			stage.Say(t, two, fmt.Sprint("two ", i))
 		}
 		time.Sleep(29 * time.Second)
 		alice.Bar(false)
-		stage.NextPresence(t, one, "alice", lectern.Online)
-		stage.NextPresence(t, two, "alice", lectern.Online)
-		stage.NextPresence(t, master, "alice", lectern.Online)
+		stage.NextPresence(t, one, "alice", lectern.StateOnline)
+		stage.NextPresence(t, two, "alice", lectern.StateOnline)
+		stage.NextPresence(t, master, "alice", lectern.StateOnline)
 		for i := range 20 {
 			stage.NextText(t, master, fmt.Sprint("one ", i))
 			stage.NextText(t, master, fmt.Sprint("two ", i))
@@ -222,15 +222,15 @@ func TestMasterResumesByTicket(t *testing.T) {
 		synctest.Wait()
 		master, err := s.User().ResumeMaster(stage.Within(t), ticket)
 		require.NoError(t, err)
-		stage.NextPresence(t, master, "user_one", lectern.Online)
-		stage.NextPresence(t, master, "user_two", lectern.Away)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
+		stage.NextPresence(t, master, "user_two", lectern.StateAway)
 		stage.NextText(t, master, "anybody there?")
 		require.Len(t, master.Members(), 2)
 	})
 }
 
 func TestGapTellsWhatIsNoLongerKept(t *testing.T) {
-	policy := lectern.Policy{Replay: lectern.Bound{Messages: 10}}
+	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: 10}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		one := s.User()
@@ -254,7 +254,7 @@ func TestGapTellsWhatIsNoLongerKept(t *testing.T) {
 }
 
 func TestPrivateMessagesToOthersLeaveNoGap(t *testing.T) {
-	policy := lectern.Policy{Replay: lectern.Bound{Messages: 10}}
+	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: 10}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		one := s.User()
@@ -285,15 +285,15 @@ func TestPrivateMessagesToOthersLeaveNoGap(t *testing.T) {
 // While the master is away its slaves can send as much as is kept for it, and
 // are then refused: nothing that was accepted is lost.
 func TestBusyWhileTheMasterIsAway(t *testing.T) {
-	policy := lectern.Policy{Replay: lectern.Bound{Messages: 10}}
+	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: 10}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.User()
 		master := alice.Creates("abc123", "alice")
 		slave := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		alice.CutOff()
-		stage.NextPresence(t, slave, "alice", lectern.Away)
-		stage.NextPresence(t, master, "alice", lectern.Unknown)
+		stage.NextPresence(t, slave, "alice", lectern.StateAway)
+		stage.NextPresence(t, master, "alice", lectern.StateUnknown)
 		for i := range 10 {
 			stage.Say(t, slave, fmt.Sprint("message ", i))
 		}
@@ -302,7 +302,7 @@ func TestBusyWhileTheMasterIsAway(t *testing.T) {
 			require.ErrorIs(t, err, lectern.ErrBusy)
 		}
 		alice.Bar(false)
-		stage.NextPresence(t, master, "alice", lectern.Online)
+		stage.NextPresence(t, master, "alice", lectern.StateOnline)
 		for i := range 10 {
 			stage.NextText(t, master, fmt.Sprint("message ", i))
 		}
@@ -370,7 +370,7 @@ func TestNothingLostOverManyCuts(t *testing.T) {
 // The list of many slaves is longer than any frame that a peer may send to the
 // hub. A master gets it all the same, and is not thought to be slow for it.
 func TestResumeWithALongRoster(t *testing.T) {
-	policy := lectern.Policy{Outbox: lectern.Bound{Bytes: 64 << 10}}
+	policy := lectern.Policy{Outbox: lectern.QueueLimit{Bytes: 64 << 10}}
 	stage.OverEach(t, stage.InMemory[1:3], policy, func(t *testing.T, s *stage.Stage) { // the slaves are over memory
 		const count = 1100
 		alice := s.User()

@@ -24,10 +24,10 @@ func TestResumeGivenUp(t *testing.T) {
 		alice := s.User()
 		master := alice.Creates("abc123", "alice")
 		slave := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		ticket := master.Ticket()
 		alice.CutOff()
-		stage.NextPresence(t, slave, "alice", lectern.Away)
+		stage.NextPresence(t, slave, "alice", lectern.StateAway)
 
 		other := s.User()
 		keeps := other.Creates("another", "alice") // this client has something else to lose
@@ -78,7 +78,7 @@ func TestTicketsTellTheRole(t *testing.T) {
 
 // What is left on purpose is left, however fast its connection has been sending.
 func TestLeavingIsNeverTooFast(t *testing.T) {
-	stage.InVirtualTime(t, lectern.Policy{Rate: lectern.Rate{PerSecond: 1, Burst: 3}}, func(t *testing.T, s *stage.Stage) {
+	stage.InVirtualTime(t, lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: 1, Burst: 3}}, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.Pair()
 		one.Send(`{"type":"ping","ref":2}`, `{"type":"ping","ref":3}`)
 		one.Expect(`{"type":"pong","ref":2}`, `{"type":"pong","ref":3}`)
@@ -133,7 +133,7 @@ func TestTakeoverAfterManyAttempts(t *testing.T) {
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		slave := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		ctx, cancel := context.WithCancel(stage.Within(t))
 		defer cancel()
 		asking := stage.InBackground(func() (lectern.Message, error) { return slave.Request(ctx, lectern.Text("may I?")) })

@@ -15,15 +15,15 @@ func TestSwitchLeavesTheOldChannel(t *testing.T) {
 	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		alice, bob := s.User().Creates("abc123", "alice"), s.User().Creates("xyz", "bob")
 		old := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, alice, "user_one", lectern.Online)
+		stage.NextPresence(t, alice, "user_one", lectern.StateOnline)
 
 		slave, err := old.Switch(stage.Within(t), "xyz", lectern.WithMaster("bob"))
 		require.NoError(t, err)
 		require.Equal(t, "xyz", slave.Channel())
 		require.Equal(t, "bob", slave.Master().Username)
 		stage.Ended(t, old, lectern.ErrLeft)
-		require.Equal(t, "left", stage.NextPresence(t, alice, "user_one", lectern.Gone).Reason)
-		stage.NextPresence(t, bob, "user_one", lectern.Online)
+		require.Equal(t, "left", stage.NextPresence(t, alice, "user_one", lectern.StateGone).Reason)
+		stage.NextPresence(t, bob, "user_one", lectern.StateOnline)
 		stage.Broadcast(t, bob, "welcome")
 		stage.Receive(t, slave, "welcome")
 		stage.Say(t, slave, "thanks")
@@ -50,7 +50,7 @@ func TestSwitchRefusedStays(t *testing.T) {
 		require.Error(t, err)
 
 		require.NoError(t, slave.Err())
-		stage.NextPresence(t, alice, "user_one", lectern.Online)
+		stage.NextPresence(t, alice, "user_one", lectern.StateOnline)
 		stage.Say(t, slave, "still here")
 		stage.NextText(t, alice, "still here")
 	})
@@ -59,7 +59,7 @@ func TestSwitchRefusedStays(t *testing.T) {
 // A connection that is full takes a switch all the same: it holds no more
 // memberships after it than before.
 func TestSwitchOnAFullConnection(t *testing.T) {
-	stage.InVirtualTime(t, lectern.Policy{MaxChannelsPerConn: 1}, func(t *testing.T, s *stage.Stage) {
+	stage.InVirtualTime(t, lectern.Policy{MaxChannelsPerConnection: 1}, func(t *testing.T, s *stage.Stage) {
 		s.User().Creates("abc123", "alice")
 		s.User().Creates("xyz", "bob")
 		one := s.User()
@@ -77,8 +77,8 @@ func TestMasterOfOneAndSlaveOfAnother(t *testing.T) {
 		alice, bob := s.User(), s.User()
 		aliceMaster, bobMaster := alice.Creates("a", "alice"), bob.Creates("b", "bob")
 		aliceSlave, bobSlave := alice.Joins("b", "alice"), bob.Joins("a", "bob")
-		stage.NextPresence(t, aliceMaster, "bob", lectern.Online)
-		stage.NextPresence(t, bobMaster, "alice", lectern.Online)
+		stage.NextPresence(t, aliceMaster, "bob", lectern.StateOnline)
+		stage.NextPresence(t, bobMaster, "alice", lectern.StateOnline)
 
 		stage.Broadcast(t, aliceMaster, "from a")
 		stage.Receive(t, bobSlave, "from a")
@@ -134,11 +134,11 @@ func TestKickAndBan(t *testing.T) {
 	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		one := s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		require.NoError(t, master.Kick(stage.Within(t), "user_one", "too loud"))
 		stage.Ended(t, one, lectern.ErrKicked)
 		require.ErrorContains(t, one.Err(), "too loud")
-		require.Equal(t, "too loud", stage.NextPresence(t, master, "user_one", lectern.Gone).Reason)
+		require.Equal(t, "too loud", stage.NextPresence(t, master, "user_one", lectern.StateGone).Reason)
 		require.ErrorIs(t, master.Kick(stage.Within(t), "user_one", ""), lectern.ErrNoSuchSlave)
 		require.ErrorIs(t, master.Kick(stage.Within(t), "alice", ""), lectern.ErrNoSuchSlave)
 
@@ -147,10 +147,10 @@ func TestKickAndBan(t *testing.T) {
 		require.ErrorIs(t, err, lectern.ErrResumeFailed)
 
 		one = s.User().Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		require.NoError(t, master.Ban(stage.Within(t), "user_one", ""))
 		stage.Ended(t, one, lectern.ErrKicked)
-		require.Equal(t, "kicked", stage.NextPresence(t, master, "user_one", lectern.Gone).Reason)
+		require.Equal(t, "kicked", stage.NextPresence(t, master, "user_one", lectern.StateGone).Reason)
 		_, err = s.User().Join(stage.Within(t), "abc123", "user_one")
 		require.ErrorIs(t, err, lectern.ErrBanned)
 		require.NoError(t, master.Ban(stage.Within(t), "user_two", ""))
@@ -165,18 +165,18 @@ func TestSlaveLeaves(t *testing.T) {
 		master := s.User().Creates("abc123", "alice")
 		one := s.User()
 		slave := one.Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		stage.Say(t, slave, "bye")
-		require.NoError(t, slave.Close())
+		require.NoError(t, slave.Leave())
 		stage.Ended(t, slave, lectern.ErrLeft)
 		stage.NextText(t, master, "bye")
-		require.Equal(t, "left", stage.NextPresence(t, master, "user_one", lectern.Gone).Reason)
+		require.Equal(t, "left", stage.NextPresence(t, master, "user_one", lectern.StateGone).Reason)
 
 		// The client's Close leaves all of its channels on purpose too.
 		one.Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		require.NoError(t, one.Close())
-		require.Equal(t, "left", stage.NextPresence(t, master, "user_one", lectern.Gone).Reason)
+		require.Equal(t, "left", stage.NextPresence(t, master, "user_one", lectern.StateGone).Reason)
 		_, err := master.Send(stage.Within(t), "user_one", lectern.Text("?"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchSlave)
 	})
@@ -189,15 +189,15 @@ func TestSlaveTimeout(t *testing.T) {
 		master := s.User().Creates("abc123", "alice")
 		one := s.User()
 		slave := one.Joins("abc123", "user_one")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		lost := time.Now()
 		one.CutOff()
-		require.Equal(t, lost, stage.NextPresence(t, master, "user_one", lectern.Away).Since)
-		require.Equal(t, lectern.Away, master.Members()[0].State)
+		require.Equal(t, lost, stage.NextPresence(t, master, "user_one", lectern.StateAway).Since)
+		require.Equal(t, lectern.StateAway, master.Members()[0].State)
 		_, err := s.User().Join(stage.Within(t), "abc123", "user_one")
 		require.ErrorIs(t, err, lectern.ErrNameTaken)
 
-		gone := stage.NextPresence(t, master, "user_one", lectern.Gone)
+		gone := stage.NextPresence(t, master, "user_one", lectern.StateGone)
 		require.Equal(t, "timeout", gone.Reason)
 		require.Equal(t, lost.Add(10*time.Second), gone.Since)
 		require.Empty(t, master.Members())

@@ -16,7 +16,7 @@ import (
 
 func TestRule1OnlyAMasterCreates(t *testing.T) {
 	refusal := &lectern.Error{Code: lectern.ErrUnauthorized.Code, Text: "you are no teacher"}
-	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.Request) (lectern.Identity, error) {
+	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 		if r.Operation == lectern.OpCreate && r.Token != "chalk" {
 			return lectern.Identity{}, refusal
 		}
@@ -54,7 +54,7 @@ func TestRule2JoinNeedsMaster(t *testing.T) {
 		_, err = one.Join(stage.Within(t), "abc123", "alice")
 		require.ErrorIs(t, err, lectern.ErrNameTaken)
 		slave := one.Joins("abc123", "user_one", lectern.WithMaster("alice"))
-		require.Equal(t, lectern.Online, slave.Master().State)
+		require.Equal(t, lectern.StateOnline, slave.Master().State)
 
 		two := s.User()
 		_, err = two.Join(stage.Within(t), "abc123", "user_one")
@@ -72,11 +72,11 @@ func TestRule3SlavesEndWithTheirMaster(t *testing.T) {
 
 		began := time.Now()
 		alice.CutOff()
-		away := stage.NextPresence(t, slave, "alice", lectern.Away)
+		away := stage.NextPresence(t, slave, "alice", lectern.StateAway)
 		require.WithinDuration(t, away.Since.Add(x), away.Deadline, 10*time.Millisecond)
 		stage.Ended(t, slave, lectern.ErrMasterDown)
 		require.GreaterOrEqual(t, time.Since(began), x)
-		require.Equal(t, lectern.Gone, slave.Master().State)
+		require.Equal(t, lectern.StateGone, slave.Master().State)
 
 		_, err := s.User().Join(stage.Within(t), "abc123", "user_one")
 		require.ErrorIs(t, err, lectern.ErrNoSuchChannel)
@@ -95,7 +95,7 @@ func TestRule3MasterDown(t *testing.T) {
 		lost := time.Now()
 		alice.CutOff()
 		for _, slave := range slaves {
-			away := stage.NextPresence(t, slave, "alice", lectern.Away)
+			away := stage.NextPresence(t, slave, "alice", lectern.StateAway)
 			require.Equal(t, lost, away.Since, "told at once")
 			require.Equal(t, lost.Add(x), away.Deadline)
 			require.Equal(t, away, slave.Master())
@@ -122,7 +122,7 @@ func TestRule3MasterSilent(t *testing.T) {
 		began := time.Now()
 		alice.Bar(true)
 		alice.Plug().Silence()
-		away := stage.NextPresence(t, slave, "alice", lectern.Away)
+		away := stage.NextPresence(t, slave, "alice", lectern.StateAway)
 		require.LessOrEqual(t, away.Since.Sub(began), 15*time.Second)
 		stage.Ended(t, slave, lectern.ErrMasterDown)
 		require.Equal(t, away.Since.Add(30*time.Second), time.Now())
@@ -137,7 +137,7 @@ func TestRule3HubLost(t *testing.T) {
 		slave := one.Joins("abc123", "user_one")
 		lost := time.Now()
 		one.CutOff()
-		unknown := stage.NextPresence(t, slave, "alice", lectern.Unknown)
+		unknown := stage.NextPresence(t, slave, "alice", lectern.StateUnknown)
 		require.Equal(t, lost.Add(5*time.Second), unknown.Deadline)
 		stage.Ended(t, slave, lectern.ErrMasterDown)
 		require.Equal(t, lost.Add(5*time.Second), time.Now())
@@ -168,34 +168,34 @@ func TestRule4MastersPresence(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, status.Exists)
 		require.Equal(t, "alice", status.Master.Username)
-		require.Equal(t, lectern.Online, status.Master.State)
+		require.Equal(t, lectern.StateOnline, status.Master.State)
 
 		slave := one.Joins("abc123", "user_one")
-		require.Equal(t, lectern.Online, slave.Master().State)
+		require.Equal(t, lectern.StateOnline, slave.Master().State)
 		require.NoError(t, master.Away(stage.Within(t)))
-		away := stage.NextPresence(t, slave, "alice", lectern.Away)
+		away := stage.NextPresence(t, slave, "alice", lectern.StateAway)
 		require.Equal(t, away, slave.Master())
 		status, err = one.Status(stage.Within(t), "abc123")
 		require.NoError(t, err)
-		require.Equal(t, lectern.Away, status.Master.State)
+		require.Equal(t, lectern.StateAway, status.Master.State)
 		require.False(t, status.Master.Deadline.IsZero())
 
 		late := s.User().Joins("abc123", "user_two")
-		require.Equal(t, lectern.Away, late.Master().State)
-		stage.NextPresence(t, late, "alice", lectern.Away)
+		require.Equal(t, lectern.StateAway, late.Master().State)
+		stage.NextPresence(t, late, "alice", lectern.StateAway)
 		require.False(t, late.Master().Deadline.IsZero())
 
 		require.NoError(t, master.Back(stage.Within(t)))
-		stage.NextPresence(t, slave, "alice", lectern.Online)
-		stage.NextPresence(t, late, "alice", lectern.Online)
-		require.Equal(t, lectern.Online, slave.Master().State)
+		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
+		stage.NextPresence(t, late, "alice", lectern.StateOnline)
+		require.Equal(t, lectern.StateOnline, slave.Master().State)
 		require.True(t, slave.Master().Deadline.IsZero())
 
 		// Back before the hub has noticed, nobody would be told of anything.
 		alice.CutOff()
-		stage.NextPresence(t, slave, "alice", lectern.Away)
+		stage.NextPresence(t, slave, "alice", lectern.StateAway)
 		alice.Bar(false)
-		stage.NextPresence(t, slave, "alice", lectern.Online)
+		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
 	})
 }
 
@@ -203,8 +203,8 @@ func TestRule5SlaveSendsToItsMasterOnly(t *testing.T) {
 	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		one, two := s.User().Joins("abc123", "user_one"), s.User().Joins("abc123", "user_two")
-		stage.NextPresence(t, master, "user_one", lectern.Online)
-		stage.NextPresence(t, master, "user_two", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
+		stage.NextPresence(t, master, "user_two", lectern.StateOnline)
 
 		seq, err := one.Send(stage.Within(t), lectern.Text("what is going on?"))
 		require.NoError(t, err)
@@ -252,7 +252,7 @@ func TestRule7OneMaster(t *testing.T) {
 		}
 		slave := bob.Joins("abc123", "bob")
 		alice.CutOff()
-		stage.NextPresence(t, slave, "alice", lectern.Away)
+		stage.NextPresence(t, slave, "alice", lectern.StateAway)
 		_, err := s.User().Create(stage.Within(t), "abc123", "alice")
 		require.ErrorIs(t, err, lectern.ErrChannelExists, "also while the master is away")
 
@@ -262,7 +262,7 @@ func TestRule7OneMaster(t *testing.T) {
 		require.ErrorIs(t, err, lectern.ErrResumeFailed)
 
 		alice.Bar(false)
-		stage.NextPresence(t, slave, "alice", lectern.Online)
+		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
 		stage.Broadcast(t, master, "still me")
 		stage.NextText(t, slave, "still me")
 	})

@@ -19,7 +19,7 @@ type barrier struct{ closed, open chan struct{} }
 func (g *barrier) Observe(lectern.Metric, float64) {}
 
 func (g *barrier) Add(metric lectern.Metric, label string, _ int64) {
-	if metric != lectern.MessagesSent || label != "slave" {
+	if metric != lectern.MetricMessagesSent || label != "slave" {
 		return
 	}
 	select {
@@ -37,7 +37,7 @@ func TestBurst(t *testing.T) {
 		for _, to := range []string{`,"to":"user_one"`, ""} {
 			t.Run(fmt.Sprint(slow, to), func(t *testing.T) {
 				g := new(barrier)
-				policy := lectern.Policy{Slow: slow, Outbox: lectern.Bound{Messages: 8}, Observer: g}
+				policy := lectern.Policy{Slow: slow, Outbox: lectern.QueueLimit{Messages: 8}, Observer: g}
 				stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 					g.closed, g.open = make(chan struct{}), make(chan struct{}) // of the bubble
 					alice, one := s.Raw(), s.Raw()
@@ -66,7 +66,7 @@ type turnstile struct{ tokens atomic.Pointer[chan struct{}] }
 func (g *turnstile) Observe(lectern.Metric, float64) {}
 
 func (g *turnstile) Add(metric lectern.Metric, _ string, _ int64) {
-	if tokens := g.tokens.Load(); tokens != nil && metric == lectern.MessagesSent {
+	if tokens := g.tokens.Load(); tokens != nil && metric == lectern.MetricMessagesSent {
 		<-*tokens
 	}
 }

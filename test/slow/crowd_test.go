@@ -19,7 +19,7 @@ func TestBroadcastToACrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const crowd, last = 1700, 10 // more than four processors are worth, and no multiple of a piece
 		l := stage.NewLedger()
-		hub, err := lectern.NewHub(lectern.Policy{Observer: l, Outbox: lectern.Bound{Messages: 4 * crowd}})
+		hub, err := lectern.NewHub(lectern.Policy{Observer: l, Outbox: lectern.QueueLimit{Messages: 4 * crowd}})
 		require.NoError(t, err)
 		master, err := hub.Create(stage.Within(t), "abc123", "alice")
 		require.NoError(t, err)
@@ -31,7 +31,7 @@ func TestBroadcastToACrowd(t *testing.T) {
 		const leavesAfter = 4
 		for i := range last {
 			if i == leavesAfter {
-				require.NoError(t, slaves[crowd/2].Close())
+				require.NoError(t, slaves[crowd/2].Leave())
 			}
 			stage.Broadcast(t, master, fmt.Sprint("message ", i))
 		}

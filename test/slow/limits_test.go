@@ -18,7 +18,7 @@ import (
 // A slave that never reads is let go with slow and delays nobody. It can come
 // back.
 func TestSlowSlave(t *testing.T) {
-	policy := lectern.Policy{Outbox: lectern.Bound{Messages: 16}, Replay: lectern.Bound{Messages: 1000, Bytes: 100 << 20}}
+	policy := lectern.Policy{Outbox: lectern.QueueLimit{Messages: 16}, Replay: lectern.QueueLimit{Messages: 1000, Bytes: 100 << 20}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		quick := s.User().Joins("abc123", "user_two")
@@ -69,12 +69,12 @@ func TestStuckSlave(t *testing.T) {
 		slow := s.Raw()
 		slow.Send(stage.OneJoins)
 		slow.Expect(stage.OneJoined)
-		stage.NextPresence(t, master, "user_one", lectern.Online)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		for range 4 {
 			stage.Broadcast(t, master, strings.Repeat("x", 60_000))
 		}
 		began := time.Now()
-		away := stage.NextPresence(t, master, "user_one", lectern.Away)
+		away := stage.NextPresence(t, master, "user_one", lectern.StateAway)
 		require.LessOrEqual(t, away.Since.Sub(began), 16*time.Second)
 	})
 }
@@ -82,7 +82,7 @@ func TestStuckSlave(t *testing.T) {
 // A master that does not keep up costs its slaves a refusal that they know of.
 func TestSlowMaster(t *testing.T) {
 	policy := lectern.Policy{
-		Outbox: lectern.Bound{Messages: 16}, Replay: lectern.Bound{Messages: 1000, Bytes: 100 << 20}, WriteTimeout: time.Hour,
+		Outbox: lectern.QueueLimit{Messages: 16}, Replay: lectern.QueueLimit{Messages: 1000, Bytes: 100 << 20}, WriteTimeout: time.Hour,
 	}
 	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.Raw()

@@ -35,11 +35,11 @@ func account(t *testing.T, told []string, last int) (missed int) {
 }
 
 func TestSlowDropOldest(t *testing.T) {
-	policy := lectern.Policy{Slow: lectern.SlowDropOldest, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
+	policy := lectern.Policy{Slow: lectern.SlowDropOldest, Outbox: lectern.QueueLimit{Messages: 8}, WriteTimeout: time.Hour}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		quick := s.User().Joins("abc123", "user_two")
-		stage.NextPresence(t, master, "user_two", lectern.Online)
+		stage.NextPresence(t, master, "user_two", lectern.StateOnline)
 		slow := s.Stalled(master)
 		began := time.Now()
 		for i := range 80 {
@@ -59,7 +59,7 @@ func TestSlowDropOldest(t *testing.T) {
 }
 
 func TestSlowDropNewest(t *testing.T) {
-	policy := lectern.Policy{Slow: lectern.SlowDropNewest, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
+	policy := lectern.Policy{Slow: lectern.SlowDropNewest, Outbox: lectern.QueueLimit{Messages: 8}, WriteTimeout: time.Hour}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		slow := s.Stalled(master)
@@ -90,8 +90,8 @@ func TestSlowDropNewest(t *testing.T) {
 // lost to anybody who catches up.
 func TestSlowHold(t *testing.T) {
 	policy := lectern.Policy{
-		Slow: lectern.SlowHold, HoldTime: 2 * time.Second, Outbox: lectern.Bound{Messages: 8},
-		Replay: lectern.Bound{Messages: 1000, Bytes: 100 << 20}, WriteTimeout: time.Hour,
+		Slow: lectern.SlowHold, HoldTimeout: 2 * time.Second, Outbox: lectern.QueueLimit{Messages: 8},
+		Replay: lectern.QueueLimit{Messages: 1000, Bytes: 100 << 20}, WriteTimeout: time.Hour,
 	}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
@@ -116,7 +116,7 @@ func TestSlowHold(t *testing.T) {
 
 		// And now it does not read any more: the master is held once.
 		quick := s.User().Joins("abc123", "user_two")
-		stage.NextPresence(t, master, "user_two", lectern.Online)
+		stage.NextPresence(t, master, "user_two", lectern.StateOnline)
 		began = time.Now()
 		for range 80 {
 			stage.Broadcast(t, master, stage.Bulk)
@@ -129,15 +129,15 @@ func TestSlowHold(t *testing.T) {
 			}
 		}
 		slow.Closed(transport.Slow)
-		stage.NextPresence(t, master, "user_one", lectern.Away)
+		stage.NextPresence(t, master, "user_one", lectern.StateAway)
 	})
 }
 
 // A slave is held back while its master does not keep up, and refused after.
 func TestSlowMasterHoldsItsSlaves(t *testing.T) {
 	policy := lectern.Policy{
-		Slow: lectern.SlowHold, HoldTime: 2 * time.Second, Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour,
-		SlaveRate: lectern.Rate{PerSecond: -1},
+		Slow: lectern.SlowHold, HoldTimeout: 2 * time.Second, Outbox: lectern.QueueLimit{Messages: 8}, WriteTimeout: time.Hour,
+		SlaveMessageRate: lectern.RateLimit{PerSecond: -1},
 	}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.Raw()
@@ -186,7 +186,7 @@ func TestSlowMasterHoldsItsSlaves(t *testing.T) {
 // Rows H6 and H7: all slaves answer at once, and the master takes its time. They
 // are refused or accepted; what is accepted arrives; the master is not let go.
 func TestEverybodyAnswersASlowMaster(t *testing.T) {
-	policy := lectern.Policy{Outbox: lectern.Bound{Messages: 8}, WriteTimeout: time.Hour}
+	policy := lectern.Policy{Outbox: lectern.QueueLimit{Messages: 8}, WriteTimeout: time.Hour}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.Raw()
 		alice.Send(stage.AliceCreates)

@@ -37,8 +37,8 @@ func newPipe(options Options) (a, b *Conn) {
 	p.forth.changed.L, p.back.changed.L = &p.mu, &p.mu
 	p.a = Conn{pipe: p, in: &p.back, out: &p.forth, peer: &p.b}
 	p.b = Conn{pipe: p, in: &p.forth, out: &p.back, peer: &p.a}
-	p.a.bound(options.FrameLimit)
-	p.b.bound(options.FrameLimit)
+	p.a.bound(options.MaxFrameBytes)
+	p.b.bound(options.MaxFrameBytes)
 	return &p.a, &p.b
 }
 
@@ -99,7 +99,7 @@ func (c *Conn) next() (data []byte, ok bool, err error) {
 				return m.data, true, nil
 			}
 			m.release()
-			c.err = transport.ErrTooLarge
+			c.err = transport.ErrMessageTooLarge
 			c.end(transport.Reason{Code: transport.TooLarge, Text: fmt.Sprintf("the limit is %d bytes", c.limit)})
 		case c.in.end != nil:
 			c.err = c.in.end
@@ -112,8 +112,8 @@ func (c *Conn) next() (data []byte, ok bool, err error) {
 // bound is for an end that is not in use yet.
 func (c *Conn) bound(frameLimit int) { c.most, c.limit = frameLimit, frameLimit }
 
-// SetFrameLimit is that of transport.FrameLimitSetter.
-func (c *Conn) SetFrameLimit(bytes int) {
+// SetMaxFrameBytes is that of transport.FrameLimitSetter.
+func (c *Conn) SetMaxFrameBytes(bytes int) {
 	p := c.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()

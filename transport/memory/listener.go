@@ -35,16 +35,16 @@ type served struct {
 }
 
 // Listen returns a Listener whose connections are served by server. Where
-// options name no frame limit, the server's own is taken.
+// options name no MaxFrameBytes, the server's own is taken.
 func Listen(server transport.Server, options Options) *Listener {
 	l := &Listener{
 		server:     server,
 		options:    options.withDefaults(),
-		frameLimit: transport.FrameLimit(options.FrameLimit, server),
+		frameLimit: transport.MaxFrameBytes(options.MaxFrameBytes, server),
 		live:       make(map[*Conn]served),
 	}
 	if l.frameLimit <= 0 { // a server without an opinion
-		l.frameLimit = l.options.FrameLimit
+		l.frameLimit = l.options.MaxFrameBytes
 	}
 	return l
 }

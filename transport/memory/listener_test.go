@@ -24,7 +24,7 @@ type greeter struct {
 	linger time.Duration
 }
 
-func (g *greeter) FrameLimit() int { return g.limit }
+func (g *greeter) MaxFrameBytes() int { return g.limit }
 
 func (g *greeter) Serve(ctx context.Context, conn transport.Conn) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close(transport.Reason{Code: transport.Shutdown}) })

@@ -32,11 +32,11 @@ const (
 
 // Options sets up both ends of a connection. The zero value is ready to use.
 type Options struct {
-	// FrameLimit is the size in bytes of the largest message that an end
-	// accepts. Where it is not positive, it is transport.DefaultFrameLimit; the
+	// MaxFrameBytes is the size in bytes of the largest message that an end
+	// accepts. Where it is not positive, it is transport.DefaultMaxFrameBytes; the
 	// ends that a Listener gives to its server then take the server's limit, see
-	// transport.FrameLimit.
-	FrameLimit int
+	// transport.MaxFrameBytes.
+	MaxFrameBytes int
 
 	// ProbeAfter and GiveUp are what they are for other transports: how long a
 	// peer may be silent, and how long it then has to answer. Here they add up
@@ -54,8 +54,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.FrameLimit <= 0 {
-		o.FrameLimit = transport.DefaultFrameLimit
+	if o.MaxFrameBytes <= 0 {
+		o.MaxFrameBytes = transport.DefaultMaxFrameBytes
 	}
 	if o.ProbeAfter == 0 {
 		o.ProbeAfter = transport.DefaultProbeAfter

@@ -16,7 +16,7 @@ import (
 )
 
 func newPair(_ testing.TB, s transporttest.Settings) transporttest.Pair {
-	a, b := memory.Pipe(memory.Options{FrameLimit: s.FrameLimit, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp})
+	a, b := memory.Pipe(memory.Options{MaxFrameBytes: s.MaxFrameBytes, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp})
 	return transporttest.Pair{A: a, B: b, Cut: a.Cut, Silence: b.Silence}
 }
 
@@ -83,13 +83,13 @@ func TestRoom(t *testing.T) {
 
 func TestDefaultLimit(t *testing.T) {
 	a, b := memory.Pipe(memory.Options{})
-	require.NoError(t, a.Write(make([]byte, transport.DefaultFrameLimit)))
+	require.NoError(t, a.Write(make([]byte, transport.DefaultMaxFrameBytes)))
 	_, err := b.Read()
 	require.NoError(t, err)
-	require.NoError(t, a.Write(make([]byte, transport.DefaultFrameLimit+1)))
+	require.NoError(t, a.Write(make([]byte, transport.DefaultMaxFrameBytes+1)))
 	_, err = b.Read()
-	require.ErrorIs(t, err, transport.ErrTooLarge)
-	require.ErrorIs(t, b.Write([]byte("x")), transport.ErrTooLarge, "nothing follows what the peer was told")
+	require.ErrorIs(t, err, transport.ErrMessageTooLarge)
+	require.ErrorIs(t, b.Write([]byte("x")), transport.ErrMessageTooLarge, "nothing follows what the peer was told")
 	_, err = a.Read()
 	require.EqualError(t, err, "transport: closed by the peer: too_large: the limit is 4194304 bytes")
 	require.Equal(t, err, a.Write([]byte("x")))
@@ -150,7 +150,7 @@ func TestMadeOutside(t *testing.T) {
 
 // Buffers are used again, and never while somebody may use them.
 func TestBuffersAreTheirReaders(t *testing.T) {
-	a, b := memory.Pipe(memory.Options{FrameLimit: 1 << 20})
+	a, b := memory.Pipe(memory.Options{MaxFrameBytes: 1 << 20})
 	for _, size := range []int{0, 1, 63, 64, 65, 1000, 1 << 12, 1<<12 + 1, 1 << 18, 1<<18 + 1, 1 << 20} {
 		first, second := bytes.Repeat([]byte{1}, size), bytes.Repeat([]byte{2}, size)
 		require.NoError(t, a.Write(first))

@@ -12,7 +12,7 @@ type reader struct {
 }
 
 // Attend has the messages given to the receiver from now on, as
-// [transport.Starter] says. It takes the place of Read, which nobody may call any
+// [transport.Acceptor] says. It takes the place of Read, which nobody may call any
 // more.
 func (c *Conn) Attend(receiver transport.Receiver) {
 	c.pipe.mu.Lock()

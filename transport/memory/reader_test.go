@@ -52,7 +52,7 @@ func (r *taker) End(err error) error {
 }
 
 func TestAttend(t *testing.T) {
-	options := memory.Options{FrameLimit: 100, ProbeAfter: time.Second, GiveUp: time.Second, QueueMessages: 2}
+	options := memory.Options{MaxFrameBytes: 100, ProbeAfter: time.Second, GiveUp: time.Second, QueueMessages: 2}
 	for name, test := range map[string]struct {
 		end  func(near, far *memory.Conn)
 		want func(t *testing.T, err error)
@@ -72,7 +72,7 @@ func TestAttend(t *testing.T) {
 			require.ErrorIs(t, err, transport.ErrSilent)
 		}},
 		"too large": {func(near, _ *memory.Conn) { near.Write(make([]byte, 101)) }, func(t *testing.T, err error) {
-			require.ErrorIs(t, err, transport.ErrTooLarge)
+			require.ErrorIs(t, err, transport.ErrMessageTooLarge)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 // The race detector lets pools forget at random, so this is not for it.
 func TestNoAllocationPerMessage(t *testing.T) {
 	near, far := tcpConns(t)
-	one, two := New(near, Options{}), New(far, Options{})
+	one, two := New(near, transport.ConnOptions{}), New(far, transport.ConnOptions{})
 	batch := make([][]byte, 100)
 	for i := range batch {
 		batch[i] = make([]byte, 20*i)

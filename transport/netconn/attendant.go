@@ -40,7 +40,7 @@ var errQuiet = errors.New("netconn: quiet")
 var errInterrupted = errors.New("netconn: the reading was interrupted")
 
 // attend has the connection served until it ends, which ended is told.
-func (c *conn) attend(ctx context.Context, server transport.Starter, ended func()) {
+func (c *conn) attend(ctx context.Context, server transport.Acceptor, ended func()) {
 	a := &attendant{conn: c, ended: ended}
 	started := false
 	defer func() {
@@ -48,7 +48,7 @@ func (c *conn) attend(ctx context.Context, server transport.Starter, ended func(
 			a.finish()
 		}
 	}()
-	receiver, err := server.Start(ctx, c)
+	receiver, err := server.Accept(ctx, c)
 	if err != nil {
 		return // why is the server's to log
 	}

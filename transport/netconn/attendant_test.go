@@ -16,7 +16,7 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// clerk is a transport.Starter that writes down what it is told.
+// clerk is a transport.Acceptor that writes down what it is told.
 type clerk struct {
 	mu      sync.Mutex
 	log     []string
@@ -25,9 +25,9 @@ type clerk struct {
 	receive func(message string) error // nil: takes everything
 }
 
-func (k *clerk) Serve(context.Context, transport.Conn) error { panic("it is a Starter") }
+func (k *clerk) Serve(context.Context, transport.Conn) error { panic("it is an Acceptor") }
 
-func (k *clerk) Start(_ context.Context, conn transport.Conn) (transport.Receiver, error) {
+func (k *clerk) Accept(_ context.Context, conn transport.Conn) (transport.Receiver, error) {
 	k.conn = conn
 	return k, nil
 }
@@ -75,10 +75,10 @@ func (k *clerk) ended() []error {
 }
 
 // attended has the clerk serve one connection, of which peer is the other end.
-func attended(t *testing.T, options Options, k *clerk, test func(t *testing.T, peer *memnet.Conn)) {
+func attended(t *testing.T, options transport.ConnOptions, k *clerk, test func(t *testing.T, peer *memnet.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		listener := memnet.Listen()
-		end := serving(t, listener, k, options)
+		end := serving(t, listener, k, Options{Conn: options})
 		peer, err := listener.Dial(t.Context())
 		require.NoError(t, err)
 		test(t, peer)
@@ -92,7 +92,7 @@ func attended(t *testing.T, options Options, k *clerk, test func(t *testing.T, p
 // before each waiting and of no other.
 func TestAttendedMessages(t *testing.T) {
 	k := new(clerk)
-	attended(t, Options{}, k, func(t *testing.T, peer *memnet.Conn) {
+	attended(t, transport.ConnOptions{}, k, func(t *testing.T, peer *memnet.Conn) {
 		require.Equal(t, []string{"pause"}, k.told())
 		for _, quiet := range []time.Duration{0, quietAfter / 2, quietAfter, 5 * time.Second} {
 			time.Sleep(quiet)
@@ -143,7 +143,7 @@ func TestAttendedSilence(t *testing.T) {
 // Without probes nothing but the peer ends the waiting.
 func TestAttendedWithoutProbes(t *testing.T) {
 	k := new(clerk)
-	attended(t, Options{ProbeAfter: -1}, k, func(t *testing.T, peer *memnet.Conn) {
+	attended(t, transport.ConnOptions{ProbeAfter: -1}, k, func(t *testing.T, peer *memnet.Conn) {
 		time.Sleep(24 * time.Hour)
 		send(t, peer, unit(kindMessage, "good morning"))
 		require.Contains(t, k.told(), "good morning")
@@ -154,7 +154,7 @@ func TestAttendedWithoutProbes(t *testing.T) {
 // probes nobody.
 func TestAttendedKeepsNoLargeBuffer(t *testing.T) {
 	k := new(clerk)
-	attended(t, Options{ProbeAfter: -1}, k, func(t *testing.T, peer *memnet.Conn) {
+	attended(t, transport.ConnOptions{ProbeAfter: -1}, k, func(t *testing.T, peer *memnet.Conn) {
 		for range 2 {
 			message := string(make([]byte, 2*idleBufferSize))
 			send(t, peer, unit(kindMessage, message))
@@ -172,7 +172,7 @@ func TestAttendedClose(t *testing.T) {
 	for name, quiet := range map[string]time.Duration{"while one goroutine waits": 0, "while the other one does": time.Second} {
 		t.Run(name, func(t *testing.T) {
 			k := new(clerk)
-			attended(t, Options{}, k, func(t *testing.T, peer *memnet.Conn) {
+			attended(t, transport.ConnOptions{}, k, func(t *testing.T, peer *memnet.Conn) {
 				time.Sleep(quiet)
 				synctest.Wait()
 				closed := closing(k.conn)
@@ -192,7 +192,7 @@ func TestAttendedInterrupted(t *testing.T) {
 		runtime.Goexit()
 		return nil
 	}}
-	attended(t, Options{}, k, func(t *testing.T, peer *memnet.Conn) {
+	attended(t, transport.ConnOptions{}, k, func(t *testing.T, peer *memnet.Conn) {
 		send(t, peer, unit(kindMessage, "a"))
 		requireTold(t, peer, transport.Left)
 		require.NoError(t, peer.Close())
@@ -200,7 +200,7 @@ func TestAttendedInterrupted(t *testing.T) {
 	})
 }
 
-func TestStarterThatRefuses(t *testing.T) {
+func TestAcceptorThatRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		listener := memnet.Listen()
 		end := serving(t, listener, refusing{}, Options{})
@@ -214,6 +214,6 @@ func TestStarterThatRefuses(t *testing.T) {
 
 type refusing struct{ transport.Server }
 
-func (refusing) Start(context.Context, transport.Conn) (transport.Receiver, error) {
+func (refusing) Accept(context.Context, transport.Conn) (transport.Receiver, error) {
 	return nil, context.Canceled
 }

@@ -19,7 +19,7 @@ func benchmarkPairs(b *testing.B, run func(b *testing.B, one, two transport.Conn
 	} {
 		b.Run(name, func(b *testing.B) {
 			near, far := pair()
-			one, two := New(near, Options{}), New(far, Options{})
+			one, two := New(near, transport.ConnOptions{}), New(far, transport.ConnOptions{})
 			defer two.Close(transport.Reason{Code: transport.Left})
 			defer one.Close(transport.Reason{Code: transport.Left})
 			b.ReportAllocs()
@@ -91,7 +91,7 @@ func TestIdleCost(t *testing.T) {
 	}
 	before, goroutines := heap(), runtime.NumGoroutine()
 	for _, a := range raw {
-		conns = append(conns, New(a, Options{}))
+		conns = append(conns, New(a, transport.ConnOptions{}))
 	}
 	// Others may come and go meanwhile, but not as many as there are of these.
 	require.Less(t, runtime.NumGoroutine(), goroutines+100)
@@ -116,7 +116,7 @@ func heap() uint64 {
 func TestOldDeadlines(t *testing.T) {
 	a, b := memnet.Pipe()
 	require.NoError(t, a.SetReadDeadline(time.Unix(1, 0)))
-	one, two := New(a, Options{}), New(b, Options{})
+	one, two := New(a, transport.ConnOptions{}), New(b, transport.ConnOptions{})
 	require.NoError(t, two.Write([]byte("hello")))
 	message, err := one.Read()
 	require.NoError(t, err)

@@ -35,7 +35,7 @@ func TestCloseWithAReadingPeerTakesNoTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := newPair()
-				one, two := newConn(a, Options{}.withDefaults(nil)), newConn(b, Options{}.withDefaults(nil))
+				one, two := newConn(a, transport.ConnOptions{}.WithDefaults(nil)), newConn(b, transport.ConnOptions{}.WithDefaults(nil))
 				read := reading(two)
 				require.Equal(t, outcome{}, <-closing(one), "the peer answers by reading alone")
 				require.Equal(t, &transport.CloseError{Reason: goodbye}, (<-read).err)
@@ -60,7 +60,7 @@ func memoryTLSConns() (net.Conn, net.Conn) {
 
 // The Write in progress may finish, and the reason follows it.
 func TestCloseBehindAWrite(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		size := memnet.BufferSize + 1000
 		written := make(chan error, 1)
 		go func() { written <- c.Write(make([]byte, size)) }()
@@ -79,12 +79,12 @@ func TestCloseBehindAWrite(t *testing.T) {
 
 func TestCloseIsBounded(t *testing.T) {
 	t.Run("B19 idle peer", func(t *testing.T) {
-		bubble(t, Options{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
+		bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
 			require.Equal(t, outcome{"", nil, closeWait}, <-closing(c))
 		})
 	})
 	t.Run("B19 stuck Write", func(t *testing.T) {
-		bubble(t, Options{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
+		bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
 			written := make(chan error, 1)
 			go func() { written <- c.Write(make([]byte, 10*memnet.BufferSize)) }()
 			synctest.Wait()
@@ -97,7 +97,7 @@ func TestCloseIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("no room for the reason", func(t *testing.T) {
-		bubble(t, Options{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
+		bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
 			require.NoError(t, c.Write(make([]byte, memnet.BufferSize-headerSize)))
 			end := <-closing(c)
 			require.Error(t, end.err)
@@ -105,7 +105,7 @@ func TestCloseIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("B19 a peer that sends all the time", func(t *testing.T) {
-		bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+		bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 			var flood sync.WaitGroup
 			flood.Go(func() {
 				for {
@@ -129,7 +129,7 @@ func TestCloseIsBounded(t *testing.T) {
 			go server.Handshake()
 			require.NoError(t, client.Handshake())
 			synctest.Wait()
-			c := newConn(client, Options{}.withDefaults(nil))
+			c := newConn(client, transport.ConnOptions{}.WithDefaults(nil))
 			pipe.passing = 1 // the reason
 			require.Equal(t, 2*closeWait, (<-closing(c)).after)
 			require.NoError(t, b.Close())
@@ -138,7 +138,7 @@ func TestCloseIsBounded(t *testing.T) {
 	t.Run("no deadlines", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := memnet.Pipe()
-			c := newConn(timeless{a}, Options{}.withDefaults(nil))
+			c := newConn(timeless{a}, transport.ConnOptions{}.WithDefaults(nil))
 			read := reading(c)
 			synctest.Wait()
 			require.Equal(t, 2*closeWait, (<-closing(c)).after)
@@ -193,7 +193,7 @@ func TestPeerThatOnlySaysGoodbye(t *testing.T) {
 }
 
 func testPeerThatOnlySaysGoodbye(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		send(t, peer, append(appendClose(nil, goodbye), strings.Repeat("junk", 100)...))
 		require.Equal(t, &transport.CloseError{Reason: goodbye}, (<-reading(c)).err)
 		_, err := peer.Read(make([]byte, 1))
@@ -206,7 +206,7 @@ func testPeerThatOnlySaysGoodbye(t *testing.T) {
 func TestOverNetPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
-		one, two := newConn(a, patient.withDefaults(nil)), newConn(b, patient.withDefaults(nil))
+		one, two := newConn(a, patient.WithDefaults(nil)), newConn(b, patient.WithDefaults(nil))
 		readOne, readTwo := reading(one), reading(two)
 		time.Sleep(59 * time.Second) // probes and answers
 		require.NoError(t, one.Write([]byte("hello"), []byte("there")))
@@ -227,8 +227,8 @@ func TestHandshakeOnTheWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := memnet.Pipe()
 		serverConfig, clientConfig := certificate()
-		one := newConn(tls.Client(a, clientConfig), Options{}.withDefaults(nil))
-		two := newConn(tls.Server(b, serverConfig), Options{}.withDefaults(nil))
+		one := newConn(tls.Client(a, clientConfig), transport.ConnOptions{}.WithDefaults(nil))
+		two := newConn(tls.Server(b, serverConfig), transport.ConnOptions{}.WithDefaults(nil))
 		read := reading(two)
 		require.NoError(t, one.Write([]byte("hello")))
 		require.Equal(t, "hello", (<-read).message)

@@ -29,7 +29,7 @@ type conn struct {
 	net      net.Conn
 	raw      net.Conn // beneath TLS, if that is what net is; otherwise net
 	vectored bool     // net writes several buffers at once
-	options  Options
+	options  transport.ConnOptions
 
 	input input // of the goroutine that reads
 
@@ -59,19 +59,19 @@ var (
 	_ transport.TryWriter        = (*conn)(nil)
 )
 
-func newConn(c net.Conn, options Options) *conn {
+func newConn(c net.Conn, options transport.ConnOptions) *conn {
 	conn := &conn{net: c, raw: c, system: direct.Of(c), options: options}
 	conn.freed.L = &conn.mu
 	conn.input.expired = true
-	conn.input.limit = options.FrameLimit
-	conn.input.controls = transport.NewTokenBucket(options.ControlFrames)
+	conn.input.limit = options.MaxFrameBytes
+	conn.input.controls = transport.NewTokenBucket(options.ControlFramesPerSecond)
 	switch c := c.(type) {
 	case *tls.Conn:
 		conn.raw = c.NetConn()
 	case *net.TCPConn, *net.UnixConn:
 		conn.vectored = true
 	}
-	setSendBuffer(c, options.SendBuffer)
+	setSendBuffer(c, options.SendBufferBytes)
 	return conn
 }
 

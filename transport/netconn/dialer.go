@@ -27,8 +27,8 @@ type Dialer struct {
 	// that of a net.Dialer.
 	NetDialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Options set up the connections.
-	Options Options
+	// Conn sets up the connections.
+	Conn transport.ConnOptions
 }
 
 var _ transport.Dialer = Dialer{}
@@ -54,7 +54,7 @@ func (d Dialer) Dial(ctx context.Context) (transport.Conn, error) {
 		}
 		c = secure
 	}
-	return New(c, d.Options), nil
+	return New(c, d.Conn), nil
 }
 
 func (d Dialer) clientConfig() *tls.Config {

@@ -105,7 +105,7 @@ type tunnel struct {
 func (t tunnel) NetConn() net.Conn { return t.beneath }
 
 func TestSendBuffer(t *testing.T) {
-	for asked, want := range map[int]int{0: DefaultSendBuffer, -1: 0, 4096: 4096} {
+	for asked, want := range map[int]int{0: transport.DefaultSendBufferBytes, -1: 0, 4096: 4096} {
 		for name, above := range map[string]func(net.Conn) net.Conn{
 			"plain":     func(c net.Conn) net.Conn { return c },
 			"TLS":       func(c net.Conn) net.Conn { return tls.Client(c, &tls.Config{ServerName: "lectern.test"}) },
@@ -114,7 +114,7 @@ func TestSendBuffer(t *testing.T) {
 			t.Run(fmt.Sprintf("H2 %s, %d", name, asked), func(t *testing.T) {
 				near, _ := memnet.Pipe()
 				beneath := &sized{Conn: near}
-				New(above(beneath), Options{SendBuffer: asked})
+				New(above(beneath), transport.ConnOptions{SendBufferBytes: asked})
 				require.Equal(t, want, beneath.size)
 			})
 		}

@@ -34,7 +34,7 @@ func FuzzUnits(f *testing.F) {
 			return
 		}
 		want, wantEnd := simplestReading(sent)
-		c := newConn(&canned{sent: sent, piece: max(int(piece), 1)}, Options{FrameLimit: fuzzLimit, ControlFrames: -1}.withDefaults(nil))
+		c := newConn(&canned{sent: sent, piece: max(int(piece), 1)}, transport.ConnOptions{MaxFrameBytes: fuzzLimit, ControlFramesPerSecond: -1}.WithDefaults(nil))
 		for _, message := range want {
 			got, err := c.Read()
 			require.NoError(t, err)
@@ -64,7 +64,7 @@ func simplestReading(b []byte) (messages [][]byte, end any) {
 		b = b[headerSize:]
 		switch {
 		case kind == kindMessage && length > fuzzLimit:
-			return messages, transport.ErrTooLarge
+			return messages, transport.ErrMessageTooLarge
 		case kind > 3, kind > 0 && length > 125, kind == 3 && length < 2:
 			return messages, transport.ErrProtocol
 		case length > len(b):
@@ -79,7 +79,7 @@ func simplestReading(b []byte) (messages [][]byte, end any) {
 			return messages, transport.ErrProtocol
 		case kind == kindClose:
 			return messages, transport.Reason{
-				Code: transport.Code(binary.BigEndian.Uint16(content)),
+				Code: transport.CloseCode(binary.BigEndian.Uint16(content)),
 				Text: string(content[2:]),
 			}
 		}

@@ -22,13 +22,13 @@ import (
 
 // requireTold reads what a peer was sent, to its end: any number of probes and
 // answers, and the close unit with the code.
-func requireTold(t *testing.T, peer net.Conn, code transport.Code) {
+func requireTold(t *testing.T, peer net.Conn, code transport.CloseCode) {
 	t.Helper()
 	for {
 		header := receive(t, peer, headerSize)
 		content := receive(t, peer, int(binary.BigEndian.Uint32([]byte(header[1:]))))
 		if header[0] == kindClose {
-			require.Equal(t, code, transport.Code(binary.BigEndian.Uint16([]byte(content))))
+			require.Equal(t, code, transport.CloseCode(binary.BigEndian.Uint16([]byte(content))))
 			return
 		}
 		require.Contains(t, []byte{kindProbe, kindAnswer}, header[0])
@@ -60,27 +60,27 @@ func drip(peer net.Conn, b []byte, interval time.Duration) {
 // Slow units, B12 and B13 of a stream: each byte is a sign of life, and the unit
 // is over its time all the same.
 func TestSlowUnits(t *testing.T) {
-	probed := Options{ProbeAfter: 700 * time.Millisecond, GiveUp: time.Second}
+	probed := transport.ConnOptions{ProbeAfter: 700 * time.Millisecond, GiveUp: time.Second}
 	for _, c := range []struct {
 		name     string
-		options  Options
+		options  transport.ConnOptions
 		before   string // at once
 		sent     []byte // a byte a second
 		slow     time.Duration
 		complete bool // in time
 	}{
-		{"B13 a byte a second", Options{}, "", unit(kindMessage, strings.Repeat("x", 100)), 10 * time.Second, false},
+		{"B13 a byte a second", transport.ConnOptions{}, "", unit(kindMessage, strings.Repeat("x", 100)), 10 * time.Second, false},
 		{"B13 a byte a second, over many probes", probed, "", unit(kindMessage, strings.Repeat("x", 100)), 10 * time.Second, false},
-		{"B13 a byte a second, no probing", Options{ProbeAfter: -1}, "", unit(kindMessage, strings.Repeat("x", 100)), 10 * time.Second, false},
-		{"B13 a byte a second of many bytes", Options{}, "", unit(kindMessage, strings.Repeat("x", 50_000)), 10 * time.Second, false},
-		{"B13 the rest of much", Options{}, string(unit(kindMessage, strings.Repeat("x", 50_000))[:49_000]), []byte(strings.Repeat("x", 1000)), 10 * time.Second, false},
-		{"B13 behind a probe", Options{}, probe, unit(kindMessage, strings.Repeat("x", 100)), 10 * time.Second, false},
-		{"B13 a part of the header behind a probe", Options{}, probe + "\x00", []byte("\x00\x00\x00\x64" + strings.Repeat("x", 100)), 10 * time.Second, false},
-		{"B13 a slow probe", Options{}, "", unit(kindProbe, strings.Repeat("x", 100)), 10 * time.Second, false},
-		{"B13 a slow end", Options{}, "", unit(kindClose, strings.Repeat("x", 100)), 10 * time.Second, false},
-		{"B13 another timeout", Options{MessageTimeout: 3 * time.Second}, "", unit(kindMessage, strings.Repeat("x", 100)), 3 * time.Second, false},
-		{"B13 in time", Options{}, "", unit(kindMessage, "12345"), 0, true},
-		{"B13 no timeout", Options{MessageTimeout: -1}, "", unit(kindMessage, strings.Repeat("x", 100)), 0, true},
+		{"B13 a byte a second, no probing", transport.ConnOptions{ProbeAfter: -1}, "", unit(kindMessage, strings.Repeat("x", 100)), 10 * time.Second, false},
+		{"B13 a byte a second of many bytes", transport.ConnOptions{}, "", unit(kindMessage, strings.Repeat("x", 50_000)), 10 * time.Second, false},
+		{"B13 the rest of much", transport.ConnOptions{}, string(unit(kindMessage, strings.Repeat("x", 50_000))[:49_000]), []byte(strings.Repeat("x", 1000)), 10 * time.Second, false},
+		{"B13 behind a probe", transport.ConnOptions{}, probe, unit(kindMessage, strings.Repeat("x", 100)), 10 * time.Second, false},
+		{"B13 a part of the header behind a probe", transport.ConnOptions{}, probe + "\x00", []byte("\x00\x00\x00\x64" + strings.Repeat("x", 100)), 10 * time.Second, false},
+		{"B13 a slow probe", transport.ConnOptions{}, "", unit(kindProbe, strings.Repeat("x", 100)), 10 * time.Second, false},
+		{"B13 a slow end", transport.ConnOptions{}, "", unit(kindClose, strings.Repeat("x", 100)), 10 * time.Second, false},
+		{"B13 another timeout", transport.ConnOptions{MessageTimeout: 3 * time.Second}, "", unit(kindMessage, strings.Repeat("x", 100)), 3 * time.Second, false},
+		{"B13 in time", transport.ConnOptions{}, "", unit(kindMessage, "12345"), 0, true},
+		{"B13 no timeout", transport.ConnOptions{MessageTimeout: -1}, "", unit(kindMessage, strings.Repeat("x", 100)), 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, c.options, func(t *testing.T, conn *conn, peer *memnet.Conn) {
@@ -141,7 +141,7 @@ func TestSlowRecords(t *testing.T) {
 				go func() { shaken <- server.Handshake() }()
 				require.NoError(t, client.Handshake())
 				require.NoError(t, <-shaken)
-				conn := newConn(server, Options{}.withDefaults(nil))
+				conn := newConn(server, transport.ConnOptions{}.WithDefaults(nil))
 				message := unit(kindMessage, strings.Repeat("x", 100))
 				send(t, client, message[:c.before])
 				beneath.slow.Store(true)
@@ -194,17 +194,17 @@ func TestControlFloods(t *testing.T) {
 	empty := string(unit(kindMessage, ""))
 	for _, c := range []struct {
 		name    string
-		options Options
+		options transport.ConnOptions
 		sent    string // as long as it may go on
 		behind  string // what is too much
 	}{
-		{"B14 probes", Options{}, strings.Repeat(probe, 20), probe},
-		{"B14 probes with content", Options{}, strings.Repeat(string(unit(kindProbe, "what?")), 20), probe},
-		{"B14 probes among messages", Options{}, strings.Repeat(empty+probe, 20), probe},
-		{"B14 another rate", Options{ControlFrames: 50}, strings.Repeat(probe, 100), probe},
-		{"B14 the rate of one who probes as often", Options{ProbeAfter: 20 * time.Millisecond}, strings.Repeat(probe, 200), probe},
-		{"B15 answers to no probe", Options{}, strings.Repeat(answer, 20), answer},
-		{"B15 answers and probes", Options{}, strings.Repeat(answer+probe, 10), answer},
+		{"B14 probes", transport.ConnOptions{}, strings.Repeat(probe, 20), probe},
+		{"B14 probes with content", transport.ConnOptions{}, strings.Repeat(string(unit(kindProbe, "what?")), 20), probe},
+		{"B14 probes among messages", transport.ConnOptions{}, strings.Repeat(empty+probe, 20), probe},
+		{"B14 another rate", transport.ConnOptions{ControlFramesPerSecond: 50}, strings.Repeat(probe, 100), probe},
+		{"B14 the rate of one who probes as often", transport.ConnOptions{ProbeAfter: 20 * time.Millisecond}, strings.Repeat(probe, 200), probe},
+		{"B15 answers to no probe", transport.ConnOptions{}, strings.Repeat(answer, 20), answer},
+		{"B15 answers and probes", transport.ConnOptions{}, strings.Repeat(answer+probe, 10), answer},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, c.options, func(t *testing.T, conn *conn, peer *memnet.Conn) {
@@ -231,7 +231,7 @@ func TestControlFloods(t *testing.T) {
 
 // B14: a flood without an end, by a peer that reads nothing either.
 func TestEndlessFlood(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		flood, sent := []byte(strings.Repeat(probe, 10_000)), make(chan int)
 		go func() {
 			total := 0
@@ -256,14 +256,14 @@ func TestControlFramesInTime(t *testing.T) {
 			for range 1000 {
 				send(t, peer, []byte(probe))
 				require.Equal(t, answer, receive(t, peer, headerSize))
-				time.Sleep(time.Second / transport.DefaultControlRate)
+				time.Sleep(time.Second / transport.DefaultControlFramesPerSecond)
 			}
 			send(t, peer, unit(kindMessage, "still here"))
 			require.Equal(t, "still here", (<-read).message)
 		})
 	})
 	t.Run("B15 answers to probes", func(t *testing.T) {
-		options := Options{ProbeAfter: time.Millisecond, GiveUp: time.Second, ControlFrames: 1}
+		options := transport.ConnOptions{ProbeAfter: time.Millisecond, GiveUp: time.Second, ControlFramesPerSecond: 1}
 		bubble(t, options, func(t *testing.T, c *conn, peer *memnet.Conn) {
 			read := reading(c)
 			for range 1000 {
@@ -275,7 +275,7 @@ func TestControlFramesInTime(t *testing.T) {
 		})
 	})
 	t.Run("B15 one answer for one probe", func(t *testing.T) {
-		options := Options{ProbeAfter: time.Minute, ControlFrames: 1}
+		options := transport.ConnOptions{ProbeAfter: time.Minute, ControlFramesPerSecond: 1}
 		bubble(t, options, func(t *testing.T, c *conn, peer *memnet.Conn) {
 			read := reading(c)
 			require.Equal(t, probe, receive(t, peer, headerSize))
@@ -330,7 +330,7 @@ func TestHalfOpen(t *testing.T) {
 	t.Run("H4 no FIN", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := memnet.Pipe()
-			one, two := newConn(a, Options{}.withDefaults(nil)), newConn(b, Options{}.withDefaults(nil))
+			one, two := newConn(a, transport.ConnOptions{}.WithDefaults(nil)), newConn(b, transport.ConnOptions{}.WithDefaults(nil))
 			readOne, readTwo := reading(one), reading(two)
 			a.Silence()
 			want := outcome{"", transport.ErrSilent, transport.DefaultProbeAfter + transport.DefaultGiveUp}
@@ -346,7 +346,7 @@ func TestHalfOpen(t *testing.T) {
 // told why the connection ends all the same.
 func TestHalfClosedPeerIsTold(t *testing.T) {
 	t.Run("B18 half-close", func(t *testing.T) {
-		bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+		bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 			require.NoError(t, peer.CloseWrite())
 			require.Error(t, (<-reading(c)).err)
 			require.NoError(t, (<-closing(c)).err)
@@ -364,7 +364,7 @@ func TestHostilePeersOfServe(t *testing.T) {
 		err  error
 	}{
 		{"B3 unknown kind", "\x04\x00\x00\x00\x00", transport.ErrProtocol},
-		{"B9 length of 4 GiB", "\x00\xff\xff\xff\xff", transport.ErrTooLarge},
+		{"B9 length of 4 GiB", "\x00\xff\xff\xff\xff", transport.ErrMessageTooLarge},
 		{"B14 probes", strings.Repeat(probe, 100), transport.ErrFlood},
 	} {
 		t.Run(c.name, func(t *testing.T) {

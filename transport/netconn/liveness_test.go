@@ -13,7 +13,7 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-var patient = Options{ProbeAfter: 10 * time.Second, GiveUp: 5 * time.Second}
+var patient = transport.ConnOptions{ProbeAfter: 10 * time.Second, GiveUp: 5 * time.Second}
 
 // reading starts a Read, whose end is told with the time that it took.
 func reading(c *conn) <-chan outcome {
@@ -83,7 +83,7 @@ func TestLateReader(t *testing.T) {
 }
 
 func TestNoProbing(t *testing.T) {
-	bubble(t, Options{ProbeAfter: -1}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{ProbeAfter: -1}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		read := reading(c)
 		time.Sleep(24 * time.Hour)
 		send(t, peer, unit(kindMessage, "at last"))
@@ -96,7 +96,7 @@ func TestNoProbing(t *testing.T) {
 
 // A message that never ends, in small pieces.
 func TestMessageTimeout(t *testing.T) {
-	for name, options := range map[string]Options{
+	for name, options := range map[string]transport.ConnOptions{
 		"B13 probing":    {MessageTimeout: 30 * time.Second},
 		"B13 no probing": {MessageTimeout: 30 * time.Second, ProbeAfter: -1},
 	} {
@@ -119,7 +119,7 @@ func TestMessageTimeout(t *testing.T) {
 }
 
 func TestMessagesInTimeForEver(t *testing.T) {
-	bubble(t, Options{MessageTimeout: 3 * time.Second}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{MessageTimeout: 3 * time.Second}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		for range 20 {
 			read := reading(c)
 			send(t, peer, appendHeader(nil, kindMessage, 2))
@@ -133,7 +133,7 @@ func TestMessagesInTimeForEver(t *testing.T) {
 // The answer to a probe waits for the Write in progress, and the reader does
 // not wait for it.
 func TestAnswerBehindStuckWrite(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		size := memnet.BufferSize + 1000
 		written := make(chan error, 1)
 		go func() { written <- c.Write(make([]byte, size)) }()
@@ -150,7 +150,7 @@ func TestAnswerBehindStuckWrite(t *testing.T) {
 func TestProbesCross(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := memnet.Pipe()
-		one, two := newConn(a, patient.withDefaults(nil)), newConn(b, patient.withDefaults(nil))
+		one, two := newConn(a, patient.WithDefaults(nil)), newConn(b, patient.WithDefaults(nil))
 		readOne, readTwo := reading(one), reading(two)
 		time.Sleep(time.Hour)
 		closed := make(chan error, 1)
@@ -200,7 +200,7 @@ func TestIdleBuffer(t *testing.T) {
 // What a peer sent before it closed is read though the answers to its probes
 // can no longer be written.
 func TestProbesOfOneWhoHasLeft(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		send(t, peer, []byte(probe+string(unit(kindMessage, "one"))))
 		require.NoError(t, peer.CloseWrite())
 		require.Equal(t, "one", (<-reading(c)).message)

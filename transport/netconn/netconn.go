@@ -34,7 +34,8 @@
 //
 // A unit that has begun to arrive must be complete within MessageTimeout, or the
 // connection ends with transport.Slow, and a peer that sends more probes, or
-// answers to none, than ControlFrames allows ends it with transport.RateLimited.
+// answers to none, than ControlFramesPerSecond allows ends it with
+// transport.RateLimited, see [transport.ConnOptions].
 // Nothing here limits how many messages a peer sends: that is for the server.
 //
 // # Closing
@@ -53,79 +54,29 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// Defaults of Options.
-const (
-	// DefaultHandshakeTimeout is how long a TLS handshake may take.
-	DefaultHandshakeTimeout = 10 * time.Second
-	// DefaultSendBuffer is the system's send buffer, in bytes.
-	DefaultSendBuffer = 64 << 10
-)
+// DefaultHandshakeTimeout is how long a TLS handshake may take where Options do not
+// say otherwise.
+const DefaultHandshakeTimeout = 10 * time.Second
 
 // closeWait bounds each of the two waits of a Close: for the Write in progress
 // and the reason, and for the peer to close too.
 const closeWait = time.Second
 
-// Options sets up a connection. The zero value is ready to use.
+// Options sets up Serve. The zero value is ready to use.
 type Options struct {
-	// FrameLimit is the size in bytes of the largest message that is accepted.
-	// Where it is not positive, Serve takes the limit of its server, see
-	// transport.FrameLimit, and others take transport.DefaultFrameLimit.
-	FrameLimit int
-
-	// ProbeAfter is how long the peer may be silent before it is probed. Zero
-	// means transport.DefaultProbeAfter; negative means no probing: a peer that
-	// vanishes without a word is then never noticed.
-	ProbeAfter time.Duration
-	// GiveUp is how long a peer that was probed has to send anything. Where it
-	// is not positive, it is transport.DefaultGiveUp.
-	GiveUp time.Duration
-
-	// MessageTimeout is how long a message, or another unit, may take to arrive,
-	// from its first byte to its last while a Read is in progress. A peer that
-	// takes longer is told transport.Slow, and Read fails with
-	// transport.ErrSlow. Zero means transport.DefaultMessageTimeout; negative
-	// means as long as it likes.
-	MessageTimeout time.Duration
-
-	// ControlFrames is how many probes, and answers to no probe, a peer may send
-	// a second; it may send twice as many at once. One that sends more is told
-	// transport.RateLimited, and Read fails with transport.ErrFlood. Zero means
-	// what transport.ControlRate says; negative means as many as it likes.
-	ControlFrames int
-
 	// HandshakeTimeout bounds the TLS handshake of a connection that Serve has
-	// accepted. Where it is not positive, it is DefaultHandshakeTimeout. Dialer
-	// does not use it: there the context bounds the handshake.
+	// accepted. Where it is not positive, it is DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
 
-	// SendBuffer is how many bytes the system may hold for a peer that does not
-	// read, roughly, on a net.Conn that has SetWriteBuffer, as those of TCP and
-	// Unix sockets, or that is something above such a one and has NetConn, as
-	// those of TLS; there is no other bound on that memory. Zero means DefaultSendBuffer; negative means
-	// whatever the system does by itself, which can be several MiB.
-	SendBuffer int
+	// Conn sets up the connections.
+	Conn transport.ConnOptions
 }
 
 func (o Options) withDefaults(server transport.Server) Options {
-	if o.FrameLimit = transport.FrameLimit(o.FrameLimit, server); o.FrameLimit <= 0 {
-		o.FrameLimit = transport.DefaultFrameLimit // a server without an opinion
-	}
-	if o.ProbeAfter == 0 {
-		o.ProbeAfter = transport.DefaultProbeAfter
-	}
-	if o.GiveUp <= 0 {
-		o.GiveUp = transport.DefaultGiveUp
-	}
-	if o.MessageTimeout == 0 {
-		o.MessageTimeout = transport.DefaultMessageTimeout
-	}
-	o.ControlFrames = transport.ControlRate(o.ControlFrames, o.ProbeAfter)
 	if o.HandshakeTimeout <= 0 {
 		o.HandshakeTimeout = DefaultHandshakeTimeout
 	}
-	if o.SendBuffer == 0 {
-		o.SendBuffer = DefaultSendBuffer
-	}
+	o.Conn = o.Conn.WithDefaults(server)
 	return o
 }
 
@@ -136,6 +87,6 @@ func (o Options) withDefaults(server transport.Server) Options {
 // nothing here bounds it. A c with the method CloseWrite() error, as those for
 // TCP, TLS and Unix sockets have it, lets Close finish without waiting for the
 // peer's own Close.
-func New(c net.Conn, options Options) transport.Conn {
-	return newConn(c, options.withDefaults(nil))
+func New(c net.Conn, options transport.ConnOptions) transport.Conn {
+	return newConn(c, options.WithDefaults(nil))
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/lectern-go/lectern/transport/transporttest"
 )
 
-func suiteOptions(s transporttest.Settings) Options {
-	return Options{FrameLimit: s.FrameLimit, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
+func suiteOptions(s transporttest.Settings) transport.ConnOptions {
+	return transport.ConnOptions{MaxFrameBytes: s.MaxFrameBytes, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
 }
 
 // certificate makes the two sides of TLS between test ends. It is valid at the
@@ -107,7 +107,7 @@ func realPair(t testing.TB, network string, secure bool, s transporttest.Setting
 		return listener
 	}
 	listener := listen()
-	dialer := Dialer{Network: network, Options: suiteOptions(s)}
+	dialer := Dialer{Network: network, Conn: suiteOptions(s)}
 	proxy := startProxy(t, listen(), listener.Addr())
 	dialer.Address = proxy.listener.Addr().String()
 	if secure {
@@ -118,7 +118,7 @@ func realPair(t testing.TB, network string, secure bool, s transporttest.Setting
 	ctx, cancel := context.WithCancel(t.Context())
 	server := newHandOver()
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, listener, server, suiteOptions(s)) }()
+	go func() { served <- Serve(ctx, listener, server, Options{Conn: suiteOptions(s)}) }()
 	t.Cleanup(func() {
 		close(server.done)
 		cancel()

@@ -102,7 +102,7 @@ func (c *conn) Read() ([]byte, error) {
 	c.input.shrink()
 	c.input.err = err
 	switch {
-	case errors.Is(err, transport.ErrTooLarge):
+	case errors.Is(err, transport.ErrMessageTooLarge):
 		_ = c.tell(transport.Reason{Code: transport.TooLarge, Text: fmt.Sprintf("the limit is %d bytes", c.input.limit)})
 	case errors.Is(err, transport.ErrSlow):
 		_ = c.tell(transport.Reason{Code: transport.Slow, Text: "a message took too long to arrive"})
@@ -114,10 +114,10 @@ func (c *conn) Read() ([]byte, error) {
 	return nil, err
 }
 
-// SetFrameLimit is that of transport.FrameLimitSetter.
-func (c *conn) SetFrameLimit(bytes int) {
-	if bytes <= 0 || bytes > c.options.FrameLimit {
-		bytes = c.options.FrameLimit
+// SetMaxFrameBytes is that of transport.FrameLimitSetter.
+func (c *conn) SetMaxFrameBytes(bytes int) {
+	if bytes <= 0 || bytes > c.options.MaxFrameBytes {
+		bytes = c.options.MaxFrameBytes
 	}
 	c.input.limit = bytes
 }

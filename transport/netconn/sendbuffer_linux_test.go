@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/transport"
 )
 
 // The system's own word on what it holds at most for a peer that does not read.
@@ -49,7 +51,7 @@ func TestSendBufferOfTheSystem(t *testing.T) {
 				size, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
 			}))
 			require.NoError(t, err)
-			require.Equal(t, 2*DefaultSendBuffer, size)
+			require.Equal(t, 2*transport.DefaultSendBufferBytes, size)
 
 			closed := make(chan error, 1)
 			go func() { closed <- client.Close(goodbye) }()

@@ -30,8 +30,8 @@ func ConnFromContext(ctx context.Context) (net.Conn, bool) {
 }
 
 // Serve accepts connections on the listener and has each served by server, which
-// may be a transport.Starter, in a goroutine of its own, with a context that has the values of ctx and the
-// net.Conn, see [ConnFromContext]. TLS is done by a listener of tls.NewListener;
+// may be a transport.Acceptor, in a goroutine of its own, with a context that has the
+// values of ctx and the net.Conn, see [ConnFromContext]. TLS is done by a listener of tls.NewListener;
 // the handshake then takes place in the connection's goroutine, before the
 // server hears of it, and within Options.HandshakeTimeout.
 //
@@ -109,11 +109,11 @@ func serveConn(ctx context.Context, c net.Conn, server transport.Server, options
 			return
 		}
 	}
-	conn := newConn(c, options)
+	conn := newConn(c, options.Conn)
 	ctx = context.WithValue(ctx, connKey{}, c)
-	if starter, ok := server.(transport.Starter); ok {
+	if acceptor, ok := server.(transport.Acceptor); ok {
 		attended = true
-		conn.attend(ctx, starter, ended)
+		conn.attend(ctx, acceptor, ended)
 		return
 	}
 	// The server has closed it by contract; this is for one that panics, or that

@@ -27,7 +27,7 @@ type echo struct {
 	seen  []context.Context
 }
 
-func (e *echo) FrameLimit() int { return e.limit }
+func (e *echo) MaxFrameBytes() int { return e.limit }
 
 func (e *echo) Serve(ctx context.Context, conn transport.Conn) error {
 	e.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern/internal/direct"
+	"github.com/lectern-go/lectern/transport"
 )
 
 // An answer to a probe that is owed when TryWrite ends is not written by TryWrite
@@ -28,7 +29,7 @@ func TestTryWriteDoesNotWaitForWhatIsOwed(t *testing.T) {
 		require.NoError(t, file.Close())
 		ends[i] = c.(*net.UnixConn)
 	}
-	c, far := newConn(ends[0], Options{}.withDefaults(nil)), ends[1]
+	c, far := newConn(ends[0], transport.ConnOptions{}.WithDefaults(nil)), ends[1]
 	for size := 64 << 10; size > 0; {
 		n, err := direct.Write(c.system, make([]byte, size))
 		require.NoError(t, err)

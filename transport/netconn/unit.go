@@ -34,7 +34,7 @@ func checkHeader(header []byte, limit int) (length int, err error) {
 	kind, announced := header[0], binary.BigEndian.Uint32(header[1:headerSize])
 	switch {
 	case kind == kindMessage && uint64(announced) > uint64(limit):
-		return 0, transport.ErrTooLarge
+		return 0, transport.ErrMessageTooLarge
 	case kind > kindClose:
 		return 0, fmt.Errorf("%w: a unit of the unknown kind %d", transport.ErrProtocol, kind)
 	case kind != kindMessage && announced > controlLimit, kind == kindClose && announced < codeSize:
@@ -52,7 +52,7 @@ func appendClose(b []byte, reason transport.Reason) []byte {
 
 // parseClose reads what is in a close unit, which checkHeader has let pass.
 func parseClose(b []byte) (transport.Reason, error) {
-	code, text := transport.Code(binary.BigEndian.Uint16(b)), b[codeSize:]
+	code, text := transport.CloseCode(binary.BigEndian.Uint16(b)), b[codeSize:]
 	if !utf8.Valid(text) {
 		return transport.Reason{}, fmt.Errorf("%w: a reason that is not UTF-8", transport.ErrProtocol)
 	}

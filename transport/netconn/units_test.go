@@ -22,10 +22,10 @@ import (
 
 // bubble runs a test in a testing/synctest bubble, with a connection and the
 // bare other end of it.
-func bubble(t *testing.T, options Options, test func(t *testing.T, c *conn, peer *memnet.Conn)) {
+func bubble(t *testing.T, options transport.ConnOptions, test func(t *testing.T, c *conn, peer *memnet.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := memnet.Pipe()
-		c := newConn(near, options.withDefaults(nil))
+		c := newConn(near, options.WithDefaults(nil))
 		t.Cleanup(func() {
 			_ = far.Close()
 			_ = c.Close(transport.Reason{Code: transport.Left})
@@ -53,7 +53,7 @@ func unit(kind byte, content string) []byte {
 }
 
 func TestUnitsOnTheWire(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		require.NoError(t, c.Write([]byte("hello"), nil, []byte("!")))
 		go c.Close(transport.Reason{Code: transport.MasterLeft, Text: "bye"})
 		require.Equal(t,
@@ -102,7 +102,7 @@ func testSplitAnywhere(t *testing.T) {
 		if at%97 != 0 && !slices.ContainsFunc(edges, near) {
 			continue
 		}
-		bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+		bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 			var sending sync.WaitGroup
 			sending.Go(func() {
 				_, _ = peer.Write(sent[:at])
@@ -117,7 +117,7 @@ func testSplitAnywhere(t *testing.T) {
 
 func TestByteByByte(t *testing.T) {
 	sent, want := story()
-	bubble(t, Options{MessageTimeout: -1}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{MessageTimeout: -1}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		var sending sync.WaitGroup
 		sending.Go(func() {
 			for i := range sent {
@@ -137,18 +137,18 @@ func TestRefusedUnits(t *testing.T) {
 		name string
 		sent []byte
 		err  error
-		code transport.Code
+		code transport.CloseCode
 	}{
 		{"B3 unknown kind", unit(4, ""), transport.ErrProtocol, transport.ProtocolError},
 		{"B3 text", []byte("GET / HTTP/1.1\r\n\r\n"), transport.ErrProtocol, transport.ProtocolError},
 		{"B3 TLS", []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), transport.ErrProtocol, transport.ProtocolError},
-		{"B9 one over the limit", []byte("\x00\x00\x00\x03\xe9"), transport.ErrTooLarge, transport.TooLarge},
-		{"B9 length of 2^32-1", []byte("\x00\xff\xff\xff\xff"), transport.ErrTooLarge, transport.TooLarge},
+		{"B9 one over the limit", []byte("\x00\x00\x00\x03\xe9"), transport.ErrMessageTooLarge, transport.TooLarge},
+		{"B9 length of 2^32-1", []byte("\x00\xff\xff\xff\xff"), transport.ErrMessageTooLarge, transport.TooLarge},
 		{"B3 the last kind", unit(255, ""), transport.ErrProtocol, transport.ProtocolError},
 		{"B5 probe of 2^32-1", []byte("\x01\xff\xff\xff\xff"), transport.ErrProtocol, transport.ProtocolError},
 		{"B6 close without a code", unit(kindClose, ""), transport.ErrProtocol, transport.ProtocolError},
 		{"B8 close of 2^32-1", []byte("\x03\xff\xff\xff\xff"), transport.ErrProtocol, transport.ProtocolError},
-		{"B9 length of 2^31", []byte("\x00\x80\x00\x00\x00"), transport.ErrTooLarge, transport.TooLarge},
+		{"B9 length of 2^31", []byte("\x00\x80\x00\x00\x00"), transport.ErrMessageTooLarge, transport.TooLarge},
 		{"B5 long probe", []byte("\x01\x00\x00\x00\x7e"), transport.ErrProtocol, transport.ProtocolError},
 		{"B5 answer of 2^32-1", []byte("\x02\xff\xff\xff\xff"), transport.ErrProtocol, transport.ProtocolError},
 		{"B6 close with half a code", unit(kindClose, "x"), transport.ErrProtocol, transport.ProtocolError},
@@ -156,7 +156,7 @@ func TestRefusedUnits(t *testing.T) {
 		{"B8 close with no text but bytes", unit(kindClose, "\x0f\xa1\xff\xfe"), transport.ErrProtocol, transport.ProtocolError},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, Options{FrameLimit: 1000}, func(t *testing.T, conn *conn, peer *memnet.Conn) {
+			bubble(t, transport.ConnOptions{MaxFrameBytes: 1000}, func(t *testing.T, conn *conn, peer *memnet.Conn) {
 				send(t, peer, append(unit(kindMessage, "before"), c.sent...))
 				message, err := conn.Read()
 				require.NoError(t, err)
@@ -171,7 +171,7 @@ func TestRefusedUnits(t *testing.T) {
 
 				header := receive(t, peer, headerSize+codeSize)
 				require.Equal(t, string(kindClose), header[:1])
-				require.Equal(t, c.code, transport.Code(header[5])<<8|transport.Code(header[6]))
+				require.Equal(t, c.code, transport.CloseCode(header[5])<<8|transport.CloseCode(header[6]))
 				for range 2000 { // row B21
 					_, again := conn.Read()
 					require.Equal(t, err, again)
@@ -189,7 +189,7 @@ func TestAllocationFollowsWhatArrives(t *testing.T) {
 
 func testAllocationFollowsWhatArrives(t *testing.T) {
 	const limit = 64 << 20
-	bubble(t, Options{FrameLimit: limit}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+	bubble(t, transport.ConnOptions{MaxFrameBytes: limit}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 		read := make(chan []byte)
 		go func() {
 			message, _ := c.Read()
@@ -227,7 +227,7 @@ func TestLossAnywhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, at := range offsets {
-				bubble(t, Options{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
+				bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, peer *memnet.Conn) {
 					go func() {
 						_, _ = peer.Write(message[:at])
 						synctest.Wait()
@@ -256,7 +256,7 @@ func TestLossAnywhere(t *testing.T) {
 
 // Somebody who closes the net.Conn behind our back is not our Close.
 func TestClosedBehindOurBack(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
+	bubble(t, transport.ConnOptions{}, func(t *testing.T, c *conn, _ *memnet.Conn) {
 		_ = c.raw.Close()
 		_, err := c.Read()
 		require.Error(t, err)
@@ -289,7 +289,7 @@ func TestBatches(t *testing.T) {
 		}
 		for name, pair := range map[string]func() (net.Conn, net.Conn){"memory": memoryConns, "TCP": func() (net.Conn, net.Conn) { return tcpConns(t) }} {
 			near, far := pair()
-			a, b := New(near, Options{}), New(far, Options{})
+			a, b := New(near, transport.ConnOptions{}), New(far, transport.ConnOptions{})
 			written := make(chan error, 1)
 			go func() { written <- a.Write(messages...) }()
 			for i := range messages {

@@ -112,8 +112,8 @@ var endFlaws = []flaw{
 			return nil
 		}
 	}},
-	{name: "knows no limit", found: "TooLarge", says: "no error: " + refusal, change: func(o *memory.Options) { o.FrameLimit = 1 << 30 }},
-	{name: "is one byte late", found: "TooLarge", says: "no error: " + refusal, change: func(o *memory.Options) { o.FrameLimit++ }},
+	{name: "knows no limit", found: "TooLarge", says: "no error: " + refusal, change: func(o *memory.Options) { o.MaxFrameBytes = 1 << 30 }},
+	{name: "is one byte late", found: "TooLarge", says: "no error: " + refusal, change: func(o *memory.Options) { o.MaxFrameBytes++ }},
 	{name: "refuses without telling", found: "TooLarge", says: refusal, end: func(b *broken) {
 		b.read = func() ([]byte, error) {
 			message, err := b.Conn.Read()
@@ -135,7 +135,7 @@ var endFlaws = []flaw{
 	{name: "has another error", found: "TooLarge", says: refusal, end: func(b *broken) {
 		b.read = func() ([]byte, error) {
 			message, err := b.Conn.Read()
-			if errors.Is(err, transport.ErrTooLarge) {
+			if errors.Is(err, transport.ErrMessageTooLarge) {
 				err = transport.ErrProtocol
 			}
 			return message, err
@@ -146,7 +146,7 @@ var endFlaws = []flaw{
 			b.writing <- struct{}{}
 			defer func() { <-b.writing }()
 			err := b.Conn.Write(messages...)
-			if len(messages[0]) > 2*b.room.settings.FrameLimit {
+			if len(messages[0]) > 2*b.room.settings.MaxFrameBytes {
 				b.room.hang() // a message of this size is still under way
 			}
 			return err
@@ -166,48 +166,48 @@ var endFlaws = []flaw{
 		b.setLimit = func(int) {}
 	}},
 	{name: "is one byte generous", found: "NarrowedLimit", says: "narrows the limit", end: func(b *broken) {
-		b.setLimit = func(bytes int) { b.Conn.SetFrameLimit(bytes + 1) }
+		b.setLimit = func(bytes int) { b.Conn.SetMaxFrameBytes(bytes + 1) }
 	}},
 	{name: "never widens its limit", found: "NarrowedLimit", says: "widens the limit again", end: func(b *broken) {
-		b.n = b.room.settings.FrameLimit
+		b.n = b.room.settings.MaxFrameBytes
 		b.setLimit = func(bytes int) {
 			b.n = min(b.n, bytes)
-			b.Conn.SetFrameLimit(b.n)
+			b.Conn.SetMaxFrameBytes(b.n)
 		}
 	}},
 	{name: "takes zero for nothing", found: "NarrowedLimit", says: "zero is the limit", end: func(b *broken) {
-		b.setLimit = func(bytes int) { b.Conn.SetFrameLimit(max(bytes, narrow/2)) }
+		b.setLimit = func(bytes int) { b.Conn.SetMaxFrameBytes(max(bytes, narrow/2)) }
 	}},
 	{name: "takes a negative limit for the smallest", found: "NarrowedLimit", says: "a negative number", end: func(b *broken) {
 		b.setLimit = func(bytes int) {
 			if bytes < 0 {
 				bytes = narrow / 2
 			}
-			b.Conn.SetFrameLimit(bytes)
+			b.Conn.SetMaxFrameBytes(bytes)
 		}
 	}},
 	{name: "exceeds the limit that it was made with", found: "NarrowedLimit", says: "is never exceeded",
-		change: func(o *memory.Options) { o.FrameLimit = 1 << 30 },
+		change: func(o *memory.Options) { o.MaxFrameBytes = 1 << 30 },
 		end: func(b *broken) {
 			b.setLimit = func(bytes int) {
 				if bytes <= 0 {
-					bytes = b.room.settings.FrameLimit
+					bytes = b.room.settings.MaxFrameBytes
 				}
-				b.Conn.SetFrameLimit(bytes)
+				b.Conn.SetMaxFrameBytes(bytes)
 			}
 		}},
 	{name: "narrows its limit one message late", found: "NarrowedLimitOfWhatHasArrived", says: "after the limit was widened: a message is held", end: func(b *broken) {
 		b.setLimit = func(bytes int) { b.n = bytes }
 		b.read = func() ([]byte, error) {
 			message, err := b.Conn.Read()
-			b.Conn.SetFrameLimit(b.n)
+			b.Conn.SetMaxFrameBytes(b.n)
 			return message, err
 		}
 	}},
 	{name: "holds what has arrived against the limit of then", found: "NarrowedLimitOfWhatHasArrived", says: "after the limit was narrowed: a message is held", end: func(b *broken) {
 		b.setLimit = func(bytes int) {
 			if b.n++; b.n < 3 {
-				b.Conn.SetFrameLimit(bytes)
+				b.Conn.SetMaxFrameBytes(bytes)
 			}
 		}
 	}},

@@ -34,7 +34,7 @@ var messageFlaws = []flaw{
 			return b.Conn.Write(messages...)
 		}
 	}},
-	{name: "merges a batch", found: "Batch", says: "a message of its own, in order", change: func(o *memory.Options) { o.FrameLimit = 1 << 30 }, end: func(b *broken) {
+	{name: "merges a batch", found: "Batch", says: "a message of its own, in order", change: func(o *memory.Options) { o.MaxFrameBytes = 1 << 30 }, end: func(b *broken) {
 		b.write = func(messages ...[]byte) error { return b.Conn.Write(bytes.Join(messages, nil)) }
 	}},
 	{name: "sends an empty message for an empty batch", found: "Batch", says: "a Write of no messages sends none", end: func(b *broken) {
@@ -91,7 +91,7 @@ var messageFlaws = []flaw{
 			return b.Conn.Write(pieces...)
 		}
 	}},
-	{name: "refuses exactly the limit", found: "Large", says: "failed on a healthy connection", change: func(o *memory.Options) { o.FrameLimit-- }},
+	{name: "refuses exactly the limit", found: "Large", says: "failed on a healthy connection", change: func(o *memory.Options) { o.MaxFrameBytes-- }},
 	{name: "loses the last byte of a buffer", found: "Large", says: "arrives whole", end: func(b *broken) {
 		b.read = func() ([]byte, error) {
 			message, err := b.Conn.Read()

@@ -73,16 +73,16 @@ func (b *broken) Close(reason transport.Reason) error {
 	return b.close(reason)
 }
 
-func (b *broken) SetFrameLimit(bytes int) {
+func (b *broken) SetMaxFrameBytes(bytes int) {
 	if b.setLimit == nil {
-		b.Conn.SetFrameLimit(bytes)
+		b.Conn.SetMaxFrameBytes(bytes)
 		return
 	}
 	b.setLimit(bytes)
 }
 
 func memoryOptions(s Settings) memory.Options {
-	return memory.Options{FrameLimit: s.FrameLimit, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
+	return memory.Options{MaxFrameBytes: s.MaxFrameBytes, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
 }
 
 // breakPair makes a pair both of whose ends were broken by breakEnd.

@@ -67,7 +67,7 @@ func testErrorsAreFinal(h *harness) {
 		readOn(other)
 	})
 	h.eachWay(ordinary, func(l *link, one, other *end) {
-		writing := one.startWrite(pattern(1, ordinary.FrameLimit+1))
+		writing := one.startWrite(pattern(1, ordinary.MaxFrameBytes+1))
 		readOn(other)
 		readOn(one)
 		one.close(goodbye)
@@ -120,11 +120,11 @@ func testLossUnblocks(h *harness) {
 	})
 }
 
-const refusal = "a message over the limit is refused with transport.ErrTooLarge, and its sender told so with the code transport.TooLarge"
+const refusal = "a message over the limit is refused with transport.ErrMessageTooLarge, and its sender told so with the code transport.TooLarge"
 
 func (e *end) checkTooLarge(err error) {
 	e.link.h.Helper()
-	if !errors.Is(err, transport.ErrTooLarge) {
+	if !errors.Is(err, transport.ErrMessageTooLarge) {
 		e.link.h.Fatalf("Read of %s returned the error %v: %s", e.name, err, refusal)
 	}
 }
@@ -140,7 +140,7 @@ func (e *end) checkToldTooLarge(err error) {
 func testTooLarge(h *harness) {
 	h.eachWay(ordinary, func(_ *link, one, other *end) {
 		reading := one.startRead()
-		message := pattern(1, ordinary.FrameLimit)
+		message := pattern(1, ordinary.MaxFrameBytes)
 		writing := one.startWrite(message, append(message, 0), []byte("behind"))
 		other.expect(message, "a message of exactly the limit is accepted")
 		other.checkTooLarge(other.readError(refusal))
@@ -159,7 +159,7 @@ func testTooLarge(h *harness) {
 func testFarTooLarge(h *harness) {
 	h.eachWay(ordinary, func(_ *link, one, other *end) {
 		reading := one.startRead()
-		writing := one.startWrite(pattern(1, 20*ordinary.FrameLimit))
+		writing := one.startWrite(pattern(1, 20*ordinary.MaxFrameBytes))
 		other.checkTooLarge(other.readError(refusal))
 		reading.wait(refusal)
 		one.checkToldTooLarge(reading.err)
@@ -176,7 +176,7 @@ func (e *end) setFrameLimit(bytes int) {
 	if !ok {
 		e.link.h.Skip("the Conn is no transport.FrameLimitSetter")
 	}
-	setter.SetFrameLimit(bytes)
+	setter.SetMaxFrameBytes(bytes)
 }
 
 // narrow is a limit below the ordinary one.
@@ -190,11 +190,11 @@ func testNarrowedLimit(h *harness) {
 		limit  int
 		reason string
 	}{
-		{[]int{narrow}, narrow, "SetFrameLimit narrows the limit for the messages that follow"},
-		{[]int{narrow, 2 * narrow}, 2 * narrow, "SetFrameLimit widens the limit again as well"},
-		{[]int{narrow, 0}, ordinary.FrameLimit, "zero is the limit that the Conn was made with"},
-		{[]int{narrow, -1}, ordinary.FrameLimit, "a negative number is the limit that the Conn was made with"},
-		{[]int{2 * ordinary.FrameLimit}, ordinary.FrameLimit, "the limit that the Conn was made with is never exceeded"},
+		{[]int{narrow}, narrow, "SetMaxFrameBytes narrows the limit for the messages that follow"},
+		{[]int{narrow, 2 * narrow}, 2 * narrow, "SetMaxFrameBytes widens the limit again as well"},
+		{[]int{narrow, 0}, ordinary.MaxFrameBytes, "zero is the limit that the Conn was made with"},
+		{[]int{narrow, -1}, ordinary.MaxFrameBytes, "a negative number is the limit that the Conn was made with"},
+		{[]int{2 * ordinary.MaxFrameBytes}, ordinary.MaxFrameBytes, "the limit that the Conn was made with is never exceeded"},
 	} {
 		h.eachWay(ordinary, func(_ *link, one, other *end) {
 			for i, bytes := range c.set {
@@ -207,12 +207,12 @@ func testNarrowedLimit(h *harness) {
 			large := other.startRead()
 			large.wait("Read returns the next whole message, and the peer has written one")
 			if large.err != nil || string(large.data) != string(pattern(10, c.limit)) {
-				h.Fatalf("%s returned %s and the error %v for a message of exactly the limit, after SetFrameLimit of %v: %s", large.what, describe(large.data), large.err, c.set, c.reason)
+				h.Fatalf("%s returned %s and the error %v for a message of exactly the limit, after SetMaxFrameBytes of %v: %s", large.what, describe(large.data), large.err, c.set, c.reason)
 			}
 			refused := other.startRead()
 			refused.wait(refusal)
-			if !errors.Is(refused.err, transport.ErrTooLarge) {
-				h.Fatalf("%s returned the error %v for a message over the limit, after SetFrameLimit of %v: %s", refused.what, refused.err, c.set, c.reason)
+			if !errors.Is(refused.err, transport.ErrMessageTooLarge) {
+				h.Fatalf("%s returned the error %v for a message over the limit, after SetMaxFrameBytes of %v: %s", refused.what, refused.err, c.set, c.reason)
 			}
 			reading.wait(refusal)
 			one.checkToldTooLarge(reading.err)
@@ -243,7 +243,7 @@ func testNarrowedLimitOfWhatHasArrived(h *harness) {
 		other.setFrameLimit(narrow)
 		narrowed := other.startRead()
 		narrowed.wait(promise)
-		if !errors.Is(narrowed.err, transport.ErrTooLarge) {
+		if !errors.Is(narrowed.err, transport.ErrMessageTooLarge) {
 			h.Fatalf("%s returned the error %v after the limit was narrowed: %s", narrowed.what, narrowed.err, promise)
 		}
 		one.close(goodbye)

@@ -81,7 +81,7 @@ type harness struct {
 
 // ordinary are the settings of the cases that are not about time: no probe is
 // sent while they run.
-var ordinary = Settings{FrameLimit: 200_000, ProbeAfter: time.Minute, GiveUp: time.Minute}
+var ordinary = Settings{MaxFrameBytes: 200_000, ProbeAfter: time.Minute, GiveUp: time.Minute}
 
 // connect makes a pair, which is closed when the case ends.
 func (h *harness) connect(settings Settings) *link {

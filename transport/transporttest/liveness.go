@@ -22,16 +22,16 @@ var livenessCases = []testCase{
 // time a false alarm cannot do them harm.
 func (h *harness) impatient() Settings {
 	if h.clock == realTime {
-		return Settings{FrameLimit: ordinary.FrameLimit, ProbeAfter: 50 * time.Millisecond, GiveUp: 150 * time.Millisecond}
+		return Settings{MaxFrameBytes: ordinary.MaxFrameBytes, ProbeAfter: 50 * time.Millisecond, GiveUp: 150 * time.Millisecond}
 	}
-	return Settings{FrameLimit: ordinary.FrameLimit, ProbeAfter: 7 * time.Second, GiveUp: 3 * time.Second}
+	return Settings{MaxFrameBytes: ordinary.MaxFrameBytes, ProbeAfter: 7 * time.Second, GiveUp: 3 * time.Second}
 }
 
 // healthy are the settings of the cases in which no silence must be noticed. In
 // real time only a machine that stands still for long makes them fail.
 func (h *harness) healthy() Settings {
 	if h.clock == realTime {
-		return Settings{FrameLimit: ordinary.FrameLimit, ProbeAfter: 20 * time.Millisecond, GiveUp: 15 * time.Second}
+		return Settings{MaxFrameBytes: ordinary.MaxFrameBytes, ProbeAfter: 20 * time.Millisecond, GiveUp: 15 * time.Second}
 	}
 	return h.impatient()
 }

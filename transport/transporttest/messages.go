@@ -73,7 +73,7 @@ func testEmpty(h *harness) {
 
 func testLarge(h *harness) {
 	h.eachWay(ordinary, func(_ *link, from, to *end) {
-		limit := ordinary.FrameLimit
+		limit := ordinary.MaxFrameBytes
 		for i, size := range []int{1, 125, 126, 127, 4091, 4096, 4097, 16384, 65535, 65536, 65537, limit - 1, limit, 3, limit} {
 			message := pattern(i, size)
 			writing := from.startWrite(message)

@@ -86,7 +86,7 @@ func TestEveryCaseHasTeeth(t *testing.T) {
 func TestNothingToFind(t *testing.T) {
 	for _, c := range cases {
 		report := runFlawed(t, c, flaw{end: func(b *broken) {
-			b.read, b.write, b.close, b.setLimit = b.Conn.Read, b.Conn.Write, b.Conn.Close, b.Conn.SetFrameLimit
+			b.read, b.write, b.close, b.setLimit = b.Conn.Read, b.Conn.Write, b.Conn.Close, b.Conn.SetMaxFrameBytes
 			b.try = b.Conn.TryWrite
 		}})
 		require.Empty(t, report.text(), c.name)

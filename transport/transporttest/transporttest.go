@@ -4,7 +4,7 @@
 //
 //	func TestConn(t *testing.T) {
 //		transporttest.TestConn(t, func(t testing.TB, settings transporttest.Settings) transporttest.Pair {
-//			a, b := mytransport.Connect(settings.FrameLimit, settings.ProbeAfter, settings.GiveUp)
+//			a, b := mytransport.Connect(settings.MaxFrameBytes, settings.ProbeAfter, settings.GiveUp)
 //			return transporttest.Pair{A: a, B: b, Cut: a.Unplug}
 //		})
 //	}
@@ -25,9 +25,9 @@ import (
 
 // Settings is what makePair has to configure both ends of a pair with.
 type Settings struct {
-	// FrameLimit is the size in bytes of the largest message that an end
+	// MaxFrameBytes is the size in bytes of the largest message that an end
 	// accepts.
-	FrameLimit int
+	MaxFrameBytes int
 	// ProbeAfter is how long its peer may be silent before an end probes it,
 	// and GiveUp how long the peer then has to give a sign of life.
 	ProbeAfter, GiveUp time.Duration

@@ -49,14 +49,14 @@ func (r endOnly) End(err error) error {
 // A connection that begins to close before the poller has it, and is closed before
 // the system has been told of it, ends as any other.
 func TestClosedWhileItIsAdded(t *testing.T) {
-	p := newPoller(*testSettings())
+	p := newPoller(*testOptions())
 	serve := func(c *conn) *serving {
 		s := &serving{conn: c, receiver: endOnly{make(chan error, 1)}, poller: p}
 		c.watch = s
 		return s
 	}
 	lasting, end := socketPair(t)
-	other := serve(newConn(newSocket(lasting), false, testSettings()))
+	other := serve(newConn(newSocket(lasting), false, testOptions()))
 	otherEnded := other.receiver.(endOnly).ended
 	require.True(t, p.add(other)) // so that the epoll stays
 	defer func() {
@@ -70,7 +70,7 @@ func TestClosedWhileItIsAdded(t *testing.T) {
 	raw, err := near.SyscallConn()
 	require.NoError(t, err)
 	held := &heldConn{near, make(chan struct{}), make(chan struct{})}
-	c := newConn(newSocket(held), false, testSettings())
+	c := newConn(newSocket(held), false, testOptions())
 	closed := make(chan struct{})
 	c.socket.ahead.raw = &heldRaw{raw, held.polled, closed}
 	s := serve(c)

@@ -29,7 +29,7 @@ func (a *attendant) park() bool {
 // false.
 func (a *attendant) waitOn() bool {
 	c := a.serving.conn
-	if !c.socket.setReadDeadline(a.since.Add(c.socket.settings.probeAfter), time.Time{}) {
+	if !c.socket.setReadDeadline(a.since.Add(c.socket.options.ProbeAfter), time.Time{}) {
 		c.reading.giveBack()
 		return false
 	}
@@ -57,7 +57,7 @@ func (a *attendant) handle(err error) {
 	switch {
 	case !late:
 		c.reading.giveBack()
-	case c.socket.settings.probeAfter > 0 && time.Since(a.since) >= c.socket.settings.probeAfter:
+	case c.socket.options.ProbeAfter > 0 && time.Since(a.since) >= c.socket.options.ProbeAfter:
 		how = overdue
 		c.reading.giveBack()
 	case a.waitOn():

@@ -16,8 +16,8 @@ import (
 // as it may, counted from the last sign of life, and no earlier.
 func TestSilentPeerThatIsAttended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &starter{accepted: make(chan *started, 1)}
-		options := websocket.Options{ProbeAfter: 10 * time.Second, GiveUp: 5 * time.Second}
+		server := &acceptor{accepted: make(chan *started, 1)}
+		options := websocket.Options{Conn: transport.ConnOptions{ProbeAfter: 10 * time.Second, GiveUp: 5 * time.Second}}
 		s := newSite(t, options, func(s *http.Server) { s.Handler = websocket.NewHandler(server, options) })
 		client := s.dialRaw(t)
 		client.send([]byte(handshake + "\r\n"))
@@ -50,8 +50,8 @@ func TestSilentPeerThatIsAttended(t *testing.T) {
 // as elsewhere; and so is the end.
 func TestMessagesThatAreAttended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &starter{accepted: make(chan *started, 1)}
-		options := websocket.Options{ProbeAfter: -1, MessageTimeout: 3 * time.Second}
+		server := &acceptor{accepted: make(chan *started, 1)}
+		options := websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1, MessageTimeout: 3 * time.Second}}
 		s := newSite(t, options, func(s *http.Server) { s.Handler = websocket.NewHandler(server, options) })
 		client := s.dialRaw(t)
 		client.send([]byte(handshake + "\r\n"))

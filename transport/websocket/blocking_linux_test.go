@@ -12,9 +12,9 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-func testSettings() *settings {
-	s := settings{probeAfter: -1, messageTimeout: -1, controlFrames: -1}.withDefaults()
-	return &s
+func testOptions() *transport.ConnOptions {
+	o := transport.ConnOptions{ProbeAfter: -1, MessageTimeout: -1, ControlFramesPerSecond: -1}.WithDefaults(nil)
+	return &o
 }
 
 // fill writes to the peer, who does not read, until the system takes no more.
@@ -40,7 +40,7 @@ func TestNoWaitForControlFrames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			near, far := socketPair(t)
 			defer far.Close()
-			c := newConn(newSocket(near), false, testSettings())
+			c := newConn(newSocket(near), false, testOptions())
 			fill(t, near)
 			// A pong that its reader is about to write.
 			require.NoError(t, c.socket.enqueue(c.controlFrame(pongFrame, []byte("!"))))
@@ -72,7 +72,7 @@ func TestNoWaitForControlFrames(t *testing.T) {
 // whoever noticed the silence has not been told yet.
 func TestNotSilent(t *testing.T) {
 	near, far := socketPair(t)
-	c := newConn(newSocket(near), false, testSettings())
+	c := newConn(newSocket(near), false, testOptions())
 	_, err := far.Write(fuzzFrame(final|textFrame, "{}"))
 	require.NoError(t, err)
 	c.giveUp()

@@ -20,7 +20,7 @@ import (
 func TestCloseCode(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		code transport.Code
+		code transport.CloseCode
 		want int
 	}{
 		{"master down", transport.MasterDown, 4002},
@@ -82,7 +82,7 @@ func TestCloseWaits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client, server := connectRaw(t, websocket.Options{FrameLimit: 1000})
+				client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: 1000}})
 				start := time.Now()
 				var peer sync.WaitGroup
 				peer.Go(func() {

@@ -14,7 +14,7 @@ const (
 
 // closeCode is the code as it may stand in a close frame: what no frame may
 // carry, and the zero Code, becomes a normal closure.
-func closeCode(code transport.Code) int {
+func closeCode(code transport.CloseCode) int {
 	switch {
 	case code >= 3000 && code <= 4999,
 		code >= 1000 && code <= 1003,

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/transporttest"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -42,7 +43,11 @@ func TestConformanceLoopbackTLS(t *testing.T) {
 }
 
 func handlerOptions(s transporttest.Settings) websocket.Options {
-	return websocket.Options{FrameLimit: s.FrameLimit, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
+	return websocket.Options{Conn: connOptions(s)}
+}
+
+func connOptions(s transporttest.Settings) transport.ConnOptions {
+	return transport.ConnOptions{MaxFrameBytes: s.MaxFrameBytes, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
 }
 
 func pairInMemory(t testing.TB, wrap func(net.Listener) net.Listener, s transporttest.Settings) transporttest.Pair {
@@ -55,9 +60,7 @@ func pairInMemory(t testing.TB, wrap func(net.Listener) net.Listener, s transpor
 			raw, err = site.listener.Dial(ctx)
 			return raw, err
 		},
-		FrameLimit: s.FrameLimit,
-		ProbeAfter: s.ProbeAfter,
-		GiveUp:     s.GiveUp,
+		Conn: connOptions(s),
 	}
 	if wrap != nil {
 		dialer.URL = "wss://lectern.test/ws"
@@ -97,9 +100,7 @@ func pairOnLoopback(t testing.TB, secure bool, s transporttest.Settings) transpo
 			_ = raw.SetWriteBuffer(64 << 10)
 			return raw, nil
 		},
-		FrameLimit: s.FrameLimit,
-		ProbeAfter: s.ProbeAfter,
-		GiveUp:     s.GiveUp,
+		Conn: connOptions(s),
 	}
 	client, err := dialer.Dial(t.Context())
 	require.NoError(t, err)

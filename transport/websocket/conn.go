@@ -45,40 +45,15 @@ type watch interface {
 	pause()
 }
 
-// settings are what both sides take in their options, with the defaults filled in.
-type settings struct {
-	frameLimit         int
-	probeAfter, giveUp time.Duration
-	messageTimeout     time.Duration
-	controlFrames      int
-}
-
-func (s settings) withDefaults() settings {
-	if s.frameLimit <= 0 {
-		s.frameLimit = transport.DefaultFrameLimit
-	}
-	if s.probeAfter == 0 {
-		s.probeAfter = transport.DefaultProbeAfter
-	}
-	if s.giveUp <= 0 {
-		s.giveUp = transport.DefaultGiveUp
-	}
-	if s.messageTimeout == 0 {
-		s.messageTimeout = transport.DefaultMessageTimeout
-	}
-	s.controlFrames = transport.ControlRate(s.controlFrames, s.probeAfter)
-	return s
-}
-
 // newConn takes over what the handshake has led to.
-func newConn(s *socket, masked bool, settings *settings) *conn {
+func newConn(s *socket, masked bool, options *transport.ConnOptions) *conn {
 	c := &conn{
 		socket:   s,
 		masked:   masked,
-		controls: transport.NewTokenBucket(settings.controlFrames),
+		controls: transport.NewTokenBucket(options.ControlFramesPerSecond),
 	}
-	c.setLimit(settings.frameLimit)
-	s.establish(settings, c)
+	c.setLimit(options.MaxFrameBytes)
+	s.establish(options, c)
 	return c
 }
 
@@ -88,9 +63,9 @@ func (c *conn) probe(by time.Time) {
 	c.writeControl(pingFrame, nil, by)
 }
 
-// SetFrameLimit is that of transport.FrameLimitSetter.
-func (c *conn) SetFrameLimit(bytes int) {
-	if most := c.socket.settings.frameLimit; bytes <= 0 || bytes > most {
+// SetMaxFrameBytes is that of transport.FrameLimitSetter.
+func (c *conn) SetMaxFrameBytes(bytes int) {
+	if most := c.socket.options.MaxFrameBytes; bytes <= 0 || bytes > most {
 		bytes = most
 	}
 	if c.reading.take() {

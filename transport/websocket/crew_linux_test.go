@@ -22,7 +22,7 @@ func TestStopWaitsForEachOfTheCrew(t *testing.T) {
 		})
 		near, far := net.Pipe()
 		far.Close()
-		conn := newConn(newSocket(near), false, testSettings())
+		conn := newConn(newSocket(near), false, testOptions())
 		conn.Close(transport.Reason{Code: transport.Left})
 		c.add(&serving{conn: conn, receiver: endOnly{make(chan error, 1)}})
 		synctest.Wait()

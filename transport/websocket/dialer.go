@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	gorilla "github.com/gorilla/websocket"
 
@@ -47,22 +46,9 @@ type Dialer struct {
 	// on the way does not let such a handshake pass.
 	PlainHandshake bool
 
-	// FrameLimit is the size in bytes of the largest message accepted from the
-	// server. Zero is transport.DefaultFrameLimit.
-	FrameLimit int
-
-	// ProbeAfter is how long the server may be silent before it is sent a ping.
-	// Zero is transport.DefaultProbeAfter; negative means no probing: a server
-	// that vanishes without a word is then never noticed.
-	ProbeAfter time.Duration
-	// GiveUp is how long a server that was sent a ping has to send anything.
-	// Zero is transport.DefaultGiveUp.
-	GiveUp time.Duration
-
-	// MessageTimeout and ControlFrames bound how long the server may take for a
-	// message, and how many pings it may send; see Options.
-	MessageTimeout time.Duration
-	ControlFrames  int
+	// Conn sets up the connections. SendBufferBytes in it is not used: the buffer
+	// is left to the system.
+	Conn transport.ConnOptions
 }
 
 var (
@@ -186,14 +172,8 @@ func (d Dialer) dial(ctx context.Context, u *url.URL, offered []string) (_ trans
 		}
 		return nil, "", err
 	}
-	settings := settings{
-		frameLimit:     d.FrameLimit,
-		probeAfter:     d.ProbeAfter,
-		giveUp:         d.GiveUp,
-		messageTimeout: d.MessageTimeout,
-		controlFrames:  d.ControlFrames,
-	}.withDefaults()
-	return newConn(s, true, &settings), chosen, nil
+	options := d.Conn.WithDefaults(nil)
+	return newConn(s, true, &options), chosen, nil
 }
 
 // connect makes the connection that WebSocket is spoken on.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -232,7 +233,7 @@ func TestDialContext(t *testing.T) {
 // The context of Dial is not that of the connection.
 func TestConnectionOutlivesDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, websocket.Options{ProbeAfter: -1}, nil)
+		s := newSite(t, websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}}, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		client, err := s.dialer().Dial(ctx)
 		require.NoError(t, err)

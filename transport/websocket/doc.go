@@ -34,7 +34,7 @@
 // # Waiting
 //
 // On Linux, connections over TCP or Unix sockets without TLS that are served by a
-// [transport.Starter], as a hub is one, have no goroutine while nothing arrives:
+// [transport.Acceptor], as a hub is one, have no goroutine while nothing arrives:
 // one goroutine of the handler waits for all of them. What a joined member takes
 // so, all in all, is in the first table of memory that this writes:
 //
@@ -48,8 +48,8 @@
 //
 // A message that has begun to arrive must be complete within MessageTimeout,
 // whatever else comes meanwhile, and a peer may send only so many pings and
-// pongs, ControlFrames; see [Options]. How many messages a peer sends is for the
-// server to judge.
+// pongs, ControlFramesPerSecond; see [transport.ConnOptions]. How many messages a
+// peer sends is for the server to judge.
 //
 // # The http.Server
 //

@@ -47,7 +47,7 @@ func (s *sessions) login(w http.ResponseWriter, r *http.Request) {
 
 // authorize is for lectern.Policy. The cookie has come with the request that has
 // become the connection.
-func (s *sessions) authorize(ctx context.Context, r lectern.Request) (lectern.Identity, error) {
+func (s *sessions) authorize(ctx context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 	request, ok := websocket.RequestFromContext(ctx)
 	if !ok {
 		return lectern.Identity{}, errors.New("not over WebSocket")

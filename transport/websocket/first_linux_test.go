@@ -86,11 +86,11 @@ func TestFirstMessageIsThereAtOnce(t *testing.T) {
 	}
 }
 
-// closingStarter closes the connection as soon as it has it.
-type closingStarter struct{ *starter }
+// closingAcceptor closes the connection as soon as it has it.
+type closingAcceptor struct{ *acceptor }
 
-func (s closingStarter) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	receiver, err := s.starter.Start(ctx, conn)
+func (s closingAcceptor) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+	receiver, err := s.acceptor.Accept(ctx, conn)
 	receiver.(*started).Close(goodbye)
 	return receiver, err
 }
@@ -101,7 +101,7 @@ func TestClosedBeforeTheFirstMessage(t *testing.T) {
 	for name, polled := range map[string]bool{"polled": true, "not polled": false} {
 		t.Run(name, func(t *testing.T) {
 			s := newPolledSite(t, "tcp", websocket.Options{}, func(s *polledSite, server *http.Server) {
-				s.handler = websocket.NewHandler(closingStarter{s.starter}, websocket.Options{})
+				s.handler = websocket.NewHandler(closingAcceptor{s.acceptor}, websocket.Options{})
 				if !polled {
 					websocket.WithoutEpoll(s.handler)
 				}
@@ -121,14 +121,14 @@ func TestClosedBeforeTheFirstMessage(t *testing.T) {
 	}
 }
 
-// asideStarter has the connection closed by somebody else.
-type asideStarter struct {
-	*starter
+// asideAcceptor has the connection closed by somebody else.
+type asideAcceptor struct {
+	*acceptor
 	closing chan struct{}
 }
 
-func (s asideStarter) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	receiver, err := s.starter.Start(ctx, conn)
+func (s asideAcceptor) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+	receiver, err := s.acceptor.Accept(ctx, conn)
 	go func() {
 		close(s.closing)
 		receiver.(*started).Close(goodbye)
@@ -142,7 +142,7 @@ func (s asideStarter) Start(ctx context.Context, conn transport.Conn) (transport
 func TestClosedAsideBeforeTheFirstMessage(t *testing.T) {
 	for range 50 {
 		s := newPolledSite(t, "tcp", websocket.Options{}, func(s *polledSite, server *http.Server) {
-			s.handler = websocket.NewHandler(asideStarter{s.starter, make(chan struct{})}, websocket.Options{})
+			s.handler = websocket.NewHandler(asideAcceptor{s.acceptor, make(chan struct{})}, websocket.Options{})
 			server.Handler = s.handler
 		})
 		reader, client := s.beginWith(t, "{}")
@@ -158,7 +158,7 @@ func TestClosedAsideBeforeTheFirstMessage(t *testing.T) {
 // A receiver that panics at the first message costs its connection alone.
 func TestPanicAtTheFirstMessage(t *testing.T) {
 	s := newPolledSite(t, "tcp", websocket.Options{}, func(s *polledSite, server *http.Server) {
-		s.handler = websocket.NewHandler(fragileStarter{s.starter}, websocket.Options{})
+		s.handler = websocket.NewHandler(fragileAcceptor{s.acceptor}, websocket.Options{})
 		server.Handler = s.handler
 	})
 	reader, client := s.beginWith(t, "{}")

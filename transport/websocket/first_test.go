@@ -169,10 +169,10 @@ func TestFirstMessageOffered(t *testing.T) {
 // The limit to the size of messages is for the first one too.
 func TestFirstMessageOverTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, websocket.Options{FrameLimit: 10}, nil)
+		s := newSite(t, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: 10}}, nil)
 		client, server := s.connectFirst(t, s.dialer(), "eleven byte")
 		_, err := server.Read()
-		require.ErrorIs(t, err, transport.ErrTooLarge)
+		require.ErrorIs(t, err, transport.ErrMessageTooLarge)
 		_, err = client.Read()
 		var closed *transport.CloseError
 		require.ErrorAs(t, err, &closed)

@@ -37,8 +37,8 @@ func TestControlFloods(t *testing.T) {
 		{"B14 pings within a message", websocket.Options{}, func(h *hostile) []byte {
 			return bytes.Join([][]byte{h.frame(opText, "{"), times(20, ping)(h), h.frame(fin|opContinuation, "}")}, nil)
 		}, func(h *hostile) []byte { return append(h.frame(opText, "{"), ping(h)...) }},
-		{"B14 another rate", websocket.Options{ControlFrames: 50}, times(100, ping), ping},
-		{"B14 the rate of one who probes as often", websocket.Options{ProbeAfter: 20 * time.Millisecond}, times(200, ping), ping},
+		{"B14 another rate", websocket.Options{Conn: transport.ConnOptions{ControlFramesPerSecond: 50}}, times(100, ping), ping},
+		{"B14 the rate of one who probes as often", websocket.Options{Conn: transport.ConnOptions{ProbeAfter: 20 * time.Millisecond}}, times(200, ping), ping},
 		{"B15 pongs that nobody asked for", websocket.Options{}, times(20, pong), pong},
 		{"B15 pings and pongs", websocket.Options{}, times(10, ping, pong), pong},
 	} {
@@ -94,7 +94,7 @@ func TestControlFramesInTime(t *testing.T) {
 			peer.during(func() {
 				for range 1000 {
 					peer.Write(peer.frame(fin|opPing, ""))
-					time.Sleep(time.Second / transport.DefaultControlRate)
+					time.Sleep(time.Second / transport.DefaultControlFramesPerSecond)
 				}
 				peer.Write(peer.frame(fin|opText, "{}"))
 			})
@@ -103,7 +103,7 @@ func TestControlFramesInTime(t *testing.T) {
 		})
 	})
 	t.Run("B15 pongs for pings", func(t *testing.T) {
-		options := websocket.Options{ProbeAfter: time.Millisecond, GiveUp: time.Second, ControlFrames: 1}
+		options := websocket.Options{Conn: transport.ConnOptions{ProbeAfter: time.Millisecond, GiveUp: time.Second, ControlFramesPerSecond: 1}}
 		eachSide(t, options, func(t *testing.T, conn transport.Conn, peer *hostile) {
 			peer.during(func() {
 				for range 1000 {
@@ -120,7 +120,7 @@ func TestControlFramesInTime(t *testing.T) {
 		})
 	})
 	t.Run("B15 one pong for one ping", func(t *testing.T) {
-		options := websocket.Options{ProbeAfter: time.Minute, ControlFrames: 1}
+		options := websocket.Options{Conn: transport.ConnOptions{ProbeAfter: time.Minute, ControlFramesPerSecond: 1}}
 		eachSide(t, options, func(t *testing.T, conn transport.Conn, peer *hostile) {
 			peer.during(func() {
 				time.Sleep(61 * time.Second)

@@ -43,12 +43,12 @@ func TestBrokenFraming(t *testing.T) {
 		{"B5 fragmented ping", frame(opPing, "x"), protocolError, transport.ErrProtocol},
 		{"B8 reason not UTF-8", frame(fin|opClose, closePayload(1000, "\xff")), protocolError, transport.ErrProtocol},
 		{"B8 long reason", frame(fin|opClose, closePayload(1000, strings.Repeat("x", 124))), protocolError, transport.ErrProtocol},
-		{"B9 length 2^63", absurd(1 << 63), 1009, transport.ErrTooLarge},
-		{"B9 length 2^64-1", absurd(1<<64 - 1), 1009, transport.ErrTooLarge},
-		{"B9 length 2^63-1", absurd(1<<63 - 1), 1009, transport.ErrTooLarge},
-		{"B9 length 2^62", absurd(1 << 62), 1009, transport.ErrTooLarge},
-		{"B9 lengths that overflow", append(frame(opBinary, "x"), append(binary.BigEndian.AppendUint64([]byte{opContinuation, maskBit | 127}, 1<<63-1), 1, 2, 3, 4)...), 1009, transport.ErrTooLarge},
-		{"B11 fragments over the limit", append(frame(opText, ""), bytes.Repeat(frame(opContinuation, "x"), 1001)...), 1009, transport.ErrTooLarge},
+		{"B9 length 2^63", absurd(1 << 63), 1009, transport.ErrMessageTooLarge},
+		{"B9 length 2^64-1", absurd(1<<64 - 1), 1009, transport.ErrMessageTooLarge},
+		{"B9 length 2^63-1", absurd(1<<63 - 1), 1009, transport.ErrMessageTooLarge},
+		{"B9 length 2^62", absurd(1 << 62), 1009, transport.ErrMessageTooLarge},
+		{"B9 lengths that overflow", append(frame(opBinary, "x"), append(binary.BigEndian.AppendUint64([]byte{opContinuation, maskBit | 127}, 1<<63-1), 1, 2, 3, 4)...), 1009, transport.ErrMessageTooLarge},
+		{"B11 fragments over the limit", append(frame(opText, ""), bytes.Repeat(frame(opContinuation, "x"), 1001)...), 1009, transport.ErrMessageTooLarge},
 		{"C1 bomb", frame(fin|rsv1|opBinary, bomb()), protocolError, transport.ErrProtocol},
 		{"C2 bomb in fragments", append(frame(rsv1|opBinary, bomb()[:500]), frame(fin|opContinuation, bomb()[500:])...), protocolError, transport.ErrProtocol},
 		{"C2 compressed continuation", append(frame(opBinary, "x"), frame(fin|rsv1|opContinuation, "x")...), protocolError, transport.ErrProtocol},
@@ -58,7 +58,7 @@ func TestBrokenFraming(t *testing.T) {
 		{"D4 text not UTF-8", frame(fin|opText, "{\"\xc3\x28\"}"), 1007, transport.ErrProtocol},
 		{"D4 text ends inside a character", frame(fin|opText, "{\xe4\xb8"), 1007, transport.ErrProtocol},
 		{"D4 text with a surrogate", frame(fin|opText, "{\xed\xa0\x80}"), 1007, transport.ErrProtocol},
-		{"D9 message over the limit", frame(fin|opBinary, strings.Repeat("x", 1001)), 1009, transport.ErrTooLarge},
+		{"D9 message over the limit", frame(fin|opBinary, strings.Repeat("x", 1001)), 1009, transport.ErrMessageTooLarge},
 	}
 	for _, op := range []byte{3, 4, 5, 6, 7, 0xb, 0xc, 0xd, 0xe, 0xf} {
 		inputs = append(inputs, input{fmt.Sprintf("B3 opcode %#x", op), frame(fin|op, "x"), protocolError, transport.ErrProtocol})
@@ -70,7 +70,7 @@ func TestBrokenFraming(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				client, server := connectRaw(t, websocket.Options{FrameLimit: 1000})
+				client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: 1000}})
 				client.send(frame(fin|opText, "{}"), c.sent)
 				got, err := server.Read()
 				require.NoError(t, err)
@@ -144,7 +144,7 @@ func TestAcceptedFraming(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client, server := connectRaw(t, websocket.Options{FrameLimit: 1000})
+				client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: 1000}})
 				client.send(c.sent)
 				for _, want := range c.want {
 					got, err := server.Read()
@@ -199,7 +199,7 @@ func TestPeerCloses(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		payload string
-		code    transport.Code
+		code    transport.CloseCode
 		text    string
 		echo    string
 	}{
@@ -236,7 +236,7 @@ func TestAnnouncedSizes(t *testing.T) {
 
 func testAnnouncedSizes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, server := connectRaw(t, websocket.Options{FrameLimit: 1 << 30})
+		client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: 1 << 30}})
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		client.send(header(fin|opBinary, maskBit, 1<<29), []byte{1, 2, 3, 4}, []byte("ten bytes."))

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -14,14 +13,9 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// Defaults of Options.
-const (
-	// DefaultHandshakeTimeout is how long the answer to a handshake may take to
-	// be written.
-	DefaultHandshakeTimeout = 10 * time.Second
-	// DefaultSendBuffer is the system's send buffer, in bytes.
-	DefaultSendBuffer = 64 << 10
-)
+// DefaultHandshakeTimeout is how long the answer to a handshake may take to be
+// written where Options do not say otherwise.
+const DefaultHandshakeTimeout = 10 * time.Second
 
 // Options are what a handler may be told. The zero value is good for pages that
 // are served by the same host.
@@ -41,54 +35,21 @@ type Options struct {
 	// accepted; everything else gets 403 Forbidden.
 	Origins []string
 
-	// FrameLimit is the size in bytes of the largest message accepted from a
-	// peer. Zero is what transport.FrameLimit says of the server.
-	FrameLimit int
-
-	// ProbeAfter is how long a peer may be silent before it is sent a ping. Zero
-	// is transport.DefaultProbeAfter; negative means no probing: a peer that
-	// vanishes without a word is then never noticed.
-	ProbeAfter time.Duration
-	// GiveUp is how long a peer that was sent a ping has to send anything. Zero
-	// is transport.DefaultGiveUp.
-	GiveUp time.Duration
-
-	// MessageTimeout is how long a message may take to arrive, from its first
-	// byte to its last while a Read is in progress, whatever else comes in
-	// between. A peer that takes longer is told transport.Slow, and Read fails
-	// with transport.ErrSlow. It is also told so at once where it sends more
-	// frames that carry nothing than a message has use for. Zero is
-	// transport.DefaultMessageTimeout; negative means as long as it likes.
-	MessageTimeout time.Duration
-
-	// ControlFrames is how many pings, and pongs that were not asked for, a peer
-	// may send a second; it may send twice as many at once. One that sends more
-	// is told transport.RateLimited, and Read fails with transport.ErrFlood.
-	// Zero is what transport.ControlRate says; negative means as many as it
-	// likes.
-	ControlFrames int
-
-	// SendBuffer is how many bytes the system may hold for a peer that does not
-	// read, roughly. There is no other bound on that memory. It is set where the
-	// http.Server's connections have SetWriteBuffer, as those of TCP and Unix
-	// sockets, or are something above such a connection and have NetConn, as
-	// those of TLS. Zero is DefaultSendBuffer; negative means whatever the
-	// system does by itself, which can be several MiB.
-	SendBuffer int
-
 	// HandshakeTimeout bounds the writing of the answer to a handshake. Zero is
 	// DefaultHandshakeTimeout. The reading of the request is over before the
 	// handler runs: what bounds it is http.Server.ReadHeaderTimeout.
 	HandshakeTimeout time.Duration
+
+	// Conn sets up the connections.
+	Conn transport.ConnOptions
 }
 
 type handler struct {
-	server     transport.Server
-	origins    originPolicy
-	settings   settings
-	sendBuffer int
-	upgrader   gorilla.Upgrader
-	poller     *poller
+	server   transport.Server
+	origins  originPolicy
+	options  transport.ConnOptions
+	upgrader gorilla.Upgrader
+	poller   *poller
 	// readsContext is what transport.ReadsContext says of the server.
 	readsContext bool
 }
@@ -133,19 +94,12 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 	if timeout <= 0 {
 		timeout = DefaultHandshakeTimeout
 	}
-	settings := settings{
-		frameLimit:     transport.FrameLimit(options.FrameLimit, server),
-		probeAfter:     options.ProbeAfter,
-		giveUp:         options.GiveUp,
-		messageTimeout: options.MessageTimeout,
-		controlFrames:  options.ControlFrames,
-	}.withDefaults()
+	conn := options.Conn.WithDefaults(server)
 	return &handler{
-		server:     server,
-		origins:    newOriginPolicy(options.Origins),
-		settings:   settings,
-		poller:     newPoller(settings),
-		sendBuffer: cmp.Or(options.SendBuffer, DefaultSendBuffer),
+		server:  server,
+		origins: newOriginPolicy(options.Origins),
+		options: conn,
+		poller:  newPoller(conn),
 
 		readsContext: transport.ReadsContext(server),
 		upgrader: gorilla.Upgrader{
@@ -177,8 +131,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := h.upgrader.Upgrade(hijacked, r, nil); err != nil {
 		return // the upgrader has answered
 	}
-	setSendBuffer(hijacked.socket.Conn, h.sendBuffer)
-	h.serve(r, newConn(hijacked.socket, false, &h.settings))
+	setSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)
+	h.serve(r, newConn(hijacked.socket, false, &h.options))
 }
 
 var (

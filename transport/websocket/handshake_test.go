@@ -157,7 +157,7 @@ func TestAnswersQuoteNothing(t *testing.T) {
 // connection's.
 func TestConnectionOutlivesTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, websocket.Options{ProbeAfter: -1}, func(server *http.Server) {
+		s := newSite(t, websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}}, func(server *http.Server) {
 			server.ReadTimeout = 5 * time.Second
 			server.WriteTimeout = 5 * time.Second
 			inner := server.Handler
@@ -237,12 +237,12 @@ type serverFunc func(context.Context, transport.Conn) error
 
 func (f serverFunc) Serve(ctx context.Context, conn transport.Conn) error { return f(ctx, conn) }
 
-// A startFunc is a Starter that does not get to its Receiver.
-type startFunc func() error
+// An acceptFunc is an Acceptor that does not get to its Receiver.
+type acceptFunc func() error
 
-func (startFunc) Serve(context.Context, transport.Conn) error { panic("served") }
+func (acceptFunc) Serve(context.Context, transport.Conn) error { panic("served") }
 
-func (f startFunc) Start(context.Context, transport.Conn) (transport.Receiver, error) {
+func (f acceptFunc) Accept(context.Context, transport.Conn) (transport.Receiver, error) {
 	return nil, f()
 }
 
@@ -252,8 +252,8 @@ func TestServerThatDoesNotClose(t *testing.T) {
 	for name, server := range map[string]transport.Server{
 		"panics":          serverFunc(func(context.Context, transport.Conn) error { panic("a bug") }),
 		"returns":         serverFunc(func(context.Context, transport.Conn) error { return nil }),
-		"panics at Start": startFunc(func() error { panic("a bug") }),
-		"does not start":  startFunc(func() error { return errors.New("not today") }),
+		"panics at Start": acceptFunc(func() error { panic("a bug") }),
+		"does not start":  acceptFunc(func() error { return errors.New("not today") }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -270,7 +270,7 @@ func TestServerThatDoesNotClose(t *testing.T) {
 	}
 }
 
-func requireClosed(t testing.TB, err error, code transport.Code, text string) {
+func requireClosed(t testing.TB, err error, code transport.CloseCode, text string) {
 	t.Helper()
 	var closed *transport.CloseError
 	require.ErrorAs(t, err, &closed)
@@ -317,7 +317,7 @@ type limited struct {
 	limit int
 }
 
-func (l limited) FrameLimit() int { return l.limit }
+func (l limited) MaxFrameBytes() int { return l.limit }
 
 func TestFrameLimit(t *testing.T) {
 	for _, c := range []struct {
@@ -327,19 +327,19 @@ func TestFrameLimit(t *testing.T) {
 	}{
 		{"option", 10, 20, 10},
 		{"server", 0, 20, 20},
-		{"default", 0, 0, transport.DefaultFrameLimit},
+		{"default", 0, 0, transport.DefaultMaxFrameBytes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSite(t, websocket.Options{}, func(server *http.Server) {})
-				s.server.Handler = websocket.NewHandler(limited{s.service, c.server}, websocket.Options{FrameLimit: c.asked})
+				s.server.Handler = websocket.NewHandler(limited{s.service, c.server}, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: c.asked}})
 				client, server := s.connect(t, s.dialer())
 				go client.Write(make([]byte, c.want), make([]byte, c.want+1))
 				got, err := server.Read()
 				require.NoError(t, err)
 				require.Len(t, got, c.want)
 				_, err = server.Read()
-				require.ErrorIs(t, err, transport.ErrTooLarge)
+				require.ErrorIs(t, err, transport.ErrMessageTooLarge)
 				closeBoth(t, client, server)
 			})
 		})

@@ -64,8 +64,7 @@ func dialHostile(t *testing.T, options websocket.Options) (transport.Conn, *host
 		})
 	})
 	dialer := s.dialer()
-	dialer.FrameLimit, dialer.ProbeAfter, dialer.GiveUp = options.FrameLimit, options.ProbeAfter, options.GiveUp
-	dialer.MessageTimeout, dialer.ControlFrames = options.MessageTimeout, options.ControlFrames
+	dialer.Conn = options.Conn
 	conn, err := dialer.Dial(t.Context())
 	require.NoError(t, err)
 	peer := <-peers
@@ -137,21 +136,21 @@ func (h *hostile) receive() (first byte, payload string) {
 
 // expectTold reads what this side was sent, to its end: any number of pings and
 // pongs, and the close frame with the code.
-func (h *hostile) expectTold(code transport.Code) {
+func (h *hostile) expectTold(code transport.CloseCode) {
 	h.t.Helper()
 	for {
 		switch first, payload := h.receive(); first {
 		case fin | opPing, fin | opPong:
 		default:
 			require.Equal(h.t, byte(fin|opClose), first)
-			require.Equal(h.t, code, transport.Code(binary.BigEndian.Uint16([]byte(payload))))
+			require.Equal(h.t, code, transport.CloseCode(binary.BigEndian.Uint16([]byte(payload))))
 			return
 		}
 	}
 }
 
 // requireEnded checks that a Read ended with err, for good, and told the peer.
-func requireEnded(t *testing.T, conn transport.Conn, peer *hostile, err, want error, code transport.Code) {
+func requireEnded(t *testing.T, conn transport.Conn, peer *hostile, err, want error, code transport.CloseCode) {
 	t.Helper()
 	require.ErrorIs(t, err, want)
 	peer.expectTold(code)
@@ -165,7 +164,7 @@ func requireEnded(t *testing.T, conn transport.Conn, peer *hostile, err, want er
 // A message that does not come to its end ends the connection, though each byte
 // of it is a sign of life.
 func TestSlowMessages(t *testing.T) {
-	probed := websocket.Options{ProbeAfter: 700 * time.Millisecond, GiveUp: time.Second}
+	probed := websocket.Options{Conn: transport.ConnOptions{ProbeAfter: 700 * time.Millisecond, GiveUp: time.Second}}
 	long := strings.Repeat("x", 50_000)
 	for _, c := range []struct {
 		name    string
@@ -206,7 +205,7 @@ func TestSlowMessages(t *testing.T) {
 			}
 		}, 10 * time.Second},
 		{"B13 a byte a second", websocket.Options{}, func(h *hostile) { h.drip(h.frame(fin|opText, long), time.Second) }, 10 * time.Second},
-		{"B13 a byte a second, no probing", websocket.Options{ProbeAfter: -1}, func(h *hostile) { h.drip(h.frame(fin|opText, long), time.Second) }, 10 * time.Second},
+		{"B13 a byte a second, no probing", websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}}, func(h *hostile) { h.drip(h.frame(fin|opText, long), time.Second) }, 10 * time.Second},
 		{"B13 a byte a second, over many probes", probed, func(h *hostile) { h.drip(h.frame(fin|opText, long), time.Second) }, 10 * time.Second},
 		{"B13 the rest of much", websocket.Options{}, func(h *hostile) {
 			b := h.frame(fin|opText, long)
@@ -226,7 +225,7 @@ func TestSlowMessages(t *testing.T) {
 		{"B13 a slow close", websocket.Options{}, func(h *hostile) {
 			h.drip(h.frame(fin|opClose, closePayload(4005, long[:100])), time.Second)
 		}, 10 * time.Second},
-		{"B13 another timeout", websocket.Options{MessageTimeout: 3 * time.Second}, func(h *hostile) {
+		{"B13 another timeout", websocket.Options{Conn: transport.ConnOptions{MessageTimeout: 3 * time.Second}}, func(h *hostile) {
 			h.drip(h.frame(fin|opText, long), time.Second)
 		}, 3 * time.Second},
 	} {
@@ -288,7 +287,7 @@ func TestMessagesInTime(t *testing.T) {
 			h.Write(b[len(b)-len(b)/20+3:])
 			h.Write(h.frame(fin|opText, "{}"))
 		}, 1},
-		{"no timeout", websocket.Options{MessageTimeout: -1}, func(h *hostile) {
+		{"no timeout", websocket.Options{Conn: transport.ConnOptions{MessageTimeout: -1}}, func(h *hostile) {
 			h.Write(h.frame(opText, "{"))
 			for range 3600 {
 				time.Sleep(time.Second)
@@ -296,7 +295,7 @@ func TestMessagesInTime(t *testing.T) {
 			}
 			h.Write(h.frame(fin|opContinuation, "}"))
 		}, 1},
-		{"after a day without one", websocket.Options{ProbeAfter: -1}, func(h *hostile) {
+		{"after a day without one", websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}}, func(h *hostile) {
 			time.Sleep(24 * time.Hour)
 			h.drip(h.frame(fin|opText, "{}"), time.Second)
 		}, 1},
@@ -321,7 +320,7 @@ const endless = 64 << 20
 // Row B12, as fast as it goes: no time passes, and the bytes are counted.
 func TestFramesThatCarryNothing(t *testing.T) {
 	t.Run("B12 endless empty continuations at once", func(t *testing.T) {
-		eachSide(t, websocket.Options{FrameLimit: 10_000}, func(t *testing.T, conn transport.Conn, peer *hostile) {
+		eachSide(t, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: 10_000}}, func(t *testing.T, conn transport.Conn, peer *hostile) {
 			sent := make(chan int, 1)
 			peer.during(func() {
 				total, piece := 0, bytes.Repeat(peer.frame(opContinuation, ""), 100)
@@ -345,7 +344,7 @@ func TestFramesThatCarryNothing(t *testing.T) {
 	})
 	// A message of exactly the limit, in the most wasteful way there is.
 	t.Run("B11 fragments of one byte up to the limit", func(t *testing.T) {
-		eachSide(t, websocket.Options{FrameLimit: 100_000}, func(t *testing.T, conn transport.Conn, peer *hostile) {
+		eachSide(t, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: 100_000}}, func(t *testing.T, conn transport.Conn, peer *hostile) {
 			peer.during(func() {
 				b := append(peer.frame(opBinary, "x"), bytes.Repeat(peer.frame(opContinuation, "x"), 99_998)...)
 				peer.Write(append(b, peer.frame(fin|opContinuation, "x")...))

@@ -36,7 +36,7 @@ func TestSilentPeer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client, server := connectRaw(t, websocket.Options{ProbeAfter: c.probeAfter, GiveUp: c.giveUp})
+				client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{ProbeAfter: c.probeAfter, GiveUp: c.giveUp}})
 				start := time.Now()
 				probed := make(chan time.Duration)
 				go func() {
@@ -75,7 +75,7 @@ func TestSignsOfLife(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client, server := connectRaw(t, websocket.Options{MessageTimeout: -1})
+				client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{MessageTimeout: -1}})
 				start := time.Now()
 				go func() {
 					time.Sleep(14 * time.Second) // a probe is on its way
@@ -91,7 +91,7 @@ func TestSignsOfLife(t *testing.T) {
 
 func TestNoProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, server := connectRaw(t, websocket.Options{ProbeAfter: -1})
+		client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}})
 		go func() {
 			time.Sleep(24 * time.Hour)
 			client.Write(frame(fin|opText, "{}"))
@@ -141,7 +141,7 @@ func TestPlainClientStaysConnected(t *testing.T) {
 // being read: the answers wait for the message that is stuck, or are dropped.
 func TestPingsDuringStuckWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, server := connectRaw(t, websocket.Options{ControlFrames: -1})
+		client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{ControlFramesPerSecond: -1}})
 		message := strings.Repeat("x", 1<<20)
 		writing := make(chan error)
 		go func() { writing <- server.Write([]byte(message)) }()
@@ -232,7 +232,7 @@ func TestPingDuringBatch(t *testing.T) {
 // Control frames and messages that are written at the same time stay whole.
 func TestPingsAmongMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, server := connectRaw(t, websocket.Options{ControlFrames: -1})
+		client, server := connectRaw(t, websocket.Options{Conn: transport.ConnOptions{ControlFramesPerSecond: -1}})
 		const count = 3000
 		go readError(server, time.Now())
 		go func() {

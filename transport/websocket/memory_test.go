@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestIdleConnectionsAreSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count, size = 4, 512 << 10
-		s := newSite(t, websocket.Options{FrameLimit: math.MaxInt, ProbeAfter: -1}, nil)
+		s := newSite(t, websocket.Options{Conn: transport.ConnOptions{MaxFrameBytes: math.MaxInt, ProbeAfter: -1}}, nil)
 		message := bytes.Repeat([]byte("x"), size)
 		heap := func() uint64 {
 			runtime.GC()
@@ -69,7 +70,7 @@ func (e *eager) Read(p []byte) (int, error) {
 
 func TestCloseFrameWithTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, websocket.Options{ProbeAfter: -1}, nil)
+		s := newSite(t, websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}}, nil)
 		dialer := s.dialer()
 		var beneath *eager
 		dialer.NetDialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -14,11 +14,11 @@ import (
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
-// fragileStarter panics where it is given a message.
-type fragileStarter struct{ *starter }
+// fragileAcceptor panics where it is given a message.
+type fragileAcceptor struct{ *acceptor }
 
-func (s fragileStarter) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	receiver, err := s.starter.Start(ctx, conn)
+func (s fragileAcceptor) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+	receiver, err := s.acceptor.Accept(ctx, conn)
 	return fragileReceiver{receiver.(*started)}, err
 }
 
@@ -31,7 +31,7 @@ func TestPanicOfAReceiver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			logged := make(chan string, 10)
 			s := newPolledSite(t, "tcp", websocket.Options{}, func(s *polledSite, server *http.Server) {
-				s.handler = websocket.NewHandler(fragileStarter{s.starter}, websocket.Options{})
+				s.handler = websocket.NewHandler(fragileAcceptor{s.acceptor}, websocket.Options{})
 				if !polled {
 					websocket.WithoutEpoll(s.handler)
 				}
@@ -60,12 +60,12 @@ func (l lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// leavingStarter ends the goroutine where it is given a message, as a test's
+// leavingAcceptor ends the goroutine where it is given a message, as a test's
 // FailNow does.
-type leavingStarter struct{ *starter }
+type leavingAcceptor struct{ *acceptor }
 
-func (s leavingStarter) Start(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	receiver, err := s.starter.Start(ctx, conn)
+func (s leavingAcceptor) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+	receiver, err := s.acceptor.Accept(ctx, conn)
 	return leavingReceiver{receiver.(*started)}, err
 }
 
@@ -80,7 +80,7 @@ func (leavingReceiver) Receive([]byte) error {
 // anything.
 func TestReceiverThatEndsItsGoroutine(t *testing.T) {
 	s := newPolledSite(t, "tcp", websocket.Options{}, func(s *polledSite, server *http.Server) {
-		s.handler = websocket.NewHandler(leavingStarter{s.starter}, websocket.Options{})
+		s.handler = websocket.NewHandler(leavingAcceptor{s.acceptor}, websocket.Options{})
 		server.Handler = s.handler
 	})
 	for range 2 {

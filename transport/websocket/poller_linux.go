@@ -4,6 +4,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/lectern-go/lectern/transport"
 )
 
 // A poller waits for the messages of all connections of a handler that are
@@ -48,8 +50,8 @@ type polled struct {
 // what has come.
 const maxPings = 64
 
-func newPoller(s settings) *poller {
-	return &poller{probeAfter: s.probeAfter, giveUp: s.giveUp, started: time.Now(), open: newEpoll}
+func newPoller(options transport.ConnOptions) *poller {
+	return &poller{probeAfter: options.ProbeAfter, giveUp: options.GiveUp, started: time.Now(), open: newEpoll}
 }
 
 func (p *poller) now() time.Duration { return time.Since(p.started) }

@@ -24,17 +24,17 @@ import (
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
-// A starter is a server that is given the messages, and has them read from its
+// An acceptor is a server that is given the messages, and has them read from its
 // connections all the same.
-type starter struct {
+type acceptor struct {
 	accepted chan *started
 	ended    sync.WaitGroup
 }
 
 // Serve is for nobody who knows better.
-func (s *starter) Serve(context.Context, transport.Conn) error { panic("served") }
+func (s *acceptor) Serve(context.Context, transport.Conn) error { panic("served") }
 
-func (s *starter) Start(_ context.Context, conn transport.Conn) (transport.Receiver, error) {
+func (s *acceptor) Accept(_ context.Context, conn transport.Conn) (transport.Receiver, error) {
 	c := &started{Conn: conn, server: s, messages: make(chan []byte), pauses: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{})}
 	s.ended.Add(1)
 	s.accepted <- c
@@ -44,7 +44,7 @@ func (s *starter) Start(_ context.Context, conn transport.Conn) (transport.Recei
 // A started is both a receiver and the transport.Conn that it is the receiver of.
 type started struct {
 	transport.Conn
-	server   *starter
+	server   *acceptor
 	messages chan []byte
 	once     sync.Once
 	pauses   chan struct{}
@@ -99,16 +99,16 @@ func (c *started) Close(reason transport.Reason) error {
 	return err
 }
 
-// A polledSite is an http.Server on a real network, with a starter.
+// A polledSite is an http.Server on a real network, with an acceptor.
 type polledSite struct {
-	*starter
+	*acceptor
 	handler  http.Handler
 	listener net.Listener
 }
 
 func newPolledSite(t testing.TB, network string, options websocket.Options, edit func(*polledSite, *http.Server)) *polledSite {
-	s := &polledSite{starter: &starter{accepted: make(chan *started, 2000)}}
-	s.handler = websocket.NewHandler(s.starter, options)
+	s := &polledSite{acceptor: &acceptor{accepted: make(chan *started, 2000)}}
+	s.handler = websocket.NewHandler(s.acceptor, options)
 	address := "127.0.0.1:0"
 	if network == "unix" {
 		address = t.TempDir() + "/socket"
@@ -242,7 +242,7 @@ func newPolledPair(t testing.TB, network string, settings transporttest.Settings
 			_ = sized.SetWriteBuffer(64 << 10)
 			return raw, nil
 		},
-		FrameLimit: settings.FrameLimit, ProbeAfter: settings.ProbeAfter, GiveUp: settings.GiveUp,
+		Conn: connOptions(settings),
 	}
 	if _, plain := s.listener.(*net.TCPListener); !plain && network == "tcp" {
 		if _, wrapped := s.listener.(wrapping); !wrapped {
@@ -337,7 +337,7 @@ func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 // Silence is noticed without a goroutine or a deadline that waits for it.
 func TestSilencePolled(t *testing.T) {
 	// This one answers.
-	s := newPolledSite(t, "tcp", websocket.Options{ProbeAfter: 20 * time.Millisecond, GiveUp: time.Minute}, nil)
+	s := newPolledSite(t, "tcp", websocket.Options{Conn: transport.ConnOptions{ProbeAfter: 20 * time.Millisecond, GiveUp: time.Minute}}, nil)
 	lively, client, lasting := s.connect(t)
 	answered := make(chan error, 1)
 	pings := make(chan struct{}, 1000)
@@ -357,7 +357,7 @@ func TestSilencePolled(t *testing.T) {
 		}
 	}()
 	const probeAfter, giveUp = 50 * time.Millisecond, 100 * time.Millisecond
-	impatient := newPolledSite(t, "tcp", websocket.Options{ProbeAfter: probeAfter, GiveUp: giveUp}, nil)
+	impatient := newPolledSite(t, "tcp", websocket.Options{Conn: transport.ConnOptions{ProbeAfter: probeAfter, GiveUp: giveUp}}, nil)
 	for range 3 {
 		began := time.Now()
 		received, client, server := impatient.connect(t)
@@ -413,7 +413,7 @@ func TestPiecesPolled(t *testing.T) {
 		client.Close()
 	}
 	// What never ends is given up.
-	s = newPolledSite(t, "tcp", websocket.Options{MessageTimeout: 100 * time.Millisecond}, nil)
+	s = newPolledSite(t, "tcp", websocket.Options{Conn: transport.ConnOptions{MessageTimeout: 100 * time.Millisecond}}, nil)
 	_, client, server := s.connect(t)
 	_, err := client.Write(frame(opText, "{"))
 	require.NoError(t, err)

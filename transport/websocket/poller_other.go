@@ -2,12 +2,14 @@
 
 package websocket
 
+import "github.com/lectern-go/lectern/transport"
+
 // A poller exists on Linux only. Elsewhere a goroutine waits for each connection.
 type poller struct{}
 
 type polled struct{ ended bool }
 
-func newPoller(settings) *poller { return nil }
+func newPoller(transport.ConnOptions) *poller { return nil }
 
 func (*poller) canTake(*conn) bool { return false }
 

@@ -123,7 +123,7 @@ func (c *conn) advance() (complete bool, err error) {
 		data.skip(size)
 		if uint64(len(c.message.data))+next.remaining > uint64(c.limit) {
 			c.sendClose(closeTooBig, "")
-			return false, transport.ErrTooLarge
+			return false, transport.ErrMessageTooLarge
 		}
 		if next.kind == continuation {
 			next.text = c.frame.text
@@ -260,7 +260,7 @@ func (c *conn) closedByPeer(payload []byte) error {
 	}
 	c.peerClosed = true
 	c.sendClose(code, "")
-	return &transport.CloseError{Reason: transport.Reason{Code: transport.Code(code), Text: text}}
+	return &transport.CloseError{Reason: transport.Reason{Code: transport.CloseCode(code), Text: text}}
 }
 
 // readMore waits for more of the peer's bytes: for those of a large message in

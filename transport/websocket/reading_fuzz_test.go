@@ -71,8 +71,8 @@ func FuzzReading(f *testing.F) {
 			}
 			beneath = trickling(t, sent, max(int(piece), 1))
 		}
-		c := newConn(newSocket(beneath), client, &settings{
-			frameLimit: fuzzLimit, probeAfter: -1, messageTimeout: -1, controlFrames: -1,
+		c := newConn(newSocket(beneath), client, &transport.ConnOptions{
+			MaxFrameBytes: fuzzLimit, ProbeAfter: -1, MessageTimeout: -1, ControlFramesPerSecond: -1,
 		})
 		for _, message := range want {
 			got, err := c.Read()
@@ -100,7 +100,7 @@ func kindOfEnd(err error) string {
 	switch {
 	case errors.As(err, &closed):
 		return fmt.Sprint("closed ", closed.Reason.Code, closed.Reason.Text)
-	case errors.Is(err, transport.ErrTooLarge):
+	case errors.Is(err, transport.ErrMessageTooLarge):
 		return "too large"
 	case errors.Is(err, transport.ErrProtocol):
 		return "protocol"
@@ -125,7 +125,7 @@ func libraryReading(t *testing.T, sent []byte, client bool) (messages []string, 
 			messages = append(messages, string(message))
 			continue
 		case errors.As(err, &closed) && closed.Code != gorilla.CloseAbnormalClosure:
-			return messages, fmt.Sprint("closed ", transport.Code(closed.Code), closed.Text)
+			return messages, fmt.Sprint("closed ", transport.CloseCode(closed.Code), closed.Text)
 		case closed != nil, errors.Is(err, io.ErrUnexpectedEOF):
 			return messages, "lost"
 		case errors.Is(err, gorilla.ErrReadLimit):

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -21,9 +22,9 @@ func TestSendBufferOfTheSystem(t *testing.T) {
 		secure        bool
 		asked, want   int
 	}{
-		{"H2 TCP", "tcp", false, 0, 2 * websocket.DefaultSendBuffer},
-		{"H2 TLS", "tcp", true, 0, 2 * websocket.DefaultSendBuffer},
-		{"H2 Unix", "unix", false, 0, 2 * websocket.DefaultSendBuffer},
+		{"H2 TCP", "tcp", false, 0, 2 * transport.DefaultSendBufferBytes},
+		{"H2 TLS", "tcp", true, 0, 2 * transport.DefaultSendBufferBytes},
+		{"H2 Unix", "unix", false, 0, 2 * transport.DefaultSendBufferBytes},
 		{"H2 another size", "tcp", true, 20_000, 40_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -35,7 +36,7 @@ func TestSendBufferOfTheSystem(t *testing.T) {
 			require.NoError(t, err)
 			accepted := make(chan net.Conn, 1)
 			service := newService()
-			server := httptest.NewUnstartedServer(websocket.NewHandler(service, websocket.Options{SendBuffer: c.asked}))
+			server := httptest.NewUnstartedServer(websocket.NewHandler(service, websocket.Options{Conn: transport.ConnOptions{SendBufferBytes: c.asked}}))
 			server.Listener.Close()
 			server.Listener = tapped{listener, accepted}
 			url := "ws://lectern.test/"

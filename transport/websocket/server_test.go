@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern/internal/memnet"
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -51,7 +52,7 @@ func TestSlowRequests(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSiteBehind(t, c.wrap, websocket.Options{ProbeAfter: -1}, nil)
+				s := newSiteBehind(t, c.wrap, websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}}, nil)
 				start, ends := time.Now(), make(chan time.Duration, c.count)
 				var clients sync.WaitGroup
 				for range c.count {
@@ -194,7 +195,7 @@ func (l sizedListener) Accept() (net.Conn, error) {
 func TestSendBuffer(t *testing.T) {
 	certificate()
 	for name, secure := range map[string]bool{"plain": false, "TLS": true} {
-		for asked, want := range map[int][]int{0: {websocket.DefaultSendBuffer}, 4096: {4096}, -1: nil} {
+		for asked, want := range map[int][]int{0: {transport.DefaultSendBufferBytes}, 4096: {4096}, -1: nil} {
 			t.Run(fmt.Sprintf("H2 %s, %d", name, asked), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					sizes := make(chan int, 16)
@@ -204,7 +205,7 @@ func TestSendBuffer(t *testing.T) {
 							l = overTLS(l)
 						}
 						return l
-					}, websocket.Options{SendBuffer: asked}, nil)
+					}, websocket.Options{Conn: transport.ConnOptions{SendBufferBytes: asked}}, nil)
 					dialer := s.dialer()
 					if secure {
 						dialer.URL, dialer.TLSConfig = "wss://lectern.test/ws", certificate().client

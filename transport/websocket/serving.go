@@ -29,7 +29,7 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 	if h.readsContext { // else it takes 1 % off a join
 		ctx = context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, keep(r))
 	}
-	starter, ok := h.server.(transport.Starter)
+	acceptor, ok := h.server.(transport.Acceptor)
 	if !ok {
 		go func() {
 			defer func() { s.contain(recover()) }()
@@ -46,7 +46,7 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 			conn.Close(internalError) // for a server that panics; any other has closed it
 		}
 	}()
-	receiver, err := starter.Start(ctx, conn)
+	receiver, err := acceptor.Accept(ctx, conn)
 	if err != nil {
 		return
 	}

@@ -99,7 +99,7 @@ func (s *site) dialer() websocket.Dialer {
 	return websocket.Dialer{
 		URL:            "ws://lectern.test/ws",
 		NetDialContext: s.listener.DialContext,
-		ProbeAfter:     -1,
+		Conn:           transport.ConnOptions{ProbeAfter: -1},
 	}
 }
 

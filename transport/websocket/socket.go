@@ -56,8 +56,8 @@ type socket struct {
 	writeBy  time.Time // the Conn's write deadline
 	end      *ending   // set as Close begins
 
-	settings *settings
-	probe    prober
+	options *transport.ConnOptions
+	probe   prober
 
 	// Of the reading goroutine.
 	arrival
@@ -95,9 +95,9 @@ func newSocket(c net.Conn) *socket {
 }
 
 // establish ends the handshake. Until it returns nobody else uses the socket.
-func (s *socket) establish(settings *settings, probe prober) {
-	s.settings, s.probe = settings, probe
-	s.arrival.timeout = settings.messageTimeout
+func (s *socket) establish(options *transport.ConnOptions, probe prober) {
+	s.options, s.probe = options, probe
+	s.arrival.timeout = options.MessageTimeout
 	s.stale = true // whatever the handshake has left behind
 	s.ahead.raw = direct.Of(s.Conn)
 }
@@ -140,7 +140,7 @@ const headEnd = "\r\n\r\n"
 // message that has begun is not complete in time. Once Close has begun it goes
 // on, with the deadline of Close.
 func (s *socket) receive(p []byte) (int, error) {
-	return s.receiveBy(p, time.Now().Add(s.settings.probeAfter))
+	return s.receiveBy(p, time.Now().Add(s.options.ProbeAfter))
 }
 
 // receiveBy is receive, for a peer that is silent if nothing has come by then.
@@ -173,16 +173,16 @@ func (s *socket) receiveBy(p []byte, silent time.Time) (int, error) {
 		switch {
 		case !late.IsZero() && !now.Before(late):
 			return 0, transport.ErrSlow // and the peer is there to be told
-		case s.settings.probeAfter <= 0 || now.Before(silent):
+		case s.options.ProbeAfter <= 0 || now.Before(silent):
 			continue
 		case probed:
 			s.readErr = transport.ErrSilent
 			return 0, s.readErr
 		}
 		probed = true
-		silent = now.Add(s.settings.giveUp)
+		silent = now.Add(s.options.GiveUp)
 		// Whatever the writing does, there must be time left to read in.
-		s.probe.probe(now.Add(s.settings.giveUp / 2))
+		s.probe.probe(now.Add(s.options.GiveUp / 2))
 	}
 }
 
@@ -212,7 +212,7 @@ func (s *socket) read(p []byte) (int, error) {
 // begun, whose own deadline it would move.
 func (s *socket) setReadDeadline(silent, late time.Time) bool {
 	by := late
-	if s.settings.probeAfter > 0 && (late.IsZero() || silent.Before(late)) {
+	if s.options.ProbeAfter > 0 && (late.IsZero() || silent.Before(late)) {
 		by = silent
 	}
 	s.mu.Lock()

@@ -7,13 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
 // Urgent data of TCP is no part of the stream, but a read ends before it. What came
 // along behind it is read all the same.
 func TestUrgentDataPolled(t *testing.T) {
-	s := newPolledSite(t, "tcp", websocket.Options{ProbeAfter: -1}, nil)
+	s := newPolledSite(t, "tcp", websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}}, nil)
 	for range 20 { // not always is everything there at the first read
 		_, client, server := s.connect(t)
 		raw, err := client.(*net.TCPConn).SyscallConn()

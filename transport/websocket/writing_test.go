@@ -63,7 +63,7 @@ func countedPair(t testing.TB) (client, server end) {
 	t.Helper()
 	accepted := make(chan *countingConn, 1)
 	count := func(l net.Listener) net.Listener { return countingListener{l, accepted} }
-	s := newSiteBehind(t, count, websocket.Options{ProbeAfter: -1}, nil)
+	s := newSiteBehind(t, count, websocket.Options{Conn: transport.ConnOptions{ProbeAfter: -1}}, nil)
 	dialer := s.dialer()
 	dialer.NetDialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		c, err := s.listener.Dial(ctx)

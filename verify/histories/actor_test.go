@@ -202,7 +202,7 @@ func (a *actor) enter(channel string, contested bool) {
 		}
 	case n < 7:
 		in.op = join
-		var options []lectern.Option
+		var options []lectern.JoinOption
 		if a.rng.IntN(3) == 0 {
 			in.expect = a.others[a.rng.IntN(len(a.others))]
 			options = append(options, lectern.WithMaster(in.expect))
@@ -293,7 +293,7 @@ func (a *actor) follow(channel string, h *held) {
 	try := func() (uint64, error) { return h.slave.Send(ctx, lectern.Text("to the master")) }
 	if a.rng.IntN(4) == 0 {
 		in.op = leave
-		try = func() (uint64, error) { return 0, h.slave.Close() }
+		try = func() (uint64, error) { return 0, h.slave.Leave() }
 	}
 	a.operate(channel, in, try)
 }
@@ -347,7 +347,7 @@ func (w *world) play(seed uint64, actors, steps int) {
 func newHub(t testing.TB) *lectern.Hub {
 	hub, err := lectern.NewHub(lectern.Policy{
 		MasterTimeout: time.Hour, SlaveTimeout: time.Hour, HandshakeTimeout: -1,
-		Rate: lectern.Rate{PerSecond: -1}, SlaveRate: lectern.Rate{PerSecond: -1},
+		FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1},
 	})
 	require.NoError(t, err)
 	return hub

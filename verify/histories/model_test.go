@@ -295,5 +295,5 @@ var model = porcupine.Model{
 
 // stateOf is what a status tells, as the model puts it.
 func stateOf(s lectern.Status) output {
-	return output{outcome: ok, exists: s.Exists, master: s.Master.Username, away: s.Exists && s.Master.State == lectern.Away}
+	return output{outcome: ok, exists: s.Exists, master: s.Master.Username, away: s.Exists && s.Master.State == lectern.StateAway}
 }

@@ -15,8 +15,8 @@ import (
 
 // limits are those of the zero lectern.Policy, as it documents them.
 var limits = lectern.Policy{
-	Outbox: lectern.Bound{Messages: 256, Bytes: 1 << 20},
-	Replay: lectern.Bound{Messages: 256, Bytes: 1 << 20},
+	Outbox: lectern.QueueLimit{Messages: 256, Bytes: 1 << 20},
+	Replay: lectern.QueueLimit{Messages: 256, Bytes: 1 << 20},
 }
 
 // What a connection costs in the hub beyond the messages that wait for it: the

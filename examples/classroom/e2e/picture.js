@@ -24,7 +24,7 @@ try {
       const slave = await new Client('/ws').join('Biology 7b', name);
       (async () => {
         for await (const message of slave) {
-          if (message.request) {
+          if (message.requestId) {
             await message.reply({ kind: 'answer', id: message.json().id, choice });
           }
         }

@@ -78,8 +78,8 @@ export async function learn(slave, notebook) {
     const key = words && `${message.from} ${words.id}`;
     if (words?.kind === 'text' && !notebook.has(key)) {
       add({ kind: 'said', key, who: teacher, tag: message.private ? 'to you only' : undefined, text: words.text, at: Date.now() });
-    } else if (words?.kind === 'question' && message.request !== 0) {
-      asked(words, message.request);
+    } else if (words?.kind === 'question' && message.requestId !== 0) {
+      asked(words, message.requestId);
     } else if (words?.kind === 'question over') {
       const question = notebook.question(words.id);
       if (question?.state === 'open') {
@@ -119,7 +119,7 @@ export async function learn(slave, notebook) {
   async function reply(question, repeated) {
     const first = question.state === 'sending';
     try {
-      await slave.reply({ request: question.request }, talk.answer(question.id, question.choice));
+      await slave.reply({ requestId: question.request }, talk.answer(question.id, question.choice));
     } catch (error) {
       // What was sent before a reload may have arrived then.
       if (!repeated) {

@@ -58,7 +58,7 @@ func TestMetricsOfAHubInUse(t *testing.T) {
 		require.Contains(t, page, "\n"+line+"\n")
 	}
 	require.Contains(t, page, "go_goroutines")
-	require.NoError(t, slave.Close())
+	require.NoError(t, slave.Leave())
 	require.NoError(t, master.Close())
 	require.NoError(t, one.Close())
 	require.NoError(t, alice.Close())

@@ -49,7 +49,7 @@ test('a program that speaks nonsense does not harm the page', async (t) => {
     await slave.send('Plain text is fine.');
     (async () => {
       for await (const message of slave.messages()) {
-        if (message.request) {
+        if (message.requestId) {
           await message.reply({ kind: 'answer', id: message.json().id, choice: 5 });
         }
       }

@@ -1,0 +1,77 @@
+package transport
+
+import "time"
+
+// DefaultSendBufferBytes is the size of the system's send buffer, in bytes, where an
+// adapter's options do not say otherwise.
+const DefaultSendBufferBytes = 64 << 10
+
+// ConnOptions set up a connection over a network. The adapters for networks take
+// them, on the accepting and on the dialling side. The zero value is ready to use.
+type ConnOptions struct {
+	// MaxFrameBytes is the size in bytes of the largest message that is accepted
+	// from the peer. One that sends a larger one is told [TooLarge], and Read fails with
+	// [ErrMessageTooLarge]. Where it is not positive, it is what the server says
+	// that the connection is for, see [FrameLimiter], and [DefaultMaxFrameBytes]
+	// where there is none, as on the dialling side, or it has no opinion.
+	MaxFrameBytes int
+
+	// ProbeAfter is how long the peer may be silent before it is probed. Zero means
+	// [DefaultProbeAfter]; negative means no probing: a peer that vanishes without
+	// a word is then never noticed.
+	ProbeAfter time.Duration
+	// GiveUp is how long a peer that was probed has to send anything, before Read
+	// fails with [ErrSilent]. Where it is not positive, it is [DefaultGiveUp].
+	GiveUp time.Duration
+
+	// MessageTimeout is how long a message may take to arrive, from its first byte
+	// to its last while a Read is in progress, whatever else comes in between. A
+	// peer that takes longer is told [Slow], and Read fails with [ErrSlow]. Zero
+	// means [DefaultMessageTimeout]; negative means as long as it likes.
+	//
+	// netconn holds its other units to it as well. Over WebSocket a peer is also
+	// told Slow at once where it sends more frames that carry nothing than a
+	// message has use for.
+	MessageTimeout time.Duration
+
+	// ControlFramesPerSecond is how many probes, and answers to no probe, the peer
+	// may send a second: pings, and pongs that were not asked for, over WebSocket.
+	// It may send twice as many at once. One that sends more is told [RateLimited],
+	// and Read fails with [ErrFlood]. Zero means what the function
+	// [ControlFramesPerSecond] says; negative means as many as it likes.
+	ControlFramesPerSecond int
+
+	// SendBufferBytes is how many bytes the system may hold for a peer that does
+	// not read, roughly. There is no other bound on that memory. It is set on a
+	// net.Conn that has SetWriteBuffer, as those of TCP and Unix sockets, or that
+	// is something above such a one and has NetConn, as those of TLS. Zero means
+	// [DefaultSendBufferBytes]; negative means whatever the system does by itself,
+	// which can be several MiB.
+	//
+	// A websocket.Dialer leaves the buffer to the system, whatever is said here; a
+	// netconn.Dialer sets it.
+	SendBufferBytes int
+}
+
+// WithDefaults returns the options as they are meant, for connections that are to be
+// served by server: with the default in each field that asks for one. On the
+// dialling side the server is nil.
+func (o ConnOptions) WithDefaults(server Server) ConnOptions {
+	if o.MaxFrameBytes = MaxFrameBytes(o.MaxFrameBytes, server); o.MaxFrameBytes <= 0 {
+		o.MaxFrameBytes = DefaultMaxFrameBytes // a server without an opinion
+	}
+	if o.ProbeAfter == 0 {
+		o.ProbeAfter = DefaultProbeAfter
+	}
+	if o.GiveUp <= 0 {
+		o.GiveUp = DefaultGiveUp
+	}
+	if o.MessageTimeout == 0 {
+		o.MessageTimeout = DefaultMessageTimeout
+	}
+	o.ControlFramesPerSecond = ControlFramesPerSecond(o.ControlFramesPerSecond, o.ProbeAfter)
+	if o.SendBufferBytes == 0 {
+		o.SendBufferBytes = DefaultSendBufferBytes
+	}
+	return o
+}
