@@ -24,7 +24,7 @@ func churn(ctx context.Context, r *report, short bool) error {
 	}
 	defer h.stop()
 	var readers sync.WaitGroup
-	master, err := createChannel(ctx, h.address, "c")
+	master, err := createChannel(ctx, h.Address, "c")
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func churn(ctx context.Context, r *report, short bool) error {
 		first := number
 		number += count
 		return inParallel(ctx, 32, count, func(i int) error {
-			p, err := joinChannel(ctx, h.address, "c", fmt.Sprint("slave", first+i), false)
+			p, err := joinChannel(ctx, h.Address, "c", fmt.Sprint("slave", first+i), false)
 			if err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ func churn(ctx context.Context, r *report, short bool) error {
 // settled waits until the hub has no more goroutines and descriptors than in
 // like, for at most so long, and then returns the stats after a collection. With
 // nothing to compare with, it waits for the whole time.
-func settled(ctx context.Context, h *hubProcess, like stats, wait time.Duration) (stats, error) {
+func settled(ctx context.Context, h hubProcess, like stats, wait time.Duration) (stats, error) {
 	for by := time.Now().Add(wait); time.Now().Before(by); {
 		s, err := h.stats()
 		if err != nil {

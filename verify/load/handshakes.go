@@ -23,7 +23,7 @@ func handshakes(ctx context.Context, r *report, short bool) error {
 	}
 	defer h.stop()
 	var readers sync.WaitGroup
-	master, err := createChannel(ctx, h.address, "c")
+	master, err := createChannel(ctx, h.Address, "c")
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func handshakes(ctx context.Context, r *report, short bool) error {
 	probe := func(until func() bool) (took []time.Duration, err error) {
 		for !until() {
 			start := time.Now()
-			p, err := joinChannel(ctx, h.address, "c", fmt.Sprint("good", joins), false)
+			p, err := joinChannel(ctx, h.Address, "c", fmt.Sprint("good", joins), false)
 			if err != nil {
 				return took, err
 			}
@@ -73,7 +73,7 @@ func handshakes(ctx context.Context, r *report, short bool) error {
 	var lastOpened time.Time
 	go func() {
 		err := inParallel(ctx, 64, n, func(i int) error {
-			c, err := connect(ctx, h.address, false)
+			c, err := connect(ctx, h.Address, false)
 			if err != nil {
 				return err
 			}

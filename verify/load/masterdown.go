@@ -24,7 +24,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 		return err
 	}
 	defer h.stop()
-	master, err := createChannel(ctx, h.address, "c")
+	master, err := createChannel(ctx, h.Address, "c")
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 			err = pause(ctx, time.Millisecond)
 		}
 		if err == nil {
-			slaves[i], err = joinChannel(ctx, h.address, "c", fmt.Sprint("slave", i), false)
+			slaves[i], err = joinChannel(ctx, h.Address, "c", fmt.Sprint("slave", i), false)
 			in.Add(1)
 		}
 		return err
