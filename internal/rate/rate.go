@@ -16,17 +16,24 @@ func Interval(perSecond int) time.Duration {
 // rate and its size are the caller's, and the same in every call. It is not safe
 // for concurrent use.
 type Bucket struct {
-	full time.Time // when the bucket will have all its tokens again
+	// full is when the bucket will have all its tokens again, counted from origin;
+	// zero before the first one is taken. A time.Time would take 24 bytes.
+	full time.Duration
 }
+
+// origin is what instants are counted from. It is no bubble's of a test, but only the
+// difference of two instants of one clock is ever used.
+var origin = time.Now()
 
 // Take takes one token, which comes back after interval. It returns how long the
 // bucket will need from now until it has all its tokens again: more than its size
 // times interval, where there was none left. It is taken all the same then, and
 // has to come back too.
 func (b *Bucket) Take(interval time.Duration, now time.Time) time.Duration {
-	if b.full.Before(now) {
-		b.full = now
+	at := now.Sub(origin)
+	if b.full == 0 || b.full < at {
+		b.full = at
 	}
-	b.full = b.full.Add(interval)
-	return b.full.Sub(now)
+	b.full += interval
+	return b.full - at
 }

@@ -3,6 +3,7 @@ package rate_test
 import (
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -46,7 +47,7 @@ func TestBucketIsAValue(t *testing.T) {
 
 // Every connection has some.
 func TestBucketIsSmall(t *testing.T) {
-	require.Equal(t, unsafe.Sizeof(time.Time{}), unsafe.Sizeof(rate.Bucket{}))
+	require.EqualValues(t, 8, unsafe.Sizeof(rate.Bucket{}))
 }
 
 func TestInterval(t *testing.T) {
@@ -54,5 +55,20 @@ func TestInterval(t *testing.T) {
 		1: time.Second, 3: time.Second / 3, 10: 100 * time.Millisecond, int(time.Second): 1, math.MaxInt: 1,
 	} {
 		require.Equal(t, want, rate.Interval(perSecond), "%d a second", perSecond)
+	}
+}
+
+// In a test's bubble the clock is another one than outside, and long before it.
+func TestBucketInABubble(t *testing.T) {
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			var b rate.Bucket
+			require.Equal(t, time.Second, b.Take(time.Second, time.Now()))
+			require.Equal(t, 2*time.Second, b.Take(time.Second, time.Now()))
+			time.Sleep(1500 * time.Millisecond)
+			require.Equal(t, 1500*time.Millisecond, b.Take(time.Second, time.Now()))
+			time.Sleep(time.Hour)
+			require.Equal(t, time.Second, b.Take(time.Second, time.Now()))
+		})
 	}
 }
