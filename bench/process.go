@@ -6,10 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -61,16 +58,4 @@ func (p serverProcess) cpu() (time.Duration, error) {
 		return 0, fmt.Errorf("the clock of process %d: %w", p.ID(), err)
 	}
 	return time.Duration(t.Nano()), nil
-}
-
-// resident is the memory of the process, in bytes.
-func (p serverProcess) resident() (float64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.ID()))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(data), "VmRSS:")
-	size, _, _ := strings.Cut(rest, "kB")
-	kib, err := strconv.ParseFloat(strings.TrimSpace(size), 64)
-	return kib * 1024, err
 }

@@ -36,7 +36,8 @@ var mayImport = map[string][]string{
 	"internal/direct":   {},
 	"internal/rate":     {},
 	"internal/linked":   {},
-	"internal/process":  {}, // for the modules bench and verify
+	"internal/process":  {}, // as machine, for the modules bench and verify
+	"internal/machine":  {},
 
 	"transport":               {"internal/rate"},
 	"transport/memory":        {"transport"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,19 +17,11 @@ func churn(ctx context.Context, r *report, short bool) error {
 	if short {
 		n = 3_000
 	}
-	h, err := startHub(ctx, settings{SlaveTimeout: slaveTimeout})
+	h, end, err := startChannel(ctx, settings{SlaveTimeout: slaveTimeout})
 	if err != nil {
 		return err
 	}
-	defer h.stop()
-	var readers sync.WaitGroup
-	master, err := createChannel(ctx, h.Address, "c")
-	if err != nil {
-		return err
-	}
-	master.drain(&readers)
-	defer readers.Wait()
-	defer master.hangUp()
+	defer end()
 
 	number := 0
 	var busy atomic.Int64

@@ -17,19 +17,11 @@ func handshakes(ctx context.Context, r *report, short bool) error {
 	if short {
 		n, deadline = 1_000, 2*time.Second
 	}
-	h, err := startHub(ctx, settings{HandshakeTimeout: deadline, ReadHeaderTimeout: deadline})
+	h, end, err := startChannel(ctx, settings{HandshakeTimeout: deadline, ReadHeaderTimeout: deadline})
 	if err != nil {
 		return err
 	}
-	defer h.stop()
-	var readers sync.WaitGroup
-	master, err := createChannel(ctx, h.Address, "c")
-	if err != nil {
-		return err
-	}
-	master.drain(&readers)
-	defer readers.Wait()
-	defer master.hangUp()
+	defer end()
 
 	// A good client joins and leaves, again and again.
 	joins := 0

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/lectern-go/lectern/internal/machine"
 )
 
 // masterDown: the connection of a master of many slaves is cut, and each slave
@@ -102,7 +103,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 	if err != nil {
 		return err
 	}
-	own := cpuTime(syscall.RUSAGE_SELF)
+	own := machine.OwnTime()
 	guard := time.AfterFunc(20*time.Second, func() {
 		for _, s := range slaves {
 			s.hangUp()
@@ -110,7 +111,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 	})
 	ending.Wait()
 	guard.Stop()
-	own = cpuTime(syscall.RUSAGE_SELF) - own
+	own = machine.OwnTime() - own
 
 	used, err := h.stats()
 	if err != nil {

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/process"
@@ -27,6 +29,25 @@ func startHub(ctx context.Context, s settings) (hubProcess, error) {
 	cmd.Env = append(os.Environ(), hubVariable+"="+string(encoded))
 	p, err := process.Start(cmd)
 	return hubProcess{p}, err
+}
+
+// startChannel starts a hub that has a channel "c", whose master takes whatever it
+// is sent. The hub is stopped by end.
+func startChannel(ctx context.Context, s settings) (h hubProcess, end func(), err error) {
+	if h, err = startHub(ctx, s); err != nil {
+		return h, nil, err
+	}
+	master, err := createChannel(ctx, h.Address, "c")
+	if err != nil {
+		return h, nil, errors.Join(err, h.stop())
+	}
+	var reading sync.WaitGroup
+	master.drain(&reading)
+	return h, func() {
+		master.hangUp()
+		reading.Wait()
+		_ = h.stop()
+	}, nil
 }
 
 // stop ends the process.
