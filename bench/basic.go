@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/lectern-go/lectern/internal/machine"
 )
 
 // connect is what it takes to let members in.
@@ -112,8 +114,8 @@ func (s *session) footprint() (footprint, error) {
 	if err != nil {
 		return footprint{}, err
 	}
-	resident, err := s.proc.resident()
-	return footprint{resident, st.Goroutines}, err
+	resident, err := machine.Memory(s.proc.ID(), "VmRSS")
+	return footprint{float64(resident), st.Goroutines}, err
 }
 
 // joining is how many more join where that is measured.

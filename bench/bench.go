@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lectern-go/lectern/internal/machine"
 )
 
 // bench is one run.
@@ -158,11 +160,11 @@ func (b *bench) run(ctx context.Context) error {
 	if err := b.prepare(); err != nil {
 		return err
 	}
-	began, then := time.Now(), lookAtProcessors()
-	b.results.Machine = lookAtMachine()
+	began, then := time.Now(), machine.Look()
+	b.results.Machine = lookAtEnvironment()
 	defer func() {
 		b.results.Machine.Minutes = time.Since(began).Minutes()
-		b.results.Machine.Others = lookAtProcessors().others(then)
+		_, b.results.Machine.Others = machine.Look().Since(then)
 	}()
 	for _, stage := range stages {
 		if !slices.ContainsFunc(stage.workloads, b.wants) {

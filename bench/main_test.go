@@ -133,7 +133,7 @@ func TestLostServer(t *testing.T) {
 	require.NoError(t, err)
 	defer s.fleet.Close()
 	require.NoError(t, s.join(20))
-	require.NoError(t, s.proc.stop())
+	require.NoError(t, s.proc.Kill())
 	_, err = s.fanOut(payload, extent{n: 1}, 1)
 	require.ErrorContains(t, err, "has ended")
 	require.False(t, errors.Is(err, load.ErrTimeout))

@@ -10,11 +10,11 @@ import (
 
 // results are the figures of a run, one of each round, and where it was.
 type results struct {
-	Machine machine  `json:"machine"`
-	Short   bool     `json:"short"`
-	Sizes   sizes    `json:"sizes"`
-	LeftOut []string `json:"left_out,omitempty"`
-	Cells   []*cell  `json:"cells"`
+	Machine environment `json:"machine"`
+	Short   bool        `json:"short"`
+	Sizes   sizes       `json:"sizes"`
+	LeftOut []string    `json:"left_out,omitempty"`
+	Cells   []*cell     `json:"cells"`
 }
 
 // cell is a figure of a server in a workload.

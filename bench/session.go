@@ -17,7 +17,7 @@ import (
 type session struct {
 	*bench
 	spec  spec
-	proc  *process
+	proc  serverProcess
 	fleet *load.Fleet
 	ref   int
 	// waiting is how long nothing may come before it is an error.
@@ -30,16 +30,17 @@ func (b *bench) open(ctx context.Context, s spec) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
-	fleet, err := load.New(s.dialect(), s.framing, proc.address)
+	fleet, err := load.New(s.dialect(), s.framing, proc.Address)
 	if err != nil {
-		return nil, errors.Join(err, proc.stop())
+		return nil, errors.Join(err, proc.Kill())
 	}
 	return &session{bench: b, spec: s, proc: proc, fleet: fleet, waiting: 15 * time.Second}, nil
 }
 
+// close kills the server: how it ends is not what is measured.
 func (s *session) close() error {
 	s.fleet.Close()
-	return s.proc.stop()
+	return s.proc.Kill()
 }
 
 // join brings the members up to n, all let in.

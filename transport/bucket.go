@@ -1,6 +1,10 @@
 package transport
 
-import "time"
+import (
+	"time"
+
+	"github.com/lectern-go/lectern/internal/rate"
+)
 
 // DefaultControlFramesPerSecond is how many control frames a second an adapter takes
 // from its peer where its options do not say otherwise. Up to twice as many may come
@@ -14,7 +18,7 @@ const DefaultControlFramesPerSecond = 10
 // It takes the time as an argument, and is not safe for concurrent use.
 type TokenBucket struct {
 	interval time.Duration // from one token to the next; zero where nothing is bounded
-	full     time.Time     // when the bucket will have all its tokens again
+	bucket   rate.Bucket
 }
 
 // NewTokenBucket returns a full bucket. Where perSecond is not positive, nothing
@@ -23,7 +27,7 @@ func NewTokenBucket(perSecond int) TokenBucket {
 	if perSecond <= 0 {
 		return TokenBucket{}
 	}
-	return TokenBucket{interval: max(time.Second/time.Duration(perSecond), 1)}
+	return TokenBucket{interval: rate.Interval(perSecond)}
 }
 
 // Take takes one token, and reports false where there is none: it has happened
@@ -32,15 +36,11 @@ func (b *TokenBucket) Take(now time.Time) bool {
 	if b.interval == 0 {
 		return true
 	}
-	full := b.full
-	if full.Before(now) {
-		full = now
-	}
-	full = full.Add(b.interval)
-	if full.Sub(now) > b.capacity() {
+	after := b.bucket // what is refused takes no token
+	if after.Take(b.interval, now) > b.capacity() {
 		return false
 	}
-	b.full = full
+	b.bucket = after
 	return true
 }
 

@@ -15,22 +15,23 @@ var policy = lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMe
 
 // newLectern is Lectern over WebSocket, as the README has it. Which form of the
 // protocol it speaks is the client's to choose.
-func newLectern() (Server, error) {
-	return newLecternBehind(func(l net.Listener) net.Listener { return l })
-}
+func newLectern() (Server, error) { return newLecternOn(listen) }
 
 // newLecternWrapped is the same on connections that something has been put around,
 // as one that counts bytes: so they are no sockets to Lectern.
 func newLecternWrapped() (Server, error) {
-	return newLecternBehind(func(l net.Listener) net.Listener { return wrapping{l} })
+	return newLecternOn(func() (net.Listener, error) {
+		listener, err := listen()
+		return wrapping{listener}, err
+	})
 }
 
-func newLecternBehind(wrap func(net.Listener) net.Listener) (Server, error) {
+func newLecternOn(listen func() (net.Listener, error)) (Server, error) {
 	hub, err := lectern.NewHub(policy)
 	if err != nil {
 		return nil, err
 	}
-	return serveHTTPBehind(wrap, websocket.NewHandler(hub, websocket.Options{}), told, hub.Close)
+	return serveHTTPOn(listen, websocket.NewHandler(hub, websocket.Options{}), told, hub.Close)
 }
 
 type wrapping struct{ net.Listener }
@@ -59,7 +60,7 @@ func newLecternNetconn() (Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen()
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type raw struct {
 
 // serveRaw runs handle for each connection after its handshake.
 func serveRaw(handle func(number int, conn net.Conn, r *bufio.Reader), count func() int) (Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen()
 	if err != nil {
 		return nil, err
 	}

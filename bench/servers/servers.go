@@ -74,6 +74,9 @@ func role(target string) int {
 // recipient is the number in a message to one.
 func recipient(message []byte) int { return int(binary.BigEndian.Uint32(message[1:])) }
 
+// listen takes a free port.
+func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+
 // httpServer serves a handler, and counts members. It is what the servers above
 // net/http have in common.
 type httpServer struct {
@@ -84,18 +87,17 @@ type httpServer struct {
 }
 
 func serveHTTP(handler http.Handler, members func() int, stop func() error) (Server, error) {
-	return serveHTTPBehind(func(l net.Listener) net.Listener { return l }, handler, members, stop)
+	return serveHTTPOn(listen, handler, members, stop)
 }
 
-// serveHTTPBehind has wrap make the listener.
-func serveHTTPBehind(
-	wrap func(net.Listener) net.Listener, handler http.Handler, members func() int, stop func() error,
+// serveHTTPOn has listen make the listener.
+func serveHTTPOn(
+	listen func() (net.Listener, error), handler http.Handler, members func() int, stop func() error,
 ) (Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen()
 	if err != nil {
 		return nil, err
 	}
-	listener = wrap(listener)
 	s := &httpServer{listener: listener, server: &http.Server{Handler: handler}, members: members, stop: stop}
 	go func() { _ = s.server.Serve(listener) }()
 	return s, nil

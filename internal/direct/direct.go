@@ -1,5 +1,6 @@
-// Package direct writes to the system's sockets, and reads from them, without
-// waiting, beside what the net package does with them.
+// Package direct is what the adapters do with the system's sockets beside what the
+// net package does with them: it writes and reads without waiting, and bounds what
+// the system holds.
 package direct
 
 import (
@@ -29,6 +30,23 @@ func Of(c net.Conn) syscall.RawConn {
 		return nil
 	}
 	return raw
+}
+
+// SetSendBuffer bounds what the system holds for a peer that does not read, where c,
+// or what is beneath it, has SetWriteBuffer; where bytes is not positive, nothing is
+// changed. What is around a connection shows it by its method NetConn, as TLS does.
+func SetSendBuffer(c net.Conn, bytes int) {
+	for bytes > 0 {
+		if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
+			_ = sized.SetWriteBuffer(bytes) // a socket that has died meanwhile is for Read to tell
+			return
+		}
+		above, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return
+		}
+		c = above.NetConn()
+	}
 }
 
 // Write writes as much of data as the system takes at once, which may be

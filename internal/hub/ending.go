@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"net"
+	"slices"
 
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
@@ -43,14 +44,10 @@ func newFailures(public func(*wire.Cause) error) []failure {
 	}
 }
 
-// failure is what the adapter gets of a cause for which a session ends.
+// failure is what the adapter gets of one of these causes.
 func (h *Hub) failure(cause *wire.Cause) error {
-	for _, f := range h.failures {
-		if f.cause == cause {
-			return f.public
-		}
-	}
-	return h.config.PublicError(cause)
+	i := slices.IndexFunc(h.failures, func(f failure) bool { return f.cause == cause })
+	return h.failures[i].public
 }
 
 // closingReason is what to tell the peer when reading has ended so.

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/linked"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -19,18 +20,21 @@ type idlers struct {
 	counter *sync.WaitGroup
 	started time.Time // times are counted from here
 
-	mu          sync.Mutex
-	first, last *session
-	timer       *time.Timer
-	armed       bool // the timer may fire
-	stopped     bool // it is not to fire any more
+	mu      sync.Mutex
+	list    linked.List[*session]
+	timer   *time.Timer
+	armed   bool // the timer may fire
+	stopped bool // it is not to fire any more
 }
 
 // idling is what the idlers know of a session; their lock covers it.
 type idling struct {
-	prev, next *session
-	since      time.Duration
+	links linked.Links[*session]
+	since time.Duration
 }
+
+// Links makes sessions elements of the list.
+func (s *session) Links() *linked.Links[*session] { return &s.idle.links }
 
 // add puts a session that is not listed at the end.
 func (i *idlers) add(s *session) {
@@ -39,13 +43,8 @@ func (i *idlers) add(s *session) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	s.idle = idling{prev: i.last, since: time.Since(i.started)}
-	if i.last == nil {
-		i.first = s
-	} else {
-		i.last.idle.next = s
-	}
-	i.last = s
+	s.idle.since = time.Since(i.started)
+	i.list.Append(s)
 	if !i.armed {
 		i.arm(i.limit)
 	}
@@ -54,36 +53,17 @@ func (i *idlers) add(s *session) {
 func (i *idlers) remove(s *session) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.lists(s) {
-		i.unlist(s)
+	if i.list.Has(s) {
+		i.list.Remove(s)
 	}
-}
-
-// unlist is called under the lock.
-func (i *idlers) unlist(s *session) {
-	prev, next := s.idle.prev, s.idle.next
-	if prev == nil {
-		i.first = next
-	} else {
-		prev.idle.next = next
-	}
-	if next == nil {
-		i.last = prev
-	} else {
-		next.idle.prev = prev
-	}
-	s.idle = idling{}
 }
 
 // has reports whether the session is listed, and so not due.
 func (i *idlers) has(s *session) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.lists(s)
+	return i.list.Has(s)
 }
-
-// lists is has under the lock.
-func (i *idlers) lists(s *session) bool { return s.idle.prev != nil || i.first == s }
 
 // arm is called under the lock.
 func (i *idlers) arm(after time.Duration) {
@@ -105,13 +85,14 @@ func (i *idlers) take() []*session {
 	defer i.mu.Unlock()
 	var over []*session
 	now := time.Since(i.started)
-	for i.first != nil && now-i.first.idle.since >= i.limit {
-		over = append(over, i.first)
-		i.unlist(i.first)
+	first := i.list.First()
+	for ; first != nil && now-first.idle.since >= i.limit; first = i.list.First() {
+		over = append(over, first)
+		i.list.Remove(first)
 	}
 	i.armed = false
-	if i.first != nil {
-		i.arm(i.limit - (now - i.first.idle.since))
+	if first != nil {
+		i.arm(i.limit - (now - first.idle.since))
 	}
 	return over
 }

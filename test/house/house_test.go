@@ -27,18 +27,22 @@ const root = "../.."
 var mayImport = map[string][]string{
 	".": {"internal/client", "internal/hub", "internal/wire", "transport", "transport/memory"},
 
-	"internal/hub":      {"internal/delivery", "internal/outbox", "internal/star", "internal/wire", "transport"},
+	"internal/hub":      {"internal/delivery", "internal/outbox", "internal/star", "internal/wire", "internal/rate", "internal/linked", "transport"},
 	"internal/client":   {"internal/outbox", "internal/wire", "transport"},
 	"internal/delivery": {"internal/outbox", "internal/star", "internal/wire", "transport"},
 	"internal/star":     {"internal/wire"},
 	"internal/wire":     {},
 	"internal/outbox":   {"transport"},
 	"internal/direct":   {},
+	"internal/rate":     {},
+	"internal/linked":   {},
+	"internal/process":  {}, // as machine, for the modules bench and verify
+	"internal/machine":  {},
 
-	"transport":               {},
+	"transport":               {"internal/rate"},
 	"transport/memory":        {"transport"},
 	"transport/netconn":       {"transport", "internal/direct"},
-	"transport/websocket":     {"transport", "internal/direct"},
+	"transport/websocket":     {"transport", "internal/direct", "internal/linked"},
 	"transport/transporttest": {"transport"},
 	"js":                      {},
 

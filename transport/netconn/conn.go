@@ -71,24 +71,8 @@ func newConn(c net.Conn, options transport.ConnOptions) *conn {
 	case *net.TCPConn, *net.UnixConn:
 		conn.vectored = true
 	}
-	setSendBuffer(c, options.SendBufferBytes)
+	direct.SetSendBuffer(c, options.SendBufferBytes)
 	return conn
-}
-
-// setSendBuffer bounds what the system holds for the peer, where c or what is
-// beneath it lets it.
-func setSendBuffer(c net.Conn, bytes int) {
-	for bytes > 0 {
-		if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
-			_ = sized.SetWriteBuffer(bytes) // a socket that has died meanwhile is for Read to tell
-			return
-		}
-		above, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			return
-		}
-		c = above.NetConn()
-	}
 }
 
 // lostError is err as the error of a connection that was lost. It never matches

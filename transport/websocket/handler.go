@@ -10,6 +10,7 @@ import (
 
 	gorilla "github.com/gorilla/websocket"
 
+	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -131,7 +132,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := h.upgrader.Upgrade(hijacked, r, nil); err != nil {
 		return // the upgrader has answered
 	}
-	setSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)
+	direct.SetSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)
 	h.serve(r, newConn(hijacked.socket, false, &h.options))
 }
 
@@ -188,22 +189,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	h.socket.ahead.data, h.socket.ahead.empty = h.first, true
 	return deferring{h.socket}, buffers, nil
-}
-
-// setSendBuffer bounds what the system holds for the peer, where c or what is
-// beneath it lets it.
-func setSendBuffer(c net.Conn, bytes int) {
-	for bytes > 0 {
-		if sized, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
-			sized.SetWriteBuffer(bytes) // a socket that has died meanwhile is for Read to tell
-			return
-		}
-		above, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			return
-		}
-		c = above.NetConn()
-	}
 }
 
 // noBuffers keeps the framing library from holding a buffer for messages to be

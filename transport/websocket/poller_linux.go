@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/linked"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -34,17 +35,23 @@ type poller struct {
 
 // polled is what the poller knows of a serving. Its lock covers it.
 type polled struct {
-	epoll      *epoll // nil before the poller has it
-	slot       uint32
-	since      time.Duration // when the waiting or the ping began
-	list       *list         // that it is in; nil while a goroutine has it
-	prev, next *serving
-	watched    bool // the epoll has it; not once it has been forgotten
-	again      bool // something has happened meanwhile
-	ends       bool // it closes, and did wait
-	hungUp     bool // the peer has ended its sending, or sent urgent data, before which a read ends too
-	ended      bool // the same, as whoever reads knows it; not covered by the lock
+	epoll   *epoll // nil before the poller has it
+	slot    uint32
+	since   time.Duration // when the waiting or the ping began
+	list    *list         // that it is in; nil while a goroutine has it
+	links   linked.Links[*serving]
+	watched bool // the epoll has it; not once it has been forgotten
+	again   bool // something has happened meanwhile
+	ends    bool // it closes, and did wait
+	hungUp  bool // the peer has ended its sending, or sent urgent data, before which a read ends too
+	ended   bool // the same, as whoever reads knows it; not covered by the lock
 }
+
+// A list is ordered by the beginning of the waiting.
+type list = linked.List[*serving]
+
+// Links makes servings elements of a list.
+func (s *serving) Links() *linked.Links[*serving] { return &s.polled.links }
 
 // maxPings is how many connections are probed before the poller looks again for
 // what has come.
@@ -171,7 +178,8 @@ func (p *poller) forget(s *serving) {
 // is held.
 func (p *poller) wait(s *serving, l *list) {
 	s.polled.since = p.now()
-	l.append(s)
+	s.polled.list = l
+	l.Append(s)
 	patience := p.giveUp
 	if l == &p.quiet {
 		if patience = p.probeAfter; patience <= 0 {
@@ -193,7 +201,8 @@ func (p *poller) handOut(s *serving) {
 
 func (p *poller) unlist(s *serving) {
 	if s.polled.list != nil {
-		s.polled.list.remove(s)
+		s.polled.list.Remove(s)
+		s.polled.list = nil
 	}
 }
 
@@ -201,10 +210,10 @@ func (p *poller) unlist(s *serving) {
 // is held.
 func (p *poller) due() time.Duration {
 	var due time.Duration
-	if s := p.quiet.first; s != nil && p.probeAfter > 0 {
+	if s := p.quiet.First(); s != nil && p.probeAfter > 0 {
 		due = s.polled.since + p.probeAfter
 	}
-	if s := p.probed.first; s != nil {
+	if s := p.probed.First(); s != nil {
 		if end := s.polled.since + p.giveUp; due == 0 || end < due {
 			due = end
 		}
@@ -281,11 +290,11 @@ func (p *poller) sweep(e *epoll) {
 		return
 	}
 	var silent, quiet []*serving
-	for s := p.probed.first; s != nil && s.polled.since+p.giveUp <= now; s = p.probed.first {
+	for s := p.probed.First(); s != nil && s.polled.since+p.giveUp <= now; s = p.probed.First() {
 		p.handOut(s)
 		silent = append(silent, s)
 	}
-	for s := p.quiet.first; s != nil && s.polled.since+p.probeAfter <= now && len(quiet) < maxPings; s = p.quiet.first {
+	for s := p.quiet.First(); s != nil && s.polled.since+p.probeAfter <= now && len(quiet) < maxPings; s = p.quiet.First() {
 		p.handOut(s)
 		quiet = append(quiet, s)
 	}
@@ -314,32 +323,4 @@ func (p *poller) pinged(s *serving) {
 		return
 	}
 	p.wait(s, &p.probed)
-}
-
-// A list is one of servings, ordered by the beginning of their waiting.
-type list struct{ first, last *serving }
-
-func (l *list) append(s *serving) {
-	s.polled.list, s.polled.prev, s.polled.next = l, l.last, nil
-	if l.last == nil {
-		l.first = s
-	} else {
-		l.last.polled.next = s
-	}
-	l.last = s
-}
-
-func (l *list) remove(s *serving) {
-	prev, next := s.polled.prev, s.polled.next
-	if prev == nil {
-		l.first = next
-	} else {
-		prev.polled.next = next
-	}
-	if next == nil {
-		l.last = prev
-	} else {
-		next.polled.prev = prev
-	}
-	s.polled.list, s.polled.prev, s.polled.next = nil, nil, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,19 +17,11 @@ func churn(ctx context.Context, r *report, short bool) error {
 	if short {
 		n = 3_000
 	}
-	h, err := startHub(ctx, settings{SlaveTimeout: slaveTimeout})
+	h, end, err := startChannel(ctx, settings{SlaveTimeout: slaveTimeout})
 	if err != nil {
 		return err
 	}
-	defer h.stop()
-	var readers sync.WaitGroup
-	master, err := createChannel(ctx, h.address, "c")
-	if err != nil {
-		return err
-	}
-	master.drain(&readers)
-	defer readers.Wait()
-	defer master.hangUp()
+	defer end()
 
 	number := 0
 	var busy atomic.Int64
@@ -38,7 +29,7 @@ func churn(ctx context.Context, r *report, short bool) error {
 		first := number
 		number += count
 		return inParallel(ctx, 32, count, func(i int) error {
-			p, err := joinChannel(ctx, h.address, "c", fmt.Sprint("slave", first+i), false)
+			p, err := joinChannel(ctx, h.Address, "c", fmt.Sprint("slave", first+i), false)
 			if err != nil {
 				return err
 			}
@@ -90,7 +81,7 @@ func churn(ctx context.Context, r *report, short bool) error {
 // settled waits until the hub has no more goroutines and descriptors than in
 // like, for at most so long, and then returns the stats after a collection. With
 // nothing to compare with, it waits for the whole time.
-func settled(ctx context.Context, h *hubProcess, like stats, wait time.Duration) (stats, error) {
+func settled(ctx context.Context, h hubProcess, like stats, wait time.Duration) (stats, error) {
 	for by := time.Now().Add(wait); time.Now().Before(by); {
 		s, err := h.stats()
 		if err != nil {

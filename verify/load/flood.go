@@ -47,7 +47,7 @@ func flood(ctx context.Context, r *report, short bool) error {
 	if err != nil {
 		return err
 	}
-	master, err := createChannel(ctx, h.address, "c")
+	master, err := createChannel(ctx, h.Address, "c")
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func flood(ctx context.Context, r *report, short bool) error {
 
 // crowd is slaves that never read.
 type crowd struct {
-	hub  *hubProcess
+	hub  hubProcess
 	gone chan string
 
 	mu      sync.Mutex
@@ -166,7 +166,7 @@ func (c *crowd) enter(ctx context.Context) error {
 	c.number++
 	name := fmt.Sprint("deaf", c.number)
 	c.mu.Unlock()
-	p, err := joinChannel(ctx, c.hub.address, "c", name, true)
+	p, err := joinChannel(ctx, c.hub.Address, "c", name, true)
 	if err != nil {
 		return err
 	}

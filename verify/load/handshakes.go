@@ -17,26 +17,18 @@ func handshakes(ctx context.Context, r *report, short bool) error {
 	if short {
 		n, deadline = 1_000, 2*time.Second
 	}
-	h, err := startHub(ctx, settings{HandshakeTimeout: deadline, ReadHeaderTimeout: deadline})
+	h, end, err := startChannel(ctx, settings{HandshakeTimeout: deadline, ReadHeaderTimeout: deadline})
 	if err != nil {
 		return err
 	}
-	defer h.stop()
-	var readers sync.WaitGroup
-	master, err := createChannel(ctx, h.address, "c")
-	if err != nil {
-		return err
-	}
-	master.drain(&readers)
-	defer readers.Wait()
-	defer master.hangUp()
+	defer end()
 
 	// A good client joins and leaves, again and again.
 	joins := 0
 	probe := func(until func() bool) (took []time.Duration, err error) {
 		for !until() {
 			start := time.Now()
-			p, err := joinChannel(ctx, h.address, "c", fmt.Sprint("good", joins), false)
+			p, err := joinChannel(ctx, h.Address, "c", fmt.Sprint("good", joins), false)
 			if err != nil {
 				return took, err
 			}
@@ -73,7 +65,7 @@ func handshakes(ctx context.Context, r *report, short bool) error {
 	var lastOpened time.Time
 	go func() {
 		err := inParallel(ctx, 64, n, func(i int) error {
-			c, err := connect(ctx, h.address, false)
+			c, err := connect(ctx, h.Address, false)
 			if err != nil {
 				return err
 			}

@@ -10,13 +10,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/machine"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -126,9 +124,9 @@ func (p *peaks) stats() stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return stats{
-		Goroutines: runtime.NumGoroutine(), Descriptors: openDescriptors(), CPU: cpuTime(syscall.RUSAGE_SELF),
-		Heap: heapObjects(), RSS: statusField("VmRSS:"),
-		PeakHeap: p.heap, PeakRSS: statusField("VmHWM:"), PeakDescriptors: p.descriptors,
+		Goroutines: runtime.NumGoroutine(), Descriptors: openDescriptors(), CPU: machine.OwnTime(),
+		Heap: heapObjects(), RSS: ownMemory("VmRSS"),
+		PeakHeap: p.heap, PeakRSS: ownMemory("VmHWM"), PeakDescriptors: p.descriptors,
 	}
 }
 
@@ -154,10 +152,7 @@ func openDescriptors() int {
 	return len(names)
 }
 
-// statusField is a size in /proc/self/status, in bytes.
-func statusField(name string) uint64 {
-	data, _ := os.ReadFile("/proc/self/status")
-	_, rest, _ := strings.Cut(string(data), name)
-	kib, _ := strconv.ParseUint(strings.TrimSpace(strings.SplitN(rest, "kB", 2)[0]), 10, 64)
-	return kib << 10
+func ownMemory(size string) uint64 {
+	bytes, _ := machine.Memory(os.Getpid(), size)
+	return bytes
 }

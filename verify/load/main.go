@@ -17,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/lectern-go/lectern/internal/machine"
 )
 
 // scenario is one kind of load. It prints its figures, and returns whether the
@@ -99,14 +101,14 @@ func runAll(ctx context.Context, chosen []scenario, short bool) bool {
 	met := true
 	for _, s := range chosen {
 		fmt.Printf("\n== %s\n", s.name)
-		start, machine := time.Now(), lookAtMachine()
+		start, then := time.Now(), machine.Look()
 		r := new(report)
 		if err := s.run(ctx, r, short); err != nil {
 			fmt.Printf("failed: %v\n", err)
 			met = false
 		}
 		met = met && !r.missed
-		own, others := lookAtMachine().since(machine)
+		own, others := machine.Look().Since(then)
 		fmt.Printf("(%.0f s; processors: %.0f %% for this, %.0f %% for others on the machine)\n",
 			time.Since(start).Seconds(), 100*own, 100*others)
 		if ctx.Err() != nil {

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/lectern-go/lectern/internal/machine"
 )
 
 // masterDown: the connection of a master of many slaves is cut, and each slave
@@ -24,7 +25,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 		return err
 	}
 	defer h.stop()
-	master, err := createChannel(ctx, h.address, "c")
+	master, err := createChannel(ctx, h.Address, "c")
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 			err = pause(ctx, time.Millisecond)
 		}
 		if err == nil {
-			slaves[i], err = joinChannel(ctx, h.address, "c", fmt.Sprint("slave", i), false)
+			slaves[i], err = joinChannel(ctx, h.Address, "c", fmt.Sprint("slave", i), false)
 			in.Add(1)
 		}
 		return err
@@ -102,7 +103,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 	if err != nil {
 		return err
 	}
-	own := cpuTime(syscall.RUSAGE_SELF)
+	own := machine.OwnTime()
 	guard := time.AfterFunc(20*time.Second, func() {
 		for _, s := range slaves {
 			s.hangUp()
@@ -110,7 +111,7 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 	})
 	ending.Wait()
 	guard.Stop()
-	own = cpuTime(syscall.RUSAGE_SELF) - own
+	own = machine.OwnTime() - own
 
 	used, err := h.stats()
 	if err != nil {

@@ -1,82 +1,64 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/lectern-go/lectern/internal/process"
 )
 
 // hubProcess is a hub in a process of its own.
-type hubProcess struct {
-	address string
-	cmd     *exec.Cmd
-	mu      sync.Mutex
-	in      io.WriteCloser
-	out     *bufio.Reader
-}
+type hubProcess struct{ *process.Process }
 
 // startHub runs this program once more, as a hub.
-func startHub(ctx context.Context, s settings) (*hubProcess, error) {
+func startHub(ctx context.Context, s settings) (hubProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return hubProcess{}, err
 	}
 	encoded, err := json.Marshal(s)
 	if err != nil {
-		return nil, err
+		return hubProcess{}, err
 	}
-	h := &hubProcess{cmd: exec.CommandContext(ctx, self)}
-	h.cmd.Env = append(os.Environ(), hubVariable+"="+string(encoded))
-	h.cmd.Stderr = os.Stderr
-	if h.in, err = h.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := h.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	h.out = bufio.NewReader(out)
-	if err := h.cmd.Start(); err != nil {
-		return nil, err
-	}
-	address, err := h.out.ReadString('\n')
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the hub did not start: %w", err), h.stop())
-	}
-	h.address = address[:len(address)-1]
-	return h, nil
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), hubVariable+"="+string(encoded))
+	p, err := process.Start(cmd)
+	return hubProcess{p}, err
 }
 
-// stop ends the process; it ends by itself when this one does.
-func (h *hubProcess) stop() error {
-	_ = h.in.Close()
-	killer := time.AfterFunc(20*time.Second, func() { _ = h.cmd.Process.Kill() })
-	defer killer.Stop()
-	return h.cmd.Wait()
+// startChannel starts a hub that has a channel "c", whose master takes whatever it
+// is sent. The hub is stopped by end.
+func startChannel(ctx context.Context, s settings) (h hubProcess, end func(), err error) {
+	if h, err = startHub(ctx, s); err != nil {
+		return h, nil, err
+	}
+	master, err := createChannel(ctx, h.Address, "c")
+	if err != nil {
+		return h, nil, errors.Join(err, h.stop())
+	}
+	var reading sync.WaitGroup
+	master.drain(&reading)
+	return h, func() {
+		master.hangUp()
+		reading.Wait()
+		_ = h.stop()
+	}, nil
 }
 
-func (h *hubProcess) stats() (stats, error) { return h.ask("stats") }
+// stop ends the process.
+func (h hubProcess) stop() error { return h.Stop(20 * time.Second) }
+
+func (h hubProcess) stats() (stats, error) { return h.ask("stats") }
 
 // collected are the stats after two garbage collections.
-func (h *hubProcess) collected() (stats, error) { return h.ask("gc") }
+func (h hubProcess) collected() (stats, error) { return h.ask("gc") }
 
-func (h *hubProcess) ask(command string) (stats, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var s stats
-	if _, err := fmt.Fprintln(h.in, command); err != nil {
-		return s, err
-	}
-	line, err := h.out.ReadBytes('\n')
-	if err != nil {
-		return s, fmt.Errorf("the hub does not answer: %w", err)
-	}
-	return s, json.Unmarshal(line, &s)
+func (h hubProcess) ask(command string) (s stats, err error) {
+	err = h.Ask(command, &s)
+	return s, err
 }

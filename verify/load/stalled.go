@@ -99,7 +99,7 @@ const perSecond = 20
 // broadcast is a master, and slaves that read and say how long each message
 // took.
 type broadcast struct {
-	hub     *hubProcess
+	hub     hubProcess
 	master  *peer
 	readers sync.WaitGroup
 	slaves  []*listener
@@ -123,7 +123,7 @@ func newBroadcast(ctx context.Context, n int) (*broadcast, error) {
 		return nil, err
 	}
 	b := &broadcast{hub: h, slaves: make([]*listener, n)}
-	if b.master, err = createChannel(ctx, h.address, "c"); err != nil {
+	if b.master, err = createChannel(ctx, h.Address, "c"); err != nil {
 		_ = h.stop()
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func newBroadcast(ctx context.Context, n int) (*broadcast, error) {
 		}
 	})
 	err = inParallel(ctx, 32, n, func(i int) error {
-		p, err := joinChannel(ctx, h.address, "c", fmt.Sprint("slave", i), false)
+		p, err := joinChannel(ctx, h.Address, "c", fmt.Sprint("slave", i), false)
 		if err != nil {
 			return err
 		}
@@ -210,7 +210,7 @@ func (b *broadcast) round(ctx context.Context, deaf int, lasting time.Duration) 
 	for range deaf {
 		name := fmt.Sprint("deaf", b.number)
 		b.number++
-		p, err := joinChannel(ctx, b.hub.address, "c", name, true)
+		p, err := joinChannel(ctx, b.hub.Address, "c", name, true)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,46 @@
+package hub
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// What the service does to a channel is refused once the hub ends, since then the end
+// is shutdown for all.
+func TestServiceOfAHubThatHasEnded(t *testing.T) {
+	h := New(Config{
+		MaxSlaves: 1, MaxChannels: 1, PublicError: func(why *wire.Cause) error { return why },
+	})
+	c, err := h.findOrAdd("abc123")
+	require.NoError(t, err)
+	_, exists := h.Channel("abc123")
+	require.False(t, exists, "nobody has created it")
+	_, err = h.findOrAdd("another")
+	require.Equal(t, wire.ErrTooManyChannels, err)
+	require.NoError(t, h.Shutdown(context.Background()))
+
+	channel := Channel{h, c}
+	require.Equal(t, wire.ErrShuttingDown, channel.Close(""))
+	require.Equal(t, wire.ErrShuttingDown, channel.Kick("bob", "", true))
+	_, err = h.findOrAdd("abc123")
+	require.Equal(t, wire.ErrShuttingDown, err)
+	_, err = h.TryAccept(t.Context(), nil)
+	require.Equal(t, wire.ErrShuttingDown, err)
+}
+
+// Where nobody observes, what is counted goes nowhere.
+func TestNobodyObserves(t *testing.T) {
+	h := New(Config{PublicError: func(why *wire.Cause) error { return why }})
+	require.NotPanics(t, func() {
+		h.config.Observer.Add(star.Joins, "", 1)
+		h.config.Observer.Observe(star.ClosingTime, time.Second.Seconds())
+	})
+	require.False(t, h.delivering.Observed)
+	require.False(t, h.delivering.Limits.Counted)
+}
