@@ -4,34 +4,37 @@ import (
 	"sync"
 )
 
-// Answer is one slave's part in a request to all.
+// Answer is what one member has answered to a request, or why it has not.
 type Answer struct {
-	// From is the slave. It is empty where the question itself could not be
-	// sent, or who was asked did not become known, which Err then says.
+	// From is the member. It is empty where the request itself could not be sent, or
+	// where it did not become known who was asked. Err then says why.
 	From string
-	// Message is the answer, where it has come.
+	// Message is the answer, where it has arrived.
 	Message Message
 	// Lost: the answer was lost.
 	Lost bool
-	// Err says why there is no answer, where none will come.
+	// Err says why no answer will come.
 	Err error
 }
 
-// answerQueue holds answers until they are taken. Each of those asked is in it
-// once at the most; a payload beyond the bound in bytes is dropped, and told.
+// answerQueue holds the answers to one request until they are taken. It has at most one
+// answer of each member that was asked. A payload over the limit in bytes is dropped, and
+// its answer is marked as Lost. mu guards the fields from waiting to refused.
 type answerQueue struct {
+	// limit bounds the bytes of the payloads.
 	limit int
 
 	mu       sync.Mutex
 	waiting  []Answer
 	bytes    int
 	complete bool
-	// refused: the hub did not tell at present who is still to answer.
+	// refused: the hub has refused for now to tell who has not answered yet.
 	refused bool
-	// changed holds a token while there may be something new.
+	// changed has a token while there may be something new.
 	changed chan struct{}
 }
 
+// add queues an answer.
 func (q *answerQueue) add(given Answer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -53,7 +56,7 @@ func (q *answerQueue) finish() {
 	q.signal()
 }
 
-// refuse tells that the hub must be asked again later who is still to answer.
+// refuse tells that the hub must be asked again later who has not answered yet.
 func (q *answerQueue) refuse() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -61,7 +64,7 @@ func (q *answerQueue) refuse() {
 	q.signal()
 }
 
-// takeRefused reports whether the hub is to be asked again, once.
+// takeRefused reports whether refuse was called since the last takeRefused.
 func (q *answerQueue) takeRefused() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -70,6 +73,7 @@ func (q *answerQueue) takeRefused() bool {
 	return refused
 }
 
+// signal puts a token into changed, unless there is one.
 func (q *answerQueue) signal() {
 	select {
 	case q.changed <- struct{}{}:
@@ -77,7 +81,7 @@ func (q *answerQueue) signal() {
 	}
 }
 
-// take returns what waits, and whether that is the last of it.
+// take returns the answers that wait, and whether there will be no more.
 func (q *answerQueue) take() (waiting []Answer, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

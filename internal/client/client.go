@@ -1,7 +1,10 @@
 // Package client is the other end: one connection to a hub, with any number of
-// memberships on it, which connects again when it is lost and resumes them all. It
-// knows the wire and nothing of the hub or of its rules. Handles are made of its
-// memberships by the public package, whose events an [Inbox] holds.
+// memberships on it. When the connection is lost, the client connects again and resumes
+// all memberships.
+//
+// The package knows the frames of the protocol. It does not know the hub, nor the rules.
+// It does not know the events of the users either: the public package makes its handles
+// from memberships, and an [Inbox] holds the events that the public package builds.
 package client
 
 import (
@@ -15,74 +18,77 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// Client is one connection to a hub, and the memberships that it carries: any
-// number of channels, as master of some and slave of others. It connects when it
-// is first used, and when the connection is lost it connects again, with growing
-// pauses and a random part in them, and resumes every membership. It is safe for
-// concurrent use.
+// Client is one connection to a hub, and the memberships on it: any number of channels,
+// as master of some and slave of others. It connects when it is first used. When the
+// connection is lost it connects again, with an exponential backoff that has a random
+// part, and resumes every membership. It is safe for concurrent use.
 //
 // A Client without a membership keeps no connection for long, and no goroutine.
 //
-// Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call
-// on a new connection goes along with the dialling, unless it is a resume.
+// Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call on
+// a new connection is sent with the handshake, unless it is a resume.
 type Client struct {
 	dialer  transport.Dialer
 	options Options
-	// unwritten bounds what waits to be written on a connection.
-	unwritten outbox.Limits
+	// outboxLimits bound what waits to be written on the connection.
+	outboxLimits outbox.Limits
 
 	// ctx ends with the client.
 	ctx    context.Context
 	cancel context.CancelFunc
-	// goroutines counts what Close waits for.
+	// goroutines counts what Close waits for: the goroutine that dials and reads, and
+	// running timers.
 	goroutines sync.WaitGroup
 
+	// mu guards the fields below, and the memberships. In this package, the lock is mu.
 	mu sync.Mutex
 	// running: the goroutine that dials and reads exists.
 	running bool
 	closed  bool
 	// link is the present connection, or nil.
 	link *link
-	// lastRef is the ref of the newest frame. Refs rise for the client's life,
+	// lastRef is the ref of the newest frame. Refs rise during the client's whole life,
 	// over all connections.
-	lastRef     uint64
+	lastRef uint64
+	// memberships has the memberships by their channels.
 	memberships map[string]*Membership
-	// claimed are the channels that some call is entering.
+	// claimed are the channels that a call is entering.
 	claimed map[string]struct{}
-	// calls wait for an answer and belong to no membership.
+	// calls are the calls that wait for an answer.
 	calls []*call
-	// forsaken are the refs of resumes on the present connection whose callers
+	// abandonedResumes are the refs of resumes on the present connection whose callers
 	// have given up.
-	forsaken map[uint64]struct{}
-	// left is the ref of the call that went along with the present connection and was
-	// given up by then, if any: what it has entered has been left already.
-	left uint64
-	// announced is over what time the hub lets its clients go, once it has told
-	// that it shuts down.
-	announced time.Duration
+	abandonedResumes map[uint64]struct{}
+	// leftRef is the ref of a call that was sent with the handshake of the present
+	// connection, and whose caller had given up before the connection was made. A leave
+	// for what it has entered was sent already. Zero: there is no such call.
+	leftRef uint64
+	// announcedSpread is the time over which a hub that shuts down closes its
+	// connections. It is zero until the hub has announced it.
+	announcedSpread time.Duration
 }
 
-// New returns a client of the hub that the dialer leads to. It does not connect
-// yet.
+// New returns a client of the hub that the dialer connects to. It does not connect yet.
 func New(dialer transport.Dialer, options Options) *Client {
 	c := &Client{
 		dialer: dialer, options: options, lastRef: takeoverRef,
 		memberships: make(map[string]*Membership), claimed: make(map[string]struct{}),
 	}
-	c.unwritten = outbox.Limits{
+	c.outboxLimits = outbox.Limits{
 		Messages: maxUnwrittenMessages, Bytes: maxUnwrittenBytes, WriteTimeout: c.options.WriteTimeout,
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
 
-// Enter makes a membership of the role, by a create, a join or a resume. It takes
-// part as soon as the answer is read, so that nothing behind the answer is missed;
-// what arrives for it goes to the inbox. The error is the hub's refusal, or why it
-// could not be reached. Where ctx ends first, what a create or join has made does
-// not stay, and what a resume was for lives on, away.
+// Enter makes a membership of the role, by a create, a join or a resume frame. The
+// membership takes part as soon as the answer is read, so that no frame after the answer
+// is missed. What arrives for it goes to the inbox. The error is the hub's refusal, or
+// why the hub could not be reached. Where ctx ends first, the client leaves what a create
+// or join has entered; a membership that was to be resumed goes on, as away.
 func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, inbox inbox) (*Membership, error) {
-	// The hub would say so too, but invalid UTF-8 would not even reach it.
+	// The hub would refuse the names too, but a name with invalid UTF-8 would not even
+	// reach the hub.
 	if !wire.ValidName(frame.Channel) || !wire.ValidName(frame.Username) {
 		return nil, c.public(wire.ErrBadName)
 	}
@@ -99,7 +105,8 @@ func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, in
 	return m, nil
 }
 
-// Status asks for a channel and its master. The answer is a frame of type Status.
+// Status asks the hub for the state of a channel and its master. The answer is a frame of
+// type Status.
 func (c *Client) Status(ctx context.Context, channel string) (wire.Frame, error) {
 	if !wire.ValidName(channel) {
 		return wire.Frame{}, c.public(wire.ErrBadName)
@@ -107,12 +114,12 @@ func (c *Client) Status(ctx context.Context, channel string) (wire.Frame, error)
 	return c.call(ctx, wire.Frame{Type: wire.Status, Channel: channel}, nil)
 }
 
-// public is what users get of a cause.
+// public is the error that users get for a cause.
 func (c *Client) public(why *wire.Cause) error { return c.options.PublicError(why) }
 
-// Close leaves every channel on purpose, closes the connection and returns when
-// the client's goroutines are gone, after at most about WriteTimeout. Later
-// calls only wait.
+// Close leaves every channel on purpose and closes the connection. It returns when the
+// client's goroutines have ended, after about WriteTimeout at most. Later calls only
+// wait.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	if !c.closed {
@@ -131,8 +138,8 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// claim keeps two calls from entering the same channel at once: a client has one
-// membership of a channel.
+// claim keeps two calls from entering the same channel at once: a client has at most one
+// membership in a channel. unclaim must be called at the end.
 func (c *Client) claim(channel string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,34 +151,36 @@ func (c *Client) claim(channel string) error {
 	return nil
 }
 
+// unclaim lets other calls enter the channel.
 func (c *Client) unclaim(channel string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.claimed, channel)
 }
 
-// enter makes the membership one of the client's, as the answer tells.
+// enter adds a membership that the hub's answer has made. The lock is held.
 func (c *Client) enter(m *Membership, answer *wire.Frame) {
-	m.entered(answer, time.Now())
+	m.onEntered(answer, time.Now())
 	c.memberships[m.channel] = m
-	m.attach()
+	m.onAttached()
 }
 
-// push writes a frame to the present connection, if there is one.
+// push queues a frame for the present connection, if there is one. The lock is held.
 func (c *Client) push(frame *wire.Frame) {
 	if c.link == nil {
 		return
 	}
 	if err := c.link.out.Push(wire.Append(nil, wire.Binary, frame)); err == outbox.ErrFull {
-		// What was not answered is sent again on the next one. A connection that
-		// is ending already is left to its reader, which may still have to read
-		// why: a membership that was taken over must not be resumed.
+		// What was not answered is retransmitted on the next connection. A connection
+		// that is closing already (ErrClosed) is left to its reader. The reader may still
+		// have to read why: a membership that was taken over must not be resumed.
 		c.link.out.Abort(transport.Reason{Code: transport.Slow})
 	}
 	c.link.out.Start()
 }
 
-// start sees to it that there is a connection. The lock is held.
+// start starts the goroutine that dials and reads, unless it is running. The lock is
+// held.
 func (c *Client) start() {
 	if c.running || c.closed {
 		return

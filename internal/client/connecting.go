@@ -15,41 +15,40 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// link is a client's connection while it lasts.
+// link is one connection of a client.
 type link struct {
 	conn transport.Conn
 	out  *outbox.Queue
 }
 
-// maxUnwritten bounds what a client queues for writing. The windows of its
-// memberships keep it far below; it is there so that nothing is without bound.
+// These bound what a client queues for writing. The windows of its memberships keep it far
+// below that. The bounds are there so that there is nothing without a bound.
 const (
 	maxUnwrittenMessages = 1 << 16
 	maxUnwrittenBytes    = 256 << 20
 )
 
-// maxSpread bounds the time that a hub may announce for its clients' return.
+// maxSpread bounds the time that a hub may announce for the return of its clients.
 const maxSpread = 10 * time.Minute
 
-// steadyAfter is how long a connection must have lasted for the next loss to
-// count as the first one again.
-const steadyAfter = 10 * time.Second
+// stableAfter is how long a connection must have lasted so that the backoff begins anew
+// after its loss.
+const stableAfter = 10 * time.Second
 
-// run keeps the client connected for as long as there is something to be
-// connected for.
+// run keeps the client connected for as long as there are memberships or calls.
 func (c *Client) run() {
 	defer c.goroutines.Done()
 	failures := 0
-	// spread is the time over which a hub that shuts down lets its clients go.
+	// spread is the time over which a hub that shuts down closes its connections.
 	var spread time.Duration
 	for c.needed() {
 		if failures > 0 && !c.hubIsOver() && !c.pause(failures, spread) {
-			continue // closed meanwhile
+			continue // the client was closed meanwhile
 		}
 		began := time.Now()
 		err := c.connectAndServe()
-		spread = c.takeAnnounced(err)
-		if time.Since(began) >= steadyAfter {
+		spread = c.takeAnnouncedSpread(err)
+		if time.Since(began) >= stableAfter {
 			failures = 0
 		}
 		failures++
@@ -57,7 +56,8 @@ func (c *Client) run() {
 	}
 }
 
-// needed reports whether the client must be connected, and ends run where not.
+// needed reports whether the client must be connected. If it returns false, run must end:
+// running is false then.
 func (c *Client) needed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,12 +65,13 @@ func (c *Client) needed() bool {
 	return c.running
 }
 
-// hubIsOver reports whether the hub is known to shut down for good.
+// hubIsOver reports whether it is known that the hub has shut down for good.
 func (c *Client) hubIsOver() bool { return c.options.HubIsOver != nil && c.options.HubIsOver() }
 
-// pause waits before dialling again: a random part of a time that grows, so that
-// not all clients of a hub come back in one instant. After a shutdown it is no
-// shorter than the hub has announced.
+// pause waits before the client dials again. The wait is a random part of a limit, so that
+// not all clients of a hub come back in one instant. The limit doubles with each failure,
+// between MinBackoff and MaxBackoff. After a shutdown the limit is at least the spread
+// that the hub has announced. pause returns false where the client was closed.
 func (c *Client) pause(failures int, spread time.Duration) bool {
 	limit := c.options.MaxBackoff
 	if shift := failures - 1; shift < 16 {
@@ -90,13 +91,13 @@ func (c *Client) pause(failures int, spread time.Duration) bool {
 	}
 }
 
-// takeAnnounced is what the hub has announced of its shutdown, where that is how
-// the connection has ended.
-func (c *Client) takeAnnounced(err error) time.Duration {
+// takeAnnouncedSpread returns the spread that the hub has announced, if the connection has
+// ended because the hub shuts down. Otherwise it returns zero.
+func (c *Client) takeAnnouncedSpread(err error) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	announced := c.announced
-	c.announced = 0
+	announced := c.announcedSpread
+	c.announcedSpread = 0
 	var closed *transport.CloseError
 	if errors.As(err, &closed) && closed.Reason.Code == transport.Shutdown {
 		return announced
@@ -104,26 +105,27 @@ func (c *Client) takeAnnounced(err error) time.Duration {
 	return 0
 }
 
-// connectAndServe dials, resumes what there is, and reads until the connection
-// has ended.
+// connectAndServe dials, resumes the memberships, and reads until the connection has
+// ended.
 func (c *Client) connectAndServe() error {
 	conn, sent, err := c.dial()
 	if err != nil {
-		c.dialFailed(err)
+		c.onDialFailed(err)
 		return err
 	}
-	l := &link{conn: conn, out: outbox.New(conn, &c.unwritten)}
-	c.connected(l, sent)
+	l := &link{conn: conn, out: outbox.New(conn, &c.outboxLimits)}
+	c.onConnected(l, sent)
 	err = c.read(l)
-	c.disconnected(err)
-	// Where this side ends it, the memberships shall live on: never left.
+	c.onDisconnected(err)
+	// The connection may end because of a frame that could not be decoded. The
+	// memberships must go on then, so the reason is never transport.Left.
 	l.out.Abort(transport.Reason{Code: transport.ProtocolError, Text: "what came is not Lectern's protocol"})
 	l.out.Wait()
 	return err
 }
 
-// dial connects, and sends the first call along where the dialer can. It returns the
-// call that was sent, or nil.
+// dial connects. Where the dialer can, it sends the first call with the handshake. It
+// returns the call that was sent, or nil.
 func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 	dialer, able := c.dialer.(transport.FirstDialer)
 	first := c.firstCall()
@@ -133,8 +135,8 @@ func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 		conn, err = c.dialer.Dial(ctx)
 		return conn, nil, err
 	}
-	// The hub may have let the client in before it answers. So a client that is closed
-	// meanwhile waits for the connection, to leave on it.
+	// The hub may have carried out the call before the handshake ends. So a client that is
+	// closed meanwhile waits for the connection, and leaves on it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.options.DialTimeout)
 	defer cancel()
 	var closing sync.WaitGroup
@@ -162,13 +164,13 @@ func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 	return conn, first, err
 }
 
-// leaveWait is how long a client that is closed waits for a connection on which it
+// leaveWait is how long a client that is being closed waits for a connection on which it
 // may have entered a channel already.
 const leaveWait = time.Second
 
-// dialFailed tells those who wait for a connection. A dialer that says it leads
-// nowhere any more ends everything.
-func (c *Client) dialFailed(err error) {
+// onDialFailed ends all calls. Where the error is net.ErrClosed, the dialer can never
+// connect again, and all memberships end.
+func (c *Client) onDialFailed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failCalls(fmt.Errorf("dialling: %w", err), true)
@@ -177,9 +179,10 @@ func (c *Client) dialFailed(err error) {
 	}
 }
 
-// connected starts on a new connection: every membership is resumed, and what
-// waited for a connection is sent, but for what was sent along with its making.
-func (c *Client) connected(l *link, sent *call) {
+// onConnected starts to use a new connection. It resumes every membership, and sends every
+// call that waited for a connection. sent is the call that was sent with the handshake
+// already, or nil.
+func (c *Client) onConnected(l *link, sent *call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -188,8 +191,9 @@ func (c *Client) connected(l *link, sent *call) {
 	}
 	c.link = l
 	if sent != nil && sent.enters != nil && !slices.Contains(c.calls, sent) {
-		// It was given up meanwhile, and must not be in the way of the others.
-		c.left = sent.frame.Ref
+		// Its caller has given up meanwhile. What it has entered is left at once, so that
+		// it does not collide with the other calls.
+		c.leftRef = sent.frame.Ref
 		c.push(&wire.Frame{Type: wire.Leave, Channel: sent.frame.Channel})
 	}
 	for _, m := range c.memberships {
@@ -208,19 +212,21 @@ func (c *Client) connected(l *link, sent *call) {
 	}
 }
 
-// disconnected takes the connection away from everything that was on it.
-func (c *Client) disconnected(err error) {
+// onDisconnected ends the calls that were on the connection, and tells the memberships
+// that the connection is lost. err is why it has ended.
+func (c *Client) onDisconnected(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.link, c.forsaken, c.left = nil, nil, 0
+	c.link, c.abandonedResumes, c.leftRef = nil, nil, 0
 	if c.closed {
 		return
 	}
 	var closed *transport.CloseError
 	if errors.As(err, &closed) && closed.Reason.Code.Final() {
 		c.endAll(&wire.Cause{Code: wire.Code(closed.Reason.Code.String()), Text: closed.Reason.Text})
-		// The hub has answered all that it has carried out before it closed the
-		// connection so: what has no answer can be asked again.
+		// A hub that closes a connection with such a reason has answered before
+		// everything that it has carried out. So calls without an answer can be sent
+		// again.
 		for _, k := range c.calls {
 			k.written = false
 		}
@@ -231,6 +237,6 @@ func (c *Client) disconnected(err error) {
 	}
 	now := time.Now()
 	for _, m := range c.memberships {
-		m.lose(now)
+		m.onDisconnected(now)
 	}
 }

@@ -5,73 +5,83 @@ import (
 	"sync"
 )
 
-// Inbox holds the events of one membership until its handle's user takes them.
-// It is bounded: where the user does not keep up, the oldest are dropped, and
-// the loss is told in their place.
+// inbox is where a membership puts what arrives for its user: an [Inbox] of any type of
+// event.
+type inbox interface {
+	message(Message)
+	presence(Presence)
+	gap(missed uint64)
+}
+
+// Inbox is the queue of the events of one membership, until the user of its handle takes
+// them. It is bounded: where the user is too slow, the oldest events are dropped, and one
+// Gap event takes their place. It is safe for concurrent use.
 //
-// What an event is, is the user's business: each is built once, by the
-// constructors, and kept as it is.
+// The type of an event is the caller's. Each event is built once, by the Constructors,
+// when it arrives.
 type Inbox[E any] struct {
 	bound QueueLimit
 	build Constructors[E]
-	// wake holds a token while there may be something to take.
+	// wake has a token while there may be something to take.
 	wake chan struct{}
 
+	// mu guards the fields below. events[head:] are the events that wait.
 	mu     sync.Mutex
-	events []waiting[E]
+	events []queuedEvent[E]
 	head   int
 	bytes  int
-	// dropped is set while a loss is to be told before the next event; missed
-	// counts the messages among what was lost.
+	// dropped: events were dropped, and a Gap must come before the next event. missed
+	// counts the messages among the dropped events.
 	dropped bool
 	missed  uint64
 	// taken is the number of the last message that the user has taken.
 	taken uint64
 }
 
-// Constructors build the events of an Inbox. They are called with a lock held and
-// must do no more than that.
+// Constructors build the events of an Inbox. They are called with a lock held, so they
+// must do nothing else.
 type Constructors[E any] struct {
 	Message  func(Message) E
 	Presence func(Presence) E
-	// Gap is of so many messages that are missing, zero where nobody knows.
+	// Gap builds the event of a gap: missed is the number of missing messages, or zero
+	// where it is not known.
 	Gap func(missed uint64) E
 }
 
-// waiting is an event that was not taken yet.
-type waiting[E any] struct {
+// queuedEvent is an event that waits.
+type queuedEvent[E any] struct {
 	event E
 	bytes int
-	// missed is how many messages are missing without it.
+	// missed is how many messages the user misses if the event is dropped.
 	missed uint64
-	// seq is a message's number.
+	// seq is the number of a message, and zero for other events.
 	seq uint64
 }
 
-// eventOverhead is what an event costs in QueueLimit.Bytes beyond its payload: the names
-// and numbers around it.
+// eventOverhead is how many bytes an event counts in QueueLimit.Bytes beside its payload, for
+// the names and numbers around it.
 const eventOverhead = 64
 
-// NewInbox is an empty inbox. last is the number of the last message that was taken
-// of the membership before.
+// NewInbox returns an empty inbox. last is the number of the last message of the
+// membership that was taken from an earlier inbox, or zero.
 func NewInbox[E any](bound QueueLimit, last uint64, build Constructors[E]) *Inbox[E] {
 	return &Inbox[E]{bound: bound, build: build, taken: last, wake: make(chan struct{}, 1)}
 }
 
 func (b *Inbox[E]) message(m Message) {
-	b.add(waiting[E]{event: b.build.Message(m), bytes: len(m.Payload.Data) + eventOverhead, missed: 1, seq: m.Seq})
+	b.add(queuedEvent[E]{event: b.build.Message(m), bytes: len(m.Payload.Data) + eventOverhead, missed: 1, seq: m.Seq})
 }
 
 func (b *Inbox[E]) presence(p Presence) {
-	b.add(waiting[E]{event: b.build.Presence(p), bytes: eventOverhead})
+	b.add(queuedEvent[E]{event: b.build.Presence(p), bytes: eventOverhead})
 }
 
 func (b *Inbox[E]) gap(missed uint64) {
-	b.add(waiting[E]{event: b.build.Gap(missed), bytes: eventOverhead, missed: missed})
+	b.add(queuedEvent[E]{event: b.build.Gap(missed), bytes: eventOverhead, missed: missed})
 }
 
-// add puts an event at the end.
-func (b *Inbox[E]) add(e waiting[E]) {
+// add appends an event, and drops the oldest events that are over the bound.
+func (b *Inbox[E]) add(e queuedEvent[E]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events = append(b.events, e)
@@ -83,9 +93,10 @@ func (b *Inbox[E]) add(e waiting[E]) {
 	b.signal()
 }
 
-func (b *Inbox[E]) removeFirst() waiting[E] {
+// removeFirst removes the oldest event. The lock is held.
+func (b *Inbox[E]) removeFirst() queuedEvent[E] {
 	e := b.events[b.head]
-	b.events[b.head] = waiting[E]{}
+	b.events[b.head] = queuedEvent[E]{}
 	b.head++
 	b.bytes -= e.bytes
 	if b.head == len(b.events) {
@@ -101,6 +112,7 @@ func (b *Inbox[E]) removeFirst() waiting[E] {
 	return e
 }
 
+// signal puts a token into wake, unless there is one.
 func (b *Inbox[E]) signal() {
 	select {
 	case b.wake <- struct{}{}:
@@ -132,8 +144,9 @@ func (b *Inbox[E]) tryTake() (event E, ok bool) {
 	return e.event, true
 }
 
-// Take waits for the next event. It returns false when the membership is over, so
-// that ended is closed and nothing is added any more, and everything has been taken.
+// Take waits for the next event. ended must be closed when the membership has ended and
+// nothing is added any more. Take returns false when ended is closed and all events have
+// been taken.
 func (b *Inbox[E]) Take(ctx context.Context, ended <-chan struct{}) (event E, ok bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return event, false, err

@@ -11,9 +11,9 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Membership is the client's side of a member, and what Master and Slave have in
-// common. Its fields are under the client's lock, but for those that do not
-// change.
+// Membership is the client's side of a member, and what the public Master and Slave have
+// in common. The client's lock guards the fields that change. All exported methods but
+// Own are safe for concurrent use.
 type Membership struct {
 	client   *Client
 	channel  string
@@ -29,35 +29,37 @@ type Membership struct {
 	// done is closed at the end; err is set before.
 	done chan struct{}
 	err  *wire.Cause
-	// window bounds the requests that wait for their answers: as many as the
-	// hub remembers the answers of.
+	// window bounds the requests that wait for an answer. It has as many places as the hub
+	// remembers answers.
 	window chan struct{}
 
-	// attached: the present connection holds the membership. Requests are
-	// written then, and wait otherwise.
+	// attached: the membership is on the present connection. Then requests are written at
+	// once. Otherwise they wait.
 	attached bool
-	// resuming is the ref of the resume that is under way, or zero.
+	// resuming is the ref of a resume that was not answered yet, or zero.
 	resuming uint64
 	// pending are the requests without an answer, in the order of their refs.
 	pending []*request
 	// last is the number of the newest message that has arrived.
 	last uint64
-	// inquiries are the requests that await answers, by their numbers. early are
-	// answers that have come before their request's number (inquiry.go).
+	// inquiries are the inquiries that await answers, by their numbers.
 	inquiries map[uint64]*inquiry
-	early     []Message
+	// earlyAnswers are answers that have arrived before the number of their inquiry was
+	// known (see retransmitsInquiry).
+	earlyAnswers []Message
 
-	// lostAt is when the connection was lost, while it is.
+	// lostAt is when the connection was lost. It is zero while there is a connection that
+	// holds the membership.
 	lostAt time.Time
-	// lifeline ends the membership when the hub could not be reached for X.
-	lifeline *time.Timer
+	// giveUpTimer ends the membership when the hub could not be reached for timeout.
+	giveUpTimer *time.Timer
 
-	// master is what a slave knows of its master.
+	// master is what a slave knows about its master.
 	master Presence
-	// slaves is what a master knows of its slaves.
+	// slaves is what a master knows about its slaves.
 	slaves map[string]Presence
-	// departed are slaves that have left while the master was away, to be told
-	// behind the messages up to number replayEnd.
+	// departed are slaves that have left while the master was away. The user is told
+	// about them after the message with the number replayEnd.
 	departed  []Presence
 	replayEnd uint64
 }
@@ -73,26 +75,27 @@ func newMembership(client *Client, role wire.Role, channel string, inbox inbox) 
 	return m
 }
 
-// attach is told that the present connection holds the membership: what waited
-// is sent, and what was not answered is sent again.
-func (m *Membership) attach() {
+// onAttached is called when the membership is on the present connection. It sends the
+// requests that waited, and retransmits those that were not answered. The lock is held.
+func (m *Membership) onAttached() {
 	m.attached = true
 	m.resuming = 0
 	m.lostAt = time.Time{}
-	m.stopLifeline()
+	m.stopGiveUpTimer()
 	for _, r := range m.pending {
 		m.write(r)
 	}
 	m.verifyAll()
 }
 
-// lose is told that the connection is gone. From now on nothing is known of the
-// other side, for at most X (rule 3).
-func (m *Membership) lose(now time.Time) {
+// onDisconnected is called when the connection is lost. From now on the state of the other
+// members is not known, for at most X (rule 3): then the membership ends. The lock is
+// held.
+func (m *Membership) onDisconnected(now time.Time) {
 	m.attached, m.resuming = false, 0
 	for _, r := range slices.Clone(m.pending) {
-		// An abandoned request for answers is asked once more, so that its
-		// number is learned and it can be withdrawn.
+		// An abandoned inquiry is retransmitted, so that its number becomes known and it
+		// can be withdrawn. Other abandoned requests are removed.
 		if r.abandoned && r.asks == nil {
 			m.remove(r)
 		}
@@ -111,7 +114,7 @@ func (m *Membership) lose(now time.Time) {
 	}
 	m.inbox.presence(unknown)
 	m.client.goroutines.Add(1)
-	m.lifeline = time.AfterFunc(m.timeout, func() {
+	m.giveUpTimer = time.AfterFunc(m.timeout, func() {
 		defer m.client.goroutines.Done()
 		m.client.mu.Lock()
 		defer m.client.mu.Unlock()
@@ -121,21 +124,22 @@ func (m *Membership) lose(now time.Time) {
 	})
 }
 
-func (m *Membership) stopLifeline() {
-	if m.lifeline != nil && m.lifeline.Stop() {
+// stopGiveUpTimer stops the timer, if it is running. The lock is held.
+func (m *Membership) stopGiveUpTimer() {
+	if m.giveUpTimer != nil && m.giveUpTimer.Stop() {
 		m.client.goroutines.Done()
 	}
-	m.lifeline = nil
+	m.giveUpTimer = nil
 }
 
-// end is the end of the membership.
+// end ends the membership, unless it has ended already. The lock is held.
 func (m *Membership) end(why *wire.Cause) {
 	if m.err != nil {
 		return
 	}
 	m.err = why
 	m.attached, m.lostAt = false, time.Time{}
-	m.stopLifeline()
+	m.stopGiveUpTimer()
 	if m.client.memberships[m.channel] == m {
 		delete(m.client.memberships, m.channel)
 	}
@@ -146,8 +150,8 @@ func (m *Membership) end(why *wire.Cause) {
 	close(m.done)
 }
 
-// Close leaves on purpose: it tells the hub, in so far as the hub can be reached
-// within the client's CloseTimeout, and ends the membership in any case.
+// Close leaves on purpose. It tells the hub, if the hub can be reached within the client's
+// CloseTimeout, and ends the membership in any case.
 func (m *Membership) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), m.client.options.CloseTimeout)
 	defer cancel()
@@ -165,6 +169,7 @@ func (m *Membership) Close() error {
 	return nil
 }
 
+// Err is why the membership has ended, and nil while it has not.
 func (m *Membership) Err() error {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
@@ -172,14 +177,6 @@ func (m *Membership) Err() error {
 		return nil
 	}
 	return m.client.public(m.err)
-}
-
-// inbox is where a membership puts what its handle's user is told: an [Inbox] of
-// whatever the user's events are.
-type inbox interface {
-	message(Message)
-	presence(Presence)
-	gap(missed uint64)
 }
 
 // Channel returns the channel's name.
@@ -191,29 +188,31 @@ func (m *Membership) Username() string { return m.username }
 // Timeout returns X of rule 3.
 func (m *Membership) Timeout() time.Duration { return m.timeout }
 
-// Done is closed when the membership is over; Err says why then, and is nil before.
+// Done is closed when the membership has ended. Err then says why.
 func (m *Membership) Done() <-chan struct{} { return m.done }
 
-// Own makes the client, which must have no other membership, end with this one. It
-// is for who has just entered.
+// Own makes the client end with this membership. The client must have no other
+// membership. Own is called directly after Enter, before the membership is used.
 func (m *Membership) Own() { m.owned = true }
 
-// Master tells a slave how its master is, without asking the hub.
+// Master is the state of the slave's master, as far as it is known. It does not ask the
+// hub.
 func (m *Membership) Master() Presence {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
 	return m.master
 }
 
-// Slaves tells a master of its slaves, in any order, without asking the hub.
+// Slaves are the states of the master's slaves, in any order, as far as they are known. It
+// does not ask the hub.
 func (m *Membership) Slaves() []Presence {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
 	return slices.Collect(maps.Values(m.slaves))
 }
 
-// Ticket is the resume by which another client takes the membership over, but for
-// the number of the last message.
+// Ticket is the resume frame by which another client can take the membership over. The
+// caller must add the number of the last message.
 func (m *Membership) Ticket() wire.Frame {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// entered takes over what created or joined tells, the first time or after a
-// resume.
-func (m *Membership) entered(frame *wire.Frame, now time.Time) {
+// onEntered handles a created or joined frame, the first one or the answer to a resume.
+// The lock is held.
+func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 	back := !m.lostAt.IsZero()
 	if !back {
 		m.username, m.secret = frame.Username, frame.Secret
@@ -28,16 +28,17 @@ func (m *Membership) entered(frame *wire.Frame, now time.Time) {
 		m.inbox.presence(Presence{Username: m.username, State: wire.StateOnline, Since: now})
 	}
 	if frame.Gap {
-		m.gap(0)
+		m.onGap(0)
 	}
 	if frame.HasMembers {
 		m.compareRoster(frame, now)
 	}
 }
 
-// compareRoster brings a master's roster to what the hub tells after a resume.
-// Those who came are told at once; those who went are told behind the messages
-// that are still to come from them.
+// compareRoster updates a master's roster to the one that the hub sends after a resume.
+// The user is told at once about slaves that are new or have another state. The user is
+// told about slaves that have left only after their messages, which are still replayed.
+// The lock is held.
 func (m *Membership) compareRoster(frame *wire.Frame, now time.Time) {
 	missing := maps.Clone(m.slaves)
 	for _, slave := range frame.Members {
@@ -55,6 +56,8 @@ func (m *Membership) compareRoster(frame *wire.Frame, now time.Time) {
 	}
 }
 
+// tellDeparted tells the user about the slaves that have left while the master was away.
+// The lock is held.
 func (m *Membership) tellDeparted() {
 	for _, slave := range m.departed {
 		m.slaveChanged(slave)
@@ -62,28 +65,30 @@ func (m *Membership) tellDeparted() {
 	m.departed = nil
 }
 
+// slaveChanged updates the roster, and tells the user. The lock is held.
 func (m *Membership) slaveChanged(slave Presence) {
 	if slave.State == wire.StateLeft {
 		delete(m.slaves, slave.Username)
-		m.departs(slave)
+		m.onSlaveLeft(slave)
 	} else {
 		m.slaves[slave.Username] = slave
 	}
 	m.inbox.presence(slave)
 }
 
-// message takes in a message. What a replay brings a second time is dropped.
-func (m *Membership) message(frame *wire.Frame) {
+// onMessage handles a message. A message that a replay brings a second time is dropped.
+// The lock is held.
+func (m *Membership) onMessage(frame *wire.Frame) {
 	if frame.Seq <= m.last {
 		return
 	}
 	m.last = frame.Seq
 	message := Message{
 		From: frame.From, Seq: frame.Seq, Private: frame.Private, RequestID: frame.Request, ReplyTo: frame.Reply,
-		// The frame lies in the connection's buffer.
+		// The frame's payload is in the connection's read buffer.
 		Payload: wire.Payload{Kind: frame.Payload.Kind, Data: bytes.Clone(frame.Payload.Data)},
 	}
-	if !m.reply(message) {
+	if !m.onReply(message) {
 		m.inbox.message(message)
 	}
 	if m.departed != nil && m.last >= m.replayEnd {
@@ -91,11 +96,13 @@ func (m *Membership) message(frame *wire.Frame) {
 	}
 }
 
-// presence takes in a change of the master, on a slave's side, or of a slave.
-func (m *Membership) presence(frame *wire.Frame, now time.Time) {
+// onPresence handles a change of a member's state: of the master where this member is a
+// slave, of a slave where this member is the master. The lock is held.
+func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 	p := Presence{Username: frame.Username, State: frame.State, Since: now, Reason: frame.Reason}
 	if m.role == wire.Master {
-		// One of that name who is back has another life than the one departed.
+		// A presence under the name of a departed slave is of a new slave. The user need
+		// not be told about the departed one any more.
 		m.departed = slices.DeleteFunc(m.departed, func(d Presence) bool { return d.Username == p.Username })
 		m.slaveChanged(p)
 		return
@@ -107,8 +114,9 @@ func (m *Membership) presence(frame *wire.Frame, now time.Time) {
 	m.inbox.presence(p)
 }
 
-// gap takes in that messages were lost in this place.
-func (m *Membership) gap(missed uint64) {
+// onGap handles a loss of messages at this place in the stream. missed is zero where their
+// number is not known. The lock is held.
+func (m *Membership) onGap(missed uint64) {
 	m.inbox.gap(missed)
-	m.lost()
+	m.onAnswersLost()
 }

@@ -8,28 +8,30 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// request is an operation of a member that awaits the hub's answer. It survives
-// the connection: after a resume it is sent again, under the same ref.
+// request is an operation of a member that awaits the hub's answer. It survives the
+// connection: after a resume it is retransmitted under the same ref. The hub remembers its
+// answers to sends, so a retransmitted send is idempotent.
 type request struct {
-	frame   wire.Frame
+	frame wire.Frame
+	// written: it was written on a connection.
 	written bool
-	// repeated: it has been written on more than one connection.
-	repeated bool
-	// abandoned: nobody waits any more. It keeps its place in the window until
-	// it is answered or the connection is lost.
+	// retransmitted: it was written on more than one connection.
+	retransmitted bool
+	// abandoned: its caller has given up. It keeps its place in the window until it is
+	// answered or the connection is lost.
 	abandoned bool
-	// outside: it has no place in the window, since the hub remembers no answer
-	// of it. Withdrawals are; there are no more of them than open inquiries.
-	outside bool
-	// enters is the membership that a switch leads to.
+	// outsideWindow: it has no place in the window, because the hub remembers no answer
+	// to it. That is so for withdrawals. There are no more of them than open inquiries.
+	outsideWindow bool
+	// enters is the membership that a switch makes, or nil.
 	enters *Membership
-	// asks is the inquiry that a message opens.
-	asks     *inquiry
+	// asks is the inquiry that a message opens, or nil.
+	asks *inquiry
+	// answered gets the answer. It has room for it.
 	answered chan wire.Frame
 }
 
-// do sends a request and waits for its answer, over as many connections as it
-// takes.
+// do sends a request and waits for its answer, over as many connections as necessary.
 func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	select {
 	case m.window <- struct{}{}:
@@ -76,23 +78,23 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	return wire.Frame{}, fmt.Errorf("%w: %w", m.client.options.ErrSendUnknown, cause)
 }
 
-// refusal is the error that the request's answer carries, if it is one.
+// refusal is the error of an answer to the request that is a refusal, else nil.
 func (m *Membership) refusal(r *request, answer *wire.Frame) error {
 	why := refusalIn(answer)
 	if why == nil {
 		return nil
 	}
 	err := m.client.public(why)
-	if r.repeated && why.Code == wire.ErrNotAMember.Code {
-		// A switch was sent again before it, and has worked only then. The first
-		// time the request may have been carried out.
+	if r.retransmitted && why.Code == wire.ErrNotAMember.Code {
+		// A switch was retransmitted before this request, and has succeeded only then. So
+		// the hub may have carried the request out the first time.
 		return fmt.Errorf("%w: %w", m.client.options.ErrSendUnknown, err)
 	}
 	return err
 }
 
-// enqueue makes the request the next one that is sent. It has a place in the
-// window, or is outside of it.
+// enqueue gives the request the next ref, and sends it, or lets it wait for a connection.
+// The request must have a place in the window or be outside of it. The lock is held.
 func (m *Membership) enqueue(r *request) {
 	m.client.lastRef++
 	r.frame.Ref = m.client.lastRef
@@ -102,25 +104,28 @@ func (m *Membership) enqueue(r *request) {
 	}
 }
 
+// write sends the request on the present connection. The lock is held.
 func (m *Membership) write(r *request) {
-	r.repeated = r.repeated || r.written
+	r.retransmitted = r.retransmitted || r.written
 	r.written = true
 	m.client.push(&r.frame)
 }
 
+// remove removes a request from those without an answer, and frees its place in the
+// window. The lock is held.
 func (m *Membership) remove(r *request) {
 	if i := slices.Index(m.pending, r); i >= 0 {
 		m.pending = slices.Delete(m.pending, i, i+1)
-		if !r.outside {
+		if !r.outsideWindow {
 			<-m.window
 		}
 	}
 }
 
-// answer gives a frame to the request that it answers, and reports whether
-// there is one.
-func (m *Membership) answer(frame *wire.Frame) bool {
-	if m.verified(frame) {
+// onAnswer gives a frame to the request or the inquiry that it answers, and reports whether
+// there is one. The lock is held.
+func (m *Membership) onAnswer(frame *wire.Frame) bool {
+	if m.onVerified(frame) {
 		return true
 	}
 	for _, r := range m.pending {
@@ -128,13 +133,13 @@ func (m *Membership) answer(frame *wire.Frame) bool {
 			continue
 		}
 		m.remove(r)
-		if r.repeated && r.frame.Type == wire.Kick && frame.Code == string(wire.ErrNoSuchSlave.Code) {
-			// The kick that was sent before the connection was lost has worked.
+		if r.retransmitted && r.frame.Type == wire.Kick && frame.Code == string(wire.ErrNoSuchSlave.Code) {
+			// The kick succeeded when it was sent first, before the connection was lost.
 			*frame = wire.Frame{Type: wire.Ack, Ref: frame.Ref, Channel: m.channel}
 		}
 		if r.enters != nil && frame.Type == wire.Joined {
 			m.client.enter(r.enters, frame)
-			r.enters.owned, m.owned = m.owned, false // the client is the next one's now
+			r.enters.owned, m.owned = m.owned, false // the client belongs to the new membership now
 			m.end(wire.ErrLeft.With("switched to another channel"))
 			if r.abandoned {
 				m.client.push(&wire.Frame{Type: wire.Leave, Channel: r.enters.channel})
@@ -142,14 +147,14 @@ func (m *Membership) answer(frame *wire.Frame) bool {
 			}
 		}
 		if r.asks != nil && frame.Type == wire.Ack {
-			m.accepted(r.asks, frame.Seq, r.repeated)
+			m.onAccepted(r.asks, frame.Seq, r.retransmitted)
 			if r.abandoned {
 				delete(m.inquiries, frame.Seq)
 				m.withdraw(frame.Seq)
 			}
 		}
-		if r.asks != nil && !m.asksAgain() {
-			m.early = nil
+		if r.asks != nil && !m.retransmitsInquiry() {
+			m.earlyAnswers = nil
 		}
 		r.answered <- *frame
 		return true
@@ -157,28 +162,28 @@ func (m *Membership) answer(frame *wire.Frame) bool {
 	return false
 }
 
-// Send sends a message as the frame says, and returns its number once the hub has
+// Send sends the frame as a message, and returns the message's number after the hub has
 // accepted it. The payload must not change any more.
 func (m *Membership) Send(ctx context.Context, frame wire.Frame) (uint64, error) {
 	return m.sendAs(ctx, &request{frame: frame})
 }
 
-// sendAs sends the message of a request that has been prepared.
+// sendAs is Send for a prepared request.
 func (m *Membership) sendAs(ctx context.Context, r *request) (uint64, error) {
 	r.frame.Type = wire.Send
 	answer, err := m.do(ctx, r)
 	return answer.Seq, err
 }
 
-// Do is an operation that is answered by a mere acknowledgement.
+// Do sends the frame of an operation whose only answer is an ack.
 func (m *Membership) Do(ctx context.Context, frame wire.Frame) error {
 	_, err := m.do(ctx, &request{frame: frame})
 	return err
 }
 
-// Switch joins the channel under the same name and leaves this one in a single step:
-// where the join is refused, the user stays here. What arrives for the new membership
-// goes to the inbox.
+// Switch joins the channel of the frame under the same name and leaves this one, in a
+// single step. Where the join is refused, the user stays in this channel. What arrives for
+// the new membership goes to the inbox.
 func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) (*Membership, error) {
 	if !wire.ValidName(frame.Channel) {
 		return nil, m.client.public(wire.ErrBadName)
@@ -192,4 +197,23 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 		return nil, err
 	}
 	return next, nil
+}
+
+// failLargest fails the largest message without an answer. It is called when the hub has
+// closed the connection because a frame was too large. If a message was the reason, it was
+// this one, and it must not be retransmitted. The lock is held.
+func (c *Client) failLargest() {
+	var owner *Membership
+	var largest *request
+	for _, m := range c.memberships {
+		for _, r := range m.pending {
+			if r.written && (largest == nil || len(r.frame.Payload.Data) > len(largest.frame.Payload.Data)) {
+				owner, largest = m, r
+			}
+		}
+	}
+	if largest != nil {
+		owner.remove(largest)
+		largest.answered <- wire.Frame{Type: wire.Error, Code: string(wire.ErrTooLarge.Code)}
+	}
 }

@@ -8,16 +8,18 @@ import (
 	"github.com/lectern-go/lectern/internal/star"
 )
 
-// Channel runs the transitions of one star and carries out what they decide. The
-// lock makes decisions one at a time; their effects go through one queue, so that
-// every member sees them in the order in which they were decided, and they are
-// carried out after the lock is released: pushing to outboxes, letting go of
-// connections and logging never happen under it.
+// Channel runs the transitions of one star and executes their effects. Under the lock
+// there is one transition at a time. The effects go through one queue, so every member
+// sees them in the order in which they were decided. They are executed after the lock
+// is released: pushing to outboxes, releasing memberships and logging never happen
+// under the lock.
 //
-// A goroutine delivers, which exists while there is something to deliver, so that
-// whoever decides can go on with its connection; after a silence it is the reader that
-// has ended it. Deciding and delivering share no other state: the audience is the
-// delivery's own and follows the effects.
+// To execute effects is called delivering. There is at most one deliverer at a time.
+// Normally it is a goroutine that exists only while there are effects, so that the
+// caller of Decide can go on with its connection. After an idle period it can be the
+// reader of the connection itself (DeliverDeferred). Deciding and delivering share no
+// state beside the queue of effects: the deliverer has its own list of the audience,
+// which it changes as the effects say.
 //
 // All methods are safe for concurrent use.
 type Channel struct {
@@ -26,113 +28,119 @@ type Channel struct {
 
 	mu    sync.Mutex
 	rules *star.Channel
+	// spare is memory for the next effects, or nil.
 	spare []star.Effect
-	// delivering: some goroutine is carrying out effects.
+	// delivering: there is a deliverer, or its goroutine is about to start.
 	delivering bool
-	// decidedAt is when something was decided last, and afterSilence whether what
-	// waits has ended a silence.
-	decidedAt    time.Time
-	afterSilence bool
-	// taken and carriedOut count effects.
-	taken, carriedOut uint64
-	// room is signalled when the effects have been taken over for delivery, and
-	// when they have been carried out.
-	room sync.Cond
-	// timer wakes the channel at alarm, when something is due.
-	timer *time.Timer
-	alarm time.Time
+	// decidedAt is the time of the latest decision. afterIdle: the effects that wait
+	// began with a decision after an idle period.
+	decidedAt time.Time
+	afterIdle bool
+	// taken counts the effects that the deliverer has taken, executed those that it has
+	// executed.
+	taken, executed uint64
+	// progress is signalled when taken or executed has changed.
+	progress sync.Cond
+	// timer fires at timerDue, the channel's next deadline. A timerDue of zero: there
+	// is no deadline.
+	timer    *time.Timer
+	timerDue time.Time
 
-	// fanout belongs to whoever is delivering.
+	// fanout belongs to the deliverer.
 	fanout fanout
-	// crowd are those whose outboxes are filling, for SlowHold.
-	crowd crowd
-	// arrivals are at the master.
+	// slow has the slaves whose outboxes are above the high-water mark, for SlowHold.
+	slow slowSet
+	// arrivals counts what was queued for the master.
 	arrivals arrivals
 }
 
-// New is the place for a channel of that name: whether it may be created is the
-// rules' to decide.
+// New is a vacant channel of that name. The rules decide whether it may be created.
 func New(name string, config *Config) *Channel {
 	c := &Channel{name: name, config: config, rules: star.New(name, &config.Limits)}
-	c.room.L = &c.mu
+	c.progress.L = &c.mu
 	return c
 }
 
 // Name is the channel's name.
 func (c *Channel) Name() string { return c.name }
 
-// maxUndelivered is how many effects may wait; who decides more waits until they
-// are taken over.
-const maxUndelivered = 1024
+// maxPendingEffects is how many effects may wait while somebody delivers. With more, a
+// caller of Decide waits until the deliverer has taken them: backpressure.
+const maxPendingEffects = 1024
 
-// maxPutOff is how many effects may wait because their connection has more to say.
-const maxPutOff = 128
+// maxDeferredEffects is how many effects may wait because a reader has deferred their
+// delivery.
+const maxDeferredEffects = 128
 
-// Decide runs a transition under the lock, at a time that is read under it, and
-// after what was due before. Then it sees to it that the effects are delivered.
+// Decide runs a transition under the lock. The time is read under the lock, and what
+// is due at that time expires first. Then Decide starts the delivery of the effects.
 func (c *Channel) Decide(transition func(rules *star.Channel, now time.Time)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.run(transition)
+	c.runTransition(transition)
 	c.startDelivery()
 }
 
-// DecideFirst is Decide for who may be about to decide something more, which should
-// be delivered along: it reports true where they have to call DeliverPutOff in the
-// end.
-func (c *Channel) DecideFirst(transition func(rules *star.Channel, now time.Time)) (waits bool) {
+// DecideDeferred is Decide for a caller that may decide more at once, so that the
+// effects can be delivered together. Where it returns true, the delivery was not
+// started: the caller must call DeliverDeferred later.
+func (c *Channel) DecideDeferred(transition func(rules *star.Channel, now time.Time)) (deferred bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.run(transition)
-	if c.rules.Pending() >= maxPutOff {
+	c.runTransition(transition)
+	if c.rules.Pending() >= maxDeferredEffects {
 		c.startDelivery()
 	}
 	return !c.delivering && c.rules.Pending() > 0
 }
 
-// run carries the transition out. The lock is held.
-func (c *Channel) run(transition func(rules *star.Channel, now time.Time)) {
-	for c.delivering && c.rules.Pending() > maxUndelivered {
-		c.room.Wait()
+// runTransition runs the transition. The lock is held.
+func (c *Channel) runTransition(transition func(rules *star.Channel, now time.Time)) {
+	for c.delivering && c.rules.Pending() > maxPendingEffects {
+		c.progress.Wait()
 	}
 	now := time.Now()
 	if !c.delivering && c.rules.Pending() == 0 {
-		c.afterSilence = now.Sub(c.decidedAt) >= silence
+		c.afterIdle = now.Sub(c.decidedAt) >= idlePeriod
 	}
 	c.decidedAt = now
 	c.rules.Expire(now)
 	transition(c.rules, now)
-	c.setAlarm(now)
+	c.setTimer(now)
 }
 
-// silence is after how long without a decision a reader delivers by itself what it
-// has decided: the messages of others, or its next ones, with which that could share
-// its writes, are not to be expected. At ten messages a second a delivery has the
-// slave a tenth sooner than by a goroutine that has to be started for it, on which
-// the system may put another of its threads.
-const silence = time.Millisecond
+// idlePeriod is how long there must have been no decision before a reader delivers
+// inline what it has decided, without a goroutine. Then no other messages are expected
+// that could share the writes, neither of other connections nor of its own. At ten
+// messages a second, a message reaches a slave a tenth sooner than with a goroutine: a
+// goroutine must be started, and the system may run it on another of its threads.
+const idlePeriod = time.Millisecond
 
-// maxByReader is how many slaves a reader delivers to. With more, what it saves is
-// lost in the rest, and its connection would wait for long.
-const maxByReader = 64
+// maxInlineReceivers is the largest audience to which a reader delivers inline. With a
+// larger one, the saving is small beside the rest of the work, and the reader's
+// connection would wait for long.
+const maxInlineReceivers = 64
 
-// DeliverPutOff is called by a reader that has put something off; more: and that goes
-// on to decide, or to wait.
-func (c *Channel) DeliverPutOff(more bool) {
+// DeliverDeferred starts the delivery that DecideDeferred has deferred. The connection's
+// reader calls it. more: the reader goes on to decide something or to wait, so it does
+// not deliver inline.
+func (c *Channel) DeliverDeferred(more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if more || !c.afterSilence || c.delivering || c.rules.Pending() == 0 || len(c.fanout.audience) > maxByReader {
+	if more || !c.afterIdle || c.delivering || c.rules.Pending() == 0 || len(c.fanout.audience) > maxInlineReceivers {
 		c.startDelivery()
 		return
 	}
 	c.delivering = true
-	c.deliverBatch()
-	// What others have decided meanwhile does not keep the reader from its
-	// connection.
+	c.deliverPending()
+	// A goroutine delivers what others have decided meanwhile, so that the reader can
+	// go on with its connection.
 	c.delivering = false
 	c.startDelivery()
 }
 
+// startDelivery starts a goroutine that delivers, if there are effects and nobody
+// delivers. The lock is held.
 func (c *Channel) startDelivery() {
 	if !c.delivering && c.rules.Pending() > 0 {
 		c.delivering = true
@@ -141,10 +149,10 @@ func (c *Channel) startDelivery() {
 	}
 }
 
-// deliver carries out the effects until there are none. It lets those go first
-// who are about to decide something: what they add goes into the same writes.
-// That makes the messages of many slaves to their master a quarter cheaper, and
-// those of a master to single slaves a tenth, than delivering by whoever decides.
+// deliver executes the effects until there are none. It first yields the processor to
+// goroutines that are about to decide something, so that their effects go into the same
+// writes. Compared with delivering inline, the messages of many slaves to their master
+// are a quarter cheaper, and those of a master to single slaves a tenth.
 func (c *Channel) deliver() {
 	defer c.config.Goroutines.Done()
 	runtime.Gosched()
@@ -153,48 +161,49 @@ func (c *Channel) deliver() {
 	c.deliverAll()
 }
 
-// deliverAll is for who delivers. The lock is held, but not while effects are being
-// carried out.
+// deliverAll is called by the deliverer, which it ends. The lock is held, but released
+// while effects are executed.
 func (c *Channel) deliverAll() {
 	for c.rules.Pending() > 0 {
-		c.deliverBatch()
+		c.deliverPending()
 	}
 	c.delivering = false
 }
 
-// deliverBatch is deliverAll for the effects that there are.
-func (c *Channel) deliverBatch() {
-	batch := c.rules.TakeEffects(c.spare)
+// deliverPending takes the effects that there are at present, and executes them. The
+// lock is held, but released while effects are executed.
+func (c *Channel) deliverPending() {
+	effects := c.rules.TakeEffects(c.spare)
 	c.spare = nil
-	c.taken += uint64(len(batch))
-	c.room.Broadcast()
+	c.taken += uint64(len(effects))
+	c.progress.Broadcast()
 	c.mu.Unlock()
-	for i := range batch {
-		c.carryOut(&batch[i])
+	for i := range effects {
+		c.execute(&effects[i])
 	}
-	c.endRun()
-	c.flushTouched()
-	for i := range batch {
-		if e := &batch[i]; e.Kind == star.Count {
+	c.fanOutBatch()
+	c.flushLines()
+	for i := range effects {
+		if e := &effects[i]; e.Kind == star.Count {
 			c.config.Observer.Add(e.Metric, e.Text, e.Delta)
 		}
 	}
-	clear(batch)
+	clear(effects)
 	c.mu.Lock()
-	c.carriedOut += uint64(len(batch))
-	c.room.Broadcast()
-	if cap(batch) <= maxUndelivered {
-		c.spare = batch[:0]
+	c.executed += uint64(len(effects))
+	c.progress.Broadcast()
+	if cap(effects) <= maxPendingEffects {
+		c.spare = effects[:0]
 	}
 }
 
-// Flush returns when everything that was decided before has been carried out.
+// Flush returns when the effects of all earlier decisions have been executed.
 func (c *Channel) Flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.startDelivery()
-	for until := c.taken + uint64(c.rules.Pending()); c.carriedOut < until; {
-		c.room.Wait()
+	for until := c.taken + uint64(c.rules.Pending()); c.executed < until; {
+		c.progress.Wait()
 	}
 }
 
@@ -205,33 +214,34 @@ func (c *Channel) Exists() bool {
 	return c.rules.Exists()
 }
 
-// Over reports whether the seat's membership has ended, and was not merely taken
-// over by a newer one.
-func (c *Channel) Over(seat *Seat) bool {
+// MembershipEnded reports whether the membership of the seat has ended. It is false
+// where a newer seat has taken the membership over.
+func (c *Channel) MembershipEnded(seat *Seat) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.rules.Over(&seat.Attachment)
+	return c.rules.MembershipEnded(&seat.Attachment)
 }
 
-// Report is what the channel shows of itself, and whether it exists.
+// Report describes the channel, and reports whether it exists.
 func (c *Channel) Report() (star.Report, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.rules.Report()
 }
 
-// Stop has nobody's time run out any more, see star.Channel.Stop. The timer is
-// stopped; whoever held the lock before may have started it.
+// Stop tells the rules that the hub shuts down, see star.Channel.Stop: no deadline
+// expires any more. It also stops the timer, which an earlier holder of the lock may
+// have started.
 func (c *Channel) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rules.Stop()
-	c.setAlarm(time.Now())
+	c.setTimer(time.Now())
 }
 
-// End ends a channel of which nobody is left who could be told anything, nor any
-// goroutine that delivers. What remains is that the Observer counts right, since
-// another hub may share it.
+// End ends the channel at the end of the hub's shutdown. By then no connection is left
+// that could be told anything, and no goroutine that delivers. End only makes the
+// counts of the Observer right, since another hub may share the Observer.
 func (c *Channel) End() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -240,8 +250,8 @@ func (c *Channel) End() {
 	c.deliverAll()
 }
 
-// fullMaster is the seat of the channel's master, where a message with a payload of
-// size bytes finds no room there at present; else nil.
+// fullMaster returns the seat of the channel's master if its queue has no room at
+// present for a message with a payload of size bytes. Otherwise it returns nil.
 func (c *Channel) fullMaster(size int) *Seat {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,11 +1,11 @@
-// Package delivery carries out what the rules decide. A [Channel] runs the
-// transitions of one star under a lock and carries out their effects, in the order
-// in which they were decided, after the lock is released: messages are queued on
-// the [Line] of each connection, memberships are released, and what happened is
-// logged and counted.
+// Package delivery executes what the rules decide. A [Channel] runs the transitions
+// of one star under a lock. After the lock is released it executes their effects, in
+// the order in which they were decided: it queues messages on the [Line] of each
+// connection, releases memberships, logs and counts.
 //
-// It knows of a connection what a Line has: its outbox and its form. Sessions, and
-// what their peers ask for, are the business of whoever uses it.
+// The package knows the rules as transitions and effects, and a connection as a Line:
+// its outbox and its form. It does not know sessions, nor the frames by which peers
+// ask for something: the caller reads frames and calls Decide.
 package delivery
 
 import (
@@ -17,43 +17,46 @@ import (
 	"github.com/lectern-go/lectern/internal/star"
 )
 
-// Config is what the channels of a hub have in common. It does not change once a
-// Channel has it.
+// Config is what all channels and lines of a hub share. It must not change once a
+// Channel or a Line uses it.
 type Config struct {
 	// Limits are for the rules.
 	Limits star.Limits
 	// Outbox are the limits of every connection's outbox. Its Overflow must be
-	// that of Slow.
+	// Slow.Overflow().
 	Outbox outbox.Limits
-	// Slow is what happens where a slave does not take its messages in time.
+	// Slow is what happens where a slave does not read its messages in time.
 	Slow Slow
-	// HoldTimeout is how long a sender is held back for one message, with SlowHold.
+	// HoldTimeout is the longest time for which a sender is held back for one message,
+	// with SlowHold.
 	HoldTimeout time.Duration
 	// Started is when the hub was made.
 	Started time.Time
-	// Observer is told counts; it must not be nil. Observed: it is worth finding
-	// out what costs something to know.
+	// Observer gets the counts and values. It must not be nil.
 	Observer Observer
+	// Observed: somebody uses the Observer, so values that are costly to find out are
+	// observed too.
 	Observed bool
-	// Logger is told what happens to memberships and channels.
+	// Logger logs what happens to memberships, channels and slow connections.
 	Logger *slog.Logger
-	// Goroutines counts deliveries, and timers that may fire.
+	// Goroutines counts delivering goroutines and running timers.
 	Goroutines *sync.WaitGroup
-	// Forget is called when a channel has ended and its name is free.
+	// Forget is called when a channel has ended and its name is to be free.
 	Forget func(*Channel)
 }
 
-// Observer is told what is counted. It is called from many goroutines at once,
-// without any lock held.
+// Observer gets what is counted. It is called from many goroutines at once, without
+// any lock held.
 type Observer interface {
 	Add(metric star.Metric, label string, delta int64)
 	Observe(metric star.Metric, value float64)
 }
 
-// Slow is what happens where a slave's connection does not take its messages as
-// fast as its master sends them. The public constants say what each means.
+// Slow is what happens where a slave does not read its messages as fast as its master
+// sends them.
 type Slow uint8
 
+// The public package has constants of the same names, which say what each means.
 const (
 	SlowDisconnect Slow = iota
 	SlowDropOldest
@@ -61,7 +64,7 @@ const (
 	SlowHold
 )
 
-// Overflow is what the outboxes do.
+// Overflow is what the outboxes do with a message to a slave that is over the limits.
 func (s Slow) Overflow() outbox.Overflow {
 	switch s {
 	case SlowDropOldest:

@@ -6,111 +6,118 @@ import (
 	"sync/atomic"
 
 	"github.com/lectern-go/lectern/internal/outbox"
-	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// fanout is what a delivery has in hand. Messages for all slaves that follow on
-// each other are gathered to a run, and each slave gets a run at once: what is
-// queued for one is written before the next one's turn, while the processor still
-// knows of its connection.
+// fanout is the state of the deliverer. Consecutive messages for all slaves are
+// collected in a batch, and each slave gets the whole batch at once. The batch is
+// queued and written for one slave before the next slave's turn, while the slave's
+// connection is still in the processor's cache.
 type fanout struct {
-	// audience holds the slaves that are connected.
+	// audience has all slaves that have a connection.
 	audience []receiver
-	// run is for all of them, and was not queued yet.
-	run run
-	// touched are the lines with something queued that was not flushed yet.
-	touched []*Line
+	// batch is for the whole audience, and was not queued yet.
+	batch batch
+	// unflushed are the lines that have something queued and must be flushed.
+	unflushed []*Line
 }
 
-// A receiver is one of an audience, with what its seat and line would be asked
-// for. The processor would have to fetch both from memory for each slave, which
-// took 0.1 µs of a delivery to 10,000.
+// receiver is one slave of the audience. It has copies of fields of its seat and line.
+// Without the copies the processor would fetch both from memory for each slave, which
+// took 0.1 µs a slave in a delivery to 10,000.
 type receiver struct {
 	*Seat
 	out  *outbox.Queue
 	form wire.Form
 }
 
-// A run has at most so many messages, and more than one only up to so many bytes
-// of payload: what is much larger no transport writes without waiting.
+// maxBatch is the largest number of messages in a batch. maxBatchBytes bounds the
+// payloads of a batch that has more than one message: no transport writes much more
+// without waiting for the peer.
 const (
-	maxRun      = 64
-	maxRunBytes = 64 << 10
+	maxBatch      = 64
+	maxBatchBytes = 64 << 10
 )
 
+// admit adds a seat to the audience.
 func (f *fanout) admit(s *Seat) {
-	s.place = len(f.audience)
+	s.audienceIndex = len(f.audience)
 	f.audience = append(f.audience, receiver{Seat: s, out: s.line.out, form: s.line.form})
 }
 
+// dismiss removes a seat from the audience.
 func (f *fanout) dismiss(s *Seat) {
 	last := len(f.audience) - 1
-	f.audience[s.place] = f.audience[last]
-	f.audience[s.place].place = s.place
+	f.audience[s.audienceIndex] = f.audience[last]
+	f.audience[s.audienceIndex].audienceIndex = s.audienceIndex
 	f.audience[last] = receiver{}
 	f.audience = f.audience[:last]
 }
 
-// touch has the line's outbox flushed.
-func (c *Channel) touch(l *Line) {
-	touched := &c.fanout.touched
-	if n := len(*touched); n == 0 || (*touched)[n-1] != l {
-		*touched = append(*touched, l)
+// needsFlush has flushLines flush the line's outbox.
+func (c *Channel) needsFlush(l *Line) {
+	unflushed := &c.fanout.unflushed
+	if n := len(*unflushed); n == 0 || (*unflushed)[n-1] != l {
+		*unflushed = append(*unflushed, l)
 	}
 }
 
-func (c *Channel) flushTouched() {
-	touched := c.fanout.touched
-	for _, l := range touched {
+// flushLines flushes the outboxes of all lines in unflushed.
+func (c *Channel) flushLines() {
+	unflushed := c.fanout.unflushed
+	for _, l := range unflushed {
 		l.out.Flush()
 	}
-	clear(touched)
-	if c.fanout.touched = touched[:0]; cap(touched) > maxUndelivered {
-		c.fanout.touched = nil
+	clear(unflushed)
+	if c.fanout.unflushed = unflushed[:0]; cap(unflushed) > maxPendingEffects {
+		c.fanout.unflushed = nil
 	}
 }
 
-// pass queues a packet to one receiver.
-func (c *Channel) pass(p *wire.Packet, s *Seat) {
-	c.touch(s.line)
+// queueOne queues a packet to one member. flushLines sends it.
+func (c *Channel) queueOne(p *wire.Packet, s *Seat) {
+	c.needsFlush(s.line)
 	if !p.IsMessage() {
 		s.line.Push(p)
 		return
 	}
-	depth := c.lookAt(s)
+	depth := c.checkDepth(s)
 	if n, ok := s.pushMessage(p); ok {
-		c.account(s.Role(), passed{messages: 1, bytes: n, depth: depth}, p.Frame().Private)
+		c.observeSent(s.Role(), sendStats{messages: 1, bytes: n, depth: depth}, p.Frame().Private)
 	}
 }
 
-// passAll queues a packet to everyone in the audience, or adds it to the run.
-func (c *Channel) passAll(p *wire.Packet) {
+// queueAll adds a message for the whole audience to the batch. Another packet it
+// queues to the whole audience at once, and flushes it.
+func (c *Channel) queueAll(p *wire.Packet) {
 	if p.IsMessage() {
-		run := &c.fanout.run
-		if len(run.packets) >= maxRun || run.size+len(p.Frame().Payload.Data) > maxRunBytes {
-			c.endRun()
+		batch := &c.fanout.batch
+		if len(batch.packets) >= maxBatch || batch.size+len(p.Frame().Payload.Data) > maxBatchBytes {
+			c.fanOutBatch()
 		}
-		run.add(p)
+		batch.add(p)
 		return
 	}
-	c.endRun()
-	var writers writers
+	c.fanOutBatch()
+	var writers writerCount
 	for _, r := range c.fanout.audience {
 		r.line.Push(p)
 		writers.count(r.out.Flush())
 	}
 }
 
-// writers are the goroutines that a delivery has left something to do.
-type writers int
+// writerCount counts the writer goroutines of outboxes that a delivery has started and
+// that had no turn yet.
+type writerCount int
 
-// maxWriters is how many of them there are before it is their turn: the first are
-// done then before the last begin, and pass on the memory that they take.
+// maxWriters is how many writer goroutines a delivery starts before it lets them run.
+// So the first ones are done before the last ones begin, and their memory can be used
+// again.
 const maxWriters = 64
 
-func (w *writers) count(left bool) {
-	if !left {
+// count counts the result of a Flush. After maxWriters it yields the processor.
+func (w *writerCount) count(writing bool) {
+	if !writing {
 		return
 	}
 	if *w++; *w == maxWriters {
@@ -119,118 +126,86 @@ func (w *writers) count(left bool) {
 	}
 }
 
-// endRun queues the run to everyone in the audience. Where that takes time, what was
-// queued before is flushed first, among it the answers to the master. Few slaves have
-// the message before its sender has the answer: at ten messages a second they have it
-// a thirtieth sooner so.
-func (c *Channel) endRun() {
-	run := &c.fanout.run
-	if len(run.packets) == 0 {
+// fanOutBatch queues the batch to the whole audience and flushes it.
+//
+// With a large audience that takes time, so what was queued before is flushed first:
+// for example the answers to the master. With a small audience the slaves get the
+// message before the master gets its answer: at ten messages a second they get it a
+// thirtieth sooner.
+func (c *Channel) fanOutBatch() {
+	batch := &c.fanout.batch
+	if len(batch.packets) == 0 {
 		return
 	}
-	if len(c.fanout.audience) > maxByReader {
-		c.flushTouched()
+	if len(c.fanout.audience) > maxInlineReceivers {
+		c.flushLines()
 	}
-	c.account(wire.Slave, c.passToAll(run, c.fanout.audience), false)
-	run.clear()
+	c.observeSent(wire.Slave, c.fanOut(batch, c.fanout.audience), false)
+	batch.clear()
 }
 
-// passToAll queues the run for each of the audience. Where that is large, several
-// processors take pieces of it until none is left: one that others want too takes
-// fewer.
-func (c *Channel) passToAll(run *run, audience []receiver) passed {
+// fanOut queues the batch to each slave of the audience. With a large audience,
+// several workers on several processors take chunks of it until none is left. A worker
+// whose processor is busy with other work takes fewer chunks.
+func (c *Channel) fanOut(batch *batch, audience []receiver) sendStats {
 	var taken atomic.Int64
-	share := func(tally *passed) {
-		var writers writers
+	work := func(stats *sendStats) {
+		var writers writerCount
 		for end := 0; end < len(audience); {
-			end = int(taken.Add(pieceSize))
-			piece := audience[min(end-pieceSize, len(audience)):min(end, len(audience))]
-			tally.add(c.passRun(run, piece, &writers))
+			end = int(taken.Add(chunkSize))
+			chunk := audience[min(end-chunkSize, len(audience)):min(end, len(audience))]
+			stats.add(c.fanOutChunk(batch, chunk, &writers))
 		}
 	}
-	shares := max(1, min(runtime.GOMAXPROCS(0), len(audience)/minShare))
-	tallies := make([]passed, shares)
+	workers := max(1, min(runtime.GOMAXPROCS(0), len(audience)/minPerWorker))
+	stats := make([]sendStats, workers)
 	var others sync.WaitGroup
-	for i := 1; i < shares; i++ {
-		others.Go(func() { share(&tallies[i]) })
+	for i := 1; i < workers; i++ {
+		others.Go(func() { work(&stats[i]) })
 	}
-	share(&tallies[0])
+	work(&stats[0])
 	others.Wait()
-	for _, t := range tallies[1:] {
-		tallies[0].add(t)
+	for _, t := range stats[1:] {
+		stats[0].add(t)
 	}
-	return tallies[0]
+	return stats[0]
 }
 
-// pieceSize is how many slaves a processor takes at a time.
-const pieceSize = 64
+// chunkSize is how many slaves a worker takes at a time.
+const chunkSize = 64
 
-// minShare is how many slaves a processor is worth: their messages take it some two
-// milliseconds. On two processors that the load generator shares, the last of
-// 10,000 slaves has a single message after 52 ms, and after 98 ms from one, for no
-// more processor time that could be measured (bench: run -only crowd).
-const minShare = 400
+// minPerWorker is how many slaves there must be for each worker. Sending to so many
+// takes a processor about two milliseconds. A measurement with two processors, which
+// the load generator shares: the last of 10,000 slaves has a single message after
+// 52 ms with two workers, and after 98 ms with one. No difference in processor time
+// could be measured (bench: run -only crowd).
+const minPerWorker = 400
 
-// passed is what is on its way, where somebody observes that: messages, their
-// bytes, and the most that waited for one of their receivers before.
-type passed struct{ messages, bytes, depth int }
-
-// passRun queues the run for each of the receivers, and flushes it.
-func (c *Channel) passRun(run *run, receivers []receiver, writers *writers) (p passed) {
+// fanOutChunk queues the batch to each of the receivers, and flushes it.
+func (c *Channel) fanOutChunk(batch *batch, receivers []receiver, writers *writerCount) (p sendStats) {
 	var encoded [2][][]byte
 	for i := range receivers {
 		r := &receivers[i]
-		p.depth = max(p.depth, c.lookAt(r.Seat))
+		p.depth = max(p.depth, c.checkDepth(r.Seat))
 		if encoded[r.form] == nil {
-			encoded[r.form] = run.in(r.form)
+			encoded[r.form] = batch.in(r.form)
 		}
 		if c.config.Outbox.Overflow != outbox.Refuse {
-			sent, left := r.pushEach(encoded[r.form])
+			sent, writing := r.pushEach(encoded[r.form])
 			p.add(sent)
-			writers.count(left)
+			writers.count(writing)
 			continue
 		}
-		sent, left, err := r.out.PushAll(encoded[r.form])
-		writers.count(left)
+		sent, writing, err := r.out.PushAll(encoded[r.form])
+		writers.count(writing)
 		if err == outbox.ErrFull {
-			r.line.TooSlow()
+			r.line.CloseSlow()
 		}
 		if c.config.Observed {
 			for _, message := range encoded[r.form][:sent] {
-				p.add(passed{messages: 1, bytes: len(message)})
+				p.add(sendStats{messages: 1, bytes: len(message)})
 			}
 		}
 	}
 	return p
-}
-
-func (p *passed) add(more passed) {
-	p.messages += more.messages
-	p.bytes += more.bytes
-	p.depth = max(p.depth, more.depth)
-}
-
-// lookAt returns how much waits for a slave already, and notes whether it is
-// slow, where somebody wants to know.
-func (c *Channel) lookAt(s *Seat) (depth int) {
-	if !c.config.Observed && c.config.Slow != SlowHold || s.Role() != wire.Slave {
-		return 0
-	}
-	depth, crowded := s.line.depth()
-	if crowded && c.config.Slow == SlowHold {
-		c.crowd.add(s)
-	}
-	return depth
-}
-
-// account tells the Observer of messages that are on their way.
-func (c *Channel) account(to wire.Role, p passed, private bool) {
-	if !c.config.Observed || p.messages == 0 {
-		return
-	}
-	c.config.Observer.Add(star.MessagesSent, to.String(), int64(p.messages))
-	c.config.Observer.Add(star.BytesSent, to.String(), int64(p.bytes))
-	if to == wire.Slave && !private {
-		c.config.Observer.Observe(star.QueueDepth, float64(p.depth))
-	}
 }

@@ -8,15 +8,19 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// crowd are the slaves of a channel whose outboxes are filling. The deliverer
-// adds to it; who is held back because of them takes them off.
-type crowd struct {
+// This file is the backpressure of SlowHold: while receivers are slow, the connection
+// of the sender is not read.
+
+// slowSet has the slaves of a channel whose outboxes are above the high-water mark. The
+// deliverer adds slaves. The reader that is held back because of them takes them out.
+// mu guards the other fields.
+type slowSet struct {
 	mu      sync.Mutex
-	members []*Seat
+	seats   []*Seat
 	present map[*Seat]struct{}
 }
 
-func (c *crowd) add(s *Seat) {
+func (c *slowSet) add(s *Seat) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.present[s]; ok {
@@ -26,48 +30,49 @@ func (c *crowd) add(s *Seat) {
 		c.present = make(map[*Seat]struct{})
 	}
 	c.present[s] = struct{}{}
-	c.members = append(c.members, s)
+	c.seats = append(c.seats, s)
 }
 
-func (c *crowd) take() []*Seat {
+func (c *slowSet) take() []*Seat {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	members := c.members
-	c.members, c.present = nil, nil
+	members := c.seats
+	c.seats, c.present = nil, nil
 	return members
 }
 
-// depth is how many messages wait for the peer, and whether that, in messages or
-// bytes, is more than half of what may.
-func (l *Line) depth() (messages int, crowded bool) {
+// depth is how many messages wait for the peer, and whether the outbox is above its
+// high-water mark: half of its limit in messages or in bytes.
+func (l *Line) depth() (messages int, high bool) {
 	messages, bytes := l.out.Waiting()
 	limit := &l.config.Outbox
 	return messages, messages > limit.Messages/2 || bytes > limit.Bytes/2
 }
 
-// Hold keeps the sender of a message of size bytes back, for SlowHold, until the
-// message finds room at those who get it, for at most HoldTimeout. It runs in the
-// connection's reader, which is what holds the peer back. waiting makes the context
-// that it waits with, where it has to, which is given back by done.
-func (s *Seat) Hold(size int, waiting func() (ctx context.Context, done func())) {
+// Hold holds back the sender of a message of size bytes, for SlowHold: it waits until
+// the outboxes of the receivers have room, but for at most HoldTimeout. It runs in the
+// reader of the sender's connection, so that nothing is read from the peer meanwhile.
+// Where Hold must wait, it calls waitContext for the context to wait with, and calls
+// done at the end.
+func (s *Seat) Hold(size int, waitContext func() (ctx context.Context, done func())) {
 	if s.Role() == wire.Slave {
-		s.holdSlave(size, waiting)
+		s.holdSlave(size, waitContext)
 		return
 	}
-	// Who is slow is known once what was sent before has been queued.
+	// The slow slaves are known only after the earlier messages have been queued.
 	s.channel.Flush()
-	crowd := s.channel.crowd.take()
-	if len(crowd) == 0 {
+	slowSlaves := s.channel.slow.take()
+	if len(slowSlaves) == 0 {
 		return
 	}
-	ctx, done := waiting()
+	ctx, done := waitContext()
 	defer done()
 	late := time.NewTimer(s.line.config.HoldTimeout)
 	defer late.Stop()
 	overdue := false
-	for _, slow := range crowd {
-		_, crowded := slow.line.depth()
-		if !crowded {
+	for _, slow := range slowSlaves {
+		_, high := slow.line.depth()
+		if !high {
 			continue
 		}
 		room := slow.line.out.Room()
@@ -75,7 +80,7 @@ func (s *Seat) Hold(size int, waiting func() (ctx context.Context, done func()))
 			continue
 		}
 		if overdue {
-			slow.line.TooSlow()
+			slow.line.CloseSlow()
 			continue
 		}
 		select {
@@ -84,17 +89,17 @@ func (s *Seat) Hold(size int, waiting func() (ctx context.Context, done func()))
 			return
 		case <-late.C:
 			overdue = true
-			slow.line.TooSlow()
+			slow.line.CloseSlow()
 		}
 	}
 }
 
-// holdSlave waits until the master's outbox has room. A slave that was held for
-// nothing is not held again for as long, so that its connection is read often
-// enough.
-func (s *Seat) holdSlave(size int, waiting func() (ctx context.Context, done func())) {
+// holdSlave holds back a slave until the master's outbox has room. When it has waited
+// for HoldTimeout in vain, it does not hold this connection again for the same time, so
+// that the connection is read often enough.
+func (s *Seat) holdSlave(size int, waitContext func() (ctx context.Context, done func())) {
 	config := s.line.config
-	if time.Since(config.Started) < s.line.unheld {
+	if time.Since(config.Started) < s.line.noHoldUntil {
 		return
 	}
 	var late *time.Timer
@@ -112,7 +117,7 @@ func (s *Seat) holdSlave(size int, waiting func() (ctx context.Context, done fun
 			late = time.NewTimer(config.HoldTimeout)
 			defer late.Stop()
 			var done func()
-			ctx, done = waiting()
+			ctx, done = waitContext()
 			defer done()
 		}
 		select {
@@ -120,7 +125,7 @@ func (s *Seat) holdSlave(size int, waiting func() (ctx context.Context, done fun
 		case <-ctx.Done():
 			return
 		case <-late.C:
-			s.line.unheld = time.Since(config.Started) + config.HoldTimeout
+			s.line.noHoldUntil = time.Since(config.Started) + config.HoldTimeout
 			return
 		}
 	}

@@ -32,7 +32,7 @@ func TestNobodyIsRememberedWhereNobodyWaits(t *testing.T) {
 					c.send(master, strings.Repeat("x", 4000))
 				}
 				synctest.Wait()
-				require.Empty(t, c.crowd.take())
+				require.Empty(t, c.slow.take())
 				messages, _ := c.lines[1].out.Waiting()
 				require.Greater(t, messages, 128, "it was slow")
 			})

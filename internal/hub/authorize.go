@@ -9,8 +9,8 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// authorize checks the names and asks the service. It returns the username that
-// the service gives.
+// authorize checks the names and calls the service's Authorize. It returns the username
+// under which the peer becomes a member.
 func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 	if !wire.ValidName(f.Channel) || !wire.ValidName(f.Username) {
 		return "", wire.ErrBadName
@@ -18,7 +18,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 	if s.hub.config.Authorize == nil {
 		return f.Username, nil
 	}
-	ctx, done := s.waiting()
+	ctx, done := s.waitContext()
 	defer done()
 	if limit := s.hub.config.HandshakeTimeout; limit > 0 {
 		var cancel context.CancelFunc
@@ -39,8 +39,8 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 	return username, nil
 }
 
-// ask calls the service's Authorize. One that panics has refused, and costs
-// nobody else anything.
+// ask calls the service's Authorize. A panic in it is a refusal, and affects no other
+// connection.
 func (s *session) ask(ctx context.Context, request AuthRequest) (username string, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -51,8 +51,8 @@ func (s *session) ask(ctx context.Context, request AuthRequest) (username string
 	return s.hub.config.Authorize(ctx, request)
 }
 
-// asRefusal turns any error into what may be told to the peer: a *wire.Cause is
-// meant for it, anything else stays within and becomes the fallback.
+// asRefusal turns an error into what the peer may know. A *wire.Cause is meant for the
+// peer. Any other error stays inside of the hub, and the peer is told the fallback.
 func asRefusal(err error, fallback *wire.Cause) *wire.Cause {
 	var refusal *wire.Cause
 	if errors.As(err, &refusal) {

@@ -1,10 +1,6 @@
 package hub
 
 import (
-	"iter"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -12,41 +8,16 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Channel is a channel as the service in the hub's process sees it.
+// Channel is a channel for the service, which runs in the hub's process.
 type Channel struct {
 	hub *Hub
 	c   *delivery.Channel
 }
 
-// Channel returns the channel of that name, and whether there is one.
-func (h *Hub) Channel(name string) (Channel, bool) {
-	c := h.find(name)
-	if c == nil {
-		return Channel{}, false
-	}
-	return Channel{h, c}, c.Exists()
-}
-
-// Channels yields the channels that there are at the moment of the call, in the
-// order of their names. The loop may call any method, of the hub too.
-func (h *Hub) Channels() iter.Seq[Channel] {
-	h.mu.Lock()
-	channels := slices.Collect(maps.Values(h.channels))
-	h.mu.Unlock()
-	slices.SortFunc(channels, func(a, b *delivery.Channel) int { return strings.Compare(a.Name(), b.Name()) })
-	return func(yield func(Channel) bool) {
-		for _, c := range channels {
-			if c.Exists() && !yield(Channel{h, c}) {
-				return
-			}
-		}
-	}
-}
-
-// stay keeps a hub from being gone while somebody outside its own goroutines
-// decides something, unless it is ending already. The caller calls
+// acquire keeps Shutdown from returning while a caller from outside decides something.
+// It returns false where the hub shuts down already. Otherwise the caller must call
 // goroutines.Done.
-func (h *Hub) stay() bool {
+func (h *Hub) acquire() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing.Load() {
@@ -59,11 +30,11 @@ func (h *Hub) stay() bool {
 // Name returns the channel's name.
 func (c Channel) Name() string { return c.c.Name() }
 
-// Close closes the channel in the name of the service. It does not wait for those
-// who are told. A channel that is over is left as it is; the error is
-// wire.ErrShuttingDown where the hub ends them all.
+// Close closes the channel in the name of the service. It does not wait until the
+// members have been told. A channel that has ended stays as it is. The error is
+// wire.ErrShuttingDown where the hub shuts down.
 func (c Channel) Close(reason string) error {
-	if !c.hub.stay() {
+	if !c.hub.acquire() {
 		return wire.ErrShuttingDown
 	}
 	defer c.hub.goroutines.Done()
@@ -71,10 +42,10 @@ func (c Channel) Close(reason string) error {
 	return nil
 }
 
-// Kick removes a slave in the name of the service, and with ban keeps its name out
-// for the life of the channel.
+// Kick removes a slave in the name of the service. With ban, nobody of that name can
+// join this channel again.
 func (c Channel) Kick(username, reason string, ban bool) (err error) {
-	if !c.hub.stay() {
+	if !c.hub.acquire() {
 		return wire.ErrShuttingDown
 	}
 	defer c.hub.goroutines.Done()
@@ -82,5 +53,5 @@ func (c Channel) Kick(username, reason string, ban bool) (err error) {
 	return err
 }
 
-// Report is what the channel shows of itself, and whether it exists.
+// Report describes the channel, and reports whether it exists.
 func (c Channel) Report() (star.Report, bool) { return c.c.Report() }

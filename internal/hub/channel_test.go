@@ -17,18 +17,18 @@ func TestServiceOfAHubThatHasEnded(t *testing.T) {
 	h := New(Config{
 		MaxSlaves: 1, MaxChannels: 1, PublicError: func(why *wire.Cause) error { return why },
 	})
-	c, err := h.findOrAdd("abc123")
+	c, err := h.findOrAddChannel("abc123")
 	require.NoError(t, err)
 	_, exists := h.Channel("abc123")
 	require.False(t, exists, "nobody has created it")
-	_, err = h.findOrAdd("another")
+	_, err = h.findOrAddChannel("another")
 	require.Equal(t, wire.ErrTooManyChannels, err)
 	require.NoError(t, h.Shutdown(context.Background()))
 
 	channel := Channel{h, c}
 	require.Equal(t, wire.ErrShuttingDown, channel.Close(""))
 	require.Equal(t, wire.ErrShuttingDown, channel.Kick("bob", "", true))
-	_, err = h.findOrAdd("abc123")
+	_, err = h.findOrAddChannel("abc123")
 	require.Equal(t, wire.ErrShuttingDown, err)
 	_, err = h.TryAccept(t.Context(), nil)
 	require.Equal(t, wire.ErrShuttingDown, err)

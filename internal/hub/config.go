@@ -10,11 +10,11 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Config is what a hub enforces, complete: no field has a default. The public
-// Policy says what each means.
+// Config is what a hub enforces. No field has a default, unless its comment says so.
+// The fields mean what the fields of the same names in the public Policy mean.
 type Config struct {
-	MasterTimeout time.Duration // zero: at once
-	SlaveTimeout  time.Duration // zero: at once
+	MasterTimeout time.Duration // zero: the channel ends at once
+	SlaveTimeout  time.Duration // zero: the membership ends at once
 
 	MaxSlaves                int
 	MaxChannels              int
@@ -22,7 +22,7 @@ type Config struct {
 	MaxMessageBytes          int
 	MaxConnections           int
 
-	HandshakeTimeout  time.Duration // zero: for ever
+	HandshakeTimeout  time.Duration // zero: there is no limit
 	MaxHandshakeBytes int
 	FrameRate         RateLimit
 	SlaveMessageRate  RateLimit
@@ -30,36 +30,40 @@ type Config struct {
 	Outbox       QueueLimit
 	Slow         Slow
 	HoldTimeout  time.Duration
-	WriteTimeout time.Duration // zero: for ever
+	WriteTimeout time.Duration // zero: there is no limit
 	Replay       QueueLimit
 
-	// Authorize decides who may create and join, and under which name: the
-	// returned one, or the one asked for where that is empty. A *wire.Cause is
-	// told to the peer, of any other error it learns only unauthorized. Nil: all
-	// may.
+	// Authorize decides whether a peer may create or join, and under which name. An
+	// empty username means the name that the peer has asked for. Where the error is a
+	// *wire.Cause, the peer is told it. For any other error the peer is only told
+	// unauthorized. Nil: everybody may.
 	Authorize func(ctx context.Context, request AuthRequest) (username string, err error)
-	// Logger may be nil: silent.
+	// Logger may be nil: nothing is logged.
 	Logger *slog.Logger
-	// Observer may be nil: nobody is told.
+	// Observer may be nil: nothing is counted.
 	Observer Observer
-	// PublicError makes what adapters and users get of the cause for which a
-	// connection ended.
+	// PublicError turns the cause for which a connection ended into the error that
+	// adapters and users get.
 	PublicError func(*wire.Cause) error
 }
 
-// Types that the layers beneath have, under the names by which a Config is
-// written.
+// These types are of the packages below. A Config can be written without importing
+// those packages.
 type (
+	// QueueLimit limits messages by their number and by their bytes.
 	QueueLimit = star.Bound
-	Metric     = star.Metric
-	Observer   = delivery.Observer
-	Slow       = delivery.Slow
-	// MemberReport is one member in what Channel.Report returns.
+	// Metric is something that is counted.
+	Metric = star.Metric
+	// Observer gets what is counted.
+	Observer = delivery.Observer
+	// Slow is what happens where a slave does not read its messages in time.
+	Slow = delivery.Slow
+	// MemberReport is one member in a report of a Channel.
 	MemberReport = star.MemberReport
 )
 
-// RateLimit bounds what comes in: PerSecond in the long run, and Burst at once. A
-// PerSecond of zero means no bound.
+// RateLimit bounds what comes in, as a token bucket: PerSecond frames in the long run, and
+// Burst frames at once. A PerSecond of zero means no bound.
 type RateLimit struct {
 	PerSecond int
 	Burst     int
@@ -68,12 +72,13 @@ type RateLimit struct {
 // Operation is what a peer asks permission for.
 type Operation string
 
+// The operations that need permission.
 const (
 	OpCreate Operation = "create"
 	OpJoin   Operation = "join"
 )
 
-// AuthRequest is what Authorize is asked. The names are valid names.
+// AuthRequest is what Authorize gets. Channel and Username are valid names.
 type AuthRequest struct {
 	Operation Operation
 	Channel   string
@@ -81,7 +86,7 @@ type AuthRequest struct {
 	Token     string
 }
 
-// discard is the Observer where none is given.
+// discard is the Observer where Config.Observer is nil.
 type discard struct{}
 
 func (discard) Add(star.Metric, string, int64) {}

@@ -9,8 +9,8 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// closeCodes gives the ends of memberships their numbers, for the connections that
-// end with them.
+// closeCodes has for each end of a membership the code with which a connection is
+// closed that ends with the membership.
 var closeCodes = map[wire.Code]transport.CloseCode{
 	wire.ErrMasterLeft.Code:    transport.MasterLeft,
 	wire.ErrMasterDown.Code:    transport.MasterDown,
@@ -21,36 +21,38 @@ var closeCodes = map[wire.Code]transport.CloseCode{
 	wire.ErrShutdown.Code:      transport.Shutdown,
 }
 
-// closeReason is the reason for closing a connection that held nothing but the
-// membership that ended so.
+// closeReason is the reason with which a connection is closed whose only membership has
+// ended because of why.
 func closeReason(why *wire.Cause) transport.Reason {
 	return transport.Reason{Code: closeCodes[why.Code], Text: why.Text}
 }
 
-// failure is why a session itself ends its connection, and what the adapter gets of
-// it.
+// failure is a cause for which a session itself ends its connection.
 type failure struct {
-	cause  *wire.Cause
-	code   transport.CloseCode
+	cause *wire.Cause
+	// code is the code with which the connection is closed.
+	code transport.CloseCode
+	// public is the error that the adapter gets.
 	public error
 }
 
-// newFailures lists all there are.
+// newFailures lists all failures.
 func newFailures(public func(*wire.Cause) error) []failure {
 	return []failure{
-		{errTooEarly, transport.TooLarge, public(errTooEarly)},
+		{errHandshakeTooLarge, transport.TooLarge, public(errHandshakeTooLarge)},
 		{errFlood, transport.RateLimited, public(errFlood)},
 		{errNotProtocol, transport.ProtocolError, public(errNotProtocol)},
 	}
 }
 
-// failure is what the adapter gets of one of these causes.
+// failure is the error that the adapter gets where a session ends for the cause, which
+// must be one of newFailures.
 func (h *Hub) failure(cause *wire.Cause) error {
 	i := slices.IndexFunc(h.failures, func(f failure) bool { return f.cause == cause })
 	return h.failures[i].public
 }
 
-// closingReason is what to tell the peer when reading has ended so.
+// closingReason is the reason that the peer is told where reading has ended with err.
 func (h *Hub) closingReason(err error) transport.Reason {
 	var closed *transport.CloseError
 	switch {
@@ -73,7 +75,7 @@ func (h *Hub) closingReason(err error) transport.Reason {
 	return transport.Reason{Code: transport.ProtocolError}
 }
 
-// outcome is the error of Serve.
+// outcome is the error that Serve returns where reading has ended with err.
 func (s *session) outcome(err error) error {
 	var closed *transport.CloseError
 	if errors.As(err, &closed) || errors.Is(err, net.ErrClosed) {

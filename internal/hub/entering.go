@@ -7,38 +7,39 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// create asks for permission and then for the channel (rules 1 and 7).
+// create handles a create frame: it asks for permission, and then creates the channel
+// (rules 1 and 7).
 func (s *session) create(f *wire.Frame) error {
 	username, err := s.authorize(OpCreate, f)
 	if err != nil {
 		return err
 	}
-	return s.enter(f.Channel, 0, func(a *seat) error {
-		return s.createAs(a, f, username)
+	return s.enter(f.Channel, 0, func(seat *seat) error {
+		return s.createAs(seat, f, username)
 	}, func(*seat) error { return wire.ErrChannelExists })
 }
 
-// createAs finds or makes the place of a channel and lets it decide. A channel
-// that has ended and is not forgotten yet makes room first.
-func (s *session) createAs(a *seat, f *wire.Frame, username string) error {
+// createAs finds or adds the channel, and lets the rules decide. A channel that has
+// ended and still has the name is removed first.
+func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
 	h := s.hub
-	a.secret = newSecret()
-	// What does not shorten the policy's timeout counts for nothing; compared in
-	// milliseconds, because the number is the peer's and may be any.
+	seat.secret = newSecret()
+	// A timeout that is not shorter than the config's counts as none. They are compared
+	// in milliseconds, because the peer's number may be too large for a time.Duration.
 	var asked time.Duration
 	if f.MasterTimeout < wire.Milliseconds(h.config.MasterTimeout) {
 		asked = time.Duration(f.MasterTimeout) * time.Millisecond
 	}
 	for {
-		c, err := h.findOrAdd(f.Channel)
+		c, err := h.findOrAddChannel(f.Channel)
 		if err != nil {
 			return err
 		}
 		ended := false
-		a.Init(&s.Line, c)
+		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); !ended {
-				err = rules.Create(now, &a.Attachment, f.Ref, username, a.secret.given(), asked)
+				err = rules.Create(now, &seat.Attachment, f.Ref, username, seat.secret.given(), asked)
 			}
 		})
 		if !ended {
@@ -47,18 +48,18 @@ func (s *session) createAs(a *seat, f *wire.Frame, username string) error {
 			}
 			return err
 		}
-		h.remove(c)
+		h.removeChannel(c)
 	}
 }
 
-// join asks for permission, enters the channel, and where the user switches,
-// leaves the other one only then (rule 2).
+// join handles a join frame: it asks for permission, and then enters the channel (rule
+// 2). Where the user switches from another channel, it leaves that one only afterwards.
 func (s *session) join(f *wire.Frame) error {
 	var previous *seat
 	extra := 0
 	if f.From != "" {
 		var err error
-		if previous, err = s.held(f.From); err != nil {
+		if previous, err = s.heldSeat(f.From); err != nil {
 			return err
 		}
 		if previous.Role() != wire.Slave {
@@ -73,23 +74,23 @@ func (s *session) join(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	c := s.hub.find(f.Channel)
+	c := s.hub.findChannel(f.Channel)
 	if c == nil {
 		return wire.ErrNoSuchChannel
 	}
-	err = s.enter(f.Channel, extra, func(a *seat) (err error) {
-		a.secret = newSecret()
-		a.Init(&s.Line, c)
+	err = s.enter(f.Channel, extra, func(seat *seat) (err error) {
+		seat.secret = newSecret()
+		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Join(now, &a.Attachment, f.Ref, username, f.Expect, a.secret.given())
+			err = rules.Join(now, &seat.Attachment, f.Ref, username, f.Expect, seat.secret.given())
 		})
 		return err
-	}, func(a *seat) (err error) {
-		if a.Role() != wire.Slave || a.Username() != username {
+	}, func(seat *seat) (err error) {
+		if seat.Role() != wire.Slave || seat.Username() != username {
 			return wire.ErrForbidden.With("this connection is in the channel under another name or role")
 		}
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Again(now, &a.Attachment, f.Ref, a.secret.given())
+			err = rules.RepeatJoin(now, &seat.Attachment, f.Ref, seat.secret.given())
 		})
 		return err
 	})
@@ -97,29 +98,31 @@ func (s *session) join(f *wire.Frame) error {
 		return err
 	}
 	if previous != nil && s.leaveAs(previous, 0) == wire.ErrReplaced {
-		// Another connection has taken the place over meanwhile, and stays there.
+		// Another connection has taken the previous membership over meanwhile, and keeps
+		// it. So the user has not switched.
 		_ = s.leave(f.Channel, 0)
 		return wire.ErrReplaced
 	}
 	return nil
 }
 
-// resume takes a membership over onto this connection (rule 7).
+// resume handles a resume frame: it takes a membership over onto this connection (rule
+// 7).
 func (s *session) resume(f *wire.Frame) error {
 	if !wire.ValidName(f.Channel) || !wire.ValidName(f.Username) {
 		return wire.ErrBadName
 	}
-	c := s.hub.find(f.Channel)
+	c := s.hub.findChannel(f.Channel)
 	if c == nil {
 		return wire.ErrResumeFailed
 	}
-	take := func(a *seat) (err error) {
-		a.Init(&s.Line, c)
+	take := func(seat *seat) (err error) {
+		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Resume(now, &a.Attachment, f.Ref, f.Username, given(f.Secret), f.Last)
+			err = rules.Resume(now, &seat.Attachment, f.Ref, f.Username, given(f.Secret), f.Last)
 		})
 		if err == nil {
-			a.secret = knownSecret(f.Secret)
+			seat.secret = knownSecret(f.Secret)
 		}
 		return err
 	}
@@ -127,36 +130,38 @@ func (s *session) resume(f *wire.Frame) error {
 		if old.Username() != f.Username {
 			return wire.ErrForbidden.With("this connection is in the channel under another name")
 		}
-		a := new(seat)
-		if err := take(a); err != nil {
+		replacement := new(seat)
+		if err := take(replacement); err != nil {
 			return err
 		}
-		s.exchange(f.Channel, old, a)
+		s.replaceSeat(f.Channel, old, replacement)
 		return nil
 	})
 }
 
-// enter takes a seat for the channel and has a new membership decided on by
-// fresh; where the connection holds the seat already, again decides.
+// enter reserves a seat for the channel and calls fresh with it, which decides whether
+// there is a new membership. Where the connection is a member of the channel already, it
+// calls again instead, with the seat that the connection holds. extra is as for
+// reserveSeat.
 func (s *session) enter(channel string, extra int, fresh, again func(*seat) error) error {
-	a := new(seat)
-	held, err := s.reserve(channel, a, extra)
+	reserved := new(seat)
+	held, err := s.reserveSeat(channel, reserved, extra)
 	for err == nil && held != nil {
-		if !held.Channel().Over(&held.Seat) {
+		if !held.Channel().MembershipEnded(&held.Seat) {
 			return again(held)
 		}
-		// That membership is over, and the word of it, which frees the seat, is on
-		// its way.
+		// That membership has ended, but its Release effect, which frees the seat, is
+		// still in flight.
 		held.Channel().Flush()
-		held, err = s.reserve(channel, a, extra)
+		held, err = s.reserveSeat(channel, reserved, extra)
 	}
 	if err != nil {
 		return err
 	}
-	if err := fresh(a); err != nil {
-		s.unseat(channel, a)
+	if err := fresh(reserved); err != nil {
+		s.freeSeat(channel, reserved)
 		return err
 	}
-	s.admit()
+	s.endHandshake()
 	return nil
 }

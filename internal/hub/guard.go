@@ -9,34 +9,35 @@ import (
 	"github.com/lectern-go/lectern/internal/star"
 )
 
-// The service's Observer and Logger are called from goroutines that the whole
-// channel, or the process, would end with. So a panic of theirs is caught where
-// they are called, as one of Authorize is, and what was to be done goes on.
+// The service's Observer and Logger are called from goroutines of the hub. A panic there
+// would end the whole channel, or the process. So a panic of the Observer or the Logger
+// is recovered where it is called, as a panic of Authorize is, and the work goes on.
 
-// guardedObserver catches what the Observer panics with, and has it logged.
+// guardedObserver recovers panics of the Observer, and logs them.
 type guardedObserver struct {
 	observer Observer
 	logger   *slog.Logger
 }
 
 func (g guardedObserver) Add(metric star.Metric, label string, delta int64) {
-	defer g.contain()
+	defer g.logPanic()
 	g.observer.Add(metric, label, delta)
 }
 
 func (g guardedObserver) Observe(metric star.Metric, value float64) {
-	defer g.contain()
+	defer g.logPanic()
 	g.observer.Observe(metric, value)
 }
 
-func (g guardedObserver) contain() {
+// logPanic is deferred around every call of the Observer.
+func (g guardedObserver) logPanic() {
 	if cause := recover(); cause != nil {
 		g.logger.Error("Observer panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	}
 }
 
-// guardedHandler catches what the Logger's handler panics with. There is nobody
-// to be told of it: the log package may end in the same handler.
+// guardedHandler recovers panics of the Logger's handler. It cannot log them: the log
+// package may write to the same handler.
 type guardedHandler struct{ handler slog.Handler }
 
 func (g guardedHandler) Enabled(ctx context.Context, level slog.Level) bool {

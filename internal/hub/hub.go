@@ -1,12 +1,14 @@
-// Package hub is the hub's side of every connection: sessions and the seats that
-// they hold, what their frames ask for, how often they may ask, connections that
-// idle, channels by their names, and the shutdown. What the rules are is decided by
-// internal/star, and carried out by internal/delivery.
+// Package hub is the hub's side of every connection: sessions and the seats that they
+// hold, the operations that their frames ask for, rate limits, idle connections,
+// channels by their names, and the shutdown.
+//
+// The package does not know the rules: internal/star decides them, and
+// internal/delivery executes what they decide. It does not know which transport a
+// connection is of, and it turns nothing into the public types of the root package.
 package hub
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -23,12 +25,12 @@ import (
 // that concern more than one channel. All methods are safe for concurrent use.
 type Hub struct {
 	config Config
-	// delivering is the part of the config that channels and lines know.
+	// delivering is the part of the config that channels and lines use.
 	delivering delivery.Config
 	failures   []failure
 
-	// goroutines counts what Shutdown waits for: served connections, timers
-	// that may fire, deliveries.
+	// goroutines counts what Shutdown waits for: served connections, running timers,
+	// delivering goroutines, and calls of a Channel's methods.
 	goroutines sync.WaitGroup
 	closing    atomic.Bool
 
@@ -37,7 +39,7 @@ type Hub struct {
 	mu       sync.Mutex
 	channels map[string]*delivery.Channel
 	sessions []*session // in no order
-	// accepted counts the connections that there have been.
+	// accepted counts all connections that were ever accepted.
 	accepted uint64
 }
 
@@ -66,93 +68,28 @@ func New(config Config) *Hub {
 		},
 		Slow: config.Slow, HoldTimeout: config.HoldTimeout, Started: now,
 		Observer: config.Observer, Observed: observed, Logger: config.Logger,
-		Goroutines: &h.goroutines, Forget: h.remove,
+		Goroutines: &h.goroutines, Forget: h.removeChannel,
 	}
 	h.idlers = idlers{limit: config.HandshakeTimeout, due: h.endIdle, counter: &h.goroutines, started: now}
 	return h
 }
 
-// MaxFrameBytes is the size in bytes of the largest frame that the hub's config
-// lets a peer send. Adapters whose options name no limit use it.
+// MaxFrameBytes is the size in bytes of the largest frame that a peer may send under the
+// hub's config. Adapters use it where their options have no limit.
 //
-// It is the largest payload in base64 or with an escape for every other character,
-// and the names and fields around it.
+// It has room for the largest payload in base64, or with an escape for every other
+// character, and for the names and fields around it.
 func (h *Hub) MaxFrameBytes() int { return 2*h.config.MaxMessageBytes + 4<<10 }
 
 // Closing reports whether the hub shuts down, or has done so.
 func (h *Hub) Closing() bool { return h.closing.Load() }
 
-// ReadsContext reports whether the values of a connection's context matter: they are
-// for Authorize to read.
+// ReadsContext reports whether the hub uses the values of a connection's context. It
+// does so where there is an Authorize, which may read them.
 func (h *Hub) ReadsContext() bool { return h.config.Authorize != nil }
 
-// Serve runs one accepted connection until it ends, and closes it. Adapters call
-// it. When ctx is done, the connection is closed with shutdown. The error says
-// why it ended; it is nil where the hub or the peer ended it in order.
-func (h *Hub) Serve(ctx context.Context, conn transport.Conn) error {
-	receiver, err := h.Accept(ctx, conn)
-	if err != nil {
-		return err
-	}
-	return receive(conn, receiver)
-}
-
-// Accept is Serve for adapters that know when a message is there: it is for them
-// to read from conn, and to give the receiver what comes. See transport.Acceptor.
-func (h *Hub) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	receiver, err := h.TryAccept(ctx, conn)
-	if err != nil {
-		reason := shutdownReason
-		if err == errTooManyConnections {
-			reason = transport.Reason{Code: transport.RateLimited, Text: errTooManyConnections.Text}
-			h.config.Logger.Warn("connection refused", "open", h.config.MaxConnections)
-		}
-		_ = conn.Close(reason)
-		return nil, err
-	}
-	return receiver, nil
-}
-
-// receive reads from the connection until it ends. Where something panics, as
-// the service's Observer may, the connection ends all the same.
-func receive(conn transport.Conn, receiver transport.Receiver) error {
-	reading := true
-	defer func() {
-		if reading {
-			_ = receiver.End(errInterrupted)
-		}
-	}()
-	for {
-		message, err := conn.Read()
-		if err == nil {
-			err = receiver.Receive(message)
-			receiver.Pause() // nothing is known of what follows
-		}
-		if err != nil {
-			reading = false
-			return receiver.End(err)
-		}
-	}
-}
-
-// errInterrupted is what has ended a connection whose reader has panicked.
-var errInterrupted = errors.New("lectern: the reading of the connection was interrupted")
-
-// errTooManyConnections is what becomes of a connection over MaxConnections.
-var errTooManyConnections = wire.ErrBusy.With("the hub has as many connections as it may")
-
-// TryAccept is Accept, but leaves a connection that it does not take on to the caller.
-func (h *Hub) TryAccept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
-	s, err := h.admit(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	s.start()
-	return s, nil
-}
-
-// admit makes the connection one of the hub's.
-func (h *Hub) admit(ctx context.Context, conn transport.Conn) (*session, error) {
+// addSession makes a session for the connection, and adds it to the hub's sessions.
+func (h *Hub) addSession(ctx context.Context, conn transport.Conn) (*session, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing.Load() {
@@ -169,8 +106,8 @@ func (h *Hub) admit(ctx context.Context, conn transport.Conn) (*session, error) 
 	return s, nil
 }
 
-// dismiss forgets a session that has ended.
-func (h *Hub) dismiss(s *session) {
+// removeSession removes a session that has ended from the hub's sessions.
+func (h *Hub) removeSession(s *session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	last := len(h.sessions) - 1
@@ -178,39 +115,4 @@ func (h *Hub) dismiss(s *session) {
 	h.sessions[s.index], moved.index = moved, s.index
 	h.sessions[last] = nil
 	h.sessions = h.sessions[:last]
-}
-
-// find returns the channel of that name, or nil.
-func (h *Hub) find(name string) *delivery.Channel {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.channels[name]
-}
-
-// findOrAdd returns the channel of that name, and a vacant one where there is
-// none: whether it may be created is the channel's to decide.
-func (h *Hub) findOrAdd(name string) (*delivery.Channel, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closing.Load() {
-		return nil, wire.ErrShuttingDown
-	}
-	if c := h.channels[name]; c != nil {
-		return c, nil
-	}
-	if len(h.channels) >= h.config.MaxChannels {
-		return nil, wire.ErrTooManyChannels
-	}
-	c := delivery.New(name, &h.delivering)
-	h.channels[name] = c
-	return c, nil
-}
-
-// remove takes a channel that has ended off the list.
-func (h *Hub) remove(c *delivery.Channel) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.channels[c.Name()] == c {
-		delete(h.channels, c.Name())
-	}
 }

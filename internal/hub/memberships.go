@@ -10,18 +10,18 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// seat is a membership of this connection.
+// seat is a membership of a session's connection.
 type seat struct {
 	delivery.Seat
-	// secret is kept to repeat an answer; the rules have its hash alone.
+	// secret is kept to repeat an answer. The rules keep only its hash.
 	secret secret
 }
 
-// reserve takes a seat for an membership that is about to be decided, so that a
-// release that follows on the decision finds it. It returns the one that
-// has the seat already, if any. extra is how many seats beyond the config's may
-// be taken for a moment.
-func (s *session) reserve(channel string, a *seat, extra int) (*seat, error) {
+// reserveSeat adds a seat to the session before the membership is decided, so that a
+// Release that follows the decision finds the seat. Where the session has a seat in the
+// channel already, it returns that one and adds none. extra is how many seats beyond
+// MaxChannelsPerConnection are allowed for a moment.
+func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
@@ -36,52 +36,53 @@ func (s *session) reserve(channel string, a *seat, extra int) (*seat, error) {
 	if s.seats.count()-extra >= s.hub.config.MaxChannelsPerConnection {
 		return nil, wire.ErrTooManyChannels
 	}
-	s.seats.set(channel, a)
+	s.seats.set(channel, seat)
 	s.hub.idlers.remove(s)
 	return nil, nil
 }
 
-// exchange gives the place of one seat to another.
-func (s *session) exchange(channel string, old, a *seat) {
+// replaceSeat puts another seat in the place of old, unless old was removed meanwhile.
+func (s *session) replaceSeat(channel string, old, replacement *seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seats.get(channel) == old {
-		s.seats.set(channel, a)
+		s.seats.set(channel, replacement)
 	}
 }
 
-// unseat gives a seat back, if it still has its place.
-func (s *session) unseat(channel string, a *seat) {
+// freeSeat removes a seat, unless it was removed or replaced meanwhile. A session
+// without seats is idle.
+func (s *session) freeSeat(channel string, seat *seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seats.get(channel) == a {
+	if s.seats.get(channel) == seat {
 		if s.seats.remove(channel); s.seats.count() == 0 {
 			s.hub.idlers.add(s)
 		}
 	}
 }
 
-// held is the membership of a channel that this connection holds.
-func (s *session) held(channel string) (*seat, error) {
+// heldSeat returns the seat that this connection has in the channel.
+func (s *session) heldSeat(channel string) (*seat, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if a := s.seats.get(channel); a != nil {
-		return a, nil
+	if seat := s.seats.get(channel); seat != nil {
+		return seat, nil
 	}
 	return nil, wire.ErrNotAMember
 }
 
-// hasSeats reports whether the connection holds or enters a membership, and so
-// has sent its first frame.
+// hasSeats reports whether the connection holds a membership or is about to enter one.
+// If it does, it has sent its first frame.
 func (s *session) hasSeats() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seats.count() > 0
 }
 
-// vacate gives up the memberships when the connection has ended: for good where
-// the peer closed it with left, else until they are resumed.
-func (s *session) vacate(err error) {
+// endMemberships is called when the connection has ended with err. Where the peer closed
+// it with left, the memberships end. Otherwise the members are away, and can resume.
+func (s *session) endMemberships(err error) {
 	s.mu.Lock()
 	held := s.seats.all()
 	s.seats = seats{}
@@ -89,45 +90,47 @@ func (s *session) vacate(err error) {
 	s.mu.Unlock()
 	var closed *transport.CloseError
 	onPurpose := errors.As(err, &closed) && closed.Reason.Code == transport.Left
-	for _, a := range held {
-		a.Channel().Decide(func(rules *star.Channel, now time.Time) {
-			if !onPurpose || rules.Leave(now, &a.Attachment, 0) != nil {
-				rules.Lose(now, &a.Attachment)
+	for _, seat := range held {
+		seat.Channel().Decide(func(rules *star.Channel, now time.Time) {
+			if !onPurpose || rules.Leave(now, &seat.Attachment, 0) != nil {
+				rules.Lose(now, &seat.Attachment)
 			}
 		})
 	}
 }
 
-// Release ends a membership of this connection: the peer is told, and where it
-// holds no other one, the connection is closed after what was queued before.
+// Release frees the seat of a membership that has ended, and tells the peer. Where the
+// connection holds no other membership, or was replaced, it is closed after what was
+// queued before. Release makes the session a delivery.Owner.
 func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wire.Cause) {
 	channel := released.Channel().Name()
 	s.MakeRoom(closed)
-	// All at once: a peer that has been told may want the seat again, and one
-	// that has not been told yet must not hear that it is no member.
+	// The seat is removed and the frame queued under one lock. A peer that has been told
+	// may enter the channel again. A peer that has not been told yet must not get the
+	// answer that it is not a member.
 	s.mu.Lock()
-	if a := s.seats.get(channel); a != nil && &a.Seat == released {
+	if seat := s.seats.get(channel); seat != nil && &seat.Seat == released {
 		s.seats.remove(channel)
 	}
-	full := !s.Notice(closed)
+	full := !s.PushNotice(closed)
 	if s.seats.count() == 0 || why.Code == wire.ErrReplaced.Code {
 		s.ending = true
 		s.Out().Close(closeReason(why))
 	}
 	s.mu.Unlock()
 	if full {
-		s.TooSlow()
+		s.CloseSlow()
 	}
 }
 
-// endReplaced ends the connection though the word that its membership was taken
-// over is still on its way: a peer that is not told would come back and take its
-// place again.
+// endReplaced ends a connection whose membership was taken over, before the Release
+// effect has arrived. It tells the peer why: a peer that is not told would come back and
+// take the membership over again.
 func (s *session) endReplaced(channel string) {
 	why := wire.ErrReplaced.With("a newer connection has the membership")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// At once, so that no answer to what the peer sends next comes between.
+	// All under one lock, so that no answer to a later frame of the peer comes between.
 	s.seats.remove(channel)
 	s.ending = true
 	s.PushReplay(delivery.ClosedPacket(channel, why))

@@ -9,12 +9,12 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// handle carries out one frame of the peer. An error is told to the peer, and
-// nothing has happened then; wire.ErrReplaced ends the connection.
-// limited: it came faster than it may, which a send is refused for.
-func (s *session) handle(f *wire.Frame, limited bool) error {
+// dispatch does what one frame of the peer asks for. Where it returns an error, nothing
+// has happened; the caller tells the peer the error, and wire.ErrReplaced ends the
+// connection. limited: the frame is over the rate limit, for which a send is refused.
+func (s *session) dispatch(f *wire.Frame, limited bool) error {
 	if f.Type != wire.Send {
-		s.putOffNoLonger(true)
+		s.deliverDeferred(true)
 	}
 	switch f.Type {
 	case wire.Create:
@@ -48,19 +48,20 @@ func (s *session) handle(f *wire.Frame, limited bool) error {
 	case wire.Status:
 		return s.status(f)
 	case wire.Ping:
-		s.Say(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
+		s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
 		return nil
 	}
 	return wire.ErrBadFrame.With("this frame is sent by hubs only")
 }
 
+// send handles a message. Its delivery may be deferred: then s.deferred is the channel.
 func (s *session) send(f *wire.Frame, limited bool) error {
-	a, err := s.held(f.Channel)
+	seat, err := s.heldSeat(f.Channel)
 	if err != nil {
 		return err
 	}
 	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply}
-	if a.Role() == wire.Slave {
+	if seat.Role() == wire.Slave {
 		switch s.slavePace.take(s.hub.config.SlaveMessageRate, time.Now()) {
 		case muchTooFast:
 			return errFlood
@@ -74,59 +75,63 @@ func (s *session) send(f *wire.Frame, limited bool) error {
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
 		msg.Refusal = wire.ErrTooLarge
 	default:
-		// The frame lies in the connection's buffer; the message outlives it.
+		// The payload is in the connection's read buffer, and the message is kept longer.
 		msg.Payload = f.Payload
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)
 		if s.hub.config.Slow == delivery.SlowHold {
-			s.putOffNoLonger(true)
-			a.Hold(len(f.Payload.Data), s.waiting)
+			s.deliverDeferred(true)
+			seat.Hold(len(f.Payload.Data), s.waitContext)
 		}
 	}
-	channel := a.Channel()
-	if s.putOff != channel {
-		s.putOffNoLonger(true)
+	channel := seat.Channel()
+	if s.deferred != channel {
+		s.deliverDeferred(true)
 	}
-	waits := channel.DecideFirst(func(rules *star.Channel, _ time.Time) { err = rules.Send(&a.Attachment, msg) })
-	if s.putOff = nil; waits {
-		s.putOff = channel
+	waits := channel.DecideDeferred(func(rules *star.Channel, _ time.Time) { err = rules.Send(&seat.Attachment, msg) })
+	if s.deferred = nil; waits {
+		s.deferred = channel
 	}
 	return err
 }
 
+// leave ends the membership that this connection has in the channel.
 func (s *session) leave(channel string, ref uint64) error {
-	a, err := s.held(channel)
+	seat, err := s.heldSeat(channel)
 	if err != nil {
 		return err
 	}
-	return s.leaveAs(a, ref)
+	return s.leaveAs(seat, ref)
 }
 
-func (s *session) leaveAs(a *seat, ref uint64) (err error) {
-	a.Channel().Decide(func(rules *star.Channel, now time.Time) { err = rules.Leave(now, &a.Attachment, ref) })
+// leaveAs ends the membership of the seat.
+func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
+	seat.Channel().Decide(func(rules *star.Channel, now time.Time) { err = rules.Leave(now, &seat.Attachment, ref) })
 	if err == nil {
-		s.unseat(a.Channel().Name(), a)
+		s.freeSeat(seat.Channel().Name(), seat)
 	}
 	return err
 }
 
+// status tells the peer whether a channel exists, and the state of its master.
 func (s *session) status(f *wire.Frame) error {
 	if !wire.ValidName(f.Channel) {
 		return wire.ErrBadName
 	}
 	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel, HasExists: true}
-	if c := s.hub.find(f.Channel); c != nil {
+	if c := s.hub.findChannel(f.Channel); c != nil {
 		c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) })
 	}
-	s.Say(wire.NewPacket(answer))
+	s.PushAndFlush(wire.NewPacket(answer))
 	return nil
 }
 
-// asMember runs a transition for the membership that the frame's sender holds.
+// asMember runs a transition for the membership that this connection has in the frame's
+// channel.
 func (s *session) asMember(f *wire.Frame, transition func(*star.Channel, time.Time, *star.Attachment) error) error {
-	a, err := s.held(f.Channel)
+	seat, err := s.heldSeat(f.Channel)
 	if err != nil {
 		return err
 	}
-	a.Channel().Decide(func(rules *star.Channel, now time.Time) { err = transition(rules, now, &a.Attachment) })
+	seat.Channel().Decide(func(rules *star.Channel, now time.Time) { err = transition(rules, now, &seat.Attachment) })
 	return err
 }

@@ -7,40 +7,44 @@ import (
 	"time"
 )
 
-// How many lines of one kind a hub logs within a second, so that nobody can flood
-// the log: at level warn and above, which any frame of a peer can bring about; and
-// below that, where each stands for a membership that came or went.
+// Limits of the log, so that no peer can flood it: how many lines of one kind a hub logs
+// within a second. maxWarnings is for level warn and above, which any frame of a peer
+// can cause. maxInfos is for the levels below, where each line is about a membership
+// that began or ended.
 const (
 	maxWarnings = 10
-	maxNotes    = 1000
+	maxInfos    = 1000
 )
 
-// sampler passes on so many of each message a second, by the time of the
-// records. The first one after some were left out says how many.
+// sampler passes on a limited number of lines with the same message each second, by the
+// time of the records. The first line after some were left out says how many.
 type sampler struct {
 	slog.Handler
 	lines *lineCounts
 }
 
-// lineCounts is shared by the handlers that come of one by WithAttrs.
+// lineCounts counts the lines of each kind. The handlers that WithAttrs and WithGroup
+// derive from a sampler share it. mu guards the other field.
 type lineCounts struct {
 	mu sync.Mutex
-	// kinds has an entry for each message there is in the code, which are few.
+	// kinds has an entry for each message text in the code. There are few.
 	kinds map[string]*lineCount
 }
 
+// lineCount counts the lines of one kind in the second that began at since.
 type lineCount struct {
 	since   time.Time
 	lines   int
 	leftOut int
 }
 
+// sampled returns a logger that passes its lines through a sampler.
 func sampled(logger *slog.Logger) *slog.Logger {
 	return slog.New(sampler{Handler: logger.Handler(), lines: &lineCounts{kinds: make(map[string]*lineCount)}})
 }
 
 func (s sampler) Handle(ctx context.Context, record slog.Record) error {
-	limit := maxNotes
+	limit := maxInfos
 	if record.Level >= slog.LevelWarn {
 		limit = maxWarnings
 	}
@@ -63,8 +67,8 @@ func (s sampler) WithGroup(name string) slog.Handler {
 	return sampler{Handler: s.Handler.WithGroup(name), lines: s.lines}
 }
 
-// count reports whether a line may be written now, and how many of its kind
-// were not before it.
+// count reports whether a line may be written now, and how many lines of its kind were
+// left out before it.
 func (l *lineCounts) count(kind string, now time.Time, limit int) (ok bool, leftOut int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,7 +24,7 @@ func TestLinesAreSampled(t *testing.T) {
 		}
 		require.Equal(t, maxWarnings, strings.Count(log.String(), "msg=refused"))
 		require.Equal(t, maxWarnings, strings.Count(log.String(), "another kind"))
-		require.Equal(t, maxNotes, strings.Count(log.String(), "joined"))
+		require.Equal(t, maxInfos, strings.Count(log.String(), "joined"))
 		require.NotContains(t, log.String(), "left_out")
 		time.Sleep(time.Second)
 		log.Reset()

@@ -1,18 +1,20 @@
 package hub
 
-// seats are a connection's memberships by channel, those being asked for
-// included. Most connections have one, for which a map would take up ten times as
-// much.
+// seats has the seats of a connection by channel, including seats whose membership is not
+// decided yet. It is a slice while there are few: most connections have one seat, and a
+// map for it would take ten times the memory.
 type seats struct {
 	few  []place
-	many map[string]*seat // in the place of few where there are more than fewSeats
+	many map[string]*seat // used instead of few for more than fewSeats
 }
 
+// place is one entry of few.
 type place struct {
 	channel string
 	seat    *seat
 }
 
+// fewSeats is how many seats few may have.
 const fewSeats = 8
 
 func (s *seats) count() int { return len(s.few) + len(s.many) }
@@ -27,24 +29,25 @@ func (s *seats) get(channel string) *seat {
 	return s.many[channel]
 }
 
-func (s *seats) set(channel string, a *seat) {
+// set adds a seat, or replaces the one in the same channel.
+func (s *seats) set(channel string, added *seat) {
 	for i := range s.few {
 		if s.few[i].channel == channel {
-			s.few[i].seat = a
+			s.few[i].seat = added
 			return
 		}
 	}
 	switch {
 	case s.many != nil:
-		s.many[channel] = a
+		s.many[channel] = added
 	case len(s.few) < fewSeats:
-		s.few = append(s.few, place{channel, a})
+		s.few = append(s.few, place{channel, added})
 	default:
 		s.many = make(map[string]*seat)
 		for _, p := range s.few {
 			s.many[p.channel] = p.seat
 		}
-		s.many[channel] = a
+		s.many[channel] = added
 		s.few = nil
 	}
 }
@@ -67,8 +70,8 @@ func (s *seats) all() []*seat {
 	for _, p := range s.few {
 		all = append(all, p.seat)
 	}
-	for _, a := range s.many {
-		all = append(all, a)
+	for _, seat := range s.many {
+		all = append(all, seat)
 	}
 	return all
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/lectern-go/lectern/internal/star"
 )
 
-// secret is what a member proves itself with when it resumes: 128 random bits,
-// which live as long as the membership. The rules keep its hash alone; a seat keeps
-// the secret for as long as its connection lasts, to repeat an answer. It hides
-// itself from everything that formats values; only text tells it.
+// secret is the resume secret of a member: 128 random bits, valid as long as the
+// membership. The rules keep only its hash. A seat keeps the secret while its connection
+// lasts, to repeat an answer. A secret does not show itself to anything that formats
+// values; only the method text does.
 type secret [16]byte
 
 func newSecret() secret {
@@ -20,7 +20,7 @@ func newSecret() secret {
 	return s
 }
 
-// knownSecret is the secret of that text, which the rules have found right.
+// knownSecret is the secret that has that text. The rules have accepted it before.
 func knownSecret(text string) (s secret) {
 	_, _ = base64.RawURLEncoding.Decode(s[:], []byte(text))
 	return s
@@ -28,10 +28,10 @@ func knownSecret(text string) (s secret) {
 
 func (s secret) text() string { return base64.RawURLEncoding.EncodeToString(s[:]) }
 
-// given is the secret as it is passed in to the rules.
+// given is the secret in the form in which the rules take it.
 func (s secret) given() star.Secret { return given(s.text()) }
 
-// given is a secret as a peer has shown it.
+// given is a secret that a peer has shown, in the form in which the rules take it.
 func given(text string) star.Secret {
 	return star.Secret{Text: text, Hash: star.HashOf(text)}
 }

@@ -13,27 +13,27 @@ import (
 
 var shutdownReason = transport.Reason{Code: transport.Shutdown, Text: "the hub shuts down"}
 
-// closingPause is the most that Shutdown lets pass between two connections: a
-// hub with few of them does not take all the time that it is given.
+// closingPause is the longest pause of Shutdown between closing two connections. So a
+// hub with few connections does not use all the time that it has.
 const closingPause = 10 * time.Millisecond
 
-// Shutdown ends the hub in order. It takes on nothing new: connections, creates,
-// joins, resumes and messages are refused with wire.ErrShuttingDown. Every connection
-// is told at once, and closed with shutdown once what was accepted for it has
-// been sent. The closing is spread over three quarters of the time until ctx's
-// deadline, at most 10 ms for each connection, so that not everybody comes back
-// elsewhere in one instant; without a deadline it is not spread. Nobody's time
-// runs out meanwhile, not that of masters either: the end is shutdown for all.
-// Shutdown returns when all of the hub's goroutines are gone.
+// Shutdown ends the hub in order. From now on connections, creates, joins, resumes and
+// messages are refused with wire.ErrShuttingDown. Every connection is told at once. Then
+// it is closed with shutdown, after what was accepted for it has been sent. The closing
+// is spread over three quarters of the time until ctx's deadline, with at most 10 ms for
+// each connection, so that not all clients connect elsewhere in one instant. Without a
+// deadline it is not spread. Meanwhile no deadline of a member expires, not even a
+// master's: all members end with shutdown. Shutdown returns when all of the hub's
+// goroutines have ended.
 //
-// When ctx is done first, the connections are closed without regard to what
-// waits, and the error is the context's. Later calls wait as the first does, and
-// their contexts hurry it on in the same way.
+// When ctx is done first, the connections are closed at once, what waits is dropped, and
+// the error is the context's. Later calls wait as the first call does, and the end of
+// their contexts has the same effect.
 //
 // Members in this process end with wire.ErrShutdown. Clients elsewhere cannot know
-// whether another hub takes the place of this one: after a random part of the
-// time over which the closing is spread they go on trying, for as long as a
-// master may be away.
+// whether another hub takes the place of this one. They wait for a random part of the
+// time over which the closing is spread, and then try to connect for as long as a master
+// may be away.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	sessions, first := h.stop()
 	gone := make(chan struct{})
@@ -58,9 +58,9 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// endChannels is called when nobody is left who could be told anything, and no
-// goroutine that delivers: what remains is that the Observer counts right, since
-// another hub may share it.
+// endChannels ends all channels, after all connections are closed and all delivering
+// goroutines have ended. It only makes the counts of the Observer right, since another
+// hub may share the Observer.
 func (h *Hub) endChannels() {
 	h.mu.Lock()
 	channels := slices.Collect(maps.Values(h.channels))
@@ -71,8 +71,8 @@ func (h *Hub) endChannels() {
 	}
 }
 
-// stop takes on nothing new from now on, and returns the connections there are,
-// and whether it is the first to do so.
+// stop makes the hub refuse everything new. It returns the sessions that there are, and
+// whether this was the first call.
 func (h *Hub) stop() (sessions []*session, first bool) {
 	h.mu.Lock()
 	first = !h.closing.Swap(true)
@@ -85,9 +85,9 @@ func (h *Hub) stop() (sessions []*session, first bool) {
 	}
 	if first {
 		for _, s := range sessions {
-			s.endWaiting()
+			s.endWait()
 		}
-		// What was accepted before must be in the outboxes before they close.
+		// What was accepted before must be in the outboxes before those close.
 		for _, c := range channels {
 			c.Flush()
 		}
@@ -95,8 +95,8 @@ func (h *Hub) stop() (sessions []*session, first bool) {
 	return sessions, first
 }
 
-// closeSpread tells every connection and closes one after the other, in any
-// order.
+// closeSpread tells every connection at once, and then closes one after the other, in
+// any order.
 func (h *Hub) closeSpread(ctx context.Context, sessions []*session) {
 	var spread time.Duration
 	if deadline, ok := ctx.Deadline(); ok {
@@ -105,10 +105,10 @@ func (h *Hub) closeSpread(ctx context.Context, sessions []*session) {
 	spread = max(spread, 0)
 	notice := wire.NewPacket(&wire.Frame{Type: wire.Shutdown, Timeout: wire.Milliseconds(spread), HasTimeout: true})
 	for _, s := range sessions {
-		// The reader settles the form by the first frame; one that has sent
-		// nothing yet is only closed.
+		// The form is known from the first frame. A connection that has sent nothing
+		// yet is only closed.
 		if s.hasSeats() {
-			s.Say(notice)
+			s.PushAndFlush(notice)
 		}
 	}
 	began := time.Now()
@@ -131,8 +131,8 @@ func (h *Hub) closeSpread(ctx context.Context, sessions []*session) {
 	}
 }
 
-// Close ends the hub at once: like Shutdown, without waiting for what is still
-// to be sent. It returns when the hub's goroutines are gone.
+// Close ends the hub at once. It is Shutdown without sending what waits. It returns when
+// the hub's goroutines have ended.
 func (h *Hub) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

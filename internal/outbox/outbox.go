@@ -1,6 +1,8 @@
-// Package outbox is the bounded queue of what waits to be written on one
-// connection, and its writer: a goroutine that exists only while there is
-// something to write.
+// Package outbox is the bounded queue of what waits to be written on one connection,
+// and its writer: a goroutine that exists only while there is something to write.
+//
+// The package knows messages as bytes, and a connection as a transport.Conn. It does
+// not know frames, members or channels.
 package outbox
 
 import (
@@ -12,112 +14,95 @@ import (
 )
 
 var (
-	// ErrFull is the error of a Push that would exceed the limits.
+	// ErrFull is the error of a push that would exceed the limits.
 	ErrFull = errors.New("outbox: full")
-	// ErrClosed is the error of a Push after Close or Abort, or after a write
-	// has failed.
+	// ErrClosed is the error of a push after Close or Abort, or after a write has
+	// failed.
 	ErrClosed = errors.New("outbox: closed")
 )
 
 // Limits bound a Queue.
 type Limits struct {
-	// Messages and Bytes bound what waits, the batch that is being written
-	// excepted. A message into an empty queue is always taken. Notices are
-	// bounded by Bytes alone, in which each counts for NoticeOverhead more than
-	// it is long.
+	// Messages and Bytes bound what waits. The batch that is being written does not
+	// count. An empty queue accepts any message. Notices are bounded by Bytes alone;
+	// each notice counts NoticeOverhead bytes beside its length.
 	Messages int
 	Bytes    int
-	// Overflow is what happens to a message of a stream that is over the limits.
+	// Overflow is what happens when a message of a stream is over the limits.
 	Overflow Overflow
-	// WriteTimeout is how long one write may take; the connection is then
-	// closed with transport.Slow. Zero: for ever.
+	// WriteTimeout is how long one write may take. After it the connection is closed
+	// with transport.Slow. Zero: there is no limit.
 	WriteTimeout time.Duration
 }
 
-// Queue writes messages to one connection in the order in which they were
-// pushed, in batches of what has gathered meanwhile. It is the connection's one
-// writer, and the one that closes it. All methods are safe for concurrent use;
-// none but Wait blocks.
+// Queue writes messages to one connection, in the order in which they were pushed. A
+// batch is all that was pushed since the batch before, and goes into one write. Only
+// the Queue writes to the connection and closes it. All methods are safe for concurrent
+// use. Only Wait blocks.
 //
-// What is pushed is written once somebody calls Flush or Start after it. In
-// between, more can be pushed that goes into the same write.
+// A pushed message is written after the next call of Flush or Start. Messages that are
+// pushed before that call go into the same write.
 type Queue struct {
 	conn transport.Conn
 	// goroutines counts the writer, a closing one, and a running timer.
 	goroutines sync.WaitGroup
 
 	mu sync.Mutex
-	// writing: somebody writes, or is about to.
+	// writing is the write lock of the connection: one caller or goroutine writes, or
+	// is about to write.
 	writing bool
-	// end is set by the first Close or Abort, or by a failed write; nothing is
-	// taken from then on.
+	// end is set by the first Close or Abort, or by a failed write. The queue accepts
+	// nothing from then on.
 	end *end
-	// pending has its space from batches.
+	// pending is what waits. Its memory is from batchPool.
 	pending [][]byte
-	// PushAll needs no more than the fields above, which lie together for it.
+	// PushAll normally needs only the fields above. They lie together in memory for it.
 
+	// bytes is the size of pending, with NoticeOverhead for each notice.
 	bytes int
-	// messages is how many of pending count as messages: neither notices nor
-	// gap markers do.
+	// messages is how many of pending count as messages. Notices and gap markers do
+	// not.
 	messages int
-	// begun is what TryWrite could not write to its end: what a writer has to
-	// begin with.
-	begun [][]byte
+	// firstBatch is the batch that the writer goroutine must write first: TryWrite could
+	// not write it completely, or was not available.
+	firstBatch [][]byte
 
 	limits *Limits
-	timer  *time.Timer
-	// writer is the method write, which would be allocated for each goroutine; nil
-	// before the first.
+	// timer closes the connection when a write takes longer than WriteTimeout.
+	timer *time.Timer
+	// writer is the method runWriter, kept because it would be allocated for each
+	// goroutine. It is nil before the first one.
 	writer func()
-	// extra is what few queues need; nil before one does.
+	// extra has the fields that few queues need. It is nil until the first need.
 	extra *extra
 }
 
-// extra takes 56 bytes off the queues that need nothing of it.
+// extra saves 56 bytes in the queues that need none of its fields.
 type extra struct {
-	// marks has an entry for each of pending, once a stream has been pushed.
-	marks []mark
-	// dropped counts since TakeDropped.
+	// infos has an entry for each of pending. It is nil before the first PushStream.
+	infos []messageInfo
+	// dropped counts the messages that were dropped since TakeDropped.
 	dropped uint64
-	// room is closed when the writer has taken what waits, or the queue closes.
+	// room is closed when what waits has been taken for writing, or was thrown away
+	// because the queue closes.
 	room chan struct{}
-	// exempt is how much of the queue the limits do not count until the queue
-	// has been empty: a replay that was let in as a whole.
+	// exempt is how much of the queue does not count in the limits: a replay that was
+	// accepted as a whole. It is zero again once the queue has been empty.
 	exempt struct{ messages, bytes int }
 }
 
-// end is how a queue closes.
-type end struct {
-	reason  transport.Reason
-	aborted bool
-	closed  bool // the connection is closed
-	// lingering runs from a failed write until the connection is closed.
-	lingering *time.Timer
-}
-
-// NoticeOverhead is what a notice costs in Limits.Bytes beyond its length, so
-// that their number is bounded too.
+// NoticeOverhead is how many bytes a notice counts in Limits.Bytes beside its length,
+// so that the number of notices is bounded too.
 const NoticeOverhead = 64
 
-// readerWait is how long after a failed write the connection stays open for its
-// reader, which has normally found out at once.
-const readerWait = time.Second
-
-// smallBatch is how many messages there is space for in what batches lends. What
-// grows beyond is not used again, so that a burst does not stay in memory.
-const smallBatch = 8
-
-// batches lends the space for what waits: a queue in which nothing does has none.
-var batches = sync.Pool{New: func() any { return new([smallBatch][]byte) }}
-
-// New is the queue for the connection. Nothing but the queue may write to it or
-// close it from now on. The limits may be shared, and must not change.
+// New returns the queue for the connection. From now on only the queue may write to the
+// connection or close it. Queues may share the limits, which must not change.
 func New(conn transport.Conn, limits *Limits) *Queue {
 	return &Queue{conn: conn, limits: limits}
 }
 
-// Push queues the message, which must not change any more. The error is ErrFull
-// or ErrClosed; the message is then dropped.
+// Push queues the message, which must not change any more. Where the error is ErrFull
+// or ErrClosed, the message was not queued.
 func (q *Queue) Push(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -128,12 +113,13 @@ func (q *Queue) Push(message []byte) error {
 		return ErrFull
 	}
 	q.messages++
-	q.add(message, mark{})
+	q.add(message, messageInfo{})
 	return nil
 }
 
-// PushAccepted is Push for a message that was let in before, when Full said that
-// there is room: it counts, but is not refused any more.
+// PushAccepted is Push for a message that was accepted before, when Full returned false
+// for it. It counts in the limits, but is not refused for them. The error is nil or
+// ErrClosed.
 func (q *Queue) PushAccepted(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -141,12 +127,13 @@ func (q *Queue) PushAccepted(message []byte) error {
 		return ErrClosed
 	}
 	q.messages++
-	q.add(message, mark{})
+	q.add(message, messageInfo{})
 	return nil
 }
 
-// PushNotice is Push for what is not a message, but tells about them: it does
-// not take a message's place, and messages of streams make way for it.
+// PushNotice is Push for a notice: a frame that is not a message. It does not count in
+// Limits.Messages. Where it has no room, messages of streams are dropped for it, unless
+// the Overflow is Refuse.
 func (q *Queue) PushNotice(notice []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -159,11 +146,11 @@ func (q *Queue) PushNotice(notice []byte) error {
 		}
 	}
 	q.bytes += NoticeOverhead
-	q.add(notice, mark{})
+	q.add(notice, messageInfo{})
 	return nil
 }
 
-// NoticeFull reports whether a notice of that size would be too much.
+// NoticeFull reports whether the queue has no room for a notice of that size.
 func (q *Queue) NoticeFull(size int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -175,46 +162,47 @@ func (q *Queue) noticeFull(size int) bool {
 	return len(q.pending) > 0 && q.bytes+size+NoticeOverhead > q.limits.Bytes+bytes
 }
 
-// PushExempt queues messages that the limits shall not count: a replay, which
-// has bounds of its own and must get through as a whole.
+// PushExempt queues a message that does not count in the limits. It is for a replay,
+// which has bounds of its own and must be delivered as a whole.
 func (q *Queue) PushExempt(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.end != nil {
 		return ErrClosed
 	}
-	exempt := &q.rare().exempt
+	exempt := &q.needExtra().exempt
 	exempt.messages++
 	exempt.bytes += len(message)
 	q.messages++
-	q.add(message, mark{})
+	q.add(message, messageInfo{})
 	return nil
 }
 
-// Full reports whether the queue would refuse a message of that size behind so
-// many others of so many bytes that are on their way to it.
+// Full reports whether the queue would have no room for a message of that size, after so
+// many other messages of so many bytes that are in flight to the queue.
 func (q *Queue) Full(size, messages, bytes int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.fullBehind(size, messages, bytes)
 }
 
-// Waiting is how much waits to be written, in messages and bytes.
+// Waiting is how much waits to be written. The messages include notices and gap markers.
 func (q *Queue) Waiting() (messages, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.pending), q.bytes
 }
 
-// Room returns nil where nothing waits, else a channel that is closed when the
-// writer has taken what waits at present, or the queue is closed.
+// Room returns nil where nothing waits. Otherwise it returns a channel that is closed
+// when what waits at present has been taken for writing, or was thrown away because the
+// queue closes.
 func (q *Queue) Room() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.pending) == 0 {
 		return nil
 	}
-	extra := q.rare()
+	extra := q.needExtra()
 	if extra.room == nil {
 		extra.room = make(chan struct{})
 	}
@@ -230,7 +218,7 @@ func (q *Queue) fullBehind(size, messages, bytes int) bool {
 		(messages >= q.limits.Messages+exemptMessages || q.bytes+bytes+size > q.limits.Bytes+exemptBytes)
 }
 
-// exempt is how much the limits do not count.
+// exempt is how much of the queue does not count in the limits.
 func (q *Queue) exempt() (messages, bytes int) {
 	if q.extra == nil {
 		return 0, 0
@@ -238,27 +226,28 @@ func (q *Queue) exempt() (messages, bytes int) {
 	return q.extra.exempt.messages, q.extra.exempt.bytes
 }
 
-// rare returns the extra.
-func (q *Queue) rare() *extra {
+// needExtra returns the extra, and makes it first where there is none.
+func (q *Queue) needExtra() *extra {
 	if q.extra == nil {
 		q.extra = new(extra)
 	}
 	return q.extra
 }
 
-func (q *Queue) add(message []byte, m mark) {
+// add appends what is pushed to pending.
+func (q *Queue) add(message []byte, m messageInfo) {
 	if q.pending == nil {
-		q.pending = borrow()
+		q.pending = getBatch()
 	}
 	q.pending = append(q.pending, message)
 	q.bytes += len(message)
-	if q.extra != nil && q.extra.marks != nil {
-		q.extra.marks = append(q.extra.marks, m)
+	if q.extra != nil && q.extra.infos != nil {
+		q.extra.infos = append(q.extra.infos, m)
 	}
 }
 
-// cleared is told that nothing waits any more.
-func (q *Queue) cleared() {
+// reset empties the queue: what was pending has been taken, or is thrown away.
+func (q *Queue) reset() {
 	q.pending = nil
 	q.bytes = 0
 	q.messages = 0
@@ -267,7 +256,7 @@ func (q *Queue) cleared() {
 		return
 	}
 	extra.exempt.messages, extra.exempt.bytes = 0, 0
-	extra.marks = extra.marks[:0]
+	extra.infos = extra.infos[:0]
 	if extra.room != nil {
 		close(extra.room)
 		extra.room = nil

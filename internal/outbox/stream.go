@@ -2,49 +2,50 @@ package outbox
 
 import "slices"
 
-// Overflow is what happens to the messages of streams when they are over the
-// limits.
+// Overflow is what happens when a message of a stream is over the limits.
 type Overflow uint8
 
 const (
-	// Refuse: a message over the limits is refused with ErrFull.
+	// Refuse refuses the message with ErrFull.
 	Refuse Overflow = iota
-	// DropOldest: the oldest of the streams' messages make room.
+	// DropOldest drops the oldest messages of streams, to make room.
 	DropOldest
-	// DropNewest: the message over the limits is dropped.
+	// DropNewest drops the message itself.
 	DropNewest
 )
 
-// Stream is what droppable messages belong to. It writes down what was dropped.
+// Stream is a sequence of messages that may be dropped. A gap marker takes the place of
+// dropped messages.
 type Stream interface {
-	// Gap is the message that tells, in their place, how many of the stream's
-	// messages are missing. It is called under the queue's lock and must not
-	// block or call the queue.
+	// Gap returns a gap marker: a frame that tells how many messages of the stream are
+	// missing in its place. Gap is called under the queue's lock. It must not block,
+	// and must not call the queue.
 	Gap(missed uint64) []byte
 }
 
-// mark is what is known of a message that waits: its stream, where it may be
-// dropped, and how many are missing, where it is a gap marker.
-type mark struct {
+// messageInfo is what the queue knows about a message that waits. The stream is nil
+// where the message may not be dropped. missed is how many messages are missing in the
+// place of a gap marker, and zero for everything else.
+type messageInfo struct {
 	stream Stream
 	missed uint64
 }
 
-// PushStream is Push for a message that may be dropped: over the limits, one is
-// dropped as Limits.Overflow says, and a marker in its place tells of it.
+// PushStream is Push for a message of a stream. Where it is over the limits, messages
+// are dropped as Limits.Overflow says, and a gap marker takes their place.
 func (q *Queue) PushStream(message []byte, stream Stream) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.end != nil {
 		return ErrClosed
 	}
-	if extra := q.rare(); extra.marks == nil {
-		extra.marks = make([]mark, len(q.pending), cap(q.pending)+1)
+	if extra := q.needExtra(); extra.infos == nil {
+		extra.infos = make([]messageInfo, len(q.pending), cap(q.pending)+1)
 	}
 	for q.full(len(message)) {
 		switch q.limits.Overflow {
 		case DropNewest:
-			q.missAtEnd(stream)
+			q.dropNewest(stream)
 			return nil
 		case DropOldest:
 			if q.dropOldest() {
@@ -54,11 +55,11 @@ func (q *Queue) PushStream(message []byte, stream Stream) error {
 		return ErrFull
 	}
 	q.messages++
-	q.add(message, mark{stream: stream})
+	q.add(message, messageInfo{stream: stream})
 	return nil
 }
 
-// TakeDropped returns how many messages were dropped since it was called last.
+// TakeDropped returns how many messages were dropped since the last call.
 func (q *Queue) TakeDropped() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -70,65 +71,67 @@ func (q *Queue) TakeDropped() uint64 {
 	return dropped
 }
 
-// dropOldest puts a gap marker in the place of the oldest message that may be
-// dropped. Nothing of the streams stands before it but gap markers, so one of
-// the same stream takes it in.
+// dropOldest drops the oldest message that may be dropped, and reports whether there
+// was one. Before that message there are no other messages of streams, only gap
+// markers. So where there is a gap marker of the same stream, it counts the message.
+// Otherwise a new gap marker takes the message's place.
 func (q *Queue) dropOldest() bool {
 	if q.extra == nil {
 		return false
 	}
-	marks := q.extra.marks
-	i := slices.IndexFunc(marks, func(m mark) bool { return m.stream != nil && m.missed == 0 })
+	infos := q.extra.infos
+	i := slices.IndexFunc(infos, func(m messageInfo) bool { return m.stream != nil && m.missed == 0 })
 	if i < 0 {
 		return false
 	}
-	stream := marks[i].stream
-	if j := q.markerOf(stream, 0, i); j >= 0 {
-		q.miss(j)
+	stream := infos[i].stream
+	if j := q.findMarker(stream, 0, i); j >= 0 {
+		q.countMissing(j)
 		q.messages--
 		q.bytes -= len(q.pending[i])
 		q.pending = slices.Delete(q.pending, i, i+1)
-		q.extra.marks = slices.Delete(marks, i, i+1)
+		q.extra.infos = slices.Delete(infos, i, i+1)
 		return true
 	}
 	q.messages--
-	q.miss(i)
+	q.countMissing(i)
 	return true
 }
 
-// missAtEnd marks one more message of the stream as missing behind all others.
-func (q *Queue) missAtEnd(stream Stream) {
-	marks := q.extra.marks
-	first := len(marks)
-	for first > 0 && marks[first-1].missed > 0 {
+// dropNewest counts one more missing message of the stream, in a gap marker at the end
+// of the queue.
+func (q *Queue) dropNewest(stream Stream) {
+	infos := q.extra.infos
+	first := len(infos)
+	for first > 0 && infos[first-1].missed > 0 {
 		first--
 	}
-	if j := q.markerOf(stream, first, len(marks)); j >= 0 {
-		q.miss(j)
+	if j := q.findMarker(stream, first, len(infos)); j >= 0 {
+		q.countMissing(j)
 		return
 	}
-	q.add(nil, mark{stream: stream})
-	q.miss(len(marks))
+	q.add(nil, messageInfo{stream: stream})
+	q.countMissing(len(infos))
 }
 
-// markerOf finds the gap marker of the stream among marks[from:to].
-func (q *Queue) markerOf(stream Stream, from, to int) int {
-	marks := q.extra.marks
+// findMarker finds the gap marker of the stream among infos[from:to].
+func (q *Queue) findMarker(stream Stream, from, to int) int {
+	infos := q.extra.infos
 	for i := from; i < to; i++ {
-		if marks[i].stream == stream && marks[i].missed > 0 {
+		if infos[i].stream == stream && infos[i].missed > 0 {
 			return i
 		}
 	}
 	return -1
 }
 
-// miss counts one more missing message at a gap marker, or makes the message
-// there a marker.
-func (q *Queue) miss(i int) {
-	mark := &q.extra.marks[i]
+// countMissing counts one more missing message in the gap marker at index i. Where there
+// is a message at i, it becomes the gap marker.
+func (q *Queue) countMissing(i int) {
+	info := &q.extra.infos[i]
 	q.extra.dropped++
-	mark.missed++
+	info.missed++
 	q.bytes -= len(q.pending[i])
-	q.pending[i] = mark.stream.Gap(mark.missed)
+	q.pending[i] = info.stream.Gap(info.missed)
 	q.bytes += len(q.pending[i])
 }

@@ -2,13 +2,13 @@ package stage
 
 import "github.com/lectern-go/lectern"
 
-// Outcome is what came of a Request in the background.
+// Outcome is the result of a request in the background.
 type Outcome struct {
 	lectern.Message
 	Err error
 }
 
-// InBackground makes a request and gives what came of it later.
+// InBackground makes a request in a goroutine. The channel gets its outcome.
 func InBackground(request func() (lectern.Message, error)) <-chan Outcome {
 	c := make(chan Outcome, 1)
 	go func() {

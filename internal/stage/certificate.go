@@ -11,13 +11,16 @@ import (
 	"time"
 )
 
-// MakeCertificate makes what the networks over TLS need. Call it before a bubble
-// begins: what it makes is for all tests, and must belong to no bubble.
+// MakeCertificate makes the certificate for the networks over TLS. It must be called
+// before a synctest bubble begins: the certificate is for all tests, and must not belong
+// to a bubble.
 func MakeCertificate() { certificate() }
 
+// tlsConfigs are the configs of both ends of a connection over TLS.
 type tlsConfigs struct{ server, client *tls.Config }
 
-// certificate is one certificate for all tests. It is valid in a bubble's clock.
+// certificate makes one certificate for all tests, at the first call. It is valid at the
+// time of a bubble's clock too.
 var certificate = sync.OnceValue(func() tlsConfigs {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -43,7 +46,7 @@ var certificate = sync.OnceValue(func() tlsConfigs {
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)
 	return tlsConfigs{
-		// The default has a second key exchange, which takes much of a test's time.
+		// The default has a second key exchange, which would take much of a test's time.
 		server: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}, CurvePreferences: []tls.CurveID{tls.X25519}},
 		client: &tls.Config{RootCAs: roots, CurvePreferences: []tls.CurveID{tls.X25519}},
 	}

@@ -6,7 +6,8 @@ import (
 	"github.com/lectern-go/lectern"
 )
 
-// Class is a master and slaves that are told to it, each with a client.
+// Class makes a master and so many slaves, each with a client. The master has been told
+// about every slave.
 func (s *Stage) Class(slaves int) (*User, *lectern.Master, []*User, []*lectern.Slave) {
 	s.T.Helper()
 	alice := s.User()

@@ -18,7 +18,7 @@ type Handle interface {
 	Err() error
 }
 
-// Next is the handle's next event.
+// Next returns the handle's next event.
 func Next(t *testing.T, h Handle) lectern.Event {
 	t.Helper()
 	for event, err := range h.Events(Within(t)) {
@@ -28,7 +28,8 @@ func Next(t *testing.T, h Handle) lectern.Event {
 	return nil
 }
 
-// NextPresence expects that the handle is told next of a member's state.
+// NextPresence expects that the handle's next event is a presence of that member, with
+// that state.
 func NextPresence(t *testing.T, h Handle, username string, state lectern.State) lectern.Presence {
 	t.Helper()
 	presence, ok := Next(t, h).(lectern.Presence)
@@ -38,7 +39,7 @@ func NextPresence(t *testing.T, h Handle, username string, state lectern.State) 
 	return presence
 }
 
-// NextText expects a message with that text next.
+// NextText expects that the handle's next event is a message with that text.
 func NextText(t *testing.T, h Handle, text string) lectern.Message {
 	t.Helper()
 	event := Next(t, h)
@@ -48,7 +49,7 @@ func NextText(t *testing.T, h Handle, text string) lectern.Message {
 	return message
 }
 
-// Ended waits for the end of the handle and expects that reason.
+// Ended waits for the end of the handle, and expects that it is for that reason.
 func Ended(t *testing.T, h Handle, reason error) {
 	t.Helper()
 	select {
@@ -60,8 +61,8 @@ func Ended(t *testing.T, h Handle, reason error) {
 	require.ErrorIs(t, h.Err(), net.ErrClosed)
 }
 
-// NothingMore expects that nothing more happens at the handle before it ends
-// with the reason.
+// NothingMore expects that the handle has no event any more before it ends for that
+// reason.
 func NothingMore(t *testing.T, h Handle, reason error) {
 	t.Helper()
 	for event, err := range h.Events(Within(t)) {

@@ -11,7 +11,8 @@ import (
 	"github.com/lectern-go/lectern"
 )
 
-// Ledger is an Observer. It keeps what it is told, and checks that it makes sense.
+// Ledger is an Observer for tests. It keeps the counts and values that it gets, and checks
+// that their labels and kinds are right. mu guards its fields.
 type Ledger struct {
 	mu     sync.Mutex
 	counts map[string]int64
@@ -19,12 +20,13 @@ type Ledger struct {
 	wrong  []string
 }
 
-// NewLedger is an empty one.
+// NewLedger returns an empty Ledger.
 func NewLedger() *Ledger {
 	return &Ledger{counts: map[string]int64{}, values: map[lectern.Metric][]float64{}}
 }
 
-// Add counts. A count is kept under the name of its metric and its label.
+// Add adds to a count. The key of a count is the name of its metric, and its label after a
+// space where it has one.
 func (l *Ledger) Add(metric lectern.Metric, label string, delta int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,7 +41,7 @@ func (l *Ledger) Add(metric lectern.Metric, label string, delta int64) {
 	l.counts[key] += delta
 }
 
-// Observe keeps the value.
+// Observe keeps a value.
 func (l *Ledger) Observe(metric lectern.Metric, value float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,21 +51,21 @@ func (l *Ledger) Observe(metric lectern.Metric, value float64) {
 	l.values[metric] = append(l.values[metric], value)
 }
 
-// Count is what has been counted under that name.
+// Count returns the count under that key.
 func (l *Ledger) Count(key string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.counts[key]
 }
 
-// Values are what has been observed of the metric.
+// Values returns the values of the metric.
 func (l *Ledger) Values(metric lectern.Metric) []float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.values[metric])
 }
 
-// Clear forgets what was told, but not what made no sense.
+// Clear removes the counts and values, but not what was wrong.
 func (l *Ledger) Clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +73,7 @@ func (l *Ledger) Clear() {
 	clear(l.values)
 }
 
-// Has expects these counts, and that all that was told makes sense.
+// Has expects these counts, and that nothing was wrong.
 func (l *Ledger) Has(t *testing.T, counts map[string]int64) {
 	t.Helper()
 	l.mu.Lock()

@@ -8,19 +8,19 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// MutedDialer makes connections on which, while they are muted, nothing arrives
-// at the user, but everything that it sends does at the hub. What comes meanwhile
-// is lost, as with a link that is dead in one direction.
+// MutedDialer makes connections that can be muted. On a muted connection nothing arrives
+// at the user, but everything that the user sends arrives at the hub. What the hub sends
+// meanwhile is lost, as on a link that is dead in one direction.
 type MutedDialer struct {
 	*User
 	muted atomic.Bool
 }
 
-// Mute has nothing arrive from now on.
+// Mute mutes the connections.
 func (d *MutedDialer) Mute() { d.muted.Store(true) }
 
-// ComeBack cuts the connection, once everything that is on its way is lost, and
-// lets what comes on the next one through.
+// ComeBack waits until everything in flight is lost, and cuts the connection. The next
+// connection is not muted.
 func (d *MutedDialer) ComeBack() {
 	synctest.Wait()
 	d.muted.Store(false)
@@ -36,6 +36,7 @@ func (d *MutedDialer) Dial(ctx context.Context) (transport.Conn, error) {
 	return mutedConn{conn, d}, nil
 }
 
+// mutedConn is a connection whose Read drops what arrives while the dialer is muted.
 type mutedConn struct {
 	transport.Conn
 	dialer *MutedDialer

@@ -18,42 +18,45 @@ import (
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
-// The tests of the rules are written once and run over every network here.
+// The tests of the rules are written once, and run over every network in this file.
 
 // Network is one way to reach a hub.
 type Network struct {
 	name string
-	// start has the hub served until the test ends.
-	start    func(t *testing.T, hub *lectern.Hub) World
+	// start serves the hub until the test ends.
+	start func(t *testing.T, hub *lectern.Hub) DialFunc
+	// realTime: it does not work in a bubble.
 	realTime bool
 }
 
-// World is a hub that is being served. It makes a connection and the plug to pull it
-// by. Where first is not nil and can go along, it is sent.
-type World func(ctx context.Context, first []byte) (conn transport.Conn, plug Plug, sent bool, err error)
+// DialFunc makes a connection to a hub that is being served, and the Plug of that
+// connection. Where first is not nil and the network can do that, first is sent with the
+// handshake, and sent is true.
+type DialFunc func(ctx context.Context, first []byte) (conn transport.Conn, plug Plug, sent bool, err error)
 
-// Plug is what can happen to a connection: Cut breaks it, both ends are told;
-// Silence lets it go dead, nobody is told.
+// Plug breaks a connection.
 type Plug interface {
+	// Cut breaks the connection. Both ends are told.
 	Cut()
+	// Silence makes the connection dead. Neither end is told.
 	Silence()
 }
 
 // InMemory are the networks that work in a bubble, in virtual time.
 var InMemory = []Network{
 	{"memory", overMemory, false},
-	{"websocket", func(t *testing.T, hub *lectern.Hub) World { return overWebSocket(t, hub, memnetPort()) }, false},
-	{"netconn", func(t *testing.T, hub *lectern.Hub) World { return overNetconn(t, hub, memnetPort(), false) }, false},
-	{"netconn over TLS", func(t *testing.T, hub *lectern.Hub) World { return overNetconn(t, hub, memnetPort(), true) }, false},
+	{"websocket", func(t *testing.T, hub *lectern.Hub) DialFunc { return overWebSocket(t, hub, memnetPort()) }, false},
+	{"netconn", func(t *testing.T, hub *lectern.Hub) DialFunc { return overNetconn(t, hub, memnetPort(), false) }, false},
+	{"netconn over TLS", func(t *testing.T, hub *lectern.Hub) DialFunc { return overNetconn(t, hub, memnetPort(), true) }, false},
 }
 
-// OnLoopback are the networks of the system, in real time.
+// OnLoopback are the networks of the operating system, in real time.
 var OnLoopback = []Network{
-	{"websocket on loopback", func(t *testing.T, hub *lectern.Hub) World { return overWebSocket(t, hub, tcpPort(t)) }, true},
-	{"TCP on loopback", func(t *testing.T, hub *lectern.Hub) World { return overNetconn(t, hub, tcpPort(t), false) }, true},
+	{"websocket on loopback", func(t *testing.T, hub *lectern.Hub) DialFunc { return overWebSocket(t, hub, tcpPort(t)) }, true},
+	{"TCP on loopback", func(t *testing.T, hub *lectern.Hub) DialFunc { return overNetconn(t, hub, tcpPort(t), false) }, true},
 }
 
-func overMemory(t *testing.T, hub *lectern.Hub) World {
+func overMemory(t *testing.T, hub *lectern.Hub) DialFunc {
 	listener := memory.Listen(hub, memory.Options{})
 	t.Cleanup(func() { _ = listener.Close() })
 	return func(ctx context.Context, _ []byte) (transport.Conn, Plug, bool, error) {
@@ -65,7 +68,7 @@ func overMemory(t *testing.T, hub *lectern.Hub) World {
 	}
 }
 
-func overWebSocket(t *testing.T, hub *lectern.Hub, p port) World {
+func overWebSocket(t *testing.T, hub *lectern.Hub, p port) DialFunc {
 	server := &http.Server{
 		Handler:           websocket.NewHandler(hub, websocket.Options{}),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -96,7 +99,7 @@ func overWebSocket(t *testing.T, hub *lectern.Hub, p port) World {
 	}
 }
 
-func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) World {
+func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) DialFunc {
 	listener := p.listener
 	dialer := netconn.Dialer{Address: "lectern.test:1"}
 	if secure {

@@ -11,19 +11,19 @@ import (
 	"github.com/lectern-go/lectern/internal/memnet"
 )
 
-// port is where the adapters of sockets listen and dial.
+// port is where the adapters that use sockets listen and dial.
 type port struct {
 	listener net.Listener
 	dial     func(ctx context.Context) (pluggedConn, error)
 }
 
-// pluggedConn is a socket that can be cut and silenced.
+// pluggedConn is a socket with a plug.
 type pluggedConn interface {
 	net.Conn
 	Plug
 }
 
-// memnetPort is one in memory.
+// memnetPort is a port in memory.
 func memnetPort() port {
 	listener := memnet.Listen()
 	return port{listener, func(ctx context.Context) (pluggedConn, error) {
@@ -35,7 +35,7 @@ func memnetPort() port {
 	}}
 }
 
-// tcpPort is one of the system.
+// tcpPort is a TCP port of the operating system.
 func tcpPort(t *testing.T) port {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -54,11 +54,13 @@ type tcpConn struct {
 	silent atomic.Bool
 }
 
+// Cut closes the connection with a reset.
 func (c *tcpConn) Cut() {
 	_ = c.SetLinger(0) // so that the peer gets a reset
 	_ = c.TCPConn.Close()
 }
 
+// Silence drops what is read and written from now on.
 func (c *tcpConn) Silence() { c.silent.Store(true) }
 
 func (c *tcpConn) Read(p []byte) (int, error) {

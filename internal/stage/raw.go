@@ -13,16 +13,17 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// Raw is a peer without the library: it writes the text form by hand.
+// Raw is a peer that does not use the client library: the test writes its frames in the
+// text form.
 type Raw struct {
 	T    *testing.T
 	Conn transport.Conn
 	Plug Plug
-	// Secret is the last one that it was told.
+	// Secret is the last resume secret that Expect has read.
 	Secret string
 }
 
-// Raw is a new peer that writes by hand.
+// Raw returns a new Raw peer with a connection.
 func (s *Stage) Raw() *Raw {
 	s.T.Helper()
 	conn, plug, _, err := s.Dial(Within(s.T), nil)
@@ -39,9 +40,10 @@ func (r *Raw) Send(frames ...string) {
 	}
 }
 
-// Read is the next frame, or the end, for which it waits with patience.
+// Read returns the next frame, or the error at the end of the connection. It waits for at
+// most waitLimit.
 func (r *Raw) Read() (string, error) {
-	timer := time.AfterFunc(patience, func() { _ = r.Conn.Close(transport.Reason{Code: transport.Left}) })
+	timer := time.AfterFunc(waitLimit, func() { _ = r.Conn.Close(transport.Reason{Code: transport.Left}) })
 	defer timer.Stop()
 	data, err := r.Conn.Read()
 	return string(data), err
@@ -49,7 +51,7 @@ func (r *Raw) Read() (string, error) {
 
 var secretOnWire = regexp.MustCompile(`"resume":"([A-Za-z0-9_-]{22})"`)
 
-// Expect expects exactly these frames next. A secret in them is written *.
+// Expect expects that exactly these frames come next. A secret in them is written as *.
 func (r *Raw) Expect(frames ...string) {
 	r.T.Helper()
 	for _, frame := range frames {
@@ -63,7 +65,7 @@ func (r *Raw) Expect(frames ...string) {
 	}
 }
 
-// Refused expects that the frame is answered by an error of that code.
+// Refused sends the frame, and expects that the answer is an error with that code.
 func (r *Raw) Refused(frame string, code *lectern.Error) {
 	r.T.Helper()
 	r.Send(frame)
@@ -73,13 +75,14 @@ func (r *Raw) Refused(frame string, code *lectern.Error) {
 	require.Contains(r.T, got, `"code":"`+string(code.Code)+`"`, "the answer to %s", frame)
 }
 
-// Closed expects that the hub has closed the connection with that code.
+// Closed expects that the hub has closed the connection with that code. Only error frames
+// may come before.
 func (r *Raw) Closed(code transport.CloseCode) {
 	r.T.Helper()
 	for {
 		frame, err := r.Read()
 		if err == nil && strings.HasPrefix(frame, `{"type":"error",`) {
-			continue // about what it has sent before
+			continue // an answer to an earlier frame
 		}
 		require.Error(r.T, err, "instead of the end: %s", frame)
 		var end *transport.CloseError
@@ -89,7 +92,8 @@ func (r *Raw) Closed(code transport.CloseCode) {
 	}
 }
 
-// ClosedAfter expects the end, whatever is still told before.
+// ClosedAfter expects that the hub closes the connection with that code. Any frames may
+// come before.
 func (r *Raw) ClosedAfter(code transport.CloseCode) {
 	r.T.Helper()
 	for {
@@ -111,7 +115,7 @@ func (r *Raw) Answer(frame string) string {
 	return got
 }
 
-// What alice and user_one write and are told, as master and slave of abc123.
+// Frames that alice and user_one send and get, as master and slave of abc123.
 const (
 	AliceCreates = `{"type":"create","ref":1,"channel":"abc123","username":"alice"}`
 	AliceCreated = `{"type":"created","ref":1,"channel":"abc123","username":"alice","resume":"*","epoch":1,"master_timeout_ms":30000}`
@@ -120,7 +124,7 @@ const (
 	OneOnline    = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online"}`
 )
 
-// Pair is a master and a slave who write by hand.
+// Pair returns a master and a slave that are Raw peers.
 func (s *Stage) Pair() (alice, one *Raw) {
 	s.T.Helper()
 	alice, one = s.Raw(), s.Raw()

@@ -1,6 +1,7 @@
-// Package stage is what the tests under test share: a hub, the networks that reach it,
-// users with a client, peers that write by hand, and what tests expect of them.
-// Only tests import it.
+// Package stage is what the tests in the folder test share: a hub, the networks on which
+// it can be reached, users with a client, peers that write frames by hand, and checks of
+// what they get. Only tests import it. It knows the public packages, and of
+// the internal ones only memnet.
 package stage
 
 import (
@@ -12,29 +13,29 @@ import (
 	"github.com/lectern-go/lectern"
 )
 
-// Stage is one test's hub, and the places from which users reach it.
+// Stage is one test's hub, and the network on which users reach it.
 type Stage struct {
 	T   *testing.T
 	Hub *lectern.Hub
 	// Dial makes a connection to the hub.
-	Dial World
-	// RealTime: it is not in a bubble.
+	Dial DialFunc
+	// RealTime: the test does not run in a bubble.
 	RealTime bool
 }
 
-// New has a hub served over the network until the test ends.
+// New makes a hub, and serves it over the network until the test ends.
 func New(t *testing.T, n Network, policy lectern.Policy) *Stage {
 	hub, err := lectern.NewHub(policy)
 	require.NoError(t, err)
 	s := &Stage{T: t, Hub: hub, Dial: n.start(t, hub), RealTime: n.realTime}
-	// Cleanups run in reverse: users leave before the hub closes, and the hub
-	// before the network.
+	// Cleanups run in reverse order: the users leave before the hub closes, and the hub
+	// closes before the network.
 	t.Cleanup(func() { require.NoError(t, hub.Close()) })
 	return s
 }
 
-// Everywhere runs a test that waits for nothing but events over each network,
-// with the system's ones among them.
+// Everywhere runs a test over each network, including those of the operating system. The
+// test must wait for nothing but events.
 func Everywhere(t *testing.T, policy lectern.Policy, test func(t *testing.T, s *Stage)) {
 	t.Helper()
 	InVirtualTime(t, policy, test)
@@ -63,7 +64,8 @@ func OverEach(t *testing.T, networks []Network, policy lectern.Policy, test func
 	}
 }
 
-// InBubble runs a test over memory only, where the transport makes no difference.
+// InBubble runs a test in a bubble over memory only. It is for tests in which the
+// transport makes no difference.
 func InBubble(t *testing.T, policy lectern.Policy, test func(t *testing.T, s *Stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(t, New(t, InMemory[0], policy)) })

@@ -9,10 +9,10 @@ import (
 	"github.com/lectern-go/lectern"
 )
 
-// Bulk is a payload of which the networks hold only a few.
+// Bulk is a large payload: the buffers of the networks hold only a few of it.
 var Bulk = strings.Repeat("x", 10_000)
 
-// Stalled is a slave that does not read until it is told to.
+// Stalled returns a slave that does not read until the test calls its methods.
 func (s *Stage) Stalled(master *lectern.Master) *Raw {
 	s.T.Helper()
 	slow := s.Raw()
@@ -22,8 +22,8 @@ func (s *Stage) Stalled(master *lectern.Master) *Raw {
 	return slow
 }
 
-// Told reads until the message of that number, and returns what a slave is told
-// up to then: "7" for a message, "-3" for a gap of three.
+// Told reads until the message of that number, and returns what the slave got until then:
+// "7" for the message 7, "-3" for a gap of three messages, "presence" for a presence.
 func (r *Raw) Told(last int) (told []string) {
 	r.T.Helper()
 	for {

@@ -13,11 +13,11 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// User is somebody's client and the network between it and the hub.
+// User is a client, and the network between it and the hub. mu guards plugs and barred.
 type User struct {
 	*lectern.Client
 	t    *testing.T
-	dial World
+	dial DialFunc
 
 	mu     sync.Mutex
 	plugs  []Plug
@@ -26,7 +26,7 @@ type User struct {
 
 var errBarred = errors.New("the network is down")
 
-// User returns a new client, which comes back at once when it is cut off.
+// User returns a new client, which connects again at once when its connection is cut.
 func (s *Stage) User() *User {
 	return s.UserWith(lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: 100 * time.Millisecond})
 }
@@ -39,7 +39,7 @@ func (s *Stage) UserWith(options lectern.ClientOptions) *User {
 	return u
 }
 
-// Dial makes a user the dialer of its own client.
+// Dial makes a connection. It makes a User the dialer of its own client.
 func (u *User) Dial(ctx context.Context) (transport.Conn, error) {
 	conn, _, err := u.connect(ctx, nil)
 	return conn, err
@@ -59,10 +59,12 @@ func (u *User) connect(ctx context.Context, first []byte) (conn transport.Conn, 
 	return conn, sent, nil
 }
 
-// firstUser is a user whose client sends its first message along where the transport
-// can. It is apart from User, whose Dial others override.
+// firstUser is a User whose client sends its first message with the handshake, where the
+// transport can do that. It is not a part of User, because other types override the Dial
+// of User.
 type firstUser struct{ *User }
 
+// DialFirst makes a connection, and sends the message with the handshake.
 func (u firstUser) DialFirst(ctx context.Context, message []byte) (transport.Conn, bool, error) {
 	return u.connect(ctx, message)
 }
@@ -73,14 +75,14 @@ func (u *User) isBarred() bool {
 	return u.barred
 }
 
-// Bar keeps the user from dialling until it is let in again.
+// Bar makes the user's dials fail, or with false lets them succeed again.
 func (u *User) Bar(barred bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.barred = barred
 }
 
-// Plug is that of the user's latest connection.
+// Plug returns the plug of the user's latest connection.
 func (u *User) Plug() Plug {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -88,7 +90,7 @@ func (u *User) Plug() Plug {
 	return u.plugs[len(u.plugs)-1]
 }
 
-// CutOff breaks the user's connection and keeps it from coming back.
+// CutOff breaks the user's connection and keeps the user from connecting again.
 func (u *User) CutOff() {
 	u.Bar(true)
 	u.Plug().Cut()

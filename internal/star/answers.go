@@ -6,19 +6,21 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// answers remembers how a member's latest sends were answered, so that one that
-// is sent again after a resume is answered as the first time and has no second
-// effect. Refs rise, so a send whose ref is neither remembered nor higher than
-// all before is one too old to know.
+// answers makes sends idempotent. It remembers how the latest sends of a member
+// were answered. A send that is retransmitted after a resume gets the same answer
+// as the first time, and has no second effect.
+//
+// Refs rise. So a ref that is not remembered and not higher than all earlier refs
+// belongs to a send that is too old to be known.
 type answers struct {
 	limit   int32
-	next    int32 // where to write once kept has grown to limit, and is a ring
+	next    int32 // the next index to overwrite, once kept is full: a ring buffer
 	highest uint64
 	kept    []answer
 }
 
-// answer is how a send was answered: numbered and queued to so many slaves, or
-// refused.
+// answer is how one send was answered: with its number and the number of slaves
+// that it was queued to, or with a refusal.
 type answer struct {
 	ref     uint64
 	seq     uint64
@@ -48,7 +50,7 @@ func (a *answers) find(ref uint64) (answer, bool) {
 	return answer{}, false
 }
 
-// oldestFirst yields what is remembered.
+// oldestFirst yields all answers that are remembered, in the order of their refs.
 func (a *answers) oldestFirst() iter.Seq[answer] {
 	return func(yield func(answer) bool) {
 		for i := range a.kept {

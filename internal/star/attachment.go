@@ -7,11 +7,11 @@ import (
 )
 
 // Attachment ties a member to the connection that it is on. A later attachment
-// of the same member makes it stale, and whatever comes from a stale one is
-// refused (rule 7).
+// of the same member makes the earlier one stale. Everything that comes from a
+// stale attachment is refused (rule 7).
 //
-// Whoever has accepted the connection makes it, with its Line, and gives it to the
-// transition that enters a channel.
+// The caller makes an Attachment, sets its Line, and passes it to the transition
+// that enters a channel: Create, Join or Resume.
 type Attachment struct {
 	// Line is what the rules may ask of the connection. It does not change.
 	Line Line
@@ -20,37 +20,37 @@ type Attachment struct {
 	epoch  uint64
 }
 
-// Line is all that the rules must know of a connection. Its methods only look, and
-// must not call the channel.
+// Line is all that the rules must know about a connection. Its methods only read,
+// and must not call the Channel.
 type Line interface {
 	// Connection is the connection's number, which no other one has.
 	Connection() uint64
 	// Form is the form in which the peer speaks.
 	Form() wire.Form
-	// Full reports whether a message with a payload of size bytes would be too
-	// much for the member at present, behind what waits. accepted is all that
-	// was accepted for the attachment so far, whether it waits already or not.
+	// Full reports whether the connection's queue has no room at present for a
+	// message with a payload of size bytes. accepted is everything that was
+	// accepted for the attachment so far, whether it is in the queue already or not.
 	Full(size int, accepted Load) bool
-	// NoticeFull reports whether an answer of size bytes would be too much.
+	// NoticeFull reports whether the queue has no room for an answer of size bytes.
 	NoticeFull(size int) bool
-	// Waiting is how much waits to be written on the connection.
+	// Waiting is how much is in the queue and waits to be written.
 	Waiting() (messages, bytes int)
 }
 
-// Role is the member's role. It is for an attachment that has entered a channel.
+// Role is the member's role. The attachment must have entered a channel.
 func (a *Attachment) Role() wire.Role { return a.member.role }
 
-// Username is the member's name. It is for an attachment that has entered a
-// channel.
+// Username is the member's name. The attachment must have entered a channel.
 func (a *Attachment) Username() string { return a.member.name }
 
-// current reports whether the attachment is its member's present one.
+// current reports whether the attachment is the present one of its member.
 func (a *Attachment) current() bool {
-	return a.member != nil && a.member.at == a
+	return a.member != nil && a.member.attachment == a
 }
 
-// stale is why nothing may come from the attachment any more: a newer one has
-// raised the epoch (rule 7), or the membership has ended. Nil while it may.
+// stale is nil while the attachment is current. Otherwise it is the error for
+// everything that comes from it: a newer attachment has raised the epoch (rule 7),
+// or the membership has ended.
 func (a *Attachment) stale() error {
 	switch {
 	case a.current():
@@ -61,22 +61,22 @@ func (a *Attachment) stale() error {
 	return wire.ErrNotAMember
 }
 
-// Over reports whether the attachment's membership has ended, and was not merely
-// taken over by a newer attachment.
-func (c *Channel) Over(a *Attachment) bool { return a.stale() == wire.ErrNotAMember }
+// MembershipEnded reports whether the membership of the attachment has ended. It is
+// false where a newer attachment has taken the membership over.
+func (c *Channel) MembershipEnded(a *Attachment) bool { return a.stale() == wire.ErrNotAMember }
 
-// Master is the attachment of the channel's master, or nil where it has none.
+// Master is the present attachment of the channel's master, or nil.
 func (c *Channel) Master() *Attachment {
 	if c.life != open {
 		return nil
 	}
-	return c.master.at
+	return c.master.attachment
 }
 
-// attach puts the member on a connection, at a new epoch.
+// attach puts the member on the attachment's connection, and raises the epoch.
 func (c *Channel) attach(a *Attachment, m *member) {
 	m.epoch++
-	m.at = a
+	m.attachment = a
 	m.state = wire.StateOnline
 	m.deadline = time.Time{}
 	a.member, a.epoch = m, m.epoch
@@ -88,10 +88,10 @@ func (c *Channel) attach(a *Attachment, m *member) {
 	}
 }
 
-// detach takes the member's connection away from it.
+// detach takes the present attachment away from the member, and returns it, or nil.
 func (c *Channel) detach(m *member) *Attachment {
-	a := m.at
-	m.at = nil
+	a := m.attachment
+	m.attachment = nil
 	if a != nil && m.role == wire.Slave {
 		c.connected--
 		c.emit(Effect{Kind: Dismiss, To: a})

@@ -1,8 +1,8 @@
 package star
 
-// awayList holds the slaves of a channel that have no connection. All of them
-// are given the same time, so the longest away is the first whose time is over:
-// joining the list at the end keeps it in the order of the deadlines.
+// awayList is a linked list of a channel's slaves that have no connection. All of
+// them get the same time, so adding at the end keeps the list in the order of the
+// deadlines: the slave that is away longest is first.
 type awayList struct {
 	first, last *member
 }

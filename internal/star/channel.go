@@ -1,40 +1,41 @@
 // Package star is the seven rules: a channel with its one master and its slaves
 // as plain state, and the named transitions that alone write it.
 //
-// A transition is told the time, decides, and returns. What is to be sent, closed
-// or counted because of it is appended to the channel's effects, as data, for
-// somebody else to carry out in the same order. The package has no lock, no clock,
-// no randomness, no logger, and does no I/O; of a connection it asks only what
-// [Line] has. So each rule is tested as a table, a channel can be written down by
-// Snapshot and brought back by Restore, and whoever drives it decides what one of
-// its moments is.
+// A transition gets the time as an argument, decides, and returns. It does not send,
+// close or count anything itself. It appends effects to the channel, as data. The
+// caller takes the effects and executes them in the same order.
 //
-// Nothing here is safe for concurrent use: the owner of a Channel has a lock.
+// The package has no lock, no clock, no randomness and no logger, and does no I/O.
+// All that it knows about a connection is a [Line]. So each rule can be tested with
+// tables, Snapshot can write a channel down and Restore can bring it back, and the
+// caller decides which time a transition sees.
+//
+// Nothing here is safe for concurrent use. The caller must hold a lock of its own
+// around every call on a Channel.
 package star
 
-import (
-	"time"
-)
+import "time"
 
 // Channel is one star: a master, its slaves, and the seven rules between them.
 //
 // All seven rules are decided here, by the transitions and nowhere else: Create,
-// Join, Again, Resume (entering.go), Leave, Lose, Kick, Expire, Close, Remove, End
-// (leaving.go), Away, Back, Members, Status (presence.go), Send (sending.go),
-// Withdraw and Awaiting (questions.go), and Stop.
+// Join, RepeatJoin, Resume (entering.go), Leave, Lose, Kick, Expire, Close, Remove,
+// End (leaving.go), Away, Back, Members, Status (presence.go), Send (sending.go),
+// Withdraw and Awaiting (requests.go), and Stop.
 //
-// A transition that returns an error has changed nothing, but for a Send, whose
-// refusal is remembered under its ref.
+// A transition that returns an error has changed nothing, with one exception: Send
+// remembers the refusal under the ref of the message.
 type Channel struct {
 	name string
 	// limits are shared by all channels of a hub and do not change.
 	limits *Limits
 
-	// effects are what was decided and not taken by TakeEffects yet.
+	// effects were appended by transitions, and not taken by TakeEffects yet.
 	effects []Effect
 
 	life life
-	// stopped: nobody's time runs out any more, and no message is accepted.
+	// stopped is set by Stop: no deadline expires any more, and no message is
+	// accepted.
 	stopped bool
 	// timeout is X of rule 3, for this channel.
 	timeout time.Duration
@@ -42,31 +43,33 @@ type Channel struct {
 	slaves  map[string]*member
 	// connected counts the slaves that have a connection at present.
 	connected int
-	// waiting lists the slaves without a connection, the longest away first.
-	waiting awayList
-	banned  map[string]struct{}
-	// down keeps what the master sent, up what the slaves sent. upSeen is the
-	// number of the newest of up that was handed to a connection of the master.
+	// away lists the slaves without a connection, the longest away first.
+	away   awayList
+	banned map[string]struct{}
+	// down has the messages of the master, up the messages of the slaves.
 	down, up replayLog
-	upSeen   uint64
+	// upSeen is the number of the newest message of up that was given to a
+	// connection of the master.
+	upSeen uint64
 	// accepted is what was accepted for the master on its present attachment.
 	accepted Load
-	// questions are the master's open requests, in the order of their numbers.
-	questions []*question
+	// requests are the master's open requests, in the order of their numbers.
+	requests []*request
 }
 
-// Limits bound what a channel holds, and say how long it waits.
+// Limits bound what a channel holds, and how long it waits.
 type Limits struct {
-	// MasterTimeout is X of rule 3, where the master asks for no less. Zero: a
-	// master that is away ends its channel at once.
+	// MasterTimeout is X of rule 3, unless the master asks for less. Zero: when the
+	// master is away, its channel ends at once.
 	MasterTimeout time.Duration
 	// SlaveTimeout is how long a slave without a connection keeps its place.
 	SlaveTimeout time.Duration
-	// MaxSlaves bounds the slaves, those away included, and the banned names.
+	// MaxSlaves bounds the number of slaves, including those without a connection.
+	// It also bounds the number of banned names.
 	MaxSlaves int
-	// Replay bounds what is kept of each direction.
+	// Replay bounds the messages that are kept in each direction.
 	Replay Bound
-	// Counted: somebody wants the Count effects, which are left out otherwise.
+	// Counted asks for Count effects. Without it there are none.
 	Counted bool
 }
 
@@ -82,17 +85,17 @@ type Load struct {
 	Bytes    int
 }
 
-// life is where a channel stands. It only ever goes forward.
+// life is the state of a channel in its life cycle. It only goes forward.
 type life uint8
 
 const (
-	// vacant: there is a place for it, but it was not created yet.
+	// vacant: the Channel exists as a value, but Create was not called yet.
 	vacant life = iota
 	open
-	gone
+	ended
 )
 
-// New is the place for a channel of that name, which Create can fill.
+// New is a vacant channel of that name. Create opens it.
 func New(name string, limits *Limits) *Channel {
 	return &Channel{name: name, limits: limits}
 }
@@ -103,11 +106,11 @@ func (c *Channel) Name() string { return c.name }
 // Exists reports whether the channel was created and has not ended.
 func (c *Channel) Exists() bool { return c.life == open }
 
-// Ended reports whether the channel is over. Another one of its name is another
-// Channel.
-func (c *Channel) Ended() bool { return c.life == gone }
+// Ended reports whether the channel has ended. It cannot be created again; a new
+// channel of the same name is another Channel value.
+func (c *Channel) Ended() bool { return c.life == ended }
 
-// Stop is the hub's word that it shuts down. Nobody's time runs out any more, so
-// that nobody is told something else than shutdown because the master was let go
-// first; and no message is accepted.
+// Stop tells the channel that the hub shuts down. From now on no deadline expires
+// and no message is accepted. Otherwise, when the master's connection is closed
+// before the others, slaves could be told another reason than shutdown.
 func (c *Channel) Stop() { c.stopped = true }

@@ -6,20 +6,23 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Effect is one consequence of a decision, to be carried out by somebody else.
+// Effect is one consequence of a decision. The rules only describe it; the caller
+// that takes it executes it.
 type Effect struct {
 	Kind   EffectKind
 	To     *Attachment
 	Packet *wire.Packet
-	// End is why a membership, or all of them, have ended.
+	// End is why the membership has ended, or all memberships of the channel.
+	// Release, ReleaseAll and Forget have it.
 	End *wire.Cause
-	// Text is a Note's, or a Count's label; Member is a Note's.
-	Text   string
+	// Text is the text of a LogChange, or the label of a Count.
+	Text string
+	// Member is the name of the member that a LogChange is about.
 	Member string
-	// Metric and Delta are a Count's.
+	// Metric and Delta are for Count.
 	Metric Metric
 	Delta  int64
-	// Since is, with Forget, when a master that is down had to be back.
+	// Since is for Forget: the deadline by which an away master had to be back.
 	Since time.Time
 }
 
@@ -29,56 +32,58 @@ type EffectKind uint8
 const (
 	// SendOne queues the packet to one member.
 	SendOne EffectKind = iota
-	// SendReplay does so beyond the limits of what may wait for the member: a
-	// replay has its own.
+	// SendReplay queues the packet to one member, without regard to the limits of
+	// the member's queue. A replay has limits of its own.
 	SendReplay
-	// SendAll queues the packet to everyone in the audience.
+	// SendAll queues the packet to the whole audience: all slaves that have a
+	// connection.
 	SendAll
-	// Admit puts a slave's attachment into the audience, Dismiss takes it out.
+	// Admit adds a slave's attachment to the audience.
 	Admit
+	// Dismiss removes a slave's attachment from the audience.
 	Dismiss
-	// Release tells one member that its membership has ended, and closes its
-	// connection unless that holds another.
+	// Release tells one member that its membership has ended. It closes the
+	// connection, unless the connection holds another membership.
 	Release
-	// ReleaseAll does so for the whole audience.
+	// ReleaseAll is Release for the whole audience.
 	ReleaseAll
 	// Forget frees the channel's name.
 	Forget
-	// Note tells the log of a change of a member.
-	Note
-	// Count tells the metrics.
+	// LogChange logs a change of a member.
+	LogChange
+	// Count adds Delta to a metric.
 	Count
 )
 
-// ChangesAudience reports whether a SendAll behind such an effect means others
-// than one before it.
+// ChangesAudience reports whether an effect of this kind changes the audience, so
+// that a SendAll after it goes to other slaves than a SendAll before it.
 func (k EffectKind) ChangesAudience() bool {
 	return k == Admit || k == Dismiss || k == ReleaseAll
 }
 
-// emit appends to what is to be done.
+// emit appends an effect.
 func (c *Channel) emit(e Effect) { c.effects = append(c.effects, e) }
 
-// Pending is how many effects there are to take.
+// Pending is the number of effects that TakeEffects would return.
 func (c *Channel) Pending() int { return len(c.effects) }
 
-// TakeEffects takes the effects there are, in the order in which they must be
-// carried out. The next ones are gathered in the space of spare, which must be
-// empty and may be nil.
+// TakeEffects returns the pending effects, in the order in which they must be
+// executed, and removes them from the channel. The channel appends its next effects
+// to spare, to reuse its memory. spare must be empty, and may be nil.
 func (c *Channel) TakeEffects(spare []Effect) []Effect {
 	taken := c.effects
 	c.effects = spare
 	return taken
 }
 
-// count has the metrics told.
+// count emits a Count, if somebody wants Count effects and delta is not zero.
 func (c *Channel) count(metric Metric, label string, delta int64) {
 	if c.limits.Counted && delta != 0 {
 		c.emit(Effect{Kind: Count, Metric: metric, Text: label, Delta: delta})
 	}
 }
 
-// note has the log told of a change of a member.
-func (c *Channel) note(text string, m *member) {
-	c.emit(Effect{Kind: Note, Text: text, Member: m.name})
+// logChange emits a LogChange.
+func (c *Channel) logChange(text string, m *member) {
+	c.emit(Effect{Kind: LogChange, Text: text, Member: m.name})
 }

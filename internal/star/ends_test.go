@@ -39,7 +39,7 @@ func TestRule3TheChannelEndsAtX(t *testing.T) {
 				effects = slices.Insert(effects, 1, "a ! master_down: the master was away for 30s")
 			}
 			c.did(func() error { return nil }, effects...)
-			require.Equal(t, gone, c.life)
+			require.Equal(t, ended, c.life)
 			require.Equal(t, "status exists=false ref=1", frameLine(c.Status(c.now, 1)))
 			_, ok = c.Due()
 			require.False(t, ok)
@@ -149,14 +149,14 @@ func TestRule3WithoutATimeoutAtOnce(t *testing.T) {
 				effects = slices.Insert(effects, 1, "a ! master_down: the master was away for 0s")
 			}
 			c.expect(effects...)
-			require.Equal(t, gone, c.life)
+			require.Equal(t, ended, c.life)
 		})
 	}
 	t.Run("a slave", func(t *testing.T) {
 		c, _, u := openTable(t, Limits{SlaveTimeout: -1}, 1)
 		c.did(c.lostBy(u[1]), "-u1", "a < presence user_1 away", "a < presence user_1 left (timeout)")
 		require.Empty(t, c.slaves)
-		require.Nil(t, c.waiting.first)
+		require.Nil(t, c.away.first)
 	})
 }
 

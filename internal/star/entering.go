@@ -6,9 +6,9 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Create makes the asking user the master of the channel. It is the only way in
-// which a channel comes into being (rule 1), and it works once: a second one is
-// refused, also while the master is away (rule 7).
+// Create makes the user the master of the channel. This is the only way to create a
+// channel (rule 1). It works once: a second Create is refused, also while the master
+// is away (rule 7). asked is the timeout that the master asks for, or zero.
 func (c *Channel) Create(now time.Time, a *Attachment, ref uint64, username string, secret Secret, asked time.Duration) error {
 	if c.life != vacant {
 		return wire.ErrChannelExists
@@ -24,13 +24,14 @@ func (c *Channel) Create(now time.Time, a *Attachment, ref uint64, username stri
 	c.master.answers.limit = wire.MasterAnswers
 	c.attach(a, c.master)
 	created := c.createdFrame(ref, secret)
-	c.tell(a, &created)
+	c.sendFrame(a, &created)
 	c.count(ChannelsOpen, "", 1)
 	return nil
 }
 
-// Join lets a user in as a slave, into a channel that its master has created
-// before (rule 2).
+// Join makes the user a slave of the channel. The master must have created the
+// channel before (rule 2). expect is the name that the user expects the master to
+// have, or empty.
 func (c *Channel) Join(now time.Time, a *Attachment, ref uint64, username, expect string, secret Secret) error {
 	if c.life != open {
 		return wire.ErrNoSuchChannel
@@ -50,44 +51,45 @@ func (c *Channel) Join(now time.Time, a *Attachment, ref uint64, username, expec
 	m := &member{name: username, role: wire.Slave, hash: secret.Hash, start: c.down.newest}
 	m.answers.limit = wire.SlaveAnswers
 	c.slaves[username] = m
-	c.welcome(now, a, m, ref, secret)
-	c.tellMaster(c.slaveFrame(m, ""))
-	c.note("slave joined", m)
+	c.attachSlave(now, a, m, ref, secret)
+	c.sendFrameToMaster(c.slaveFrame(m, ""))
+	c.logChange("slave joined", m)
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
 	return nil
 }
 
-// Again answers a create or join that its own connection repeats: the same
-// answer, and no second membership.
-func (c *Channel) Again(now time.Time, a *Attachment, ref uint64, secret Secret) error {
+// RepeatJoin answers a join that the same connection sends again: with the same
+// answer, and without a second membership.
+func (c *Channel) RepeatJoin(now time.Time, a *Attachment, ref uint64, secret Secret) error {
 	if err := a.stale(); err != nil {
 		return err
 	}
-	c.tellJoined(now, a, ref, secret)
+	c.sendJoined(now, a, ref, secret)
 	return nil
 }
 
-// welcome attaches a slave and tells it where it is.
-func (c *Channel) welcome(now time.Time, a *Attachment, m *member, ref uint64, secret Secret) {
+// attachSlave attaches a slave and sends it the joined frame.
+func (c *Channel) attachSlave(now time.Time, a *Attachment, m *member, ref uint64, secret Secret) {
 	c.attach(a, m)
-	c.tellJoined(now, a, ref, secret)
+	c.sendJoined(now, a, ref, secret)
 }
 
-// tellJoined tells a slave that it is in, and one that comes while the master is
-// away for how long it will wait (rule 4).
-func (c *Channel) tellJoined(now time.Time, a *Attachment, ref uint64, secret Secret) {
+// sendJoined tells a slave that it is a member. While the master is away, it also
+// tells the slave how long the channel still waits for the master (rule 4).
+func (c *Channel) sendJoined(now time.Time, a *Attachment, ref uint64, secret Secret) {
 	joined := c.joinedFrame(a.member, ref, secret)
-	c.tell(a, &joined)
+	c.sendFrame(a, &joined)
 	if c.master.state == wire.StateAway {
-		c.tell(a, c.masterFrame(now))
+		c.sendFrame(a, c.masterFrame(now))
 	}
 }
 
-// Resume brings a member back on a new connection. Only the holder of its
-// secret can do that (rule 7). An older connection of the member, however alive,
-// is told that it has been replaced. What the member has missed since the number
-// last follows, as far as it is kept.
+// Resume brings a member back on a new connection. Only the holder of the member's
+// secret can do that (rule 7). If the member has an older connection, even a live
+// one, that connection is told that it has been replaced. last is the number of the
+// newest message that the member has; the later messages are replayed, as far as
+// they are kept.
 func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username string, secret Secret, last uint64) error {
 	if c.life != open {
 		return wire.ErrResumeFailed
@@ -99,28 +101,30 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 	if m == nil || !m.hash.matches(secret.Hash) || last > kept.newest {
 		return wire.ErrResumeFailed
 	}
-	if m.at != nil && m.at.Line.Connection() == a.Line.Connection() {
-		// A replay is beyond the queue's bounds, so there is one at a time.
-		if waiting, _ := m.at.Line.Waiting(); waiting > 0 {
+	if m.attachment != nil && m.attachment.Line.Connection() == a.Line.Connection() {
+		// A replay is not bounded by the queue's limits, so only one replay may be
+		// in the queue at a time.
+		if waiting, _ := m.attachment.Line.Waiting(); waiting > 0 {
 			return wire.ErrBusy.With("too much waits for you already")
 		}
 	}
 	last = max(last, m.start)
 	if ref != 0 && ref <= m.answers.highest {
-		// Not the client that was here before, whose refs would go on: none of
-		// its sends may be taken for one that was answered already, and nobody
-		// waits for the answers to what the other one has asked.
+		// This is another client than before: the refs of the same client would go
+		// on rising. A send of the new client must not be taken for an earlier send
+		// that has the same ref. And the new client does not wait for answers to the
+		// requests of the earlier client.
 		m.answers = answers{limit: m.answers.limit}
-		c.forgetRequests(m)
+		c.closeRequests(m)
 	}
 	wasAway := m.state == wire.StateAway
-	if m.at == nil && m.role == wire.Slave {
-		c.waiting.remove(m)
+	if m.attachment == nil && m.role == wire.Slave {
+		c.away.remove(m)
 	}
 	if old := c.detach(m); old != nil && old.Line.Connection() != a.Line.Connection() {
 		c.emit(Effect{Kind: Release, To: old, End: wire.ErrReplaced.With("the membership was taken over by a newer connection")})
 	}
-	c.note("member resumed", m)
+	c.logChange("member resumed", m)
 	c.count(Resumes, m.role.String(), 1)
 	if m.role == wire.Master {
 		c.attach(a, m)
@@ -130,20 +134,21 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 			answer.Seq = c.up.newest
 		}
 		answer.Members, answer.HasMembers = c.roster(nil), true
-		// However long the list is, it must get through.
+		// The roster may be longer than the queue's limits, and must be delivered
+		// in any case.
 		c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})
 		c.upSeen = c.up.newest
 		if wasAway {
-			c.tellAll(c.masterFrame(now))
+			c.sendFrameToSlaves(c.masterFrame(now))
 		}
 	} else {
-		c.welcome(now, a, m, ref, secret)
+		c.attachSlave(now, a, m, ref, secret)
 		if missed := c.missedBy(m, last); missed > 0 {
-			c.tell(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
+			c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
 			c.count(Dropped, LabelReplay, int64(missed))
 		}
 		if wasAway {
-			c.tellMaster(c.slaveFrame(m, ""))
+			c.sendFrameToMaster(c.slaveFrame(m, ""))
 		}
 	}
 	for entry := range kept.after(last) {
@@ -154,9 +159,9 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 	return nil
 }
 
-// missedBy counts what a slave that has seen the number last, and comes back,
-// will never get. It is zero exactly when nothing for it is missing; else it may
-// count numbers that others were addressed with.
+// missedBy counts the messages after number last that the slave m can never get,
+// because they are no longer kept. It is zero exactly when no message for m is lost.
+// Otherwise the count may include messages that were for other slaves alone.
 func (c *Channel) missedBy(m *member, last uint64) uint64 {
 	if max(c.down.lostCommon, m.lostPrivate) <= last {
 		return 0

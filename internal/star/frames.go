@@ -6,8 +6,8 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// The frames by which a channel tells its members what has been decided, and
-// the effects that carry them.
+// This file has the frames by which a channel tells its members what was decided,
+// and the helpers that emit them as effects.
 
 func (c *Channel) createdFrame(ref uint64, secret Secret) wire.Frame {
 	return wire.Frame{
@@ -35,7 +35,7 @@ func (c *Channel) messageFrame(from string, seq uint64, msg Message) *wire.Frame
 	return frame
 }
 
-// masterFrame tells the slaves how their master is.
+// masterFrame tells slaves the state of their master.
 func (c *Channel) masterFrame(now time.Time) *wire.Frame {
 	frame := &wire.Frame{
 		Type: wire.Presence, Channel: c.name, Username: c.master.name, Role: wire.Master, State: c.master.state,
@@ -44,14 +44,15 @@ func (c *Channel) masterFrame(now time.Time) *wire.Frame {
 	return frame
 }
 
-// slaveFrame tells the master how one of its slaves is.
+// slaveFrame tells the master the state of one of its slaves.
 func (c *Channel) slaveFrame(m *member, reason string) *wire.Frame {
 	return &wire.Frame{
 		Type: wire.Presence, Channel: c.name, Username: m.name, Role: wire.Slave, State: m.state, Reason: reason,
 	}
 }
 
-// timeLeft is how long a master that is away still has.
+// timeLeft is how many milliseconds an away master still has, and whether the master
+// is away.
 func (c *Channel) timeLeft(now time.Time) (uint64, bool) {
 	if c.master.state != wire.StateAway {
 		return 0, false
@@ -59,14 +60,14 @@ func (c *Channel) timeLeft(now time.Time) (uint64, bool) {
 	return wire.Milliseconds(c.master.deadline.Sub(now)), true
 }
 
-// tell sends a frame to one member.
-func (c *Channel) tell(a *Attachment, frame *wire.Frame) {
+// sendFrame sends a frame to one member.
+func (c *Channel) sendFrame(a *Attachment, frame *wire.Frame) {
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.EncodedPacket(frame, a.Line.Form())})
 }
 
-// tellList answers a member with a list, unless it has not taken what it was sent
-// before and the list would be too much beside that.
-func (c *Channel) tellList(a *Attachment, frame *wire.Frame) error {
+// sendList answers a member with a list of members. It refuses with busy when the
+// list does not fit into the queue behind what the member has not read yet.
+func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
 	size := 0
 	for _, m := range frame.Members {
 		size += len(m.Username) + listEntryOverhead
@@ -74,31 +75,32 @@ func (c *Channel) tellList(a *Attachment, frame *wire.Frame) error {
 	if a.Line.NoticeFull(size) {
 		return wire.ErrBusy.With("too much waits for you already")
 	}
-	// It is not encoded under the lock.
+	// NewPacket encodes later: a long list is not encoded under the caller's lock.
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})
 	return nil
 }
 
-// listEntryOverhead is what an entry of a list costs beyond its name, in the less
-// compact form.
+// listEntryOverhead is the size in bytes of one entry of a list beside its name, in
+// the larger of the two forms.
 const listEntryOverhead = 40
 
-// tellAll sends a frame to every slave that is connected.
-func (c *Channel) tellAll(frame *wire.Frame) {
+// sendFrameToSlaves sends a frame to every slave that has a connection.
+func (c *Channel) sendFrameToSlaves(frame *wire.Frame) {
 	c.emit(Effect{Kind: SendAll, Packet: wire.NewPacket(frame)})
 }
 
-// tellMaster sends a frame to the master, if it is connected. One that comes
-// back later gets the roster instead.
-func (c *Channel) tellMaster(frame *wire.Frame) {
-	if c.master.at != nil {
-		c.tell(c.master.at, frame)
+// sendFrameToMaster sends a frame to the master, if it has a connection. A master
+// that comes back later gets the roster instead.
+func (c *Channel) sendFrameToMaster(frame *wire.Frame) {
+	if c.master.attachment != nil {
+		c.sendFrame(c.master.attachment, frame)
 	}
 }
 
-// acknowledge answers an operation that has no answer of its own.
+// acknowledge answers an operation whose only answer is an ack. A ref of zero wants
+// no answer.
 func (c *Channel) acknowledge(a *Attachment, ref uint64) {
 	if ref != 0 {
-		c.tell(a, &wire.Frame{Type: wire.Ack, Ref: ref})
+		c.sendFrame(a, &wire.Frame{Type: wire.Ack, Ref: ref})
 	}
 }

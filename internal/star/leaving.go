@@ -7,59 +7,60 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Leave ends a membership on purpose. With the master the channel ends.
+// Leave ends a membership on purpose. When the master leaves, the channel ends.
 func (c *Channel) Leave(now time.Time, a *Attachment, ref uint64) error {
 	if err := a.stale(); err != nil {
 		return err
 	}
 	m := a.member
 	if m.role == wire.Slave {
-		c.drop(m, "left", "left")
+		c.removeSlave(m, "left", "left")
 	} else {
 		c.detach(m)
 		c.end(wire.ErrMasterLeft)
 	}
-	c.tell(a, &wire.Frame{Type: wire.Left, Ref: ref, Channel: c.name})
+	c.sendFrame(a, &wire.Frame{Type: wire.Left, Ref: ref, Channel: c.name})
 	return nil
 }
 
-// Lose is told that an attachment's connection has ended without a leave. The
-// member is away from now on, unless it has a newer attachment (rule 3 starts to
-// count here).
+// Lose tells the channel that the attachment's connection has ended without a leave.
+// If the attachment is still current, the member is away from now on. For a master
+// the timeout of rule 3 starts here.
 func (c *Channel) Lose(now time.Time, a *Attachment) {
 	if !a.current() {
 		return
 	}
 	m := a.member
 	c.detach(m)
-	c.note("member lost its connection", m)
+	c.logChange("member lost its connection", m)
 	c.count(Lost, m.role.String(), 1)
 	if m.role == wire.Master {
-		c.becomeAway(now)
+		c.markAway(now)
 		return
 	}
 	m.state = wire.StateAway
 	m.deadline = now.Add(c.limits.SlaveTimeout)
-	c.waiting.add(m)
-	c.tellMaster(c.slaveFrame(m, ""))
+	c.away.add(m)
+	c.sendFrameToMaster(c.slaveFrame(m, ""))
 	c.Expire(now)
 }
 
-// Kick removes a slave, and with ban keeps its name out for the channel's life.
+// Kick removes a slave in the name of the master. With ban, nobody of that name can
+// join this channel again.
 func (c *Channel) Kick(a *Attachment, ref uint64, to string, ban bool, reason string) error {
 	if err := c.mustBeMaster(a); err != nil {
 		return err
 	}
-	if err := c.mayRemove(to, ban); err != nil {
+	if err := c.checkKick(to, ban); err != nil {
 		return err
 	}
 	c.acknowledge(a, ref)
-	c.remove(to, ban, reason)
+	c.kickSlave(to, ban, reason)
 	return nil
 }
 
-// mayRemove is why nobody of that name can be removed or banned, or nil.
-func (c *Channel) mayRemove(name string, ban bool) error {
+// checkKick returns why nobody of that name can be removed or banned, or nil.
+func (c *Channel) checkKick(name string, ban bool) error {
 	if name == c.master.name || c.slaves[name] == nil && !ban {
 		return wire.ErrNoSuchSlave
 	}
@@ -69,8 +70,9 @@ func (c *Channel) mayRemove(name string, ban bool) error {
 	return nil
 }
 
-// remove takes a slave out against its will, and with ban keeps its name out.
-func (c *Channel) remove(name string, ban bool, reason string) {
+// kickSlave removes a slave against its will, and bans its name if ban is set. There
+// may be no slave of that name, when only the name is banned.
+func (c *Channel) kickSlave(name string, ban bool, reason string) {
 	if ban {
 		if c.banned == nil {
 			c.banned = make(map[string]struct{})
@@ -81,63 +83,63 @@ func (c *Channel) remove(name string, ban bool, reason string) {
 	if m == nil {
 		return
 	}
-	at := m.at
+	at := m.attachment
 	told := reason
 	if told == "" {
 		told = "kicked"
 	}
-	c.drop(m, told, "kicked")
+	c.removeSlave(m, told, "kicked")
 	if at != nil {
 		c.emit(Effect{Kind: Release, To: at, End: wire.ErrKicked.With(reason)})
 	}
 }
 
-// Remove removes a slave in the name of the service, as Kick does in the name of
-// the master.
+// Remove is Kick in the name of the service.
 func (c *Channel) Remove(username string, ban bool, reason string) error {
 	if c.life != open {
 		return wire.ErrNoSuchChannel
 	}
-	if err := c.mayRemove(username, ban); err != nil {
+	if err := c.checkKick(username, ban); err != nil {
 		return err
 	}
-	c.remove(username, ban, reason)
+	c.kickSlave(username, ban, reason)
 	return nil
 }
 
 // Close ends the channel in the name of the service.
 func (c *Channel) Close(reason string) { c.end(wire.ErrChannelClosed.With(reason)) }
 
-// End ends the channel with the hub, where that has let everybody go and nobody
-// is left to be told.
+// End ends the channel at the end of the hub's shutdown. All connections are closed
+// by then, and nobody is left to be told.
 func (c *Channel) End() { c.end(wire.ErrShutdown) }
 
-// Expire carries out what is due: slaves whose time is over leave, and with the
-// master's time the channel ends (rule 3). It is called before
-// every transition, so that a tie is decided by the stored times, never by which
+// Expire does what is due: slaves whose deadline has passed leave, and when the
+// master's deadline has passed the channel ends (rule 3). The caller calls it before
+// every transition. So a tie is decided by the stored deadlines, and never by which
 // goroutine came first.
 //
-// After Stop, nobody's time runs out.
+// After Stop, no deadline expires.
 func (c *Channel) Expire(now time.Time) {
 	if c.life != open || c.stopped {
 		return
 	}
-	for m := c.waiting.first; m != nil && !now.Before(m.deadline); m = c.waiting.first {
-		c.drop(m, "timeout", "timeout")
+	for m := c.away.first; m != nil && !now.Before(m.deadline); m = c.away.first {
+		c.removeSlave(m, "timeout", "timeout")
 	}
 	if c.master.state == wire.StateAway && !now.Before(c.master.deadline) {
 		c.end(wire.ErrMasterDown.With(fmt.Sprintf("the master was away for %v", c.timeout)))
 	}
 }
 
-// Due is when Expire has something to do next, if ever.
+// Due is the earliest deadline, at which Expire must be called next, and whether
+// there is one.
 func (c *Channel) Due() (time.Time, bool) {
 	var due time.Time
 	if c.life != open || c.stopped {
 		return due, false
 	}
-	if c.waiting.first != nil {
-		due = c.waiting.first.deadline
+	if c.away.first != nil {
+		due = c.away.first.deadline
 	}
 	if d := c.master.deadline; c.master.state == wire.StateAway && (due.IsZero() || d.Before(due)) {
 		due = d
@@ -145,12 +147,12 @@ func (c *Channel) Due() (time.Time, bool) {
 	return due, !due.IsZero()
 }
 
-// end closes the channel: everybody is told why, and let go (rule 3).
+// end ends the channel: all members are told why, and their memberships end (rule 3).
 func (c *Channel) end(why *wire.Cause) {
 	if c.life != open {
 		return
 	}
-	c.life = gone
+	c.life = ended
 	slaves := int64(len(c.slaves))
 	c.count(Leaves, string(why.Code), slaves)
 	c.count(Slaves, "", -slaves)
@@ -160,26 +162,26 @@ func (c *Channel) end(why *wire.Cause) {
 		c.emit(Effect{Kind: Release, To: master, End: why})
 	}
 	for _, m := range c.slaves {
-		m.at = nil
+		m.attachment = nil
 	}
 	c.connected = 0
-	c.slaves, c.banned, c.questions = nil, nil, nil
-	c.waiting = awayList{}
+	c.slaves, c.banned, c.requests = nil, nil, nil
+	c.away = awayList{}
 	c.down, c.up = replayLog{}, replayLog{}
 	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline})
 }
 
-// drop takes a slave out of the channel and tells the master the reason. label
-// is the reason for the metrics.
-func (c *Channel) drop(m *member, reason, label string) {
+// removeSlave takes a slave out of the channel and tells the master the reason. label
+// is the label of the metric Leaves.
+func (c *Channel) removeSlave(m *member, reason, label string) {
 	if c.detach(m) == nil {
-		c.waiting.remove(m)
+		c.away.remove(m)
 	}
 	delete(c.slaves, m.name)
-	c.silence(m)
+	c.stopAwaiting(m)
 	m.state = wire.StateLeft
-	c.note("slave left", m)
+	c.logChange("slave left", m)
 	c.count(Leaves, label, 1)
 	c.count(Slaves, "", -1)
-	c.tellMaster(c.slaveFrame(m, reason))
+	c.sendFrameToMaster(c.slaveFrame(m, reason))
 }

@@ -8,35 +8,36 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// member is a master or a slave of a channel, from its create or join to its
-// end, over any number of connections.
+// member is the master or a slave of a channel. It lives from its create or join to
+// the end of the membership, over any number of connections.
 type member struct {
 	name string
 	role wire.Role
-	// hash is of the resume secret, which is not kept here.
+	// hash is the hash of the resume secret. The secret itself is not kept here.
 	hash  Hash
 	state wire.State
-	// deadline is when a member that is away is given up.
+	// deadline is when the membership of an away member ends.
 	deadline time.Time
-	// epoch counts the attachments. at is the present one, or nil.
-	epoch uint64
-	at    *Attachment
-	// answers are those to its latest sends, to recognise one sent again.
+	// epoch counts the attachments. attachment is the present one, or nil.
+	epoch      uint64
+	attachment *Attachment
+	// answers are the answers to its latest sends, to recognise a retransmitted one.
 	answers answers
-	// asks are the numbers of a slave's requests that the master has not
+	// openRequests are the numbers of a slave's requests that the master has not
 	// answered.
-	asks []uint64
-	// start is the number of the newest message before a slave joined: nothing
-	// up to it was for this slave.
+	openRequests []uint64
+	// start is the number of the newest message before this slave joined. No message
+	// up to this number was for this slave.
 	start uint64
-	// lostPrivate is the number of the newest message for this slave alone that
-	// is no longer kept.
+	// lostPrivate is the number of the newest message that was for this slave alone
+	// and is no longer kept.
 	lostPrivate uint64
-	// Place in the awayList.
+	// previous and next are the links of the awayList.
 	previous, next *member
 }
 
-// roster lists by their names the slaves that are wanted, or all of them.
+// roster lists the slaves for which wanted returns true, in the order of their names.
+// A nil wanted means all slaves.
 func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
 	members := make([]wire.Member, 0, len(c.slaves))
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {

@@ -1,10 +1,10 @@
 package star
 
-// Metric is something that is counted, here or by those who carry the rules out.
-// Its numbers are those of the public package's metrics of the same names, which
-// say what each means.
+// Metric is something that is counted, by the rules or by the packages above them.
 type Metric uint8
 
+// The metrics. Each has the same number as the metric of the same name in the public
+// package, which says what it means.
 const (
 	Connections Metric = iota
 	ChannelsOpen
@@ -23,8 +23,8 @@ const (
 	ClosingTime
 )
 
-// Labels of Dropped: what a full queue has dropped, and what was no longer kept
-// at a resume.
+// Labels of Dropped: LabelSlow is for messages that a full queue has dropped,
+// LabelReplay for messages that were no longer kept at a resume.
 const (
 	LabelSlow   = "slow"
 	LabelReplay = "replay"

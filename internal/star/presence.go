@@ -6,30 +6,32 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Away is the master's word that it is not there, though it is connected.
+// Away sets the state of the master to away, because the master asks for it. The
+// master stays connected.
 func (c *Channel) Away(now time.Time, a *Attachment, ref uint64) error {
 	if err := c.mustBeMaster(a); err != nil {
 		return err
 	}
 	c.acknowledge(a, ref)
-	c.becomeAway(now)
+	c.markAway(now)
 	return nil
 }
 
-// becomeAway starts the master's time, unless it is running already.
-func (c *Channel) becomeAway(now time.Time) {
+// markAway sets the state of the master to away and starts its timeout, unless the
+// master is away already.
+func (c *Channel) markAway(now time.Time) {
 	if c.master.state == wire.StateAway {
 		return
 	}
 	c.master.state = wire.StateAway
 	c.master.deadline = now.Add(c.timeout)
 	if c.timeout > 0 {
-		c.tellAll(c.masterFrame(now))
+		c.sendFrameToSlaves(c.masterFrame(now))
 	}
 	c.Expire(now)
 }
 
-// Back is the master's word that it is there again.
+// Back sets the state of the master to online again, because the master asks for it.
 func (c *Channel) Back(now time.Time, a *Attachment, ref uint64) error {
 	if err := c.mustBeMaster(a); err != nil {
 		return err
@@ -38,20 +40,21 @@ func (c *Channel) Back(now time.Time, a *Attachment, ref uint64) error {
 	if c.master.state == wire.StateAway {
 		c.master.state = wire.StateOnline
 		c.master.deadline = time.Time{}
-		c.tellAll(c.masterFrame(now))
+		c.sendFrameToSlaves(c.masterFrame(now))
 	}
 	return nil
 }
 
-// Members answers the master with its slaves.
+// Members answers the master with the list of its slaves.
 func (c *Channel) Members(a *Attachment, ref uint64) error {
 	if err := c.mustBeMaster(a); err != nil {
 		return err
 	}
-	return c.tellList(a, &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true})
+	return c.sendList(a, &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true})
 }
 
-// Status tells anybody whether the channel exists and how its master is (rule 4).
+// Status is the frame that tells whether the channel exists, and the state of its
+// master (rule 4). Anybody may ask for it.
 func (c *Channel) Status(now time.Time, ref uint64) *wire.Frame {
 	frame := &wire.Frame{Type: wire.Status, Ref: ref, Channel: c.name, Exists: c.life == open, HasExists: true}
 	if frame.Exists {
@@ -61,6 +64,7 @@ func (c *Channel) Status(now time.Time, ref uint64) *wire.Frame {
 	return frame
 }
 
+// mustBeMaster is nil for the current attachment of the master, else the refusal.
 func (c *Channel) mustBeMaster(a *Attachment) error {
 	if err := a.stale(); err != nil {
 		return err

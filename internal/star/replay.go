@@ -6,14 +6,14 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// replayLog numbers the messages of one direction of a channel and keeps the
-// latest of them, for members that come back.
+// replayLog numbers the messages of one direction of a channel. It keeps the latest
+// of them for replay to members that come back.
 type replayLog struct {
 	bound Bound
 	// newest is the number of the message added last; the first is 1.
 	newest uint64
-	// lost is the number of the newest message that is no longer kept, and
-	// lostCommon that of the newest of these that was for everybody.
+	// lost is the number of the newest message that is no longer kept. lostCommon is
+	// the number of the newest message that is no longer kept and was for everybody.
 	lost, lostCommon uint64
 	// entries[head:] are the messages lost+1 to newest.
 	entries []entry
@@ -24,18 +24,19 @@ type replayLog struct {
 // entry is one message that is kept.
 type entry struct {
 	packet *wire.Packet
-	// size is the payload's, in bytes.
+	// size is the size of the payload in bytes.
 	size int
-	// to is the one slave that it is for, or nil.
+	// to is the one slave that the message is for. Nil: it is for everybody, or for
+	// the master.
 	to *member
 }
 
-// entryOverhead is what a message costs in Bound.Bytes beyond its payload: the
-// names and numbers around it.
+// entryOverhead is how many bytes a message counts in Bound.Bytes beside its payload,
+// for the names and numbers around it.
 const entryOverhead = 64
 
-// add gives the message the next number and keeps it, in place of the oldest
-// ones where the bound asks for it.
+// add gives the message the next number and keeps it. It removes the oldest messages
+// that are over the bound.
 func (l *replayLog) add(e entry) {
 	l.newest++
 	l.entries = append(l.entries, e)
@@ -59,16 +60,18 @@ func (l *replayLog) add(e entry) {
 	}
 }
 
+// kept is the number of messages that are kept.
 func (l *replayLog) kept() int { return len(l.entries) - l.head }
 
-// over reports whether so many messages of so many bytes are too much. A single
-// message is always kept, unless none shall be.
+// over reports whether so many messages of so many bytes are over the bound. One
+// message alone may have more bytes than the bound, but a bound of no messages keeps
+// none.
 func (l *replayLog) over(messages, bytes int) bool {
 	return messages > l.bound.Messages || messages > 1 && bytes > l.bound.Bytes
 }
 
-// wouldLose is the number of the newest message that would no longer be kept
-// once one of that size were added. It is the new one's own where none are kept.
+// wouldLose tells what lost would be after a message of that size was added. Where
+// the bound keeps no messages, that is the number of the added message itself.
 func (l *replayLog) wouldLose(size int) uint64 {
 	messages, bytes := l.kept()+1, l.bytes+size+entryOverhead
 	lost := l.lost

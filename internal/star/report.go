@@ -8,7 +8,7 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Report is what a channel shows to those who operate it.
+// Report describes a channel for its operators.
 type Report struct {
 	Name string
 	// MasterTimeout is X of rule 3.
@@ -16,15 +16,15 @@ type Report struct {
 	Master        MemberReport
 	// Slaves are in the order of their names.
 	Slaves []MemberReport
-	// MasterMessages and SlaveMessages count what the master and what all slaves
-	// have sent.
+	// MasterMessages counts the messages of the master, SlaveMessages those of all
+	// slaves together.
 	MasterMessages uint64
 	SlaveMessages  uint64
-	// Kept is what is kept for members that come back, in both directions.
+	// Kept is what is kept for replay, in both directions together.
 	Kept Load
-	// Banned is how many names are banned.
+	// Banned is the number of banned names.
 	Banned int
-	// OpenRequests is how many requests of the master await answers.
+	// OpenRequests is the number of the master's requests that await answers.
 	OpenRequests int
 }
 
@@ -32,17 +32,19 @@ type Report struct {
 type MemberReport struct {
 	Username string
 	State    wire.State
-	// Deadline is until when one who is away is waited for.
+	// Deadline is when the membership of an away member ends. It is zero for a member
+	// that is not away.
 	Deadline time.Time
 	Epoch    uint64
-	// OpenRequests is how many requests of a slave the master has not answered.
+	// OpenRequests is the number of a slave's requests that the master has not
+	// answered. It is zero for the master.
 	OpenRequests int
-	// Line is that of the present attachment, or nil. It may be asked after the
-	// lock is released.
+	// Line is the line of the present attachment, or nil. It may be read after the
+	// caller has released its lock.
 	Line Line
 }
 
-// Report is how the channel is, and whether it exists.
+// Report describes the channel, and reports whether it exists.
 func (c *Channel) Report() (Report, bool) {
 	if c.life != open {
 		return Report{}, false
@@ -51,7 +53,7 @@ func (c *Channel) Report() (Report, bool) {
 		Name: c.name, MasterTimeout: c.timeout, Master: c.master.report(),
 		MasterMessages: c.down.newest, SlaveMessages: c.up.newest,
 		Kept:   Load{Messages: c.down.kept() + c.up.kept(), Bytes: c.down.bytes + c.up.bytes},
-		Banned: len(c.banned), OpenRequests: len(c.questions),
+		Banned: len(c.banned), OpenRequests: len(c.requests),
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		r.Slaves = append(r.Slaves, c.slaves[name].report())
@@ -60,12 +62,12 @@ func (c *Channel) Report() (Report, bool) {
 }
 
 func (m *member) report() MemberReport {
-	r := MemberReport{Username: m.name, State: m.state, Epoch: m.epoch, OpenRequests: len(m.asks)}
+	r := MemberReport{Username: m.name, State: m.state, Epoch: m.epoch, OpenRequests: len(m.openRequests)}
 	if m.state == wire.StateAway {
 		r.Deadline = m.deadline
 	}
-	if m.at != nil {
-		r.Line = m.at.Line
+	if m.attachment != nil {
+		r.Line = m.attachment.Line
 	}
 	return r
 }

@@ -5,9 +5,9 @@ import (
 	"crypto/subtle"
 )
 
-// Secret is a resume secret as it is passed in, by who has just made it or was
-// just shown it: the text goes into the answer and is not kept, the hash is. It
-// hides itself from everything that formats values.
+// Secret is a resume secret as the caller passes it in. The caller has just made it,
+// or a peer has just shown it. The text goes into the answer and is not kept; only
+// the hash is kept. A Secret does not show its text to anything that formats values.
 type Secret struct {
 	Text string
 	Hash Hash
@@ -17,17 +17,19 @@ type Secret struct {
 // the secret has.
 type Hash [16]byte
 
-// HashOf is the hash of a resume secret of that text.
+// HashOf is the hash of the resume secret that has that text.
 func HashOf(text string) Hash {
 	sum := sha256.Sum256([]byte(text))
 	return Hash(sum[:len(Hash{})])
 }
 
-// matches compares in a time that does not depend on where the two differ.
+// matches compares in constant time: the time does not depend on where the two
+// hashes differ.
 func (h Hash) matches(other Hash) bool {
 	return subtle.ConstantTimeCompare(h[:], other[:]) == 1
 }
 
+// String keeps the secret out of logs.
 func (Secret) String() string { return "(secret)" }
 
 // GoString keeps the secret out of %#v as well.

@@ -2,24 +2,25 @@ package star
 
 import "github.com/lectern-go/lectern/internal/wire"
 
-// The transitions by which messages pass through a Channel (rules 5 and 6).
+// This file has the transition Send, by which messages pass through a Channel (rules
+// 5 and 6).
 
-// Message is a send on its way. Its payload must not change any more.
+// Message is a message that a member sends. Its payload must not change any more.
 type Message struct {
 	Ref     uint64 // zero: no answer is wanted
 	To      string
 	HasTo   bool
-	Asks    bool
-	ReplyTo uint64 // the number of the request that this answers, or zero
+	Asks    bool   // the message is a request, which wants answers
+	ReplyTo uint64 // the number of the request that this message answers, or zero
 	Payload wire.Payload
-	// Refusal is set where the message is refused for a reason that is not the
-	// channel's, so that its ref is remembered with that answer.
+	// Refusal is set where the caller refuses the message, for a reason that the
+	// channel does not know. Send then remembers the refusal under the ref.
 	Refusal *wire.Cause
 }
 
-// send numbers a message and passes it on: from a slave to its master alone
-// (rule 5), from the master to one slave or to all of its channel (rule 6). A
-// send that is recognised by its ref is answered as the first time.
+// Send numbers a message and delivers it: from a slave to its master alone (rule 5),
+// from the master to one slave or to all slaves of its channel (rule 6). A
+// retransmitted send, which is recognised by its ref, is answered as the first time.
 func (c *Channel) Send(a *Attachment, msg Message) error {
 	if err := a.stale(); err != nil {
 		return err
@@ -57,31 +58,33 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 	if msg.Ref != 0 {
 		m.answers.add(given)
 		if err == nil {
-			c.tell(a, given.ack())
+			c.sendFrame(a, given.ack())
 		}
 	}
 	return err
 }
 
+// answerAgain gives a retransmitted send the answer that is known.
 func (c *Channel) answerAgain(a *Attachment, known answer) error {
 	if known.refusal != nil {
 		return known.refusal
 	}
-	c.tell(a, known.ack())
+	c.sendFrame(a, known.ack())
 	return nil
 }
 
-// sendUp is a slave's message to its master (rule 5). It is refused with busy
-// where it could only be taken by dropping one that the master has not got.
+// sendUp sends a slave's message to its master (rule 5). It refuses with busy where
+// it could only accept the message by dropping another one that the master has not
+// got yet.
 func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	if msg.HasTo {
 		return answer{}, wire.ErrForbidden.With("a slave sends to its master only")
 	}
-	if err := c.mayConverse(m, nil, msg); err != nil {
+	if err := c.checkRequestAndAnswer(m, nil, msg); err != nil {
 		return answer{}, err
 	}
 	size := len(msg.Payload.Data)
-	master := c.master.at
+	master := c.master.attachment
 	if master == nil && c.up.wouldLose(size) > c.upSeen {
 		return answer{}, wire.ErrBusy.With("the master is away and no more can be kept for it")
 	}
@@ -98,22 +101,21 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 		c.emit(Effect{Kind: SendOne, To: master, Packet: p})
 	}
 	if msg.ReplyTo != 0 {
-		c.answer(m, nil, msg.ReplyTo)
+		c.recordAnswer(m, nil, msg.ReplyTo)
 	}
 	if msg.Asks {
-		m.asks = append(m.asks, seq)
+		m.openRequests = append(m.openRequests, seq)
 	}
 	return answer{seq: seq}, nil
 }
 
-// MasterFull reports whether a message with a payload of size bytes would be too
-// much for the master at present. It is for a channel whose master has an
-// attachment.
+// MasterFull reports whether the master's queue has no room at present for a message
+// with a payload of size bytes. The master must have an attachment.
 func (c *Channel) MasterFull(size int) bool {
-	return c.master.at.Line.Full(size, c.accepted)
+	return c.master.attachment.Line.Full(size, c.accepted)
 }
 
-// sendDown is the master's message to one slave or to all (rule 6).
+// sendDown sends the master's message to one slave or to all (rule 6).
 func (c *Channel) sendDown(msg Message) (answer, error) {
 	var to *member
 	if msg.HasTo {
@@ -121,7 +123,7 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 			return answer{}, wire.ErrNoSuchSlave
 		}
 	}
-	if err := c.mayConverse(c.master, to, msg); err != nil {
+	if err := c.checkRequestAndAnswer(c.master, to, msg); err != nil {
 		return answer{}, err
 	}
 	seq := c.down.newest + 1
@@ -130,17 +132,17 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 	p := wire.NewPacket(frame)
 	c.down.add(entry{packet: p, size: len(msg.Payload.Data), to: to})
 	if msg.ReplyTo != 0 {
-		c.answer(c.master, to, msg.ReplyTo)
+		c.recordAnswer(c.master, to, msg.ReplyTo)
 	}
 	if msg.Asks {
-		c.ask(seq, to)
+		c.openRequest(seq, to)
 	}
 	switch {
 	case to == nil:
 		c.emit(Effect{Kind: SendAll, Packet: p})
 		return answer{seq: seq, slaves: uint64(c.connected)}, nil
-	case to.at != nil:
-		c.emit(Effect{Kind: SendOne, To: to.at, Packet: p})
+	case to.attachment != nil:
+		c.emit(Effect{Kind: SendOne, To: to.attachment, Packet: p})
 		return answer{seq: seq, slaves: 1}, nil
 	}
 	return answer{seq: seq}, nil

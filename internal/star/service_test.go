@@ -47,28 +47,28 @@ func TestWhereAChannelStands(t *testing.T) {
 	require.False(t, c.Ended())
 	require.Nil(t, c.Master())
 	a, u := c.on("a"), c.on("u")
-	require.True(t, c.Over(a), "it has not entered")
+	require.True(t, c.MembershipEnded(a), "it has not entered")
 	require.NoError(t, c.create(c.now, a, 1, "alice", 0))
 	require.NoError(t, c.join(c.now, u, 1, "user_1", ""))
 	require.True(t, c.Exists())
 	require.False(t, c.Ended())
 	require.Same(t, a, c.Master())
-	require.False(t, c.Over(u))
+	require.False(t, c.MembershipEnded(u))
 	require.Equal(t, "user_1", u.Username())
 	require.Equal(t, wire.Slave, u.Role())
 
 	c.Lose(c.now, a)
 	require.Nil(t, c.Master())
-	require.True(t, c.Over(a), "it may be resumed, but not by this attachment")
+	require.True(t, c.MembershipEnded(a), "it may be resumed, but not by this attachment")
 	b := c.on("b")
 	require.NoError(t, c.resume(c.now, b, 1, "alice", c.secret("alice"), 0))
 	require.Same(t, b, c.Master())
-	require.False(t, c.Over(a), "it was taken over")
+	require.False(t, c.MembershipEnded(a), "it was taken over")
 	require.NoError(t, c.Leave(c.now, b, 0))
 	require.False(t, c.Exists())
 	require.True(t, c.Ended())
 	require.Nil(t, c.Master())
-	require.True(t, c.Over(u))
+	require.True(t, c.MembershipEnded(u))
 }
 
 // While the hub shuts down, nobody's time runs out, and nothing is accepted that
@@ -141,7 +141,7 @@ func TestReport(t *testing.T) {
 func TestWhatChangesTheAudience(t *testing.T) {
 	changes := map[EffectKind]bool{
 		SendOne: false, SendReplay: false, SendAll: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
-		Forget: false, Note: false, Count: false,
+		Forget: false, LogChange: false, Count: false,
 	}
 	require.Len(t, changes, int(Count)+1)
 	for kind, want := range changes {

@@ -11,33 +11,34 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// Snapshot is all of a channel's state at one moment. It shares nothing with the
-// channel, and is plain: encoding/json and encoding/gob write it down whole. Effects
-// that were not taken by then are not part of it.
+// Snapshot is the whole state of a channel at one moment. It shares no memory with
+// the channel. It is plain data: encoding/json and encoding/gob can encode all of it.
+// Effects that were not taken yet are not part of it.
 //
-// Every list in it has one order, so that equal channels have equal snapshots.
+// Every list in it has a fixed order, so that equal channels have equal snapshots.
 type Snapshot struct {
 	Name string
-	// Created and Ended tell where the channel stands. The fields below Stopped are
-	// those of a channel that was created and has not ended.
+	// Created and Ended are the state in the channel's life cycle. The fields below
+	// Stopped are set only for a channel that was created and has not ended.
 	Created, Ended bool
 	Stopped        bool
 
 	// MasterTimeout is X of rule 3, for this channel.
 	MasterTimeout time.Duration
 	Master        MemberSnapshot
-	// Slaves and Banned are in the order of the names; Away are the slaves without a
-	// connection, the longest away first.
+	// Slaves and Banned are in the order of the names. Away has the names of the
+	// slaves without a connection, the longest away first.
 	Slaves []MemberSnapshot
 	Away   []string
 	Banned []string
-	// Down is what the master sent, Up what the slaves sent. UpSeen is the number of
-	// the newest of Up that was handed to a connection of the master.
+	// Down has the messages of the master, Up the messages of the slaves.
 	Down, Up ReplaySnapshot
-	UpSeen   uint64
+	// UpSeen is the number of the newest message of Up that was given to a connection
+	// of the master.
+	UpSeen uint64
 	// Accepted is what was accepted for the master on its present attachment.
 	Accepted Load
-	// Requests are the master's open ones, in the order of their numbers.
+	// Requests are the master's open requests, in the order of their numbers.
 	Requests []RequestSnapshot
 }
 
@@ -48,21 +49,23 @@ type MemberSnapshot struct {
 	State    wire.State
 	Deadline time.Time
 	Epoch    uint64
-	// Attached tells that the member was on a connection.
+	// Attached: the member was on a connection.
 	Attached bool
-	// Highest is the ref of its newest send. Answers are those to its latest, the
-	// oldest first.
+	// Highest is the ref of the member's newest send. Answers are the answers to its
+	// latest sends, the oldest first.
 	Highest uint64
 	Answers []AnswerSnapshot
-	// Asks are the numbers of a slave's requests that are not answered.
+	// Asks are the numbers of a slave's open requests.
 	Asks []uint64
-	// Start and LostPrivate are a slave's: the number of the newest message before
-	// it joined, and of the newest for it alone that is no longer kept.
+	// Start is for slaves: the number of the newest message before the slave joined.
+	// LostPrivate is for slaves: the number of the newest message for this slave alone
+	// that is no longer kept.
 	Start       uint64
 	LostPrivate uint64
 }
 
-// AnswerSnapshot is how a send was answered: by its number, or by Refusal.
+// AnswerSnapshot is how a send was answered: with its number Seq and the number of
+// Slaves that it was queued to, or with a Refusal.
 type AnswerSnapshot struct {
 	Ref     uint64
 	Seq     uint64
@@ -70,37 +73,41 @@ type AnswerSnapshot struct {
 	Refusal *wire.Cause
 }
 
-// ReplaySnapshot is one direction's log.
+// ReplaySnapshot is the replay log of one direction.
 type ReplaySnapshot struct {
-	// Newest is the number of the message added last. Lost is that of the newest
-	// that is no longer kept, LostCommon of the newest of these for everybody.
+	// Newest is the number of the message added last. Lost is the number of the newest
+	// message that is no longer kept. LostCommon is the number of the newest message
+	// that is no longer kept and was for everybody.
 	Newest, Lost, LostCommon uint64
 	// Kept are the messages from Lost+1 to Newest.
 	Kept []MessageSnapshot
 }
 
-// MessageSnapshot is a message that is kept.
+// MessageSnapshot is one message that is kept for replay.
 type MessageSnapshot struct {
 	From string
-	// To is the one slave that it is for, or empty. The slave may have left.
+	// To is the one slave that the message is for, or empty. The slave may have left.
 	To      string
 	Asks    bool
 	Reply   uint64
 	Payload wire.Payload
 }
 
-// RequestSnapshot is an open request of the master: To is the one slave that was
-// asked, or empty; then Answered are those who have answered, by their names.
+// RequestSnapshot is an open request of the master.
 type RequestSnapshot struct {
-	Seq      uint64
-	To       string
-	Awaited  int
+	Seq uint64
+	// To is the one slave that was asked. Empty: all slaves were asked.
+	To string
+	// Awaited is the number of slaves that have not answered yet.
+	Awaited int
+	// Answered are the names of the slaves that have answered, in order. It is used
+	// only where all slaves were asked.
 	Answered []string
 }
 
-// Snapshot is the channel's state at present.
+// Snapshot returns the present state of the channel.
 func (c *Channel) Snapshot() Snapshot {
-	s := Snapshot{Name: c.name, Created: c.life != vacant, Ended: c.life == gone, Stopped: c.stopped}
+	s := Snapshot{Name: c.name, Created: c.life != vacant, Ended: c.life == ended, Stopped: c.stopped}
 	if c.life != open {
 		return s
 	}
@@ -109,12 +116,12 @@ func (c *Channel) Snapshot() Snapshot {
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		s.Slaves = append(s.Slaves, c.slaves[name].snapshot())
 	}
-	for m := c.waiting.first; m != nil; m = m.next {
+	for m := c.away.first; m != nil; m = m.next {
 		s.Away = append(s.Away, m.name)
 	}
 	s.Banned = slices.Sorted(maps.Keys(c.banned))
 	s.Down, s.Up = c.down.snapshot(), c.up.snapshot()
-	for _, q := range c.questions {
+	for _, q := range c.requests {
 		r := RequestSnapshot{Seq: q.seq, Awaited: q.awaited}
 		if q.to != nil {
 			r.To = q.to.name
@@ -130,8 +137,8 @@ func (c *Channel) Snapshot() Snapshot {
 
 func (m *member) snapshot() MemberSnapshot {
 	s := MemberSnapshot{
-		Name: m.name, Hash: m.hash, State: m.state, Deadline: m.deadline, Epoch: m.epoch, Attached: m.at != nil,
-		Highest: m.answers.highest, Asks: slices.Clone(m.asks), Start: m.start, LostPrivate: m.lostPrivate,
+		Name: m.name, Hash: m.hash, State: m.state, Deadline: m.deadline, Epoch: m.epoch, Attached: m.attachment != nil,
+		Highest: m.answers.highest, Asks: slices.Clone(m.openRequests), Start: m.start, LostPrivate: m.lostPrivate,
 	}
 	for known := range m.answers.oldestFirst() {
 		given := AnswerSnapshot{Ref: known.ref, Seq: known.seq, Slaves: known.slaves}
@@ -159,20 +166,20 @@ func (l *replayLog) snapshot() ReplaySnapshot {
 	return s
 }
 
-// Restore is the channel that the snapshot was taken of, under the same limits or
-// others. It goes on as the original one would.
+// Restore returns a channel in the state of the snapshot, under the same limits or
+// others. It goes on as the original channel would.
 //
-// attached gives the attachment for each member that was on a connection: a new one,
-// with its Line. Where it returns nil, the member has lost its connection now, of
-// which nobody is told. No effects come of a restore.
+// Restore calls attached for each member that was on a connection. attached returns a
+// new attachment with its Line. Or it returns nil: then the member loses its
+// connection now, and nobody is told. A restore emits no effects.
 //
-// The error says what in the snapshot does not fit together.
+// The error says which parts of the snapshot contradict each other.
 func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.Role, username string) *Attachment) (*Channel, error) {
 	c := New(s.Name, limits)
 	c.stopped = s.Stopped
 	switch {
 	case s.Ended:
-		c.life = gone
+		c.life = ended
 		return c, nil
 	case !s.Created:
 		return c, nil
@@ -205,7 +212,7 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	m := &member{
 		name: s.Name, role: role, hash: s.Hash, state: s.State, deadline: s.Deadline, epoch: s.Epoch,
-		asks: slices.Clone(s.Asks), start: s.Start, lostPrivate: s.LostPrivate,
+		openRequests: slices.Clone(s.Asks), start: s.Start, lostPrivate: s.LostPrivate,
 	}
 	m.answers.limit = limit
 	for _, given := range s.Answers {
@@ -217,7 +224,7 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 
 func (c *Channel) restoreRequests(s Snapshot) error {
 	for _, r := range s.Requests {
-		q := &question{seq: r.Seq, awaited: r.Awaited}
+		q := &request{seq: r.Seq, awaited: r.Awaited}
 		if r.To != "" {
 			if q.to = c.slaves[r.To]; q.to == nil {
 				return fmt.Errorf("star: snapshot of %q: request %d is to %q, who is no slave", s.Name, r.Seq, r.To)
@@ -232,7 +239,7 @@ func (c *Channel) restoreRequests(s Snapshot) error {
 			}
 			q.answered[m] = struct{}{}
 		}
-		c.questions = append(c.questions, q)
+		c.requests = append(c.requests, q)
 	}
 	return nil
 }
@@ -240,10 +247,10 @@ func (c *Channel) restoreRequests(s Snapshot) error {
 func (c *Channel) restoreAway(s Snapshot) error {
 	for _, name := range s.Away {
 		m := c.slaves[name]
-		if m == nil || m.previous != nil || c.waiting.first == m {
+		if m == nil || m.previous != nil || c.away.first == m {
 			return fmt.Errorf("star: snapshot of %q: %q is away, and is no slave or is listed twice", s.Name, name)
 		}
-		c.waiting.add(m)
+		c.away.add(m)
 	}
 	return nil
 }
@@ -262,7 +269,8 @@ func (c *Channel) restoreReplay(l *replayLog, s ReplaySnapshot) error {
 		e := entry{size: len(msg.Payload.Data)}
 		if kept.To != "" {
 			frame.Private = true
-			// It may be for one who has left, and not for who has the name now.
+			// The slave may have left, and another slave may have joined later under
+			// the same name. The message is not for that other slave.
 			if e.to = c.slaves[kept.To]; e.to == nil || e.to.start >= seq {
 				e.to = &member{name: kept.To}
 			}
@@ -273,12 +281,13 @@ func (c *Channel) restoreReplay(l *replayLog, s ReplaySnapshot) error {
 	return nil
 }
 
-// reattach gives the members their connections back, or has them away from now on.
+// reattach attaches the members that were on a connection. A member for which attached
+// returns nil is away from now on.
 func (c *Channel) reattach(s Snapshot, now time.Time, attached func(role wire.Role, username string) *Attachment) {
 	back := func(m *member) bool {
 		a := attached(m.role, m.name)
 		if a != nil {
-			a.member, a.epoch, m.at = m, m.epoch, a
+			a.member, a.epoch, m.attachment = m, m.epoch, a
 		}
 		return a != nil
 	}
@@ -295,6 +304,6 @@ func (c *Channel) reattach(s Snapshot, now time.Time, attached func(role wire.Ro
 			continue
 		}
 		m.state, m.deadline = wire.StateAway, now.Add(c.limits.SlaveTimeout)
-		c.waiting.add(m)
+		c.away.add(m)
 	}
 }

@@ -129,7 +129,7 @@ func (g *twin) move() string {
 		errs[i] = transition(c, i)
 		for _, e := range c.TakeEffects(nil) {
 			switch e.Kind {
-			case Note:
+			case LogChange:
 				lines[i] = append(lines[i], "note "+e.Text+" "+e.Member)
 			case Count:
 				lines[i] = append(lines[i], fmt.Sprint("count ", e.Metric, " ", e.Text, " ", e.Delta))
@@ -191,7 +191,7 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	case 1:
 		msg.ReplyTo = number
 	case 2:
-		if open := g.original.questions; len(open) > 0 {
+		if open := g.original.requests; len(open) > 0 {
 			msg.ReplyTo = open[g.random.IntN(len(open))].seq
 		}
 	}
@@ -213,7 +213,7 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	case 9:
 		return "awaiting", func(c *table, i int) error { return c.Awaiting(pair[i], ref, number) }
 	case 10:
-		return "again", func(c *table, i int) error { return c.Again(c.now, pair[i], ref, secret) }
+		return "again", func(c *table, i int) error { return c.RepeatJoin(c.now, pair[i], ref, secret) }
 	case 11:
 		return "remove", func(c *table, _ int) error { return c.Remove(name, number == 0, "service") }
 	case 12:

@@ -134,7 +134,7 @@ func (c *table) again(now time.Time, a *Attachment, ref uint64) error {
 	if a.member != nil {
 		name = a.member.name
 	}
-	return c.Again(now, a, ref, given(c.secrets[name]))
+	return c.RepeatJoin(now, a, ref, given(c.secrets[name]))
 }
 
 func (c *table) resume(now time.Time, a *Attachment, ref uint64, username, secret string, last uint64) error {
@@ -170,7 +170,7 @@ func (c *table) expect(effects ...string) {
 	c.t.Helper()
 	got := []string{}
 	for _, e := range c.effects {
-		if e.Kind != Note && e.Kind != Count {
+		if e.Kind != LogChange && e.Kind != Count {
 			got = append(got, c.line(e))
 		}
 	}
@@ -267,7 +267,7 @@ func (c *table) snapshot() string {
 	var b strings.Builder
 	one := func(m *member) {
 		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d answers=%d/%+v asks=%v\n",
-			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.at], m.start, m.lostPrivate, m.answers.highest, m.answers.kept, m.asks)
+			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.answers.highest, m.answers.kept, m.openRequests)
 	}
 	fmt.Fprintf(&b, "life=%d timeout=%v connected=%d banned=%v upSeen=%d accepted=%v stopped=%v\n",
 		c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.upSeen, c.accepted, c.stopped)
@@ -277,10 +277,10 @@ func (c *table) snapshot() string {
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		one(c.slaves[name])
 	}
-	for _, q := range c.questions {
+	for _, q := range c.requests {
 		fmt.Fprintf(&b, "question %d: awaited=%d of %v\n", q.seq, q.awaited, c.roster(q.awaits))
 	}
-	for m := c.waiting.first; m != nil; m = m.next {
+	for m := c.away.first; m != nil; m = m.next {
 		fmt.Fprintf(&b, "waiting: %s\n", m.name)
 	}
 	for _, l := range []*replayLog{&c.down, &c.up} {

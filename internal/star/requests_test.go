@@ -48,7 +48,7 @@ func TestMastersQuestionToAll(t *testing.T) {
 	// With the last part the question is over.
 	c.now = c.now.Add(xSlave)
 	c.did(func() error { return c.Awaiting(a, 6, 1) }, "a < presence user_3 left (timeout)", "a < awaiting ref=6 [] request=1")
-	require.Empty(t, c.questions)
+	require.Empty(t, c.requests)
 }
 
 func TestQuestionsThatAreOver(t *testing.T) {
@@ -72,12 +72,12 @@ func TestQuestionsThatAreOver(t *testing.T) {
 	c.refused(wire.ErrNoSuchRequest, func() error { return c.Send(u[1], replying("", 2)) })
 	c.did(func() error { return c.Send(u[1], replying("", 1)) }, "a < message seq=2 user_1: yes reply=1")
 	c.did(func() error { return c.Send(u[2], replying("", 1)) }, "a < message seq=3 user_2: yes reply=1")
-	require.Empty(t, c.questions)
+	require.Empty(t, c.requests)
 
 	// With nobody there, nothing is awaited.
 	c, a, _ = openTable(t, Limits{}, 0)
 	c.did(func() error { return c.Send(a, asking(0, "")) }, "* < message seq=1 alice: well? request=1")
-	require.Empty(t, c.questions)
+	require.Empty(t, c.requests)
 	c.did(func() error { return c.Awaiting(a, 6, 1) }, "a < awaiting ref=6 [] request=1")
 	c.refused(wire.ErrNoSuchRequest, func() error { return c.Withdraw(a, 7, 1) })
 }

@@ -1,0 +1,132 @@
+package client
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// read handles frames until the connection ends.
+func (c *Client) read(l *link) error {
+	for {
+		data, err := l.conn.Read()
+		if err != nil {
+			return err
+		}
+		frame, err := wire.Decode(data)
+		if err != nil {
+			var bad *wire.DecodeError
+			if errors.As(err, &bad) && bad.Code == string(wire.ErrUnsupported.Code) {
+				continue // a frame of a newer hub, which this client does not know
+			}
+			return err
+		}
+		c.mu.Lock()
+		c.handle(&frame)
+		c.mu.Unlock()
+	}
+}
+
+// handle dispatches one frame of the hub. The lock is held.
+func (c *Client) handle(frame *wire.Frame) {
+	m := c.memberships[frame.Channel]
+	switch frame.Type {
+	case wire.Message:
+		if m != nil {
+			m.onMessage(frame)
+		}
+	case wire.Presence:
+		if m != nil {
+			m.onPresence(frame, time.Now())
+		}
+	case wire.Gap:
+		if m != nil {
+			m.onGap(frame.Missed)
+		}
+	case wire.Shutdown:
+		c.announcedSpread = min(wire.FromMilliseconds(frame.Timeout), maxSpread)
+	case wire.Closed:
+		if m != nil {
+			m.end(&wire.Cause{Code: wire.Code(frame.Code), Text: frame.Reason})
+		}
+	default:
+		if frame.Ref != 0 {
+			c.onAnswer(frame)
+		}
+	}
+}
+
+// onAnswer gives an answer to the call, the resume, the request or the inquiry with the
+// same ref. The lock is held.
+func (c *Client) onAnswer(frame *wire.Frame) {
+	for _, k := range c.calls {
+		if k.answeredBy(frame) {
+			c.removeCall(k)
+			result := callResult{answer: *frame}
+			if why := refusalIn(frame); why != nil {
+				result.err = c.public(why)
+			} else if k.enters != nil {
+				result.err = c.enterAs(k.enters, frame)
+			}
+			k.result <- result
+			return
+		}
+	}
+	for _, m := range c.memberships {
+		if m.resuming == frame.Ref {
+			c.onResumed(m, frame)
+			return
+		}
+	}
+	if m := c.memberships[frame.Channel]; m != nil && m.onAnswer(frame) {
+		return
+	}
+	// An ack has no channel, and the answer to a switch has the channel that was entered.
+	for _, m := range c.memberships {
+		if m.onAnswer(frame) {
+			return
+		}
+	}
+	if _, ok := c.abandonedResumes[frame.Ref]; ok {
+		delete(c.abandonedResumes, frame.Ref)
+		c.dropLink()
+		return
+	}
+	if (frame.Type == wire.Created || frame.Type == wire.Joined) && frame.Ref != c.leftRef && !c.joinPending(frame) {
+		// The caller of the create or join has given up.
+		c.push(&wire.Frame{Type: wire.Leave, Channel: frame.Channel})
+	}
+}
+
+// onResumed handles the hub's answer to the resume of a membership. A transient refusal
+// closes the connection, to try again on the next one. Any other refusal ends the
+// membership. The lock is held.
+func (c *Client) onResumed(m *Membership, frame *wire.Frame) {
+	switch why := refusalIn(frame); {
+	case why == nil:
+		m.onEntered(frame, time.Now())
+		m.onAttached()
+	case isTransient(why):
+		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
+	default:
+		m.end(why)
+	}
+}
+
+// dropLink closes the connection. There is a membership on it that no caller wants any
+// more: that one is away then, and can be resumed elsewhere. The client connects again
+// and resumes its own memberships. The lock is held.
+func (c *Client) dropLink() {
+	if c.link != nil {
+		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "a resume was given up"})
+	}
+}
+
+// endAll ends all memberships. The lock is held.
+func (c *Client) endAll(why *wire.Cause) {
+	for _, m := range c.memberships {
+		m.end(why)
+	}
+}

@@ -1,0 +1,30 @@
+package client
+
+import (
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// Message is a message that has arrived. Its payload is a copy.
+type Message struct {
+	From      string
+	Seq       uint64
+	Private   bool
+	RequestID uint64
+	ReplyTo   uint64
+	Payload   wire.Payload
+}
+
+// Presence is the state of one member, as far as this client knows it.
+type Presence struct {
+	Username string
+	// State is zero while this client has no connection: then the state is not known.
+	State wire.State
+	// Since is when this client learned the state.
+	Since time.Time
+	// Deadline is when the membership ends, if until then an away master is not back, or
+	// this client has no connection. It is zero otherwise.
+	Deadline time.Time
+	Reason   string
+}

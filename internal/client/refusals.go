@@ -1,0 +1,24 @@
+package client
+
+import (
+	"slices"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// transientRefusals are refusals that say nothing about the membership or its requests:
+// the same frame can succeed later.
+var transientRefusals = []*wire.Cause{wire.ErrBusy, wire.ErrShuttingDown, wire.ErrRateLimited}
+
+// isTransient reports whether the refusal is a transient one.
+func isTransient(why *wire.Cause) bool {
+	return slices.ContainsFunc(transientRefusals, func(p *wire.Cause) bool { return why.Code == p.Code })
+}
+
+// refusalIn is the refusal in an answer, or nil where the answer is none.
+func refusalIn(answer *wire.Frame) *wire.Cause {
+	if answer.Type != wire.Error {
+		return nil
+	}
+	return &wire.Cause{Code: wire.Code(answer.Code), Text: answer.Reason}
+}

@@ -1,0 +1,83 @@
+package client
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// This file asks the hub which members have not answered an inquiry yet, after answers
+// may have been lost.
+
+// verify asks the hub who has not answered the inquiry yet. The hub's answer comes after
+// every answer of a member that the hub has sent before. The lock is held.
+func (m *Membership) verify(q *inquiry) {
+	c := m.client
+	c.lastRef++
+	q.verifying, q.stale = c.lastRef, false
+	c.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
+}
+
+// verifyPause is how long after the first refusal the hub is asked again. The pause
+// doubles with each refusal, because frames over the rate limit count in it too.
+const verifyPause = time.Second
+
+// verifyAgain asks the hub once more, unless it is being asked already, or will be asked
+// on the next connection.
+func (m *Membership) verifyAgain(q *inquiry) {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	if m.inquiries[q.seq] == q && m.attached && q.verifying == 0 {
+		m.verify(q)
+	}
+}
+
+// verifyAll asks the hub about every open inquiry. The lock is held.
+func (m *Membership) verifyAll() {
+	for _, seq := range slices.Sorted(maps.Keys(m.inquiries)) {
+		m.verify(m.inquiries[seq])
+	}
+}
+
+// onVerified handles the hub's answer about who has not answered an inquiry yet, and
+// reports whether the frame is such an answer. The lock is held.
+func (m *Membership) onVerified(frame *wire.Frame) bool {
+	for _, q := range m.inquiries {
+		if q.verifying != frame.Ref {
+			continue
+		}
+		q.verifying = 0
+		if why := refusalIn(frame); why != nil && isTransient(why) {
+			q.answers.refuse()
+			return true
+		}
+		q.unknown = false
+		if frame.Type != wire.Awaiting {
+			m.closeIfAnswered(q)
+			return true // the hub has refused; awaited does not change
+		}
+		listed := make(map[string]struct{}, len(frame.Members))
+		for _, member := range frame.Members {
+			listed[member.Username] = struct{}{}
+		}
+		for _, name := range slices.Sorted(maps.Keys(q.awaited)) {
+			if _, still := listed[name]; still {
+				continue
+			}
+			given := Answer{From: name, Err: m.client.public(wire.ErrNoSuchSlave.With(name + " has left"))}
+			if q.gap || m.role == wire.Slave {
+				given = Answer{From: name, Lost: true}
+			}
+			q.resolve(given)
+		}
+		q.awaited = listed
+		m.closeIfAnswered(q)
+		if q.stale && m.inquiries[q.seq] == q {
+			m.verify(q)
+		}
+		return true
+	}
+	return false
+}

@@ -1,0 +1,73 @@
+package hub
+
+import (
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/lectern-go/lectern/internal/delivery"
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// Channel returns the channel of that name, and whether there is one.
+func (h *Hub) Channel(name string) (Channel, bool) {
+	c := h.findChannel(name)
+	if c == nil {
+		return Channel{}, false
+	}
+	return Channel{h, c}, c.Exists()
+}
+
+// Channels yields the channels that exist at the moment of the call, in the order of
+// their names. No lock is held during the loop, so it may call any method of the hub
+// and of its channels.
+func (h *Hub) Channels() iter.Seq[Channel] {
+	h.mu.Lock()
+	channels := slices.Collect(maps.Values(h.channels))
+	h.mu.Unlock()
+	slices.SortFunc(channels, func(a, b *delivery.Channel) int { return strings.Compare(a.Name(), b.Name()) })
+	return func(yield func(Channel) bool) {
+		for _, c := range channels {
+			if c.Exists() && !yield(Channel{h, c}) {
+				return
+			}
+		}
+	}
+}
+
+// findChannel returns the channel of that name, or nil.
+func (h *Hub) findChannel(name string) *delivery.Channel {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.channels[name]
+}
+
+// findOrAddChannel returns the channel of that name. Where there is none, it adds a
+// vacant one; the rules decide whether that may be created.
+func (h *Hub) findOrAddChannel(name string) (*delivery.Channel, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing.Load() {
+		return nil, wire.ErrShuttingDown
+	}
+	if c := h.channels[name]; c != nil {
+		return c, nil
+	}
+	if len(h.channels) >= h.config.MaxChannels {
+		return nil, wire.ErrTooManyChannels
+	}
+	c := delivery.New(name, &h.delivering)
+	h.channels[name] = c
+	return c, nil
+}
+
+// removeChannel removes a channel that has ended. Another channel that has the same
+// name by now stays.
+func (h *Hub) removeChannel(c *delivery.Channel) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.channels[c.Name()] == c {
+		delete(h.channels, c.Name())
+	}
+}

@@ -1,0 +1,134 @@
+package hub
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// maxMalformed is how many malformed frames in a row end the connection.
+const maxMalformed = 3
+
+var (
+	// errHandshakeTooLarge: the peer sent more than MaxHandshakeBytes before its first
+	// membership.
+	errHandshakeTooLarge = &wire.Cause{Code: wire.ErrTooLarge.Code, Text: "too much was sent before the first membership"}
+	// errFlood: the peer went on sending frames over the rate limit.
+	errFlood = &wire.Cause{Code: wire.ErrRateLimited.Code, Text: "too many frames"}
+)
+
+// frames is a pool of frames to decode into. A frame is used while it is handled, and
+// nothing keeps it afterwards. That saves an allocation of 400 bytes for each message.
+var frames = sync.Pool{New: func() any { return new(wire.Frame) }}
+
+// handleFrame decodes and handles one frame. A cause ends the connection.
+func (s *session) handleFrame(data []byte) *wire.Cause {
+	frame := frames.Get().(*wire.Frame)
+	defer func() {
+		*frame = wire.Frame{} // the next use needs an empty one, and no string may be kept
+		frames.Put(frame)
+	}()
+	err := wire.DecodeInto(frame, data)
+	if !s.formKnown {
+		s.SetForm(wire.FormOf(data))
+	}
+	if err != nil {
+		return s.refuseMalformed(err)
+	}
+	s.formKnown = true
+	limited := s.pace.take(s.hub.config.FrameRate, time.Now())
+	switch {
+	case limited == muchTooFast:
+		return errFlood
+	case limited == tooFast && !exemptFromRate(frame.Type):
+		err = wire.ErrRateLimited
+	default:
+		err = s.dispatch(frame, limited == tooFast)
+	}
+	if err == errFlood {
+		return errFlood
+	}
+	if !errors.Is(err, wire.ErrBadFrame) {
+		s.malformed = 0
+	}
+	if err == nil {
+		return nil
+	}
+	if err == wire.ErrReplaced {
+		// The frame came from a stale attachment: this connection does not know yet that
+		// another connection has taken its membership over (rule 7).
+		s.endReplaced(frame.Channel)
+		return nil
+	}
+	s.refuse(frame.Ref, frame.Channel, err)
+	if errors.Is(err, wire.ErrBadFrame) {
+		return s.countMalformed()
+	}
+	return nil
+}
+
+// exemptFromRate reports whether a frame of the type is handled though it is over the
+// rate limit. A send is, so that the channel remembers its refusal. A leave and a
+// withdraw are, because they free something, and the peer might not send them again.
+func exemptFromRate(t wire.Type) bool {
+	return t == wire.Send || t == wire.Leave || t == wire.Withdraw
+}
+
+// refuseMalformed answers a message that could not be decoded as a frame. Where no frame
+// came before, and the message is of neither form, it ends the connection: there is no
+// form to answer in.
+func (s *session) refuseMalformed(err error) *wire.Cause {
+	var bad *wire.DecodeError
+	if !errors.As(err, &bad) || bad.NoForm && !s.formKnown {
+		return errNotProtocol
+	}
+	s.refuse(bad.Ref, "", &wire.Cause{Code: wire.Code(bad.Code), Text: bad.Detail})
+	if bad.Code == wire.CodeUnsupported {
+		return nil
+	}
+	return s.countMalformed()
+}
+
+// countMalformed counts a malformed frame. Too many in a row are a cause to end the
+// connection.
+func (s *session) countMalformed() *wire.Cause {
+	s.malformed++
+	if s.malformed >= maxMalformed {
+		return errNotProtocol
+	}
+	return nil
+}
+
+// errNotProtocol: what the peer sends is not Lectern's protocol.
+var errNotProtocol = &wire.Cause{Code: "protocol_error", Text: "what came is not Lectern's protocol"}
+
+// refuse answers a frame with an error.
+func (s *session) refuse(ref uint64, channel string, err error) {
+	refusal := asRefusal(err, wire.ErrBadFrame)
+	s.hub.config.Observer.Add(star.Refused, refusalLabel(refusal.Code), 1)
+	if wire.ValidName(channel) {
+		s.hub.config.Logger.Warn("refused", "code", string(refusal.Code), "channel", channel)
+	} else {
+		s.hub.config.Logger.Warn("refused", "code", string(refusal.Code))
+	}
+	s.PushAndFlush(wire.NewPacket(&wire.Frame{
+		Type: wire.Error, Ref: ref, Channel: channel, Code: string(refusal.Code), Reason: refusal.Text,
+	}))
+}
+
+// labelOther is the label of refusals whose code is not in wire.Refusals.
+const labelOther = "other"
+
+// refusalLabel is the metrics label of a refusal's code. Authorize may use codes of its
+// own, and the number of labels must be bounded.
+func refusalLabel(code wire.Code) string {
+	for _, refusal := range wire.Refusals {
+		if refusal.Code == code {
+			return string(code)
+		}
+	}
+	return labelOther
+}
