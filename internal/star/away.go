@@ -1,5 +1,7 @@
 package star
 
+import "slices"
+
 // awayList is a linked list of a channel's slaves that have no connection. All of
 // them get the same time, so adding at the end keeps the list in the order of the
 // deadlines: the slave that is away longest is first.
@@ -29,4 +31,19 @@ func (l *awayList) remove(m *member) {
 		m.next.previous = m.previous
 	}
 	m.previous, m.next = nil, nil
+}
+
+// sort puts the list in the order of the deadlines. Only a restore under another
+// SlaveTimeout needs it.
+func (l *awayList) sort() {
+	var members []*member
+	for m := l.first; m != nil; m = m.next {
+		members = append(members, m)
+	}
+	slices.SortStableFunc(members, func(a, b *member) int { return a.deadline.Compare(b.deadline) })
+	*l = awayList{}
+	for _, m := range members {
+		m.previous, m.next = nil, nil
+		l.add(m)
+	}
 }

@@ -226,8 +226,8 @@ func (c *Channel) restoreRequests(s Snapshot) error {
 	for _, r := range s.Requests {
 		q := &request{seq: r.Seq, awaited: r.Awaited}
 		if r.To != "" {
-			if q.to = c.slaves[r.To]; q.to == nil {
-				return fmt.Errorf("star: snapshot of %q: request %d is to %q, who is no slave", s.Name, r.Seq, r.To)
+			if q.to = c.slaves[r.To]; q.to == nil || len(r.Answered) > 0 {
+				return fmt.Errorf("star: snapshot of %q: request %d is to %q, who is no slave or has answered", s.Name, r.Seq, r.To)
 			}
 		} else {
 			q.answered = make(map[*member]struct{}, len(r.Answered))
@@ -306,4 +306,5 @@ func (c *Channel) reattach(s Snapshot, now time.Time, attached func(role wire.Ro
 		m.state, m.deadline = wire.StateAway, now.Add(c.limits.SlaveTimeout)
 		c.away.add(m)
 	}
+	c.away.sort()
 }

@@ -288,7 +288,8 @@ func TestSnapshotThatDoesNotFit(t *testing.T) {
 		{"a name twice", func(s *Snapshot) { s.Slaves = append(s.Slaves, s.Slaves[0]) }, `two members are named "user_1"`},
 		{"a slave with its master's name", func(s *Snapshot) { s.Slaves[0].Name = "alice" }, `two members are named "alice"`},
 		{"a request to nobody", func(s *Snapshot) { s.Requests[0].To = "user_3" }, `request 1 is to "user_3", who is no slave`},
-		{"an answer of nobody", func(s *Snapshot) { s.Requests[0].Answered = []string{"alice"} }, `request 1 is answered by "alice", who is no slave`},
+		{"an answer to a request to one", func(s *Snapshot) { s.Requests[0].Answered = []string{"user_1"} }, `request 1 is to "user_1", who is no slave or has answered`},
+		{"an answer of nobody", func(s *Snapshot) { s.Requests[0].To, s.Requests[0].Answered = "", []string{"alice"} }, `request 1 is answered by "alice", who is no slave`},
 		{"one away who is not there", func(s *Snapshot) { s.Away = []string{"user_3"} }, `"user_3" is away`},
 		{"one away twice", func(s *Snapshot) { s.Away = []string{"user_2", "user_2"} }, `"user_2" is away`},
 		{"one away twice, behind another", func(s *Snapshot) { s.Away = []string{"user_1", "user_2", "user_2"} }, `"user_2" is away`},
@@ -362,4 +363,31 @@ func TestRestoredMessagesOfOneWhoHasLeft(t *testing.T) {
 	require.NoError(t, restored.Send(at["alice"], textMessage(0, "y")))
 	require.Equal(t, c.Snapshot(), restored.Snapshot())
 	require.Zero(t, restored.slaves["user_1"].lostPrivate)
+}
+
+// Under a shorter SlaveTimeout, who is away from now on may be due before who was away
+// already.
+func TestRestoredUnderAnotherSlaveTimeout(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 3)
+	c.Lose(c.now, u[2])
+	limits := *c.limits
+	limits.SlaveTimeout = time.Second
+	at := c.on("a'")
+	restored, err := Restore(c.Snapshot(), &limits, c.now, func(role wire.Role, _ string) *Attachment {
+		if role == wire.Master {
+			return at
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.NotSame(t, a, at)
+	r := &table{Channel: restored, t: t, now: c.now, tags: c.tags, secrets: c.secrets}
+	due, ok := r.Due()
+	require.True(t, ok)
+	require.Equal(t, noon.Add(time.Second), due)
+	r.now = due
+	r.did(func() error { return nil }, "a' < presence user_1 left (timeout)", "a' < presence user_3 left (timeout)")
+	due, ok = r.Due()
+	require.True(t, ok)
+	require.Equal(t, noon.Add(xSlave), due)
 }
