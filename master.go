@@ -123,7 +123,7 @@ func (m *Master) kick(ctx context.Context, username, reason string, ban bool) er
 	if !ValidName(username) {
 		return ErrNoSuchSlave
 	}
-	return m.h.m.Do(ctx, wire.Frame{Type: wire.Kick, To: username, HasTo: true, Reason: reason, Ban: ban})
+	return m.h.m.Kick(ctx, wire.Frame{To: username, HasTo: true, Reason: reason, Ban: ban})
 }
 
 // Away tells the slaves that the master is not there, though it is connected.

@@ -38,10 +38,25 @@ func (m *Membership) inquire(ctx context.Context, frame wire.Frame, of string) (
 	q.answers.limit = m.client.options.Inbox.Bytes
 	q.answers.changed = make(chan struct{}, 1)
 	frame.Asks = true
-	if _, err := m.sendAs(ctx, &request{frame: frame, asks: q}); err != nil {
+	if _, err := m.sendAs(ctx, &request{frame: frame, asks: q, settle: m.settleInquiry}); err != nil {
 		return nil, err
 	}
 	return q, nil
+}
+
+// settleInquiry opens the inquiry of a message that the hub has accepted, and withdraws it
+// at once where its caller has given up. The lock is held.
+func (m *Membership) settleInquiry(r *request, answer *wire.Frame) {
+	if answer.Type == wire.Ack {
+		m.onAccepted(r.asks, answer.Seq, r.retransmitted)
+		if r.abandoned {
+			delete(m.inquiries, answer.Seq)
+			m.withdraw(answer.Seq)
+		}
+	}
+	if !m.retransmitsInquiry() {
+		m.earlyAnswers = nil
+	}
 }
 
 // Ask sends the frame to the member of, and waits for its answer.

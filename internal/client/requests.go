@@ -23,10 +23,11 @@ type request struct {
 	// outsideWindow: it has no place in the window, because the hub remembers no answer
 	// to it. That is so for withdrawals. There are no more of them than open inquiries.
 	outsideWindow bool
-	// enters is the membership that a switch makes, or nil.
-	enters *Membership
 	// asks is the inquiry that a message opens, or nil.
 	asks *inquiry
+	// settle does what the answer brings about, beside that the caller gets it. It may
+	// replace the answer. It is called with the lock held, and may be nil.
+	settle func(r *request, answer *wire.Frame)
 	// answered gets the answer. It has room for it.
 	answered chan wire.Frame
 }
@@ -48,7 +49,7 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 		<-m.window
 		return wire.Frame{}, m.client.public(m.err)
 	}
-	if r.enters == nil {
+	if r.frame.Channel == "" {
 		r.frame.Channel = m.channel
 	}
 	m.enqueue(r)
@@ -133,28 +134,8 @@ func (m *Membership) onAnswer(frame *wire.Frame) bool {
 			continue
 		}
 		m.remove(r)
-		if r.retransmitted && r.frame.Type == wire.Kick && frame.Code == string(wire.ErrNoSuchSlave.Code) {
-			// The kick succeeded when it was sent first, before the connection was lost.
-			*frame = wire.Frame{Type: wire.Ack, Ref: frame.Ref, Channel: m.channel}
-		}
-		if r.enters != nil && frame.Type == wire.Joined {
-			m.client.enter(r.enters, frame)
-			r.enters.owned, m.owned = m.owned, false // the client belongs to the new membership now
-			m.end(wire.ErrLeft.With("switched to another channel"))
-			if r.abandoned {
-				m.client.push(&wire.Frame{Type: wire.Leave, Channel: r.enters.channel})
-				r.enters.end(wire.ErrLeft)
-			}
-		}
-		if r.asks != nil && frame.Type == wire.Ack {
-			m.onAccepted(r.asks, frame.Seq, r.retransmitted)
-			if r.abandoned {
-				delete(m.inquiries, frame.Seq)
-				m.withdraw(frame.Seq)
-			}
-		}
-		if r.asks != nil && !m.retransmitsInquiry() {
-			m.earlyAnswers = nil
+		if r.settle != nil {
+			r.settle(r, frame)
 		}
 		r.answered <- *frame
 		return true
@@ -193,10 +174,42 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 		return nil, err
 	}
 	defer m.client.unclaim(frame.Channel)
-	if _, err := m.do(ctx, &request{frame: frame, enters: next}); err != nil {
+	settle := func(r *request, answer *wire.Frame) {
+		if answer.Type == wire.Joined {
+			m.switchTo(next, answer, r.abandoned)
+		}
+	}
+	if _, err := m.do(ctx, &request{frame: frame, settle: settle}); err != nil {
 		return nil, err
 	}
 	return next, nil
+}
+
+// switchTo ends this membership in favour of the next one. Where the caller of the switch
+// has given up, the next one ends too. The lock is held.
+func (m *Membership) switchTo(next *Membership, joined *wire.Frame, abandoned bool) {
+	m.client.enter(next, joined)
+	next.owned, m.owned = m.owned, false // the client belongs to the next membership now
+	m.end(wire.ErrLeft.With("switched to another channel"))
+	if abandoned {
+		m.client.push(&wire.Frame{Type: wire.Leave, Channel: next.channel})
+		next.end(wire.ErrLeft)
+	}
+}
+
+// Kick sends the frame of a kick.
+func (m *Membership) Kick(ctx context.Context, frame wire.Frame) error {
+	frame.Type = wire.Kick
+	_, err := m.do(ctx, &request{frame: frame, settle: settleKick})
+	return err
+}
+
+// settleKick makes a success of the refusal to a retransmitted kick that there is no such
+// slave: the kick succeeded when it was sent first, before the connection was lost.
+func settleKick(r *request, answer *wire.Frame) {
+	if r.retransmitted && answer.Code == string(wire.ErrNoSuchSlave.Code) {
+		*answer = wire.Frame{Type: wire.Ack, Ref: answer.Ref, Channel: r.frame.Channel}
+	}
 }
 
 // failLargest fails the largest message without an answer. It is called when the hub has
