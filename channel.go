@@ -33,6 +33,11 @@ import (
 // one of its name is another Channel.
 type Channel struct{ c hub.Channel }
 
+// handleOf is the one handle of a channel.
+func handleOf(c hub.Channel) *Channel {
+	return c.Handle(func() any { return &Channel{c} }).(*Channel)
+}
+
 // Name returns the channel's name.
 func (c *Channel) Name() string { return c.c.Name() }
 

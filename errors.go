@@ -13,7 +13,8 @@ type ErrorCode string
 
 // Error is a refusal by the hub, or the end of a membership. Compare it with
 // the Err variables below by errors.Is, which looks at the Code alone, or take
-// it out by errors.As for the text.
+// it out by errors.As for the text. One that the library returns must not be changed:
+// it may be one of these variables.
 type Error struct {
 	Code ErrorCode
 	// Text says more, for people. It may come from the other side.
@@ -150,6 +151,16 @@ func publicError(why *wire.Cause) error {
 		return e
 	}
 	return &Error{Code: ErrorCode(why.Code), Text: why.Text}
+}
+
+// causeIn is the cause that a public error states, or nil where there is none in the
+// chain of err.
+func causeIn(err error) *wire.Cause {
+	var e *Error
+	if !errors.As(err, &e) || e == nil {
+		return nil
+	}
+	return &wire.Cause{Code: wire.Code(e.Code), Text: e.Text}
 }
 
 // public is publicError for what may be no cause, or no error.

@@ -13,7 +13,8 @@ import (
 )
 
 // Hub accepts connections, finds channels by their names, and checks the limits
-// that concern more than one channel. All methods are safe for concurrent use.
+// that concern more than one channel. All methods are safe for concurrent use. NewHub
+// makes one: the zero Hub is of no use.
 //
 // A Hub is a transport.Server, and a transport.Acceptor: give it to an adapter, for
 // instance to websocket.NewHandler or netconn.Serve. Within its own process, Create and Join
@@ -128,11 +129,11 @@ func (d localDialer) Dial(context.Context) (transport.Conn, error) {
 
 // Channel returns the channel of that name, and whether there is one.
 func (h *Hub) Channel(name string) (*Channel, bool) {
-	c, ok := h.hub.Channel(name)
-	if !ok {
+	c, exists := h.hub.Channel(name)
+	if c == (hub.Channel{}) {
 		return nil, false
 	}
-	return &Channel{c}, true
+	return handleOf(c), exists
 }
 
 // Channels yields the channels that there are at the moment of the call, in the
@@ -141,7 +142,7 @@ func (h *Hub) Channels() iter.Seq[*Channel] {
 	channels := h.hub.Channels()
 	return func(yield func(*Channel) bool) {
 		for c := range channels {
-			if !yield(&Channel{c}) {
+			if !yield(handleOf(c)) {
 				return
 			}
 		}

@@ -144,7 +144,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
 	}
 	config := policy.config()
-	config.PublicError = nil
+	config.PublicError, config.CauseIn = nil, nil
 	require.Equal(t, hub.Config{
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: hub.QueueLimit{Messages: 9, Bytes: 10}, Replay: hub.QueueLimit{Messages: 11, Bytes: 12},

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/hub"
-	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
@@ -315,7 +314,7 @@ func (p Policy) config() hub.Config {
 		HandshakeTimeout: p.HandshakeTimeout, MaxHandshakeBytes: p.MaxHandshakeBytes,
 		FrameRate: hub.RateLimit(p.FrameRate), SlaveMessageRate: hub.RateLimit(p.SlaveMessageRate),
 		Outbox: hub.QueueLimit(p.Outbox), Slow: hub.Slow(p.Slow), HoldTimeout: p.HoldTimeout, WriteTimeout: p.WriteTimeout,
-		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, PublicError: publicError,
+		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, PublicError: publicError, CauseIn: causeIn,
 	}
 	if p.Authorize != nil {
 		config.Authorize = p.authorize
@@ -331,9 +330,11 @@ func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (string,
 	identity, err := p.Authorize(ctx, AuthRequest{
 		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token,
 	})
-	var refusal *Error
-	if errors.As(err, &refusal) {
-		return "", &wire.Cause{Code: wire.Code(refusal.Code), Text: refusal.Text}
+	if err == nil {
+		return identity.Username, nil
 	}
-	return identity.Username, err
+	if refusal := causeIn(err); refusal != nil {
+		return "", refusal
+	}
+	return "", err
 }

@@ -121,7 +121,7 @@ func (m *Membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer]
 			case <-ctx.Done():
 				why = ctx.Err()
 			case <-m.done:
-				why = m.client.public(m.err)
+				why = m.err
 			}
 			m.abandon(q, why)
 		}

@@ -28,7 +28,7 @@ type Membership struct {
 	inbox inbox
 	// done is closed at the end; err is set before.
 	done chan struct{}
-	err  *wire.Cause
+	err  error // public
 	// window bounds the requests that wait for an answer. It has as many places as the hub
 	// remembers answers.
 	window chan struct{}
@@ -137,7 +137,7 @@ func (m *Membership) end(why *wire.Cause) {
 	if m.err != nil {
 		return
 	}
-	m.err = why
+	m.err = m.client.public(why)
 	m.attached, m.lostAt = false, time.Time{}
 	m.stopGiveUpTimer()
 	if m.client.memberships[m.channel] == m {
@@ -173,10 +173,7 @@ func (m *Membership) Close() error {
 func (m *Membership) Err() error {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
-	if m.err == nil {
-		return nil
-	}
-	return m.client.public(m.err)
+	return m.err
 }
 
 // Channel returns the channel's name.

@@ -39,7 +39,7 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	case <-ctx.Done():
 		return wire.Frame{}, ctx.Err()
 	case <-m.done:
-		return wire.Frame{}, m.client.public(m.err)
+		return wire.Frame{}, m.err
 	}
 	c := m.client
 	r.answered = make(chan wire.Frame, 1)
@@ -47,7 +47,7 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	if m.err != nil {
 		c.mu.Unlock()
 		<-m.window
-		return wire.Frame{}, m.client.public(m.err)
+		return wire.Frame{}, m.err
 	}
 	if r.frame.Channel == "" {
 		r.frame.Channel = m.channel
@@ -62,7 +62,7 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	case <-ctx.Done():
 		cause = ctx.Err()
 	case <-m.done:
-		cause = m.client.public(m.err)
+		cause = m.err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,28 +9,31 @@ import (
 // arrivals counts the messages that were pushed to the outbox of the master's newest
 // seat. The rules count what they accept for the master (star.Load). The difference is
 // in flight: accepted, but not in the outbox yet. mu guards the other fields.
+//
+// A seat is known by its epoch, which no other seat of the master has, so that the seat,
+// and the connection with it, is not kept alive.
 type arrivals struct {
-	mu   sync.Mutex
-	seat *Seat
-	load star.Load
+	mu    sync.Mutex
+	epoch uint64
+	load  star.Load
 }
 
 // add counts a message with a payload of size bytes. A new seat starts at zero.
-func (a *arrivals) add(seat *Seat, size int) {
+func (a *arrivals) add(epoch uint64, size int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.seat != seat {
-		a.seat, a.load = seat, star.Load{}
+	if a.epoch != epoch {
+		a.epoch, a.load = epoch, star.Load{}
 	}
 	a.load.Messages++
 	a.load.Bytes += size
 }
 
-// on is what was pushed to the outbox of the seat.
-func (a *arrivals) on(seat *Seat) star.Load {
+// on is what was pushed to the outbox of the seat of that epoch.
+func (a *arrivals) on(epoch uint64) star.Load {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.seat != seat {
+	if a.epoch != epoch {
 		return star.Load{}
 	}
 	return a.load

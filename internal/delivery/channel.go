@@ -46,6 +46,9 @@ type Channel struct {
 	timer    *time.Timer
 	timerDue time.Time
 
+	// handle is what Handle returns; mu guards it.
+	handle any
+
 	// fanout belongs to the deliverer.
 	fanout fanout
 	// slow has the slaves whose outboxes are above the high-water mark, for SlowHold.
@@ -259,4 +262,15 @@ func (c *Channel) fullMaster(size int) *Seat {
 		return seatOf(at)
 	}
 	return nil
+}
+
+// Handle returns what a layer above keeps with the channel, so that it shows the same to
+// everybody. The first caller's build makes it. build must not call the channel.
+func (c *Channel) Handle(build func() any) any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.handle == nil {
+		c.handle = build()
+	}
+	return c.handle
 }

@@ -16,7 +16,7 @@ func (s *Seat) pushMessage(p *wire.Packet) (int, bool) {
 		return len(data), s.pushToSlave(data)
 	}
 	err := s.line.out.PushAccepted(data)
-	s.channel.arrivals.add(s, len(p.Frame().Payload.Data))
+	s.channel.arrivals.add(s.Epoch(), len(p.Frame().Payload.Data))
 	return len(data), err == nil
 }
 

@@ -27,6 +27,10 @@ func (h *Hub) acquire() bool {
 	return true
 }
 
+// Handle returns what the public package shows of the channel. The first caller's build
+// makes it.
+func (c Channel) Handle(build func() any) any { return c.c.Handle(build) }
+
 // Name returns the channel's name.
 func (c Channel) Name() string { return c.c.Name() }
 

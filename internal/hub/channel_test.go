@@ -15,7 +15,7 @@ import (
 // is shutdown for all.
 func TestServiceOfAHubThatHasEnded(t *testing.T) {
 	h := New(Config{
-		MaxSlaves: 1, MaxChannels: 1, PublicError: func(why *wire.Cause) error { return why },
+		MaxSlaves: 1, MaxChannels: 1, PublicError: func(why *wire.Cause) error { return why }, CauseIn: func(error) *wire.Cause { return nil },
 	})
 	c, err := h.findOrAddChannel("abc123")
 	require.NoError(t, err)

@@ -45,6 +45,9 @@ type Config struct {
 	// PublicError turns the cause for which a connection ended into the error that
 	// adapters and users get.
 	PublicError func(*wire.Cause) error
+	// CauseIn is the reverse: the cause of an error that an adapter passes back, or nil
+	// where it has none.
+	CauseIn func(error) *wire.Cause
 }
 
 // These types are of the packages below. A Config can be written without importing

@@ -72,6 +72,9 @@ func (h *Hub) closingReason(err error) transport.Reason {
 			return transport.Reason{Code: f.code, Text: f.cause.Text}
 		}
 	}
+	if cause := h.config.CauseIn(err); cause != nil {
+		return transport.Reason{Code: transport.ProtocolError, Text: cause.Text}
+	}
 	return transport.Reason{Code: transport.ProtocolError}
 }
 

@@ -43,6 +43,10 @@ func (a *Attachment) Role() wire.Role { return a.member.role }
 // Username is the member's name. The attachment must have entered a channel.
 func (a *Attachment) Username() string { return a.member.name }
 
+// Epoch is the number of the attachment among those of its member. Each later one has a
+// higher number. It is for an attachment that has entered a channel.
+func (a *Attachment) Epoch() uint64 { return a.epoch }
+
 // current reports whether the attachment is the present one of its member.
 func (a *Attachment) current() bool {
 	return a.member != nil && a.member.attachment == a

@@ -36,8 +36,6 @@ type Snapshot struct {
 	// UpSeen is the number of the newest message of Up that was given to a connection
 	// of the master.
 	UpSeen uint64
-	// Accepted is what was accepted for the master on its present attachment.
-	Accepted Load
 	// Requests are the master's open requests, in the order of their numbers.
 	Requests []RequestSnapshot
 }
@@ -111,7 +109,7 @@ func (c *Channel) Snapshot() Snapshot {
 	if c.life != open {
 		return s
 	}
-	s.MasterTimeout, s.UpSeen, s.Accepted = c.timeout, c.upSeen, c.accepted
+	s.MasterTimeout, s.UpSeen = c.timeout, c.upSeen
 	s.Master = c.master.snapshot()
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		s.Slaves = append(s.Slaves, c.slaves[name].snapshot())
@@ -171,7 +169,8 @@ func (l *replayLog) snapshot() ReplaySnapshot {
 //
 // Restore calls attached for each member that was on a connection. attached returns a
 // new attachment with its Line. Or it returns nil: then the member loses its
-// connection now, and nobody is told. A restore emits no effects.
+// connection now, and nobody is told. The only effects of a restore admit the attached
+// slaves to the audience.
 //
 // The error says which parts of the snapshot contradict each other.
 func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.Role, username string) *Attachment) (*Channel, error) {
@@ -185,7 +184,7 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 		return c, nil
 	}
 	c.life = open
-	c.timeout, c.upSeen, c.accepted = s.MasterTimeout, s.UpSeen, s.Accepted
+	c.timeout, c.upSeen = s.MasterTimeout, s.UpSeen
 	c.slaves = make(map[string]*member, len(s.Slaves))
 	c.master = s.Master.member(wire.Master, wire.MasterAnswers)
 	for _, slave := range s.Slaves {
@@ -216,28 +215,42 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	}
 	m.answers.limit = limit
 	for _, given := range s.Answers {
-		m.answers.add(answer{ref: given.Ref, seq: given.Seq, slaves: given.Slaves, refusal: given.Refusal})
+		known := answer{ref: given.Ref, seq: given.Seq, slaves: given.Slaves}
+		if given.Refusal != nil {
+			known.refusal = given.Refusal.With(given.Refusal.Text) // shared with nobody
+		}
+		m.answers.add(known)
 	}
 	m.answers.highest = s.Highest
 	return m
 }
 
 func (c *Channel) restoreRequests(s Snapshot) error {
+	newest := uint64(0)
 	for _, r := range s.Requests {
+		if r.Seq <= newest || r.Seq > s.Down.Newest {
+			return fmt.Errorf("star: snapshot of %q: request %d is listed twice, out of order, or was never sent", s.Name, r.Seq)
+		}
+		newest = r.Seq
 		q := &request{seq: r.Seq, awaited: r.Awaited}
+		awaited := 1
 		if r.To != "" {
 			if q.to = c.slaves[r.To]; q.to == nil || len(r.Answered) > 0 {
 				return fmt.Errorf("star: snapshot of %q: request %d is to %q, who is no slave or has answered", s.Name, r.Seq, r.To)
 			}
 		} else {
 			q.answered = make(map[*member]struct{}, len(r.Answered))
-		}
-		for _, name := range r.Answered {
-			m := c.slaves[name]
-			if m == nil {
-				return fmt.Errorf("star: snapshot of %q: request %d is answered by %q, who is no slave", s.Name, r.Seq, name)
+			for _, name := range r.Answered {
+				m := c.slaves[name]
+				if m == nil {
+					return fmt.Errorf("star: snapshot of %q: request %d is answered by %q, who is no slave", s.Name, r.Seq, name)
+				}
+				q.answered[m] = struct{}{}
 			}
-			q.answered[m] = struct{}{}
+			awaited = len(c.roster(q.awaits))
+		}
+		if r.Awaited != awaited || awaited == 0 {
+			return fmt.Errorf("star: snapshot of %q: request %d awaits %d answers, but %d can come", s.Name, r.Seq, r.Awaited, awaited)
 		}
 		c.requests = append(c.requests, q)
 	}
@@ -251,6 +264,15 @@ func (c *Channel) restoreAway(s Snapshot) error {
 			return fmt.Errorf("star: snapshot of %q: %q is away, and is no slave or is listed twice", s.Name, name)
 		}
 		c.away.add(m)
+	}
+	if !s.Master.Attached && s.Master.State != wire.StateAway {
+		return fmt.Errorf("star: snapshot of %q: its master is neither on a connection nor away", s.Name)
+	}
+	for _, slave := range s.Slaves {
+		m := c.slaves[slave.Name]
+		if away := m.previous != nil || c.away.first == m; away == slave.Attached {
+			return fmt.Errorf("star: snapshot of %q: %q is both on a connection and away, or neither", s.Name, slave.Name)
+		}
 	}
 	return nil
 }
@@ -301,6 +323,7 @@ func (c *Channel) reattach(s Snapshot, now time.Time, attached func(role wire.Ro
 		m := c.slaves[slave.Name]
 		if back(m) {
 			c.connected++
+			c.emit(Effect{Kind: Admit, To: m.attachment})
 			continue
 		}
 		m.state, m.deadline = wire.StateAway, now.Add(c.limits.SlaveTimeout)

@@ -80,6 +80,9 @@ func (g *twin) restore() {
 		for tag, pair := range g.attachments {
 			if at := pair[0]; at.current() && at.Username() == username {
 				twin := &Attachment{Line: at.Line}
+				if at.Role() == wire.Master {
+					twin.Line = &continued{line: at.Line.(*line), before: g.original.accepted}
+				}
 				g.restored.tags[twin] = tag
 				current[tag] = [2]*Attachment{at, twin}
 				return twin
@@ -88,11 +91,24 @@ func (g *twin) restore() {
 		return nil
 	})
 	require.NoError(t, err)
-	require.Empty(t, g.restored.effects)
+	for _, e := range g.restored.TakeEffects(nil) {
+		require.Equal(t, Admit, e.Kind)
+	}
 	require.Equal(t, written, g.restored.written())
 	// Connections without a membership do not outlive a channel's process.
 	g.attachments = current
 	g.tags = slices.Sorted(maps.Keys(current))
+}
+
+// continued is a line on which messages were accepted before the attachment that has it
+// now: a restored channel counts from zero.
+type continued struct {
+	*line
+	before Load
+}
+
+func (l *continued) Full(size int, accepted Load) bool {
+	return l.line.Full(size, Load{Messages: l.before.Messages + accepted.Messages, Bytes: l.before.Bytes + accepted.Bytes})
 }
 
 // connect is a new connection, or a second attachment on one that there is.
@@ -102,6 +118,7 @@ func (g *twin) connect() (tag string, pair [2]*Attachment) {
 	out := a.Line.(*line)
 	if len(g.tags) > 0 && g.random.IntN(6) == 0 {
 		a.Line = g.attachments[g.pick(g.tags)][0].Line
+		out = a.Line.(*line)
 	} else if g.random.IntN(3) == 0 {
 		out.room, out.notices, out.waiting = g.random.IntN(4), g.random.IntN(200), g.random.IntN(2)
 	}
@@ -261,7 +278,7 @@ func TestRestoredWithoutConnections(t *testing.T) {
 	restored, err := Restore(c.Snapshot(), c.limits, later, func(wire.Role, string) *Attachment { return nil })
 	require.NoError(t, err)
 	r := &table{Channel: restored, t: t, now: later, tags: map[*Attachment]string{}, secrets: c.secrets}
-	require.Empty(t, r.effects)
+	require.Empty(t, r.effects, "nobody is attached")
 	require.Equal(t, "status exists=true alice=away ref=1 left=30000ms", frameLine(r.Status(r.now, 1)))
 	due, ok := r.Due()
 	require.True(t, ok)
@@ -293,6 +310,16 @@ func TestSnapshotThatDoesNotFit(t *testing.T) {
 		{"one away who is not there", func(s *Snapshot) { s.Away = []string{"user_3"} }, `"user_3" is away`},
 		{"one away twice", func(s *Snapshot) { s.Away = []string{"user_2", "user_2"} }, `"user_2" is away`},
 		{"one away twice, behind another", func(s *Snapshot) { s.Away = []string{"user_1", "user_2", "user_2"} }, `"user_2" is away`},
+		{"one away and on a connection", func(s *Snapshot) { s.Slaves[1].Attached = true }, `"user_2" is both on a connection and away, or neither`},
+		{"one neither away nor on a connection", func(s *Snapshot) { s.Away = nil }, `"user_2" is both on a connection and away, or neither`},
+		{"a master who is nowhere", func(s *Snapshot) { s.Master.Attached = false }, `its master is neither on a connection nor away`},
+		{"a request that awaits nobody", func(s *Snapshot) { s.Requests[0].Awaited = 0 }, `request 1 awaits 0 answers, but 1 can come`},
+		{"a request to all that awaits more than there are", func(s *Snapshot) { s.Requests[0].To, s.Requests[0].Awaited = "", 3 }, `request 1 awaits 3 answers, but 2 can come`},
+		{"a request that all have answered", func(s *Snapshot) {
+			s.Requests[0] = RequestSnapshot{Seq: 1, Answered: []string{"user_1", "user_2"}}
+		}, `request 1 awaits 0 answers, but 0 can come`},
+		{"a request twice", func(s *Snapshot) { s.Requests = append(s.Requests, s.Requests[0]) }, `request 1 is listed twice`},
+		{"a request that was never sent", func(s *Snapshot) { s.Requests[0].Seq = 2 }, `request 2 is listed twice, out of order, or was never sent`},
 		{"a message that is missing", func(s *Snapshot) { s.Down.Kept = nil }, `messages 1 to 1 are kept, but there are 0`},
 	}
 	for _, test := range tests {
@@ -317,6 +344,7 @@ func TestRestoredRequests(t *testing.T) {
 	restored, err := Restore(c.Snapshot(), c.limits, c.now, func(_ wire.Role, username string) *Attachment { return at[username] })
 	require.NoError(t, err)
 	r := &table{Channel: restored, t: t, now: c.now, tags: c.tags, secrets: c.secrets}
+	r.expect("+u1'", "+u2'", "+u3'")
 	r.refused(wire.ErrNoSuchRequest, func() error { return r.Send(at["user_2"], replying("", 1)) })
 	r.refused(wire.ErrNoSuchRequest, func() error { return r.Send(at["user_2"], replying("", 2)) })
 	r.did(func() error { return r.Awaiting(at["alice"], 5, 1) }, "a' < awaiting ref=5 [user_1=online] request=1")
@@ -390,4 +418,24 @@ func TestRestoredUnderAnotherSlaveTimeout(t *testing.T) {
 	due, ok = r.Due()
 	require.True(t, ok)
 	require.Equal(t, noon.Add(xSlave), due)
+}
+
+// What was accepted for the master's connection before is not on its way to the next
+// one, and nothing is shared with the snapshot.
+func TestRestoredWithNothingOnItsWay(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 1)
+	a.Line.(*line).room = 5
+	for range 5 {
+		require.NoError(t, c.Send(u[1], textMessage(0, "x")))
+	}
+	require.ErrorIs(t, c.Send(u[1], textMessage(2, "x")), wire.ErrBusy)
+	s := c.Snapshot()
+	at := map[string]*Attachment{"alice": c.on("a'"), "user_1": c.on("u1'")}
+	at["alice"].Line.(*line).room = 1
+	restored, err := Restore(s, c.limits, c.now, func(_ wire.Role, username string) *Attachment { return at[username] })
+	require.NoError(t, err)
+	require.NoError(t, restored.Send(at["user_1"], textMessage(0, "x")))
+	require.ErrorIs(t, restored.Send(at["user_1"], textMessage(0, "x")), wire.ErrBusy)
+	s.Slaves[0].Answers[0].Refusal.Text = "changed"
+	require.ErrorContains(t, restored.Send(at["user_1"], textMessage(2, "x")), "the master does not keep up")
 }

@@ -259,3 +259,23 @@ func TestSendGivenUp(t *testing.T) {
 		require.ErrorIs(t, err, lectern.ErrSendUnknown)
 	})
 }
+
+// Why a handle has ended is one error, whoever asks and how often.
+func TestTheEndIsOneError(t *testing.T) {
+	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		master := s.User().Creates("abc123", "alice")
+		slave := s.User().Joins("abc123", "user_one")
+		require.NoError(t, master.Kick(stage.Within(t), "user_one", "too loud"))
+		<-slave.Done()
+		why := slave.Err()
+		require.ErrorIs(t, why, lectern.ErrKicked)
+		require.Same(t, why, slave.Err())
+		_, err := slave.Receive(stage.Within(t))
+		require.Same(t, why, err)
+		_, err = slave.Send(stage.Within(t), lectern.Text("hello?"))
+		require.Same(t, why, err)
+		for _, err := range slave.Events(stage.Within(t)) {
+			require.Same(t, why, err)
+		}
+	})
+}

@@ -247,3 +247,16 @@ func TestRequestsHideTheirToken(t *testing.T) {
 	}
 	require.NotContains(t, fmt.Sprintf("%+v %#[1]v", lectern.WithToken("the-token")), "the-token")
 }
+
+// A nil *Error in an error is not nil, as Go has it: it refuses, and costs nobody
+// anything.
+func TestAuthorizeReturnsANilError(t *testing.T) {
+	policy := lectern.Policy{Authorize: func(context.Context, lectern.AuthRequest) (lectern.Identity, error) {
+		var none *lectern.Error
+		return lectern.Identity{}, none
+	}}
+	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
+		_, err := s.User().Create(stage.Within(t), "abc123", "alice")
+		require.ErrorIs(t, err, lectern.ErrUnauthorized)
+	})
+}

@@ -100,3 +100,20 @@ func TestSnapshotTellsWhatWaits(t *testing.T) {
 		require.Zero(t, shot.Master.Queued)
 	})
 }
+
+// A channel is one handle, however it is found.
+func TestChannelIsOneHandle(t *testing.T) {
+	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		s.User().Creates("abc123", "alice")
+		channel, exists := s.Hub.Channel("abc123")
+		require.True(t, exists)
+		again, _ := s.Hub.Channel("abc123")
+		require.Same(t, channel, again)
+		for found := range s.Hub.Channels() {
+			require.Same(t, channel, found)
+		}
+		none, exists := s.Hub.Channel("another")
+		require.False(t, exists)
+		require.Nil(t, none)
+	})
+}

@@ -2,6 +2,8 @@ package operating
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -105,4 +107,36 @@ func (f *fragile) Read() ([]byte, error) {
 	}
 	f.messages--
 	return f.Conn.Read()
+}
+
+// Whatever an adapter makes of an error that says what was wrong, the peer is told the
+// words.
+func TestReceiverToldByWhatItsAdapterMakesOfAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, err := lectern.NewHub(lectern.Policy{})
+		require.NoError(t, err)
+		for _, test := range []struct {
+			received string
+			end      func(err error) error
+			text     string
+		}{
+			{"garbage", func(err error) error { return fmt.Errorf("adapter: %w", err) }, "what came is not Lectern's protocol"},
+			{"", func(error) error { return &lectern.Error{Code: "odd", Text: "the proxy says so"} }, "the proxy says so"},
+			{"", func(error) error { return errors.New("some fault of the adapter") }, ""},
+		} {
+			near, far := memory.Pipe(memory.Options{})
+			receiver, err := hub.Accept(t.Context(), far)
+			require.NoError(t, err)
+			if test.received != "" {
+				err = receiver.Receive([]byte(test.received))
+				require.Error(t, err)
+			}
+			require.Error(t, receiver.End(test.end(err)))
+			_, err = near.Read()
+			var closed *transport.CloseError
+			require.ErrorAs(t, err, &closed)
+			require.Equal(t, transport.Reason{Code: transport.ProtocolError, Text: test.text}, closed.Reason)
+		}
+		require.NoError(t, hub.Close())
+	})
 }
