@@ -118,7 +118,6 @@ func (g *twin) connect() (tag string, pair [2]*Attachment) {
 	out := a.Line.(*line)
 	if len(g.tags) > 0 && g.random.IntN(6) == 0 {
 		a.Line = g.attachments[g.pick(g.tags)][0].Line
-		out = a.Line.(*line)
 	} else if g.random.IntN(3) == 0 {
 		out.room, out.notices, out.waiting = g.random.IntN(4), g.random.IntN(200), g.random.IntN(2)
 	}
