@@ -24,8 +24,13 @@ var (
 // nothing keeps it afterwards. That saves an allocation of 400 bytes for each message.
 var frames = sync.Pool{New: func() any { return new(wire.Frame) }}
 
-// handleFrame decodes and handles one frame. A cause ends the connection.
+// handleFrame decodes and handles one frame. A cause ends the connection. Each frame
+// counts against the rate before it is decoded, whatever it turns out to be.
 func (s *session) handleFrame(data []byte) *wire.Cause {
+	limited := s.pace.take(s.hub.config.FrameRate, time.Now())
+	if limited == muchTooFast {
+		return errFlood
+	}
 	frame := frames.Get().(*wire.Frame)
 	defer func() {
 		*frame = wire.Frame{} // the next use needs an empty one, and no string may be kept
@@ -36,16 +41,12 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		s.SetForm(wire.FormOf(data))
 	}
 	if err != nil {
-		return s.refuseMalformed(err)
+		return s.refuseMalformed(err, limited == tooFast)
 	}
 	s.formKnown = true
-	limited := s.pace.take(s.hub.config.FrameRate, time.Now())
-	switch {
-	case limited == muchTooFast:
-		return errFlood
-	case limited == tooFast && !exemptFromRate(frame.Type):
+	if limited == tooFast && !exemptFromRate(frame.Type) {
 		err = wire.ErrRateLimited
-	default:
+	} else {
 		err = s.dispatch(frame, limited == tooFast)
 	}
 	if err == errFlood {
@@ -79,13 +80,17 @@ func exemptFromRate(t wire.Type) bool {
 
 // refuseMalformed answers a message that could not be decoded as a frame. Where no frame
 // came before, and the message is of neither form, it ends the connection: there is no
-// form to answer in.
-func (s *session) refuseMalformed(err error) *wire.Cause {
+// form to answer in. limited: it was over the rate, which is what the peer is told then.
+func (s *session) refuseMalformed(err error, limited bool) *wire.Cause {
 	var bad *wire.DecodeError
 	if !errors.As(err, &bad) || bad.NoForm && !s.formKnown {
 		return errNotProtocol
 	}
-	s.refuse(bad.Ref, "", &wire.Cause{Code: wire.Code(bad.Code), Text: bad.Detail})
+	why := &wire.Cause{Code: wire.Code(bad.Code), Text: bad.Detail}
+	if limited {
+		why = wire.ErrRateLimited
+	}
+	s.refuse(bad.Ref, "", why)
 	if bad.Code == wire.CodeUnsupported {
 		return nil
 	}

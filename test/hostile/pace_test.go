@@ -177,3 +177,52 @@ func TestManyIdleConnections(t *testing.T) {
 		require.Equal(t, began, time.Now())
 	})
 }
+
+// Frames that the hub does not know, or cannot read, are frames too: who floods it with
+// them is closed as with any others.
+func TestRateOfWhatIsNoFrame(t *testing.T) {
+	tests := map[string][]string{
+		"unknown types":                  {`{"type":"nope"}`},
+		"unknown types with refs":        {`{"type":"nope","ref":7}`},
+		"malformed ones, others between": {`{"type":"send"}`, `{"type":"ping"}`},
+		"deep ones, others between":      {`{"type":"send","ref":1,"channel":"abc123","data":` + strings.Repeat("[", 300) + `}`, `{"type":"ping"}`},
+		"before a membership":            {`{"type":"nope"}`, `{"type":"status","channel":"abc123"}`},
+	}
+	policy := lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: 10, Burst: 20}, MaxHandshakeBytes: -1}
+	for what, frames := range tests {
+		t.Run(what, func(t *testing.T) {
+			stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+				alice := s.Raw()
+				if what != "before a membership" {
+					alice.Send(stage.AliceCreates)
+					alice.Expect(stage.AliceCreated)
+				}
+				// Each is answered until the hub has had enough: two bursts.
+				for sent := 0; ; sent++ {
+					require.Less(t, sent, 50)
+					require.NoError(t, alice.Conn.Write([]byte(frames[sent%len(frames)])))
+					if _, err := alice.Read(); err != nil {
+						var closed *transport.CloseError
+						require.ErrorAs(t, err, &closed)
+						require.Equal(t, transport.RateLimited, closed.Reason.Code)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// One that is over the rate is told so, and not what is wrong with its frame.
+func TestWhatIsNoFrameOverTheRate(t *testing.T) {
+	policy := lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: 1, Burst: 2}}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		alice := s.Raw()
+		alice.Send(stage.AliceCreates)
+		alice.Expect(stage.AliceCreated)
+		alice.Refused(`{"type":"nope","ref":2}`, lectern.ErrUnsupported)
+		alice.Refused(`{"type":"nope","ref":3}`, lectern.ErrRateLimited)
+		time.Sleep(2 * time.Second)
+		alice.Refused(`{"type":"nope","ref":4}`, lectern.ErrUnsupported)
+	})
+}
