@@ -18,23 +18,28 @@ type arrivals struct {
 	load  star.Load
 }
 
-// add counts a message with a payload of size bytes. A new seat starts at zero.
-func (a *arrivals) add(epoch uint64, size int) {
+// push pushes a message with a payload of size bytes to the outbox of the seat, and counts
+// it. A new seat starts at zero.
+func (a *arrivals) push(seat *Seat, message []byte, size int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.epoch != epoch {
+	if epoch := seat.Epoch(); a.epoch != epoch {
 		a.epoch, a.load = epoch, star.Load{}
 	}
 	a.load.Messages++
 	a.load.Bytes += size
+	return seat.line.out.PushAccepted(message)
 }
 
-// on is what was pushed to the outbox of the seat of that epoch.
-func (a *arrivals) on(epoch uint64) star.Load {
+// full reports whether the outbox of the seat has no room for a message of that size
+// behind what was accepted for it. Under the lock, a message is either in flight or in
+// the outbox, and so counts once.
+func (a *arrivals) full(seat *Seat, size int, accepted star.Load) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.epoch != epoch {
-		return star.Load{}
+	if a.epoch == seat.Epoch() {
+		accepted.Messages -= a.load.Messages
+		accepted.Bytes -= a.load.Bytes
 	}
-	return a.load
+	return seat.line.out.Full(size, accepted.Messages, accepted.Bytes)
 }

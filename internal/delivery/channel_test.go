@@ -269,9 +269,19 @@ func TestFull(t *testing.T) {
 		next := c.take("alice", new(recorder))
 		c.send(slave, "x")
 		c.Flush()
-		require.Equal(t, star.Load{Messages: 1, Bytes: 1}, c.arrivals.on(next.Epoch()))
-		require.Zero(t, c.arrivals.on(master.Epoch()))
+		require.Equal(t, star.Load{Messages: 1, Bytes: 1}, c.arrived(next))
+		require.Zero(t, c.arrived(master))
 	})
+}
+
+// arrived is what was pushed to the outbox of the master's seat.
+func (c *channel) arrived(master *Seat) star.Load {
+	c.arrivals.mu.Lock()
+	defer c.arrivals.mu.Unlock()
+	if c.arrivals.epoch != master.Epoch() {
+		return star.Load{}
+	}
+	return c.arrivals.load
 }
 
 // take brings the member back on a line to another connection.
@@ -302,5 +312,29 @@ func BenchmarkToAll(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(slaves), "ns/delivery")
 		})
+	}
+}
+
+// A message that is on its way to the master is counted once: as in flight or as in its
+// outbox, also while it goes from the one to the other.
+func TestFullCountsAMessageOnce(t *testing.T) {
+	for range 300 {
+		c := newChannel(t, SlowDisconnect, false)
+		stuck := newStuckConn()
+		master := c.enter("alice", wire.Master, stuck)
+		slave := c.enter("bob", wire.Slave, takesAll{})
+		const sent = 200 // of the 256 that may wait
+		c.Decide(func(rules *star.Channel, _ time.Time) {
+			for range sent {
+				require.NoError(t, rules.Send(&slave.Attachment, star.Message{Payload: wire.Payload{Kind: wire.TextPayload}}))
+			}
+		})
+		for {
+			require.Nil(t, c.fullMaster(0))
+			if c.arrived(master).Messages == sent {
+				break
+			}
+		}
+		stuck.release()
 	}
 }

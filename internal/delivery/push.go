@@ -15,8 +15,7 @@ func (s *Seat) pushMessage(p *wire.Packet) (int, bool) {
 	if s.Role() == wire.Slave {
 		return len(data), s.pushToSlave(data)
 	}
-	err := s.line.out.PushAccepted(data)
-	s.channel.arrivals.add(s.Epoch(), len(p.Frame().Payload.Data))
+	err := s.channel.arrivals.push(s, data, len(p.Frame().Payload.Data))
 	return len(data), err == nil
 }
 

@@ -40,8 +40,7 @@ func (s *Seat) Form() wire.Form { return s.line.form }
 // that size. What was accepted and is still in flight, so not in the outbox yet, counts
 // too.
 func (s *Seat) Full(size int, accepted star.Load) bool {
-	arrived := s.channel.arrivals.on(s.Epoch())
-	return s.line.out.Full(size, accepted.Messages-arrived.Messages, accepted.Bytes-arrived.Bytes)
+	return s.channel.arrivals.full(s, size, accepted)
 }
 
 // NoticeFull reports whether the outbox has no room for a notice of that size.
