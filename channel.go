@@ -10,24 +10,27 @@ import (
 // the service in the hub's process sees it. [Hub.Channel] finds one.
 //
 // The rules are decided in one place, internal/star, by the transitions of its
-// Channel, which work on plain state, one at a time, and are told the time:
+// Channel, which work on plain state, one at a time, and are told the time where they
+// need it:
 //
 //  1. Only a master creates a channel: Create (entering.go) is the only way in which
 //     one comes into being. Whether a user may is asked of [Policy].Authorize before.
 //  2. A slave joins only a channel that its master has created before: Join
 //     (entering.go).
 //  3. Slaves leave, and their connections are closed, when the master is down, or
-//     away for longer than X: Lose and Away start its time, Expire ends the channel
-//     (leaving.go, presence.go). A client that cannot reach the hub ends by itself:
-//     internal/client, membership.go.
-//  4. A slave can always know whether its master is connected: every change is told
-//     to all, and Status tells anybody who asks (presence.go).
+//     away for longer than X: Leave of the master ends the channel, Lose and Away start
+//     its time, Expire ends the channel at X (leaving.go, presence.go). A connection that
+//     carries another membership stays. A client that cannot reach the hub ends by
+//     itself: internal/client, membership.go.
+//  4. A slave can always know whether its master is connected: Lose, Away, Back and
+//     Resume tell all slaves, Join tells the one who comes, Status whoever asks
+//     (leaving.go, presence.go, entering.go).
 //  5. A slave sends only to its master: Send, for a slave (sending.go).
 //  6. A master sends to one slave or to all slaves of its channel: Send, for a master
 //     (sending.go).
 //  7. A channel has exactly one master: a second Create is refused; Resume
-//     (entering.go) is for the holder of the resume secret alone and raises the epoch,
-//     and what comes from an older attachment is refused (attachment.go).
+//     (entering.go) is for the holder of the resume secret alone. Each attachment raises
+//     the epoch, and what comes from an older one is refused (attachment.go).
 //
 // All methods are safe for concurrent use. A Channel that is over stays so; another
 // one of its name is another Channel.

@@ -88,7 +88,8 @@ type TokenOption struct{ add func(*wire.Frame) }
 func (o TokenOption) addToCreate(f *wire.Frame) { o.add(f) }
 func (o TokenOption) addToJoin(f *wire.Frame)   { o.add(f) }
 
-// WithToken gives a token to the service's Policy.Authorize.
+// WithToken gives a token to the service's Policy.Authorize. It is both a CreateOption
+// and a JoinOption.
 func WithToken(token string) TokenOption {
 	return TokenOption{func(f *wire.Frame) { f.Token = token }}
 }
@@ -108,7 +109,8 @@ func WithMaster(username string) JoinOption {
 }
 
 // WithMasterTimeout makes a create ask for its own master timeout, in whole
-// milliseconds. What is more than the hub's counts for nothing.
+// milliseconds. One that is longer than Policy.MasterTimeout has no effect, nor has
+// zero.
 func WithMasterTimeout(timeout time.Duration) CreateOption {
 	return createOption(func(f *wire.Frame) {
 		f.MasterTimeout, f.HasMasterTimeout = wire.Milliseconds(timeout), true
@@ -232,9 +234,9 @@ func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
 	return Status{Exists: true, Master: master}, nil
 }
 
-// Close leaves every channel on purpose, closes the connection and returns when
-// the client's goroutines are gone, after at most about WriteTimeout. Later
-// calls only wait.
+// Close leaves every channel, which closes those of which it is the master, and closes
+// the connection. It returns when the client's goroutines are gone, after at most about
+// WriteTimeout. Later calls only wait.
 func (c *Client) Close() error { return c.client.Close() }
 
 // Ticket is what it takes to come back to a membership from another client, for

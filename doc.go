@@ -10,7 +10,8 @@
 //  1. Only a master creates a channel, and its creator is its master.
 //  2. A slave joins only a channel that its master has created before.
 //  3. Slaves leave, and their connections are closed, when the master is down or
-//     away for longer than X, the master timeout.
+//     away for longer than X, the master timeout. A connection that carries another
+//     membership stays.
 //  4. A slave can always know whether its master is connected.
 //  5. A slave sends only to its master.
 //  6. A master sends to one slave or to all slaves of its channel.
@@ -126,6 +127,6 @@
 // # Testing a service
 //
 // Over memory everything works as over a network, in virtual time if the test
-// runs in a testing/synctest bubble: see the package's example of a test and
+// runs in a testing/synctest bubble: see "A test of your own" in the README, and
 // transport/memory, whose connections can be cut and silenced.
 package lectern

@@ -83,10 +83,6 @@ var (
 	// has too many requests open or has not taken what it was sent. Nothing was
 	// delivered; trying again later makes sense.
 	ErrBusy = &Error{Code: "busy"}
-	// ErrResumeFailed: there is no membership with that name and secret any
-	// more. It is also the end of a membership whose client was away for too
-	// long.
-	ErrResumeFailed = &Error{Code: "resume_failed"}
 	// ErrShuttingDown: the hub takes on nothing new.
 	ErrShuttingDown = &Error{Code: "shutting_down"}
 )
@@ -100,15 +96,21 @@ var (
 	ErrMasterDown = &Error{Code: "master_down"}
 	// ErrKicked: the master removed this slave.
 	ErrKicked = &Error{Code: "kicked"}
-	// ErrChannelClosed: the service closed the channel.
+	// ErrChannelClosed: the service closed the channel, by Channel.Close. Where the
+	// master did, it is ErrMasterLeft.
 	ErrChannelClosed = &Error{Code: "channel_closed"}
-	// ErrLeft: this side left.
+	// ErrLeft: this side left, by Slave.Leave, Slave.Switch, Master.Close or
+	// Client.Close.
 	ErrLeft = &Error{Code: "left"}
 	// ErrReplaced: a newer connection, with the membership's resume secret, has
 	// taken it over.
 	ErrReplaced = &Error{Code: "replaced"}
 	// ErrShutdown: the hub has shut down.
 	ErrShutdown = &Error{Code: "shutdown"}
+	// ErrResumeFailed: there is no membership with that name and secret any
+	// more. It refuses a resume, and is the end of a membership whose client was
+	// away for too long.
+	ErrResumeFailed = &Error{Code: "resume_failed"}
 )
 
 // ErrSendUnknown is matched by the error of a Send, Broadcast or other operation

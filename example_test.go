@@ -81,7 +81,7 @@ func ExampleMaster_Broadcast() {
 	}
 
 	if _, err := master.Broadcast(ctx, lectern.Text("what is going on?")); err != nil {
-		log.Fatal(err) // nobody has got it
+		log.Fatal(err)
 	}
 	for _, slave := range slaves {
 		message := must(slave.Receive(ctx))

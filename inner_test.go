@@ -2,6 +2,7 @@ package lectern
 
 import (
 	"net"
+	"reflect"
 	"testing"
 	"time"
 
@@ -88,11 +89,11 @@ func TestPolicyErrors(t *testing.T) {
 
 func TestMetricsAreThoseOfTheHub(t *testing.T) {
 	same := map[Metric]star.Metric{
-		MetricConnections: star.Connections, MetricChannels: star.ChannelsOpen, MetricSlaves: star.Slaves,
+		MetricConnections: star.Connections, MetricChannels: star.Channels, MetricSlaves: star.Slaves,
 		MetricMessagesReceived: star.MessagesReceived, MetricBytesReceived: star.BytesReceived,
-		MetricMessagesSent: star.MessagesSent, MetricBytesSent: star.BytesSent, MetricMessagesDropped: star.Dropped, MetricFramesRefused: star.Refused,
-		MetricJoins: star.Joins, MetricLeaves: star.Leaves, MetricResumes: star.Resumes, MetricConnectionsLost: star.Lost,
-		MetricQueueDepth: star.QueueDepth, MetricClosingSeconds: star.ClosingTime,
+		MetricMessagesSent: star.MessagesSent, MetricBytesSent: star.BytesSent, MetricMessagesDropped: star.MessagesDropped, MetricFramesRefused: star.FramesRefused,
+		MetricJoins: star.Joins, MetricLeaves: star.Leaves, MetricResumes: star.Resumes, MetricConnectionsLost: star.ConnectionsLost,
+		MetricQueueDepth: star.QueueDepth, MetricClosingSeconds: star.ClosingSeconds,
 	}
 	require.Len(t, same, len(Metrics()))
 	for public, inner := range same {
@@ -142,6 +143,14 @@ func TestPolicyReachesTheHub(t *testing.T) {
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
+	}
+	fields := reflect.ValueOf(policy)
+	for i := range fields.NumField() {
+		switch name := fields.Type().Field(i).Name; name {
+		case "Authorize", "Logger", "Observer":
+		default:
+			require.False(t, fields.Field(i).IsZero(), "set %s here, and expect it below", name)
+		}
 	}
 	config := policy.config()
 	config.PublicError, config.CauseIn = nil, nil

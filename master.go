@@ -138,10 +138,10 @@ func (m *Master) Back(ctx context.Context) error {
 	return m.h.m.Do(ctx, wire.Frame{Type: wire.Back})
 }
 
-// Close closes the channel: every slave is told master_left and let go. It
-// returns when the hub has confirmed that or the handle is given up, after at
-// most ClientOptions.CloseTimeout; the error then says that the hub could not be
-// told, and will find out by the master's absence. Later calls do nothing more.
+// Close closes the channel: every slave is told master_left and let go. It waits for
+// the hub's confirmation, for at most ClientOptions.CloseTimeout. This handle ends with
+// ErrLeft in any case; an error says that the hub was not told, and will find out by the
+// master's absence. Later calls do nothing more.
 func (m *Master) Close() error { return m.h.m.Close() }
 
 // Done is closed when the channel is over for this handle.

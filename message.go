@@ -187,8 +187,8 @@ func (s State) String() string {
 
 // Presence is the state of one member as it is known on this side.
 type Presence struct {
-	// Username of the member: the master's on a slave's side, a slave's on the
-	// master's.
+	// Username of the member: the master's on a slave's side. On the master's side a
+	// slave's, or the master's own where its connection is lost or back.
 	Username string
 	State    State
 	// Since is when this side learned of the state, by its own clock.

@@ -27,7 +27,7 @@ type Policy struct {
 	SlaveTimeout time.Duration
 
 	// MaxSlaves bounds the slaves of one channel, those away included, and the
-	// names that its master may ban. Default 20,000. Negative: no bound.
+	// names that may be banned. Default 20,000. Negative: no bound.
 	MaxSlaves int
 
 	// MaxChannels bounds the channels of the hub. Default 10,000. Negative: no
@@ -141,7 +141,8 @@ const (
 )
 
 // QueueLimit limits a queue by messages and by bytes of payload and framing,
-// whichever is reached first. A single message is always let in.
+// whichever is reached first. A single message is always let in, except where Replay is
+// negative.
 type QueueLimit struct {
 	Messages int
 	Bytes    int

@@ -104,10 +104,10 @@ func (s *Slave) Switch(ctx context.Context, channel string, options ...JoinOptio
 	return &Slave{next}, nil
 }
 
-// Leave leaves the channel. It returns when the hub has confirmed that or the
-// handle is given up, after at most ClientOptions.CloseTimeout; the error then
-// says that the hub could not be told, and will find out by the slave's absence.
-// Later calls do nothing more.
+// Leave leaves the channel. It waits for the hub's confirmation, for at most
+// ClientOptions.CloseTimeout. The handle ends with ErrLeft in any case; an error says
+// that the hub was not told, and will find out by the slave's absence. Later calls do
+// nothing more.
 func (s *Slave) Leave() error { return s.h.m.Close() }
 
 // Done is closed when the membership is over.

@@ -10,10 +10,10 @@ const DefaultSendBufferBytes = 64 << 10
 // them, on the accepting and on the dialling side. The zero value is ready to use.
 type ConnOptions struct {
 	// MaxFrameBytes is the size in bytes of the largest message that is accepted
-	// from the peer. One that sends a larger one is told [TooLarge], and Read fails with
-	// [ErrMessageTooLarge]. Where it is not positive, it is what the server says
-	// that the connection is for, see [FrameLimiter], and [DefaultMaxFrameBytes]
-	// where there is none, as on the dialling side, or it has no opinion.
+	// from the peer; a frame of the protocol is one message here. A peer that sends a
+	// larger one is told [TooLarge], and Read fails with [ErrMessageTooLarge]. Zero or
+	// less: the server's own limit, where it is a [FrameLimiter]; otherwise, and on the
+	// dialling side, [DefaultMaxFrameBytes].
 	MaxFrameBytes int
 
 	// ProbeAfter is how long the peer may be silent before it is probed. Zero means
@@ -37,19 +37,20 @@ type ConnOptions struct {
 	// ControlFramesPerSecond is how many probes, and answers to no probe, the peer
 	// may send a second: pings, and pongs that were not asked for, over WebSocket.
 	// It may send twice as many at once. One that sends more is told [RateLimited],
-	// and Read fails with [ErrFlood]. Zero means what the function
-	// [ControlFramesPerSecond] says; negative means as many as it likes.
+	// and Read fails with [ErrFlood]. Zero means
+	// [DefaultControlFramesPerSecond], or twice as many as a peer with the same
+	// ProbeAfter sends, where that is more; negative means as many as it likes.
 	ControlFramesPerSecond int
 
 	// SendBufferBytes is how many bytes the system may hold for a peer that does
-	// not read, roughly. There is no other bound on that memory. It is set on a
+	// not read, roughly. It is set on a
 	// net.Conn that has SetWriteBuffer, as those of TCP and Unix sockets, or that
 	// is something above such a one and has NetConn, as those of TLS. Zero means
 	// [DefaultSendBufferBytes]; negative means whatever the system does by itself,
 	// which can be several MiB.
 	//
-	// A websocket.Dialer leaves the buffer to the system, whatever is said here; a
-	// netconn.Dialer sets it.
+	// Lectern bounds this memory nowhere else. A websocket.Dialer leaves the buffer to
+	// the system, whatever is said here; a netconn.Dialer sets it.
 	SendBufferBytes int
 }
 

@@ -11,11 +11,11 @@ import (
 // WebSocket close frame, and the number in a close unit on other transports.
 //
 // Lectern's own numbers start at 4000, which WebSocket leaves to applications.
-// Those below 4100 are final: what the connection was for is over, and coming
+// Those from 4000 to 4099 are final: what the connection was for is over, and coming
 // back makes no sense. Those from 4100 on are about this one connection only.
 type CloseCode uint16
 
-// The codes below 4100 are final.
+// The codes from 4000 to 4099 are final.
 const (
 	// MasterLeft: the master closed the channel on purpose.
 	MasterLeft CloseCode = 4001

@@ -4,7 +4,7 @@
 // The core knows nothing of a transport but [Conn]: whole messages, in order,
 // and an end with a reason. An adapter turns a real connection into a Conn and
 // hands it to a [Server], or dials one for a client as a [Dialer]. An adapter
-// imports this package alone; the core never learns which adapter it runs on.
+// needs this package alone; the core never learns which adapter it runs on.
 //
 // # Writing an adapter
 //
@@ -12,7 +12,7 @@
 // github.com/lectern-go/lectern/transport/transporttest, and serve or dial it.
 // What an adapter knows of its peer (an *http.Request, a net.Conn) goes into
 // the context that it passes to [Server.Serve]; the core hands that context to
-// the service's own authorization and reads nothing from it.
+// the service's own authorization and reads no values from it.
 //
 // Liveness is the adapter's: it probes a peer that has been silent for
 // [DefaultProbeAfter] and lets Read fail with [ErrSilent] when nothing has come
@@ -35,7 +35,7 @@ import (
 	"time"
 )
 
-// Defaults of the liveness times that every adapter takes in its options.
+// Defaults of the liveness times that the adapters take in their options.
 const (
 	// DefaultProbeAfter is how long a peer may be silent before it is probed.
 	DefaultProbeAfter = 10 * time.Second

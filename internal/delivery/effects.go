@@ -45,7 +45,7 @@ func (c *Channel) execute(e *star.Effect) {
 	case star.Forget:
 		c.config.Forget(c)
 		if e.End.Code == wire.ErrMasterDown.Code {
-			c.config.Observer.Observe(star.ClosingTime, time.Since(e.Since).Seconds())
+			c.config.Observer.Observe(star.ClosingSeconds, time.Since(e.Since).Seconds())
 		}
 		c.log("channel closed", "channel", c.name, "code", string(e.End.Code), "reason", e.End.Text)
 	case star.LogChange:

@@ -91,7 +91,7 @@ func (l *Line) countDropped() {
 		return
 	}
 	if dropped := l.out.TakeDropped(); dropped > 0 {
-		l.config.Observer.Add(star.Dropped, star.LabelSlow, int64(dropped))
+		l.config.Observer.Add(star.MessagesDropped, star.LabelSlow, int64(dropped))
 		l.config.Logger.Warn("messages dropped for a slow slave")
 	}
 }

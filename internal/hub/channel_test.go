@@ -39,7 +39,7 @@ func TestNobodyObserves(t *testing.T) {
 	h := New(Config{PublicError: func(why *wire.Cause) error { return why }})
 	require.NotPanics(t, func() {
 		h.config.Observer.Add(star.Joins, "", 1)
-		h.config.Observer.Observe(star.ClosingTime, time.Second.Seconds())
+		h.config.Observer.Observe(star.ClosingSeconds, time.Second.Seconds())
 	})
 	require.False(t, h.delivering.Observed)
 	require.False(t, h.delivering.Limits.Counted)

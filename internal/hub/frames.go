@@ -113,7 +113,7 @@ var errNotProtocol = &wire.Cause{Code: "protocol_error", Text: "what came is not
 // refuse answers a frame with an error.
 func (s *session) refuse(ref uint64, channel string, err error) {
 	refusal := asRefusal(err, wire.ErrBadFrame)
-	s.hub.config.Observer.Add(star.Refused, refusalLabel(refusal.Code), 1)
+	s.hub.config.Observer.Add(star.FramesRefused, refusalLabel(refusal.Code), 1)
 	if wire.ValidName(channel) {
 		s.hub.config.Logger.Warn("refused", "code", string(refusal.Code), "channel", channel)
 	} else {

@@ -8,7 +8,7 @@ import (
 
 // Attachment ties a member to the connection that it is on. A later attachment
 // of the same member makes the earlier one stale. Everything that comes from a
-// stale attachment is refused (rule 7).
+// stale attachment is refused, and its Lose is ignored (rule 7).
 //
 // The caller makes an Attachment, sets its Line, and passes it to the transition
 // that enters a channel: Create, Join or Resume.

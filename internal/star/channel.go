@@ -1,8 +1,8 @@
 // Package star is the seven rules: a channel with its one master and its slaves
-// as plain state, and the named transitions that alone write it.
+// as plain state, and the named transitions, and Restore, that alone write it.
 //
-// A transition gets the time as an argument, decides, and returns. It does not send,
-// close or count anything itself. It appends effects to the channel, as data. The
+// A transition decides and returns. One whose decision depends on the time gets the time
+// as an argument. It does not send, close or count anything itself. It appends effects to the channel, as data. The
 // caller takes the effects and executes them in the same order.
 //
 // The package has no lock, no clock, no randomness and no logger, and does no I/O.
@@ -18,10 +18,16 @@ import "time"
 
 // Channel is one star: a master, its slaves, and the seven rules between them.
 //
-// All seven rules are decided here, by the transitions and nowhere else: Create,
-// Join, RepeatJoin, Resume (entering.go), Leave, Lose, Kick, Expire, Close, Remove,
-// End (leaving.go), Away, Back, Members, Status (presence.go), Send (sending.go),
-// Withdraw and Awaiting (requests.go), and Stop.
+// All seven rules are decided here, by the transitions and nowhere else:
+//
+//   - entering.go: Create (rules 1 and 7), Join and RepeatJoin (2), Resume (7)
+//   - attachment.go: what makes an older attachment stale (7)
+//   - leaving.go: Leave, Lose, Expire (3), Kick; Close, Remove and End in the name of
+//     the service and the hub
+//   - presence.go: Away, Back (3 and 4), Status (4), Members
+//   - sending.go: Send (5 and 6)
+//   - requests.go: Withdraw and Awaiting
+//   - Stop, below
 //
 // A transition that returns an error has changed nothing, with one exception: Send
 // remembers the refusal under the ref of the message.
@@ -43,7 +49,7 @@ type Channel struct {
 	slaves  map[string]*member
 	// connected counts the slaves that have a connection at present.
 	connected int
-	// away lists the slaves without a connection, the longest away first.
+	// away lists the slaves without a connection, the earliest deadline first.
 	away   awayList
 	banned map[string]struct{}
 	// down has the messages of the master, up the messages of the slaves.
@@ -73,13 +79,15 @@ type Limits struct {
 	Counted bool
 }
 
-// Bound limits messages by their number and by their bytes.
+// Bound limits messages by their number and by their bytes, of which each counts for
+// entryOverhead more than its payload.
 type Bound struct {
 	Messages int
 	Bytes    int
 }
 
-// Load is a number of messages and the bytes of their payloads.
+// Load is a number of messages and their bytes: those of the payloads in what was
+// accepted, with entryOverhead for each message in Report.Kept.
 type Load struct {
 	Messages int
 	Bytes    int

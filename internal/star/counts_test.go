@@ -10,8 +10,8 @@ import (
 )
 
 var metricWords = map[Metric]string{
-	ChannelsOpen: "channels", Slaves: "slaves", MessagesReceived: "messages", BytesReceived: "bytes", Dropped: "dropped",
-	Joins: "joins", Leaves: "leaves", Resumes: "resumes", Lost: "lost",
+	Channels: "channels", Slaves: "slaves", MessagesReceived: "messages", BytesReceived: "bytes", MessagesDropped: "dropped",
+	Joins: "joins", Leaves: "leaves", Resumes: "resumes", ConnectionsLost: "lost",
 }
 
 // counted runs a transition and returns what it counts.

@@ -22,7 +22,8 @@ type Effect struct {
 	// Metric and Delta are for Count.
 	Metric Metric
 	Delta  int64
-	// Since is for Forget: the deadline by which an away master had to be back.
+	// Since is for Forget: the deadline by which an away master had to be back, or zero
+	// where the master was not away.
 	Since time.Time
 }
 
@@ -43,7 +44,8 @@ const (
 	// Dismiss removes a slave's attachment from the audience.
 	Dismiss
 	// Release tells one member that its membership has ended. It closes the
-	// connection, unless the connection holds another membership.
+	// connection, unless the connection holds another membership. Where another
+	// connection has taken the membership over, it closes it in any case.
 	Release
 	// ReleaseAll is Release for the whole audience.
 	ReleaseAll

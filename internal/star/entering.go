@@ -25,7 +25,7 @@ func (c *Channel) Create(now time.Time, a *Attachment, ref uint64, username stri
 	c.attach(a, c.master)
 	created := c.createdFrame(ref, secret)
 	c.sendFrame(a, &created)
-	c.count(ChannelsOpen, "", 1)
+	c.count(Channels, "", 1)
 	return nil
 }
 
@@ -59,8 +59,8 @@ func (c *Channel) Join(now time.Time, a *Attachment, ref uint64, username, expec
 	return nil
 }
 
-// RepeatJoin answers a join that the same connection sends again: with the same
-// answer, and without a second membership.
+// RepeatJoin answers a join that the same connection sends again: with the same secret,
+// the state of the master as it is now, and without a second membership.
 func (c *Channel) RepeatJoin(now time.Time, a *Attachment, ref uint64, secret Secret) error {
 	if err := a.stale(); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 		c.attachSlave(now, a, m, ref, secret)
 		if missed := c.missedBy(m, last); missed > 0 {
 			c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
-			c.count(Dropped, LabelReplay, int64(missed))
+			c.count(MessagesDropped, LabelReplay, int64(missed))
 		}
 		if wasAway {
 			c.sendFrameToMaster(c.slaveFrame(m, ""))

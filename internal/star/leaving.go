@@ -33,7 +33,7 @@ func (c *Channel) Lose(now time.Time, a *Attachment) {
 	m := a.member
 	c.detach(m)
 	c.logChange("member lost its connection", m)
-	c.count(Lost, m.role.String(), 1)
+	c.count(ConnectionsLost, m.role.String(), 1)
 	if m.role == wire.Master {
 		c.markAway(now)
 		return
@@ -42,7 +42,7 @@ func (c *Channel) Lose(now time.Time, a *Attachment) {
 	m.deadline = now.Add(c.limits.SlaveTimeout)
 	c.away.add(m)
 	c.sendFrameToMaster(c.slaveFrame(m, ""))
-	c.Expire(now)
+	c.Expire(now) // a timeout of zero is over at once
 }
 
 // Kick removes a slave in the name of the master. With ban, nobody of that name can
@@ -147,7 +147,9 @@ func (c *Channel) Due() (time.Time, bool) {
 	return due, !due.IsZero()
 }
 
-// end ends the channel: all members are told why, and their memberships end (rule 3).
+// end ends the channel: all members that are attached are told why, and their
+// memberships end (rule 3). A master that leaves was detached before: it gets the answer
+// to its leave.
 func (c *Channel) end(why *wire.Cause) {
 	if c.life != open {
 		return
@@ -156,7 +158,7 @@ func (c *Channel) end(why *wire.Cause) {
 	slaves := int64(len(c.slaves))
 	c.count(Leaves, string(why.Code), slaves)
 	c.count(Slaves, "", -slaves)
-	c.count(ChannelsOpen, "", -1)
+	c.count(Channels, "", -1)
 	c.emit(Effect{Kind: ReleaseAll, End: why})
 	if master := c.detach(c.master); master != nil {
 		c.emit(Effect{Kind: Release, To: master, End: why})

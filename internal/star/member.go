@@ -16,7 +16,8 @@ type member struct {
 	// hash is the hash of the resume secret. The secret itself is not kept here.
 	hash  Hash
 	state wire.State
-	// deadline is when the membership of an away member ends.
+	// deadline is when the membership of an away member ends, and zero while it is not
+	// away.
 	deadline time.Time
 	// epoch counts the attachments. attachment is the present one, or nil.
 	epoch      uint64

@@ -3,27 +3,27 @@ package star
 // Metric is something that is counted, by the rules or by the packages above them.
 type Metric uint8
 
-// The metrics. Each has the same number as the metric of the same name in the public
-// package, which says what it means.
+// The metrics. Each is the public package's Metric of the same name and number, which
+// says what it means; inner_test.go compares them.
 const (
 	Connections Metric = iota
-	ChannelsOpen
+	Channels
 	Slaves
 	MessagesReceived
 	BytesReceived
 	MessagesSent
 	BytesSent
-	Dropped
-	Refused
+	MessagesDropped
+	FramesRefused
 	Joins
 	Leaves
 	Resumes
-	Lost
+	ConnectionsLost
 	QueueDepth
-	ClosingTime
+	ClosingSeconds
 )
 
-// Labels of Dropped: LabelSlow is for messages that a full queue has dropped,
+// Labels of MessagesDropped: LabelSlow is for messages that a full queue has dropped,
 // LabelReplay for messages that were no longer kept at a resume.
 const (
 	LabelSlow   = "slow"

@@ -25,10 +25,11 @@ func (c *Channel) markAway(now time.Time) {
 	}
 	c.master.state = wire.StateAway
 	c.master.deadline = now.Add(c.timeout)
+	// Where the timeout is zero, slaves are told of the end, which follows at once.
 	if c.timeout > 0 {
 		c.sendFrameToSlaves(c.masterFrame(now))
 	}
-	c.Expire(now)
+	c.Expire(now) // a timeout of zero is over at once
 }
 
 // Back sets the state of the master to online again, because the master asks for it.

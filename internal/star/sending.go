@@ -73,9 +73,10 @@ func (c *Channel) answerAgain(a *Attachment, known answer) error {
 	return nil
 }
 
-// sendUp sends a slave's message to its master (rule 5). It refuses with busy where
-// it could only accept the message by dropping another one that the master has not
-// got yet.
+// sendUp sends a slave's message to its master (rule 5). It refuses with busy where the
+// queue of the master's connection is full; and, while the master has no connection,
+// where the replay log could only take the message by dropping one that the master has
+// not got yet.
 func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	if msg.HasTo {
 		return answer{}, wire.ErrForbidden.With("a slave sends to its master only")

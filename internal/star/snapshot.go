@@ -13,7 +13,8 @@ import (
 
 // Snapshot is the whole state of a channel at one moment. It shares no memory with
 // the channel. It is plain data: encoding/json and encoding/gob can encode all of it.
-// Effects that were not taken yet are not part of it.
+// Effects that were not taken yet are not part of it. Only tests use it so far: a hub
+// does not write its channels down.
 //
 // Every list in it has a fixed order, so that equal channels have equal snapshots.
 type Snapshot struct {
@@ -27,7 +28,7 @@ type Snapshot struct {
 	MasterTimeout time.Duration
 	Master        MemberSnapshot
 	// Slaves and Banned are in the order of the names. Away has the names of the
-	// slaves without a connection, the longest away first.
+	// slaves without a connection, the earliest deadline first.
 	Slaves []MemberSnapshot
 	Away   []string
 	Banned []string

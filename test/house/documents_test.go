@@ -3,11 +3,14 @@ package house
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
 )
 
 var link = regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
@@ -33,5 +36,15 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(document), match[1]))
 			require.NoError(t, err, "in %s", document)
 		}
+	}
+}
+
+// The README's table has every field of the policy that is a limit.
+func TestTheReadmeHasEveryLimit(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	fields := reflect.TypeFor[lectern.Policy]()
+	for i := range fields.NumField() {
+		require.Contains(t, string(readme), "`"+fields.Field(i).Name+"`", "the README's limits and defaults")
 	}
 }
