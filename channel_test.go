@@ -125,7 +125,7 @@ func TestRule4ASlaveKnowsWhetherItsMasterIsConnected(t *testing.T) {
 		require.NoError(t, master.Away(ctx))
 		told := next[lectern.Presence](t, slave.Events(ctx))
 		require.Equal(t, lectern.StateAway, told.State)
-		require.Equal(t, time.Now().Add(slave.Timeout()), told.Deadline, "and when the channel will end")
+		require.Equal(t, time.Now().Add(slave.MasterTimeout()), told.Deadline, "and when the channel will end")
 		require.Equal(t, told, slave.Master(), "which can be read at any time")
 		is(lectern.StateAway)
 

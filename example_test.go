@@ -123,6 +123,43 @@ func ExampleMaster_Send() {
 	// true
 }
 
+// A master asks one slave, or all of them, and gets each answer as it comes.
+func ExampleMaster_Gather() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	master := must(hub.Create(ctx, "abc123", "alice"))
+	for _, name := range []string{"user_one", "user_two"} {
+		slave := must(hub.Join(ctx, "abc123", name))
+		go func() {
+			for {
+				message, err := slave.Receive(ctx)
+				if err != nil {
+					return // the channel is over
+				}
+				if message.RequestID != 0 {
+					_, _ = slave.Reply(ctx, message, lectern.Text(name+" is ready"))
+				}
+			}
+		}()
+	}
+
+	answer := must(master.Request(ctx, "user_one", lectern.Text("are you?")))
+	fmt.Println(answer.Text())
+
+	for answer := range master.Gather(ctx, lectern.Text("everybody?")) {
+		if answer.Err != nil {
+			fmt.Println(answer.From, "gave no answer:", answer.Err)
+			continue
+		}
+		fmt.Println(answer.From, "says", answer.Message.Text())
+	}
+	// Unordered output:
+	// user_one is ready
+	// user_one says user_one is ready
+	// user_two says user_two is ready
+}
+
 // A slave always knows whether its master is there.
 func ExampleSlave_Events() {
 	ctx := context.Background()

@@ -24,8 +24,8 @@ func (m *Master) Channel() string { return m.h.m.Channel() }
 // given.
 func (m *Master) Username() string { return m.h.m.Username() }
 
-// Timeout returns X of rule 3: how long this master may be away.
-func (m *Master) Timeout() time.Duration { return m.h.m.Timeout() }
+// MasterTimeout returns X of rule 3: how long this master may be away.
+func (m *Master) MasterTimeout() time.Duration { return m.h.m.Timeout() }
 
 // Broadcast sends to all slaves of the channel (rule 6), and returns the
 // message's number once the hub has accepted it. It waits while the connection
@@ -127,7 +127,7 @@ func (m *Master) kick(ctx context.Context, username, reason string, ban bool) er
 }
 
 // Away tells the slaves that the master is not there, though it is connected.
-// Its time starts to run, see Timeout. A resume after a lost connection counts
+// Its time starts to run, see MasterTimeout. A resume after a lost connection counts
 // as being back.
 func (m *Master) Away(ctx context.Context) error {
 	return m.h.m.Do(ctx, wire.Frame{Type: wire.Away})

@@ -24,8 +24,8 @@ func (s *Slave) Channel() string { return s.h.m.Channel() }
 // given.
 func (s *Slave) Username() string { return s.h.m.Username() }
 
-// Timeout returns X of rule 3: how long the master may be away.
-func (s *Slave) Timeout() time.Duration { return s.h.m.Timeout() }
+// MasterTimeout returns X of rule 3: how long the master may be away.
+func (s *Slave) MasterTimeout() time.Duration { return s.h.m.Timeout() }
 
 // Master tells, without asking the hub, whether the master is connected (rule
 // 4). The state is StateUnknown, with a deadline, while the own connection is lost.

@@ -143,7 +143,7 @@ func (c *chat) away(ctx context.Context, _ string) error {
 	if err := c.master.Away(ctx); err != nil {
 		return err
 	}
-	c.screen.line("* you are away; the channel ends in %v unless you are /back", c.master.Timeout().Round(time.Millisecond))
+	c.screen.line("* you are away; the channel ends in %v unless you are /back", c.master.MasterTimeout().Round(time.Millisecond))
 	return nil
 }
 

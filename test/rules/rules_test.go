@@ -68,7 +68,7 @@ func TestRule3SlavesEndWithTheirMaster(t *testing.T) {
 		alice, one := s.User(), s.User()
 		alice.Creates("abc123", "alice")
 		slave := one.Joins("abc123", "user_one")
-		require.Equal(t, x, slave.Timeout())
+		require.Equal(t, x, slave.MasterTimeout())
 
 		began := time.Now()
 		alice.CutOff()
