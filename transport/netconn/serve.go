@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/lectern-go/lectern/transport"
@@ -35,10 +36,10 @@ func ConnFromContext(ctx context.Context) (net.Conn, bool) {
 // the handshake then takes place in the connection's goroutine, before the
 // server hears of it, and within Options.HandshakeTimeout.
 //
-// Serve goes on after errors that will pass, such as too many open files: it
-// waits 5 ms and tries again, then 10 ms, and so on up to a second. It ends when
-// ctx is done, with nil, or when accepting fails for good, with that error, which
-// matches net.ErrClosed where somebody has closed the listener. In both cases it
+// Serve goes on after errors that will pass, such as too many open files or no memory:
+// it waits 5 ms and tries again, then 10 ms, and so on up to a second. It ends when
+// ctx is done, with nil, or when the listener is closed or none any more, with that error,
+// which matches net.ErrClosed where somebody has closed the listener. In both cases it
 // closes the listener, ends the contexts of the connections, and returns when
 // the server is done with all of them and their goroutines are gone. To end a
 // hub in order, call its Shutdown first and let ctx end then.
@@ -81,12 +82,21 @@ func Serve(ctx context.Context, listener net.Listener, server transport.Server, 
 	}
 }
 
-// passing reports whether it makes sense to accept again after err. Package net
-// says so by a method that it has deprecated, for use elsewhere, because of
-// timeouts.
+// passing reports whether it makes sense to accept again after err: after anything that
+// the system says, but that the listener is none. Some of it is about one connection that
+// was about to be accepted, the rest about what the system is short of at present; see
+// accept(2). A listener that is not the system's says so by a method that package net has
+// deprecated, for use elsewhere, because of timeouts.
 func passing(err error) bool {
+	if errors.Is(err, net.ErrClosed) {
+		return false
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno != syscall.EBADF && errno != syscall.EINVAL && errno != syscall.ENOTSOCK && errno != syscall.EFAULT
+	}
 	var temporary interface{ Temporary() bool }
-	return errors.As(err, &temporary) && temporary.Temporary() && !errors.Is(err, net.ErrClosed)
+	return errors.As(err, &temporary) && temporary.Temporary()
 }
 
 // serveConn tells ended when it is done with the connection, which may be after

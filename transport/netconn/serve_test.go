@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -201,10 +202,41 @@ func TestServeDoesNotOversleep(t *testing.T) {
 	})
 }
 
+// Whatever the system lacks, or the network says of one connection, is no reason to end
+// for everybody: accept(2) has the list.
+func TestServeWaitsOutWhatPasses(t *testing.T) {
+	for _, errno := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC, syscall.EPERM, syscall.ECONNABORTED,
+		syscall.ECONNRESET, syscall.EPROTO, syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ETIMEDOUT,
+		syscall.ENOPROTOOPT, syscall.EOPNOTSUPP, syscall.EINTR, syscall.EIO,
+	} {
+		t.Run(fmt.Sprint(errno), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				failure := &net.OpError{Op: "accept", Net: "memory", Err: os.NewSyscallError("accept4", errno)}
+				listener := &exhausted{Listener: memnet.Listen(), err: failure, failures: 3}
+				end := serving(t, listener, &echo{}, Options{})
+				conn := dialMemory(t, listener.Listener)
+				requireEcho(t, conn)
+				require.NoError(t, conn.Close(transport.Reason{Code: transport.Left}))
+				require.NoError(t, end())
+			})
+		})
+	}
+}
+
 func TestServeGivesUp(t *testing.T) {
-	broken := errors.New("not a socket any more")
-	listener := &exhausted{Listener: memnet.Listen(), err: broken, failures: 1}
-	require.ErrorIs(t, Serve(t.Context(), listener, &echo{}, Options{}), broken)
+	for name, broken := range map[string]error{
+		"a listener's own word": errors.New("not a socket any more"),
+		"closed":                &net.OpError{Op: "accept", Net: "memory", Err: net.ErrClosed},
+		"no descriptor":         &net.OpError{Op: "accept", Net: "memory", Err: os.NewSyscallError("accept4", syscall.EBADF)},
+		"not listening":         &net.OpError{Op: "accept", Net: "memory", Err: os.NewSyscallError("accept4", syscall.EINVAL)},
+		"no socket":             &net.OpError{Op: "accept", Net: "memory", Err: os.NewSyscallError("accept4", syscall.ENOTSOCK)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			listener := &exhausted{Listener: memnet.Listen(), err: broken, failures: 1}
+			require.ErrorIs(t, Serve(t.Context(), listener, &echo{}, Options{}), broken)
+		})
+	}
 }
 
 // A connection that is still in its TLS handshake keeps nobody waiting, and is
