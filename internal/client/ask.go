@@ -46,7 +46,7 @@ func (m *Membership) inquire(ctx context.Context, frame wire.Frame, of string) (
 
 // settleInquiry opens the inquiry of a message that the hub has accepted, and withdraws it
 // at once where its caller has given up. The lock is held.
-func (m *Membership) settleInquiry(r *request, answer *wire.Frame) {
+func (m *Membership) settleInquiry(r *request, answer wire.Frame) wire.Frame {
 	if answer.Type == wire.Ack {
 		m.onAccepted(r.asks, answer.Seq, r.retransmitted)
 		if r.abandoned {
@@ -57,6 +57,7 @@ func (m *Membership) settleInquiry(r *request, answer *wire.Frame) {
 	if !m.retransmitsInquiry() {
 		m.earlyAnswers = nil
 	}
+	return answer
 }
 
 // Ask sends the frame to the member of, and waits for its answer.

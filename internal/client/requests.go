@@ -25,9 +25,10 @@ type request struct {
 	outsideWindow bool
 	// asks is the inquiry that a message opens, or nil.
 	asks *inquiry
-	// settle does what the answer brings about, beside that the caller gets it. It may
-	// replace the answer. It is called with the lock held, and may be nil.
-	settle func(r *request, answer *wire.Frame)
+	// settle does what the answer brings about, and returns what the caller gets. It is
+	// called with the lock held, and may be nil. It takes the frame by value: by a
+	// pointer, every frame that arrives would be allocated.
+	settle func(r *request, answer wire.Frame) wire.Frame
 	// answered gets the answer. It has room for it.
 	answered chan wire.Frame
 }
@@ -134,10 +135,11 @@ func (m *Membership) onAnswer(frame *wire.Frame) bool {
 			continue
 		}
 		m.remove(r)
+		answer := *frame
 		if r.settle != nil {
-			r.settle(r, frame)
+			answer = r.settle(r, answer)
 		}
-		r.answered <- *frame
+		r.answered <- answer
 		return true
 	}
 	return false
@@ -174,10 +176,11 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 		return nil, err
 	}
 	defer m.client.unclaim(frame.Channel)
-	settle := func(r *request, answer *wire.Frame) {
+	settle := func(r *request, answer wire.Frame) wire.Frame {
 		if answer.Type == wire.Joined {
-			m.switchTo(next, answer, r.abandoned)
+			m.switchTo(next, &answer, r.abandoned)
 		}
+		return answer
 	}
 	if _, err := m.do(ctx, &request{frame: frame, settle: settle}); err != nil {
 		return nil, err
@@ -206,10 +209,11 @@ func (m *Membership) Kick(ctx context.Context, frame wire.Frame) error {
 
 // settleKick makes a success of the refusal to a retransmitted kick that there is no such
 // slave: the kick succeeded when it was sent first, before the connection was lost.
-func settleKick(r *request, answer *wire.Frame) {
+func settleKick(r *request, answer wire.Frame) wire.Frame {
 	if r.retransmitted && answer.Code == string(wire.ErrNoSuchSlave.Code) {
-		*answer = wire.Frame{Type: wire.Ack, Ref: answer.Ref, Channel: r.frame.Channel}
+		return wire.Frame{Type: wire.Ack, Ref: answer.Ref, Channel: r.frame.Channel}
 	}
+	return answer
 }
 
 // failLargest fails the largest message without an answer. It is called when the hub has
