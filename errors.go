@@ -129,8 +129,10 @@ func (e *Error) ends() bool {
 	return false
 }
 
-// with is the error with a text of its own. The sentinel stays as it is.
-func (e *Error) with(text string) *Error { return &Error{Code: e.Code, Text: text} }
+// WithText returns an error with the same code and a text of its own, for instance for
+// Policy.Authorize to refuse with: ErrUnauthorized.WithText("the lesson begins at nine").
+// The receiver stays as it is.
+func (e *Error) WithText(text string) *Error { return &Error{Code: e.Code, Text: text} }
 
 // sentinels are the Err variables, by their codes.
 var sentinels = func() map[ErrorCode]*Error {

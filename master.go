@@ -82,7 +82,7 @@ func (m *Master) Gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
 // slave has left; it is that of Send otherwise.
 func (m *Master) Reply(ctx context.Context, to Message, payload Payload) (uint64, error) {
 	if to.RequestID == 0 {
-		return 0, ErrNoSuchRequest.with("the message asks for no answer")
+		return 0, ErrNoSuchRequest.WithText("the message asks for no answer")
 	}
 	return m.h.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.RequestID}, payload)
 }

@@ -48,7 +48,7 @@ type Payload struct {
 // Text is a payload of a string, which must be valid UTF-8.
 func Text(text string) Payload {
 	if !utf8.ValidString(text) {
-		return Payload{err: ErrBadFrame.with("the text is not valid UTF-8")}
+		return Payload{err: ErrBadFrame.WithText("the text is not valid UTF-8")}
 	}
 	return Payload{kind: KindText, data: []byte(text)}
 }
@@ -61,7 +61,7 @@ func JSON(value any) Payload {
 		return Payload{kind: KindJSON, err: fmt.Errorf("lectern: payload: %w", err)}
 	}
 	if !wire.ValidData(data) {
-		return Payload{kind: KindJSON, err: ErrBadFrame.with("the JSON value is nested too deeply")}
+		return Payload{kind: KindJSON, err: ErrBadFrame.WithText("the JSON value is nested too deeply")}
 	}
 	return Payload{kind: KindJSON, data: data}
 }
@@ -245,7 +245,7 @@ func (p Payload) check(limit int) error {
 		return p.err
 	}
 	if limit > 0 && len(p.data) > limit {
-		return ErrTooLarge.with(fmt.Sprintf("%d bytes, at most %d", len(p.data), limit))
+		return ErrTooLarge.WithText(fmt.Sprintf("%d bytes, at most %d", len(p.data), limit))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/hub"
+	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
@@ -101,8 +102,10 @@ type Policy struct {
 	// that asks: it may take its time and holds up that connection alone. The
 	// context carries what the adapter knows of its peer, and ends after
 	// HandshakeTimeout or when the hub shuts down; that the peer has gone is not
-	// noticed meanwhile. An *Error that it returns is told to the peer as it is;
-	// of any other error the peer learns only unauthorized.
+	// noticed meanwhile. An *Error that it returns is told to the peer as it is,
+	// with a text of the service's own by Error.WithText; one whose code is the end of
+	// a membership, such as ErrKicked, is told as unauthorized. Of any other error the
+	// peer learns only unauthorized.
 	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
 
 	// Logger is told of channels and memberships at level info, of each kind at
@@ -334,8 +337,13 @@ func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (string,
 	if err == nil {
 		return identity.Username, nil
 	}
-	if refusal := causeIn(err); refusal != nil {
-		return "", refusal
+	refusal := causeIn(err)
+	if refusal == nil {
+		return "", err
 	}
-	return "", err
+	// A client would take the code of an end for the end of a membership.
+	if e := (&Error{Code: ErrorCode(refusal.Code)}); e.ends() || e.Code == "" {
+		return "", wire.ErrUnauthorized.With(refusal.Text)
+	}
+	return "", refusal
 }

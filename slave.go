@@ -57,7 +57,7 @@ func (s *Slave) Request(ctx context.Context, payload Payload) (Message, error) {
 // that of Send otherwise.
 func (s *Slave) Reply(ctx context.Context, to Message, payload Payload) (uint64, error) {
 	if to.RequestID == 0 {
-		return 0, ErrNoSuchRequest.with("the message asks for no answer")
+		return 0, ErrNoSuchRequest.WithText("the message asks for no answer")
 	}
 	return s.h.send(ctx, wire.Frame{Reply: to.RequestID}, payload)
 }

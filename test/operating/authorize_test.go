@@ -260,3 +260,42 @@ func TestAuthorizeReturnsANilError(t *testing.T) {
 		require.ErrorIs(t, err, lectern.ErrUnauthorized)
 	})
 }
+
+// A service refuses in words of its own, and with codes of its own. What would read as
+// the end of a membership is a refusal all the same.
+func TestAuthorizeRefusesInItsOwnWords(t *testing.T) {
+	refusals := map[string]error{
+		"words":    lectern.ErrUnauthorized.WithText("the lesson begins at nine"),
+		"own":      &lectern.Error{Code: "quota", Text: "three classes a day"},
+		"wrapped":  fmt.Errorf("the database: %w", lectern.ErrBusy.WithText("try again at ten")),
+		"no code":  &lectern.Error{Text: "nothing to say"},
+		"replaced": lectern.ErrReplaced, "kicked": lectern.ErrKicked.WithText("go away"), "left": lectern.ErrLeft,
+		"master_left": lectern.ErrMasterLeft, "master_down": lectern.ErrMasterDown, "closed": lectern.ErrChannelClosed,
+		"shutdown": lectern.ErrShutdown, "resume_failed": lectern.ErrResumeFailed,
+	}
+	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
+		return lectern.Identity{}, refusals[r.Token]
+	}}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		alice := s.Raw()
+		for token, want := range map[string]string{
+			"words":    `"code":"unauthorized","message":"the lesson begins at nine"`,
+			"own":      `"code":"quota","message":"three classes a day"`,
+			"wrapped":  `"code":"busy","message":"try again at ten"`,
+			"no code":  `"code":"unauthorized","message":"nothing to say"`,
+			"replaced": `"code":"unauthorized"`, "kicked": `"code":"unauthorized","message":"go away"`, "left": `"code":"unauthorized"`,
+			"master_left": `"code":"unauthorized"`, "master_down": `"code":"unauthorized"`, "closed": `"code":"unauthorized"`,
+			"shutdown": `"code":"unauthorized"`, "resume_failed": `"code":"unauthorized"`,
+		} {
+			alice.Send(`{"type":"create","ref":7,"channel":"abc123","username":"alice","token":"` + token + `"}`)
+			alice.Expect(`{"type":"error","ref":7,"channel":"abc123",` + want + `}`)
+		}
+		alice.Send(stage.AliceCreates)
+		alice.Expect(stage.AliceCreated)
+
+		_, err := s.User().Join(stage.Within(t), "abc123", "user_one", lectern.WithToken("words"))
+		require.ErrorIs(t, err, lectern.ErrUnauthorized)
+		require.ErrorContains(t, err, "the lesson begins at nine")
+	})
+	require.Empty(t, lectern.ErrUnauthorized.Text, "the variable stays as it is")
+}
