@@ -106,6 +106,14 @@ type Policy struct {
 	// with a text of the service's own by Error.WithText; one whose code is the end of
 	// a membership, such as ErrKicked, is told as unauthorized. Of any other error the
 	// peer learns only unauthorized.
+	//
+	// Over WebSocket the context has the values that routers and middleware have put
+	// into the request's, until the connection's first membership stands. After that
+	// they are gone, because routers use them again for other requests. So what later
+	// creates and joins on the connection need too must not be looked up in them, but
+	// in websocket.RequestFromContext, which has the path, its values and the header
+	// for good. The first call can be such a later one: a membership that is resumed
+	// is not asked for. The context is not for use after the call.
 	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
 
 	// Logger is told of channels and memberships at level info, of each kind at

@@ -12,7 +12,9 @@
 // github.com/lectern-go/lectern/transport/transporttest, and serve or dial it.
 // What an adapter knows of its peer (an *http.Request, a net.Conn) goes into
 // the context that it passes to [Server.Serve]; the core hands that context to
-// the service's own authorization and reads no values from it.
+// the service's own authorization and reads no values from it. Where values in it are
+// good only for as long as something lasts, such as the call of an HTTP handler, the
+// context is a [LentContext].
 //
 // Liveness is the adapter's: it probes a peer that has been silent for
 // [DefaultProbeAfter] and lets Read fail with [ErrSilent] when nothing has come
@@ -131,7 +133,8 @@ type FirstDialer interface {
 // lectern.Hub is one.
 type Server interface {
 	// Serve runs the connection and returns when it has ended and is closed.
-	// The connection ends early when the context is done. The error says why it
+	// The connection ends early when the context is done. The context may be a
+	// [LentContext]. The error says why it
 	// ended, and is nil where the end was an orderly one.
 	Serve(ctx context.Context, conn Conn) error
 }
@@ -146,7 +149,8 @@ type FrameLimiter interface {
 
 // ContextReader is an optional power of a [Server]: it knows whether anybody reads the
 // values of the contexts that it is given. An adapter to which these cost something
-// leaves them out where nobody does.
+// leaves them out where nobody does. Who reads them is done with them at some time, see
+// [LentContext].
 type ContextReader interface {
 	ReadsContext() bool
 }
@@ -155,6 +159,30 @@ type ContextReader interface {
 func ReadsContext(server Server) bool {
 	reader, ok := server.(ContextReader)
 	return !ok || reader.ReadsContext()
+}
+
+// LentContext is an optional power of the context that a [Server] is given: some of
+// its values belong to somebody who waits to have them back, as a router does that
+// uses them for its next request.
+type LentContext interface {
+	context.Context
+	// Return tells that none of the values is read any more, and returns the context
+	// to be used from now on, which has those that the adapter could keep. A further
+	// call only returns the same.
+	//
+	// A server calls it once it can do without them, a lectern.Hub at the
+	// connection's first membership. Where it does not, because it does not know of
+	// this or the context was wrapped on the way, they are lent until the connection
+	// has ended. Return ends neither the context nor the connection.
+	Return() context.Context
+}
+
+// ReturnContext is Return where the context is lent, and ctx itself where it is not.
+func ReturnContext(ctx context.Context) context.Context {
+	if lent, ok := ctx.(LentContext); ok {
+		return lent.Return()
+	}
+	return ctx
 }
 
 // FrameLimitSetter is an optional power of a [Conn]: the size of the messages

@@ -18,7 +18,9 @@ type session struct {
 	// frame, before the connection holds a membership, and does not change it later.
 	delivery.Line
 
-	hub  *Hub
+	hub *Hub
+	// ctx is the connection's context, of which Config.Authorize gets the values. The
+	// reader changes it at the first membership.
 	ctx  context.Context
 	conn transport.Conn
 	// watch closes the connection when ctx is done. It is nil where ctx is never done.
@@ -69,6 +71,7 @@ func (s *session) start() {
 	if s.ctx.Done() != nil {
 		s.watch = watchContext(s.ctx, s.Out())
 	} else if !s.hub.ReadsContext() {
+		transport.ReturnContext(s.ctx)
 		s.ctx = context.Background() // nobody reads the values, which may be large
 	}
 	s.hub.idlers.add(s)
@@ -128,11 +131,12 @@ func (s *session) limitFrames(bytes int) {
 	}
 }
 
-// endHandshake removes the bounds of the handshake. It is called when the connection has
-// a membership.
+// endHandshake removes the bounds of the handshake, and gives back the values that the
+// context was lent. It is called when the connection has a membership.
 func (s *session) endHandshake() {
 	if !s.handshakeDone {
 		s.handshakeDone = true
 		s.limitFrames(0)
+		s.ctx = transport.ReturnContext(s.ctx)
 	}
 }

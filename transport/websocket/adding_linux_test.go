@@ -58,7 +58,7 @@ func TestClosedWhileItIsAdded(t *testing.T) {
 	lasting, end := socketPair(t)
 	other := serve(newConn(newSocket(lasting), false, testOptions()))
 	otherEnded := other.receiver.(endOnly).ended
-	require.True(t, p.add(other)) // so that the epoll stays
+	require.True(t, p.add(other, false)) // so that the epoll stays
 	defer func() {
 		end.Close()
 		<-otherEnded
@@ -80,7 +80,7 @@ func TestClosedWhileItIsAdded(t *testing.T) {
 		c.Close(transport.Reason{Code: transport.Left})
 	}()
 	<-held.writing
-	require.True(t, p.add(s))
+	require.True(t, p.add(s, false))
 	select {
 	case err := <-ended:
 		require.ErrorIs(t, err, net.ErrClosed)

@@ -42,7 +42,9 @@
 //
 // Elsewhere each has a goroutine that waits, which is 2.8 KB more, and behaves
 // alike. Where the http.Server has a BaseContext or a ConnContext, that is the
-// goroutine of the request, which keeps far more; see [NewHandler].
+// goroutine of the request, which keeps far more. And where the server reads the
+// values of contexts, as a hub with a Policy.Authorize does, that goroutine stays
+// beside until the connection has a membership; see [NewHandler].
 //
 // # Limits
 //

@@ -46,7 +46,8 @@ func (s *sessions) login(w http.ResponseWriter, r *http.Request) {
 }
 
 // authorize is for lectern.Policy. The cookie has come with the request that has
-// become the connection.
+// become the connection. The request is there for each call; what middleware had put
+// into its context would be there for the first alone.
 func (s *sessions) authorize(ctx context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 	request, ok := websocket.RequestFromContext(ctx)
 	if !ok {

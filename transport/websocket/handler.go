@@ -67,12 +67,22 @@ type handler struct {
 // that some middleware has set is not passed on: that is meant for an answer, not
 // for a connection.
 //
-// The handler returns as soon as the connection is there, and the connection is
-// served in another goroutine; where the http.Server has a BaseContext or a
-// ConnContext, or the request is of none, it returns when the connection has
-// ended. So middleware must take the return for no end, and where it cancels a
+// Where the server reads contexts, as a hub with a Policy.Authorize does, the handler
+// returns once the connection's first membership stands, or the connection has ended:
+// routers such as chi, gin and echo give what they have put into the context to
+// another request then. Until then every value is the request's own. After it the
+// context has the request alone, which is a copy with the values of its path. Any other
+// server gives the values back by [transport.ReturnContext]; without that, the handler
+// stays for as long as the connection.
+//
+// Where the server reads none, the handler returns as soon as the connection is there.
+// And where the http.Server has a BaseContext or a ConnContext, or the request is of
+// none, it returns when the connection has ended, and the values are there until
+// then. Otherwise the connection is served in other goroutines, and outlives the
+// handler. So middleware must take the return for no end, and where it cancels a
 // context of its own as the handler returns, that does not end the connection,
-// nor the context that the server has. Whoever has to know when
+// nor the context that the server has. What middleware counts or bounds as a request
+// under way, it does until the handler returns; an *http.Server does not. Whoever has to know when
 // all connections have ended knows it from the server that they are given to: a
 // hub's Close and Shutdown wait for them. A panic of the server is logged and ends
 // the connection.

@@ -67,9 +67,9 @@ func (p *poller) now() time.Duration { return time.Since(p.started) }
 func (p *poller) canTake(c *conn) bool { return c.socket.ahead.raw != nil }
 
 // add has the poller wait for the connection from now on, or, where its first
-// message is there already, the crew read it. It reports false where the system does
-// not let it.
-func (p *poller) add(s *serving) bool {
+// message is there already and it has begun so, the crew read it. It reports false
+// where the system does not let it.
+func (p *poller) add(s *serving, began bool) bool {
 	p.mu.Lock()
 	if p.epoll == nil {
 		if err := p.start(); err != nil {
@@ -80,17 +80,17 @@ func (p *poller) add(s *serving) bool {
 	e := p.epoll
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLPRI | syscall.EPOLLRDHUP | edgeTriggered}
 	event.Fd, event.Pad = e.take(s)
-	if !s.began {
+	if !began {
 		p.wait(s, &p.quiet)
 	}
 	p.mu.Unlock()
 
-	if err := e.add(s, &event); err != nil && (s.began || p.takeUp(s)) {
+	if err := e.add(s, &event); err != nil && (began || p.takeUp(s)) {
 		p.forget(s) // it is the caller's again, and not of one who was started because it closes
 		return false
 	}
 	// Closing may have begun before.
-	if s.began || s.conn.socket.isClosing() && p.takeUp(s) {
+	if began || s.conn.socket.isClosing() && p.takeUp(s) {
 		e.crew.add(s)
 	}
 	return true

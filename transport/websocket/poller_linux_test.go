@@ -295,10 +295,22 @@ func (c *plugged) CloseWrite() error {
 	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
 
+// A returner is an acceptor that reads no context, which the handler cannot know
+// before.
+type returner struct{ *acceptor }
+
+func (s returner) Accept(ctx context.Context, conn transport.Conn) (transport.Receiver, error) {
+	transport.ReturnContext(ctx)
+	return s.acceptor.Accept(ctx, conn)
+}
+
 // A connection that waits has no goroutine, whatever it has had before.
 func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 	const count = 300
-	s := newPolledSite(t, "tcp", websocket.Options{}, nil)
+	s := newPolledSite(t, "tcp", websocket.Options{}, func(s *polledSite, server *http.Server) {
+		s.handler = websocket.NewHandler(returner{s.acceptor}, websocket.Options{})
+		server.Handler = s.handler
+	})
 	_, first, server := s.connect(t)
 	require.NoError(t, first.Close())
 	_, err := server.Read()

@@ -13,7 +13,7 @@ func newPoller(transport.ConnOptions) *poller { return nil }
 
 func (*poller) canTake(*conn) bool { return false }
 
-func (*poller) add(*serving) bool { return false }
+func (*poller) add(*serving, bool) bool { return false }
 
 func (*poller) park(*serving) bool { return false }
 

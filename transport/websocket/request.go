@@ -10,9 +10,11 @@ import (
 type requestKey struct{}
 
 // RequestFromContext returns the request that the connection came of, where the
-// context is one that a handler of this package has passed to its server. The
-// request's body and context must not be used, and it must not be changed. A first
-// message that has come along is not in its header any more.
+// context is one that a handler of this package has passed to its server, or what
+// has come of it by [transport.ReturnContext]. The request's body and context must
+// not be used, and it must not be changed. The values of its path stay, those that
+// a router has set by SetPathValue too. A first message that has come along is not
+// in its header any more.
 func RequestFromContext(ctx context.Context) (*http.Request, bool) {
 	switch r := ctx.Value(requestKey{}).(type) {
 	case *http.Request:
@@ -26,19 +28,22 @@ func RequestFromContext(ctx context.Context) (*http.Request, bool) {
 // A keptRequest is a request as a connection keeps it: without the body, which
 // holds a buffer of the http.Server, and with a header that takes up about half
 // as much as a map does.
+//
+// It shares nothing that may change with the request that came: neither the URL nor the
+// values of the path.
 type keptRequest struct {
-	withoutHeader http.Request
+	withoutHeader *http.Request
 	header        []byte
 }
 
 func keep(r *http.Request) *keptRequest {
-	kept := &keptRequest{withoutHeader: *r.WithContext(context.Background()), header: packHeader(r.Header)}
-	kept.withoutHeader.Body, kept.withoutHeader.Header = http.NoBody, nil
-	return kept
+	without := *r
+	without.Body, without.Header = http.NoBody, nil
+	return &keptRequest{without.Clone(context.Background()), packHeader(r.Header)}
 }
 
 func (k *keptRequest) request() *http.Request {
-	r := k.withoutHeader
+	r := *k.withoutHeader
 	r.Header = unpackHeader(k.header)
 	return &r
 }

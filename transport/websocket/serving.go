@@ -14,7 +14,9 @@ import (
 //
 // The goroutine that the request came in on holds memory that only requests
 // need: a stack that their reading has grown, and the buffers of the
-// http.Server, 12 KB in all. So it is let go where the context allows it.
+// http.Server, 12 KB in all. So it is let go where the context allows it, and as soon
+// as nobody reads the request's values any more: a router that has put some into the
+// context may use them for its next request once the handler has returned.
 func (h *handler) serve(r *http.Request, conn *conn) {
 	server := lastingBase(r)
 	if server == nil {
@@ -24,10 +26,11 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 		h.server.Serve(ctx, conn)
 		return
 	}
-	s := &serving{conn: conn, errorLog: server.ErrorLog, remote: r.RemoteAddr, began: len(conn.socket.ahead.data) > 0}
+	s := &serving{conn: conn, errorLog: server.ErrorLog, remote: r.RemoteAddr}
 	ctx := context.Background()
 	if h.readsContext { // else it takes 1 % off a join
-		ctx = context.WithValue(context.WithoutCancel(r.Context()), requestKey{}, keep(r))
+		s.loan = make(loan, 1)
+		ctx = lend(r, s.loan)
 	}
 	acceptor, ok := h.server.(transport.Acceptor)
 	if !ok {
@@ -35,8 +38,10 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 			defer func() { s.contain(recover()) }()
 			h.server.Serve(ctx, conn)
 		}()
+		s.loan.wait()
 		return
 	}
+	began := len(conn.socket.ahead.data) > 0
 	if conn.watch = s; h.poller.canTake(conn) {
 		s.poller = h.poller
 	}
@@ -51,10 +56,11 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 		return
 	}
 	s.receiver, started = receiver, true
-	if s.poller == nil || !s.poller.add(s) {
+	if s.poller == nil || !s.poller.add(s, began) {
 		s.attendant = &attendant{serving: s}
 		go s.runNow()
 	}
+	s.loan.wait()
 }
 
 var internalError = transport.Reason{Code: closeInternalError}
@@ -77,7 +83,7 @@ type serving struct {
 	errorLog *log.Logger
 	remote   string
 
-	began     bool    // the first message is there already
+	loan      loan    // nil where the server reads no context
 	poller    *poller // nil where the system gives no news of the conn
 	polled    polled
 	attendant *attendant // where the poller has not taken it
@@ -162,6 +168,7 @@ func (s *serving) end(err error) {
 // contain is called when the server's code is left, with what it has panicked
 // with, and does what an http.Server does: that costs the connection alone.
 func (s *serving) contain(cause any) {
+	defer s.loan.giveBack() // behind everything that the server does
 	if cause != nil && cause != http.ErrAbortHandler {
 		logf := log.Printf
 		if s.errorLog != nil {
