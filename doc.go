@@ -90,6 +90,10 @@
 // and Replay. The kernel's buffers come on top of it: the adapters bound those
 // for sending.
 //
+// What a connection can make others do is bounded by its rates: FrameRate, of these
+// SlaveMessageRate for what it sends as a slave, and MembershipRate for its coming and
+// going.
+//
 // # What is not
 //
 //   - A hub keeps its state in memory. When its process ends, so do its channels.

@@ -23,7 +23,7 @@ func TestPolicyDefaults(t *testing.T) {
 		MasterTimeout: 30 * time.Second, SlaveTimeout: 30 * time.Second,
 		MaxSlaves: 20_000, MaxChannels: 10_000, MaxChannelsPerConnection: 64, MaxMessageBytes: 64 << 10,
 		MaxConnections: 100_000, HandshakeTimeout: 10 * time.Second, MaxHandshakeBytes: 16 << 10,
-		FrameRate: RateLimit{1000, 2000}, SlaveMessageRate: RateLimit{100, 200}, HoldTimeout: time.Second, WriteTimeout: 10 * time.Second,
+		FrameRate: RateLimit{1000, 2000}, SlaveMessageRate: RateLimit{100, 200}, MembershipRate: RateLimit{20, 128}, HoldTimeout: time.Second, WriteTimeout: 10 * time.Second,
 		Outbox: QueueLimit{256, 1 << 20}, Replay: QueueLimit{256, 1 << 20},
 	}, p)
 }
@@ -33,6 +33,7 @@ func TestPolicyNegativeIsNone(t *testing.T) {
 		MasterTimeout: -1, SlaveTimeout: -1, MaxSlaves: -1, MaxChannels: -1, MaxChannelsPerConnection: -1,
 		MaxConnections: -1, HandshakeTimeout: -1, MaxHandshakeBytes: -1, WriteTimeout: -1, Replay: QueueLimit{-1, -1},
 		FrameRate: RateLimit{PerSecond: -1}, SlaveMessageRate: RateLimit{PerSecond: -1, Burst: 7},
+		MembershipRate: RateLimit{PerSecond: -1},
 	}.validate()
 	require.NoError(t, err)
 	p.Logger, p.Observer = nil, nil
@@ -47,6 +48,7 @@ func TestPolicyKeepsWhatIsGiven(t *testing.T) {
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
+		MembershipRate: RateLimit{20, 21},
 	}
 	p, err := given.validate()
 	require.NoError(t, err)
@@ -60,6 +62,25 @@ func TestRateDefaults(t *testing.T) {
 	require.Equal(t, RateLimit{3, 6}, RateLimit{PerSecond: 3}.orDefault(fallback))
 	require.Equal(t, RateLimit{5, 7}, RateLimit{Burst: 7}.orDefault(fallback))
 	require.Equal(t, RateLimit{}, RateLimit{PerSecond: -1}.orDefault(fallback))
+}
+
+// Whoever may hold many channels may enter them all at once, unless another rate is given.
+func TestMembershipRateDefaults(t *testing.T) {
+	tests := []struct {
+		policy Policy
+		rate   RateLimit
+	}{
+		{Policy{MaxChannelsPerConnection: 64}, RateLimit{20, 128}},
+		{Policy{MaxChannelsPerConnection: 65}, RateLimit{20, 130}},
+		{Policy{MaxChannelsPerConnection: -1}, RateLimit{20, maxRate}},
+		{Policy{MaxChannelsPerConnection: 65, MembershipRate: RateLimit{PerSecond: 3}}, RateLimit{3, 6}},
+		{Policy{MaxChannelsPerConnection: 65, MembershipRate: RateLimit{Burst: 3}}, RateLimit{20, 3}},
+	}
+	for _, test := range tests {
+		p, err := test.policy.validate()
+		require.NoError(t, err)
+		require.Equal(t, test.rate, p.MembershipRate)
+	}
 }
 
 func TestPolicyErrors(t *testing.T) {
@@ -143,6 +164,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
+		MembershipRate: RateLimit{20, 21},
 	}
 	fields := reflect.ValueOf(policy)
 	for i := range fields.NumField() {
@@ -158,7 +180,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: hub.QueueLimit{Messages: 9, Bytes: 10}, Replay: hub.QueueLimit{Messages: 11, Bytes: 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: hub.RateLimit{PerSecond: 15, Burst: 16}, SlaveMessageRate: hub.RateLimit{PerSecond: 17, Burst: 18},
-		Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,
+		MembershipRate: hub.RateLimit{PerSecond: 20, Burst: 21}, Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,
 	}, config)
 	require.Equal(t, string(OpCreate), string(hub.OpCreate))
 	require.Equal(t, string(OpJoin), string(hub.OpJoin))

@@ -70,6 +70,14 @@ type Policy struct {
 	// bound but FrameRate.
 	SlaveMessageRate RateLimit
 
+	// MembershipRate bounds in the same way how often a connection creates, joins,
+	// switches, resumes and leaves, so that nobody can keep a master busy with the
+	// coming and going of one slave. A leave over it is carried out all the same.
+	// Default 20 a second, and at once 128 or twice MaxChannelsPerConnection where
+	// that is more, so that a client can enter all its channels and leave them.
+	// Negative: no bound but FrameRate.
+	MembershipRate RateLimit
+
 	// Outbox bounds what waits to be written on one connection. Slow says what
 	// happens to a slave's over it; a master's slaves are refused with busy
 	// before its own is full. Default 256 messages, 1 MiB. It must not be
@@ -222,6 +230,7 @@ const (
 var (
 	defaultFrameRate        = RateLimit{PerSecond: 1000, Burst: 2000}
 	defaultSlaveMessageRate = RateLimit{PerSecond: 100, Burst: 200}
+	defaultMembershipRate   = RateLimit{PerSecond: 20, Burst: 128}
 )
 
 // unbounded stands for a bound that a negative value has taken away.
@@ -257,6 +266,9 @@ func (p Policy) validate() (Policy, error) {
 	p.MaxHandshakeBytes = orDefault(p.MaxHandshakeBytes, defaultMaxHandshakeBytes, unbounded)
 	p.FrameRate = p.FrameRate.orDefault(defaultFrameRate)
 	p.SlaveMessageRate = p.SlaveMessageRate.orDefault(defaultSlaveMessageRate)
+	memberships := defaultMembershipRate
+	memberships.Burst = max(memberships.Burst, 2*min(p.MaxChannelsPerConnection, maxRate/2))
+	p.MembershipRate = p.MembershipRate.orDefault(memberships)
 	p.HoldTimeout = orDefault(p.HoldTimeout, defaultHoldTimeout, 0)
 	p.Outbox = p.Outbox.orDefault()
 	p.Replay = p.Replay.orDefault()
@@ -325,7 +337,8 @@ func (p Policy) config() hub.Config {
 		MaxMessageBytes: p.MaxMessageBytes, MaxConnections: p.MaxConnections,
 		HandshakeTimeout: p.HandshakeTimeout, MaxHandshakeBytes: p.MaxHandshakeBytes,
 		FrameRate: hub.RateLimit(p.FrameRate), SlaveMessageRate: hub.RateLimit(p.SlaveMessageRate),
-		Outbox: hub.QueueLimit(p.Outbox), Slow: hub.Slow(p.Slow), HoldTimeout: p.HoldTimeout, WriteTimeout: p.WriteTimeout,
+		MembershipRate: hub.RateLimit(p.MembershipRate),
+		Outbox:         hub.QueueLimit(p.Outbox), Slow: hub.Slow(p.Slow), HoldTimeout: p.HoldTimeout, WriteTimeout: p.WriteTimeout,
 		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, PublicError: publicError, CauseIn: causeIn,
 	}
 	if p.Authorize != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // policy is the default one, but that the load is not refused for its rate.
-var policy = lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}}
+var policy = lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}, MembershipRate: lectern.RateLimit{PerSecond: -1}}
 
 // newLectern is Lectern over WebSocket, as the README has it. Which form of the
 // protocol it speaks is the client's to choose.

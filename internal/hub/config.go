@@ -26,6 +26,7 @@ type Config struct {
 	MaxHandshakeBytes int
 	FrameRate         RateLimit
 	SlaveMessageRate  RateLimit
+	MembershipRate    RateLimit
 
 	Outbox       QueueLimit
 	Slow         Slow

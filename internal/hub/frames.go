@@ -44,9 +44,13 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		return s.refuseMalformed(err, limited == tooFast)
 	}
 	s.formKnown = true
-	if limited == tooFast && !exemptFromRate(frame.Type) {
+	limited = max(limited, s.takeMembershipPace(frame.Type))
+	switch {
+	case limited == muchTooFast:
+		return errFlood
+	case limited == tooFast && !exemptFromRate(frame.Type):
 		err = wire.ErrRateLimited
-	} else {
+	default:
 		err = s.dispatch(frame, limited == tooFast)
 	}
 	if err == errFlood {
@@ -69,6 +73,16 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		return s.countMalformed()
 	}
 	return nil
+}
+
+// takeMembershipPace counts a frame by which a membership begins or ends. Each may be a
+// presence that others are told.
+func (s *session) takeMembershipPace(t wire.Type) verdict {
+	switch t {
+	case wire.Create, wire.Join, wire.Resume, wire.Leave:
+		return s.membershipPace.take(s.hub.config.MembershipRate, time.Now())
+	}
+	return inTime
 }
 
 // exemptFromRate reports whether a frame of the type is handled though it is over the

@@ -8,8 +8,8 @@ import (
 
 // pace holds a connection to a RateLimit. Each frame takes a token. A frame that finds
 // none is refused and still counts: who goes on regardless, until a second burst
-// is used up, is to be closed. Its RateLimit is not in it: a connection has two, and
-// they are those of the policy.
+// is used up, is to be closed. Its RateLimit is not in it: a connection has three,
+// and they are those of the policy.
 type pace struct{ bucket rate.Bucket }
 
 type verdict uint8

@@ -41,9 +41,11 @@ type session struct {
 	ending bool
 	// handshakeBytes counts the bytes that were received before the first membership.
 	handshakeBytes int
-	// pace limits all frames, slavePace the messages that are sent as a slave.
-	pace      pace
-	slavePace pace
+	// pace limits all frames, slavePace the messages that are sent as a slave, and
+	// membershipPace the frames by which memberships begin and end.
+	pace           pace
+	slavePace      pace
+	membershipPace pace
 	// deferred is the channel whose delivery this reader has deferred, or nil.
 	deferred *delivery.Channel
 	// index is the session's index in Hub.sessions. The hub's lock guards it.

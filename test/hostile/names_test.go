@@ -130,7 +130,8 @@ func TestHostileNames(t *testing.T) {
 	// against the limits.
 	t.Run("F11", func(t *testing.T) {
 		const names = 200
-		policy := lectern.Policy{MaxChannels: 2, MaxSlaves: 2, MaxChannelsPerConnection: 3, FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}}
+		unlimited := lectern.RateLimit{PerSecond: -1}
+		policy := lectern.Policy{MaxChannels: 2, MaxSlaves: 2, MaxChannelsPerConnection: 3, FrameRate: unlimited, SlaveMessageRate: unlimited, MembershipRate: unlimited}
 		stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 			alice, one := s.User(), s.User()
 			stays := alice.Creates("abc123", "alice")

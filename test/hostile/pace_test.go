@@ -226,3 +226,67 @@ func TestWhatIsNoFrameOverTheRate(t *testing.T) {
 		alice.Refused(`{"type":"nope","ref":4}`, lectern.ErrUnsupported)
 	})
 }
+
+// Row H9: who joins and leaves all the time is refused, and closed where it goes on. A leave
+// is carried out however late it comes in the rate, and others are not refused anything.
+func TestRateOfMemberships(t *testing.T) {
+	policy := lectern.Policy{MembershipRate: lectern.RateLimit{PerSecond: 2, Burst: 5}}
+	join := func(ref int) string {
+		return fmt.Sprintf(`{"type":"join","ref":%d,"channel":"abc123","username":"user_one"}`, ref)
+	}
+	leave := func(ref int) string { return fmt.Sprintf(`{"type":"leave","ref":%d,"channel":"abc123"}`, ref) }
+	left := func(ref int) string { return fmt.Sprintf(`{"type":"left","ref":%d,"channel":"abc123"}`, ref) }
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		alice, one := s.Raw(), s.Raw()
+		alice.Send(stage.AliceCreates)
+		alice.Expect(stage.AliceCreated)
+		require.Contains(t, one.Answer(join(1)), `"joined"`)
+		require.Equal(t, left(2), one.Answer(leave(2)))
+		require.Contains(t, one.Answer(join(3)), `"joined"`)
+		require.Equal(t, left(4), one.Answer(leave(4)))
+		require.Contains(t, one.Answer(join(5)), `"joined"`) // the last one of the burst
+		require.Equal(t, left(6), one.Answer(leave(6)))      // a leave is never lost
+		one.Refused(join(7), lectern.ErrRateLimited)
+		one.Refused(`{"type":"create","ref":8,"channel":"another","username":"user_one"}`, lectern.ErrRateLimited)
+		require.Equal(t, `{"type":"pong","ref":9}`, one.Answer(`{"type":"ping","ref":9}`)) // other frames do not count
+		require.Contains(t, one.Answer(`{"type":"status","ref":10,"channel":"abc123"}`), `"exists":true`)
+
+		two := s.User().Joins("abc123", "user_two") // another connection
+		require.NoError(t, two.Err())
+
+		time.Sleep(2 * time.Second) // four come back, and three were over
+		require.Contains(t, one.Answer(join(11)), `"joined"`)
+		one.Refused(`{"type":"resume","ref":12,"channel":"abc123","username":"user_two","resume":"SqCn5YHLMsGFPzKfNDjEBw"}`, lectern.ErrRateLimited)
+		for ref := 13; ref < 40; ref++ {
+			_ = one.Conn.Write([]byte(join(ref)))
+		}
+		one.ClosedAfter(transport.RateLimited)
+		require.NoError(t, two.Err())
+	})
+}
+
+// By default a client enters as many channels as it may, comes back to all of them, and
+// leaves them, and never notices the rate.
+func TestRateOfMembershipsIsNotNoticed(t *testing.T) {
+	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		masters := s.User()
+		for i := range 64 {
+			masters.Creates(fmt.Sprint("room ", i), "alice")
+		}
+		user := s.User()
+		slaves := make([]*lectern.Slave, 64)
+		for i := range slaves {
+			slaves[i] = user.Joins(fmt.Sprint("room ", i), "user_one")
+		}
+		user.Plug().Cut()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for _, slave := range slaves {
+			require.NoError(t, slave.Err())
+			require.NoError(t, slave.Leave())
+			require.ErrorIs(t, slave.Err(), lectern.ErrLeft)
+		}
+		user.Joins("room 0", "user_one")
+	})
+}

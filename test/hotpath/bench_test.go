@@ -78,7 +78,7 @@ type crowd struct {
 
 func newCrowd(b testing.TB, serve func(testing.TB, *lectern.Hub) transport.Dialer, size int) *crowd {
 	unlimited := lectern.RateLimit{PerSecond: -1}
-	hub, err := lectern.NewHub(lectern.Policy{FrameRate: unlimited, SlaveMessageRate: unlimited, MaxSlaves: 200_000, MaxConnections: 200_001})
+	hub, err := lectern.NewHub(lectern.Policy{FrameRate: unlimited, SlaveMessageRate: unlimited, MembershipRate: unlimited, MaxSlaves: 200_000, MaxConnections: 200_001})
 	require.NoError(b, err)
 	c := &crowd{b: b, dialer: serve(b, hub)}
 	b.Cleanup(func() {

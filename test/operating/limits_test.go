@@ -134,7 +134,7 @@ func TestLargestBounds(t *testing.T) {
 	rate := lectern.RateLimit{PerSecond: math.MaxInt}
 	stage.InBubble(t, lectern.Policy{
 		MaxSlaves: math.MaxInt, MaxChannels: math.MaxInt, MaxChannelsPerConnection: math.MaxInt, MaxConnections: math.MaxInt,
-		MaxMessageBytes: math.MaxInt, MaxHandshakeBytes: math.MaxInt, Outbox: most, Replay: most, FrameRate: rate, SlaveMessageRate: rate,
+		MaxMessageBytes: math.MaxInt, MaxHandshakeBytes: math.MaxInt, Outbox: most, Replay: most, FrameRate: rate, SlaveMessageRate: rate, MembershipRate: rate,
 		MasterTimeout: math.MaxInt64, SlaveTimeout: math.MaxInt64, HandshakeTimeout: math.MaxInt64, WriteTimeout: math.MaxInt64,
 	}, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.User(), s.User()

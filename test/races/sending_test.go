@@ -18,7 +18,7 @@ import (
 // Row I2: who creates a channel that is just ending is told that it exists, or
 // has a new one with nobody of the old in it.
 func TestCreateWhileTheOldOneEnds(t *testing.T) {
-	stage.Everywhere(t, lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
+	stage.Everywhere(t, lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: -1}, MembershipRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
 		bob, one := s.User(), s.User()
 		for i := range *rounds {
 			old := s.User().Creates("abc123", "alice")

@@ -347,7 +347,7 @@ func (w *world) play(seed uint64, actors, steps int) {
 func newHub(t testing.TB) *lectern.Hub {
 	hub, err := lectern.NewHub(lectern.Policy{
 		MasterTimeout: time.Hour, SlaveTimeout: time.Hour, HandshakeTimeout: -1,
-		FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1},
+		FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}, MembershipRate: lectern.RateLimit{PerSecond: -1},
 	})
 	require.NoError(t, err)
 	return hub
