@@ -86,6 +86,15 @@ func appendBinaryField(dst []byte, value any, has *bool) []byte {
 		for _, member := range *v {
 			dst = appendBinaryMember(dst, member)
 		}
+	case *numbers:
+		size := 0
+		for _, member := range *v {
+			size += uvarintSize(member.Number)
+		}
+		dst = binary.AppendUvarint(dst, uint64(size))
+		for _, member := range *v {
+			dst = binary.AppendUvarint(dst, member.Number)
+		}
 	}
 	return dst
 }

@@ -10,6 +10,7 @@ const (
 	tagOrder  problem = "tags do not ascend"
 	badLength problem = "a length is not minimal or leads over the end"
 	badMember problem = "an entry of a member is malformed"
+	badList   problem = "there is not one number for each member"
 )
 
 // decodeBinary reads a frame whose first byte is in the range of types.
@@ -138,6 +139,26 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 			return p
 		}
 		*v = members
+	case *numbers:
+		return v.decodeBinary(content)
+	}
+	return ""
+}
+
+// decodeBinary gives each member of the list its number. The list is the field before.
+func (v numbers) decodeBinary(content []byte) problem {
+	for i := range v {
+		n, size := uvarint(content)
+		if size == 0 {
+			return badList
+		}
+		if n > MaxNumber {
+			return badNumber
+		}
+		v[i].Number, content = n, content[size:]
+	}
+	if len(content) != 0 {
+		return badList
 	}
 	return ""
 }

@@ -40,8 +40,12 @@ const (
 	fieldReason        field = 0x1a
 	fieldBan           field = 0x1b
 	fieldMembers       field = 0x1c
+	fieldNumber        field = 0x1d
+	// fieldNumbers has the numbers of the members in the binary form. In the text form
+	// each number is in the member's own object.
+	fieldNumbers field = 0x1e
 
-	lastField = fieldMembers
+	lastField = fieldNumbers
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -75,6 +79,7 @@ var fieldNames = [lastField + 1]string{
 	fieldReason:        "reason",
 	fieldBan:           "ban",
 	fieldMembers:       "members",
+	fieldNumber:        "number",
 }
 
 func nameOf(t Type, f field) string {
@@ -167,7 +172,7 @@ var specs = [lastType + 1]spec{
 	Members: {
 		word:     "members",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldMembers),
+		optional: set(fieldRef, fieldMembers, fieldNumbers),
 	},
 	Ping: {
 		word:     "ping",
@@ -181,12 +186,12 @@ var specs = [lastType + 1]spec{
 	Awaiting: {
 		word:     "awaiting",
 		required: set(fieldChannel, fieldRequest),
-		optional: set(fieldRef, fieldMembers),
+		optional: set(fieldRef, fieldMembers, fieldNumbers),
 	},
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
-		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers),
+		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers),
 	},
 	Joined: {
 		word:     "joined",
@@ -202,7 +207,7 @@ var specs = [lastType + 1]spec{
 	Presence: {
 		word:     "presence",
 		required: set(fieldChannel, fieldUsername, fieldRole, fieldState),
-		optional: set(fieldRef, fieldTimeout, fieldReason),
+		optional: set(fieldRef, fieldTimeout, fieldReason, fieldNumber),
 	},
 	Closed: {
 		word:     "closed",

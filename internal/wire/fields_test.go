@@ -17,7 +17,7 @@ func TestNamesLeadToTheirFields(t *testing.T) {
 		require.Zero(t, spec.required&spec.optional)
 		require.True(t, spec.optional.has(fieldRef), "every type may carry a ref")
 		slots := map[int]bool{}
-		for rest := spec.fields(); rest != 0; rest = rest.butFirst() {
+		for rest := spec.fields() &^ set(fieldNumbers); rest != 0; rest = rest.butFirst() {
 			slot := slotFor(Type(t1), rest.first())
 			require.Equal(t, slot, slotOf([]byte(nameOf(Type(t1), rest.first()))))
 			require.False(t, slots[slot], "%s has a name twice", spec.word)
@@ -37,7 +37,7 @@ func TestFieldsAreComplete(t *testing.T) {
 	require.Less(t, lastField, field(tagText))
 	var frame Frame
 	for f := fieldRef; f <= lastField; f++ {
-		require.NotEmpty(t, fieldNames[f])
+		require.Equal(t, f == fieldNumbers, fieldNames[f] == "")
 		value, has := frame.place(f)
 		require.NotNil(t, value)
 		require.False(t, isSet(value, has))

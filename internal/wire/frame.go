@@ -99,6 +99,9 @@ type Payload struct {
 type Member struct {
 	Username string
 	State    State
+	// Number is the number of a slave's membership in its channel, or zero where it is
+	// not told. It is used in lists only.
+	Number uint64
 }
 
 // Frame is any frame of the protocol. Each type uses the fields that PROTOCOL.md
@@ -127,6 +130,10 @@ type Frame struct {
 	// one, which names nobody, from none at all.
 	To    string
 	HasTo bool
+	// Asks is, in a Send, set for a request ("request":true). Private is in a Message. They
+	// are here because a Frame, of which each message has one, is smaller so.
+	Asks    bool
+	Private bool
 
 	// Last is, in a Resume, the highest number that the member has seen.
 	Last uint64
@@ -134,14 +141,11 @@ type Frame struct {
 	// Created of a resume it is the number of the newest message for the
 	// master, so that the replay's end can be known.
 	Seq uint64
-	// Asks is, in a Send, set for a request ("request":true).
-	Asks bool
 	// Request is, in a Message, the number that an answer must carry, and in a
 	// Withdraw or Awaiting the number of the sender's own request.
 	Request uint64
 	// Reply is the number of the request that a Send or Message answers.
 	Reply   uint64
-	Private bool
 	Payload Payload
 
 	// MasterTimeout and Timeout are in milliseconds, and may be over what a
@@ -151,6 +155,10 @@ type Frame struct {
 	HasMasterTimeout bool
 	Timeout          uint64
 	HasTimeout       bool
+
+	// Number is, in the Presence of a slave that has joined, the number of the
+	// membership, as in Member.
+	Number uint64
 
 	// Ban goes with Kick.
 	Ban bool

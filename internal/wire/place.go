@@ -1,7 +1,12 @@
 package wire
 
+import "slices"
+
+// numbers are the numbers of the members of a list, as a field of their own.
+type numbers []Member
+
 // place returns where the frame holds the field: a pointer to a string, a
-// uint64, a bool, a Role, a State, a Member or a slice of Member. has is where
+// uint64, a bool, a Role, a State, a Member, a slice of Member or numbers. has is where
 // the frame tells a zero value from none, for the fields that need it.
 func (frame *Frame) place(f field) (value any, has *bool) {
 	switch f {
@@ -61,6 +66,10 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.Ban, nil
 	case fieldMembers:
 		return &frame.Members, &frame.HasMembers
+	case fieldNumber:
+		return &frame.Number, nil
+	case fieldNumbers:
+		return (*numbers)(&frame.Members), nil
 	}
 	panic("wire: no such field")
 }
@@ -85,6 +94,8 @@ func isSet(value any, has *bool) bool {
 		return v.State != 0
 	case *[]Member:
 		return len(*v) > 0
+	case *numbers:
+		return slices.ContainsFunc(*v, func(m Member) bool { return m.Number != 0 })
 	}
 	return false
 }

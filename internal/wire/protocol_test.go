@@ -144,6 +144,9 @@ func TestProtocolTables(t *testing.T) {
 		if f == fieldReason {
 			text += ", in `error` `" + nameOf(Error, f) + "`"
 		}
+		if f == fieldNumbers {
+			text = "`number` of each entry of `members`"
+		}
 		require.Equal(t, fmt.Sprintf("0x%02x", f), row[0])
 		require.Equal(t, text, row[2])
 	}

@@ -69,6 +69,8 @@ func slotOf(name []byte) int {
 		return int(fieldBan)
 	case "members":
 		return int(fieldMembers)
+	case "number":
+		return int(fieldNumber)
 	case "message":
 		return slotMessage
 	case "text":

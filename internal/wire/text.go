@@ -15,6 +15,9 @@ func appendText(dst []byte, frame *Frame) []byte {
 	dst = append(dst, '"')
 	for rest := spec.fields(); rest != 0; rest = rest.butFirst() {
 		f := rest.first()
+		if f == fieldNumbers {
+			continue // they are written with the members
+		}
 		value, has := frame.place(f)
 		if spec.required.has(f) || isSet(value, has) {
 			dst = append(dst, `,"`...)
@@ -59,7 +62,7 @@ func appendTextField(dst []byte, value any) []byte {
 	case *State:
 		return appendQuoted(dst, v.String())
 	case *Member:
-		return appendTextMember(dst, *v)
+		return appendTextMember(dst, Member{Username: v.Username, State: v.State})
 	case *[]Member:
 		dst = append(dst, '[')
 		for i, member := range *v {
@@ -78,5 +81,9 @@ func appendTextMember(dst []byte, member Member) []byte {
 	dst = appendQuoted(dst, validString(member.Username))
 	dst = append(dst, `,"state":`...)
 	dst = appendQuoted(dst, member.State.String())
+	if member.Number != 0 {
+		dst = append(dst, `,"number":`...)
+		dst = strconv.AppendUint(dst, member.Number, 10)
+	}
 	return append(dst, '}')
 }

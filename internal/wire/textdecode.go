@@ -107,7 +107,7 @@ func (o *object) ref() (uint64, problem) {
 
 // decode reads the fields that the frame's type has. Others it does not look at.
 func (o *object) decode(frame *Frame, spec *spec) problem {
-	for rest := spec.fields() &^ set(fieldRef); rest != 0; rest = rest.butFirst() {
+	for rest := spec.fields() &^ set(fieldRef, fieldNumbers); rest != 0; rest = rest.butFirst() {
 		f := rest.first()
 		value := o.values[slotFor(frame.Type, f)]
 		if value != nil {
@@ -205,7 +205,7 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 			return badState
 		}
 	case *Member:
-		member, p := value.member()
+		member, _, p := value.member()
 		if p != "" {
 			return p
 		}
@@ -245,9 +245,11 @@ func (v jsonValue) number(f field) (uint64, problem) {
 	return n, ""
 }
 
-func (v jsonValue) member() (member Member, p problem) {
+// member reads an entry of a list. The number is not read yet, and nil where there is
+// none: the master, who is no entry of a list, has none.
+func (v jsonValue) member() (member Member, number jsonValue, p problem) {
 	if v[0] != '{' {
-		return Member{}, notMember
+		return Member{}, nil, notMember
 	}
 	var username, state jsonValue
 	s := scanner{data: v}
@@ -258,6 +260,8 @@ func (v jsonValue) member() (member Member, p problem) {
 			into = &username
 		case "state":
 			into = &state
+		case "number":
+			into = &number
 		default:
 			return ""
 		}
@@ -268,18 +272,18 @@ func (v jsonValue) member() (member Member, p problem) {
 		return ""
 	})
 	if p != "" {
-		return Member{}, p
+		return Member{}, nil, p
 	}
 	name, isString := username.str()
 	if !isString {
-		return Member{}, notMember
+		return Member{}, nil, notMember
 	}
 	word, _ := state.str()
 	member = Member{Username: string(name.content()), State: stateOf(word.content())}
 	if member.State != StateOnline && member.State != StateAway {
-		return Member{}, badState
+		return Member{}, nil, badState
 	}
-	return member, ""
+	return member, number, ""
 }
 
 func (v jsonValue) members() ([]Member, problem) {
@@ -289,7 +293,10 @@ func (v jsonValue) members() ([]Member, problem) {
 	var members []Member
 	s := scanner{data: v}
 	p := s.array(0, func(value jsonValue) problem {
-		member, p := value.member()
+		member, number, p := value.member()
+		if p == "" && number != nil {
+			member.Number, p = number.number(fieldNumber)
+		}
 		members = append(members, member)
 		return p
 	})

@@ -74,10 +74,14 @@ type neutral struct {
 	Reason        string
 	Ban           bool
 	Members       *[]neutralMember
+	Number        uint64
 	Payload       struct{ Kind, UTF8, Hex string }
 }
 
-type neutralMember struct{ Username, State string }
+type neutralMember struct {
+	Username, State string
+	Number          uint64
+}
 
 var (
 	roles  = map[string]wire.Role{"master": wire.Master, "slave": wire.Slave}
@@ -95,7 +99,7 @@ var (
 )
 
 func (m neutralMember) member() wire.Member {
-	return wire.Member{Username: m.Username, State: states[m.State]}
+	return wire.Member{Username: m.Username, State: states[m.State], Number: m.Number}
 }
 
 // value returns what p points to, and whether it points to anything.
@@ -112,7 +116,7 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 		Secret: n.Secret, Expect: n.Expect, From: n.From, Last: n.Last, Seq: n.Seq, Asks: n.Asks,
 		Request: n.Request, Reply: n.Reply, Private: n.Private, Ban: n.Ban, Code: n.Code,
 		Reason: n.Reason, Role: roles[n.Role], State: states[n.State], Epoch: n.Epoch, Gap: n.Gap,
-		Missed: n.Missed, Slaves: n.Slaves, Master: n.Master.member(),
+		Missed: n.Missed, Slaves: n.Slaves, Number: n.Number, Master: n.Master.member(),
 	}
 	frame.To, frame.HasTo = value(n.To)
 	frame.Exists, frame.HasExists = value(n.Exists)
