@@ -208,7 +208,10 @@ var fieldList = [
   [25, "missed", "number"],
   [26, "reason", "string"],
   [27, "ban", "flag"],
-  [28, "members", "members", "kept"]
+  [28, "members", "members", "kept"],
+  [29, "number", "number"],
+  // The numbers of the members, which have them in their objects.
+  [30, "numbers", "numbers"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -227,14 +230,14 @@ var shapeList = [
   [7, "back", "channel", ""],
   [8, "kick", "channel to", "reason ban"],
   [9, "status", "channel", "exists master timeout_ms"],
-  [10, "members", "channel", "members"],
+  [10, "members", "channel", "members numbers"],
   [11, "ping", "", ""],
   [12, "withdraw", "channel request", ""],
-  [13, "awaiting", "channel request", "members"],
-  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members"],
+  [13, "awaiting", "channel request", "members numbers"],
+  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers"],
   [18, "joined", "channel username secret master", "master_timeout_ms"],
   [19, "message", "channel from seq", "private request reply", "payload"],
-  [20, "presence", "channel username role state", "timeout_ms reason"],
+  [20, "presence", "channel username role state", "timeout_ms reason number"],
   [21, "closed", "channel code", "reason"],
   [22, "gap", "channel missed", ""],
   [23, "ack", "", "seq slaves"],
@@ -341,17 +344,23 @@ function writeContent(field, value) {
     case "members":
       value.forEach(writeMember);
       break;
+    case "numbers":
+      value.forEach((number) => content.number(number));
+      break;
     default:
       content.number(value);
   }
   return content.done();
+}
+function numbersOf(members = []) {
+  return members.some(({ number }) => number) ? members.map(({ number = 0 }) => number) : void 0;
 }
 function encode(frame) {
   const shape = shapesByType.get(frame.type);
   const out = new Writer();
   out.byte(shape.byte);
   for (const field of shape.fields) {
-    const value = frame[field.name];
+    const value = field.kind === "numbers" ? numbersOf(frame.members) : frame[field.name];
     if (value !== void 0 && (value || field.kept)) {
       out.field(field.tag, writeContent(field, value));
     } else if (shape.required.has(field.name)) {
@@ -468,6 +477,22 @@ function readContent(field, content) {
       );
   }
 }
+function readNumbers(members = [], content) {
+  const problem = "there is not one number for each member";
+  const reader = new Reader(content);
+  for (const member of members) {
+    const number = reader.number(problem);
+    if (number > MAX_NUMBER) {
+      throw new Problem("a number is not a whole one in its range");
+    }
+    if (number > 0) {
+      member.number = number;
+    }
+  }
+  if (reader.more) {
+    throw new Problem(problem);
+  }
+}
 var kindsByTag = new Map(Object.entries(payloadTags).map(([kind, tag]) => [tag, kind]));
 var space = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
 function readPayload(kind, content) {
@@ -503,7 +528,9 @@ function readFields(frame, shape, reader) {
     last = tag;
     const content = reader.take("a length is not minimal or leads over the end");
     const field = fieldsByTag.get(tag);
-    if (field && (field.name === "ref" || shape?.has.has(field.name))) {
+    if (field?.kind === "numbers" && shape?.has.has(field.name)) {
+      readNumbers(frame.members, content);
+    } else if (field && (field.name === "ref" || shape?.has.has(field.name))) {
       const value = readContent(field, content);
       seen.add(field.name);
       if (value || field.kept || shape?.required.has(field.name)) {
@@ -1512,8 +1539,10 @@ var Membership = class {
   #cancelLifeline = () => {
   };
   #leaving = false;
-  // Slaves that have left while the master was away, to be told behind the
-  // messages up to number replayEnd.
+  // The numbers of the slaves' memberships, by their names, as far as they were told.
+  #numbers = /* @__PURE__ */ new Map();
+  // Slaves that have left while the master was away, and those of them that have
+  // joined again, to be told behind the messages up to number replayEnd.
   #departed = [];
   #replayEnd = 0;
   #resolveClosed;
@@ -1751,41 +1780,62 @@ var Membership = class {
       this.gap(0);
     }
     if (frame.members) {
-      this.#compareRoster(frame);
+      this.#compareRoster(frame, "left while the master was away");
     }
   }
-  // Those who came are told at once; those who went are told behind the messages
-  // that are still to come from them.
-  #compareRoster(frame) {
+  /**
+   * roster takes in a list of the slaves that nobody has asked for. It stands for the
+   * changes since the last one, after this side did not take them fast enough.
+   */
+  roster(frame) {
+    if (this.role === "master" && frame.members) {
+      this.#tellDeparted();
+      this.#compareRoster(frame, "left while the master did not keep up");
+    }
+  }
+  // Those who came are told at once; those who went, and those who have joined again
+  // since, are told behind the messages that are still to come from them.
+  #compareRoster(frame, reason) {
     const missing = new Set(this.slaves.keys());
-    for (const { username, state } of frame.members) {
+    const gone = (name) => {
+      this.#departed.push({ slave: presence("slave", name, "gone", { reason }) });
+    };
+    for (const { username, state, number = 0 } of frame.members) {
       missing.delete(username);
-      if (this.slaves.get(username)?.state !== state) {
-        this.#slaveChanged(presence("slave", username, state));
+      const known = this.#numbers.get(username) ?? 0;
+      const slave = presence("slave", username, state);
+      if (known && number && known !== number) {
+        gone(username);
+        this.#departed.push({ slave, number });
+      } else if (this.slaves.get(username)?.state !== state) {
+        this.#slaveChanged(slave, number);
+      } else if (number) {
+        this.#numbers.set(username, number);
       }
     }
-    this.#departed = [...missing].sort().map((name) => presence(
-      "slave",
-      name,
-      "gone",
-      { reason: "left while the master was away" }
-    ));
+    [...missing].sort().forEach(gone);
     this.#replayEnd = frame.seq ?? 0;
     if (this.last >= this.#replayEnd) {
       this.#tellDeparted();
     }
   }
   #tellDeparted() {
-    for (const slave of this.#departed.splice(0)) {
-      this.#slaveChanged(slave);
+    for (const { slave, number } of this.#departed.splice(0)) {
+      this.#slaveChanged(slave, number);
     }
   }
-  #slaveChanged(slave) {
+  // number is that of the membership. Without one it is the same as before.
+  #slaveChanged(slave, number = 0) {
+    const { username } = slave;
     if (slave.state === "gone") {
-      this.slaves.delete(slave.username);
-      this.inquiries.departs(slave.username, slave.reason);
+      this.slaves.delete(username);
+      this.#numbers.delete(username);
+      this.inquiries.departs(username, slave.reason);
     } else {
-      this.slaves.set(slave.username, slave);
+      this.slaves.set(username, slave);
+      if (number) {
+        this.#numbers.set(username, number);
+      }
     }
     this.#tell("member", slave);
   }
@@ -1809,8 +1859,8 @@ var Membership = class {
   presence(frame) {
     const { username, reason } = frame;
     if (this.role === "master") {
-      this.#departed = this.#departed.filter((slave) => slave.username !== username);
-      this.#slaveChanged(presence("slave", username, stateOf(frame.state), { reason }));
+      this.#tellDeparted();
+      this.#slaveChanged(presence("slave", username, stateOf(frame.state), { reason }), frame.number);
       return;
     }
     const deadline = frame.state === "away" ? after(frame.timeout_ms ?? 0) : null;
@@ -2323,6 +2373,11 @@ var Session = class {
         break;
       case "gap":
         membership?.gap(frame.missed);
+        break;
+      case "members":
+        if (frame.ref === void 0) {
+          membership?.roster(frame);
+        }
         break;
       case "closed":
         membership?.end(new ClosedError(frame.code, frame.reason));

@@ -51,6 +51,10 @@ func (c *Client) handle(frame *wire.Frame) {
 		if m != nil {
 			m.end(&wire.Cause{Code: wire.Code(frame.Code), Text: frame.Reason})
 		}
+	case wire.Members:
+		if m != nil && frame.Ref == 0 {
+			m.onRoster(frame, time.Now())
+		}
 	default:
 		if frame.Ref != 0 {
 			c.onAnswer(frame)

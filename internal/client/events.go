@@ -27,4 +27,7 @@ type Presence struct {
 	// this client has no connection. It is zero otherwise.
 	Deadline time.Time
 	Reason   string
+	// number is the number of a slave's membership. It is zero where the hub has not told
+	// it.
+	number uint64
 }

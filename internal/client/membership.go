@@ -58,8 +58,9 @@ type Membership struct {
 	master Presence
 	// slaves is what a master knows about its slaves.
 	slaves map[string]Presence
-	// departed are slaves that have left while the master was away. The user is told
-	// about them after the message with the number replayEnd.
+	// departed are slaves that have left while the master was away, and those of them that
+	// have joined again. The user is told about them, in this order, after the message with
+	// the number replayEnd.
 	departed  []Presence
 	replayEnd uint64
 }

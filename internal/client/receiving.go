@@ -31,24 +31,45 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 		m.onGap(0)
 	}
 	if frame.HasMembers {
-		m.compareRoster(frame, now)
+		m.compareRoster(frame, "left while the master was away", now)
 	}
 }
 
-// compareRoster updates a master's roster to the one that the hub sends after a resume.
-// The user is told at once about slaves that are new or have another state. The user is
-// told about slaves that have left only after their messages, which are still replayed.
-// The lock is held.
-func (m *Membership) compareRoster(frame *wire.Frame, now time.Time) {
+// onRoster handles a list of the slaves that nobody has asked for. The hub sends it in
+// place of the changes since it has sent the last one, after this client did not take them
+// fast enough. The lock is held.
+func (m *Membership) onRoster(frame *wire.Frame, now time.Time) {
+	if m.role == wire.Master && frame.HasMembers {
+		m.tellDeparted()
+		m.compareRoster(frame, "left while the master did not keep up", now)
+	}
+}
+
+// compareRoster updates a master's roster to the list in the frame. The user is told at
+// once about slaves that are new or have another state. After a resume, the user is told
+// about slaves that have left, or have left and joined again, only after their messages,
+// which are still replayed. why is the reason that they have left. The lock is held.
+func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time) {
 	missing := maps.Clone(m.slaves)
-	for _, slave := range frame.Members {
-		delete(missing, slave.Username)
-		if m.slaves[slave.Username].State != slave.State {
-			m.slaveChanged(Presence{Username: slave.Username, State: slave.State, Since: now})
+	gone := func(name string) {
+		m.departed = append(m.departed, Presence{Username: name, State: wire.StateLeft, Since: now, Reason: why})
+	}
+	for _, listed := range frame.Members {
+		known, slave := m.slaves[listed.Username], Presence{Username: listed.Username, State: listed.State, Since: now, number: listed.Number}
+		delete(missing, listed.Username)
+		switch {
+		case known.number != 0 && listed.Number != 0 && known.number != listed.Number:
+			gone(listed.Username)
+			m.departed = append(m.departed, slave)
+		case known.State != listed.State:
+			m.slaveChanged(slave)
+		case listed.Number != 0:
+			known.number = listed.Number
+			m.slaves[listed.Username] = known
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
-		m.departed = append(m.departed, Presence{Username: name, State: wire.StateLeft, Since: now, Reason: "left while the master was away"})
+		gone(name)
 	}
 	m.replayEnd = frame.Seq
 	if m.last >= m.replayEnd {
@@ -56,8 +77,7 @@ func (m *Membership) compareRoster(frame *wire.Frame, now time.Time) {
 	}
 }
 
-// tellDeparted tells the user about the slaves that have left while the master was away.
-// The lock is held.
+// tellDeparted tells the user about the slaves that have left meanwhile. The lock is held.
 func (m *Membership) tellDeparted() {
 	for _, slave := range m.departed {
 		m.slaveChanged(slave)
@@ -101,9 +121,10 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 	p := Presence{Username: frame.Username, State: frame.State, Since: now, Reason: frame.Reason}
 	if m.role == wire.Master {
-		// A presence under the name of a departed slave is of a new slave. The user need
-		// not be told about the departed one any more.
-		m.departed = slices.DeleteFunc(m.departed, func(d Presence) bool { return d.Username == p.Username })
+		m.tellDeparted() // a presence comes after everything that was missed
+		if p.number = frame.Number; p.number == 0 {
+			p.number = m.slaves[p.Username].number // the same membership as before
+		}
 		m.slaveChanged(p)
 		return
 	}

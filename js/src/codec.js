@@ -104,10 +104,18 @@ function writeContent(field, value) {
     case 'members':
       value.forEach(writeMember);
       break;
+    case 'numbers':
+      value.forEach((number) => content.number(number));
+      break;
     default:
       content.number(value);
   }
   return content.done();
+}
+
+// The numbers of the members of a list, or undefined where none has one.
+function numbersOf(members = []) {
+  return members.some(({ number }) => number) ? members.map(({ number = 0 }) => number) : undefined;
 }
 
 /**
@@ -119,7 +127,7 @@ export function encode(frame) {
   const out = new Writer();
   out.byte(shape.byte);
   for (const field of shape.fields) {
-    const value = frame[field.name];
+    const value = field.kind === 'numbers' ? numbersOf(frame.members) : frame[field.name];
     if (value !== undefined && (value || field.kept)) {
       out.field(field.tag, writeContent(field, value));
     } else if (shape.required.has(field.name)) {
@@ -246,6 +254,24 @@ function readContent(field, content) {
   }
 }
 
+// Gives each member of a list, which is the field before, its number.
+function readNumbers(members = [], content) {
+  const problem = 'there is not one number for each member';
+  const reader = new Reader(content);
+  for (const member of members) {
+    const number = reader.number(problem);
+    if (number > MAX_NUMBER) {
+      throw new Problem('a number is not a whole one in its range');
+    }
+    if (number > 0) {
+      member.number = number;
+    }
+  }
+  if (reader.more) {
+    throw new Problem(problem);
+  }
+}
+
 const kindsByTag = new Map(Object.entries(payloadTags).map(([kind, tag]) => [tag, kind]));
 
 const space = (byte) => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
@@ -284,7 +310,9 @@ function readFields(frame, shape, reader) {
     last = tag;
     const content = reader.take('a length is not minimal or leads over the end');
     const field = fieldsByTag.get(tag);
-    if (field && (field.name === 'ref' || shape?.has.has(field.name))) {
+    if (field?.kind === 'numbers' && shape?.has.has(field.name)) {
+      readNumbers(frame.members, content);
+    } else if (field && (field.name === 'ref' || shape?.has.has(field.name))) {
       const value = readContent(field, content);
       seen.add(field.name);
       if (value || field.kept || shape?.required.has(field.name)) {

@@ -44,8 +44,10 @@ export class Membership {
 
   #cancelLifeline = () => {};
   #leaving = false;
-  // Slaves that have left while the master was away, to be told behind the
-  // messages up to number replayEnd.
+  // The numbers of the slaves' memberships, by their names, as far as they were told.
+  #numbers = new Map();
+  // Slaves that have left while the master was away, and those of them that have
+  // joined again, to be told behind the messages up to number replayEnd.
   #departed = [];
   #replayEnd = 0;
   #resolveClosed;
@@ -302,22 +304,42 @@ export class Membership {
       this.gap(0);
     }
     if (frame.members) {
-      this.#compareRoster(frame);
+      this.#compareRoster(frame, 'left while the master was away');
     }
   }
 
-  // Those who came are told at once; those who went are told behind the messages
-  // that are still to come from them.
-  #compareRoster(frame) {
+  /**
+   * roster takes in a list of the slaves that nobody has asked for. It stands for the
+   * changes since the last one, after this side did not take them fast enough.
+   */
+  roster(frame) {
+    if (this.role === 'master' && frame.members) {
+      this.#tellDeparted();
+      this.#compareRoster(frame, 'left while the master did not keep up');
+    }
+  }
+
+  // Those who came are told at once; those who went, and those who have joined again
+  // since, are told behind the messages that are still to come from them.
+  #compareRoster(frame, reason) {
     const missing = new Set(this.slaves.keys());
-    for (const { username, state } of frame.members) {
+    const gone = (name) => {
+      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }) });
+    };
+    for (const { username, state, number = 0 } of frame.members) {
       missing.delete(username);
-      if (this.slaves.get(username)?.state !== state) {
-        this.#slaveChanged(presence('slave', username, state));
+      const known = this.#numbers.get(username) ?? 0;
+      const slave = presence('slave', username, state);
+      if (known && number && known !== number) {
+        gone(username);
+        this.#departed.push({ slave, number });
+      } else if (this.slaves.get(username)?.state !== state) {
+        this.#slaveChanged(slave, number);
+      } else if (number) {
+        this.#numbers.set(username, number);
       }
     }
-    this.#departed = [...missing].sort().map((name) => presence(
-      'slave', name, 'gone', { reason: 'left while the master was away' }));
+    [...missing].sort().forEach(gone);
     this.#replayEnd = frame.seq ?? 0;
     if (this.last >= this.#replayEnd) {
       this.#tellDeparted();
@@ -325,17 +347,23 @@ export class Membership {
   }
 
   #tellDeparted() {
-    for (const slave of this.#departed.splice(0)) {
-      this.#slaveChanged(slave);
+    for (const { slave, number } of this.#departed.splice(0)) {
+      this.#slaveChanged(slave, number);
     }
   }
 
-  #slaveChanged(slave) {
+  // number is that of the membership. Without one it is the same as before.
+  #slaveChanged(slave, number = 0) {
+    const { username } = slave;
     if (slave.state === 'gone') {
-      this.slaves.delete(slave.username);
-      this.inquiries.departs(slave.username, slave.reason);
+      this.slaves.delete(username);
+      this.#numbers.delete(username);
+      this.inquiries.departs(username, slave.reason);
     } else {
-      this.slaves.set(slave.username, slave);
+      this.slaves.set(username, slave);
+      if (number) {
+        this.#numbers.set(username, number);
+      }
     }
     this.#tell('member', slave);
   }
@@ -361,9 +389,8 @@ export class Membership {
   presence(frame) {
     const { username, reason } = frame;
     if (this.role === 'master') {
-      // One of that name who is back has another life than the one departed.
-      this.#departed = this.#departed.filter((slave) => slave.username !== username);
-      this.#slaveChanged(presence('slave', username, stateOf(frame.state), { reason }));
+      this.#tellDeparted(); // a change comes behind everything that was missed
+      this.#slaveChanged(presence('slave', username, stateOf(frame.state), { reason }), frame.number);
       return;
     }
     const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;

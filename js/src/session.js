@@ -441,6 +441,11 @@ export class Session {
       case 'gap':
         membership?.gap(frame.missed);
         break;
+      case 'members':
+        if (frame.ref === undefined) {
+          membership?.roster(frame);
+        }
+        break;
       case 'closed':
         membership?.end(new ClosedError(frame.code, frame.reason));
         break;

@@ -39,6 +39,9 @@ const fieldList = [
   [0x1a, 'reason', 'string'],
   [0x1b, 'ban', 'flag'],
   [0x1c, 'members', 'members', 'kept'],
+  [0x1d, 'number', 'number'],
+  // The numbers of the members, which have them in their objects.
+  [0x1e, 'numbers', 'numbers'],
 ];
 
 /** The fields by their tags. */
@@ -65,14 +68,14 @@ const shapeList = [
   [0x07, 'back', 'channel', ''],
   [0x08, 'kick', 'channel to', 'reason ban'],
   [0x09, 'status', 'channel', 'exists master timeout_ms'],
-  [0x0a, 'members', 'channel', 'members'],
+  [0x0a, 'members', 'channel', 'members numbers'],
   [0x0b, 'ping', '', ''],
   [0x0c, 'withdraw', 'channel request', ''],
-  [0x0d, 'awaiting', 'channel request', 'members'],
-  [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members'],
+  [0x0d, 'awaiting', 'channel request', 'members numbers'],
+  [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers'],
   [0x12, 'joined', 'channel username secret master', 'master_timeout_ms'],
   [0x13, 'message', 'channel from seq', 'private request reply', 'payload'],
-  [0x14, 'presence', 'channel username role state', 'timeout_ms reason'],
+  [0x14, 'presence', 'channel username role state', 'timeout_ms reason number'],
   [0x15, 'closed', 'channel code', 'reason'],
   [0x16, 'gap', 'channel missed', ''],
   [0x17, 'ack', '', 'seq slaves'],
