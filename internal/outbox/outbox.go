@@ -150,6 +150,29 @@ func (q *Queue) PushNotice(notice []byte) error {
 	return nil
 }
 
+// PushAcceptedNotice is PushNotice for a notice that the caller has found room for, by
+// Notices. It counts in the limits, but is not refused for them. The error is nil or
+// ErrClosed.
+func (q *Queue) PushAcceptedNotice(notice []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.end != nil {
+		return ErrClosed
+	}
+	q.bytes += NoticeOverhead
+	q.add(notice, messageInfo{})
+	return nil
+}
+
+// Notices is how many notices wait to be written, and how many bytes wait that count in
+// the limits.
+func (q *Queue) Notices() (notices, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, exempt := q.exempt()
+	return len(q.pending) - q.messages, q.bytes - exempt
+}
+
 // NoticeFull reports whether the queue has no room for a notice of that size.
 func (q *Queue) NoticeFull(size int) bool {
 	q.mu.Lock()

@@ -138,6 +138,36 @@ func TestExempt(t *testing.T) {
 	})
 }
 
+// A notice that was accepted before is not refused, and counts in the limits. Notices are
+// told apart from messages, and from what does not count.
+func TestAcceptedNotices(t *testing.T) {
+	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
+		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 100})
+		waits := func(notices, bytes int) {
+			t.Helper()
+			n, b := q.Notices()
+			require.Equal(t, []int{notices, bytes}, []int{n, b})
+		}
+		waits(0, 0)
+		require.NoError(t, q.PushExempt([]byte("as long as it may be")))
+		waits(0, 0)
+		require.NoError(t, q.Push([]byte("a")))
+		waits(0, 1)
+		require.NoError(t, q.PushNotice([]byte("bc")))
+		waits(1, 3+outbox.NoticeOverhead)
+		require.Equal(t, outbox.ErrFull, q.PushNotice([]byte("d")))
+		require.NoError(t, q.PushAcceptedNotice([]byte("de")))
+		waits(2, 5+2*outbox.NoticeOverhead)
+		require.Equal(t, outbox.ErrFull, q.Push(make([]byte, 1000)))
+		q.Start()
+		read(t, far, "as long as it may be", "a", "bc", "de")
+		synctest.Wait()
+		waits(0, 0)
+		q.Abort(left)
+		require.Equal(t, outbox.ErrClosed, q.PushAcceptedNotice([]byte("x")))
+	})
+}
+
 func TestAbortDropsWhatWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T, near, far *memory.Conn) {
 		q := outbox.New(near, &outbox.Limits{Messages: 10, Bytes: 1000})
