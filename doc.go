@@ -41,7 +41,9 @@
 //
 //   - Order: what a master sends arrives at each slave in the order in which it
 //     was sent, whether to one or to all. What one slave sends arrives at the
-//     master in order. Changes of slaves are in the master's same stream.
+//     master in order. Changes of slaves are in the master's same stream: who keeps
+//     a list from it has the right one at any time. Of a slave's changes that a slow
+//     master has not taken, it is told what they come to.
 //   - Acceptance: a send returns nil when the hub has numbered and queued the
 //     message. On any other error than one that matches [ErrSendUnknown], nobody
 //     gets it.
@@ -67,7 +69,9 @@
 // dropped and a [Gap] tells of it (SlowDropOldest, SlowDropNewest), or the master
 // is held back for a while (SlowHold). No other slave notices, except that with
 // SlowHold all wait for the master. Where the master is the slow one, its slaves'
-// sends fail with ErrBusy, and nothing is lost that was accepted.
+// sends fail with ErrBusy, and nothing is lost that was accepted. Its slaves' coming
+// and going is gathered then, and told as soon as it has taken what waits; until
+// then the sends of slaves that it does not know of fail with ErrBusy too.
 //
 // # Bounds
 //
@@ -83,7 +87,8 @@
 //   - for each channel, up to MaxChannels: for each direction four times
 //     Replay.Bytes (the payload and both forms of its frames; eight times where
 //     all of it is text that the text form must escape), and 64 KiB;
-//   - for each slave, up to MaxSlaves in a channel: 4 KiB.
+//   - for each slave, up to MaxSlaves in a channel: 4 KiB, with its entry in a list
+//     that waits for its master.
 //
 // A message to all is in memory once, however many queues it waits in, so that
 // the queues of a channel's slaves together hold no more payload than one of them

@@ -3,32 +3,49 @@ package delivery
 import (
 	"sync"
 
+	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/internal/star"
 )
 
-// arrivals counts the messages that were pushed to the outbox of the master's newest
-// seat. The rules count what they accept for the master (star.Load). The difference is
-// in flight: accepted, but not in the outbox yet. mu guards the other fields.
+// arrivals counts what was pushed to the outbox of the master's newest seat: messages,
+// and presences of slaves. The rules count what they accept for the master (star.Load).
+// The difference is in flight: accepted, but not in the outbox yet. mu guards the other
+// fields.
 //
 // A seat is known by its epoch, which no other seat of the master has, so that the seat,
 // and the connection with it, is not kept alive.
 type arrivals struct {
-	mu    sync.Mutex
-	epoch uint64
-	load  star.Load
+	mu                  sync.Mutex
+	epoch               uint64
+	messages, presences star.Load
 }
 
-// push pushes a message with a payload of size bytes to the outbox of the seat, and counts
-// it. A new seat starts at zero.
-func (a *arrivals) push(seat *Seat, message []byte, size int) error {
+// pushMessage pushes a message with a payload of size bytes to the outbox of the seat, and
+// counts it.
+func (a *arrivals) pushMessage(seat *Seat, message []byte, size int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if epoch := seat.Epoch(); a.epoch != epoch {
-		a.epoch, a.load = epoch, star.Load{}
-	}
-	a.load.Messages++
-	a.load.Bytes += size
+	a.begin(seat)
+	a.messages.Messages++
+	a.messages.Bytes += size
 	return seat.line.out.PushAccepted(message)
+}
+
+// pushPresence pushes a presence to the outbox of the seat, and counts it.
+func (a *arrivals) pushPresence(seat *Seat, presence []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.begin(seat)
+	a.presences.Messages++
+	a.presences.Bytes += len(presence)
+	_ = seat.line.out.PushAcceptedNotice(presence)
+}
+
+// begin has a new seat start at zero. The lock is held.
+func (a *arrivals) begin(seat *Seat) {
+	if epoch := seat.Epoch(); a.epoch != epoch {
+		a.epoch, a.messages, a.presences = epoch, star.Load{}, star.Load{}
+	}
 }
 
 // full reports whether the outbox of the seat has no room for a message of that size
@@ -38,8 +55,23 @@ func (a *arrivals) full(seat *Seat, size int, accepted star.Load) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.epoch == seat.Epoch() {
-		accepted.Messages -= a.load.Messages
-		accepted.Bytes -= a.load.Bytes
+		accepted.Messages -= a.messages.Messages
+		accepted.Bytes -= a.messages.Bytes
 	}
 	return seat.line.out.Full(size, accepted.Messages, accepted.Bytes)
+}
+
+// behind reports whether so many notices wait for the seat, or more than half of the bytes
+// that may wait, in its outbox or in flight to it.
+func (a *arrivals) behind(seat *Seat, notices int, accepted, told star.Load) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.epoch == seat.Epoch() {
+		accepted.Bytes -= a.messages.Bytes
+		told.Messages -= a.presences.Messages
+		told.Bytes -= a.presences.Bytes
+	}
+	waiting, bytes := seat.line.out.Notices()
+	bytes += accepted.Bytes + told.Bytes + told.Messages*outbox.NoticeOverhead
+	return waiting+told.Messages >= notices || bytes > seat.line.config.Outbox.Bytes/2
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/star"
@@ -55,6 +56,9 @@ type Channel struct {
 	slow slowSet
 	// arrivals counts what was queued for the master.
 	arrivals arrivals
+	// awaited is the epoch of the master's seat whose outbox a goroutine of awaitDrain
+	// waits for, or zero.
+	awaited atomic.Uint64
 }
 
 // New is a vacant channel of that name. The rules decide whether it may be created.
@@ -251,17 +255,6 @@ func (c *Channel) End() {
 	c.rules.End()
 	c.delivering = true
 	c.deliverAll()
-}
-
-// fullMaster returns the seat of the channel's master if its queue has no room at
-// present for a message with a payload of size bytes. Otherwise it returns nil.
-func (c *Channel) fullMaster(size int) *Seat {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at := c.rules.Master(); at != nil && c.rules.MasterFull(size) {
-		return seatOf(at)
-	}
-	return nil
 }
 
 // Handle returns what a layer above keeps with the channel, so that it shows the same to

@@ -261,10 +261,13 @@ func TestFull(t *testing.T) {
 			require.ErrorIs(t, rules.Send(&slave.Attachment, msg), wire.ErrBusy, "two are on their way, and none is queued")
 		})
 		c.Flush()
-		require.Same(t, master, c.fullMaster(1))
+		full, unlisted := c.heldUp(slave, 1)
+		require.Same(t, master, full)
+		require.False(t, unlisted)
 		stuck.release()
 		synctest.Wait()
-		require.Nil(t, c.fullMaster(1))
+		full, _ = c.heldUp(slave, 1)
+		require.Nil(t, full)
 
 		next := c.take("alice", new(recorder))
 		c.send(slave, "x")
@@ -281,7 +284,7 @@ func (c *channel) arrived(master *Seat) star.Load {
 	if c.arrivals.epoch != master.Epoch() {
 		return star.Load{}
 	}
-	return c.arrivals.load
+	return c.arrivals.messages
 }
 
 // take brings the member back on a line to another connection.
@@ -330,7 +333,8 @@ func TestFullCountsAMessageOnce(t *testing.T) {
 			}
 		})
 		for {
-			require.Nil(t, c.fullMaster(0))
+			full, _ := c.heldUp(slave, 0)
+			require.Nil(t, full)
 			if c.arrived(master).Messages == sent {
 				break
 			}

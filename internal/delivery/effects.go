@@ -24,6 +24,12 @@ func (c *Channel) execute(e *star.Effect) {
 		line := seatOf(e.To).line
 		line.PushReplay(e.Packet)
 		c.needsFlush(line)
+	case star.SendPresence:
+		seat := seatOf(e.To)
+		seat.pushPresence(e.Packet)
+		c.needsFlush(seat.line)
+	case star.AwaitDrain:
+		c.awaitDrain(seatOf(e.To))
 	case star.SendAll:
 		c.queueAll(e.Packet)
 	case star.Admit:

@@ -105,12 +105,15 @@ func (s *Seat) holdSlave(size int, waitContext func() (ctx context.Context, done
 	var late *time.Timer
 	var ctx context.Context
 	for {
-		master := s.channel.fullMaster(size)
+		master, unlisted := s.channel.heldUp(s, size)
 		if master == nil {
 			return
 		}
 		room := master.line.out.Room()
 		if room == nil {
+			if unlisted {
+				s.channel.drained(master) // if nobody else has done it yet
+			}
 			return
 		}
 		if late == nil {

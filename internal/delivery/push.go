@@ -15,8 +15,14 @@ func (s *Seat) pushMessage(p *wire.Packet) (int, bool) {
 	if s.Role() == wire.Slave {
 		return len(data), s.pushToSlave(data)
 	}
-	err := s.channel.arrivals.push(s, data, len(p.Frame().Payload.Data))
+	err := s.channel.arrivals.pushMessage(s, data, len(p.Frame().Payload.Data))
 	return len(data), err == nil
+}
+
+// pushPresence queues a presence of a slave for the master. The rules have found room for
+// it (Behind), so it never closes the connection.
+func (s *Seat) pushPresence(p *wire.Packet) {
+	s.channel.arrivals.pushPresence(s, p.Bytes(s.line.form))
 }
 
 // pushToSlave queues a message for a slave. Where the outbox is full it does what

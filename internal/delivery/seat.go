@@ -46,6 +46,12 @@ func (s *Seat) Full(size int, accepted star.Load) bool {
 // NoticeFull reports whether the outbox has no room for a notice of that size.
 func (s *Seat) NoticeFull(size int) bool { return s.line.out.NoticeFull(size) }
 
+// Behind reports whether the outbox of a master has so many notices, or is over half of
+// its limit in bytes. What is in flight counts too.
+func (s *Seat) Behind(notices int, accepted, told star.Load) bool {
+	return s.channel.arrivals.behind(s, notices, accepted, told)
+}
+
 // Waiting is how much is in the outbox.
 func (s *Seat) Waiting() (messages, bytes int) { return s.line.out.Waiting() }
 

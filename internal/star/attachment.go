@@ -33,6 +33,11 @@ type Line interface {
 	Full(size int, accepted Load) bool
 	// NoticeFull reports whether the queue has no room for an answer of size bytes.
 	NoticeFull(size int) bool
+	// Behind reports whether so much waits for a master that it is told no more single
+	// changes of its slaves: so many notices, or more than half of what its queue has
+	// room for. accepted and told are everything that was accepted for the attachment so
+	// far, messages and changes of slaves, whether it is in the queue already or not.
+	Behind(notices int, accepted, told Load) bool
 	// Waiting is how much is in the queue and waits to be written.
 	Waiting() (messages, bytes int)
 }
@@ -88,7 +93,7 @@ func (c *Channel) attach(a *Attachment, m *member) {
 		c.connected++
 		c.emit(Effect{Kind: Admit, To: a})
 	} else {
-		c.accepted = Load{}
+		c.accepted, c.told, c.rosterStale = Load{}, Load{}, false
 	}
 }
 

@@ -24,7 +24,8 @@ import "time"
 //   - attachment.go: what makes an older attachment stale (7)
 //   - leaving.go: Leave, Lose, Expire (3), Kick; Close, Remove and End in the name of
 //     the service and the hub
-//   - presence.go: Away, Back (3 and 4), Status (4), Members
+//   - presence.go: Away, Back (3 and 4), Status (4)
+//   - roster.go: Members and Drained
 //   - sending.go: Send (5 and 6)
 //   - requests.go: Withdraw and Awaiting
 //   - Stop, below
@@ -59,6 +60,14 @@ type Channel struct {
 	upSeen uint64
 	// accepted is what was accepted for the master on its present attachment.
 	accepted Load
+	// told is which changes of slaves were told to the master on its present attachment.
+	told Load
+	// rosterStale: the master has not been told of changes of its slaves, and will be
+	// told the list of all of them instead (roster.go).
+	rosterStale bool
+	// joins counts the memberships of slaves there have ever been. The newest one has
+	// this number.
+	joins uint64
 	// requests are the master's open requests, in the order of their numbers.
 	requests []*request
 }

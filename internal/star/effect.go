@@ -36,6 +36,12 @@ const (
 	// SendReplay queues the packet to one member, without regard to the limits of
 	// the member's queue. A replay has limits of its own.
 	SendReplay
+	// SendPresence queues the packet, which tells a change of a slave, to the master. The
+	// rules have found that there is room for it (Line.Behind).
+	SendPresence
+	// AwaitDrain calls Drained for the master's attachment, after what waits for the
+	// master has been taken to be written. It is executed after what was emitted before.
+	AwaitDrain
 	// SendAll queues the packet to the whole audience: all slaves that have a
 	// connection.
 	SendAll

@@ -48,11 +48,12 @@ func (c *Channel) Join(now time.Time, a *Attachment, ref uint64, username, expec
 	if len(c.slaves) >= c.limits.MaxSlaves {
 		return wire.ErrChannelFull
 	}
-	m := &member{name: username, role: wire.Slave, hash: secret.Hash, start: c.down.newest}
+	c.joins++
+	m := &member{name: username, role: wire.Slave, hash: secret.Hash, number: c.joins, start: c.down.newest}
 	m.answers.limit = wire.SlaveAnswers
 	c.slaves[username] = m
 	c.attachSlave(now, a, m, ref, secret)
-	c.sendFrameToMaster(c.slaveFrame(m, ""))
+	c.tellMaster(m, "")
 	c.logChange("slave joined", m)
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
@@ -134,6 +135,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 			answer.Seq = c.up.newest
 		}
 		answer.Members, answer.HasMembers = c.roster(nil), true
+		c.markTold()
 		// The roster may be longer than the queue's limits, and must be delivered
 		// in any case.
 		c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})
@@ -148,7 +150,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 			c.count(MessagesDropped, LabelReplay, int64(missed))
 		}
 		if wasAway {
-			c.sendFrameToMaster(c.slaveFrame(m, ""))
+			c.tellMaster(m, "")
 		}
 	}
 	for entry := range kept.after(last) {

@@ -44,13 +44,6 @@ func (c *Channel) masterFrame(now time.Time) *wire.Frame {
 	return frame
 }
 
-// slaveFrame tells the master the state of one of its slaves.
-func (c *Channel) slaveFrame(m *member, reason string) *wire.Frame {
-	return &wire.Frame{
-		Type: wire.Presence, Channel: c.name, Username: m.name, Role: wire.Slave, State: m.state, Reason: reason,
-	}
-}
-
 // timeLeft is how many milliseconds an away master still has, and whether the master
 // is away.
 func (c *Channel) timeLeft(now time.Time) (uint64, bool) {
@@ -65,36 +58,9 @@ func (c *Channel) sendFrame(a *Attachment, frame *wire.Frame) {
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.EncodedPacket(frame, a.Line.Form())})
 }
 
-// sendList answers a member with a list of members. It refuses with busy when the
-// list does not fit into the queue behind what the member has not read yet.
-func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
-	size := 0
-	for _, m := range frame.Members {
-		size += len(m.Username) + listEntryOverhead
-	}
-	if a.Line.NoticeFull(size) {
-		return wire.ErrBusy.With("too much waits for you already")
-	}
-	// NewPacket encodes later: a long list is not encoded under the caller's lock.
-	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})
-	return nil
-}
-
-// listEntryOverhead is the size in bytes of one entry of a list beside its name, in
-// the larger of the two forms.
-const listEntryOverhead = 40
-
 // sendFrameToSlaves sends a frame to every slave that has a connection.
 func (c *Channel) sendFrameToSlaves(frame *wire.Frame) {
 	c.emit(Effect{Kind: SendAll, Packet: wire.NewPacket(frame)})
-}
-
-// sendFrameToMaster sends a frame to the master, if it has a connection. A master
-// that comes back later gets the roster instead.
-func (c *Channel) sendFrameToMaster(frame *wire.Frame) {
-	if c.master.attachment != nil {
-		c.sendFrame(c.master.attachment, frame)
-	}
 }
 
 // acknowledge answers an operation whose only answer is an ack. A ref of zero wants

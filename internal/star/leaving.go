@@ -41,7 +41,7 @@ func (c *Channel) Lose(now time.Time, a *Attachment) {
 	m.state = wire.StateAway
 	m.deadline = now.Add(c.limits.SlaveTimeout)
 	c.away.add(m)
-	c.sendFrameToMaster(c.slaveFrame(m, ""))
+	c.tellMaster(m, "")
 	c.Expire(now) // a timeout of zero is over at once
 }
 
@@ -185,5 +185,5 @@ func (c *Channel) removeSlave(m *member, reason, label string) {
 	c.logChange("slave left", m)
 	c.count(Leaves, label, 1)
 	c.count(Slaves, "", -1)
-	c.sendFrameToMaster(c.slaveFrame(m, reason))
+	c.tellMaster(m, reason)
 }

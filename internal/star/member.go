@@ -1,8 +1,6 @@
 package star
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -24,6 +22,12 @@ type member struct {
 	attachment *Attachment
 	// answers are the answers to its latest sends, to recognise a retransmitted one.
 	answers answers
+	// number is the number of a slave's membership in its channel. Who leaves and joins
+	// again has another one.
+	number uint64
+	// told is the state of a slave that the master's present connection was last told.
+	// It is zero before the master is told that the slave is there.
+	told wire.State
 	// openRequests are the numbers of a slave's requests that the master has not
 	// answered.
 	openRequests []uint64
@@ -35,16 +39,4 @@ type member struct {
 	lostPrivate uint64
 	// previous and next are the links of the awayList.
 	previous, next *member
-}
-
-// roster lists the slaves for which wanted returns true, in the order of their names.
-// A nil wanted means all slaves.
-func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
-	members := make([]wire.Member, 0, len(c.slaves))
-	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
-		if m := c.slaves[name]; wanted == nil || wanted(m) {
-			members = append(members, wire.Member{Username: name, State: m.state})
-		}
-	}
-	return members
 }

@@ -46,14 +46,6 @@ func (c *Channel) Back(now time.Time, a *Attachment, ref uint64) error {
 	return nil
 }
 
-// Members answers the master with the list of its slaves.
-func (c *Channel) Members(a *Attachment, ref uint64) error {
-	if err := c.mustBeMaster(a); err != nil {
-		return err
-	}
-	return c.sendList(a, &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true})
-}
-
 // Status is the frame that tells whether the channel exists, and the state of its
 // master (rule 4). Anybody may ask for it.
 func (c *Channel) Status(now time.Time, ref uint64) *wire.Frame {

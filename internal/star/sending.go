@@ -89,7 +89,7 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	if master == nil && c.up.wouldLose(size) > c.upSeen {
 		return answer{}, wire.ErrBusy.With("the master is away and no more can be kept for it")
 	}
-	if master != nil && c.MasterFull(size) {
+	if master != nil && c.MustWait(m.attachment, size) {
 		return answer{}, wire.ErrBusy.With("the master does not keep up")
 	}
 	seq := c.up.newest + 1
@@ -110,11 +110,16 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	return answer{seq: seq}, nil
 }
 
-// MasterFull reports whether the master's queue has no room at present for a message
-// with a payload of size bytes. The master must have an attachment.
-func (c *Channel) MasterFull(size int) bool {
-	return c.master.attachment.Line.Full(size, c.accepted)
+// MustWait reports whether the master, which must have an attachment, can at present get
+// no message of size bytes from the slave of the attachment a: its queue has no room, or
+// the list that tells that the slave is there has to come before the message.
+func (c *Channel) MustWait(a *Attachment, size int) bool {
+	return c.Unlisted(a) || c.master.attachment.Line.Full(size, c.accepted)
 }
+
+// Unlisted reports whether the master, which must have an attachment, still has to be told
+// that the slave of the attachment is there.
+func (c *Channel) Unlisted(a *Attachment) bool { return a.member.told != wire.StateOnline }
 
 // sendDown sends the master's message to one slave or to all (rule 6).
 func (c *Channel) sendDown(msg Message) (answer, error) {
@@ -126,6 +131,13 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 	}
 	if err := c.checkRequestAndAnswer(c.master, to, msg); err != nil {
 		return answer{}, err
+	}
+	if msg.Asks && c.rosterStale {
+		// The master takes those in its list for those that are asked, so it is told the
+		// list first.
+		if err := c.sendRoster(0); err != nil {
+			return answer{}, err
+		}
 	}
 	seq := c.down.newest + 1
 	frame := c.messageFrame(c.master.name, seq, msg)

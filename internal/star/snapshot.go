@@ -37,6 +37,11 @@ type Snapshot struct {
 	// UpSeen is the number of the newest message of Up that was given to a connection
 	// of the master.
 	UpSeen uint64
+	// RosterStale: the master was not told of changes of its slaves, and is to be told the
+	// list of them.
+	RosterStale bool
+	// Joins counts the memberships of slaves there have ever been.
+	Joins uint64
 	// Requests are the master's open requests, in the order of their numbers.
 	Requests []RequestSnapshot
 }
@@ -61,6 +66,10 @@ type MemberSnapshot struct {
 	// that is no longer kept.
 	Start       uint64
 	LostPrivate uint64
+	// Number is for slaves: the number of the membership. Told is for slaves: the state
+	// that the master's connection was last told, or zero.
+	Number uint64
+	Told   wire.State
 }
 
 // AnswerSnapshot is how a send was answered: with its number Seq and the number of
@@ -111,6 +120,7 @@ func (c *Channel) Snapshot() Snapshot {
 		return s
 	}
 	s.MasterTimeout, s.UpSeen = c.timeout, c.upSeen
+	s.RosterStale, s.Joins = c.rosterStale, c.joins
 	s.Master = c.master.snapshot()
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		s.Slaves = append(s.Slaves, c.slaves[name].snapshot())
@@ -138,6 +148,7 @@ func (m *member) snapshot() MemberSnapshot {
 	s := MemberSnapshot{
 		Name: m.name, Hash: m.hash, State: m.state, Deadline: m.deadline, Epoch: m.epoch, Attached: m.attachment != nil,
 		Highest: m.answers.highest, Asks: slices.Clone(m.openRequests), Start: m.start, LostPrivate: m.lostPrivate,
+		Number: m.number, Told: m.told,
 	}
 	for known := range m.answers.oldestFirst() {
 		given := AnswerSnapshot{Ref: known.ref, Seq: known.seq, Slaves: known.slaves}
@@ -171,7 +182,7 @@ func (l *replayLog) snapshot() ReplaySnapshot {
 // Restore calls attached for each member that was on a connection. attached returns a
 // new attachment with its Line. Or it returns nil: then the member loses its
 // connection now, and nobody is told. The only effects of a restore admit the attached
-// slaves to the audience.
+// slaves to the audience, and await that a master can be told its roster.
 //
 // The error says which parts of the snapshot contradict each other.
 func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.Role, username string) *Attachment) (*Channel, error) {
@@ -186,6 +197,7 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 	}
 	c.life = open
 	c.timeout, c.upSeen = s.MasterTimeout, s.UpSeen
+	c.rosterStale, c.joins = s.RosterStale, s.Joins
 	c.slaves = make(map[string]*member, len(s.Slaves))
 	c.master = s.Master.member(wire.Master, wire.MasterAnswers)
 	for _, slave := range s.Slaves {
@@ -201,7 +213,7 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 		c.banned[name] = struct{}{}
 	}
 	if err := errors.Join(
-		c.restoreRequests(s), c.restoreAway(s), c.restoreReplay(&c.down, s.Down), c.restoreReplay(&c.up, s.Up),
+		c.checkNumbers(), c.restoreRequests(s), c.restoreAway(s), c.restoreReplay(&c.down, s.Down), c.restoreReplay(&c.up, s.Up),
 	); err != nil {
 		return nil, err
 	}
@@ -213,6 +225,7 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	m := &member{
 		name: s.Name, role: role, hash: s.Hash, state: s.State, deadline: s.Deadline, epoch: s.Epoch,
 		openRequests: slices.Clone(s.Asks), start: s.Start, lostPrivate: s.LostPrivate,
+		number: s.Number, told: s.Told,
 	}
 	m.answers.limit = limit
 	for _, given := range s.Answers {
@@ -224,6 +237,22 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	}
 	m.answers.highest = s.Highest
 	return m
+}
+
+// checkNumbers returns an error where two slaves have one number, or one that was not
+// given yet.
+func (c *Channel) checkNumbers() error {
+	seen := make(map[uint64]struct{}, len(c.slaves))
+	for name, m := range c.slaves {
+		seen[m.number] = struct{}{}
+		if m.number == 0 || m.number > c.joins {
+			return fmt.Errorf("star: snapshot of %q: %q has the number %d of %d", c.name, name, m.number, c.joins)
+		}
+	}
+	if len(seen) < len(c.slaves) {
+		return fmt.Errorf("star: snapshot of %q: two slaves have one number", c.name)
+	}
+	return nil
 }
 
 func (c *Channel) restoreRequests(s Snapshot) error {
@@ -316,6 +345,9 @@ func (c *Channel) reattach(s Snapshot, now time.Time, attached func(role wire.Ro
 	}
 	if s.Master.Attached && !back(c.master) && c.master.state != wire.StateAway {
 		c.master.state, c.master.deadline = wire.StateAway, now.Add(c.timeout)
+	}
+	if c.rosterStale && c.master.attachment != nil {
+		c.emit(Effect{Kind: AwaitDrain, To: c.master.attachment})
 	}
 	for _, slave := range s.Slaves {
 		if !slave.Attached {

@@ -18,6 +18,7 @@ import (
 //
 //	u1 < ack ref=2        sent to the attachment u1
 //	u1 << message seq=1   sent to it as part of a replay
+//	u1 ...                Drained is to be called
 //	* < presence ...      sent to the audience
 //	+u1 -u1               admitted to and dismissed from the audience
 //	u1 ! kicked           released
@@ -31,6 +32,8 @@ type table struct {
 	tags map[*Attachment]string
 	// secrets are the texts that were given to the members, by their names.
 	secrets map[string]string
+	// numbers: the lines show the numbers of memberships.
+	numbers bool
 }
 
 const (
@@ -83,6 +86,9 @@ type line struct {
 	room, notices int
 	arrived       int
 	waiting       int
+	// mark is after how many changes of slaves, told and not taken, the master is behind;
+	// negative: never. taken counts those that it has taken.
+	mark, taken int
 }
 
 func (l *line) Connection() uint64 { return l.connection }
@@ -90,12 +96,15 @@ func (l *line) Form() wire.Form    { return wire.Binary }
 func (l *line) Full(_ int, accepted Load) bool {
 	return l.room >= 0 && accepted.Messages-l.arrived >= l.room
 }
+func (l *line) Behind(_ int, _, told Load) bool {
+	return l.mark >= 0 && told.Messages-l.taken >= l.mark
+}
 func (l *line) NoticeFull(size int) bool       { return l.notices >= 0 && size > l.notices }
 func (l *line) Waiting() (messages, bytes int) { return l.waiting, 0 }
 
 // on is a connection with a tag, for one attachment.
 func (c *table) on(tag string) *Attachment {
-	a := &Attachment{Line: &line{connection: uint64(len(c.tags) + 1), room: -1, notices: -1}}
+	a := &Attachment{Line: &line{connection: uint64(len(c.tags) + 1), room: -1, notices: -1, mark: -1}}
 	c.tags[a] = tag
 	return a
 }
@@ -196,15 +205,39 @@ func (c *table) frame(p *wire.Packet) *wire.Frame {
 	return &frame
 }
 
+// shown is what a packet says as a line.
+func (c *table) shown(p *wire.Packet) string {
+	frame := *c.frame(p)
+	if !c.numbers {
+		return frameLine(&frame)
+	}
+	numbered := func(name string, number uint64) string {
+		if number == 0 {
+			return name
+		}
+		return fmt.Sprint(name, "#", number)
+	}
+	frame.Username = numbered(frame.Username, frame.Number)
+	frame.Members = slices.Clone(frame.Members)
+	for i, m := range frame.Members {
+		frame.Members[i].Username = numbered(m.Username, m.Number)
+	}
+	return frameLine(&frame)
+}
+
 func (c *table) line(e Effect) string {
 	to := c.tags[e.To]
 	switch e.Kind {
 	case SendOne:
-		return to + " < " + frameLine(c.frame(e.Packet))
+		return to + " < " + c.shown(e.Packet)
 	case SendReplay:
-		return to + " << " + frameLine(c.frame(e.Packet))
+		return to + " << " + c.shown(e.Packet)
+	case SendPresence:
+		return to + " < " + c.shown(e.Packet)
+	case AwaitDrain:
+		return to + " ..."
 	case SendAll:
-		return "* < " + frameLine(c.frame(e.Packet))
+		return "* < " + c.shown(e.Packet)
 	case Admit:
 		return "+" + to
 	case Dismiss:
@@ -266,11 +299,11 @@ func frameLine(f *wire.Frame) string {
 func (c *table) snapshot() string {
 	var b strings.Builder
 	one := func(m *member) {
-		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d answers=%d/%+v asks=%v\n",
-			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.answers.highest, m.answers.kept, m.openRequests)
+		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d number=%d told=%d answers=%d/%+v asks=%v\n",
+			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.number, m.told, m.answers.highest, m.answers.kept, m.openRequests)
 	}
-	fmt.Fprintf(&b, "life=%d timeout=%v connected=%d banned=%v upSeen=%d accepted=%v stopped=%v\n",
-		c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.upSeen, c.accepted, c.stopped)
+	fmt.Fprintf(&b, "life=%d timeout=%v connected=%d banned=%v upSeen=%d accepted=%v stopped=%v told=%v stale=%v joins=%d\n",
+		c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.upSeen, c.accepted, c.stopped, c.told, c.rosterStale, c.joins)
 	if c.master != nil {
 		one(c.master)
 	}

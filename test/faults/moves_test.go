@@ -85,7 +85,9 @@ func (c faultChoice) policy() lectern.Policy {
 		Slow:   c.slow, HoldTimeout: faultHold,
 	}
 	if c.small {
-		policy.Outbox.Messages = 8
+		// Half of the bytes are three messages: a master that has them before it is told
+		// a list in place of its slaves' changes.
+		policy.Outbox = lectern.QueueLimit{Messages: 8, Bytes: 24 << 10}
 	}
 	return policy
 }

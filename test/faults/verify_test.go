@@ -300,6 +300,11 @@ func (s *faultSeat) verifySlaves() error {
 			if !wasAway || !e.at.Equal(since.Add(faultS)) {
 				return fmt.Errorf("%s, away since %v, timed out at %v", p.Username, since, e.at)
 			}
+		case p.State == lectern.StateGone && p.Reason == "left while the master did not keep up":
+			// The list does not say why. The master reads at once, so it is not late.
+			if wasAway && e.at.After(since.Add(faultS)) {
+				return fmt.Errorf("%s, away since %v, was listed at %v", p.Username, since, e.at)
+			}
 		case wasAway && !e.at.Before(since.Add(faultS)):
 			return fmt.Errorf("%s, away since %v, was %v at %v", p.Username, since, p.State, e.at)
 		}

@@ -101,7 +101,7 @@ func TestMalformedFrames(t *testing.T) {
 				again := s.Raw()
 				again.Send(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":"` + one.Secret + `"}`)
 				again.Expect(stage.OneJoined)
-				alice.Expect(stage.OneOnline)
+				alice.Expect(stage.OneBack)
 			})
 		})
 	}

@@ -22,7 +22,7 @@ func TestFloodingSlave(t *testing.T) {
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.Pair()
 		two := s.User().Joins("abc123", "user_two")
-		alice.Expect(strings.Replace(stage.OneOnline, "user_one", "user_two", 1))
+		alice.Expect(stage.Online("user_two", 2))
 		send := func(ref int) string {
 			return fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","text":"x"}`, ref)
 		}

@@ -19,13 +19,13 @@ func TestRefusedByTheRules(t *testing.T) {
 		two.Send(`{"type":"join","ref":1,"channel":"abc123","username":"user_two"}`)
 		_, err := two.Read()
 		require.NoError(t, err)
-		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online"}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online","number":2}`)
 		bob.Send(`{"type":"create","ref":1,"channel":"xyz","username":"bob"}`, `{"type":"join","ref":2,"channel":"abc123","username":"bob"}`)
 		_, err = bob.Read()
 		require.NoError(t, err)
 		_, err = bob.Read()
 		require.NoError(t, err)
-		alice.Expect(`{"type":"presence","channel":"abc123","username":"bob","role":"slave","state":"online"}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"bob","role":"slave","state":"online","number":3}`)
 
 		// Rule 5, row E3.
 		one.Refused(`{"type":"send","ref":2,"channel":"abc123","to":"user_two","text":"psst"}`, lectern.ErrForbidden)
@@ -95,7 +95,7 @@ func TestRefusedByOrder(t *testing.T) {
 		one.Expect(strings.Replace(stage.OneJoined, `"ref":1`, `"ref":8`, 1))
 		one.Refused(`{"type":"send","ref":9,"channel":"abc123","reply":4711,"text":"yes"}`, lectern.ErrNoSuchRequest)
 		one.Refused(`{"type":"withdraw","ref":10,"channel":"abc123","request":4711}`, lectern.ErrNoSuchRequest)
-		alice.Expect(stage.OneOnline)
+		alice.Expect(stage.Online("user_one", 2))
 		alice.Refused(`{"type":"send","ref":4,"channel":"abc123","to":"user_one","reply":4711,"text":"yes"}`, lectern.ErrNoSuchRequest)
 		alice.Refused(`{"type":"send","ref":5,"channel":"abc123","reply":4711,"text":"yes"}`, lectern.ErrNoSuchRequest)
 	})
@@ -148,7 +148,7 @@ func TestSendsAreRecognisedByRef(t *testing.T) {
 		again.Send(`{"type":"resume","ref":12,"channel":"abc123","username":"user_one","resume":"`+one.Secret+`"}`, send)
 		again.Expect(strings.Replace(stage.OneJoined, `"ref":1`, `"ref":12`, 1), `{"type":"ack","ref":10,"seq":1}`)
 		again.Refused(bad, lectern.ErrForbidden)
-		alice.Expect(stage.OneOnline)
+		alice.Expect(stage.OneBack)
 		for ref := 13; ref < 13+32; ref++ {
 			again.Send(fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","text":"more"}`, ref))
 			again.Expect(fmt.Sprintf(`{"type":"ack","ref":%d,"seq":%d}`, ref, ref-11))

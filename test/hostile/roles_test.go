@@ -18,7 +18,9 @@ func another(s *stage.Stage, master *stage.Raw, username string) *stage.Raw {
 	one := s.Raw()
 	one.Send(strings.Replace(stage.OneJoins, "user_one", username, 1))
 	one.Expect(strings.Replace(stage.OneJoined, "user_one", username, 1))
-	master.Expect(strings.Replace(stage.OneOnline, "user_one", username, 1))
+	told, err := master.Read()
+	require.NoError(s.T, err)
+	require.Contains(s.T, told, `{"type":"presence","channel":"abc123","username":"`+username+`","role":"slave","state":"online","number":`)
 	return one
 }
 
@@ -114,11 +116,11 @@ func TestHostileRoles(t *testing.T) {
 			secret := old.Secret
 			old.Send(`{"type":"join","ref":2,"channel":"xyz","username":"alice"}`)
 			old.Expect(`{"type":"joined","ref":2,"channel":"xyz","username":"alice","resume":"*","master":{"username":"bob","state":"online"},"master_timeout_ms":30000}`)
-			bob.Expect(`{"type":"presence","channel":"xyz","username":"alice","role":"slave","state":"online"}`)
+			bob.Expect(`{"type":"presence","channel":"xyz","username":"alice","role":"slave","state":"online","number":1}`)
 
 			alice := s.Raw()
 			alice.Send(`{"type":"resume","ref":1,"channel":"abc123","username":"alice","resume":"` + secret + `"}`)
-			alice.Expect(`{"type":"created","ref":1,"channel":"abc123","username":"alice","resume":"*","epoch":2,"master_timeout_ms":30000,"members":[{"username":"user_one","state":"online"}]}`)
+			alice.Expect(`{"type":"created","ref":1,"channel":"abc123","username":"alice","resume":"*","epoch":2,"master_timeout_ms":30000,"members":[{"username":"user_one","state":"online","number":1}]}`)
 			for _, frame := range []string{
 				`{"type":"send","channel":"abc123","text":"still me"}`, `{"type":"kick","channel":"abc123","to":"user_one"}`,
 				`{"type":"away","channel":"abc123"}`, `{"type":"leave","channel":"abc123"}`,
@@ -153,7 +155,7 @@ func TestHostileRoles(t *testing.T) {
 			stale := s.Raw()
 			stale.Refused(`{"type":"resume","channel":"abc123","username":"user_one","resume":"`+first+`"}`, lectern.ErrResumeFailed)
 			stale.Refused(leave, lectern.ErrNotAMember)
-			alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`, stage.OneOnline)
+			alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`, stage.Online("user_one", 2))
 			one.Send(`{"type":"send","channel":"abc123","text":"the end"}`)
 			alice.Expect(`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"the end"}`)
 		})

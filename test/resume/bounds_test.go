@@ -75,7 +75,7 @@ func TestContextEndsDuringResume(t *testing.T) {
 // that resumes again and again on one connection, and reads nothing, gets no more
 // of them than it takes.
 func TestResumesOfOneThatDoesNotRead(t *testing.T) {
-	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+	stage.InBubble(t, lectern.Policy{MembershipRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
 		master, peer := s.User().Creates("abc123", "alice"), s.Raw()
 		peer.Send(stage.OneJoins)
 		peer.Expect(stage.OneJoined)

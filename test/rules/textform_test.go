@@ -45,7 +45,7 @@ func TestTextFormSession(t *testing.T) {
 		alice.Expect(`{"type":"message","channel":"abc123","from":"user_one","seq":2,"reply":3,"text":"I am"}`)
 
 		alice.Send(`{"type":"members","ref":4,"channel":"abc123"}`)
-		alice.Expect(`{"type":"members","ref":4,"channel":"abc123","members":[{"username":"user_one","state":"online"}]}`)
+		alice.Expect(`{"type":"members","ref":4,"channel":"abc123","members":[{"username":"user_one","state":"online","number":1}]}`)
 		alice.Send(`{"type":"back","ref":5,"channel":"abc123"}`)
 		alice.Expect(`{"type":"ack","ref":5}`)
 
@@ -54,7 +54,7 @@ func TestTextFormSession(t *testing.T) {
 		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`)
 		one.Send(`{"type":"join","ref":8,"channel":"abc123","username":"user_one"}`)
 		one.Expect(`{"type":"joined","ref":8,"channel":"abc123","username":"user_one","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
-		alice.Expect(stage.OneOnline)
+		alice.Expect(stage.Online("user_one", 2))
 
 		alice.Send(`{"type":"kick","ref":6,"channel":"abc123","to":"user_one","reason":"too loud","ban":true}`)
 		alice.Expect(`{"type":"ack","ref":6}`,
@@ -67,7 +67,7 @@ func TestTextFormSession(t *testing.T) {
 
 		one.Send(`{"type":"join","ref":2,"channel":"abc123","username":"user_two"}`)
 		one.Expect(`{"type":"joined","ref":2,"channel":"abc123","username":"user_two","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
-		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online"}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online","number":3}`)
 		alice.Send(`{"type":"leave","ref":7,"channel":"abc123"}`)
 		alice.Expect(`{"type":"left","ref":7,"channel":"abc123"}`)
 		one.Expect(`{"type":"closed","channel":"abc123","code":"master_left"}`)
@@ -101,7 +101,7 @@ func TestTextFormAwayAndBack(t *testing.T) {
 		again := s.Raw()
 		again.Send(`{"type":"resume","ref":4,"channel":"abc123","username":"alice","resume":"` + alice.Secret + `"}`)
 		again.Expect(
-			`{"type":"created","ref":4,"channel":"abc123","username":"alice","resume":"*","epoch":2,"seq":1,"master_timeout_ms":30000,"members":[{"username":"user_one","state":"online"},{"username":"user_two","state":"online"}]}`,
+			`{"type":"created","ref":4,"channel":"abc123","username":"alice","resume":"*","epoch":2,"seq":1,"master_timeout_ms":30000,"members":[{"username":"user_one","state":"online","number":1},{"username":"user_two","state":"online","number":2}]}`,
 			`{"type":"message","channel":"abc123","from":"user_one","seq":1,"text":"are you there?"}`)
 		one.Expect(back)
 
@@ -119,7 +119,7 @@ func TestTextFormReplaced(t *testing.T) {
 		alice, one := s.Pair()
 		again := s.Raw()
 		again.Send(`{"type":"resume","ref":2,"channel":"abc123","username":"alice","resume":"` + alice.Secret + `"}`)
-		again.Expect(`{"type":"created","ref":2,"channel":"abc123","username":"alice","resume":"*","epoch":2,"master_timeout_ms":30000,"members":[{"username":"user_one","state":"online"}]}`)
+		again.Expect(`{"type":"created","ref":2,"channel":"abc123","username":"alice","resume":"*","epoch":2,"master_timeout_ms":30000,"members":[{"username":"user_one","state":"online","number":1}]}`)
 		require.Equal(t, alice.Secret, again.Secret)
 		alice.Expect(`{"type":"closed","channel":"abc123","code":"replaced","reason":"the membership was taken over by a newer connection"}`)
 		alice.Closed(transport.Replaced)

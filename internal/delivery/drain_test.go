@@ -1,0 +1,232 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/outbox"
+	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// gated is a connection that takes one write for each value in its gate.
+type gated struct {
+	recorder
+	gate chan struct{}
+}
+
+func newGated() *gated { return &gated{gate: make(chan struct{})} }
+
+func (g *gated) Write(messages ...[]byte) error {
+	<-g.gate
+	return g.recorder.Write(messages...)
+}
+
+func (g *gated) TryWrite(...[]byte) bool { return false }
+
+// next lets one write pass, and returns when everything has come to rest.
+func (g *gated) next() {
+	g.gate <- struct{}{}
+	synctest.Wait()
+}
+
+// comesAndGoes has a slave join and leave so often, all of it in one decision.
+func (c *channel) comesAndGoes(times int) {
+	seat := c.seat(takesAll{})
+	c.Decide(func(rules *star.Channel, now time.Time) {
+		for range times {
+			again := new(Seat)
+			again.Init(seat.line, c.Channel)
+			require.NoError(c.t, rules.Join(now, &again.Attachment, 0, "bob", "", star.Secret{}))
+			require.NoError(c.t, rules.Leave(now, &again.Attachment, 0))
+		}
+	})
+	c.Flush()
+}
+
+// mark is after how many changes of slaves the rest is gathered, in a small channel.
+const mark = 64
+
+// However many slaves join and leave, no more waits for a master that does not read than
+// changes up to the mark and one list. The list is as it is when the queue has drained.
+func TestPresencesOfASlowMasterAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChannel(t, SlowDisconnect, false)
+		conn := newGated()
+		master := c.enter("alice", wire.Master, conn)
+		synctest.Wait()
+		waits := func() int {
+			messages, _ := master.line.out.Waiting()
+			return messages
+		}
+		require.Zero(t, waits(), "the first write is stuck, and nothing waits behind it")
+		for range 50 {
+			c.comesAndGoes(10)
+			require.LessOrEqual(t, waits(), mark)
+		}
+		c.enter("eve", wire.Slave, takesAll{})
+		require.Equal(t, mark, waits())
+		require.Nil(t, conn.closed)
+
+		conn.next()
+		require.Equal(t, 1, waits(), "the list, as soon as the rest is being written")
+		for range 50 {
+			c.comesAndGoes(10)
+			require.LessOrEqual(t, waits(), 1+mark)
+		}
+		conn.next()
+		conn.next()
+		conn.next()
+		close(conn.gate)
+		synctest.Wait()
+		require.Zero(t, waits())
+		c.enter("zoe", wire.Slave, takesAll{})
+
+		pairs := strings.TrimSuffix(strings.Repeat("presence bob online, presence bob left, ", mark/2), ", ")
+		require.Equal(t, []string{"created", pairs, "members, " + pairs, "members", "presence zoe online"}, conn.writes())
+	})
+}
+
+// What was decided and is not in the queue yet counts towards the mark, by number and by
+// bytes.
+func TestMarkCountsWhatIsInFlight(t *testing.T) {
+	size := func(state wire.State, reason string) int {
+		frame := &wire.Frame{Type: wire.Presence, Channel: "abc123", Username: "bob", Role: wire.Slave, State: state, Reason: reason}
+		if state == wire.StateOnline {
+			frame.Number = 1
+		}
+		return len(wire.Append(nil, wire.Binary, frame)) + outbox.NoticeOverhead
+	}
+	online, gone := size(wire.StateOnline, ""), size(wire.StateLeft, "left")
+	tests := []struct {
+		what    string
+		bytes   int // of the outbox
+		message int // the size of a message that comes before
+		told    int
+	}{
+		{"the number", 1 << 20, 0, mark},
+		{"the bytes, just not over half", 2 * (online + gone), 0, 3},
+		{"the bytes, just over half", 2 * (online + gone - 1), 0, 2},
+		{"the bytes with a message", 1000, 500 - online, 2},
+		{"a message alone, just not over half", 1000, 500, 1},
+		{"a message alone, just over half", 1000, 501, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newChannel(t, SlowDisconnect, false)
+				c.config.Outbox.Bytes = test.bytes
+				conn := new(recorder)
+				c.enter("alice", wire.Master, conn)
+				carol := c.enter("carol", wire.Slave, takesAll{})
+				seat := c.seat(takesAll{})
+				before := len(conn.lines())
+				c.Decide(func(rules *star.Channel, now time.Time) {
+					if test.message > 0 {
+						msg := star.Message{Payload: wire.Payload{Kind: wire.TextPayload, Data: make([]byte, test.message)}}
+						require.NoError(t, rules.Send(&carol.Attachment, msg))
+						before++
+					}
+					for range 50 {
+						again := new(Seat)
+						again.Init(seat.line, c.Channel)
+						require.NoError(t, rules.Join(now, &again.Attachment, 0, "bob", "", star.Secret{}))
+						require.NoError(t, rules.Leave(now, &again.Attachment, 0))
+					}
+				})
+				synctest.Wait()
+				lines := conn.lines()[before:]
+				require.Len(t, lines, test.told+1)
+				require.Equal(t, "members", lines[test.told])
+			})
+		})
+	}
+}
+
+// A master that reads in time is told of each slave, however many come at once.
+func TestManyJoinsAtOnceAreToldOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChannel(t, SlowDisconnect, false)
+		conn := new(recorder)
+		c.enter("alice", wire.Master, conn)
+		c.Decide(func(rules *star.Channel, now time.Time) {
+			for i := range 1000 {
+				seat := c.seat(takesAll{})
+				require.NoError(t, rules.Join(now, &seat.Attachment, 0, fmt.Sprint("user_", i), "", star.Secret{}))
+			}
+		})
+		synctest.Wait()
+		require.Len(t, conn.lines(), 1+1000)
+	})
+}
+
+// With SlowHold, a slave that the master does not know yet is held back until the master
+// is told the list, and is then not refused.
+func TestHoldUntilTheListIsTold(t *testing.T) {
+	hold := func(c *channel, seat *Seat) <-chan struct{} {
+		held := make(chan struct{})
+		go func() {
+			defer close(held)
+			seat.Hold(1, func() (context.Context, func()) { return context.Background(), func() {} })
+		}()
+		synctest.Wait()
+		return held
+	}
+	t.Run("by the queue", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newChannel(t, SlowHold, false)
+			c.config.HoldTimeout = time.Hour
+			conn := newGated()
+			c.enter("alice", wire.Master, conn)
+			synctest.Wait()
+			c.comesAndGoes(mark)
+			eve := c.enter("eve", wire.Slave, takesAll{})
+			held := hold(c, eve)
+			select {
+			case <-held:
+				require.Fail(t, "not held")
+			default:
+			}
+			conn.next()
+			<-held
+			c.send(eve, "here I am")
+			close(conn.gate)
+			synctest.Wait()
+			lines := conn.lines()
+			require.Equal(t, []string{"members", "message 1 here I am"}, lines[len(lines)-2:])
+		})
+	})
+	// Nothing waits, and who is to tell the list has not had a turn yet.
+	t.Run("by the slave", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newChannel(t, SlowHold, false)
+			conn := new(recorder)
+			master := c.enter("alice", wire.Master, conn)
+			c.awaited.Store(master.Epoch())
+			c.comesAndGoes(mark)
+			eve := c.enter("eve", wire.Slave, takesAll{})
+			<-hold(c, eve)
+			c.send(eve, "here I am")
+			c.Flush()
+			lines := conn.lines()
+			require.Equal(t, []string{"members", "message 1 here I am"}, lines[len(lines)-2:])
+		})
+	})
+	t.Run("not after the end", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newChannel(t, SlowHold, false)
+			c.enter("alice", wire.Master, newStuckConn())
+			synctest.Wait()
+			c.comesAndGoes(mark)
+			eve := c.enter("eve", wire.Slave, takesAll{})
+			c.Decide(func(rules *star.Channel, now time.Time) { require.NoError(t, rules.Leave(now, &eve.Attachment, 0)) })
+			<-hold(c, eve)
+		})
+	})
+}

@@ -1,0 +1,135 @@
+package star
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// This file is what the master is told of its slaves. It is told each change, in the one
+// order with the messages of its slaves. Where it does not read these fast enough, it is
+// told no single changes any more. Once all that waited for it has been taken, it is told
+// the list of its slaves as it is then, once.
+//
+// So the slaves' coming and going cannot fill the master's queue: in it are at most the
+// changes up to the mark (Line.Behind), and one list.
+
+// gatherFrom is how many notices must wait for the master before changes of its slaves are
+// gathered. So many changes are a few kilobytes, less than the network holds for a peer
+// that reads in time. In a channel with more slaves than that, as many notices must wait as
+// there are slaves: then the list is about as long as what waits already. And joins alone,
+// as at the beginning of a lesson, never come so far, since each adds a slave too.
+const gatherFrom = 64
+
+// tellMaster tells the master a change of one of its slaves, if the master has a
+// connection. A master that comes back later gets the roster instead.
+func (c *Channel) tellMaster(m *member, reason string) {
+	master := c.master.attachment
+	if master == nil || c.rosterStale {
+		return
+	}
+	if c.masterBehind() {
+		c.rosterStale = true
+		c.emit(Effect{Kind: AwaitDrain, To: master})
+		return
+	}
+	packet := wire.EncodedPacket(c.slaveFrame(m, reason), master.Line.Form())
+	m.told = m.state
+	c.told.Messages++
+	c.told.Bytes += len(packet.Bytes(master.Line.Form()))
+	c.emit(Effect{Kind: SendPresence, To: master, Packet: packet})
+}
+
+// masterBehind reports whether changes of slaves are gathered for the master, which must
+// have an attachment.
+func (c *Channel) masterBehind() bool {
+	return c.master.attachment.Line.Behind(max(gatherFrom, len(c.slaves)), c.accepted, c.told)
+}
+
+// slaveFrame tells the master the state of one of its slaves.
+func (c *Channel) slaveFrame(m *member, reason string) *wire.Frame {
+	frame := &wire.Frame{
+		Type: wire.Presence, Channel: c.name, Username: m.name, Role: wire.Slave, State: m.state, Reason: reason,
+	}
+	if m.told == 0 {
+		frame.Number = m.number // the slave is new
+	}
+	return frame
+}
+
+// Drained is called after the AwaitDrain of the master's attachment a. It tells the master
+// the list of its slaves, in place of the changes that were not told.
+func (c *Channel) Drained(a *Attachment) {
+	switch {
+	case c.mustBeMaster(a) != nil || !c.rosterStale: // there is nothing to tell, or another one to be told
+	case c.masterBehind():
+		c.emit(Effect{Kind: AwaitDrain, To: a}) // messages have come meanwhile
+	default:
+		// The list may be longer than the queue's limits, and must be delivered in any
+		// case. There is one at most in the queue, since the queue was empty.
+		c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(c.membersFrame(0))})
+		c.markTold()
+	}
+}
+
+// Members answers the master with the list of its slaves.
+func (c *Channel) Members(a *Attachment, ref uint64) error {
+	if err := c.mustBeMaster(a); err != nil {
+		return err
+	}
+	return c.sendRoster(ref)
+}
+
+// sendRoster sends the master, which must have an attachment, the list of its slaves. It
+// refuses as sendList does.
+func (c *Channel) sendRoster(ref uint64) error {
+	if err := c.sendList(c.master.attachment, c.membersFrame(ref)); err != nil {
+		return err
+	}
+	c.markTold()
+	return nil
+}
+
+func (c *Channel) membersFrame(ref uint64) *wire.Frame {
+	return &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true}
+}
+
+// markTold notes that the master is told the roster as it is now.
+func (c *Channel) markTold() {
+	c.rosterStale = false
+	for _, m := range c.slaves {
+		m.told = m.state
+	}
+}
+
+// roster lists the slaves for which wanted returns true, in the order of their names.
+// A nil wanted means all slaves.
+func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
+	members := make([]wire.Member, 0, len(c.slaves))
+	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
+		if m := c.slaves[name]; wanted == nil || wanted(m) {
+			members = append(members, wire.Member{Username: name, State: m.state, Number: m.number})
+		}
+	}
+	return members
+}
+
+// sendList answers a member with a list of members. It refuses with busy when the
+// list does not fit into the queue behind what the member has not read yet.
+func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
+	size := 0
+	for _, m := range frame.Members {
+		size += len(m.Username) + listEntryOverhead
+	}
+	if a.Line.NoticeFull(size) {
+		return wire.ErrBusy.With("too much waits for you already")
+	}
+	// NewPacket encodes later: a long list is not encoded under the caller's lock.
+	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})
+	return nil
+}
+
+// listEntryOverhead is the size in bytes of one entry of a list beside its name, in
+// the larger of the two forms.
+const listEntryOverhead = 64
