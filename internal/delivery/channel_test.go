@@ -43,8 +43,8 @@ func newChannel(t testing.TB, slow Slow, observed bool) *channel {
 			l.out.Abort(transport.Reason{Code: transport.Shutdown})
 			l.out.Wait()
 		}
+		goroutines.Wait() // as a hub does: nobody delivers any more
 		c.End()
-		goroutines.Wait()
 	})
 	return c
 }

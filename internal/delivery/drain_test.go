@@ -87,6 +87,7 @@ func TestPresencesOfASlowMasterAreBounded(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, waits())
 		c.enter("zoe", wire.Slave, takesAll{})
+		synctest.Wait()
 
 		pairs := strings.TrimSuffix(strings.Repeat("presence bob online, presence bob left, ", mark/2), ", ")
 		require.Equal(t, []string{"created", pairs, "members, " + pairs, "members", "presence zoe online"}, conn.writes())
