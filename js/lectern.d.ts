@@ -1,7 +1,8 @@
 /**
  * Lectern's client, for browsers and Node.
  *
- * Times are in milliseconds. Where a signal is given, the promise or iterator is
+ * Times are in milliseconds. A number that is out of its range is a RangeError, and what
+ * is no number a TypeError, which name it. Where a signal is given, the promise or iterator is
  * rejected with the signal's reason once it is aborted; what was already sent by
  * then may have been carried out all the same.
  */
@@ -47,7 +48,7 @@ export declare const Code: Readonly<{
 /** One of the codes, or a newer hub's. */
 export type Code = (typeof Code)[keyof typeof Code] | (string & {});
 
-/** What every error of this module is, but for a TypeError on wrong arguments. */
+/** What every error of this module is, but for a TypeError or RangeError on wrong arguments. */
 export declare class LecternError extends Error {
   constructor(code: Code, reason?: string, options?: { cause?: unknown });
   readonly code: Code;
@@ -335,7 +336,7 @@ export interface Ticket {
 export interface CreateOptions extends SignalOption {
   /** For the service that the hub belongs to. */
   readonly token?: string | undefined;
-  /** How long this master may be away, where that is less than the hub allows. */
+  /** How long this master may be away, where that is less than the hub allows. From 0 to 2 ** 53. */
   readonly masterTimeout?: number | undefined;
 }
 
@@ -376,6 +377,7 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void;
 }
 
+/** Times are from 1 to 2 ** 31 - 1, and closeTimeout from 0 on; sizes are whole numbers from 1 on. */
 export interface ClientOptions {
   /** Default: the platform's, which Node has from version 22 on. */
   readonly WebSocket?: (new (url: string, protocols: string[]) => WebSocketLike) | undefined;

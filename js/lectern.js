@@ -87,96 +87,9 @@ function writable(name) {
   return !halfPair.test(name);
 }
 
-// src/presence.js
-var LAST_TIME = 864e13;
-function after(milliseconds) {
-  return new Date(Math.min(Date.now() + milliseconds, LAST_TIME));
-}
-function stateOf(state) {
-  return state === "left" ? "gone" : state;
-}
-function presence(role, username, state, { deadline = null, reason = "" } = {}) {
-  return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
-}
-
-// src/backoff.js
-var Backoff = class {
-  #least;
-  #most;
-  #failures = 0;
-  constructor({ minBackoff, maxBackoff }) {
-    this.#least = minBackoff;
-    this.#most = Math.max(minBackoff, maxBackoff);
-  }
-  /** steady is told that the last attempt was good for a while. */
-  steady() {
-    this.#failures = 0;
-  }
-  next() {
-    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
-    this.#failures++;
-    return Math.random() * limit;
-  }
-  /** longest is a wait after which the hub has had its rest. */
-  longest() {
-    this.#failures++;
-    return this.#most * (1 + Math.random()) / 2;
-  }
-};
-
-// src/closes.js
-var Close = Object.freeze({
-  LEFT: 4005,
-  PROTOCOL_ERROR: 4103,
-  IDLE: 4104,
-  RATE_LIMITED: 4105,
-  SHUTDOWN: 4106,
-  TOO_LARGE: 1009
-});
-var words = {
-  4001: "master_left",
-  4002: "master_down",
-  4003: "kicked",
-  4004: "channel_closed",
-  4005: "left"
-};
-var final = (number) => number >= 4e3 && number < 4100;
-var wordOf = (number) => words[number] ?? String(number);
-
-// src/json.js
-var MAX_DEPTH = 64;
-var halfPair2 = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
-function problemInJSON(text) {
-  try {
-    JSON.parse(text);
-  } catch {
-    return "data is not one JSON value";
-  }
-  let depth = 0;
-  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
-    switch (token[0]) {
-      case "[":
-      case "{":
-        if (++depth > MAX_DEPTH) {
-          return "JSON is nested too deeply";
-        }
-        break;
-      case "]":
-      case "}":
-        depth--;
-        break;
-      default:
-        if (token.includes("\\u") && halfPair2.test(token.replaceAll("\\\\", "  "))) {
-          return "half of a surrogate pair";
-        }
-    }
-  }
-  return "";
-}
-
 // src/shapes.js
 var MAX_NUMBER = 2 ** 53;
-var words2 = {
+var words = {
   role: ["master", "slave"],
   state: ["online", "away", "left"]
 };
@@ -212,7 +125,7 @@ var fieldList = [
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
-  { tag, name, kind, kept: kept !== void 0, words: words2[name] }
+  { tag, name, kind, kept: kept !== void 0, words: words[name] }
 ]));
 var payloadTags = { text: 125, data: 126, bytes: 127 };
 var FIRST_CRITICAL = 128;
@@ -259,6 +172,170 @@ var shapes = shapeList.map(([byte, type, required, optional, payload]) => {
 var shapesByByte = new Map(shapes.map((shape) => [shape.byte, shape]));
 var shapesByType = new Map(shapes.map((shape) => [shape.type, shape]));
 
+// src/numbers.js
+function numeric(name, value) {
+  if (typeof value !== "number") {
+    throw new TypeError(`${name} must be a number, and is ${value === null ? "null" : typeof value}`);
+  }
+}
+function whole(name, value, least = 0, most = MAX_NUMBER) {
+  numeric(name, value);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name} must be a whole number from ${least} to ${most}, and is ${value}`);
+  }
+  return value;
+}
+function milliseconds(name, value, least = 0, most = MAX_NUMBER) {
+  numeric(name, value);
+  const rounded = Math.ceil(value);
+  if (!(value >= least && rounded <= most)) {
+    throw new RangeError(`${name} must be a number of milliseconds from ${least} to ${most}, and is ${value}`);
+  }
+  return rounded;
+}
+
+// src/timer.js
+var LONGEST = 2 ** 31 - 1;
+function later(milliseconds2, callback) {
+  let timer;
+  const wait = (rest) => {
+    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
+  };
+  wait(milliseconds2);
+  return () => clearTimeout(timer);
+}
+
+// src/options.js
+var times = {
+  minBackoff: 200,
+  maxBackoff: 5e3,
+  dialTimeout: 1e4,
+  closeTimeout: 5e3,
+  silence: 1e4,
+  patience: 5e3,
+  wakePatience: 2e3
+};
+var sizes = { maxMessageBytes: 64 << 10 };
+var inboxSizes = { messages: 1024, bytes: 4 << 20 };
+var given = (options) => Object.fromEntries(
+  Object.entries(options).filter(([, value]) => value !== void 0)
+);
+function optionsOf(options, address) {
+  const all = {
+    WebSocket: globalThis.WebSocket,
+    storageKey: `lectern ${address}`,
+    inbox: {},
+    ...times,
+    ...sizes,
+    ...given(options)
+  };
+  if (typeof all.inbox !== "object" || all.inbox === null) {
+    throw new TypeError("inbox must be an object");
+  }
+  const inbox = { ...inboxSizes, ...given(all.inbox) };
+  if (typeof all.WebSocket !== "function") {
+    throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
+  }
+  for (const name of Object.keys(times)) {
+    all[name] = milliseconds(name, all[name], name === "closeTimeout" ? 0 : 1, LONGEST);
+  }
+  for (const name of Object.keys(sizes)) {
+    all[name] = whole(name, all[name], 1);
+  }
+  for (const name of Object.keys(inboxSizes)) {
+    inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
+  }
+  all.plainHandshake ||= !("protocol" in (all.WebSocket.prototype ?? {}));
+  return { ...all, inbox };
+}
+
+// src/presence.js
+var LAST_TIME = 864e13;
+function after(milliseconds2) {
+  return new Date(Math.min(Date.now() + milliseconds2, LAST_TIME));
+}
+function stateOf(state) {
+  return state === "left" ? "gone" : state;
+}
+function presence(role, username, state, { deadline = null, reason = "" } = {}) {
+  return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
+}
+
+// src/backoff.js
+var Backoff = class {
+  #least;
+  #most;
+  #failures = 0;
+  constructor({ minBackoff, maxBackoff }) {
+    this.#least = minBackoff;
+    this.#most = Math.max(minBackoff, maxBackoff);
+  }
+  /** steady is told that the last attempt was good for a while. */
+  steady() {
+    this.#failures = 0;
+  }
+  next() {
+    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
+    this.#failures++;
+    return Math.random() * limit;
+  }
+  /** longest is a wait after which the hub has had its rest. */
+  longest() {
+    this.#failures++;
+    return this.#most * (1 + Math.random()) / 2;
+  }
+};
+
+// src/closes.js
+var Close = Object.freeze({
+  LEFT: 4005,
+  PROTOCOL_ERROR: 4103,
+  IDLE: 4104,
+  RATE_LIMITED: 4105,
+  SHUTDOWN: 4106,
+  TOO_LARGE: 1009
+});
+var words2 = {
+  4001: "master_left",
+  4002: "master_down",
+  4003: "kicked",
+  4004: "channel_closed",
+  4005: "left"
+};
+var final = (number) => number >= 4e3 && number < 4100;
+var wordOf = (number) => words2[number] ?? String(number);
+
+// src/json.js
+var MAX_DEPTH = 64;
+var halfPair2 = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
+function problemInJSON(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return "data is not one JSON value";
+  }
+  let depth = 0;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
+    switch (token[0]) {
+      case "[":
+      case "{":
+        if (++depth > MAX_DEPTH) {
+          return "JSON is nested too deeply";
+        }
+        break;
+      case "]":
+      case "}":
+        depth--;
+        break;
+      default:
+        if (token.includes("\\u") && halfPair2.test(token.replaceAll("\\\\", "  "))) {
+          return "half of a surrogate pair";
+        }
+    }
+  }
+  return "";
+}
+
 // src/codec.js
 var encoder = new TextEncoder();
 var decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -299,7 +376,7 @@ var Writer = class {
     this.#length += bytes.length;
   }
   number(value) {
-    let rest = value;
+    let rest = whole("a number of a frame", value);
     for (; rest >= 128; rest = Math.floor(rest / 128)) {
       this.byte(rest % 128 | 128);
     }
@@ -690,9 +767,9 @@ var Connection = class {
       this.#watch(this.#options.silence);
     }
   }
-  #watch(milliseconds) {
+  #watch(milliseconds2) {
     clearTimeout(this.#watchTimer);
-    this.#watchTimer = setTimeout(() => this.#look(), milliseconds);
+    this.#watchTimer = setTimeout(() => this.#look(), milliseconds2);
   }
   // look is called when there should have been a sign of life.
   #look() {
@@ -757,6 +834,11 @@ var Connection = class {
 };
 
 // src/handle.js
+function mustAsk({ requestId }) {
+  if (whole("requestId", requestId) === 0) {
+    throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
+  }
+}
 var Handle = class extends EventTarget {
   #membership;
   constructor(membership) {
@@ -860,9 +942,7 @@ var Master = class extends Handle {
   }
   /** reply answers a message of a slave that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.requestId === 0) {
-      throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
-    }
+    mustAsk(message);
     return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
   /** kick removes a slave, which is told the reason. It may join again. */
@@ -1015,17 +1095,6 @@ var Inbox = class {
     return entry;
   }
 };
-
-// src/timer.js
-var LONGEST = 2 ** 31 - 1;
-function later(milliseconds, callback) {
-  let timer;
-  const wait = (rest) => {
-    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
-  };
-  wait(milliseconds);
-  return () => clearTimeout(timer);
-}
 
 // src/answers.js
 var FIRST_PAUSE = 1e3;
@@ -1883,9 +1952,7 @@ var Slave = class extends Handle {
   }
   /** reply answers a message of the master that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.requestId === 0) {
-      throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
-    }
+    mustAsk(message);
     return this.#membership.send({ reply: message.requestId }, payload, { signal });
   }
   /**
@@ -1902,6 +1969,11 @@ var Slave = class extends Handle {
 };
 
 // src/tickets.js
+var roles = ["master", "slave"];
+var texts = ["channel", "username", "secret"];
+function isTicket(value) {
+  return typeof value === "object" && value !== null && roles.includes(value.role) && texts.every((name) => typeof value[name] === "string") && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
+}
 var Tickets = class {
   #storage;
   #key;
@@ -2412,20 +2484,6 @@ var Session = class {
 };
 
 // src/client.js
-var defaults = {
-  minBackoff: 200,
-  maxBackoff: 5e3,
-  dialTimeout: 1e4,
-  closeTimeout: 5e3,
-  silence: 1e4,
-  patience: 5e3,
-  wakePatience: 2e3,
-  maxMessageBytes: 64 << 10
-};
-var inbox = { messages: 1024, bytes: 4 << 20 };
-var given = (options) => Object.fromEntries(
-  Object.entries(options).filter(([, value]) => value !== void 0)
-);
 function addressOf(url) {
   const address = new URL(url, globalThis.location?.href);
   address.protocol = address.protocol.replace(/^http/, "ws");
@@ -2436,10 +2494,10 @@ function addressOf(url) {
   return address.href;
 }
 function ticketFor(role, ticket) {
-  const { channel, username, secret, last } = ticket;
-  if (typeof secret !== "string" || !Number.isInteger(last)) {
+  if (!isTicket(ticket)) {
     throw new TypeError("this is no ticket");
   }
+  const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
     throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
   }
@@ -2449,22 +2507,11 @@ var Client = class {
   #session;
   constructor(url, options = {}) {
     const address = addressOf(url);
-    const all = {
-      ...defaults,
-      WebSocket: globalThis.WebSocket,
-      storageKey: `lectern ${address}`,
-      ...given(options),
-      inbox: { ...inbox, ...given(options.inbox ?? {}) }
-    };
-    if (typeof all.WebSocket !== "function") {
-      throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
-    }
-    all.plainHandshake ||= !("protocol" in (all.WebSocket.prototype ?? {}));
-    this.#session = new Session(address, all);
+    this.#session = new Session(address, optionsOf(options, address));
   }
   /** create makes the channel, with the user as its master. */
   async create(channel, username, { token, masterTimeout, signal } = {}) {
-    const timeout = masterTimeout === void 0 ? void 0 : Math.max(0, Math.ceil(masterTimeout));
+    const timeout = masterTimeout === void 0 ? void 0 : milliseconds("masterTimeout", masterTimeout);
     return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
   }
   /** join enters a channel that its master has created before. */

@@ -1,3 +1,15 @@
+import { MAX_NUMBER } from './shapes.js';
+
+const roles = ['master', 'slave'];
+const texts = ['channel', 'username', 'secret'];
+
+/** isTicket reports whether a value has all that a resume is made of. */
+export function isTicket(value) {
+  return typeof value === 'object' && value !== null && roles.includes(value.role)
+    && texts.every((name) => typeof value[name] === 'string')
+    && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
+}
+
 /** Tickets keeps the tickets of a client's memberships in a Storage, if there is one. */
 export class Tickets {
   #storage;
