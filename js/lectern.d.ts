@@ -437,7 +437,7 @@ export declare class Client {
   resumeMaster(ticket: Ticket, options?: SignalOption): Promise<Master>;
   /** Takes over a slave's membership, as resumeMaster does a master's. */
   resumeSlave(ticket: Ticket, options?: SignalOption): Promise<Slave>;
-  /** Resumes the memberships that options.storage has kept. While the hub cannot be reached it goes on trying. */
+  /** Resumes the memberships that options.storage has kept; what is no ticket there is dropped. While the hub cannot be reached it goes on trying. */
   restore(options?: RestoreOptions): Promise<Restored>;
   /** Asks for a channel and its master, for which no membership is needed. */
   status(channel: string, options?: SignalOption): Promise<Status>;

@@ -1972,7 +1972,7 @@ var Slave = class extends Handle {
 var roles = ["master", "slave"];
 var texts = ["channel", "username", "secret"];
 function isTicket(value) {
-  return typeof value === "object" && value !== null && roles.includes(value.role) && texts.every((name) => typeof value[name] === "string") && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
+  return typeof value === "object" && value !== null && roles.includes(value.role) && texts.every((name) => typeof value[name] === "string" && value[name] !== "") && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
 }
 var Tickets = class {
   #storage;
@@ -2004,7 +2004,8 @@ var Tickets = class {
   #read() {
     try {
       const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? "{}");
-      return Object.assign(/* @__PURE__ */ Object.create(null), kept);
+      const tickets = Object.entries(kept).filter(([channel, value]) => isTicket(value) && value.channel === channel);
+      return Object.assign(/* @__PURE__ */ Object.create(null), Object.fromEntries(tickets));
     } catch {
       return /* @__PURE__ */ Object.create(null);
     }
@@ -2028,6 +2029,7 @@ var STEADY_AFTER = 1e4;
 var MAX_PROTOCOL_ERRORS = 3;
 var MAX_SPREAD = 6e5;
 var TAKEOVER_REF = 1;
+var unnamed = ({ type, ref, channel }) => type === "error" && ref === TAKEOVER_REF && channel === void 0;
 function answers(frame, asked) {
   return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
 }
@@ -2056,6 +2058,8 @@ var Session = class {
   #restoring = 0;
   // The refs of resumes on the present connection whose callers have given up.
   #forsaken = /* @__PURE__ */ new Set();
+  // What has come for resumes by tickets without the name of a channel.
+  #unnamed = [];
   // The ref of the call that went along with the present connection and was given up
   // by then, or zero: what it has entered has been left already.
   #left = 0;
@@ -2207,6 +2211,9 @@ var Session = class {
         this.#calls = this.#calls.filter((other) => other !== call);
         if (call.written && frame.type === "resume") {
           this.#forsaken.add(call.frame.ref);
+          if (this.#unnamed.length > 0) {
+            this.#letGo();
+          }
         }
         this.#stopIfIdle();
         reject(signal.reason);
@@ -2323,6 +2330,7 @@ var Session = class {
     this.#open = false;
     this.#connection = null;
     this.#forsaken.clear();
+    this.#unnamed = [];
     this.#left = 0;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
@@ -2409,14 +2417,15 @@ var Session = class {
     }
   }
   #answer(frame) {
+    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
+      this.#unnamed.push(frame);
+      this.#settleUnnamed();
+      return;
+    }
     const call = this.#calls.find((each) => answers(frame, each.frame));
     if (call) {
-      this.#calls = this.#calls.filter((other) => other !== call);
-      const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
-      if (!refusal && call.enters) {
-        this.enter(call.enters, frame);
-      }
-      call.settle(frame, refusal);
+      this.#settle(call, frame);
+      this.#settleUnnamed();
       return;
     }
     const members = [...this.memberships.values()];
@@ -2432,6 +2441,23 @@ var Session = class {
       this.#letGo();
     } else if ((frame.type === "created" || frame.type === "joined") && frame.ref !== this.#left && !this.#awaited(frame)) {
       this.push({ type: "leave", channel: frame.channel });
+    }
+  }
+  #settle(call, frame) {
+    this.#calls = this.#calls.filter((other) => other !== call);
+    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
+    if (!refusal && call.enters) {
+      this.enter(call.enters, frame);
+    }
+    call.settle(frame, refusal);
+  }
+  // Every resume has one answer: errors that name no channel are for those that are left
+  // when the others have theirs.
+  #settleUnnamed() {
+    const open = this.#calls.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
+    if (open.length <= this.#unnamed.length) {
+      const errors = this.#unnamed.splice(0);
+      open.forEach((call, index) => this.#settle(call, errors[index]));
     }
   }
   // Another call is on its way into the same membership: the hub takes a join that
