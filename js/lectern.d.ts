@@ -89,12 +89,15 @@ export interface JSONPayload {
   readonly [jsonPayload]: never;
 }
 
-/** Makes a payload of the value's JSON, also where it is a string or bytes. */
+/** Makes a payload of the value's JSON, also where it is a string. */
 export declare function json(value: unknown): JSONPayload;
 
 /**
  * What is sent: a string as text, an ArrayBuffer or a view of one as bytes, and
- * anything else as JSON. Text and JSON must not have half of a surrogate pair.
+ * anything else as JSON. What has none of its own is a TypeError, also inside: bytes, a
+ * Map, a Set, a Blob, a function, a symbol, a BigInt, NaN, undefined in an array. A
+ * property that is undefined is not there. Text and JSON must not have half of a
+ * surrogate pair.
  */
 export type Payload =
   | string | number | boolean | null | ArrayBuffer | ArrayBufferView | JSONPayload | object;
@@ -437,7 +440,10 @@ export declare class Client {
   resumeMaster(ticket: Ticket, options?: SignalOption): Promise<Master>;
   /** Takes over a slave's membership, as resumeMaster does a master's. */
   resumeSlave(ticket: Ticket, options?: SignalOption): Promise<Slave>;
-  /** Resumes the memberships that options.storage has kept; what is no ticket there is dropped. While the hub cannot be reached it goes on trying. */
+  /**
+   * Resumes the memberships that options.storage has kept; what is no ticket there is
+   * dropped. While the hub cannot be reached it goes on trying.
+   */
   restore(options?: RestoreOptions): Promise<Restored>;
   /** Asks for a channel and its master, for which no membership is needed. */
   status(channel: string, options?: SignalOption): Promise<Status>;

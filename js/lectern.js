@@ -305,6 +305,17 @@ var words2 = {
 var final = (number) => number >= 4e3 && number < 4100;
 var wordOf = (number) => words2[number] ?? String(number);
 
+// src/bytes.js
+var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
+function isBuffer(value) {
+  try {
+    byteLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 // src/json.js
 var MAX_DEPTH = 64;
 var halfPair2 = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
@@ -806,7 +817,7 @@ var Connection = class {
   #handle(data) {
     let frame;
     try {
-      frame = decode(data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array());
+      frame = decode(isBuffer(data) ? new Uint8Array(data) : new Uint8Array());
     } catch (error) {
       if (!(error instanceof DecodeError)) {
         throw error;
@@ -1468,10 +1479,49 @@ var Message = class {
   }
 };
 
+// src/stringify.js
+var known = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
+function without(value, inArray) {
+  switch (typeof value) {
+    case "object": {
+      if (value === null) {
+        return "";
+      }
+      const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
+      return known.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+    }
+    case "number":
+      return Number.isFinite(value) ? "" : String(value);
+    case "undefined":
+      return inArray ? "undefined in an array" : "";
+    case "string":
+    case "boolean":
+      return "";
+    default:
+      return `a ${typeof value}`;
+  }
+}
+function stringify(value) {
+  return JSON.stringify(value, function check(key, part) {
+    const what = without(part, Array.isArray(this));
+    if (what !== "") {
+      const where = key === "" ? "" : `, at ${JSON.stringify(key)}`;
+      throw new TypeError(`${what} has no JSON${where}`);
+    }
+    return part;
+  });
+}
+
 // src/payload.js
 var JSONPayload = class {
+  #value;
   constructor(value) {
-    this.value = value;
+    this.#value = value;
+  }
+  // So another copy of this module knows one too.
+  toJSON(key) {
+    const value = this.#value;
+    return typeof value?.toJSON === "function" ? value.toJSON(key) : value;
   }
 };
 function json(value) {
@@ -1496,13 +1546,13 @@ function convert(value) {
   if (ArrayBuffer.isView(value)) {
     return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
   }
-  if (value instanceof ArrayBuffer) {
-    return { kind: "bytes", bytes: new Uint8Array(value.slice(0)) };
+  if (isBuffer(value)) {
+    return { kind: "bytes", bytes: new Uint8Array(value).slice() };
   }
   if (typeof Blob === "function" && value instanceof Blob) {
     throw new TypeError("a Blob is read first, for instance by its arrayBuffer()");
   }
-  const text = JSON.stringify(value instanceof JSONPayload ? value.value : value);
+  const text = stringify(value);
   if (text === void 0) {
     throw new TypeError("the value has no JSON");
   }
