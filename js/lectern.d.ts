@@ -221,7 +221,7 @@ declare abstract class Handle<Events extends HandleEventMap> extends EventTarget
   readonly error: ClosedError | null;
   /** Resolves with the error that says why, once the membership is over. It is never rejected. */
   readonly closed: Promise<ClosedError>;
-  /** What it takes to come back from another client. To be kept like a password. */
+  /** What it takes to come back from another client. To be kept like a password. The same until a message is taken. */
   readonly ticket: Ticket;
   /**
    * Yields messages, changes of presence and gaps, in one order, and ends when
@@ -256,8 +256,11 @@ export type Answer =
  */
 export declare class Master extends Handle<MasterEventMap> {
   private constructor();
-  /** The slaves of the channel, those away included, by their names. */
-  readonly members: Presence[];
+  /**
+   * The slaves of the channel, those away included, by their names. It is frozen, and
+   * the same list until one of them changes.
+   */
+  readonly members: readonly Presence[];
   /** Sends to all slaves of the channel. */
   broadcast(payload: Payload, options?: SignalOption): Promise<number>;
   /** Sends to one slave, also while it is away. */

@@ -1628,6 +1628,10 @@ var Membership = class {
   master = null;
   // What a master knows of its slaves, by their names.
   slaves = /* @__PURE__ */ new Map();
+  // What was last read of the members and the ticket. Stores of frameworks take another
+  // object for a change.
+  #members = null;
+  #ticket = null;
   #cancelLifeline = () => {
   };
   #leaving = false;
@@ -1655,10 +1659,14 @@ var Membership = class {
   }
   get ticket() {
     const { role, channel, username, secret, taken: last } = this;
-    return Object.freeze({ role, channel, username, secret, last });
+    if (this.#ticket?.last !== last || this.#ticket.secret !== secret) {
+      this.#ticket = Object.freeze({ role, channel, username, secret, last });
+    }
+    return this.#ticket;
   }
   get members() {
-    return [...this.slaves.values()].sort(byName);
+    this.#members ??= Object.freeze([...this.slaves.values()].sort(byName));
+    return this.#members;
   }
   /**
    * perform sends a request and waits for its answer, over as many connections as
@@ -1900,6 +1908,7 @@ var Membership = class {
     }
   }
   #slaveChanged(slave) {
+    this.#members = null;
     if (slave.state === "gone") {
       this.slaves.delete(slave.username);
       this.inquiries.departs(slave.username, slave.reason);

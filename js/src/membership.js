@@ -42,6 +42,10 @@ export class Membership {
   // What a master knows of its slaves, by their names.
   slaves = new Map();
 
+  // What was last read of the members and the ticket. Stores of frameworks take another
+  // object for a change.
+  #members = null;
+  #ticket = null;
   #cancelLifeline = () => {};
   #leaving = false;
   // Slaves that have left while the master was away, to be told behind the
@@ -71,11 +75,15 @@ export class Membership {
 
   get ticket() {
     const { role, channel, username, secret, taken: last } = this;
-    return Object.freeze({ role, channel, username, secret, last });
+    if (this.#ticket?.last !== last || this.#ticket.secret !== secret) {
+      this.#ticket = Object.freeze({ role, channel, username, secret, last });
+    }
+    return this.#ticket;
   }
 
   get members() {
-    return [...this.slaves.values()].sort(byName);
+    this.#members ??= Object.freeze([...this.slaves.values()].sort(byName));
+    return this.#members;
   }
 
   /**
@@ -331,6 +339,7 @@ export class Membership {
   }
 
   #slaveChanged(slave) {
+    this.#members = null;
     if (slave.state === 'gone') {
       this.slaves.delete(slave.username);
       this.inquiries.departs(slave.username, slave.reason);
