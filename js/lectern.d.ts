@@ -1,7 +1,8 @@
 /**
  * Lectern's client, for browsers and Node.
  *
- * Times are in milliseconds. Where a signal is given, the promise or iterator is
+ * Times are in milliseconds. A number that is out of its range is a RangeError, and what
+ * is no number a TypeError, which name it. Where a signal is given, the promise or iterator is
  * rejected with the signal's reason once it is aborted; what was already sent by
  * then may have been carried out all the same.
  */
@@ -47,7 +48,7 @@ export declare const Code: Readonly<{
 /** One of the codes, or a newer hub's. */
 export type Code = (typeof Code)[keyof typeof Code] | (string & {});
 
-/** What every error of this module is, but for a TypeError on wrong arguments. */
+/** What every error of this module is, but for a TypeError or RangeError on wrong arguments. */
 export declare class LecternError extends Error {
   constructor(code: Code, reason?: string, options?: { cause?: unknown });
   readonly code: Code;
@@ -88,12 +89,15 @@ export interface JSONPayload {
   readonly [jsonPayload]: never;
 }
 
-/** Makes a payload of the value's JSON, also where it is a string or bytes. */
+/** Makes a payload of the value's JSON, also where it is a string. */
 export declare function json(value: unknown): JSONPayload;
 
 /**
  * What is sent: a string as text, an ArrayBuffer or a view of one as bytes, and
- * anything else as JSON. Text and JSON must not have half of a surrogate pair.
+ * anything else as JSON. What has none of its own is a TypeError, also inside: bytes, a
+ * Map, a Set, a Blob, a function, a symbol, a BigInt, NaN, undefined in an array. A
+ * property that is undefined is not there. Text and JSON must not have half of a
+ * surrogate pair.
  */
 export type Payload =
   | string | number | boolean | null | ArrayBuffer | ArrayBufferView | JSONPayload | object;
@@ -217,7 +221,7 @@ declare abstract class Handle<Events extends HandleEventMap> extends EventTarget
   readonly error: ClosedError | null;
   /** Resolves with the error that says why, once the membership is over. It is never rejected. */
   readonly closed: Promise<ClosedError>;
-  /** What it takes to come back from another client. To be kept like a password. */
+  /** What it takes to come back from another client. To be kept like a password. The same until a message is taken. */
   readonly ticket: Ticket;
   /**
    * Yields messages, changes of presence and gaps, in one order, and ends when
@@ -252,8 +256,11 @@ export type Answer =
  */
 export declare class Master extends Handle<MasterEventMap> {
   private constructor();
-  /** The slaves of the channel, those away included, by their names. */
-  readonly members: Presence[];
+  /**
+   * The slaves of the channel, those away included, by their names. It is frozen, and
+   * the same list until one of them changes.
+   */
+  readonly members: readonly Presence[];
   /** Sends to all slaves of the channel. */
   broadcast(payload: Payload, options?: SignalOption): Promise<number>;
   /** Sends to one slave, also while it is away. */
@@ -335,7 +342,7 @@ export interface Ticket {
 export interface CreateOptions extends SignalOption {
   /** For the service that the hub belongs to. */
   readonly token?: string | undefined;
-  /** How long this master may be away, where that is less than the hub allows. */
+  /** How long this master may be away, where that is less than the hub allows. From 0 to 2 ** 53. */
   readonly masterTimeout?: number | undefined;
 }
 
@@ -376,6 +383,7 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void;
 }
 
+/** Times are from 1 to 2 ** 31 - 1, and closeTimeout from 0 on; sizes are whole numbers from 1 on. */
 export interface ClientOptions {
   /** Default: the platform's, which Node has from version 22 on. */
   readonly WebSocket?: (new (url: string, protocols: string[]) => WebSocketLike) | undefined;
@@ -435,7 +443,10 @@ export declare class Client {
   resumeMaster(ticket: Ticket, options?: SignalOption): Promise<Master>;
   /** Takes over a slave's membership, as resumeMaster does a master's. */
   resumeSlave(ticket: Ticket, options?: SignalOption): Promise<Slave>;
-  /** Resumes the memberships that options.storage has kept. While the hub cannot be reached it goes on trying. */
+  /**
+   * Resumes the memberships that options.storage has kept; what is no ticket there is
+   * dropped. While the hub cannot be reached it goes on trying.
+   */
   restore(options?: RestoreOptions): Promise<Restored>;
   /** Asks for a channel and its master, for which no membership is needed. */
   status(channel: string, options?: SignalOption): Promise<Status>;

@@ -87,96 +87,9 @@ function writable(name) {
   return !halfPair.test(name);
 }
 
-// src/presence.js
-var LAST_TIME = 864e13;
-function after(milliseconds) {
-  return new Date(Math.min(Date.now() + milliseconds, LAST_TIME));
-}
-function stateOf(state) {
-  return state === "left" ? "gone" : state;
-}
-function presence(role, username, state, { deadline = null, reason = "" } = {}) {
-  return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
-}
-
-// src/backoff.js
-var Backoff = class {
-  #least;
-  #most;
-  #failures = 0;
-  constructor({ minBackoff, maxBackoff }) {
-    this.#least = minBackoff;
-    this.#most = Math.max(minBackoff, maxBackoff);
-  }
-  /** steady is told that the last attempt was good for a while. */
-  steady() {
-    this.#failures = 0;
-  }
-  next() {
-    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
-    this.#failures++;
-    return Math.random() * limit;
-  }
-  /** longest is a wait after which the hub has had its rest. */
-  longest() {
-    this.#failures++;
-    return this.#most * (1 + Math.random()) / 2;
-  }
-};
-
-// src/closes.js
-var Close = Object.freeze({
-  LEFT: 4005,
-  PROTOCOL_ERROR: 4103,
-  IDLE: 4104,
-  RATE_LIMITED: 4105,
-  SHUTDOWN: 4106,
-  TOO_LARGE: 1009
-});
-var words = {
-  4001: "master_left",
-  4002: "master_down",
-  4003: "kicked",
-  4004: "channel_closed",
-  4005: "left"
-};
-var final = (number) => number >= 4e3 && number < 4100;
-var wordOf = (number) => words[number] ?? String(number);
-
-// src/json.js
-var MAX_DEPTH = 64;
-var halfPair2 = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
-function problemInJSON(text) {
-  try {
-    JSON.parse(text);
-  } catch {
-    return "data is not one JSON value";
-  }
-  let depth = 0;
-  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
-    switch (token[0]) {
-      case "[":
-      case "{":
-        if (++depth > MAX_DEPTH) {
-          return "JSON is nested too deeply";
-        }
-        break;
-      case "]":
-      case "}":
-        depth--;
-        break;
-      default:
-        if (token.includes("\\u") && halfPair2.test(token.replaceAll("\\\\", "  "))) {
-          return "half of a surrogate pair";
-        }
-    }
-  }
-  return "";
-}
-
 // src/shapes.js
 var MAX_NUMBER = 2 ** 53;
-var words2 = {
+var words = {
   role: ["master", "slave"],
   state: ["online", "away", "left"]
 };
@@ -215,7 +128,7 @@ var fieldList = [
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
-  { tag, name, kind, kept: kept !== void 0, words: words2[name] }
+  { tag, name, kind, kept: kept !== void 0, words: words[name] }
 ]));
 var payloadTags = { text: 125, data: 126, bytes: 127 };
 var FIRST_CRITICAL = 128;
@@ -262,6 +175,181 @@ var shapes = shapeList.map(([byte, type, required, optional, payload]) => {
 var shapesByByte = new Map(shapes.map((shape) => [shape.byte, shape]));
 var shapesByType = new Map(shapes.map((shape) => [shape.type, shape]));
 
+// src/numbers.js
+function numeric(name, value) {
+  if (typeof value !== "number") {
+    throw new TypeError(`${name} must be a number, and is ${value === null ? "null" : typeof value}`);
+  }
+}
+function whole(name, value, least = 0, most = MAX_NUMBER) {
+  numeric(name, value);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name} must be a whole number from ${least} to ${most}, and is ${value}`);
+  }
+  return value;
+}
+function milliseconds(name, value, least = 0, most = MAX_NUMBER) {
+  numeric(name, value);
+  const rounded = Math.ceil(value);
+  if (!(value >= least && rounded <= most)) {
+    throw new RangeError(`${name} must be a number of milliseconds from ${least} to ${most}, and is ${value}`);
+  }
+  return rounded;
+}
+
+// src/timer.js
+var LONGEST = 2 ** 31 - 1;
+function later(milliseconds2, callback) {
+  let timer;
+  const wait = (rest) => {
+    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
+  };
+  wait(milliseconds2);
+  return () => clearTimeout(timer);
+}
+
+// src/options.js
+var times = {
+  minBackoff: 200,
+  maxBackoff: 5e3,
+  dialTimeout: 1e4,
+  closeTimeout: 5e3,
+  silence: 1e4,
+  patience: 5e3,
+  wakePatience: 2e3
+};
+var sizes = { maxMessageBytes: 64 << 10 };
+var inboxSizes = { messages: 1024, bytes: 4 << 20 };
+var given = (options) => Object.fromEntries(
+  Object.entries(options).filter(([, value]) => value !== void 0)
+);
+function optionsOf(options, address) {
+  const all = {
+    WebSocket: globalThis.WebSocket,
+    storageKey: `lectern ${address}`,
+    inbox: {},
+    ...times,
+    ...sizes,
+    ...given(options)
+  };
+  if (typeof all.inbox !== "object" || all.inbox === null) {
+    throw new TypeError("inbox must be an object");
+  }
+  const inbox = { ...inboxSizes, ...given(all.inbox) };
+  if (typeof all.WebSocket !== "function") {
+    throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
+  }
+  for (const name of Object.keys(times)) {
+    all[name] = milliseconds(name, all[name], name === "closeTimeout" ? 0 : 1, LONGEST);
+  }
+  for (const name of Object.keys(sizes)) {
+    all[name] = whole(name, all[name], 1);
+  }
+  for (const name of Object.keys(inboxSizes)) {
+    inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
+  }
+  all.plainHandshake ||= !("protocol" in (all.WebSocket.prototype ?? {}));
+  return { ...all, inbox };
+}
+
+// src/presence.js
+var LAST_TIME = 864e13;
+function after(milliseconds2) {
+  return new Date(Math.min(Date.now() + milliseconds2, LAST_TIME));
+}
+function stateOf(state) {
+  return state === "left" ? "gone" : state;
+}
+function presence(role, username, state, { deadline = null, reason = "" } = {}) {
+  return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
+}
+
+// src/backoff.js
+var Backoff = class {
+  #least;
+  #most;
+  #failures = 0;
+  constructor({ minBackoff, maxBackoff }) {
+    this.#least = minBackoff;
+    this.#most = Math.max(minBackoff, maxBackoff);
+  }
+  /** steady is told that the last attempt was good for a while. */
+  steady() {
+    this.#failures = 0;
+  }
+  next() {
+    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
+    this.#failures++;
+    return Math.random() * limit;
+  }
+  /** longest is a wait after which the hub has had its rest. */
+  longest() {
+    this.#failures++;
+    return this.#most * (1 + Math.random()) / 2;
+  }
+};
+
+// src/closes.js
+var Close = Object.freeze({
+  LEFT: 4005,
+  PROTOCOL_ERROR: 4103,
+  IDLE: 4104,
+  RATE_LIMITED: 4105,
+  SHUTDOWN: 4106,
+  TOO_LARGE: 1009
+});
+var words2 = {
+  4001: "master_left",
+  4002: "master_down",
+  4003: "kicked",
+  4004: "channel_closed",
+  4005: "left"
+};
+var final = (number) => number >= 4e3 && number < 4100;
+var wordOf = (number) => words2[number] ?? String(number);
+
+// src/bytes.js
+var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
+function isBuffer(value) {
+  try {
+    byteLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// src/json.js
+var MAX_DEPTH = 64;
+var halfPair2 = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
+function problemInJSON(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return "data is not one JSON value";
+  }
+  let depth = 0;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
+    switch (token[0]) {
+      case "[":
+      case "{":
+        if (++depth > MAX_DEPTH) {
+          return "JSON is nested too deeply";
+        }
+        break;
+      case "]":
+      case "}":
+        depth--;
+        break;
+      default:
+        if (token.includes("\\u") && halfPair2.test(token.replaceAll("\\\\", "  "))) {
+          return "half of a surrogate pair";
+        }
+    }
+  }
+  return "";
+}
+
 // src/codec.js
 var encoder = new TextEncoder();
 var decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -302,7 +390,7 @@ var Writer = class {
     this.#length += bytes.length;
   }
   number(value) {
-    let rest = value;
+    let rest = whole("a number of a frame", value);
     for (; rest >= 128; rest = Math.floor(rest / 128)) {
       this.byte(rest % 128 | 128);
     }
@@ -717,9 +805,9 @@ var Connection = class {
       this.#watch(this.#options.silence);
     }
   }
-  #watch(milliseconds) {
+  #watch(milliseconds2) {
     clearTimeout(this.#watchTimer);
-    this.#watchTimer = setTimeout(() => this.#look(), milliseconds);
+    this.#watchTimer = setTimeout(() => this.#look(), milliseconds2);
   }
   // look is called when there should have been a sign of life.
   #look() {
@@ -756,7 +844,7 @@ var Connection = class {
   #handle(data) {
     let frame;
     try {
-      frame = decode(data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array());
+      frame = decode(isBuffer(data) ? new Uint8Array(data) : new Uint8Array());
     } catch (error) {
       if (!(error instanceof DecodeError)) {
         throw error;
@@ -784,6 +872,11 @@ var Connection = class {
 };
 
 // src/handle.js
+function mustAsk({ requestId }) {
+  if (whole("requestId", requestId) === 0) {
+    throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
+  }
+}
 var Handle = class extends EventTarget {
   #membership;
   constructor(membership) {
@@ -887,9 +980,7 @@ var Master = class extends Handle {
   }
   /** reply answers a message of a slave that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.requestId === 0) {
-      throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
-    }
+    mustAsk(message);
     return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
   /** kick removes a slave, which is told the reason. It may join again. */
@@ -1042,17 +1133,6 @@ var Inbox = class {
     return entry;
   }
 };
-
-// src/timer.js
-var LONGEST = 2 ** 31 - 1;
-function later(milliseconds, callback) {
-  let timer;
-  const wait = (rest) => {
-    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
-  };
-  wait(milliseconds);
-  return () => clearTimeout(timer);
-}
 
 // src/answers.js
 var FIRST_PAUSE = 1e3;
@@ -1426,10 +1506,49 @@ var Message = class {
   }
 };
 
+// src/stringify.js
+var known = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
+function without(value, inArray) {
+  switch (typeof value) {
+    case "object": {
+      if (value === null) {
+        return "";
+      }
+      const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
+      return known.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+    }
+    case "number":
+      return Number.isFinite(value) ? "" : String(value);
+    case "undefined":
+      return inArray ? "undefined in an array" : "";
+    case "string":
+    case "boolean":
+      return "";
+    default:
+      return `a ${typeof value}`;
+  }
+}
+function stringify(value) {
+  return JSON.stringify(value, function check(key, part) {
+    const what = without(part, Array.isArray(this));
+    if (what !== "") {
+      const where = key === "" ? "" : `, at ${JSON.stringify(key)}`;
+      throw new TypeError(`${what} has no JSON${where}`);
+    }
+    return part;
+  });
+}
+
 // src/payload.js
 var JSONPayload = class {
+  #value;
   constructor(value) {
-    this.value = value;
+    this.#value = value;
+  }
+  // So another copy of this module knows one too.
+  toJSON(key) {
+    const value = this.#value;
+    return typeof value?.toJSON === "function" ? value.toJSON(key) : value;
   }
 };
 function json(value) {
@@ -1454,13 +1573,13 @@ function convert(value) {
   if (ArrayBuffer.isView(value)) {
     return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
   }
-  if (value instanceof ArrayBuffer) {
-    return { kind: "bytes", bytes: new Uint8Array(value.slice(0)) };
+  if (isBuffer(value)) {
+    return { kind: "bytes", bytes: new Uint8Array(value).slice() };
   }
   if (typeof Blob === "function" && value instanceof Blob) {
     throw new TypeError("a Blob is read first, for instance by its arrayBuffer()");
   }
-  const text = JSON.stringify(value instanceof JSONPayload ? value.value : value);
+  const text = stringify(value);
   if (text === void 0) {
     throw new TypeError("the value has no JSON");
   }
@@ -1536,6 +1655,10 @@ var Membership = class {
   master = null;
   // What a master knows of its slaves, by their names.
   slaves = /* @__PURE__ */ new Map();
+  // What was last read of the members and the ticket. Stores of frameworks take another
+  // object for a change.
+  #members = null;
+  #ticket = null;
   #cancelLifeline = () => {
   };
   #leaving = false;
@@ -1565,10 +1688,14 @@ var Membership = class {
   }
   get ticket() {
     const { role, channel, username, secret, taken: last } = this;
-    return Object.freeze({ role, channel, username, secret, last });
+    if (this.#ticket?.last !== last || this.#ticket.secret !== secret) {
+      this.#ticket = Object.freeze({ role, channel, username, secret, last });
+    }
+    return this.#ticket;
   }
   get members() {
-    return [...this.slaves.values()].sort(byName);
+    this.#members ??= Object.freeze([...this.slaves.values()].sort(byName));
+    return this.#members;
   }
   /**
    * perform sends a request and waits for its answer, over as many connections as
@@ -1802,9 +1929,9 @@ var Membership = class {
     };
     for (const { username, state, number = 0 } of frame.members) {
       missing.delete(username);
-      const known = this.#numbers.get(username) ?? 0;
+      const known2 = this.#numbers.get(username) ?? 0;
       const slave = presence("slave", username, state);
-      if (known && number && known !== number) {
+      if (known2 && number && known2 !== number) {
         gone(username);
         this.#departed.push({ slave, number });
       } else if (this.slaves.get(username)?.state !== state) {
@@ -1826,6 +1953,7 @@ var Membership = class {
   }
   // number is that of the membership. Without one it is the same as before.
   #slaveChanged(slave, number = 0) {
+    this.#members = null;
     const { username } = slave;
     if (slave.state === "gone") {
       this.slaves.delete(username);
@@ -1933,9 +2061,7 @@ var Slave = class extends Handle {
   }
   /** reply answers a message of the master that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.requestId === 0) {
-      throw new RefusedError(Code.NO_SUCH_REQUEST, "the message asks for no answer");
-    }
+    mustAsk(message);
     return this.#membership.send({ reply: message.requestId }, payload, { signal });
   }
   /**
@@ -1952,6 +2078,11 @@ var Slave = class extends Handle {
 };
 
 // src/tickets.js
+var roles = ["master", "slave"];
+var texts = ["channel", "username", "secret"];
+function isTicket(value) {
+  return typeof value === "object" && value !== null && roles.includes(value.role) && texts.every((name) => typeof value[name] === "string" && value[name] !== "") && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
+}
 var Tickets = class {
   #storage;
   #key;
@@ -1982,7 +2113,8 @@ var Tickets = class {
   #read() {
     try {
       const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? "{}");
-      return Object.assign(/* @__PURE__ */ Object.create(null), kept);
+      const tickets = Object.entries(kept).filter(([channel, value]) => isTicket(value) && value.channel === channel);
+      return Object.assign(/* @__PURE__ */ Object.create(null), Object.fromEntries(tickets));
     } catch {
       return /* @__PURE__ */ Object.create(null);
     }
@@ -2006,6 +2138,7 @@ var STEADY_AFTER = 1e4;
 var MAX_PROTOCOL_ERRORS = 3;
 var MAX_SPREAD = 6e5;
 var TAKEOVER_REF = 1;
+var unnamed = ({ type, ref, channel }) => type === "error" && ref === TAKEOVER_REF && channel === void 0;
 function answers(frame, asked) {
   return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
 }
@@ -2034,6 +2167,8 @@ var Session = class {
   #restoring = 0;
   // The refs of resumes on the present connection whose callers have given up.
   #forsaken = /* @__PURE__ */ new Set();
+  // What has come for resumes by tickets without the name of a channel.
+  #unnamed = [];
   // The ref of the call that went along with the present connection and was given up
   // by then, or zero: what it has entered has been left already.
   #left = 0;
@@ -2185,6 +2320,9 @@ var Session = class {
         this.#calls = this.#calls.filter((other) => other !== call);
         if (call.written && frame.type === "resume") {
           this.#forsaken.add(call.frame.ref);
+          if (this.#unnamed.length > 0) {
+            this.#letGo();
+          }
         }
         this.#stopIfIdle();
         reject(signal.reason);
@@ -2301,6 +2439,7 @@ var Session = class {
     this.#open = false;
     this.#connection = null;
     this.#forsaken.clear();
+    this.#unnamed = [];
     this.#left = 0;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
@@ -2392,14 +2531,15 @@ var Session = class {
     }
   }
   #answer(frame) {
+    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
+      this.#unnamed.push(frame);
+      this.#settleUnnamed();
+      return;
+    }
     const call = this.#calls.find((each) => answers(frame, each.frame));
     if (call) {
-      this.#calls = this.#calls.filter((other) => other !== call);
-      const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
-      if (!refusal && call.enters) {
-        this.enter(call.enters, frame);
-      }
-      call.settle(frame, refusal);
+      this.#settle(call, frame);
+      this.#settleUnnamed();
       return;
     }
     const members = [...this.memberships.values()];
@@ -2415,6 +2555,23 @@ var Session = class {
       this.#letGo();
     } else if ((frame.type === "created" || frame.type === "joined") && frame.ref !== this.#left && !this.#awaited(frame)) {
       this.push({ type: "leave", channel: frame.channel });
+    }
+  }
+  #settle(call, frame) {
+    this.#calls = this.#calls.filter((other) => other !== call);
+    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
+    if (!refusal && call.enters) {
+      this.enter(call.enters, frame);
+    }
+    call.settle(frame, refusal);
+  }
+  // Every resume has one answer: errors that name no channel are for those that are left
+  // when the others have theirs.
+  #settleUnnamed() {
+    const open = this.#calls.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
+    if (open.length <= this.#unnamed.length) {
+      const errors = this.#unnamed.splice(0);
+      open.forEach((call, index) => this.#settle(call, errors[index]));
     }
   }
   // Another call is on its way into the same membership: the hub takes a join that
@@ -2467,20 +2624,6 @@ var Session = class {
 };
 
 // src/client.js
-var defaults = {
-  minBackoff: 200,
-  maxBackoff: 5e3,
-  dialTimeout: 1e4,
-  closeTimeout: 5e3,
-  silence: 1e4,
-  patience: 5e3,
-  wakePatience: 2e3,
-  maxMessageBytes: 64 << 10
-};
-var inbox = { messages: 1024, bytes: 4 << 20 };
-var given = (options) => Object.fromEntries(
-  Object.entries(options).filter(([, value]) => value !== void 0)
-);
 function addressOf(url) {
   const address = new URL(url, globalThis.location?.href);
   address.protocol = address.protocol.replace(/^http/, "ws");
@@ -2491,10 +2634,10 @@ function addressOf(url) {
   return address.href;
 }
 function ticketFor(role, ticket) {
-  const { channel, username, secret, last } = ticket;
-  if (typeof secret !== "string" || !Number.isInteger(last)) {
+  if (!isTicket(ticket)) {
     throw new TypeError("this is no ticket");
   }
+  const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
     throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
   }
@@ -2504,22 +2647,11 @@ var Client = class {
   #session;
   constructor(url, options = {}) {
     const address = addressOf(url);
-    const all = {
-      ...defaults,
-      WebSocket: globalThis.WebSocket,
-      storageKey: `lectern ${address}`,
-      ...given(options),
-      inbox: { ...inbox, ...given(options.inbox ?? {}) }
-    };
-    if (typeof all.WebSocket !== "function") {
-      throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
-    }
-    all.plainHandshake ||= !("protocol" in (all.WebSocket.prototype ?? {}));
-    this.#session = new Session(address, all);
+    this.#session = new Session(address, optionsOf(options, address));
   }
   /** create makes the channel, with the user as its master. */
   async create(channel, username, { token, masterTimeout, signal } = {}) {
-    const timeout = masterTimeout === void 0 ? void 0 : Math.max(0, Math.ceil(masterTimeout));
+    const timeout = masterTimeout === void 0 ? void 0 : milliseconds("masterTimeout", masterTimeout);
     return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
   }
   /** join enters a channel that its master has created before. */

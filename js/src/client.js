@@ -1,24 +1,10 @@
 import { Code, RefusedError } from './errors.js';
 import { writable } from './names.js';
+import { milliseconds } from './numbers.js';
+import { optionsOf } from './options.js';
 import { after, presence } from './presence.js';
 import { Session } from './session.js';
-
-const defaults = {
-  minBackoff: 200,
-  maxBackoff: 5000,
-  dialTimeout: 10_000,
-  closeTimeout: 5000,
-  silence: 10_000,
-  patience: 5000,
-  wakePatience: 2000,
-  maxMessageBytes: 64 << 10,
-};
-
-const inbox = { messages: 1024, bytes: 4 << 20 };
-
-// An option that is given as undefined is not given.
-const given = (options) => Object.fromEntries(
-  Object.entries(options).filter(([, value]) => value !== undefined));
+import { isTicket } from './tickets.js';
 
 function addressOf(url) {
   const address = new URL(url, globalThis.location?.href);
@@ -31,10 +17,10 @@ function addressOf(url) {
 }
 
 function ticketFor(role, ticket) {
-  const { channel, username, secret, last } = ticket;
-  if (typeof secret !== 'string' || !Number.isInteger(last)) {
+  if (!isTicket(ticket)) {
     throw new TypeError('this is no ticket');
   }
+  const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
     throw new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role');
   }
@@ -52,24 +38,12 @@ export class Client {
 
   constructor(url, options = {}) {
     const address = addressOf(url);
-    const all = {
-      ...defaults,
-      WebSocket: globalThis.WebSocket,
-      storageKey: `lectern ${address}`,
-      ...given(options),
-      inbox: { ...inbox, ...given(options.inbox ?? {}) },
-    };
-    if (typeof all.WebSocket !== 'function') {
-      throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
-    }
-    // What has gone along is told by the protocol that the hub chooses.
-    all.plainHandshake ||= !('protocol' in (all.WebSocket.prototype ?? {}));
-    this.#session = new Session(address, all);
+    this.#session = new Session(address, optionsOf(options, address));
   }
 
   /** create makes the channel, with the user as its master. */
   async create(channel, username, { token, masterTimeout, signal } = {}) {
-    const timeout = masterTimeout === undefined ? undefined : Math.max(0, Math.ceil(masterTimeout));
+    const timeout = masterTimeout === undefined ? undefined : milliseconds('masterTimeout', masterTimeout);
     return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
   }
 

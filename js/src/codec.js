@@ -5,6 +5,7 @@
 // payload is {kind: 'text' | 'data' | 'bytes', bytes: Uint8Array}.
 
 import { problemInJSON } from './json.js';
+import { whole } from './numbers.js';
 import {
   FIRST_CRITICAL, LAST_TYPE, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte, shapesByType,
 } from './shapes.js';
@@ -58,7 +59,7 @@ class Writer {
   }
 
   number(value) {
-    let rest = value;
+    let rest = whole('a number of a frame', value);
     for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) {
       this.byte((rest % 0x80) | 0x80);
     }

@@ -1,3 +1,4 @@
+import { isBuffer } from './bytes.js';
 import { Close } from './closes.js';
 import { DecodeError, decode, encode } from './codec.js';
 
@@ -208,7 +209,7 @@ export class Connection {
   #handle(data) {
     let frame;
     try {
-      frame = decode(data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array());
+      frame = decode(isBuffer(data) ? new Uint8Array(data) : new Uint8Array());
     } catch (error) {
       if (!(error instanceof DecodeError)) {
         throw error;

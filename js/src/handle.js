@@ -1,3 +1,13 @@
+import { Code, RefusedError } from './errors.js';
+import { whole } from './numbers.js';
+
+/** mustAsk lets only a message pass that can be answered. */
+export function mustAsk({ requestId }) {
+  if (whole('requestId', requestId) === 0) {
+    throw new RefusedError(Code.NO_SUCH_REQUEST, 'the message asks for no answer');
+  }
+}
+
 /**
  * Handle is what a Master and a Slave have in common. Its events are presence,
  * gap, state and closed, and at a master also member.

@@ -1,5 +1,5 @@
 import { Code, RefusedError } from './errors.js';
-import { Handle } from './handle.js';
+import { Handle, mustAsk } from './handle.js';
 import { writable } from './names.js';
 
 function mustBeWritable(username) {
@@ -52,9 +52,7 @@ export class Master extends Handle {
 
   /** reply answers a message of a slave that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.requestId === 0) {
-      throw new RefusedError(Code.NO_SUCH_REQUEST, 'the message asks for no answer');
-    }
+    mustAsk(message);
     return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
 

@@ -42,6 +42,10 @@ export class Membership {
   // What a master knows of its slaves, by their names.
   slaves = new Map();
 
+  // What was last read of the members and the ticket. Stores of frameworks take another
+  // object for a change.
+  #members = null;
+  #ticket = null;
   #cancelLifeline = () => {};
   #leaving = false;
   // The numbers of the slaves' memberships, by their names, as far as they were told.
@@ -73,11 +77,15 @@ export class Membership {
 
   get ticket() {
     const { role, channel, username, secret, taken: last } = this;
-    return Object.freeze({ role, channel, username, secret, last });
+    if (this.#ticket?.last !== last || this.#ticket.secret !== secret) {
+      this.#ticket = Object.freeze({ role, channel, username, secret, last });
+    }
+    return this.#ticket;
   }
 
   get members() {
-    return [...this.slaves.values()].sort(byName);
+    this.#members ??= Object.freeze([...this.slaves.values()].sort(byName));
+    return this.#members;
   }
 
   /**
@@ -354,6 +362,7 @@ export class Membership {
 
   // number is that of the membership. Without one it is the same as before.
   #slaveChanged(slave, number = 0) {
+    this.#members = null;
     const { username } = slave;
     if (slave.state === 'gone') {
       this.slaves.delete(username);

@@ -1,13 +1,23 @@
+import { isBuffer } from './bytes.js';
 import { Code, RefusedError } from './errors.js';
 import { problemInJSON } from './json.js';
+import { stringify } from './stringify.js';
 
 class JSONPayload {
+  #value;
+
   constructor(value) {
-    this.value = value;
+    this.#value = value;
+  }
+
+  // So another copy of this module knows one too.
+  toJSON(key) {
+    const value = this.#value;
+    return typeof value?.toJSON === 'function' ? value.toJSON(key) : value;
   }
 }
 
-/** json makes a payload of the value's JSON, also where it is a string or bytes. */
+/** json makes a payload of the value's JSON, also where it is a string. */
 export function json(value) {
   return new JSONPayload(value);
 }
@@ -37,13 +47,13 @@ function convert(value) {
   if (ArrayBuffer.isView(value)) {
     return { kind: 'bytes', bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
   }
-  if (value instanceof ArrayBuffer) {
-    return { kind: 'bytes', bytes: new Uint8Array(value.slice(0)) };
+  if (isBuffer(value)) {
+    return { kind: 'bytes', bytes: new Uint8Array(value).slice() };
   }
   if (typeof Blob === 'function' && value instanceof Blob) {
     throw new TypeError('a Blob is read first, for instance by its arrayBuffer()');
   }
-  const text = JSON.stringify(value instanceof JSONPayload ? value.value : value);
+  const text = stringify(value);
   if (text === undefined) {
     throw new TypeError('the value has no JSON');
   }

@@ -27,7 +27,10 @@ const MAX_SPREAD = 600_000;
 // one has tried already.
 const TAKEOVER_REF = 1;
 
-// Resumes by tickets share one ref, and the channel tells them apart.
+// Resumes by tickets share one ref, and the channel tells them apart. An error to a
+// frame that the hub could not read names none.
+const unnamed = ({ type, ref, channel }) => type === 'error' && ref === TAKEOVER_REF && channel === undefined;
+
 function answers(frame, asked) {
   return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
 }
@@ -62,6 +65,8 @@ export class Session {
   #restoring = 0;
   // The refs of resumes on the present connection whose callers have given up.
   #forsaken = new Set();
+  // What has come for resumes by tickets without the name of a channel.
+  #unnamed = [];
   // The ref of the call that went along with the present connection and was given up
   // by then, or zero: what it has entered has been left already.
   #left = 0;
@@ -232,6 +237,9 @@ export class Session {
         this.#calls = this.#calls.filter((other) => other !== call);
         if (call.written && frame.type === 'resume') {
           this.#forsaken.add(call.frame.ref);
+          if (this.#unnamed.length > 0) {
+            this.#letGo(); // one of them may have been for this one
+          }
         }
         this.#stopIfIdle();
         reject(signal.reason);
@@ -362,6 +370,7 @@ export class Session {
     this.#open = false;
     this.#connection = null;
     this.#forsaken.clear();
+    this.#unnamed = [];
     this.#left = 0;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
@@ -460,14 +469,15 @@ export class Session {
   }
 
   #answer(frame) {
+    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
+      this.#unnamed.push(frame);
+      this.#settleUnnamed();
+      return;
+    }
     const call = this.#calls.find((each) => answers(frame, each.frame));
     if (call) {
-      this.#calls = this.#calls.filter((other) => other !== call);
-      const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
-      if (!refusal && call.enters) {
-        this.enter(call.enters, frame);
-      }
-      call.settle(frame, refusal);
+      this.#settle(call, frame);
+      this.#settleUnnamed();
       return;
     }
     const members = [...this.memberships.values()];
@@ -485,6 +495,25 @@ export class Session {
     } else if ((frame.type === 'created' || frame.type === 'joined') && frame.ref !== this.#left && !this.#awaited(frame)) {
       // The call that asked for it has been given up.
       this.push({ type: 'leave', channel: frame.channel });
+    }
+  }
+
+  #settle(call, frame) {
+    this.#calls = this.#calls.filter((other) => other !== call);
+    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
+    if (!refusal && call.enters) {
+      this.enter(call.enters, frame);
+    }
+    call.settle(frame, refusal);
+  }
+
+  // Every resume has one answer: errors that name no channel are for those that are left
+  // when the others have theirs.
+  #settleUnnamed() {
+    const open = this.#calls.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
+    if (open.length <= this.#unnamed.length) {
+      const errors = this.#unnamed.splice(0);
+      open.forEach((call, index) => this.#settle(call, errors[index]));
     }
   }
 

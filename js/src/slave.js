@@ -1,5 +1,4 @@
-import { Code, RefusedError } from './errors.js';
-import { Handle } from './handle.js';
+import { Handle, mustAsk } from './handle.js';
 
 /** Slave is the handle of one who is in a channel because of its master. */
 export class Slave extends Handle {
@@ -27,9 +26,7 @@ export class Slave extends Handle {
 
   /** reply answers a message of the master that asks. */
   async reply(message, payload, { signal } = {}) {
-    if (message.requestId === 0) {
-      throw new RefusedError(Code.NO_SUCH_REQUEST, 'the message asks for no answer');
-    }
+    mustAsk(message);
     return this.#membership.send({ reply: message.requestId }, payload, { signal });
   }
 

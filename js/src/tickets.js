@@ -1,3 +1,15 @@
+import { MAX_NUMBER } from './shapes.js';
+
+const roles = ['master', 'slave'];
+const texts = ['channel', 'username', 'secret'];
+
+/** isTicket reports whether a value has all that a resume is made of. */
+export function isTicket(value) {
+  return typeof value === 'object' && value !== null && roles.includes(value.role)
+    && texts.every((name) => typeof value[name] === 'string' && value[name] !== '')
+    && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
+}
+
 /** Tickets keeps the tickets of a client's memberships in a Storage, if there is one. */
 export class Tickets {
   #storage;
@@ -34,7 +46,9 @@ export class Tickets {
   #read() {
     try {
       const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? '{}');
-      return Object.assign(Object.create(null), kept);
+      // What is no ticket is somebody else's, or damaged, and must not keep the others from coming back.
+      const tickets = Object.entries(kept).filter(([channel, value]) => isTicket(value) && value.channel === channel);
+      return Object.assign(Object.create(null), Object.fromEntries(tickets));
     } catch {
       return Object.create(null); // not ours, or forbidden: there is nothing to restore
     }

@@ -1,5 +1,5 @@
-// The longest time that setTimeout takes as it is.
-const LONGEST = 2 ** 31 - 1;
+/** The longest time that setTimeout takes as it is. */
+export const LONGEST = 2 ** 31 - 1;
 
 /** later calls back after a time of any length. It returns what cancels that. */
 export function later(milliseconds, callback) {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Client, Master, Slave } from '../lectern.js';
 import { FakeHub, joinedFor } from './support/fakehub.js';
 import { Stage, fakeClient, happens, inState, member, next, refused, texts, within } from './support/stage.js';
+import { Storage } from './support/storage.js';
 
 /**
  * asPage makes the globals those of a page, as far as the client looks at them.
@@ -29,23 +30,6 @@ function asPage() {
     document, addEventListener: page.addEventListener, removeEventListener: page.removeEventListener,
   });
   return { page, document, listening };
-}
-
-/** Storage is a page's sessionStorage. */
-class Storage {
-  items = new Map();
-
-  getItem(key) {
-    return this.items.get(key) ?? null;
-  }
-
-  setItem(key, value) {
-    this.items.set(key, String(value));
-  }
-
-  removeItem(key) {
-    this.items.delete(key);
-  }
 }
 
 // Long enough that nothing of it happens within a test.

@@ -1,0 +1,51 @@
+import { milliseconds, whole } from './numbers.js';
+import { LONGEST } from './timer.js';
+
+const times = {
+  minBackoff: 200,
+  maxBackoff: 5000,
+  dialTimeout: 10_000,
+  closeTimeout: 5000,
+  silence: 10_000,
+  patience: 5000,
+  wakePatience: 2000,
+};
+
+const sizes = { maxMessageBytes: 64 << 10 };
+const inboxSizes = { messages: 1024, bytes: 4 << 20 };
+
+// An option that is given as undefined is not given.
+const given = (options) => Object.fromEntries(
+  Object.entries(options).filter(([, value]) => value !== undefined));
+
+/** optionsOf is what the client uses of the options that it was given, all of them there and valid. */
+export function optionsOf(options, address) {
+  const all = {
+    WebSocket: globalThis.WebSocket,
+    storageKey: `lectern ${address}`,
+    inbox: {},
+    ...times,
+    ...sizes,
+    ...given(options),
+  };
+  if (typeof all.inbox !== 'object' || all.inbox === null) {
+    throw new TypeError('inbox must be an object');
+  }
+  const inbox = { ...inboxSizes, ...given(all.inbox) };
+  if (typeof all.WebSocket !== 'function') {
+    throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
+  }
+  for (const name of Object.keys(times)) {
+    // Without any time nothing would be waited for, but for the end.
+    all[name] = milliseconds(name, all[name], name === 'closeTimeout' ? 0 : 1, LONGEST);
+  }
+  for (const name of Object.keys(sizes)) {
+    all[name] = whole(name, all[name], 1);
+  }
+  for (const name of Object.keys(inboxSizes)) {
+    inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
+  }
+  // What has gone along is told by the protocol that the hub chooses.
+  all.plainHandshake ||= !('protocol' in (all.WebSocket.prototype ?? {}));
+  return { ...all, inbox };
+}
