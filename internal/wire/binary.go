@@ -75,26 +75,39 @@ func appendBinaryField(dst []byte, value any, has *bool) []byte {
 	case *State:
 		return appendBinaryNumber(dst, uint64(*v))
 	case *Member:
-		dst = binary.AppendUvarint(dst, uint64(memberSize(*v)))
-		return appendBinaryMember(dst, *v)
+		dst = binary.AppendUvarint(dst, uint64(memberSize(v)))
+		return appendBinaryMember(dst, v)
 	case *[]Member:
-		size := 0
-		for _, member := range *v {
-			size += memberSize(member)
-		}
-		dst = binary.AppendUvarint(dst, uint64(size))
-		for _, member := range *v {
-			dst = appendBinaryMember(dst, member)
-		}
+		return appendBinaryMembers(dst, *v)
 	case *numbers:
-		size := 0
-		for _, member := range *v {
-			size += uvarintSize(member.Number)
-		}
-		dst = binary.AppendUvarint(dst, uint64(size))
-		for _, member := range *v {
-			dst = binary.AppendUvarint(dst, member.Number)
-		}
+		return v.appendBinary(dst)
+	}
+	return dst
+}
+
+// appendBinaryMembers, and numbers.appendBinary, are functions of their own for the sake
+// of the stack: messages, which have no lists, are written on the small stacks of fresh
+// goroutines, and to let these grow takes longer than to write the message.
+func appendBinaryMembers(dst []byte, members []Member) []byte {
+	size := 0
+	for i := range members {
+		size += memberSize(&members[i])
+	}
+	dst = binary.AppendUvarint(dst, uint64(size))
+	for i := range members {
+		dst = appendBinaryMember(dst, &members[i])
+	}
+	return dst
+}
+
+func (v numbers) appendBinary(dst []byte) []byte {
+	size := 0
+	for i := range v {
+		size += uvarintSize(v[i].Number)
+	}
+	dst = binary.AppendUvarint(dst, uint64(size))
+	for i := range v {
+		dst = binary.AppendUvarint(dst, v[i].Number)
 	}
 	return dst
 }
@@ -112,12 +125,12 @@ func appendBinaryNumber(dst []byte, n uint64) []byte {
 
 // An entry of a list is a member's name, as length and bytes, then its state in
 // one byte.
-func appendBinaryMember(dst []byte, member Member) []byte {
+func appendBinaryMember(dst []byte, member *Member) []byte {
 	dst = appendBinaryString(dst, member.Username)
 	return append(dst, byte(member.State))
 }
 
-func memberSize(member Member) int {
+func memberSize(member *Member) int {
 	size := len(validString(member.Username))
 	return uvarintSize(uint64(size)) + size + 1
 }

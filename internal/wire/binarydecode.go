@@ -125,14 +125,7 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 		}
 		*v = State(n)
 	case *Member:
-		name, state, after, p := cutMember(content)
-		if p != "" {
-			return p
-		}
-		if len(after) != 0 {
-			return badMember
-		}
-		*v = Member{Username: string(name), State: state}
+		return v.decodeBinary(content)
 	case *[]Member:
 		members, p := decodeBinaryMembers(content)
 		if p != "" {
@@ -142,6 +135,18 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 	case *numbers:
 		return v.decodeBinary(content)
 	}
+	return ""
+}
+
+func (v *Member) decodeBinary(content []byte) problem {
+	name, state, after, p := cutMember(content)
+	if p != "" {
+		return p
+	}
+	if len(after) != 0 {
+		return badMember
+	}
+	v.Username, v.State = string(name), state
 	return ""
 }
 
