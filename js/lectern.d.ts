@@ -360,7 +360,10 @@ export interface RestoreOptions extends SignalOption {
 export interface Restored {
   readonly masters: Master[];
   readonly slaves: Slave[];
-  /** What the hub has refused, and the storage does not keep any more. */
+  /**
+   * What the hub has refused. The storage keeps a ticket on, unless the hub has said that
+   * the membership is over (resume_failed) or cannot be (bad_name, bad_frame).
+   */
   readonly lost: { role: 'master' | 'slave'; channel: string; username: string; error: RefusedError }[];
 }
 
@@ -445,7 +448,8 @@ export declare class Client {
   resumeSlave(ticket: Ticket, options?: SignalOption): Promise<Slave>;
   /**
    * Resumes the memberships that options.storage has kept; what is no ticket there is
-   * dropped. While the hub cannot be reached it goes on trying.
+   * dropped. While the hub cannot be reached it goes on trying. Where this client is in a
+   * channel already, the handle that there is is given.
    */
   restore(options?: RestoreOptions): Promise<Restored>;
   /** Asks for a channel and its master, for which no membership is needed. */

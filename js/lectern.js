@@ -1061,11 +1061,11 @@ var Inbox = class {
   add(entry) {
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
-    const over = () => {
+    const over2 = () => {
       const count = this.#entries.length - this.#head;
       return count > this.#bound.messages || count > 1 && this.#bytes > this.#bound.bytes;
     };
-    while (over()) {
+    while (over2()) {
       const lost = this.#shift();
       this.#dropped = true;
       this.#missed += lost.type === "message" ? 1 : lost.missed ?? 0;
@@ -1858,10 +1858,10 @@ var Membership = class {
     this.#cancelLifeline = later(this.timeout, () => this.end(new ClosedError(
       Code.MASTER_DOWN,
       `the hub could not be reached for ${this.timeout / 1e3} s`
-    )));
+    ), true));
   }
-  /** end is the end of the membership. */
-  end(why) {
+  /** end is the end of the membership. resumable: not by the hub's word, nor this side's wish. */
+  end(why, resumable = false) {
     if (this.error) {
       return;
     }
@@ -1869,7 +1869,7 @@ var Membership = class {
     this.error = this.#leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
     this.attached = false;
     this.#cancelLifeline();
-    this.session.forget(this);
+    this.session.forget(this, resumable);
     if (this.role === "slave" && this.master) {
       this.master = presence("master", this.master.username, "gone");
     }
@@ -2077,6 +2077,69 @@ var Slave = class extends Handle {
   }
 };
 
+// src/restoring.js
+var over = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.BAD_NAME, Code.BAD_FRAME]);
+async function restoreAll(session, tickets, { replay = false, signal } = {}) {
+  const lost = [];
+  const handles = await Promise.all(tickets.list().map(async (ticket) => {
+    try {
+      return await resumeAtLast(session, replay ? { ...ticket, last: 0 } : ticket, signal);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) {
+        throw error;
+      }
+      const { role, channel, username } = ticket;
+      if (over.has(error.code)) {
+        tickets.remove(ticket, ticket.holder);
+      }
+      lost.push({ role, channel, username, error });
+      return null;
+    }
+  }));
+  return {
+    masters: handles.filter((handle) => handle instanceof Master),
+    slaves: handles.filter((handle) => handle instanceof Slave),
+    lost
+  };
+}
+function orAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal?.aborted) {
+      abort();
+      return;
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+    promise.then((value) => {
+      signal?.removeEventListener("abort", abort);
+      resolve(value);
+    });
+  });
+}
+async function resumeAtLast(session, ticket, signal) {
+  for (; ; ) {
+    const entering = session.entering(ticket.channel);
+    if (entering) {
+      await orAborted(entering, signal);
+      continue;
+    }
+    const there = session.memberships.get(ticket.channel);
+    if (there) {
+      return there.handle;
+    }
+    try {
+      return await session.resume(ticket, signal);
+    } catch (error) {
+      if (session.closed || !(error instanceof ConnectionError || passes(error))) {
+        throw error;
+      }
+      if (passes(error)) {
+        session.tryLater();
+      }
+    }
+  }
+}
+
 // src/tickets.js
 var roles = ["master", "slave"];
 var texts = ["channel", "username", "secret"];
@@ -2084,6 +2147,7 @@ function isTicket(value) {
   return typeof value === "object" && value !== null && roles.includes(value.role) && texts.every((name) => typeof value[name] === "string" && value[name] !== "") && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
 }
 var Tickets = class {
+  #holder = crypto.getRandomValues(new Uint32Array(4)).join("-");
   #storage;
   #key;
   /**
@@ -2097,15 +2161,22 @@ var Tickets = class {
   list() {
     return Object.values(this.#read());
   }
+  /** put keeps the ticket of a membership that this client has entered. */
   put(ticket) {
     if (this.#storage) {
-      this.#write({ ...this.#read(), [ticket.channel]: ticket });
+      this.#write({ ...this.#read(), [ticket.channel]: { ...ticket, holder: this.#holder } });
     }
   }
-  /** remove forgets a ticket, unless another membership's has taken its place. */
-  remove({ channel, secret }) {
+  /** update keeps the ticket as it is now, unless another client has put one in its place. */
+  update(ticket) {
+    if ((this.#read()[ticket.channel]?.holder ?? this.#holder) === this.#holder) {
+      this.put(ticket);
+    }
+  }
+  /** remove forgets a ticket, unless another client has put one in its place, be it the same. */
+  remove({ channel, secret }, holder = this.#holder) {
     const kept = this.#read();
-    if (Object.hasOwn(kept, channel) && kept[channel].secret === secret) {
+    if (kept[channel]?.secret === secret && (kept[channel].holder ?? holder) === holder) {
       delete kept[channel];
       this.#write(kept);
     }
@@ -2159,8 +2230,8 @@ var Session = class {
   #pause = null;
   #unwatch = () => {
   };
-  // The channels that some call is entering.
-  #claimed = /* @__PURE__ */ new Set();
+  // The channels that some call is entering, with what resolves when it has.
+  #claimed = /* @__PURE__ */ new Map();
   // The calls that wait for an answer.
   #calls = [];
   // How many restores are under way: they keep trying to connect.
@@ -2196,18 +2267,20 @@ var Session = class {
       this.#connection.send(frame);
     }
   }
-  /** keep stores what it takes to come back to a membership. */
+  /** keep stores what it takes to come back to a membership, unless another client has taken that over. */
   keep(membership) {
     if (!membership.error) {
-      this.#tickets.put(membership.ticket);
+      this.#tickets.update(membership.ticket);
     }
   }
-  /** forget takes a membership out that is over. */
-  forget(membership) {
+  /** forget takes a membership out that is over. resumable: by this side's account alone. */
+  forget(membership, resumable) {
     if (this.memberships.get(membership.channel) === membership) {
       this.memberships.delete(membership.channel);
     }
-    this.#tickets.remove(membership);
+    if (!resumable) {
+      this.#tickets.remove(membership);
+    }
     this.#stopIfIdle();
   }
   // Entering.
@@ -2245,11 +2318,15 @@ var Session = class {
     if (this.#claimed.has(channel) || this.memberships.has(channel)) {
       throw new RefusedError(Code.FORBIDDEN, "this client is in the channel already");
     }
-    this.#claimed.add(channel);
+    let release;
+    this.#claimed.set(channel, new Promise((resolve) => {
+      release = resolve;
+    }));
     try {
       await enter();
     } finally {
       this.#claimed.delete(channel);
+      release();
     }
   }
   /** enter makes the membership one of the client's, as the answer tells. */
@@ -2257,51 +2334,26 @@ var Session = class {
     membership.entered(answer);
     this.memberships.set(membership.channel, membership);
     membership.attach();
-    this.keep(membership);
+    this.#tickets.put(membership.ticket);
     this.#connection.hold();
   }
-  /**
-   * restore resumes what the storage has kept. What the hub refuses is lost; while
-   * it cannot be reached, the attempt goes on.
-   */
-  async restore({ replay = false, signal } = {}) {
-    const lost = [];
+  /** restore resumes what the storage has kept, or gives the handles that there are. */
+  async restore(options) {
     this.#restoring++;
-    const handles = await Promise.all(this.#tickets.list().map(async (ticket) => {
-      try {
-        return await this.#resumeAtLast(replay ? { ...ticket, last: 0 } : ticket, signal);
-      } catch (error) {
-        if (!(error instanceof RefusedError)) {
-          throw error;
-        }
-        const { role, channel, username } = ticket;
-        this.#tickets.remove(ticket);
-        lost.push({ role, channel, username, error });
-        return null;
-      }
-    })).finally(() => {
+    try {
+      return await restoreAll(this, this.#tickets, options);
+    } finally {
       this.#restoring--;
       this.#stopIfIdle();
-    });
-    return {
-      masters: handles.filter((handle) => handle instanceof Master),
-      slaves: handles.filter((handle) => handle instanceof Slave),
-      lost
-    };
-  }
-  async #resumeAtLast(ticket, signal) {
-    for (; ; ) {
-      try {
-        return await this.resume(ticket, signal);
-      } catch (error) {
-        if (this.closed || !(error instanceof ConnectionError || passes(error))) {
-          throw error;
-        }
-        if (passes(error)) {
-          this.#connection?.close(Close.IDLE, "trying again later");
-        }
-      }
     }
+  }
+  /** entering resolves when the call that is entering the channel has ended, if there is one. */
+  entering(channel) {
+    return this.#claimed.get(channel);
+  }
+  /** tryLater ends the connection, after a refusal that passes: there is a pause before the next. */
+  tryLater() {
+    this.#connection?.close(Close.IDLE, "trying again later");
   }
   // Calls: operations without a membership. Unlike a member's request they do not
   // survive their connection, since the hub could not recognise them again.
@@ -2457,7 +2509,7 @@ var Session = class {
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
-      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason));
+      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true);
       this.#protocolErrors = 0;
     }
     const why = reason === "" ? `connection lost (${number})` : reason;
@@ -2482,9 +2534,9 @@ var Session = class {
     }
     this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
   }
-  #endAll(why) {
+  #endAll(why, resumable = false) {
     for (const membership of [...this.memberships.values()]) {
-      membership.end(why);
+      membership.end(why, resumable);
     }
   }
   // The hub has closed the connection because of a message that was too large. If
@@ -2598,9 +2650,9 @@ var Session = class {
       membership.entered(frame);
       membership.attach();
     } else if (passes(refusal)) {
-      this.#connection.close(Close.IDLE, "trying again later");
+      this.tryLater();
     } else {
-      membership.end(new ClosedError(refusal.code, refusal.reason));
+      membership.end(new ClosedError(refusal.code, refusal.reason), refusal.code !== Code.RESUME_FAILED);
     }
   }
   /** close leaves every channel on purpose and closes the connection. */

@@ -261,11 +261,11 @@ export class Membership {
     this.#fire(new StateEvent('reconnecting'));
     this.#tell('presence', unknown);
     this.#cancelLifeline = later(this.timeout, () => this.end(new ClosedError(
-      Code.MASTER_DOWN, `the hub could not be reached for ${this.timeout / 1000} s`)));
+      Code.MASTER_DOWN, `the hub could not be reached for ${this.timeout / 1000} s`), true));
   }
 
-  /** end is the end of the membership. */
-  end(why) {
+  /** end is the end of the membership. resumable: not by the hub's word, nor this side's wish. */
+  end(why, resumable = false) {
     if (this.error) {
       return;
     }
@@ -273,7 +273,7 @@ export class Membership {
     this.error = this.#leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
     this.attached = false;
     this.#cancelLifeline();
-    this.session.forget(this);
+    this.session.forget(this, resumable);
     if (this.role === 'slave' && this.master) {
       this.master = presence('master', this.master.username, 'gone');
     }

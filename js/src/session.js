@@ -6,6 +6,7 @@ import { Master } from './master.js';
 import { Membership } from './membership.js';
 import { writable } from './names.js';
 import { watchPage } from './page.js';
+import { restoreAll } from './restoring.js';
 import { Slave } from './slave.js';
 import { Tickets } from './tickets.js';
 import { later } from './timer.js';
@@ -57,8 +58,8 @@ export class Session {
   #openedAt = 0;
   #pause = null;
   #unwatch = () => {};
-  // The channels that some call is entering.
-  #claimed = new Set();
+  // The channels that some call is entering, with what resolves when it has.
+  #claimed = new Map();
   // The calls that wait for an answer.
   #calls = [];
   // How many restores are under way: they keep trying to connect.
@@ -99,19 +100,21 @@ export class Session {
     }
   }
 
-  /** keep stores what it takes to come back to a membership. */
+  /** keep stores what it takes to come back to a membership, unless another client has taken that over. */
   keep(membership) {
     if (!membership.error) {
-      this.#tickets.put(membership.ticket);
+      this.#tickets.update(membership.ticket);
     }
   }
 
-  /** forget takes a membership out that is over. */
-  forget(membership) {
+  /** forget takes a membership out that is over. resumable: by this side's account alone. */
+  forget(membership, resumable) {
     if (this.memberships.get(membership.channel) === membership) {
       this.memberships.delete(membership.channel);
     }
-    this.#tickets.remove(membership);
+    if (!resumable) {
+      this.#tickets.remove(membership);
+    }
     this.#stopIfIdle();
   }
 
@@ -157,11 +160,15 @@ export class Session {
     if (this.#claimed.has(channel) || this.memberships.has(channel)) {
       throw new RefusedError(Code.FORBIDDEN, 'this client is in the channel already');
     }
-    this.#claimed.add(channel);
+    let release;
+    this.#claimed.set(channel, new Promise((resolve) => {
+      release = resolve;
+    }));
     try {
       await enter();
     } finally {
       this.#claimed.delete(channel);
+      release();
     }
   }
 
@@ -170,53 +177,29 @@ export class Session {
     membership.entered(answer);
     this.memberships.set(membership.channel, membership);
     membership.attach();
-    this.keep(membership);
+    this.#tickets.put(membership.ticket);
     this.#connection.hold();
   }
 
-  /**
-   * restore resumes what the storage has kept. What the hub refuses is lost; while
-   * it cannot be reached, the attempt goes on.
-   */
-  async restore({ replay = false, signal } = {}) {
-    const lost = [];
+  /** restore resumes what the storage has kept, or gives the handles that there are. */
+  async restore(options) {
     this.#restoring++;
-    const handles = await Promise.all(this.#tickets.list().map(async (ticket) => {
-      try {
-        return await this.#resumeAtLast(replay ? { ...ticket, last: 0 } : ticket, signal);
-      } catch (error) {
-        if (!(error instanceof RefusedError)) {
-          throw error;
-        }
-        const { role, channel, username } = ticket;
-        this.#tickets.remove(ticket);
-        lost.push({ role, channel, username, error });
-        return null;
-      }
-    })).finally(() => {
+    try {
+      return await restoreAll(this, this.#tickets, options);
+    } finally {
       this.#restoring--;
       this.#stopIfIdle();
-    });
-    return {
-      masters: handles.filter((handle) => handle instanceof Master),
-      slaves: handles.filter((handle) => handle instanceof Slave),
-      lost,
-    };
+    }
   }
 
-  async #resumeAtLast(ticket, signal) {
-    for (;;) {
-      try {
-        return await this.resume(ticket, signal);
-      } catch (error) {
-        if (this.closed || !(error instanceof ConnectionError || passes(error))) {
-          throw error;
-        }
-        if (passes(error)) {
-          this.#connection?.close(Close.IDLE, 'trying again later');
-        }
-      }
-    }
+  /** entering resolves when the call that is entering the channel has ended, if there is one. */
+  entering(channel) {
+    return this.#claimed.get(channel);
+  }
+
+  /** tryLater ends the connection, after a refusal that passes: there is a pause before the next. */
+  tryLater() {
+    this.#connection?.close(Close.IDLE, 'trying again later');
   }
 
   // Calls: operations without a membership. Unlike a member's request they do not
@@ -390,7 +373,7 @@ export class Session {
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
-      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason));
+      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true);
       this.#protocolErrors = 0;
     }
     const why = reason === '' ? `connection lost (${number})` : reason;
@@ -417,9 +400,9 @@ export class Session {
     this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
   }
 
-  #endAll(why) {
+  #endAll(why, resumable = false) {
     for (const membership of [...this.memberships.values()]) {
-      membership.end(why);
+      membership.end(why, resumable);
     }
   }
 
@@ -545,9 +528,9 @@ export class Session {
       membership.entered(frame);
       membership.attach();
     } else if (passes(refusal)) {
-      this.#connection.close(Close.IDLE, 'trying again later');
+      this.tryLater();
     } else {
-      membership.end(new ClosedError(refusal.code, refusal.reason));
+      membership.end(new ClosedError(refusal.code, refusal.reason), refusal.code !== Code.RESUME_FAILED);
     }
   }
 

@@ -10,8 +10,13 @@ export function isTicket(value) {
     && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
 }
 
-/** Tickets keeps the tickets of a client's memberships in a Storage, if there is one. */
+/**
+ * Tickets keeps the tickets of a client's memberships in a Storage, if there is one.
+ * Each has the mark of the client that holds the membership: another one may have
+ * the same storage, take the membership over, and keep its ticket in the same place.
+ */
 export class Tickets {
+  #holder = crypto.getRandomValues(new Uint32Array(4)).join('-');
   #storage;
   #key;
 
@@ -28,16 +33,24 @@ export class Tickets {
     return Object.values(this.#read());
   }
 
+  /** put keeps the ticket of a membership that this client has entered. */
   put(ticket) {
     if (this.#storage) {
-      this.#write({ ...this.#read(), [ticket.channel]: ticket });
+      this.#write({ ...this.#read(), [ticket.channel]: { ...ticket, holder: this.#holder } });
     }
   }
 
-  /** remove forgets a ticket, unless another membership's has taken its place. */
-  remove({ channel, secret }) {
+  /** update keeps the ticket as it is now, unless another client has put one in its place. */
+  update(ticket) {
+    if ((this.#read()[ticket.channel]?.holder ?? this.#holder) === this.#holder) {
+      this.put(ticket);
+    }
+  }
+
+  /** remove forgets a ticket, unless another client has put one in its place, be it the same. */
+  remove({ channel, secret }, holder = this.#holder) {
     const kept = this.#read();
-    if (Object.hasOwn(kept, channel) && kept[channel].secret === secret) {
+    if (kept[channel]?.secret === secret && (kept[channel].holder ?? holder) === holder) {
       delete kept[channel];
       this.#write(kept);
     }

@@ -1,0 +1,76 @@
+import { Code, ConnectionError, RefusedError, passes } from './errors.js';
+import { Master } from './master.js';
+import { Slave } from './slave.js';
+
+// The refusals by which a membership is over, or was never one. After any other, for
+// instance of a hub that is full, it may still be resumed.
+const over = new Set([Code.RESUME_FAILED, Code.BAD_NAME, Code.BAD_FRAME]);
+
+/**
+ * restoreAll resumes what the storage has kept. Where the client is in a channel
+ * already it gives the handle that there is. What the hub refuses is lost; while it
+ * cannot be reached, the attempt goes on.
+ */
+export async function restoreAll(session, tickets, { replay = false, signal } = {}) {
+  const lost = [];
+  const handles = await Promise.all(tickets.list().map(async (ticket) => {
+    try {
+      return await resumeAtLast(session, replay ? { ...ticket, last: 0 } : ticket, signal);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) {
+        throw error;
+      }
+      const { role, channel, username } = ticket;
+      if (over.has(error.code)) {
+        tickets.remove(ticket, ticket.holder);
+      }
+      lost.push({ role, channel, username, error });
+      return null;
+    }
+  }));
+  return {
+    masters: handles.filter((handle) => handle instanceof Master),
+    slaves: handles.filter((handle) => handle instanceof Slave),
+    lost,
+  };
+}
+
+// What a promise that is never rejected resolves with, unless the signal is aborted before.
+function orAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal?.aborted) {
+      abort();
+      return;
+    }
+    signal?.addEventListener('abort', abort, { once: true });
+    promise.then((value) => {
+      signal?.removeEventListener('abort', abort);
+      resolve(value);
+    });
+  });
+}
+
+async function resumeAtLast(session, ticket, signal) {
+  for (;;) {
+    const entering = session.entering(ticket.channel);
+    if (entering) {
+      await orAborted(entering, signal);
+      continue;
+    }
+    const there = session.memberships.get(ticket.channel);
+    if (there) {
+      return there.handle;
+    }
+    try {
+      return await session.resume(ticket, signal);
+    } catch (error) {
+      if (session.closed || !(error instanceof ConnectionError || passes(error))) {
+        throw error;
+      }
+      if (passes(error)) {
+        session.tryLater();
+      }
+    }
+  }
+}
