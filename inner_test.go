@@ -1,6 +1,7 @@
 package lectern
 
 import (
+	"errors"
 	"net"
 	"reflect"
 	"testing"
@@ -141,8 +142,10 @@ func TestErrorsAreThoseOfTheWire(t *testing.T) {
 		require.Same(t, public, publicError(inner), "without a text it is the variable itself")
 		require.Equal(t, &Error{Code: public.Code, Text: "why"}, publicError(inner.With("why")))
 	}
-	for _, refusal := range wire.Refusals {
-		require.False(t, sentinels[ErrorCode(refusal.Code)].ends() && refusal != wire.ErrResumeFailed, "%s refuses", refusal.Code)
+	for _, code := range wire.Codes() {
+		if public := sentinels[ErrorCode(code.Code)]; public != nil {
+			require.Equal(t, code.Is(wire.Ends), errors.Is(public, net.ErrClosed), "%s is an end", code.Code)
+		}
 	}
 	require.Equal(t, &Error{Code: "made_up"}, publicError(&wire.Cause{Code: "made_up"}))
 	require.NoError(t, public(nil))

@@ -38,8 +38,8 @@ export declare const Code: Readonly<{
   LEFT: 'left';
   REPLACED: 'replaced';
   SHUTDOWN: 'shutdown';
-  PROTOCOL_ERROR: 'protocol_error';
   // This side's own.
+  PROTOCOL_ERROR: 'protocol_error';
   GAP: 'gap';
   UNKNOWN_OUTCOME: 'unknown_outcome';
   CONNECTION: 'connection';

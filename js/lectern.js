@@ -1,6 +1,6 @@
 // The lectern package, built from js/src by npm run build. MIT license.
 
-// src/errors.js
+// src/codes.js
 var refusals = [
   "bad_frame",
   "unsupported",
@@ -23,19 +23,27 @@ var refusals = [
   "resume_failed",
   "shutting_down"
 ];
-var ends = [
-  "master_left",
-  "master_down",
-  "kicked",
-  "channel_closed",
-  "left",
-  "replaced",
-  "shutdown",
-  "protocol_error"
-];
-var own = ["gap", "unknown_outcome", "connection"];
+var ends = {
+  master_left: 4001,
+  master_down: 4002,
+  kicked: 4003,
+  channel_closed: 4004,
+  left: 4005,
+  replaced: 4102,
+  shutdown: 4106
+};
+var closes = {
+  too_large: 1009,
+  slow: 4101,
+  protocol_error: 4103,
+  idle: 4104,
+  rate_limited: 4105
+};
+var own = ["protocol_error", "gap", "unknown_outcome", "connection"];
+
+// src/errors.js
 var Code = Object.freeze(Object.fromEntries(
-  [...refusals, ...ends, ...own].map((code) => [code.toUpperCase(), code])
+  [...refusals, ...Object.keys(ends), ...own].map((code) => [code.toUpperCase(), code])
 ));
 var LecternError = class extends Error {
   /**
@@ -290,23 +298,13 @@ var Backoff = class {
 };
 
 // src/closes.js
-var Close = Object.freeze({
-  LEFT: 4005,
-  PROTOCOL_ERROR: 4103,
-  IDLE: 4104,
-  RATE_LIMITED: 4105,
-  SHUTDOWN: 4106,
-  TOO_LARGE: 1009
-});
-var words2 = {
-  4001: "master_left",
-  4002: "master_down",
-  4003: "kicked",
-  4004: "channel_closed",
-  4005: "left"
-};
+var numbers = { ...ends, ...closes };
+var Close = Object.freeze(Object.fromEntries(
+  Object.entries(numbers).map(([code, number]) => [code.toUpperCase(), number])
+));
+var words2 = new Map(Object.entries(numbers).map(([code, number]) => [number, code]));
 var final = (number) => number >= 4e3 && number < 4100;
-var wordOf = (number) => words2[number] ?? String(number);
+var wordOf = (number) => words2.get(number) ?? String(number);
 
 // src/bytes.js
 var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");

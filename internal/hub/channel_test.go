@@ -44,3 +44,12 @@ func TestNobodyObserves(t *testing.T) {
 	require.False(t, h.delivering.Observed)
 	require.False(t, h.delivering.Limits.Counted)
 }
+
+func TestEveryEndClosesWithItsOwnNumber(t *testing.T) {
+	for _, code := range wire.Codes() {
+		if code.Is(wire.Ends) && code.Number != 0 {
+			reason := closeReason(&wire.Cause{Code: code.Code, Text: "why"})
+			require.Equal(t, string(code.Code)+": why", reason.String())
+		}
+	}
+}

@@ -9,22 +9,10 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// closeCodes has for each end of a membership the code with which a connection is
-// closed that ends with the membership.
-var closeCodes = map[wire.Code]transport.CloseCode{
-	wire.ErrMasterLeft.Code:    transport.MasterLeft,
-	wire.ErrMasterDown.Code:    transport.MasterDown,
-	wire.ErrKicked.Code:        transport.Kicked,
-	wire.ErrChannelClosed.Code: transport.ChannelClosed,
-	wire.ErrLeft.Code:          transport.Left,
-	wire.ErrReplaced.Code:      transport.Replaced,
-	wire.ErrShutdown.Code:      transport.Shutdown,
-}
-
 // closeReason is the reason with which a connection is closed whose only membership has
 // ended because of why.
 func closeReason(why *wire.Cause) transport.Reason {
-	return transport.Reason{Code: closeCodes[why.Code], Text: why.Text}
+	return transport.Reason{Code: transport.CloseCode(wire.Lookup(why.Code).Number), Text: why.Text}
 }
 
 // failure is a cause for which a session itself ends its connection.

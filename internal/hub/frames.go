@@ -123,7 +123,7 @@ func (s *session) countMalformed() *wire.Cause {
 }
 
 // errNotProtocol: what the peer sends is not Lectern's protocol.
-var errNotProtocol = &wire.Cause{Code: "protocol_error", Text: "what came is not Lectern's protocol"}
+var errNotProtocol = wire.ErrProtocolError.With("what came is not Lectern's protocol")
 
 // refuse answers a frame with an error.
 func (s *session) refuse(ref uint64, channel string, err error) {
@@ -139,16 +139,14 @@ func (s *session) refuse(ref uint64, channel string, err error) {
 	}))
 }
 
-// labelOther is the label of refusals whose code is not in wire.Refusals.
+// labelOther is the label of refusals whose code is not in wire.Codes.
 const labelOther = "other"
 
 // refusalLabel is the metrics label of a refusal's code. Authorize may use codes of its
 // own, and the number of labels must be bounded.
 func refusalLabel(code wire.Code) string {
-	for _, refusal := range wire.Refusals {
-		if refusal.Code == code {
-			return string(code)
-		}
+	if wire.Lookup(code).Is(wire.Refuses) {
+		return string(code)
 	}
 	return labelOther
 }

@@ -1,6 +1,10 @@
 // What codes mean, in words for teachers and students.
 
 const refusals = {
+  bad_frame: 'This page and the server do not understand each other. Please reload the page.',
+  unsupported: 'The server is older than this page and cannot do that.',
+  unauthorized: 'The server does not let you in.',
+  forbidden: 'That is not allowed here.',
   no_such_channel: 'There is no class of that name. Its teacher has to open it first.',
   channel_exists: 'A class of that name is open already. Please choose another name.',
   wrong_master: 'The class of that name is another teacher’s. Please ask for a new link.',
@@ -9,6 +13,9 @@ const refusals = {
   banned: 'The teacher does not let that name into the class any more.',
   channel_full: 'The class is full.',
   too_many_channels: 'There are too many classes at present. Please try again later.',
+  not_a_member: 'You are no longer in the class.',
+  no_such_request: 'Not sent: this question has been answered, or is over.',
+  resume_failed: 'You were away for too long, or the server has been started anew.',
   no_such_slave: 'Not sent: this student is no longer in the class.',
   busy: 'Not sent: the teacher cannot take more at present. Please try again in a moment.',
   rate_limited: 'Not sent: that was too fast. Please try again in a moment.',
@@ -40,6 +47,7 @@ const studentsEnds = {
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew.`,
   replaced: () => 'You are in this class in another tab or window now.',
   channel_closed: () => 'The class was closed by the server.',
+  shutdown: () => 'The server was stopped.',
 };
 
 const teachersEnds = {
@@ -51,6 +59,7 @@ const teachersEnds = {
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew. Your students have been let go.`,
   replaced: () => 'You hold this class in another tab or window now.',
   channel_closed: () => 'The class was closed by the server.',
+  shutdown: () => 'The server was stopped.',
 };
 
 /** ending says why the class is over, for the one who was in it. */
