@@ -41,6 +41,14 @@ type ClientOptions struct {
 	// oldest is dropped and told as a Gap. Default 1,024 events, 4 MiB.
 	Inbox QueueLimit
 
+	// Tickets is called with the ticket of a membership each time it was entered or
+	// resumed, and what it does is done before the hub takes this client for the holder of
+	// the membership: from then on an older ticket is worth nothing. So a program that is
+	// to come back after its end stores the ticket here. It is called in the goroutine
+	// that reads from the connection, and holds that up. It must not wait for the
+	// client's answers. Nil: tickets are read from the handles.
+	Tickets func(Ticket)
+
 	// Logger is told of connections made and lost. Nil: silent.
 	Logger *slog.Logger
 }
@@ -125,6 +133,9 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 		MinBackoff: o.MinBackoff, MaxBackoff: o.MaxBackoff, DialTimeout: o.DialTimeout, WriteTimeout: o.WriteTimeout,
 		CloseTimeout: o.CloseTimeout, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger,
 		PublicError: publicError, ErrSendUnknown: ErrSendUnknown,
+	}
+	if o.Tickets != nil {
+		inner.StoreTicket = func(frame wire.Frame, role wire.Role) { o.Tickets(ticketOf(frame, role == wire.Master)) }
 	}
 	switch dialer := dialer.(type) {
 	case *Hub:
@@ -249,6 +260,9 @@ type Ticket struct {
 	Secret   string
 	// Master tells that the ticket is a master's.
 	Master bool
+	// Epoch counts the connections of the membership up to the one for which the ticket
+	// was made. A ticket is worth nothing once another client has used one.
+	Epoch uint64
 	// Last is the number of the last message that was taken from the handle.
 	Last uint64
 }
@@ -265,7 +279,7 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // resume is the frame by which the ticket is used.
 func (t Ticket) resume() wire.Frame {
-	return wire.Frame{Type: wire.Resume, Channel: t.Channel, Username: t.Username, Secret: t.Secret, Last: t.Last}
+	return wire.Frame{Type: wire.Resume, Channel: t.Channel, Username: t.Username, Secret: t.Secret, Epoch: t.Epoch, Last: t.Last}
 }
 
 // handle is what Master and Slave have in common: the membership, and what its
@@ -333,6 +347,12 @@ func (h *handle) events(ctx context.Context) iter.Seq2[Event, error] {
 }
 
 func (h *handle) ticket(master bool) Ticket {
-	resume := h.m.Ticket()
-	return Ticket{Channel: resume.Channel, Username: resume.Username, Secret: resume.Secret, Master: master, Last: h.inbox.Last()}
+	return ticketOf(h.m.Ticket(), master)
+}
+
+// ticketOf is the ticket whose use is the frame.
+func ticketOf(resume wire.Frame, master bool) Ticket {
+	return Ticket{
+		Channel: resume.Channel, Username: resume.Username, Secret: resume.Secret, Master: master, Epoch: resume.Epoch, Last: resume.Last,
+	}
 }

@@ -102,8 +102,13 @@ var (
 	// ErrLeft: this side left, by Slave.Leave, Slave.Switch, Master.Close or
 	// Client.Close.
 	ErrLeft = sentinel("left")
-	// ErrReplaced: a newer connection, with the membership's resume secret, has
-	// taken it over.
+	// ErrExpired: what Policy.Authorize has granted has expired (Identity.Expires).
+	ErrExpired = sentinel("expired")
+	// ErrRevoked: Policy.Authorize does not let this member back (Policy.Reauthorize).
+	ErrRevoked = sentinel("revoked")
+	// ErrReplaced: another connection, with the membership's resume secret, has
+	// taken it over. It refuses a resume where another client has done so since the
+	// ticket was made.
 	ErrReplaced = sentinel("replaced")
 	// ErrShutdown: the hub has shut down.
 	ErrShutdown = sentinel("shutdown")

@@ -134,6 +134,7 @@ func TestErrorsAreThoseOfTheWire(t *testing.T) {
 		ErrNoSuchSlave: wire.ErrNoSuchSlave, ErrNoSuchRequest: wire.ErrNoSuchRequest, ErrBusy: wire.ErrBusy,
 		ErrResumeFailed: wire.ErrResumeFailed, ErrShuttingDown: wire.ErrShuttingDown,
 		ErrMasterLeft: wire.ErrMasterLeft, ErrMasterDown: wire.ErrMasterDown, ErrKicked: wire.ErrKicked,
+		ErrExpired: wire.ErrExpired, ErrRevoked: wire.ErrRevoked,
 		ErrChannelClosed: wire.ErrChannelClosed, ErrLeft: wire.ErrLeft, ErrReplaced: wire.ErrReplaced, ErrShutdown: wire.ErrShutdown,
 	}
 	require.Len(t, sentinels, len(same))

@@ -49,7 +49,8 @@ type Policy struct {
 	MaxConnections int
 
 	// HandshakeTimeout is how long a connection may hold no membership before
-	// it is closed with idle. Default 10 s. Negative: for ever.
+	// it is closed with idle, and how long a client can repeat a create or join whose
+	// answer it did not get. Default 10 s. Negative: for ever.
 	HandshakeTimeout time.Duration
 
 	// MaxHandshakeBytes is how much a connection may send before its first
@@ -100,7 +101,8 @@ type Policy struct {
 
 	// Replay bounds the messages that a channel keeps in each direction for
 	// members that come back. Default 256 messages, 1 MiB. Negative: none are
-	// kept.
+	// kept. What slaves have sent and their connected master has not confirmed may
+	// be as much more as Outbox allows.
 	Replay QueueLimit
 
 	// Authorize decides who may create and join (rule 1), and under which name.

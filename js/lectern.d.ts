@@ -36,6 +36,8 @@ export declare const Code: Readonly<{
   KICKED: 'kicked';
   CHANNEL_CLOSED: 'channel_closed';
   LEFT: 'left';
+  EXPIRED: 'expired';
+  REVOKED: 'revoked';
   REPLACED: 'replaced';
   SHUTDOWN: 'shutdown';
   // This side's own.

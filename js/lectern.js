@@ -21,7 +21,8 @@ var refusals = [
   "no_such_request",
   "busy",
   "resume_failed",
-  "shutting_down"
+  "shutting_down",
+  "replaced"
 ];
 var ends = {
   master_left: 4001,
@@ -29,6 +30,8 @@ var ends = {
   kicked: 4003,
   channel_closed: 4004,
   left: 4005,
+  expired: 4006,
+  revoked: 4007,
   replaced: 4102,
   shutdown: 4106
 };
@@ -37,7 +40,8 @@ var closes = {
   slow: 4101,
   protocol_error: 4103,
   idle: 4104,
-  rate_limited: 4105
+  rate_limited: 4105,
+  unauthorized: 4107
 };
 var own = ["protocol_error", "gap", "unknown_outcome", "connection"];
 
@@ -132,7 +136,11 @@ var fieldList = [
   [28, "members", "members", "kept"],
   [29, "number", "number"],
   // The numbers of the members, which have them in their objects.
-  [30, "numbers", "numbers"]
+  [30, "numbers", "numbers"],
+  [31, "instance", "string"],
+  [32, "seen", "number", "kept"],
+  [33, "confirm_messages", "number"],
+  [34, "confirm_bytes", "number"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -142,21 +150,22 @@ var payloadTags = { text: 125, data: 126, bytes: 127 };
 var FIRST_CRITICAL = 128;
 var LAST_TYPE = 31;
 var shapeList = [
-  [1, "create", "channel username", "token master_timeout_ms"],
-  [2, "join", "channel username", "expect token from"],
-  [3, "resume", "channel username secret", "last"],
-  [4, "send", "channel", "to asks reply", "payload"],
-  [5, "leave", "channel", ""],
-  [6, "away", "channel", ""],
-  [7, "back", "channel", ""],
-  [8, "kick", "channel to", "reason ban"],
+  [1, "create", "channel username", "token master_timeout_ms instance"],
+  [2, "join", "channel username", "expect token from instance"],
+  [3, "resume", "channel username secret", "token epoch last instance"],
+  [4, "send", "channel", "to asks reply seen", "payload"],
+  [5, "leave", "channel", "seen"],
+  [6, "away", "channel", "seen"],
+  [7, "back", "channel", "seen"],
+  [8, "kick", "channel to", "reason ban seen"],
   [9, "status", "channel", "exists master timeout_ms"],
-  [10, "members", "channel", "members numbers"],
-  [11, "ping", "", ""],
-  [12, "withdraw", "channel request", ""],
-  [13, "awaiting", "channel request", "members numbers"],
-  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers"],
-  [18, "joined", "channel username secret master", "master_timeout_ms"],
+  [10, "members", "channel", "members numbers seen"],
+  [11, "ping", "", "channel seen"],
+  [12, "withdraw", "channel request", "seen"],
+  [13, "awaiting", "channel request", "members numbers seen"],
+  [14, "refresh", "channel token", "seen"],
+  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes"],
+  [18, "joined", "channel username secret master", "epoch master_timeout_ms"],
   [19, "message", "channel from seq", "private request reply", "payload"],
   [20, "presence", "channel username role state", "timeout_ms reason number"],
   [21, "closed", "channel code", "reason"],

@@ -9,6 +9,8 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"net"
 	"sync"
 	"time"
@@ -47,11 +49,16 @@ type Client struct {
 	closed  bool
 	// link is the present connection, or nil.
 	link *link
+	// instance is this client's id, which no other client has.
+	instance string
 	// lastRef is the ref of the newest frame. Refs rise during the client's whole life,
 	// over all connections.
 	lastRef uint64
 	// memberships has the memberships by their channels.
 	memberships map[string]*Membership
+	// unstored are memberships that were entered on the present connection, and whose
+	// tickets the user has not stored yet (storeTickets).
+	unstored []*Membership
 	// claimed are the channels that a call is entering.
 	claimed map[string]struct{}
 	// calls are the calls that wait for an answer.
@@ -71,7 +78,7 @@ type Client struct {
 // New returns a client of the hub that the dialer connects to. It does not connect yet.
 func New(dialer transport.Dialer, options Options) *Client {
 	c := &Client{
-		dialer: dialer, options: options, lastRef: takeoverRef,
+		dialer: dialer, options: options, instance: newInstance(),
 		memberships: make(map[string]*Membership), claimed: make(map[string]struct{}),
 	}
 	c.outboxLimits = outbox.Limits{
@@ -79,6 +86,14 @@ func New(dialer transport.Dialer, options Options) *Client {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
+}
+
+// newInstance makes the id of a client. It is new with each client, and kept nowhere: two
+// clients that have the same ticket are told apart by it.
+func newInstance() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // it never fails
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
 // Enter makes a membership of the role, by a create, a join or a resume frame. The
@@ -96,8 +111,9 @@ func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, in
 		return nil, err
 	}
 	defer c.unclaim(frame.Channel)
+	frame.Instance = c.instance
 	m := newMembership(c, role, frame.Channel, inbox)
-	m.last = frame.Last
+	m.last, m.epoch = frame.Last, frame.Epoch
 	_, err := c.call(ctx, frame, m)
 	if err != nil {
 		return nil, err
@@ -162,7 +178,37 @@ func (c *Client) unclaim(channel string) {
 func (c *Client) enter(m *Membership, answer *wire.Frame) {
 	m.onEntered(answer, time.Now())
 	c.memberships[m.channel] = m
-	m.onAttached()
+	c.attach(m)
+}
+
+// attach lets a membership that was entered use the present connection: at once, or after
+// the user has stored its ticket. The lock is held.
+func (c *Client) attach(m *Membership) {
+	if c.options.StoreTicket == nil {
+		m.onAttached()
+	} else {
+		c.unstored = append(c.unstored, m)
+	}
+}
+
+// storeTickets lets the user store the tickets of the memberships that were entered. Until
+// then nothing is sent for them: by their first frame the hub takes this client for the
+// one that holds the membership, and an earlier ticket is worth nothing.
+func (c *Client) storeTickets() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.unstored) > 0 {
+		m := c.unstored[0]
+		c.unstored = c.unstored[1:]
+		ticket := m.ticket()
+		c.mu.Unlock()
+		c.options.StoreTicket(ticket, m.role)
+		c.mu.Lock()
+		if c.memberships[m.channel] == m && !m.attached {
+			m.onAttached()
+		}
+	}
+	c.unstored = nil
 }
 
 // push queues a frame for the present connection, if there is one. The lock is held.

@@ -197,15 +197,14 @@ func (c *Client) onConnected(l *link, sent *call) {
 		c.push(&wire.Frame{Type: wire.Leave, Channel: sent.frame.Channel})
 	}
 	for _, m := range c.memberships {
-		c.lastRef++
-		m.resuming = c.lastRef
-		c.push(&wire.Frame{
-			Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Last: m.last,
-		})
+		if !m.repeatSwitch() {
+			m.resume()
+		}
 	}
 	for _, k := range c.calls {
 		if k == sent {
 			k.written = true
+			k.writes++
 		} else {
 			c.writeCall(k)
 		}
@@ -217,7 +216,7 @@ func (c *Client) onConnected(l *link, sent *call) {
 func (c *Client) onDisconnected(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.link, c.abandonedResumes, c.leftRef = nil, nil, 0
+	c.link, c.abandonedResumes, c.leftRef, c.unstored = nil, nil, 0, nil
 	if c.closed {
 		return
 	}
@@ -230,6 +229,9 @@ func (c *Client) onDisconnected(err error) {
 		for _, k := range c.calls {
 			k.written = false
 		}
+	}
+	if closed == nil {
+		c.repeatCalls()
 	}
 	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
 	if closed != nil && closed.Reason.Code == transport.TooLarge {

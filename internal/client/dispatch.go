@@ -25,7 +25,11 @@ func (c *Client) read(l *link) error {
 		}
 		c.mu.Lock()
 		c.handle(&frame)
+		entered := len(c.unstored) > 0
 		c.mu.Unlock()
+		if entered {
+			c.storeTickets()
+		}
 	}
 }
 
@@ -66,7 +70,7 @@ func (c *Client) handle(frame *wire.Frame) {
 // same ref. The lock is held.
 func (c *Client) onAnswer(frame *wire.Frame) {
 	for _, k := range c.calls {
-		if k.answeredBy(frame) {
+		if k.frame.Ref == frame.Ref {
 			c.removeCall(k)
 			result := callResult{answer: *frame}
 			if why := refusalIn(frame); why != nil {
@@ -81,6 +85,10 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 	for _, m := range c.memberships {
 		if m.resuming == frame.Ref {
 			c.onResumed(m, frame)
+			return
+		}
+		if m.repeating == frame.Ref && frame.Type == wire.Error {
+			m.onSwitchNotRepeated()
 			return
 		}
 	}
@@ -111,7 +119,7 @@ func (c *Client) onResumed(m *Membership, frame *wire.Frame) {
 	switch why := refusalIn(frame); {
 	case why == nil:
 		m.onEntered(frame, time.Now())
-		m.onAttached()
+		c.attach(m)
 	case isTransient(why):
 		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 	default:

@@ -20,6 +20,8 @@ type Membership struct {
 	username string
 	role     wire.Role
 	secret   string
+	// epoch is that of the ticket: it counts the connections of the membership.
+	epoch uint64
 	// timeout is X of rule 3.
 	timeout time.Duration
 	// owned: the client was made for this membership alone and ends with it.
@@ -36,8 +38,11 @@ type Membership struct {
 	// attached: the membership is on the present connection. Then requests are written at
 	// once. Otherwise they wait.
 	attached bool
-	// resuming is the ref of a resume that was not answered yet, or zero.
-	resuming uint64
+	// resuming is the ref of a resume that was not answered yet, or zero. repeating is that
+	// of a switch that is repeated before (repeatSwitch).
+	resuming, repeating uint64
+	// confirming is what a master has not confirmed yet.
+	confirming confirming
 	// pending are the requests without an answer, in the order of their refs.
 	pending []*request
 	// last is the number of the newest message that has arrived.
@@ -80,9 +85,10 @@ func newMembership(client *Client, role wire.Role, channel string, inbox inbox) 
 // requests that waited, and retransmits those that were not answered. The lock is held.
 func (m *Membership) onAttached() {
 	m.attached = true
-	m.resuming = 0
+	m.resuming, m.repeating = 0, 0
 	m.lostAt = time.Time{}
 	m.stopGiveUpTimer()
+	m.confirm()
 	for _, r := range m.pending {
 		m.write(r)
 	}
@@ -93,7 +99,8 @@ func (m *Membership) onAttached() {
 // members is not known, for at most X (rule 3): then the membership ends. The lock is
 // held.
 func (m *Membership) onDisconnected(now time.Time) {
-	m.attached, m.resuming = false, 0
+	m.attached, m.resuming, m.repeating = false, 0, 0
+	m.stopConfirming()
 	for _, r := range slices.Clone(m.pending) {
 		// An abandoned inquiry is retransmitted, so that its number becomes known and it
 		// can be withdrawn. Other abandoned requests are removed.
@@ -141,6 +148,7 @@ func (m *Membership) end(why *wire.Cause) {
 	m.err = m.client.public(why)
 	m.attached, m.lostAt = false, time.Time{}
 	m.stopGiveUpTimer()
+	m.stopConfirming()
 	if m.client.memberships[m.channel] == m {
 		delete(m.client.memberships, m.channel)
 	}
@@ -209,10 +217,25 @@ func (m *Membership) Slaves() []Presence {
 	return slices.Collect(maps.Values(m.slaves))
 }
 
-// Ticket is the resume frame by which another client can take the membership over. The
-// caller must add the number of the last message.
+// Ticket is the resume frame by which another client can take the membership over.
 func (m *Membership) Ticket() wire.Frame {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
-	return wire.Frame{Type: wire.Resume, Channel: m.channel, Username: m.username, Secret: m.secret}
+	return m.ticket()
+}
+
+func (m *Membership) ticket() wire.Frame {
+	return wire.Frame{
+		Type: wire.Resume, Channel: m.channel, Username: m.username, Secret: m.secret, Epoch: m.epoch, Last: m.inbox.Last(),
+	}
+}
+
+// resume asks the hub to take the membership over onto the present connection. The lock is
+// held.
+func (m *Membership) resume() {
+	m.resuming = m.client.nextRef()
+	m.client.push(&wire.Frame{
+		Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Epoch: m.epoch,
+		Instance: m.client.instance, Last: m.last,
+	})
 }

@@ -13,8 +13,10 @@ import (
 // The lock is held.
 func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 	back := !m.lostAt.IsZero()
+	m.secret, m.epoch = frame.Secret, frame.Epoch
+	m.confirming.begin(frame)
 	if !back {
-		m.username, m.secret = frame.Username, frame.Secret
+		m.username = frame.Username
 		m.timeout = wire.FromMilliseconds(frame.MasterTimeout)
 	}
 	if m.role == wire.Slave {
@@ -103,6 +105,7 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 		return
 	}
 	m.last = frame.Seq
+	m.onUnconfirmed(len(frame.Payload.Data))
 	message := Message{
 		From: frame.From, Seq: frame.Seq, Private: frame.Private, RequestID: frame.Request, ReplyTo: frame.Reply,
 		// The frame's payload is in the connection's read buffer.

@@ -98,8 +98,7 @@ func (m *Membership) refusal(r *request, answer *wire.Frame) error {
 // enqueue gives the request the next ref, and sends it, or lets it wait for a connection.
 // The request must have a place in the window or be outside of it. The lock is held.
 func (m *Membership) enqueue(r *request) {
-	m.client.lastRef++
-	r.frame.Ref = m.client.lastRef
+	r.frame.Ref = m.client.nextRef()
 	m.pending = append(m.pending, r)
 	if m.attached {
 		m.write(r)
@@ -108,8 +107,14 @@ func (m *Membership) enqueue(r *request) {
 
 // write sends the request on the present connection. The lock is held.
 func (m *Membership) write(r *request) {
+	if r.frame.Type == wire.Join && r.written {
+		r.frame.Ref = m.client.nextRef() // by which it is later than the one before
+	}
 	r.retransmitted = r.retransmitted || r.written
 	r.written = true
+	if m.confirmsBy(&r.frame) {
+		r.frame.Seen, r.frame.HasSeen = m.last, true
+	}
 	m.client.push(&r.frame)
 }
 
@@ -162,42 +167,6 @@ func (m *Membership) sendAs(ctx context.Context, r *request) (uint64, error) {
 func (m *Membership) Do(ctx context.Context, frame wire.Frame) error {
 	_, err := m.do(ctx, &request{frame: frame})
 	return err
-}
-
-// Switch joins the channel of the frame under the same name and leaves this one, in a
-// single step. Where the join is refused, the user stays in this channel. What arrives for
-// the new membership goes to the inbox.
-func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) (*Membership, error) {
-	if !wire.ValidName(frame.Channel) {
-		return nil, m.client.public(wire.ErrBadName)
-	}
-	next := newMembership(m.client, wire.Slave, frame.Channel, inbox)
-	if err := m.client.claim(frame.Channel); err != nil {
-		return nil, err
-	}
-	defer m.client.unclaim(frame.Channel)
-	settle := func(r *request, answer wire.Frame) wire.Frame {
-		if answer.Type == wire.Joined {
-			m.switchTo(next, &answer, r.abandoned)
-		}
-		return answer
-	}
-	if _, err := m.do(ctx, &request{frame: frame, settle: settle}); err != nil {
-		return nil, err
-	}
-	return next, nil
-}
-
-// switchTo ends this membership in favour of the next one. Where the caller of the switch
-// has given up, the next one ends too. The lock is held.
-func (m *Membership) switchTo(next *Membership, joined *wire.Frame, abandoned bool) {
-	m.client.enter(next, joined)
-	next.owned, m.owned = m.owned, false // the client belongs to the next membership now
-	m.end(wire.ErrLeft.With("switched to another channel"))
-	if abandoned {
-		m.client.push(&wire.Frame{Type: wire.Leave, Channel: next.channel})
-		next.end(wire.ErrLeft)
-	}
 }
 
 // Kick sends the frame of a kick.

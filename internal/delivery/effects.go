@@ -21,15 +21,17 @@ func (c *Channel) execute(e *star.Effect) {
 	case star.SendOne:
 		c.queueOne(e.Packet, seatOf(e.To))
 	case star.SendReplay:
-		line := seatOf(e.To).line
-		line.PushReplay(e.Packet)
-		c.needsFlush(line)
+		seat := seatOf(e.To)
+		seat.pushReplay(e.Packet)
+		c.needsFlush(seat.line)
 	case star.SendPresence:
 		seat := seatOf(e.To)
 		seat.pushPresence(e.Packet)
 		c.needsFlush(seat.line)
 	case star.AwaitDrain:
-		c.awaitDrain(seatOf(e.To))
+		seatOf(e.To).awaitDrain()
+	case star.RoomMade:
+		c.roomMade()
 	case star.SendAll:
 		c.queueAll(e.Packet)
 	case star.Admit:

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/outbox"
@@ -18,6 +19,8 @@ type Line struct {
 	number uint64
 	// form is set before the connection holds a membership.
 	form wire.Form
+	// drains is nil before the first need.
+	drains atomic.Pointer[drains]
 	// noHoldUntil is the end of a time in which no send of this connection is held
 	// back, as a duration since Config.Started. Only the connection's reader uses it.
 	noHoldUntil time.Duration

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/star"
@@ -10,6 +11,9 @@ import (
 // create handles a create frame: it asks for permission, and then creates the channel
 // (rules 1 and 7).
 func (s *session) create(f *wire.Frame) error {
+	if err := checkInstance(f); err != nil {
+		return err
+	}
 	username, err := s.authorize(OpCreate, f)
 	if err != nil {
 		return err
@@ -39,7 +43,7 @@ func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); !ended {
-				err = rules.Create(now, &seat.Attachment, f.Ref, username, seat.secret.given(), asked)
+				err = rules.Create(now, &seat.Attachment, entryOf(f, seat.secret.given()), username, asked)
 			}
 		})
 		if !ended {
@@ -55,14 +59,17 @@ func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
 // join handles a join frame: it asks for permission, and then enters the channel (rule
 // 2). Where the user switches from another channel, it leaves that one only afterwards.
 func (s *session) join(f *wire.Frame) error {
+	if err := checkInstance(f); err != nil {
+		return err
+	}
 	var previous *seat
+	var notHeld error
 	extra := 0
 	if f.From != "" {
-		var err error
-		if previous, err = s.heldSeat(f.From); err != nil {
-			return err
+		if previous, notHeld = s.heldSeat(f.From); notHeld != nil && f.Instance == "" {
+			return notHeld
 		}
-		if previous.Role() != wire.Slave {
+		if previous != nil && previous.Role() != wire.Slave {
 			return wire.ErrForbidden.With("a master cannot switch away from its channel")
 		}
 		if f.From == f.Channel {
@@ -76,13 +83,20 @@ func (s *session) join(f *wire.Frame) error {
 	}
 	c := s.hub.findChannel(f.Channel)
 	if c == nil {
-		return wire.ErrNoSuchChannel
+		return cmp.Or(notHeld, error(wire.ErrNoSuchChannel))
 	}
 	err = s.enter(f.Channel, extra, func(seat *seat) (err error) {
 		seat.secret = newSecret()
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Join(now, &seat.Attachment, f.Ref, username, f.Expect, seat.secret.given())
+			entry := entryOf(f, seat.secret.given())
+			if notHeld != nil && !rules.Repeated(now, &seat.Attachment, entry, username) {
+				// It is not a switch that is repeated because its answer was lost, after
+				// which the former membership is over.
+				err = notHeld
+				return
+			}
+			err = rules.Join(now, &seat.Attachment, entry, username, f.Expect)
 		})
 		return err
 	}, func(seat *seat) (err error) {
@@ -90,7 +104,7 @@ func (s *session) join(f *wire.Frame) error {
 			return wire.ErrForbidden.With("this connection is in the channel under another name or role")
 		}
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.RepeatJoin(now, &seat.Attachment, f.Ref, seat.secret.given())
+			err = rules.RepeatJoin(now, &seat.Attachment, entryOf(f, seat.secret.given()))
 		})
 		return err
 	})
@@ -109,6 +123,9 @@ func (s *session) join(f *wire.Frame) error {
 // resume handles a resume frame: it takes a membership over onto this connection (rule
 // 7).
 func (s *session) resume(f *wire.Frame) error {
+	if err := checkInstance(f); err != nil {
+		return err
+	}
 	if !wire.ValidName(f.Channel) || !wire.ValidName(f.Username) {
 		return wire.ErrBadName
 	}
@@ -119,7 +136,7 @@ func (s *session) resume(f *wire.Frame) error {
 	take := func(seat *seat) (err error) {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Resume(now, &seat.Attachment, f.Ref, f.Username, given(f.Secret), f.Last)
+			err = rules.Resume(now, &seat.Attachment, entryOf(f, given(f.Secret)), f.Username, f.Last)
 		})
 		if err == nil {
 			seat.secret = knownSecret(f.Secret)
@@ -137,6 +154,31 @@ func (s *session) resume(f *wire.Frame) error {
 		s.replaceSeat(f.Channel, old, replacement)
 		return nil
 	})
+}
+
+// maxInstanceBytes bounds the id of an instance.
+const maxInstanceBytes = 64
+
+// checkInstance refuses a frame whose instance cannot be used.
+func checkInstance(f *wire.Frame) error {
+	switch {
+	case f.Instance == "":
+		return nil
+	case len(f.Instance) > maxInstanceBytes:
+		return wire.ErrBadFrame.With("instance: it has more than 64 bytes")
+	case f.Ref == 0:
+		return wire.ErrBadFrame.With("ref: with an instance there must be one, which rises")
+	}
+	return nil
+}
+
+// entryOf is what the frame's sender shows.
+func entryOf(f *wire.Frame, secret star.Secret) star.Entry {
+	entry := star.Entry{Ref: f.Ref, Epoch: f.Epoch, Secret: secret}
+	if f.Instance != "" {
+		entry.Instance = star.HashOf(f.Instance)
+	}
+	return entry
 }
 
 // enter reserves a seat for the channel and calls fresh with it, which decides whether

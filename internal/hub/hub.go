@@ -60,7 +60,8 @@ func New(config Config) *Hub {
 	h.delivering = delivery.Config{
 		Limits: star.Limits{
 			MasterTimeout: config.MasterTimeout, SlaveTimeout: config.SlaveTimeout, MaxSlaves: config.MaxSlaves,
-			Replay: config.Replay, Counted: observed,
+			HandshakeTimeout: config.HandshakeTimeout,
+			Replay:           config.Replay, Outbox: config.Outbox, Counted: observed,
 		},
 		Outbox: outbox.Limits{
 			Messages: config.Outbox.Messages, Bytes: config.Outbox.Bytes, WriteTimeout: config.WriteTimeout,

@@ -17,6 +17,11 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	if f.Type != wire.Send {
 		s.deliverDeferred(true)
 	}
+	if f.HasSeen {
+		if err := s.confirm(f, now); err != nil {
+			return err
+		}
+	}
 	switch f.Type {
 	case wire.Create:
 		return s.create(f)
@@ -49,8 +54,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Status:
 		return s.status(f)
 	case wire.Ping:
-		s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
-		return nil
+		return s.ping(f)
 	}
 	return wire.ErrBadFrame.With("this frame is sent by hubs only")
 }
@@ -70,6 +74,8 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 			limited = true
 		}
 	}
+	// A message that is refused is known by its content too, when it is sent again.
+	msg.Payload = f.Payload
 	switch {
 	case limited:
 		msg.Refusal = wire.ErrRateLimited
@@ -77,7 +83,6 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		msg.Refusal = wire.ErrTooLarge
 	default:
 		// The payload is in the connection's read buffer, and the message is kept longer.
-		msg.Payload = f.Payload
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)
 		if s.hub.config.Slow == delivery.SlowHold {
 			s.deliverDeferred(true)
@@ -123,6 +128,34 @@ func (s *session) status(f *wire.Frame) error {
 		c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) })
 	}
 	s.PushAndFlush(wire.NewPacket(answer))
+	return nil
+}
+
+// confirm notes what the frame's sender has got. A ping that brings news does not count
+// against the rate: there are no more of them than memberships that were entered, and
+// messages to the sender.
+func (s *session) confirm(f *wire.Frame, now time.Time) error {
+	news := false
+	err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
+		news, err = rules.Confirm(a, f.Seen)
+		return err
+	})
+	if news && f.Type == wire.Ping {
+		s.pace.giveBack(s.hub.config.FrameRate, now)
+	}
+	return err
+}
+
+// ping answers a ping. One that names a channel is from a member, and wants an answer only
+// where it has a ref.
+func (s *session) ping(f *wire.Frame) error {
+	if f.Channel != "" {
+		err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Hear(a) })
+		if err != nil || f.Ref == 0 {
+			return err
+		}
+	}
+	s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
 	return nil
 }
 

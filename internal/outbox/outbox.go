@@ -66,6 +66,9 @@ type Queue struct {
 	// firstBatch is the batch that the writer goroutine must write first: TryWrite could
 	// not write it completely, or was not available.
 	firstBatch [][]byte
+	// writes is how many messages are being written, and thrown how many were accepted and
+	// thrown away, because a write has failed or the queue was aborted.
+	writes, thrown int32
 
 	limits *Limits
 	// timer closes the connection when a write takes longer than WriteTimeout.
@@ -216,6 +219,16 @@ func (q *Queue) Waiting() (messages, bytes int) {
 	return len(q.pending), q.bytes
 }
 
+// Unwritten is how many of the messages that were accepted were not written to the
+// connection, or not completely as far as is known: those that wait, those that are being
+// written, and those that were thrown away at the queue's end. Notices count too, and
+// gap markers, but not what was dropped of streams.
+func (q *Queue) Unwritten() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.pending) + len(q.firstBatch) + int(q.writes+q.thrown)
+}
+
 // Room returns nil where nothing waits. Otherwise it returns a channel that is closed
 // when what waits at present has been taken for writing, or was thrown away because the
 // queue closes.
@@ -267,6 +280,12 @@ func (q *Queue) add(message []byte, m messageInfo) {
 	if q.extra != nil && q.extra.infos != nil {
 		q.extra.infos = append(q.extra.infos, m)
 	}
+}
+
+// throwAway empties the queue, whose messages will not be written.
+func (q *Queue) throwAway() {
+	q.thrown += int32(len(q.pending))
+	q.reset()
 }
 
 // reset empties the queue: what was pending has been taken, or is thrown away.

@@ -48,15 +48,19 @@ func (q *Queue) runWriter() {
 		if len(q.pending) > 0 {
 			last = nil
 		}
+		q.writes = int32(len(batch))
 		q.mu.Unlock()
 		err := q.writeWithTimeout(batch, last)
 		putBatch(batch)
 		q.mu.Lock()
+		written := q.writes
+		q.writes = 0
 		if err != nil {
+			q.thrown += written
 			// Nothing more can be written. The reader sees the failure as well, and
 			// aborts the queue. Closing the connection before that would throw away
 			// what the peer has sent before it closed, and its reason to close.
-			q.reset()
+			q.throwAway()
 			if q.end == nil {
 				q.end = &end{reason: transport.Reason{Code: transport.Slow, Text: "writing failed"}}
 				failed = true

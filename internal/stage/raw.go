@@ -121,7 +121,7 @@ const (
 	AliceCreates = `{"type":"create","ref":1,"channel":"abc123","username":"alice"}`
 	AliceCreated = `{"type":"created","ref":1,"channel":"abc123","username":"alice","resume":"*","epoch":1,"master_timeout_ms":30000}`
 	OneJoins     = `{"type":"join","ref":1,"channel":"abc123","username":"user_one"}`
-	OneJoined    = `{"type":"joined","ref":1,"channel":"abc123","username":"user_one","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`
+	OneJoined    = `{"type":"joined","ref":1,"channel":"abc123","username":"user_one","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`
 	OneOnline    = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online","number":1}`
 	OneBack      = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online"}`
 )
@@ -141,4 +141,9 @@ func (s *Stage) Pair() (alice, one *Raw) {
 	one.Expect(OneJoined)
 	alice.Expect(OneOnline)
 	return alice, one
+}
+
+// OneResumed is the answer to the first resume of user_one, with the ref.
+func OneResumed(ref uint64) string {
+	return strings.NewReplacer(`"ref":1`, fmt.Sprintf(`"ref":%d`, ref), `"epoch":1`, `"epoch":2`).Replace(OneJoined)
 }

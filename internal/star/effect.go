@@ -34,14 +34,18 @@ const (
 	// SendOne queues the packet to one member.
 	SendOne EffectKind = iota
 	// SendReplay queues the packet to one member, without regard to the limits of
-	// the member's queue. A replay has limits of its own.
+	// the member's queue: a part of a replay, or a list, which have limits of their own.
 	SendReplay
 	// SendPresence queues the packet, which tells a change of a slave, to the master. The
 	// rules have found that there is room for it (Line.Behind).
 	SendPresence
-	// AwaitDrain calls Drained for the master's attachment, after what waits for the
-	// master has been taken to be written. It is executed after what was emitted before.
+	// AwaitDrain calls Drained for the attachment, after what waits on its connection has
+	// been taken to be written. It is executed after what was emitted before. Of several
+	// attachments on one connection, one is called at a time, and what that emits is
+	// executed before the next.
 	AwaitDrain
+	// RoomMade wakes those that wait for AwaitRoom.
+	RoomMade
 	// SendAll queues the packet to the whole audience: all slaves that have a
 	// connection.
 	SendAll

@@ -9,7 +9,7 @@ import (
 
 // Leave ends a membership on purpose. When the master leaves, the channel ends.
 func (c *Channel) Leave(now time.Time, a *Attachment, ref uint64) error {
-	if err := a.stale(); err != nil {
+	if err := c.Hear(a); err != nil {
 		return err
 	}
 	m := a.member
@@ -160,6 +160,7 @@ func (c *Channel) end(why *wire.Cause) {
 	c.count(Slaves, "", -slaves)
 	c.count(Channels, "", -1)
 	c.emit(Effect{Kind: ReleaseAll, End: why})
+	c.releaseCatchingUp(why)
 	if master := c.detach(c.master); master != nil {
 		c.emit(Effect{Kind: Release, To: master, End: why})
 	}

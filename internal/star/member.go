@@ -12,8 +12,13 @@ type member struct {
 	name string
 	role wire.Role
 	// hash is the hash of the resume secret. The secret itself is not kept here.
-	hash  Hash
-	state wire.State
+	hash Hash
+	// holder is the client that holds the membership, and since the epoch at which it has
+	// taken it over. entering is nil where everything about that is decided (holder.go).
+	holder   holder
+	since    uint64
+	entering *entering
+	state    wire.State
 	// deadline is when the membership of an away member ends, and zero while it is not
 	// away.
 	deadline time.Time
@@ -34,6 +39,11 @@ type member struct {
 	// start is the number of the newest message before this slave joined. No message
 	// up to this number was for this slave.
 	start uint64
+	// given is the number of the newest message that the member was given on an earlier
+	// attachment. repaid is when the bytes that it was given twice are forgotten, in
+	// milliseconds of Unix time (checkAgain).
+	given  uint64
+	repaid int64
 	// lostPrivate is the number of the newest message that was for this slave alone
 	// and is no longer kept.
 	lostPrivate uint64

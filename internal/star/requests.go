@@ -133,7 +133,7 @@ func (c *Channel) checkNewRequest(m *member) error {
 
 // Withdraw closes a request of the member, which does not want more answers to it.
 func (c *Channel) Withdraw(a *Attachment, ref, seq uint64) error {
-	if err := a.stale(); err != nil {
+	if err := c.Hear(a); err != nil {
 		return err
 	}
 	m := a.member
@@ -164,7 +164,7 @@ func (c *Channel) closeRequests(m *member) {
 // Awaiting answers a member with the list of those that have not answered its request
 // seq yet.
 func (c *Channel) Awaiting(a *Attachment, ref, seq uint64) error {
-	if err := a.stale(); err != nil {
+	if err := c.Hear(a); err != nil {
 		return err
 	}
 	answer := &wire.Frame{Type: wire.Awaiting, Ref: ref, Channel: c.name, Request: seq, HasMembers: true}

@@ -29,6 +29,10 @@ func (c *Channel) tellMaster(m *member, reason string) {
 	if master == nil || c.rosterStale {
 		return
 	}
+	if master.catchingUp {
+		c.rosterStale = true // it is told the list when it has caught up
+		return
+	}
 	if c.masterBehind() {
 		c.rosterStale = true
 		c.emit(Effect{Kind: AwaitDrain, To: master})
@@ -58,19 +62,16 @@ func (c *Channel) slaveFrame(m *member, reason string) *wire.Frame {
 	return frame
 }
 
-// Drained is called after the AwaitDrain of the master's attachment a. It tells the master
-// the list of its slaves, in place of the changes that were not told.
-func (c *Channel) Drained(a *Attachment) {
-	switch {
-	case c.mustBeMaster(a) != nil || !c.rosterStale: // there is nothing to tell, or another one to be told
-	case c.masterBehind():
+// drainedRoster is Drained for a master that is due to be told its list.
+func (c *Channel) drainedRoster(a *Attachment) {
+	if c.masterBehind() {
 		c.emit(Effect{Kind: AwaitDrain, To: a}) // messages have come meanwhile
-	default:
-		// The list may be longer than the queue's limits, and must be delivered in any
-		// case. There is one at most in the queue, since the queue was empty.
-		c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(c.membersFrame(0))})
-		c.markTold()
+		return
 	}
+	// The list may be longer than the queue's limits, and must be delivered in any
+	// case. There is one at most in the queue, since the queue was empty.
+	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(c.membersFrame(0))})
+	c.markTold()
 }
 
 // Members answers the master with the list of its slaves.
@@ -98,6 +99,7 @@ func (c *Channel) membersFrame(ref uint64) *wire.Frame {
 // markTold notes that the master is told the roster as it is now.
 func (c *Channel) markTold() {
 	c.rosterStale = false
+	c.roomMade()
 	for _, m := range c.slaves {
 		m.told = m.state
 	}
@@ -118,16 +120,20 @@ func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
 // sendList answers a member with a list of members. It refuses with busy when the
 // list does not fit into the queue behind what the member has not read yet.
 func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
-	size := 0
-	for _, m := range frame.Members {
-		size += len(m.Username) + listEntryOverhead
-	}
-	if a.Line.NoticeFull(size) {
+	if a.Line.NoticeFull(listSize(frame.Members)) {
 		return wire.ErrBusy.With("too much waits for you already")
 	}
 	// NewPacket encodes later: a long list is not encoded under the caller's lock.
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})
 	return nil
+}
+
+// listSize is about the size of a list in bytes, and not less.
+func listSize(members []wire.Member) (bytes int) {
+	for _, m := range members {
+		bytes += len(m.Username) + listEntryOverhead
+	}
+	return bytes
 }
 
 // listEntryOverhead is the size in bytes of one entry of a list beside its name, in

@@ -58,7 +58,7 @@ var (
 	ErrUnsupported     = listed(CodeUnsupported, Refuses, 0)
 	ErrTooLarge        = listed("too_large", Refuses, 1009)
 	ErrRateLimited     = listed("rate_limited", Refuses, 4105)
-	ErrUnauthorized    = listed("unauthorized", Refuses, 0)
+	ErrUnauthorized    = listed("unauthorized", Refuses, 4107)
 	ErrForbidden       = listed("forbidden", Refuses, 0)
 	ErrNoSuchChannel   = listed("no_such_channel", Refuses, 0)
 	ErrChannelExists   = listed("channel_exists", Refuses, 0)
@@ -80,7 +80,9 @@ var (
 	ErrKicked        = listed("kicked", Ends|InClosed, 4003)
 	ErrChannelClosed = listed("channel_closed", Ends|InClosed, 4004)
 	ErrLeft          = listed("left", Ends, 4005)
-	ErrReplaced      = listed("replaced", Ends|InClosed, 4102)
+	ErrExpired       = listed("expired", Ends|InClosed, 4006)
+	ErrRevoked       = listed("revoked", Ends|InClosed, 4007)
+	ErrReplaced      = listed("replaced", Refuses|Ends|InClosed, 4102)
 	ErrShutdown      = listed("shutdown", Ends, 4106)
 
 	// Connections alone end with these.

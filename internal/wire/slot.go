@@ -71,6 +71,14 @@ func slotOf(name []byte) int {
 		return int(fieldMembers)
 	case "number":
 		return int(fieldNumber)
+	case "instance":
+		return int(fieldInstance)
+	case "seen":
+		return int(fieldSeen)
+	case "confirm_messages":
+		return int(fieldConfirmMessages)
+	case "confirm_bytes":
+		return int(fieldConfirmBytes)
 	case "message":
 		return slotMessage
 	case "text":

@@ -4,7 +4,7 @@
 export const refusals = [
   'bad_frame', 'unsupported', 'too_large', 'rate_limited', 'unauthorized', 'forbidden', 'no_such_channel',
   'channel_exists', 'wrong_master', 'name_taken', 'bad_name', 'banned', 'channel_full', 'too_many_channels',
-  'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'resume_failed', 'shutting_down',
+  'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'resume_failed', 'shutting_down', 'replaced',
 ];
 
 /** The codes with which a membership ends, and the number of a connection that ends with it. */
@@ -14,6 +14,8 @@ export const ends = {
   kicked: 4003,
   channel_closed: 4004,
   left: 4005,
+  expired: 4006,
+  revoked: 4007,
   replaced: 4102,
   shutdown: 4106,
 };
@@ -25,6 +27,7 @@ export const closes = {
   protocol_error: 4103,
   idle: 4104,
   rate_limited: 4105,
+  unauthorized: 4107,
 };
 
 /** The codes that are this side's own, or mean more to it than to the hub. */

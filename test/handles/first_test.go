@@ -162,7 +162,7 @@ func TestCallsBehindTheFirst(t *testing.T) {
 		require.NoError(t, <-asked)
 		along, written := d.sent()
 		require.Equal(t, []wire.Type{wire.Join}, along)
-		require.Equal(t, []wire.Type{wire.Status}, written)
+		require.Equal(t, []wire.Type{wire.Status, wire.Ping}, written) // and what confirms the join
 	})
 }
 

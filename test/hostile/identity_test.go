@@ -105,7 +105,9 @@ func TestHostileIdentity(t *testing.T) {
 			stage.Broadcast(t, master, "the end")
 			holders := 0
 			for i, slave := range slaves {
-				require.NotNil(t, slave)
+				if slave == nil {
+					continue // it was told at once that another one has the membership
+				}
 				message, err := slave.Receive(stage.Within(t))
 				if err != nil {
 					require.ErrorIs(t, err, lectern.ErrReplaced)
@@ -328,7 +330,7 @@ func TestHostileIdentity(t *testing.T) {
 			alice.Expect(`{"type":"ack","ref":10,"seq":1,"slaves":1}`)
 			again, master := s.Raw(), s.Raw()
 			again.Send(strings.Replace(resumeFrame("abc123", "user_one", one.Secret, `,"last":1`), `{`, `{"ref":11,`, 1), send)
-			again.Expect(strings.Replace(stage.OneJoined, `"ref":1`, `"ref":11`, 1), `{"type":"ack","ref":10,"seq":1}`)
+			again.Expect(stage.OneResumed(11), `{"type":"ack","ref":10,"seq":1}`)
 			master.Send(strings.Replace(resumeFrame("abc123", "alice", alice.Secret, `,"last":1`), `{`, `{"ref":11,`, 1), down)
 			got, err := master.Read()
 			require.NoError(t, err)

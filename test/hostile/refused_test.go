@@ -146,7 +146,7 @@ func TestSendsAreRecognisedByRef(t *testing.T) {
 			`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
 		again := s.Raw()
 		again.Send(`{"type":"resume","ref":12,"channel":"abc123","username":"user_one","resume":"`+one.Secret+`"}`, send)
-		again.Expect(strings.Replace(stage.OneJoined, `"ref":1`, `"ref":12`, 1), `{"type":"ack","ref":10,"seq":1}`)
+		again.Expect(stage.OneResumed(12), `{"type":"ack","ref":10,"seq":1}`)
 		again.Refused(bad, lectern.ErrForbidden)
 		alice.Expect(stage.OneBack)
 		for ref := 13; ref < 13+32; ref++ {

@@ -115,7 +115,7 @@ func TestHostileRoles(t *testing.T) {
 			bob := stranger(s)
 			secret := old.Secret
 			old.Send(`{"type":"join","ref":2,"channel":"xyz","username":"alice"}`)
-			old.Expect(`{"type":"joined","ref":2,"channel":"xyz","username":"alice","resume":"*","master":{"username":"bob","state":"online"},"master_timeout_ms":30000}`)
+			old.Expect(`{"type":"joined","ref":2,"channel":"xyz","username":"alice","resume":"*","epoch":1,"master":{"username":"bob","state":"online"},"master_timeout_ms":30000}`)
 			bob.Expect(`{"type":"presence","channel":"xyz","username":"alice","role":"slave","state":"online","number":1}`)
 
 			alice := s.Raw()

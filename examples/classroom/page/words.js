@@ -22,6 +22,7 @@ const refusals = {
   too_large: 'Not sent: it is too long.',
   connection: 'The server cannot be reached. Is it still running?',
   shutting_down: 'The server is being stopped.',
+  replaced: 'You are in this class in another tab or window now.',
   unknown_outcome: 'The class ended before it was certain whether this had arrived.',
 };
 
@@ -45,6 +46,8 @@ const studentsEnds = {
     ? `${teacher} has removed you from the class: “${reason}”` : `${teacher} has removed you from the class.`),
   left: () => 'You have left the class.',
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew.`,
+  expired: () => 'Your time in this class is over.',
+  revoked: () => 'The server does not let you in any more.',
   replaced: () => 'You are in this class in another tab or window now.',
   channel_closed: () => 'The class was closed by the server.',
   shutdown: () => 'The server was stopped.',
@@ -57,6 +60,8 @@ const teachersEnds = {
     ? `This page could not reach the class for ${timeout}. Your students have been let go.`
     : `You were away for longer than ${timeout}. Your students have been let go.`),
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew. Your students have been let go.`,
+  expired: () => 'Your time in this class is over. Your students have been let go.',
+  revoked: () => 'The server does not let you in any more.',
   replaced: () => 'You hold this class in another tab or window now.',
   channel_closed: () => 'The class was closed by the server.',
   shutdown: () => 'The server was stopped.',
