@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ type Dialer struct {
 	Header http.Header
 
 	// TLSConfig is for wss. Nil is the default configuration. An empty
-	// ServerName is the URL's host.
+	// ServerName is the URL's host, without a zone.
 	TLSConfig *tls.Config
 
 	// NetDialContext makes the connections beneath WebSocket and TLS, for
@@ -190,7 +191,7 @@ func (d Dialer) connect(ctx context.Context, network, address string, u *url.URL
 	if config == nil {
 		config = &tls.Config{}
 	}
-	config.ServerName = cmp.Or(config.ServerName, u.Hostname())
+	config.ServerName = cmp.Or(config.ServerName, certified(u.Hostname()))
 	config.NextProtos = []string{"http/1.1"} // there is no WebSocket of this kind over HTTP/2
 	secure := tls.Client(c, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -198,6 +199,15 @@ func (d Dialer) connect(ctx context.Context, network, address string, u *url.URL
 		return nil, err
 	}
 	return secure, nil
+}
+
+// certified is the host as certificates name it: a zone says which of this machine's
+// interfaces leads to an address, and is no part of it.
+func certified(host string) string {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.WithZone("").String()
+	}
+	return host
 }
 
 // checkResponse refuses what was not offered: the library takes compression

@@ -269,6 +269,10 @@ func TestDialTLS(t *testing.T) {
 		exchange(t, client, server)
 		closeBoth(t, client, server)
 
+		dialer.URL = "wss://[fe80::1%25eth0]/ws" // no certificate names a zone
+		client, server = s.connect(t, dialer)
+		closeBoth(t, client, server)
+
 		dialer.URL = "wss://other.test/ws"
 		_, err := dialer.Dial(t.Context())
 		require.ErrorAs(t, err, new(*tls.CertificateVerificationError))
