@@ -43,6 +43,12 @@ func TestHandshakeRefused(t *testing.T) {
 		{"A2 version twice", request("", "Sec-WebSocket-Version: 13"), http.StatusBadRequest},
 		{"A2 no version", request("Sec-WebSocket-Version"), http.StatusBadRequest},
 		{"A7 foreign page", request("", "Origin: https://evil"), http.StatusForbidden},
+		{"a body", request("", "Content-Length: 4") + "\x81\x80\x00\x00", http.StatusBadRequest},
+		{"a body that follows", request("", "Content-Length: 4"), http.StatusBadRequest},
+		{"a body that follows, and no upgrade", request("Upgrade", "Content-Length: 4"), http.StatusUpgradeRequired},
+		{"A1 POST with a body that follows", strings.Replace(request("", "Content-Length: 4"), "GET", "POST", 1), http.StatusMethodNotAllowed},
+		{"a body in chunks", request("", "Transfer-Encoding: chunked") + "0\r\n\r\n", http.StatusBadRequest},
+		{"a body that is asked for", request("", "Content-Length: 4", "Expect: 100-continue"), http.StatusBadRequest},
 		{"A13 start of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", http.StatusBadRequest},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -84,6 +90,7 @@ func TestHandshakeAccepted(t *testing.T) {
 		{"A10 other subprotocols", request("", "Sec-WebSocket-Protocol: chat, lectern.v2"), nil},
 		{"C1 compression offered", request("", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"), nil},
 		{"own origin", request("", "Origin: http://lectern.test"), nil},
+		{"a body of nothing", request("", "Content-Length: 0"), nil},
 		{"A13 absolute address", strings.Replace(request(""), "/ws", "http://lectern.test/ws", 1), nil},
 		{"tokens in lists", request("Connection", "Connection: keep-alive, UPGRADE"), nil},
 	} {
