@@ -110,6 +110,10 @@ type handler struct {
 // Shutdown and Close know nothing of these connections: end them through what
 // serves them.
 //
+// What middleware has put into the response's header, such as a cookie, goes along with
+// the answer, the 101 as well as a refusal; not what it would put there as that is
+// written.
+//
 // A request that is no WebSocket handshake of version 13 over HTTP/1.1 is
 // answered with a status from 400 on and a line that says why. A client that
 // sends more before it has the answer is disconnected; its first message can be a
@@ -153,7 +157,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hijacked := &hijacker{ResponseWriter: w, first: first}
-	if _, err := h.upgrader.Upgrade(hijacked, r, nil); err != nil {
+	if _, err := h.upgrader.Upgrade(hijacked, r, answerHeader(w.Header())); err != nil {
 		return // the upgrader has answered
 	}
 	direct.SetSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)

@@ -307,6 +307,62 @@ func TestMiddleware(t *testing.T) {
 	})
 }
 
+// What middleware sets is in the answer, but for what is the handshake's own.
+func TestHeaderOfTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, websocket.Options{}, func(server *http.Server) {
+			inner := server.Handler
+			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.SetCookie(w, &http.Cookie{Name: "session", Value: "one"})
+				http.SetCookie(w, &http.Cookie{Name: "theme", Value: "dark"})
+				h := w.Header()
+				h.Set("X-Request-Id", "a\r\nX-Evil: 1")
+				h.Set("Strict-Transport-Security", "max-age=1")
+				h.Set("Content-Security-Policy", "default-src 'none'")
+				h["x-lower"] = []string{"kept"}
+				h["X-Evil\r\nX-Evil"] = []string{"1"}
+				h[""] = []string{"1"}
+				for _, name := range []string{
+					"Connection", "Upgrade", "Keep-Alive", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Trailer",
+					"Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Version", "Trailer:X-Later",
+					"sec-websocket-accept", "content-length",
+				} {
+					h[name] = []string{"evil"}
+				}
+				inner.ServeHTTP(w, r)
+			})
+		})
+		client := s.dialRaw(t)
+		client.send([]byte(request("", "Sec-WebSocket-Protocol: lectern.v1")))
+		response := client.response()
+		require.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
+		require.Equal(t, http.Header{
+			"Connection":                {"Upgrade"},
+			"Upgrade":                   {"websocket"},
+			"Sec-Websocket-Accept":      {sampleDone},
+			"Sec-Websocket-Protocol":    {"lectern.v1"},
+			"Set-Cookie":                {"session=one", "theme=dark"},
+			"X-Request-Id":              {"a  X-Evil: 1"},
+			"Strict-Transport-Security": {"max-age=1"},
+			"Content-Security-Policy":   {"default-src 'none'"},
+			"X-Lower":                   {"kept"},
+		}, response.Header)
+		server := s.service.accept(t)
+		client.send(frame(fin|opText, "{}"))
+		got, err := server.Read()
+		require.NoError(t, err)
+		require.Equal(t, "{}", string(got))
+		client.Close()
+		server.Close(goodbye)
+
+		// With a first message, whose answer waits for what follows, too.
+		first, sent, err := s.dialer().DialFirst(t.Context(), []byte("{}"))
+		require.NoError(t, err)
+		require.True(t, sent)
+		closeBoth(t, first, s.service.accept(t))
+	})
+}
+
 // A response that cannot be hijacked is answered like any other failure.
 func TestNoHijacker(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/ws", nil)
