@@ -65,6 +65,9 @@ func (c *Client) handle(frame *wire.Frame) {
 // onAnswer gives an answer to the call, the resume, the request or the inquiry with the
 // same ref. The lock is held.
 func (c *Client) onAnswer(frame *wire.Frame) {
+	if c.onFirstAnswer(frame) {
+		return
+	}
 	for _, k := range c.calls {
 		if k.answeredBy(frame) {
 			c.removeCall(k)
@@ -77,6 +80,11 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			k.result <- result
 			return
 		}
+	}
+	if m := c.memberships[frame.Channel]; m != nil && m.enteredBy == frame.Ref {
+		// The answer comes again, because the frame came to the hub a second time: some
+		// proxies pass the first message on and tell the client that nobody has taken it.
+		return
 	}
 	for _, m := range c.memberships {
 		if m.resuming == frame.Ref {

@@ -20,6 +20,8 @@ type Membership struct {
 	username string
 	role     wire.Role
 	secret   string
+	// enteredBy is the ref of the frame by which the membership was entered.
+	enteredBy uint64
 	// timeout is X of rule 3.
 	timeout time.Duration
 	// owned: the client was made for this membership alone and ends with it.

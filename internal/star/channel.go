@@ -47,7 +47,10 @@ type Channel struct {
 	// timeout is X of rule 3, for this channel.
 	timeout time.Duration
 	master  *member
-	slaves  map[string]*member
+	// createdBy is the ref of the frame by which the channel was created. It is not in a
+	// snapshot, since the connection of that frame is gone then.
+	createdBy uint64
+	slaves    map[string]*member
 	// connected counts the slaves that have a connection at present.
 	connected int
 	// away lists the slaves without a connection, the earliest deadline first.

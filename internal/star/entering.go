@@ -22,6 +22,7 @@ func (c *Channel) Create(now time.Time, a *Attachment, ref uint64, username stri
 	c.down.bound, c.up.bound = c.limits.Replay, c.limits.Replay
 	c.master = &member{name: username, role: wire.Master, hash: secret.Hash}
 	c.master.answers.limit = wire.MasterAnswers
+	c.createdBy = ref
 	c.attach(a, c.master)
 	created := c.createdFrame(ref, secret)
 	c.sendFrame(a, &created)

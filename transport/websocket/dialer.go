@@ -47,6 +47,12 @@ type Dialer struct {
 	// on the way does not let such a handshake pass.
 	PlainHandshake bool
 
+	// TokenInHandshake lets a client's first message go along with the handshake where it
+	// has a token for the service in it too. Otherwise such a message is sent after
+	// it, at the cost of a round trip: headers of requests are often written to logs, by
+	// servers and by proxies on the way.
+	TokenInHandshake bool
+
 	// Conn sets up the connections. SendBufferBytes in it is not used: the buffer
 	// is left to the system.
 	Conn transport.ConnOptions
@@ -55,6 +61,8 @@ type Dialer struct {
 var (
 	_ transport.Dialer      = Dialer{}
 	_ transport.FirstDialer = Dialer{}
+
+	_ transport.FirstTokenDialer = Dialer{}
 )
 
 // RefusedError is the error of a Dial to which a server has answered, but not by
@@ -97,6 +105,9 @@ func (d Dialer) DialFirst(ctx context.Context, message []byte) (conn transport.C
 	conn, chosen, err := d.dialOffering(ctx, offered)
 	return conn, chosen == FirstSubprotocol, err
 }
+
+// FirstMayHoldToken is that of transport.FirstTokenDialer: TokenInHandshake.
+func (d Dialer) FirstMayHoldToken() bool { return d.TokenInHandshake }
 
 func (d Dialer) dialOffering(ctx context.Context, offered []string) (_ transport.Conn, chosen string, err error) {
 	u, err := parseURL(d.URL)
