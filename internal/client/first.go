@@ -101,14 +101,19 @@ func (c *Client) othersEnter(k *call) bool {
 	})
 }
 
-// tryPlainly closes the connection. The call, where it is still wanted, is sent on the
-// next one, and no call is sent with a handshake any more. The lock is held.
+// tryPlainly closes the connection. The call is sent on the next one, and no call is sent
+// with a handshake any more. Where nobody wants the call any more, the connection stays
+// for the others that there are. The lock is held.
 func (c *Client) tryPlainly(l *link) {
 	c.plain = true
-	if k := l.first.call; slices.Contains(c.calls, k) {
-		k.written = false
-	}
+	k := l.first.call
 	c.stopFirst(l)
+	if slices.Contains(c.calls, k) {
+		k.written = false
+		c.setRef(&k.frame) // it is no repetition there
+	} else if len(c.calls)+len(c.memberships) > 0 {
+		return
+	}
 	l.out.Close(transport.Reason{Code: transport.Idle, Text: "no answer to what came with the handshake"})
 }
 

@@ -214,6 +214,20 @@ func TestFirstAnswerIsLostAndGivenUp(t *testing.T) {
 		_, err = client.Join(stage.Within(t), "abc123", "bob")
 		require.NoError(t, err)
 	})
+	// The same, and others go on where it was made.
+	losing(t, lectern.Policy{}, func(t *testing.T, d *losingDialer, client *lectern.Client, master *lectern.Master) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := client.Join(ctx, "abc123", "bob")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		other, err := client.Create(stage.Within(t), "xyz", "bob")
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		require.Empty(t, master.Members())
+		require.NoError(t, other.Err())
+		first, plain := d.dials()
+		require.Equal(t, []int{1, 0}, []int{first, plain})
+	})
 	// The same, and it is wanted again at once.
 	losing(t, lectern.Policy{}, func(t *testing.T, d *losingDialer, client *lectern.Client, master *lectern.Master) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
