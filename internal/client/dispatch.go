@@ -81,7 +81,8 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 	}
-	if m := c.memberships[frame.Channel]; m != nil && m.enteredBy == frame.Ref {
+	named := c.memberships[frame.Channel]
+	if named != nil && named.enteredBy == frame.Ref {
 		// The answer comes again, because the frame came to the hub a second time: some
 		// proxies pass the first message on and tell the client that nobody has taken it.
 		return
@@ -92,7 +93,7 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 	}
-	if m := c.memberships[frame.Channel]; m != nil && m.onAnswer(frame) {
+	if named != nil && named.onAnswer(frame) {
 		return
 	}
 	// An ack has no channel, and the answer to a switch has the channel that was entered.

@@ -3,6 +3,7 @@ package handles
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,10 +166,10 @@ func TestFirstAnswerTakesItsTime(t *testing.T) {
 		takes        time.Duration
 		first, plain int
 	}{{4 * time.Second, 1, 0}, {9 * time.Second, 1, 1}} {
-		asked := 0
+		var asked atomic.Int64
 		policy := lectern.Policy{HandshakeTimeout: time.Minute, Authorize: func(_ context.Context, request lectern.AuthRequest) (lectern.Identity, error) {
 			if request.Channel == "xyz" {
-				asked++
+				asked.Add(1)
 				time.Sleep(test.takes)
 			}
 			return lectern.Identity{}, nil
@@ -181,7 +182,7 @@ func TestFirstAnswerTakesItsTime(t *testing.T) {
 			require.NoError(t, err)
 			first, plain := d.dials()
 			require.Equal(t, []int{test.first, test.plain}, []int{first, plain})
-			require.Equal(t, first+plain, asked)
+			require.EqualValues(t, first+plain, asked.Load())
 			time.Sleep(time.Minute)
 			require.NoError(t, master.Err())
 			_, err = client.Join(stage.Within(t), "xyz", "carol")
