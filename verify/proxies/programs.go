@@ -77,7 +77,21 @@ func (all *programs) startHub(ctx context.Context, folder string) (*program, err
 	}
 	_, flags, _ := strings.Cut(hubCommand, "./examples/hub ")
 	fmt.Println(hubCommand)
-	return all.start("hub", folder, append([]string{binary}, strings.Fields(flags)...))
+	hub, err := all.start("hub", folder, append([]string{binary}, strings.Fields(flags)...))
+	if err != nil {
+		return nil, err
+	}
+	late := time.After(patience)
+	for !strings.Contains(hub.out.String(), "ws ws://"+hubAddress) {
+		select {
+		case <-hub.done:
+			return nil, fmt.Errorf("the hub does not start: %w", hub.err)
+		case <-late:
+			return nil, errors.New("the hub does not say that it listens")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return hub, nil
 }
 
 // startProxy runs a proxy with its block.
