@@ -77,7 +77,10 @@ func (o ClientOptions) withDefaults() ClientOptions {
 // A Client without a membership keeps no connection for long, and no goroutine.
 //
 // Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call
-// on a new connection goes along with the dialling, unless it is a resume.
+// on a new connection goes along with the dialling, unless it is a resume, or has a
+// token and the dialer is no transport.FirstTokenDialer that lets it. Where such a call has
+// had no answer for 5 seconds, it is asked again on another connection, and no call of this
+// client goes along any more.
 type Client struct {
 	client  *client.Client
 	options ClientOptions

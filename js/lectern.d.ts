@@ -399,6 +399,11 @@ export interface ClientOptions {
    */
   readonly plainHandshake?: boolean | undefined;
   /**
+   * A first create or join goes along with the handshake where it has a token too. Default:
+   * it does not, since headers of requests are often written to logs.
+   */
+  readonly tokenInHandshake?: boolean | undefined;
+  /**
    * Bound the wait before the next attempt to connect: a random part of
    * minBackoff after the first loss, of twice as much each time that it fails
    * again, and of maxBackoff at the most. Defaults 200 and 5000.

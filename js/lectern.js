@@ -878,6 +878,51 @@ var Connection = class {
   }
 };
 
+// src/first.js
+var FIRST_WAIT = 5e3;
+var LEAVE_WAIT2 = 1e3;
+var First = class {
+  #ref;
+  // The ref of the leave, or zero.
+  #undo = 0;
+  #lost;
+  #cancel;
+  /**
+   * @param {number} ref the call's
+   * @param {{leave: () => number, lost: () => void}} handlers leave sends a leave where
+   *   something may have been entered, and returns its ref, or zero; lost is called last
+   */
+  constructor(ref, { leave, lost }) {
+    this.#ref = ref;
+    this.#lost = lost;
+    this.#cancel = later(FIRST_WAIT, () => {
+      this.#undo = leave();
+      if (this.#undo === 0) {
+        lost();
+      } else {
+        this.#cancel = later(LEAVE_WAIT2, lost);
+      }
+    });
+  }
+  /** takes reports whether an answer is this one's, and nothing else is to be done with it. */
+  takes({ ref }) {
+    if (this.#undo !== 0) {
+      if (ref === this.#undo) {
+        this.stop();
+        this.#lost();
+      }
+      return ref === this.#undo || ref === this.#ref;
+    }
+    if (ref === this.#ref) {
+      this.stop();
+    }
+    return false;
+  }
+  stop() {
+    this.#cancel();
+  }
+};
+
 // src/handle.js
 function mustAsk({ requestId }) {
   if (whole("requestId", requestId) === 0) {
@@ -1651,6 +1696,8 @@ var Membership = class {
   attached = false;
   // The ref of the resume that is under way, or zero.
   resuming = 0;
+  // The ref of the frame by which it was entered.
+  enteredBy = 0;
   // The requests without an answer, in the order of their refs.
   pending = [];
   // The number of the newest message that has arrived, and that was taken.
@@ -2250,6 +2297,11 @@ var Session = class {
   // The ref of the call that went along with the present connection and was given up
   // by then, or zero: what it has entered has been left already.
   #left = 0;
+  // What waits for the answer to the call that has gone along with the present connection,
+  // or null.
+  #first = null;
+  // An answer to such a call did not come: none goes along any more.
+  #plain = false;
   // What the hub has told of its shutdown, in milliseconds, or null.
   #shutdown = null;
   #protocolErrors = 0;
@@ -2339,6 +2391,7 @@ var Session = class {
   /** enter makes the membership one of the client's, as the answer tells. */
   enter(membership, answer) {
     membership.entered(answer);
+    membership.enteredBy = answer.ref;
     this.memberships.set(membership.channel, membership);
     membership.attach();
     this.#tickets.put(membership.ticket);
@@ -2455,7 +2508,7 @@ var Session = class {
     const first = this.#firstCall();
     try {
       this.#connection = new Connection(this.#url, this.options, first?.frame ?? null, {
-        opened: (sent) => this.#connected(sent ? first : void 0),
+        opened: (sent) => this.#connected(first, sent),
         frame: (frame) => this.#handle(frame),
         ended: (how) => this.#disconnected(how)
       });
@@ -2467,17 +2520,46 @@ var Session = class {
   // secret does not belong into a handshake, which others may write to a log.
   #firstCall() {
     const [call] = this.#calls;
-    const fits = !this.options.plainHandshake && this.memberships.size === 0 && call?.frame.type !== "resume";
-    return fits ? call : void 0;
+    if (!call || this.#plain || this.options.plainHandshake || this.memberships.size > 0) {
+      return void 0;
+    }
+    const { type, token } = call.frame;
+    return type === "resume" || token && !this.options.tokenInHandshake ? void 0 : call;
+  }
+  // Its answer has to come within some time, or is asked for again, plainly.
+  #awaitFirst({ frame, enters }) {
+    const wanted = () => this.#calls.find((call) => call.frame === frame);
+    const others = () => this.memberships.has(frame.channel) || this.#calls.some((call) => call.enters && call.frame !== frame && call.frame.channel === frame.channel);
+    this.#first = new First(frame.ref, {
+      leave: () => {
+        this.#plain = true;
+        if (!enters || others()) {
+          return 0;
+        }
+        const ref = this.nextRef();
+        this.push({ type: "leave", ref, channel: frame.channel });
+        return ref;
+      },
+      lost: () => {
+        this.#first = null;
+        const call = wanted();
+        if (call) {
+          call.written = false;
+        }
+        if (call || !this.#needed) {
+          this.tryLater();
+        }
+      }
+    });
   }
   // Every membership is resumed, and what waited for a connection is sent, but for what
   // was sent along with its making.
-  #connected(sent) {
+  #connected(first, sent) {
     this.#open = true;
     this.#openedAt = performance.now();
-    if (sent?.enters && !this.#calls.includes(sent)) {
-      this.#left = sent.frame.ref;
-      this.push({ type: "leave", channel: sent.frame.channel });
+    if (sent && first.enters && !this.#calls.includes(first)) {
+      this.#left = first.frame.ref;
+      this.push({ type: "leave", channel: first.frame.channel });
     }
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
@@ -2485,11 +2567,14 @@ var Session = class {
       this.push({ type: "resume", ref: membership.resuming, channel, username, secret, last });
     }
     this.#calls.forEach((call) => {
-      if (call === sent) {
+      if (call === first && sent) {
         call.written = true;
+        this.#awaitFirst(call);
         return;
       }
-      call.frame.ref = this.#refFor(call.frame);
+      if (call !== first) {
+        call.frame.ref = this.#refFor(call.frame);
+      }
       this.#writeCall(call);
     });
   }
@@ -2500,6 +2585,8 @@ var Session = class {
     this.#forsaken.clear();
     this.#unnamed = [];
     this.#left = 0;
+    this.#first?.stop();
+    this.#first = null;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
       this.#stop();
@@ -2590,6 +2677,9 @@ var Session = class {
     }
   }
   #answer(frame) {
+    if (this.#first?.takes(frame)) {
+      return;
+    }
     if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
       this.#unnamed.push(frame);
       this.#settleUnnamed();
@@ -2599,6 +2689,9 @@ var Session = class {
     if (call) {
       this.#settle(call, frame);
       this.#settleUnnamed();
+      return;
+    }
+    if (this.memberships.get(frame.channel)?.enteredBy === frame.ref) {
       return;
     }
     const members = [...this.memberships.values()];

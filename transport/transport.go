@@ -129,6 +129,13 @@ type FirstDialer interface {
 	DialFirst(ctx context.Context, message []byte) (conn Conn, sent bool, err error)
 }
 
+// FirstTokenDialer is an optional power of a [FirstDialer]: it says whether a first message
+// may hold a token for the service. Where a FirstDialer does not have it, none does: what
+// makes a connection, such as the header of a request, is often written to logs.
+type FirstTokenDialer interface {
+	FirstMayHoldToken() bool
+}
+
 // Server is what an adapter gives its accepted connections to. A
 // lectern.Hub is one.
 type Server interface {

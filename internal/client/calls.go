@@ -122,18 +122,6 @@ var operationWords = map[wire.Type]string{
 	wire.Create: "create", wire.Join: "join", wire.Resume: "resume", wire.Status: "status",
 }
 
-// firstCall is the call that can be sent with the handshake of a new connection, or nil.
-// There is none while there are memberships, which are resumed first. A resume is never
-// sent so: its secret must not be in a handshake, which others may write to a log.
-func (c *Client) firstCall() *call {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.memberships) > 0 || len(c.calls) == 0 || c.calls[0].frame.Type == wire.Resume {
-		return nil
-	}
-	return c.calls[0]
-}
-
 // joinPending reports whether another call was sent that joins the same channel under the
 // same name as the answer frame. The hub answers a join that a connection repeats with
 // the same membership. So that membership is still wanted.

@@ -28,7 +28,8 @@ import (
 // A Client without a membership keeps no connection for long, and no goroutine.
 //
 // Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call on
-// a new connection is sent with the handshake, unless it is a resume.
+// a new connection is sent with the handshake, unless it is a resume, or has a token that
+// the dialer does not want there.
 type Client struct {
 	dialer  transport.Dialer
 	options Options
@@ -70,6 +71,9 @@ type Client struct {
 	// connection, and whose caller had given up before the connection was made. A leave
 	// for what it has entered was sent already. Zero: there is no such call.
 	leftRef uint64
+	// plain: the answer to a call that was sent with a handshake did not come. No call is
+	// sent so any more.
+	plain bool
 	// announcedSpread is the time over which a hub that shuts down closes its
 	// connections. It is zero until the hub has announced it.
 	announcedSpread time.Duration
@@ -177,6 +181,7 @@ func (c *Client) unclaim(channel string) {
 // enter adds a membership that the hub's answer has made. The lock is held.
 func (c *Client) enter(m *Membership, answer *wire.Frame) {
 	m.onEntered(answer, time.Now())
+	m.enteredBy = answer.Ref
 	c.memberships[m.channel] = m
 	c.attach(m)
 }

@@ -19,6 +19,9 @@ import (
 type link struct {
 	conn transport.Conn
 	out  *outbox.Queue
+	// first is the call that was sent with the handshake, until it is answered, or nil. The
+	// client's lock guards it.
+	first *firstSent
 }
 
 // These bound what a client queues for writing. The windows of its memberships keep it far
@@ -128,7 +131,8 @@ func (c *Client) connectAndServe() error {
 // returns the call that was sent, or nil.
 func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 	dialer, able := c.dialer.(transport.FirstDialer)
-	first := c.firstCall()
+	withToken, _ := c.dialer.(transport.FirstTokenDialer)
+	first := c.firstCall(withToken != nil && withToken.FirstMayHoldToken())
 	if !able || first == nil {
 		ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
 		defer cancel()
@@ -205,6 +209,7 @@ func (c *Client) onConnected(l *link, sent *call) {
 		if k == sent {
 			k.written = true
 			k.writes++
+			c.awaitFirst(l, k)
 		} else {
 			c.writeCall(k)
 		}
@@ -216,6 +221,9 @@ func (c *Client) onConnected(l *link, sent *call) {
 func (c *Client) onDisconnected(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.link != nil {
+		c.stopFirst(c.link)
+	}
 	c.link, c.abandonedResumes, c.leftRef, c.unstored = nil, nil, 0, nil
 	if c.closed {
 		return

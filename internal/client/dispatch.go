@@ -69,6 +69,7 @@ func (c *Client) handle(frame *wire.Frame) {
 // onAnswer gives an answer to the call, the resume, the request or the inquiry with the
 // same ref. The lock is held.
 func (c *Client) onAnswer(frame *wire.Frame) {
+	c.onFirstAnswer(frame)
 	for _, k := range c.calls {
 		if k.frame.Ref == frame.Ref {
 			c.removeCall(k)
@@ -82,6 +83,12 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 	}
+	named := c.memberships[frame.Channel]
+	if named != nil && named.enteredBy == frame.Ref {
+		// The answer comes again, because the frame came to the hub a second time: some
+		// proxies pass the first message on and tell the client that nobody has taken it.
+		return
+	}
 	for _, m := range c.memberships {
 		if m.resuming == frame.Ref {
 			c.onResumed(m, frame)
@@ -92,7 +99,7 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 	}
-	if m := c.memberships[frame.Channel]; m != nil && m.onAnswer(frame) {
+	if named != nil && named.onAnswer(frame) {
 		return
 	}
 	// An ack has no channel, and the answer to a switch has the channel that was entered.

@@ -22,6 +22,8 @@ type Membership struct {
 	secret   string
 	// epoch is that of the ticket: it counts the connections of the membership.
 	epoch uint64
+	// enteredBy is the ref of the frame by which the membership was entered.
+	enteredBy uint64
 	// timeout is X of rule 3.
 	timeout time.Duration
 	// owned: the client was made for this membership alone and ends with it.

@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
 
@@ -72,6 +74,12 @@ func (s *session) outcome(err error) error {
 	if errors.As(err, &closed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
-	s.hub.config.Logger.Warn("connection ended", "error", err)
+	level := slog.LevelWarn
+	if !s.formKnown {
+		// It has said nothing that could be understood, as a health check, a port scan or
+		// a failed handshake: there may be many, and none is anybody's session.
+		level = slog.LevelDebug
+	}
+	s.hub.config.Logger.Log(context.Background(), level, "connection ended", "error", err)
 	return err
 }

@@ -20,7 +20,15 @@ func (s *session) create(f *wire.Frame) error {
 	}
 	return s.enter(f.Channel, 0, func(seat *seat) error {
 		return s.createAs(seat, f, username)
-	}, func(*seat) error { return wire.ErrChannelExists })
+	}, func(seat *seat) (err error) {
+		if seat.Username() != username {
+			return wire.ErrChannelExists
+		}
+		seat.Channel().Decide(func(rules *star.Channel, _ time.Time) {
+			err = rules.RepeatCreate(&seat.Attachment, entryOf(f, seat.secret.given()))
+		})
+		return err
+	})
 }
 
 // createAs finds or adds the channel, and lets the rules decide. A channel that has

@@ -30,6 +30,8 @@ export class Membership {
   attached = false;
   // The ref of the resume that is under way, or zero.
   resuming = 0;
+  // The ref of the frame by which it was entered.
+  enteredBy = 0;
   // The requests without an answer, in the order of their refs.
   pending = [];
   // The number of the newest message that has arrived, and that was taken.

@@ -2,6 +2,7 @@ import { Backoff } from './backoff.js';
 import { Close, final, wordOf } from './closes.js';
 import { Connection } from './connection.js';
 import { ClosedError, Code, ConnectionError, RefusedError, passes, refusalIn } from './errors.js';
+import { First } from './first.js';
 import { Master } from './master.js';
 import { Membership } from './membership.js';
 import { writable } from './names.js';
@@ -71,6 +72,11 @@ export class Session {
   // The ref of the call that went along with the present connection and was given up
   // by then, or zero: what it has entered has been left already.
   #left = 0;
+  // What waits for the answer to the call that has gone along with the present connection,
+  // or null.
+  #first = null;
+  // An answer to such a call did not come: none goes along any more.
+  #plain = false;
   // What the hub has told of its shutdown, in milliseconds, or null.
   #shutdown = null;
   #protocolErrors = 0;
@@ -175,6 +181,7 @@ export class Session {
   /** enter makes the membership one of the client's, as the answer tells. */
   enter(membership, answer) {
     membership.entered(answer);
+    membership.enteredBy = answer.ref;
     this.memberships.set(membership.channel, membership);
     membership.attach();
     this.#tickets.put(membership.ticket);
@@ -305,7 +312,7 @@ export class Session {
     const first = this.#firstCall();
     try {
       this.#connection = new Connection(this.#url, this.options, first?.frame ?? null, {
-        opened: (sent) => this.#connected(sent ? first : undefined),
+        opened: (sent) => this.#connected(first, sent),
         frame: (frame) => this.#handle(frame),
         ended: (how) => this.#disconnected(how),
       });
@@ -319,19 +326,50 @@ export class Session {
   // secret does not belong into a handshake, which others may write to a log.
   #firstCall() {
     const [call] = this.#calls;
-    const fits = !this.options.plainHandshake && this.memberships.size === 0 && call?.frame.type !== 'resume';
-    return fits ? call : undefined;
+    if (!call || this.#plain || this.options.plainHandshake || this.memberships.size > 0) {
+      return undefined;
+    }
+    const { type, token } = call.frame;
+    return type === 'resume' || (token && !this.options.tokenInHandshake) ? undefined : call;
+  }
+
+  // Its answer has to come within some time, or is asked for again, plainly.
+  #awaitFirst({ frame, enters }) {
+    const wanted = () => this.#calls.find((call) => call.frame === frame);
+    const others = () => this.memberships.has(frame.channel)
+      || this.#calls.some((call) => call.enters && call.frame !== frame && call.frame.channel === frame.channel);
+    this.#first = new First(frame.ref, {
+      leave: () => {
+        this.#plain = true;
+        if (!enters || others()) {
+          return 0;
+        }
+        const ref = this.nextRef();
+        this.push({ type: 'leave', ref, channel: frame.channel });
+        return ref;
+      },
+      lost: () => {
+        this.#first = null;
+        const call = wanted();
+        if (call) {
+          call.written = false;
+        }
+        if (call || !this.#needed) {
+          this.tryLater();
+        }
+      },
+    });
   }
 
   // Every membership is resumed, and what waited for a connection is sent, but for what
   // was sent along with its making.
-  #connected(sent) {
+  #connected(first, sent) {
     this.#open = true;
     this.#openedAt = performance.now();
-    if (sent?.enters && !this.#calls.includes(sent)) {
+    if (sent && first.enters && !this.#calls.includes(first)) {
       // It was given up meanwhile, and must not be in the way of the others.
-      this.#left = sent.frame.ref;
-      this.push({ type: 'leave', channel: sent.frame.channel });
+      this.#left = first.frame.ref;
+      this.push({ type: 'leave', channel: first.frame.channel });
     }
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
@@ -339,11 +377,16 @@ export class Session {
       this.push({ type: 'resume', ref: membership.resuming, channel, username, secret, last });
     }
     this.#calls.forEach((call) => {
-      if (call === sent) {
+      if (call === first && sent) {
         call.written = true;
+        this.#awaitFirst(call);
         return;
       }
-      call.frame.ref = this.#refFor(call.frame);
+      // What was offered with the handshake may have come to the hub all the same, by a
+      // proxy that does not say so: it has to be the same frame then.
+      if (call !== first) {
+        call.frame.ref = this.#refFor(call.frame);
+      }
       this.#writeCall(call);
     });
   }
@@ -355,6 +398,8 @@ export class Session {
     this.#forsaken.clear();
     this.#unnamed = [];
     this.#left = 0;
+    this.#first?.stop();
+    this.#first = null;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (this.closed) {
       this.#stop();
@@ -452,6 +497,9 @@ export class Session {
   }
 
   #answer(frame) {
+    if (this.#first?.takes(frame)) {
+      return;
+    }
     if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
       this.#unnamed.push(frame);
       this.#settleUnnamed();
@@ -462,6 +510,9 @@ export class Session {
       this.#settle(call, frame);
       this.#settleUnnamed();
       return;
+    }
+    if (this.memberships.get(frame.channel)?.enteredBy === frame.ref) {
+      return; // it comes again, since the frame came to the hub a second time
     }
     const members = [...this.memberships.values()];
     const resuming = members.find((each) => each.resuming === frame.ref);

@@ -80,6 +80,8 @@ func TestRefusedByOrder(t *testing.T) {
 		one.Refused(`{"type":"join","ref":3,"channel":"abc123","username":"user_two"}`, lectern.ErrForbidden)
 		alice.Refused(`{"type":"join","ref":2,"channel":"abc123","username":"alice"}`, lectern.ErrForbidden)
 		alice.Refused(`{"type":"create","ref":3,"channel":"abc123","username":"alice"}`, lectern.ErrChannelExists)
+		alice.Refused(`{"type":"create","ref":1,"channel":"abc123","username":"bob"}`, lectern.ErrChannelExists)
+		alice.Refused(`{"type":"create","channel":"abc123","username":"alice"}`, lectern.ErrChannelExists)
 		// Row E2.
 		one.Refused(`{"type":"join","ref":4,"channel":"nowhere","username":"user_one"}`, lectern.ErrNoSuchChannel)
 		// Row E13: the master's own second connection.

@@ -33,8 +33,22 @@ type Options struct {
 	// who somebody is.
 	//
 	// A request without an Origin header does not come from a web page and is
-	// accepted; everything else gets 403 Forbidden.
+	// accepted; everything else gets 403 Forbidden, and a line that says what it
+	// was held against. An entry that no browser ever sends is a mistake, such as
+	// one with a pattern in it: each origin is listed by itself.
 	Origins []string
+
+	// Hosts are the hosts under which web pages may reach this server, each in the form
+	// host, for any port, or host:port, without a scheme. Empty means every host. Where
+	// Origins are empty or "*", a server that browsers can reach should have them: else a
+	// page of anybody's can have its own name lead to this server's address (DNS
+	// rebinding), and is of the same origin then. Behind a proxy the host is that in
+	// the Host header that the proxy sends.
+	//
+	// Addresses need not be listed, since no page can make one lead elsewhere;
+	// "localhost" has to be. A request without an Origin header is accepted here too;
+	// everything else gets 403 Forbidden.
+	Hosts []string
 
 	// HandshakeTimeout bounds the writing of the answer to a handshake. Zero is
 	// DefaultHandshakeTimeout. The reading of the request is over before the
@@ -58,7 +72,7 @@ type handler struct {
 // NewHandler returns a handler that makes each WebSocket request a connection
 // and has it served by server. It works with any router and middleware that
 // leave http.Hijacker reachable, be it through Unwrap. It panics where
-// options.Origins has an entry that is not an origin.
+// options.Origins or Hosts has an entry that no browser ever sends.
 //
 // The context that the server gets has the values of the request's, and the
 // request itself (see [RequestFromContext]), unless the server is a
@@ -96,6 +110,10 @@ type handler struct {
 // Shutdown and Close know nothing of these connections: end them through what
 // serves them.
 //
+// What middleware has put into the response's header, such as a cookie, goes along with
+// the answer, the 101 as well as a refusal; not what it would put there as that is
+// written.
+//
 // A request that is no WebSocket handshake of version 13 over HTTP/1.1 is
 // answered with a status from 400 on and a line that says why. A client that
 // sends more before it has the answer is disconnected; its first message can be a
@@ -108,7 +126,7 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 	conn := options.Conn.WithDefaults(server)
 	return &handler{
 		server:  server,
-		origins: newOriginPolicy(options.Origins),
+		origins: newOriginPolicy(options.Origins, options.Hosts),
 		options: conn,
 		poller:  newPoller(conn),
 
@@ -125,8 +143,8 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !h.origins.allows(r) {
-		refuse(w, r, http.StatusForbidden, errOrigin)
+	if err := h.origins.refuses(r); err != nil {
+		refuse(w, r, http.StatusForbidden, err)
 		return
 	}
 	if status, err := checkVersion(r); err != nil {
@@ -139,7 +157,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hijacked := &hijacker{ResponseWriter: w, first: first}
-	if _, err := h.upgrader.Upgrade(hijacked, r, nil); err != nil {
+	if _, err := h.upgrader.Upgrade(hijacked, r, answerHeader(w.Header())); err != nil {
 		return // the upgrader has answered
 	}
 	direct.SetSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)
@@ -147,10 +165,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 var (
-	errOrigin  = errors.New("websocket: pages of this origin may not connect")
 	errUpgrade = errors.New("websocket: this address speaks WebSocket, and the request asks for no upgrade to it")
 	errHTTP    = errors.New("websocket: the handshake has to be HTTP/1.1")
 	errVersion = errors.New("websocket: the version has to be 13")
+	errBody    = errors.New("websocket: the handshake must not have a body")
 )
 
 // checkVersion looks at what the upgrader is lax about.
@@ -162,19 +180,25 @@ func checkVersion(r *http.Request) (int, error) {
 		return http.StatusUpgradeRequired, errUpgrade
 	case len(version) != 1 || version[0] != "13":
 		return http.StatusBadRequest, errVersion
+	case r.Method == http.MethodGet && r.ContentLength != 0:
+		return http.StatusBadRequest, errBody // it would be read as frames
 	}
 	return 0, nil
 }
 
-// refuse answers a request that does not become a connection. The reasons are
-// fixed texts, which quote nothing of the request.
-func refuse(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+// refuse answers a request that does not become a connection. The reasons quote
+// nothing of the request but its host.
+func refuse(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	header := w.Header()
 	header.Set("Sec-Websocket-Version", "13")
+	if r.ContentLength != 0 {
+		// The http.Server would wait for the body before it answers, without end.
+		header.Set("Connection", "close")
+	}
 	switch status {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "websocket")
-		header.Set("Connection", "Upgrade")
+		header.Add("Connection", "Upgrade")
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", http.MethodGet)
 	}

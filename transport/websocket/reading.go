@@ -252,7 +252,7 @@ func (c *conn) closedByPeer(payload []byte) error {
 		code = int(binary.BigEndian.Uint16(payload))
 		text = string(payload[2:])
 		switch {
-		case !mayBeReceived(code):
+		case !inCloseFrame(code):
 			return c.offence(fmt.Sprint("a close frame with the code ", code))
 		case !utf8.ValidString(text):
 			return c.offence("a close frame whose reason is not UTF-8")
