@@ -87,12 +87,157 @@ function refusalIn(frame) {
 }
 
 // src/names.js
+var MAX_NAME = 128;
+var encoder = new TextEncoder();
 var halfPair = /\p{Surrogate}/u;
-function writable(name) {
+var plain = /^[A-Za-z0-9]$/;
+var space = /^[ \u1680\u202f\u3000\u2800\u{13441}\u{13442}]$/u;
+var otherSpace = /^\p{Zs}$/u;
+var notSeen = /^[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]$/u;
+var unseen = /^[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\u{1d159}\u{e0100}-\u{e01ef}]$/u;
+var visible = /^[\p{L}\p{N}\p{P}\p{S}\p{Cn}]$/u;
+var JOINER = "‍";
+var NON_JOINER = "‌";
+var EMOJI_STYLE = "️";
+var KEYCAP = "⃣";
+var MALAYALAM_VIRAMA = "്";
+var BLACK_FLAG = "🏴";
+var scripts = [
+  "Arabic",
+  "Balinese",
+  "Bengali",
+  "Chakma",
+  "Devanagari",
+  "Grantha",
+  "Gujarati",
+  "Gurmukhi",
+  "Javanese",
+  "Kannada",
+  "Khmer",
+  "Malayalam",
+  "Meetei_Mayek",
+  "Mongolian",
+  "Myanmar",
+  "Newa",
+  "Nko",
+  "Oriya",
+  "Sinhala",
+  "Syriac",
+  "Tamil",
+  "Telugu",
+  "Tibetan",
+  "Tirhuta"
+];
+var joinedScript = new RegExp(`^(?:ـ|${scripts.map((name) => `\\p{Script=${name}}`).join("|")})$`, "u");
+var letterOrMark = /^[\p{L}\p{M}]$/u;
+var harakat = /^[\u064b-\u0655\u0670]$/;
+var pictograph = /^\p{Extended_Pictographic}$/u;
+var colourful = /^\p{Emoji_Presentation}$/u;
+var keys = /^[0-9#*]$/;
+var skin = /^[\u{1f3fb}-\u{1f3ff}]$/u;
+var styledBesides = /^[\u{1f004}\u{1f21a}\u{1f22f}]$/u;
+var flagTags = ["gbeng", "gbsct", "gbwls"].map((word) => [
+  ...[...word].map((letter) => String.fromCodePoint(917504 + letter.codePointAt(0))),
+  "󠁿"
+]);
+var isJoiner = (c) => c === JOINER || c === NON_JOINER;
+var joined = (c) => joinedScript.test(c) && letterOrMark.test(c) && !unseen.test(c);
+function joins(before, c, after2) {
+  if (c === JOINER) {
+    if (before === MALAYALAM_VIRAMA && !isJoiner(after2)) {
+      return true;
+    }
+    const emoji = pictograph.test(before) || before === EMOJI_STYLE || skin.test(before);
+    if (emoji && pictograph.test(after2)) {
+      return true;
+    }
+  }
+  return (joined(before) || harakat.test(before)) && joined(after2);
+}
+function styled(before, after2) {
+  if (keys.test(before)) {
+    return after2 === KEYCAP;
+  }
+  return pictograph.test(before) && (before.codePointAt(0) <= 65535 || !colourful.test(before) || styledBesides.test(before));
+}
+function characterProblem(before, c, after2) {
+  if (plain.test(c)) {
+    return "";
+  }
+  if (space.test(c)) {
+    return before === "" || after2 === "" ? "is a space at the end of it, or in front: leave it out" : "";
+  }
+  if (isJoiner(c)) {
+    return joins(before, c, after2) ? "" : "is a joiner where it joins nothing: leave it out";
+  }
+  if (c === EMOJI_STYLE) {
+    return styled(before, after2) ? "" : "cannot be seen there: leave it out";
+  }
+  if (otherSpace.test(c)) {
+    return "is a space of another kind: write a plain one";
+  }
+  if (notSeen.test(c)) {
+    return "is not a character that can be seen: leave it out";
+  }
+  return unseen.test(c) ? "cannot be seen: leave it out" : "";
+}
+function nameProblem(name) {
+  mustBeString(name);
+  if (name === "") {
+    return "it is empty";
+  }
+  if (halfPair.test(name)) {
+    return "it has half of a surrogate pair";
+  }
+  const { length } = encoder.encode(name);
+  if (length > MAX_NAME) {
+    return `it has ${length} bytes, and at most ${MAX_NAME} are possible`;
+  }
+  const characters = [...name];
+  let seen = false;
+  for (let index = 0; index < characters.length; index++) {
+    const c = characters[index];
+    const problem = characterProblem(characters[index - 1] ?? "", c, characters[index + 1] ?? "");
+    if (problem !== "") {
+      const number = c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+      return `its character ${index + 1}, U+${number}, ${problem}`;
+    }
+    seen ||= visible.test(c) && !space.test(c);
+    if (c === BLACK_FLAG) {
+      const tags = flagTags.find((each) => each.every((tag, at) => characters[index + 1 + at] === tag));
+      index += tags?.length ?? 0;
+    }
+  }
+  return seen ? "" : "it has no letter, number, punctuation mark or symbol";
+}
+function sendable(name) {
+  mustBeString(name);
+  return name !== "" && !halfPair.test(name) && encoder.encode(name).length <= MAX_NAME;
+}
+function checkNames({ type, channel, username, expect }) {
+  const problemOf = type === "resume" ? (name) => sendable(name) ? "" : nameProblem(name) : nameProblem;
+  const check = (field, name) => {
+    const problem = problemOf(name);
+    if (problem !== "") {
+      throw new RefusedError(Code.BAD_NAME, `${field}: ${problem}`);
+    }
+  };
+  check("channel", channel);
+  if (username !== "" || type === "resume") {
+    check("username", username);
+  }
+  if (expect !== void 0 && expect !== "") {
+    check("master", expect);
+  }
+}
+function quoted(name) {
+  const whole2 = JSON.stringify(name);
+  return whole2.length <= 2 * MAX_NAME ? whole2 : `${JSON.stringify(name.slice(0, 64))}… (${encoder.encode(name).length} bytes)`;
+}
+function mustBeString(name) {
   if (typeof name !== "string") {
     throw new TypeError("a name is a string");
   }
-  return !halfPair.test(name);
 }
 
 // src/shapes.js
@@ -349,7 +494,7 @@ function problemInJSON(text) {
 }
 
 // src/codec.js
-var encoder = new TextEncoder();
+var encoder2 = new TextEncoder();
 var decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 var DecodeError = class extends Error {
   /**
@@ -408,14 +553,14 @@ var states = ["", "online", "away"];
 function writeContent(field, value) {
   const content = new Writer();
   const writeMember = (member) => {
-    const name = encoder.encode(member.username);
+    const name = encoder2.encode(member.username);
     content.number(name.length);
     content.raw(name);
     content.byte(states.indexOf(member.state));
   };
   switch (field.kind) {
     case "string":
-      return encoder.encode(value);
+      return encoder2.encode(value);
     case "flag":
       break;
     case "choice":
@@ -580,7 +725,7 @@ function readNumbers(members = [], content) {
   }
 }
 var kindsByTag = new Map(Object.entries(payloadTags).map(([kind, tag]) => [tag, kind]));
-var space = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
+var space2 = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
 function readPayload(kind, content) {
   if (kind === "text") {
     readText(content);
@@ -593,10 +738,10 @@ function readPayload(kind, content) {
     throw new Problem(problem);
   }
   let [from, to] = [0, content.length];
-  while (space(content[from])) {
+  while (space2(content[from])) {
     from++;
   }
-  while (space(content[to - 1])) {
+  while (space2(content[to - 1])) {
     to--;
   }
   return { kind, bytes: content.subarray(from, to) };
@@ -937,9 +1082,9 @@ var Handle = class extends EventTarget {
 };
 
 // src/master.js
-function mustBeWritable(username) {
-  if (!writable(username)) {
-    throw new RefusedError(Code.NO_SUCH_SLAVE);
+function mustBeSendable(username) {
+  if (!sendable(username)) {
+    throw new RefusedError(Code.NO_SUCH_SLAVE, `there is no slave ${quoted(username)}: members tells who is there`);
   }
 }
 var Master = class extends Handle {
@@ -958,12 +1103,12 @@ var Master = class extends Handle {
   }
   /** send sends to one slave, also while it is away. */
   async send(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+    mustBeSendable(to);
     return this.#membership.send({ to }, payload, { signal });
   }
   /** request sends to one slave and waits for its answer. */
   async request(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+    mustBeSendable(to);
     return this.#membership.inquiries.ask({ to }, payload, to, signal);
   }
   /**
@@ -983,12 +1128,12 @@ var Master = class extends Handle {
   }
   /** kick removes a slave, which is told the reason. It may join again. */
   async kick(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+    mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason }, signal);
   }
   /** ban removes a slave, if it is there, and refuses its name for the life of the channel. */
   async ban(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+    mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason, ban: true }, signal);
   }
   /** away tells the slaves that the master is not there, though it is connected. */
@@ -1552,12 +1697,12 @@ var JSONPayload = class {
 function json(value) {
   return new JSONPayload(value);
 }
-var encoder2 = new TextEncoder();
+var encoder3 = new TextEncoder();
 var halfPair3 = /\p{Surrogate}/u;
 function payloadOf(value, limit) {
   const payload = convert(value);
   if (payload.bytes.length > limit) {
-    throw new RefusedError(Code.TOO_LARGE, `${payload.bytes.length} bytes, at most ${limit}`);
+    throw new RefusedError(Code.TOO_LARGE, `the payload has ${payload.bytes.length} bytes, and this client sends ${limit} at most`);
   }
   return payload;
 }
@@ -1566,7 +1711,7 @@ function convert(value) {
     if (halfPair3.test(value)) {
       throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
     }
-    return { kind: "text", bytes: encoder2.encode(value) };
+    return { kind: "text", bytes: encoder3.encode(value) };
   }
   if (ArrayBuffer.isView(value)) {
     return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
@@ -1585,7 +1730,7 @@ function convert(value) {
   if (problem !== "") {
     throw new RefusedError(Code.BAD_FRAME, problem);
   }
-  return { kind: "data", bytes: encoder2.encode(text) };
+  return { kind: "data", bytes: encoder3.encode(text) };
 }
 
 // src/window.js
@@ -2309,12 +2454,11 @@ var Session = class {
     return membership;
   }
   // A client has one membership of a channel, so two calls cannot enter it at once.
-  async #claiming({ channel, username, expect }, enter) {
-    if (!writable(channel) || !writable(username) || expect !== void 0 && !writable(expect)) {
-      throw new RefusedError(Code.BAD_NAME);
-    }
+  async #claiming(frame, enter) {
+    const { channel } = frame;
+    checkNames(frame);
     if (this.#claimed.has(channel) || this.memberships.has(channel)) {
-      throw new RefusedError(Code.FORBIDDEN, "this client is in the channel already");
+      throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already, or is about to be`);
     }
     let release;
     this.#claimed.set(channel, new Promise((resolve) => {
@@ -2549,7 +2693,10 @@ var Session = class {
         }
       }
     }
-    largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+    largest?.membership.fail(largest.request, new RefusedError(
+      Code.TOO_LARGE,
+      `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`
+    ));
   }
   #handle(frame) {
     const membership = this.memberships.get(frame.channel);
@@ -2635,7 +2782,7 @@ var Session = class {
       return void 0;
     }
     this.#letGo();
-    return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
+    return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
   }
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.
@@ -2689,7 +2836,7 @@ function ticketFor(role, ticket) {
   }
   const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
-    throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
+    throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
   }
   return { role, channel, username, secret, last };
 }
@@ -2722,8 +2869,9 @@ var Client = class {
   }
   /** status tells what anybody may know of a channel. */
   async status(channel, { signal } = {}) {
-    if (!writable(channel)) {
-      throw new RefusedError(Code.BAD_NAME);
+    const problem = nameProblem(channel);
+    if (problem !== "") {
+      throw new RefusedError(Code.BAD_NAME, `channel: ${problem}`);
     }
     const { exists, master, timeout_ms: timeout } = await this.#session.call({ type: "status", channel }, signal);
     if (!exists) {

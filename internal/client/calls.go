@@ -160,4 +160,4 @@ func (c *Client) enterAs(m *Membership, frame *wire.Frame) error {
 }
 
 // ErrOtherRole is the error of a resume by a ticket for the other role.
-var ErrOtherRole = wire.ErrForbidden.With("the ticket is for the other role")
+var ErrOtherRole = wire.ErrForbidden.With("the ticket is for the other role: resume with the one for it")

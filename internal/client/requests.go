@@ -169,7 +169,10 @@ func (m *Membership) Do(ctx context.Context, frame wire.Frame) error {
 // the new membership goes to the inbox.
 func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) (*Membership, error) {
 	if !wire.ValidName(frame.Channel) {
-		return nil, m.client.public(wire.ErrBadName)
+		return nil, m.client.public(wire.BadName("channel", frame.Channel))
+	}
+	if frame.Expect != "" && !wire.Sendable(frame.Expect) {
+		return nil, m.client.public(wire.BadName("master", frame.Expect))
 	}
 	next := newMembership(m.client, wire.Slave, frame.Channel, inbox)
 	if err := m.client.claim(frame.Channel); err != nil {
@@ -231,6 +234,9 @@ func (c *Client) failLargest() {
 	}
 	if largest != nil {
 		owner.remove(largest)
-		largest.answered <- wire.Frame{Type: wire.Error, Code: string(wire.ErrTooLarge.Code)}
+		largest.answered <- wire.Frame{
+			Type: wire.Error, Code: string(wire.ErrTooLarge.Code),
+			Reason: fmt.Sprintf("the hub has closed the connection for its %d bytes of payload: send less at a time", len(largest.frame.Payload.Data)),
+		}
 	}
 }

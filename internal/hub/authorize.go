@@ -10,10 +10,14 @@ import (
 )
 
 // authorize checks the names and calls the service's Authorize. It returns the username
-// under which the peer becomes a member.
+// under which the peer becomes a member, which is that of the frame then.
 func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
-	if !wire.ValidName(f.Channel) || !wire.ValidName(f.Username) {
-		return "", wire.ErrBadName
+	if !wire.ValidName(f.Channel) {
+		return "", wire.BadName("channel", f.Channel)
+	}
+	// Where the service is asked, it may give a name to who has none.
+	if !wire.ValidName(f.Username) && (f.Username != "" || s.hub.config.Authorize == nil) {
+		return "", wire.BadName("username", f.Username)
 	}
 	if s.hub.config.Authorize == nil {
 		return f.Username, nil
@@ -30,12 +34,17 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 		s.hub.config.Logger.Warn("refused by Authorize", "operation", string(op), "channel", f.Channel, "username", f.Username)
 		return "", asRefusal(err, wire.ErrUnauthorized)
 	}
+	if username == "" && f.Username == "" {
+		return "", wire.ErrBadName.With("username: it is empty, and the service gives none")
+	}
 	if username == "" {
 		return f.Username, nil
 	}
 	if !wire.ValidName(username) {
-		return "", wire.ErrUnauthorized
+		s.hub.config.Logger.Error("Authorize gave a username that is none", "channel", f.Channel, "username", wire.Quote(username), "problem", wire.NameProblem(username))
+		return "", wire.ErrUnauthorized.With("the service gave a username that is not one")
 	}
+	f.Username = username // what is said of the frame from here on is said of this name
 	return username, nil
 }
 

@@ -25,7 +25,7 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
-		return nil, wire.ErrShuttingDown.With("the connection is being closed")
+		return nil, wire.ErrShuttingDown.With("this connection is being closed: connect again")
 	}
 	if s.hub.closing.Load() {
 		return nil, wire.ErrShuttingDown
@@ -34,7 +34,7 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 		return held, nil
 	}
 	if s.seats.count()-extra >= s.hub.config.MaxChannelsPerConnection {
-		return nil, wire.ErrTooManyChannels
+		return nil, s.hub.refusals.channelsOfConnection
 	}
 	s.seats.set(channel, seat)
 	s.hub.idlers.remove(s)
@@ -69,7 +69,7 @@ func (s *session) heldSeat(channel string) (*seat, error) {
 	if seat := s.seats.get(channel); seat != nil {
 		return seat, nil
 	}
-	return nil, wire.ErrNotAMember
+	return nil, notAMember(channel)
 }
 
 // hasSeats reports whether the connection holds a membership or is about to enter one.

@@ -23,7 +23,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Join:
 		return s.join(f)
 	case wire.Resume:
-		return s.resume(f)
+		return orBadName(s.resume(f), f)
 	case wire.Send:
 		return s.send(f, limited, now)
 	case wire.Leave:
@@ -52,7 +52,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 		s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
 		return nil
 	}
-	return wire.ErrBadFrame.With("this frame is sent by hubs only")
+	return wire.ErrBadFrame.With("type: " + f.Type.String() + " is sent by hubs alone")
 }
 
 // send handles a message. Its delivery may be deferred: then s.deferred is the channel.
@@ -62,19 +62,20 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		return err
 	}
 	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply}
+	tooFastWhy := s.hub.refusals.frames
 	if seat.Role() == wire.Slave {
 		switch s.slavePace.take(s.hub.config.SlaveMessageRate, now) {
 		case muchTooFast:
 			return errFlood
 		case tooFast:
-			limited = true
+			limited, tooFastWhy = true, s.hub.refusals.slaveMessages
 		}
 	}
 	switch {
 	case limited:
-		msg.Refusal = wire.ErrRateLimited
+		msg.Refusal = tooFastWhy
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
-		msg.Refusal = wire.ErrTooLarge
+		msg.Refusal = s.hub.refusals.tooLarge
 	default:
 		// The payload is in the connection's read buffer, and the message is kept longer.
 		msg.Payload = f.Payload
@@ -116,7 +117,7 @@ func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
 // status tells the peer whether a channel exists, and the state of its master.
 func (s *session) status(f *wire.Frame) error {
 	if !wire.ValidName(f.Channel) {
-		return wire.ErrBadName
+		return wire.BadName("channel", f.Channel)
 	}
 	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel, HasExists: true}
 	if c := s.hub.findChannel(f.Channel); c != nil {

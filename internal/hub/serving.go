@@ -61,7 +61,7 @@ func receive(conn transport.Conn, receiver transport.Receiver) error {
 var errInterrupted = errors.New("lectern: the reading of the connection was interrupted")
 
 // errTooManyConnections is why a connection over MaxConnections is refused.
-var errTooManyConnections = wire.ErrBusy.With("the hub has as many connections as it may")
+var errTooManyConnections = wire.ErrBusy.With("the hub has as many connections as it may: connect again later")
 
 // TryAccept is Accept, but does not close a connection that it refuses. The caller must
 // do that.

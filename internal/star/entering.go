@@ -106,7 +106,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 		// A replay is not bounded by the queue's limits, so only one replay may be
 		// in the queue at a time.
 		if waiting, _ := m.attachment.Line.Waiting(); waiting > 0 {
-			return wire.ErrBusy.With("too much waits for you already")
+			return wire.ErrBusy.With("too much waits for you already: take it, and resume again later")
 		}
 	}
 	last = max(last, m.start)

@@ -64,8 +64,11 @@ func (c *Channel) checkKick(name string, ban bool) error {
 	if name == c.master.name || c.slaves[name] == nil && !ban {
 		return wire.ErrNoSuchSlave
 	}
+	if c.slaves[name] == nil && !wire.ValidName(name) {
+		return wire.BadName("to", name) // nobody can join under that name
+	}
 	if _, ok := c.banned[name]; ban && !ok && len(c.banned) >= c.limits.MaxSlaves {
-		return wire.ErrChannelFull.With("no more names can be banned")
+		return wire.ErrChannelFull.With("as many names are banned as there may be slaves")
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
 		size += len(m.Username) + listEntryOverhead
 	}
 	if a.Line.NoticeFull(size) {
-		return wire.ErrBusy.With("too much waits for you already")
+		return wire.ErrBusy.With("too much waits for you already: take it, and ask again later")
 	}
 	// NewPacket encodes later: a long list is not encoded under the caller's lock.
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})

@@ -1,5 +1,5 @@
 import { Code, RefusedError } from './errors.js';
-import { writable } from './names.js';
+import { nameProblem } from './names.js';
 import { milliseconds } from './numbers.js';
 import { optionsOf } from './options.js';
 import { after, presence } from './presence.js';
@@ -22,7 +22,7 @@ function ticketFor(role, ticket) {
   }
   const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
-    throw new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role');
+    throw new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role: resume with the one for it');
   }
   return { role, channel, username, secret, last };
 }
@@ -69,8 +69,9 @@ export class Client {
 
   /** status tells what anybody may know of a channel. */
   async status(channel, { signal } = {}) {
-    if (!writable(channel)) {
-      throw new RefusedError(Code.BAD_NAME);
+    const problem = nameProblem(channel);
+    if (problem !== '') {
+      throw new RefusedError(Code.BAD_NAME, `channel: ${problem}`);
     }
     const { exists, master, timeout_ms: timeout } = await this.#session.call({ type: 'status', channel }, signal);
     if (!exists) {

@@ -1,10 +1,10 @@
 import { Code, RefusedError } from './errors.js';
 import { Handle, mustAsk } from './handle.js';
-import { writable } from './names.js';
+import { quoted, sendable } from './names.js';
 
-function mustBeWritable(username) {
-  if (!writable(username)) {
-    throw new RefusedError(Code.NO_SUCH_SLAVE);
+function mustBeSendable(username) {
+  if (!sendable(username)) {
+    throw new RefusedError(Code.NO_SUCH_SLAVE, `there is no slave ${quoted(username)}: members tells who is there`);
   }
 }
 
@@ -29,13 +29,13 @@ export class Master extends Handle {
 
   /** send sends to one slave, also while it is away. */
   async send(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+    mustBeSendable(to);
     return this.#membership.send({ to }, payload, { signal });
   }
 
   /** request sends to one slave and waits for its answer. */
   async request(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+    mustBeSendable(to);
     return this.#membership.inquiries.ask({ to }, payload, to, signal);
   }
 
@@ -58,13 +58,13 @@ export class Master extends Handle {
 
   /** kick removes a slave, which is told the reason. It may join again. */
   async kick(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+    mustBeSendable(username);
     return this.#membership.operate({ type: 'kick', to: username, reason }, signal);
   }
 
   /** ban removes a slave, if it is there, and refuses its name for the life of the channel. */
   async ban(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+    mustBeSendable(username);
     return this.#membership.operate({ type: 'kick', to: username, reason, ban: true }, signal);
   }
 

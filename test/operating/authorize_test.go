@@ -278,14 +278,14 @@ func TestAuthorizeRefusesInItsOwnWords(t *testing.T) {
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.Raw()
+		const plain = `"code":"unauthorized","message":"the service does not allow \"alice\" this create of \"abc123\""`
 		for token, want := range map[string]string{
 			"words":    `"code":"unauthorized","message":"the lesson begins at nine"`,
 			"own":      `"code":"quota","message":"three classes a day"`,
 			"wrapped":  `"code":"busy","message":"try again at ten"`,
 			"no code":  `"code":"unauthorized","message":"nothing to say"`,
-			"replaced": `"code":"unauthorized"`, "kicked": `"code":"unauthorized","message":"go away"`, "left": `"code":"unauthorized"`,
-			"master_left": `"code":"unauthorized"`, "master_down": `"code":"unauthorized"`, "closed": `"code":"unauthorized"`,
-			"shutdown": `"code":"unauthorized"`, "resume_failed": `"code":"unauthorized"`,
+			"replaced": plain, "kicked": `"code":"unauthorized","message":"go away"`, "left": plain,
+			"master_left": plain, "master_down": plain, "closed": plain, "shutdown": plain, "resume_failed": plain,
 		} {
 			alice.Send(`{"type":"create","ref":7,"channel":"abc123","username":"alice","token":"` + token + `"}`)
 			alice.Expect(`{"type":"error","ref":7,"channel":"abc123",` + want + `}`)
