@@ -172,7 +172,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 	fields := reflect.ValueOf(policy)
 	for i := range fields.NumField() {
 		switch name := fields.Type().Field(i).Name; name {
-		case "Authorize", "Logger", "Observer":
+		case "Authorize", "Name", "Logger", "Observer":
 		default:
 			require.False(t, fields.Field(i).IsZero(), "set %s here, and expect it below", name)
 		}
@@ -185,6 +185,8 @@ func TestPolicyReachesTheHub(t *testing.T) {
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: hub.RateLimit{PerSecond: 15, Burst: 16}, SlaveMessageRate: hub.RateLimit{PerSecond: 17, Burst: 18},
 		MembershipRate: hub.RateLimit{PerSecond: 20, Burst: 21}, Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,
 	}, config)
+	require.Equal(t, string(NameOfChannel), string(hub.NameOfChannel))
+	require.Equal(t, string(NameOfUser), string(hub.NameOfUser))
 	require.Equal(t, string(OpCreate), string(hub.OpCreate))
 	require.Equal(t, string(OpJoin), string(hub.OpJoin))
 }

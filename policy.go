@@ -124,6 +124,22 @@ type Policy struct {
 	// is not asked for. The context is not for use after the call.
 	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
 
+	// Name makes the name that is used of a name that a peer asks for, or refuses it: to
+	// normalise names that look alike to one, or to allow fewer. It is asked for the channel
+	// and the username of a create and a join, the master that a join expects, the channel
+	// of a status, and whom a Kick or Ban is for where no slave has the name as it is. The
+	// name that it gets is valid (ValidName), what it returns has to be too, and has to stay
+	// as it is when it is asked for again. Authorize is asked under the name that it has
+	// returned; the name that Authorize gives is used as it is. Names are compared byte by
+	// byte, here too. Who is a member already is not asked for: a name that was taken once
+	// can be resumed, sent to and kicked.
+	//
+	// It is called without any lock held, in the goroutine of the connection that asks, and
+	// has to be fast. An *Error that it returns is told to the peer, as one of Authorize is;
+	// of any other error, or a panic, the peer learns bad_name and which name it was.
+	// Nil: names are used as they are. The module examples/names has some.
+	Name func(kind NameKind, name string) (string, error)
+
 	// Logger is told of channels and memberships at level info, of each kind at
 	// most 1,000 lines a second, and of what is refused, dropped and lost at level
 	// warn, of each kind at most ten; never of single messages that go well, and
@@ -184,7 +200,18 @@ const (
 	OpJoin Operation = "join"
 )
 
-// AuthRequest is what Policy.Authorize is asked. The names are valid names.
+// NameKind tells what a name is of.
+type NameKind string
+
+const (
+	// NameOfChannel is the name of a channel.
+	NameOfChannel NameKind = "channel"
+	// NameOfUser is a username, of a master or a slave.
+	NameOfUser NameKind = "username"
+)
+
+// AuthRequest is what Policy.Authorize is asked. The names are valid names, after
+// Policy.Name. Username is empty where the peer leaves it to the service.
 type AuthRequest struct {
 	Operation Operation
 	Channel   string
@@ -206,7 +233,8 @@ func (r AuthRequest) LogValue() slog.Value { return slog.StringValue(r.String())
 
 // Identity is who a peer is, in the judgement of Policy.Authorize.
 type Identity struct {
-	// Username is the name that the others see. Empty: the name asked for.
+	// Username is the name that the others see. Empty: the name asked for; where there is
+	// none, the peer is refused with bad_name.
 	Username string
 }
 
@@ -344,6 +372,9 @@ func (p Policy) config() hub.Config {
 	if p.Authorize != nil {
 		config.Authorize = p.authorize
 	}
+	if p.Name != nil {
+		config.Name = p.name
+	}
 	if p.Observer != nil {
 		config.Observer = observer{p.Observer}
 	}
@@ -358,13 +389,25 @@ func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (string,
 	if err == nil {
 		return identity.Username, nil
 	}
+	return "", refusalBy(err, wire.ErrUnauthorized)
+}
+
+// name asks Name.
+func (p Policy) name(kind hub.NameKind, name string) (string, error) {
+	name, err := p.Name(NameKind(kind), name)
+	return name, refusalBy(err, wire.ErrBadName)
+}
+
+// refusalBy turns the *Error in an error of the service's into what is told to the peer.
+// A client would take the code of an end for the end of a membership: it gets the other
+// one then.
+func refusalBy(err error, other *wire.Cause) error {
 	refusal := causeIn(err)
 	if refusal == nil {
-		return "", err
+		return err
 	}
-	// A client would take the code of an end for the end of a membership.
 	if e := (&Error{Code: ErrorCode(refusal.Code)}); e.ends() || e.Code == "" {
-		return "", wire.ErrUnauthorized.With(refusal.Text)
+		return other.With(refusal.Text)
 	}
-	return "", refusal
+	return refusal
 }

@@ -2032,6 +2032,7 @@ var Membership = class {
   entered(frame) {
     const back = this.lost;
     if (!back) {
+      this.channel = frame.channel;
       this.username = frame.username;
       this.secret = frame.secret;
       this.timeout = frame.master_timeout_ms ?? 0;
@@ -2756,7 +2757,7 @@ var Session = class {
   }
   #settle(call, frame) {
     this.#calls = this.#calls.filter((other) => other !== call);
-    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
+    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters) ?? (call.enters && this.#alreadyIn(frame));
     if (!refusal && call.enters) {
       this.enter(call.enters, frame);
     }
@@ -2783,6 +2784,10 @@ var Session = class {
     }
     this.#letGo();
     return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
+  }
+  // The service may take two names of channels for the same.
+  #alreadyIn({ channel }) {
+    return this.memberships.has(channel) ? new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`) : void 0;
   }
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.

@@ -155,6 +155,9 @@ func (c *Client) enterAs(m *Membership, frame *wire.Frame) error {
 		c.dropLink()
 		return c.public(ErrOtherRole)
 	}
+	if why := c.alreadyIn(frame); why != nil {
+		return c.public(why)
+	}
 	c.enter(m, frame)
 	return nil
 }

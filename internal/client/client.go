@@ -177,8 +177,20 @@ func (c *Client) unclaim(channel string) {
 	delete(c.claimed, channel)
 }
 
-// enter adds a membership that the hub's answer has made. The lock is held.
+// alreadyIn is the refusal of an answer that makes this client a member of a channel of which
+// it is one already, or nil. The service may take two names of channels for the same. The
+// lock is held.
+func (c *Client) alreadyIn(answer *wire.Frame) *wire.Cause {
+	if c.memberships[answer.Channel] == nil {
+		return nil
+	}
+	return wire.ErrForbidden.With("this client is in " + wire.Quote(answer.Channel) + " already")
+}
+
+// enter adds a membership that the hub's answer has made. The answer has the names under
+// which it stands. The lock is held.
 func (c *Client) enter(m *Membership, answer *wire.Frame) {
+	m.channel = answer.Channel
 	m.onEntered(answer, time.Now())
 	c.memberships[m.channel] = m
 	m.onAttached()

@@ -180,9 +180,14 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 	}
 	defer m.client.unclaim(frame.Channel)
 	settle := func(r *request, answer wire.Frame) wire.Frame {
-		if answer.Type == wire.Joined {
-			m.switchTo(next, &answer, r.abandoned)
+		if answer.Type != wire.Joined {
+			return answer
 		}
+		if why := m.client.alreadyIn(&answer); why != nil {
+			m.end(wire.ErrLeft.With("switched to another channel"))
+			return wire.Frame{Type: wire.Error, Ref: answer.Ref, Code: string(why.Code), Reason: why.Text}
+		}
+		m.switchTo(next, &answer, r.abandoned)
 		return answer
 	}
 	if _, err := m.do(ctx, &request{frame: frame, settle: settle}); err != nil {

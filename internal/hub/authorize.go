@@ -9,16 +9,9 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// authorize checks the names and calls the service's Authorize. It returns the username
+// authorize calls the service's Authorize, after the names were checked. It returns the username
 // under which the peer becomes a member, which is that of the frame then.
 func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
-	if !wire.ValidName(f.Channel) {
-		return "", wire.BadName("channel", f.Channel)
-	}
-	// Where the service is asked, it may give a name to who has none.
-	if !wire.ValidName(f.Username) && (f.Username != "" || s.hub.config.Authorize == nil) {
-		return "", wire.BadName("username", f.Username)
-	}
 	if s.hub.config.Authorize == nil {
 		return f.Username, nil
 	}

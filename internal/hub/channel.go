@@ -53,7 +53,13 @@ func (c Channel) Kick(username, reason string, ban bool) (err error) {
 		return shuttingDown
 	}
 	defer c.hub.goroutines.Done()
-	c.c.Decide(func(rules *star.Channel, _ time.Time) { err = rules.Remove(username, ban, reason) })
+	other := c.hub.otherName(NameOfUser, username)
+	c.c.Decide(func(rules *star.Channel, _ time.Time) {
+		if !rules.HasSlave(username) {
+			username = other
+		}
+		err = rules.Remove(username, ban, reason)
+	})
 	if why, ok := err.(*wire.Cause); ok {
 		return why.Explain(&wire.Frame{Type: wire.Kick, Channel: c.Name(), To: username})
 	}

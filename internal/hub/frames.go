@@ -45,6 +45,7 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		return s.refuseMalformed(err, limited == tooFast)
 	}
 	s.formKnown = true
+	asked := frame.Channel // the service may make another name of it
 	why := s.hub.refusals.frames
 	if pace := s.takeMembershipPace(frame.Type, now); pace > limited {
 		limited, why = pace, s.hub.refusals.memberships
@@ -72,7 +73,7 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		s.endReplaced(frame.Channel)
 		return nil
 	}
-	s.refuse(frame, err)
+	s.refuse(frame, asked, err)
 	if errors.Is(err, wire.ErrBadFrame) {
 		return s.countMalformed()
 	}
@@ -108,7 +109,7 @@ func (s *session) refuseMalformed(err error, limited bool) *wire.Cause {
 	if limited {
 		why = s.hub.refusals.frames
 	}
-	s.refuse(&wire.Frame{Ref: bad.Ref}, why)
+	s.refuse(&wire.Frame{Ref: bad.Ref}, "", why)
 	if bad.Code == wire.CodeUnsupported {
 		return nil
 	}
@@ -128,11 +129,11 @@ func (s *session) countMalformed() *wire.Cause {
 // errNotProtocol: what the peer sends is not Lectern's protocol.
 var errNotProtocol = wire.ErrProtocolError.With("what came is not Lectern's protocol")
 
-// refuse answers the frame with an error, which always has a text for people.
-func (s *session) refuse(frame *wire.Frame, err error) {
+// refuse answers the frame, which was for the channel of that name, with an error. It always
+// has a text for people.
+func (s *session) refuse(frame *wire.Frame, channel string, err error) {
 	refusal := asRefusal(err, wire.ErrBadFrame).Explain(frame)
 	s.hub.config.Observer.Add(star.FramesRefused, refusalLabel(refusal.Code), 1)
-	channel := frame.Channel
 	if len(channel) > wire.MaxName {
 		channel = "" // no channel has that name, and the answer must not be as long as the question
 	}

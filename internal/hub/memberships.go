@@ -64,12 +64,21 @@ func (s *session) freeSeat(channel string, seat *seat) {
 
 // heldSeat returns the seat that this connection has in the channel.
 func (s *session) heldSeat(channel string) (*seat, error) {
+	seat := s.seatIn(channel)
+	if seat == nil {
+		seat = s.seatIn(s.hub.otherName(NameOfChannel, channel))
+	}
+	if seat == nil {
+		return nil, notAMember(channel)
+	}
+	return seat, nil
+}
+
+// seatIn returns the seat that this connection has in the channel of that name, or nil.
+func (s *session) seatIn(channel string) *seat {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seat := s.seats.get(channel); seat != nil {
-		return seat, nil
-	}
-	return nil, notAMember(channel)
+	return s.seats.get(channel)
 }
 
 // hasSeats reports whether the connection holds a membership or is about to enter one.

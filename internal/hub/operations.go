@@ -18,6 +18,12 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 		s.deliverDeferred(true)
 	}
 	switch f.Type {
+	case wire.Create, wire.Join, wire.Status:
+		if err := s.hub.checkNames(f); err != nil {
+			return err
+		}
+	}
+	switch f.Type {
 	case wire.Create:
 		return s.create(f)
 	case wire.Join:
@@ -33,7 +39,11 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Back:
 		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Back(now, a, f.Ref) })
 	case wire.Kick:
+		other := s.hub.otherName(NameOfUser, f.To)
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			if !rules.HasSlave(f.To) {
+				f.To = other
+			}
 			return rules.Kick(a, f.Ref, f.To, f.Ban, f.Reason)
 		})
 	case wire.Members:
@@ -116,9 +126,6 @@ func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
 
 // status tells the peer whether a channel exists, and the state of its master.
 func (s *session) status(f *wire.Frame) error {
-	if !wire.ValidName(f.Channel) {
-		return wire.BadName("channel", f.Channel)
-	}
 	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel, HasExists: true}
 	if c := s.hub.findChannel(f.Channel); c != nil {
 		c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) })

@@ -59,6 +59,9 @@ func (c *Channel) Kick(a *Attachment, ref uint64, to string, ban bool, reason st
 	return nil
 }
 
+// HasSlave reports whether the channel has a slave of that name.
+func (c *Channel) HasSlave(name string) bool { return c.slaves[name] != nil }
+
 // checkKick returns why nobody of that name can be removed or banned, or nil.
 func (c *Channel) checkKick(name string, ban bool) error {
 	if name == c.master.name || c.slaves[name] == nil && !ban {

@@ -483,7 +483,7 @@ export class Session {
 
   #settle(call, frame) {
     this.#calls = this.#calls.filter((other) => other !== call);
-    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
+    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters) ?? (call.enters && this.#alreadyIn(frame));
     if (!refusal && call.enters) {
       this.enter(call.enters, frame);
     }
@@ -514,6 +514,12 @@ export class Session {
     }
     this.#letGo();
     return new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role: resume with the one for it');
+  }
+
+  // The service may take two names of channels for the same.
+  #alreadyIn({ channel }) {
+    return this.memberships.has(channel)
+      ? new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`) : undefined;
   }
 
   // The connection is given up, so that a membership on it that nobody here wants

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 
 import { RefusedError } from '../lectern.js';
 import { nameProblem } from '../src/names.js';
-import { Stage, refused, within } from './support/stage.js';
+import { FakeHub, joinedFor } from './support/fakehub.js';
+import { Stage, fakeClient, next, refused, within } from './support/stage.js';
 
 // The rows of the Go test, in which a name is a Go string.
 function rowsOfGo() {
@@ -51,4 +52,22 @@ test('a refusal says which name, and names the character', async (t) => {
   }), 'bad_name', RefusedError);
   const { username } = await stage.client().join('abc123', '山田\u3000太郎');
   assert.equal(username, '山田\u3000太郎');
+});
+
+test('a membership is under the names that the service has made', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join') {
+      peer.send(joinedFor({ ...frame, channel: frame.channel.toLowerCase(), username: 'given' }));
+    } else if (frame.type === 'send') {
+      peer.send({ type: 'ack', ref: frame.ref, seq: 1 });
+      peer.send({ type: 'message', channel: 'room', from: 'alice', seq: 1, payload: { kind: 'text', bytes: new TextEncoder().encode(`to ${frame.channel}`) } });
+    }
+  });
+  const client = fakeClient(t, hub);
+  const slave = await client.join('Room', '');
+  assert.deepEqual([slave.channel, slave.username, slave.ticket.channel], ['room', 'given', 'room']);
+  await slave.send('hello');
+  assert.equal((await next(slave)).text(), 'to room');
+  await refused(client.join('ROOM', 'given'), 'forbidden', RefusedError);
+  await slave.send('still');
 });
