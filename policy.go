@@ -142,8 +142,11 @@ type Policy struct {
 
 	// Logger is told of channels and memberships at level info, of each kind at
 	// most 1,000 lines a second, and of what is refused, dropped and lost at level
-	// warn, of each kind at most ten; never of single messages that go well, and
-	// never of tokens or secrets. It is called on the way of what the hub delivers and must not
+	// warn, of each kind at most ten, and of faults of the program around at level error; never of single
+	// messages that go well, and never of tokens or secrets. What is about one connection has its number
+	// as "connection" and, where the transport knows it, its peer's "address"; who has left
+	// has a "reason" (left, kicked, banned, timeout); a refusal by Authorize has the error that
+	// it returned, which peers are not told. It is called on the way of what the hub delivers and must not
 	// wait for it, as a Send by a member of the hub would. What it panics with
 	// is dropped. Nil: silent.
 	Logger *slog.Logger
@@ -407,7 +410,15 @@ func refusalBy(err error, other *wire.Cause) error {
 		return err
 	}
 	if e := (&Error{Code: ErrorCode(refusal.Code)}); e.ends() || e.Code == "" {
-		return other.With(refusal.Text)
+		refusal = other.With(refusal.Text)
 	}
-	return refusal
+	return told{err, refusal}
 }
+
+// told is an error of the service's, for the log, and what the peer is told of it.
+type told struct {
+	error
+	cause *wire.Cause
+}
+
+func (t told) Unwrap() error { return t.cause }

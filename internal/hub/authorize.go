@@ -24,7 +24,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 	}
 	username, err := s.ask(ctx, AuthRequest{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token})
 	if err != nil {
-		s.hub.config.Logger.Warn("refused by Authorize", "operation", string(op), "channel", f.Channel, "username", f.Username)
+		s.logger().Warn("refused by Authorize", "operation", string(op), "channel", f.Channel, "username", f.Username, "error", withoutToken(fmt.Sprint(err), f.Token))
 		return "", asRefusal(err, wire.ErrUnauthorized)
 	}
 	if username == "" && f.Username == "" {
@@ -34,7 +34,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 		return f.Username, nil
 	}
 	if !wire.ValidName(username) {
-		s.hub.config.Logger.Error("Authorize gave a username that is none", "channel", f.Channel, "username", wire.Quote(username), "problem", wire.NameProblem(username))
+		s.logger().Error("Authorize gave a username that is none", "channel", f.Channel, "username", wire.Quote(username), "problem", wire.NameProblem(username))
 		return "", wire.ErrUnauthorized.With("the service gave a username that is not one")
 	}
 	f.Username = username // what is said of the frame from here on is said of this name
@@ -46,7 +46,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 func (s *session) ask(ctx context.Context, request AuthRequest) (username string, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.hub.config.Logger.Error("Authorize panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			s.logger().Error("Authorize panicked", "cause", withoutToken(fmt.Sprint(cause), request.Token), "stack", string(debug.Stack()))
 			err = wire.ErrUnauthorized
 		}
 	}()

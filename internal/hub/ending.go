@@ -66,12 +66,13 @@ func (h *Hub) closingReason(err error) transport.Reason {
 	return transport.Reason{Code: transport.ProtocolError}
 }
 
-// outcome is the error that Serve returns where reading has ended with err.
-func (s *session) outcome(err error) error {
+// outcome is the error that Serve returns where reading has ended with err. held are the
+// memberships that the connection had until then.
+func (s *session) outcome(err error, held []*seat) error {
 	var closed *transport.CloseError
 	if errors.As(err, &closed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
-	s.hub.config.Logger.Warn("connection ended", "error", err)
+	s.logger().With(membershipsOf(held)...).Warn("connection ended", "error", err)
 	return err
 }

@@ -44,7 +44,7 @@ func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
 		})
 		if !ended {
 			if err == nil {
-				h.config.Logger.Info("channel created", "channel", f.Channel, "master", username)
+				s.logger().Info("channel created", "channel", f.Channel, "master", username)
 			}
 			return err
 		}

@@ -137,11 +137,7 @@ func (s *session) refuse(frame *wire.Frame, channel string, err error) {
 	if len(channel) > wire.MaxName {
 		channel = "" // no channel has that name, and the answer must not be as long as the question
 	}
-	if wire.ValidName(channel) {
-		s.hub.config.Logger.Warn("refused", "code", string(refusal.Code), "channel", channel)
-	} else {
-		s.hub.config.Logger.Warn("refused", "code", string(refusal.Code))
-	}
+	s.logger().With(named(channel)...).Warn("refused", "code", string(refusal.Code))
 	s.PushAndFlush(wire.NewPacket(&wire.Frame{
 		Type: wire.Error, Ref: frame.Ref, Channel: channel, Code: string(refusal.Code), Reason: refusal.Text,
 	}))

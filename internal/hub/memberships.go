@@ -90,8 +90,9 @@ func (s *session) hasSeats() bool {
 }
 
 // endMemberships is called when the connection has ended with err. Where the peer closed
-// it with left, the memberships end. Otherwise the members are away, and can resume.
-func (s *session) endMemberships(err error) {
+// it with left, the memberships end. Otherwise the members are away, and can resume. It
+// returns the seats that there were.
+func (s *session) endMemberships(err error) []*seat {
 	s.mu.Lock()
 	held := s.seats.all()
 	s.seats = seats{}
@@ -106,6 +107,7 @@ func (s *session) endMemberships(err error) {
 			}
 		})
 	}
+	return held
 }
 
 // Release frees the seat of a membership that has ended, and tells the peer. Where the

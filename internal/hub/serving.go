@@ -27,7 +27,7 @@ func (h *Hub) Accept(ctx context.Context, conn transport.Conn) (transport.Receiv
 		reason := shutdownReason
 		if err == errTooManyConnections {
 			reason = transport.Reason{Code: transport.RateLimited, Text: errTooManyConnections.Text}
-			h.config.Logger.Warn("connection refused", "open", h.config.MaxConnections)
+			h.config.Logger.With(addressOf(conn)...).Warn("connection refused", "open", h.config.MaxConnections)
 		}
 		_ = conn.Close(reason)
 		return nil, err

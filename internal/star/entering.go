@@ -54,7 +54,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, ref uint64, username, expec
 	c.slaves[username] = m
 	c.attachSlave(now, a, m, ref, secret)
 	c.tellMaster(m, "")
-	c.logChange("slave joined", m)
+	c.logChange("slave joined", m, a, nil)
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
 	return nil
@@ -125,7 +125,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 	if old := c.detach(m); old != nil && old.Line.Connection() != a.Line.Connection() {
 		c.emit(Effect{Kind: Release, To: old, End: wire.ErrReplaced.With("the membership was taken over by a newer connection")})
 	}
-	c.logChange("member resumed", m)
+	c.logChange("member resumed", m, a, nil)
 	c.count(Resumes, m.role.String(), 1)
 	if m.role == wire.Master {
 		c.attach(a, m)

@@ -14,7 +14,7 @@ func (c *Channel) Leave(now time.Time, a *Attachment, ref uint64) error {
 	}
 	m := a.member
 	if m.role == wire.Slave {
-		c.removeSlave(m, "left", "left")
+		c.removeSlave(m, "left", wire.ErrLeft)
 	} else {
 		c.detach(m)
 		c.end(wire.ErrMasterLeft)
@@ -32,7 +32,7 @@ func (c *Channel) Lose(now time.Time, a *Attachment) {
 	}
 	m := a.member
 	c.detach(m)
-	c.logChange("member lost its connection", m)
+	c.logChange("member lost its connection", m, a, nil)
 	c.count(ConnectionsLost, m.role.String(), 1)
 	if m.role == wire.Master {
 		c.markAway(now)
@@ -90,11 +90,14 @@ func (c *Channel) kickSlave(name string, ban bool, reason string) {
 		return
 	}
 	at := m.attachment
-	told := reason
+	told, why := reason, wire.ErrKicked
 	if told == "" {
 		told = "kicked"
 	}
-	c.removeSlave(m, told, "kicked")
+	if ban {
+		why = wire.ErrBanned
+	}
+	c.removeSlave(m, told, why)
 	if at != nil {
 		c.emit(Effect{Kind: Release, To: at, End: wire.ErrKicked.With(reason)})
 	}
@@ -130,7 +133,7 @@ func (c *Channel) Expire(now time.Time) {
 		return
 	}
 	for m := c.away.first; m != nil && !now.Before(m.deadline); m = c.away.first {
-		c.removeSlave(m, "timeout", "timeout")
+		c.removeSlave(m, "timeout", errTimeout)
 	}
 	if c.master.state == wire.StateAway && !now.Before(c.master.deadline) {
 		c.end(wire.ErrMasterDown.With(fmt.Sprintf("the master was away for %v", c.timeout)))
@@ -179,17 +182,24 @@ func (c *Channel) end(why *wire.Cause) {
 	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline})
 }
 
-// removeSlave takes a slave out of the channel and tells the master the reason. label
-// is the label of the metric Leaves.
-func (c *Channel) removeSlave(m *member, reason, label string) {
-	if c.detach(m) == nil {
+// errTimeout is why a slave has left that was away for too long. Nobody is there to be told.
+var errTimeout = &wire.Cause{Code: "timeout"}
+
+// removeSlave takes a slave out of the channel and tells the master the reason. The code of
+// why is in the log, and the label of the metric Leaves; there who was banned was kicked.
+func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
+	at := c.detach(m)
+	if at == nil {
 		c.away.remove(m)
 	}
 	delete(c.slaves, m.name)
 	c.stopAwaiting(m)
 	m.state = wire.StateLeft
-	c.logChange("slave left", m)
-	c.count(Leaves, label, 1)
+	c.logChange("slave left", m, at, why)
+	if why == wire.ErrBanned {
+		why = wire.ErrKicked
+	}
+	c.count(Leaves, string(why.Code), 1)
 	c.count(Slaves, "", -1)
 	c.tellMaster(m, reason)
 }

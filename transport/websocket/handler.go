@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -57,7 +58,8 @@ type handler struct {
 
 // NewHandler returns a handler that makes each WebSocket request a connection
 // and has it served by server. It works with any router and middleware that
-// leave http.Hijacker reachable, be it through Unwrap. It panics where
+// leave http.Hijacker reachable, be it through Unwrap; where one does not, each handshake is
+// answered with 500, and the server's log says so (transport.FaultLogger). It panics where
 // options.Origins has an entry that is not an origin.
 //
 // The context that the server gets has the values of the request's, and the
@@ -140,7 +142,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	hijacked := &hijacker{ResponseWriter: w, first: first}
 	if _, err := h.upgrader.Upgrade(hijacked, r, nil); err != nil {
-		return // the upgrader has answered
+		// The upgrader has answered.
+		if hijacked.fault != nil {
+			transport.LogFault(h.server, hijacked.fault)
+		}
+		return
 	}
 	direct.SetSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)
 	h.serve(r, newConn(hijacked.socket, false, &h.options))
@@ -186,11 +192,14 @@ type hijacker struct {
 	http.ResponseWriter
 	first  []byte // the frame that has come along, or nil
 	socket *socket
+	fault  error // why the socket is not to be had
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
+		h.fault = fmt.Errorf("websocket: the connection of a handshake is not to be had from %T: "+
+			"what wraps the http.ResponseWriter has to have a method Unwrap, or http.Hijacker: %w", h.ResponseWriter, err)
 		return nil, nil, err
 	}
 	h.socket = newSocket(c)
