@@ -118,18 +118,8 @@ func (h *Hub) Join(ctx context.Context, channel, username string, options ...Joi
 
 // localClient is a client for one handle in this process.
 func (h *Hub) localClient(ctx context.Context) *Client {
-	return NewClient(localDialer{h, ctx}, ClientOptions{MaxMessageBytes: h.maxMessageBytes})
-}
-
-// localDialer dials the hub with the values of the context that a handle was
-// made with, for Policy.Authorize to read.
-type localDialer struct {
-	hub *Hub
-	ctx context.Context
-}
-
-func (d localDialer) Dial(context.Context) (transport.Conn, error) {
-	return d.hub.Dial(context.WithoutCancel(d.ctx))
+	// Policy.Authorize reads the values of the context that the handle is made with.
+	return NewClient(memory.WithValues(ctx, h), ClientOptions{MaxMessageBytes: h.maxMessageBytes})
 }
 
 // Channel returns the channel of that name, and whether there is one.

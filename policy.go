@@ -9,12 +9,14 @@ import (
 
 	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
 // documented default throughout. In each field zero means the default, and a
 // negative value means "none" in the sense that the field states; where a bound
-// must not be missing, a negative value is an error of NewHub.
+// must not be missing, a negative value is an error of NewHub. So is a time between
+// zero and a millisecond: a unit was forgotten.
 type Policy struct {
 	// MasterTimeout is X of rule 3: how long a master may be away before its
 	// channel is closed. Default 30 s. Negative: a lost master ends its channel
@@ -272,15 +274,21 @@ const unbounded = int(^uint(0) >> 1)
 // WriteTimeout, where it is "never".
 func (p Policy) validate() (Policy, error) {
 	var errs []error
-	must := func(field string, value int) {
+	must := func(field string, value int64) {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("lectern: Policy.%s must not be negative", field))
 		}
 	}
-	must("MaxMessageBytes", p.MaxMessageBytes)
-	must("Outbox.Messages", p.Outbox.Messages)
-	must("Outbox.Bytes", p.Outbox.Bytes)
-	must("HoldTimeout", int(p.HoldTimeout))
+	must("MaxMessageBytes", int64(p.MaxMessageBytes))
+	must("Outbox.Messages", int64(p.Outbox.Messages))
+	must("Outbox.Bytes", int64(p.Outbox.Bytes))
+	must("HoldTimeout", int64(p.HoldTimeout))
+	errs = append(errs,
+		transport.CheckTime("lectern: Policy.MasterTimeout", p.MasterTimeout),
+		transport.CheckTime("lectern: Policy.SlaveTimeout", p.SlaveTimeout),
+		transport.CheckTime("lectern: Policy.HandshakeTimeout", p.HandshakeTimeout),
+		transport.CheckTime("lectern: Policy.HoldTimeout", p.HoldTimeout),
+		transport.CheckTime("lectern: Policy.WriteTimeout", p.WriteTimeout))
 	if p.Slow > SlowHold {
 		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", p.Slow))
 	}

@@ -376,7 +376,23 @@ var inboxSizes = { messages: 1024, bytes: 4 << 20 };
 var given = (options) => Object.fromEntries(
   Object.entries(options).filter(([, value]) => value !== void 0)
 );
+function noOthers(what, rest) {
+  const [name] = Object.keys(given(rest));
+  if (name !== void 0) {
+    throw new TypeError(`${what} has no option ${name}`);
+  }
+}
+var known = [
+  "WebSocket",
+  "plainHandshake",
+  "storage",
+  "storageKey",
+  "inbox",
+  ...Object.keys(times),
+  ...Object.keys(sizes)
+];
 function optionsOf(options, address) {
+  noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
     WebSocket: globalThis.WebSocket,
     storageKey: `lectern ${address}`,
@@ -388,12 +404,16 @@ function optionsOf(options, address) {
   if (typeof all.inbox !== "object" || all.inbox === null) {
     throw new TypeError("inbox must be an object");
   }
+  noOthers("inbox", Object.fromEntries(Object.entries(all.inbox).filter(([name]) => !(name in inboxSizes))));
   const inbox = { ...inboxSizes, ...given(all.inbox) };
   if (typeof all.WebSocket !== "function") {
     throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
   }
   for (const name of Object.keys(times)) {
     all[name] = milliseconds(name, all[name], name === "closeTimeout" ? 0 : 1, LONGEST);
+  }
+  if (options.minBackoff !== void 0 && options.maxBackoff !== void 0 && all.maxBackoff < all.minBackoff) {
+    throw new RangeError(`maxBackoff must not be below minBackoff, ${all.minBackoff}, and is ${all.maxBackoff}`);
   }
   for (const name of Object.keys(sizes)) {
     all[name] = whole(name, all[name], 1);
@@ -1059,7 +1079,8 @@ var Handle = class extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  async *events({ signal } = {}) {
+  async *events({ signal, ...rest } = {}) {
+    noOthers("events", rest);
     for (; ; ) {
       const entry = await this.#membership.inbox.take(signal);
       if (entry === void 0) {
@@ -1069,7 +1090,8 @@ var Handle = class extends EventTarget {
     }
   }
   /** messages yields the messages alone. It takes from the same queue as events. */
-  async *messages({ signal } = {}) {
+  async *messages({ signal, ...rest } = {}) {
+    noOthers("messages", rest);
     for await (const entry of this.events({ signal })) {
       if (entry.type === "message") {
         yield entry;
@@ -1098,16 +1120,19 @@ var Master = class extends Handle {
     return this.#membership.members;
   }
   /** broadcast sends to all slaves, and returns the message's number. */
-  async broadcast(payload, { signal } = {}) {
+  async broadcast(payload, { signal, ...rest } = {}) {
+    noOthers("broadcast", rest);
     return this.#membership.send({}, payload, { signal });
   }
   /** send sends to one slave, also while it is away. */
-  async send(to, payload, { signal } = {}) {
+  async send(to, payload, { signal, ...rest } = {}) {
+    noOthers("send", rest);
     mustBeSendable(to);
     return this.#membership.send({ to }, payload, { signal });
   }
   /** request sends to one slave and waits for its answer. */
-  async request(to, payload, { signal } = {}) {
+  async request(to, payload, { signal, ...rest } = {}) {
+    noOthers("request", rest);
     mustBeSendable(to);
     return this.#membership.inquiries.ask({ to }, payload, to, signal);
   }
@@ -1116,32 +1141,38 @@ var Master = class extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  async *gather(payload, { signal } = {}) {
+  async *gather(payload, { signal, ...rest } = {}) {
+    noOthers("gather", rest);
     const { inquiries } = this.#membership;
     const inquiry = await inquiries.begin({}, payload, "", signal);
     yield* inquiries.partsOf(inquiry, signal);
   }
   /** reply answers a message of a slave that asks. */
-  async reply(message, payload, { signal } = {}) {
+  async reply(message, payload, { signal, ...rest } = {}) {
+    noOthers("reply", rest);
     mustAsk(message);
     return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
   /** kick removes a slave, which is told the reason. It may join again. */
-  async kick(username, { reason, signal } = {}) {
+  async kick(username, { reason, signal, ...rest } = {}) {
+    noOthers("kick", rest);
     mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason }, signal);
   }
   /** ban removes a slave, if it is there, and refuses its name for the life of the channel. */
-  async ban(username, { reason, signal } = {}) {
+  async ban(username, { reason, signal, ...rest } = {}) {
+    noOthers("ban", rest);
     mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason, ban: true }, signal);
   }
   /** away tells the slaves that the master is not there, though it is connected. */
-  async away({ signal } = {}) {
+  async away({ signal, ...rest } = {}) {
+    noOthers("away", rest);
     return this.#membership.operate({ type: "away" }, signal);
   }
   /** back ends what away has begun. */
-  async back({ signal } = {}) {
+  async back({ signal, ...rest } = {}) {
+    noOthers("back", rest);
     return this.#membership.operate({ type: "back" }, signal);
   }
   /** close closes the channel: every slave is told master_left and let go. */
@@ -1650,7 +1681,7 @@ var Message = class {
 };
 
 // src/stringify.js
-var known = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
+var known2 = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
 function without(value, inArray) {
   switch (typeof value) {
     case "object": {
@@ -1658,7 +1689,7 @@ function without(value, inArray) {
         return "";
       }
       const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
-      return known.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+      return known2.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
     }
     case "number":
       return Number.isFinite(value) ? "" : String(value);
@@ -2073,9 +2104,9 @@ var Membership = class {
     };
     for (const { username, state, number = 0 } of frame.members) {
       missing.delete(username);
-      const known2 = this.#numbers.get(username) ?? 0;
+      const known3 = this.#numbers.get(username) ?? 0;
       const slave = presence("slave", username, state);
-      if (known2 && number && known2 !== number) {
+      if (known3 && number && known3 !== number) {
         gone(username);
         this.#departed.push({ slave, number });
       } else if (this.slaves.get(username)?.state !== state) {
@@ -2196,15 +2227,18 @@ var Slave = class extends Handle {
     return this.#membership.master;
   }
   /** send sends to the master, also while it is away, and returns the message's number. */
-  async send(payload, { signal } = {}) {
+  async send(payload, { signal, ...rest } = {}) {
+    noOthers("send", rest);
     return this.#membership.send({}, payload, { signal });
   }
   /** request sends to the master and waits for its answer. */
-  async request(payload, { signal } = {}) {
+  async request(payload, { signal, ...rest } = {}) {
+    noOthers("request", rest);
     return this.#membership.inquiries.ask({}, payload, this.master.username, signal);
   }
   /** reply answers a message of the master that asks. */
-  async reply(message, payload, { signal } = {}) {
+  async reply(message, payload, { signal, ...rest } = {}) {
+    noOthers("reply", rest);
     mustAsk(message);
     return this.#membership.send({ reply: message.requestId }, payload, { signal });
   }
@@ -2212,7 +2246,8 @@ var Slave = class extends Handle {
    * switch joins another channel under the same name and leaves this one in a
    * single step: where the join is refused, the user stays here.
    */
-  async switch(channel, { master, token, signal } = {}) {
+  async switch(channel, { master, token, signal, ...rest } = {}) {
+    noOthers("switch", rest);
     return this.#membership.session.switch(this.#membership, channel, { expect: master, token }, signal);
   }
   /** leave leaves the channel. */
@@ -2852,28 +2887,34 @@ var Client = class {
     this.#session = new Session(address, optionsOf(options, address));
   }
   /** create makes the channel, with the user as its master. */
-  async create(channel, username, { token, masterTimeout, signal } = {}) {
+  async create(channel, username, { token, masterTimeout, signal, ...rest } = {}) {
+    noOthers("create", rest);
     const timeout = masterTimeout === void 0 ? void 0 : milliseconds("masterTimeout", masterTimeout);
     return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
   }
   /** join enters a channel that its master has created before. */
-  async join(channel, username, { master, token, signal } = {}) {
+  async join(channel, username, { master, token, signal, ...rest } = {}) {
+    noOthers("join", rest);
     return this.#session.join({ channel, username, expect: master, token }, signal);
   }
   /** resumeMaster takes over the membership that the ticket is for. */
-  async resumeMaster(ticket, { signal } = {}) {
+  async resumeMaster(ticket, { signal, ...rest } = {}) {
+    noOthers("resumeMaster", rest);
     return this.#session.resume(ticketFor("master", ticket), signal);
   }
   /** resumeSlave takes over the membership that the ticket is for. */
-  async resumeSlave(ticket, { signal } = {}) {
+  async resumeSlave(ticket, { signal, ...rest } = {}) {
+    noOthers("resumeSlave", rest);
     return this.#session.resume(ticketFor("slave", ticket), signal);
   }
   /** restore resumes the memberships that options.storage has kept. */
-  async restore({ replay, signal } = {}) {
+  async restore({ replay, signal, ...rest } = {}) {
+    noOthers("restore", rest);
     return this.#session.restore({ replay, signal });
   }
   /** status tells what anybody may know of a channel. */
-  async status(channel, { signal } = {}) {
+  async status(channel, { signal, ...rest } = {}) {
+    noOthers("status", rest);
     const problem = nameProblem(channel);
     if (problem !== "") {
       throw new RefusedError(Code.BAD_NAME, `channel: ${problem}`);

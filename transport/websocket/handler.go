@@ -60,7 +60,7 @@ type handler struct {
 // and has it served by server. It works with any router and middleware that
 // leave http.Hijacker reachable, be it through Unwrap; where one does not, each handshake is
 // answered with 500, and the server's log says so (transport.FaultLogger). It panics where
-// options.Origins has an entry that is not an origin.
+// options.Origins has an entry that is not an origin, or a time in the options makes no sense.
 //
 // The context that the server gets has the values of the request's, and the
 // request itself (see [RequestFromContext]), unless the server is a
@@ -103,6 +103,9 @@ type handler struct {
 // sends more before it has the answer is disconnected; its first message can be a
 // part of the request, see the package's documentation.
 func NewHandler(server transport.Server, options Options) http.Handler {
+	if err := errors.Join(transport.CheckTime("websocket: Options.HandshakeTimeout", options.HandshakeTimeout), options.Conn.Check()); err != nil {
+		panic(err)
+	}
 	timeout := options.HandshakeTimeout
 	if timeout <= 0 {
 		timeout = DefaultHandshakeTimeout
