@@ -2,6 +2,8 @@ package lectern
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"strings"
@@ -12,7 +14,9 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// ClientOptions sets up a Client. In each field zero means the default.
+// ClientOptions sets up a Client. In each field zero means the default. Where a time makes
+// no sense, because it is between zero and a millisecond, or MaxBackoff is given and below
+// MinBackoff, everything that is asked of the client fails with an error that says so.
 type ClientOptions struct {
 	// MinBackoff and MaxBackoff bound the pause before the client dials again:
 	// a random part of MinBackoff after the first loss, of twice as much each
@@ -53,6 +57,20 @@ type ClientOptions struct {
 	Logger *slog.Logger
 }
 
+// check returns an error that names the options that make no sense.
+func (o ClientOptions) check() error {
+	var order error
+	if o.MaxBackoff > 0 && o.MaxBackoff < o.MinBackoff {
+		order = fmt.Errorf("lectern: ClientOptions.MaxBackoff is %v, which is below MinBackoff, %v", o.MaxBackoff, o.MinBackoff)
+	}
+	return errors.Join(order,
+		transport.CheckTime("lectern: ClientOptions.MinBackoff", o.MinBackoff),
+		transport.CheckTime("lectern: ClientOptions.MaxBackoff", o.MaxBackoff),
+		transport.CheckTime("lectern: ClientOptions.DialTimeout", o.DialTimeout),
+		transport.CheckTime("lectern: ClientOptions.WriteTimeout", o.WriteTimeout),
+		transport.CheckTime("lectern: ClientOptions.CloseTimeout", o.CloseTimeout))
+}
+
 func (o ClientOptions) withDefaults() ClientOptions {
 	o.MinBackoff = orDefault(o.MinBackoff, 200*time.Millisecond, 0)
 	o.MaxBackoff = max(orDefault(o.MaxBackoff, 5*time.Second, 0), o.MinBackoff)
@@ -84,20 +102,28 @@ func (o ClientOptions) withDefaults() ClientOptions {
 type Client struct {
 	client  *client.Client
 	options ClientOptions
+	// wrong is what makes no sense of the options.
+	wrong error
 }
 
 // CreateOption adds to a create: WithToken, WithMasterTimeout.
-type CreateOption interface{ addToCreate(*wire.Frame) }
+type CreateOption interface{ addToCreate(*wire.Frame) error }
 
 // JoinOption adds to a join or a switch: WithToken, WithMaster.
-type JoinOption interface{ addToJoin(*wire.Frame) }
+type JoinOption interface{ addToJoin(*wire.Frame) error }
 
 // TokenOption is what WithToken returns, for a create as well as for a join. It
 // hides the token from what formats values for people.
 type TokenOption struct{ add func(*wire.Frame) }
 
-func (o TokenOption) addToCreate(f *wire.Frame) { o.add(f) }
-func (o TokenOption) addToJoin(f *wire.Frame)   { o.add(f) }
+func (o TokenOption) addToCreate(f *wire.Frame) error { return o.addToJoin(f) }
+
+func (o TokenOption) addToJoin(f *wire.Frame) error {
+	if o.add != nil { // else it is the zero TokenOption, which is none
+		o.add(f)
+	}
+	return nil
+}
 
 // WithToken gives a token to the service's Policy.Authorize. It is both a CreateOption
 // and a JoinOption.
@@ -105,13 +131,18 @@ func WithToken(token string) TokenOption {
 	return TokenOption{func(f *wire.Frame) { f.Token = token }}
 }
 
-type createOption func(*wire.Frame)
+type createOption func(*wire.Frame) error
 
-func (o createOption) addToCreate(f *wire.Frame) { o(f) }
+func (o createOption) addToCreate(f *wire.Frame) error { return o(f) }
 
 type joinOption func(*wire.Frame)
 
-func (o joinOption) addToJoin(f *wire.Frame) { o(f) }
+func (o joinOption) addToJoin(f *wire.Frame) error {
+	o(f)
+	return nil
+}
+
+var errNoOption = errors.New("lectern: an option is nil")
 
 // WithMaster makes a join expect that master: another one's channel is refused
 // with ErrWrongMaster.
@@ -121,10 +152,14 @@ func WithMaster(username string) JoinOption {
 
 // WithMasterTimeout makes a create ask for its own master timeout, in whole
 // milliseconds. One that is longer than Policy.MasterTimeout has no effect, nor has
-// zero.
+// zero. A negative one, and one below a millisecond, is an error of Create.
 func WithMasterTimeout(timeout time.Duration) CreateOption {
-	return createOption(func(f *wire.Frame) {
+	return createOption(func(f *wire.Frame) error {
+		if timeout < 0 {
+			return fmt.Errorf("lectern: WithMasterTimeout: %v is no time", timeout)
+		}
 		f.MasterTimeout, f.HasMasterTimeout = wire.Milliseconds(timeout), true
+		return transport.CheckTime("lectern: WithMasterTimeout", timeout)
 	})
 }
 
@@ -140,22 +175,40 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 	if o.Tickets != nil {
 		inner.StoreTicket = func(frame wire.Frame, role wire.Role) { o.Tickets(ticketOf(frame, role == wire.Master)) }
 	}
-	switch dialer := dialer.(type) {
-	case *Hub:
-		inner.HubIsOver = dialer.hub.Closing
-	case localDialer:
-		inner.HubIsOver = dialer.hub.hub.Closing
+	if hub := hubOf(dialer); hub != nil {
+		inner.HubIsOver = hub.hub.Closing
 	}
-	return &Client{client: client.New(dialer, inner), options: o}
+	return &Client{client: client.New(dialer, inner), options: o, wrong: options.check()}
+}
+
+// hubOf is the hub in this process that the dialer leads to, or nil.
+func hubOf(dialer transport.Dialer) *Hub {
+	for {
+		switch d := dialer.(type) {
+		case *Hub:
+			return d
+		case interface{ Unwrap() transport.Dialer }:
+			dialer = d.Unwrap()
+		default:
+			return nil
+		}
+	}
 }
 
 // Create makes the channel, with the user as its master (rules 1 and 7). The
 // error is the hub's refusal, or why it could not be reached. Where ctx ends
-// first, the channel does not stay.
+// first, the channel does not stay. The values of ctx do not reach Policy.Authorize: the
+// connection is for all that the client enters. In the hub's process Hub.Create passes
+// them on, and memory.WithValues makes a dialer that does.
 func (c *Client) Create(ctx context.Context, channel, username string, options ...CreateOption) (*Master, error) {
 	frame := wire.Frame{Type: wire.Create, Channel: channel, Username: username}
 	for _, option := range options {
-		option.addToCreate(&frame)
+		if option == nil {
+			return nil, errNoOption
+		}
+		if err := option.addToCreate(&frame); err != nil {
+			return nil, err
+		}
 	}
 	h, err := c.enter(ctx, wire.Master, frame)
 	if err != nil {
@@ -166,17 +219,31 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 
 // Join enters a channel that its master has created before (rule 2), as a slave.
 // The error is the hub's refusal, or why it could not be reached. Where ctx ends
-// first, the membership does not stay.
+// first, the membership does not stay. The values of ctx do not reach Policy.Authorize, see
+// Create.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
 	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: username}
-	for _, option := range options {
-		option.addToJoin(&frame)
+	if err := addToJoin(&frame, options); err != nil {
+		return nil, err
 	}
 	h, err := c.enter(ctx, wire.Slave, frame)
 	if err != nil {
 		return nil, err
 	}
 	return &Slave{h}, nil
+}
+
+// addToJoin adds the options of a join or a switch.
+func addToJoin(frame *wire.Frame, options []JoinOption) error {
+	for _, option := range options {
+		if option == nil {
+			return errNoOption
+		}
+		if err := option.addToJoin(frame); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ResumeMaster takes over the membership that the ticket is for, which must be a
@@ -209,6 +276,9 @@ func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error)
 
 // enter makes a membership and its handle.
 func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame) (handle, error) {
+	if c.wrong != nil {
+		return handle{}, c.wrong
+	}
 	h := handle{client: c, inbox: c.inbox(frame.Last)}
 	var err error
 	h.m, err = c.client.Enter(ctx, role, frame, h.inbox)
@@ -236,6 +306,9 @@ type Status struct {
 // Status asks for a channel and its master, for which no membership is needed
 // (rule 4).
 func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
+	if c.wrong != nil {
+		return Status{}, c.wrong
+	}
 	answer, err := c.client.Status(ctx, channel)
 	if err != nil || !answer.Exists {
 		return Status{}, err

@@ -17,7 +17,8 @@ type ErrorCode string
 // it may be one of these variables.
 type Error struct {
 	Code ErrorCode
-	// Text says more, for people. It may come from the other side.
+	// Text says more, for people: in a refusal by the hub what was wrong, with which field
+	// or name, and what to do. It may come from the other side.
 	Text string
 }
 
@@ -62,8 +63,8 @@ var (
 	ErrWrongMaster = sentinel("wrong_master")
 	// ErrNameTaken: another member of the channel has this username.
 	ErrNameTaken = sentinel("name_taken")
-	// ErrBadName: a channel's name or a username is not one to 128 bytes of
-	// printable UTF-8 without a space at either end.
+	// ErrBadName: a channel's name or a username is not a name, see ValidName. The text
+	// says which one, and names the character.
 	ErrBadName = sentinel("bad_name")
 	// ErrBanned: the master has banned this username from the channel.
 	ErrBanned = sentinel("banned")

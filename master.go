@@ -39,8 +39,8 @@ func (m *Master) Broadcast(ctx context.Context, payload Payload) (uint64, error)
 // ErrNoSuchSlave where the channel has none of that name; otherwise it is as
 // Broadcast.
 func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, error) {
-	if !ValidName(to) {
-		return 0, ErrNoSuchSlave
+	if !wire.Sendable(to) {
+		return 0, m.noSuchSlave(to)
 	}
 	return m.h.send(ctx, wire.Frame{To: to, HasTo: true}, payload)
 }
@@ -52,8 +52,8 @@ func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, 
 // the channel is over. A request that is given up is withdrawn: the slave that
 // answers it later is told so.
 func (m *Master) Request(ctx context.Context, to string, payload Payload) (Message, error) {
-	if !ValidName(to) {
-		return Message{}, ErrNoSuchSlave
+	if !wire.Sendable(to) {
+		return Message{}, m.noSuchSlave(to)
 	}
 	return m.h.ask(ctx, wire.Frame{To: to, HasTo: true}, payload, to)
 }
@@ -120,10 +120,15 @@ func (m *Master) Ban(ctx context.Context, username, reason string) error {
 }
 
 func (m *Master) kick(ctx context.Context, username, reason string, ban bool) error {
-	if !ValidName(username) {
-		return ErrNoSuchSlave
+	if !wire.Sendable(username) {
+		return m.noSuchSlave(username)
 	}
 	return m.h.m.Kick(ctx, wire.Frame{To: username, HasTo: true, Reason: reason, Ban: ban})
+}
+
+// noSuchSlave is the error for a name that no slave can have.
+func (m *Master) noSuchSlave(username string) error {
+	return publicError(wire.ErrNoSuchSlave.Explain(&wire.Frame{Channel: m.Channel(), To: username}))
 }
 
 // Away tells the slaves that the master is not there, though it is connected.

@@ -9,12 +9,14 @@ import (
 
 	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
 // documented default throughout. In each field zero means the default, and a
 // negative value means "none" in the sense that the field states; where a bound
-// must not be missing, a negative value is an error of NewHub.
+// must not be missing, a negative value is an error of NewHub. So is a time between
+// zero and a millisecond: a unit was forgotten.
 type Policy struct {
 	// MasterTimeout is X of rule 3: how long a master may be away before its
 	// channel is closed. Default 30 s. Negative: a lost master ends its channel
@@ -126,10 +128,29 @@ type Policy struct {
 	// is not asked for. The context is not for use after the call.
 	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
 
+	// Name makes the name that is used of a name that a peer asks for, or refuses it: to
+	// normalise names that look alike to one, or to allow fewer. It is asked for the channel
+	// and the username of a create and a join, the master that a join expects, the channel
+	// of a status, and whom a Kick or Ban is for where no slave has the name as it is. The
+	// name that it gets is valid (ValidName), what it returns has to be too, and has to stay
+	// as it is when it is asked for again. Authorize is asked under the name that it has
+	// returned; the name that Authorize gives is used as it is. Names are compared byte by
+	// byte, here too. Who is a member already is not asked for: a name that was taken once
+	// can be resumed, sent to and kicked.
+	//
+	// It is called without any lock held, in the goroutine of the connection that asks, and
+	// has to be fast. An *Error that it returns is told to the peer, as one of Authorize is;
+	// of any other error, or a panic, the peer learns bad_name and which name it was.
+	// Nil: names are used as they are. The module examples/names has some.
+	Name func(kind NameKind, name string) (string, error)
+
 	// Logger is told of channels and memberships at level info, of each kind at
 	// most 1,000 lines a second, and of what is refused, dropped and lost at level
-	// warn, of each kind at most ten; never of single messages that go well, and
-	// never of tokens or secrets. It is called on the way of what the hub delivers and must not
+	// warn, of each kind at most ten, and of faults of the program around at level error; never of single
+	// messages that go well, and never of tokens or secrets. What is about one connection has its number
+	// as "connection" and, where the transport knows it, its peer's "address"; who has left
+	// has a "reason" (left, kicked, banned, timeout); a refusal by Authorize has the error that
+	// it returned, which peers are not told. It is called on the way of what the hub delivers and must not
 	// wait for it, as a Send by a member of the hub would. What it panics with
 	// is dropped. Nil: silent.
 	Logger *slog.Logger
@@ -186,7 +207,18 @@ const (
 	OpJoin Operation = "join"
 )
 
-// AuthRequest is what Policy.Authorize is asked. The names are valid names.
+// NameKind tells what a name is of.
+type NameKind string
+
+const (
+	// NameOfChannel is the name of a channel.
+	NameOfChannel NameKind = "channel"
+	// NameOfUser is a username, of a master or a slave.
+	NameOfUser NameKind = "username"
+)
+
+// AuthRequest is what Policy.Authorize is asked. The names are valid names, after
+// Policy.Name. Username is empty where the peer leaves it to the service.
 type AuthRequest struct {
 	Operation Operation
 	Channel   string
@@ -208,7 +240,8 @@ func (r AuthRequest) LogValue() slog.Value { return slog.StringValue(r.String())
 
 // Identity is who a peer is, in the judgement of Policy.Authorize.
 type Identity struct {
-	// Username is the name that the others see. Empty: the name asked for.
+	// Username is the name that the others see. Empty: the name asked for; where there is
+	// none, the peer is refused with bad_name.
 	Username string
 }
 
@@ -243,15 +276,21 @@ const unbounded = int(^uint(0) >> 1)
 // WriteTimeout, where it is "never".
 func (p Policy) validate() (Policy, error) {
 	var errs []error
-	must := func(field string, value int) {
+	must := func(field string, value int64) {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("lectern: Policy.%s must not be negative", field))
 		}
 	}
-	must("MaxMessageBytes", p.MaxMessageBytes)
-	must("Outbox.Messages", p.Outbox.Messages)
-	must("Outbox.Bytes", p.Outbox.Bytes)
-	must("HoldTimeout", int(p.HoldTimeout))
+	must("MaxMessageBytes", int64(p.MaxMessageBytes))
+	must("Outbox.Messages", int64(p.Outbox.Messages))
+	must("Outbox.Bytes", int64(p.Outbox.Bytes))
+	must("HoldTimeout", int64(p.HoldTimeout))
+	errs = append(errs,
+		transport.CheckTime("lectern: Policy.MasterTimeout", p.MasterTimeout),
+		transport.CheckTime("lectern: Policy.SlaveTimeout", p.SlaveTimeout),
+		transport.CheckTime("lectern: Policy.HandshakeTimeout", p.HandshakeTimeout),
+		transport.CheckTime("lectern: Policy.HoldTimeout", p.HoldTimeout),
+		transport.CheckTime("lectern: Policy.WriteTimeout", p.WriteTimeout))
 	if p.Slow > SlowHold {
 		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", p.Slow))
 	}
@@ -346,6 +385,9 @@ func (p Policy) config() hub.Config {
 	if p.Authorize != nil {
 		config.Authorize = p.authorize
 	}
+	if p.Name != nil {
+		config.Name = p.name
+	}
 	if p.Observer != nil {
 		config.Observer = observer{p.Observer}
 	}
@@ -360,13 +402,33 @@ func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (string,
 	if err == nil {
 		return identity.Username, nil
 	}
+	return "", refusalBy(err, wire.ErrUnauthorized)
+}
+
+// name asks Name.
+func (p Policy) name(kind hub.NameKind, name string) (string, error) {
+	name, err := p.Name(NameKind(kind), name)
+	return name, refusalBy(err, wire.ErrBadName)
+}
+
+// refusalBy turns the *Error in an error of the service's into what is told to the peer.
+// A client would take the code of an end for the end of a membership: it gets the other
+// one then.
+func refusalBy(err error, other *wire.Cause) error {
 	refusal := causeIn(err)
 	if refusal == nil {
-		return "", err
+		return err
 	}
-	// A client would take the code of an end for the end of a membership.
 	if e := (&Error{Code: ErrorCode(refusal.Code)}); e.ends() || e.Code == "" {
-		return "", wire.ErrUnauthorized.With(refusal.Text)
+		refusal = other.With(refusal.Text)
 	}
-	return "", refusal
+	return told{err, refusal}
 }
+
+// told is an error of the service's, for the log, and what the peer is told of it.
+type told struct {
+	error
+	cause *wire.Cause
+}
+
+func (t told) Unwrap() error { return t.cause }

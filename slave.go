@@ -92,8 +92,8 @@ func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.h
 // handle has ended with ErrLeft.
 func (s *Slave) Switch(ctx context.Context, channel string, options ...JoinOption) (*Slave, error) {
 	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: s.Username(), From: s.Channel()}
-	for _, option := range options {
-		option.addToJoin(&frame)
+	if err := addToJoin(&frame, options); err != nil {
+		return nil, err
 	}
 	next := s.h
 	next.inbox = s.h.client.inbox(0)

@@ -91,12 +91,157 @@ function refusalIn(frame) {
 }
 
 // src/names.js
+var MAX_NAME = 128;
+var encoder = new TextEncoder();
 var halfPair = /\p{Surrogate}/u;
-function writable(name) {
+var plain = /^[A-Za-z0-9]$/;
+var space = /^[ \u1680\u202f\u3000\u2800\u{13441}\u{13442}]$/u;
+var otherSpace = /^\p{Zs}$/u;
+var notSeen = /^[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]$/u;
+var unseen = /^[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\u{1d159}\u{e0100}-\u{e01ef}]$/u;
+var visible = /^[\p{L}\p{N}\p{P}\p{S}\p{Cn}]$/u;
+var JOINER = "‍";
+var NON_JOINER = "‌";
+var EMOJI_STYLE = "️";
+var KEYCAP = "⃣";
+var MALAYALAM_VIRAMA = "്";
+var BLACK_FLAG = "🏴";
+var scripts = [
+  "Arabic",
+  "Balinese",
+  "Bengali",
+  "Chakma",
+  "Devanagari",
+  "Grantha",
+  "Gujarati",
+  "Gurmukhi",
+  "Javanese",
+  "Kannada",
+  "Khmer",
+  "Malayalam",
+  "Meetei_Mayek",
+  "Mongolian",
+  "Myanmar",
+  "Newa",
+  "Nko",
+  "Oriya",
+  "Sinhala",
+  "Syriac",
+  "Tamil",
+  "Telugu",
+  "Tibetan",
+  "Tirhuta"
+];
+var joinedScript = new RegExp(`^(?:ـ|${scripts.map((name) => `\\p{Script=${name}}`).join("|")})$`, "u");
+var letterOrMark = /^[\p{L}\p{M}]$/u;
+var harakat = /^[\u064b-\u0655\u0670]$/;
+var pictograph = /^\p{Extended_Pictographic}$/u;
+var colourful = /^\p{Emoji_Presentation}$/u;
+var keys = /^[0-9#*]$/;
+var skin = /^[\u{1f3fb}-\u{1f3ff}]$/u;
+var styledBesides = /^[\u{1f004}\u{1f21a}\u{1f22f}]$/u;
+var flagTags = ["gbeng", "gbsct", "gbwls"].map((word) => [
+  ...[...word].map((letter) => String.fromCodePoint(917504 + letter.codePointAt(0))),
+  "󠁿"
+]);
+var isJoiner = (c) => c === JOINER || c === NON_JOINER;
+var joined = (c) => joinedScript.test(c) && letterOrMark.test(c) && !unseen.test(c);
+function joins(before, c, after2) {
+  if (c === JOINER) {
+    if (before === MALAYALAM_VIRAMA && !isJoiner(after2)) {
+      return true;
+    }
+    const emoji = pictograph.test(before) || before === EMOJI_STYLE || skin.test(before);
+    if (emoji && pictograph.test(after2)) {
+      return true;
+    }
+  }
+  return (joined(before) || harakat.test(before)) && joined(after2);
+}
+function styled(before, after2) {
+  if (keys.test(before)) {
+    return after2 === KEYCAP;
+  }
+  return pictograph.test(before) && (before.codePointAt(0) <= 65535 || !colourful.test(before) || styledBesides.test(before));
+}
+function characterProblem(before, c, after2) {
+  if (plain.test(c)) {
+    return "";
+  }
+  if (space.test(c)) {
+    return before === "" || after2 === "" ? "is a space at the end of it, or in front: leave it out" : "";
+  }
+  if (isJoiner(c)) {
+    return joins(before, c, after2) ? "" : "is a joiner where it joins nothing: leave it out";
+  }
+  if (c === EMOJI_STYLE) {
+    return styled(before, after2) ? "" : "cannot be seen there: leave it out";
+  }
+  if (otherSpace.test(c)) {
+    return "is a space of another kind: write a plain one";
+  }
+  if (notSeen.test(c)) {
+    return "is not a character that can be seen: leave it out";
+  }
+  return unseen.test(c) ? "cannot be seen: leave it out" : "";
+}
+function nameProblem(name) {
+  mustBeString(name);
+  if (name === "") {
+    return "it is empty";
+  }
+  if (halfPair.test(name)) {
+    return "it has half of a surrogate pair";
+  }
+  const { length } = encoder.encode(name);
+  if (length > MAX_NAME) {
+    return `it has ${length} bytes, and at most ${MAX_NAME} are possible`;
+  }
+  const characters = [...name];
+  let seen = false;
+  for (let index = 0; index < characters.length; index++) {
+    const c = characters[index];
+    const problem = characterProblem(characters[index - 1] ?? "", c, characters[index + 1] ?? "");
+    if (problem !== "") {
+      const number = c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+      return `its character ${index + 1}, U+${number}, ${problem}`;
+    }
+    seen ||= visible.test(c) && !space.test(c);
+    if (c === BLACK_FLAG) {
+      const tags = flagTags.find((each) => each.every((tag, at) => characters[index + 1 + at] === tag));
+      index += tags?.length ?? 0;
+    }
+  }
+  return seen ? "" : "it has no letter, number, punctuation mark or symbol";
+}
+function sendable(name) {
+  mustBeString(name);
+  return name !== "" && !halfPair.test(name) && encoder.encode(name).length <= MAX_NAME;
+}
+function checkNames({ type, channel, username, expect }) {
+  const problemOf = type === "resume" ? (name) => sendable(name) ? "" : nameProblem(name) : nameProblem;
+  const check = (field, name) => {
+    const problem = problemOf(name);
+    if (problem !== "") {
+      throw new RefusedError(Code.BAD_NAME, `${field}: ${problem}`);
+    }
+  };
+  check("channel", channel);
+  if (username !== "" || type === "resume") {
+    check("username", username);
+  }
+  if (expect !== void 0 && expect !== "") {
+    check("master", expect);
+  }
+}
+function quoted(name) {
+  const whole2 = JSON.stringify(name);
+  return whole2.length <= 2 * MAX_NAME ? whole2 : `${JSON.stringify(name.slice(0, 64))}… (${encoder.encode(name).length} bytes)`;
+}
+function mustBeString(name) {
   if (typeof name !== "string") {
     throw new TypeError("a name is a string");
   }
-  return !halfPair.test(name);
 }
 
 // src/shapes.js
@@ -240,7 +385,23 @@ var inboxSizes = { messages: 1024, bytes: 4 << 20 };
 var given = (options) => Object.fromEntries(
   Object.entries(options).filter(([, value]) => value !== void 0)
 );
+function noOthers(what, rest) {
+  const [name] = Object.keys(given(rest));
+  if (name !== void 0) {
+    throw new TypeError(`${what} has no option ${name}`);
+  }
+}
+var known = [
+  "WebSocket",
+  "plainHandshake",
+  "storage",
+  "storageKey",
+  "inbox",
+  ...Object.keys(times),
+  ...Object.keys(sizes)
+];
 function optionsOf(options, address) {
+  noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
     WebSocket: globalThis.WebSocket,
     storageKey: `lectern ${address}`,
@@ -252,12 +413,16 @@ function optionsOf(options, address) {
   if (typeof all.inbox !== "object" || all.inbox === null) {
     throw new TypeError("inbox must be an object");
   }
+  noOthers("inbox", Object.fromEntries(Object.entries(all.inbox).filter(([name]) => !(name in inboxSizes))));
   const inbox = { ...inboxSizes, ...given(all.inbox) };
   if (typeof all.WebSocket !== "function") {
     throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
   }
   for (const name of Object.keys(times)) {
     all[name] = milliseconds(name, all[name], name === "closeTimeout" ? 0 : 1, LONGEST);
+  }
+  if (options.minBackoff !== void 0 && options.maxBackoff !== void 0 && all.maxBackoff < all.minBackoff) {
+    throw new RangeError(`maxBackoff must not be below minBackoff, ${all.minBackoff}, and is ${all.maxBackoff}`);
   }
   for (const name of Object.keys(sizes)) {
     all[name] = whole(name, all[name], 1);
@@ -358,7 +523,7 @@ function problemInJSON(text) {
 }
 
 // src/codec.js
-var encoder = new TextEncoder();
+var encoder2 = new TextEncoder();
 var decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 var DecodeError = class extends Error {
   /**
@@ -417,14 +582,14 @@ var states = ["", "online", "away"];
 function writeContent(field, value) {
   const content = new Writer();
   const writeMember = (member) => {
-    const name = encoder.encode(member.username);
+    const name = encoder2.encode(member.username);
     content.number(name.length);
     content.raw(name);
     content.byte(states.indexOf(member.state));
   };
   switch (field.kind) {
     case "string":
-      return encoder.encode(value);
+      return encoder2.encode(value);
     case "flag":
       break;
     case "choice":
@@ -589,7 +754,7 @@ function readNumbers(members = [], content) {
   }
 }
 var kindsByTag = new Map(Object.entries(payloadTags).map(([kind, tag]) => [tag, kind]));
-var space = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
+var space2 = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
 function readPayload(kind, content) {
   if (kind === "text") {
     readText(content);
@@ -602,10 +767,10 @@ function readPayload(kind, content) {
     throw new Problem(problem);
   }
   let [from, to] = [0, content.length];
-  while (space(content[from])) {
+  while (space2(content[from])) {
     from++;
   }
-  while (space(content[to - 1])) {
+  while (space2(content[to - 1])) {
     to--;
   }
   return { kind, bytes: content.subarray(from, to) };
@@ -968,7 +1133,8 @@ var Handle = class extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  async *events({ signal } = {}) {
+  async *events({ signal, ...rest } = {}) {
+    noOthers("events", rest);
     for (; ; ) {
       const entry = await this.#membership.inbox.take(signal);
       if (entry === void 0) {
@@ -978,7 +1144,8 @@ var Handle = class extends EventTarget {
     }
   }
   /** messages yields the messages alone. It takes from the same queue as events. */
-  async *messages({ signal } = {}) {
+  async *messages({ signal, ...rest } = {}) {
+    noOthers("messages", rest);
     for await (const entry of this.events({ signal })) {
       if (entry.type === "message") {
         yield entry;
@@ -991,9 +1158,9 @@ var Handle = class extends EventTarget {
 };
 
 // src/master.js
-function mustBeWritable(username) {
-  if (!writable(username)) {
-    throw new RefusedError(Code.NO_SUCH_SLAVE);
+function mustBeSendable(username) {
+  if (!sendable(username)) {
+    throw new RefusedError(Code.NO_SUCH_SLAVE, `there is no slave ${quoted(username)}: members tells who is there`);
   }
 }
 var Master = class extends Handle {
@@ -1007,17 +1174,20 @@ var Master = class extends Handle {
     return this.#membership.members;
   }
   /** broadcast sends to all slaves, and returns the message's number. */
-  async broadcast(payload, { signal } = {}) {
+  async broadcast(payload, { signal, ...rest } = {}) {
+    noOthers("broadcast", rest);
     return this.#membership.send({}, payload, { signal });
   }
   /** send sends to one slave, also while it is away. */
-  async send(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+  async send(to, payload, { signal, ...rest } = {}) {
+    noOthers("send", rest);
+    mustBeSendable(to);
     return this.#membership.send({ to }, payload, { signal });
   }
   /** request sends to one slave and waits for its answer. */
-  async request(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+  async request(to, payload, { signal, ...rest } = {}) {
+    noOthers("request", rest);
+    mustBeSendable(to);
     return this.#membership.inquiries.ask({ to }, payload, to, signal);
   }
   /**
@@ -1025,32 +1195,38 @@ var Master = class extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  async *gather(payload, { signal } = {}) {
+  async *gather(payload, { signal, ...rest } = {}) {
+    noOthers("gather", rest);
     const { inquiries } = this.#membership;
     const inquiry = await inquiries.begin({}, payload, "", signal);
     yield* inquiries.partsOf(inquiry, signal);
   }
   /** reply answers a message of a slave that asks. */
-  async reply(message, payload, { signal } = {}) {
+  async reply(message, payload, { signal, ...rest } = {}) {
+    noOthers("reply", rest);
     mustAsk(message);
     return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
   /** kick removes a slave, which is told the reason. It may join again. */
-  async kick(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+  async kick(username, { reason, signal, ...rest } = {}) {
+    noOthers("kick", rest);
+    mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason }, signal);
   }
   /** ban removes a slave, if it is there, and refuses its name for the life of the channel. */
-  async ban(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+  async ban(username, { reason, signal, ...rest } = {}) {
+    noOthers("ban", rest);
+    mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason, ban: true }, signal);
   }
   /** away tells the slaves that the master is not there, though it is connected. */
-  async away({ signal } = {}) {
+  async away({ signal, ...rest } = {}) {
+    noOthers("away", rest);
     return this.#membership.operate({ type: "away" }, signal);
   }
   /** back ends what away has begun. */
-  async back({ signal } = {}) {
+  async back({ signal, ...rest } = {}) {
+    noOthers("back", rest);
     return this.#membership.operate({ type: "back" }, signal);
   }
   /** close closes the channel: every slave is told master_left and let go. */
@@ -1559,7 +1735,7 @@ var Message = class {
 };
 
 // src/stringify.js
-var known = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
+var known2 = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
 function without(value, inArray) {
   switch (typeof value) {
     case "object": {
@@ -1567,7 +1743,7 @@ function without(value, inArray) {
         return "";
       }
       const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
-      return known.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+      return known2.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
     }
     case "number":
       return Number.isFinite(value) ? "" : String(value);
@@ -1606,12 +1782,12 @@ var JSONPayload = class {
 function json(value) {
   return new JSONPayload(value);
 }
-var encoder2 = new TextEncoder();
+var encoder3 = new TextEncoder();
 var halfPair3 = /\p{Surrogate}/u;
 function payloadOf(value, limit) {
   const payload = convert(value);
   if (payload.bytes.length > limit) {
-    throw new RefusedError(Code.TOO_LARGE, `${payload.bytes.length} bytes, at most ${limit}`);
+    throw new RefusedError(Code.TOO_LARGE, `the payload has ${payload.bytes.length} bytes, and this client sends ${limit} at most`);
   }
   return payload;
 }
@@ -1620,7 +1796,7 @@ function convert(value) {
     if (halfPair3.test(value)) {
       throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
     }
-    return { kind: "text", bytes: encoder2.encode(value) };
+    return { kind: "text", bytes: encoder3.encode(value) };
   }
   if (ArrayBuffer.isView(value)) {
     return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
@@ -1639,7 +1815,7 @@ function convert(value) {
   if (problem !== "") {
     throw new RefusedError(Code.BAD_FRAME, problem);
   }
-  return { kind: "data", bytes: encoder2.encode(text) };
+  return { kind: "data", bytes: encoder3.encode(text) };
 }
 
 // src/window.js
@@ -1943,6 +2119,7 @@ var Membership = class {
   entered(frame) {
     const back = this.lost;
     if (!back) {
+      this.channel = frame.channel;
       this.username = frame.username;
       this.secret = frame.secret;
       this.timeout = frame.master_timeout_ms ?? 0;
@@ -1983,9 +2160,9 @@ var Membership = class {
     };
     for (const { username, state, number = 0 } of frame.members) {
       missing.delete(username);
-      const known2 = this.#numbers.get(username) ?? 0;
+      const known3 = this.#numbers.get(username) ?? 0;
       const slave = presence("slave", username, state);
-      if (known2 && number && known2 !== number) {
+      if (known3 && number && known3 !== number) {
         gone(username);
         this.#departed.push({ slave, number });
       } else if (this.slaves.get(username)?.state !== state) {
@@ -2106,15 +2283,18 @@ var Slave = class extends Handle {
     return this.#membership.master;
   }
   /** send sends to the master, also while it is away, and returns the message's number. */
-  async send(payload, { signal } = {}) {
+  async send(payload, { signal, ...rest } = {}) {
+    noOthers("send", rest);
     return this.#membership.send({}, payload, { signal });
   }
   /** request sends to the master and waits for its answer. */
-  async request(payload, { signal } = {}) {
+  async request(payload, { signal, ...rest } = {}) {
+    noOthers("request", rest);
     return this.#membership.inquiries.ask({}, payload, this.master.username, signal);
   }
   /** reply answers a message of the master that asks. */
-  async reply(message, payload, { signal } = {}) {
+  async reply(message, payload, { signal, ...rest } = {}) {
+    noOthers("reply", rest);
     mustAsk(message);
     return this.#membership.send({ reply: message.requestId }, payload, { signal });
   }
@@ -2122,7 +2302,8 @@ var Slave = class extends Handle {
    * switch joins another channel under the same name and leaves this one in a
    * single step: where the join is refused, the user stays here.
    */
-  async switch(channel, { master, token, signal } = {}) {
+  async switch(channel, { master, token, signal, ...rest } = {}) {
+    noOthers("switch", rest);
     return this.#membership.session.switch(this.#membership, channel, { expect: master, token }, signal);
   }
   /** leave leaves the channel. */
@@ -2370,12 +2551,11 @@ var Session = class {
     return membership;
   }
   // A client has one membership of a channel, so two calls cannot enter it at once.
-  async #claiming({ channel, username, expect }, enter) {
-    if (!writable(channel) || !writable(username) || expect !== void 0 && !writable(expect)) {
-      throw new RefusedError(Code.BAD_NAME);
-    }
+  async #claiming(frame, enter) {
+    const { channel } = frame;
+    checkNames(frame);
     if (this.#claimed.has(channel) || this.memberships.has(channel)) {
-      throw new RefusedError(Code.FORBIDDEN, "this client is in the channel already");
+      throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already, or is about to be`);
     }
     let release;
     this.#claimed.set(channel, new Promise((resolve) => {
@@ -2645,7 +2825,10 @@ var Session = class {
         }
       }
     }
-    largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+    largest?.membership.fail(largest.request, new RefusedError(
+      Code.TOO_LARGE,
+      `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`
+    ));
   }
   #handle(frame) {
     const membership = this.memberships.get(frame.channel);
@@ -2711,7 +2894,7 @@ var Session = class {
   }
   #settle(call, frame) {
     this.#calls = this.#calls.filter((other) => other !== call);
-    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
+    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters) ?? (call.enters && this.#alreadyIn(frame));
     if (!refusal && call.enters) {
       this.enter(call.enters, frame);
     }
@@ -2737,7 +2920,11 @@ var Session = class {
       return void 0;
     }
     this.#letGo();
-    return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
+    return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
+  }
+  // The service may take two names of channels for the same.
+  #alreadyIn({ channel }) {
+    return this.memberships.has(channel) ? new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`) : void 0;
   }
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.
@@ -2791,7 +2978,7 @@ function ticketFor(role, ticket) {
   }
   const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
-    throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
+    throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
   }
   return { role, channel, username, secret, last };
 }
@@ -2802,30 +2989,37 @@ var Client = class {
     this.#session = new Session(address, optionsOf(options, address));
   }
   /** create makes the channel, with the user as its master. */
-  async create(channel, username, { token, masterTimeout, signal } = {}) {
+  async create(channel, username, { token, masterTimeout, signal, ...rest } = {}) {
+    noOthers("create", rest);
     const timeout = masterTimeout === void 0 ? void 0 : milliseconds("masterTimeout", masterTimeout);
     return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
   }
   /** join enters a channel that its master has created before. */
-  async join(channel, username, { master, token, signal } = {}) {
+  async join(channel, username, { master, token, signal, ...rest } = {}) {
+    noOthers("join", rest);
     return this.#session.join({ channel, username, expect: master, token }, signal);
   }
   /** resumeMaster takes over the membership that the ticket is for. */
-  async resumeMaster(ticket, { signal } = {}) {
+  async resumeMaster(ticket, { signal, ...rest } = {}) {
+    noOthers("resumeMaster", rest);
     return this.#session.resume(ticketFor("master", ticket), signal);
   }
   /** resumeSlave takes over the membership that the ticket is for. */
-  async resumeSlave(ticket, { signal } = {}) {
+  async resumeSlave(ticket, { signal, ...rest } = {}) {
+    noOthers("resumeSlave", rest);
     return this.#session.resume(ticketFor("slave", ticket), signal);
   }
   /** restore resumes the memberships that options.storage has kept. */
-  async restore({ replay, signal } = {}) {
+  async restore({ replay, signal, ...rest } = {}) {
+    noOthers("restore", rest);
     return this.#session.restore({ replay, signal });
   }
   /** status tells what anybody may know of a channel. */
-  async status(channel, { signal } = {}) {
-    if (!writable(channel)) {
-      throw new RefusedError(Code.BAD_NAME);
+  async status(channel, { signal, ...rest } = {}) {
+    noOthers("status", rest);
+    const problem = nameProblem(channel);
+    if (problem !== "") {
+      throw new RefusedError(Code.BAD_NAME, `channel: ${problem}`);
     }
     const { exists, master, timeout_ms: timeout } = await this.#session.call({ type: "status", channel }, signal);
     if (!exists) {

@@ -7,7 +7,8 @@ import "time"
 const DefaultSendBufferBytes = 64 << 10
 
 // ConnOptions set up a connection over a network. The adapters for networks take
-// them, on the accepting and on the dialling side. The zero value is ready to use.
+// them, on the accepting and on the dialling side. The zero value is ready to use. A time
+// between zero and [ShortestTime] is an error of whoever is given the options.
 type ConnOptions struct {
 	// MaxFrameBytes is the size in bytes of the largest message that is accepted
 	// from the peer; a frame of the protocol is one message here. A peer that sends a

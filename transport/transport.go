@@ -192,6 +192,28 @@ func ReturnContext(ctx context.Context) context.Context {
 	return ctx
 }
 
+// FaultLogger is an optional power of a [Server]: it logs what is wrong with the program that
+// an adapter is a part of, such as a middleware that hides what the adapter needs. What
+// peers do wrong is not logged so.
+type FaultLogger interface {
+	LogFault(err error)
+}
+
+// LogFault has the server log the fault, where it is a [FaultLogger].
+func LogFault(server Server, err error) {
+	if logger, ok := server.(FaultLogger); ok {
+		logger.LogFault(err)
+	}
+}
+
+// Addressed is an optional power of a [Conn]: it knows the address that the peer has
+// connected from, for logs. It is that of a proxy where one is in between. All adapters of
+// Lectern but memory have it.
+type Addressed interface {
+	// PeerAddress is for any goroutine, at any time.
+	PeerAddress() string
+}
+
 // FrameLimitSetter is an optional power of a [Conn]: the size of the messages
 // that it accepts can be narrowed, for instance for as long as nothing is known
 // of the peer. All adapters of Lectern have it.

@@ -143,9 +143,12 @@ func (c *Client) enterAs(m *Membership, frame *wire.Frame) error {
 		c.dropLink()
 		return c.public(ErrOtherRole)
 	}
+	if why := c.alreadyIn(frame); why != nil {
+		return c.public(why)
+	}
 	c.enter(m, frame)
 	return nil
 }
 
 // ErrOtherRole is the error of a resume by a ticket for the other role.
-var ErrOtherRole = wire.ErrForbidden.With("the ticket is for the other role")
+var ErrOtherRole = wire.ErrForbidden.With("the ticket is for the other role: resume with the one for it")

@@ -108,8 +108,8 @@ func newInstance() string {
 func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, inbox inbox) (*Membership, error) {
 	// The hub would refuse the names too, but a name with invalid UTF-8 would not even
 	// reach the hub.
-	if !wire.ValidName(frame.Channel) || !wire.ValidName(frame.Username) {
-		return nil, c.public(wire.ErrBadName)
+	if err := checkNames(&frame); err != nil {
+		return nil, c.public(err)
 	}
 	if err := c.claim(frame.Channel); err != nil {
 		return nil, err
@@ -125,11 +125,30 @@ func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, in
 	return m, nil
 }
 
+// checkNames returns why the names of a create, a join or a resume are refused, or nil. The
+// username of a create or join may be empty: the service may give one. The names of a
+// membership that is resumed were valid once, under rules that may have changed.
+func checkNames(frame *wire.Frame) *wire.Cause {
+	valid := wire.ValidName
+	if frame.Type == wire.Resume {
+		valid = wire.Sendable
+	}
+	switch {
+	case !valid(frame.Channel):
+		return wire.BadName("channel", frame.Channel)
+	case !valid(frame.Username) && (frame.Username != "" || frame.Type == wire.Resume):
+		return wire.BadName("username", frame.Username)
+	case frame.Expect != "" && !wire.Sendable(frame.Expect):
+		return wire.BadName("master", frame.Expect)
+	}
+	return nil
+}
+
 // Status asks the hub for the state of a channel and its master. The answer is a frame of
 // type Status.
 func (c *Client) Status(ctx context.Context, channel string) (wire.Frame, error) {
 	if !wire.ValidName(channel) {
-		return wire.Frame{}, c.public(wire.ErrBadName)
+		return wire.Frame{}, c.public(wire.BadName("channel", channel))
 	}
 	return c.call(ctx, wire.Frame{Type: wire.Status, Channel: channel}, nil)
 }
@@ -165,7 +184,7 @@ func (c *Client) claim(channel string) error {
 	defer c.mu.Unlock()
 	_, claimed := c.claimed[channel]
 	if claimed || c.memberships[channel] != nil {
-		return c.public(wire.ErrForbidden.With("this client is in the channel already"))
+		return c.public(wire.ErrForbidden.With("this client is in " + wire.Quote(channel) + " already, or is about to be"))
 	}
 	c.claimed[channel] = struct{}{}
 	return nil
@@ -178,8 +197,20 @@ func (c *Client) unclaim(channel string) {
 	delete(c.claimed, channel)
 }
 
-// enter adds a membership that the hub's answer has made. The lock is held.
+// alreadyIn is the refusal of an answer that makes this client a member of a channel of which
+// it is one already, or nil. The service may take two names of channels for the same. The
+// lock is held.
+func (c *Client) alreadyIn(answer *wire.Frame) *wire.Cause {
+	if c.memberships[answer.Channel] == nil {
+		return nil
+	}
+	return wire.ErrForbidden.With("this client is in " + wire.Quote(answer.Channel) + " already")
+}
+
+// enter adds a membership that the hub's answer has made. The answer has the names under
+// which it stands. The lock is held.
 func (c *Client) enter(m *Membership, answer *wire.Frame) {
+	m.channel = answer.Channel
 	m.onEntered(answer, time.Now())
 	m.enteredBy = answer.Ref
 	c.memberships[m.channel] = m

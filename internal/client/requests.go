@@ -200,6 +200,9 @@ func (c *Client) failLargest() {
 	}
 	if largest != nil {
 		owner.remove(largest)
-		largest.answered <- wire.Frame{Type: wire.Error, Code: string(wire.ErrTooLarge.Code)}
+		largest.answered <- wire.Frame{
+			Type: wire.Error, Code: string(wire.ErrTooLarge.Code),
+			Reason: fmt.Sprintf("the hub has closed the connection for its %d bytes of payload: send less at a time", len(largest.frame.Payload.Data)),
+		}
 	}
 }

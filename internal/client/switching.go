@@ -11,7 +11,10 @@ import (
 // the new membership goes to the inbox.
 func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) (*Membership, error) {
 	if !wire.ValidName(frame.Channel) {
-		return nil, m.client.public(wire.ErrBadName)
+		return nil, m.client.public(wire.BadName("channel", frame.Channel))
+	}
+	if frame.Expect != "" && !wire.Sendable(frame.Expect) {
+		return nil, m.client.public(wire.BadName("master", frame.Expect))
 	}
 	next := newMembership(m.client, wire.Slave, frame.Channel, inbox)
 	if err := m.client.claim(frame.Channel); err != nil {
@@ -20,9 +23,14 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 	defer m.client.unclaim(frame.Channel)
 	frame.Instance = m.client.instance
 	settle := func(r *request, answer wire.Frame) wire.Frame {
-		if answer.Type == wire.Joined {
-			m.switchTo(next, &answer, r.abandoned)
+		if answer.Type != wire.Joined {
+			return answer
 		}
+		if why := m.client.alreadyIn(&answer); why != nil {
+			m.end(wire.ErrLeft.With("switched to another channel"))
+			return wire.Frame{Type: wire.Error, Ref: answer.Ref, Code: string(why.Code), Reason: why.Text}
+		}
+		m.switchTo(next, &answer, r.abandoned)
 		return answer
 	}
 	if _, err := m.do(ctx, &request{frame: frame, settle: settle}); err != nil {

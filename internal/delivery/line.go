@@ -15,6 +15,7 @@ import (
 type Line struct {
 	config *Config
 	out    *outbox.Queue
+	conn   transport.Conn
 	owner  Owner
 	number uint64
 	// form is set before the connection holds a membership.
@@ -37,9 +38,21 @@ type Owner interface {
 // Init sets the line up. It is called once. Nobody else may write to the connection
 // from then on. Each line has another number.
 func (l *Line) Init(config *Config, conn transport.Conn, owner Owner, number uint64) {
-	l.config, l.owner, l.number = config, owner, number
+	l.config, l.conn, l.owner, l.number = config, conn, owner, number
 	l.out = outbox.New(conn, &config.Outbox)
 }
+
+// LogAttributes are what every line of the log about the connection has: its number, which
+// no other connection of the hub has, and the address of its peer where that is known.
+func (l *Line) LogAttributes() []any {
+	if conn, ok := l.conn.(transport.Addressed); ok {
+		return []any{"connection", l.number, "address", conn.PeerAddress()}
+	}
+	return []any{"connection", l.number}
+}
+
+// Conn is the connection. Only its outbox writes to it.
+func (l *Line) Conn() transport.Conn { return l.conn }
 
 // Out is the connection's outbox.
 func (l *Line) Out() *outbox.Queue { return l.out }
@@ -84,7 +97,7 @@ func (l *Line) PushAndFlush(p *wire.Packet) {
 // CloseSlow closes the connection at once, because its peer does not read what waits
 // for it.
 func (l *Line) CloseSlow() {
-	l.config.Logger.Warn("connection too slow")
+	l.config.Logger.Warn("connection too slow", l.LogAttributes()...)
 	l.out.Abort(transport.Reason{Code: transport.Slow, Text: "too much waits to be sent"})
 }
 
@@ -95,7 +108,7 @@ func (l *Line) countDropped() {
 	}
 	if dropped := l.out.TakeDropped(); dropped > 0 {
 		l.config.Observer.Add(star.MessagesDropped, star.LabelSlow, int64(dropped))
-		l.config.Logger.Warn("messages dropped for a slow slave")
+		l.config.Logger.Warn("messages dropped for a slow slave", append(l.LogAttributes(), "messages", dropped)...)
 	}
 }
 

@@ -9,12 +9,9 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// authorize checks the names and calls the service's Authorize. It returns the username
-// under which the peer becomes a member.
+// authorize calls the service's Authorize, after the names were checked. It returns the username
+// under which the peer becomes a member, which is that of the frame then.
 func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
-	if !wire.ValidName(f.Channel) || !wire.ValidName(f.Username) {
-		return "", wire.ErrBadName
-	}
 	if s.hub.config.Authorize == nil {
 		return f.Username, nil
 	}
@@ -27,15 +24,20 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 	}
 	username, err := s.ask(ctx, AuthRequest{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token})
 	if err != nil {
-		s.hub.config.Logger.Warn("refused by Authorize", "operation", string(op), "channel", f.Channel, "username", f.Username)
+		s.logger().Warn("refused by Authorize", "operation", string(op), "channel", f.Channel, "username", f.Username, "error", withoutToken(fmt.Sprint(err), f.Token))
 		return "", asRefusal(err, wire.ErrUnauthorized)
+	}
+	if username == "" && f.Username == "" {
+		return "", wire.ErrBadName.With("username: it is empty, and the service gives none")
 	}
 	if username == "" {
 		return f.Username, nil
 	}
 	if !wire.ValidName(username) {
-		return "", wire.ErrUnauthorized
+		s.logger().Error("Authorize gave a username that is none", "channel", f.Channel, "username", wire.Quote(username), "problem", wire.NameProblem(username))
+		return "", wire.ErrUnauthorized.With("the service gave a username that is not one")
 	}
+	f.Username = username // what is said of the frame from here on is said of this name
 	return username, nil
 }
 
@@ -44,7 +46,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 func (s *session) ask(ctx context.Context, request AuthRequest) (username string, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.hub.config.Logger.Error("Authorize panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			s.logger().Error("Authorize panicked", "cause", withoutToken(fmt.Sprint(cause), request.Token), "stack", string(debug.Stack()))
 			err = wire.ErrUnauthorized
 		}
 	}()

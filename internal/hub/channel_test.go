@@ -22,16 +22,16 @@ func TestServiceOfAHubThatHasEnded(t *testing.T) {
 	_, exists := h.Channel("abc123")
 	require.False(t, exists, "nobody has created it")
 	_, err = h.findOrAddChannel("another")
-	require.Equal(t, wire.ErrTooManyChannels, err)
+	require.ErrorIs(t, err, wire.ErrTooManyChannels)
 	require.NoError(t, h.Shutdown(context.Background()))
 
 	channel := Channel{h, c}
-	require.Equal(t, wire.ErrShuttingDown, channel.Close(""))
-	require.Equal(t, wire.ErrShuttingDown, channel.Kick("bob", "", true))
+	require.Equal(t, shuttingDown, channel.Close(""))
+	require.Equal(t, shuttingDown, channel.Kick("bob", "", true))
 	_, err = h.findOrAddChannel("abc123")
-	require.Equal(t, wire.ErrShuttingDown, err)
+	require.Equal(t, shuttingDown, err)
 	_, err = h.TryAccept(t.Context(), nil)
-	require.Equal(t, wire.ErrShuttingDown, err)
+	require.Equal(t, shuttingDown, err)
 }
 
 // Where nobody observes, what is counted goes nowhere.

@@ -39,6 +39,9 @@ type Config struct {
 	// *wire.Cause, the peer is told it. For any other error the peer is only told
 	// unauthorized. Nil: everybody may.
 	Authorize func(ctx context.Context, request AuthRequest) (username string, err error)
+	// Name returns the name that is used for one that a peer asks for, or an error, as
+	// Authorize does. Nil: names are used as they are.
+	Name func(kind NameKind, name string) (string, error)
 	// Logger may be nil: nothing is logged.
 	Logger *slog.Logger
 	// Observer may be nil: nothing is counted.
@@ -82,7 +85,8 @@ const (
 	OpJoin   Operation = "join"
 )
 
-// AuthRequest is what Authorize gets. Channel and Username are valid names.
+// AuthRequest is what Authorize gets. Channel and Username are valid names, but Username is
+// empty where the peer has none.
 type AuthRequest struct {
 	Operation Operation
 	Channel   string

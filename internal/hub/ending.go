@@ -68,8 +68,9 @@ func (h *Hub) closingReason(err error) transport.Reason {
 	return transport.Reason{Code: transport.ProtocolError}
 }
 
-// outcome is the error that Serve returns where reading has ended with err.
-func (s *session) outcome(err error) error {
+// outcome is the error that Serve returns where reading has ended with err. held are the
+// memberships that the connection had until then.
+func (s *session) outcome(err error, held []*seat) error {
 	var closed *transport.CloseError
 	if errors.As(err, &closed) || errors.Is(err, net.ErrClosed) {
 		return nil
@@ -80,6 +81,6 @@ func (s *session) outcome(err error) error {
 		// a failed handshake: there may be many, and none is anybody's session.
 		level = slog.LevelDebug
 	}
-	s.hub.config.Logger.Log(context.Background(), level, "connection ended", "error", err)
+	s.logger().With(membershipsOf(held)...).Log(context.Background(), level, "connection ended", "error", err)
 	return err
 }

@@ -56,7 +56,7 @@ func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
 		})
 		if !ended {
 			if err == nil {
-				h.config.Logger.Info("channel created", "channel", f.Channel, "master", username)
+				s.logger().Info("channel created", "channel", f.Channel, "master", username)
 			}
 			return err
 		}
@@ -78,10 +78,10 @@ func (s *session) join(f *wire.Frame) error {
 			return notHeld
 		}
 		if previous != nil && previous.Role() != wire.Slave {
-			return wire.ErrForbidden.With("a master cannot switch away from its channel")
+			return wire.ErrForbidden.With("from: a master cannot switch away from its channel " + wire.Quote(f.From))
 		}
 		if f.From == f.Channel {
-			return wire.ErrBadFrame.With("a switch to the channel that it leaves")
+			return wire.ErrBadFrame.With("from: it is the channel that is joined, and a switch leads to another one")
 		}
 		extra = 1
 	}
@@ -109,7 +109,7 @@ func (s *session) join(f *wire.Frame) error {
 		return err
 	}, func(seat *seat) (err error) {
 		if seat.Role() != wire.Slave || seat.Username() != username {
-			return wire.ErrForbidden.With("this connection is in the channel under another name or role")
+			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name or role: leave it first")
 		}
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			err = rules.RepeatJoin(now, &seat.Attachment, entryOf(f, seat.secret.given()))
@@ -134,9 +134,6 @@ func (s *session) resume(f *wire.Frame) error {
 	if err := checkInstance(f); err != nil {
 		return err
 	}
-	if !wire.ValidName(f.Channel) || !wire.ValidName(f.Username) {
-		return wire.ErrBadName
-	}
 	c := s.hub.findChannel(f.Channel)
 	if c == nil {
 		return wire.ErrResumeFailed
@@ -153,7 +150,7 @@ func (s *session) resume(f *wire.Frame) error {
 	}
 	return s.enter(f.Channel, 0, take, func(old *seat) error {
 		if old.Username() != f.Username {
-			return wire.ErrForbidden.With("this connection is in the channel under another name")
+			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name: leave it first")
 		}
 		replacement := new(seat)
 		if err := take(replacement); err != nil {

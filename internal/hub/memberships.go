@@ -25,7 +25,7 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
-		return nil, wire.ErrShuttingDown.With("the connection is being closed")
+		return nil, wire.ErrShuttingDown.With("this connection is being closed: connect again")
 	}
 	if s.hub.closing.Load() {
 		return nil, wire.ErrShuttingDown
@@ -34,7 +34,7 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 		return held, nil
 	}
 	if s.seats.count()-extra >= s.hub.config.MaxChannelsPerConnection {
-		return nil, wire.ErrTooManyChannels
+		return nil, s.hub.refusals.channelsOfConnection
 	}
 	s.seats.set(channel, seat)
 	s.hub.idlers.remove(s)
@@ -64,12 +64,21 @@ func (s *session) freeSeat(channel string, seat *seat) {
 
 // heldSeat returns the seat that this connection has in the channel.
 func (s *session) heldSeat(channel string) (*seat, error) {
+	seat := s.seatIn(channel)
+	if seat == nil {
+		seat = s.seatIn(s.hub.otherName(NameOfChannel, channel))
+	}
+	if seat == nil {
+		return nil, notAMember(channel)
+	}
+	return seat, nil
+}
+
+// seatIn returns the seat that this connection has in the channel of that name, or nil.
+func (s *session) seatIn(channel string) *seat {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seat := s.seats.get(channel); seat != nil {
-		return seat, nil
-	}
-	return nil, wire.ErrNotAMember
+	return s.seats.get(channel)
 }
 
 // hasSeats reports whether the connection holds a membership or is about to enter one.
@@ -81,8 +90,9 @@ func (s *session) hasSeats() bool {
 }
 
 // endMemberships is called when the connection has ended with err. Where the peer closed
-// it with left, the memberships end. Otherwise the members are away, and can resume.
-func (s *session) endMemberships(err error) {
+// it with left, the memberships end. Otherwise the members are away, and can resume. It
+// returns the seats that there were.
+func (s *session) endMemberships(err error) []*seat {
 	s.mu.Lock()
 	held := s.seats.all()
 	s.seats = seats{}
@@ -97,6 +107,7 @@ func (s *session) endMemberships(err error) {
 			}
 		})
 	}
+	return held
 }
 
 // Release frees the seat of a membership that has ended, and tells the peer. Where the

@@ -23,12 +23,18 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 		}
 	}
 	switch f.Type {
+	case wire.Create, wire.Join, wire.Status:
+		if err := s.hub.checkNames(f); err != nil {
+			return err
+		}
+	}
+	switch f.Type {
 	case wire.Create:
 		return s.create(f)
 	case wire.Join:
 		return s.join(f)
 	case wire.Resume:
-		return s.resume(f)
+		return orBadName(s.resume(f), f)
 	case wire.Send:
 		return s.send(f, limited, now)
 	case wire.Leave:
@@ -38,7 +44,11 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Back:
 		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Back(now, a, f.Ref) })
 	case wire.Kick:
+		other := s.hub.otherName(NameOfUser, f.To)
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			if !rules.HasSlave(f.To) {
+				f.To = other
+			}
 			return rules.Kick(a, f.Ref, f.To, f.Ban, f.Reason)
 		})
 	case wire.Members:
@@ -56,7 +66,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Ping:
 		return s.ping(f)
 	}
-	return wire.ErrBadFrame.With("this frame is sent by hubs only")
+	return wire.ErrBadFrame.With("type: " + f.Type.String() + " is sent by hubs alone")
 }
 
 // send handles a message. Its delivery may be deferred: then s.deferred is the channel.
@@ -66,21 +76,22 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		return err
 	}
 	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply}
+	tooFastWhy := s.hub.refusals.frames
 	if seat.Role() == wire.Slave {
 		switch s.slavePace.take(s.hub.config.SlaveMessageRate, now) {
 		case muchTooFast:
 			return errFlood
 		case tooFast:
-			limited = true
+			limited, tooFastWhy = true, s.hub.refusals.slaveMessages
 		}
 	}
 	// A message that is refused is known by its content too, when it is sent again.
 	msg.Payload = f.Payload
 	switch {
 	case limited:
-		msg.Refusal = wire.ErrRateLimited
+		msg.Refusal = tooFastWhy
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
-		msg.Refusal = wire.ErrTooLarge
+		msg.Refusal = s.hub.refusals.tooLarge
 	default:
 		// The payload is in the connection's read buffer, and the message is kept longer.
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)
@@ -120,9 +131,6 @@ func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
 
 // status tells the peer whether a channel exists, and the state of its master.
 func (s *session) status(f *wire.Frame) error {
-	if !wire.ValidName(f.Channel) {
-		return wire.ErrBadName
-	}
 	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel, HasExists: true}
 	if c := s.hub.findChannel(f.Channel); c != nil {
 		c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) })

@@ -21,8 +21,7 @@ type session struct {
 	hub *Hub
 	// ctx is the connection's context, of which Config.Authorize gets the values. The
 	// reader changes it at the first membership.
-	ctx  context.Context
-	conn transport.Conn
+	ctx context.Context
 	// watch closes the connection when ctx is done. It is nil where ctx is never done.
 	watch *contextWatch
 
@@ -62,7 +61,7 @@ type session struct {
 }
 
 func newSession(ctx context.Context, hub *Hub, conn transport.Conn, number uint64) *session {
-	s := &session{hub: hub, ctx: ctx, conn: conn}
+	s := &session{hub: hub, ctx: ctx}
 	s.Line.Init(&hub.delivering, conn, s, number)
 	return s
 }
@@ -116,19 +115,19 @@ func (s *session) End(err error) error {
 		s.watch.stop()
 	}
 	s.Pause()
-	s.endMemberships(err)
+	held := s.endMemberships(err)
 	s.Out().Abort(s.hub.closingReason(err))
 	s.Out().Wait()
 
 	s.hub.removeSession(s)
 	s.hub.config.Observer.Add(star.Connections, "", -1)
-	return s.outcome(err)
+	return s.outcome(err, held)
 }
 
 // limitFrames bounds the size of the frames that the transport accepts, where the
 // transport can do that. 0 removes the bound. The reader calls it.
 func (s *session) limitFrames(bytes int) {
-	if setter, ok := s.conn.(transport.FrameLimitSetter); ok {
+	if setter, ok := s.Conn().(transport.FrameLimitSetter); ok {
 		setter.SetMaxFrameBytes(bytes)
 	}
 }

@@ -66,14 +66,15 @@ func (r *Raw) Expect(frames ...string) {
 	}
 }
 
-// Refused sends the frame, and expects that the answer is an error with that code.
+// Refused sends the frame, and expects that the answer is an error with that code, and with
+// a text.
 func (r *Raw) Refused(frame string, code *lectern.Error) {
 	r.T.Helper()
 	r.Send(frame)
 	got, err := r.Read()
 	require.NoError(r.T, err)
 	require.Contains(r.T, got, `{"type":"error",`, "the answer to %s", frame)
-	require.Contains(r.T, got, `"code":"`+string(code.Code)+`"`, "the answer to %s", frame)
+	require.Contains(r.T, got, `"code":"`+string(code.Code)+`","message":"`, "the answer to %s", frame)
 }
 
 // Closed expects that the hub has closed the connection with that code. Only error frames

@@ -13,7 +13,7 @@ type Effect struct {
 	To     *Attachment
 	Packet *wire.Packet
 	// End is why the membership has ended, or all memberships of the channel.
-	// Release, ReleaseAll and Forget have it.
+	// Release, ReleaseAll and Forget have it, and the LogChange of a slave that has left.
 	End *wire.Cause
 	// Text is the text of a LogChange, or the label of a Count.
 	Text string
@@ -95,7 +95,8 @@ func (c *Channel) count(metric Metric, label string, delta int64) {
 	}
 }
 
-// logChange emits a LogChange.
-func (c *Channel) logChange(text string, m *member) {
-	c.emit(Effect{Kind: LogChange, Text: text, Member: m.name})
+// logChange emits a LogChange. a is the member's attachment, or the last one that it had, or
+// nil where it had none at the time. why is the code of an end, or nil.
+func (c *Channel) logChange(text string, m *member, a *Attachment, why *wire.Cause) {
+	c.emit(Effect{Kind: LogChange, To: a, Text: text, Member: m.name, End: why})
 }

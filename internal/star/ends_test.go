@@ -306,3 +306,19 @@ func TestKickAndBanTransitions(t *testing.T) {
 		c.did(kick(c, a, "user_1", false, ""), "a < ack ref=3", "-u1", "a < presence user_1 left (kicked)", "u1 ! kicked")
 	})
 }
+
+// A name that is none any more, by rules that are newer than the membership, is that of a
+// member like any other; but nobody can be banned who could never join.
+func TestAMemberWhoseNameIsNoneAnyMore(t *testing.T) {
+	const old = "one\u3164"
+	c, a, _ := openTable(t, Limits{}, 0)
+	u := c.on("u1")
+	require.NoError(t, c.join(c.now, u, 1, old, ""))
+	c.Lose(c.now, u)
+	again := c.on("u2")
+	require.NoError(t, c.resume(c.now, again, 1, old, c.secrets[old], 0))
+	require.NoError(t, c.Send(a, Message{To: old, HasTo: true}))
+	require.NoError(t, c.Kick(a, 2, old, true, ""))
+	require.ErrorIs(t, c.Kick(a, 3, old, true, ""), wire.ErrBadName)
+	require.ErrorIs(t, c.Kick(a, 4, "two\u3164", false, ""), wire.ErrNoSuchSlave)
+}

@@ -69,7 +69,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	c.attach(a, m, e, m.start)
 	c.sendJoined(now, a, e)
 	c.tellMaster(m, "")
-	c.logChange("slave joined", m)
+	c.logChange("slave joined", m, a, nil)
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
 	return nil
@@ -125,11 +125,11 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 		// The beginning of a replay, and the master's list, are not bounded by the queue's
 		// limits, so they may be in the queue once.
 		if waiting, _ := m.attachment.Line.Waiting(); waiting > 0 {
-			return wire.ErrBusy.With("too much waits for you already")
+			return wire.ErrBusy.With("too much waits for you already: take it, and resume again later")
 		}
 	}
 	c.takeOver(m, e)
-	c.logChange("member resumed", m)
+	c.logChange("member resumed", m, a, nil)
 	c.count(Resumes, m.role.String(), 1)
 	if m.role == wire.Master {
 		c.reattachMaster(now, a, e, last)

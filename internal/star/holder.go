@@ -100,7 +100,7 @@ func (m *member) mayResume(a *Attachment, e Entry) error {
 	case e.Epoch > m.epoch:
 		return wire.ErrResumeFailed.With("epoch: the hub has not come so far")
 	case m.isLate(a, e):
-		return wire.ErrReplaced.With("the client has resumed on another connection since")
+		return wire.ErrReplaced.With("the client has entered on another connection since")
 	case m.holder.instance == Hash{} || m.holder.instance == e.Instance:
 		return nil
 	case e.Instance == Hash{}:

@@ -63,7 +63,7 @@ func (c *Channel) mustBeMaster(a *Attachment) error {
 		return err
 	}
 	if a.member.role != wire.Master {
-		return wire.ErrForbidden.With("only the master may do that")
+		return wire.ErrForbidden
 	}
 	return nil
 }

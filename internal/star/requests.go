@@ -86,7 +86,7 @@ func (c *Channel) checkAnswer(m, to *member, seq uint64) error {
 		return wire.ErrNoSuchRequest
 	}
 	if to == nil {
-		return wire.ErrNoSuchRequest.With("an answer goes to the slave that has asked")
+		return wire.ErrNoSuchRequest.With("to: an answer goes to the slave that has asked")
 	}
 	if !slices.Contains(to.openRequests, seq) {
 		return wire.ErrNoSuchRequest
@@ -126,7 +126,7 @@ func (c *Channel) checkNewRequest(m *member) error {
 		open = len(c.requests)
 	}
 	if open >= int(m.answers.limit) {
-		return wire.ErrBusy.With("too many requests are open")
+		return wire.ErrBusy.With("too many requests are open: withdraw one, or wait for an answer")
 	}
 	return nil
 }

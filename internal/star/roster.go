@@ -121,7 +121,7 @@ func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
 // list does not fit into the queue behind what the member has not read yet.
 func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
 	if a.Line.NoticeFull(listSize(frame.Members)) {
-		return wire.ErrBusy.With("too much waits for you already")
+		return wire.ErrBusy.With("too much waits for you already: take it, and ask again later")
 	}
 	// NewPacket encodes later: a long list is not encoded under the caller's lock.
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})

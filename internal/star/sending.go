@@ -38,7 +38,7 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 			return c.answerAgain(a, known)
 		}
 		if msg.Ref <= m.answers.highest {
-			return wire.ErrBadFrame.With("the ref has been used before, or refs do not rise")
+			return wire.ErrBadFrame.With("ref: it has been used before, or refs do not rise")
 		}
 	}
 	var err error
@@ -85,7 +85,7 @@ func (c *Channel) answerAgain(a *Attachment, known answer) error {
 // by dropping one that the master is not known to have got (confirming.go).
 func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	if msg.HasTo {
-		return answer{}, wire.ErrForbidden.With("a slave sends to its master only")
+		return answer{}, wire.ErrForbidden.With("to: a slave sends to its master only, and without it")
 	}
 	if err := c.checkRequestAndAnswer(m, nil, msg); err != nil {
 		return answer{}, err
@@ -93,10 +93,10 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	size := len(msg.Payload.Data)
 	master := c.master.attachment
 	if master == nil && (c.up.bound.Messages == 0 || c.logFull(size)) {
-		return answer{}, wire.ErrBusy.With("the master is away and no more can be kept for it")
+		return answer{}, wire.ErrBusy.With("the master is away and no more can be kept for it: send it again later, under a new ref")
 	}
 	if master != nil && c.MustWait(m.attachment, size) {
-		return answer{}, wire.ErrBusy.With("the master does not keep up")
+		return answer{}, wire.ErrBusy.With("the master does not keep up: send it again later, under a new ref")
 	}
 	seq := c.up.newest + 1
 	p := c.upPacket(m.name, seq, &msg)

@@ -139,7 +139,7 @@ func (g *twin) pick(from []string) string { return from[g.random.IntN(len(from))
 // move has both do the same, at the same time, and compares what comes of it.
 func (g *twin) move() string {
 	if g.random.IntN(4) == 0 {
-		g.original.now = g.original.now.Add(time.Duration(g.random.IntN(int(5 * time.Second))))
+		g.original.now = g.original.now.Add(time.Duration(g.random.Int64N(int64(5 * time.Second))))
 		g.restored.now = g.original.now
 	}
 	what, transition := g.transition()

@@ -53,8 +53,14 @@ func newTable(t *testing.T, limits Limits) *table {
 		}
 		return max(value, 0)
 	}
-	limits.MasterTimeout = time.Duration(usual(int(limits.MasterTimeout), int(xMaster)))
-	limits.SlaveTimeout = time.Duration(usual(int(limits.SlaveTimeout), int(xSlave)))
+	usually := func(value, usual time.Duration) time.Duration {
+		if value == 0 {
+			return usual
+		}
+		return max(value, 0)
+	}
+	limits.MasterTimeout = usually(limits.MasterTimeout, xMaster)
+	limits.SlaveTimeout = usually(limits.SlaveTimeout, xSlave)
 	limits.MaxSlaves = usual(limits.MaxSlaves, 1000)
 	limits.Replay.Messages = usual(limits.Replay.Messages, 256)
 	limits.Replay.Bytes = usual(limits.Replay.Bytes, 1<<20)

@@ -134,5 +134,5 @@ func TestWords(t *testing.T) {
 
 func TestDecodeErrorText(t *testing.T) {
 	_, err := wire.Decode(nil)
-	require.EqualError(t, err, "wire: bad_frame: neither form")
+	require.EqualError(t, err, "wire: bad_frame: no frame: one in the text form begins with {")
 }

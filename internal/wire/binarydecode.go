@@ -38,7 +38,9 @@ func decodeBinary(data []byte, frame *Frame) *DecodeError {
 		f := field(tag)
 		switch {
 		case f == fieldRef, f <= lastField && spec != nil && spec.fields().has(f):
-			p = frame.decodeBinaryField(f, content)
+			if p = frame.decodeBinaryField(f, content); p != "" {
+				p = p.of(nameOf(frame.Type, f))
+			}
 			seen |= set(f)
 		case tag >= firstCritical:
 			critical = true
@@ -52,13 +54,15 @@ func decodeBinary(data []byte, frame *Frame) *DecodeError {
 	}
 	switch {
 	case spec == nil:
-		return unsupported("a type that is not known", frame.Ref)
+		return unsupported(unknownType, frame.Ref)
 	case critical:
-		return unsupported("a field that must be known and is not", frame.Ref)
+		return unsupported("a field with a tag from 0x80 on, which this side would have to know", frame.Ref)
 	case seen&spec.required != spec.required:
-		return badFrame(missingField, frame.Ref)
-	case spec.payload && payloads != 1:
-		return badFrame(notOnePayload, frame.Ref)
+		return badFrame(missingField.of(nameOf(frame.Type, (spec.required&^seen).first())), frame.Ref)
+	case spec.payload && payloads == 0:
+		return badFrame(noPayload, frame.Ref)
+	case spec.payload && payloads > 1:
+		return badFrame(twoPayloads, frame.Ref)
 	}
 	return badFrame(frame.check(), frame.Ref)
 }
@@ -67,13 +71,13 @@ func (frame *Frame) decodeBinaryPayload(tag byte, content []byte) problem {
 	switch tag {
 	case tagText:
 		if !utf8.Valid(content) {
-			return notUTF8
+			return notUTF8.of("text")
 		}
 		frame.Payload = Payload{Kind: TextPayload, Data: content}
 	case tagData:
 		data, p := oneValue(content)
 		if p != "" {
-			return p
+			return p.of("data")
 		}
 		frame.Payload = Payload{Kind: DataPayload, Data: data}
 	case tagBytes:
@@ -96,7 +100,7 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 	case *uint64:
 		n, p := wholeNumber(content)
 		if p != "" || !inRange(f, n) {
-			return badNumber
+			return notANumber(f)
 		}
 		*v = n
 	case *bool:

@@ -92,8 +92,11 @@ var fieldNames = [lastField + 1]string{
 }
 
 func nameOf(t Type, f field) string {
-	if t == Error && f == fieldReason {
+	switch {
+	case t == Error && f == fieldReason:
 		return "message"
+	case f == fieldNumbers:
+		return "numbers" // for people alone
 	}
 	return fieldNames[f]
 }

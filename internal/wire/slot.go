@@ -103,3 +103,20 @@ func slotFor(t Type, f field) int {
 	}
 	return int(f)
 }
+
+// slotName is the name of the fields that are kept in the slot.
+func slotName(slot int) string {
+	switch slot {
+	case slotType:
+		return "type"
+	case slotMessage:
+		return "message"
+	case slotText:
+		return "text"
+	case slotData:
+		return "data"
+	case slotBase64:
+		return "base64"
+	}
+	return fieldNames[slot]
+}

@@ -13,12 +13,12 @@ const MaxFields = 64
 
 // Problems that the text form alone can have.
 const (
-	noType        problem = "no type"
-	tooManyFields problem = "too many fields"
-	notString     problem = "a field is not a string"
-	notMember     problem = "a member is not an object with a username and a state"
-	notMembers    problem = "members is not an array"
-	notBase64     problem = "not base64"
+	noType        problem = "type: not a string, or missing"
+	tooManyFields problem = "more than 64 fields"
+	notString     problem = "not a string"
+	notMember     problem = "not an object with a username and a state"
+	notMembers    problem = "not an array"
+	notBase64     problem = "not base64 with its padding and nothing in between"
 )
 
 // jsonValue is one value's text, after a scanner has passed over it.
@@ -38,7 +38,7 @@ type object struct {
 // decodeText reads a frame whose first byte is '{'.
 func decodeText(data []byte, frame *Frame) *DecodeError {
 	if !utf8.Valid(data) {
-		return badFrame(notUTF8, 0)
+		return badFrame("the frame is "+notUTF8, 0)
 	}
 	var o object
 	s := scanner{data: data}
@@ -48,6 +48,10 @@ func decodeText(data []byte, frame *Frame) *DecodeError {
 		if s.pos != len(data) {
 			p = trailingData
 		}
+	}
+	switch p {
+	case badJSON, badEscape, trailingData, tooDeep:
+		p = p.at(s.pos)
 	}
 	ref, refProblem := o.ref()
 	if p == "" {
@@ -63,7 +67,7 @@ func decodeText(data []byte, frame *Frame) *DecodeError {
 	}
 	frame.Type = typeOf(word.content())
 	if frame.Type == 0 {
-		return unsupported("a type that is not known", ref)
+		return unsupported(unknownType, ref)
 	}
 	if p := o.decode(frame, specOf(frame.Type)); p != "" {
 		return badFrame(p, ref)
@@ -82,7 +86,7 @@ func (o *object) visit(key jsonString, value jsonValue) problem {
 	if slot < 0 {
 		for _, other := range o.unknown {
 			if bytes.Equal(key, other) {
-				return repeatedField
+				return repeatedField.of("a field that is not known")
 			}
 		}
 		o.unknown = append(o.unknown, key)
@@ -90,7 +94,7 @@ func (o *object) visit(key jsonString, value jsonValue) problem {
 	}
 	if o.values[slot] != nil {
 		o.refTwice = o.refTwice || slot == int(fieldRef)
-		return repeatedField
+		return repeatedField.of(slotName(slot))
 	}
 	o.values[slot] = value
 	return ""
@@ -102,7 +106,8 @@ func (o *object) ref() (uint64, problem) {
 	if value == nil || o.refTwice {
 		return 0, ""
 	}
-	return value.number(fieldRef)
+	n, p := value.number(fieldRef)
+	return n, p.of(fieldNames[fieldRef])
 }
 
 // decode reads the fields that the frame's type has. Others it does not look at.
@@ -112,10 +117,10 @@ func (o *object) decode(frame *Frame, spec *spec) problem {
 		value := o.values[slotFor(frame.Type, f)]
 		if value != nil {
 			if p := frame.decodeTextField(f, value); p != "" {
-				return p
+				return p.of(nameOf(frame.Type, f))
 			}
 		} else if spec.required.has(f) {
-			return missingField
+			return missingField.of(nameOf(frame.Type, f))
 		}
 	}
 	if spec.payload {
@@ -130,7 +135,7 @@ func (o *object) decodePayload(frame *Frame) problem {
 	case text != nil && data == nil && encoded == nil:
 		s, isString := text.str()
 		if !isString {
-			return notString
+			return notString.of("text")
 		}
 		frame.Payload = Payload{Kind: TextPayload, Data: s.content()}
 	case text == nil && data != nil && encoded == nil:
@@ -138,15 +143,17 @@ func (o *object) decodePayload(frame *Frame) problem {
 	case text == nil && data == nil && encoded != nil:
 		s, isString := encoded.str()
 		if !isString {
-			return notString
+			return notString.of("base64")
 		}
 		b, p := decodeBase64(s.content())
 		if p != "" {
-			return p
+			return p.of("base64")
 		}
 		frame.Payload = Payload{Kind: BytesPayload, Data: b}
+	case text == nil && data == nil && encoded == nil:
+		return noPayload
 	default:
-		return notOnePayload
+		return twoPayloads
 	}
 	return ""
 }
@@ -235,12 +242,12 @@ func (v jsonValue) number(f field) (uint64, problem) {
 	var n uint64
 	for _, c := range v {
 		if c < '0' || c > '9' || n > MaxNumber {
-			return 0, badNumber
+			return 0, notANumber(f)
 		}
 		n = n*10 + uint64(c-'0')
 	}
 	if !inRange(f, n) {
-		return 0, badNumber
+		return 0, notANumber(f)
 	}
 	return n, ""
 }

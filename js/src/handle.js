@@ -1,5 +1,6 @@
 import { Code, RefusedError } from './errors.js';
 import { whole } from './numbers.js';
+import { noOthers } from './options.js';
 
 /** mustAsk lets only a message pass that can be answered. */
 export function mustAsk({ requestId }) {
@@ -60,7 +61,8 @@ export class Handle extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  async *events({ signal } = {}) {
+  async *events({ signal, ...rest } = {}) {
+    noOthers('events', rest);
     for (;;) {
       const entry = await this.#membership.inbox.take(signal);
       if (entry === undefined) {
@@ -71,7 +73,8 @@ export class Handle extends EventTarget {
   }
 
   /** messages yields the messages alone. It takes from the same queue as events. */
-  async *messages({ signal } = {}) {
+  async *messages({ signal, ...rest } = {}) {
+    noOthers('messages', rest);
     for await (const entry of this.events({ signal })) {
       if (entry.type === 'message') {
         yield entry;

@@ -296,6 +296,7 @@ export class Membership {
   entered(frame) {
     const back = this.lost;
     if (!back) {
+      this.channel = frame.channel; // the service may have taken other names than were asked for
       this.username = frame.username;
       this.secret = frame.secret;
       this.timeout = frame.master_timeout_ms ?? 0;

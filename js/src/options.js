@@ -18,8 +18,24 @@ const inboxSizes = { messages: 1024, bytes: 4 << 20 };
 const given = (options) => Object.fromEntries(
   Object.entries(options).filter(([, value]) => value !== undefined));
 
+/**
+ * noOthers throws where an option was given that there is not: one of another call, or a
+ * misspelt one, would do nothing and say nothing. rest are the options that are left.
+ */
+export function noOthers(what, rest) {
+  const [name] = Object.keys(given(rest));
+  if (name !== undefined) {
+    throw new TypeError(`${what} has no option ${name}`);
+  }
+}
+
+const known = [
+  'WebSocket', 'plainHandshake', 'storage', 'storageKey', 'inbox', ...Object.keys(times), ...Object.keys(sizes),
+];
+
 /** optionsOf is what the client uses of the options that it was given, all of them there and valid. */
 export function optionsOf(options, address) {
+  noOthers('Client', Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
     WebSocket: globalThis.WebSocket,
     storageKey: `lectern ${address}`,
@@ -31,6 +47,7 @@ export function optionsOf(options, address) {
   if (typeof all.inbox !== 'object' || all.inbox === null) {
     throw new TypeError('inbox must be an object');
   }
+  noOthers('inbox', Object.fromEntries(Object.entries(all.inbox).filter(([name]) => !(name in inboxSizes))));
   const inbox = { ...inboxSizes, ...given(all.inbox) };
   if (typeof all.WebSocket !== 'function') {
     throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
@@ -38,6 +55,9 @@ export function optionsOf(options, address) {
   for (const name of Object.keys(times)) {
     // Without any time nothing would be waited for, but for the end.
     all[name] = milliseconds(name, all[name], name === 'closeTimeout' ? 0 : 1, LONGEST);
+  }
+  if (options.minBackoff !== undefined && options.maxBackoff !== undefined && all.maxBackoff < all.minBackoff) {
+    throw new RangeError(`maxBackoff must not be below minBackoff, ${all.minBackoff}, and is ${all.maxBackoff}`);
   }
   for (const name of Object.keys(sizes)) {
     all[name] = whole(name, all[name], 1);

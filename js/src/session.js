@@ -5,7 +5,7 @@ import { ClosedError, Code, ConnectionError, RefusedError, passes, refusalIn } f
 import { First } from './first.js';
 import { Master } from './master.js';
 import { Membership } from './membership.js';
-import { writable } from './names.js';
+import { checkNames, quoted } from './names.js';
 import { watchPage } from './page.js';
 import { restoreAll } from './restoring.js';
 import { Slave } from './slave.js';
@@ -159,12 +159,11 @@ export class Session {
   }
 
   // A client has one membership of a channel, so two calls cannot enter it at once.
-  async #claiming({ channel, username, expect }, enter) {
-    if (!writable(channel) || !writable(username) || (expect !== undefined && !writable(expect))) {
-      throw new RefusedError(Code.BAD_NAME);
-    }
+  async #claiming(frame, enter) {
+    const { channel } = frame;
+    checkNames(frame);
     if (this.#claimed.has(channel) || this.memberships.has(channel)) {
-      throw new RefusedError(Code.FORBIDDEN, 'this client is in the channel already');
+      throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already, or is about to be`);
     }
     let release;
     this.#claimed.set(channel, new Promise((resolve) => {
@@ -463,7 +462,8 @@ export class Session {
         }
       }
     }
-    largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+    largest?.membership.fail(largest.request, new RefusedError(
+      Code.TOO_LARGE, `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`));
   }
 
   #handle(frame) {
@@ -534,7 +534,7 @@ export class Session {
 
   #settle(call, frame) {
     this.#calls = this.#calls.filter((other) => other !== call);
-    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
+    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters) ?? (call.enters && this.#alreadyIn(frame));
     if (!refusal && call.enters) {
       this.enter(call.enters, frame);
     }
@@ -564,7 +564,13 @@ export class Session {
       return undefined;
     }
     this.#letGo();
-    return new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role');
+    return new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role: resume with the one for it');
+  }
+
+  // The service may take two names of channels for the same.
+  #alreadyIn({ channel }) {
+    return this.memberships.has(channel)
+      ? new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`) : undefined;
   }
 
   // The connection is given up, so that a membership on it that nobody here wants

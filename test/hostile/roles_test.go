@@ -98,7 +98,8 @@ func TestHostileRoles(t *testing.T) {
 				`{"type":"kick","ref":2,"channel":"xyz","to":"user_one"}`,
 			} {
 				got := bob.Answer(strings.Replace(frame, `"ref":2,`, "", 1)) // a ref would be recognised
-				require.Equal(t, bob.Answer(strings.NewReplacer(`"ref":2,`, "", "user_one", "nobody").Replace(frame)), got)
+				absent := bob.Answer(strings.NewReplacer(`"ref":2,`, "", "user_one", "nobody").Replace(frame))
+				require.Equal(t, strings.ReplaceAll(absent, "nobody", "user_one"), got)
 				require.Contains(t, got, `"code":"no_such_slave"`)
 				bob.Refused(strings.Replace(frame, "xyz", "abc123", 1), lectern.ErrNotAMember)
 			}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/internal/stage"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/memory"
 	"github.com/lectern-go/lectern/transport/netconn"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -278,14 +280,14 @@ func TestAuthorizeRefusesInItsOwnWords(t *testing.T) {
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.Raw()
+		const plain = `"code":"unauthorized","message":"the service does not allow \"alice\" this create of \"abc123\""`
 		for token, want := range map[string]string{
 			"words":    `"code":"unauthorized","message":"the lesson begins at nine"`,
 			"own":      `"code":"quota","message":"three classes a day"`,
 			"wrapped":  `"code":"busy","message":"try again at ten"`,
 			"no code":  `"code":"unauthorized","message":"nothing to say"`,
-			"replaced": `"code":"unauthorized"`, "kicked": `"code":"unauthorized","message":"go away"`, "left": `"code":"unauthorized"`,
-			"master_left": `"code":"unauthorized"`, "master_down": `"code":"unauthorized"`, "closed": `"code":"unauthorized"`,
-			"shutdown": `"code":"unauthorized"`, "resume_failed": `"code":"unauthorized"`,
+			"replaced": plain, "kicked": `"code":"unauthorized","message":"go away"`, "left": plain,
+			"master_left": plain, "master_down": plain, "closed": plain, "shutdown": plain, "resume_failed": plain,
 		} {
 			alice.Send(`{"type":"create","ref":7,"channel":"abc123","username":"alice","token":"` + token + `"}`)
 			alice.Expect(`{"type":"error","ref":7,"channel":"abc123",` + want + `}`)
@@ -298,4 +300,47 @@ func TestAuthorizeRefusesInItsOwnWords(t *testing.T) {
 		require.ErrorContains(t, err, "the lesson begins at nine")
 	})
 	require.Empty(t, lectern.ErrUnauthorized.Text, "the variable stays as it is")
+}
+
+type userKey struct{}
+
+// A client's connection is for all that it enters, so the contexts of its calls do not reach
+// Authorize, while those of a hub's own handles do. A dialer over memory carries them, also
+// when the client comes back.
+func TestValuesForAuthorize(t *testing.T) {
+	var users []any
+	policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.AuthRequest) (lectern.Identity, error) {
+		users = append(users, ctx.Value(userKey{}))
+		return lectern.Identity{}, nil
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		hub, err := lectern.NewHub(policy)
+		require.NoError(t, err)
+		defer hub.Close()
+		listener := memory.Listen(hub, memory.Options{})
+		defer listener.Close()
+		ctx := context.WithValue(t.Context(), userKey{}, "of the call")
+		alice := context.WithValue(t.Context(), userKey{}, "alice")
+
+		_, err = hub.Create(ctx, "own", "service")
+		require.NoError(t, err)
+		for _, dialer := range []transport.Dialer{
+			listener, hub, memory.WithValues(alice, listener), memory.WithValues(alice, hub),
+		} {
+			client := lectern.NewClient(dialer, lectern.ClientOptions{})
+			_, err = client.Create(ctx, "abc123", "alice")
+			require.NoError(t, err)
+			require.NoError(t, client.Close())
+		}
+		client := lectern.NewClient(memory.WithValues(alice, listener), lectern.ClientOptions{MinBackoff: time.Millisecond})
+		defer client.Close()
+		_, err = client.Create(ctx, "abc123", "alice")
+		require.NoError(t, err)
+		synctest.Wait()
+		listener.Conns()[0].Cut()
+		time.Sleep(time.Second)
+		_, err = client.Join(ctx, "own", "alice")
+		require.NoError(t, err)
+	})
+	require.Equal(t, []any{"of the call", nil, nil, "alice", "alice", "alice", "alice"}, users)
 }

@@ -63,7 +63,7 @@ func TestTextFormSession(t *testing.T) {
 		one.Closed(transport.Kicked)
 		one = s.Raw()
 		one.Send(stage.OneJoins)
-		one.Expect(`{"type":"error","ref":1,"channel":"abc123","code":"banned"}`)
+		one.Expect(`{"type":"error","ref":1,"channel":"abc123","code":"banned","message":"the master of \"abc123\" does not let \"user_one\" in any more"}`)
 
 		one.Send(`{"type":"join","ref":2,"channel":"abc123","username":"user_two"}`)
 		one.Expect(`{"type":"joined","ref":2,"channel":"abc123","username":"user_two","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)

@@ -57,7 +57,16 @@ type conn struct {
 var (
 	_ transport.FrameLimitSetter = (*conn)(nil)
 	_ transport.TryWriter        = (*conn)(nil)
+	_ transport.Addressed        = (*conn)(nil)
 )
+
+// PeerAddress is that of transport.Addressed.
+func (c *conn) PeerAddress() string {
+	if address := c.net.RemoteAddr(); address != nil {
+		return address.String()
+	}
+	return ""
+}
 
 func newConn(c net.Conn, options transport.ConnOptions) *conn {
 	conn := &conn{net: c, raw: c, system: direct.Of(c), options: options}

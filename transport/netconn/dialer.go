@@ -36,6 +36,9 @@ var _ transport.Dialer = Dialer{}
 
 // Dial connects, and does the handshake of TLS, within ctx.
 func (d Dialer) Dial(ctx context.Context) (transport.Conn, error) {
+	if err := d.Conn.Check(); err != nil {
+		return nil, err
+	}
 	network, dial := d.Network, d.NetDialContext
 	if network == "" {
 		network = "tcp"

@@ -48,6 +48,7 @@
 package netconn
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -65,11 +66,17 @@ const closeWait = time.Second
 // Options sets up Serve. The zero value is ready to use.
 type Options struct {
 	// HandshakeTimeout bounds the TLS handshake of a connection that Serve has
-	// accepted. Where it is not positive, it is DefaultHandshakeTimeout.
+	// accepted. Where it is not positive, it is DefaultHandshakeTimeout. It is not
+	// shorter than transport.ShortestTime.
 	HandshakeTimeout time.Duration
 
 	// Conn sets up the connections.
 	Conn transport.ConnOptions
+}
+
+// check returns an error that names the options that make no sense.
+func (o Options) check() error {
+	return errors.Join(transport.CheckTime("netconn: Options.HandshakeTimeout", o.HandshakeTimeout), o.Conn.Check())
 }
 
 func (o Options) withDefaults(server transport.Server) Options {
@@ -87,6 +94,11 @@ func (o Options) withDefaults(server transport.Server) Options {
 // nothing here bounds it. A c with the method CloseWrite() error, as those for
 // TCP, TLS and Unix sockets have it, lets Close finish without waiting for the
 // peer's own Close.
+//
+// It panics where the options make no sense.
 func New(c net.Conn, options transport.ConnOptions) transport.Conn {
+	if err := options.Check(); err != nil {
+		panic(err)
+	}
 	return newConn(c, options.WithDefaults(nil))
 }

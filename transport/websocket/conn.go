@@ -33,6 +33,7 @@ var (
 	_ transport.FrameLimitSetter = (*conn)(nil)
 	_ transport.TryWriter        = (*conn)(nil)
 	_ transport.LastWriter       = (*conn)(nil)
+	_ transport.Addressed        = (*conn)(nil)
 )
 
 // A watch is told that a conn closes, before its descriptor is closed, and when
@@ -61,6 +62,16 @@ func newConn(s *socket, masked bool, options *transport.ConnOptions) *conn {
 func (c *conn) probe(by time.Time) {
 	c.probing = true
 	c.writeControl(pingFrame, nil, by)
+}
+
+// PeerAddress is that of transport.Addressed.
+func (c *conn) PeerAddress() string { return addressOf(c.socket.RemoteAddr()) }
+
+func addressOf(address net.Addr) string {
+	if address == nil {
+		return ""
+	}
+	return address.String()
 }
 
 // SetMaxFrameBytes is that of transport.FrameLimitSetter.

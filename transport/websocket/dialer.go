@@ -110,6 +110,9 @@ func (d Dialer) DialFirst(ctx context.Context, message []byte) (conn transport.C
 func (d Dialer) FirstMayHoldToken() bool { return d.TokenInHandshake }
 
 func (d Dialer) dialOffering(ctx context.Context, offered []string) (_ transport.Conn, chosen string, err error) {
+	if err := d.Conn.Check(); err != nil {
+		return nil, "", err
+	}
 	u, err := parseURL(d.URL)
 	if err != nil {
 		return nil, "", fmt.Errorf("websocket: %w", err)

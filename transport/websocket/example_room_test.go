@@ -48,5 +48,5 @@ func ExampleRequestFromContext_path() {
 	fmt.Println("another room:", err)
 	// Output:
 	// alice is in the room
-	// another room: lectern: unauthorized
+	// another room: lectern: unauthorized: the service does not allow "alice" this create of "green"
 }

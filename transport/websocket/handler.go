@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -71,8 +72,10 @@ type handler struct {
 
 // NewHandler returns a handler that makes each WebSocket request a connection
 // and has it served by server. It works with any router and middleware that
-// leave http.Hijacker reachable, be it through Unwrap. It panics where
-// options.Origins or Hosts has an entry that no browser ever sends.
+// leave http.Hijacker reachable, be it through Unwrap; where one does not, each handshake is
+// answered with 500, and the server's log says so (transport.FaultLogger). It panics where
+// options.Origins or Hosts has an entry that no browser ever sends, or a time in the options
+// makes no sense.
 //
 // The context that the server gets has the values of the request's, and the
 // request itself (see [RequestFromContext]), unless the server is a
@@ -119,6 +122,9 @@ type handler struct {
 // sends more before it has the answer is disconnected; its first message can be a
 // part of the request, see the package's documentation.
 func NewHandler(server transport.Server, options Options) http.Handler {
+	if err := errors.Join(transport.CheckTime("websocket: Options.HandshakeTimeout", options.HandshakeTimeout), options.Conn.Check()); err != nil {
+		panic(err)
+	}
 	timeout := options.HandshakeTimeout
 	if timeout <= 0 {
 		timeout = DefaultHandshakeTimeout
@@ -158,7 +164,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	hijacked := &hijacker{ResponseWriter: w, first: first}
 	if _, err := h.upgrader.Upgrade(hijacked, r, answerHeader(w.Header())); err != nil {
-		return // the upgrader has answered
+		// The upgrader has answered.
+		if hijacked.fault != nil {
+			transport.LogFault(h.server, hijacked.fault)
+		}
+		return
 	}
 	direct.SetSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)
 	h.serve(r, newConn(hijacked.socket, false, &h.options))
@@ -210,11 +220,14 @@ type hijacker struct {
 	http.ResponseWriter
 	first  []byte // the frame that has come along, or nil
 	socket *socket
+	fault  error // why the socket is not to be had
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
+		h.fault = fmt.Errorf("websocket: the connection of a handshake is not to be had from %T: "+
+			"what wraps the http.ResponseWriter has to have a method Unwrap, or http.Hijacker: %w", h.ResponseWriter, err)
 		return nil, nil, err
 	}
 	h.socket = newSocket(c)

@@ -9,7 +9,7 @@ const refusals = {
   channel_exists: 'A class of that name is open already. Please choose another name.',
   wrong_master: 'The class of that name is another teacher’s. Please ask for a new link.',
   name_taken: 'Somebody in this class has that name already. Please choose another one.',
-  bad_name: 'That name cannot be used. Letters, digits, punctuation and spaces in between are fine.',
+  bad_name: ({ reason }) => `That name cannot be used: ${reason.replace(/^\w+: /, '')}.`,
   banned: 'The teacher does not let that name into the class any more.',
   channel_full: 'The class is full.',
   too_many_channels: 'There are too many classes at present. Please try again later.',
@@ -28,7 +28,8 @@ const refusals = {
 
 /** refusal says why something did not work. */
 export function refusal(error) {
-  return refusals[error.code] ?? `That did not work (${error.message}).`;
+  const words = refusals[error.code] ?? `That did not work (${error.message}).`;
+  return typeof words === 'function' ? words(error) : words;
 }
 
 /** seconds is a duration in words. */
