@@ -45,6 +45,14 @@ type ClientOptions struct {
 	// oldest is dropped and told as a Gap. Default 1,024 events, 4 MiB.
 	Inbox QueueLimit
 
+	// Token makes a token for the service's Policy.Authorize: a fresh one for each create,
+	// join, resume and refresh for which none is given (WithToken, Ticket.Token). It is
+	// called without a lock, in the goroutine of the call, or in the client's own before it
+	// connects again; its context ends with the call, or after DialTimeout. Where it fails,
+	// the call fails, and a lost connection is tried again later. Nil: a token that was
+	// given is shown again at each resume.
+	Token func(ctx context.Context, request TokenRequest) (string, error)
+
 	// Tickets is called with the ticket of a membership each time it was entered or
 	// resumed, and what it does is done before the hub takes this client for the holder of
 	// the membership: from then on an older ticket is worth nothing. So a program that is
@@ -125,6 +133,14 @@ func (o TokenOption) addToJoin(f *wire.Frame) error {
 	return nil
 }
 
+// TokenRequest tells ClientOptions.Token what a token is for.
+type TokenRequest struct {
+	// Operation is OpCreate, OpJoin, OpResume or OpRefresh.
+	Operation Operation
+	Channel   string
+	Username  string
+}
+
 // WithToken gives a token to the service's Policy.Authorize. It is both a CreateOption
 // and a JoinOption.
 func WithToken(token string) TokenOption {
@@ -171,6 +187,11 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 		MinBackoff: o.MinBackoff, MaxBackoff: o.MaxBackoff, DialTimeout: o.DialTimeout, WriteTimeout: o.WriteTimeout,
 		CloseTimeout: o.CloseTimeout, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger,
 		PublicError: publicError, ErrSendUnknown: ErrSendUnknown,
+	}
+	if o.Token != nil {
+		inner.Token = func(ctx context.Context, operation wire.Type, channel, username string) (string, error) {
+			return o.Token(ctx, TokenRequest{Operation: Operation(operation.String()), Channel: channel, Username: username})
+		}
 	}
 	if o.Tickets != nil {
 		inner.StoreTicket = func(frame wire.Frame, role wire.Role) { o.Tickets(ticketOf(frame, role == wire.Master)) }
@@ -341,6 +362,9 @@ type Ticket struct {
 	Epoch uint64
 	// Last is the number of the last message that was taken from the handle.
 	Last uint64
+	// Token is for the service's Policy.Authorize at the resume, where ClientOptions.Token
+	// makes none. It is no part of the membership: a handle's Ticket has none.
+	Token string `json:"-"`
 }
 
 func (t Ticket) String() string {
@@ -355,7 +379,7 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // resume is the frame by which the ticket is used.
 func (t Ticket) resume() wire.Frame {
-	return wire.Frame{Type: wire.Resume, Channel: t.Channel, Username: t.Username, Secret: t.Secret, Epoch: t.Epoch, Last: t.Last}
+	return wire.Frame{Type: wire.Resume, Channel: t.Channel, Username: t.Username, Secret: t.Secret, Epoch: t.Epoch, Last: t.Last, Token: t.Token}
 }
 
 // handle is what Master and Slave have in common: the membership, and what its

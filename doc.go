@@ -73,6 +73,16 @@
 //   - Isolation: a member that sends malformed frames, reads slowly or vanishes
 //     costs no other member anything.
 //
+// # Who may be a member
+//
+// [Policy].Authorize decides who may create and join, and under which name; it sees what
+// the adapter knows of the peer, and a token that the client gives ([WithToken],
+// [ClientOptions].Token). What it grants can end at an instant (Identity.Expires): a slave
+// is out then, a master is away until it comes back with a fresh token, and a Refresh
+// moves the instant. With [Policy].Reauthorize it is asked at resumes too, so that a
+// user whom the service does not know any more is not let back. Identity.TakeOver gives a
+// user its seat back from a device that is lost.
+//
 // # Slow members
 //
 // Each connection has one queue, bounded by [Policy].Outbox. Where a slave does

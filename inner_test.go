@@ -265,7 +265,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 	fields := reflect.ValueOf(policy)
 	for i := range fields.NumField() {
 		switch name := fields.Type().Field(i).Name; name {
-		case "Authorize", "Name", "Logger", "Observer":
+		case "Authorize", "Reauthorize", "Name", "Logger", "Observer":
 		default:
 			require.False(t, fields.Field(i).IsZero(), "set %s here, and expect it below", name)
 		}

@@ -143,6 +143,11 @@ func (m *Master) Back(ctx context.Context) error {
 	return m.h.m.Do(ctx, wire.Frame{Type: wire.Back})
 }
 
+// Refresh shows the service a token before what it has granted expires
+// (Identity.Expires). An empty one stands for a fresh one of ClientOptions.Token. Where the
+// service refuses it, the error says so, and what was granted before stays.
+func (m *Master) Refresh(ctx context.Context, token string) error { return m.h.m.Refresh(ctx, token) }
+
 // Close closes the channel: every slave is told master_left and let go. It waits for
 // the hub's confirmation, for at most ClientOptions.CloseTimeout. This handle ends with
 // ErrLeft in any case; an error says that the hub was not told, and will find out by the

@@ -108,7 +108,8 @@ type Policy struct {
 	Replay QueueLimit
 
 	// Authorize decides who may create and join (rule 1), and under which name.
-	// Nil accepts everyone under the name given.
+	// Nil accepts everyone under the name given. It is asked too where a member shows a
+	// new token (OpRefresh), and for what Reauthorize has.
 	//
 	// It is called without any lock held, in the goroutine of the connection
 	// that asks: it may take its time and holds up that connection alone. The
@@ -117,16 +118,28 @@ type Policy struct {
 	// noticed meanwhile. An *Error that it returns is told to the peer as it is,
 	// with a text of the service's own by Error.WithText; one whose code is the end of
 	// a membership, such as ErrKicked, is told as unauthorized. Of any other error the
-	// peer learns only unauthorized.
+	// peer learns only unauthorized. At OpResume, OpRefresh and OpStatus an error that is no
+	// *Error, a panic, and an *Error that passes, such as ErrBusy, are told as busy: the
+	// client tries again.
 	//
 	// Over WebSocket the context has the values that routers and middleware have put
 	// into the request's, until the connection's first membership stands. After that
 	// they are gone, because routers use them again for other requests. So what later
 	// creates and joins on the connection need too must not be looked up in them, but
 	// in websocket.RequestFromContext, which has the path, its values and the header
-	// for good. The first call can be such a later one: a membership that is resumed
-	// is not asked for. The context is not for use after the call.
+	// for good, or kept in Identity.Data. The first call can be such a later one: a
+	// membership that is resumed is asked for only where Reauthorize says so. The context
+	// is not for use after the call.
 	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
+
+	// Reauthorize has the operations beside OpCreate, OpJoin and OpRefresh for which
+	// Authorize is asked: OpResume, OpStatus. At a resume the secret is checked before.
+	// A refusal of the client that holds the membership ends it, with ErrRevoked; where it
+	// is a master's, the channel ends for its slaves with ErrMasterDown. Anybody else is
+	// refused, and the membership goes on. A status that is refused does not tell
+	// whether there is such a channel. Default: none, so a secret is enough for as long
+	// as the membership lasts, and anybody may ask for a channel.
+	Reauthorize []Operation
 
 	// Name makes the name that is used of a name that a peer asks for, or refuses it: to
 	// normalise names that look alike to one, or to allow fewer. It is asked for the channel
@@ -205,6 +218,14 @@ const (
 	OpCreate Operation = "create"
 	// OpJoin enters a channel as a slave.
 	OpJoin Operation = "join"
+	// OpResume brings a member back, who has shown its resume secret. It is asked for
+	// where Policy.Reauthorize has it, and of a master whose Identity has expired.
+	OpResume Operation = "resume"
+	// OpRefresh shows a new token of a member. Username is the member's.
+	OpRefresh Operation = "refresh"
+	// OpStatus asks whether there is such a channel and how its master is, without being a
+	// member. It is asked for where Policy.Reauthorize has it; Username is empty.
+	OpStatus Operation = "status"
 )
 
 // NameKind tells what a name is of.
@@ -225,6 +246,10 @@ type AuthRequest struct {
 	Username  string
 	// Token is what the peer gave as its token, or empty.
 	Token string
+	// Data is Identity.Data of an earlier answer: at OpResume and OpRefresh what the member
+	// was given last, otherwise what was given last on this connection. It must not be
+	// changed.
+	Data []byte
 }
 
 func (r AuthRequest) String() string {
@@ -240,9 +265,28 @@ func (r AuthRequest) LogValue() slog.Value { return slog.StringValue(r.String())
 
 // Identity is who a peer is, in the judgement of Policy.Authorize.
 type Identity struct {
-	// Username is the name that the others see. Empty: the name asked for; where there is
-	// none, the peer is refused with bad_name.
+	// Username is the name that the others see. At OpResume and OpRefresh it has to be the
+	// member's own; another one is a refusal. At OpStatus it is not used.
 	Username string
+	// AsAsked says that the name which was asked for is right. Where there is none, the
+	// peer is refused with bad_name. An Identity with neither a Username nor AsAsked is a
+	// refusal: it is what an Authorize returns that was not finished.
+	AsAsked bool
+	// Expires is until when the user may be a member. At that instant a slave's membership
+	// ends with ErrExpired, and what waits for it is dropped. A master loses its connection
+	// and is away: it can come back with a fresh token until MasterTimeout is over. A
+	// refresh moves the instant. The zero time: never. One that is over is a refusal.
+	Expires time.Time
+	// TakeOver gives the user the membership of that name in the channel, in its role,
+	// from whoever has it: the former connection ends with ErrReplaced, and its resume
+	// secret is worth nothing. The user gets what the channel keeps of what was sent since
+	// the member has entered. Where nobody has the name, it is as if it were not set. It
+	// is for a service that knows its users, so that one whose device is lost gets their
+	// place back. It is used at OpCreate and OpJoin.
+	TakeOver bool
+	// Data is the service's own, kept with the membership: later requests and snapshots
+	// have it. A hub has it in memory once for each member.
+	Data []byte
 }
 
 // The documented defaults of Policy.
@@ -291,6 +335,14 @@ func (p Policy) validate() (Policy, error) {
 		transport.CheckTime("lectern: Policy.HandshakeTimeout", p.HandshakeTimeout),
 		transport.CheckTime("lectern: Policy.HoldTimeout", p.HoldTimeout),
 		transport.CheckTime("lectern: Policy.WriteTimeout", p.WriteTimeout))
+	for _, op := range p.Reauthorize {
+		if op != OpResume && op != OpStatus {
+			errs = append(errs, fmt.Errorf("lectern: Policy.Reauthorize has %q: it may have OpResume and OpStatus", op))
+		}
+	}
+	if len(p.Reauthorize) > 0 && p.Authorize == nil {
+		errs = append(errs, errors.New("lectern: Policy.Reauthorize is set, and there is no Authorize to ask"))
+	}
 	if p.Slow > SlowHold {
 		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", p.Slow))
 	}
@@ -385,6 +437,9 @@ func (p Policy) config() hub.Config {
 	if p.Authorize != nil {
 		config.Authorize = p.authorize
 	}
+	for _, op := range p.Reauthorize {
+		config.Reauthorize = append(config.Reauthorize, hub.Operation(op))
+	}
 	if p.Name != nil {
 		config.Name = p.name
 	}
@@ -395,14 +450,14 @@ func (p Policy) config() hub.Config {
 }
 
 // authorize asks Authorize, and turns its *Error into what is told to the peer.
-func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (string, error) {
+func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (hub.Identity, error) {
 	identity, err := p.Authorize(ctx, AuthRequest{
-		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token,
+		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token, Data: request.Data,
 	})
 	if err == nil {
-		return identity.Username, nil
+		return hub.Identity(identity), nil
 	}
-	return "", refusalBy(err, wire.ErrUnauthorized)
+	return hub.Identity{}, refusalBy(err, wire.ErrUnauthorized)
 }
 
 // name asks Name.

@@ -104,6 +104,11 @@ func (s *Slave) Switch(ctx context.Context, channel string, options ...JoinOptio
 	return &Slave{next}, nil
 }
 
+// Refresh shows the service a token before what it has granted expires
+// (Identity.Expires). An empty one stands for a fresh one of ClientOptions.Token. Where the
+// service refuses it, the error says so, and what was granted before stays.
+func (s *Slave) Refresh(ctx context.Context, token string) error { return s.h.m.Refresh(ctx, token) }
+
 // Leave leaves the channel. It waits for the hub's confirmation, for at most
 // ClientOptions.CloseTimeout. The handle ends with ErrLeft in any case; an error says
 // that the hub was not told, and will find out by the slave's absence. Later calls do

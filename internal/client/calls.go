@@ -119,7 +119,7 @@ func (c *Client) failCalls(err error, all bool) {
 
 // operationWords are the names of the calls in error texts.
 var operationWords = map[wire.Type]string{
-	wire.Create: "create", wire.Join: "join", wire.Resume: "resume", wire.Status: "status",
+	wire.Create: "create", wire.Join: "join", wire.Resume: "resume", wire.Refresh: "refresh", wire.Status: "status",
 }
 
 // joinPending reports whether another call was sent that joins the same channel under the

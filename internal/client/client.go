@@ -117,9 +117,13 @@ func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, in
 	defer c.unclaim(frame.Channel)
 	frame.Instance = c.instance
 	m := newMembership(c, role, frame.Channel, inbox)
-	m.last, m.epoch = frame.Last, frame.Epoch
-	_, err := c.call(ctx, frame, m)
-	if err != nil {
+	m.last, m.epoch, m.ownToken = frame.Last, frame.Epoch, frame.Token != ""
+	var err error
+	if frame.Token, err = c.tokenFor(ctx, frame.Type, frame.Channel, frame.Username, frame.Token); err != nil {
+		return nil, err
+	}
+	m.token = frame.Token
+	if _, err = c.call(ctx, frame, m); err != nil {
 		return nil, err
 	}
 	return m, nil

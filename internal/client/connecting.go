@@ -111,6 +111,9 @@ func (c *Client) takeAnnouncedSpread(err error) time.Duration {
 // connectAndServe dials, resumes the memberships, and reads until the connection has
 // ended.
 func (c *Client) connectAndServe() error {
+	if err := c.freshTokens(); err != nil {
+		return err
+	}
 	conn, sent, err := c.dial()
 	if err != nil {
 		c.onDialFailed(err)

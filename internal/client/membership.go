@@ -22,6 +22,10 @@ type Membership struct {
 	secret   string
 	// epoch is that of the ticket: it counts the connections of the membership.
 	epoch uint64
+	// token is what the service was shown last. ownToken: it was given by the user for this
+	// membership, and is shown again at each resume.
+	token    string
+	ownToken bool
 	// enteredBy is the ref of the frame by which the membership was entered.
 	enteredBy uint64
 	// timeout is X of rule 3.
@@ -238,6 +242,6 @@ func (m *Membership) resume() {
 	m.resuming = m.client.nextRef()
 	m.client.push(&wire.Frame{
 		Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Epoch: m.epoch,
-		Instance: m.client.instance, Last: m.last,
+		Instance: m.client.instance, Last: m.last, Token: m.token,
 	})
 }

@@ -22,6 +22,12 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 	}
 	defer m.client.unclaim(frame.Channel)
 	frame.Instance = m.client.instance
+	next.ownToken = frame.Token != ""
+	var err error
+	if frame.Token, err = m.client.tokenFor(ctx, wire.Join, frame.Channel, m.username, frame.Token); err != nil {
+		return nil, err
+	}
+	next.token = frame.Token
 	settle := func(r *request, answer wire.Frame) wire.Frame {
 		if answer.Type != wire.Joined {
 			return answer

@@ -42,6 +42,11 @@ func (c *Channel) execute(e *star.Effect) {
 		seat := seatOf(e.To)
 		seat.line.owner.Release(seat, ClosedPacket(c.name, e.End), e.End)
 		c.needsFlush(seat.line)
+	case star.Discard:
+		seatOf(e.To).discard()
+	case star.Eject:
+		seat := seatOf(e.To)
+		seat.line.owner.Eject(seat, e.End)
 	case star.ReleaseAll:
 		packet := ClosedPacket(c.name, e.End)
 		var writers writerCount

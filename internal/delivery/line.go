@@ -33,6 +33,9 @@ type Owner interface {
 	// closed, after what was queued before, if it holds no other membership or if why
 	// is that it was replaced.
 	Release(seat *Seat, closed *wire.Packet, why *wire.Cause)
+	// Eject frees the seat and closes the connection because of why, whatever else it
+	// holds, after what was queued before.
+	Eject(seat *Seat, why *wire.Cause)
 }
 
 // Init sets the line up. It is called once. Nobody else may write to the connection

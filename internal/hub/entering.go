@@ -2,8 +2,10 @@ package hub
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -14,18 +16,18 @@ func (s *session) create(f *wire.Frame) error {
 	if err := checkInstance(f); err != nil {
 		return err
 	}
-	username, err := s.authorize(OpCreate, f)
+	grant, err := s.authorize(OpCreate, f)
 	if err != nil {
 		return err
 	}
 	return s.enter(f.Channel, 0, func(seat *seat) error {
-		return s.createAs(seat, f, username)
+		return s.createAs(seat, f, grant)
 	}, func(seat *seat) (err error) {
-		if seat.Username() != username {
+		if seat.Username() != f.Username {
 			return wire.ErrChannelExists
 		}
 		seat.Channel().Decide(func(rules *star.Channel, _ time.Time) {
-			err = rules.RepeatCreate(&seat.Attachment, entryOf(f, seat.secret.given()))
+			err = rules.RepeatCreate(&seat.Attachment, entryOf(f, seat.secret.given(), grant))
 		})
 		return err
 	})
@@ -33,7 +35,7 @@ func (s *session) create(f *wire.Frame) error {
 
 // createAs finds or adds the channel, and lets the rules decide. A channel that has
 // ended and still has the name is removed first.
-func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
+func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant) error {
 	h := s.hub
 	seat.secret = newSecret()
 	// A timeout that is not shorter than the config's counts as none. They are compared
@@ -51,12 +53,12 @@ func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); !ended {
-				err = rules.Create(now, &seat.Attachment, entryOf(f, seat.secret.given()), username, asked)
+				err = rules.Create(now, &seat.Attachment, entryOf(f, seat.secret.given(), grant), f.Username, asked)
 			}
 		})
 		if !ended {
 			if err == nil {
-				s.logger().Info("channel created", "channel", f.Channel, "master", username)
+				s.logger().Info("channel created", "channel", f.Channel, "master", f.Username)
 			}
 			return err
 		}
@@ -85,7 +87,7 @@ func (s *session) join(f *wire.Frame) error {
 		}
 		extra = 1
 	}
-	username, err := s.authorize(OpJoin, f)
+	grant, err := s.authorize(OpJoin, f)
 	if err != nil {
 		return err
 	}
@@ -97,22 +99,22 @@ func (s *session) join(f *wire.Frame) error {
 		seat.secret = newSecret()
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			entry := entryOf(f, seat.secret.given())
-			if notHeld != nil && !rules.Repeated(now, &seat.Attachment, entry, username) {
+			entry := entryOf(f, seat.secret.given(), grant)
+			if notHeld != nil && !rules.Repeated(now, &seat.Attachment, entry, f.Username) {
 				// It is not a switch that is repeated because its answer was lost, after
 				// which the former membership is over.
 				err = notHeld
 				return
 			}
-			err = rules.Join(now, &seat.Attachment, entry, username, f.Expect)
+			err = rules.Join(now, &seat.Attachment, entry, f.Username, f.Expect)
 		})
 		return err
 	}, func(seat *seat) (err error) {
-		if seat.Role() != wire.Slave || seat.Username() != username {
+		if seat.Role() != wire.Slave || seat.Username() != f.Username {
 			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name or role: leave it first")
 		}
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.RepeatJoin(now, &seat.Attachment, entryOf(f, seat.secret.given()))
+			err = rules.RepeatJoin(now, &seat.Attachment, entryOf(f, seat.secret.given(), grant))
 		})
 		return err
 	})
@@ -138,10 +140,14 @@ func (s *session) resume(f *wire.Frame) error {
 	if c == nil {
 		return wire.ErrResumeFailed
 	}
+	grant, err := s.authorizeResume(c, f)
+	if err != nil {
+		return err
+	}
 	take := func(seat *seat) (err error) {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Resume(now, &seat.Attachment, entryOf(f, given(f.Secret)), f.Username, f.Last)
+			err = rules.Resume(now, &seat.Attachment, entryOf(f, given(f.Secret), grant), f.Username, f.Last)
 		})
 		if err == nil {
 			seat.secret = knownSecret(f.Secret)
@@ -161,6 +167,35 @@ func (s *session) resume(f *wire.Frame) error {
 	})
 }
 
+// authorizeResume asks the service whether the member may come back, where it wants to be
+// asked or the member needs it. The secret is checked before, so that nobody else can have
+// the service asked. Where the service refuses the client that holds the membership, that
+// is over.
+func (s *session) authorizeResume(c *delivery.Channel, f *wire.Frame) (g star.Grant, err error) {
+	if s.hub.config.Authorize == nil {
+		return g, nil
+	}
+	probe, fresh := new(seat), false
+	probe.Init(&s.Line, c)
+	entry := entryOf(f, given(f.Secret), g)
+	c.Decide(func(rules *star.Channel, now time.Time) {
+		g, fresh, err = rules.Resumable(now, &probe.Attachment, entry, f.Username)
+	})
+	if err != nil || !fresh && !slices.Contains(s.hub.config.Reauthorize, OpResume) {
+		return star.Grant{}, err
+	}
+	g, refused, err := s.reauthorize(OpResume, f, f.Username, g)
+	if refused {
+		ended := false
+		why := asRefusal(err, wire.ErrUnauthorized)
+		c.Decide(func(rules *star.Channel, _ time.Time) { ended = rules.Revoke(entry, f.Username, why.Text) })
+		if ended {
+			s.PushAndFlush(delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)))
+		}
+	}
+	return g, err
+}
+
 // maxInstanceBytes bounds the id of an instance.
 const maxInstanceBytes = 64
 
@@ -177,9 +212,9 @@ func checkInstance(f *wire.Frame) error {
 	return nil
 }
 
-// entryOf is what the frame's sender shows.
-func entryOf(f *wire.Frame, secret star.Secret) star.Entry {
-	entry := star.Entry{Ref: f.Ref, Epoch: f.Epoch, Secret: secret}
+// entryOf is what the frame's sender shows, and what the service has said of it.
+func entryOf(f *wire.Frame, secret star.Secret, grant star.Grant) star.Entry {
+	entry := star.Entry{Ref: f.Ref, Epoch: f.Epoch, Secret: secret, Grant: grant}
 	if f.Instance != "" {
 		entry.Instance = star.HashOf(f.Instance)
 	}

@@ -134,6 +134,19 @@ func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wir
 	}
 }
 
+// Eject frees the seat of a master whose grant has expired, and closes the connection, so
+// that the client comes back with a fresh token.
+func (s *session) Eject(ejected *delivery.Seat, why *wire.Cause) {
+	channel := ejected.Channel().Name()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seat := s.seats.get(channel); seat != nil && &seat.Seat == ejected {
+		s.seats.remove(channel)
+	}
+	s.ending = true
+	s.Out().Close(closeReason(why))
+}
+
 // endReplaced ends a connection whose membership was taken over, before the Release
 // effect has arrived. It tells the peer why: a peer that is not told would come back and
 // take the membership over again.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -61,6 +62,8 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
 			return rules.Awaiting(a, f.Ref, f.Request)
 		})
+	case wire.Refresh:
+		return s.refresh(f)
 	case wire.Status:
 		return s.status(f)
 	case wire.Ping:
@@ -129,14 +132,46 @@ func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
 	return err
 }
 
-// status tells the peer whether a channel exists, and the state of its master.
+// status tells the peer whether a channel exists, and the state of its master, if the
+// service lets it ask.
 func (s *session) status(f *wire.Frame) error {
+	if s.hub.config.Authorize != nil && slices.Contains(s.hub.config.Reauthorize, OpStatus) {
+		if err := s.authorizeStatus(f); err != nil {
+			return err
+		}
+	}
 	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel, HasExists: true}
 	if c := s.hub.findChannel(f.Channel); c != nil {
 		c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) })
 	}
 	s.PushAndFlush(wire.NewPacket(answer))
 	return nil
+}
+
+// refresh shows the service a new token of a member. Where it is refused, what was granted
+// before stays.
+func (s *session) refresh(f *wire.Frame) error {
+	if s.hub.config.Authorize == nil {
+		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			return rules.Refresh(a, f.Ref, star.Grant{})
+		})
+	}
+	var username string
+	var before star.Grant
+	err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
+		username, before, err = rules.Granted(a)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	grant, _, err := s.reauthorize(OpRefresh, f, username, before)
+	if err != nil {
+		return err
+	}
+	return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+		return rules.Refresh(a, f.Ref, grant)
+	})
 }
 
 // confirm notes what the frame's sender has got. A ping that brings news does not count

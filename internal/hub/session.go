@@ -45,6 +45,8 @@ type session struct {
 	pace           pace
 	slavePace      pace
 	membershipPace pace
+	// identity is what Authorize has returned last, or nil where that had no data.
+	identity *Identity
 	// deferred is the channel whose delivery this reader has deferred, or nil.
 	deferred *delivery.Channel
 	// index is the session's index in Hub.sessions. The hub's lock guards it.

@@ -219,6 +219,47 @@ func (q *Queue) Waiting() (messages, bytes int) {
 	return len(q.pending), q.bytes
 }
 
+// Drop removes the frames that wait and match, also those of a replay. message tells
+// whether a frame that matches is a message, and no notice. What has been taken for writing
+// stays. match is called under the queue's lock. It must not block, and must not call the
+// queue. Of a replay, what is counted is right again once the queue has been empty.
+func (q *Queue) Drop(match func(frame []byte) (match, message bool)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	kept := q.pending[:0]
+	var infos []messageInfo
+	if q.extra != nil {
+		infos = q.extra.infos[:0]
+	}
+	for i, frame := range q.pending {
+		matches, message := match(frame)
+		if !matches {
+			kept = append(kept, frame)
+			if q.extra != nil && q.extra.infos != nil {
+				infos = append(infos, q.extra.infos[i])
+			}
+			continue
+		}
+		q.bytes -= len(frame)
+		switch {
+		case q.extra != nil && q.extra.infos != nil && q.extra.infos[i].missed > 0: // a gap marker
+		case message:
+			q.messages--
+		default:
+			q.bytes -= NoticeOverhead
+		}
+	}
+	clear(q.pending[len(kept):])
+	q.pending = kept
+	if q.extra != nil && q.extra.infos != nil {
+		q.extra.infos = infos
+	}
+	if len(kept) == 0 {
+		putBatch(q.pending)
+		q.reset()
+	}
+}
+
 // Unwritten is how many of the messages that were accepted were not written to the
 // connection, or not completely as far as is known: those that wait, those that are being
 // written, and those that were thrown away at the queue's end. Notices count too, and

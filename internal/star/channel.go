@@ -21,6 +21,7 @@ import "time"
 // All seven rules are decided here, by the transitions and nowhere else:
 //
 //   - entering.go: Create (rules 1 and 7), Join and RepeatJoin (2), Resume (7)
+//   - grant.go: Refresh, Revoke, and what becomes of who is granted no more
 //   - holder.go: which client may hold a membership (7), and Hear
 //   - attachment.go: what makes an older attachment stale (7)
 //   - leaving.go: Leave, Lose, Expire (3), Kick; Close, Remove and End in the name of
@@ -56,6 +57,10 @@ type Channel struct {
 	// away lists the slaves without a connection, the earliest deadline first.
 	away   awayList
 	banned map[string]struct{}
+	// expiries are when grants expire. masterExpired: the master's has, and what follows
+	// from it is done.
+	expiries      expiries
+	masterExpired bool
 	// down has the messages of the master, up the messages of the slaves.
 	down, up replayLog
 	// roomAwaited: a slave waits until the master can get its message (AwaitRoom).

@@ -13,7 +13,7 @@ type Effect struct {
 	To     *Attachment
 	Packet *wire.Packet
 	// End is why the membership has ended, or all memberships of the channel.
-	// Release, ReleaseAll and Forget have it, and the LogChange of a slave that has left.
+	// Release, Eject, ReleaseAll and Forget have it, and the LogChange of a slave that has left.
 	End *wire.Cause
 	// Text is the text of a LogChange, or the label of a Count.
 	Text string
@@ -57,6 +57,12 @@ const (
 	// connection, unless the connection holds another membership. Where another
 	// connection has taken the membership over, it closes it in any case.
 	Release
+	// Discard drops what is queued for the attachment and was not taken to be written: a
+	// Release or Eject follows, and is all that the member is still told.
+	Discard
+	// Eject closes the connection of the master, for what End says, whatever else it
+	// holds. The membership lives on.
+	Eject
 	// ReleaseAll is Release for the whole audience.
 	ReleaseAll
 	// Forget frees the channel's name.

@@ -11,8 +11,12 @@ import (
 // is away (rule 7), unless it repeats the first one. asked is the timeout that the master
 // asks for, or zero.
 func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string, asked time.Duration) error {
+	if c.takeSeat(now, a, e, username) {
+		return nil
+	}
 	if c.life == open && username == c.master.name && c.repeats(now, c.master, a, e) {
 		c.master.enterAgain(e)
+		c.setGrant(c.master, e.Grant)
 		c.reattachMaster(now, a, e, 0)
 		return nil
 	}
@@ -30,6 +34,7 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	c.master = &member{name: username, role: wire.Master}
 	c.master.answers.limit = wire.MasterAnswers
 	c.master.enter(now, e)
+	c.setGrant(c.master, e.Grant)
 	c.attach(a, c.master, e, 0)
 	created := c.createdFrame(e)
 	c.sendFrame(a, &created)
@@ -45,6 +50,9 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	if c.life != open {
 		return wire.ErrNoSuchChannel
 	}
+	if c.takeSeat(now, a, e, username) {
+		return nil
+	}
 	if expect != "" && expect != c.master.name {
 		return wire.ErrWrongMaster
 	}
@@ -53,6 +61,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	}
 	if m := c.slaves[username]; m != nil && c.repeats(now, m, a, e) {
 		m.enterAgain(e)
+		c.setGrant(m, e.Grant)
 		c.reattachSlave(now, a, m, e, m.start)
 		return nil
 	} else if m != nil || username == c.master.name {
@@ -66,6 +75,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	m.answers.limit = wire.SlaveAnswers
 	m.enter(now, e)
 	c.slaves[username] = m
+	c.setGrant(m, e.Grant)
 	c.attach(a, m, e, m.start)
 	c.sendJoined(now, a, e)
 	c.tellMaster(m, "")
@@ -73,6 +83,33 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
 	return nil
+}
+
+// takeSeat gives the client the membership of that name, in its role, where the service has
+// said so and there is one. Whoever has had it is told that it was replaced, and its secret
+// is worth nothing any more. The client gets what is kept from when the member has entered.
+func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username string) bool {
+	if !e.Grant.TakeOver || c.life != open {
+		return false
+	}
+	m := c.slaves[username]
+	if username == c.master.name {
+		m = c.master
+	}
+	if m == nil || m.isLate(a, e) {
+		return false
+	}
+	m.hash, m.entering = e.Secret.Hash, nil
+	m.holder, m.since = holder{e.Instance, e.Ref}, m.epoch+1
+	c.forgetClient(m)
+	c.setGrant(m, e.Grant)
+	c.logChange("member taken over", m, a, nil)
+	if m.role == wire.Master {
+		c.reattachMaster(now, a, e, 0)
+	} else {
+		c.reattachSlave(now, a, m, e, m.start)
+	}
+	return true
 }
 
 // Repeated reports whether a Join of that name would repeat one that has made a
@@ -118,6 +155,9 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 	if err := m.mayResume(a, e); err != nil {
 		return err
 	}
+	if m.expired(now) && !e.Grant.Asked {
+		return wire.ErrUnauthorized.With("what the service has granted has expired: show a fresh token")
+	}
 	if err := c.checkAgain(now, m); err != nil {
 		return err
 	}
@@ -129,6 +169,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 		}
 	}
 	c.takeOver(m, e)
+	c.setGrant(m, e.Grant)
 	c.logChange("member resumed", m, a, nil)
 	c.count(Resumes, m.role.String(), 1)
 	if m.role == wire.Master {

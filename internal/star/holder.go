@@ -27,6 +27,8 @@ type Entry struct {
 	// Secret is at a resume the one that the client shows, and at a create or join a new
 	// one.
 	Secret Secret
+	// Grant is what the service has said of the client.
+	Grant Grant
 }
 
 // holder is the instance that holds a membership. The zero holder: clients that show no

@@ -122,7 +122,8 @@ func (c *Channel) Close(reason string) { c.end(wire.ErrChannelClosed.With(reason
 // by then, and nobody is left to be told.
 func (c *Channel) End() { c.end(wire.ErrShutdown) }
 
-// Expire does what is due: slaves whose deadline has passed leave, and when the
+// Expire does what is due: what was granted until then has expired, slaves whose deadline
+// has passed leave, and when the
 // master's deadline has passed the channel ends (rule 3). The caller calls it before
 // every transition. So a tie is decided by the stored deadlines, and never by which
 // goroutine came first.
@@ -131,6 +132,17 @@ func (c *Channel) End() { c.end(wire.ErrShutdown) }
 func (c *Channel) Expire(now time.Time) {
 	if c.life != open || c.stopped {
 		return
+	}
+	for {
+		e, ok := c.expiries.first(c)
+		if !ok || now.Before(e.at) {
+			break
+		}
+		c.expiries.pop()
+		c.masterExpired = c.masterExpired || e.m == c.master
+		if c.expire(now, e.m); c.life != open {
+			return
+		}
 	}
 	for m := c.away.first; m != nil && !now.Before(m.deadline); m = c.away.first {
 		c.removeSlave(m, "timeout", errTimeout)
@@ -149,6 +161,9 @@ func (c *Channel) Due() (time.Time, bool) {
 	}
 	if c.away.first != nil {
 		due = c.away.first.deadline
+	}
+	if e, ok := c.expiries.first(c); ok && (due.IsZero() || e.at.Before(due)) {
+		due = e.at
 	}
 	if d := c.master.deadline; c.master.state == wire.StateAway && (due.IsZero() || d.Before(due)) {
 		due = d
@@ -178,7 +193,7 @@ func (c *Channel) end(why *wire.Cause) {
 	}
 	c.connected = 0
 	c.slaves, c.banned, c.requests = nil, nil, nil
-	c.away = awayList{}
+	c.away, c.expiries = awayList{}, nil
 	c.down, c.up = replayLog{}, replayLog{}
 	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline})
 }

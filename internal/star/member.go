@@ -18,7 +18,9 @@ type member struct {
 	holder   holder
 	since    uint64
 	entering *entering
-	state    wire.State
+	// grant is what the service has granted. It is nil where there is nothing to keep.
+	grant *Grant
+	state wire.State
 	// deadline is when the membership of an away member ends, and zero while it is not
 	// away.
 	deadline time.Time

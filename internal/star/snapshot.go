@@ -39,6 +39,9 @@ type Snapshot struct {
 	// RosterStale: the master was not told of changes of its slaves, and is to be told the
 	// list of them.
 	RosterStale bool
+	// MasterExpired: what the service has granted the master has expired, and the master has
+	// no connection since.
+	MasterExpired bool
 	// Joins counts the memberships of slaves there have ever been.
 	Joins uint64
 	// Requests are the master's open requests, in the order of their numbers.
@@ -58,9 +61,13 @@ type MemberSnapshot struct {
 	Since            uint64
 	Repeatable       bool
 	Entered          time.Time
-	State            wire.State
-	Deadline         time.Time
-	Epoch            uint64
+	// Expires is until when the service has let the member in, or the zero time. Data is the
+	// service's own.
+	Expires  time.Time
+	Data     []byte
+	State    wire.State
+	Deadline time.Time
+	Epoch    uint64
 	// Attached: the member was on a connection.
 	Attached bool
 	// Highest is the ref of the member's newest send. Answers are the answers to its
@@ -151,7 +158,7 @@ func (c *Channel) Snapshot() Snapshot {
 		return s
 	}
 	s.MasterTimeout, s.Confirmed = c.timeout, c.up.confirmed
-	s.RosterStale, s.Joins = c.rosterStale, c.joins
+	s.RosterStale, s.Joins, s.MasterExpired = c.rosterStale, c.joins, c.masterExpired
 	s.Master = c.master.snapshot()
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		s.Slaves = append(s.Slaves, c.slaves[name].snapshot())
@@ -186,6 +193,9 @@ func (m *member) snapshot() MemberSnapshot {
 		if s.CatchingUp = a.catchingUp; a.catchingUp {
 			s.Fed = a.fed
 		}
+	}
+	if m.grant != nil {
+		s.Expires, s.Data = m.grant.Expires, bytes.Clone(m.grant.Data)
 	}
 	if e := m.entering; e != nil {
 		s.Pending, s.Repeatable, s.Entered = e.secret, e.repeatable, e.at
@@ -258,8 +268,20 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 	); err != nil {
 		return nil, err
 	}
+	c.restoreGrants(s)
 	c.reattach(s, now, attached)
 	return c, nil
+}
+
+func (c *Channel) restoreGrants(s Snapshot) {
+	restore := func(m *member, s *MemberSnapshot) {
+		c.setGrant(m, Grant{Asked: true, Expires: s.Expires, Data: bytes.Clone(s.Data)})
+	}
+	restore(c.master, &s.Master)
+	for i := range s.Slaves {
+		restore(c.slaves[s.Slaves[i].Name], &s.Slaves[i])
+	}
+	c.masterExpired = s.MasterExpired
 }
 
 func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {

@@ -180,6 +180,12 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	if one := g.random.IntN(4); one > 0 {
 		entry.Instance = HashOf(fmt.Sprint("instance ", one))
 	}
+	if g.random.IntN(3) == 0 {
+		entry.Grant = Grant{Asked: true, TakeOver: g.random.IntN(4) == 0, Data: []byte("the service's")}
+		if g.random.IntN(2) == 0 {
+			entry.Grant.Expires = g.original.now.Add(time.Duration(g.random.IntN(20)) * time.Second)
+		}
+	}
 	if g.random.IntN(4) == 0 || len(g.tags) == 0 {
 		_, pair := g.connect()
 		switch g.random.IntN(5) {
@@ -220,7 +226,11 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 			msg.ReplyTo = open[g.random.IntN(len(open))].seq
 		}
 	}
-	switch g.random.IntN(31) {
+	switch g.random.IntN(33) {
+	case 31:
+		return "refresh", func(c *table, i int) error { return c.Refresh(pair[i], ref, entry.Grant) }
+	case 32:
+		return "revoke", func(c *table, i int) error { c.Revoke(entry, name, "why"); return nil }
 	case 28, 29, 30:
 		return "confirm", func(c *table, i int) error {
 			_, err := c.Confirm(pair[i], number)

@@ -19,6 +19,8 @@ import (
 //	u1 < ack ref=2        sent to the attachment u1
 //	u1 << message seq=1   sent to it as part of a replay
 //	u1 ...                Drained is to be called
+//	u1 x                  what is queued for it is dropped
+//	a !! unauthorized     its connection is closed
 //	room                  those that wait for room are woken
 //	* < presence ...      sent to the audience
 //	+u1 -u1               admitted to and dismissed from the audience
@@ -248,6 +250,10 @@ func (c *table) line(e Effect) string {
 		return to + " ..."
 	case RoomMade:
 		return "room"
+	case Discard:
+		return to + " x"
+	case Eject:
+		return to + " !! " + endLine(e.End)
 	case SendAll:
 		return "* < " + c.shown(e.Packet)
 	case Admit:
@@ -313,6 +319,7 @@ func (c *table) snapshot() string {
 	one := func(m *member) {
 		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d number=%d told=%d answers=%d/%+v asks=%v given=%d repaid=%d\n",
 			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.number, m.told, m.answers.highest, m.answers.kept, m.openRequests, m.given, m.repaid)
+		fmt.Fprintf(&b, "holder=%v since=%d entering=%+v grant=%+v\n", m.holder, m.since, m.entering, m.grant)
 		if a := m.attachment; a != nil {
 			fmt.Fprintf(&b, "catching up=%t fed=%d confirms=%t\n", a.catchingUp, a.fed, a.confirms)
 		}

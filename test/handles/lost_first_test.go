@@ -173,7 +173,7 @@ func TestFirstAnswerTakesItsTime(t *testing.T) {
 				asked.Add(1)
 				time.Sleep(test.takes)
 			}
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		}}
 		stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 			d := &losingDialer{alongDialer: &alongDialer{hub: s.Hub}}

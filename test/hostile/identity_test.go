@@ -251,7 +251,7 @@ func TestHostileIdentity(t *testing.T) {
 			case strings.HasPrefix(r.Token, "wrong"):
 				return lectern.Identity{}, fmt.Errorf("no: %s", r.Token)
 			}
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		}}
 		stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 			master := s.User().Creates("abc123", "alice", lectern.WithToken("right-token"))

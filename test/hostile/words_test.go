@@ -172,7 +172,7 @@ func TestEveryRefusalHasWords(t *testing.T) {
 			if r.Token == "panic" {
 				panic("out of order")
 			}
-			return lectern.Identity{Username: strings.TrimPrefix(r.Token, "name ")}, answers[r.Token]
+			return lectern.Identity{Username: strings.TrimPrefix(r.Token, "name "), AsAsked: true}, answers[r.Token]
 		}}
 		stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 			w.t = t

@@ -32,7 +32,7 @@ func TestAuthorizeRefusesAndRenames(t *testing.T) {
 		case "nameless":
 			return lectern.Identity{Username: "\x00"}, nil
 		case "":
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		}
 		return lectern.Identity{Username: "Dr " + r.Token}, nil
 	}}
@@ -78,7 +78,7 @@ func TestAuthorizeTakesItsTime(t *testing.T) {
 			<-ctx.Done()
 			return lectern.Identity{}, ctx.Err()
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
@@ -154,7 +154,7 @@ func TestAuthorizeSeesThePeer(t *testing.T) {
 		} else {
 			seen <- ctx.Value(key{})
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	hub, err := lectern.NewHub(policy)
 	require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		if r.Token != "open-sesame" {
 			return lectern.Identity{}, errors.New("no: " + r.Token)
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.UserWith(lectern.ClientOptions{Logger: logger})
@@ -222,7 +222,7 @@ func TestAuthorizePanics(t *testing.T) {
 			if r.Token == "boom" {
 				panic("a mistake of the service")
 			}
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		},
 	}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
@@ -276,7 +276,7 @@ func TestAuthorizeRefusesInItsOwnWords(t *testing.T) {
 		"shutdown": lectern.ErrShutdown, "resume_failed": lectern.ErrResumeFailed,
 	}
 	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
-		return lectern.Identity{}, refusals[r.Token]
+		return lectern.Identity{AsAsked: true}, refusals[r.Token]
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.Raw()
@@ -311,7 +311,7 @@ func TestValuesForAuthorize(t *testing.T) {
 	var users []any
 	policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.AuthRequest) (lectern.Identity, error) {
 		users = append(users, ctx.Value(userKey{}))
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	synctest.Test(t, func(t *testing.T) {
 		hub, err := lectern.NewHub(policy)
@@ -331,6 +331,7 @@ func TestValuesForAuthorize(t *testing.T) {
 			_, err = client.Create(ctx, "abc123", "alice")
 			require.NoError(t, err)
 			require.NoError(t, client.Close())
+			synctest.Wait() // the hub has heard of it
 		}
 		client := lectern.NewClient(memory.WithValues(alice, listener), lectern.ClientOptions{MinBackoff: time.Millisecond})
 		defer client.Close()

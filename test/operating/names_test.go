@@ -162,7 +162,7 @@ func TestNamesThatAreNoneAnyMore(t *testing.T) {
 // Who has no name may be given one; a name is needed where nobody gives any.
 func TestAUsernameThatTheServiceGives(t *testing.T) {
 	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
-		return lectern.Identity{Username: r.Token}, nil
+		return lectern.Identity{Username: r.Token, AsAsked: r.Token == ""}, nil
 	}}
 	stage.Everywhere(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "", lectern.WithToken("Ms Adams"))

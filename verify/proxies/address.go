@@ -33,7 +33,7 @@ func serveAuthorizing() (end func(), _ *addresses, err error) {
 			seen.mu.Lock()
 			defer seen.mu.Unlock()
 			seen.all[request.Username] = r.Header.Values("X-Forwarded-For")
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		},
 	})
 	if err != nil {
