@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,26 +18,45 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// doorman is a service whose answers a test changes. It knows users by their tokens.
+// doorman is a service whose answers a test changes. It knows users by their tokens. mu
+// guards the fields.
 type doorman struct {
+	mu sync.Mutex
 	// answers has what is said for an operation, by "operation token".
-	answers map[string]func(r lectern.AuthRequest) (lectern.Identity, error)
-	asked   []lectern.AuthRequest
+	answers  map[string]func(r lectern.AuthRequest) (lectern.Identity, error)
+	requests []lectern.AuthRequest
 }
 
 func (d *doorman) authorize(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
-	d.asked = append(d.asked, r)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.requests = append(d.requests, r)
 	if answer := d.answers[string(r.Operation)+" "+r.Token]; answer != nil {
 		return answer(r)
 	}
 	return lectern.Identity{AsAsked: true}, nil
 }
 
-func (d *doorman) says(key string, identity lectern.Identity, err error) {
+// asked takes the requests so far.
+func (d *doorman) asked() []lectern.AuthRequest {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	requests := d.requests
+	d.requests = nil
+	return requests
+}
+
+func (d *doorman) answer(key string, answer func(lectern.AuthRequest) (lectern.Identity, error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.answers == nil {
 		d.answers = make(map[string]func(lectern.AuthRequest) (lectern.Identity, error))
 	}
-	d.answers[key] = func(lectern.AuthRequest) (lectern.Identity, error) { return identity, err }
+	d.answers[key] = answer
+}
+
+func (d *doorman) says(key string, identity lectern.Identity, err error) {
+	d.answer(key, func(lectern.AuthRequest) (lectern.Identity, error) { return identity, err })
 }
 
 // A ticket does not get its holder back whom the service does not let back. Whoever else has
@@ -65,7 +85,7 @@ func TestReauthorizeAtResume(t *testing.T) {
 		// What passes is told as busy.
 		d.says("resume down", lectern.Identity{}, errors.New("the database is away"))
 		d.says("resume full", lectern.Identity{}, lectern.ErrBusy)
-		d.answers["resume panic"] = func(lectern.AuthRequest) (lectern.Identity, error) { panic("out of order") }
+		d.answer("resume panic", func(lectern.AuthRequest) (lectern.Identity, error) { panic("out of order") })
 		for _, token := range []string{"down", "full", "panic"} {
 			ticket.Token = token
 			_, err := s.User().ResumeSlave(stage.Within(t), ticket)
@@ -74,19 +94,19 @@ func TestReauthorizeAtResume(t *testing.T) {
 		}
 
 		// Who has the wrong secret does not have the service asked.
-		d.asked = nil
+		d.asked()
 		wrong := ticket
 		wrong.Secret = "SqCn5YHLMsGFPzKfNDjEBw"
 		_, err := s.User().ResumeSlave(stage.Within(t), wrong)
 		require.ErrorIs(t, err, lectern.ErrResumeFailed)
-		require.Empty(t, d.asked)
+		require.Empty(t, d.asked())
 
 		// The right one is asked for with its name, and comes back.
 		d.says("resume w1", lectern.Identity{Username: "w1"}, nil)
 		ticket.Token = "w1"
 		again, err := s.User().ResumeSlave(stage.Within(t), ticket)
 		require.NoError(t, err)
-		require.Equal(t, lectern.AuthRequest{Operation: lectern.OpResume, Channel: "abc123", Username: "w1", Token: "w1"}, d.asked[0])
+		require.Equal(t, lectern.AuthRequest{Operation: lectern.OpResume, Channel: "abc123", Username: "w1", Token: "w1"}, d.asked()[0])
 		stage.Ended(t, slave, lectern.ErrReplaced)
 		stage.Say(t, again, "again")
 		stage.NextText(t, master, "again")
@@ -99,7 +119,8 @@ func TestRevokedAtResume(t *testing.T) {
 	d := new(doorman)
 	policy := lectern.Policy{Authorize: d.authorize, Reauthorize: []lectern.Operation{lectern.OpResume}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
-		d.answers = nil
+		d.says("resume w1", lectern.Identity{AsAsked: true}, nil)
+		d.says("resume alice", lectern.Identity{AsAsked: true}, nil)
 		alice, one := s.User(), s.User()
 		master := alice.Creates("abc123", "alice", lectern.WithToken("alice"))
 		slave := one.Joins("abc123", "w1", lectern.WithToken("w1"))
@@ -133,7 +154,7 @@ func TestReauthorizeAtStatus(t *testing.T) {
 		const ask = `{"type":"status","ref":1,"channel":"abc123"}`
 		stranger.Send(ask)
 		stranger.Expect(`{"type":"status","ref":1,"channel":"abc123","exists":true,"master":{"username":"alice","state":"online"}}`)
-		require.Equal(t, lectern.AuthRequest{Operation: lectern.OpStatus, Channel: "abc123"}, d.asked[1])
+		require.Equal(t, lectern.AuthRequest{Operation: lectern.OpStatus, Channel: "abc123"}, d.asked()[1])
 		d.says("status ", lectern.Identity{}, lectern.ErrUnauthorized.WithText("log in first"))
 		stranger.Refused(ask, lectern.ErrUnauthorized)
 		stranger.Refused(strings.Replace(ask, "abc123", "nowhere", 1), lectern.ErrUnauthorized)
@@ -153,7 +174,7 @@ func TestNobodyIsReauthorizedByDefault(t *testing.T) {
 		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
 		_, err := s.User().Status(stage.Within(t), "abc123")
 		require.NoError(t, err)
-		require.Len(t, d.asked, 1)
+		require.Len(t, d.asked(), 1)
 	})
 	for _, policy := range []lectern.Policy{
 		{Reauthorize: []lectern.Operation{lectern.OpResume}},
@@ -243,8 +264,8 @@ func TestAMastersIdentityExpires(t *testing.T) {
 		grants := func(lectern.AuthRequest) (lectern.Identity, error) {
 			return lectern.Identity{AsAsked: true, Expires: time.Now().Add(time.Minute)}, nil
 		}
-		d.answers = map[string]func(lectern.AuthRequest) (lectern.Identity, error){
-			"create 1": grants, "resume 2": grants, "refresh 3": grants,
+		for _, key := range []string{"create 1", "resume 2", "refresh 3"} {
+			d.answer(key, grants)
 		}
 		alice := s.UserWith(lectern.ClientOptions{Token: func(_ context.Context, r lectern.TokenRequest) (string, error) {
 			if n := fresh.Add(1); n < 4 {
@@ -313,16 +334,17 @@ func TestIdentityData(t *testing.T) {
 		require.Equal(t, "room 7", string(shot.Master.Data))
 		_, err := alice.Join(stage.Within(t), "nowhere", "alice")
 		require.Error(t, err)
-		require.Equal(t, "room 7", string(d.asked[1].Data))
+		require.Equal(t, "room 7", string(d.asked()[1].Data))
 		require.NoError(t, master.Refresh(stage.Within(t), "other"))
-		require.Equal(t, "room 7", string(d.asked[2].Data))
+		require.Equal(t, "room 7", string(d.asked()[0].Data))
 		d.says("resume other", lectern.Identity{}, errors.New("not now"))
 		alice.Plug().Cut()
 		stage.NextPresence(t, master, "alice", lectern.StateUnknown)
 		synctest.Wait()
 		time.Sleep(time.Second)
-		require.Equal(t, "room 8", string(d.asked[3].Data))
-		require.Equal(t, lectern.OpResume, d.asked[3].Operation)
+		again := d.asked()[0]
+		require.Equal(t, "room 8", string(again.Data))
+		require.Equal(t, lectern.OpResume, again.Operation)
 		require.NoError(t, master.Err())
 	})
 }
