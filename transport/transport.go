@@ -23,6 +23,10 @@
 // a message. An adapter whose peers cannot go silent, because both ends live in
 // one process, has nothing to probe.
 //
+// An adapter judges by what has not come only after a look at what lies in its buffers,
+// for which it does not wait: that a deadline has passed may be because its own process,
+// or the machine, has stood still, and then all that its peers have sent lies there.
+//
 // So is the defence against peers that keep to the framing and still do harm,
 // where a peer can be one. A message that has begun to arrive must be complete
 // within [DefaultMessageTimeout], whatever else comes meanwhile, or Read fails

@@ -58,6 +58,7 @@ type Conn struct {
 	reading, writing deadline
 	busy             bool // a Write is in progress; the others wait for it
 	closed           bool
+	still            bool // StandStill
 }
 
 // Read reads what has arrived.
@@ -68,6 +69,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		switch {
 		case c.closed:
 			return 0, c.failed("read", net.ErrClosed)
+		case c.still:
 		case c.reading.passed:
 			return 0, c.failed("read", os.ErrDeadlineExceeded)
 		case c.in.err != nil:
@@ -101,6 +103,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		switch {
 		case c.closed:
 			return n, c.failed("write", net.ErrClosed)
+		case c.still:
+			c.out.changed.Wait()
+			continue
 		case c.writing.passed:
 			return n, c.failed("write", os.ErrDeadlineExceeded)
 		case c.out.err != nil:
@@ -197,6 +202,23 @@ func (c *Conn) Silence() {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	c.link.silent = true
+}
+
+// StandStill has this end stand still for that long, as a process does that is stopped:
+// Read and Write return nothing, what arrives lies in the buffer, and deadlines pass. A
+// Read whose deadline has passed by then fails, whatever lies there, as on a socket.
+func (c *Conn) StandStill(d time.Duration) {
+	c.setStill(true)
+	time.Sleep(d)
+	c.setStill(false)
+}
+
+func (c *Conn) setStill(still bool) {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	c.still = still
+	c.in.changed.Broadcast()
+	c.out.changed.Broadcast()
 }
 
 // LocalAddr returns an address that says no more than that this is memory.

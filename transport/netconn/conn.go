@@ -31,7 +31,8 @@ type conn struct {
 	vectored bool     // net writes several buffers at once
 	options  transport.ConnOptions
 
-	input input // of the goroutine that reads
+	input   input         // of the goroutine that reads
+	looking time.Duration // lookingTime
 
 	mu               sync.Mutex
 	freed            sync.Cond // reading, writing or telling has become false, or closed true
@@ -62,6 +63,7 @@ var (
 func newConn(c net.Conn, options transport.ConnOptions) *conn {
 	conn := &conn{net: c, raw: c, system: direct.Of(c), options: options}
 	conn.freed.L = &conn.mu
+	conn.looking = conn.lookingTime()
 	conn.input.expired = true
 	conn.input.limit = options.MaxFrameBytes
 	conn.input.controls = transport.NewTokenBucket(options.ControlFramesPerSecond)

@@ -30,6 +30,9 @@
 // a message that crosses a slow link, in either direction. Over TLS the first
 // sign of life is a whole record.
 //
+// Before a peer is given up, and before its message is said to be late, one looks at what
+// lies in the system's buffers: where this process has stood still, that is what counts.
+//
 // # Limits
 //
 // A unit that has begun to arrive must be complete within MessageTimeout, or the

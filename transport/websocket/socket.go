@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,57 +133,6 @@ func (s *socket) Read(p []byte) (int, error) {
 
 // headEnd is what the head of an answer of HTTP ends with.
 const headEnd = "\r\n\r\n"
-
-// receive waits for bytes, in p where that is not nil and behind what there is in
-// the ahead otherwise. It probes the peer when it is silent, and fails where a
-// message that has begun is not complete in time. Once Close has begun it goes
-// on, with the deadline of Close.
-func (s *socket) receive(p []byte) (int, error) {
-	return s.receiveBy(p, time.Now().Add(s.options.ProbeAfter))
-}
-
-// receiveBy is receive, for a peer that is silent if nothing has come by then.
-func (s *socket) receiveBy(p []byte, silent time.Time) (int, error) {
-	probed := false
-	now := time.Now()
-	late := s.arrival.deadline(now)
-	for {
-		if !s.setReadDeadline(silent, late) {
-			return s.drain(p)
-		}
-		if s.arrival.excessive() {
-			return 0, transport.ErrSlow
-		}
-		n, err := s.read(p)
-		s.arrival.size += n
-		switch {
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			s.readErr = err
-			return n, err
-		case n > 0:
-			return n, nil
-		case s.isClosing():
-			continue // whether it was its own deadline or the one for closing
-		}
-		// The deadline may be one from before, which was left to pass because
-		// moving it costs more than looking at the time.
-		s.stale = true
-		now = time.Now()
-		switch {
-		case !late.IsZero() && !now.Before(late):
-			return 0, transport.ErrSlow // and the peer is there to be told
-		case s.options.ProbeAfter <= 0 || now.Before(silent):
-			continue
-		case probed:
-			s.readErr = transport.ErrSilent
-			return 0, s.readErr
-		}
-		probed = true
-		silent = now.Add(s.options.GiveUp)
-		// Whatever the writing does, there must be time left to read in.
-		s.probe.probe(now.Add(s.options.GiveUp / 2))
-	}
-}
 
 // receiveNow takes what has come, and reports whether there was something.
 func (s *socket) receiveNow() (bool, error) {
