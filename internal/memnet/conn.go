@@ -38,6 +38,7 @@ type link struct {
 type stream struct {
 	changed  sync.Cond
 	data     bytes.Buffer // arrived, and not yet read
+	taken    uint64       // bytes that have been read
 	vanished int          // bytes sent into a silent link, which keep the sender's buffer full
 	finished bool         // nothing follows data
 	refused  bool         // the receiving end is closed
@@ -78,6 +79,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return 0, nil
 		case c.in.data.Len() > 0:
 			n, _ := c.in.data.Read(p)
+			c.in.taken += uint64(n)
 			c.in.changed.Broadcast()
 			return n, nil
 		case c.in.finished:
@@ -202,6 +204,13 @@ func (c *Conn) Silence() {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	c.link.silent = true
+}
+
+// Acked tells how many bytes the other end has read, and how many it has not.
+func (c *Conn) Acked() (acked uint64, waiting int) {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.out.taken, c.out.data.Len() + c.out.vanished
 }
 
 // StandStill has this end stand still for that long, as a process does that is stopped:

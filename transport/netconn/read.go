@@ -40,6 +40,7 @@ type input struct {
 	heard     time.Time              // the last sign of life, or when somebody began to listen for one
 	listening bool                   // somebody has listened since heard, and goes on
 	probed    time.Time              // when the peer was probed since heard; zero if it was not
+	taken     uint64                 // Taken, when it was
 	unit      transport.MessageTimer // of the unit that is arriving
 
 	controls transport.TokenBucket // for the peer's probes, and answers to none
@@ -283,8 +284,13 @@ func (c *conn) receive(p []byte, within bool) (int, error) {
 				lookUntil = silent
 			}
 		case in.probed.IsZero():
-			in.probed, in.probing = now, true
+			in.probed, in.probing, in.taken = now, true, c.Taken()
 			c.owe(kindProbe)
+			return 0, nil
+		case c.underway() && c.Taken() != in.taken:
+			// The probe, or its answer, waits for what takes long to cross the link.
+			// That it moves is a sign of life.
+			in.heard, in.probed = now, time.Time{}
 			return 0, nil
 		default:
 			c.markLost()

@@ -78,6 +78,9 @@ func (s *socket) receiveBy(p []byte, silent time.Time) (int, error) {
 			if looked = true; silent.Before(now.Add(looking)) {
 				silent = now.Add(looking)
 			}
+		case probed && s.probe.moves():
+			probed, looked = false, false
+			silent = now.Add(s.options.ProbeAfter)
 		case probed:
 			s.readErr = transport.ErrSilent
 			return 0, s.readErr
