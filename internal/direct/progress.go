@@ -35,11 +35,9 @@ func Acked(c net.Conn) (acked uint64, waiting int, ok bool) {
 	return 0, 0, false
 }
 
-// TellsAcked reports whether Acked is to be expected to tell of writes to c, which may
-// then be as large as they come. Of what is around a connection it is false: its reader
-// sees nothing of a large write that has not come whole, as of a record of TLS.
+// TellsAcked reports whether Acked is to be expected to tell.
 func TellsAcked(c net.Conn) bool {
-	switch c.(type) {
+	switch beneath(c).(type) {
 	case teller:
 		return true
 	case *net.UnixConn:
@@ -72,9 +70,9 @@ const (
 	slowWrite = 5 * time.Millisecond
 	// pieceTime is how long a piece takes, of what is written to a slow peer.
 	pieceTime = 250 * time.Millisecond
-	// smallestPiece is that of a peer at the slowest pace there may be, and wholeFrom
-	// from which size on nothing is cut any more.
-	smallestPiece = 250
+	// smallestPiece is that of a peer at the slowest pace there may be, or where it is
+	// this side that is slow, and wholeFrom from which size on nothing is cut any more.
+	smallestPiece = 1000
 	wholeFrom     = 64 << 10
 )
 
@@ -102,7 +100,7 @@ func (p *Pace) Write(c net.Conn, data []byte, taken *atomic.Uint64) error {
 func (p *Pace) took(bytes int, d time.Duration) {
 	piece := int64(p.piece)
 	if d < slowWrite {
-		piece += piece / 8 // so slowly that room in a buffer is not taken for a fast peer
+		piece *= 2
 	} else {
 		piece = max(int64(float64(bytes)*float64(pieceTime)/float64(d)), smallestPiece)
 	}

@@ -59,7 +59,7 @@ func TestAcked(t *testing.T) {
 		return
 	}
 	secure := tls.Client(near, &tls.Config{InsecureSkipVerify: true})
-	require.False(t, direct.TellsAcked(secure), "it has records")
+	require.True(t, direct.TellsAcked(secure))
 	_, err := near.Write(make([]byte, 1000))
 	require.NoError(t, err)
 	_, err = io.ReadFull(far, make([]byte, 1000))
@@ -112,10 +112,11 @@ func TestPace(t *testing.T) {
 		c.perByte = time.Millisecond
 		require.Equal(t, []int{30}, write(30))
 		for _, n := range write(60_000) {
-			require.LessOrEqual(t, n, 300)
+			require.LessOrEqual(t, n, 1000)
 		}
 		c.perByte = time.Second / 45_000
-		for _, n := range write(200_000)[10:] {
+		pieces := write(200_000)
+		for _, n := range pieces[10 : len(pieces)-1] {
 			require.Greater(t, n, 8000)
 			require.LessOrEqual(t, n, 45_000/4)
 		}
