@@ -162,7 +162,7 @@ func testTakenBesideWrites(h *harness) {
 		if !ok {
 			return
 		}
-		const count = 200
+		const count = 60
 		size := func(i int) int { return i * 997 % 40_000 }
 		writing := one.start("Write", func() ([]byte, error) {
 			for i := range count {
