@@ -29,7 +29,8 @@ type ClientOptions struct {
 	DialTimeout time.Duration
 
 	// WriteTimeout is how long one write may take before the connection is
-	// given up and made anew. Default 10 s.
+	// given up and made anew. What the hub takes puts that off, by the rule of
+	// Policy.WriteTimeout. Default 10 s.
 	WriteTimeout time.Duration
 
 	// CloseTimeout bounds how long Master.Close and Slave.Leave wait for the hub's

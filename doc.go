@@ -89,7 +89,9 @@
 // not take its messages in time, [Policy].Slow says what happens: its connection
 // is closed and it can come back and replay (SlowDisconnect), messages are
 // dropped and a [Gap] tells of it (SlowDropOldest, SlowDropNewest), or the master
-// is held back for a while (SlowHold). No other slave notices, except that with
+// is held back for a while (SlowHold). One that takes what it is sent slowly, but at
+// least 1,000 bytes a second, is not closed for that, however long it takes: see
+// [Policy].WriteTimeout. No other slave notices, except that with
 // SlowHold all wait for the master. Where the master is the slow one, its slaves'
 // sends fail with ErrBusy, and nothing is lost that was accepted. Its slaves' coming
 // and going is gathered then, and told as soon as it has taken what waits; until

@@ -120,8 +120,9 @@ var (
 )
 
 // ErrSendUnknown is matched by the error of a Send, Broadcast or other operation
-// of a handle that was given up (its context ended, or the membership did) after
-// it had been written and before the hub's answer came. The hub may have carried
+// of a handle that was given up (its context ended, or the membership did, or three
+// connections were closed as too slow, by either side, while it was the first that had no
+// answer) after it had been written and before the hub's answer came. The hub may have carried
 // it out or not. The error matches its cause too.
 var ErrSendUnknown = errors.New("lectern: the hub may have carried it out or not")
 

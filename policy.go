@@ -97,8 +97,18 @@ type Policy struct {
 	// meanwhile, and it must not be negative.
 	HoldTimeout time.Duration
 
-	// WriteTimeout is how long one write to a connection may take before the
-	// connection is closed with slow. Default 10 s. Negative: for ever.
+	// WriteTimeout is how long one write to a connection, of all that waits for it at
+	// that moment, may take before the connection is closed with slow. Each 1,000 bytes
+	// that the peer takes put that off by a second, but never to more than WriteTimeout
+	// from then: a peer that takes at least 1,000 bytes a second is not closed, however
+	// much there is, and one that stops is, WriteTimeout later. It is looked after eight
+	// times in WriteTimeout. Where the connection is closing already, nothing puts it
+	// off. Default 10 s. Negative: for ever.
+	//
+	// How finely it is known what a peer takes depends on the transport, see
+	// transport.WriteMeter: on Linux over TCP, with and without TLS, it is what the
+	// peer's system has acknowledged. Where a transport does not tell, each message has
+	// WriteTimeout.
 	WriteTimeout time.Duration
 
 	// Replay bounds the messages that a channel keeps in each direction for

@@ -20,16 +20,20 @@
 // [DefaultProbeAfter] and lets Read fail with [ErrSilent] when nothing has come
 // [DefaultGiveUp] later, on the accepting and on the dialling side. Anything
 // that the peer sends counts as a sign of life, an answer to a probe as well as
-// a message. An adapter whose peers cannot go silent, because both ends live in
-// one process, has nothing to probe.
+// a message. So does that it takes what was written before the probe and is still on its
+// way: on a slow link the probe has to wait for that. An adapter whose peers cannot go
+// silent, because both ends live in one process, has nothing to probe.
+//
+// An adapter judges by what has not come only after a look at what lies in its buffers,
+// for which it does not wait: that a deadline has passed may be because its own process,
+// or the machine, has stood still, and then all that its peers have sent lies there.
 //
 // So is the defence against peers that keep to the framing and still do harm,
 // where a peer can be one. A message that has begun to arrive must be complete
-// within [DefaultMessageTimeout], whatever else comes meanwhile, or Read fails
-// with [ErrSlow]. And what the transport sends beside messages, such as probes,
-// is bounded in number, see
-// [DefaultControlFramesPerSecond]; Read fails with [ErrFlood]
-// where more comes.
+// within [DefaultMessageTimeout], or go on at [MinBytesPerSecond], whatever else comes
+// meanwhile, or Read fails with [ErrSlow]; a [MessageTimer] tells. And what the transport
+// sends beside messages, such as probes, is bounded in number, see
+// [DefaultControlFramesPerSecond]; Read fails with [ErrFlood] where more comes.
 package transport
 
 import (
@@ -45,9 +49,8 @@ const (
 	DefaultGiveUp = 5 * time.Second
 )
 
-// DefaultMessageTimeout is how long a message may take to arrive, from its first
-// byte to its last, where an adapter's options do not say otherwise. A message
-// of DefaultMaxFrameBytes needs a link of some 14 KB/s for that.
+// DefaultMessageTimeout is how long a message may take to arrive, by the rule of
+// [ConnOptions].MessageTimeout, where an adapter's options do not say otherwise.
 const DefaultMessageTimeout = 10 * time.Second
 
 // DefaultMaxFrameBytes is the size in bytes of the largest message that an adapter

@@ -122,7 +122,7 @@ func (c *Client) connectAndServe() error {
 	l := &link{conn: conn, out: outbox.New(conn, &c.outboxLimits)}
 	c.onConnected(l, sent)
 	err = c.read(l)
-	c.onDisconnected(err)
+	c.onDisconnected(err, l.out.TimedOut())
 	// The connection may end because of a frame that could not be decoded. The
 	// memberships must go on then, so the reason is never transport.Left.
 	l.out.Abort(transport.Reason{Code: transport.ProtocolError, Text: "what came is not Lectern's protocol"})
@@ -220,8 +220,9 @@ func (c *Client) onConnected(l *link, sent *call) {
 }
 
 // onDisconnected ends the calls that were on the connection, and tells the memberships
-// that the connection is lost. err is why it has ended.
-func (c *Client) onDisconnected(err error) {
+// that the connection is lost. err is why it has ended. tooSlow: this side has closed it,
+// because the hub did not take what was written.
+func (c *Client) onDisconnected(err error, tooSlow bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.link != nil {
@@ -247,6 +248,9 @@ func (c *Client) onDisconnected(err error) {
 	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
 	if closed != nil && closed.Reason.Code == transport.TooLarge {
 		c.failLargest()
+	}
+	if tooSlow || closed != nil && closed.Reason.Code == transport.Slow {
+		c.blameSlow()
 	}
 	now := time.Now()
 	for _, m := range c.memberships {

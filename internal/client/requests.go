@@ -20,6 +20,10 @@ type request struct {
 	// abandoned: its caller has given up. It keeps its place in the window until it is
 	// answered or the connection is lost.
 	abandoned bool
+	// slow is how many connections were closed as too slow while it was under way.
+	slow int
+	// failed is why it was given up without an answer, or nil.
+	failed error
 	// outsideWindow: it has no place in the window, because the hub remembers no answer
 	// to it. That is so for withdrawals. There are no more of them than open inquiries.
 	outsideWindow bool
@@ -82,6 +86,9 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 
 // refusal is the error of an answer to the request that is a refusal, else nil.
 func (m *Membership) refusal(r *request, answer *wire.Frame) error {
+	if r.failed != nil {
+		return r.failed
+	}
 	why := refusalIn(answer)
 	if why == nil {
 		return nil
@@ -204,5 +211,37 @@ func (c *Client) failLargest() {
 			Type: wire.Error, Code: string(wire.ErrTooLarge.Code),
 			Reason: fmt.Sprintf("the hub has closed the connection for its %d bytes of payload: send less at a time", len(largest.frame.Payload.Data)),
 		}
+	}
+}
+
+// maxSlow is how many connections may be closed as too slow while a request is under way,
+// before it is given up. Otherwise a message that the link is too slow for would be begun
+// anew on each connection, and nothing behind it would ever arrive.
+const maxSlow = 3
+
+// blameSlow is called when the connection was closed because something took too long to
+// cross it. It counts that against the request that was under way: the first of those on
+// the connection that have no answer. The lock is held.
+func (c *Client) blameSlow() {
+	var owner *Membership
+	var first *request
+	for _, m := range c.memberships {
+		if !m.attached {
+			continue // its requests were not written on this connection
+		}
+		for _, r := range m.pending {
+			if !r.outsideWindow && (first == nil || r.frame.Ref < first.frame.Ref) {
+				owner, first = m, r
+			}
+		}
+	}
+	if first == nil {
+		return
+	}
+	if first.slow++; first.slow == maxSlow {
+		owner.remove(first)
+		first.failed = fmt.Errorf("%w: the connection was closed as too slow %d times while this was sent, with a payload of %d bytes",
+			c.options.ErrSendUnknown, maxSlow, len(first.frame.Payload.Data))
+		first.answered <- wire.Frame{}
 	}
 }

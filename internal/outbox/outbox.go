@@ -31,7 +31,9 @@ type Limits struct {
 	// Overflow is what happens when a message of a stream is over the limits.
 	Overflow Overflow
 	// WriteTimeout is how long one write may take. After it the connection is closed
-	// with transport.Slow. Zero: there is no limit.
+	// with transport.Slow. Each transport.MinBytesPerSecond bytes that the peer takes put
+	// that off by a second, but never to more than WriteTimeout from then. Once the
+	// queue closes, nothing puts it off. Zero: there is no limit.
 	WriteTimeout time.Duration
 }
 
@@ -71,8 +73,9 @@ type Queue struct {
 	writes, thrown int32
 
 	limits *Limits
-	// timer closes the connection when a write takes longer than WriteTimeout.
-	timer *time.Timer
+	// watch closes the connection when a write takes too long. It is nil before the
+	// first write that may.
+	watch *watch
 	// writer is the method runWriter, kept because it would be allocated for each
 	// goroutine. It is nil before the first one.
 	writer func()

@@ -26,14 +26,17 @@
 // Write in progress, or else in a goroutine that lives until it is written.
 // Silence is counted while a Read is in progress, and answers are given then
 // too: a peer that does not call Read for longer than ProbeAfter and GiveUp
-// looks as good as dead. So does one that is kept from answering for as long by
-// a message that crosses a slow link, in either direction. Over TLS the first
+// looks as good as dead. Where the probe, or what was written before it, is still on its
+// way, that the peer takes of it is a sign of life too. Over TLS the first
 // sign of life is a whole record.
+//
+// Before a peer is given up, and before its message is said to be late, one looks at what
+// lies in the system's buffers: where this process has stood still, that is what counts.
 //
 // # Limits
 //
-// A unit that has begun to arrive must be complete within MessageTimeout, or the
-// connection ends with transport.Slow, and a peer that sends more probes, or
+// A unit that has begun to arrive must be complete within MessageTimeout, or go on at
+// transport.MinBytesPerSecond, or the connection ends with transport.Slow, and a peer that sends more probes, or
 // answers to none, than ControlFramesPerSecond allows ends it with
 // transport.RateLimited, see [transport.ConnOptions].
 // Nothing here limits how many messages a peer sends: that is for the server.
