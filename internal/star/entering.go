@@ -134,7 +134,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username stri
 		if c.up.kept() > 0 {
 			answer.Seq = c.up.newest
 		}
-		answer.Members, answer.HasMembers = c.roster(nil), true
+		answer.Members, answer.HasMembers = c.entries(nil), true
 		c.markTold()
 		// The roster may be longer than the queue's limits, and must be delivered
 		// in any case.
