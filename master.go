@@ -100,8 +100,12 @@ func (m *Master) Events(ctx context.Context) iter.Seq2[Event, error] { return m.
 // Members returns the slaves of the channel, those away included, by their
 // names, as they are known on this side at present.
 func (m *Master) Members() []Presence {
-	var members []Presence
-	for _, slave := range m.h.m.Slaves() {
+	slaves := m.h.m.Slaves()
+	if len(slaves) == 0 {
+		return nil
+	}
+	members := make([]Presence, 0, len(slaves))
+	for _, slave := range slaves {
 		members = append(members, presence(slave))
 	}
 	slices.SortFunc(members, func(a, b Presence) int { return strings.Compare(a.Username, b.Username) })

@@ -2154,24 +2154,28 @@ var Membership = class {
   // Those who came are told at once; those who went, and those who have joined again
   // since, are told behind the messages that are still to come from them.
   #compareRoster(frame, reason) {
-    const missing = new Set(this.slaves.keys());
+    const before = this.slaves.size;
+    let met = 0;
     const gone = (name) => {
       this.#departed.push({ slave: presence("slave", name, "gone", { reason }) });
     };
     for (const { username, state, number = 0 } of frame.members) {
-      missing.delete(username);
       const known3 = this.#numbers.get(username) ?? 0;
-      const slave = presence("slave", username, state);
+      const was = this.slaves.get(username);
+      met += was ? 1 : 0;
       if (known3 && number && known3 !== number) {
         gone(username);
-        this.#departed.push({ slave, number });
-      } else if (this.slaves.get(username)?.state !== state) {
-        this.#slaveChanged(slave, number);
-      } else if (number) {
+        this.#departed.push({ slave: presence("slave", username, state), number });
+      } else if (was?.state !== state) {
+        this.#slaveChanged(presence("slave", username, state), number);
+      } else if (number && known3 !== number) {
         this.#numbers.set(username, number);
       }
     }
-    [...missing].sort().forEach(gone);
+    if (met < before) {
+      const listed = new Set(frame.members.map(({ username }) => username));
+      [...this.slaves.keys()].filter((name) => !listed.has(name)).sort().forEach(gone);
+    }
     this.#replayEnd = frame.seq ?? 0;
     if (this.last >= this.#replayEnd) {
       this.#tellDeparted();

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -68,7 +67,9 @@ type Membership struct {
 	// master is what a slave knows about its master.
 	master Presence
 	// slaves is what a master knows about its slaves.
-	slaves map[string]Presence
+	slaves map[string]slave
+	// lists counts the lists of slaves that have come.
+	lists uint32
 	// departed are slaves that have left while the master was away, and those of them that
 	// have joined again. The user is told about them, in this order, after the message with
 	// the number replayEnd.
@@ -76,12 +77,23 @@ type Membership struct {
 	replayEnd uint64
 }
 
+// slave is what a master knows about one of its slaves. There may be many, and each takes as
+// little as can be.
+type slave struct {
+	since time.Time
+	// number is the number of the membership, or zero where the hub has not told it.
+	number uint64
+	// list is the list of slaves, by its count, that the slave was in or has come after.
+	list  uint32
+	state wire.State
+}
+
 func newMembership(client *Client, role wire.Role, channel string, inbox inbox) *Membership {
 	m := &Membership{client: client, role: role, channel: channel, inbox: inbox, done: make(chan struct{})}
 	answers := wire.SlaveAnswers
 	if role == wire.Master {
 		answers = wire.MasterAnswers
-		m.slaves = make(map[string]Presence)
+		m.slaves = make(map[string]slave)
 	}
 	m.window = make(chan struct{}, answers)
 	return m
@@ -220,7 +232,11 @@ func (m *Membership) Master() Presence {
 func (m *Membership) Slaves() []Presence {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
-	return slices.Collect(maps.Values(m.slaves))
+	all := make([]Presence, 0, len(m.slaves))
+	for name, s := range m.slaves {
+		all = append(all, Presence{Username: name, State: s.state, Since: s.since})
+	}
+	return all
 }
 
 // Ticket is the resume frame by which another client can take the membership over.

@@ -37,7 +37,7 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		*frame = wire.Frame{} // the next use needs an empty one, and no string may be kept
 		frames.Put(frame)
 	}()
-	err := wire.DecodeInto(frame, data)
+	err := wire.DecodeFromClient(frame, data)
 	if !s.formKnown {
 		s.SetForm(wire.FormOf(data))
 	}

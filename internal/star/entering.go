@@ -208,7 +208,7 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last uin
 	if c.up.kept() > 0 {
 		answer.Seq = c.up.newest
 	}
-	answer.Members, answer.HasMembers = c.roster(nil), true
+	answer.Members, answer.HasMembers = c.entries(nil), true
 	c.markTold()
 	// The roster may be longer than the queue's limits, and must be delivered
 	// in any case.

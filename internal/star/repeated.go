@@ -16,7 +16,7 @@ func (c *Channel) RepeatCreate(a *Attachment, e Entry) error {
 	}
 	answer := c.createdFrame(e)
 	if len(c.slaves) > 0 {
-		answer.Members, answer.HasMembers = c.roster(nil), true
+		answer.Members, answer.HasMembers = c.entries(nil), true
 	}
 	if err := c.sendList(a, &answer); err != nil {
 		return err

@@ -173,7 +173,10 @@ func (c *Channel) Awaiting(a *Attachment, ref, seq uint64) error {
 			answer.Members = []wire.Member{{Username: c.master.name, State: c.master.state}}
 		}
 	} else if q := c.request(seq); q != nil {
-		answer.Members = c.roster(q.awaits)
+		if err := checkRoom(a, q.awaited); err != nil {
+			return err
+		}
+		answer.Members = c.entries(q.awaits)
 	}
 	return c.sendList(a, answer)
 }

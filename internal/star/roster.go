@@ -1,9 +1,6 @@
 package star
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -82,9 +79,23 @@ func (c *Channel) Members(a *Attachment, ref uint64) error {
 	return c.sendRoster(ref)
 }
 
+// checkRoom refuses a list of so many entries for which there is no room, however short the
+// names are, before anything is made of it.
+func checkRoom(a *Attachment, entries int) error {
+	if a.Line.NoticeFull(entries * listEntryOverhead) {
+		return errListFull
+	}
+	return nil
+}
+
+var errListFull = wire.ErrBusy.With("too much waits for you already: take it, and ask again later")
+
 // sendRoster sends the master, which must have an attachment, the list of its slaves. It
 // refuses as sendList does.
 func (c *Channel) sendRoster(ref uint64) error {
+	if err := checkRoom(c.master.attachment, len(c.slaves)); err != nil {
+		return err
+	}
 	if err := c.sendList(c.master.attachment, c.membersFrame(ref)); err != nil {
 		return err
 	}
@@ -93,7 +104,7 @@ func (c *Channel) sendRoster(ref uint64) error {
 }
 
 func (c *Channel) membersFrame(ref uint64) *wire.Frame {
-	return &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true}
+	return &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.entries(nil), HasMembers: true}
 }
 
 // markTold notes that the master is told the roster as it is now.
@@ -105,12 +116,20 @@ func (c *Channel) markTold() {
 	}
 }
 
-// roster lists the slaves for which wanted returns true, in the order of their names.
-// A nil wanted means all slaves.
+// roster lists the slaves for which wanted returns true, in the order of their names. A nil
+// wanted means all slaves.
 func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
+	members := c.entries(wanted)
+	wire.SortMembers(members)
+	return members
+}
+
+// entries is roster in no order: a packet puts its list into the order of names, when it is
+// encoded, outside of the caller's lock.
+func (c *Channel) entries(wanted func(*member) bool) []wire.Member {
 	members := make([]wire.Member, 0, len(c.slaves))
-	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
-		if m := c.slaves[name]; wanted == nil || wanted(m) {
+	for name, m := range c.slaves {
+		if wanted == nil || wanted(m) {
 			members = append(members, wire.Member{Username: name, State: m.state, Number: m.number})
 		}
 	}
@@ -121,7 +140,7 @@ func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
 // list does not fit into the queue behind what the member has not read yet.
 func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
 	if a.Line.NoticeFull(listSize(frame.Members)) {
-		return wire.ErrBusy.With("too much waits for you already: take it, and ask again later")
+		return errListFull
 	}
 	// NewPacket encodes later: a long list is not encoded under the caller's lock.
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})

@@ -14,7 +14,8 @@ const (
 )
 
 // decodeBinary reads a frame whose first byte is in the range of types.
-func decodeBinary(data []byte, frame *Frame) *DecodeError {
+// lists: lists of members are kept.
+func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 	frame.Type = Type(data[0])
 	spec := specOf(frame.Type)
 	var (
@@ -23,6 +24,7 @@ func decodeBinary(data []byte, frame *Frame) *DecodeError {
 		seen     fieldSet
 		payloads int
 		critical bool
+		passed   int // the entries of a list that is not kept
 	)
 	for len(rest) > 0 {
 		tag := rest[0]
@@ -37,6 +39,14 @@ func decodeBinary(data []byte, frame *Frame) *DecodeError {
 		rest = after
 		f := field(tag)
 		switch {
+		case !lists && f == fieldMembers && spec != nil && spec.fields().has(f):
+			passed, p = countMembers(content)
+			p = p.of(nameOf(frame.Type, f))
+			frame.HasMembers = true
+			seen |= set(f)
+		case !lists && f == fieldNumbers && spec != nil && spec.fields().has(f):
+			p = checkNumbers(content, passed).of(nameOf(frame.Type, f))
+			seen |= set(f)
 		case f == fieldRef, f <= lastField && spec != nil && spec.fields().has(f):
 			if p = frame.decodeBinaryField(f, content); p != "" {
 				p = p.of(nameOf(frame.Type, f))
@@ -156,7 +166,17 @@ func (v *Member) decodeBinary(content []byte) problem {
 
 // decodeBinary gives each member of the list its number. The list is the field before.
 func (v numbers) decodeBinary(content []byte) problem {
-	for i := range v {
+	return eachNumber(content, len(v), func(i int, n uint64) { v[i].Number = n })
+}
+
+// checkNumbers tests the numbers of a list of so many members that is not kept.
+func checkNumbers(content []byte, count int) problem {
+	return eachNumber(content, count, func(int, uint64) {})
+}
+
+// eachNumber takes so many numbers, which have to be all of the content.
+func eachNumber(content []byte, count int, take func(i int, n uint64)) problem {
+	for i := range count {
 		n, size := uvarint(content)
 		if size == 0 {
 			return badList
@@ -164,7 +184,8 @@ func (v numbers) decodeBinary(content []byte) problem {
 		if n > MaxNumber {
 			return badNumber
 		}
-		v[i].Number, content = n, content[size:]
+		take(i, n)
+		content = content[size:]
 	}
 	if len(content) != 0 {
 		return badList
@@ -175,16 +196,9 @@ func (v numbers) decodeBinary(content []byte) problem {
 // decodeBinaryMembers walks over the entries before it allocates for them, so
 // that only entries that are there are paid for.
 func decodeBinaryMembers(content []byte) ([]Member, problem) {
-	count := 0
-	for rest := content; len(rest) > 0; count++ {
-		_, _, after, p := cutMember(rest)
-		if p != "" {
-			return nil, p
-		}
-		rest = after
-	}
+	count, p := countMembers(content)
 	if count == 0 {
-		return nil, ""
+		return nil, p
 	}
 	// One string holds all the names.
 	all := string(content)
@@ -196,6 +210,17 @@ func decodeBinaryMembers(content []byte) ([]Member, problem) {
 		content = after
 	}
 	return members, ""
+}
+
+// countMembers returns how many entries there are, or what is wrong with one.
+func countMembers(content []byte) (count int, p problem) {
+	for len(content) > 0 {
+		if _, _, content, p = cutMember(content); p != "" {
+			return 0, p
+		}
+		count++
+	}
+	return count, ""
 }
 
 // cutMember splits an entry of a list off the front.

@@ -58,15 +58,23 @@ func Decode(data []byte) (Frame, error) {
 }
 
 // DecodeInto is Decode into a frame that is zero, and is so after an error.
-func DecodeInto(frame *Frame, data []byte) error {
+func DecodeInto(frame *Frame, data []byte) error { return decodeInto(frame, data, true) }
+
+// DecodeFromClient is DecodeInto for what a client sends. A client asks for lists of members
+// and has none to tell: one is read, so that it is refused where it is malformed, and not
+// kept. An entry takes two bytes in the frame, and would take 32 here.
+func DecodeFromClient(frame *Frame, data []byte) error { return decodeInto(frame, data, false) }
+
+// decodeInto decodes into the frame. lists: lists of members are kept.
+func decodeInto(frame *Frame, data []byte, lists bool) error {
 	var err *DecodeError
 	switch {
 	case FormOf(data) == Text:
-		err = decodeText(data, frame)
+		err = decodeText(data, frame, lists)
 	case len(data) == 0 || data[0] == 0 || Type(data[0]) > lastType:
 		err = &DecodeError{Code: CodeBadFrame, NoForm: true, Detail: "no frame: one in the text form begins with {"}
 	default:
-		err = decodeBinary(data, frame)
+		err = decodeBinary(data, frame, lists)
 	}
 	if err != nil {
 		*frame = Frame{}

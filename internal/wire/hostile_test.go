@@ -194,3 +194,27 @@ func TestDecodeErrorsNameTheField(t *testing.T) {
 		require.Equal(t, detail, bad.Detail, "%q", frame)
 	}
 }
+
+// A list that a client sends is worth nothing, and costs nothing.
+func TestListsOfClientsAreNotKept(t *testing.T) {
+	many := strings.Repeat("\x00\x01", 1e5)
+	numbers := strings.Repeat("\x07", 1e5)
+	for name, input := range map[string]string{
+		"text":    `{"type":"members","ref":7,"channel":"a","members":[` + strings.Repeat(`{"username":"x","state":"away","number":3},`, 1e4) + `{"username":"","state":"away"}]}`,
+		"binary":  "\x0a\x01\x01\x07\x02\x01a\x1c" + uvarint(uint64(len(many))) + many,
+		"numbers": "\x0a\x01\x01\x07\x02\x01a\x1c" + uvarint(uint64(len(many))) + many + "\x1e" + uvarint(1e5) + numbers,
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := []byte(input)
+			var frame wire.Frame
+			var err error
+			spent := allocated(func() {
+				frame = wire.Frame{}
+				err = wire.DecodeFromClient(&frame, data)
+			})
+			require.NoError(t, err)
+			require.Equal(t, wire.Frame{Type: wire.Members, Ref: 7, Channel: "a", HasMembers: true}, frame)
+			require.Less(t, spent, uint64(256))
+		})
+	}
+}

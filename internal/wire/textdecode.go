@@ -36,7 +36,7 @@ type object struct {
 }
 
 // decodeText reads a frame whose first byte is '{'.
-func decodeText(data []byte, frame *Frame) *DecodeError {
+func decodeText(data []byte, frame *Frame, lists bool) *DecodeError {
 	if !utf8.Valid(data) {
 		return badFrame("the frame is "+notUTF8, 0)
 	}
@@ -69,7 +69,7 @@ func decodeText(data []byte, frame *Frame) *DecodeError {
 	if frame.Type == 0 {
 		return unsupported(unknownType, ref)
 	}
-	if p := o.decode(frame, specOf(frame.Type)); p != "" {
+	if p := o.decode(frame, specOf(frame.Type), lists); p != "" {
 		return badFrame(p, ref)
 	}
 	return badFrame(frame.check(), ref)
@@ -110,12 +110,18 @@ func (o *object) ref() (uint64, problem) {
 	return n, p.of(fieldNames[fieldRef])
 }
 
-// decode reads the fields that the frame's type has. Others it does not look at.
-func (o *object) decode(frame *Frame, spec *spec) problem {
+// decode reads the fields that the frame's type has. Others it does not look at. lists: lists
+// of members are kept.
+func (o *object) decode(frame *Frame, spec *spec, lists bool) problem {
 	for rest := spec.fields() &^ set(fieldRef, fieldNumbers); rest != 0; rest = rest.butFirst() {
 		f := rest.first()
 		value := o.values[slotFor(frame.Type, f)]
-		if value != nil {
+		if value != nil && f == fieldMembers && !lists {
+			if _, p := value.members(false); p != "" {
+				return p.of(nameOf(frame.Type, f))
+			}
+			frame.HasMembers = true
+		} else if value != nil {
 			if p := frame.decodeTextField(f, value); p != "" {
 				return p.of(nameOf(frame.Type, f))
 			}
@@ -212,13 +218,13 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 			return badState
 		}
 	case *Member:
-		member, _, p := value.member()
+		name, state, _, p := value.member()
 		if p != "" {
 			return p
 		}
-		*v = member
+		*v = Member{Username: string(name.content()), State: state}
 	case *[]Member:
-		members, p := value.members()
+		members, p := value.members(true)
 		if p != "" {
 			return p
 		}
@@ -254,11 +260,11 @@ func (v jsonValue) number(f field) (uint64, problem) {
 
 // member reads an entry of a list. The number is not read yet, and nil where there is
 // none: the master, who is no entry of a list, has none.
-func (v jsonValue) member() (member Member, number jsonValue, p problem) {
+func (v jsonValue) member() (name jsonString, state State, number jsonValue, p problem) {
 	if v[0] != '{' {
-		return Member{}, nil, notMember
+		return nil, 0, nil, notMember
 	}
-	var username, state jsonValue
+	var username, word jsonValue
 	s := scanner{data: v}
 	p = s.object(0, func(key jsonString, value jsonValue) problem {
 		var into *jsonValue
@@ -266,7 +272,7 @@ func (v jsonValue) member() (member Member, number jsonValue, p problem) {
 		case "username":
 			into = &username
 		case "state":
-			into = &state
+			into = &word
 		case "number":
 			into = &number
 		default:
@@ -279,32 +285,36 @@ func (v jsonValue) member() (member Member, number jsonValue, p problem) {
 		return ""
 	})
 	if p != "" {
-		return Member{}, nil, p
+		return nil, 0, nil, p
 	}
 	name, isString := username.str()
 	if !isString {
-		return Member{}, nil, notMember
+		return nil, 0, nil, notMember
 	}
-	word, _ := state.str()
-	member = Member{Username: string(name.content()), State: stateOf(word.content())}
-	if member.State != StateOnline && member.State != StateAway {
-		return Member{}, nil, badState
+	text, _ := word.str()
+	state = stateOf(text.content())
+	if state != StateOnline && state != StateAway {
+		return nil, 0, nil, badState
 	}
-	return member, number, ""
+	return name, state, number, ""
 }
 
-func (v jsonValue) members() ([]Member, problem) {
+// members reads a list. It is nil where it is not to be kept.
+func (v jsonValue) members(keep bool) ([]Member, problem) {
 	if v[0] != '[' {
 		return nil, notMembers
 	}
 	var members []Member
 	s := scanner{data: v}
 	p := s.array(0, func(value jsonValue) problem {
-		member, number, p := value.member()
+		name, state, number, p := value.member()
+		var n uint64
 		if p == "" && number != nil {
-			member.Number, p = number.number(fieldNumber)
+			n, p = number.number(fieldNumber)
 		}
-		members = append(members, member)
+		if keep && p == "" {
+			members = append(members, Member{Username: string(name.content()), State: state, Number: n})
+		}
 		return p
 	})
 	if p != "" {

@@ -230,6 +230,7 @@ func TestVectorsAreRefused(t *testing.T) {
 			require.Equal(t, v.Ref, decodeErr.Ref, decodeErr)
 			require.Equal(t, v.NoForm, decodeErr.NoForm, decodeErr)
 			require.NotEmpty(t, decodeErr.Detail)
+			require.Equal(t, err, wire.DecodeFromClient(new(wire.Frame), v.input(t)), "what is not kept is refused all the same")
 		})
 	}
 }
