@@ -121,7 +121,11 @@ func (s *session) join(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	if previous != nil && s.leaveAs(previous, 0) == wire.ErrReplaced {
+	if previous == nil {
+		return nil
+	}
+	c.Flush() // the joined is queued before the left, which another channel sends
+	if s.leaveAs(previous, 0) == wire.ErrReplaced {
 		// Another connection has taken the previous membership over meanwhile, and keeps
 		// it. So the user has not switched.
 		_ = s.leave(f.Channel, 0)
@@ -241,9 +245,10 @@ func (s *session) enter(channel string, extra int, fresh, again func(*seat) erro
 		return err
 	}
 	if err := fresh(reserved); err != nil {
-		s.freeSeat(channel, reserved)
+		s.unreserveSeat(channel, reserved)
 		return err
 	}
+	s.holdSeat()
 	s.endHandshake()
 	return nil
 }

@@ -37,7 +37,6 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 		return nil, s.hub.refusals.channelsOfConnection
 	}
 	s.seats.set(channel, seat)
-	s.hub.idlers.remove(s)
 	return nil, nil
 }
 
@@ -50,13 +49,36 @@ func (s *session) replaceSeat(channel string, old, replacement *seat) {
 	}
 }
 
-// freeSeat removes a seat, unless it was removed or replaced meanwhile. A session
-// without seats is idle.
+// unreserveSeat removes a seat that has not become a membership. The time that the session
+// may hold none goes on as if nothing had been asked for.
+func (s *session) unreserveSeat(channel string, seat *seat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seats.get(channel) != seat {
+		return
+	}
+	if s.seats.remove(channel); s.seats.count() == 0 && s.overdue {
+		s.closeIdle()
+	}
+}
+
+// holdSeat notes that a reserved seat has become a membership: the session is not idle.
+func (s *session) holdSeat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.overdue = false
+	if s.seats.count() > 0 {
+		s.hub.idlers.remove(s)
+	}
+}
+
+// freeSeat removes the seat of a membership that has ended, unless it was removed or
+// replaced meanwhile. A session without seats is idle.
 func (s *session) freeSeat(channel string, seat *seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seats.get(channel) == seat {
-		if s.seats.remove(channel); s.seats.count() == 0 {
+		if s.seats.remove(channel); s.seats.count() == 0 && !s.hub.idlers.has(s) {
 			s.hub.idlers.add(s)
 		}
 	}

@@ -38,6 +38,9 @@ type session struct {
 	// any more. So a frame that the peer gets no answer to has had no effect. mu guards
 	// ending; it lies here only because it takes no extra memory here.
 	ending bool
+	// overdue: the session has held no membership for too long, and is about to enter a
+	// channel. mu guards it.
+	overdue bool
 	// handshakeBytes counts the bytes that were received before the first membership.
 	handshakeBytes int
 	// pace limits all frames, slavePace the messages that are sent as a slave, and
