@@ -104,13 +104,18 @@
 // the sum of
 //
 //   - for each connection, up to MaxConnections: twice Outbox.Bytes (what waits
-//     and what is being written), one frame of twice MaxMessageBytes and 4 KiB, and
+//     and what is being written) and 128 bytes for each message of it, one frame of
+//     twice MaxMessageBytes and 4 KiB, and
 //     about 32 KiB for goroutines, the transport's buffers and the session; for
-//     TLS 32 KiB more. Before its first membership a connection has nothing in
-//     its queue to speak of, and MaxHandshakeBytes in place of the frame;
+//     TLS 32 KiB more; with Authorize over WebSocket three times the headers of its
+//     request, which http.Server.MaxHeaderBytes bounds. Before its first membership a
+//     connection has nothing in its queue to speak of, and MaxHandshakeBytes in place of
+//     the frame;
 //   - for each channel, up to MaxChannels: for each direction four times
 //     Replay.Bytes (the payload and both forms of its frames; eight times where
-//     all of it is text that the text form must escape), and 64 KiB. What slaves have
+//     all of it is text that the text form must escape), 2 KiB for each message that is
+//     kept (Replay.Messages of them, or as many as Replay.Bytes has times 64), and
+//     64 KiB. What slaves have
 //     sent and their master has not confirmed may be Outbox.Bytes more;
 //   - for each slave, up to MaxSlaves in a channel: 4 KiB, with its entry in a list
 //     that waits for its master.
