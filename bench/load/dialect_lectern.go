@@ -13,6 +13,7 @@ const (
 	typeCreate  = 0x01
 	typeJoin    = 0x02
 	typeSend    = 0x04
+	typePing    = 0x0b
 	typeCreated = 0x11
 	typeJoined  = 0x12
 	typeMessage = 0x13
@@ -22,8 +23,16 @@ const (
 	tagChannel  = 0x02
 	tagUsername = 0x03
 	tagTo       = 0x09
+	tagFrom     = 0x08
+	tagSeq      = 0x0b
+	tagInstance = 0x1f
+	tagSeen     = 0x20
 	tagText     = 0x7d
 )
+
+// confirmEvery is after how many messages the master tells that it has got them: half of
+// what the hub keeps by default, as the hub tells its own clients.
+const confirmEvery = 128
 
 const channel = "lesson"
 
@@ -33,6 +42,8 @@ type Lectern struct {
 	// their first message along.
 	Apart bool
 	buf   []byte
+	// unconfirmed is how many messages the master has got since it has confirmed.
+	unconfirmed int
 }
 
 func username(number int) string {
@@ -65,7 +76,27 @@ func (l *Lectern) Enter(number int) []byte {
 	}
 	l.buf = appendField(appendRef(append(l.buf[:0], kind), 1), tagChannel, channel)
 	l.buf = appendField(l.buf, tagUsername, username(number))
+	l.buf = appendField(l.buf, tagInstance, fmt.Sprintf("%022d", number))
 	return l.buf
+}
+
+// confirm is a ping by which the master tells what it has got.
+func (l *Lectern) confirm(seen []byte) []byte {
+	l.unconfirmed = 0
+	l.buf = appendField(append(l.buf[:0], typePing), tagChannel, channel)
+	l.buf = appendField(l.buf, tagSeen, seen)
+	return l.buf
+}
+
+// toMaster returns the number of a message to the master, as it is written, and nil for a
+// message to a member.
+func toMaster(message []byte) []byte {
+	from := message[3+len(channel):] // behind the type, and the tag and the length of the channel
+	if from[0] != tagFrom || from[2] != username(0)[0] {
+		return nil
+	}
+	seq := from[2+from[1]:]
+	return seq[2 : 2+seq[1]]
 }
 
 // Along is as Lectern's own clients do.
@@ -93,8 +124,16 @@ func (l *Lectern) ToMaster(ref, _ int, payload []byte) []byte { return l.ToAll(r
 func (l *Lectern) Read(message []byte) Heard {
 	switch message[0] {
 	case typeMessage:
-		return Heard{Messages: 1}
-	case typeCreated, typeJoined:
+		heard := Heard{Messages: 1}
+		if seen := toMaster(message); seen != nil {
+			if l.unconfirmed++; l.unconfirmed == confirmEvery {
+				heard.Answer = l.confirm(seen)
+			}
+		}
+		return heard
+	case typeCreated:
+		return Heard{Entered: true, Answer: l.confirm([]byte{0})}
+	case typeJoined:
 		return Heard{Entered: true}
 	case typeError:
 		return Heard{Refusal: fmt.Sprintf("%q", message)}

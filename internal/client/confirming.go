@@ -30,8 +30,9 @@ func (c *confirming) begin(answer *wire.Frame) {
 	c.messages, c.bytes = 0, 0
 }
 
-// confirm tells the hub what has arrived. It is the first frame of each attachment, by
-// which the hub takes this client for the one that holds the membership. The lock is held.
+// confirm tells the hub what has arrived. Where it is the first frame of an attachment, the
+// hub takes this client for the one that holds the membership by it. A master sends one
+// then in any case: from it on, its confirmations alone count. The lock is held.
 func (m *Membership) confirm() {
 	m.confirming.messages, m.confirming.bytes = 0, 0
 	if m.epoch == 0 {

@@ -77,6 +77,7 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			if why := refusalIn(frame); why != nil {
 				result.err = c.public(why)
 			} else if k.enters != nil {
+				k.enters.announced = k.enters.announced || k.frame.Type == wire.Resume || k.writes > 1
 				result.err = c.enterAs(k.enters, frame)
 			}
 			k.result <- result

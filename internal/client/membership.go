@@ -46,6 +46,10 @@ type Membership struct {
 	// resuming is the ref of a resume that was not answered yet, or zero. repeating is that
 	// of a switch that is repeated before (repeatSwitch).
 	resuming, repeating uint64
+	// announced: the hub is told at once, by a frame, that this client has the membership.
+	// It has to be where another client may have it by the same ticket, or where there are
+	// two secrets. Otherwise the first frame that there is to send does.
+	announced bool
 	// confirming is what a master has not confirmed yet.
 	confirming confirming
 	// pending are the requests without an answer, in the order of their refs.
@@ -89,7 +93,7 @@ type slave struct {
 }
 
 func newMembership(client *Client, role wire.Role, channel string, inbox inbox) *Membership {
-	m := &Membership{client: client, role: role, channel: channel, inbox: inbox, done: make(chan struct{})}
+	m := &Membership{client: client, role: role, channel: channel, inbox: inbox, done: make(chan struct{}), announced: role == wire.Master}
 	answers := wire.SlaveAnswers
 	if role == wire.Master {
 		answers = wire.MasterAnswers
@@ -106,7 +110,9 @@ func (m *Membership) onAttached() {
 	m.resuming, m.repeating = 0, 0
 	m.lostAt = time.Time{}
 	m.stopGiveUpTimer()
-	m.confirm()
+	if m.announced {
+		m.confirm()
+	}
 	for _, r := range m.pending {
 		m.write(r)
 	}

@@ -36,6 +36,7 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 			m.end(wire.ErrLeft.With("switched to another channel"))
 			return wire.Frame{Type: wire.Error, Ref: answer.Ref, Code: string(why.Code), Reason: why.Text}
 		}
+		next.announced = r.retransmitted
 		m.switchTo(next, &answer, r.abandoned)
 		return answer
 	}
