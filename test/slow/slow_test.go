@@ -2,6 +2,7 @@ package slow
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,5 +227,44 @@ func TestEverybodyAnswersASlowMaster(t *testing.T) {
 		frame, err := alice.Read()
 		require.NoError(t, err)
 		require.Contains(t, frame, "better now")
+	})
+}
+
+// With SlowHold, a master does not leave a slave behind that is being fed what it has missed:
+// it is held back until the slave has caught up, and nothing is dropped.
+func TestMasterIsHeldForASlaveThatCatchesUp(t *testing.T) {
+	policy := lectern.Policy{Slow: lectern.SlowHold, Replay: lectern.QueueLimit{Messages: 100}, HoldTimeout: time.Second}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		const missed, live = 100, 1000
+		master, one := s.User().Creates("abc123", "alice"), s.Raw()
+		one.Send(stage.OneJoins)
+		one.Expect(stage.OneJoined)
+		one.Plug.Cut()
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
+		stage.NextPresence(t, master, "user_one", lectern.StateAway)
+		for range missed {
+			stage.Broadcast(t, master, strings.Repeat("x", 3000))
+		}
+		back := s.Raw()
+		back.Send(`{"type":"resume","ref":2,"channel":"abc123","username":"user_one","resume":"` + one.Secret + `"}`)
+		synctest.Wait()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			for range live {
+				stage.Broadcast(t, master, strings.Repeat("y", 3000))
+			}
+		}()
+		for seq := 0; seq < missed+live; {
+			frame, err := back.Read()
+			require.NoError(t, err)
+			require.NotContains(t, frame, `"type":"gap"`)
+			if strings.HasPrefix(frame, `{"type":"message"`) {
+				seq++
+				require.Contains(t, frame, fmt.Sprintf(`"seq":%d,`, seq))
+				time.Sleep(time.Millisecond)
+			}
+		}
+		<-sent
 	})
 }
