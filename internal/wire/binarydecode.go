@@ -39,16 +39,17 @@ func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 		rest = after
 		f := field(tag)
 		switch {
-		case !lists && f == fieldMembers && spec != nil && spec.fields().has(f):
-			passed, p = countMembers(content)
-			p = p.of(nameOf(frame.Type, f))
-			frame.HasMembers = true
-			seen |= set(f)
-		case !lists && f == fieldNumbers && spec != nil && spec.fields().has(f):
-			p = checkNumbers(content, passed).of(nameOf(frame.Type, f))
-			seen |= set(f)
 		case f == fieldRef, f <= lastField && spec != nil && spec.fields().has(f):
-			if p = frame.decodeBinaryField(f, content); p != "" {
+			switch {
+			case lists || f != fieldMembers && f != fieldNumbers:
+				p = frame.decodeBinaryField(f, content)
+			case f == fieldMembers:
+				frame.HasMembers = true
+				passed, p = countMembers(content)
+			default:
+				p = checkNumbers(content, passed)
+			}
+			if p != "" {
 				p = p.of(nameOf(frame.Type, f))
 			}
 			seen |= set(f)

@@ -49,8 +49,7 @@ func decodeText(data []byte, frame *Frame, lists bool) *DecodeError {
 			p = trailingData
 		}
 	}
-	switch p {
-	case badJSON, badEscape, trailingData, tooDeep:
+	if p == badJSON || p == badEscape || p == trailingData || p == tooDeep {
 		p = p.at(s.pos)
 	}
 	ref, refProblem := o.ref()
@@ -116,17 +115,21 @@ func (o *object) decode(frame *Frame, spec *spec, lists bool) problem {
 	for rest := spec.fields() &^ set(fieldRef, fieldNumbers); rest != 0; rest = rest.butFirst() {
 		f := rest.first()
 		value := o.values[slotFor(frame.Type, f)]
-		if value != nil && f == fieldMembers && !lists {
-			if _, p := value.members(false); p != "" {
-				return p.of(nameOf(frame.Type, f))
+		if value == nil {
+			if spec.required.has(f) {
+				return missingField.of(nameOf(frame.Type, f))
 			}
+			continue
+		}
+		var p problem
+		if f == fieldMembers && !lists {
 			frame.HasMembers = true
-		} else if value != nil {
-			if p := frame.decodeTextField(f, value); p != "" {
-				return p.of(nameOf(frame.Type, f))
-			}
-		} else if spec.required.has(f) {
-			return missingField.of(nameOf(frame.Type, f))
+			_, p = value.members(false)
+		} else {
+			p = frame.decodeTextField(f, value)
+		}
+		if p != "" {
+			return p.of(nameOf(frame.Type, f))
 		}
 	}
 	if spec.payload {
