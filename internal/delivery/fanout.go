@@ -41,15 +41,15 @@ const (
 
 // admit adds a seat to the audience.
 func (f *fanout) admit(s *Seat) {
-	s.audienceIndex = len(f.audience)
+	s.Index = int32(len(f.audience))
 	f.audience = append(f.audience, receiver{Seat: s, out: s.line.out, form: s.line.form})
 }
 
 // dismiss removes a seat from the audience.
 func (f *fanout) dismiss(s *Seat) {
 	last := len(f.audience) - 1
-	f.audience[s.audienceIndex] = f.audience[last]
-	f.audience[s.audienceIndex].audienceIndex = s.audienceIndex
+	f.audience[s.Index] = f.audience[last]
+	f.audience[s.Index].Index = s.Index
 	f.audience[last] = receiver{}
 	f.audience = f.audience[:last]
 }

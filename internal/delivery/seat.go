@@ -6,13 +6,12 @@ import (
 )
 
 // Seat is a membership on a connection: the attachment that the rules know, with the
-// line of the connection. It must not be copied.
+// line of the connection. It must not be copied. Its Index is that in the audience, and
+// belongs to the deliverer.
 type Seat struct {
 	star.Attachment
 	line    *Line
 	channel *Channel
-	// audienceIndex is the seat's index in the audience. It belongs to the deliverer.
-	audienceIndex int
 }
 
 // Init sets the seat up for the channel and the line. It is called before the seat is

@@ -25,7 +25,7 @@ type session struct {
 	// watch closes the connection when ctx is done. It is nil where ctx is never done.
 	watch *contextWatch
 
-	// The following fields, without ending and index, belong to the reader.
+	// The following fields, without ending, overdue and index, belong to the reader.
 
 	// formKnown: a frame of the connection could be decoded.
 	formKnown bool
@@ -39,7 +39,7 @@ type session struct {
 	// ending; it lies here only because it takes no extra memory here.
 	ending bool
 	// overdue: the session has held no membership for too long, and is about to enter a
-	// channel. mu guards it.
+	// channel. mu guards it, as ending.
 	overdue bool
 	// handshakeBytes counts the bytes that were received before the first membership.
 	handshakeBytes int
@@ -55,7 +55,7 @@ type session struct {
 	// index is the session's index in Hub.sessions. The hub's lock guards it.
 	index int
 
-	// mu guards ending, seats and cancelWait.
+	// mu guards ending, overdue, seats and cancelWait.
 	mu    sync.Mutex
 	seats seats
 	// cancelWait cancels the context with which the reader waits at present. It is nil

@@ -18,10 +18,12 @@ type Attachment struct {
 
 	member *member
 	epoch  uint64
-	// catchingUp: of what the member has missed, the messages up to number fed were
-	// queued, and the later ones are fed from the log (catchup.go).
+	// fed is the number of the newest message that was queued for the member while it was
+	// catching up.
+	fed uint64
+	// catchingUp: of what the member has missed, the messages after fed are fed from the log
+	// (catchup.go).
 	catchingUp bool
-	fed        uint64
 	// newcomer: the client that has entered on this attachment becomes the holder of the
 	// membership. heard: a frame of the member has come on it (holder.go).
 	newcomer bool
@@ -29,6 +31,9 @@ type Attachment struct {
 	// confirms: the member has confirmed on this attachment what has arrived
 	// (confirming.go).
 	confirms bool
+	// Index is the caller's, for where it keeps the attachment. It is here because it takes
+	// no memory here.
+	Index int32
 }
 
 // Line is all that the rules must know about a connection. Its methods only read,

@@ -170,7 +170,7 @@ const (
 
 // checkAgain refuses a resume of a member to which too much was sent again lately.
 func (c *Channel) checkAgain(now time.Time, m *member) error {
-	if m.repaid-now.UnixMilli() >= (againBurst * againTime).Milliseconds() {
+	if m.extra().repaid-now.UnixMilli() >= (againBurst * againTime).Milliseconds() {
 		return wire.ErrRateLimited.With("resume: too much was sent to this member again and again, wait for some seconds")
 	}
 	return nil
@@ -180,6 +180,10 @@ func (c *Channel) checkAgain(now time.Time, m *member) error {
 // the list of a master's slaves.
 func (c *Channel) countAgain(now time.Time, m *member, last uint64, list []wire.Member) {
 	bytes := listSize(list) + c.missedBytes(m, last, m.given)
+	if bytes == 0 {
+		return
+	}
 	again := float64(bytes) / float64(max(c.limits.Replay.Bytes, againLeast))
-	m.repaid = max(m.repaid, now.UnixMilli()) + int64(again*float64(againTime.Milliseconds()))
+	extras := m.needExtras()
+	extras.repaid = max(extras.repaid, now.UnixMilli()) + int64(again*float64(againTime.Milliseconds()))
 }

@@ -241,7 +241,7 @@ func TestReplaysOfTheSameHaveARate(t *testing.T) {
 			c.Drained(two)
 		}
 	}
-	require.Zero(t, c.slaves["user_2"].repaid-c.now.UnixMilli())
+	require.Zero(t, c.slaves["user_2"].extra().repaid)
 }
 
 // A master's list counts too, as long as it may be.
@@ -251,8 +251,8 @@ func TestListsAtResumeHaveARate(t *testing.T) {
 		c.did0(func() error { return c.resume(c.now, c.on("b"), uint64(i+2), "alice", c.secret("alice"), 0) })
 	}
 	list := c.roster(nil)
-	require.InDelta(t, 3*float64(listSize(list))/againLeast*float64(againTime.Milliseconds()), float64(c.master.repaid-c.now.UnixMilli()), 3)
-	c.master.repaid = c.now.Add(againBurst * againTime).UnixMilli()
+	require.InDelta(t, 3*float64(listSize(list))/againLeast*float64(againTime.Milliseconds()), float64(c.master.extra().repaid-c.now.UnixMilli()), 3)
+	c.master.needExtras().repaid = c.now.Add(againBurst * againTime).UnixMilli()
 	c.refused(wire.ErrRateLimited, func() error { return c.resume(c.now, c.on("b"), 9, "alice", c.secret("alice"), 0) })
 }
 
@@ -299,7 +299,7 @@ func TestFeedingRandomly(t *testing.T) {
 					step(c.lostBy(at))
 				}
 				at = c.on("r")
-				c.slaves["user_1"].repaid = 0
+				c.slaves["user_1"].needExtras().repaid = 0
 				step(func() error { return c.resume(c.now, at, 0, "user_1", c.secret("user_1"), last) })
 			case 2, 3:
 				step(c.drains(at))
@@ -315,7 +315,7 @@ func TestFeedingRandomly(t *testing.T) {
 		}
 		if !at.current() {
 			at = c.on("r")
-			c.slaves["user_1"].repaid = 0
+			c.slaves["user_1"].needExtras().repaid = 0
 			step(func() error { return c.resume(c.now, at, 0, "user_1", c.secret("user_1"), last) })
 		}
 		for at.catchingUp {

@@ -99,7 +99,7 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	if m == nil || m.isLate(a, e) {
 		return false
 	}
-	m.hash, m.entering = e.Secret.Hash, nil
+	m.hash, m.repeatable, m.extras = e.Secret.Hash, 0, nil
 	m.holder, m.since = holder{e.Instance, e.Ref}, m.epoch+1
 	c.forgetClient(m)
 	c.setGrant(m, e.Grant)

@@ -28,11 +28,13 @@ func (c *Channel) setGrant(m *member, g Grant) {
 	if !g.Asked {
 		return
 	}
-	m.grant = nil
 	if g.Expires.IsZero() && g.Data == nil {
+		if m.extras != nil {
+			m.extras.grant = nil
+		}
 		return
 	}
-	m.grant = &g
+	m.needExtras().grant = &g
 	if !g.Expires.IsZero() {
 		c.expiries.add(c, expiry{g.Expires, m})
 	}
@@ -41,7 +43,8 @@ func (c *Channel) setGrant(m *member, g Grant) {
 // expired reports whether what the member was granted has expired. That is so of a master
 // only, which is away then: a slave's membership ends.
 func (m *member) expired(now time.Time) bool {
-	return m.grant != nil && !m.grant.Expires.IsZero() && !now.Before(m.grant.Expires)
+	g := m.extra().grant
+	return g != nil && !g.Expires.IsZero() && !now.Before(g.Expires)
 }
 
 // Refresh keeps a new grant of the member.
@@ -63,10 +66,10 @@ func (c *Channel) Granted(a *Attachment) (username string, g Grant, err error) {
 }
 
 func (m *member) granted() Grant {
-	if m.grant == nil {
-		return Grant{}
+	if g := m.extra().grant; g != nil {
+		return *g
 	}
-	return *m.grant
+	return Grant{}
 }
 
 // Resumable returns why Resume would refuse the entry of its own, or nil, and what the
@@ -140,7 +143,7 @@ type expiry struct {
 
 // valid reports whether the member's grant expires then, and has not yet.
 func (e *expiry) valid(c *Channel) bool {
-	g := e.m.grant
+	g := e.m.extra().grant
 	return g != nil && g.Expires.Equal(e.at) && (e.m == c.master && !c.masterExpired || c.slaves[e.m.name] == e.m)
 }
 

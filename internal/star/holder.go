@@ -39,36 +39,20 @@ type holder struct {
 	ref uint64
 }
 
-// entering is what is not decided yet about a member.
-type entering struct {
-	// newcomer has taken the membership over without sending a frame in it. It is zero where
-	// there is none. It stays when the holder has returned, to tell late frames.
-	newcomer holder
-	// secret was given by the answer to a repeated create or join, and the one before it
-	// works until a frame of the member comes. The zero Hash: there is none.
-	secret Hash
-	// repeatable: the create or join of the holder can be repeated, since no frame of it
-	// has come in the membership. It could be since the time at.
-	repeatable bool
-	at         time.Time
-}
-
 // matches reports whether the secret is the member's.
 func (m *member) matches(secret Hash) bool {
-	pending := m.entering != nil && m.entering.secret != Hash{} && m.entering.secret.matches(secret)
-	return m.hash.matches(secret) || pending
+	pending := m.extra().secret
+	return m.hash.matches(secret) || pending != Hash{} && pending.matches(secret)
 }
 
 // enteredBy returns the ref by which the instance, which is not zero, has entered last as
 // the holder or the newcomer of the membership.
 func (m *member) enteredBy(instance Hash) (ref uint64, entered bool) {
-	switch {
-	case m.holder.instance == instance:
+	if m.holder.instance == instance {
 		return m.holder.ref, true
-	case m.entering != nil && m.entering.newcomer.instance == instance:
-		return m.entering.newcomer.ref, true
 	}
-	return 0, false
+	newcomer := m.extra().newcomer
+	return newcomer.ref, newcomer.instance == instance
 }
 
 // onSameConnection reports whether the member is on the connection of the attachment.
@@ -89,10 +73,10 @@ func (m *member) isLate(a *Attachment, e Entry) bool {
 // repeats reports whether the entry repeats the create or join that has made the
 // membership, because the client did not get the answer.
 func (c *Channel) repeats(now time.Time, m *member, a *Attachment, e Entry) bool {
-	if (e.Instance == Hash{}) || m.holder.instance != e.Instance || m.entering == nil || !m.entering.repeatable || m.isLate(a, e) {
+	if (e.Instance == Hash{}) || m.holder.instance != e.Instance || m.repeatable == 0 || m.isLate(a, e) {
 		return false
 	}
-	return c.limits.HandshakeTimeout == 0 || now.Sub(m.entering.at) < c.limits.HandshakeTimeout
+	return c.limits.HandshakeTimeout == 0 || now.UnixNano()-m.repeatable < int64(c.limits.HandshakeTimeout)
 }
 
 // mayResume returns why the client must not take the membership over, or nil. The secret
@@ -119,22 +103,30 @@ func (m *member) enter(now time.Time, e Entry) {
 	m.holder = holder{e.Instance, e.Ref}
 	m.since = 1
 	if (e.Instance != Hash{}) {
-		m.entering = &entering{repeatable: true, at: now}
+		m.repeatable = now.UnixNano()
 	}
 }
 
 // enterAgain notes that the holder has repeated its entry, and is given a new secret.
 func (m *member) enterAgain(e Entry) {
 	m.holder.ref = e.Ref
-	if (m.entering.secret != Hash{}) {
-		m.hash = m.entering.secret
+	m.keepSecret()
+	m.needExtras().secret = e.Secret.Hash
+}
+
+// keepSecret makes the secret that was given last the member's only one.
+func (m *member) keepSecret() {
+	if pending := m.extra().secret; pending != (Hash{}) {
+		m.hash, m.extras.secret = pending, Hash{}
 	}
-	m.entering.secret = e.Secret.Hash
 }
 
 // takeOver notes that the membership was resumed by the entry, which mayResume.
 func (c *Channel) takeOver(m *member, e Entry) {
 	m.hash = e.Secret.Hash
+	if m.extras != nil {
+		m.extras.secret = Hash{}
+	}
 	switch {
 	case e.Instance == Hash{}:
 		if e.Ref != 0 && e.Ref <= m.answers.highest {
@@ -145,12 +137,10 @@ func (c *Channel) takeOver(m *member, e Entry) {
 		return
 	case e.Instance == m.holder.instance:
 		m.holder.ref = e.Ref
-		if m.entering != nil {
-			m.entering.secret, m.entering.repeatable = Hash{}, false
-		}
-		return
+	default:
+		m.needExtras().newcomer = holder{e.Instance, e.Ref}
 	}
-	m.entering = &entering{newcomer: holder{e.Instance, e.Ref}}
+	m.repeatable = 0
 }
 
 // Hear notes that a frame of the member has come. It refuses one from a stale attachment.
@@ -168,19 +158,15 @@ func (c *Channel) Hear(a *Attachment) error {
 func (c *Channel) hearFirst(a *Attachment) {
 	m := a.member
 	a.heard = true
-	if m.entering == nil {
-		return
-	}
-	if (m.entering.secret != Hash{}) {
-		m.hash = m.entering.secret
-	}
-	*m.entering = entering{newcomer: m.entering.newcomer}
+	m.repeatable = 0
+	m.keepSecret()
 	if a.newcomer {
-		m.holder, m.since = m.entering.newcomer, a.epoch
+		m.holder, m.since = m.extras.newcomer, a.epoch
+		m.extras.newcomer = holder{}
 		c.forgetClient(m)
 	}
-	if a.newcomer || m.entering.newcomer == (holder{}) {
-		m.entering = nil
+	if m.extra() == (extras{}) {
+		m.extras = nil
 	}
 }
 

@@ -10,7 +10,7 @@ func (c *Channel) RepeatCreate(a *Attachment, e Entry) error {
 		return err
 	}
 	m := c.master
-	created := a.epoch == createdEpoch || m.entering != nil && m.entering.repeatable
+	created := a.epoch == createdEpoch || m.repeatable != 0
 	if a.member != m || !created || e.Ref == 0 || e.Ref != m.holder.ref {
 		return wire.ErrChannelExists
 	}

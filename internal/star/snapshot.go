@@ -55,12 +55,12 @@ type MemberSnapshot struct {
 	// zero.
 	Hash, Pending Hash
 	// Holder is the client that holds the membership, since the epoch Since, and Newcomer
-	// one that has taken it over and was not heard of since. Repeatable tells that the create or
-	// join can be repeated that has made the membership at Entered.
+	// one that has taken it over and was not heard of since. Repeatable is when the create or
+	// join was that has made the membership, in nanoseconds of Unix time, or zero where it
+	// cannot be repeated any more.
 	Holder, Newcomer HolderSnapshot
 	Since            uint64
-	Repeatable       bool
-	Entered          time.Time
+	Repeatable       int64
 	// Expires is until when the service has let the member in, or the zero time. Data is the
 	// service's own.
 	Expires  time.Time
@@ -186,7 +186,7 @@ func (m *member) snapshot() MemberSnapshot {
 	s := MemberSnapshot{
 		Name: m.name, Hash: m.hash, Holder: HolderSnapshot{m.holder.instance, m.holder.ref}, Since: m.since, State: m.state, Deadline: m.deadline, Epoch: m.epoch, Attached: m.attachment != nil,
 		Highest: m.answers.highest, Asks: slices.Clone(m.openRequests), Start: m.start, LostPrivate: m.lostPrivate,
-		Given: m.given, Repaid: m.repaid, Number: m.number, Told: m.told,
+		Given: m.given, Repaid: m.extra().repaid, Number: m.number, Told: m.told,
 	}
 	if a := m.attachment; a != nil {
 		s.Confirms, s.IsNewcomer, s.Heard = a.confirms, a.newcomer, a.heard
@@ -194,13 +194,10 @@ func (m *member) snapshot() MemberSnapshot {
 			s.Fed = a.fed
 		}
 	}
-	if m.grant != nil {
-		s.Expires, s.Data = m.grant.Expires, bytes.Clone(m.grant.Data)
-	}
-	if e := m.entering; e != nil {
-		s.Pending, s.Repeatable, s.Entered = e.secret, e.repeatable, e.at
-		s.Newcomer = HolderSnapshot{e.newcomer.instance, e.newcomer.ref}
-	}
+	g, newcomer := m.granted(), m.extra().newcomer
+	s.Expires, s.Data = g.Expires, bytes.Clone(g.Data)
+	s.Pending, s.Repeatable = m.extra().secret, m.repeatable
+	s.Newcomer = HolderSnapshot{newcomer.instance, newcomer.ref}
 	for known := range m.answers.oldestFirst() {
 		given := AnswerSnapshot{Ref: known.ref, Seq: known.seq, Slaves: known.slaves, Content: known.content}
 		if known.refusal != nil {
@@ -288,10 +285,10 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	m := &member{
 		name: s.Name, role: role, hash: s.Hash, holder: holder{s.Holder.Instance, s.Holder.Ref}, since: s.Since, state: s.State, deadline: s.Deadline, epoch: s.Epoch,
 		openRequests: slices.Clone(s.Asks), start: s.Start, lostPrivate: s.LostPrivate,
-		given: s.Given, repaid: s.Repaid, number: s.Number, told: s.Told,
+		given: s.Given, repeatable: s.Repeatable, number: s.Number, told: s.Told,
 	}
-	if e := (entering{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repeatable: s.Repeatable, at: s.Entered}); e != (entering{}) {
-		m.entering = &e
+	if e := (extras{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repaid: s.Repaid}); e != (extras{}) {
+		m.extras = &e
 	}
 	m.answers.limit = limit
 	for _, given := range s.Answers {

@@ -318,8 +318,8 @@ func (c *table) snapshot() string {
 	var b strings.Builder
 	one := func(m *member) {
 		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d number=%d told=%d answers=%d/%+v asks=%v given=%d repaid=%d\n",
-			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.number, m.told, m.answers.highest, m.answers.kept, m.openRequests, m.given, m.repaid)
-		fmt.Fprintf(&b, "holder=%v since=%d entering=%+v grant=%+v\n", m.holder, m.since, m.entering, m.grant)
+			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.number, m.told, m.answers.highest, m.answers.kept, m.openRequests, m.given, m.extra().repaid)
+		fmt.Fprintf(&b, "holder=%v since=%d repeatable=%d newcomer=%v pending=%x grant=%+v\n", m.holder, m.since, m.repeatable, m.extra().newcomer, m.extra().secret, m.granted())
 		if a := m.attachment; a != nil {
 			fmt.Fprintf(&b, "catching up=%t fed=%d confirms=%t\n", a.catchingUp, a.fed, a.confirms)
 		}
