@@ -205,7 +205,14 @@ export interface MasterEventMap extends HandleEventMap {
   member: PresenceEvent;
 }
 
+// These are declared here, since without the DOM's library there are none.
 type Listener<E extends Event> = ((event: E) => void) | { handleEvent(event: E): void };
+
+interface ListenerOptions extends SignalOption {
+  readonly capture?: boolean | undefined;
+  readonly once?: boolean | undefined;
+  readonly passive?: boolean | undefined;
+}
 
 /** What a Master and a Slave have in common. */
 declare abstract class Handle<Events extends HandleEventMap> extends EventTarget {
@@ -234,13 +241,13 @@ declare abstract class Handle<Events extends HandleEventMap> extends EventTarget
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined>;
 
   addEventListener<K extends keyof Events & string>(
-    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | AddEventListenerOptions): void;
+    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | ListenerOptions): void;
   addEventListener(
-    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+    type: string, listener: Listener<Event> | null, options?: boolean | ListenerOptions): void;
   removeEventListener<K extends keyof Events & string>(
-    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | EventListenerOptions): void;
+    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | ListenerOptions): void;
   removeEventListener(
-    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+    type: string, listener: Listener<Event> | null, options?: boolean | ListenerOptions): void;
 }
 
 /** One slave's part in a gather: its answer, or why there is none. */
@@ -382,8 +389,15 @@ export interface WebSocketLike {
   onmessage: ((event: any) => any) | null;
   onerror: ((event: any) => any) | null;
   onclose: ((event: any) => any) | null;
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: Uint8Array & { readonly buffer: ArrayBuffer }): void;
   close(code?: number, reason?: string): void;
+}
+
+/** What the client uses of a Storage. */
+export interface StorageLike {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
 }
 
 /** Times are from 1 to 2 ** 31 - 1, and closeTimeout from 0 on; sizes are whole numbers from 1 on. */
@@ -421,7 +435,7 @@ export interface ClientOptions {
    */
   readonly inbox?: { readonly messages?: number | undefined; readonly bytes?: number | undefined } | undefined;
   /** Keeps the tickets of the memberships, for restore: sessionStorage, for instance. */
-  readonly storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined;
+  readonly storage?: StorageLike | undefined;
   /** The key in the storage. Default: made from the address. */
   readonly storageKey?: string | undefined;
 }

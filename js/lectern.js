@@ -79,7 +79,7 @@ function refusalIn(frame) {
 }
 
 // src/names.js
-var halfPair = /\p{Surrogate}/u;
+var halfPair = /[\ud800-\udfff]/u;
 function writable(name) {
   if (typeof name !== "string") {
     throw new TypeError("a name is a string");
@@ -321,7 +321,8 @@ function isBuffer(value) {
 
 // src/json.js
 var MAX_DEPTH = 64;
-var halfPair2 = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
+var pair = /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g;
+var half = /\\u[dD][89a-fA-F][0-9a-fA-F]{2}/;
 function problemInJSON(text) {
   try {
     JSON.parse(text);
@@ -342,7 +343,7 @@ function problemInJSON(text) {
         depth--;
         break;
       default:
-        if (token.includes("\\u") && halfPair2.test(token.replaceAll("\\\\", "  "))) {
+        if (token.includes("\\u") && half.test(token.replaceAll("\\\\", "  ").replace(pair, " "))) {
           return "half of a surrogate pair";
         }
     }
@@ -1555,7 +1556,6 @@ function json(value) {
   return new JSONPayload(value);
 }
 var encoder2 = new TextEncoder();
-var halfPair3 = /\p{Surrogate}/u;
 function payloadOf(value, limit) {
   const payload = convert(value);
   if (payload.bytes.length > limit) {
@@ -1565,7 +1565,7 @@ function payloadOf(value, limit) {
 }
 function convert(value) {
   if (typeof value === "string") {
-    if (halfPair3.test(value)) {
+    if (halfPair.test(value)) {
       throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
     }
     return { kind: "text", bytes: encoder2.encode(value) };
@@ -1740,11 +1740,13 @@ var Membership = class {
   /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
   async leave() {
     this.#leaving = true;
-    const signal = AbortSignal.timeout(this.session.options.closeTimeout);
+    const controller = new AbortController();
+    const cancel = later(this.session.options.closeTimeout, () => controller.abort());
     try {
-      await this.perform({ type: "leave", channel: this.channel }, { signal });
+      await this.perform({ type: "leave", channel: this.channel }, { signal: controller.signal });
     } catch {
     }
+    cancel();
     this.end(new ClosedError(Code.LEFT));
   }
   /**

@@ -132,12 +132,14 @@ export class Membership {
   /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
   async leave() {
     this.#leaving = true;
-    const signal = AbortSignal.timeout(this.session.options.closeTimeout);
+    const controller = new AbortController();
+    const cancel = later(this.session.options.closeTimeout, () => controller.abort());
     try {
-      await this.perform({ type: 'leave', channel: this.channel }, { signal });
+      await this.perform({ type: 'leave', channel: this.channel }, { signal: controller.signal });
     } catch {
       // Where the hub could not be told, it finds out by the absence.
     }
+    cancel();
     this.end(new ClosedError(Code.LEFT));
   }
 

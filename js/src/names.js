@@ -1,4 +1,5 @@
-const halfPair = /\p{Surrogate}/u;
+/** Finds half of a surrogate pair: by the flag u a whole one is one character. */
+export const halfPair = /[\ud800-\udfff]/u;
 
 /**
  * writable reports whether a name can be written at all: half of a surrogate pair
