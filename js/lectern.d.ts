@@ -425,7 +425,10 @@ export interface ClientOptions {
   readonly silence?: number | undefined;
   /** How long it may then take before the connection is given up. Default 5000. */
   readonly patience?: number | undefined;
-  /** The same when the page has just woken up, or gone offline. Default 2000. */
+  /**
+   * The same when the page has just woken up, or gone offline, and for an attempt to
+   * connect that is under way when it wakes up or is online again. Default 2000.
+   */
   readonly wakePatience?: number | undefined;
   /** The size in bytes of the largest payload that is sent. Default 65536. */
   readonly maxMessageBytes?: number | undefined;
@@ -447,7 +450,10 @@ export interface ClientOptions {
  * and a random part in them, and resumes every membership.
  */
 export declare class Client {
-  /** The address may be relative to the page's, and of http or https. */
+  /**
+   * The address may be relative to the page's, and of http or https. A relative one where
+   * there is no page is a TypeError when the client is used.
+   */
   constructor(url: string | URL, options?: ClientOptions);
   /** Makes the channel, with the user as its master. */
   create(channel: string, username: string, options?: CreateOptions): Promise<Master>;

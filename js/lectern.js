@@ -223,10 +223,9 @@ var inboxSizes = { messages: 1024, bytes: 4 << 20 };
 var given = (options) => Object.fromEntries(
   Object.entries(options).filter(([, value]) => value !== void 0)
 );
-function optionsOf(options, address) {
+function optionsOf(options) {
   const all = {
     WebSocket: globalThis.WebSocket,
-    storageKey: `lectern ${address}`,
     inbox: {},
     ...times,
     ...sizes,
@@ -694,10 +693,15 @@ var Connection = class {
   #wasOpen = false;
   #ended = false;
   #dialTimer;
+  // The time by which it must be open.
+  #openBy = 0;
   #watchTimer;
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
   #answerBy = 0;
+  // A probe was late once since anything was heard. Where every timer is late, as in a
+  // page that is throttled, that tells nothing.
+  #excused = false;
   // What has arrived and was not handled yet.
   #arrived = [];
   #held = false;
@@ -722,7 +726,12 @@ var Connection = class {
     this.#socket.onmessage = (event) => this.#received(event.data);
     this.#socket.onerror = () => this.#failed();
     this.#socket.onclose = (event) => this.#closed(event);
-    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, "could not connect in time"), options.dialTimeout);
+    this.#dialWithin(options.dialTimeout);
+  }
+  #dialWithin(milliseconds2) {
+    this.#openBy = performance.now() + milliseconds2;
+    clearTimeout(this.#dialTimer);
+    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, "could not connect in time"), milliseconds2);
   }
   send(frame) {
     if (this.#socket.readyState === 1) {
@@ -740,9 +749,15 @@ var Connection = class {
       this.#drain();
     });
   }
-  /** probe gives the connection up unless something arrives within so many milliseconds. */
+  /**
+   * probe gives the connection up unless something arrives within so many milliseconds,
+   * or it is open by then.
+   */
   probe(patience) {
     const by = performance.now() + patience;
+    if (!this.#ended && this.#socket.readyState === 0 && by < this.#openBy) {
+      this.#dialWithin(patience);
+    }
     if (this.#ended || this.#socket.readyState !== 1 || this.#answerBy > 0 && this.#answerBy <= by) {
       return;
     }
@@ -801,6 +816,7 @@ var Connection = class {
   }
   #heard() {
     this.#heardAt = performance.now();
+    this.#excused = false;
     if (this.#answerBy > 0) {
       this.#answerBy = 0;
       this.#watch(this.#options.silence);
@@ -820,7 +836,8 @@ var Connection = class {
       } else {
         this.probe(this.#options.patience);
       }
-    } else if (now > this.#answerBy + ASLEEP) {
+    } else if (now > this.#answerBy + ASLEEP && !this.#excused) {
+      this.#excused = true;
       this.#answerBy = 0;
       this.probe(this.#options.wakePatience);
     } else if (now < this.#answerBy) {
@@ -872,6 +889,61 @@ var Connection = class {
   }
 };
 
+// src/iteration.js
+var AsyncIterator = Object.getPrototypeOf(Object.getPrototypeOf(async function* none() {
+}).prototype);
+var STOPPED = /* @__PURE__ */ Symbol("stopped");
+var done = (value) => ({ done: true, value });
+var Iteration = class {
+  #stop = new AbortController();
+  #parts;
+  #unfollow = () => {
+  };
+  constructor(make, signal) {
+    const follow = () => this.#stop.abort(signal.reason);
+    this.#parts = make(this.#stop.signal);
+    if (signal?.aborted) {
+      follow();
+    } else if (signal) {
+      signal.addEventListener("abort", follow, { once: true });
+      this.#unfollow = () => signal.removeEventListener("abort", follow);
+    }
+  }
+  async next() {
+    let result;
+    try {
+      result = await this.#parts.next();
+    } catch (error) {
+      this.#unfollow();
+      if (error === STOPPED) {
+        return done();
+      }
+      throw error;
+    }
+    if (result.done) {
+      this.#unfollow();
+    }
+    return result.value?.error === STOPPED ? done() : result;
+  }
+  async return(value) {
+    await this.#end();
+    return done(value);
+  }
+  async throw(error) {
+    await this.#end();
+    throw error;
+  }
+  async #end() {
+    this.#unfollow();
+    this.#stop.abort(STOPPED);
+    await this.#parts.return();
+  }
+};
+Object.setPrototypeOf(Iteration.prototype, AsyncIterator);
+function iterate(make, signal) {
+  return new Iteration(make, signal);
+}
+
 // src/handle.js
 function mustAsk({ requestId }) {
   if (whole("requestId", requestId) === 0) {
@@ -917,19 +989,20 @@ var Handle = class extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  async *events({ signal } = {}) {
+  events({ signal } = {}) {
+    return iterate((stop) => this.#entries(stop, () => true), signal);
+  }
+  /** messages yields the messages alone. It takes from the same queue as events. */
+  messages({ signal } = {}) {
+    return iterate((stop) => this.#entries(stop, (entry) => entry.type === "message"), signal);
+  }
+  async *#entries(stop, fits) {
     for (; ; ) {
-      const entry = await this.#membership.inbox.take(signal);
+      const entry = await this.#membership.inbox.take(stop);
       if (entry === void 0) {
         return;
       }
-      yield entry;
-    }
-  }
-  /** messages yields the messages alone. It takes from the same queue as events. */
-  async *messages({ signal } = {}) {
-    for await (const entry of this.events({ signal })) {
-      if (entry.type === "message") {
+      if (fits(entry)) {
         yield entry;
       }
     }
@@ -974,7 +1047,10 @@ var Master = class extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  async *gather(payload, { signal } = {}) {
+  gather(payload, { signal } = {}) {
+    return iterate((stop) => this.#gather(payload, stop), signal);
+  }
+  async *#gather(payload, signal) {
     const { inquiries } = this.#membership;
     const inquiry = await inquiries.begin({}, payload, "", signal);
     yield* inquiries.partsOf(inquiry, signal);
@@ -2208,6 +2284,7 @@ var Tickets = class {
 
 // src/session.js
 var STEADY_AFTER = 1e4;
+var WAKE_REST = 1e3;
 var MAX_PROTOCOL_ERRORS = 3;
 var MAX_SPREAD = 6e5;
 var TAKEOVER_REF = 1;
@@ -2229,6 +2306,7 @@ var Session = class {
   #connection = null;
   #open = false;
   #openedAt = 0;
+  #dialedAt = -Infinity;
   #pause = null;
   #unwatch = () => {
   };
@@ -2440,12 +2518,19 @@ var Session = class {
   #woken() {
     this.#connection?.probe(this.options.wakePatience);
     if (this.#pause && !this.#pause.forHub) {
+      const rest = this.#dialedAt + WAKE_REST - performance.now();
       this.#pause.cancel();
-      this.#dial();
+      if (rest <= 0) {
+        this.#dial();
+      } else {
+        const wait = Math.min(rest, Math.max(0, this.#pause.until - performance.now()));
+        this.#rest(wait, false);
+      }
     }
   }
   #dial() {
     this.#pause = null;
+    this.#dialedAt = performance.now();
     this.#shutdown = null;
     const first = this.#firstCall();
     try {
@@ -2534,7 +2619,10 @@ var Session = class {
     if (forHub) {
       wait = Math.random() * this.#shutdown;
     }
-    this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
+    this.#rest(wait, forHub);
+  }
+  #rest(wait, forHub) {
+    this.#pause = { forHub, until: performance.now() + wait, cancel: later(wait, () => this.#dial()) };
   }
   #endAll(why, resumable = false) {
     for (const membership of [...this.memberships.values()]) {
@@ -2678,8 +2766,16 @@ var Session = class {
 };
 
 // src/client.js
+var baseOf = () => globalThis.document?.baseURI ?? globalThis.location?.href;
+function complete(url) {
+  try {
+    return Boolean(new URL(url));
+  } catch {
+    return false;
+  }
+}
 function addressOf(url) {
-  const address = new URL(url, globalThis.location?.href);
+  const address = new URL(url, baseOf());
   address.protocol = address.protocol.replace(/^http/, "ws");
   if (address.protocol !== "ws:" && address.protocol !== "wss:") {
     throw new TypeError(`no address of a WebSocket: ${url}`);
@@ -2698,10 +2794,25 @@ function ticketFor(role, ticket) {
   return { role, channel, username, secret, last };
 }
 var Client = class {
-  #session;
+  #made = null;
+  #url;
+  #options;
   constructor(url, options = {}) {
-    const address = addressOf(url);
-    this.#session = new Session(address, optionsOf(options, address));
+    this.#url = url;
+    this.#options = optionsOf(options);
+    if (baseOf() !== void 0 || complete(url)) {
+      this.#make();
+    }
+  }
+  #make() {
+    const address = addressOf(this.#url);
+    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...this.#options });
+  }
+  get #session() {
+    if (!this.#made) {
+      this.#make();
+    }
+    return this.#made;
   }
   /** create makes the channel, with the user as its master. */
   async create(channel, username, { token, masterTimeout, signal } = {}) {
@@ -2738,7 +2849,7 @@ var Client = class {
   }
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
-    return this.#session.close();
+    return this.#made?.close();
   }
 };
 export {

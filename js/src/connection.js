@@ -43,10 +43,15 @@ export class Connection {
   #wasOpen = false;
   #ended = false;
   #dialTimer;
+  // The time by which it must be open.
+  #openBy = 0;
   #watchTimer;
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
   #answerBy = 0;
+  // A probe was late once since anything was heard. Where every timer is late, as in a
+  // page that is throttled, that tells nothing.
+  #excused = false;
   // What has arrived and was not handled yet.
   #arrived = [];
   #held = false;
@@ -72,7 +77,13 @@ export class Connection {
     this.#socket.onmessage = (event) => this.#received(event.data);
     this.#socket.onerror = () => this.#failed();
     this.#socket.onclose = (event) => this.#closed(event);
-    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, 'could not connect in time'), options.dialTimeout);
+    this.#dialWithin(options.dialTimeout);
+  }
+
+  #dialWithin(milliseconds) {
+    this.#openBy = performance.now() + milliseconds;
+    clearTimeout(this.#dialTimer);
+    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, 'could not connect in time'), milliseconds);
   }
 
   send(frame) {
@@ -93,9 +104,15 @@ export class Connection {
     });
   }
 
-  /** probe gives the connection up unless something arrives within so many milliseconds. */
+  /**
+   * probe gives the connection up unless something arrives within so many milliseconds,
+   * or it is open by then.
+   */
   probe(patience) {
     const by = performance.now() + patience;
+    if (!this.#ended && this.#socket.readyState === 0 && by < this.#openBy) {
+      this.#dialWithin(patience);
+    }
     if (this.#ended || this.#socket.readyState !== 1 || (this.#answerBy > 0 && this.#answerBy <= by)) {
       return;
     }
@@ -160,6 +177,7 @@ export class Connection {
 
   #heard() {
     this.#heardAt = performance.now();
+    this.#excused = false;
     if (this.#answerBy > 0) {
       this.#answerBy = 0;
       this.#watch(this.#options.silence);
@@ -181,7 +199,8 @@ export class Connection {
       } else {
         this.probe(this.#options.patience);
       }
-    } else if (now > this.#answerBy + ASLEEP) {
+    } else if (now > this.#answerBy + ASLEEP && !this.#excused) {
+      this.#excused = true;
       this.#answerBy = 0;
       this.probe(this.#options.wakePatience);
     } else if (now < this.#answerBy) {

@@ -1,4 +1,5 @@
 import { Code, RefusedError } from './errors.js';
+import { iterate } from './iteration.js';
 import { whole } from './numbers.js';
 
 /** mustAsk lets only a message pass that can be answered. */
@@ -60,20 +61,22 @@ export class Handle extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  async *events({ signal } = {}) {
-    for (;;) {
-      const entry = await this.#membership.inbox.take(signal);
-      if (entry === undefined) {
-        return;
-      }
-      yield entry;
-    }
+  events({ signal } = {}) {
+    return iterate((stop) => this.#entries(stop, () => true), signal);
   }
 
   /** messages yields the messages alone. It takes from the same queue as events. */
-  async *messages({ signal } = {}) {
-    for await (const entry of this.events({ signal })) {
-      if (entry.type === 'message') {
+  messages({ signal } = {}) {
+    return iterate((stop) => this.#entries(stop, (entry) => entry.type === 'message'), signal);
+  }
+
+  async *#entries(stop, fits) {
+    for (;;) {
+      const entry = await this.#membership.inbox.take(stop);
+      if (entry === undefined) {
+        return;
+      }
+      if (fits(entry)) {
         yield entry;
       }
     }

@@ -1,5 +1,6 @@
 import { Code, RefusedError } from './errors.js';
 import { Handle, mustAsk } from './handle.js';
+import { iterate } from './iteration.js';
 import { writable } from './names.js';
 
 function mustBeWritable(username) {
@@ -44,7 +45,11 @@ export class Master extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  async *gather(payload, { signal } = {}) {
+  gather(payload, { signal } = {}) {
+    return iterate((stop) => this.#gather(payload, stop), signal);
+  }
+
+  async *#gather(payload, signal) {
     const { inquiries } = this.#membership;
     const inquiry = await inquiries.begin({}, payload, '', signal);
     yield* inquiries.partsOf(inquiry, signal);

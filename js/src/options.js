@@ -19,10 +19,9 @@ const given = (options) => Object.fromEntries(
   Object.entries(options).filter(([, value]) => value !== undefined));
 
 /** optionsOf is what the client uses of the options that it was given, all of them there and valid. */
-export function optionsOf(options, address) {
+export function optionsOf(options) {
   const all = {
     WebSocket: globalThis.WebSocket,
-    storageKey: `lectern ${address}`,
     inbox: {},
     ...times,
     ...sizes,

@@ -15,6 +15,10 @@ import { later } from './timer.js';
 // count as the first one again.
 const STEADY_AFTER = 10_000;
 
+// How long after an attempt to connect, in milliseconds, a page that wakes up may begin the
+// next one: its events may come in great numbers.
+const WAKE_REST = 1000;
+
 // After so many protocol_error in a row it is this side that is wrong, and
 // coming back would only repeat it.
 const MAX_PROTOCOL_ERRORS = 3;
@@ -56,6 +60,7 @@ export class Session {
   #connection = null;
   #open = false;
   #openedAt = 0;
+  #dialedAt = -Infinity;
   #pause = null;
   #unwatch = () => {};
   // The channels that some call is entering, with what resolves when it has.
@@ -294,13 +299,20 @@ export class Session {
   #woken() {
     this.#connection?.probe(this.options.wakePatience);
     if (this.#pause && !this.#pause.forHub) {
+      const rest = this.#dialedAt + WAKE_REST - performance.now();
       this.#pause.cancel();
-      this.#dial();
+      if (rest <= 0) {
+        this.#dial();
+      } else {
+        const wait = Math.min(rest, Math.max(0, this.#pause.until - performance.now()));
+        this.#rest(wait, false);
+      }
     }
   }
 
   #dial() {
     this.#pause = null;
+    this.#dialedAt = performance.now();
     this.#shutdown = null;
     const first = this.#firstCall();
     try {
@@ -397,7 +409,11 @@ export class Session {
     if (forHub) {
       wait = Math.random() * this.#shutdown;
     }
-    this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
+    this.#rest(wait, forHub);
+  }
+
+  #rest(wait, forHub) {
+    this.#pause = { forHub, until: performance.now() + wait, cancel: later(wait, () => this.#dial()) };
   }
 
   #endAll(why, resumable = false) {
