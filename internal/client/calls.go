@@ -94,12 +94,7 @@ func (c *Client) writeCall(k *call) {
 
 // removeCall removes a call from those that wait for an answer. The lock is held.
 func (c *Client) removeCall(k *call) {
-	for i, other := range c.calls {
-		if other == k {
-			c.calls = append(c.calls[:i], c.calls[i+1:]...)
-			return
-		}
-	}
+	c.calls = slices.DeleteFunc(c.calls, func(other *call) bool { return other == k })
 }
 
 // failCalls ends the calls that were written, or all calls, with the error. The lock is

@@ -19,30 +19,30 @@ type batch struct {
 }
 
 // add appends a message.
-func (r *batch) add(p *wire.Packet) {
-	r.packets = append(r.packets, p)
-	r.size += len(p.Frame().Payload.Data)
+func (b *batch) add(p *wire.Packet) {
+	b.packets = append(b.packets, p)
+	b.size += len(p.Frame().Payload.Data)
 }
 
 // in returns the bytes of the messages in one form. The slice and the messages are
 // shared and must not be changed.
-func (r *batch) in(form wire.Form) [][]byte {
-	r.encoding.Lock()
-	defer r.encoding.Unlock()
-	encoded := &r.binary
+func (b *batch) in(form wire.Form) [][]byte {
+	b.encoding.Lock()
+	defer b.encoding.Unlock()
+	encoded := &b.binary
 	if form == wire.Text {
-		encoded = &r.text
+		encoded = &b.text
 	}
-	for _, p := range r.packets[len(*encoded):] {
+	for _, p := range b.packets[len(*encoded):] {
 		*encoded = append(*encoded, p.Bytes(form))
 	}
 	return *encoded
 }
 
 // clear removes the messages, but keeps the memory for the next ones.
-func (r *batch) clear() {
-	clear(r.packets)
-	clear(r.binary)
-	clear(r.text)
-	r.packets, r.binary, r.text, r.size = r.packets[:0], r.binary[:0], r.text[:0], 0
+func (b *batch) clear() {
+	clear(b.packets)
+	clear(b.binary)
+	clear(b.text)
+	b.packets, b.binary, b.text, b.size = b.packets[:0], b.binary[:0], b.text[:0], 0
 }

@@ -182,17 +182,17 @@ const chunkSize = 64
 const minPerWorker = 400
 
 // fanOutChunk queues the batch to each of the receivers, and flushes it.
-func (c *Channel) fanOutChunk(batch *batch, receivers []receiver, writers *writerCount) (p sendStats) {
+func (c *Channel) fanOutChunk(batch *batch, receivers []receiver, writers *writerCount) (total sendStats) {
 	var encoded [2][][]byte
 	for i := range receivers {
 		r := &receivers[i]
-		p.depth = max(p.depth, c.checkDepth(r.Seat))
+		total.depth = max(total.depth, c.checkDepth(r.Seat))
 		if encoded[r.form] == nil {
 			encoded[r.form] = batch.in(r.form)
 		}
 		if c.config.Outbox.Overflow != outbox.Refuse {
 			sent, writing := r.pushEach(encoded[r.form])
-			p.add(sent)
+			total.add(sent)
 			writers.count(writing)
 			continue
 		}
@@ -203,9 +203,9 @@ func (c *Channel) fanOutChunk(batch *batch, receivers []receiver, writers *write
 		}
 		if c.config.Observed {
 			for _, message := range encoded[r.form][:sent] {
-				p.add(sendStats{messages: 1, bytes: len(message)})
+				total.add(sendStats{messages: 1, bytes: len(message)})
 			}
 		}
 	}
-	return p
+	return total
 }

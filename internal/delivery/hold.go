@@ -20,24 +20,24 @@ type slowSet struct {
 	present map[*Seat]struct{}
 }
 
-func (c *slowSet) add(s *Seat) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.present[s]; ok {
+func (set *slowSet) add(s *Seat) {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	if _, ok := set.present[s]; ok {
 		return
 	}
-	if c.present == nil {
-		c.present = make(map[*Seat]struct{})
+	if set.present == nil {
+		set.present = make(map[*Seat]struct{})
 	}
-	c.present[s] = struct{}{}
-	c.seats = append(c.seats, s)
+	set.present[s] = struct{}{}
+	set.seats = append(set.seats, s)
 }
 
-func (c *slowSet) take() []*Seat {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	members := c.seats
-	c.seats, c.present = nil, nil
+func (set *slowSet) take() []*Seat {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	members := set.seats
+	set.seats, set.present = nil, nil
 	return members
 }
 

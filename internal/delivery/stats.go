@@ -9,10 +9,10 @@ import (
 // depth of the longest queue among their receivers before.
 type sendStats struct{ messages, bytes, depth int }
 
-func (p *sendStats) add(more sendStats) {
-	p.messages += more.messages
-	p.bytes += more.bytes
-	p.depth = max(p.depth, more.depth)
+func (s *sendStats) add(more sendStats) {
+	s.messages += more.messages
+	s.bytes += more.bytes
+	s.depth = max(s.depth, more.depth)
 }
 
 // checkDepth returns how many messages wait for a slave already. With SlowHold it adds
@@ -31,13 +31,13 @@ func (c *Channel) checkDepth(s *Seat) (depth int) {
 
 // observeSent tells the Observer about messages that were sent. Private messages do
 // not count for QueueDepth.
-func (c *Channel) observeSent(to wire.Role, p sendStats, private bool) {
-	if !c.config.Observed || p.messages == 0 {
+func (c *Channel) observeSent(to wire.Role, sent sendStats, private bool) {
+	if !c.config.Observed || sent.messages == 0 {
 		return
 	}
-	c.config.Observer.Add(star.MessagesSent, to.String(), int64(p.messages))
-	c.config.Observer.Add(star.BytesSent, to.String(), int64(p.bytes))
+	c.config.Observer.Add(star.MessagesSent, to.String(), int64(sent.messages))
+	c.config.Observer.Add(star.BytesSent, to.String(), int64(sent.bytes))
 	if to == wire.Slave && !private {
-		c.config.Observer.Observe(star.QueueDepth, float64(p.depth))
+		c.config.Observer.Observe(star.QueueDepth, float64(sent.depth))
 	}
 }

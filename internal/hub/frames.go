@@ -27,7 +27,8 @@ var frames = sync.Pool{New: func() any { return new(wire.Frame) }}
 // handleFrame decodes and handles one frame. A cause ends the connection. Each frame
 // counts against the rate before it is decoded, whatever it turns out to be.
 func (s *session) handleFrame(data []byte) *wire.Cause {
-	limited := s.pace.take(s.hub.config.FrameRate, time.Now())
+	now := time.Now()
+	limited := s.pace.take(s.hub.config.FrameRate, now)
 	if limited == muchTooFast {
 		return errFlood
 	}
@@ -44,14 +45,14 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		return s.refuseMalformed(err, limited == tooFast)
 	}
 	s.formKnown = true
-	limited = max(limited, s.takeMembershipPace(frame.Type))
+	limited = max(limited, s.takeMembershipPace(frame.Type, now))
 	switch {
 	case limited == muchTooFast:
 		return errFlood
 	case limited == tooFast && !exemptFromRate(frame.Type):
 		err = wire.ErrRateLimited
 	default:
-		err = s.dispatch(frame, limited == tooFast)
+		err = s.dispatch(frame, limited == tooFast, now)
 	}
 	if err == errFlood {
 		return errFlood
@@ -77,10 +78,10 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 
 // takeMembershipPace counts a frame by which a membership begins or ends. Each may be a
 // presence that others are told.
-func (s *session) takeMembershipPace(t wire.Type) verdict {
+func (s *session) takeMembershipPace(t wire.Type, now time.Time) verdict {
 	switch t {
 	case wire.Create, wire.Join, wire.Resume, wire.Leave:
-		return s.membershipPace.take(s.hub.config.MembershipRate, time.Now())
+		return s.membershipPace.take(s.hub.config.MembershipRate, now)
 	}
 	return inTime
 }

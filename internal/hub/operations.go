@@ -11,8 +11,9 @@ import (
 
 // dispatch does what one frame of the peer asks for. Where it returns an error, nothing
 // has happened; the caller tells the peer the error, and wire.ErrReplaced ends the
-// connection. limited: the frame is over the rate limit, for which a send is refused.
-func (s *session) dispatch(f *wire.Frame, limited bool) error {
+// connection. limited: the frame is over the rate limit, for which a send is refused. now
+// is when the frame was read.
+func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	if f.Type != wire.Send {
 		s.deliverDeferred(true)
 	}
@@ -24,7 +25,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool) error {
 	case wire.Resume:
 		return s.resume(f)
 	case wire.Send:
-		return s.send(f, limited)
+		return s.send(f, limited, now)
 	case wire.Leave:
 		return s.leave(f.Channel, f.Ref)
 	case wire.Away:
@@ -55,14 +56,14 @@ func (s *session) dispatch(f *wire.Frame, limited bool) error {
 }
 
 // send handles a message. Its delivery may be deferred: then s.deferred is the channel.
-func (s *session) send(f *wire.Frame, limited bool) error {
+func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 	seat, err := s.heldSeat(f.Channel)
 	if err != nil {
 		return err
 	}
 	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply}
 	if seat.Role() == wire.Slave {
-		switch s.slavePace.take(s.hub.config.SlaveMessageRate, time.Now()) {
+		switch s.slavePace.take(s.hub.config.SlaveMessageRate, now) {
 		case muchTooFast:
 			return errFlood
 		case tooFast:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/memnet"
 	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/memory"
 	"github.com/lectern-go/lectern/transport/netconn"
@@ -103,8 +104,9 @@ func overNetconn(t *testing.T, hub *lectern.Hub, p port, secure bool) DialFunc {
 	listener := p.listener
 	dialer := netconn.Dialer{Address: "lectern.test:1"}
 	if secure {
-		listener = tls.NewListener(listener, certificate().server)
-		dialer.TLSConfig = certificate().client
+		server, client := memnet.TLS()
+		listener = tls.NewListener(listener, server)
+		dialer.TLSConfig = client
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/memnet"
 )
 
 // Stage is one test's hub, and the network on which users reach it.
@@ -56,7 +57,7 @@ func InVirtualTime(t *testing.T, policy lectern.Policy, test func(t *testing.T, 
 // OverEach runs a test in a bubble over each of these networks.
 func OverEach(t *testing.T, networks []Network, policy lectern.Policy, test func(t *testing.T, s *Stage)) {
 	t.Helper()
-	MakeCertificate()
+	memnet.TLS()
 	for _, n := range networks {
 		t.Run(n.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { test(t, New(t, n, policy)) })

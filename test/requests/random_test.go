@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/memnet"
 	"github.com/lectern-go/lectern/internal/stage"
 )
 
@@ -26,7 +27,7 @@ func TestRequestsOverManyCuts(t *testing.T) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("round %d, seed %d", i, seed), func(t *testing.T) {
 			n := stage.InMemory[seed%uint64(len(stage.InMemory))]
-			stage.MakeCertificate()
+			memnet.TLS()
 			synctest.Test(t, func(t *testing.T) { requestRound(t, stage.New(t, n, policy), seed) })
 		})
 	}

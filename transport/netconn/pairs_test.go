@@ -2,19 +2,13 @@ package netconn
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
-	"math/big"
 	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,34 +21,13 @@ func suiteOptions(s transporttest.Settings) transport.ConnOptions {
 	return transport.ConnOptions{MaxFrameBytes: s.MaxFrameBytes, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
 }
 
-// certificate makes the two sides of TLS between test ends. It is valid at the
-// time with which a testing/synctest bubble begins as well.
+// certificate is memnet.TLS for a client that is not told an address: it expects the
+// server's name.
 var certificate = sync.OnceValues(func() (server, client *tls.Config) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		DNSNames:     []string{"lectern.test"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore:    time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:     time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(parsed)
-	// The default has a second key exchange, which takes much of a test's time.
-	curves := []tls.CurveID{tls.X25519}
-	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, CurvePreferences: curves}
-	return server, &tls.Config{RootCAs: roots, ServerName: "lectern.test", CurvePreferences: curves}
+	server, client = memnet.TLS()
+	client = client.Clone()
+	client.ServerName = "lectern.test"
+	return server, client
 })
 
 // memoryPair makes a pair over a connection in memory.

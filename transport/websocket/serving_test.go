@@ -2,14 +2,9 @@ package websocket_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"sync"
@@ -116,40 +111,10 @@ func overTLS(l net.Listener) net.Listener { return tls.NewListener(l, certificat
 
 type tlsConfigs struct{ server, client *tls.Config }
 
-// certificate makes one certificate for all tests. It is made outside of any
-// bubble's clock, and valid in it.
+// certificate is memnet.TLS for a web server, which also offers HTTP/2.
 var certificate = sync.OnceValue(func() tlsConfigs {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		DNSNames:     []string{"lectern.test"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore:    time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:     time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC),
-		IsCA:         true,
-
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return tlsConfigs{
-		server: &tls.Config{
-			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}},
-			NextProtos:   []string{"h2", "http/1.1"},
-			// The default has a second exchange, which takes much of a test's time.
-			CurvePreferences: []tls.CurveID{tls.X25519},
-		},
-		client: &tls.Config{RootCAs: roots, CurvePreferences: []tls.CurveID{tls.X25519}},
-	}
+	server, client := memnet.TLS()
+	server = server.Clone()
+	server.NextProtos = []string{"h2", "http/1.1"}
+	return tlsConfigs{server, client}
 })
