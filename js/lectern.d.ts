@@ -7,6 +7,26 @@
  * then may have been carried out all the same.
  */
 
+// What is used of the platform: its own types where the compiler knows them, by the names of
+// the DOM, a worker or Node, and else what is written here.
+type Platform<Name extends string, Else> =
+  typeof globalThis extends { readonly [name in Name]: { readonly prototype: infer Known } } ? Known : Else;
+
+type PlatformSignal = Platform<'AbortSignal', {
+  readonly aborted: boolean;
+  readonly reason: any;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}>;
+
+type PlatformURL = Platform<'URL', { readonly href: string; toString(): string }>;
+
+type PlatformEvent = Platform<'Event', { readonly type: string; readonly target: unknown; stopImmediatePropagation(): void }>;
+declare const PlatformEvent: new (type: string) => PlatformEvent;
+
+type PlatformEventTarget = Platform<'EventTarget', { dispatchEvent(event: PlatformEvent): boolean }>;
+declare const PlatformEventTarget: new () => PlatformEventTarget;
+
 /** Every code of a refusal, of an end, and of this side's own errors. */
 export declare const Code: Readonly<{
   // Refusals.
@@ -103,7 +123,7 @@ export type Payload =
   | string | number | boolean | null | ArrayBuffer | ArrayBufferView | JSONPayload | object;
 
 export interface SignalOption {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: PlatformSignal | undefined;
 }
 
 /** What arrived from the other side. */
@@ -162,13 +182,13 @@ export interface Gap {
 }
 
 /** A change of one member. */
-export declare class PresenceEvent extends Event {
+export declare class PresenceEvent extends PlatformEvent {
   constructor(type: string, presence: Presence);
   readonly presence: Presence;
 }
 
 /** Messages were dropped. */
-export declare class GapEvent extends Event {
+export declare class GapEvent extends PlatformEvent {
   constructor(missed: number);
   readonly missed: number;
 }
@@ -176,13 +196,13 @@ export declare class GapEvent extends Event {
 export type State = 'online' | 'reconnecting' | 'closed';
 
 /** A change of the membership's own state. */
-export declare class StateEvent extends Event {
+export declare class StateEvent extends PlatformEvent {
   constructor(state: State);
   readonly state: State;
 }
 
 /** The membership is over, and why. */
-export declare class ClosedEvent extends Event {
+export declare class ClosedEvent extends PlatformEvent {
   constructor(error: ClosedError);
   readonly code: Code;
   readonly reason: string;
@@ -205,8 +225,7 @@ export interface MasterEventMap extends HandleEventMap {
   member: PresenceEvent;
 }
 
-// These are declared here, since without the DOM's library there are none.
-type Listener<E extends Event> = ((event: E) => void) | { handleEvent(event: E): void };
+type Listener<E extends PlatformEvent> = ((event: E) => void) | { handleEvent(event: E): void };
 
 interface ListenerOptions extends SignalOption {
   readonly capture?: boolean | undefined;
@@ -215,7 +234,7 @@ interface ListenerOptions extends SignalOption {
 }
 
 /** What a Master and a Slave have in common. */
-declare abstract class Handle<Events extends HandleEventMap> extends EventTarget {
+declare abstract class Handle<Events extends HandleEventMap> extends PlatformEventTarget {
   protected constructor();
   /** The channel's name. */
   readonly channel: string;
@@ -241,13 +260,13 @@ declare abstract class Handle<Events extends HandleEventMap> extends EventTarget
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined>;
 
   addEventListener<K extends keyof Events & string>(
-    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | ListenerOptions): void;
+    type: K, listener: Listener<Events[K] & PlatformEvent> | null, options?: boolean | ListenerOptions): void;
   addEventListener(
-    type: string, listener: Listener<Event> | null, options?: boolean | ListenerOptions): void;
+    type: string, listener: Listener<PlatformEvent> | null, options?: boolean | ListenerOptions): void;
   removeEventListener<K extends keyof Events & string>(
-    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | ListenerOptions): void;
+    type: K, listener: Listener<Events[K] & PlatformEvent> | null, options?: boolean | ListenerOptions): void;
   removeEventListener(
-    type: string, listener: Listener<Event> | null, options?: boolean | ListenerOptions): void;
+    type: string, listener: Listener<PlatformEvent> | null, options?: boolean | ListenerOptions): void;
 }
 
 /** One slave's part in a gather: its answer, or why there is none. */
@@ -454,7 +473,7 @@ export declare class Client {
    * The address may be relative to the page's, and of http or https. A relative one where
    * there is no page is a TypeError when the client is used.
    */
-  constructor(url: string | URL, options?: ClientOptions);
+  constructor(url: string | PlatformURL, options?: ClientOptions);
   /** Makes the channel, with the user as its master. */
   create(channel: string, username: string, options?: CreateOptions): Promise<Master>;
   /** Enters a channel that its master has created before, as a slave. */
@@ -477,3 +496,6 @@ export declare class Client {
   /** Leaves every channel on purpose and closes the connection. */
   close(): Promise<void>;
 }
+
+// What has no export above is not to be imported.
+export {};

@@ -225,7 +225,6 @@ var given = (options) => Object.fromEntries(
 );
 function optionsOf(options) {
   const all = {
-    WebSocket: globalThis.WebSocket,
     inbox: {},
     ...times,
     ...sizes,
@@ -235,9 +234,6 @@ function optionsOf(options) {
     throw new TypeError("inbox must be an object");
   }
   const inbox = { ...inboxSizes, ...given(all.inbox) };
-  if (typeof all.WebSocket !== "function") {
-    throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
-  }
   for (const name of Object.keys(times)) {
     all[name] = milliseconds(name, all[name], name === "closeTimeout" ? 0 : 1, LONGEST);
   }
@@ -247,8 +243,15 @@ function optionsOf(options) {
   for (const name of Object.keys(inboxSizes)) {
     inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
   }
-  all.plainHandshake ||= !("protocol" in (all.WebSocket.prototype ?? {}));
   return { ...all, inbox };
+}
+function withPlatform(options) {
+  const { WebSocket = globalThis.WebSocket } = options;
+  if (typeof WebSocket !== "function") {
+    throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
+  }
+  const plainHandshake = options.plainHandshake || !("protocol" in (WebSocket.prototype ?? {}));
+  return { ...options, WebSocket, plainHandshake };
 }
 
 // src/presence.js
@@ -2806,7 +2809,7 @@ var Client = class {
   }
   #make() {
     const address = addressOf(this.#url);
-    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...this.#options });
+    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...withPlatform(this.#options) });
   }
   get #session() {
     if (!this.#made) {

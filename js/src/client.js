@@ -1,7 +1,7 @@
 import { Code, RefusedError } from './errors.js';
 import { writable } from './names.js';
 import { milliseconds } from './numbers.js';
-import { optionsOf } from './options.js';
+import { optionsOf, withPlatform } from './options.js';
 import { after, presence } from './presence.js';
 import { Session } from './session.js';
 import { isTicket } from './tickets.js';
@@ -53,8 +53,8 @@ export class Client {
   constructor(url, options = {}) {
     this.#url = url;
     this.#options = optionsOf(options);
-    // A module may make its client where pages are prepared, without a location. It is
-    // used where there is one.
+    // A module may make its client where pages are prepared, without a location and a
+    // WebSocket. It is used where there are both.
     if (baseOf() !== undefined || complete(url)) {
       this.#make();
     }
@@ -62,7 +62,7 @@ export class Client {
 
   #make() {
     const address = addressOf(this.#url);
-    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...this.#options });
+    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...withPlatform(this.#options) });
   }
 
   get #session() {

@@ -18,10 +18,12 @@ const inboxSizes = { messages: 1024, bytes: 4 << 20 };
 const given = (options) => Object.fromEntries(
   Object.entries(options).filter(([, value]) => value !== undefined));
 
-/** optionsOf is what the client uses of the options that it was given, all of them there and valid. */
+/**
+ * optionsOf is what the client uses of the options that it was given, all of them there and
+ * valid, but for what the platform has.
+ */
 export function optionsOf(options) {
   const all = {
-    WebSocket: globalThis.WebSocket,
     inbox: {},
     ...times,
     ...sizes,
@@ -31,9 +33,6 @@ export function optionsOf(options) {
     throw new TypeError('inbox must be an object');
   }
   const inbox = { ...inboxSizes, ...given(all.inbox) };
-  if (typeof all.WebSocket !== 'function') {
-    throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
-  }
   for (const name of Object.keys(times)) {
     // Without any time nothing would be waited for, but for the end.
     all[name] = milliseconds(name, all[name], name === 'closeTimeout' ? 0 : 1, LONGEST);
@@ -44,7 +43,16 @@ export function optionsOf(options) {
   for (const name of Object.keys(inboxSizes)) {
     inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
   }
-  // What has gone along is told by the protocol that the hub chooses.
-  all.plainHandshake ||= !('protocol' in (all.WebSocket.prototype ?? {}));
   return { ...all, inbox };
+}
+
+/** withPlatform adds to the options what the platform has, where the client is to be used. */
+export function withPlatform(options) {
+  const { WebSocket = globalThis.WebSocket } = options;
+  if (typeof WebSocket !== 'function') {
+    throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
+  }
+  // What has gone along is told by the protocol that the hub chooses.
+  const plainHandshake = options.plainHandshake || !('protocol' in (WebSocket.prototype ?? {}));
+  return { ...options, WebSocket, plainHandshake };
 }

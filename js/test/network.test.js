@@ -95,7 +95,14 @@ test('a network that flaps does not pass over the pauses', async (t) => {
   await client.close();
 });
 
-test('a client is made without a location, and used where there is one', async () => {
+test('a client is made without a location, and used where there is one', async (t) => {
+  const { WebSocket } = globalThis;
+  t.after(() => {
+    globalThis.WebSocket = WebSocket;
+  });
+  delete globalThis.WebSocket;
+  await assert.rejects(new Client('/ws').status('abc123'), TypeError);
+  assert.throws(() => new Client('ws://localhost/ws'), TypeError);
   const made = new Client('/ws', { WebSocket: FakeSocket });
   await assert.rejects(made.status('abc123'), TypeError);
   await made.close();

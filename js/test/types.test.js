@@ -17,6 +17,7 @@ const surroundings = {
   "the DOM's names and Node's": { lib: ['es2022', 'dom', 'dom.iterable'], types: ['node'] },
   "a worker's names": { lib: ['es2022', 'webworker'], types: [] },
   "Node's names alone": { lib: ['es2022'], types: ['node'] },
+  'no names': { lib: ['es2022'], types: [] },
 };
 
 for (const [compiler, name] of Object.entries(compilers)) {
@@ -24,12 +25,13 @@ for (const [compiler, name] of Object.entries(compilers)) {
     test(`the declarations compile by ${compiler} with ${names}`, async () => {
       const project = join(root, 'build', `${name} ${names}.json`);
       mkdirSync(dirname(project), { recursive: true });
+      const written = [names === 'no names' ? 'bare.ts' : 'page.ts'];
       writeFileSync(project, JSON.stringify({
         compilerOptions: {
           target: 'es2022', module: 'nodenext', noEmit: true, strict: true, exactOptionalPropertyTypes: true,
           noUncheckedIndexedAccess: true, typeRoots: [join(root, 'node_modules/@types')], ...options,
         },
-        files: [join(root, 'test/types/page.ts'), join(root, 'lectern.d.ts')],
+        files: [...written.map((file) => join(root, 'test/types', file)), join(root, 'lectern.d.ts')],
       }));
       const tsc = join(dirname(require.resolve(`${name}/package.json`)), 'bin', 'tsc');
       const { stdout } = await run(process.execPath, [tsc, '--pretty', 'false', '-p', project]).catch((error) => error);
