@@ -445,8 +445,9 @@ export interface ClientOptions {
   /** How long it may then take before the connection is given up. Default 5000. */
   readonly patience?: number | undefined;
   /**
-   * The same when the page has just woken up, or gone offline, and for an attempt to
-   * connect that is under way when it wakes up or is online again. Default 2000.
+   * The same when the page has just woken up, or gone offline. And how long an attempt to
+   * connect has had, when the page wakes up or is online again, before another one takes
+   * its place, one second at least. Default 2000.
    */
   readonly wakePatience?: number | undefined;
   /** The size in bytes of the largest payload that is sent. Default 65536. */
@@ -474,7 +475,11 @@ export declare class Client {
    * there is no page is a TypeError when the client is used.
    */
   constructor(url: string | PlatformURL, options?: ClientOptions);
-  /** Makes the channel, with the user as its master. */
+  /**
+   * Makes the channel, with the user as its master. It waits for calls before it that
+   * enter the same channel, and for what is being undone there: what was given up or is
+   * left. Where one stays in, it is refused with forbidden; so is join.
+   */
   create(channel: string, username: string, options?: CreateOptions): Promise<Master>;
   /** Enters a channel that its master has created before, as a slave. */
   join(channel: string, username: string, options?: JoinOptions): Promise<Slave>;

@@ -266,6 +266,309 @@ function presence(role, username, state, { deadline = null, reason = "" } = {}) 
   return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
 }
 
+// src/calls.js
+var TAKEOVER_REF = 1;
+var unnamed = ({ type, ref, channel }) => type === "error" && ref === TAKEOVER_REF && channel === void 0;
+function answers(frame, asked) {
+  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
+}
+var Calls = class {
+  // Those that wait for an answer.
+  #waiting = [];
+  // Those whose callers have given up, by the ref of the answer that is still to come:
+  // what they have entered is left then.
+  #undoing = /* @__PURE__ */ new Map();
+  // The refs of resumes on the present connection whose callers have given up.
+  #forsaken = /* @__PURE__ */ new Set();
+  // What has come for resumes by tickets without the name of a channel.
+  #unnamed = [];
+  // The call that goes along with the handshake that is under way.
+  #first = null;
+  #session;
+  /**
+   * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
+   *   undo: (channel: string, promise: Promise<void>) => void, settled: (call: object, frame: object) => Error | undefined}} session
+   *   letGo ends the connection, and ended resolves when it has ended; settled is told of
+   *   an answer that is no refusal, and returns what is wrong with it
+   */
+  constructor(session) {
+    this.#session = session;
+  }
+  get size() {
+    return this.#waiting.length;
+  }
+  /** entering are the channels that calls are on their way into, or out of again. */
+  get entering() {
+    const all = [...this.#waiting.filter(({ enters }) => enters).map(({ frame }) => frame), ...this.#undoing.values()];
+    return [...new Set(all.map(({ channel }) => channel))];
+  }
+  /**
+   * begin makes a call of a frame, and resolves with the answer.
+   *
+   * @param {object} frame
+   * @param {{signal?: AbortSignal, enters?: object, open: boolean, abandoned: () => void}} how
+   *   enters is the membership that an answer makes; open: it can be written now;
+   *   abandoned is called when its caller has given up
+   */
+  begin(frame, { signal, enters, open, abandoned }) {
+    return new Promise((resolve, reject) => {
+      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
+      const abort = () => {
+        this.#remove(call);
+        this.#giveUp(call);
+        abandoned();
+        reject(signal.reason);
+      };
+      call.settle = (answer, error) => {
+        signal?.removeEventListener("abort", abort);
+        if (error) {
+          reject(error);
+        } else {
+          resolve(answer);
+        }
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#waiting.push(call);
+      if (open) {
+        this.#write(call);
+      }
+    });
+  }
+  /** first is the call that a new connection begins with, or null. A secret does not go along. */
+  first() {
+    const [call] = this.#waiting;
+    this.#first = call && call.frame.type !== "resume" ? call : null;
+    return this.#first?.frame ?? null;
+  }
+  /** connected writes what has waited for a connection, but for what has been sent along with its making. */
+  connected(sent) {
+    const first = this.#first;
+    this.#first = null;
+    if (first && !sent) {
+      this.#undone(first.frame.ref);
+    }
+    for (const call of this.#waiting) {
+      if (sent && call === first) {
+        call.written = true;
+      } else {
+        call.frame.ref = this.#refFor(call.frame);
+        this.#write(call);
+      }
+    }
+  }
+  /**
+   * lost is told that the connection has ended.
+   *
+   * @param {string} reason
+   * @param {{all: boolean, answered: boolean}} how all: those too that were not written;
+   *   answered: the hub has answered all that it has carried out, so that the others can
+   *   be asked again
+   */
+  lost(reason, { all, answered }) {
+    this.#first = null;
+    this.#forsaken.clear();
+    this.#unnamed = [];
+    [...this.#undoing.keys()].forEach((ref) => this.#undone(ref));
+    if (answered) {
+      this.#waiting.forEach((call) => {
+        call.written = false;
+      });
+    }
+    this.fail(reason, (call) => all || call.written);
+  }
+  fail(reason, given2 = () => true) {
+    const failed = this.#waiting.filter(given2);
+    this.#waiting = this.#waiting.filter((call) => !failed.includes(call));
+    for (const call of failed) {
+      call.settle(void 0, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+    }
+  }
+  /** answer gives a frame to the call that it answers, and reports whether there is one. */
+  answer(frame) {
+    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
+      this.#unnamed.push(frame);
+      this.#settleUnnamed();
+      return true;
+    }
+    const call = this.#waiting.find((each) => answers(frame, each.frame));
+    if (call) {
+      this.#settle(call, frame);
+      this.#settleUnnamed();
+      return true;
+    }
+    if (this.#undoing.has(frame.ref)) {
+      this.#leave(frame);
+      return true;
+    }
+    if (this.#forsaken.delete(frame.ref)) {
+      this.#session.letGo();
+      return true;
+    }
+    return false;
+  }
+  // The answer to a resume that was given up may still come, and must not be taken
+  // for another one's: it ends the connection, so that this one is tried again.
+  #refFor({ type }) {
+    return type === "resume" && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.#session.nextRef();
+  }
+  #write(call) {
+    call.written = true;
+    this.#session.push(call.frame);
+  }
+  #remove(call) {
+    this.#waiting = this.#waiting.filter((other) => other !== call);
+  }
+  // What may be carried out although nobody waits for it any more is undone. Others enter
+  // the same channel after that.
+  #giveUp(call) {
+    const { frame: { type, ref, channel }, enters, written } = call;
+    if (!enters || !(written || call === this.#first)) {
+      return;
+    }
+    if (type !== "resume") {
+      this.#session.undo(channel, new Promise((undone) => {
+        this.#undoing.set(ref, { channel, undone });
+      }));
+      return;
+    }
+    this.#session.undo(channel, this.#session.ended());
+    this.#forsaken.add(ref);
+    if (this.#unnamed.length > 0) {
+      this.#session.letGo();
+    }
+  }
+  // Its answer is here: what it has entered is left, and undone when the hub says so.
+  #leave({ type, ref, channel }) {
+    if (type !== "created" && type !== "joined") {
+      this.#undone(ref);
+      return;
+    }
+    const leaving = this.#session.nextRef();
+    this.#undoing.set(leaving, this.#undoing.get(ref));
+    this.#undoing.delete(ref);
+    this.#session.push({ type: "leave", ref: leaving, channel });
+  }
+  #undone(ref) {
+    this.#undoing.get(ref)?.undone();
+    this.#undoing.delete(ref);
+  }
+  #settle(call, frame) {
+    this.#remove(call);
+    call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
+  }
+  // Every resume has one answer: errors that name no channel are for those that are left
+  // when the others have theirs.
+  #settleUnnamed() {
+    const open = this.#waiting.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
+    if (open.length <= this.#unnamed.length) {
+      const errors = this.#unnamed.splice(0);
+      open.forEach((call, index) => this.#settle(call, errors[index]));
+    }
+  }
+};
+
+// src/closes.js
+var Close = Object.freeze({
+  LEFT: 4005,
+  PROTOCOL_ERROR: 4103,
+  IDLE: 4104,
+  RATE_LIMITED: 4105,
+  SHUTDOWN: 4106,
+  TOO_LARGE: 1009
+});
+var words2 = {
+  4001: "master_left",
+  4002: "master_down",
+  4003: "kicked",
+  4004: "channel_closed",
+  4005: "left"
+};
+var final = (number) => number >= 4e3 && number < 4100;
+var wordOf = (number) => words2[number] ?? String(number);
+
+// src/aborting.js
+function orAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal?.aborted) {
+      abort();
+      return;
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+    promise.then((value) => {
+      signal?.removeEventListener("abort", abort);
+      resolve(value);
+    });
+  });
+}
+
+// src/entries.js
+var undoing = /* @__PURE__ */ new Map();
+var turn = () => new Promise((resolve) => {
+  setTimeout(resolve);
+});
+var Entries = class {
+  #address;
+  // The newest entry into each channel, as a promise that is resolved when it has ended.
+  #newest = /* @__PURE__ */ new Map();
+  constructor(address) {
+    this.#address = address;
+  }
+  /** under resolves when the newest entry into the channel has ended, if there is one under way. */
+  under(channel) {
+    return this.#newest.get(channel);
+  }
+  /** undo tells that something in the channel is undone when the promise is resolved. */
+  undo(channel, promise) {
+    const key = this.#key(channel);
+    const all = undoing.get(key) ?? /* @__PURE__ */ new Set();
+    undoing.set(key, all.add(promise));
+    promise.then(() => {
+      all.delete(promise);
+      if (all.size === 0 && undoing.get(key) === all) {
+        undoing.delete(key);
+      }
+    });
+  }
+  /** enter calls attempt when the others have ended. It begins in the same turn where there are none. */
+  async enter(channel, signal, attempt) {
+    const before = this.#newest.get(channel);
+    let end;
+    const ended = new Promise((resolve) => {
+      end = resolve;
+    });
+    this.#newest.set(channel, ended);
+    try {
+      if (before) {
+        await orAborted(before.then(turn), signal);
+      }
+      for (let all = this.#undone(channel); all; all = this.#undone(channel)) {
+        await orAborted(all, signal);
+      }
+      return await attempt();
+    } finally {
+      const over2 = () => {
+        if (this.#newest.get(channel) === ended) {
+          this.#newest.delete(channel);
+        }
+        end();
+      };
+      if (before) {
+        before.then(over2);
+      } else {
+        over2();
+      }
+    }
+  }
+  #undone(channel) {
+    const all = undoing.get(this.#key(channel));
+    return all && Promise.all(all);
+  }
+  #key(channel) {
+    return `${this.#address} ${channel}`;
+  }
+};
+
 // src/backoff.js
 var Backoff = class {
   #least;
@@ -290,25 +593,6 @@ var Backoff = class {
     return this.#most * (1 + Math.random()) / 2;
   }
 };
-
-// src/closes.js
-var Close = Object.freeze({
-  LEFT: 4005,
-  PROTOCOL_ERROR: 4103,
-  IDLE: 4104,
-  RATE_LIMITED: 4105,
-  SHUTDOWN: 4106,
-  TOO_LARGE: 1009
-});
-var words2 = {
-  4001: "master_left",
-  4002: "master_down",
-  4003: "kicked",
-  4004: "channel_closed",
-  4005: "left"
-};
-var final = (number) => number >= 4e3 && number < 4100;
-var wordOf = (number) => words2[number] ?? String(number);
 
 // src/bytes.js
 var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
@@ -691,13 +975,11 @@ var Connection = class {
   #handlers;
   // Whether a frame goes along with the handshake.
   #begins;
-  // What to close it with once it is open.
+  // What closes it once it is open.
   #leaving = null;
   #wasOpen = false;
   #ended = false;
   #dialTimer;
-  // The time by which it must be open.
-  #openBy = 0;
   #watchTimer;
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
@@ -729,12 +1011,7 @@ var Connection = class {
     this.#socket.onmessage = (event) => this.#received(event.data);
     this.#socket.onerror = () => this.#failed();
     this.#socket.onclose = (event) => this.#closed(event);
-    this.#dialWithin(options.dialTimeout);
-  }
-  #dialWithin(milliseconds2) {
-    this.#openBy = performance.now() + milliseconds2;
-    clearTimeout(this.#dialTimer);
-    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, "could not connect in time"), milliseconds2);
+    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, "could not connect in time"), options.dialTimeout);
   }
   send(frame) {
     if (this.#socket.readyState === 1) {
@@ -752,15 +1029,9 @@ var Connection = class {
       this.#drain();
     });
   }
-  /**
-   * probe gives the connection up unless something arrives within so many milliseconds,
-   * or it is open by then.
-   */
+  /** probe gives the connection up unless something arrives within so many milliseconds. */
   probe(patience) {
     const by = performance.now() + patience;
-    if (!this.#ended && this.#socket.readyState === 0 && by < this.#openBy) {
-      this.#dialWithin(patience);
-    }
     if (this.#ended || this.#socket.readyState !== 1 || this.#answerBy > 0 && this.#answerBy <= by) {
       return;
     }
@@ -770,14 +1041,15 @@ var Connection = class {
     this.#answerBy = by;
     this.#watch(patience);
   }
-  /** close ends the connection in order; ended follows when the hub has answered. */
-  close(number, reason) {
+  /** close ends the connection in order, behind these frames; ended follows when the hub has answered. */
+  close(number, reason, frames = []) {
     if (this.#socket.readyState === 0 && this.#begins) {
-      this.#leaving = [number, reason];
+      this.#leaving = () => this.close(number, reason, frames);
       this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT);
     } else if (this.#socket.readyState === 0) {
       this.abandon(number, reason);
     } else {
+      frames.forEach((frame) => this.send(frame));
       this.#socket.close(number, reason);
     }
   }
@@ -803,7 +1075,7 @@ var Connection = class {
     clearTimeout(this.#dialTimer);
     this.#wasOpen = true;
     if (this.#leaving) {
-      this.#socket.close(...this.#leaving);
+      this.#leaving();
       return;
     }
     this.#heard();
@@ -889,6 +1161,302 @@ var Connection = class {
     clearTimeout(this.#dialTimer);
     clearTimeout(this.#watchTimer);
     this.#handlers.ended(how);
+  }
+};
+
+// src/page.js
+function watchPage({ gone, woken, putAway, back }) {
+  const { document } = globalThis;
+  const cleanups = [];
+  const listen = (target, type, listener, capture = false) => {
+    if (typeof target?.addEventListener === "function") {
+      target.addEventListener(type, listener, capture);
+      cleanups.push(() => target.removeEventListener(type, listener, capture));
+    }
+  };
+  const last = (target, type, listener) => {
+    target.removeEventListener(type, listener);
+    target.addEventListener(type, listener);
+  };
+  const listenLast = (target, type, listener) => {
+    listen(target, type, listener);
+    listen(target, type, () => last(target, type, listener), true);
+  };
+  let hiding;
+  const settle = () => {
+    clearTimeout(hiding);
+    hiding = void 0;
+  };
+  const leave = () => {
+    settle();
+    putAway();
+  };
+  const hide = () => {
+    if (document?.visibilityState === "visible" || document && "onfreeze" in document) {
+      hiding = setTimeout(leave);
+    } else {
+      leave();
+    }
+  };
+  const show = () => {
+    settle();
+    back();
+  };
+  cleanups.push(settle);
+  listen(globalThis, "online", woken);
+  listen(globalThis, "offline", gone);
+  listen(globalThis, "pagehide", hide);
+  listenLast(globalThis, "visibilitychange", () => {
+    if (hiding !== void 0 && document?.visibilityState !== "visible") {
+      leave();
+    }
+  });
+  listenLast(document, "freeze", leave);
+  listen(globalThis, "pageshow", ({ persisted }) => {
+    if (persisted !== false) {
+      show();
+    }
+  });
+  listen(document, "resume", show);
+  listen(document, "visibilitychange", () => {
+    if (document.visibilityState === "visible") {
+      show();
+    } else if (hiding === void 0) {
+      last(globalThis, "pagehide", hide);
+    }
+  });
+  return () => cleanups.forEach((clean) => clean());
+}
+
+// src/link.js
+var STEADY_AFTER = 1e4;
+var WAKE_REST = 1e3;
+var MAX_SPREAD = 6e5;
+var Link = class {
+  #url;
+  #options;
+  #told;
+  #backoff;
+  // running: there is a connection, or there is to be one.
+  #running = false;
+  #connection = null;
+  #open = false;
+  #openedAt = 0;
+  #dialedAt = -Infinity;
+  // What ends the present attempt, so that another one takes its place.
+  #hastened = null;
+  #replaced = false;
+  #pause = null;
+  #putAway = false;
+  #leaving = false;
+  #unwatch = () => {
+  };
+  // What the hub has told of its shutdown, in milliseconds, or null.
+  #shutdown = null;
+  #whenEnded = [];
+  /**
+   * @param {string} url
+   * @param {object} options the client's
+   * @param {{needed: () => boolean, first: () => object | null, opened: (sent: boolean) => void,
+   *   frame: (frame: object) => void,
+   *   lost: (how: {number: number, reason: string, wasOpen: boolean, replaced: boolean}) => void}} told
+   *   needed: there is something to be connected for; first is the frame to send along with
+   *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
+   *   gave an attempt up, and another one follows
+   */
+  constructor(url, options, told) {
+    this.#url = url;
+    this.#options = options;
+    this.#told = told;
+    this.#backoff = new Backoff(options);
+  }
+  /** open: frames can be sent now. */
+  get open() {
+    return this.#open;
+  }
+  /** connecting: an attempt is under way. */
+  get connecting() {
+    return this.#connection !== null && !this.#open;
+  }
+  /** send sends a frame on the present connection, if there is one. */
+  send(frame) {
+    if (this.#open) {
+      this.#connection.send(frame);
+    }
+  }
+  /** hold puts off what arrives until the application has had its turn. */
+  hold() {
+    this.#connection.hold();
+  }
+  /** spread is told that the hub shuts down, and how far the returns are to be spread. */
+  spread(milliseconds2) {
+    this.#shutdown = Math.min(milliseconds2, MAX_SPREAD);
+  }
+  /** start begins to connect, unless that is under way. */
+  start() {
+    if (this.#running) {
+      return;
+    }
+    this.#running = true;
+    this.#unwatch = watchPage({
+      gone: () => this.#connection?.probe(this.#options.wakePatience),
+      woken: () => this.#woken(),
+      putAway: () => this.#putPageAway(),
+      back: () => this.#back()
+    });
+    this.#dial();
+  }
+  /** stopIfIdle ends a pause with nothing to come back for. */
+  stopIfIdle() {
+    if (this.#pause && !this.#told.needed()) {
+      this.#stop();
+    }
+  }
+  /** giveUp ends the connection so that its memberships can be resumed. The next one follows after a pause. */
+  giveUp(reason) {
+    this.#connection?.close(Close.IDLE, reason);
+  }
+  /** ended resolves when the present connection has ended, if there is one. */
+  ended() {
+    return new Promise((resolve) => {
+      if (this.#connection) {
+        this.#whenEnded.push(resolve);
+      } else {
+        resolve();
+      }
+    });
+  }
+  /** leave ends the connection in order, behind these frames, within the client's closeTimeout. */
+  async leave(frames) {
+    if (!this.#connection) {
+      this.#stop();
+      return;
+    }
+    this.#leaving = true;
+    const connection = this.#connection;
+    const ended = this.ended();
+    const cancel = later(this.#options.closeTimeout, () => connection.abandon(Close.LEFT, ""));
+    connection.close(Close.LEFT, "", frames);
+    await ended;
+    cancel();
+  }
+  #stop() {
+    this.#pause?.cancel();
+    this.#pause = null;
+    this.#running = false;
+    this.#putAway = false;
+    this.#unwatch();
+  }
+  #dial() {
+    this.#pause = null;
+    this.#dialedAt = performance.now();
+    this.#shutdown = null;
+    try {
+      this.#connection = new Connection(this.#url, this.#options, this.#told.first(), {
+        opened: (sent) => this.#opened(sent),
+        frame: (frame) => this.#told.frame(frame),
+        ended: (how) => this.#disconnected(how)
+      });
+    } catch (error) {
+      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
+    }
+  }
+  #opened(sent) {
+    this.#unhasten();
+    this.#open = true;
+    this.#openedAt = performance.now();
+    this.#told.opened(sent);
+  }
+  #disconnected({ number, reason }) {
+    const wasOpen = this.#open;
+    const replaced = this.#replaced || this.#putAway && !wasOpen;
+    this.#unhasten();
+    this.#replaced = false;
+    this.#open = false;
+    this.#connection = null;
+    this.#whenEnded.splice(0).forEach((resolve) => resolve());
+    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
+      this.#backoff.steady();
+    }
+    this.#told.lost({ number, reason, wasOpen, replaced });
+    if (!this.#told.needed()) {
+      this.#stop();
+    } else if (replaced && !this.#putAway) {
+      this.#dial();
+    } else {
+      this.#restAfter(number);
+    }
+  }
+  #restAfter(number) {
+    const forHub = this.#shutdown !== null;
+    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
+    if (forHub) {
+      wait = Math.random() * this.#shutdown;
+    }
+    this.#rest(wait, forHub);
+  }
+  #rest(wait, forHub) {
+    const cancel = this.#putAway ? () => {
+    } : later(wait, () => this.#dial());
+    this.#pause = { forHub, until: performance.now() + wait, cancel };
+  }
+  // The page was asleep, or its network is back: what there is is looked at, and
+  // what is waited for is tried at once. A hub's shutdown is waited for all the same.
+  #woken() {
+    if (this.#putAway) {
+      return;
+    }
+    if (this.connecting) {
+      this.#hasten();
+    }
+    this.#connection?.probe(this.#options.wakePatience);
+    if (this.#pause) {
+      const { forHub, until } = this.#pause;
+      const rest = Math.max(0, this.#dialedAt + WAKE_REST - performance.now());
+      const wait = Math.max(0, until - performance.now());
+      this.#pause.cancel();
+      if (forHub) {
+        this.#rest(wait, forHub);
+      } else if (Math.min(rest, wait) > 0) {
+        this.#rest(Math.min(rest, wait), forHub);
+      } else {
+        this.#dial();
+      }
+    }
+  }
+  // An attempt that was begun before may hang. It has so much time from its beginning on,
+  // and then another one takes its place.
+  #hasten() {
+    const most = Math.max(this.#options.wakePatience, WAKE_REST);
+    const rest = this.#dialedAt + most - performance.now();
+    this.#unhasten();
+    this.#hastened = later(Math.max(0, rest), () => {
+      this.#replaced = true;
+      this.#connection.abandon(Close.IDLE, "another attempt takes its place");
+    });
+  }
+  #unhasten() {
+    this.#hastened?.();
+    this.#hastened = null;
+  }
+  #back() {
+    if (this.#putAway) {
+      this.#putAway = false;
+      this.#dialedAt = -Infinity;
+    }
+    this.#woken();
+  }
+  #putPageAway() {
+    this.#putAway = true;
+    this.#unhasten();
+    if (this.#leaving) {
+      return;
+    }
+    if (this.#connection) {
+      this.#connection.abandon(Close.IDLE, "the page is put away");
+    } else if (this.#pause) {
+      this.#pause.cancel();
+    }
   }
 };
 
@@ -1819,6 +2387,7 @@ var Membership = class {
   /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
   async leave() {
     this.#leaving = true;
+    this.session.undo(this.channel, this.closed);
     const controller = new AbortController();
     const cancel = later(this.session.options.closeTimeout, () => controller.abort());
     try {
@@ -1848,6 +2417,7 @@ var Membership = class {
     const index = this.pending.indexOf(request);
     if (index >= 0) {
       this.pending.splice(index, 1);
+      request.gone?.();
       if (!request.outside) {
         this.window.leave();
       }
@@ -1859,6 +2429,10 @@ var Membership = class {
     request.abandoned = true;
     if (!this.window.forget(request) && !request.written) {
       this.#remove(request);
+    } else if (request.enters && this.pending.includes(request)) {
+      this.session.undo(request.enters.channel, new Promise((gone) => {
+        request.gone = gone;
+      }));
     }
   }
   /** fail gives up a request that must not be sent again. */
@@ -1958,6 +2532,7 @@ var Membership = class {
       request.settle(void 0, this.error);
     }
     for (const request of this.pending.splice(0)) {
+      request.gone?.();
       request.settle(void 0, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);
@@ -2100,27 +2675,6 @@ var Membership = class {
   }
 };
 
-// src/page.js
-function watchPage({ gone, woken }) {
-  const listeners = [];
-  const listen = (target, type, listener) => {
-    if (typeof target?.addEventListener === "function") {
-      target.addEventListener(type, listener);
-      listeners.push(() => target.removeEventListener(type, listener));
-    }
-  };
-  const { document } = globalThis;
-  listen(globalThis, "online", woken);
-  listen(globalThis, "offline", gone);
-  listen(globalThis, "pageshow", woken);
-  listen(document, "visibilitychange", () => {
-    if (document.visibilityState === "visible") {
-      woken();
-    }
-  });
-  return () => listeners.forEach((remove) => remove());
-}
-
 // src/slave.js
 var Slave = class extends Handle {
   #membership;
@@ -2183,23 +2737,9 @@ async function restoreAll(session, tickets, { replay = false, signal } = {}) {
     lost
   };
 }
-function orAborted(promise, signal) {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal?.aborted) {
-      abort();
-      return;
-    }
-    signal?.addEventListener("abort", abort, { once: true });
-    promise.then((value) => {
-      signal?.removeEventListener("abort", abort);
-      resolve(value);
-    });
-  });
-}
 async function resumeAtLast(session, ticket, signal) {
   for (; ; ) {
-    const entering = session.entering(ticket.channel);
+    const entering = session.underWay(ticket.channel);
     if (entering) {
       await orAborted(entering, signal);
       continue;
@@ -2286,69 +2826,47 @@ var Tickets = class {
 };
 
 // src/session.js
-var STEADY_AFTER = 1e4;
-var WAKE_REST = 1e3;
 var MAX_PROTOCOL_ERRORS = 3;
-var MAX_SPREAD = 6e5;
-var TAKEOVER_REF = 1;
-var unnamed = ({ type, ref, channel }) => type === "error" && ref === TAKEOVER_REF && channel === void 0;
-function answers(frame, asked) {
-  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
-}
+var MAX_LEAVES = 8;
 var Session = class {
   // The ref of the newest frame. Refs rise for the client's life, over all
   // connections.
   #lastRef = TAKEOVER_REF;
   memberships = /* @__PURE__ */ new Map();
   closed = false;
-  #url;
+  #link;
+  #calls;
+  #entries;
   #tickets;
-  #backoff;
-  // running: there is a connection, or there is to be one.
-  #running = false;
-  #connection = null;
-  #open = false;
-  #openedAt = 0;
-  #dialedAt = -Infinity;
-  #pause = null;
-  #unwatch = () => {
-  };
-  // The channels that some call is entering, with what resolves when it has.
-  #claimed = /* @__PURE__ */ new Map();
-  // The calls that wait for an answer.
-  #calls = [];
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
-  // The refs of resumes on the present connection whose callers have given up.
-  #forsaken = /* @__PURE__ */ new Set();
-  // What has come for resumes by tickets without the name of a channel.
-  #unnamed = [];
-  // The ref of the call that went along with the present connection and was given up
-  // by then, or zero: what it has entered has been left already.
-  #left = 0;
-  // What the hub has told of its shutdown, in milliseconds, or null.
-  #shutdown = null;
   #protocolErrors = 0;
-  #whenEnded = [];
   constructor(url, options) {
-    this.#url = url;
     this.options = options;
-    this.#backoff = new Backoff(options);
     this.#tickets = new Tickets(options.storage, options.storageKey);
+    this.#entries = new Entries(url);
+    this.#link = new Link(url, options, {
+      needed: () => this.#needed,
+      first: () => this.#first(),
+      opened: (sent) => this.#connected(sent),
+      frame: (frame) => this.#handle(frame),
+      lost: (how) => this.#disconnected(how)
+    });
+    this.#calls = new Calls({
+      push: (frame) => this.push(frame),
+      nextRef: () => this.nextRef(),
+      letGo: () => this.#letGo(),
+      ended: () => this.#link.ended(),
+      undo: (channel, promise) => this.undo(channel, promise),
+      settled: (call, frame) => this.#settled(call, frame)
+    });
   }
   nextRef() {
     return ++this.#lastRef;
   }
-  // The answer to a resume that was given up may still come, and must not be taken
-  // for another one's: it ends the connection, so that this one is tried again.
-  #refFor({ type }) {
-    return type === "resume" && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.nextRef();
-  }
   /** push writes a frame to the present connection, if there is one. */
   push(frame) {
-    if (this.#open) {
-      this.#connection.send(frame);
-    }
+    this.#link.send(frame);
   }
   /** keep stores what it takes to come back to a membership, unless another client has taken that over. */
   keep(membership) {
@@ -2364,7 +2882,7 @@ var Session = class {
     if (!resumable) {
       this.#tickets.remove(membership);
     }
-    this.#stopIfIdle();
+    this.#link.stopIfIdle();
   }
   // Entering.
   async create(frame, signal) {
@@ -2379,13 +2897,13 @@ var Session = class {
   async switch(from, channel, { expect, token }, signal) {
     const next = this.#membership("slave", channel);
     const frame = { type: "join", channel, username: from.username, from: from.channel, expect, token };
-    await this.#claiming(frame, () => from.perform(frame, { signal, enters: next }));
+    await this.#entering(frame, signal, () => from.perform(frame, { signal, enters: next }));
     return next.handle;
   }
   async #enterBy(role, frame, signal) {
     const membership = this.#membership(role, frame.channel);
     membership.last = membership.taken = frame.last ?? 0;
-    await this.#claiming(frame, () => this.call(frame, signal, membership));
+    await this.#entering(frame, signal, () => this.call(frame, signal, membership));
     return membership.handle;
   }
   #membership(role, channel) {
@@ -2393,24 +2911,22 @@ var Session = class {
     membership.handle = role === "master" ? new Master(membership) : new Slave(membership);
     return membership;
   }
-  // A client has one membership of a channel, so two calls cannot enter it at once.
-  async #claiming({ channel, username, expect }, enter) {
+  // A client has one membership of a channel. A call that would enter it once more waits
+  // for those before: they may be given up, or left at once.
+  async #entering({ channel, username, expect }, signal, enter) {
     if (!writable(channel) || !writable(username) || expect !== void 0 && !writable(expect)) {
       throw new RefusedError(Code.BAD_NAME);
     }
-    if (this.#claimed.has(channel) || this.memberships.has(channel)) {
-      throw new RefusedError(Code.FORBIDDEN, "this client is in the channel already");
-    }
-    let release;
-    this.#claimed.set(channel, new Promise((resolve) => {
-      release = resolve;
-    }));
-    try {
+    await this.#entries.enter(channel, signal, async () => {
+      if (this.memberships.has(channel)) {
+        throw new RefusedError(Code.FORBIDDEN, "this client is in the channel already");
+      }
       await enter();
-    } finally {
-      this.#claimed.delete(channel);
-      release();
-    }
+    });
+  }
+  /** undo tells that something in the channel is undone when the promise is resolved: who enters waits for it. */
+  undo(channel, promise) {
+    this.#entries.undo(channel, promise);
   }
   /** enter makes the membership one of the client's, as the answer tells. */
   enter(membership, answer) {
@@ -2418,7 +2934,7 @@ var Session = class {
     this.memberships.set(membership.channel, membership);
     membership.attach();
     this.#tickets.put(membership.ticket);
-    this.#connection.hold();
+    this.#link.hold();
   }
   /** restore resumes what the storage has kept, or gives the handles that there are. */
   async restore(options) {
@@ -2427,205 +2943,73 @@ var Session = class {
       return await restoreAll(this, this.#tickets, options);
     } finally {
       this.#restoring--;
-      this.#stopIfIdle();
+      this.#link.stopIfIdle();
     }
   }
-  /** entering resolves when the call that is entering the channel has ended, if there is one. */
-  entering(channel) {
-    return this.#claimed.get(channel);
+  /** underWay resolves when the newest call that is entering the channel has ended, if there is one. */
+  underWay(channel) {
+    return this.#entries.under(channel);
   }
   /** tryLater ends the connection, after a refusal that passes: there is a pause before the next. */
   tryLater() {
-    this.#connection?.close(Close.IDLE, "trying again later");
+    this.#link.giveUp("trying again later");
   }
-  // Calls: operations without a membership. Unlike a member's request they do not
-  // survive their connection, since the hub could not recognise them again.
-  call(frame, signal, enters) {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      if (this.closed) {
-        reject(new ConnectionError("the client is closed"));
-        return;
-      }
-      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
-      const abort = () => {
-        this.#calls = this.#calls.filter((other) => other !== call);
-        if (call.written && frame.type === "resume") {
-          this.#forsaken.add(call.frame.ref);
-          if (this.#unnamed.length > 0) {
-            this.#letGo();
-          }
-        }
-        this.#stopIfIdle();
-        reject(signal.reason);
-      };
-      call.settle = (answer, error) => {
-        signal?.removeEventListener("abort", abort);
-        if (error) {
-          reject(error);
-        } else {
-          resolve(answer);
-        }
-      };
-      signal?.addEventListener("abort", abort, { once: true });
-      this.#calls.push(call);
-      if (this.#open) {
-        this.#writeCall(call);
-      }
-      this.#start();
-    });
-  }
-  #writeCall(call) {
-    call.written = true;
-    this.push(call.frame);
-  }
-  #failCalls(reason, given2) {
-    const failed = this.#calls.filter(given2);
-    this.#calls = this.#calls.filter((call) => !failed.includes(call));
-    for (const call of failed) {
-      call.settle(void 0, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+  /** call asks the hub for something without a membership. enters is the one that an answer makes. */
+  async call(frame, signal, enters) {
+    if (signal?.aborted) {
+      throw signal.reason;
     }
+    if (this.closed) {
+      throw new ConnectionError("the client is closed");
+    }
+    const answer = this.#calls.begin(frame, {
+      signal,
+      enters,
+      open: this.#link.open,
+      abandoned: () => this.#link.stopIfIdle()
+    });
+    this.#link.start();
+    return answer;
   }
   // The connection.
   get #needed() {
-    return !this.closed && this.memberships.size + this.#calls.length + this.#restoring > 0;
+    return !this.closed && this.memberships.size + this.#calls.size + this.#restoring > 0;
   }
-  #start() {
-    if (this.#running) {
-      return;
-    }
-    this.#running = true;
-    this.#unwatch = watchPage({
-      gone: () => this.#connection?.probe(this.options.wakePatience),
-      woken: () => this.#woken()
-    });
-    this.#dial();
+  // Memberships come first on a new connection, and a secret does not belong into a
+  // handshake, which others may write to a log.
+  #first() {
+    return this.options.plainHandshake || this.memberships.size > 0 ? null : this.#calls.first();
   }
-  #stop() {
-    this.#pause?.cancel();
-    this.#pause = null;
-    this.#running = false;
-    this.#unwatch();
-  }
-  // A pause with nothing to come back for is over.
-  #stopIfIdle() {
-    if (this.#pause && !this.#needed) {
-      this.#stop();
-    }
-  }
-  // The page was asleep, or its network is back: what there is is looked at, and
-  // what is waited for is tried at once. A hub's shutdown is waited for all the same.
-  #woken() {
-    this.#connection?.probe(this.options.wakePatience);
-    if (this.#pause && !this.#pause.forHub) {
-      const rest = this.#dialedAt + WAKE_REST - performance.now();
-      this.#pause.cancel();
-      if (rest <= 0) {
-        this.#dial();
-      } else {
-        const wait = Math.min(rest, Math.max(0, this.#pause.until - performance.now()));
-        this.#rest(wait, false);
-      }
-    }
-  }
-  #dial() {
-    this.#pause = null;
-    this.#dialedAt = performance.now();
-    this.#shutdown = null;
-    const first = this.#firstCall();
-    try {
-      this.#connection = new Connection(this.#url, this.options, first?.frame ?? null, {
-        opened: (sent) => this.#connected(sent ? first : void 0),
-        frame: (frame) => this.#handle(frame),
-        ended: (how) => this.#disconnected(how)
-      });
-    } catch (error) {
-      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
-    }
-  }
-  // The call that a new connection begins with, if any. Memberships come first, and a
-  // secret does not belong into a handshake, which others may write to a log.
-  #firstCall() {
-    const [call] = this.#calls;
-    const fits = !this.options.plainHandshake && this.memberships.size === 0 && call?.frame.type !== "resume";
-    return fits ? call : void 0;
-  }
-  // Every membership is resumed, and what waited for a connection is sent, but for what
-  // was sent along with its making.
+  // Every membership is resumed, and what waited for a connection is sent.
   #connected(sent) {
-    this.#open = true;
-    this.#openedAt = performance.now();
-    if (sent?.enters && !this.#calls.includes(sent)) {
-      this.#left = sent.frame.ref;
-      this.push({ type: "leave", channel: sent.frame.channel });
-    }
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
       membership.resuming = this.nextRef();
       this.push({ type: "resume", ref: membership.resuming, channel, username, secret, last });
     }
-    this.#calls.forEach((call) => {
-      if (call === sent) {
-        call.written = true;
-        return;
-      }
-      call.frame.ref = this.#refFor(call.frame);
-      this.#writeCall(call);
-    });
+    this.#calls.connected(sent);
   }
-  #disconnected({ number, reason }) {
-    const wasOpen = this.#open;
-    this.#open = false;
-    this.#connection = null;
-    this.#forsaken.clear();
-    this.#unnamed = [];
-    this.#left = 0;
-    this.#whenEnded.splice(0).forEach((resolve) => resolve());
+  #disconnected({ number, reason, wasOpen, replaced }) {
+    const why = reason === "" ? `connection lost (${number})` : reason;
     if (this.closed) {
-      this.#stop();
+      this.#calls.lost(why, { all: true });
       return;
-    }
-    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
-      this.#backoff.steady();
     }
     if (final(number)) {
       this.#endAll(new ClosedError(wordOf(number), reason));
-      this.#calls.forEach((call) => {
-        call.written = false;
-      });
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
       this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true);
       this.#protocolErrors = 0;
     }
-    const why = reason === "" ? `connection lost (${number})` : reason;
-    this.#failCalls(why, (call) => !wasOpen || call.written);
+    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number) });
     if (number === Close.TOO_LARGE) {
       this.#failLargest();
     }
     for (const membership of this.memberships.values()) {
       membership.lose();
     }
-    this.#next(number);
-  }
-  #next(number) {
-    if (!this.#needed) {
-      this.#stop();
-      return;
-    }
-    const forHub = this.#shutdown !== null;
-    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
-    if (forHub) {
-      wait = Math.random() * this.#shutdown;
-    }
-    this.#rest(wait, forHub);
-  }
-  #rest(wait, forHub) {
-    this.#pause = { forHub, until: performance.now() + wait, cancel: later(wait, () => this.#dial()) };
   }
   #endAll(why, resumable = false) {
     for (const membership of [...this.memberships.values()]) {
@@ -2667,7 +3051,7 @@ var Session = class {
         membership?.end(new ClosedError(frame.code, frame.reason));
         break;
       case "shutdown":
-        this.#shutdown = Math.min(frame.timeout_ms, MAX_SPREAD);
+        this.#link.spread(frame.timeout_ms);
         break;
       default:
         if (frame.ref !== void 0) {
@@ -2676,53 +3060,23 @@ var Session = class {
     }
   }
   #answer(frame) {
-    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
-      this.#unnamed.push(frame);
-      this.#settleUnnamed();
-      return;
-    }
-    const call = this.#calls.find((each) => answers(frame, each.frame));
-    if (call) {
-      this.#settle(call, frame);
-      this.#settleUnnamed();
+    if (this.#calls.answer(frame)) {
       return;
     }
     const members = [...this.memberships.values()];
     const resuming = members.find((each) => each.resuming === frame.ref);
     if (resuming) {
       this.#resumed(resuming, frame);
-      return;
-    }
-    if (members.some((each) => each.answer(frame))) {
-      return;
-    }
-    if (this.#forsaken.delete(frame.ref)) {
-      this.#letGo();
-    } else if ((frame.type === "created" || frame.type === "joined") && frame.ref !== this.#left && !this.#awaited(frame)) {
-      this.push({ type: "leave", channel: frame.channel });
+    } else {
+      members.some((each) => each.answer(frame));
     }
   }
-  #settle(call, frame) {
-    this.#calls = this.#calls.filter((other) => other !== call);
-    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters);
-    if (!refusal && call.enters) {
-      this.enter(call.enters, frame);
+  #settled({ enters }, frame) {
+    const refusal = this.#wrongRole(frame, enters);
+    if (!refusal && enters) {
+      this.enter(enters, frame);
     }
-    call.settle(frame, refusal);
-  }
-  // Every resume has one answer: errors that name no channel are for those that are left
-  // when the others have theirs.
-  #settleUnnamed() {
-    const open = this.#calls.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
-    if (open.length <= this.#unnamed.length) {
-      const errors = this.#unnamed.splice(0);
-      open.forEach((call, index) => this.#settle(call, errors[index]));
-    }
-  }
-  // Another call is on its way into the same membership: the hub takes a join that
-  // its connection repeats for the same one.
-  #awaited({ type, channel, username }) {
-    return type === "joined" && this.#calls.some(({ written, frame }) => written && frame.type === "join" && frame.channel === channel && frame.username === username);
+    return refusal;
   }
   // A resume may turn out to be of the other role.
   #wrongRole(frame, enters) {
@@ -2735,7 +3089,7 @@ var Session = class {
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.
   #letGo() {
-    this.#connection.close(Close.IDLE, "a resume was given up");
+    this.#link.giveUp("a resume was given up");
   }
   #resumed(membership, frame) {
     const refusal = refusalIn(frame);
@@ -2751,20 +3105,13 @@ var Session = class {
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
     this.closed = true;
+    const channels = [.../* @__PURE__ */ new Set([...this.memberships.keys(), ...this.#calls.entering])];
+    const ended = this.#link.ended();
+    channels.forEach((channel) => this.undo(channel, ended));
+    const frames = channels.slice(0, MAX_LEAVES).map((channel) => ({ type: "leave", channel }));
     this.#endAll(new ClosedError(Code.LEFT));
-    this.#failCalls("the client is closed", () => true);
-    if (!this.#connection) {
-      this.#stop();
-      return;
-    }
-    const connection = this.#connection;
-    const cancel = later(this.options.closeTimeout, () => connection.abandon(Close.LEFT, ""));
-    const ended = new Promise((resolve) => {
-      this.#whenEnded.push(resolve);
-    });
-    connection.close(Close.LEFT, "");
-    await ended;
-    cancel();
+    this.#calls.fail("the client is closed");
+    await this.#link.leave(frames);
   }
 };
 

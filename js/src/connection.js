@@ -38,13 +38,11 @@ export class Connection {
   #handlers;
   // Whether a frame goes along with the handshake.
   #begins;
-  // What to close it with once it is open.
+  // What closes it once it is open.
   #leaving = null;
   #wasOpen = false;
   #ended = false;
   #dialTimer;
-  // The time by which it must be open.
-  #openBy = 0;
   #watchTimer;
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
@@ -77,13 +75,7 @@ export class Connection {
     this.#socket.onmessage = (event) => this.#received(event.data);
     this.#socket.onerror = () => this.#failed();
     this.#socket.onclose = (event) => this.#closed(event);
-    this.#dialWithin(options.dialTimeout);
-  }
-
-  #dialWithin(milliseconds) {
-    this.#openBy = performance.now() + milliseconds;
-    clearTimeout(this.#dialTimer);
-    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, 'could not connect in time'), milliseconds);
+    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, 'could not connect in time'), options.dialTimeout);
   }
 
   send(frame) {
@@ -104,15 +96,9 @@ export class Connection {
     });
   }
 
-  /**
-   * probe gives the connection up unless something arrives within so many milliseconds,
-   * or it is open by then.
-   */
+  /** probe gives the connection up unless something arrives within so many milliseconds. */
   probe(patience) {
     const by = performance.now() + patience;
-    if (!this.#ended && this.#socket.readyState === 0 && by < this.#openBy) {
-      this.#dialWithin(patience);
-    }
     if (this.#ended || this.#socket.readyState !== 1 || (this.#answerBy > 0 && this.#answerBy <= by)) {
       return;
     }
@@ -123,14 +109,15 @@ export class Connection {
     this.#watch(patience);
   }
 
-  /** close ends the connection in order; ended follows when the hub has answered. */
-  close(number, reason) {
+  /** close ends the connection in order, behind these frames; ended follows when the hub has answered. */
+  close(number, reason, frames = []) {
     if (this.#socket.readyState === 0 && this.#begins) {
-      this.#leaving = [number, reason];
+      this.#leaving = () => this.close(number, reason, frames);
       this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT);
     } else if (this.#socket.readyState === 0) {
       this.abandon(number, reason);
     } else {
+      frames.forEach((frame) => this.send(frame));
       this.#socket.close(number, reason);
     }
   }
@@ -159,7 +146,7 @@ export class Connection {
     clearTimeout(this.#dialTimer);
     this.#wasOpen = true;
     if (this.#leaving) {
-      this.#socket.close(...this.#leaving);
+      this.#leaving();
       return;
     }
     this.#heard();

@@ -132,6 +132,7 @@ export class Membership {
   /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
   async leave() {
     this.#leaving = true;
+    this.session.undo(this.channel, this.closed);
     const controller = new AbortController();
     const cancel = later(this.session.options.closeTimeout, () => controller.abort());
     try {
@@ -165,6 +166,7 @@ export class Membership {
     const index = this.pending.indexOf(request);
     if (index >= 0) {
       this.pending.splice(index, 1);
+      request.gone?.();
       if (!request.outside) {
         this.window.leave();
       }
@@ -177,6 +179,10 @@ export class Membership {
     request.abandoned = true;
     if (!this.window.forget(request) && !request.written) {
       this.#remove(request);
+    } else if (request.enters && this.pending.includes(request)) {
+      this.session.undo(request.enters.channel, new Promise((gone) => {
+        request.gone = gone;
+      }));
     }
   }
 
@@ -283,6 +289,7 @@ export class Membership {
       request.settle(undefined, this.error);
     }
     for (const request of this.pending.splice(0)) {
+      request.gone?.();
       request.settle(undefined, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);

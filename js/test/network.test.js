@@ -62,16 +62,23 @@ test('a dead connection is given up where every timer is late', async (t) => {
   assert.equal(ended.reason, 'no sign of life');
 });
 
-test('an attempt that hangs is given up soon when the network comes back', async (t) => {
+test('an attempt that hangs is replaced soon when the network comes back, and what it was for goes on', async (t) => {
   const { page, pass } = fresh(t);
-  const client = new Client('ws://localhost/ws', { WebSocket: FakeSocket, wakePatience: 500 });
-  const failed = assert.rejects(client.status('abc123'), { code: 'connection' });
+  const client = new Client('ws://localhost/ws', { WebSocket: FakeSocket, wakePatience: 1500 });
+  const asked = assert.rejects(client.status('abc123'), { code: 'connection' });
   assert.equal(FakeSocket.all.length, 1);
+  pass(1000);
   page.dispatchEvent(new Event('online'));
   pass(400);
   page.dispatchEvent(new Event('online')); // does not prolong it
+  assert.equal(FakeSocket.all.length, 1);
   pass(100);
-  await failed;
+  assert.equal(FakeSocket.all.length, 2);
+  assert.equal(FakeSocket.all[0].readyState, 3);
+  pass(9999); // the new one has its whole time
+  assert.equal(FakeSocket.all.length, 2);
+  pass(1);
+  await asked;
 });
 
 test('a network that flaps does not pass over the pauses', async (t) => {
@@ -92,6 +99,29 @@ test('a network that flaps does not pass over the pauses', async (t) => {
     await settle();
   }
   assert.ok(FakeSocket.all.length > 1 && FakeSocket.all.length <= 3, String(FakeSocket.all.length));
+  await client.close();
+});
+
+test('a page that is put away makes no attempts, and one at once when it is back', async (t) => {
+  const { page, pass } = fresh(t);
+  const storage = {
+    getItem: () => JSON.stringify({ a: { role: 'slave', channel: 'a', username: 'x', secret: 's', last: 0 } }),
+    setItem: () => {}, removeItem: () => {},
+  };
+  const client = new Client('ws://localhost/ws', { WebSocket: FakeSocket, storage, minBackoff: 1, maxBackoff: 1 });
+  client.restore().catch(() => {});
+  await settle();
+  assert.equal(FakeSocket.all.length, 1);
+  page.dispatchEvent(new Event('pagehide'));
+  assert.equal(FakeSocket.all[0].readyState, 3);
+  for (let i = 0; i < 10; i++) {
+    pass(60_000);
+    await settle();
+  }
+  assert.equal(FakeSocket.all.length, 1);
+  page.dispatchEvent(new Event('pageshow'));
+  await settle();
+  assert.equal(FakeSocket.all.length, 2);
   await client.close();
 });
 

@@ -177,11 +177,15 @@ export class Stage {
   #people = [];
   #relays = [];
 
-  static async open(t, options) {
+  /** open begins. cache: with the browser's back/forward cache, which Playwright switches off. */
+  static async open(t, { cache = false, ...options } = {}) {
     const stage = new Stage();
     t.after(() => stage.#close());
     stage.program = await Program.start(options);
-    stage.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags });
+    stage.browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags,
+      ignoreDefaultArgs: cache ? ['--disable-back-forward-cache'] : [],
+    });
     return stage;
   }
 
