@@ -31,8 +31,9 @@ export class Notebook {
     this.members = [];
     // Earlier entries are no longer kept.
     this.cut = false;
-    // What is written and not yet sent.
+    // What is written and not yet sent, and to whom.
     this.draft = '';
+    this.draftTo = '';
     // How the class ended: {code, reason, lost}.
     this.over = null;
   }
