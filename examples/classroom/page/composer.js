@@ -1,4 +1,5 @@
 import { h, newId, setText, words } from './elements.js';
+import { tooLong } from './lengths.js';
 
 const EVERYBODY = '';
 
@@ -37,7 +38,7 @@ export function composer({ label, many, draft, send }) {
   const field = h('textarea', {
     id: newId(), rows: '1', dir: 'auto', enterkeyhint: 'send', autocomplete: 'off',
     input: () => {
-      setText(problem, tooLong(field.value));
+      setText(problem, longer(field.value));
       keep();
     },
     keydown: (event) => {
@@ -66,14 +67,18 @@ export function composer({ label, many, draft, send }) {
     tellTo();
   }
 
+  function longer(text) {
+    return tooLong([['This', text.trim(), MOST]]);
+  }
+
   function submit(text) {
     if (text === '') {
       field.focus();
     } else if (gone) {
       setText(problem, words`Not sent: ${addressee} has left the class. Choose who is to read this.`);
       to.focus();
-    } else if (tooLong(text) !== '') {
-      setText(problem, tooLong(text));
+    } else if (longer(text) !== '') {
+      setText(problem, longer(text));
       field.focus();
     } else {
       send(text, addressee);
@@ -97,7 +102,7 @@ export function composer({ label, many, draft, send }) {
   function writesTo(name) {
     addressee = name;
     gone = false;
-    setText(problem, tooLong(field.value));
+    setText(problem, longer(field.value));
     keep();
     tellTo();
   }
@@ -141,10 +146,4 @@ export function composer({ label, many, draft, send }) {
       field.focus();
     },
   };
-}
-
-function tooLong(text) {
-  const { length } = [...text.trim()];
-  return length > MOST
-    ? `This has ${length.toLocaleString('en')} characters, and ${MOST.toLocaleString('en')} can be sent at once. Please shorten it.` : '';
 }

@@ -1,11 +1,12 @@
 // What codes mean, in words for teachers and students.
 
+import { words } from './elements.js';
+
 const refusals = {
   no_such_channel: 'There is no class of that name. Its teacher has to open it first.',
   channel_exists: 'A class of that name is open already. Please choose another name.',
   wrong_master: 'The class of that name is another teacher’s. Please ask for a new link.',
   name_taken: 'Somebody in this class has that name already. Please choose another one.',
-  bad_name: 'That name cannot be used. Letters, digits, punctuation and spaces in between are fine.',
   banned: 'The teacher does not let that name into the class any more.',
   channel_full: 'The class is full.',
   too_many_channels: 'There are too many classes at present. Please try again later.',
@@ -14,31 +15,40 @@ const refusals = {
   rate_limited: 'Not sent: that was too fast. Please try again in a moment.',
   too_large: 'Not sent: it is too long.',
   connection: 'The server cannot be reached. Is it still running?',
+  resume_failed: 'Your place in the class was given up, or the class is over.',
+  replaced: 'The class goes on in a tab that does not answer, perhaps on another device. Please close it there first.',
   shutting_down: 'The server is being stopped.',
   unknown_outcome: 'The class ended before it was certain whether this had arrived.',
 };
 
-/** refusal says why something did not work. */
+/** refusal says why something did not work. What a name may not have, the hub says itself. */
 export function refusal(error) {
+  if (error.code === 'bad_name') {
+    return error.reason ? `That name cannot be used: ${error.reason}` : 'That name cannot be used. It has 1 to 128 bytes of what can '
+      + 'be seen: letters, digits, punctuation, and plain spaces in between.';
+  }
   return refusals[error.code] ?? `That did not work (${error.message}).`;
 }
 
 /** seconds is a duration in words. */
 export function seconds(milliseconds) {
-  const count = Math.round(milliseconds / 1000);
+  const count = Math.round(milliseconds / 100) / 10;
+  if (count >= 120 && count % 60 === 0) {
+    return `${count / 60} minutes`;
+  }
   return count === 1 ? '1 second' : `${count} seconds`;
 }
 
 const studentsEnds = {
-  master_left: ({ teacher }) => `${teacher} has ended the class.`,
+  master_left: ({ teacher }) => words`${teacher} has ended the class.`,
   master_down: ({ teacher, timeout, lost }) => (lost
     ? `This page could not reach the class for ${timeout}.`
-    : `${teacher} was away for longer than ${timeout}.`),
+    : words`${teacher} was away for longer than ${timeout}.`),
   kicked: ({ teacher, reason }) => (reason
-    ? `${teacher} has removed you from the class: “${reason}”` : `${teacher} has removed you from the class.`),
+    ? words`${teacher} has removed you from the class: “${reason}”` : words`${teacher} has removed you from the class.`),
   left: () => 'You have left the class.',
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew.`,
-  replaced: () => 'You are in this class in another tab or window now.',
+  replaced: () => 'You are in this class in another tab or window now. You can go on here as well.',
   channel_closed: () => 'The class was closed by the server.',
 };
 
@@ -49,7 +59,7 @@ const teachersEnds = {
     ? `This page could not reach the class for ${timeout}. Your students have been let go.`
     : `You were away for longer than ${timeout}. Your students have been let go.`),
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew. Your students have been let go.`,
-  replaced: () => 'You hold this class in another tab or window now.',
+  replaced: () => 'You hold this class in another tab or window now. You can go on here as well.',
   channel_closed: () => 'The class was closed by the server.',
 };
 
