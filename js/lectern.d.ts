@@ -97,7 +97,10 @@ export declare class UnknownOutcomeError extends LecternError {
   constructor(cause: Error);
 }
 
-/** The hub could not be reached, or the connection was lost before the answer. */
+/**
+ * The hub could not be reached, or the connection was lost before the answer. Of a member's
+ * send: three connections in turn were too slow for it.
+ */
 export declare class ConnectionError extends LecternError {
   constructor(reason: string, cause?: unknown);
 }
@@ -404,6 +407,8 @@ export interface WebSocketLike {
   readonly readyState: number;
   /** Where there is none, nothing goes along with the handshake. */
   readonly protocol?: string;
+  /** What has not gone out yet. Where there is none, bytes that move are no sign of life. */
+  readonly bufferedAmount?: number;
   onopen: ((event: any) => any) | null;
   onmessage: ((event: any) => any) | null;
   onerror: ((event: any) => any) | null;
@@ -442,7 +447,10 @@ export interface ClientOptions {
   readonly closeTimeout?: number | undefined;
   /** How long the hub may be silent before it is asked for a sign of life. Default 10000. */
   readonly silence?: number | undefined;
-  /** How long it may then take before the connection is given up. Default 5000. */
+  /**
+   * How long it may then take before the connection is given up. What waits in the socket and
+   * goes out meanwhile, at 1 KB/s or faster, prolongs it. Default 5000.
+   */
   readonly patience?: number | undefined;
   /**
    * The same when the page has just woken up, or gone offline. And how long an attempt to

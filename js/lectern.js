@@ -470,6 +470,7 @@ var Calls = class {
 // src/closes.js
 var Close = Object.freeze({
   LEFT: 4005,
+  SLOW: 4101,
   PROTOCOL_ERROR: 4103,
   IDLE: 4104,
   RATE_LIMITED: 4105,
@@ -485,114 +486,6 @@ var words2 = {
 };
 var final = (number) => number >= 4e3 && number < 4100;
 var wordOf = (number) => words2[number] ?? String(number);
-
-// src/aborting.js
-function orAborted(promise, signal) {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal?.aborted) {
-      abort();
-      return;
-    }
-    signal?.addEventListener("abort", abort, { once: true });
-    promise.then((value) => {
-      signal?.removeEventListener("abort", abort);
-      resolve(value);
-    });
-  });
-}
-
-// src/entries.js
-var undoing = /* @__PURE__ */ new Map();
-var turn = () => new Promise((resolve) => {
-  setTimeout(resolve);
-});
-var Entries = class {
-  #address;
-  // The newest entry into each channel, as a promise that is resolved when it has ended.
-  #newest = /* @__PURE__ */ new Map();
-  constructor(address) {
-    this.#address = address;
-  }
-  /** under resolves when the newest entry into the channel has ended, if there is one under way. */
-  under(channel) {
-    return this.#newest.get(channel);
-  }
-  /** undo tells that something in the channel is undone when the promise is resolved. */
-  undo(channel, promise) {
-    const key = this.#key(channel);
-    const all = undoing.get(key) ?? /* @__PURE__ */ new Set();
-    undoing.set(key, all.add(promise));
-    promise.then(() => {
-      all.delete(promise);
-      if (all.size === 0 && undoing.get(key) === all) {
-        undoing.delete(key);
-      }
-    });
-  }
-  /** enter calls attempt when the others have ended. It begins in the same turn where there are none. */
-  async enter(channel, signal, attempt) {
-    const before = this.#newest.get(channel);
-    let end;
-    const ended = new Promise((resolve) => {
-      end = resolve;
-    });
-    this.#newest.set(channel, ended);
-    try {
-      if (before) {
-        await orAborted(before.then(turn), signal);
-      }
-      for (let all = this.#undone(channel); all; all = this.#undone(channel)) {
-        await orAborted(all, signal);
-      }
-      return await attempt();
-    } finally {
-      const over2 = () => {
-        if (this.#newest.get(channel) === ended) {
-          this.#newest.delete(channel);
-        }
-        end();
-      };
-      if (before) {
-        before.then(over2);
-      } else {
-        over2();
-      }
-    }
-  }
-  #undone(channel) {
-    const all = undoing.get(this.#key(channel));
-    return all && Promise.all(all);
-  }
-  #key(channel) {
-    return `${this.#address} ${channel}`;
-  }
-};
-
-// src/backoff.js
-var Backoff = class {
-  #least;
-  #most;
-  #failures = 0;
-  constructor({ minBackoff, maxBackoff }) {
-    this.#least = minBackoff;
-    this.#most = Math.max(minBackoff, maxBackoff);
-  }
-  /** steady is told that the last attempt was good for a while. */
-  steady() {
-    this.#failures = 0;
-  }
-  next() {
-    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
-    this.#failures++;
-    return Math.random() * limit;
-  }
-  /** longest is a wait after which the hub has had its rest. */
-  longest() {
-    this.#failures++;
-    return this.#most * (1 + Math.random()) / 2;
-  }
-};
 
 // src/bytes.js
 var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
@@ -968,6 +861,7 @@ function protocols(first) {
   const encoded = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${encoded}`];
 }
+var FLOOR = 1;
 var ASLEEP = 1e3;
 var Connection = class {
   #socket;
@@ -984,6 +878,11 @@ var Connection = class {
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
   #answerBy = 0;
+  // The bytes that were given to the socket.
+  #given = 0;
+  // How it stood when the probe began, or was last put off: what waited in the socket, and
+  // what had gone out of it.
+  #mark = { at: 0, waiting: 0, gone: 0 };
   // A probe was late once since anything was heard. Where every timer is late, as in a
   // page that is throttled, that tells nothing.
   #excused = false;
@@ -997,9 +896,10 @@ var Connection = class {
    * @param {object} options the client's
    * @param {object | null} first the frame to send along with the handshake
    * @param {{opened: (sent: boolean) => void, frame: (frame: object) => void,
-   *   ended: (how: {number: number, reason: string}) => void}} handlers opened is told
-   *   whether the hub has taken the first frame; ended is called last and once, and
-   *   number is 0 where the connection was lost without one
+   *   ended: (how: {number: number, reason: string, silent: boolean}) => void}} handlers opened
+   *   is told whether the hub has taken the first frame; ended is called last and once,
+   *   number is 0 where the connection was lost without one, and silent tells that it was
+   *   given up for want of a sign of life
    */
   constructor(url, options, first, handlers) {
     this.#options = options;
@@ -1015,7 +915,9 @@ var Connection = class {
   }
   send(frame) {
     if (this.#socket.readyState === 1) {
-      this.#socket.send(encode(frame));
+      const bytes = encode(frame);
+      this.#given += bytes.length;
+      this.#socket.send(bytes);
     }
   }
   /**
@@ -1036,6 +938,7 @@ var Connection = class {
       return;
     }
     if (this.#answerBy === 0) {
+      this.#flows();
       this.send({ type: "ping" });
     }
     this.#answerBy = by;
@@ -1054,7 +957,7 @@ var Connection = class {
     }
   }
   /** abandon ends the connection at once, whatever the hub does. */
-  abandon(number, reason) {
+  abandon(number, reason, silent = false) {
     if (this.#ended) {
       return;
     }
@@ -1069,7 +972,7 @@ var Connection = class {
       this.#socket.close();
     }
     this.#arrived = [];
-    this.#end({ number: 0, reason });
+    this.#end({ number: 0, reason, silent });
   }
   #opened() {
     clearTimeout(this.#dialTimer);
@@ -1117,9 +1020,22 @@ var Connection = class {
       this.probe(this.#options.wakePatience);
     } else if (now < this.#answerBy) {
       this.#watch(this.#answerBy - now);
+    } else if (this.#flows()) {
+      this.#answerBy = now + this.#options.patience;
+      this.#watch(this.#options.patience);
     } else {
-      this.abandon(Close.IDLE, "no sign of life");
+      this.abandon(Close.IDLE, "no sign of life", true);
     }
+  }
+  // flows reports whether what waited in the socket has gone on since it was last asked for.
+  // The answer to the probe is behind it. What the system takes at once tells nothing: it
+  // does so for a connection that is dead as well.
+  #flows() {
+    const { at, waiting, gone } = this.#mark;
+    const left = this.#socket.bufferedAmount ?? 0;
+    this.#mark = { at: performance.now(), waiting: left, gone: this.#given - left };
+    const moved = this.#mark.gone - gone;
+    return waiting > 0 && moved > 0 && (left === 0 || moved >= FLOOR * (this.#mark.at - at));
   }
   #received(data) {
     this.#heard();
@@ -1150,7 +1066,7 @@ var Connection = class {
     this.#handlers.frame(frame);
   }
   #closed({ code, reason }) {
-    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason };
+    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason, silent: false };
     this.#drain();
   }
   #end(how) {
@@ -1161,6 +1077,114 @@ var Connection = class {
     clearTimeout(this.#dialTimer);
     clearTimeout(this.#watchTimer);
     this.#handlers.ended(how);
+  }
+};
+
+// src/aborting.js
+function orAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal?.aborted) {
+      abort();
+      return;
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+    promise.then((value) => {
+      signal?.removeEventListener("abort", abort);
+      resolve(value);
+    });
+  });
+}
+
+// src/entries.js
+var undoing = /* @__PURE__ */ new Map();
+var turn = () => new Promise((resolve) => {
+  setTimeout(resolve);
+});
+var Entries = class {
+  #address;
+  // The newest entry into each channel, as a promise that is resolved when it has ended.
+  #newest = /* @__PURE__ */ new Map();
+  constructor(address) {
+    this.#address = address;
+  }
+  /** under resolves when the newest entry into the channel has ended, if there is one under way. */
+  under(channel) {
+    return this.#newest.get(channel);
+  }
+  /** undo tells that something in the channel is undone when the promise is resolved. */
+  undo(channel, promise) {
+    const key = this.#key(channel);
+    const all = undoing.get(key) ?? /* @__PURE__ */ new Set();
+    undoing.set(key, all.add(promise));
+    promise.then(() => {
+      all.delete(promise);
+      if (all.size === 0 && undoing.get(key) === all) {
+        undoing.delete(key);
+      }
+    });
+  }
+  /** enter calls attempt when the others have ended. It begins in the same turn where there are none. */
+  async enter(channel, signal, attempt) {
+    const before = this.#newest.get(channel);
+    let end;
+    const ended = new Promise((resolve) => {
+      end = resolve;
+    });
+    this.#newest.set(channel, ended);
+    try {
+      if (before) {
+        await orAborted(before.then(turn), signal);
+      }
+      for (let all = this.#undone(channel); all; all = this.#undone(channel)) {
+        await orAborted(all, signal);
+      }
+      return await attempt();
+    } finally {
+      const over2 = () => {
+        if (this.#newest.get(channel) === ended) {
+          this.#newest.delete(channel);
+        }
+        end();
+      };
+      if (before) {
+        before.then(over2);
+      } else {
+        over2();
+      }
+    }
+  }
+  #undone(channel) {
+    const all = undoing.get(this.#key(channel));
+    return all && Promise.all(all);
+  }
+  #key(channel) {
+    return `${this.#address} ${channel}`;
+  }
+};
+
+// src/backoff.js
+var Backoff = class {
+  #least;
+  #most;
+  #failures = 0;
+  constructor({ minBackoff, maxBackoff }) {
+    this.#least = minBackoff;
+    this.#most = Math.max(minBackoff, maxBackoff);
+  }
+  /** steady is told that the last attempt was good for a while. */
+  steady() {
+    this.#failures = 0;
+  }
+  next() {
+    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
+    this.#failures++;
+    return Math.random() * limit;
+  }
+  /** longest is a wait after which the hub has had its rest. */
+  longest() {
+    this.#failures++;
+    return this.#most * (1 + Math.random()) / 2;
   }
 };
 
@@ -1259,7 +1283,7 @@ var Link = class {
    * @param {object} options the client's
    * @param {{needed: () => boolean, first: () => object | null, opened: (sent: boolean) => void,
    *   frame: (frame: object) => void,
-   *   lost: (how: {number: number, reason: string, wasOpen: boolean, replaced: boolean}) => void}} told
+   *   lost: (how: {number: number, reason: string, silent: boolean, wasOpen: boolean, replaced: boolean}) => void}} told
    *   needed: there is something to be connected for; first is the frame to send along with
    *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
    *   gave an attempt up, and another one follows
@@ -1358,7 +1382,7 @@ var Link = class {
         ended: (how) => this.#disconnected(how)
       });
     } catch (error) {
-      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
+      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message, silent: false }));
     }
   }
   #opened(sent) {
@@ -1367,7 +1391,7 @@ var Link = class {
     this.#openedAt = performance.now();
     this.#told.opened(sent);
   }
-  #disconnected({ number, reason }) {
+  #disconnected({ number, reason, silent }) {
     const wasOpen = this.#open;
     const replaced = this.#replaced || this.#putAway && !wasOpen;
     this.#unhasten();
@@ -1378,7 +1402,7 @@ var Link = class {
     if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
       this.#backoff.steady();
     }
-    this.#told.lost({ number, reason, wasOpen, replaced });
+    this.#told.lost({ number, reason, silent, wasOpen, replaced });
     if (!this.#told.needed()) {
       this.#stop();
     } else if (replaced && !this.#putAway) {
@@ -2354,7 +2378,7 @@ var Membership = class {
         reject(this.error ?? signal.reason);
         return;
       }
-      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false };
+      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0 };
       const abort = () => {
         this.#abandon(request);
         reject(signal.reason);
@@ -2411,6 +2435,7 @@ var Membership = class {
   #write(request) {
     request.repeated = Boolean(request.repeated || request.written);
     request.written = true;
+    request.place = this.session.nextWrite();
     this.session.push(request.frame);
   }
   #remove(request) {
@@ -2827,11 +2852,14 @@ var Tickets = class {
 
 // src/session.js
 var MAX_PROTOCOL_ERRORS = 3;
+var MAX_SLOW = 3;
 var MAX_LEAVES = 8;
 var Session = class {
   // The ref of the newest frame. Refs rise for the client's life, over all
   // connections.
   #lastRef = TAKEOVER_REF;
+  // How many requests of members were written so far.
+  #writes = 0;
   memberships = /* @__PURE__ */ new Map();
   closed = false;
   #link;
@@ -2863,6 +2891,10 @@ var Session = class {
   }
   nextRef() {
     return ++this.#lastRef;
+  }
+  /** nextWrite is the place of a request among all that are written. */
+  nextWrite() {
+    return ++this.#writes;
   }
   /** push writes a frame to the present connection, if there is one. */
   push(frame) {
@@ -2989,7 +3021,7 @@ var Session = class {
     }
     this.#calls.connected(sent);
   }
-  #disconnected({ number, reason, wasOpen, replaced }) {
+  #disconnected({ number, reason, silent, wasOpen, replaced }) {
     const why = reason === "" ? `connection lost (${number})` : reason;
     if (this.closed) {
       this.#calls.lost(why, { all: true });
@@ -3006,6 +3038,11 @@ var Session = class {
     this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number) });
     if (number === Close.TOO_LARGE) {
       this.#failLargest();
+    }
+    if (number === Close.SLOW) {
+      this.#tooSlow(0);
+    } else if (silent) {
+      this.#tooSlow(FLOOR * (this.options.silence + this.options.patience));
     }
     for (const membership of this.memberships.values()) {
       membership.lose();
@@ -3029,6 +3066,17 @@ var Session = class {
       }
     }
     largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+  }
+  // What was on its way is the first send without an answer. Where it was this side that has
+  // heard nothing, a send of that many bytes or fewer is not the reason.
+  #tooSlow(bytes) {
+    const [first] = [...this.memberships.values()].filter(({ attached }) => attached).flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === "send").map((request) => ({ membership, request }))).sort((one, other) => one.request.place - other.request.place);
+    const size = first?.request.frame.payload.bytes.length;
+    if (first && size > bytes && ++first.request.slow >= MAX_SLOW) {
+      first.membership.fail(first.request, new ConnectionError(
+        `${MAX_SLOW} connections were too slow for these ${size} bytes`
+      ));
+    }
   }
   #handle(frame) {
     const membership = this.memberships.get(frame.channel);

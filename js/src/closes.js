@@ -1,6 +1,7 @@
 /** The numbers with which connections end, of PROTOCOL.md, section 9. */
 export const Close = Object.freeze({
   LEFT: 4005,
+  SLOW: 4101,
   PROTOCOL_ERROR: 4103,
   IDLE: 4104,
   RATE_LIMITED: 4105,

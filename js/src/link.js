@@ -49,7 +49,7 @@ export class Link {
    * @param {object} options the client's
    * @param {{needed: () => boolean, first: () => object | null, opened: (sent: boolean) => void,
    *   frame: (frame: object) => void,
-   *   lost: (how: {number: number, reason: string, wasOpen: boolean, replaced: boolean}) => void}} told
+   *   lost: (how: {number: number, reason: string, silent: boolean, wasOpen: boolean, replaced: boolean}) => void}} told
    *   needed: there is something to be connected for; first is the frame to send along with
    *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
    *   gave an attempt up, and another one follows
@@ -161,7 +161,7 @@ export class Link {
       });
     } catch (error) {
       // The platform does not allow this address; it may say so by throwing.
-      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
+      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message, silent: false }));
     }
   }
 
@@ -172,7 +172,7 @@ export class Link {
     this.#told.opened(sent);
   }
 
-  #disconnected({ number, reason }) {
+  #disconnected({ number, reason, silent }) {
     const wasOpen = this.#open;
     const replaced = this.#replaced || (this.#putAway && !wasOpen);
     this.#unhasten();
@@ -183,7 +183,7 @@ export class Link {
     if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
       this.#backoff.steady();
     }
-    this.#told.lost({ number, reason, wasOpen, replaced });
+    this.#told.lost({ number, reason, silent, wasOpen, replaced });
     if (!this.#told.needed()) {
       this.#stop();
     } else if (replaced && !this.#putAway) {

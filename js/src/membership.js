@@ -98,7 +98,7 @@ export class Membership {
         reject(this.error ?? signal.reason);
         return;
       }
-      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false };
+      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0 };
       const abort = () => {
         this.#abandon(request);
         reject(signal.reason);
@@ -159,6 +159,7 @@ export class Membership {
   #write(request) {
     request.repeated = Boolean(request.repeated || request.written);
     request.written = true;
+    request.place = this.session.nextWrite();
     this.session.push(request.frame);
   }
 

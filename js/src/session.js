@@ -1,5 +1,6 @@
 import { Calls, TAKEOVER_REF } from './calls.js';
 import { Close, final, wordOf } from './closes.js';
+import { FLOOR } from './connection.js';
 import { Entries } from './entries.js';
 import { ClosedError, Code, ConnectionError, RefusedError, passes, refusalIn } from './errors.js';
 import { Link } from './link.js';
@@ -14,6 +15,10 @@ import { Tickets } from './tickets.js';
 // coming back would only repeat it.
 const MAX_PROTOCOL_ERRORS = 3;
 
+// After so many connections that were too slow for a send it is given up: it would be begun
+// anew for ever, and nothing behind it would arrive.
+const MAX_SLOW = 3;
+
 // So many channels are left one by one where a client is closed. The close itself leaves
 // the others: the hub holds leaves against a pace.
 const MAX_LEAVES = 8;
@@ -26,6 +31,8 @@ export class Session {
   // The ref of the newest frame. Refs rise for the client's life, over all
   // connections.
   #lastRef = TAKEOVER_REF;
+  // How many requests of members were written so far.
+  #writes = 0;
   memberships = new Map();
   closed = false;
 
@@ -60,6 +67,11 @@ export class Session {
 
   nextRef() {
     return ++this.#lastRef;
+  }
+
+  /** nextWrite is the place of a request among all that are written. */
+  nextWrite() {
+    return ++this.#writes;
   }
 
   /** push writes a frame to the present connection, if there is one. */
@@ -205,7 +217,7 @@ export class Session {
     this.#calls.connected(sent);
   }
 
-  #disconnected({ number, reason, wasOpen, replaced }) {
+  #disconnected({ number, reason, silent, wasOpen, replaced }) {
     const why = reason === '' ? `connection lost (${number})` : reason;
     if (this.closed) {
       this.#calls.lost(why, { all: true });
@@ -224,6 +236,11 @@ export class Session {
     this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number) });
     if (number === Close.TOO_LARGE) {
       this.#failLargest();
+    }
+    if (number === Close.SLOW) {
+      this.#tooSlow(0);
+    } else if (silent) {
+      this.#tooSlow(FLOOR * (this.options.silence + this.options.patience));
     }
     for (const membership of this.memberships.values()) {
       membership.lose();
@@ -249,6 +266,20 @@ export class Session {
       }
     }
     largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+  }
+
+  // What was on its way is the first send without an answer. Where it was this side that has
+  // heard nothing, a send of that many bytes or fewer is not the reason.
+  #tooSlow(bytes) {
+    const [first] = [...this.memberships.values()].filter(({ attached }) => attached)
+      .flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === 'send')
+        .map((request) => ({ membership, request })))
+      .sort((one, other) => one.request.place - other.request.place);
+    const size = first?.request.frame.payload.bytes.length;
+    if (first && size > bytes && ++first.request.slow >= MAX_SLOW) {
+      first.membership.fail(first.request, new ConnectionError(
+        `${MAX_SLOW} connections were too slow for these ${size} bytes`));
+    }
   }
 
   #handle(frame) {
