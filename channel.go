@@ -101,6 +101,11 @@ type MemberSnapshot struct {
 	Queued QueueSize
 	// OpenRequests is how many requests of a slave the master has not answered.
 	OpenRequests int
+	// Data is Identity.Data, as Policy.Authorize has returned it for the member last. It must
+	// not be changed.
+	Data []byte
+	// Expires is Identity.Expires.
+	Expires time.Time
 }
 
 // Snapshot tells how the channel is, and whether it still exists.
@@ -112,6 +117,7 @@ func (c *Channel) Snapshot() (ChannelSnapshot, bool) {
 	member := func(m hub.MemberReport) MemberSnapshot {
 		s := MemberSnapshot{
 			Username: m.Username, State: states[m.State], Deadline: m.Deadline, Epoch: m.Epoch, OpenRequests: m.OpenRequests,
+			Data: m.Data, Expires: m.Expires,
 		}
 		if m.Line != nil {
 			s.Queued.Messages, s.Queued.Bytes = m.Line.Waiting()

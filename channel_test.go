@@ -29,7 +29,7 @@ func TestRule1OnlyAMasterCreatesAChannel(t *testing.T) {
 		if r.Operation == lectern.OpCreate && r.Token != "teacher" {
 			return lectern.Identity{}, lectern.ErrUnauthorized
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	withHub(t, onlyTeachers, func(ctx context.Context, t *testing.T, hub *lectern.Hub) {
 		_, err := hub.Create(ctx, "abc123", "bob")

@@ -2,6 +2,8 @@ package lectern
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"strings"
@@ -12,7 +14,9 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// ClientOptions sets up a Client. In each field zero means the default.
+// ClientOptions sets up a Client. In each field zero means the default. Where a time makes
+// no sense, because it is between zero and a millisecond, or MaxBackoff is given and below
+// MinBackoff, everything that is asked of the client fails with an error that says so.
 type ClientOptions struct {
 	// MinBackoff and MaxBackoff bound the pause before the client dials again:
 	// a random part of MinBackoff after the first loss, of twice as much each
@@ -25,7 +29,8 @@ type ClientOptions struct {
 	DialTimeout time.Duration
 
 	// WriteTimeout is how long one write may take before the connection is
-	// given up and made anew. Default 10 s.
+	// given up and made anew. What the hub takes puts that off, by the rule of
+	// Policy.WriteTimeout. Default 10 s.
 	WriteTimeout time.Duration
 
 	// CloseTimeout bounds how long Master.Close and Slave.Leave wait for the hub's
@@ -41,8 +46,38 @@ type ClientOptions struct {
 	// oldest is dropped and told as a Gap. Default 1,024 events, 4 MiB.
 	Inbox QueueLimit
 
+	// Token makes a token for the service's Policy.Authorize: a fresh one for each create,
+	// join, resume and refresh for which none is given (WithToken, Ticket.Token). It is
+	// called without a lock, in the goroutine of the call, or in the client's own before it
+	// connects again; its context ends with the call, or after DialTimeout. Where it fails,
+	// the call fails, and a lost connection is tried again later. Nil: a token that was
+	// given is shown again at each resume.
+	Token func(ctx context.Context, request TokenRequest) (string, error)
+
+	// Tickets is called with the ticket of a membership each time it was entered or
+	// resumed, and what it does is done before the hub takes this client for the holder of
+	// the membership: from then on an older ticket is worth nothing. So a program that is
+	// to come back after its end stores the ticket here. It is called in the goroutine
+	// that reads from the connection, and holds that up. It must not wait for the
+	// client's answers. Nil: tickets are read from the handles.
+	Tickets func(Ticket)
+
 	// Logger is told of connections made and lost. Nil: silent.
 	Logger *slog.Logger
+}
+
+// check returns an error that names the options that make no sense.
+func (o ClientOptions) check() error {
+	var order error
+	if o.MaxBackoff > 0 && o.MaxBackoff < o.MinBackoff {
+		order = fmt.Errorf("lectern: ClientOptions.MaxBackoff is %v, which is below MinBackoff, %v", o.MaxBackoff, o.MinBackoff)
+	}
+	return errors.Join(order,
+		transport.CheckTime("lectern: ClientOptions.MinBackoff", o.MinBackoff),
+		transport.CheckTime("lectern: ClientOptions.MaxBackoff", o.MaxBackoff),
+		transport.CheckTime("lectern: ClientOptions.DialTimeout", o.DialTimeout),
+		transport.CheckTime("lectern: ClientOptions.WriteTimeout", o.WriteTimeout),
+		transport.CheckTime("lectern: ClientOptions.CloseTimeout", o.CloseTimeout))
 }
 
 func (o ClientOptions) withDefaults() ClientOptions {
@@ -69,24 +104,43 @@ func (o ClientOptions) withDefaults() ClientOptions {
 // A Client without a membership keeps no connection for long, and no goroutine.
 //
 // Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call
-// on a new connection goes along with the dialling, unless it is a resume.
+// on a new connection goes along with the dialling, unless it is a resume, or has a
+// token and the dialer is no transport.FirstTokenDialer that lets it. Where such a call has
+// had no answer for 5 seconds, it is asked again on another connection, and no call of this
+// client goes along any more.
 type Client struct {
 	client  *client.Client
 	options ClientOptions
+	// wrong is what makes no sense of the options.
+	wrong error
 }
 
 // CreateOption adds to a create: WithToken, WithMasterTimeout.
-type CreateOption interface{ addToCreate(*wire.Frame) }
+type CreateOption interface{ addToCreate(*wire.Frame) error }
 
 // JoinOption adds to a join or a switch: WithToken, WithMaster.
-type JoinOption interface{ addToJoin(*wire.Frame) }
+type JoinOption interface{ addToJoin(*wire.Frame) error }
 
 // TokenOption is what WithToken returns, for a create as well as for a join. It
 // hides the token from what formats values for people.
 type TokenOption struct{ add func(*wire.Frame) }
 
-func (o TokenOption) addToCreate(f *wire.Frame) { o.add(f) }
-func (o TokenOption) addToJoin(f *wire.Frame)   { o.add(f) }
+func (o TokenOption) addToCreate(f *wire.Frame) error { return o.addToJoin(f) }
+
+func (o TokenOption) addToJoin(f *wire.Frame) error {
+	if o.add != nil { // else it is the zero TokenOption, which is none
+		o.add(f)
+	}
+	return nil
+}
+
+// TokenRequest tells ClientOptions.Token what a token is for.
+type TokenRequest struct {
+	// Operation is OpCreate, OpJoin, OpResume or OpRefresh.
+	Operation Operation
+	Channel   string
+	Username  string
+}
 
 // WithToken gives a token to the service's Policy.Authorize. It is both a CreateOption
 // and a JoinOption.
@@ -94,13 +148,18 @@ func WithToken(token string) TokenOption {
 	return TokenOption{func(f *wire.Frame) { f.Token = token }}
 }
 
-type createOption func(*wire.Frame)
+type createOption func(*wire.Frame) error
 
-func (o createOption) addToCreate(f *wire.Frame) { o(f) }
+func (o createOption) addToCreate(f *wire.Frame) error { return o(f) }
 
 type joinOption func(*wire.Frame)
 
-func (o joinOption) addToJoin(f *wire.Frame) { o(f) }
+func (o joinOption) addToJoin(f *wire.Frame) error {
+	o(f)
+	return nil
+}
+
+var errNoOption = errors.New("lectern: an option is nil")
 
 // WithMaster makes a join expect that master: another one's channel is refused
 // with ErrWrongMaster.
@@ -110,10 +169,14 @@ func WithMaster(username string) JoinOption {
 
 // WithMasterTimeout makes a create ask for its own master timeout, in whole
 // milliseconds. One that is longer than Policy.MasterTimeout has no effect, nor has
-// zero.
+// zero. A negative one, and one below a millisecond, is an error of Create.
 func WithMasterTimeout(timeout time.Duration) CreateOption {
-	return createOption(func(f *wire.Frame) {
+	return createOption(func(f *wire.Frame) error {
+		if timeout < 0 {
+			return fmt.Errorf("lectern: WithMasterTimeout: %v is no time", timeout)
+		}
 		f.MasterTimeout, f.HasMasterTimeout = wire.Milliseconds(timeout), true
+		return transport.CheckTime("lectern: WithMasterTimeout", timeout)
 	})
 }
 
@@ -126,22 +189,48 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 		CloseTimeout: o.CloseTimeout, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger,
 		PublicError: publicError, ErrSendUnknown: ErrSendUnknown,
 	}
-	switch dialer := dialer.(type) {
-	case *Hub:
-		inner.HubIsOver = dialer.hub.Closing
-	case localDialer:
-		inner.HubIsOver = dialer.hub.hub.Closing
+	if o.Token != nil {
+		inner.Token = func(ctx context.Context, operation wire.Type, channel, username string) (string, error) {
+			return o.Token(ctx, TokenRequest{Operation: Operation(operation.String()), Channel: channel, Username: username})
+		}
 	}
-	return &Client{client: client.New(dialer, inner), options: o}
+	if o.Tickets != nil {
+		inner.StoreTicket = func(frame wire.Frame, role wire.Role) { o.Tickets(ticketOf(frame, role == wire.Master)) }
+	}
+	if hub := hubOf(dialer); hub != nil {
+		inner.HubIsOver = hub.hub.Closing
+	}
+	return &Client{client: client.New(dialer, inner), options: o, wrong: options.check()}
+}
+
+// hubOf is the hub in this process that the dialer leads to, or nil.
+func hubOf(dialer transport.Dialer) *Hub {
+	for {
+		switch d := dialer.(type) {
+		case *Hub:
+			return d
+		case interface{ Unwrap() transport.Dialer }:
+			dialer = d.Unwrap()
+		default:
+			return nil
+		}
+	}
 }
 
 // Create makes the channel, with the user as its master (rules 1 and 7). The
 // error is the hub's refusal, or why it could not be reached. Where ctx ends
-// first, the channel does not stay.
+// first, the channel does not stay. The values of ctx do not reach Policy.Authorize: the
+// connection is for all that the client enters. In the hub's process Hub.Create passes
+// them on, and memory.WithValues makes a dialer that does.
 func (c *Client) Create(ctx context.Context, channel, username string, options ...CreateOption) (*Master, error) {
 	frame := wire.Frame{Type: wire.Create, Channel: channel, Username: username}
 	for _, option := range options {
-		option.addToCreate(&frame)
+		if option == nil {
+			return nil, errNoOption
+		}
+		if err := option.addToCreate(&frame); err != nil {
+			return nil, err
+		}
 	}
 	h, err := c.enter(ctx, wire.Master, frame)
 	if err != nil {
@@ -152,17 +241,31 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 
 // Join enters a channel that its master has created before (rule 2), as a slave.
 // The error is the hub's refusal, or why it could not be reached. Where ctx ends
-// first, the membership does not stay.
+// first, the membership does not stay. The values of ctx do not reach Policy.Authorize, see
+// Create.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
 	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: username}
-	for _, option := range options {
-		option.addToJoin(&frame)
+	if err := addToJoin(&frame, options); err != nil {
+		return nil, err
 	}
 	h, err := c.enter(ctx, wire.Slave, frame)
 	if err != nil {
 		return nil, err
 	}
 	return &Slave{h}, nil
+}
+
+// addToJoin adds the options of a join or a switch.
+func addToJoin(frame *wire.Frame, options []JoinOption) error {
+	for _, option := range options {
+		if option == nil {
+			return errNoOption
+		}
+		if err := option.addToJoin(frame); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ResumeMaster takes over the membership that the ticket is for, which must be a
@@ -195,6 +298,9 @@ func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error)
 
 // enter makes a membership and its handle.
 func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame) (handle, error) {
+	if c.wrong != nil {
+		return handle{}, c.wrong
+	}
 	h := handle{client: c, inbox: c.inbox(frame.Last)}
 	var err error
 	h.m, err = c.client.Enter(ctx, role, frame, h.inbox)
@@ -222,6 +328,9 @@ type Status struct {
 // Status asks for a channel and its master, for which no membership is needed
 // (rule 4).
 func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
+	if c.wrong != nil {
+		return Status{}, c.wrong
+	}
 	answer, err := c.client.Status(ctx, channel)
 	if err != nil || !answer.Exists {
 		return Status{}, err
@@ -249,8 +358,14 @@ type Ticket struct {
 	Secret   string
 	// Master tells that the ticket is a master's.
 	Master bool
+	// Epoch counts the connections of the membership up to the one for which the ticket
+	// was made. A ticket is worth nothing once another client has used one.
+	Epoch uint64
 	// Last is the number of the last message that was taken from the handle.
 	Last uint64
+	// Token is for the service's Policy.Authorize at the resume, where ClientOptions.Token
+	// makes none. It is no part of the membership: a handle's Ticket has none.
+	Token string `json:"-"`
 }
 
 func (t Ticket) String() string {
@@ -265,7 +380,7 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // resume is the frame by which the ticket is used.
 func (t Ticket) resume() wire.Frame {
-	return wire.Frame{Type: wire.Resume, Channel: t.Channel, Username: t.Username, Secret: t.Secret, Last: t.Last}
+	return wire.Frame{Type: wire.Resume, Channel: t.Channel, Username: t.Username, Secret: t.Secret, Epoch: t.Epoch, Last: t.Last, Token: t.Token}
 }
 
 // handle is what Master and Slave have in common: the membership, and what its
@@ -333,6 +448,12 @@ func (h *handle) events(ctx context.Context) iter.Seq2[Event, error] {
 }
 
 func (h *handle) ticket(master bool) Ticket {
-	resume := h.m.Ticket()
-	return Ticket{Channel: resume.Channel, Username: resume.Username, Secret: resume.Secret, Master: master, Last: h.inbox.Last()}
+	return ticketOf(h.m.Ticket(), master)
+}
+
+// ticketOf is the ticket whose use is the frame.
+func ticketOf(resume wire.Frame, master bool) Ticket {
+	return Ticket{
+		Channel: resume.Channel, Username: resume.Username, Secret: resume.Secret, Master: master, Epoch: resume.Epoch, Last: resume.Last,
+	}
 }

@@ -17,7 +17,8 @@
 //  5. A slave sends only to its master.
 //  6. A master sends to one slave or to all slaves of its channel.
 //  7. A channel has exactly one master. Only the holder of its resume secret
-//     returns in its place.
+//     returns in its place, and of two clients that have the secret only the one that
+//     came last.
 //
 // # A hub and its members
 //
@@ -53,6 +54,17 @@
 //     channel still keeps what was missed ([Policy].Replay), everything arrives
 //     once and in order; where it does not, the loss is told by a [Gap] in its
 //     place.
+//   - What is accepted for a master arrives, where the master comes back in time: this
+//     library's masters tell the hub what has arrived, and what was not told is kept.
+//     Before anything would have to be dropped, sends of slaves fail with ErrBusy. A
+//     master of another make that tells nothing can lose what the network held when its
+//     connection was lost. Events beyond the inbox of its handle a master loses, as
+//     anybody does, with a [Gap].
+//   - One holder: of several programs with the same [Ticket], the one that has used it
+//     last has the membership. The others end with ErrReplaced, and so does one that
+//     comes back late; what it had to say is not taken for what another has said.
+//   - A create, join or switch whose answer is lost with the connection is repeated by
+//     the client, and gets what the first one has made.
 //   - Answers: each one who is asked answers at most once, and who answers what is
 //     not awaited is told so. A request ends with the answer, with its context,
 //     or as soon as the one who was asked is gone.
@@ -62,13 +74,25 @@
 //   - Isolation: a member that sends malformed frames, reads slowly or vanishes
 //     costs no other member anything.
 //
+// # Who may be a member
+//
+// [Policy].Authorize decides who may create and join, and under which name; it sees what
+// the adapter knows of the peer, and a token that the client gives ([WithToken],
+// [ClientOptions].Token). What it grants can end at an instant (Identity.Expires): a slave
+// is out then, a master is away until it comes back with a fresh token, and a Refresh
+// moves the instant. With [Policy].Reauthorize it is asked at resumes too, so that a
+// user whom the service does not know any more is not let back. Identity.TakeOver gives a
+// user its seat back from a device that is lost.
+//
 // # Slow members
 //
 // Each connection has one queue, bounded by [Policy].Outbox. Where a slave does
 // not take its messages in time, [Policy].Slow says what happens: its connection
 // is closed and it can come back and replay (SlowDisconnect), messages are
 // dropped and a [Gap] tells of it (SlowDropOldest, SlowDropNewest), or the master
-// is held back for a while (SlowHold). No other slave notices, except that with
+// is held back for a while (SlowHold). One that takes what it is sent slowly, but at
+// least 1,000 bytes a second, is not closed for that, however long it takes: see
+// [Policy].WriteTimeout. No other slave notices, except that with
 // SlowHold all wait for the master. Where the master is the slow one, its slaves'
 // sends fail with ErrBusy, and nothing is lost that was accepted. Its slaves' coming
 // and going is gathered then, and told as soon as it has taken what waits; until
@@ -87,9 +111,15 @@
 //     its queue to speak of, and MaxHandshakeBytes in place of the frame;
 //   - for each channel, up to MaxChannels: for each direction four times
 //     Replay.Bytes (the payload and both forms of its frames; eight times where
-//     all of it is text that the text form must escape), and 64 KiB;
+//     all of it is text that the text form must escape), and 64 KiB. What slaves have
+//     sent and their master has not confirmed may be Outbox.Bytes more;
 //   - for each slave, up to MaxSlaves in a channel: 4 KiB, with its entry in a list
 //     that waits for its master.
+//
+// What a member has missed is queued a part at a time, of 64 KiB or one message, and one
+// part on a connection, however many memberships it resumes. A member that has the same
+// messages sent again gets as many bytes as Replay keeps in five seconds, and four times
+// as many at once; then its resumes are refused with ErrRateLimited.
 //
 // A message to all is in memory once, however many queues it waits in, so that
 // the queues of a channel's slaves together hold no more payload than one of them
@@ -112,14 +142,11 @@
 //   - A message that a slave could not take in time, beyond Replay and its
 //     handle's inbox, is lost, though the master's Send returned nil; the slave
 //     is told by a Gap.
-//   - Of two programs that hold the same Ticket the one that resumes last has the
-//     membership, also where it is the older one that comes back late. A program
-//     that hands its ticket on must not go on using its own handle.
 //   - An answer that comes after its request was given up, or to the program that
 //     held the membership before a Ticket was used, is dropped.
-//   - A create or join whose answer is lost with the connection fails at the
-//     client while the hub has carried it out; the name stays taken until the
-//     hub's timeout.
+//   - A create or join that its caller gives up while its answer is lost with the
+//     connection leaves a membership behind, until the hub's timeout. The same client
+//     can have it by the same call, for HandshakeTimeout; for others its name is taken.
 //
 // # Concurrency
 //

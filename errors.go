@@ -17,7 +17,8 @@ type ErrorCode string
 // it may be one of these variables.
 type Error struct {
 	Code ErrorCode
-	// Text says more, for people. It may come from the other side.
+	// Text says more, for people: in a refusal by the hub what was wrong, with which field
+	// or name, and what to do. It may come from the other side.
 	Text string
 }
 
@@ -41,112 +42,107 @@ func (e *Error) Is(target error) bool {
 // Refusals: the operation was refused and changed nothing.
 var (
 	// ErrBadFrame: a frame could not be understood, or made no sense there.
-	ErrBadFrame = &Error{Code: "bad_frame"}
+	ErrBadFrame = sentinel("bad_frame")
 	// ErrUnsupported: this side does not know the type of frame.
-	ErrUnsupported = &Error{Code: "unsupported"}
+	ErrUnsupported = sentinel("unsupported")
 	// ErrTooLarge: the payload is over Policy.MaxMessageBytes.
-	ErrTooLarge = &Error{Code: "too_large"}
+	ErrTooLarge = sentinel("too_large")
 	// ErrRateLimited: the connection sends faster than it may.
-	ErrRateLimited = &Error{Code: "rate_limited"}
+	ErrRateLimited = sentinel("rate_limited")
 	// ErrUnauthorized: Policy.Authorize refused (rule 1 for a create).
-	ErrUnauthorized = &Error{Code: "unauthorized"}
+	ErrUnauthorized = sentinel("unauthorized")
 	// ErrForbidden: the member's role does not allow it, for instance a
 	// slave's message with an address (rule 5).
-	ErrForbidden = &Error{Code: "forbidden"}
+	ErrForbidden = sentinel("forbidden")
 	// ErrNoSuchChannel: no master has created the channel (rule 2).
-	ErrNoSuchChannel = &Error{Code: "no_such_channel"}
+	ErrNoSuchChannel = sentinel("no_such_channel")
 	// ErrChannelExists: the channel has its master already (rule 7).
-	ErrChannelExists = &Error{Code: "channel_exists"}
+	ErrChannelExists = sentinel("channel_exists")
 	// ErrWrongMaster: the channel's master is not the one that the join
 	// expects (rule 2).
-	ErrWrongMaster = &Error{Code: "wrong_master"}
+	ErrWrongMaster = sentinel("wrong_master")
 	// ErrNameTaken: another member of the channel has this username.
-	ErrNameTaken = &Error{Code: "name_taken"}
-	// ErrBadName: a channel's name or a username is not one to 128 bytes of
-	// printable UTF-8 without a space at either end.
-	ErrBadName = &Error{Code: "bad_name"}
+	ErrNameTaken = sentinel("name_taken")
+	// ErrBadName: a channel's name or a username is not a name, see ValidName. The text
+	// says which one, and names the character.
+	ErrBadName = sentinel("bad_name")
 	// ErrBanned: the master has banned this username from the channel.
-	ErrBanned = &Error{Code: "banned"}
+	ErrBanned = sentinel("banned")
 	// ErrChannelFull: the channel holds Policy.MaxSlaves.
-	ErrChannelFull = &Error{Code: "channel_full"}
+	ErrChannelFull = sentinel("channel_full")
 	// ErrTooManyChannels: the hub holds Policy.MaxChannels, or the connection
 	// Policy.MaxChannelsPerConnection.
-	ErrTooManyChannels = &Error{Code: "too_many_channels"}
+	ErrTooManyChannels = sentinel("too_many_channels")
 	// ErrNotAMember: this connection holds no membership of the channel.
-	ErrNotAMember = &Error{Code: "not_a_member"}
+	ErrNotAMember = sentinel("not_a_member")
 	// ErrNoSuchSlave: the channel has no slave of that name (rule 6).
-	ErrNoSuchSlave = &Error{Code: "no_such_slave"}
+	ErrNoSuchSlave = sentinel("no_such_slave")
 	// ErrNoSuchRequest: nobody awaits this answer. The request was never made,
 	// has been answered already, or is over; or this side was not asked.
-	ErrNoSuchRequest = &Error{Code: "no_such_request"}
+	ErrNoSuchRequest = sentinel("no_such_request")
 	// ErrBusy: the master cannot take more messages at present, or this side
 	// has too many requests open or has not taken what it was sent. Nothing was
 	// delivered; trying again later makes sense.
-	ErrBusy = &Error{Code: "busy"}
+	ErrBusy = sentinel("busy")
 	// ErrShuttingDown: the hub takes on nothing new.
-	ErrShuttingDown = &Error{Code: "shutting_down"}
+	ErrShuttingDown = sentinel("shutting_down")
 )
 
 // Ends: the membership is over. Each also matches net.ErrClosed.
 var (
 	// ErrMasterLeft: the master closed the channel.
-	ErrMasterLeft = &Error{Code: "master_left"}
+	ErrMasterLeft = sentinel("master_left")
 	// ErrMasterDown: the master was away for longer than the master timeout,
 	// or this side could not reach the hub for as long (rule 3).
-	ErrMasterDown = &Error{Code: "master_down"}
+	ErrMasterDown = sentinel("master_down")
 	// ErrKicked: the master removed this slave.
-	ErrKicked = &Error{Code: "kicked"}
+	ErrKicked = sentinel("kicked")
 	// ErrChannelClosed: the service closed the channel, by Channel.Close. Where the
 	// master did, it is ErrMasterLeft.
-	ErrChannelClosed = &Error{Code: "channel_closed"}
+	ErrChannelClosed = sentinel("channel_closed")
 	// ErrLeft: this side left, by Slave.Leave, Slave.Switch, Master.Close or
 	// Client.Close.
-	ErrLeft = &Error{Code: "left"}
-	// ErrReplaced: a newer connection, with the membership's resume secret, has
-	// taken it over.
-	ErrReplaced = &Error{Code: "replaced"}
+	ErrLeft = sentinel("left")
+	// ErrExpired: what Policy.Authorize has granted has expired (Identity.Expires).
+	ErrExpired = sentinel("expired")
+	// ErrRevoked: Policy.Authorize does not let this member back (Policy.Reauthorize).
+	ErrRevoked = sentinel("revoked")
+	// ErrReplaced: another connection, with the membership's resume secret, has
+	// taken it over. It refuses a resume where another client has done so since the
+	// ticket was made.
+	ErrReplaced = sentinel("replaced")
 	// ErrShutdown: the hub has shut down.
-	ErrShutdown = &Error{Code: "shutdown"}
+	ErrShutdown = sentinel("shutdown")
 	// ErrResumeFailed: there is no membership with that name and secret any
 	// more. It refuses a resume, and is the end of a membership whose client was
 	// away for too long.
-	ErrResumeFailed = &Error{Code: "resume_failed"}
+	ErrResumeFailed = sentinel("resume_failed")
 )
 
 // ErrSendUnknown is matched by the error of a Send, Broadcast or other operation
-// of a handle that was given up (its context ended, or the membership did) after
-// it had been written and before the hub's answer came. The hub may have carried
+// of a handle that was given up (its context ended, or the membership did, or three
+// connections were closed as too slow, by either side, while it was the first that had no
+// answer) after it had been written and before the hub's answer came. The hub may have carried
 // it out or not. The error matches its cause too.
 var ErrSendUnknown = errors.New("lectern: the hub may have carried it out or not")
 
 // ends reports whether the code tells the end of a membership.
-func (e *Error) ends() bool {
-	switch e.Code {
-	case ErrMasterLeft.Code, ErrMasterDown.Code, ErrKicked.Code, ErrChannelClosed.Code, ErrLeft.Code, ErrReplaced.Code,
-		ErrShutdown.Code, ErrResumeFailed.Code:
-		return true
-	}
-	return false
-}
+func (e *Error) ends() bool { return wire.Lookup(wire.Code(e.Code)).Is(wire.Ends) }
 
 // WithText returns an error with the same code and a text of its own, for instance for
 // Policy.Authorize to refuse with: ErrUnauthorized.WithText("the lesson begins at nine").
 // The receiver stays as it is.
 func (e *Error) WithText(text string) *Error { return &Error{Code: e.Code, Text: text} }
 
-// sentinels are the Err variables, by their codes.
-var sentinels = func() map[ErrorCode]*Error {
-	byCode := make(map[ErrorCode]*Error)
-	for _, e := range []*Error{
-		ErrBadFrame, ErrUnsupported, ErrTooLarge, ErrRateLimited, ErrUnauthorized, ErrForbidden, ErrNoSuchChannel,
-		ErrChannelExists, ErrWrongMaster, ErrNameTaken, ErrBadName, ErrBanned, ErrChannelFull, ErrTooManyChannels,
-		ErrNotAMember, ErrNoSuchSlave, ErrNoSuchRequest, ErrBusy, ErrResumeFailed, ErrShuttingDown,
-		ErrMasterLeft, ErrMasterDown, ErrKicked, ErrChannelClosed, ErrLeft, ErrReplaced, ErrShutdown,
-	} {
-		byCode[e.Code] = e
-	}
-	return byCode
-}()
+// sentinels are the Err variables, by their codes: those of wire.Codes that refuse or end.
+var sentinels = make(map[ErrorCode]*Error)
+
+// sentinel makes the Err variable of a code.
+func sentinel(code ErrorCode) *Error {
+	e := &Error{Code: code}
+	sentinels[code] = e
+	return e
+}
 
 // publicError is what users get of a cause. One without a text is the Err variable
 // itself.

@@ -65,7 +65,7 @@ func ExampleClient_Join() {
 	}
 	fmt.Println(slave.Username(), "has joined")
 	// Output:
-	// lectern: no_such_channel
+	// lectern: no_such_channel: there is no channel "abc123": its master has to create it first
 	// user_one has joined
 }
 

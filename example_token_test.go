@@ -140,9 +140,9 @@ func ExamplePolicy_token() {
 	// a master joins: lectern: unauthorized: the token is a master's
 	// expired: lectern: unauthorized: the token has expired
 	// for another channel: lectern: unauthorized: the token is for another channel
-	// signed by another: lectern: unauthorized
-	// changed: lectern: unauthorized
-	// none: lectern: unauthorized
+	// signed by another: lectern: unauthorized: the service does not allow "Bob" this join of "abc123"
+	// changed: lectern: unauthorized: the service does not allow "Bob" this join of "abc123"
+	// none: lectern: unauthorized: the service does not allow "Bob" this join of "abc123"
 	// Ms Adams hears Bob: good morning
 }
 

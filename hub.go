@@ -31,6 +31,7 @@ var (
 	_ transport.Dialer        = (*Hub)(nil)
 	_ transport.FrameLimiter  = (*Hub)(nil)
 	_ transport.ContextReader = (*Hub)(nil)
+	_ transport.FaultLogger   = (*Hub)(nil)
 )
 
 // NewHub returns a hub that enforces the policy. The error says which field
@@ -50,6 +51,10 @@ func (h *Hub) MaxFrameBytes() int { return h.hub.MaxFrameBytes() }
 // ReadsContext reports whether the values of a connection's context matter: they are
 // for Policy.Authorize to read.
 func (h *Hub) ReadsContext() bool { return h.hub.ReadsContext() }
+
+// LogFault is for adapters: they tell what is wrong with the program around them, which
+// Policy.Logger is told as an error.
+func (h *Hub) LogFault(err error) { h.hub.LogFault(err) }
 
 // Serve runs one accepted connection until it ends, and closes it. Adapters call
 // it. When ctx is done, the connection is closed with shutdown. The error says
@@ -113,18 +118,8 @@ func (h *Hub) Join(ctx context.Context, channel, username string, options ...Joi
 
 // localClient is a client for one handle in this process.
 func (h *Hub) localClient(ctx context.Context) *Client {
-	return NewClient(localDialer{h, ctx}, ClientOptions{MaxMessageBytes: h.maxMessageBytes})
-}
-
-// localDialer dials the hub with the values of the context that a handle was
-// made with, for Policy.Authorize to read.
-type localDialer struct {
-	hub *Hub
-	ctx context.Context
-}
-
-func (d localDialer) Dial(context.Context) (transport.Conn, error) {
-	return d.hub.Dial(context.WithoutCancel(d.ctx))
+	// Policy.Authorize reads the values of the context that the handle is made with.
+	return NewClient(memory.WithValues(ctx, h), ClientOptions{MaxMessageBytes: h.maxMessageBytes})
 }
 
 // Channel returns the channel of that name, and whether there is one.

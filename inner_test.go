@@ -1,6 +1,8 @@
 package lectern
 
 import (
+	"context"
+	"errors"
 	"net"
 	"reflect"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
 )
 
 func TestPolicyDefaults(t *testing.T) {
@@ -45,9 +48,9 @@ func TestPolicyNegativeIsNone(t *testing.T) {
 
 func TestPolicyKeepsWhatIsGiven(t *testing.T) {
 	given := Policy{
-		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
-		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
-		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
+		MasterTimeout: 1 * time.Second, SlaveTimeout: 2 * time.Second, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
+		HandshakeTimeout: 7 * time.Second, WriteTimeout: 8 * time.Second, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
+		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19 * time.Second,
 		MembershipRate: RateLimit{20, 21},
 	}
 	p, err := given.validate()
@@ -106,6 +109,96 @@ func TestPolicyErrors(t *testing.T) {
 	require.ErrorContains(t, err, "Outbox.Bytes", "every field is named")
 }
 
+// A time without its unit is a few nanoseconds: an error, which names the field. What is
+// longer, and what a negative one means, is none, also where an int has 32 bits.
+func TestTimesThatMakeNoSense(t *testing.T) {
+	for _, of := range []struct {
+		what  string
+		zero  reflect.Type
+		check func(reflect.Value) error
+	}{
+		{"Policy", reflect.TypeFor[Policy](), func(v reflect.Value) error {
+			_, err := NewHub(v.Interface().(Policy))
+			return err
+		}},
+		{"ClientOptions", reflect.TypeFor[ClientOptions](), func(v reflect.Value) error {
+			client := NewClient(nowhere{}, v.Interface().(ClientOptions))
+			defer client.Close()
+			_, err := client.Status(t.Context(), "abc123")
+			if errors.Is(err, errNowhere) {
+				return nil
+			}
+			for _, entering := range []func() error{
+				func() error { _, err := client.Create(t.Context(), "abc123", "alice"); return err },
+				func() error { _, err := client.Join(t.Context(), "abc123", "bob"); return err },
+				func() error { _, err := client.ResumeMaster(t.Context(), Ticket{Master: true}); return err },
+				func() error { _, err := client.ResumeSlave(t.Context(), Ticket{}); return err },
+			} {
+				require.Equal(t, err, entering())
+			}
+			return err
+		}},
+	} {
+		for i := range of.zero.NumField() {
+			field := of.zero.Field(i)
+			if field.Type != reflect.TypeFor[time.Duration]() {
+				continue
+			}
+			given := reflect.New(of.zero).Elem()
+			for _, wrong := range []time.Duration{1, 20, 999 * time.Microsecond} {
+				given.Field(i).SetInt(int64(wrong))
+				require.ErrorContains(t, of.check(given), of.what+"."+field.Name+" is "+wrong.String())
+			}
+			for _, right := range []time.Duration{0, time.Millisecond, 3 * time.Second, 24 * time.Hour} {
+				given.Field(i).SetInt(int64(right))
+				require.NoError(t, of.check(given), "%s: %v", field.Name, right)
+			}
+		}
+	}
+	_, err := NewHub(Policy{MasterTimeout: 20, SlaveTimeout: 20})
+	require.ErrorContains(t, err, "SlaveTimeout", "every field is named")
+	client := NewClient(nowhere{}, ClientOptions{MinBackoff: time.Minute, MaxBackoff: time.Second})
+	defer client.Close()
+	_, err = client.Status(t.Context(), "abc123")
+	require.ErrorContains(t, err, "MaxBackoff is 1s, which is below MinBackoff, 1m0s")
+}
+
+// nowhere is a dialer that leads nowhere.
+type nowhere struct{}
+
+var errNowhere = errors.New("nowhere")
+
+func (nowhere) Dial(context.Context) (transport.Conn, error) { return nil, errNowhere }
+
+func TestOptionsThatMakeNoSense(t *testing.T) {
+	hub, err := NewHub(Policy{})
+	require.NoError(t, err)
+	defer hub.Close()
+	for _, wrong := range []time.Duration{-1, -time.Second, 20, time.Microsecond} {
+		_, err := hub.Create(t.Context(), "abc123", "alice", WithMasterTimeout(wrong))
+		require.ErrorContains(t, err, "WithMasterTimeout")
+		_, exists := hub.Channel("abc123")
+		require.False(t, exists)
+	}
+	master, err := hub.Create(t.Context(), "abc123", "alice", WithMasterTimeout(time.Millisecond), TokenOption{})
+	require.NoError(t, err)
+	require.Equal(t, time.Millisecond, master.MasterTimeout())
+	_, err = hub.Create(t.Context(), "abc124", "alice", nil)
+	require.Equal(t, errNoOption, err)
+	_, err = hub.Join(t.Context(), "abc123", "bob", nil)
+	require.Equal(t, errNoOption, err)
+	bob, err := hub.Join(t.Context(), "abc123", "bob")
+	require.NoError(t, err)
+	_, err = bob.Switch(t.Context(), "abc124", nil)
+	require.Equal(t, errNoOption, err)
+
+	// An option is for what its name says: the others do not compile.
+	_, isCreateOption := WithMaster("alice").(CreateOption)
+	require.False(t, isCreateOption)
+	_, isJoinOption := WithMasterTimeout(time.Second).(JoinOption)
+	require.False(t, isJoinOption)
+}
+
 // What the packages beneath call by number or by word is what users call by name.
 
 func TestMetricsAreThoseOfTheHub(t *testing.T) {
@@ -124,26 +217,19 @@ func TestMetricsAreThoseOfTheHub(t *testing.T) {
 }
 
 func TestErrorsAreThoseOfTheWire(t *testing.T) {
-	same := map[*Error]*wire.Cause{
-		ErrBadFrame: wire.ErrBadFrame, ErrUnsupported: wire.ErrUnsupported, ErrTooLarge: wire.ErrTooLarge,
-		ErrRateLimited: wire.ErrRateLimited, ErrUnauthorized: wire.ErrUnauthorized, ErrForbidden: wire.ErrForbidden,
-		ErrNoSuchChannel: wire.ErrNoSuchChannel, ErrChannelExists: wire.ErrChannelExists, ErrWrongMaster: wire.ErrWrongMaster,
-		ErrNameTaken: wire.ErrNameTaken, ErrBadName: wire.ErrBadName, ErrBanned: wire.ErrBanned,
-		ErrChannelFull: wire.ErrChannelFull, ErrTooManyChannels: wire.ErrTooManyChannels, ErrNotAMember: wire.ErrNotAMember,
-		ErrNoSuchSlave: wire.ErrNoSuchSlave, ErrNoSuchRequest: wire.ErrNoSuchRequest, ErrBusy: wire.ErrBusy,
-		ErrResumeFailed: wire.ErrResumeFailed, ErrShuttingDown: wire.ErrShuttingDown,
-		ErrMasterLeft: wire.ErrMasterLeft, ErrMasterDown: wire.ErrMasterDown, ErrKicked: wire.ErrKicked,
-		ErrChannelClosed: wire.ErrChannelClosed, ErrLeft: wire.ErrLeft, ErrReplaced: wire.ErrReplaced, ErrShutdown: wire.ErrShutdown,
-	}
-	require.Len(t, sentinels, len(same))
-	for public, inner := range same {
-		require.Equal(t, string(public.Code), string(inner.Code))
+	listed := 0
+	for _, code := range wire.Codes() {
+		if !code.Is(wire.Refuses) && !code.Is(wire.Ends) {
+			continue
+		}
+		listed++
+		inner, public := &wire.Cause{Code: code.Code}, sentinels[ErrorCode(code.Code)]
+		require.NotNil(t, public, "errors.go has no variable of %s", code.Code)
 		require.Same(t, public, publicError(inner), "without a text it is the variable itself")
 		require.Equal(t, &Error{Code: public.Code, Text: "why"}, publicError(inner.With("why")))
+		require.Equal(t, code.Is(wire.Ends), errors.Is(public, net.ErrClosed), "%s is an end", code.Code)
 	}
-	for _, refusal := range wire.Refusals {
-		require.False(t, sentinels[ErrorCode(refusal.Code)].ends() && refusal != wire.ErrResumeFailed, "%s refuses", refusal.Code)
-	}
+	require.Len(t, sentinels, listed)
 	require.Equal(t, &Error{Code: "made_up"}, publicError(&wire.Cause{Code: "made_up"}))
 	require.NoError(t, public(nil))
 	require.Equal(t, net.ErrClosed, public(net.ErrClosed))
@@ -169,7 +255,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 	fields := reflect.ValueOf(policy)
 	for i := range fields.NumField() {
 		switch name := fields.Type().Field(i).Name; name {
-		case "Authorize", "Logger", "Observer":
+		case "Authorize", "Reauthorize", "Name", "Logger", "Observer":
 		default:
 			require.False(t, fields.Field(i).IsZero(), "set %s here, and expect it below", name)
 		}
@@ -182,6 +268,8 @@ func TestPolicyReachesTheHub(t *testing.T) {
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: hub.RateLimit{PerSecond: 15, Burst: 16}, SlaveMessageRate: hub.RateLimit{PerSecond: 17, Burst: 18},
 		MembershipRate: hub.RateLimit{PerSecond: 20, Burst: 21}, Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,
 	}, config)
+	require.Equal(t, string(NameOfChannel), string(hub.NameOfChannel))
+	require.Equal(t, string(NameOfUser), string(hub.NameOfUser))
 	require.Equal(t, string(OpCreate), string(hub.OpCreate))
 	require.Equal(t, string(OpJoin), string(hub.OpJoin))
 }

@@ -39,8 +39,8 @@ func (m *Master) Broadcast(ctx context.Context, payload Payload) (uint64, error)
 // ErrNoSuchSlave where the channel has none of that name; otherwise it is as
 // Broadcast.
 func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, error) {
-	if !ValidName(to) {
-		return 0, ErrNoSuchSlave
+	if !wire.Sendable(to) {
+		return 0, m.noSuchSlave(to)
 	}
 	return m.h.send(ctx, wire.Frame{To: to, HasTo: true}, payload)
 }
@@ -52,8 +52,8 @@ func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, 
 // the channel is over. A request that is given up is withdrawn: the slave that
 // answers it later is told so.
 func (m *Master) Request(ctx context.Context, to string, payload Payload) (Message, error) {
-	if !ValidName(to) {
-		return Message{}, ErrNoSuchSlave
+	if !wire.Sendable(to) {
+		return Message{}, m.noSuchSlave(to)
 	}
 	return m.h.ask(ctx, wire.Frame{To: to, HasTo: true}, payload, to)
 }
@@ -100,8 +100,12 @@ func (m *Master) Events(ctx context.Context) iter.Seq2[Event, error] { return m.
 // Members returns the slaves of the channel, those away included, by their
 // names, as they are known on this side at present.
 func (m *Master) Members() []Presence {
-	var members []Presence
-	for _, slave := range m.h.m.Slaves() {
+	slaves := m.h.m.Slaves()
+	if len(slaves) == 0 {
+		return nil
+	}
+	members := make([]Presence, 0, len(slaves))
+	for _, slave := range slaves {
 		members = append(members, presence(slave))
 	}
 	slices.SortFunc(members, func(a, b Presence) int { return strings.Compare(a.Username, b.Username) })
@@ -120,10 +124,15 @@ func (m *Master) Ban(ctx context.Context, username, reason string) error {
 }
 
 func (m *Master) kick(ctx context.Context, username, reason string, ban bool) error {
-	if !ValidName(username) {
-		return ErrNoSuchSlave
+	if !wire.Sendable(username) {
+		return m.noSuchSlave(username)
 	}
 	return m.h.m.Kick(ctx, wire.Frame{To: username, HasTo: true, Reason: reason, Ban: ban})
+}
+
+// noSuchSlave is the error for a name that no slave can have.
+func (m *Master) noSuchSlave(username string) error {
+	return publicError(wire.ErrNoSuchSlave.Explain(&wire.Frame{Channel: m.Channel(), To: username}))
 }
 
 // Away tells the slaves that the master is not there, though it is connected.
@@ -137,6 +146,11 @@ func (m *Master) Away(ctx context.Context) error {
 func (m *Master) Back(ctx context.Context) error {
 	return m.h.m.Do(ctx, wire.Frame{Type: wire.Back})
 }
+
+// Refresh shows the service a token before what it has granted expires
+// (Identity.Expires). An empty one stands for a fresh one of ClientOptions.Token. Where the
+// service refuses it, the error says so, and what was granted before stays.
+func (m *Master) Refresh(ctx context.Context, token string) error { return m.h.m.Refresh(ctx, token) }
 
 // Close closes the channel: every slave is told master_left and let go. It waits for
 // the hub's confirmation, for at most ClientOptions.CloseTimeout. This handle ends with

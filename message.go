@@ -61,7 +61,7 @@ func JSON(value any) Payload {
 		return Payload{kind: KindJSON, err: fmt.Errorf("lectern: payload: %w", err)}
 	}
 	if !wire.ValidData(data) {
-		return Payload{kind: KindJSON, err: ErrBadFrame.WithText("the JSON value is nested too deeply")}
+		return Payload{kind: KindJSON, err: ErrBadFrame.WithText("the JSON value has more than 64 arrays and objects inside of each other")}
 	}
 	return Payload{kind: KindJSON, data: data}
 }
@@ -246,7 +246,7 @@ func (p Payload) check(limit int) error {
 		return p.err
 	}
 	if limit > 0 && len(p.data) > limit {
-		return ErrTooLarge.WithText(fmt.Sprintf("%d bytes, at most %d", len(p.data), limit))
+		return ErrTooLarge.WithText(fmt.Sprintf("the payload has %d bytes, and this client sends %d at most", len(p.data), limit))
 	}
 	return nil
 }
@@ -255,7 +255,9 @@ func (p Payload) check(limit int) error {
 const MaxNameBytes = wire.MaxName
 
 // ValidName reports whether a name may be a channel's or a user's: 1 to
-// MaxNameBytes bytes of valid UTF-8, every character printable in the sense of
-// unicode.IsPrint, a letter, number, punctuation mark or symbol somewhere, and
-// no space at either end. Names are compared byte by byte.
+// MaxNameBytes bytes of valid UTF-8, with a letter, number, punctuation mark or symbol
+// somewhere, no space at either end, and nothing in it that cannot be seen, but for
+// the joiners that some scripts and emoji are written with. PROTOCOL.md has the whole of it.
+// Names are compared byte by byte: two that look alike may be two. Policy.Name lets a
+// service be stricter.
 func ValidName(name string) bool { return wire.ValidName(name) }

@@ -83,12 +83,7 @@ const (
 	labelReplay = "replay"
 )
 
-var (
-	roleLabels = []string{labelMaster, labelSlave}
-	// leaveLabels are how a slave can leave; a master's own words in a kick are
-	// never a label.
-	leaveLabels = []string{"left", "kicked", "timeout", "master_left", "master_down", "channel_closed", "shutdown"}
-)
+var roleLabels = []string{labelMaster, labelSlave}
 
 var metrics = [metricCount]struct {
 	name, label, help string
@@ -105,7 +100,7 @@ var metrics = [metricCount]struct {
 	MetricMessagesDropped:  {name: "dropped", label: "reason", help: "Messages that did not reach a receiver.", labels: []string{labelSlow, labelReplay}},
 	MetricFramesRefused:    {name: "refused", label: "code", help: "Frames refused, by code.", labels: refusalLabels()},
 	MetricJoins:            {name: "joins", help: "Slaves that have joined."},
-	MetricLeaves:           {name: "leaves", label: "reason", help: "Slaves that have left, by reason.", labels: leaveLabels},
+	MetricLeaves:           {name: "leaves", label: "reason", help: "Slaves that have left, by reason.", labels: leaveLabels()},
 	MetricResumes:          {name: "resumes", label: "role", help: "Members that have come back.", labels: roleLabels},
 	MetricConnectionsLost:  {name: "lost", label: "role", help: "Members whose connection was lost.", labels: roleLabels},
 	MetricQueueDepth:       {name: "queue_depth", help: "Messages in the longest queue, at each message to all.", kind: MetricHistogram},
@@ -142,12 +137,28 @@ func (m Metric) Label() string { return metrics[m].label }
 // users, and texts of peers, are never labels.
 func (m Metric) Labels() []string { return slices.Clone(metrics[m].labels) }
 
+// refusalLabels are the codes of refusals, and one for those of a service.
 func refusalLabels() []string {
 	var labels []string
-	for _, refusal := range wire.Refusals {
-		labels = append(labels, string(refusal.Code))
+	for _, code := range wire.Codes() {
+		if code.Is(wire.Refuses) {
+			labels = append(labels, string(code.Code))
+		}
 	}
 	return append(labels, "other")
+}
+
+// leaveLabels are how a slave can leave: the codes of ends, and "timeout" where it was away
+// for too long. A master's own words in a kick are never a label.
+func leaveLabels() []string {
+	labels := []string{"timeout"}
+	for _, code := range wire.Codes() {
+		// Who was replaced is a member still, and who is told resume_failed was none any more.
+		if code.Is(wire.Ends) && code.Code != wire.ErrReplaced.Code && code.Code != wire.ErrResumeFailed.Code {
+			labels = append(labels, string(code.Code))
+		}
+	}
+	return labels
 }
 
 // observer tells an Observer what the hub tells by number.

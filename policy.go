@@ -9,12 +9,14 @@ import (
 
 	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
 // documented default throughout. In each field zero means the default, and a
 // negative value means "none" in the sense that the field states; where a bound
-// must not be missing, a negative value is an error of NewHub.
+// must not be missing, a negative value is an error of NewHub. So is a time between
+// zero and a millisecond: a unit was forgotten.
 type Policy struct {
 	// MasterTimeout is X of rule 3: how long a master may be away before its
 	// channel is closed. Default 30 s. Negative: a lost master ends its channel
@@ -49,7 +51,8 @@ type Policy struct {
 	MaxConnections int
 
 	// HandshakeTimeout is how long a connection may hold no membership before
-	// it is closed with idle. Default 10 s. Negative: for ever.
+	// it is closed with idle, and how long a client can repeat a create or join whose
+	// answer it did not get. Default 10 s. Negative: for ever.
 	HandshakeTimeout time.Duration
 
 	// MaxHandshakeBytes is how much a connection may send before its first
@@ -94,17 +97,29 @@ type Policy struct {
 	// meanwhile, and it must not be negative.
 	HoldTimeout time.Duration
 
-	// WriteTimeout is how long one write to a connection may take before the
-	// connection is closed with slow. Default 10 s. Negative: for ever.
+	// WriteTimeout is how long one write to a connection, of all that waits for it at
+	// that moment, may take before the connection is closed with slow. Each 1,000 bytes
+	// that the peer takes put that off by a second, but never to more than WriteTimeout
+	// from then: a peer that takes at least 1,000 bytes a second is not closed, however
+	// much there is, and one that stops is, WriteTimeout later. It is looked after eight
+	// times in WriteTimeout. Where the connection is closing already, nothing puts it
+	// off. Default 10 s. Negative: for ever.
+	//
+	// How finely it is known what a peer takes depends on the transport, see
+	// transport.WriteMeter: on Linux over TCP, with and without TLS, it is what the
+	// peer's system has acknowledged. Where a transport does not tell, each message has
+	// WriteTimeout.
 	WriteTimeout time.Duration
 
 	// Replay bounds the messages that a channel keeps in each direction for
 	// members that come back. Default 256 messages, 1 MiB. Negative: none are
-	// kept.
+	// kept. What slaves have sent and their connected master has not confirmed may
+	// be as much more as Outbox allows.
 	Replay QueueLimit
 
 	// Authorize decides who may create and join (rule 1), and under which name.
-	// Nil accepts everyone under the name given.
+	// Nil accepts everyone under the name given. It is asked too where a member shows a
+	// new token (OpRefresh), and for what Reauthorize has.
 	//
 	// It is called without any lock held, in the goroutine of the connection
 	// that asks: it may take its time and holds up that connection alone. The
@@ -113,21 +128,52 @@ type Policy struct {
 	// noticed meanwhile. An *Error that it returns is told to the peer as it is,
 	// with a text of the service's own by Error.WithText; one whose code is the end of
 	// a membership, such as ErrKicked, is told as unauthorized. Of any other error the
-	// peer learns only unauthorized.
+	// peer learns only unauthorized. At OpResume, OpRefresh and OpStatus an error that is no
+	// *Error, a panic, and an *Error that passes, such as ErrBusy, are told as busy: the
+	// client tries again.
 	//
 	// Over WebSocket the context has the values that routers and middleware have put
 	// into the request's, until the connection's first membership stands. After that
 	// they are gone, because routers use them again for other requests. So what later
 	// creates and joins on the connection need too must not be looked up in them, but
 	// in websocket.RequestFromContext, which has the path, its values and the header
-	// for good. The first call can be such a later one: a membership that is resumed
-	// is not asked for. The context is not for use after the call.
+	// for good, or kept in Identity.Data. The first call can be such a later one: a
+	// membership that is resumed is asked for only where Reauthorize says so. The context
+	// is not for use after the call.
 	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
+
+	// Reauthorize has the operations beside OpCreate, OpJoin and OpRefresh for which
+	// Authorize is asked: OpResume, OpStatus. At a resume the secret is checked before.
+	// A refusal of the client that holds the membership ends it, with ErrRevoked; where it
+	// is a master's, the channel ends for its slaves with ErrMasterDown. Anybody else is
+	// refused, and the membership goes on. A status that is refused does not tell
+	// whether there is such a channel. Default: none, so a secret is enough for as long
+	// as the membership lasts, and anybody may ask for a channel.
+	Reauthorize []Operation
+
+	// Name makes the name that is used of a name that a peer asks for, or refuses it: to
+	// normalise names that look alike to one, or to allow fewer. It is asked for the channel
+	// and the username of a create and a join, the master that a join expects, the channel
+	// of a status, and whom a Kick or Ban is for where no slave has the name as it is. The
+	// name that it gets is valid (ValidName), what it returns has to be too, and has to stay
+	// as it is when it is asked for again. Authorize is asked under the name that it has
+	// returned; the name that Authorize gives is used as it is. Names are compared byte by
+	// byte, here too. Who is a member already is not asked for: a name that was taken once
+	// can be resumed, sent to and kicked.
+	//
+	// It is called without any lock held, in the goroutine of the connection that asks, and
+	// has to be fast. An *Error that it returns is told to the peer, as one of Authorize is;
+	// of any other error, or a panic, the peer learns bad_name and which name it was.
+	// Nil: names are used as they are. The module examples/names has some.
+	Name func(kind NameKind, name string) (string, error)
 
 	// Logger is told of channels and memberships at level info, of each kind at
 	// most 1,000 lines a second, and of what is refused, dropped and lost at level
-	// warn, of each kind at most ten; never of single messages that go well, and
-	// never of tokens or secrets. It is called on the way of what the hub delivers and must not
+	// warn, of each kind at most ten, and of faults of the program around at level error; never of single
+	// messages that go well, and never of tokens or secrets. What is about one connection has its number
+	// as "connection" and, where the transport knows it, its peer's "address"; who has left
+	// has a "reason" (left, kicked, banned, timeout); a refusal by Authorize has the error that
+	// it returned, which peers are not told. It is called on the way of what the hub delivers and must not
 	// wait for it, as a Send by a member of the hub would. What it panics with
 	// is dropped. Nil: silent.
 	Logger *slog.Logger
@@ -182,15 +228,38 @@ const (
 	OpCreate Operation = "create"
 	// OpJoin enters a channel as a slave.
 	OpJoin Operation = "join"
+	// OpResume brings a member back, who has shown its resume secret. It is asked for
+	// where Policy.Reauthorize has it, and of a master whose Identity has expired.
+	OpResume Operation = "resume"
+	// OpRefresh shows a new token of a member. Username is the member's.
+	OpRefresh Operation = "refresh"
+	// OpStatus asks whether there is such a channel and how its master is, without being a
+	// member. It is asked for where Policy.Reauthorize has it; Username is empty.
+	OpStatus Operation = "status"
 )
 
-// AuthRequest is what Policy.Authorize is asked. The names are valid names.
+// NameKind tells what a name is of.
+type NameKind string
+
+const (
+	// NameOfChannel is the name of a channel.
+	NameOfChannel NameKind = "channel"
+	// NameOfUser is a username, of a master or a slave.
+	NameOfUser NameKind = "username"
+)
+
+// AuthRequest is what Policy.Authorize is asked. The names are valid names, after
+// Policy.Name. Username is empty where the peer leaves it to the service.
 type AuthRequest struct {
 	Operation Operation
 	Channel   string
 	Username  string
 	// Token is what the peer gave as its token, or empty.
 	Token string
+	// Data is Identity.Data of an earlier answer: at OpResume and OpRefresh what the member
+	// was given last, otherwise what was given last on this connection. It must not be
+	// changed.
+	Data []byte
 }
 
 func (r AuthRequest) String() string {
@@ -206,8 +275,28 @@ func (r AuthRequest) LogValue() slog.Value { return slog.StringValue(r.String())
 
 // Identity is who a peer is, in the judgement of Policy.Authorize.
 type Identity struct {
-	// Username is the name that the others see. Empty: the name asked for.
+	// Username is the name that the others see. At OpResume and OpRefresh it has to be the
+	// member's own; another one is a refusal. At OpStatus it is not used.
 	Username string
+	// AsAsked says that the name which was asked for is right. Where there is none, the
+	// peer is refused with bad_name. An Identity with neither a Username nor AsAsked is a
+	// refusal: it is what an Authorize returns that was not finished.
+	AsAsked bool
+	// Expires is until when the user may be a member. At that instant a slave's membership
+	// ends with ErrExpired, and what waits for it is dropped. A master loses its connection
+	// and is away: it can come back with a fresh token until MasterTimeout is over. A
+	// refresh moves the instant. The zero time: never. One that is over is a refusal.
+	Expires time.Time
+	// TakeOver gives the user the membership of that name in the channel, in its role,
+	// from whoever has it: the former connection ends with ErrReplaced, and its resume
+	// secret is worth nothing. The user gets what the channel keeps of what was sent since
+	// the member has entered. Where nobody has the name, it is as if it were not set. It
+	// is for a service that knows its users, so that one whose device is lost gets their
+	// place back. It is used at OpCreate and OpJoin.
+	TakeOver bool
+	// Data is the service's own, kept with the membership: later requests and snapshots
+	// have it. A hub has it in memory once for each member.
+	Data []byte
 }
 
 // The documented defaults of Policy.
@@ -241,15 +330,29 @@ const unbounded = int(^uint(0) >> 1)
 // WriteTimeout, where it is "never".
 func (p Policy) validate() (Policy, error) {
 	var errs []error
-	must := func(field string, value int) {
+	must := func(field string, value int64) {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("lectern: Policy.%s must not be negative", field))
 		}
 	}
-	must("MaxMessageBytes", p.MaxMessageBytes)
-	must("Outbox.Messages", p.Outbox.Messages)
-	must("Outbox.Bytes", p.Outbox.Bytes)
-	must("HoldTimeout", int(p.HoldTimeout))
+	must("MaxMessageBytes", int64(p.MaxMessageBytes))
+	must("Outbox.Messages", int64(p.Outbox.Messages))
+	must("Outbox.Bytes", int64(p.Outbox.Bytes))
+	must("HoldTimeout", int64(p.HoldTimeout))
+	errs = append(errs,
+		transport.CheckTime("lectern: Policy.MasterTimeout", p.MasterTimeout),
+		transport.CheckTime("lectern: Policy.SlaveTimeout", p.SlaveTimeout),
+		transport.CheckTime("lectern: Policy.HandshakeTimeout", p.HandshakeTimeout),
+		transport.CheckTime("lectern: Policy.HoldTimeout", p.HoldTimeout),
+		transport.CheckTime("lectern: Policy.WriteTimeout", p.WriteTimeout))
+	for _, op := range p.Reauthorize {
+		if op != OpResume && op != OpStatus {
+			errs = append(errs, fmt.Errorf("lectern: Policy.Reauthorize has %q: it may have OpResume and OpStatus", op))
+		}
+	}
+	if len(p.Reauthorize) > 0 && p.Authorize == nil {
+		errs = append(errs, errors.New("lectern: Policy.Reauthorize is set, and there is no Authorize to ask"))
+	}
 	if p.Slow > SlowHold {
 		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", p.Slow))
 	}
@@ -344,6 +447,12 @@ func (p Policy) config() hub.Config {
 	if p.Authorize != nil {
 		config.Authorize = p.authorize
 	}
+	for _, op := range p.Reauthorize {
+		config.Reauthorize = append(config.Reauthorize, hub.Operation(op))
+	}
+	if p.Name != nil {
+		config.Name = p.name
+	}
 	if p.Observer != nil {
 		config.Observer = observer{p.Observer}
 	}
@@ -351,20 +460,40 @@ func (p Policy) config() hub.Config {
 }
 
 // authorize asks Authorize, and turns its *Error into what is told to the peer.
-func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (string, error) {
+func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (hub.Identity, error) {
 	identity, err := p.Authorize(ctx, AuthRequest{
-		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token,
+		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token, Data: request.Data,
 	})
 	if err == nil {
-		return identity.Username, nil
+		return hub.Identity(identity), nil
 	}
+	return hub.Identity{}, refusalBy(err, wire.ErrUnauthorized)
+}
+
+// name asks Name.
+func (p Policy) name(kind hub.NameKind, name string) (string, error) {
+	name, err := p.Name(NameKind(kind), name)
+	return name, refusalBy(err, wire.ErrBadName)
+}
+
+// refusalBy turns the *Error in an error of the service's into what is told to the peer.
+// A client would take the code of an end for the end of a membership: it gets the other
+// one then.
+func refusalBy(err error, other *wire.Cause) error {
 	refusal := causeIn(err)
 	if refusal == nil {
-		return "", err
+		return err
 	}
-	// A client would take the code of an end for the end of a membership.
 	if e := (&Error{Code: ErrorCode(refusal.Code)}); e.ends() || e.Code == "" {
-		return "", wire.ErrUnauthorized.With(refusal.Text)
+		refusal = other.With(refusal.Text)
 	}
-	return "", refusal
+	return told{err, refusal}
 }
+
+// told is an error of the service's, for the log, and what the peer is told of it.
+type told struct {
+	error
+	cause *wire.Cause
+}
+
+func (t told) Unwrap() error { return t.cause }

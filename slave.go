@@ -92,8 +92,8 @@ func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.h
 // handle has ended with ErrLeft.
 func (s *Slave) Switch(ctx context.Context, channel string, options ...JoinOption) (*Slave, error) {
 	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: s.Username(), From: s.Channel()}
-	for _, option := range options {
-		option.addToJoin(&frame)
+	if err := addToJoin(&frame, options); err != nil {
+		return nil, err
 	}
 	next := s.h
 	next.inbox = s.h.client.inbox(0)
@@ -103,6 +103,11 @@ func (s *Slave) Switch(ctx context.Context, channel string, options ...JoinOptio
 	}
 	return &Slave{next}, nil
 }
+
+// Refresh shows the service a token before what it has granted expires
+// (Identity.Expires). An empty one stands for a fresh one of ClientOptions.Token. Where the
+// service refuses it, the error says so, and what was granted before stays.
+func (s *Slave) Refresh(ctx context.Context, token string) error { return s.h.m.Refresh(ctx, token) }
 
 // Leave leaves the channel. It waits for the hub's confirmation, for at most
 // ClientOptions.CloseTimeout. The handle ends with ErrLeft in any case; an error says

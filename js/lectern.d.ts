@@ -56,10 +56,12 @@ export declare const Code: Readonly<{
   KICKED: 'kicked';
   CHANNEL_CLOSED: 'channel_closed';
   LEFT: 'left';
+  EXPIRED: 'expired';
+  REVOKED: 'revoked';
   REPLACED: 'replaced';
   SHUTDOWN: 'shutdown';
-  PROTOCOL_ERROR: 'protocol_error';
   // This side's own.
+  PROTOCOL_ERROR: 'protocol_error';
   GAP: 'gap';
   UNKNOWN_OUTCOME: 'unknown_outcome';
   CONNECTION: 'connection';
@@ -434,6 +436,11 @@ export interface ClientOptions {
    * round trip.
    */
   readonly plainHandshake?: boolean | undefined;
+  /**
+   * A first create or join goes along with the handshake where it has a token too. Default:
+   * it does not, since headers of requests are often written to logs.
+   */
+  readonly tokenInHandshake?: boolean | undefined;
   /**
    * Bound the wait before the next attempt to connect: a random part of
    * minBackoff after the first loss, of twice as much each time that it fails

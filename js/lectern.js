@@ -1,6 +1,6 @@
 // The lectern package, built from js/src by npm run build. MIT license.
 
-// src/errors.js
+// src/codes.js
 var refusals = [
   "bad_frame",
   "unsupported",
@@ -21,21 +21,33 @@ var refusals = [
   "no_such_request",
   "busy",
   "resume_failed",
-  "shutting_down"
+  "shutting_down",
+  "replaced"
 ];
-var ends = [
-  "master_left",
-  "master_down",
-  "kicked",
-  "channel_closed",
-  "left",
-  "replaced",
-  "shutdown",
-  "protocol_error"
-];
-var own = ["gap", "unknown_outcome", "connection"];
+var ends = {
+  master_left: 4001,
+  master_down: 4002,
+  kicked: 4003,
+  channel_closed: 4004,
+  left: 4005,
+  expired: 4006,
+  revoked: 4007,
+  replaced: 4102,
+  shutdown: 4106
+};
+var closes = {
+  too_large: 1009,
+  slow: 4101,
+  protocol_error: 4103,
+  idle: 4104,
+  rate_limited: 4105,
+  unauthorized: 4107
+};
+var own = ["protocol_error", "gap", "unknown_outcome", "connection"];
+
+// src/errors.js
 var Code = Object.freeze(Object.fromEntries(
-  [...refusals, ...ends, ...own].map((code) => [code.toUpperCase(), code])
+  [...refusals, ...Object.keys(ends), ...own].map((code) => [code.toUpperCase(), code])
 ));
 var LecternError = class extends Error {
   /**
@@ -79,12 +91,157 @@ function refusalIn(frame) {
 }
 
 // src/names.js
+var MAX_NAME = 128;
 var halfPair = /[\ud800-\udfff]/u;
-function writable(name) {
+var encoder = new TextEncoder();
+var plain = /^[A-Za-z0-9]$/;
+var space = /^[ \u1680\u202f\u3000\u2800\u{13441}\u{13442}]$/u;
+var otherSpace = /^\p{Zs}$/u;
+var notSeen = /^[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]$/u;
+var unseen = /^[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\u{1d159}\u{e0100}-\u{e01ef}]$/u;
+var visible = /^[\p{L}\p{N}\p{P}\p{S}\p{Cn}]$/u;
+var JOINER = "‍";
+var NON_JOINER = "‌";
+var EMOJI_STYLE = "️";
+var KEYCAP = "⃣";
+var MALAYALAM_VIRAMA = "്";
+var BLACK_FLAG = "🏴";
+var scripts = [
+  "Arabic",
+  "Balinese",
+  "Bengali",
+  "Chakma",
+  "Devanagari",
+  "Grantha",
+  "Gujarati",
+  "Gurmukhi",
+  "Javanese",
+  "Kannada",
+  "Khmer",
+  "Malayalam",
+  "Meetei_Mayek",
+  "Mongolian",
+  "Myanmar",
+  "Newa",
+  "Nko",
+  "Oriya",
+  "Sinhala",
+  "Syriac",
+  "Tamil",
+  "Telugu",
+  "Tibetan",
+  "Tirhuta"
+];
+var joinedScript = new RegExp(`^(?:ـ|${scripts.map((name) => `\\p{Script=${name}}`).join("|")})$`, "u");
+var letterOrMark = /^[\p{L}\p{M}]$/u;
+var harakat = /^[\u064b-\u0655\u0670]$/;
+var pictograph = /^\p{Extended_Pictographic}$/u;
+var colourful = /^\p{Emoji_Presentation}$/u;
+var keys = /^[0-9#*]$/;
+var skin = /^[\u{1f3fb}-\u{1f3ff}]$/u;
+var styledBesides = /^[\u{1f004}\u{1f21a}\u{1f22f}]$/u;
+var flagTags = ["gbeng", "gbsct", "gbwls"].map((word) => [
+  ...[...word].map((letter) => String.fromCodePoint(917504 + letter.codePointAt(0))),
+  "󠁿"
+]);
+var isJoiner = (c) => c === JOINER || c === NON_JOINER;
+var joined = (c) => joinedScript.test(c) && letterOrMark.test(c) && !unseen.test(c);
+function joins(before, c, after2) {
+  if (c === JOINER) {
+    if (before === MALAYALAM_VIRAMA && !isJoiner(after2)) {
+      return true;
+    }
+    const emoji = pictograph.test(before) || before === EMOJI_STYLE || skin.test(before);
+    if (emoji && pictograph.test(after2)) {
+      return true;
+    }
+  }
+  return (joined(before) || harakat.test(before)) && joined(after2);
+}
+function styled(before, after2) {
+  if (keys.test(before)) {
+    return after2 === KEYCAP;
+  }
+  return pictograph.test(before) && (before.codePointAt(0) <= 65535 || !colourful.test(before) || styledBesides.test(before));
+}
+function characterProblem(before, c, after2) {
+  if (plain.test(c)) {
+    return "";
+  }
+  if (space.test(c)) {
+    return before === "" || after2 === "" ? "is a space at the end of it, or in front: leave it out" : "";
+  }
+  if (isJoiner(c)) {
+    return joins(before, c, after2) ? "" : "is a joiner where it joins nothing: leave it out";
+  }
+  if (c === EMOJI_STYLE) {
+    return styled(before, after2) ? "" : "cannot be seen there: leave it out";
+  }
+  if (otherSpace.test(c)) {
+    return "is a space of another kind: write a plain one";
+  }
+  if (notSeen.test(c)) {
+    return "is not a character that can be seen: leave it out";
+  }
+  return unseen.test(c) ? "cannot be seen: leave it out" : "";
+}
+function nameProblem(name) {
+  mustBeString(name);
+  if (name === "") {
+    return "it is empty";
+  }
+  if (halfPair.test(name)) {
+    return "it has half of a surrogate pair";
+  }
+  const { length } = encoder.encode(name);
+  if (length > MAX_NAME) {
+    return `it has ${length} bytes, and at most ${MAX_NAME} are possible`;
+  }
+  const characters = [...name];
+  let seen = false;
+  for (let index = 0; index < characters.length; index++) {
+    const c = characters[index];
+    const problem = characterProblem(characters[index - 1] ?? "", c, characters[index + 1] ?? "");
+    if (problem !== "") {
+      const number = c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+      return `its character ${index + 1}, U+${number}, ${problem}`;
+    }
+    seen ||= visible.test(c) && !space.test(c);
+    if (c === BLACK_FLAG) {
+      const tags = flagTags.find((each) => each.every((tag, at) => characters[index + 1 + at] === tag));
+      index += tags?.length ?? 0;
+    }
+  }
+  return seen ? "" : "it has no letter, number, punctuation mark or symbol";
+}
+function sendable(name) {
+  mustBeString(name);
+  return name !== "" && !halfPair.test(name) && encoder.encode(name).length <= MAX_NAME;
+}
+function checkNames({ type, channel, username, expect }) {
+  const problemOf = type === "resume" ? (name) => sendable(name) ? "" : nameProblem(name) : nameProblem;
+  const check = (field, name) => {
+    const problem = problemOf(name);
+    if (problem !== "") {
+      throw new RefusedError(Code.BAD_NAME, `${field}: ${problem}`);
+    }
+  };
+  check("channel", channel);
+  if (username !== "" || type === "resume") {
+    check("username", username);
+  }
+  if (expect !== void 0 && expect !== "") {
+    check("master", expect);
+  }
+}
+function quoted(name) {
+  const whole2 = JSON.stringify(name);
+  return whole2.length <= 2 * MAX_NAME ? whole2 : `${JSON.stringify(name.slice(0, 64))}… (${encoder.encode(name).length} bytes)`;
+}
+function mustBeString(name) {
   if (typeof name !== "string") {
     throw new TypeError("a name is a string");
   }
-  return !halfPair.test(name);
 }
 
 // src/shapes.js
@@ -124,7 +281,11 @@ var fieldList = [
   [28, "members", "members", "kept"],
   [29, "number", "number"],
   // The numbers of the members, which have them in their objects.
-  [30, "numbers", "numbers"]
+  [30, "numbers", "numbers"],
+  [31, "instance", "string"],
+  [32, "seen", "number", "kept"],
+  [33, "confirm_messages", "number"],
+  [34, "confirm_bytes", "number"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -134,21 +295,22 @@ var payloadTags = { text: 125, data: 126, bytes: 127 };
 var FIRST_CRITICAL = 128;
 var LAST_TYPE = 31;
 var shapeList = [
-  [1, "create", "channel username", "token master_timeout_ms"],
-  [2, "join", "channel username", "expect token from"],
-  [3, "resume", "channel username secret", "last"],
-  [4, "send", "channel", "to asks reply", "payload"],
-  [5, "leave", "channel", ""],
-  [6, "away", "channel", ""],
-  [7, "back", "channel", ""],
-  [8, "kick", "channel to", "reason ban"],
+  [1, "create", "channel username", "token master_timeout_ms instance"],
+  [2, "join", "channel username", "expect token from instance"],
+  [3, "resume", "channel username secret", "token epoch last instance"],
+  [4, "send", "channel", "to asks reply seen", "payload"],
+  [5, "leave", "channel", "seen"],
+  [6, "away", "channel", "seen"],
+  [7, "back", "channel", "seen"],
+  [8, "kick", "channel to", "reason ban seen"],
   [9, "status", "channel", "exists master timeout_ms"],
-  [10, "members", "channel", "members numbers"],
-  [11, "ping", "", ""],
-  [12, "withdraw", "channel request", ""],
-  [13, "awaiting", "channel request", "members numbers"],
-  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers"],
-  [18, "joined", "channel username secret master", "master_timeout_ms"],
+  [10, "members", "channel", "members numbers seen"],
+  [11, "ping", "", "channel seen"],
+  [12, "withdraw", "channel request", "seen"],
+  [13, "awaiting", "channel request", "members numbers seen"],
+  [14, "refresh", "channel token", "seen"],
+  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes"],
+  [18, "joined", "channel username secret master", "epoch master_timeout_ms"],
   [19, "message", "channel from seq", "private request reply", "payload"],
   [20, "presence", "channel username role state", "timeout_ms reason number"],
   [21, "closed", "channel code", "reason"],
@@ -223,7 +385,24 @@ var inboxSizes = { messages: 1024, bytes: 4 << 20 };
 var given = (options) => Object.fromEntries(
   Object.entries(options).filter(([, value]) => value !== void 0)
 );
+function noOthers(what, rest) {
+  const [name] = Object.keys(given(rest));
+  if (name !== void 0) {
+    throw new TypeError(`${what} has no option ${name}`);
+  }
+}
+var known = [
+  "WebSocket",
+  "plainHandshake",
+  "tokenInHandshake",
+  "storage",
+  "storageKey",
+  "inbox",
+  ...Object.keys(times),
+  ...Object.keys(sizes)
+];
 function optionsOf(options) {
+  noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
     inbox: {},
     ...times,
@@ -233,9 +412,13 @@ function optionsOf(options) {
   if (typeof all.inbox !== "object" || all.inbox === null) {
     throw new TypeError("inbox must be an object");
   }
+  noOthers("inbox", Object.fromEntries(Object.entries(all.inbox).filter(([name]) => !(name in inboxSizes))));
   const inbox = { ...inboxSizes, ...given(all.inbox) };
   for (const name of Object.keys(times)) {
     all[name] = milliseconds(name, all[name], name === "closeTimeout" ? 0 : 1, LONGEST);
+  }
+  if (options.minBackoff !== void 0 && options.maxBackoff !== void 0 && all.maxBackoff < all.minBackoff) {
+    throw new RangeError(`maxBackoff must not be below minBackoff, ${all.minBackoff}, and is ${all.maxBackoff}`);
   }
   for (const name of Object.keys(sizes)) {
     all[name] = whole(name, all[name], 1);
@@ -266,6 +449,51 @@ function presence(role, username, state, { deadline = null, reason = "" } = {}) 
   return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
 }
 
+// src/first.js
+var FIRST_WAIT = 5e3;
+var LEAVE_WAIT = 1e3;
+var First = class {
+  #ref;
+  // The ref of the leave, or zero.
+  #undo = 0;
+  #lost;
+  #cancel;
+  /**
+   * @param {number} ref the call's
+   * @param {{leave: () => number, lost: () => void}} handlers leave sends a leave where
+   *   something may have been entered, and returns its ref, or zero; lost is called last
+   */
+  constructor(ref, { leave, lost }) {
+    this.#ref = ref;
+    this.#lost = lost;
+    this.#cancel = later(FIRST_WAIT, () => {
+      this.#undo = leave();
+      if (this.#undo === 0) {
+        lost();
+      } else {
+        this.#cancel = later(LEAVE_WAIT, lost);
+      }
+    });
+  }
+  /** takes reports whether an answer is this one's, and nothing else is to be done with it. */
+  takes({ ref }) {
+    if (this.#undo !== 0) {
+      if (ref === this.#undo) {
+        this.stop();
+        this.#lost();
+      }
+      return ref === this.#undo || ref === this.#ref;
+    }
+    if (ref === this.#ref) {
+      this.stop();
+    }
+    return false;
+  }
+  stop() {
+    this.#cancel();
+  }
+};
+
 // src/calls.js
 var TAKEOVER_REF = 1;
 var unnamed = ({ type, ref, channel }) => type === "error" && ref === TAKEOVER_REF && channel === void 0;
@@ -284,12 +512,18 @@ var Calls = class {
   #unnamed = [];
   // The call that goes along with the handshake that is under way.
   #first = null;
+  // What waits for the answer to the call that has gone along with the present connection,
+  // or null.
+  #awaited = null;
+  // An answer to such a call did not come: none goes along any more.
+  #plain = false;
   #session;
   /**
    * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
-   *   undo: (channel: string, promise: Promise<void>) => void, settled: (call: object, frame: object) => Error | undefined}} session
-   *   letGo ends the connection, and ended resolves when it has ended; settled is told of
-   *   an answer that is no refusal, and returns what is wrong with it
+   *   tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean, undo: (channel: string, promise: Promise<void>) => void, settled: (call: object, frame: object) => Error | undefined}} session
+   *   letGo ends the connection, tryAnew too where something is wanted of the next one or
+   *   nothing of this one, and ended resolves when it has ended; settled is told of an
+   *   answer that is no refusal, and returns what is wrong with it
    */
   constructor(session) {
     this.#session = session;
@@ -334,26 +568,30 @@ var Calls = class {
       }
     });
   }
-  /** first is the call that a new connection begins with, or null. A secret does not go along. */
-  first() {
+  /** first is the call that a new connection begins with, or null. A secret does not go along, nor a token unless that is asked for. */
+  first({ withToken = false }) {
     const [call] = this.#waiting;
-    this.#first = call && call.frame.type !== "resume" ? call : null;
+    const fits = call && !this.#plain && call.frame.type !== "resume" && (withToken || !call.frame.token);
+    this.#first = fits ? call : null;
     return this.#first?.frame ?? null;
   }
   /** connected writes what has waited for a connection, but for what has been sent along with its making. */
   connected(sent) {
     const first = this.#first;
     this.#first = null;
-    if (first && !sent) {
+    if (first && sent) {
+      this.#awaitAnswer(first);
+    } else if (first) {
       this.#undone(first.frame.ref);
     }
     for (const call of this.#waiting) {
-      if (sent && call === first) {
-        call.written = true;
-      } else {
+      if (call !== first) {
         call.frame.ref = this.#refFor(call.frame);
-        this.#write(call);
+      } else if (sent) {
+        call.written = true;
+        continue;
       }
+      this.#write(call);
     }
   }
   /**
@@ -366,6 +604,8 @@ var Calls = class {
    */
   lost(reason, { all, answered }) {
     this.#first = null;
+    this.#awaited?.stop();
+    this.#awaited = null;
     this.#forsaken.clear();
     this.#unnamed = [];
     [...this.#undoing.keys()].forEach((ref) => this.#undone(ref));
@@ -385,6 +625,9 @@ var Calls = class {
   }
   /** answer gives a frame to the call that it answers, and reports whether there is one. */
   answer(frame) {
+    if (this.#awaited?.takes(frame)) {
+      return true;
+    }
     if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
       this.#unnamed.push(frame);
       this.#settleUnnamed();
@@ -414,6 +657,30 @@ var Calls = class {
   #write(call) {
     call.written = true;
     this.#session.push(call.frame);
+  }
+  // The answer has to come within some time, or is asked for again, plainly.
+  #awaitAnswer(call) {
+    const { frame: { ref, channel }, enters } = call;
+    this.#awaited = new First(ref, {
+      leave: () => {
+        this.#plain = true;
+        if (!enters || this.#session.isIn(channel)) {
+          return 0;
+        }
+        const leaving = this.#session.nextRef();
+        this.#session.push({ type: "leave", ref: leaving, channel });
+        return leaving;
+      },
+      lost: () => {
+        this.#awaited = null;
+        this.#undone(ref);
+        const wanted = this.#waiting.includes(call);
+        if (wanted) {
+          call.written = false;
+        }
+        this.#session.tryAnew(wanted);
+      }
+    });
   }
   #remove(call) {
     this.#waiting = this.#waiting.filter((other) => other !== call);
@@ -468,24 +735,13 @@ var Calls = class {
 };
 
 // src/closes.js
-var Close = Object.freeze({
-  LEFT: 4005,
-  SLOW: 4101,
-  PROTOCOL_ERROR: 4103,
-  IDLE: 4104,
-  RATE_LIMITED: 4105,
-  SHUTDOWN: 4106,
-  TOO_LARGE: 1009
-});
-var words2 = {
-  4001: "master_left",
-  4002: "master_down",
-  4003: "kicked",
-  4004: "channel_closed",
-  4005: "left"
-};
+var numbers = { ...ends, ...closes };
+var Close = Object.freeze(Object.fromEntries(
+  Object.entries(numbers).map(([code, number]) => [code.toUpperCase(), number])
+));
+var words2 = new Map(Object.entries(numbers).map(([code, number]) => [number, code]));
 var final = (number) => number >= 4e3 && number < 4100;
-var wordOf = (number) => words2[number] ?? String(number);
+var wordOf = (number) => words2.get(number) ?? String(number);
 
 // src/bytes.js
 var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
@@ -531,7 +787,7 @@ function problemInJSON(text) {
 }
 
 // src/codec.js
-var encoder = new TextEncoder();
+var encoder2 = new TextEncoder();
 var decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 var DecodeError = class extends Error {
   /**
@@ -590,14 +846,14 @@ var states = ["", "online", "away"];
 function writeContent(field, value) {
   const content = new Writer();
   const writeMember = (member) => {
-    const name = encoder.encode(member.username);
+    const name = encoder2.encode(member.username);
     content.number(name.length);
     content.raw(name);
     content.byte(states.indexOf(member.state));
   };
   switch (field.kind) {
     case "string":
-      return encoder.encode(value);
+      return encoder2.encode(value);
     case "flag":
       break;
     case "choice":
@@ -762,7 +1018,7 @@ function readNumbers(members = [], content) {
   }
 }
 var kindsByTag = new Map(Object.entries(payloadTags).map(([kind, tag]) => [tag, kind]));
-var space = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
+var space2 = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
 function readPayload(kind, content) {
   if (kind === "text") {
     readText(content);
@@ -775,10 +1031,10 @@ function readPayload(kind, content) {
     throw new Problem(problem);
   }
   let [from, to] = [0, content.length];
-  while (space(content[from])) {
+  while (space2(content[from])) {
     from++;
   }
-  while (space(content[to - 1])) {
+  while (space2(content[to - 1])) {
     to--;
   }
   return { kind, bytes: content.subarray(from, to) };
@@ -852,7 +1108,7 @@ function decode(bytes) {
 var PROTOCOL = "lectern.v1";
 var PROTOCOL_FIRST = `${PROTOCOL}.first`;
 var MAX_FIRST = 2048;
-var LEAVE_WAIT = 1e3;
+var LEAVE_WAIT2 = 1e3;
 function protocols(first) {
   const bytes = first ? encode(first) : null;
   if (!bytes || bytes.length > MAX_FIRST) {
@@ -948,7 +1204,7 @@ var Connection = class {
   close(number, reason, frames = []) {
     if (this.#socket.readyState === 0 && this.#begins) {
       this.#leaving = () => this.close(number, reason, frames);
-      this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT);
+      this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT2);
     } else if (this.#socket.readyState === 0) {
       this.abandon(number, reason);
     } else {
@@ -1265,6 +1521,7 @@ var Link = class {
   #running = false;
   #connection = null;
   #open = false;
+  #givenUp = false;
   #openedAt = 0;
   #dialedAt = -Infinity;
   // What ends the present attempt, so that another one takes its place.
@@ -1294,9 +1551,9 @@ var Link = class {
     this.#told = told;
     this.#backoff = new Backoff(options);
   }
-  /** open: frames can be sent now. */
+  /** open: frames can be sent now. On a connection that is being given up they would be lost. */
   get open() {
-    return this.#open;
+    return this.#open && !this.#givenUp;
   }
   /** connecting: an attempt is under way. */
   get connecting() {
@@ -1338,6 +1595,7 @@ var Link = class {
   }
   /** giveUp ends the connection so that its memberships can be resumed. The next one follows after a pause. */
   giveUp(reason) {
+    this.#givenUp = this.#connection !== null;
     this.#connection?.close(Close.IDLE, reason);
   }
   /** ended resolves when the present connection has ended, if there is one. */
@@ -1396,7 +1654,7 @@ var Link = class {
     const replaced = this.#replaced || this.#putAway && !wasOpen;
     this.#unhasten();
     this.#replaced = false;
-    this.#open = false;
+    this.#open = this.#givenUp = false;
     this.#connection = null;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
@@ -1584,14 +1842,15 @@ var Handle = class extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  events({ signal } = {}) {
-    return iterate((stop) => this.#entries(stop, () => true), signal);
+  events({ signal, ...rest } = {}) {
+    return iterate((stop) => this.#entries("events", rest, stop, () => true), signal);
   }
   /** messages yields the messages alone. It takes from the same queue as events. */
-  messages({ signal } = {}) {
-    return iterate((stop) => this.#entries(stop, (entry) => entry.type === "message"), signal);
+  messages({ signal, ...rest } = {}) {
+    return iterate((stop) => this.#entries("messages", rest, stop, (entry) => entry.type === "message"), signal);
   }
-  async *#entries(stop, fits) {
+  async *#entries(what, rest, stop, fits) {
+    noOthers(what, rest);
     for (; ; ) {
       const entry = await this.#membership.inbox.take(stop);
       if (entry === void 0) {
@@ -1608,9 +1867,9 @@ var Handle = class extends EventTarget {
 };
 
 // src/master.js
-function mustBeWritable(username) {
-  if (!writable(username)) {
-    throw new RefusedError(Code.NO_SUCH_SLAVE);
+function mustBeSendable(username) {
+  if (!sendable(username)) {
+    throw new RefusedError(Code.NO_SUCH_SLAVE, `there is no slave ${quoted(username)}: members tells who is there`);
   }
 }
 var Master = class extends Handle {
@@ -1624,17 +1883,20 @@ var Master = class extends Handle {
     return this.#membership.members;
   }
   /** broadcast sends to all slaves, and returns the message's number. */
-  async broadcast(payload, { signal } = {}) {
+  async broadcast(payload, { signal, ...rest } = {}) {
+    noOthers("broadcast", rest);
     return this.#membership.send({}, payload, { signal });
   }
   /** send sends to one slave, also while it is away. */
-  async send(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+  async send(to, payload, { signal, ...rest } = {}) {
+    noOthers("send", rest);
+    mustBeSendable(to);
     return this.#membership.send({ to }, payload, { signal });
   }
   /** request sends to one slave and waits for its answer. */
-  async request(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+  async request(to, payload, { signal, ...rest } = {}) {
+    noOthers("request", rest);
+    mustBeSendable(to);
     return this.#membership.inquiries.ask({ to }, payload, to, signal);
   }
   /**
@@ -1642,35 +1904,41 @@ var Master = class extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  gather(payload, { signal } = {}) {
-    return iterate((stop) => this.#gather(payload, stop), signal);
+  gather(payload, { signal, ...rest } = {}) {
+    return iterate((stop) => this.#gather(payload, stop, rest), signal);
   }
-  async *#gather(payload, signal) {
+  async *#gather(payload, signal, rest) {
+    noOthers("gather", rest);
     const { inquiries } = this.#membership;
     const inquiry = await inquiries.begin({}, payload, "", signal);
     yield* inquiries.partsOf(inquiry, signal);
   }
   /** reply answers a message of a slave that asks. */
-  async reply(message, payload, { signal } = {}) {
+  async reply(message, payload, { signal, ...rest } = {}) {
+    noOthers("reply", rest);
     mustAsk(message);
     return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
   /** kick removes a slave, which is told the reason. It may join again. */
-  async kick(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+  async kick(username, { reason, signal, ...rest } = {}) {
+    noOthers("kick", rest);
+    mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason }, signal);
   }
   /** ban removes a slave, if it is there, and refuses its name for the life of the channel. */
-  async ban(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+  async ban(username, { reason, signal, ...rest } = {}) {
+    noOthers("ban", rest);
+    mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason, ban: true }, signal);
   }
   /** away tells the slaves that the master is not there, though it is connected. */
-  async away({ signal } = {}) {
+  async away({ signal, ...rest } = {}) {
+    noOthers("away", rest);
     return this.#membership.operate({ type: "away" }, signal);
   }
   /** back ends what away has begun. */
-  async back({ signal } = {}) {
+  async back({ signal, ...rest } = {}) {
+    noOthers("back", rest);
     return this.#membership.operate({ type: "back" }, signal);
   }
   /** close closes the channel: every slave is told master_left and let go. */
@@ -2179,7 +2447,7 @@ var Message = class {
 };
 
 // src/stringify.js
-var known = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
+var known2 = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
 function without(value, inArray) {
   switch (typeof value) {
     case "object": {
@@ -2187,7 +2455,7 @@ function without(value, inArray) {
         return "";
       }
       const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
-      return known.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+      return known2.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
     }
     case "number":
       return Number.isFinite(value) ? "" : String(value);
@@ -2226,11 +2494,11 @@ var JSONPayload = class {
 function json(value) {
   return new JSONPayload(value);
 }
-var encoder2 = new TextEncoder();
+var encoder3 = new TextEncoder();
 function payloadOf(value, limit) {
   const payload = convert(value);
   if (payload.bytes.length > limit) {
-    throw new RefusedError(Code.TOO_LARGE, `${payload.bytes.length} bytes, at most ${limit}`);
+    throw new RefusedError(Code.TOO_LARGE, `the payload has ${payload.bytes.length} bytes, and this client sends ${limit} at most`);
   }
   return payload;
 }
@@ -2239,7 +2507,7 @@ function convert(value) {
     if (halfPair.test(value)) {
       throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
     }
-    return { kind: "text", bytes: encoder2.encode(value) };
+    return { kind: "text", bytes: encoder3.encode(value) };
   }
   if (ArrayBuffer.isView(value)) {
     return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
@@ -2258,7 +2526,7 @@ function convert(value) {
   if (problem !== "") {
     throw new RefusedError(Code.BAD_FRAME, problem);
   }
-  return { kind: "data", bytes: encoder2.encode(text) };
+  return { kind: "data", bytes: encoder3.encode(text) };
 }
 
 // src/window.js
@@ -2570,6 +2838,7 @@ var Membership = class {
   entered(frame) {
     const back = this.lost;
     if (!back) {
+      this.channel = frame.channel;
       this.username = frame.username;
       this.secret = frame.secret;
       this.timeout = frame.master_timeout_ms ?? 0;
@@ -2604,24 +2873,28 @@ var Membership = class {
   // Those who came are told at once; those who went, and those who have joined again
   // since, are told behind the messages that are still to come from them.
   #compareRoster(frame, reason) {
-    const missing = new Set(this.slaves.keys());
+    const before = this.slaves.size;
+    let met = 0;
     const gone = (name) => {
       this.#departed.push({ slave: presence("slave", name, "gone", { reason }) });
     };
     for (const { username, state, number = 0 } of frame.members) {
-      missing.delete(username);
-      const known2 = this.#numbers.get(username) ?? 0;
-      const slave = presence("slave", username, state);
-      if (known2 && number && known2 !== number) {
+      const known3 = this.#numbers.get(username) ?? 0;
+      const was = this.slaves.get(username);
+      met += was ? 1 : 0;
+      if (known3 && number && known3 !== number) {
         gone(username);
-        this.#departed.push({ slave, number });
-      } else if (this.slaves.get(username)?.state !== state) {
-        this.#slaveChanged(slave, number);
-      } else if (number) {
+        this.#departed.push({ slave: presence("slave", username, state), number });
+      } else if (was?.state !== state) {
+        this.#slaveChanged(presence("slave", username, state), number);
+      } else if (number && known3 !== number) {
         this.#numbers.set(username, number);
       }
     }
-    [...missing].sort().forEach(gone);
+    if (met < before) {
+      const listed = new Set(frame.members.map(({ username }) => username));
+      [...this.slaves.keys()].filter((name) => !listed.has(name)).sort().forEach(gone);
+    }
     this.#replayEnd = frame.seq ?? 0;
     if (this.last >= this.#replayEnd) {
       this.#tellDeparted();
@@ -2712,15 +2985,18 @@ var Slave = class extends Handle {
     return this.#membership.master;
   }
   /** send sends to the master, also while it is away, and returns the message's number. */
-  async send(payload, { signal } = {}) {
+  async send(payload, { signal, ...rest } = {}) {
+    noOthers("send", rest);
     return this.#membership.send({}, payload, { signal });
   }
   /** request sends to the master and waits for its answer. */
-  async request(payload, { signal } = {}) {
+  async request(payload, { signal, ...rest } = {}) {
+    noOthers("request", rest);
     return this.#membership.inquiries.ask({}, payload, this.master.username, signal);
   }
   /** reply answers a message of the master that asks. */
-  async reply(message, payload, { signal } = {}) {
+  async reply(message, payload, { signal, ...rest } = {}) {
+    noOthers("reply", rest);
     mustAsk(message);
     return this.#membership.send({ reply: message.requestId }, payload, { signal });
   }
@@ -2728,7 +3004,8 @@ var Slave = class extends Handle {
    * switch joins another channel under the same name and leaves this one in a
    * single step: where the join is refused, the user stays here.
    */
-  async switch(channel, { master, token, signal } = {}) {
+  async switch(channel, { master, token, signal, ...rest } = {}) {
+    noOthers("switch", rest);
     return this.#membership.session.switch(this.#membership, channel, { expect: master, token }, signal);
   }
   /** leave leaves the channel. */
@@ -2884,6 +3161,8 @@ var Session = class {
       push: (frame) => this.push(frame),
       nextRef: () => this.nextRef(),
       letGo: () => this.#letGo(),
+      tryAnew: (wanted) => (wanted || !this.#needed) && this.tryLater(),
+      isIn: (channel) => this.memberships.has(channel),
       ended: () => this.#link.ended(),
       undo: (channel, promise) => this.undo(channel, promise),
       settled: (call, frame) => this.#settled(call, frame)
@@ -2945,13 +3224,12 @@ var Session = class {
   }
   // A client has one membership of a channel. A call that would enter it once more waits
   // for those before: they may be given up, or left at once.
-  async #entering({ channel, username, expect }, signal, enter) {
-    if (!writable(channel) || !writable(username) || expect !== void 0 && !writable(expect)) {
-      throw new RefusedError(Code.BAD_NAME);
-    }
+  async #entering(frame, signal, enter) {
+    const { channel } = frame;
+    checkNames(frame);
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
-        throw new RefusedError(Code.FORBIDDEN, "this client is in the channel already");
+        throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
       }
       await enter();
     });
@@ -3010,7 +3288,7 @@ var Session = class {
   // Memberships come first on a new connection, and a secret does not belong into a
   // handshake, which others may write to a log.
   #first() {
-    return this.options.plainHandshake || this.memberships.size > 0 ? null : this.#calls.first();
+    return this.options.plainHandshake || this.memberships.size > 0 ? null : this.#calls.first({ withToken: this.options.tokenInHandshake });
   }
   // Every membership is resumed, and what waited for a connection is sent.
   #connected(sent) {
@@ -3065,7 +3343,10 @@ var Session = class {
         }
       }
     }
-    largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+    largest?.membership.fail(largest.request, new RefusedError(
+      Code.TOO_LARGE,
+      `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`
+    ));
   }
   // What was on its way is the first send without an answer. Where it was this side that has
   // heard nothing, a send of that many bytes or fewer is not the reason.
@@ -3120,7 +3401,7 @@ var Session = class {
     }
   }
   #settled({ enters }, frame) {
-    const refusal = this.#wrongRole(frame, enters);
+    const refusal = this.#wrongRole(frame, enters) ?? (enters && this.#alreadyIn(frame));
     if (!refusal && enters) {
       this.enter(enters, frame);
     }
@@ -3132,7 +3413,11 @@ var Session = class {
       return void 0;
     }
     this.#letGo();
-    return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
+    return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
+  }
+  // The service may take two names of channels for the same.
+  #alreadyIn({ channel }) {
+    return this.memberships.has(channel) ? new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`) : void 0;
   }
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.
@@ -3187,7 +3472,7 @@ function ticketFor(role, ticket) {
   }
   const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
-    throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role");
+    throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
   }
   return { role, channel, username, secret, last };
 }
@@ -3213,30 +3498,37 @@ var Client = class {
     return this.#made;
   }
   /** create makes the channel, with the user as its master. */
-  async create(channel, username, { token, masterTimeout, signal } = {}) {
+  async create(channel, username, { token, masterTimeout, signal, ...rest } = {}) {
+    noOthers("create", rest);
     const timeout = masterTimeout === void 0 ? void 0 : milliseconds("masterTimeout", masterTimeout);
     return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
   }
   /** join enters a channel that its master has created before. */
-  async join(channel, username, { master, token, signal } = {}) {
+  async join(channel, username, { master, token, signal, ...rest } = {}) {
+    noOthers("join", rest);
     return this.#session.join({ channel, username, expect: master, token }, signal);
   }
   /** resumeMaster takes over the membership that the ticket is for. */
-  async resumeMaster(ticket, { signal } = {}) {
+  async resumeMaster(ticket, { signal, ...rest } = {}) {
+    noOthers("resumeMaster", rest);
     return this.#session.resume(ticketFor("master", ticket), signal);
   }
   /** resumeSlave takes over the membership that the ticket is for. */
-  async resumeSlave(ticket, { signal } = {}) {
+  async resumeSlave(ticket, { signal, ...rest } = {}) {
+    noOthers("resumeSlave", rest);
     return this.#session.resume(ticketFor("slave", ticket), signal);
   }
   /** restore resumes the memberships that options.storage has kept. */
-  async restore({ replay, signal } = {}) {
+  async restore({ replay, signal, ...rest } = {}) {
+    noOthers("restore", rest);
     return this.#session.restore({ replay, signal });
   }
   /** status tells what anybody may know of a channel. */
-  async status(channel, { signal } = {}) {
-    if (!writable(channel)) {
-      throw new RefusedError(Code.BAD_NAME);
+  async status(channel, { signal, ...rest } = {}) {
+    noOthers("status", rest);
+    const problem = nameProblem(channel);
+    if (problem !== "") {
+      throw new RefusedError(Code.BAD_NAME, `channel: ${problem}`);
     }
     const { exists, master, timeout_ms: timeout } = await this.#session.call({ type: "status", channel }, signal);
     if (!exists) {

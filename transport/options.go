@@ -7,7 +7,8 @@ import "time"
 const DefaultSendBufferBytes = 64 << 10
 
 // ConnOptions set up a connection over a network. The adapters for networks take
-// them, on the accepting and on the dialling side. The zero value is ready to use.
+// them, on the accepting and on the dialling side. The zero value is ready to use. A time
+// between zero and [ShortestTime] is an error of whoever is given the options.
 type ConnOptions struct {
 	// MaxFrameBytes is the size in bytes of the largest message that is accepted
 	// from the peer; a frame of the protocol is one message here. A peer that sends a
@@ -25,9 +26,14 @@ type ConnOptions struct {
 	GiveUp time.Duration
 
 	// MessageTimeout is how long a message may take to arrive, from its first byte
-	// to its last while a Read is in progress, whatever else comes in between. A
-	// peer that takes longer is told [Slow], and Read fails with [ErrSlow]. Zero
-	// means [DefaultMessageTimeout]; negative means as long as it likes.
+	// to its last while a Read is in progress, whatever else comes in between. Each
+	// [MinBytesPerSecond] bytes of it that arrive put that off by a second, but never
+	// to more than MessageTimeout from then. A peer that takes longer is told [Slow],
+	// and Read fails with [ErrSlow]. Zero means [DefaultMessageTimeout]; negative means
+	// as long as it likes.
+	//
+	// Over TLS a record is seen when all of it is there, and may be of 16 KiB: a peer
+	// that sends such ones needs a link of 1.6 KB/s by the default.
 	//
 	// netconn holds its other units to it as well. Over WebSocket a peer is also
 	// told Slow at once where it sends more frames that carry nothing than a

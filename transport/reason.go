@@ -27,6 +27,10 @@ const (
 	ChannelClosed CloseCode = 4004
 	// Left: the side that closes is done, and has left its channels on purpose.
 	Left CloseCode = 4005
+	// Expired: what the service has granted this slave has expired.
+	Expired CloseCode = 4006
+	// Revoked: the service does not let this member back.
+	Revoked CloseCode = 4007
 )
 
 // The codes from 4100 on are about the connection: its memberships may live on,
@@ -45,6 +49,9 @@ const (
 	RateLimited CloseCode = 4105
 	// Shutdown: the hub stops; another may take its place.
 	Shutdown CloseCode = 4106
+	// Unauthorized: what the service has granted this master has expired; it can come
+	// back with a fresh token.
+	Unauthorized CloseCode = 4107
 )
 
 // TooLarge ends a connection whose peer sent a message over the limit. It is
@@ -57,12 +64,15 @@ var codeWords = map[CloseCode]string{
 	Kicked:        "kicked",
 	ChannelClosed: "channel_closed",
 	Left:          "left",
+	Expired:       "expired",
+	Revoked:       "revoked",
 	Slow:          "slow",
 	Replaced:      "replaced",
 	ProtocolError: "protocol_error",
 	Idle:          "idle",
 	RateLimited:   "rate_limited",
 	Shutdown:      "shutdown",
+	Unauthorized:  "unauthorized",
 	TooLarge:      "too_large",
 }
 

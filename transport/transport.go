@@ -20,16 +20,20 @@
 // [DefaultProbeAfter] and lets Read fail with [ErrSilent] when nothing has come
 // [DefaultGiveUp] later, on the accepting and on the dialling side. Anything
 // that the peer sends counts as a sign of life, an answer to a probe as well as
-// a message. An adapter whose peers cannot go silent, because both ends live in
-// one process, has nothing to probe.
+// a message. So does that it takes what was written before the probe and is still on its
+// way: on a slow link the probe has to wait for that. An adapter whose peers cannot go
+// silent, because both ends live in one process, has nothing to probe.
+//
+// An adapter judges by what has not come only after a look at what lies in its buffers,
+// for which it does not wait: that a deadline has passed may be because its own process,
+// or the machine, has stood still, and then all that its peers have sent lies there.
 //
 // So is the defence against peers that keep to the framing and still do harm,
 // where a peer can be one. A message that has begun to arrive must be complete
-// within [DefaultMessageTimeout], whatever else comes meanwhile, or Read fails
-// with [ErrSlow]. And what the transport sends beside messages, such as probes,
-// is bounded in number, see
-// [DefaultControlFramesPerSecond]; Read fails with [ErrFlood]
-// where more comes.
+// within [DefaultMessageTimeout], or go on at [MinBytesPerSecond], whatever else comes
+// meanwhile, or Read fails with [ErrSlow]; a [MessageTimer] tells. And what the transport
+// sends beside messages, such as probes, is bounded in number, see
+// [DefaultControlFramesPerSecond]; Read fails with [ErrFlood] where more comes.
 package transport
 
 import (
@@ -45,9 +49,8 @@ const (
 	DefaultGiveUp = 5 * time.Second
 )
 
-// DefaultMessageTimeout is how long a message may take to arrive, from its first
-// byte to its last, where an adapter's options do not say otherwise. A message
-// of DefaultMaxFrameBytes needs a link of some 14 KB/s for that.
+// DefaultMessageTimeout is how long a message may take to arrive, by the rule of
+// [ConnOptions].MessageTimeout, where an adapter's options do not say otherwise.
 const DefaultMessageTimeout = 10 * time.Second
 
 // DefaultMaxFrameBytes is the size in bytes of the largest message that an adapter
@@ -129,6 +132,13 @@ type FirstDialer interface {
 	DialFirst(ctx context.Context, message []byte) (conn Conn, sent bool, err error)
 }
 
+// FirstTokenDialer is an optional power of a [FirstDialer]: it says whether a first message
+// may hold a token for the service. Where a FirstDialer does not have it, none does: what
+// makes a connection, such as the header of a request, is often written to logs.
+type FirstTokenDialer interface {
+	FirstMayHoldToken() bool
+}
+
 // Server is what an adapter gives its accepted connections to. A
 // lectern.Hub is one.
 type Server interface {
@@ -183,6 +193,28 @@ func ReturnContext(ctx context.Context) context.Context {
 		return lent.Return()
 	}
 	return ctx
+}
+
+// FaultLogger is an optional power of a [Server]: it logs what is wrong with the program that
+// an adapter is a part of, such as a middleware that hides what the adapter needs. What
+// peers do wrong is not logged so.
+type FaultLogger interface {
+	LogFault(err error)
+}
+
+// LogFault has the server log the fault, where it is a [FaultLogger].
+func LogFault(server Server, err error) {
+	if logger, ok := server.(FaultLogger); ok {
+		logger.LogFault(err)
+	}
+}
+
+// Addressed is an optional power of a [Conn]: it knows the address that the peer has
+// connected from, for logs. It is that of a proxy where one is in between. All adapters of
+// Lectern but memory have it.
+type Addressed interface {
+	// PeerAddress is for any goroutine, at any time.
+	PeerAddress() string
 }
 
 // FrameLimitSetter is an optional power of a [Conn]: the size of the messages

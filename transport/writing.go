@@ -15,6 +15,22 @@ type TryWriter interface {
 	TryWrite(messages ...[]byte) bool
 }
 
+// WriteMeter is an optional power of a [Conn]: it tells how far the Write in progress is.
+// So a peer that takes what is written slowly, but takes it, is told from one that has
+// stopped.
+type WriteMeter interface {
+	// Taken returns how many bytes the peer has taken in all, as far as the transport can
+	// tell: what the peer's system has acknowledged, or else what this side's own
+	// buffers have found room for. Until Close it never falls. It rises while a Write makes way, from
+	// a few thousand bytes to the next, and not while the peer takes nothing.
+	// Only the difference between two calls means something: what does not wait for
+	// the peer need not count, nor do all messages count alike.
+	//
+	// It may be called from any goroutine, at any time, and does not wait. It is for
+	// writes that take long: it may make system calls.
+	Taken() uint64
+}
+
 // LastWriter is an optional power of a [Conn]: the end of the connection can go
 // along with the last messages.
 type LastWriter interface {

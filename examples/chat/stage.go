@@ -46,7 +46,7 @@ func newStage(ctx context.Context, out io.Writer, policy lectern.Policy) (*stage
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/ws", websocket.NewHandler(hub, websocket.Options{}))
+	mux.Handle("/ws", websocket.NewHandler(hub, websocket.Options{Hosts: []string{"localhost"}}))
 	s := &stage{
 		ctx: ctx, screen: &screen{out: out}, hub: hub,
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10},

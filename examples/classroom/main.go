@@ -73,6 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 type settings struct {
 	addr          string
 	masterTimeout time.Duration
+	hosts         []string
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -81,6 +82,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8000", "serve the page on this `address`; :8000 is for phones in the same network too")
 	flags.DurationVar(&s.masterTimeout, "master-timeout", 30*time.Second, "how long a teacher may be away before the class is over; 0: not at all")
+	flags.Func("host", "browsers may reach the page under this `host`, for instance class.example.com, beside this computer's names and addresses (repeatable)",
+		func(host string) error { s.hosts = append(s.hosts, host); return nil })
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return s, err

@@ -124,6 +124,36 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// A page of another name is not one of this program's, wherever that name leads.
+func TestPagesOfOtherHosts(t *testing.T) {
+	_, page := start(t, "-addr", "127.0.0.1:0", "-host", "class.test")
+	for host, status := range map[string]int{
+		"rebound.test": http.StatusForbidden,
+		"class.test":   http.StatusSwitchingProtocols,
+		"localhost":    http.StatusSwitchingProtocols,
+		"192.0.2.7":    http.StatusSwitchingProtocols,
+	} {
+		ws, answer, err := gorilla.DefaultDialer.Dial(strings.Replace(page, "http", "ws", 1)+"ws",
+			http.Header{"Host": {host}, "Origin": {"http://" + host}})
+		if err == nil {
+			require.NoError(t, ws.Close())
+		}
+		require.NotNil(t, answer, "%v", err)
+		require.Equal(t, status, answer.StatusCode, host)
+	}
+	var says bytes.Buffer
+	require.Equal(t, 1, status(run(t.Context(), []string{"-addr", "127.0.0.1:0", "-host", "*.test"}, io.Discard, io.Discard), &says))
+	require.Contains(t, says.String(), "classroom: -host: ")
+}
+
+func TestOwnNames(t *testing.T) {
+	require.Equal(t, []string{"localhost", "laptop", "laptop.local"}, ownNames("Laptop", nil))
+	require.Equal(t, []string{"localhost", "laptop", "laptop.local"}, ownNames("laptop.local", nil))
+	require.Equal(t, []string{"localhost"}, ownNames("laptop.example.com", nil), "it may be anybody's")
+	require.Equal(t, []string{"localhost"}, ownNames("192.0.2.7", nil))
+	require.Equal(t, []string{"localhost"}, ownNames("", io.EOF))
+}
+
 func TestPolicy(t *testing.T) {
 	require.Negative(t, settings{masterTimeout: 0}.policy().MasterTimeout, "zero is no time at all")
 	require.Equal(t, time.Minute, settings{masterTimeout: time.Minute}.policy().SlaveTimeout)

@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lectern-go/lectern"
@@ -27,13 +30,18 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	connections, err := connectionsTo(hub, s.hosts)
+	if err != nil {
+		_ = hub.Close()
+		return err
+	}
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		_ = hub.Close()
 		return err
 	}
 	web := &http.Server{
-		Handler: handler(websocket.NewHandler(hub, websocket.Options{})),
+		Handler: handler(connections),
 		// What WebSocket leaves to the server.
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
@@ -70,6 +78,30 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	}
 	return failure
 }
+
+// connectionsTo is the hub's handler, for the pages of this program: those that were asked
+// for under one of the hosts, the computer's own names or an address.
+func connectionsTo(hub *lectern.Hub, hosts []string) (h http.Handler, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("-host: %v", problem)
+		}
+	}()
+	return websocket.NewHandler(hub, websocket.Options{Hosts: append(ownNames(os.Hostname()), hosts...)}), nil
+}
+
+// ownNames are those under which a network that has no other knows this computer.
+func ownNames(name string, err error) []string {
+	names := []string{"localhost"}
+	name = strings.ToLower(strings.TrimSuffix(name, ".local"))
+	if err == nil && plainName.MatchString(name) {
+		names = append(names, name, name+".local")
+	}
+	return names
+}
+
+// plainName is a name that nobody on the Internet can own, since it has no dot.
+var plainName = regexp.MustCompile(`^[a-z_-][a-z0-9_-]*$`)
 
 // addresses are those of the page, the one for this computer first. Where it
 // listens on every interface, the others are for the same network.

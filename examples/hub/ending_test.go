@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -78,6 +80,73 @@ func TestUnixSocketOfAKilledHub(t *testing.T) {
 		require.Error(t, err)
 		require.FileExists(t, path)
 	}
+}
+
+// Of hubs that start at once over the socket file of one that was killed, one gets it: the
+// others see it or its lock, and remove neither.
+func TestUnixSocketOfAKilledHubIsTakenOnce(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "hub.sock")
+		stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		require.NoError(t, err)
+		stale.SetUnlinkOnClose(false)
+		require.NoError(t, stale.Close())
+
+		const hubs = 8
+		listeners, start := make(chan net.Listener, hubs), make(chan struct{})
+		var starting sync.WaitGroup
+		for range hubs {
+			starting.Go(func() {
+				<-start
+				listener, err := listenUnix(path)
+				if err == nil {
+					listeners <- listener
+				} else if !errors.Is(err, errInUse) {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		starting.Wait()
+		require.Len(t, listeners, 1)
+		require.FileExists(t, path)
+		require.NoError(t, (<-listeners).Close())
+		entries, err := os.ReadDir(filepath.Dir(path))
+		require.NoError(t, err)
+		require.Empty(t, entries)
+	}
+}
+
+// A hub that ends leaves alone what is not its own any more.
+func TestUnixSocketOfAnotherStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hub.sock")
+	first, err := listenUnix(path)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(path)) // by hand, or by whoever takes the place without the lock
+	second, err := net.Listen("unix", path)
+	require.NoError(t, err)
+	defer second.Close()
+	require.NoError(t, first.Close())
+	require.FileExists(t, path)
+	conn, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	_ = first.Close() // once more changes nothing
+	require.FileExists(t, path)
+}
+
+// A process that holds the lock listens, or is about to, whatever the file says.
+func TestUnixSocketLocked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hub.sock")
+	lock, err := lockFile(path + ".lock")
+	require.NoError(t, err)
+	require.Equal(t, "hub: -unix "+path+": another process listens there\n", fails(t, "-unix", path))
+	lock.release()
+	hub := startHub(t, 1, "-unix", path)
+	echoes(t, path)
+	require.NoError(t, hub.Process.Signal(syscall.SIGTERM))
+	_, err = hub.ends()
+	require.NoError(t, err)
 }
 
 // What is no socket is nobody's to remove.

@@ -2,11 +2,8 @@ package main
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
-	"os"
-	"syscall"
 )
 
 // listeners are those that were asked for; the others are nil.
@@ -55,37 +52,6 @@ func listenTCP(address string, config *tls.Config) (net.Listener, error) {
 		return listener, err
 	}
 	return tls.NewListener(listener, config), nil
-}
-
-// listenUnix takes the place of a socket file that nobody listens on any more:
-// a process that was killed leaves its own behind. The listener removes the file
-// when it is closed.
-func listenUnix(path string) (net.Listener, error) {
-	listener, err := net.Listen("unix", path)
-	if !errors.Is(err, syscall.EADDRINUSE) {
-		return listener, err
-	}
-	info, statErr := os.Lstat(path)
-	if statErr != nil {
-		return nil, statErr
-	}
-	if info.Mode().Type() != os.ModeSocket {
-		return nil, errors.New("the file is there already, and is no socket")
-	}
-	conn, dialErr := net.Dial("unix", path)
-	if dialErr == nil {
-		conn.Close()
-		return nil, errors.New("another process listens there")
-	}
-	// Only a refusal says that nobody listens. It may also be that we are not
-	// allowed to ask.
-	if !errors.Is(dialErr, syscall.ECONNREFUSED) {
-		return nil, dialErr
-	}
-	if err := os.Remove(path); err != nil {
-		return nil, err
-	}
-	return net.Listen("unix", path)
 }
 
 // lines tell where the listeners are to be found.

@@ -11,6 +11,9 @@
 //	tcp 127.0.0.1:7000
 //	unix /run/lectern.sock
 //
+// Under /healthz it answers health checks: 200 while it serves, 503 from when it shuts
+// down. For -tcp and -unix, connecting is one.
+//
 // Everyone may create channels and join them: a service of your own would set
 // Policy.Authorize. The first SIGINT or SIGTERM ends the hub in order, a second
 // one at once. The exit status is 0 after an orderly end, 1 where something
@@ -74,6 +77,7 @@ type settings struct {
 	cert, key     string
 	master, slave time.Duration
 	origins       []string
+	hosts         []string
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -93,6 +97,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.DurationVar(&s.slave, "slave-timeout", 30*time.Second, "how long a slave may be away; 0: not at all")
 	flags.Func("origin", "web pages of this `origin` may connect, for instance https://example.com (repeatable)",
 		func(origin string) error { s.origins = append(s.origins, origin); return nil })
+	flags.Func("host", "web pages may reach the hub under this `host`, for instance class.example.com, beside localhost and addresses (repeatable)",
+		func(host string) error { s.hosts = append(s.hosts, host); return nil })
 
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -121,6 +127,8 @@ func (s settings) problem(rest []string) string {
 		return "TLS is for -ws and -tcp"
 	case len(s.origins) > 0 && s.ws == "":
 		return "-origin is for -ws"
+	case len(s.hosts) > 0 && s.ws == "":
+		return "-host is for -ws"
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -27,7 +28,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	page, err := handler(hub, s.origins)
+	connections, err := handler(hub, s)
 	if err != nil {
 		return err
 	}
@@ -36,15 +37,17 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		return err
 	}
 
+	ending := make(chan struct{})
 	mux := http.NewServeMux()
-	mux.Handle("/ws", page)
+	mux.Handle("/ws", connections)
+	mux.Handle("GET /healthz", health(ending))
 	web := &http.Server{
 		Handler: mux,
 		// Nothing else ends a client that never completes its request.
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(webLog{logger}, "", 0),
 	}
 
 	// What is served must not end with ctx: its members would be cut off before
@@ -78,6 +81,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	}
 
 	logger.Info("shutting down")
+	close(ending)
 	// The hub first, while its connections still work: it tells everybody, and
 	// refuses whoever comes now. Then those who serve, who have nothing left.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
@@ -96,13 +100,32 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	return failure
 }
 
-// handler is websocket.NewHandler for origins that somebody has typed, where a
+// handler is websocket.NewHandler for origins and hosts that somebody has typed, where a
 // wrong one is no mistake in the program.
-func handler(hub *lectern.Hub, origins []string) (h http.Handler, err error) {
+func handler(hub *lectern.Hub, s settings) (h http.Handler, err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
-			err = fmt.Errorf("-origin: %v", problem)
+			err = fmt.Errorf("-origin or -host: %v", problem)
 		}
 	}()
-	return websocket.NewHandler(hub, websocket.Options{Origins: origins}), nil
+	options := websocket.Options{Origins: s.origins, Hosts: s.hosts}
+	if len(s.origins) == 0 {
+		// A page of the same origin may connect. That another one has not made its own
+		// name lead here is known by the host alone.
+		options.Hosts = append([]string{"localhost"}, s.hosts...)
+	}
+	return websocket.NewHandler(hub, options), nil
+}
+
+// health answers whether the hub takes connections: it does not once it is ending.
+func health(ending <-chan struct{}) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		select {
+		case <-ending:
+			http.Error(w, "shutting down", http.StatusServiceUnavailable)
+		default:
+			fmt.Fprintln(w, "ok")
+		}
+	})
 }

@@ -70,7 +70,7 @@ func (m *Membership) Ask(ctx context.Context, frame wire.Frame, of string) Answe
 	for given := range m.answersTo(ctx, q) {
 		return given
 	}
-	return Answer{Err: m.client.public(wire.ErrNoSuchSlave)} // not reached: answersTo yields once for each member
+	return Answer{Err: m.client.public(wire.ErrNoSuchSlave.With("it is not known whether it answers"))} // not reached: answersTo yields once for each member
 }
 
 // Gather asks every slave, and yields one Answer for each of them.

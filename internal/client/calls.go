@@ -10,13 +10,15 @@ import (
 )
 
 // call is an operation without a membership: a create, a join, a resume by a ticket, or a
-// status. Unlike a member's request it is not retransmitted after its connection was
-// lost, because the hub could not recognise it.
+// status. Where its connection is lost before the answer, it is repeated on the next one,
+// by which the hub knows it.
 type call struct {
 	frame   wire.Frame
-	written bool
-	enters  *Membership // what a create, join or resume makes, or nil
-	result  chan callResult
+	written bool // on the present connection
+	// writes counts the connections that it was written on.
+	writes int
+	enters *Membership // what a create, join or resume makes, or nil
+	result chan callResult
 }
 
 // callResult is the hub's answer, or why there is none.
@@ -25,23 +27,14 @@ type callResult struct {
 	err    error
 }
 
-// takeoverRef is the ref of every resume by a ticket. It is not higher than the ref of any
-// send. That tells the hub that another client has held the membership before, no matter
-// how many refs this client has used already. Several resumes at once have the same ref;
-// their answers differ in the channel.
-const takeoverRef = 1
+// maxWrites is on how many connections a call is tried. Where each of them is lost before
+// the answer, it may be because of the call.
+const maxWrites = 3
 
-// setRef gives a call its ref.
-func (c *Client) setRef(frame *wire.Frame) {
-	// Where a resume with takeoverRef was given up on this connection, its answer may
-	// still come, and must not be taken for the answer to this call. That answer ends the
-	// connection. So this call gets another ref.
-	if _, open := c.abandonedResumes[takeoverRef]; frame.Type == wire.Resume && !open {
-		frame.Ref = takeoverRef
-		return
-	}
+// nextRef is the ref of the next frame.
+func (c *Client) nextRef() uint64 {
 	c.lastRef++
-	frame.Ref = c.lastRef
+	return c.lastRef
 }
 
 // call sends a frame when there is a connection, and waits for the answer.
@@ -55,7 +48,7 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership)
 		c.mu.Unlock()
 		return wire.Frame{}, fmt.Errorf("lectern: client: %w", net.ErrClosed)
 	}
-	c.setRef(&k.frame)
+	k.frame.Ref = c.nextRef()
 	c.calls = append(c.calls, k)
 	if c.link != nil {
 		c.writeCall(k)
@@ -88,13 +81,25 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership)
 
 // writeCall sends the frame of a call on the present connection. The lock is held.
 func (c *Client) writeCall(k *call) {
+	if k.writes > 0 {
+		k.frame.Ref = c.nextRef() // by which it is later than the one before
+	}
 	k.written = true
+	k.writes++
 	c.push(&k.frame)
 }
 
 // removeCall removes a call from those that wait for an answer. The lock is held.
 func (c *Client) removeCall(k *call) {
 	c.calls = slices.DeleteFunc(c.calls, func(other *call) bool { return other == k })
+}
+
+// repeatCalls lets the calls that were on a connection that is lost be repeated on the next
+// one. The lock is held.
+func (c *Client) repeatCalls() {
+	for _, k := range c.calls {
+		k.written = k.written && k.writes >= maxWrites
+	}
 }
 
 // failCalls ends the calls that were written, or all calls, with the error. The lock is
@@ -114,24 +119,7 @@ func (c *Client) failCalls(err error, all bool) {
 
 // operationWords are the names of the calls in error texts.
 var operationWords = map[wire.Type]string{
-	wire.Create: "create", wire.Join: "join", wire.Resume: "resume", wire.Status: "status",
-}
-
-// answeredBy reports whether the frame is the answer to the call.
-func (k *call) answeredBy(frame *wire.Frame) bool {
-	return k.frame.Ref == frame.Ref && (frame.Ref != takeoverRef || k.frame.Channel == frame.Channel)
-}
-
-// firstCall is the call that can be sent with the handshake of a new connection, or nil.
-// There is none while there are memberships, which are resumed first. A resume is never
-// sent so: its secret must not be in a handshake, which others may write to a log.
-func (c *Client) firstCall() *call {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.memberships) > 0 || len(c.calls) == 0 || c.calls[0].frame.Type == wire.Resume {
-		return nil
-	}
-	return c.calls[0]
+	wire.Create: "create", wire.Join: "join", wire.Resume: "resume", wire.Refresh: "refresh", wire.Status: "status",
 }
 
 // joinPending reports whether another call was sent that joins the same channel under the
@@ -155,9 +143,12 @@ func (c *Client) enterAs(m *Membership, frame *wire.Frame) error {
 		c.dropLink()
 		return c.public(ErrOtherRole)
 	}
+	if why := c.alreadyIn(frame); why != nil {
+		return c.public(why)
+	}
 	c.enter(m, frame)
 	return nil
 }
 
 // ErrOtherRole is the error of a resume by a ticket for the other role.
-var ErrOtherRole = wire.ErrForbidden.With("the ticket is for the other role")
+var ErrOtherRole = wire.ErrForbidden.With("the ticket is for the other role: resume with the one for it")

@@ -9,6 +9,8 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"net"
 	"sync"
 	"time"
@@ -26,7 +28,8 @@ import (
 // A Client without a membership keeps no connection for long, and no goroutine.
 //
 // Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call on
-// a new connection is sent with the handshake, unless it is a resume.
+// a new connection is sent with the handshake, unless it is a resume, or has a token that
+// the dialer does not want there.
 type Client struct {
 	dialer  transport.Dialer
 	options Options
@@ -47,11 +50,16 @@ type Client struct {
 	closed  bool
 	// link is the present connection, or nil.
 	link *link
+	// instance is this client's id, which no other client has.
+	instance string
 	// lastRef is the ref of the newest frame. Refs rise during the client's whole life,
 	// over all connections.
 	lastRef uint64
 	// memberships has the memberships by their channels.
 	memberships map[string]*Membership
+	// unstored are memberships that were entered on the present connection, and whose
+	// tickets the user has not stored yet (storeTickets).
+	unstored []*Membership
 	// claimed are the channels that a call is entering.
 	claimed map[string]struct{}
 	// calls are the calls that wait for an answer.
@@ -63,6 +71,9 @@ type Client struct {
 	// connection, and whose caller had given up before the connection was made. A leave
 	// for what it has entered was sent already. Zero: there is no such call.
 	leftRef uint64
+	// plain: the answer to a call that was sent with a handshake did not come. No call is
+	// sent so any more.
+	plain bool
 	// announcedSpread is the time over which a hub that shuts down closes its
 	// connections. It is zero until the hub has announced it.
 	announcedSpread time.Duration
@@ -71,7 +82,7 @@ type Client struct {
 // New returns a client of the hub that the dialer connects to. It does not connect yet.
 func New(dialer transport.Dialer, options Options) *Client {
 	c := &Client{
-		dialer: dialer, options: options, lastRef: takeoverRef,
+		dialer: dialer, options: options, instance: newInstance(),
 		memberships: make(map[string]*Membership), claimed: make(map[string]struct{}),
 	}
 	c.outboxLimits = outbox.Limits{
@@ -79,6 +90,14 @@ func New(dialer transport.Dialer, options Options) *Client {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
+}
+
+// newInstance makes the id of a client. It is new with each client, and kept nowhere: two
+// clients that have the same ticket are told apart by it.
+func newInstance() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // it never fails
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
 // Enter makes a membership of the role, by a create, a join or a resume frame. The
@@ -89,27 +108,51 @@ func New(dialer transport.Dialer, options Options) *Client {
 func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, inbox inbox) (*Membership, error) {
 	// The hub would refuse the names too, but a name with invalid UTF-8 would not even
 	// reach the hub.
-	if !wire.ValidName(frame.Channel) || !wire.ValidName(frame.Username) {
-		return nil, c.public(wire.ErrBadName)
+	if err := checkNames(&frame); err != nil {
+		return nil, c.public(err)
 	}
 	if err := c.claim(frame.Channel); err != nil {
 		return nil, err
 	}
 	defer c.unclaim(frame.Channel)
+	frame.Instance = c.instance
 	m := newMembership(c, role, frame.Channel, inbox)
-	m.last = frame.Last
-	_, err := c.call(ctx, frame, m)
-	if err != nil {
+	m.last, m.epoch, m.ownToken = frame.Last, frame.Epoch, frame.Token != ""
+	var err error
+	if frame.Token, err = c.tokenFor(ctx, frame.Type, frame.Channel, frame.Username, frame.Token); err != nil {
+		return nil, err
+	}
+	m.token = frame.Token
+	if _, err = c.call(ctx, frame, m); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// checkNames returns why the names of a create, a join or a resume are refused, or nil. The
+// username of a create or join may be empty: the service may give one. The names of a
+// membership that is resumed were valid once, under rules that may have changed.
+func checkNames(frame *wire.Frame) *wire.Cause {
+	valid := wire.ValidName
+	if frame.Type == wire.Resume {
+		valid = wire.Sendable
+	}
+	switch {
+	case !valid(frame.Channel):
+		return wire.BadName("channel", frame.Channel)
+	case !valid(frame.Username) && (frame.Username != "" || frame.Type == wire.Resume):
+		return wire.BadName("username", frame.Username)
+	case frame.Expect != "" && !wire.Sendable(frame.Expect):
+		return wire.BadName("master", frame.Expect)
+	}
+	return nil
 }
 
 // Status asks the hub for the state of a channel and its master. The answer is a frame of
 // type Status.
 func (c *Client) Status(ctx context.Context, channel string) (wire.Frame, error) {
 	if !wire.ValidName(channel) {
-		return wire.Frame{}, c.public(wire.ErrBadName)
+		return wire.Frame{}, c.public(wire.BadName("channel", channel))
 	}
 	return c.call(ctx, wire.Frame{Type: wire.Status, Channel: channel}, nil)
 }
@@ -145,7 +188,7 @@ func (c *Client) claim(channel string) error {
 	defer c.mu.Unlock()
 	_, claimed := c.claimed[channel]
 	if claimed || c.memberships[channel] != nil {
-		return c.public(wire.ErrForbidden.With("this client is in the channel already"))
+		return c.public(wire.ErrForbidden.With("this client is in " + wire.Quote(channel) + " already, or is about to be"))
 	}
 	c.claimed[channel] = struct{}{}
 	return nil
@@ -158,11 +201,54 @@ func (c *Client) unclaim(channel string) {
 	delete(c.claimed, channel)
 }
 
-// enter adds a membership that the hub's answer has made. The lock is held.
+// alreadyIn is the refusal of an answer that makes this client a member of a channel of which
+// it is one already, or nil. The service may take two names of channels for the same. The
+// lock is held.
+func (c *Client) alreadyIn(answer *wire.Frame) *wire.Cause {
+	if c.memberships[answer.Channel] == nil {
+		return nil
+	}
+	return wire.ErrForbidden.With("this client is in " + wire.Quote(answer.Channel) + " already")
+}
+
+// enter adds a membership that the hub's answer has made. The answer has the names under
+// which it stands. The lock is held.
 func (c *Client) enter(m *Membership, answer *wire.Frame) {
+	m.channel = answer.Channel
 	m.onEntered(answer, time.Now())
+	m.enteredBy = answer.Ref
 	c.memberships[m.channel] = m
-	m.onAttached()
+	c.attach(m)
+}
+
+// attach lets a membership that was entered use the present connection: at once, or after
+// the user has stored its ticket. The lock is held.
+func (c *Client) attach(m *Membership) {
+	if c.options.StoreTicket == nil {
+		m.onAttached()
+	} else {
+		c.unstored = append(c.unstored, m)
+	}
+}
+
+// storeTickets lets the user store the tickets of the memberships that were entered. Until
+// then nothing is sent for them: by their first frame the hub takes this client for the
+// one that holds the membership, and an earlier ticket is worth nothing.
+func (c *Client) storeTickets() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.unstored) > 0 {
+		m := c.unstored[0]
+		c.unstored = c.unstored[1:]
+		ticket := m.ticket()
+		c.mu.Unlock()
+		c.options.StoreTicket(ticket, m.role)
+		c.mu.Lock()
+		if c.memberships[m.channel] == m && !m.attached {
+			m.onAttached()
+		}
+	}
+	c.unstored = nil
 }
 
 // push queues a frame for the present connection, if there is one. The lock is held.

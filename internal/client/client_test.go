@@ -23,7 +23,8 @@ func (n nowhere) Dial(context.Context) (transport.Conn, error) {
 func TestNamesAreCheckedBeforeDialling(t *testing.T) {
 	public := errors.New("bad name")
 	c := New(nowhere{t}, Options{PublicError: func(why *wire.Cause) error {
-		require.Equal(t, wire.ErrBadName, why)
+		require.Equal(t, wire.ErrBadName.Code, why.Code)
+		require.Regexp(t, "^(channel|username): ", why.Text)
 		return public
 	}})
 	defer c.Close()

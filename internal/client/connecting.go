@@ -19,6 +19,9 @@ import (
 type link struct {
 	conn transport.Conn
 	out  *outbox.Queue
+	// first is the call that was sent with the handshake, until it is answered, or nil. The
+	// client's lock guards it.
+	first *firstSent
 }
 
 // These bound what a client queues for writing. The windows of its memberships keep it far
@@ -108,6 +111,9 @@ func (c *Client) takeAnnouncedSpread(err error) time.Duration {
 // connectAndServe dials, resumes the memberships, and reads until the connection has
 // ended.
 func (c *Client) connectAndServe() error {
+	if err := c.freshTokens(); err != nil {
+		return err
+	}
 	conn, sent, err := c.dial()
 	if err != nil {
 		c.onDialFailed(err)
@@ -116,7 +122,7 @@ func (c *Client) connectAndServe() error {
 	l := &link{conn: conn, out: outbox.New(conn, &c.outboxLimits)}
 	c.onConnected(l, sent)
 	err = c.read(l)
-	c.onDisconnected(err)
+	c.onDisconnected(err, l.out.TimedOut())
 	// The connection may end because of a frame that could not be decoded. The
 	// memberships must go on then, so the reason is never transport.Left.
 	l.out.Abort(transport.Reason{Code: transport.ProtocolError, Text: "what came is not Lectern's protocol"})
@@ -128,7 +134,8 @@ func (c *Client) connectAndServe() error {
 // returns the call that was sent, or nil.
 func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 	dialer, able := c.dialer.(transport.FirstDialer)
-	first := c.firstCall()
+	withToken, _ := c.dialer.(transport.FirstTokenDialer)
+	first := c.firstCall(withToken != nil && withToken.FirstMayHoldToken())
 	if !able || first == nil {
 		ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
 		defer cancel()
@@ -197,15 +204,15 @@ func (c *Client) onConnected(l *link, sent *call) {
 		c.push(&wire.Frame{Type: wire.Leave, Channel: sent.frame.Channel})
 	}
 	for _, m := range c.memberships {
-		c.lastRef++
-		m.resuming = c.lastRef
-		c.push(&wire.Frame{
-			Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Last: m.last,
-		})
+		if !m.repeatSwitch() {
+			m.resume()
+		}
 	}
 	for _, k := range c.calls {
 		if k == sent {
 			k.written = true
+			k.writes++
+			c.awaitFirst(l, k)
 		} else {
 			c.writeCall(k)
 		}
@@ -213,11 +220,15 @@ func (c *Client) onConnected(l *link, sent *call) {
 }
 
 // onDisconnected ends the calls that were on the connection, and tells the memberships
-// that the connection is lost. err is why it has ended.
-func (c *Client) onDisconnected(err error) {
+// that the connection is lost. err is why it has ended. tooSlow: this side has closed it,
+// because the hub did not take what was written.
+func (c *Client) onDisconnected(err error, tooSlow bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.link, c.abandonedResumes, c.leftRef = nil, nil, 0
+	if c.link != nil {
+		c.stopFirst(c.link)
+	}
+	c.link, c.abandonedResumes, c.leftRef, c.unstored = nil, nil, 0, nil
 	if c.closed {
 		return
 	}
@@ -231,9 +242,15 @@ func (c *Client) onDisconnected(err error) {
 			k.written = false
 		}
 	}
+	if closed == nil {
+		c.repeatCalls()
+	}
 	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
 	if closed != nil && closed.Reason.Code == transport.TooLarge {
 		c.failLargest()
+	}
+	if tooSlow || closed != nil && closed.Reason.Code == transport.Slow {
+		c.blameSlow()
 	}
 	now := time.Now()
 	for _, m := range c.memberships {

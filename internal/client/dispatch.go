@@ -25,7 +25,11 @@ func (c *Client) read(l *link) error {
 		}
 		c.mu.Lock()
 		c.handle(&frame)
+		entered := len(c.unstored) > 0
 		c.mu.Unlock()
+		if entered {
+			c.storeTickets()
+		}
 	}
 }
 
@@ -65,8 +69,9 @@ func (c *Client) handle(frame *wire.Frame) {
 // onAnswer gives an answer to the call, the resume, the request or the inquiry with the
 // same ref. The lock is held.
 func (c *Client) onAnswer(frame *wire.Frame) {
+	c.onFirstAnswer(frame)
 	for _, k := range c.calls {
-		if k.answeredBy(frame) {
+		if k.frame.Ref == frame.Ref {
 			c.removeCall(k)
 			result := callResult{answer: *frame}
 			if why := refusalIn(frame); why != nil {
@@ -78,13 +83,23 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 	}
+	named := c.memberships[frame.Channel]
+	if named != nil && named.enteredBy == frame.Ref {
+		// The answer comes again, because the frame came to the hub a second time: some
+		// proxies pass the first message on and tell the client that nobody has taken it.
+		return
+	}
 	for _, m := range c.memberships {
 		if m.resuming == frame.Ref {
 			c.onResumed(m, frame)
 			return
 		}
+		if m.repeating == frame.Ref && frame.Type == wire.Error {
+			m.onSwitchNotRepeated()
+			return
+		}
 	}
-	if m := c.memberships[frame.Channel]; m != nil && m.onAnswer(frame) {
+	if named != nil && named.onAnswer(frame) {
 		return
 	}
 	// An ack has no channel, and the answer to a switch has the channel that was entered.
@@ -111,7 +126,7 @@ func (c *Client) onResumed(m *Membership, frame *wire.Frame) {
 	switch why := refusalIn(frame); {
 	case why == nil:
 		m.onEntered(frame, time.Now())
-		m.onAttached()
+		c.attach(m)
 	case isTransient(why):
 		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 	default:

@@ -11,6 +11,7 @@ type inbox interface {
 	message(Message)
 	presence(Presence)
 	gap(missed uint64)
+	Last() uint64
 }
 
 // Inbox is the queue of the events of one membership, until the user of its handle takes

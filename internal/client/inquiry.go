@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -110,7 +111,11 @@ func (q *inquiry) answeredBy(message Message) {
 func (m *Membership) onSlaveLeft(slave Presence) {
 	for _, q := range m.inquiries {
 		if _, ok := q.awaited[slave.Username]; ok {
-			q.resolve(Answer{From: slave.Username, Err: m.client.public(wire.ErrNoSuchSlave.With(slave.Username + " has left: " + slave.Reason))})
+			err := m.client.public(wire.ErrNoSuchSlave.With(slave.Username + " has left: " + slave.Reason))
+			if slave.Reason == string(wire.ErrExpired.Code) {
+				err = fmt.Errorf("%w: %w", err, m.client.public(wire.ErrExpired))
+			}
+			q.resolve(Answer{From: slave.Username, Err: err})
 			m.closeIfAnswered(q)
 		}
 	}

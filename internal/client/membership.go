@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +19,14 @@ type Membership struct {
 	username string
 	role     wire.Role
 	secret   string
+	// epoch is that of the ticket: it counts the connections of the membership.
+	epoch uint64
+	// token is what the service was shown last. ownToken: it was given by the user for this
+	// membership, and is shown again at each resume.
+	token    string
+	ownToken bool
+	// enteredBy is the ref of the frame by which the membership was entered.
+	enteredBy uint64
 	// timeout is X of rule 3.
 	timeout time.Duration
 	// owned: the client was made for this membership alone and ends with it.
@@ -36,8 +43,11 @@ type Membership struct {
 	// attached: the membership is on the present connection. Then requests are written at
 	// once. Otherwise they wait.
 	attached bool
-	// resuming is the ref of a resume that was not answered yet, or zero.
-	resuming uint64
+	// resuming is the ref of a resume that was not answered yet, or zero. repeating is that
+	// of a switch that is repeated before (repeatSwitch).
+	resuming, repeating uint64
+	// confirming is what a master has not confirmed yet.
+	confirming confirming
 	// pending are the requests without an answer, in the order of their refs.
 	pending []*request
 	// last is the number of the newest message that has arrived.
@@ -57,7 +67,9 @@ type Membership struct {
 	// master is what a slave knows about its master.
 	master Presence
 	// slaves is what a master knows about its slaves.
-	slaves map[string]Presence
+	slaves map[string]slave
+	// lists counts the lists of slaves that have come.
+	lists uint32
 	// departed are slaves that have left while the master was away, and those of them that
 	// have joined again. The user is told about them, in this order, after the message with
 	// the number replayEnd.
@@ -65,12 +77,23 @@ type Membership struct {
 	replayEnd uint64
 }
 
+// slave is what a master knows about one of its slaves. There may be many, and each takes as
+// little as can be.
+type slave struct {
+	since time.Time
+	// number is the number of the membership, or zero where the hub has not told it.
+	number uint64
+	// list is the list of slaves, by its count, that the slave was in or has come after.
+	list  uint32
+	state wire.State
+}
+
 func newMembership(client *Client, role wire.Role, channel string, inbox inbox) *Membership {
 	m := &Membership{client: client, role: role, channel: channel, inbox: inbox, done: make(chan struct{})}
 	answers := wire.SlaveAnswers
 	if role == wire.Master {
 		answers = wire.MasterAnswers
-		m.slaves = make(map[string]Presence)
+		m.slaves = make(map[string]slave)
 	}
 	m.window = make(chan struct{}, answers)
 	return m
@@ -80,9 +103,10 @@ func newMembership(client *Client, role wire.Role, channel string, inbox inbox) 
 // requests that waited, and retransmits those that were not answered. The lock is held.
 func (m *Membership) onAttached() {
 	m.attached = true
-	m.resuming = 0
+	m.resuming, m.repeating = 0, 0
 	m.lostAt = time.Time{}
 	m.stopGiveUpTimer()
+	m.confirm()
 	for _, r := range m.pending {
 		m.write(r)
 	}
@@ -93,7 +117,8 @@ func (m *Membership) onAttached() {
 // members is not known, for at most X (rule 3): then the membership ends. The lock is
 // held.
 func (m *Membership) onDisconnected(now time.Time) {
-	m.attached, m.resuming = false, 0
+	m.attached, m.resuming, m.repeating = false, 0, 0
+	m.stopConfirming()
 	for _, r := range slices.Clone(m.pending) {
 		// An abandoned inquiry is retransmitted, so that its number becomes known and it
 		// can be withdrawn. Other abandoned requests are removed.
@@ -141,6 +166,7 @@ func (m *Membership) end(why *wire.Cause) {
 	m.err = m.client.public(why)
 	m.attached, m.lostAt = false, time.Time{}
 	m.stopGiveUpTimer()
+	m.stopConfirming()
 	if m.client.memberships[m.channel] == m {
 		delete(m.client.memberships, m.channel)
 	}
@@ -206,13 +232,32 @@ func (m *Membership) Master() Presence {
 func (m *Membership) Slaves() []Presence {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
-	return slices.Collect(maps.Values(m.slaves))
+	all := make([]Presence, 0, len(m.slaves))
+	for name, s := range m.slaves {
+		all = append(all, Presence{Username: name, State: s.state, Since: s.since})
+	}
+	return all
 }
 
-// Ticket is the resume frame by which another client can take the membership over. The
-// caller must add the number of the last message.
+// Ticket is the resume frame by which another client can take the membership over.
 func (m *Membership) Ticket() wire.Frame {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
-	return wire.Frame{Type: wire.Resume, Channel: m.channel, Username: m.username, Secret: m.secret}
+	return m.ticket()
+}
+
+func (m *Membership) ticket() wire.Frame {
+	return wire.Frame{
+		Type: wire.Resume, Channel: m.channel, Username: m.username, Secret: m.secret, Epoch: m.epoch, Last: m.inbox.Last(),
+	}
+}
+
+// resume asks the hub to take the membership over onto the present connection. The lock is
+// held.
+func (m *Membership) resume() {
+	m.resuming = m.client.nextRef()
+	m.client.push(&wire.Frame{
+		Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Epoch: m.epoch,
+		Instance: m.client.instance, Last: m.last, Token: m.token,
+	})
 }

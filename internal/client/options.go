@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -24,6 +25,12 @@ type Options struct {
 	// ErrSendUnknown is wrapped by the error of an operation that was given up when it
 	// was not known whether the hub had carried it out.
 	ErrSendUnknown error
+	// Token makes a token for the service, for each create, join, resume and refresh for
+	// which none was given. It may be nil.
+	Token func(ctx context.Context, operation wire.Type, channel, username string) (string, error)
+	// StoreTicket is called when a membership was entered, with the resume frame by which
+	// another client can take it over. It may be nil.
+	StoreTicket func(ticket wire.Frame, role wire.Role)
 	// HubIsOver reports whether the hub has shut down for good. It may be nil: that is
 	// never known.
 	HubIsOver func() bool

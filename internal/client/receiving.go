@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 	"time"
 
@@ -13,8 +12,10 @@ import (
 // The lock is held.
 func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 	back := !m.lostAt.IsZero()
+	m.secret, m.epoch = frame.Secret, frame.Epoch
+	m.confirming.begin(frame)
 	if !back {
-		m.username, m.secret = frame.Username, frame.Secret
+		m.username = frame.Username
 		m.timeout = wire.FromMilliseconds(frame.MasterTimeout)
 	}
 	if m.role == wire.Slave {
@@ -50,25 +51,42 @@ func (m *Membership) onRoster(frame *wire.Frame, now time.Time) {
 // about slaves that have left, or have left and joined again, only after their messages,
 // which are still replayed. why is the reason that they have left. The lock is held.
 func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time) {
-	missing := maps.Clone(m.slaves)
+	m.lists++
+	if len(m.slaves) == 0 {
+		m.slaves = make(map[string]slave, len(frame.Members))
+	}
 	gone := func(name string) {
 		m.departed = append(m.departed, Presence{Username: name, State: wire.StateLeft, Since: now, Reason: why})
 	}
-	for _, listed := range frame.Members {
-		known, slave := m.slaves[listed.Username], Presence{Username: listed.Username, State: listed.State, Since: now, number: listed.Number}
-		delete(missing, listed.Username)
+	for i := range frame.Members {
+		listed := &frame.Members[i]
+		known := m.slaves[listed.Username]
+		if known.state != 0 {
+			known.list = m.lists
+			m.slaves[listed.Username] = known
+		}
+		changed := func() Presence {
+			return Presence{Username: listed.Username, State: listed.State, Since: now, number: listed.Number}
+		}
 		switch {
 		case known.number != 0 && listed.Number != 0 && known.number != listed.Number:
 			gone(listed.Username)
-			m.departed = append(m.departed, slave)
-		case known.State != listed.State:
-			m.slaveChanged(slave)
-		case listed.Number != 0:
+			m.departed = append(m.departed, changed())
+		case known.state != listed.State:
+			m.slaveChanged(changed())
+		case listed.Number != 0 && known.number != listed.Number:
 			known.number = listed.Number
 			m.slaves[listed.Username] = known
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(missing)) {
+	var missing []string
+	for name, known := range m.slaves {
+		if known.list != m.lists {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	for _, name := range missing {
 		gone(name)
 	}
 	m.replayEnd = frame.Seq
@@ -86,14 +104,14 @@ func (m *Membership) tellDeparted() {
 }
 
 // slaveChanged updates the roster, and tells the user. The lock is held.
-func (m *Membership) slaveChanged(slave Presence) {
-	if slave.State == wire.StateLeft {
-		delete(m.slaves, slave.Username)
-		m.onSlaveLeft(slave)
+func (m *Membership) slaveChanged(p Presence) {
+	if p.State == wire.StateLeft {
+		delete(m.slaves, p.Username)
+		m.onSlaveLeft(p)
 	} else {
-		m.slaves[slave.Username] = slave
+		m.slaves[p.Username] = slave{since: p.Since, number: p.number, list: m.lists, state: p.State}
 	}
-	m.inbox.presence(slave)
+	m.inbox.presence(p)
 }
 
 // onMessage handles a message. A message that a replay brings a second time is dropped.
@@ -103,6 +121,7 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 		return
 	}
 	m.last = frame.Seq
+	m.onUnconfirmed(len(frame.Payload.Data))
 	message := Message{
 		From: frame.From, Seq: frame.Seq, Private: frame.Private, RequestID: frame.Request, ReplyTo: frame.Reply,
 		// The frame's payload is in the connection's read buffer.

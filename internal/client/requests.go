@@ -20,6 +20,10 @@ type request struct {
 	// abandoned: its caller has given up. It keeps its place in the window until it is
 	// answered or the connection is lost.
 	abandoned bool
+	// slow is how many connections were closed as too slow while it was under way.
+	slow int
+	// failed is why it was given up without an answer, or nil.
+	failed error
 	// outsideWindow: it has no place in the window, because the hub remembers no answer
 	// to it. That is so for withdrawals. There are no more of them than open inquiries.
 	outsideWindow bool
@@ -82,6 +86,9 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 
 // refusal is the error of an answer to the request that is a refusal, else nil.
 func (m *Membership) refusal(r *request, answer *wire.Frame) error {
+	if r.failed != nil {
+		return r.failed
+	}
 	why := refusalIn(answer)
 	if why == nil {
 		return nil
@@ -98,8 +105,7 @@ func (m *Membership) refusal(r *request, answer *wire.Frame) error {
 // enqueue gives the request the next ref, and sends it, or lets it wait for a connection.
 // The request must have a place in the window or be outside of it. The lock is held.
 func (m *Membership) enqueue(r *request) {
-	m.client.lastRef++
-	r.frame.Ref = m.client.lastRef
+	r.frame.Ref = m.client.nextRef()
 	m.pending = append(m.pending, r)
 	if m.attached {
 		m.write(r)
@@ -108,8 +114,14 @@ func (m *Membership) enqueue(r *request) {
 
 // write sends the request on the present connection. The lock is held.
 func (m *Membership) write(r *request) {
+	if r.frame.Type == wire.Join && r.written {
+		r.frame.Ref = m.client.nextRef() // by which it is later than the one before
+	}
 	r.retransmitted = r.retransmitted || r.written
 	r.written = true
+	if m.confirmsBy(&r.frame) {
+		r.frame.Seen, r.frame.HasSeen = m.last, true
+	}
 	m.client.push(&r.frame)
 }
 
@@ -164,42 +176,6 @@ func (m *Membership) Do(ctx context.Context, frame wire.Frame) error {
 	return err
 }
 
-// Switch joins the channel of the frame under the same name and leaves this one, in a
-// single step. Where the join is refused, the user stays in this channel. What arrives for
-// the new membership goes to the inbox.
-func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) (*Membership, error) {
-	if !wire.ValidName(frame.Channel) {
-		return nil, m.client.public(wire.ErrBadName)
-	}
-	next := newMembership(m.client, wire.Slave, frame.Channel, inbox)
-	if err := m.client.claim(frame.Channel); err != nil {
-		return nil, err
-	}
-	defer m.client.unclaim(frame.Channel)
-	settle := func(r *request, answer wire.Frame) wire.Frame {
-		if answer.Type == wire.Joined {
-			m.switchTo(next, &answer, r.abandoned)
-		}
-		return answer
-	}
-	if _, err := m.do(ctx, &request{frame: frame, settle: settle}); err != nil {
-		return nil, err
-	}
-	return next, nil
-}
-
-// switchTo ends this membership in favour of the next one. Where the caller of the switch
-// has given up, the next one ends too. The lock is held.
-func (m *Membership) switchTo(next *Membership, joined *wire.Frame, abandoned bool) {
-	m.client.enter(next, joined)
-	next.owned, m.owned = m.owned, false // the client belongs to the next membership now
-	m.end(wire.ErrLeft.With("switched to another channel"))
-	if abandoned {
-		m.client.push(&wire.Frame{Type: wire.Leave, Channel: next.channel})
-		next.end(wire.ErrLeft)
-	}
-}
-
 // Kick sends the frame of a kick.
 func (m *Membership) Kick(ctx context.Context, frame wire.Frame) error {
 	frame.Type = wire.Kick
@@ -231,6 +207,41 @@ func (c *Client) failLargest() {
 	}
 	if largest != nil {
 		owner.remove(largest)
-		largest.answered <- wire.Frame{Type: wire.Error, Code: string(wire.ErrTooLarge.Code)}
+		largest.answered <- wire.Frame{
+			Type: wire.Error, Code: string(wire.ErrTooLarge.Code),
+			Reason: fmt.Sprintf("the hub has closed the connection for its %d bytes of payload: send less at a time", len(largest.frame.Payload.Data)),
+		}
+	}
+}
+
+// maxSlow is how many connections may be closed as too slow while a request is under way,
+// before it is given up. Otherwise a message that the link is too slow for would be begun
+// anew on each connection, and nothing behind it would ever arrive.
+const maxSlow = 3
+
+// blameSlow is called when the connection was closed because something took too long to
+// cross it. It counts that against the request that was under way: the first of those on
+// the connection that have no answer. The lock is held.
+func (c *Client) blameSlow() {
+	var owner *Membership
+	var first *request
+	for _, m := range c.memberships {
+		if !m.attached {
+			continue // its requests were not written on this connection
+		}
+		for _, r := range m.pending {
+			if !r.outsideWindow && (first == nil || r.frame.Ref < first.frame.Ref) {
+				owner, first = m, r
+			}
+		}
+	}
+	if first == nil {
+		return
+	}
+	if first.slow++; first.slow == maxSlow {
+		owner.remove(first)
+		first.failed = fmt.Errorf("%w: the connection was closed as too slow %d times while this was sent, with a payload of %d bytes",
+			c.options.ErrSendUnknown, maxSlow, len(first.frame.Payload.Data))
+		first.answered <- wire.Frame{}
 	}
 }

@@ -15,8 +15,7 @@ import (
 // every answer of a member that the hub has sent before. The lock is held.
 func (m *Membership) verify(q *inquiry) {
 	c := m.client
-	c.lastRef++
-	q.verifying, q.stale = c.lastRef, false
+	q.verifying, q.stale = c.nextRef(), false
 	c.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
 }
 

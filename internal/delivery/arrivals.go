@@ -18,6 +18,9 @@ type arrivals struct {
 	mu                  sync.Mutex
 	epoch               uint64
 	messages, presences star.Load
+	// refused counts the messages that the outbox did not take any more, because the
+	// connection is being closed.
+	refused int
 }
 
 // pushMessage pushes a message with a payload of size bytes to the outbox of the seat, and
@@ -28,7 +31,26 @@ func (a *arrivals) pushMessage(seat *Seat, message []byte, size int) error {
 	a.begin(seat)
 	a.messages.Messages++
 	a.messages.Bytes += size
-	return seat.line.out.PushAccepted(message)
+	return a.noteRefused(seat.line.out.PushAccepted(message))
+}
+
+// pushReplay is pushMessage for a message of a replay, which does not count in the limits
+// of the outbox.
+func (a *arrivals) pushReplay(seat *Seat, message []byte, size int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.begin(seat)
+	a.messages.Messages++
+	a.messages.Bytes += size
+	_ = a.noteRefused(seat.line.out.PushExempt(message))
+}
+
+// noteRefused counts a message that was not taken. The lock is held.
+func (a *arrivals) noteRefused(err error) error {
+	if err != nil {
+		a.refused++
+	}
+	return err
 }
 
 // pushPresence pushes a presence to the outbox of the seat, and counts it.
@@ -44,7 +66,7 @@ func (a *arrivals) pushPresence(seat *Seat, presence []byte) {
 // begin has a new seat start at zero. The lock is held.
 func (a *arrivals) begin(seat *Seat) {
 	if epoch := seat.Epoch(); a.epoch != epoch {
-		a.epoch, a.messages, a.presences = epoch, star.Load{}, star.Load{}
+		a.epoch, a.messages, a.presences, a.refused = epoch, star.Load{}, star.Load{}, 0
 	}
 }
 
@@ -59,6 +81,19 @@ func (a *arrivals) full(seat *Seat, size int, accepted star.Load) bool {
 		accepted.Bytes -= a.messages.Bytes
 	}
 	return seat.line.out.Full(size, accepted.Messages, accepted.Bytes)
+}
+
+// unwritten is how many messages of all that was accepted for the seat may not have been
+// written. What is not a message, and what is of other memberships on the connection,
+// counts as if it were.
+func (a *arrivals) unwritten(seat *Seat, accepted star.Load) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	unwritten := accepted.Messages + seat.line.out.Unwritten()
+	if a.epoch == seat.Epoch() {
+		unwritten += a.refused - a.messages.Messages
+	}
+	return unwritten
 }
 
 // behind reports whether so many notices wait for the seat, or more than half of the bytes

@@ -3,7 +3,6 @@ package delivery
 import (
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/star"
@@ -56,9 +55,9 @@ type Channel struct {
 	slow slowSet
 	// arrivals counts what was queued for the master.
 	arrivals arrivals
-	// awaited is the epoch of the master's seat whose outbox a goroutine of awaitDrain
-	// waits for, or zero.
-	awaited atomic.Uint64
+	// room is closed when the log has room again for messages to the master, and is nil
+	// where nobody waits for that. mu guards it.
+	room chan struct{}
 }
 
 // New is a vacant channel of that name. The rules decide whether it may be created.

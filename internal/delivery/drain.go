@@ -1,45 +1,78 @@
 package delivery
 
 import (
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// This file waits for a master that does not keep up.
+// drains are the seats of a line that wait until all that is in the outbox has been taken
+// to be written. A goroutine serves them one after the other, and exists only while there
+// are any. The outbox wakes it. mu guards the other fields.
+//
+// So of a connection with many memberships, one at a time is fed what it has missed, and
+// the outbox holds one part of one replay.
+type drains struct {
+	mu      sync.Mutex
+	seats   []*Seat
+	serving bool
+}
 
-// awaitDrain tells the rules once all that waits for the master now has been taken to be
-// written, or the connection has ended. Until then it costs a goroutine, of which a seat
-// has one at a time. The outbox wakes it.
-func (c *Channel) awaitDrain(s *Seat) {
-	if c.awaited.Swap(s.Epoch()) == s.Epoch() {
-		return // a goroutine waits, and decides after this
+// awaitDrain tells the rules once all that waits on the seat's connection now has been
+// taken to be written, or the connection has ended.
+func (s *Seat) awaitDrain() {
+	if s.line.config.Slow == SlowHold && s.Role() == wire.Slave {
+		// The slave is catching up. Its master is held back for it, or could leave it
+		// behind for ever.
+		s.channel.slow.add(slowSeat{Seat: s, catchingUp: true})
 	}
-	c.config.Goroutines.Add(1)
-	go func() {
-		defer c.config.Goroutines.Done()
-		if room := s.line.out.Room(); room != nil {
+	if s.line.drains.Load() == nil {
+		s.line.drains.CompareAndSwap(nil, new(drains))
+	}
+	d := s.line.drains.Load()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !slices.Contains(d.seats, s) {
+		d.seats = append(d.seats, s)
+	}
+	if !d.serving {
+		d.serving = true
+		s.line.config.Goroutines.Add(1)
+		go s.line.serveDrains(d)
+	}
+}
+
+// serveDrains serves the seats in their order until none is left.
+func (l *Line) serveDrains(d *drains) {
+	defer l.config.Goroutines.Done()
+	for s := d.next(); s != nil; s = d.next() {
+		if room := l.out.Room(); room != nil {
 			<-room
 		}
-		c.awaited.CompareAndSwap(s.Epoch(), 0)
-		c.drained(s)
-	}()
+		s.channel.drained(s)
+		// What is queued for this seat now is in the outbox before the next one's turn.
+		s.channel.Flush()
+	}
 }
 
-// drained tells the rules that nothing of what waited for the master waits any more.
+// next takes the seat whose turn it is, or returns nil: then the goroutine must end.
+func (d *drains) next() *Seat {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.serving = len(d.seats) > 0; !d.serving {
+		d.seats = nil
+		return nil
+	}
+	s := d.seats[0]
+	d.seats = slices.Delete(d.seats, 0, 1)
+	return s
+}
+
+// drained tells the rules that nothing of what waited on the seat's connection waits any
+// more.
 func (c *Channel) drained(s *Seat) {
 	c.Decide(func(rules *star.Channel, _ time.Time) { rules.Drained(&s.Attachment) })
-}
-
-// heldUp returns the seat of the channel's master if the master cannot get a message of
-// size bytes from the slave at present. Otherwise it returns nil. unlisted: it is because
-// the master has to be told its list first.
-func (c *Channel) heldUp(slave *Seat, size int) (master *Seat, unlisted bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at := c.rules.Master()
-	if at == nil || c.rules.MembershipEnded(&slave.Attachment) || !c.rules.MustWait(&slave.Attachment, size) {
-		return nil, false
-	}
-	return seatOf(at), c.rules.Unlisted(&slave.Attachment)
 }

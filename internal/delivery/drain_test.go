@@ -43,7 +43,7 @@ func (c *channel) comesAndGoes(times int) {
 		for range times {
 			again := new(Seat)
 			again.Init(seat.line, c.Channel)
-			require.NoError(c.t, rules.Join(now, &again.Attachment, 0, "bob", "", star.Secret{}))
+			require.NoError(c.t, rules.Join(now, &again.Attachment, star.Entry{Ref: 0}, "bob", ""))
 			require.NoError(c.t, rules.Leave(now, &again.Attachment, 0))
 		}
 	})
@@ -137,7 +137,7 @@ func TestMarkCountsWhatIsInFlight(t *testing.T) {
 					for range 50 {
 						again := new(Seat)
 						again.Init(seat.line, c.Channel)
-						require.NoError(t, rules.Join(now, &again.Attachment, 0, "bob", "", star.Secret{}))
+						require.NoError(t, rules.Join(now, &again.Attachment, star.Entry{Ref: 0}, "bob", ""))
 						require.NoError(t, rules.Leave(now, &again.Attachment, 0))
 					}
 				})
@@ -159,7 +159,7 @@ func TestManyJoinsAtOnceAreToldOneByOne(t *testing.T) {
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			for i := range 1000 {
 				seat := c.seat(takesAll{})
-				require.NoError(t, rules.Join(now, &seat.Attachment, 0, fmt.Sprint("user_", i), "", star.Secret{}))
+				require.NoError(t, rules.Join(now, &seat.Attachment, star.Entry{Ref: 0}, fmt.Sprint("user_", i), ""))
 			}
 		})
 		synctest.Wait()
@@ -209,10 +209,17 @@ func TestHoldUntilTheListIsTold(t *testing.T) {
 			c := newChannel(t, SlowHold, false)
 			conn := new(recorder)
 			master := c.enter("alice", wire.Master, conn)
-			c.awaited.Store(master.Epoch())
+			master.line.drains.Store(&drains{serving: true})
 			c.comesAndGoes(mark)
 			eve := c.enter("eve", wire.Slave, takesAll{})
-			<-hold(c, eve)
+			held := hold(c, eve)
+			select {
+			case <-held:
+				require.Fail(t, "not held")
+			default:
+			}
+			c.drained(master)
+			<-held
 			c.send(eve, "here I am")
 			c.Flush()
 			lines := conn.lines()

@@ -14,22 +14,24 @@ import (
 // An effect for the master does not wait for the batch of earlier messages to all
 // slaves. That is allowed because there is no order between two different members.
 func (c *Channel) execute(e *star.Effect) {
-	if e.Kind.ChangesAudience() || e.To != nil && e.To.Role() == wire.Slave {
+	if e.Kind.ChangesAudience() || e.To != nil && e.To.Role() == wire.Slave && e.Kind != star.LogChange {
 		c.fanOutBatch()
 	}
 	switch e.Kind {
 	case star.SendOne:
 		c.queueOne(e.Packet, seatOf(e.To))
 	case star.SendReplay:
-		line := seatOf(e.To).line
-		line.PushReplay(e.Packet)
-		c.needsFlush(line)
+		seat := seatOf(e.To)
+		seat.pushReplay(e.Packet)
+		c.needsFlush(seat.line)
 	case star.SendPresence:
 		seat := seatOf(e.To)
 		seat.pushPresence(e.Packet)
 		c.needsFlush(seat.line)
 	case star.AwaitDrain:
-		c.awaitDrain(seatOf(e.To))
+		seatOf(e.To).awaitDrain()
+	case star.RoomMade:
+		c.roomMade()
 	case star.SendAll:
 		c.queueAll(e.Packet)
 	case star.Admit:
@@ -40,6 +42,11 @@ func (c *Channel) execute(e *star.Effect) {
 		seat := seatOf(e.To)
 		seat.line.owner.Release(seat, ClosedPacket(c.name, e.End), e.End)
 		c.needsFlush(seat.line)
+	case star.Discard:
+		seatOf(e.To).discard()
+	case star.Eject:
+		seat := seatOf(e.To)
+		seat.line.owner.Eject(seat, e.End)
 	case star.ReleaseAll:
 		packet := ClosedPacket(c.name, e.End)
 		var writers writerCount
@@ -55,7 +62,7 @@ func (c *Channel) execute(e *star.Effect) {
 		}
 		c.log("channel closed", "channel", c.name, "code", string(e.End.Code), "reason", e.End.Text)
 	case star.LogChange:
-		c.log(e.Text, "channel", c.name, "member", e.Member)
+		c.logChange(e)
 	}
 }
 
@@ -65,12 +72,30 @@ func ClosedPacket(channel string, end *wire.Cause) *wire.Packet {
 	return wire.NewPacket(&wire.Frame{Type: wire.Closed, Channel: channel, Code: string(end.Code), Reason: end.Text})
 }
 
+// logChange logs a change of a member, with the connection that it was on.
+func (c *Channel) logChange(e *star.Effect) {
+	if !c.logs() {
+		return
+	}
+	attributes := []any{"channel", c.name, "member", e.Member}
+	if e.End != nil {
+		attributes = append(attributes, "reason", string(e.End.Code))
+	}
+	if e.To != nil {
+		attributes = append(attributes, seatOf(e.To).line.LogAttributes()...)
+	}
+	c.log(e.Text, attributes...)
+}
+
+// logs reports whether there is a log for changes.
+func (c *Channel) logs() bool { return c.config.Logger.Enabled(context.Background(), slog.LevelInfo) }
+
 // log writes a line to the log. It first sends what was decided before, so that no
 // member waits for the log. Without a log that is not needed: then all that goes to
 // one member goes into one write, such as the joins of many slaves to their master.
 // That makes a join a tenth cheaper.
 func (c *Channel) log(text string, attributes ...any) {
-	if !c.config.Logger.Enabled(context.Background(), slog.LevelInfo) {
+	if !c.logs() {
 		return
 	}
 	c.fanOutBatch()

@@ -16,24 +16,32 @@ import (
 // mu guards the other fields.
 type slowSet struct {
 	mu      sync.Mutex
-	seats   []*Seat
-	present map[*Seat]struct{}
+	seats   []slowSeat
+	present map[slowSeat]struct{}
 }
 
-func (set *slowSet) add(s *Seat) {
+// slowSeat is a slave that its master waits for.
+type slowSeat struct {
+	*Seat
+	// catchingUp: the slave has not caught up yet (star.AwaitDrain). Its master waits
+	// until the outbox is empty.
+	catchingUp bool
+}
+
+func (set *slowSet) add(s slowSeat) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	if _, ok := set.present[s]; ok {
 		return
 	}
 	if set.present == nil {
-		set.present = make(map[*Seat]struct{})
+		set.present = make(map[slowSeat]struct{})
 	}
 	set.present[s] = struct{}{}
 	set.seats = append(set.seats, s)
 }
 
-func (set *slowSet) take() []*Seat {
+func (set *slowSet) take() []slowSeat {
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	members := set.seats
@@ -71,8 +79,7 @@ func (s *Seat) Hold(size int, waitContext func() (ctx context.Context, done func
 	defer late.Stop()
 	overdue := false
 	for _, slow := range slowSlaves {
-		_, high := slow.line.depth()
-		if !high {
+		if _, high := slow.line.depth(); !high && !slow.catchingUp {
 			continue
 		}
 		room := slow.line.out.Room()
@@ -94,7 +101,7 @@ func (s *Seat) Hold(size int, waitContext func() (ctx context.Context, done func
 	}
 }
 
-// holdSlave holds back a slave until the master's outbox has room. When it has waited
+// holdSlave holds back a slave until there is room for the master. When it has waited
 // for HoldTimeout in vain, it does not hold this connection again for the same time, so
 // that the connection is read often enough.
 func (s *Seat) holdSlave(size int, waitContext func() (ctx context.Context, done func())) {
@@ -105,15 +112,8 @@ func (s *Seat) holdSlave(size int, waitContext func() (ctx context.Context, done
 	var late *time.Timer
 	var ctx context.Context
 	for {
-		master, unlisted := s.channel.heldUp(s, size)
-		if master == nil {
-			return
-		}
-		room := master.line.out.Room()
+		room := s.channel.heldUp(s, size)
 		if room == nil {
-			if unlisted {
-				s.channel.drained(master) // if nobody else has done it yet
-			}
 			return
 		}
 		if late == nil {
@@ -131,5 +131,38 @@ func (s *Seat) holdSlave(size int, waitContext func() (ctx context.Context, done
 			s.line.noHoldUntil = time.Since(config.Started) + config.HoldTimeout
 			return
 		}
+	}
+}
+
+// heldUp returns nil if the channel's master can get a message of size bytes from the slave
+// at present, or if nothing is known by which that would become better. Otherwise it
+// returns what is closed when it is worth trying again.
+func (c *Channel) heldUp(slave *Seat, size int) (room <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := c.rules.Master()
+	if at == nil || c.rules.MembershipEnded(&slave.Attachment) || !c.rules.MustWait(&slave.Attachment, size) {
+		return nil
+	}
+	master := seatOf(at)
+	if room = master.line.out.Room(); room != nil {
+		return room
+	}
+	if !c.rules.AwaitRoom(&slave.Attachment, size) {
+		return nil
+	}
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	return c.room
+}
+
+// roomMade wakes those that wait for room.
+func (c *Channel) roomMade() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
 	}
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/outbox"
@@ -14,10 +15,13 @@ import (
 type Line struct {
 	config *Config
 	out    *outbox.Queue
+	conn   transport.Conn
 	owner  Owner
 	number uint64
 	// form is set before the connection holds a membership.
 	form wire.Form
+	// drains is nil before the first need.
+	drains atomic.Pointer[drains]
 	// noHoldUntil is the end of a time in which no send of this connection is held
 	// back, as a duration since Config.Started. Only the connection's reader uses it.
 	noHoldUntil time.Duration
@@ -29,14 +33,29 @@ type Owner interface {
 	// closed, after what was queued before, if it holds no other membership or if why
 	// is that it was replaced.
 	Release(seat *Seat, closed *wire.Packet, why *wire.Cause)
+	// Eject frees the seat and closes the connection because of why, whatever else it
+	// holds, after what was queued before.
+	Eject(seat *Seat, why *wire.Cause)
 }
 
 // Init sets the line up. It is called once. Nobody else may write to the connection
 // from then on. Each line has another number.
 func (l *Line) Init(config *Config, conn transport.Conn, owner Owner, number uint64) {
-	l.config, l.owner, l.number = config, owner, number
+	l.config, l.conn, l.owner, l.number = config, conn, owner, number
 	l.out = outbox.New(conn, &config.Outbox)
 }
+
+// LogAttributes are what every line of the log about the connection has: its number, which
+// no other connection of the hub has, and the address of its peer where that is known.
+func (l *Line) LogAttributes() []any {
+	if conn, ok := l.conn.(transport.Addressed); ok {
+		return []any{"connection", l.number, "address", conn.PeerAddress()}
+	}
+	return []any{"connection", l.number}
+}
+
+// Conn is the connection. Only its outbox writes to it.
+func (l *Line) Conn() transport.Conn { return l.conn }
 
 // Out is the connection's outbox.
 func (l *Line) Out() *outbox.Queue { return l.out }
@@ -81,7 +100,7 @@ func (l *Line) PushAndFlush(p *wire.Packet) {
 // CloseSlow closes the connection at once, because its peer does not read what waits
 // for it.
 func (l *Line) CloseSlow() {
-	l.config.Logger.Warn("connection too slow")
+	l.config.Logger.Warn("connection too slow", l.LogAttributes()...)
 	l.out.Abort(transport.Reason{Code: transport.Slow, Text: "too much waits to be sent"})
 }
 
@@ -92,7 +111,7 @@ func (l *Line) countDropped() {
 	}
 	if dropped := l.out.TakeDropped(); dropped > 0 {
 		l.config.Observer.Add(star.MessagesDropped, star.LabelSlow, int64(dropped))
-		l.config.Logger.Warn("messages dropped for a slow slave")
+		l.config.Logger.Warn("messages dropped for a slow slave", append(l.LogAttributes(), "messages", dropped)...)
 	}
 }
 

@@ -25,6 +25,24 @@ func (s *Seat) pushPresence(p *wire.Packet) {
 	s.channel.arrivals.pushPresence(s, p.Bytes(s.line.form))
 }
 
+// pushReplay queues a message of a replay, or a list, for the member.
+func (s *Seat) pushReplay(p *wire.Packet) {
+	if s.Role() == wire.Master && p.IsMessage() {
+		s.channel.arrivals.pushReplay(s, p.Bytes(s.line.form), len(p.Frame().Payload.Data))
+		return
+	}
+	s.line.PushReplay(p)
+}
+
+// discard drops what is queued for the seat: the frames of its channel. An answer without a
+// channel stays.
+func (s *Seat) discard() {
+	s.line.out.Drop(func(frame []byte) (match, message bool) {
+		decoded, err := wire.Decode(frame)
+		return err == nil && decoded.Channel == s.channel.name, decoded.Type == wire.Message
+	})
+}
+
 // pushToSlave queues a message for a slave. Where the outbox is full it does what
 // Config.Slow says. It returns false where the outbox refused the message.
 func (s *Seat) pushToSlave(data []byte) bool {

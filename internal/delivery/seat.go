@@ -28,7 +28,7 @@ func (s *Seat) Channel() *Channel { return s.channel }
 // seatOf is the seat that the attachment is a part of.
 func seatOf(a *star.Attachment) *Seat { return a.Line.(*Seat) }
 
-// The methods Connection to Waiting make a Seat a star.Line.
+// The methods Connection to Unwritten make a Seat a star.Line.
 
 // Connection is the connection's number.
 func (s *Seat) Connection() uint64 { return s.line.number }
@@ -54,6 +54,9 @@ func (s *Seat) Behind(notices int, accepted, told star.Load) bool {
 
 // Waiting is how much is in the outbox.
 func (s *Seat) Waiting() (messages, bytes int) { return s.line.out.Waiting() }
+
+// Unwritten is how many messages of a master's seat may not have been written.
+func (s *Seat) Unwritten(accepted star.Load) int { return s.channel.arrivals.unwritten(s, accepted) }
 
 // Gap is the gap marker of the seat's messages. It makes a Seat an outbox.Stream, whose
 // messages may be dropped where Config.Slow says so.

@@ -24,7 +24,7 @@ func (c *Channel) checkDepth(s *Seat) (depth int) {
 	}
 	depth, high := s.line.depth()
 	if high && c.config.Slow == SlowHold {
-		c.slow.add(s)
+		c.slow.add(slowSeat{Seat: s})
 	}
 	return depth
 }

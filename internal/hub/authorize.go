@@ -1,23 +1,116 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/star"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// authorize checks the names and calls the service's Authorize. It returns the username
-// under which the peer becomes a member.
-func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
-	if !wire.ValidName(f.Channel) || !wire.ValidName(f.Username) {
-		return "", wire.ErrBadName
-	}
+// authorize asks the service whether the peer may create or join, after the names were
+// checked. The username under which the peer becomes a member is that of the frame then.
+func (s *session) authorize(op Operation, f *wire.Frame) (star.Grant, error) {
 	if s.hub.config.Authorize == nil {
-		return f.Username, nil
+		return star.Grant{}, nil
 	}
+	who, err := s.ask(AuthRequest{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token, Data: s.data()})
+	if err != nil {
+		return star.Grant{}, asRefusal(err, wire.ErrUnauthorized)
+	}
+	switch {
+	case who.Username == "" && !who.AsAsked:
+		s.logger().Error("Authorize gave an empty Identity: it has to name the user, or to say AsAsked", "operation", string(op), "channel", f.Channel, "username", f.Username)
+		return star.Grant{}, wire.ErrUnauthorized
+	case who.Username == "" && f.Username == "":
+		return star.Grant{}, wire.ErrBadName.With("username: it is empty, and the service gives none")
+	case who.Username != "" && !wire.ValidName(who.Username):
+		s.logger().Error("Authorize gave a username that is none", "channel", f.Channel, "username", wire.Quote(who.Username), "problem", wire.NameProblem(who.Username))
+		return star.Grant{}, wire.ErrUnauthorized.With("the service gave a username that is not one")
+	case who.Username != "":
+		f.Username = who.Username // what is said of the frame from here on is said of this name
+	}
+	s.remember(who)
+	return grantOf(who)
+}
+
+// reauthorize asks the service whether a member may come back or go on. before is what it
+// has granted the member until now. refused: it may not, which is not for the moment only.
+func (s *session) reauthorize(op Operation, f *wire.Frame, username string, before star.Grant) (g star.Grant, refused bool, err error) {
+	who, err := s.ask(AuthRequest{Operation: op, Channel: f.Channel, Username: username, Token: f.Token, Data: before.Data})
+	var refusal *wire.Cause
+	switch {
+	case errors.As(err, &refusal) && !passes(refusal):
+		return g, true, refusal
+	case refusal != nil:
+		return g, false, refusal
+	case err != nil:
+		return g, false, errCannotSay
+	case who.Username == "" && !who.AsAsked:
+		s.logger().Error("Authorize gave an empty Identity: it has to name the user, or to say AsAsked", "operation", string(op), "channel", f.Channel, "username", username)
+		return g, true, wire.ErrUnauthorized
+	case who.Username != "" && who.Username != username:
+		return g, true, wire.ErrUnauthorized.With("the membership is another user's")
+	}
+	if g, err = grantOf(who); err != nil {
+		return g, true, err
+	}
+	g.TakeOver = false // it has the membership
+	s.remember(who)
+	return g, false, nil
+}
+
+// authorizeStatus asks the service whether the peer may ask for the channel.
+func (s *session) authorizeStatus(f *wire.Frame) error {
+	_, err := s.ask(AuthRequest{Operation: OpStatus, Channel: f.Channel, Data: s.data()})
+	var refusal *wire.Cause
+	if err == nil || errors.As(err, &refusal) {
+		return err
+	}
+	return errCannotSay
+}
+
+// errCannotSay is told where the service has neither allowed nor refused.
+var errCannotSay = wire.ErrBusy.With("the service cannot say at present whether it lets you: try again later")
+
+// passes reports whether the refusal says nothing of the user: the same can be granted
+// later.
+func passes(refusal *wire.Cause) bool {
+	return refusal.Code == wire.ErrBusy.Code || refusal.Code == wire.ErrRateLimited.Code || refusal.Code == wire.ErrShuttingDown.Code
+}
+
+// remember keeps what the service has said, for the next time that it is asked.
+func (s *session) remember(who Identity) {
+	if s.identity = nil; who.Data != nil {
+		s.identity = &who
+	}
+}
+
+// data is what the service has said last on this connection.
+func (s *session) data() []byte {
+	if s.identity == nil {
+		return nil
+	}
+	return s.identity.Data
+}
+
+// grantOf is what the rules are told of the service's judgement.
+func grantOf(who Identity) (star.Grant, error) {
+	if !who.Expires.IsZero() && !time.Now().Before(who.Expires) {
+		return star.Grant{}, wire.ErrUnauthorized.With("what the service has granted has expired: show a fresh token")
+	}
+	return star.Grant{Asked: true, Expires: who.Expires, TakeOver: who.TakeOver, Data: bytes.Clone(who.Data)}, nil
+}
+
+// ask calls the service's Authorize, for HandshakeTimeout at the longest. A panic in it is
+// no permission, and affects no other connection. What it returns is logged where it is no
+// permission.
+func (s *session) ask(request AuthRequest) (who Identity, err error) {
 	ctx, done := s.waitContext()
 	defer done()
 	if limit := s.hub.config.HandshakeTimeout; limit > 0 {
@@ -25,31 +118,25 @@ func (s *session) authorize(op Operation, f *wire.Frame) (string, error) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	username, err := s.ask(ctx, AuthRequest{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token})
+	who, err = s.askSafely(ctx, request)
 	if err != nil {
-		s.hub.config.Logger.Warn("refused by Authorize", "operation", string(op), "channel", f.Channel, "username", f.Username)
-		return "", asRefusal(err, wire.ErrUnauthorized)
+		s.logger().Warn("refused by Authorize", "operation", string(request.Operation), "channel", request.Channel, "username", request.Username, "error", withoutToken(fmt.Sprint(err), request.Token))
 	}
-	if username == "" {
-		return f.Username, nil
-	}
-	if !wire.ValidName(username) {
-		return "", wire.ErrUnauthorized
-	}
-	return username, nil
+	return who, err
 }
 
-// ask calls the service's Authorize. A panic in it is a refusal, and affects no other
-// connection.
-func (s *session) ask(ctx context.Context, request AuthRequest) (username string, err error) {
+func (s *session) askSafely(ctx context.Context, request AuthRequest) (who Identity, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.hub.config.Logger.Error("Authorize panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			err = wire.ErrUnauthorized
+			s.logger().Error("Authorize panicked", "cause", withoutToken(fmt.Sprint(cause), request.Token), "stack", string(debug.Stack()))
+			err = errAuthorizePanicked
 		}
 	}()
 	return s.hub.config.Authorize(ctx, request)
 }
+
+// errAuthorizePanicked stands for the panic, which is in the log.
+var errAuthorizePanicked = errors.New("Authorize panicked")
 
 // asRefusal turns an error into what the peer may know. A *wire.Cause is meant for the
 // peer. Any other error stays inside of the hub, and the peer is told the fallback.

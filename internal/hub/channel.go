@@ -39,7 +39,7 @@ func (c Channel) Name() string { return c.c.Name() }
 // wire.ErrShuttingDown where the hub shuts down.
 func (c Channel) Close(reason string) error {
 	if !c.hub.acquire() {
-		return wire.ErrShuttingDown
+		return shuttingDown
 	}
 	defer c.hub.goroutines.Done()
 	c.c.Decide(func(rules *star.Channel, _ time.Time) { rules.Close(reason) })
@@ -50,10 +50,19 @@ func (c Channel) Close(reason string) error {
 // join this channel again.
 func (c Channel) Kick(username, reason string, ban bool) (err error) {
 	if !c.hub.acquire() {
-		return wire.ErrShuttingDown
+		return shuttingDown
 	}
 	defer c.hub.goroutines.Done()
-	c.c.Decide(func(rules *star.Channel, _ time.Time) { err = rules.Remove(username, ban, reason) })
+	other := c.hub.otherName(NameOfUser, username)
+	c.c.Decide(func(rules *star.Channel, _ time.Time) {
+		if !rules.HasSlave(username) {
+			username = other
+		}
+		err = rules.Remove(username, ban, reason)
+	})
+	if why, ok := err.(*wire.Cause); ok {
+		return why.Explain(&wire.Frame{Type: wire.Kick, Channel: c.Name(), To: username})
+	}
 	return err
 }
 

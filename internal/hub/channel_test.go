@@ -22,16 +22,16 @@ func TestServiceOfAHubThatHasEnded(t *testing.T) {
 	_, exists := h.Channel("abc123")
 	require.False(t, exists, "nobody has created it")
 	_, err = h.findOrAddChannel("another")
-	require.Equal(t, wire.ErrTooManyChannels, err)
+	require.ErrorIs(t, err, wire.ErrTooManyChannels)
 	require.NoError(t, h.Shutdown(context.Background()))
 
 	channel := Channel{h, c}
-	require.Equal(t, wire.ErrShuttingDown, channel.Close(""))
-	require.Equal(t, wire.ErrShuttingDown, channel.Kick("bob", "", true))
+	require.Equal(t, shuttingDown, channel.Close(""))
+	require.Equal(t, shuttingDown, channel.Kick("bob", "", true))
 	_, err = h.findOrAddChannel("abc123")
-	require.Equal(t, wire.ErrShuttingDown, err)
+	require.Equal(t, shuttingDown, err)
 	_, err = h.TryAccept(t.Context(), nil)
-	require.Equal(t, wire.ErrShuttingDown, err)
+	require.Equal(t, shuttingDown, err)
 }
 
 // Where nobody observes, what is counted goes nowhere.
@@ -43,4 +43,13 @@ func TestNobodyObserves(t *testing.T) {
 	})
 	require.False(t, h.delivering.Observed)
 	require.False(t, h.delivering.Limits.Counted)
+}
+
+func TestEveryEndClosesWithItsOwnNumber(t *testing.T) {
+	for _, code := range wire.Codes() {
+		if code.Is(wire.Ends) && code.Number != 0 {
+			reason := closeReason(&wire.Cause{Code: code.Code, Text: "why"})
+			require.Equal(t, string(code.Code)+": why", reason.String())
+		}
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/lectern-go/lectern/internal/delivery"
-	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Channel returns the channel of that name, and whether there is one.
@@ -49,13 +48,13 @@ func (h *Hub) findOrAddChannel(name string) (*delivery.Channel, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing.Load() {
-		return nil, wire.ErrShuttingDown
+		return nil, shuttingDown
 	}
 	if c := h.channels[name]; c != nil {
 		return c, nil
 	}
 	if len(h.channels) >= h.config.MaxChannels {
-		return nil, wire.ErrTooManyChannels
+		return nil, h.refusals.channelsOfHub
 	}
 	c := delivery.New(name, &h.delivering)
 	h.channels[name] = c

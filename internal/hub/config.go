@@ -34,11 +34,17 @@ type Config struct {
 	WriteTimeout time.Duration // zero: there is no limit
 	Replay       QueueLimit
 
-	// Authorize decides whether a peer may create or join, and under which name. An
-	// empty username means the name that the peer has asked for. Where the error is a
-	// *wire.Cause, the peer is told it. For any other error the peer is only told
-	// unauthorized. Nil: everybody may.
-	Authorize func(ctx context.Context, request AuthRequest) (username string, err error)
+	// Authorize decides whether a peer may create or join, and under which name, and
+	// whether a member may come back. Where the error is a *wire.Cause, the peer is told
+	// it. For any other error the peer is only told unauthorized, or busy where it is a
+	// member. Nil: everybody may.
+	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
+	// Reauthorize are the operations beside OpCreate, OpJoin and OpRefresh for which
+	// Authorize is asked.
+	Reauthorize []Operation
+	// Name returns the name that is used for one that a peer asks for, or an error, as
+	// Authorize does. Nil: names are used as they are.
+	Name func(kind NameKind, name string) (string, error)
 	// Logger may be nil: nothing is logged.
 	Logger *slog.Logger
 	// Observer may be nil: nothing is counted.
@@ -78,16 +84,33 @@ type Operation string
 
 // The operations that need permission.
 const (
-	OpCreate Operation = "create"
-	OpJoin   Operation = "join"
+	OpCreate  Operation = "create"
+	OpJoin    Operation = "join"
+	OpResume  Operation = "resume"
+	OpRefresh Operation = "refresh"
+	OpStatus  Operation = "status"
 )
 
-// AuthRequest is what Authorize gets. Channel and Username are valid names.
+// AuthRequest is what Authorize gets. Channel and Username are valid names, but Username is
+// empty where the peer has none.
 type AuthRequest struct {
 	Operation Operation
 	Channel   string
 	Username  string
 	Token     string
+	// Data is that of the Identity which the member was given, or the one that was given
+	// last on the connection. It must not be changed.
+	Data []byte
+}
+
+// Identity is what Authorize returns.
+type Identity struct {
+	// Username is the user's. AsAsked: it is the one that was asked for.
+	Username string
+	AsAsked  bool
+	Expires  time.Time // zero: never
+	TakeOver bool
+	Data     []byte
 }
 
 // discard is the Observer where Config.Observer is nil.

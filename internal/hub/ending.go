@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
 
@@ -9,22 +11,10 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// closeCodes has for each end of a membership the code with which a connection is
-// closed that ends with the membership.
-var closeCodes = map[wire.Code]transport.CloseCode{
-	wire.ErrMasterLeft.Code:    transport.MasterLeft,
-	wire.ErrMasterDown.Code:    transport.MasterDown,
-	wire.ErrKicked.Code:        transport.Kicked,
-	wire.ErrChannelClosed.Code: transport.ChannelClosed,
-	wire.ErrLeft.Code:          transport.Left,
-	wire.ErrReplaced.Code:      transport.Replaced,
-	wire.ErrShutdown.Code:      transport.Shutdown,
-}
-
 // closeReason is the reason with which a connection is closed whose only membership has
 // ended because of why.
 func closeReason(why *wire.Cause) transport.Reason {
-	return transport.Reason{Code: closeCodes[why.Code], Text: why.Text}
+	return transport.Reason{Code: transport.CloseCode(wire.Lookup(why.Code).Number), Text: why.Text}
 }
 
 // failure is a cause for which a session itself ends its connection.
@@ -78,12 +68,19 @@ func (h *Hub) closingReason(err error) transport.Reason {
 	return transport.Reason{Code: transport.ProtocolError}
 }
 
-// outcome is the error that Serve returns where reading has ended with err.
-func (s *session) outcome(err error) error {
+// outcome is the error that Serve returns where reading has ended with err. held are the
+// memberships that the connection had until then.
+func (s *session) outcome(err error, held []*seat) error {
 	var closed *transport.CloseError
 	if errors.As(err, &closed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
-	s.hub.config.Logger.Warn("connection ended", "error", err)
+	level := slog.LevelWarn
+	if !s.formKnown {
+		// It has said nothing that could be understood, as a health check, a port scan or
+		// a failed handshake: there may be many, and none is anybody's session.
+		level = slog.LevelDebug
+	}
+	s.logger().With(membershipsOf(held)...).Log(context.Background(), level, "connection ended", "error", err)
 	return err
 }

@@ -1,8 +1,11 @@
 package hub
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -10,18 +13,29 @@ import (
 // create handles a create frame: it asks for permission, and then creates the channel
 // (rules 1 and 7).
 func (s *session) create(f *wire.Frame) error {
-	username, err := s.authorize(OpCreate, f)
+	if err := checkInstance(f); err != nil {
+		return err
+	}
+	grant, err := s.authorize(OpCreate, f)
 	if err != nil {
 		return err
 	}
 	return s.enter(f.Channel, 0, func(seat *seat) error {
-		return s.createAs(seat, f, username)
-	}, func(*seat) error { return wire.ErrChannelExists })
+		return s.createAs(seat, f, grant)
+	}, func(seat *seat) (err error) {
+		if seat.Username() != f.Username {
+			return wire.ErrChannelExists
+		}
+		seat.Channel().Decide(func(rules *star.Channel, _ time.Time) {
+			err = rules.RepeatCreate(&seat.Attachment, entryOf(f, seat.secret.given(), grant))
+		})
+		return err
+	})
 }
 
 // createAs finds or adds the channel, and lets the rules decide. A channel that has
 // ended and still has the name is removed first.
-func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
+func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant) error {
 	h := s.hub
 	seat.secret = newSecret()
 	// A timeout that is not shorter than the config's counts as none. They are compared
@@ -39,12 +53,12 @@ func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); !ended {
-				err = rules.Create(now, &seat.Attachment, f.Ref, username, seat.secret.given(), asked)
+				err = rules.Create(now, &seat.Attachment, entryOf(f, seat.secret.given(), grant), f.Username, asked)
 			}
 		})
 		if !ended {
 			if err == nil {
-				h.config.Logger.Info("channel created", "channel", f.Channel, "master", username)
+				s.logger().Info("channel created", "channel", f.Channel, "master", f.Username)
 			}
 			return err
 		}
@@ -55,49 +69,63 @@ func (s *session) createAs(seat *seat, f *wire.Frame, username string) error {
 // join handles a join frame: it asks for permission, and then enters the channel (rule
 // 2). Where the user switches from another channel, it leaves that one only afterwards.
 func (s *session) join(f *wire.Frame) error {
+	if err := checkInstance(f); err != nil {
+		return err
+	}
 	var previous *seat
+	var notHeld error
 	extra := 0
 	if f.From != "" {
-		var err error
-		if previous, err = s.heldSeat(f.From); err != nil {
-			return err
+		if previous, notHeld = s.heldSeat(f.From); notHeld != nil && f.Instance == "" {
+			return notHeld
 		}
-		if previous.Role() != wire.Slave {
-			return wire.ErrForbidden.With("a master cannot switch away from its channel")
+		if previous != nil && previous.Role() != wire.Slave {
+			return wire.ErrForbidden.With("from: a master cannot switch away from its channel " + wire.Quote(f.From))
 		}
 		if f.From == f.Channel {
-			return wire.ErrBadFrame.With("a switch to the channel that it leaves")
+			return wire.ErrBadFrame.With("from: it is the channel that is joined, and a switch leads to another one")
 		}
 		extra = 1
 	}
-	username, err := s.authorize(OpJoin, f)
+	grant, err := s.authorize(OpJoin, f)
 	if err != nil {
 		return err
 	}
 	c := s.hub.findChannel(f.Channel)
 	if c == nil {
-		return wire.ErrNoSuchChannel
+		return cmp.Or(notHeld, error(wire.ErrNoSuchChannel))
 	}
 	err = s.enter(f.Channel, extra, func(seat *seat) (err error) {
 		seat.secret = newSecret()
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Join(now, &seat.Attachment, f.Ref, username, f.Expect, seat.secret.given())
+			entry := entryOf(f, seat.secret.given(), grant)
+			if notHeld != nil && !rules.Repeated(now, &seat.Attachment, entry, f.Username) {
+				// It is not a switch that is repeated because its answer was lost, after
+				// which the former membership is over.
+				err = notHeld
+				return
+			}
+			err = rules.Join(now, &seat.Attachment, entry, f.Username, f.Expect)
 		})
 		return err
 	}, func(seat *seat) (err error) {
-		if seat.Role() != wire.Slave || seat.Username() != username {
-			return wire.ErrForbidden.With("this connection is in the channel under another name or role")
+		if seat.Role() != wire.Slave || seat.Username() != f.Username {
+			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name or role: leave it first")
 		}
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.RepeatJoin(now, &seat.Attachment, f.Ref, seat.secret.given())
+			err = rules.RepeatJoin(now, &seat.Attachment, entryOf(f, seat.secret.given(), grant))
 		})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if previous != nil && s.leaveAs(previous, 0) == wire.ErrReplaced {
+	if previous == nil {
+		return nil
+	}
+	c.Flush() // the joined is queued before the left, which another channel sends
+	if s.leaveAs(previous, 0) == wire.ErrReplaced {
 		// Another connection has taken the previous membership over meanwhile, and keeps
 		// it. So the user has not switched.
 		_ = s.leave(f.Channel, 0)
@@ -109,17 +137,21 @@ func (s *session) join(f *wire.Frame) error {
 // resume handles a resume frame: it takes a membership over onto this connection (rule
 // 7).
 func (s *session) resume(f *wire.Frame) error {
-	if !wire.ValidName(f.Channel) || !wire.ValidName(f.Username) {
-		return wire.ErrBadName
+	if err := checkInstance(f); err != nil {
+		return err
 	}
 	c := s.hub.findChannel(f.Channel)
 	if c == nil {
 		return wire.ErrResumeFailed
 	}
+	grant, err := s.authorizeResume(c, f)
+	if err != nil {
+		return err
+	}
 	take := func(seat *seat) (err error) {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Resume(now, &seat.Attachment, f.Ref, f.Username, given(f.Secret), f.Last)
+			err = rules.Resume(now, &seat.Attachment, entryOf(f, given(f.Secret), grant), f.Username, f.Last)
 		})
 		if err == nil {
 			seat.secret = knownSecret(f.Secret)
@@ -128,7 +160,7 @@ func (s *session) resume(f *wire.Frame) error {
 	}
 	return s.enter(f.Channel, 0, take, func(old *seat) error {
 		if old.Username() != f.Username {
-			return wire.ErrForbidden.With("this connection is in the channel under another name")
+			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name: leave it first")
 		}
 		replacement := new(seat)
 		if err := take(replacement); err != nil {
@@ -137,6 +169,60 @@ func (s *session) resume(f *wire.Frame) error {
 		s.replaceSeat(f.Channel, old, replacement)
 		return nil
 	})
+}
+
+// authorizeResume asks the service whether the member may come back, where it wants to be
+// asked or the member needs it. The secret is checked before, so that nobody else can have
+// the service asked. Where the service refuses the client that holds the membership, that
+// is over.
+func (s *session) authorizeResume(c *delivery.Channel, f *wire.Frame) (g star.Grant, err error) {
+	if s.hub.config.Authorize == nil {
+		return g, nil
+	}
+	probe, fresh := new(seat), false
+	probe.Init(&s.Line, c)
+	entry := entryOf(f, given(f.Secret), g)
+	c.Decide(func(rules *star.Channel, now time.Time) {
+		g, fresh, err = rules.Resumable(now, &probe.Attachment, entry, f.Username)
+	})
+	if err != nil || !fresh && !slices.Contains(s.hub.config.Reauthorize, OpResume) {
+		return star.Grant{}, err
+	}
+	g, refused, err := s.reauthorize(OpResume, f, f.Username, g)
+	if refused {
+		ended := false
+		why := asRefusal(err, wire.ErrUnauthorized)
+		c.Decide(func(rules *star.Channel, _ time.Time) { ended = rules.Revoke(entry, f.Username, why.Text) })
+		if ended {
+			s.PushAndFlush(delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)))
+		}
+	}
+	return g, err
+}
+
+// maxInstanceBytes bounds the id of an instance.
+const maxInstanceBytes = 64
+
+// checkInstance refuses a frame whose instance cannot be used.
+func checkInstance(f *wire.Frame) error {
+	switch {
+	case f.Instance == "":
+		return nil
+	case len(f.Instance) > maxInstanceBytes:
+		return wire.ErrBadFrame.With("instance: it has more than 64 bytes")
+	case f.Ref == 0:
+		return wire.ErrBadFrame.With("ref: with an instance there must be one, which rises")
+	}
+	return nil
+}
+
+// entryOf is what the frame's sender shows, and what the service has said of it.
+func entryOf(f *wire.Frame, secret star.Secret, grant star.Grant) star.Entry {
+	entry := star.Entry{Ref: f.Ref, Epoch: f.Epoch, Secret: secret, Grant: grant}
+	if f.Instance != "" {
+		entry.Instance = star.HashOf(f.Instance)
+	}
+	return entry
 }
 
 // enter reserves a seat for the channel and calls fresh with it, which decides whether
@@ -159,9 +245,10 @@ func (s *session) enter(channel string, extra int, fresh, again func(*seat) erro
 		return err
 	}
 	if err := fresh(reserved); err != nil {
-		s.freeSeat(channel, reserved)
+		s.unreserveSeat(channel, reserved)
 		return err
 	}
+	s.holdSeat()
 	s.endHandshake()
 	return nil
 }

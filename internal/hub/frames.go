@@ -15,9 +15,9 @@ const maxMalformed = 3
 var (
 	// errHandshakeTooLarge: the peer sent more than MaxHandshakeBytes before its first
 	// membership.
-	errHandshakeTooLarge = &wire.Cause{Code: wire.ErrTooLarge.Code, Text: "too much was sent before the first membership"}
+	errHandshakeTooLarge = &wire.Cause{Code: wire.ErrTooLarge.Code, Text: "too much was sent before the first membership: create, join or resume first"}
 	// errFlood: the peer went on sending frames over the rate limit.
-	errFlood = &wire.Cause{Code: wire.ErrRateLimited.Code, Text: "too many frames"}
+	errFlood = &wire.Cause{Code: wire.ErrRateLimited.Code, Text: "frames went on coming faster than they may"}
 )
 
 // frames is a pool of frames to decode into. A frame is used while it is handled, and
@@ -37,7 +37,7 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		*frame = wire.Frame{} // the next use needs an empty one, and no string may be kept
 		frames.Put(frame)
 	}()
-	err := wire.DecodeInto(frame, data)
+	err := wire.DecodeFromClient(frame, data)
 	if !s.formKnown {
 		s.SetForm(wire.FormOf(data))
 	}
@@ -45,12 +45,16 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		return s.refuseMalformed(err, limited == tooFast)
 	}
 	s.formKnown = true
-	limited = max(limited, s.takeMembershipPace(frame.Type, now))
+	asked := frame.Channel // the service may make another name of it
+	why := s.hub.refusals.frames
+	if pace := s.takeMembershipPace(frame.Type, now); pace > limited {
+		limited, why = pace, s.hub.refusals.memberships
+	}
 	switch {
 	case limited == muchTooFast:
 		return errFlood
 	case limited == tooFast && !exemptFromRate(frame.Type):
-		err = wire.ErrRateLimited
+		err = why
 	default:
 		err = s.dispatch(frame, limited == tooFast, now)
 	}
@@ -69,7 +73,7 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		s.endReplaced(frame.Channel)
 		return nil
 	}
-	s.refuse(frame.Ref, frame.Channel, err)
+	s.refuse(frame, asked, err)
 	if errors.Is(err, wire.ErrBadFrame) {
 		return s.countMalformed()
 	}
@@ -103,9 +107,9 @@ func (s *session) refuseMalformed(err error, limited bool) *wire.Cause {
 	}
 	why := &wire.Cause{Code: wire.Code(bad.Code), Text: bad.Detail}
 	if limited {
-		why = wire.ErrRateLimited
+		why = s.hub.refusals.frames
 	}
-	s.refuse(bad.Ref, "", why)
+	s.refuse(&wire.Frame{Ref: bad.Ref}, "", why)
 	if bad.Code == wire.CodeUnsupported {
 		return nil
 	}
@@ -123,32 +127,30 @@ func (s *session) countMalformed() *wire.Cause {
 }
 
 // errNotProtocol: what the peer sends is not Lectern's protocol.
-var errNotProtocol = &wire.Cause{Code: "protocol_error", Text: "what came is not Lectern's protocol"}
+var errNotProtocol = wire.ErrProtocolError.With("what came is not Lectern's protocol")
 
-// refuse answers a frame with an error.
-func (s *session) refuse(ref uint64, channel string, err error) {
-	refusal := asRefusal(err, wire.ErrBadFrame)
+// refuse answers the frame, which was for the channel of that name, with an error. It always
+// has a text for people.
+func (s *session) refuse(frame *wire.Frame, channel string, err error) {
+	refusal := asRefusal(err, wire.ErrBadFrame).Explain(frame)
 	s.hub.config.Observer.Add(star.FramesRefused, refusalLabel(refusal.Code), 1)
-	if wire.ValidName(channel) {
-		s.hub.config.Logger.Warn("refused", "code", string(refusal.Code), "channel", channel)
-	} else {
-		s.hub.config.Logger.Warn("refused", "code", string(refusal.Code))
+	if len(channel) > wire.MaxName {
+		channel = "" // no channel has that name, and the answer must not be as long as the question
 	}
+	s.logger().With(named(channel)...).Warn("refused", "code", string(refusal.Code))
 	s.PushAndFlush(wire.NewPacket(&wire.Frame{
-		Type: wire.Error, Ref: ref, Channel: channel, Code: string(refusal.Code), Reason: refusal.Text,
+		Type: wire.Error, Ref: frame.Ref, Channel: channel, Code: string(refusal.Code), Reason: refusal.Text,
 	}))
 }
 
-// labelOther is the label of refusals whose code is not in wire.Refusals.
+// labelOther is the label of refusals whose code is not in wire.Codes.
 const labelOther = "other"
 
 // refusalLabel is the metrics label of a refusal's code. Authorize may use codes of its
 // own, and the number of labels must be bounded.
 func refusalLabel(code wire.Code) string {
-	for _, refusal := range wire.Refusals {
-		if refusal.Code == code {
-			return string(code)
-		}
+	if wire.Lookup(code).Is(wire.Refuses) {
+		return string(code)
 	}
 	return labelOther
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/internal/star"
-	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -28,6 +27,7 @@ type Hub struct {
 	// delivering is the part of the config that channels and lines use.
 	delivering delivery.Config
 	failures   []failure
+	refusals   refusals
 
 	// goroutines counts what Shutdown waits for: served connections, running timers,
 	// delivering goroutines, and calls of a Channel's methods.
@@ -55,12 +55,13 @@ func New(config Config) *Hub {
 	} else {
 		config.Observer = discard{}
 	}
-	h := &Hub{config: config, failures: newFailures(config.PublicError), channels: make(map[string]*delivery.Channel)}
+	h := &Hub{config: config, failures: newFailures(config.PublicError), refusals: newRefusals(&config), channels: make(map[string]*delivery.Channel)}
 	now := time.Now()
 	h.delivering = delivery.Config{
 		Limits: star.Limits{
 			MasterTimeout: config.MasterTimeout, SlaveTimeout: config.SlaveTimeout, MaxSlaves: config.MaxSlaves,
-			Replay: config.Replay, Counted: observed,
+			HandshakeTimeout: config.HandshakeTimeout,
+			Replay:           config.Replay, Outbox: config.Outbox, Counted: observed,
 		},
 		Outbox: outbox.Limits{
 			Messages: config.Outbox.Messages, Bytes: config.Outbox.Bytes, WriteTimeout: config.WriteTimeout,
@@ -93,7 +94,7 @@ func (h *Hub) addSession(ctx context.Context, conn transport.Conn) (*session, er
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing.Load() {
-		return nil, wire.ErrShuttingDown
+		return nil, shuttingDown
 	}
 	if len(h.sessions) >= h.config.MaxConnections {
 		return nil, errTooManyConnections

@@ -121,8 +121,17 @@ func (h *Hub) endIdle() {
 func (s *session) endIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seats.count() == 0 && !s.hub.idlers.has(s) {
-		s.ending = true
-		s.Out().Close(transport.Reason{Code: transport.Idle, Text: "no membership"})
+	switch {
+	case s.hub.idlers.has(s):
+	case s.seats.count() == 0:
+		s.closeIdle()
+	default:
+		s.overdue = true // it is decided by what comes of the seat
 	}
+}
+
+// closeIdle closes the connection. The lock is held.
+func (s *session) closeIdle() {
+	s.ending = true
+	s.Out().Close(transport.Reason{Code: transport.Idle, Text: "no membership"})
 }

@@ -25,7 +25,7 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
-		return nil, wire.ErrShuttingDown.With("the connection is being closed")
+		return nil, wire.ErrShuttingDown.With("this connection is being closed: connect again")
 	}
 	if s.hub.closing.Load() {
 		return nil, wire.ErrShuttingDown
@@ -34,10 +34,9 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 		return held, nil
 	}
 	if s.seats.count()-extra >= s.hub.config.MaxChannelsPerConnection {
-		return nil, wire.ErrTooManyChannels
+		return nil, s.hub.refusals.channelsOfConnection
 	}
 	s.seats.set(channel, seat)
-	s.hub.idlers.remove(s)
 	return nil, nil
 }
 
@@ -50,13 +49,36 @@ func (s *session) replaceSeat(channel string, old, replacement *seat) {
 	}
 }
 
-// freeSeat removes a seat, unless it was removed or replaced meanwhile. A session
-// without seats is idle.
+// unreserveSeat removes a seat that has not become a membership. The time that the session
+// may hold none goes on as if nothing had been asked for.
+func (s *session) unreserveSeat(channel string, seat *seat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seats.get(channel) != seat {
+		return
+	}
+	if s.seats.remove(channel); s.seats.count() == 0 && s.overdue {
+		s.closeIdle()
+	}
+}
+
+// holdSeat notes that a reserved seat has become a membership: the session is not idle.
+func (s *session) holdSeat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.overdue = false
+	if s.seats.count() > 0 {
+		s.hub.idlers.remove(s)
+	}
+}
+
+// freeSeat removes the seat of a membership that has ended, unless it was removed or
+// replaced meanwhile. A session without seats is idle.
 func (s *session) freeSeat(channel string, seat *seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seats.get(channel) == seat {
-		if s.seats.remove(channel); s.seats.count() == 0 {
+		if s.seats.remove(channel); s.seats.count() == 0 && !s.hub.idlers.has(s) {
 			s.hub.idlers.add(s)
 		}
 	}
@@ -64,12 +86,21 @@ func (s *session) freeSeat(channel string, seat *seat) {
 
 // heldSeat returns the seat that this connection has in the channel.
 func (s *session) heldSeat(channel string) (*seat, error) {
+	seat := s.seatIn(channel)
+	if seat == nil {
+		seat = s.seatIn(s.hub.otherName(NameOfChannel, channel))
+	}
+	if seat == nil {
+		return nil, notAMember(channel)
+	}
+	return seat, nil
+}
+
+// seatIn returns the seat that this connection has in the channel of that name, or nil.
+func (s *session) seatIn(channel string) *seat {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seat := s.seats.get(channel); seat != nil {
-		return seat, nil
-	}
-	return nil, wire.ErrNotAMember
+	return s.seats.get(channel)
 }
 
 // hasSeats reports whether the connection holds a membership or is about to enter one.
@@ -81,8 +112,9 @@ func (s *session) hasSeats() bool {
 }
 
 // endMemberships is called when the connection has ended with err. Where the peer closed
-// it with left, the memberships end. Otherwise the members are away, and can resume.
-func (s *session) endMemberships(err error) {
+// it with left, the memberships end. Otherwise the members are away, and can resume. It
+// returns the seats that there were.
+func (s *session) endMemberships(err error) []*seat {
 	s.mu.Lock()
 	held := s.seats.all()
 	s.seats = seats{}
@@ -97,6 +129,7 @@ func (s *session) endMemberships(err error) {
 			}
 		})
 	}
+	return held
 }
 
 // Release frees the seat of a membership that has ended, and tells the peer. Where the
@@ -121,6 +154,19 @@ func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wir
 	if full {
 		s.CloseSlow()
 	}
+}
+
+// Eject frees the seat of a master whose grant has expired, and closes the connection, so
+// that the client comes back with a fresh token.
+func (s *session) Eject(ejected *delivery.Seat, why *wire.Cause) {
+	channel := ejected.Channel().Name()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seat := s.seats.get(channel); seat != nil && &seat.Seat == ejected {
+		s.seats.remove(channel)
+	}
+	s.ending = true
+	s.Out().Close(closeReason(why))
 }
 
 // endReplaced ends a connection whose membership was taken over, before the Release

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -17,13 +18,24 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	if f.Type != wire.Send {
 		s.deliverDeferred(true)
 	}
+	if f.HasSeen {
+		if err := s.confirm(f, now); err != nil {
+			return err
+		}
+	}
+	switch f.Type {
+	case wire.Create, wire.Join, wire.Status:
+		if err := s.hub.checkNames(f); err != nil {
+			return err
+		}
+	}
 	switch f.Type {
 	case wire.Create:
 		return s.create(f)
 	case wire.Join:
 		return s.join(f)
 	case wire.Resume:
-		return s.resume(f)
+		return orBadName(s.resume(f), f)
 	case wire.Send:
 		return s.send(f, limited, now)
 	case wire.Leave:
@@ -33,7 +45,11 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Back:
 		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Back(now, a, f.Ref) })
 	case wire.Kick:
+		other := s.hub.otherName(NameOfUser, f.To)
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			if !rules.HasSlave(f.To) {
+				f.To = other
+			}
 			return rules.Kick(a, f.Ref, f.To, f.Ban, f.Reason)
 		})
 	case wire.Members:
@@ -46,13 +62,14 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
 			return rules.Awaiting(a, f.Ref, f.Request)
 		})
+	case wire.Refresh:
+		return s.refresh(f)
 	case wire.Status:
 		return s.status(f)
 	case wire.Ping:
-		s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
-		return nil
+		return s.ping(f)
 	}
-	return wire.ErrBadFrame.With("this frame is sent by hubs only")
+	return wire.ErrBadFrame.With("type: " + f.Type.String() + " is sent by hubs alone")
 }
 
 // send handles a message. Its delivery may be deferred: then s.deferred is the channel.
@@ -62,22 +79,24 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		return err
 	}
 	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply}
+	tooFastWhy := s.hub.refusals.frames
 	if seat.Role() == wire.Slave {
 		switch s.slavePace.take(s.hub.config.SlaveMessageRate, now) {
 		case muchTooFast:
 			return errFlood
 		case tooFast:
-			limited = true
+			limited, tooFastWhy = true, s.hub.refusals.slaveMessages
 		}
 	}
+	// A message that is refused is known by its content too, when it is sent again.
+	msg.Payload = f.Payload
 	switch {
 	case limited:
-		msg.Refusal = wire.ErrRateLimited
+		msg.Refusal = tooFastWhy
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
-		msg.Refusal = wire.ErrTooLarge
+		msg.Refusal = s.hub.refusals.tooLarge
 	default:
 		// The payload is in the connection's read buffer, and the message is kept longer.
-		msg.Payload = f.Payload
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)
 		if s.hub.config.Slow == delivery.SlowHold {
 			s.deliverDeferred(true)
@@ -113,16 +132,73 @@ func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
 	return err
 }
 
-// status tells the peer whether a channel exists, and the state of its master.
+// status tells the peer whether a channel exists, and the state of its master, if the
+// service lets it ask.
 func (s *session) status(f *wire.Frame) error {
-	if !wire.ValidName(f.Channel) {
-		return wire.ErrBadName
+	if s.hub.config.Authorize != nil && slices.Contains(s.hub.config.Reauthorize, OpStatus) {
+		if err := s.authorizeStatus(f); err != nil {
+			return err
+		}
 	}
 	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel, HasExists: true}
 	if c := s.hub.findChannel(f.Channel); c != nil {
 		c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) })
 	}
 	s.PushAndFlush(wire.NewPacket(answer))
+	return nil
+}
+
+// refresh shows the service a new token of a member. Where it is refused, what was granted
+// before stays.
+func (s *session) refresh(f *wire.Frame) error {
+	if s.hub.config.Authorize == nil {
+		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			return rules.Refresh(a, f.Ref, star.Grant{})
+		})
+	}
+	var username string
+	var before star.Grant
+	err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
+		username, before, err = rules.Granted(a)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	grant, _, err := s.reauthorize(OpRefresh, f, username, before)
+	if err != nil {
+		return err
+	}
+	return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+		return rules.Refresh(a, f.Ref, grant)
+	})
+}
+
+// confirm notes what the frame's sender has got. A ping that brings news does not count
+// against the rate: there are no more of them than memberships that were entered, and
+// messages to the sender.
+func (s *session) confirm(f *wire.Frame, now time.Time) error {
+	news := false
+	err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
+		news, err = rules.Confirm(a, f.Seen)
+		return err
+	})
+	if news && f.Type == wire.Ping {
+		s.pace.giveBack(s.hub.config.FrameRate, now)
+	}
+	return err
+}
+
+// ping answers a ping. One that names a channel is from a member, and wants an answer only
+// where it has a ref.
+func (s *session) ping(f *wire.Frame) error {
+	if f.Channel != "" {
+		err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Hear(a) })
+		if err != nil || f.Ref == 0 {
+			return err
+		}
+	}
+	s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
 	return nil
 }
 

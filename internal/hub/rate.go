@@ -20,6 +20,13 @@ const (
 	muchTooFast
 )
 
+// giveBack takes back what take has counted for one frame, at the same time.
+func (p *pace) giveBack(limit RateLimit, now time.Time) {
+	if limit.PerSecond != 0 {
+		p.bucket.GiveBack(rate.Interval(limit.PerSecond), now)
+	}
+}
+
 // take counts one frame.
 func (p *pace) take(limit RateLimit, now time.Time) verdict {
 	if limit.PerSecond == 0 {

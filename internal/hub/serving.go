@@ -27,7 +27,7 @@ func (h *Hub) Accept(ctx context.Context, conn transport.Conn) (transport.Receiv
 		reason := shutdownReason
 		if err == errTooManyConnections {
 			reason = transport.Reason{Code: transport.RateLimited, Text: errTooManyConnections.Text}
-			h.config.Logger.Warn("connection refused", "open", h.config.MaxConnections)
+			h.config.Logger.With(addressOf(conn)...).Warn("connection refused", "open", h.config.MaxConnections)
 		}
 		_ = conn.Close(reason)
 		return nil, err
@@ -61,7 +61,7 @@ func receive(conn transport.Conn, receiver transport.Receiver) error {
 var errInterrupted = errors.New("lectern: the reading of the connection was interrupted")
 
 // errTooManyConnections is why a connection over MaxConnections is refused.
-var errTooManyConnections = wire.ErrBusy.With("the hub has as many connections as it may")
+var errTooManyConnections = wire.ErrBusy.With("the hub has as many connections as it may: connect again later")
 
 // TryAccept is Accept, but does not close a connection that it refuses. The caller must
 // do that.

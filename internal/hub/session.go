@@ -21,8 +21,7 @@ type session struct {
 	hub *Hub
 	// ctx is the connection's context, of which Config.Authorize gets the values. The
 	// reader changes it at the first membership.
-	ctx  context.Context
-	conn transport.Conn
+	ctx context.Context
 	// watch closes the connection when ctx is done. It is nil where ctx is never done.
 	watch *contextWatch
 
@@ -39,6 +38,9 @@ type session struct {
 	// any more. So a frame that the peer gets no answer to has had no effect. mu guards
 	// ending; it lies here only because it takes no extra memory here.
 	ending bool
+	// overdue: the session has held no membership for too long, and is about to enter a
+	// channel. mu guards it.
+	overdue bool
 	// handshakeBytes counts the bytes that were received before the first membership.
 	handshakeBytes int
 	// pace limits all frames, slavePace the messages that are sent as a slave, and
@@ -46,6 +48,8 @@ type session struct {
 	pace           pace
 	slavePace      pace
 	membershipPace pace
+	// identity is what Authorize has returned last, or nil where that had no data.
+	identity *Identity
 	// deferred is the channel whose delivery this reader has deferred, or nil.
 	deferred *delivery.Channel
 	// index is the session's index in Hub.sessions. The hub's lock guards it.
@@ -62,7 +66,7 @@ type session struct {
 }
 
 func newSession(ctx context.Context, hub *Hub, conn transport.Conn, number uint64) *session {
-	s := &session{hub: hub, ctx: ctx, conn: conn}
+	s := &session{hub: hub, ctx: ctx}
 	s.Line.Init(&hub.delivering, conn, s, number)
 	return s
 }
@@ -116,19 +120,19 @@ func (s *session) End(err error) error {
 		s.watch.stop()
 	}
 	s.Pause()
-	s.endMemberships(err)
+	held := s.endMemberships(err)
 	s.Out().Abort(s.hub.closingReason(err))
 	s.Out().Wait()
 
 	s.hub.removeSession(s)
 	s.hub.config.Observer.Add(star.Connections, "", -1)
-	return s.outcome(err)
+	return s.outcome(err, held)
 }
 
 // limitFrames bounds the size of the frames that the transport accepts, where the
 // transport can do that. 0 removes the bound. The reader calls it.
 func (s *session) limitFrames(bytes int) {
-	if setter, ok := s.conn.(transport.FrameLimitSetter); ok {
+	if setter, ok := s.Conn().(transport.FrameLimitSetter); ok {
 		setter.SetMaxFrameBytes(bytes)
 	}
 }

@@ -38,6 +38,7 @@ type link struct {
 type stream struct {
 	changed  sync.Cond
 	data     bytes.Buffer // arrived, and not yet read
+	taken    uint64       // bytes that have been read
 	vanished int          // bytes sent into a silent link, which keep the sender's buffer full
 	finished bool         // nothing follows data
 	refused  bool         // the receiving end is closed
@@ -58,6 +59,7 @@ type Conn struct {
 	reading, writing deadline
 	busy             bool // a Write is in progress; the others wait for it
 	closed           bool
+	still            bool // StandStill
 }
 
 // Read reads what has arrived.
@@ -68,6 +70,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		switch {
 		case c.closed:
 			return 0, c.failed("read", net.ErrClosed)
+		case c.still:
 		case c.reading.passed:
 			return 0, c.failed("read", os.ErrDeadlineExceeded)
 		case c.in.err != nil:
@@ -76,6 +79,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return 0, nil
 		case c.in.data.Len() > 0:
 			n, _ := c.in.data.Read(p)
+			c.in.taken += uint64(n)
 			c.in.changed.Broadcast()
 			return n, nil
 		case c.in.finished:
@@ -101,6 +105,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		switch {
 		case c.closed:
 			return n, c.failed("write", net.ErrClosed)
+		case c.still:
+			c.out.changed.Wait()
+			continue
 		case c.writing.passed:
 			return n, c.failed("write", os.ErrDeadlineExceeded)
 		case c.out.err != nil:
@@ -197,6 +204,30 @@ func (c *Conn) Silence() {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	c.link.silent = true
+}
+
+// Acked tells how many bytes the other end has read, and how many it has not.
+func (c *Conn) Acked() (acked uint64, waiting int) {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.out.taken, c.out.data.Len() + c.out.vanished
+}
+
+// StandStill has this end stand still for that long, as a process does that is stopped:
+// Read and Write return nothing, what arrives lies in the buffer, and deadlines pass. A
+// Read whose deadline has passed by then fails, whatever lies there, as on a socket.
+func (c *Conn) StandStill(d time.Duration) {
+	c.setStill(true)
+	time.Sleep(d)
+	c.setStill(false)
+}
+
+func (c *Conn) setStill(still bool) {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	c.still = still
+	c.in.changed.Broadcast()
+	c.out.changed.Broadcast()
 }
 
 // LocalAddr returns an address that says no more than that this is memory.

@@ -223,6 +223,33 @@ func TestReadDeadline(t *testing.T) {
 	})
 }
 
+// What arrives while an end stands still lies there, and its deadline has passed.
+func TestStandStill(t *testing.T) {
+	bubble(t, func(t *testing.T, a, b *Conn) {
+		start := time.Now()
+		require.NoError(t, a.SetReadDeadline(start.Add(3*time.Second)))
+		failed, written := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := a.Read(make([]byte, 1))
+			failed <- err
+		}()
+		go func() {
+			time.Sleep(time.Second)
+			_, err := a.Write([]byte("from a"))
+			written <- err
+		}()
+		go a.StandStill(time.Minute)
+		time.Sleep(time.Second)
+		write(t, b, "meanwhile")
+		require.ErrorIs(t, <-failed, os.ErrDeadlineExceeded)
+		require.Equal(t, time.Minute, time.Since(start))
+		require.NoError(t, <-written)
+		require.NoError(t, a.SetReadDeadline(time.Time{}))
+		read(t, a, "meanwhile")
+		read(t, b, "from a")
+	})
+}
+
 func TestWriteDeadline(t *testing.T) {
 	bubble(t, func(t *testing.T, a, b *Conn) {
 		start := time.Now()

@@ -13,7 +13,7 @@ import (
 )
 
 // TLS returns the configs for both ends of a connection over TLS. The server is
-// lectern.test and 127.0.0.1. They are made once, and are the same for all callers: a
+// lectern.test, 127.0.0.1 and fe80::1. They are made once, and are the same for all callers: a
 // test that changes one changes a clone of it.
 //
 // It must be called once before a synctest bubble begins: what is made in a bubble belongs
@@ -28,7 +28,7 @@ var makeTLS = sync.OnceValues(func() (server, client *tls.Config) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		DNSNames:     []string{"lectern.test"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.ParseIP("fe80::1")},
 		NotBefore:    time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC),
 		NotAfter:     time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC),
 		IsCA:         true,

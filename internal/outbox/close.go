@@ -47,7 +47,7 @@ func (q *Queue) Abort(reason transport.Reason) {
 	if q.end.closeTimer != nil && q.end.closeTimer.Stop() {
 		q.goroutines.Done()
 	}
-	q.reset()
+	q.throwAway()
 	if !q.writing {
 		q.startWriter()
 		return

@@ -94,8 +94,12 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, writing bool, err error) 
 
 // tryWrite calls TryWrite. The lock is held, but released during the write.
 func (q *Queue) tryWrite(conn transport.TryWriter, batch [][]byte) bool {
+	q.writes = int32(len(batch))
 	q.mu.Unlock()
-	defer q.mu.Lock()
+	defer func() {
+		q.mu.Lock()
+		q.writes = 0
+	}()
 	return conn.TryWrite(batch...)
 }
 

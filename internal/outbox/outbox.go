@@ -31,7 +31,9 @@ type Limits struct {
 	// Overflow is what happens when a message of a stream is over the limits.
 	Overflow Overflow
 	// WriteTimeout is how long one write may take. After it the connection is closed
-	// with transport.Slow. Zero: there is no limit.
+	// with transport.Slow. Each transport.MinBytesPerSecond bytes that the peer takes put
+	// that off by a second, but never to more than WriteTimeout from then. Once the
+	// queue closes, nothing puts it off. Zero: there is no limit.
 	WriteTimeout time.Duration
 }
 
@@ -66,10 +68,14 @@ type Queue struct {
 	// firstBatch is the batch that the writer goroutine must write first: TryWrite could
 	// not write it completely, or was not available.
 	firstBatch [][]byte
+	// writes is how many messages are being written, and thrown how many were accepted and
+	// thrown away, because a write has failed or the queue was aborted.
+	writes, thrown int32
 
 	limits *Limits
-	// timer closes the connection when a write takes longer than WriteTimeout.
-	timer *time.Timer
+	// watch closes the connection when a write takes too long. It is nil before the
+	// first write that may.
+	watch *watch
 	// writer is the method runWriter, kept because it would be allocated for each
 	// goroutine. It is nil before the first one.
 	writer func()
@@ -216,6 +222,57 @@ func (q *Queue) Waiting() (messages, bytes int) {
 	return len(q.pending), q.bytes
 }
 
+// Drop removes the frames that wait and match, also those of a replay. message tells
+// whether a frame that matches is a message, and no notice. What has been taken for writing
+// stays. match is called under the queue's lock. It must not block, and must not call the
+// queue. Of a replay, what is counted is right again once the queue has been empty.
+func (q *Queue) Drop(match func(frame []byte) (match, message bool)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	kept := q.pending[:0]
+	var infos []messageInfo
+	if q.extra != nil {
+		infos = q.extra.infos[:0]
+	}
+	for i, frame := range q.pending {
+		matches, message := match(frame)
+		if !matches {
+			kept = append(kept, frame)
+			if q.extra != nil && q.extra.infos != nil {
+				infos = append(infos, q.extra.infos[i])
+			}
+			continue
+		}
+		q.bytes -= len(frame)
+		switch {
+		case q.extra != nil && q.extra.infos != nil && q.extra.infos[i].missed > 0: // a gap marker
+		case message:
+			q.messages--
+		default:
+			q.bytes -= NoticeOverhead
+		}
+	}
+	clear(q.pending[len(kept):])
+	q.pending = kept
+	if q.extra != nil && q.extra.infos != nil {
+		q.extra.infos = infos
+	}
+	if len(kept) == 0 {
+		putBatch(q.pending)
+		q.reset()
+	}
+}
+
+// Unwritten is how many of the messages that were accepted were not written to the
+// connection, or not completely as far as is known: those that wait, those that are being
+// written, and those that were thrown away at the queue's end. Notices count too, and
+// gap markers, but not what was dropped of streams.
+func (q *Queue) Unwritten() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.pending) + len(q.firstBatch) + int(q.writes+q.thrown)
+}
+
 // Room returns nil where nothing waits. Otherwise it returns a channel that is closed
 // when what waits at present has been taken for writing, or was thrown away because the
 // queue closes.
@@ -267,6 +324,12 @@ func (q *Queue) add(message []byte, m messageInfo) {
 	if q.extra != nil && q.extra.infos != nil {
 		q.extra.infos = append(q.extra.infos, m)
 	}
+}
+
+// throwAway empties the queue, whose messages will not be written.
+func (q *Queue) throwAway() {
+	q.thrown += int32(len(q.pending))
+	q.reset()
 }
 
 // reset empties the queue: what was pending has been taken, or is thrown away.

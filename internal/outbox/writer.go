@@ -48,15 +48,21 @@ func (q *Queue) runWriter() {
 		if len(q.pending) > 0 {
 			last = nil
 		}
+		q.writes = int32(len(batch))
+		q.watchWrite()
 		q.mu.Unlock()
-		err := q.writeWithTimeout(batch, last)
+		err := q.write(batch, last)
 		putBatch(batch)
 		q.mu.Lock()
+		written := q.writes
+		q.writes = 0
+		q.unwatchWrite()
 		if err != nil {
+			q.thrown += written
 			// Nothing more can be written. The reader sees the failure as well, and
 			// aborts the queue. Closing the connection before that would throw away
 			// what the peer has sent before it closed, and its reason to close.
-			q.reset()
+			q.throwAway()
 			if q.end == nil {
 				q.end = &end{reason: transport.Reason{Code: transport.Slow, Text: "writing failed"}}
 				failed = true
@@ -79,31 +85,4 @@ func (q *Queue) runWriter() {
 		q.mu.Lock()
 		q.end.closed = true
 	}
-}
-
-// writeWithTimeout writes the batch. Where that takes longer than the WriteTimeout, it
-// closes the connection with transport.Slow. last is nil, or the end of the queue where
-// this is the last batch: a connection that is a transport.LastWriter then writes the
-// batch and closes in one step.
-func (q *Queue) writeWithTimeout(batch [][]byte, last *end) error {
-	if q.limits.WriteTimeout > 0 {
-		q.goroutines.Add(1)
-		if q.timer == nil {
-			q.timer = time.AfterFunc(q.limits.WriteTimeout, func() {
-				defer q.goroutines.Done()
-				q.Abort(transport.Reason{Code: transport.Slow, Text: "the peer takes its messages too slowly"})
-			})
-		} else {
-			q.timer.Reset(q.limits.WriteTimeout)
-		}
-		defer func() {
-			if q.timer.Stop() {
-				q.goroutines.Done()
-			}
-		}()
-	}
-	if closer, ok := q.conn.(transport.LastWriter); ok && last != nil {
-		return closer.WriteLast(last.reason, batch...)
-	}
-	return q.conn.Write(batch...)
 }

@@ -37,3 +37,8 @@ func (b *Bucket) Take(interval time.Duration, now time.Time) time.Duration {
 	b.full += interval
 	return b.full - at
 }
+
+// GiveBack returns a token that was taken at the same time.
+func (b *Bucket) GiveBack(interval time.Duration, now time.Time) {
+	b.full = max(b.full-interval, now.Sub(origin))
+}

@@ -1,19 +1,17 @@
 package stage
 
-import "github.com/lectern-go/lectern"
-
-// Outcome is the result of a request in the background.
-type Outcome struct {
-	lectern.Message
-	Err error
+// Outcome is the result of a call in the background.
+type Outcome[T any] struct {
+	Value T
+	Err   error
 }
 
-// InBackground makes a request in a goroutine. The channel gets its outcome.
-func InBackground(request func() (lectern.Message, error)) <-chan Outcome {
-	c := make(chan Outcome, 1)
+// InBackground makes a call in a goroutine. The channel gets its outcome.
+func InBackground[T any](call func() (T, error)) <-chan Outcome[T] {
+	c := make(chan Outcome[T], 1)
 	go func() {
-		message, err := request()
-		c <- Outcome{message, err}
+		value, err := call()
+		c <- Outcome[T]{value, err}
 	}()
 	return c
 }

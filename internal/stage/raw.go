@@ -66,14 +66,15 @@ func (r *Raw) Expect(frames ...string) {
 	}
 }
 
-// Refused sends the frame, and expects that the answer is an error with that code.
+// Refused sends the frame, and expects that the answer is an error with that code, and with
+// a text.
 func (r *Raw) Refused(frame string, code *lectern.Error) {
 	r.T.Helper()
 	r.Send(frame)
 	got, err := r.Read()
 	require.NoError(r.T, err)
 	require.Contains(r.T, got, `{"type":"error",`, "the answer to %s", frame)
-	require.Contains(r.T, got, `"code":"`+string(code.Code)+`"`, "the answer to %s", frame)
+	require.Contains(r.T, got, `"code":"`+string(code.Code)+`","message":"`, "the answer to %s", frame)
 }
 
 // Closed expects that the hub has closed the connection with that code. Only error frames
@@ -121,7 +122,7 @@ const (
 	AliceCreates = `{"type":"create","ref":1,"channel":"abc123","username":"alice"}`
 	AliceCreated = `{"type":"created","ref":1,"channel":"abc123","username":"alice","resume":"*","epoch":1,"master_timeout_ms":30000}`
 	OneJoins     = `{"type":"join","ref":1,"channel":"abc123","username":"user_one"}`
-	OneJoined    = `{"type":"joined","ref":1,"channel":"abc123","username":"user_one","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`
+	OneJoined    = `{"type":"joined","ref":1,"channel":"abc123","username":"user_one","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`
 	OneOnline    = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online","number":1}`
 	OneBack      = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online"}`
 )
@@ -141,4 +142,9 @@ func (s *Stage) Pair() (alice, one *Raw) {
 	one.Expect(OneJoined)
 	alice.Expect(OneOnline)
 	return alice, one
+}
+
+// OneResumed is the answer to the first resume of user_one, with the ref.
+func OneResumed(ref uint64) string {
+	return strings.NewReplacer(`"ref":1`, fmt.Sprintf(`"ref":%d`, ref), `"epoch":1`, `"epoch":2`).Replace(OneJoined)
 }

@@ -1,6 +1,8 @@
 package star
 
 import (
+	"encoding/binary"
+	"hash/crc32"
 	"iter"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -22,9 +24,12 @@ type answers struct {
 // answer is how one send was answered: with its number and the number of slaves
 // that it was queued to, or with a refusal.
 type answer struct {
-	ref     uint64
-	seq     uint64
-	slaves  uint64
+	ref uint64
+	seq uint64
+	// slaves is the number of slaves, and content the sum of what was sent (contentOf).
+	// They have 32 bits each because every member has many answers.
+	slaves  uint32
+	content uint32
 	refusal *wire.Cause
 }
 
@@ -62,5 +67,27 @@ func (a *answers) oldestFirst() iter.Seq[answer] {
 }
 
 func (a answer) ack() *wire.Frame {
-	return &wire.Frame{Type: wire.Ack, Ref: a.ref, Seq: a.seq, Slaves: a.slaves}
+	return &wire.Frame{Type: wire.Ack, Ref: a.ref, Seq: a.seq, Slaves: uint64(a.slaves)}
+}
+
+// castagnoli is the polynomial for which processors have an instruction.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// contentOf is a checksum of a message: its payload, its address, and what it asks or
+// answers. It tells another message under the same ref from the same one sent again. It
+// stays the same over a snapshot.
+func contentOf(msg *Message) uint32 {
+	var head [20]byte
+	binary.LittleEndian.PutUint64(head[:], msg.ReplyTo)
+	binary.LittleEndian.PutUint64(head[8:], uint64(len(msg.To)))
+	head[16] = byte(msg.Payload.Kind)
+	if msg.HasTo {
+		head[17] = 1
+	}
+	if msg.Asks {
+		head[18] = 1
+	}
+	sum := crc32.Update(0, castagnoli, head[:])
+	sum = crc32.Update(sum, castagnoli, []byte(msg.To))
+	return crc32.Update(sum, castagnoli, msg.Payload.Data)
 }

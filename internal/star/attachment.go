@@ -18,6 +18,17 @@ type Attachment struct {
 
 	member *member
 	epoch  uint64
+	// catchingUp: of what the member has missed, the messages up to number fed were
+	// queued, and the later ones are fed from the log (catchup.go).
+	catchingUp bool
+	fed        uint64
+	// newcomer: the client that has entered on this attachment becomes the holder of the
+	// membership. heard: a frame of the member has come on it (holder.go).
+	newcomer bool
+	heard    bool
+	// confirms: the member has confirmed on this attachment what has arrived
+	// (confirming.go).
+	confirms bool
 }
 
 // Line is all that the rules must know about a connection. Its methods only read,
@@ -40,6 +51,10 @@ type Line interface {
 	Behind(notices int, accepted, told Load) bool
 	// Waiting is how much is in the queue and waits to be written.
 	Waiting() (messages, bytes int)
+	// Unwritten is how many messages of a master's attachment may not have been written.
+	// accepted is everything that was accepted for it so far. Messages whose writing has
+	// failed count.
+	Unwritten(accepted Load) int
 }
 
 // Role is the member's role. The attachment must have entered a channel.
@@ -83,15 +98,19 @@ func (c *Channel) Master() *Attachment {
 }
 
 // attach puts the member on the attachment's connection, and raises the epoch.
-func (c *Channel) attach(a *Attachment, m *member) {
+// last is the number of the newest message that the member has. A slave that has much to
+// catch up with is admitted to the audience afterwards (caughtUp).
+func (c *Channel) attach(a *Attachment, m *member, e Entry, last uint64) {
 	m.epoch++
 	m.attachment = a
 	m.state = wire.StateOnline
 	m.deadline = time.Time{}
-	a.member, a.epoch = m, m.epoch
+	a.member, a.epoch, a.fed = m, m.epoch, last
+	a.newcomer = e.Instance != Hash{} && e.Instance != m.holder.instance
+	a.catchingUp = c.missedBytes(m, last, c.log(m.role).newest) > atOnce
 	if m.role == wire.Slave {
 		c.connected++
-		c.emit(Effect{Kind: Admit, To: a})
+		c.admit(a)
 	} else {
 		c.accepted, c.told, c.rosterStale = Load{}, Load{}, false
 	}
@@ -100,10 +119,22 @@ func (c *Channel) attach(a *Attachment, m *member) {
 // detach takes the present attachment away from the member, and returns it, or nil.
 func (c *Channel) detach(m *member) *Attachment {
 	a := m.attachment
-	m.attachment = nil
-	if a != nil && m.role == wire.Slave {
-		c.connected--
-		c.emit(Effect{Kind: Dismiss, To: a})
+	if a == nil {
+		return nil
 	}
+	m.given = c.log(m.role).newest
+	if a.catchingUp {
+		m.given = a.fed
+	}
+	if m.role == wire.Slave {
+		c.connected--
+		if !a.catchingUp {
+			c.emit(Effect{Kind: Dismiss, To: a})
+		}
+	} else {
+		c.confirmWritten()
+		c.roomMade()
+	}
+	m.attachment = nil
 	return a
 }

@@ -21,12 +21,16 @@ import "time"
 // All seven rules are decided here, by the transitions and nowhere else:
 //
 //   - entering.go: Create (rules 1 and 7), Join and RepeatJoin (2), Resume (7)
+//   - grant.go: Refresh, Revoke, and what becomes of who is granted no more
+//   - holder.go: which client may hold a membership (7), and Hear
 //   - attachment.go: what makes an older attachment stale (7)
 //   - leaving.go: Leave, Lose, Expire (3), Kick; Close, Remove and End in the name of
 //     the service and the hub
 //   - presence.go: Away, Back (3 and 4), Status (4)
-//   - roster.go: Members and Drained
+//   - roster.go: Members
+//   - catchup.go: Drained
 //   - sending.go: Send (5 and 6)
+//   - confirming.go: Confirm
 //   - requests.go: Withdraw and Awaiting
 //   - Stop, below
 //
@@ -53,11 +57,14 @@ type Channel struct {
 	// away lists the slaves without a connection, the earliest deadline first.
 	away   awayList
 	banned map[string]struct{}
+	// expiries are when grants expire. masterExpired: the master's has, and what follows
+	// from it is done.
+	expiries      expiries
+	masterExpired bool
 	// down has the messages of the master, up the messages of the slaves.
 	down, up replayLog
-	// upSeen is the number of the newest message of up that was given to a
-	// connection of the master.
-	upSeen uint64
+	// roomAwaited: a slave waits until the master can get its message (AwaitRoom).
+	roomAwaited bool
 	// accepted is what was accepted for the master on its present attachment.
 	accepted Load
 	// told is which changes of slaves were told to the master on its present attachment.
@@ -79,11 +86,17 @@ type Limits struct {
 	MasterTimeout time.Duration
 	// SlaveTimeout is how long a slave without a connection keeps its place.
 	SlaveTimeout time.Duration
+	// HandshakeTimeout is how long a create or join can be repeated that was not heard of
+	// since. Zero: there is no limit.
+	HandshakeTimeout time.Duration
 	// MaxSlaves bounds the number of slaves, including those without a connection.
 	// It also bounds the number of banned names.
 	MaxSlaves int
-	// Replay bounds the messages that are kept in each direction.
+	// Replay bounds the messages that are kept in each direction. What slaves have sent
+	// and the connected master has not confirmed may be more, by Outbox.
 	Replay Bound
+	// Outbox is what may wait on a connection.
+	Outbox Bound
 	// Counted asks for Count effects. Without it there are none.
 	Counted bool
 }

@@ -13,7 +13,7 @@ type Effect struct {
 	To     *Attachment
 	Packet *wire.Packet
 	// End is why the membership has ended, or all memberships of the channel.
-	// Release, ReleaseAll and Forget have it.
+	// Release, Eject, ReleaseAll and Forget have it, and the LogChange of a slave that has left.
 	End *wire.Cause
 	// Text is the text of a LogChange, or the label of a Count.
 	Text string
@@ -34,14 +34,18 @@ const (
 	// SendOne queues the packet to one member.
 	SendOne EffectKind = iota
 	// SendReplay queues the packet to one member, without regard to the limits of
-	// the member's queue. A replay has limits of its own.
+	// the member's queue: a part of a replay, or a list, which have limits of their own.
 	SendReplay
 	// SendPresence queues the packet, which tells a change of a slave, to the master. The
 	// rules have found that there is room for it (Line.Behind).
 	SendPresence
-	// AwaitDrain calls Drained for the master's attachment, after what waits for the
-	// master has been taken to be written. It is executed after what was emitted before.
+	// AwaitDrain calls Drained for the attachment, after what waits on its connection has
+	// been taken to be written. It is executed after what was emitted before. Of several
+	// attachments on one connection, one is called at a time, and what that emits is
+	// executed before the next.
 	AwaitDrain
+	// RoomMade wakes those that wait for AwaitRoom.
+	RoomMade
 	// SendAll queues the packet to the whole audience: all slaves that have a
 	// connection.
 	SendAll
@@ -53,6 +57,12 @@ const (
 	// connection, unless the connection holds another membership. Where another
 	// connection has taken the membership over, it closes it in any case.
 	Release
+	// Discard drops what is queued for the attachment and was not taken to be written: a
+	// Release or Eject follows, and is all that the member is still told.
+	Discard
+	// Eject closes the connection of the master, for what End says, whatever else it
+	// holds. The membership lives on.
+	Eject
 	// ReleaseAll is Release for the whole audience.
 	ReleaseAll
 	// Forget frees the channel's name.
@@ -91,7 +101,8 @@ func (c *Channel) count(metric Metric, label string, delta int64) {
 	}
 }
 
-// logChange emits a LogChange.
-func (c *Channel) logChange(text string, m *member) {
-	c.emit(Effect{Kind: LogChange, Text: text, Member: m.name})
+// logChange emits a LogChange. a is the member's attachment, or the last one that it had, or
+// nil where it had none at the time. why is the code of an end, or nil.
+func (c *Channel) logChange(text string, m *member, a *Attachment, why *wire.Cause) {
+	c.emit(Effect{Kind: LogChange, To: a, Text: text, Member: m.name, End: why})
 }

@@ -306,3 +306,54 @@ func TestKickAndBanTransitions(t *testing.T) {
 		c.did(kick(c, a, "user_1", false, ""), "a < ack ref=3", "-u1", "a < presence user_1 left (kicked)", "u1 ! kicked")
 	})
 }
+
+// A name that is none any more, by rules that are newer than the membership, is that of a
+// member like any other; but nobody can be banned who could never join.
+func TestAMemberWhoseNameIsNoneAnyMore(t *testing.T) {
+	const old = "one\u3164"
+	c, a, _ := openTable(t, Limits{}, 0)
+	u := c.on("u1")
+	require.NoError(t, c.join(c.now, u, 1, old, ""))
+	c.Lose(c.now, u)
+	again := c.on("u2")
+	require.NoError(t, c.resume(c.now, again, 1, old, c.secrets[old], 0))
+	require.NoError(t, c.Send(a, Message{To: old, HasTo: true}))
+	require.NoError(t, c.Kick(a, 2, old, true, ""))
+	require.ErrorIs(t, c.Kick(a, 3, old, true, ""), wire.ErrBadName)
+	require.ErrorIs(t, c.Kick(a, 4, "two\u3164", false, ""), wire.ErrNoSuchSlave)
+}
+
+// Who has left has done so for a reason, which is in the log; the metric has the same one, but
+// that who was banned was kicked.
+func TestALeaveHasItsReason(t *testing.T) {
+	for _, test := range []struct {
+		reason, label string
+		leave         func(c *table, a, u *Attachment)
+	}{
+		{"left", "left", func(c *table, _, u *Attachment) { require.NoError(t, c.Leave(c.now, u, 0)) }},
+		{"kicked", "kicked", func(c *table, a, _ *Attachment) { require.NoError(t, c.Kick(a, 0, "user_1", false, "a word")) }},
+		{"banned", "kicked", func(c *table, a, _ *Attachment) { require.NoError(t, c.Kick(a, 0, "user_1", true, "a word")) }},
+		{"kicked", "kicked", func(c *table, _, _ *Attachment) { require.NoError(t, c.Remove("user_1", false, "")) }},
+		{"banned", "kicked", func(c *table, _, _ *Attachment) { require.NoError(t, c.Remove("user_1", true, "")) }},
+		{"timeout", "timeout", func(c *table, _, u *Attachment) {
+			c.Lose(c.now, u)
+			c.Expire(c.now.Add(xSlave))
+		}},
+	} {
+		c, a, u := openTable(t, Limits{Counted: true}, 1)
+		require.True(t, c.HasSlave("user_1"))
+		test.leave(c, a, u[1])
+		require.False(t, c.HasSlave("user_1"))
+		var reasons, labels []string
+		for _, e := range c.effects {
+			switch {
+			case e.Kind == LogChange && e.Text == "slave left":
+				reasons = append(reasons, e.Member+" "+string(e.End.Code))
+			case e.Kind == Count && e.Metric == Leaves:
+				labels = append(labels, e.Text)
+			}
+		}
+		require.Equal(t, []string{"user_1 " + test.reason}, reasons)
+		require.Equal(t, []string{test.label}, labels)
+	}
+}

@@ -8,8 +8,18 @@ import (
 
 // Create makes the user the master of the channel. This is the only way to create a
 // channel (rule 1). It works once: a second Create is refused, also while the master
-// is away (rule 7). asked is the timeout that the master asks for, or zero.
-func (c *Channel) Create(now time.Time, a *Attachment, ref uint64, username string, secret Secret, asked time.Duration) error {
+// is away (rule 7), unless it repeats the first one. asked is the timeout that the master
+// asks for, or zero.
+func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string, asked time.Duration) error {
+	if c.takeSeat(now, a, e, username) {
+		return nil
+	}
+	if c.life == open && username == c.master.name && c.repeats(now, c.master, a, e) {
+		c.master.enterAgain(e)
+		c.setGrant(c.master, e.Grant)
+		c.reattachMaster(now, a, e, 0)
+		return nil
+	}
 	if c.life != vacant {
 		return wire.ErrChannelExists
 	}
@@ -20,10 +30,13 @@ func (c *Channel) Create(now time.Time, a *Attachment, ref uint64, username stri
 	}
 	c.slaves = make(map[string]*member)
 	c.down.bound, c.up.bound = c.limits.Replay, c.limits.Replay
-	c.master = &member{name: username, role: wire.Master, hash: secret.Hash}
+	c.up.holds = c.limits.Replay.Messages > 0
+	c.master = &member{name: username, role: wire.Master}
 	c.master.answers.limit = wire.MasterAnswers
-	c.attach(a, c.master)
-	created := c.createdFrame(ref, secret)
+	c.master.enter(now, e)
+	c.setGrant(c.master, e.Grant)
+	c.attach(a, c.master, e, 0)
+	created := c.createdFrame(e)
 	c.sendFrame(a, &created)
 	c.count(Channels, "", 1)
 	return nil
@@ -31,10 +44,14 @@ func (c *Channel) Create(now time.Time, a *Attachment, ref uint64, username stri
 
 // Join makes the user a slave of the channel. The master must have created the
 // channel before (rule 2). expect is the name that the user expects the master to
-// have, or empty.
-func (c *Channel) Join(now time.Time, a *Attachment, ref uint64, username, expect string, secret Secret) error {
+// have, or empty. A Join that repeats the one that has made the membership gets that
+// membership.
+func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect string) error {
 	if c.life != open {
 		return wire.ErrNoSuchChannel
+	}
+	if c.takeSeat(now, a, e, username) {
+		return nil
 	}
 	if expect != "" && expect != c.master.name {
 		return wire.ErrWrongMaster
@@ -42,123 +59,190 @@ func (c *Channel) Join(now time.Time, a *Attachment, ref uint64, username, expec
 	if _, ok := c.banned[username]; ok {
 		return wire.ErrBanned
 	}
-	if c.slaves[username] != nil || username == c.master.name {
+	if m := c.slaves[username]; m != nil && c.repeats(now, m, a, e) {
+		m.enterAgain(e)
+		c.setGrant(m, e.Grant)
+		c.reattachSlave(now, a, m, e, m.start)
+		return nil
+	} else if m != nil || username == c.master.name {
 		return wire.ErrNameTaken
 	}
 	if len(c.slaves) >= c.limits.MaxSlaves {
 		return wire.ErrChannelFull
 	}
 	c.joins++
-	m := &member{name: username, role: wire.Slave, hash: secret.Hash, number: c.joins, start: c.down.newest}
+	m := &member{name: username, role: wire.Slave, number: c.joins, start: c.down.newest}
 	m.answers.limit = wire.SlaveAnswers
+	m.enter(now, e)
 	c.slaves[username] = m
-	c.attachSlave(now, a, m, ref, secret)
+	c.setGrant(m, e.Grant)
+	c.attach(a, m, e, m.start)
+	c.sendJoined(now, a, e)
 	c.tellMaster(m, "")
-	c.logChange("slave joined", m)
+	c.logChange("slave joined", m, a, nil)
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
 	return nil
 }
 
+// takeSeat gives the client the membership of that name, in its role, where the service has
+// said so and there is one. Whoever has had it is told that it was replaced, and its secret
+// is worth nothing any more. The client gets what is kept from when the member has entered.
+func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username string) bool {
+	if !e.Grant.TakeOver || c.life != open {
+		return false
+	}
+	m := c.slaves[username]
+	if username == c.master.name {
+		m = c.master
+	}
+	if m == nil || m.isLate(a, e) {
+		return false
+	}
+	m.hash, m.entering = e.Secret.Hash, nil
+	m.holder, m.since = holder{e.Instance, e.Ref}, m.epoch+1
+	c.forgetClient(m)
+	c.setGrant(m, e.Grant)
+	c.logChange("member taken over", m, a, nil)
+	if m.role == wire.Master {
+		c.reattachMaster(now, a, e, 0)
+	} else {
+		c.reattachSlave(now, a, m, e, m.start)
+	}
+	return true
+}
+
+// Repeated reports whether a Join of that name would repeat one that has made a
+// membership.
+func (c *Channel) Repeated(now time.Time, a *Attachment, e Entry, username string) bool {
+	m := c.slaves[username]
+	return c.life == open && m != nil && c.repeats(now, m, a, e)
+}
+
 // RepeatJoin answers a join that the same connection sends again: with the same secret,
 // the state of the master as it is now, and without a second membership.
-func (c *Channel) RepeatJoin(now time.Time, a *Attachment, ref uint64, secret Secret) error {
+func (c *Channel) RepeatJoin(now time.Time, a *Attachment, e Entry) error {
 	if err := a.stale(); err != nil {
 		return err
 	}
-	c.sendJoined(now, a, ref, secret)
+	c.sendJoined(now, a, e)
 	return nil
-}
-
-// attachSlave attaches a slave and sends it the joined frame.
-func (c *Channel) attachSlave(now time.Time, a *Attachment, m *member, ref uint64, secret Secret) {
-	c.attach(a, m)
-	c.sendJoined(now, a, ref, secret)
 }
 
 // sendJoined tells a slave that it is a member. While the master is away, it also
 // tells the slave how long the channel still waits for the master (rule 4).
-func (c *Channel) sendJoined(now time.Time, a *Attachment, ref uint64, secret Secret) {
-	joined := c.joinedFrame(a.member, ref, secret)
+func (c *Channel) sendJoined(now time.Time, a *Attachment, e Entry) {
+	joined := c.joinedFrame(a, e)
 	c.sendFrame(a, &joined)
 	if c.master.state == wire.StateAway {
 		c.sendFrame(a, c.masterFrame(now))
 	}
 }
 
-// Resume brings a member back on a new connection. Only the holder of the member's
-// secret can do that (rule 7). If the member has an older connection, even a live
-// one, that connection is told that it has been replaced. last is the number of the
-// newest message that the member has; the later messages are replayed, as far as
-// they are kept.
-func (c *Channel) Resume(now time.Time, a *Attachment, ref uint64, username string, secret Secret, last uint64) error {
-	if c.life != open {
+// Resume brings a member back on a new connection. Only a holder of the member's
+// secret can do that (rule 7), and none that another client has followed (mayResume). If
+// the member has an older connection, even a live one, that connection is told that it has
+// been replaced. last is the number of the newest message that the member has; the later
+// messages are replayed, as far as they are kept (catchup.go).
+func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string, last uint64) error {
+	m, err := c.findHeld(username, e.Secret)
+	if err != nil {
+		return err
+	}
+	if last > c.log(m.role).newest {
 		return wire.ErrResumeFailed
 	}
-	m, kept := c.master, &c.up
-	if username != m.name {
-		m, kept = c.slaves[username], &c.down
+	if err := m.mayResume(a, e); err != nil {
+		return err
 	}
-	if m == nil || !m.hash.matches(secret.Hash) || last > kept.newest {
-		return wire.ErrResumeFailed
+	if m.expired(now) && !e.Grant.Asked {
+		return wire.ErrUnauthorized.With("what the service has granted has expired: show a fresh token")
 	}
-	if m.attachment != nil && m.attachment.Line.Connection() == a.Line.Connection() {
-		// A replay is not bounded by the queue's limits, so only one replay may be
-		// in the queue at a time.
+	if err := c.checkAgain(now, m); err != nil {
+		return err
+	}
+	if m.onSameConnection(a) {
+		// The beginning of a replay, and the master's list, are not bounded by the queue's
+		// limits, so they may be in the queue once.
 		if waiting, _ := m.attachment.Line.Waiting(); waiting > 0 {
-			return wire.ErrBusy.With("too much waits for you already")
+			return wire.ErrBusy.With("too much waits for you already: take it, and resume again later")
 		}
 	}
-	last = max(last, m.start)
-	if ref != 0 && ref <= m.answers.highest {
-		// This is another client than before: the refs of the same client would go
-		// on rising. A send of the new client must not be taken for an earlier send
-		// that has the same ref. And the new client does not wait for answers to the
-		// requests of the earlier client.
-		m.answers = answers{limit: m.answers.limit}
-		c.closeRequests(m)
+	c.takeOver(m, e)
+	c.setGrant(m, e.Grant)
+	c.logChange("member resumed", m, a, nil)
+	c.count(Resumes, m.role.String(), 1)
+	if m.role == wire.Master {
+		c.reattachMaster(now, a, e, last)
+	} else {
+		c.reattachSlave(now, a, m, e, max(last, m.start))
 	}
+	return nil
+}
+
+// findHeld returns the member of that name if the secret is its own.
+func (c *Channel) findHeld(username string, secret Secret) (*member, error) {
+	if c.life != open {
+		return nil, wire.ErrResumeFailed
+	}
+	m := c.master
+	if username != m.name {
+		m = c.slaves[username]
+	}
+	if m == nil || !m.matches(secret.Hash) {
+		return nil, wire.ErrResumeFailed
+	}
+	return m, nil
+}
+
+// reattachMaster brings the master back on the connection of the attachment, and gives it
+// the list of its slaves, and the messages after number last.
+func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last uint64) {
+	m := c.master
 	wasAway := m.state == wire.StateAway
+	c.release(m, a)
+	c.attach(a, m, e, last)
+	answer := c.createdFrame(e)
+	c.confirm(last)
+	answer.Gap = c.up.lost > last
+	if c.up.kept() > 0 {
+		answer.Seq = c.up.newest
+	}
+	answer.Members, answer.HasMembers = c.entries(nil), true
+	c.markTold()
+	// The roster may be longer than the queue's limits, and must be delivered
+	// in any case.
+	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})
+	c.countAgain(now, m, last, answer.Members)
+	if wasAway {
+		c.sendFrameToSlaves(c.masterFrame(now))
+	}
+	c.replay(a)
+}
+
+// reattachSlave brings a slave back on the connection of the attachment, and gives it the
+// messages after number last.
+func (c *Channel) reattachSlave(now time.Time, a *Attachment, m *member, e Entry, last uint64) {
+	wasAway := m.state == wire.StateAway
+	c.release(m, a)
+	c.attach(a, m, e, last)
+	c.sendJoined(now, a, e)
+	c.countAgain(now, m, last, nil)
+	if wasAway {
+		c.tellMaster(m, "")
+	}
+	c.replay(a)
+}
+
+// release takes the member off the connection that it is on, which is told so unless it is
+// the one of the attachment.
+func (c *Channel) release(m *member, a *Attachment) {
 	if m.attachment == nil && m.role == wire.Slave {
 		c.away.remove(m)
 	}
 	if old := c.detach(m); old != nil && old.Line.Connection() != a.Line.Connection() {
 		c.emit(Effect{Kind: Release, To: old, End: wire.ErrReplaced.With("the membership was taken over by a newer connection")})
 	}
-	c.logChange("member resumed", m)
-	c.count(Resumes, m.role.String(), 1)
-	if m.role == wire.Master {
-		c.attach(a, m)
-		answer := c.createdFrame(ref, secret)
-		answer.Gap = c.up.lost > last
-		if c.up.kept() > 0 {
-			answer.Seq = c.up.newest
-		}
-		answer.Members, answer.HasMembers = c.roster(nil), true
-		c.markTold()
-		// The roster may be longer than the queue's limits, and must be delivered
-		// in any case.
-		c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})
-		c.upSeen = c.up.newest
-		if wasAway {
-			c.sendFrameToSlaves(c.masterFrame(now))
-		}
-	} else {
-		c.attachSlave(now, a, m, ref, secret)
-		if missed := c.missedBy(m, last); missed > 0 {
-			c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
-			c.count(MessagesDropped, LabelReplay, int64(missed))
-		}
-		if wasAway {
-			c.tellMaster(m, "")
-		}
-	}
-	for entry := range kept.after(last) {
-		if entry.to == nil || entry.to == m {
-			c.emit(Effect{Kind: SendReplay, To: a, Packet: entry.packet})
-		}
-	}
-	return nil
 }
 
 // missedBy counts the messages after number last that the slave m can never get,

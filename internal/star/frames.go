@@ -9,16 +9,22 @@ import (
 // This file has the frames by which a channel tells its members what was decided,
 // and the helpers that emit them as effects.
 
-func (c *Channel) createdFrame(ref uint64, secret Secret) wire.Frame {
-	return wire.Frame{
-		Type: wire.Created, Ref: ref, Channel: c.name, Username: c.master.name, Secret: secret.Text,
+func (c *Channel) createdFrame(e Entry) wire.Frame {
+	frame := wire.Frame{
+		Type: wire.Created, Ref: e.Ref, Channel: c.name, Username: c.master.name, Secret: e.Secret.Text,
 		Epoch: c.master.epoch, MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true,
 	}
+	if c.up.holds && e.Instance != (Hash{}) {
+		// It is the library's client, or one that does as that. A master that confirms so often leaves its slaves half of the log.
+		frame.ConfirmMessages = uint64(min(max(c.up.bound.Messages/2, 1), wire.MaxNumber))
+		frame.ConfirmBytes = uint64(min(max(c.up.bound.Bytes/2, 1), wire.MaxNumber))
+	}
+	return frame
 }
 
-func (c *Channel) joinedFrame(m *member, ref uint64, secret Secret) wire.Frame {
+func (c *Channel) joinedFrame(a *Attachment, e Entry) wire.Frame {
 	return wire.Frame{
-		Type: wire.Joined, Ref: ref, Channel: c.name, Username: m.name, Secret: secret.Text,
+		Type: wire.Joined, Ref: e.Ref, Channel: c.name, Username: a.member.name, Secret: e.Secret.Text, Epoch: a.epoch,
 		Master:        wire.Member{Username: c.master.name, State: c.master.state},
 		MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true,
 	}

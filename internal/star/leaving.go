@@ -9,12 +9,12 @@ import (
 
 // Leave ends a membership on purpose. When the master leaves, the channel ends.
 func (c *Channel) Leave(now time.Time, a *Attachment, ref uint64) error {
-	if err := a.stale(); err != nil {
+	if err := c.Hear(a); err != nil {
 		return err
 	}
 	m := a.member
 	if m.role == wire.Slave {
-		c.removeSlave(m, "left", "left")
+		c.removeSlave(m, "left", wire.ErrLeft)
 	} else {
 		c.detach(m)
 		c.end(wire.ErrMasterLeft)
@@ -32,7 +32,7 @@ func (c *Channel) Lose(now time.Time, a *Attachment) {
 	}
 	m := a.member
 	c.detach(m)
-	c.logChange("member lost its connection", m)
+	c.logChange("member lost its connection", m, a, nil)
 	c.count(ConnectionsLost, m.role.String(), 1)
 	if m.role == wire.Master {
 		c.markAway(now)
@@ -59,13 +59,19 @@ func (c *Channel) Kick(a *Attachment, ref uint64, to string, ban bool, reason st
 	return nil
 }
 
+// HasSlave reports whether the channel has a slave of that name.
+func (c *Channel) HasSlave(name string) bool { return c.slaves[name] != nil }
+
 // checkKick returns why nobody of that name can be removed or banned, or nil.
 func (c *Channel) checkKick(name string, ban bool) error {
 	if name == c.master.name || c.slaves[name] == nil && !ban {
 		return wire.ErrNoSuchSlave
 	}
+	if c.slaves[name] == nil && !wire.ValidName(name) {
+		return wire.BadName("to", name) // nobody can join under that name
+	}
 	if _, ok := c.banned[name]; ban && !ok && len(c.banned) >= c.limits.MaxSlaves {
-		return wire.ErrChannelFull.With("no more names can be banned")
+		return wire.ErrChannelFull.With("as many names are banned as there may be slaves")
 	}
 	return nil
 }
@@ -84,11 +90,14 @@ func (c *Channel) kickSlave(name string, ban bool, reason string) {
 		return
 	}
 	at := m.attachment
-	told := reason
+	told, why := reason, wire.ErrKicked
 	if told == "" {
 		told = "kicked"
 	}
-	c.removeSlave(m, told, "kicked")
+	if ban {
+		why = wire.ErrBanned
+	}
+	c.removeSlave(m, told, why)
 	if at != nil {
 		c.emit(Effect{Kind: Release, To: at, End: wire.ErrKicked.With(reason)})
 	}
@@ -113,7 +122,8 @@ func (c *Channel) Close(reason string) { c.end(wire.ErrChannelClosed.With(reason
 // by then, and nobody is left to be told.
 func (c *Channel) End() { c.end(wire.ErrShutdown) }
 
-// Expire does what is due: slaves whose deadline has passed leave, and when the
+// Expire does what is due: what was granted until then has expired, slaves whose deadline
+// has passed leave, and when the
 // master's deadline has passed the channel ends (rule 3). The caller calls it before
 // every transition. So a tie is decided by the stored deadlines, and never by which
 // goroutine came first.
@@ -123,8 +133,19 @@ func (c *Channel) Expire(now time.Time) {
 	if c.life != open || c.stopped {
 		return
 	}
+	for {
+		e, ok := c.expiries.first(c)
+		if !ok || now.Before(e.at) {
+			break
+		}
+		c.expiries.pop()
+		c.masterExpired = c.masterExpired || e.m == c.master
+		if c.expire(now, e.m); c.life != open {
+			return
+		}
+	}
 	for m := c.away.first; m != nil && !now.Before(m.deadline); m = c.away.first {
-		c.removeSlave(m, "timeout", "timeout")
+		c.removeSlave(m, "timeout", errTimeout)
 	}
 	if c.master.state == wire.StateAway && !now.Before(c.master.deadline) {
 		c.end(wire.ErrMasterDown.With(fmt.Sprintf("the master was away for %v", c.timeout)))
@@ -140,6 +161,9 @@ func (c *Channel) Due() (time.Time, bool) {
 	}
 	if c.away.first != nil {
 		due = c.away.first.deadline
+	}
+	if e, ok := c.expiries.first(c); ok && (due.IsZero() || e.at.Before(due)) {
+		due = e.at
 	}
 	if d := c.master.deadline; c.master.state == wire.StateAway && (due.IsZero() || d.Before(due)) {
 		due = d
@@ -160,6 +184,7 @@ func (c *Channel) end(why *wire.Cause) {
 	c.count(Slaves, "", -slaves)
 	c.count(Channels, "", -1)
 	c.emit(Effect{Kind: ReleaseAll, End: why})
+	c.releaseCatchingUp(why)
 	if master := c.detach(c.master); master != nil {
 		c.emit(Effect{Kind: Release, To: master, End: why})
 	}
@@ -168,22 +193,29 @@ func (c *Channel) end(why *wire.Cause) {
 	}
 	c.connected = 0
 	c.slaves, c.banned, c.requests = nil, nil, nil
-	c.away = awayList{}
+	c.away, c.expiries = awayList{}, nil
 	c.down, c.up = replayLog{}, replayLog{}
 	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline})
 }
 
-// removeSlave takes a slave out of the channel and tells the master the reason. label
-// is the label of the metric Leaves.
-func (c *Channel) removeSlave(m *member, reason, label string) {
-	if c.detach(m) == nil {
+// errTimeout is why a slave has left that was away for too long. Nobody is there to be told.
+var errTimeout = &wire.Cause{Code: "timeout"}
+
+// removeSlave takes a slave out of the channel and tells the master the reason. The code of
+// why is in the log, and the label of the metric Leaves; there who was banned was kicked.
+func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
+	at := c.detach(m)
+	if at == nil {
 		c.away.remove(m)
 	}
 	delete(c.slaves, m.name)
 	c.stopAwaiting(m)
 	m.state = wire.StateLeft
-	c.logChange("slave left", m)
-	c.count(Leaves, label, 1)
+	c.logChange("slave left", m, at, why)
+	if why == wire.ErrBanned {
+		why = wire.ErrKicked
+	}
+	c.count(Leaves, string(why.Code), 1)
 	c.count(Slaves, "", -1)
 	c.tellMaster(m, reason)
 }

@@ -12,7 +12,14 @@ type member struct {
 	name string
 	role wire.Role
 	// hash is the hash of the resume secret. The secret itself is not kept here.
-	hash  Hash
+	hash Hash
+	// holder is the client that holds the membership, and since the epoch at which it has
+	// taken it over. entering is nil where everything about that is decided (holder.go).
+	holder   holder
+	since    uint64
+	entering *entering
+	// grant is what the service has granted. It is nil where there is nothing to keep.
+	grant *Grant
 	state wire.State
 	// deadline is when the membership of an away member ends, and zero while it is not
 	// away.
@@ -34,6 +41,11 @@ type member struct {
 	// start is the number of the newest message before this slave joined. No message
 	// up to this number was for this slave.
 	start uint64
+	// given is the number of the newest message that the member was given on an earlier
+	// attachment. repaid is when the bytes that it was given twice are forgotten, in
+	// milliseconds of Unix time (checkAgain).
+	given  uint64
+	repaid int64
 	// lostPrivate is the number of the newest message that was for this slave alone
 	// and is no longer kept.
 	lostPrivate uint64

@@ -59,11 +59,11 @@ func (c *Channel) Status(now time.Time, ref uint64) *wire.Frame {
 
 // mustBeMaster is nil for the current attachment of the master, else the refusal.
 func (c *Channel) mustBeMaster(a *Attachment) error {
-	if err := a.stale(); err != nil {
+	if err := c.Hear(a); err != nil {
 		return err
 	}
 	if a.member.role != wire.Master {
-		return wire.ErrForbidden.With("only the master may do that")
+		return wire.ErrForbidden
 	}
 	return nil
 }

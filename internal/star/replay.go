@@ -10,6 +10,13 @@ import (
 // of them for replay to members that come back.
 type replayLog struct {
 	bound Bound
+	// holds: a message above confirmed is kept in any case. Who adds must ask room first.
+	// So is the log of what slaves send, unless the bound keeps nothing.
+	holds bool
+	// confirmed is the number up to which the receiver is known to have everything, and
+	// unconfirmed is how much there is above it.
+	confirmed   uint64
+	unconfirmed Load
 	// newest is the number of the message added last; the first is 1.
 	newest uint64
 	// lost is the number of the newest message that is no longer kept. lostCommon is
@@ -41,7 +48,38 @@ func (l *replayLog) add(e entry) {
 	l.newest++
 	l.entries = append(l.entries, e)
 	l.bytes += e.size + entryOverhead
-	for l.over(l.kept(), l.bytes) {
+	if l.holds && l.newest > l.confirmed {
+		l.unconfirmed.Messages++
+		l.unconfirmed.Bytes += e.size + entryOverhead
+	}
+	l.trim()
+}
+
+// confirm notes that the receiver has everything up to the number, which is not above
+// newest. It reports whether that is news.
+func (l *replayLog) confirm(number uint64) bool {
+	if !l.holds || number <= l.confirmed {
+		return false
+	}
+	// What is not confirmed is kept, so it is in entries.
+	for i := l.confirmed - l.lost; i < number-l.lost; i++ {
+		l.unconfirmed.Messages--
+		l.unconfirmed.Bytes -= l.entries[l.head+int(i)].size + entryOverhead
+	}
+	l.confirmed = number
+	l.trim()
+	return true
+}
+
+// room reports whether a message of that size can be added, and no more is unconfirmed
+// then than the bound.
+func (l *replayLog) room(size int, bound Bound) bool {
+	return !l.holds || !bound.exceeded(l.unconfirmed.Messages+1, l.unconfirmed.Bytes+size+entryOverhead)
+}
+
+// trim removes the oldest messages that are over the bound.
+func (l *replayLog) trim() {
+	for l.bound.exceeded(l.kept(), l.bytes) && !(l.holds && l.lost >= l.confirmed) {
 		oldest := &l.entries[l.head]
 		l.lost++
 		if oldest.to == nil {
@@ -63,38 +101,21 @@ func (l *replayLog) add(e entry) {
 // kept is the number of messages that are kept.
 func (l *replayLog) kept() int { return len(l.entries) - l.head }
 
-// over reports whether so many messages of so many bytes are over the bound. One
+// exceeded reports whether so many messages of so many bytes are over the bound. One
 // message alone may have more bytes than the bound, but a bound of no messages keeps
 // none.
-func (l *replayLog) over(messages, bytes int) bool {
-	return messages > l.bound.Messages || messages > 1 && bytes > l.bound.Bytes
-}
-
-// wouldLose tells what lost would be after a message of that size was added. Where
-// the bound keeps no messages, that is the number of the added message itself.
-func (l *replayLog) wouldLose(size int) uint64 {
-	messages, bytes := l.kept()+1, l.bytes+size+entryOverhead
-	lost := l.lost
-	for i := l.head; l.over(messages, bytes); i++ {
-		lost++
-		if i == len(l.entries) {
-			break
-		}
-		messages--
-		bytes -= l.entries[i].size + entryOverhead
-	}
-	return lost
+func (b Bound) exceeded(messages, bytes int) bool {
+	return messages > b.Messages || messages > 1 && bytes > b.Bytes
 }
 
 // after yields the kept messages with a number above last, in order.
-func (l *replayLog) after(last uint64) iter.Seq[entry] {
+func (l *replayLog) after(last uint64) iter.Seq[entry] { return l.between(last, l.newest) }
+
+// between yields the kept messages with a number above last, up to end, in order.
+func (l *replayLog) between(last, end uint64) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
-		first := l.head
-		if last > l.lost {
-			first += int(last - l.lost)
-		}
-		for i := first; i < len(l.entries); i++ {
-			if !yield(l.entries[i]) {
+		for n := max(last, l.lost); n < end; n++ {
+			if !yield(l.entries[l.head+int(n-l.lost)]) {
 				return
 			}
 		}

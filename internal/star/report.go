@@ -39,6 +39,9 @@ type MemberReport struct {
 	// OpenRequests is the number of a slave's requests that the master has not
 	// answered. It is zero for the master.
 	OpenRequests int
+	// Data and Expires are what the service has granted.
+	Data    []byte
+	Expires time.Time
 	// Line is the line of the present attachment, or nil. It may be read after the
 	// caller has released its lock.
 	Line Line
@@ -62,7 +65,7 @@ func (c *Channel) Report() (Report, bool) {
 }
 
 func (m *member) report() MemberReport {
-	r := MemberReport{Username: m.name, State: m.state, Epoch: m.epoch, OpenRequests: len(m.openRequests)}
+	r := MemberReport{Username: m.name, State: m.state, Epoch: m.epoch, OpenRequests: len(m.openRequests), Data: m.granted().Data, Expires: m.granted().Expires}
 	if m.state == wire.StateAway {
 		r.Deadline = m.deadline
 	}

@@ -86,7 +86,7 @@ func (c *Channel) checkAnswer(m, to *member, seq uint64) error {
 		return wire.ErrNoSuchRequest
 	}
 	if to == nil {
-		return wire.ErrNoSuchRequest.With("an answer goes to the slave that has asked")
+		return wire.ErrNoSuchRequest.With("to: an answer goes to the slave that has asked")
 	}
 	if !slices.Contains(to.openRequests, seq) {
 		return wire.ErrNoSuchRequest
@@ -126,14 +126,14 @@ func (c *Channel) checkNewRequest(m *member) error {
 		open = len(c.requests)
 	}
 	if open >= int(m.answers.limit) {
-		return wire.ErrBusy.With("too many requests are open")
+		return wire.ErrBusy.With("too many requests are open: withdraw one, or wait for an answer")
 	}
 	return nil
 }
 
 // Withdraw closes a request of the member, which does not want more answers to it.
 func (c *Channel) Withdraw(a *Attachment, ref, seq uint64) error {
-	if err := a.stale(); err != nil {
+	if err := c.Hear(a); err != nil {
 		return err
 	}
 	m := a.member
@@ -164,7 +164,7 @@ func (c *Channel) closeRequests(m *member) {
 // Awaiting answers a member with the list of those that have not answered its request
 // seq yet.
 func (c *Channel) Awaiting(a *Attachment, ref, seq uint64) error {
-	if err := a.stale(); err != nil {
+	if err := c.Hear(a); err != nil {
 		return err
 	}
 	answer := &wire.Frame{Type: wire.Awaiting, Ref: ref, Channel: c.name, Request: seq, HasMembers: true}
@@ -173,7 +173,10 @@ func (c *Channel) Awaiting(a *Attachment, ref, seq uint64) error {
 			answer.Members = []wire.Member{{Username: c.master.name, State: c.master.state}}
 		}
 	} else if q := c.request(seq); q != nil {
-		answer.Members = c.roster(q.awaits)
+		if err := checkRoom(a, q.awaited); err != nil {
+			return err
+		}
+		answer.Members = c.entries(q.awaits)
 	}
 	return c.sendList(a, answer)
 }

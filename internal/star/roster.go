@@ -1,9 +1,6 @@
 package star
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -27,6 +24,10 @@ const gatherFrom = 64
 func (c *Channel) tellMaster(m *member, reason string) {
 	master := c.master.attachment
 	if master == nil || c.rosterStale {
+		return
+	}
+	if master.catchingUp {
+		c.rosterStale = true // it is told the list when it has caught up
 		return
 	}
 	if c.masterBehind() {
@@ -58,19 +59,16 @@ func (c *Channel) slaveFrame(m *member, reason string) *wire.Frame {
 	return frame
 }
 
-// Drained is called after the AwaitDrain of the master's attachment a. It tells the master
-// the list of its slaves, in place of the changes that were not told.
-func (c *Channel) Drained(a *Attachment) {
-	switch {
-	case c.mustBeMaster(a) != nil || !c.rosterStale: // there is nothing to tell, or another one to be told
-	case c.masterBehind():
+// drainedRoster is Drained for a master that is due to be told its list.
+func (c *Channel) drainedRoster(a *Attachment) {
+	if c.masterBehind() {
 		c.emit(Effect{Kind: AwaitDrain, To: a}) // messages have come meanwhile
-	default:
-		// The list may be longer than the queue's limits, and must be delivered in any
-		// case. There is one at most in the queue, since the queue was empty.
-		c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(c.membersFrame(0))})
-		c.markTold()
+		return
 	}
+	// The list may be longer than the queue's limits, and must be delivered in any
+	// case. There is one at most in the queue, since the queue was empty.
+	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(c.membersFrame(0))})
+	c.markTold()
 }
 
 // Members answers the master with the list of its slaves.
@@ -81,9 +79,23 @@ func (c *Channel) Members(a *Attachment, ref uint64) error {
 	return c.sendRoster(ref)
 }
 
+// checkRoom refuses a list of so many entries for which there is no room, however short the
+// names are, before anything is made of it.
+func checkRoom(a *Attachment, entries int) error {
+	if a.Line.NoticeFull(entries * listEntryOverhead) {
+		return errListFull
+	}
+	return nil
+}
+
+var errListFull = wire.ErrBusy.With("too much waits for you already: take it, and ask again later")
+
 // sendRoster sends the master, which must have an attachment, the list of its slaves. It
 // refuses as sendList does.
 func (c *Channel) sendRoster(ref uint64) error {
+	if err := checkRoom(c.master.attachment, len(c.slaves)); err != nil {
+		return err
+	}
 	if err := c.sendList(c.master.attachment, c.membersFrame(ref)); err != nil {
 		return err
 	}
@@ -92,23 +104,32 @@ func (c *Channel) sendRoster(ref uint64) error {
 }
 
 func (c *Channel) membersFrame(ref uint64) *wire.Frame {
-	return &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.roster(nil), HasMembers: true}
+	return &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.entries(nil), HasMembers: true}
 }
 
 // markTold notes that the master is told the roster as it is now.
 func (c *Channel) markTold() {
 	c.rosterStale = false
+	c.roomMade()
 	for _, m := range c.slaves {
 		m.told = m.state
 	}
 }
 
-// roster lists the slaves for which wanted returns true, in the order of their names.
-// A nil wanted means all slaves.
+// roster lists the slaves for which wanted returns true, in the order of their names. A nil
+// wanted means all slaves.
 func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
+	members := c.entries(wanted)
+	wire.SortMembers(members)
+	return members
+}
+
+// entries is roster in no order: a packet puts its list into the order of names, when it is
+// encoded, outside of the caller's lock.
+func (c *Channel) entries(wanted func(*member) bool) []wire.Member {
 	members := make([]wire.Member, 0, len(c.slaves))
-	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
-		if m := c.slaves[name]; wanted == nil || wanted(m) {
+	for name, m := range c.slaves {
+		if wanted == nil || wanted(m) {
 			members = append(members, wire.Member{Username: name, State: m.state, Number: m.number})
 		}
 	}
@@ -118,16 +139,20 @@ func (c *Channel) roster(wanted func(*member) bool) []wire.Member {
 // sendList answers a member with a list of members. It refuses with busy when the
 // list does not fit into the queue behind what the member has not read yet.
 func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
-	size := 0
-	for _, m := range frame.Members {
-		size += len(m.Username) + listEntryOverhead
-	}
-	if a.Line.NoticeFull(size) {
-		return wire.ErrBusy.With("too much waits for you already")
+	if a.Line.NoticeFull(listSize(frame.Members)) {
+		return errListFull
 	}
 	// NewPacket encodes later: a long list is not encoded under the caller's lock.
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})
 	return nil
+}
+
+// listSize is about the size of a list in bytes, and not less.
+func listSize(members []wire.Member) (bytes int) {
+	for _, m := range members {
+		bytes += len(m.Username) + listEntryOverhead
+	}
+	return bytes
 }
 
 // listEntryOverhead is the size in bytes of one entry of a list beside its name, in

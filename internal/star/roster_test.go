@@ -2,6 +2,7 @@ package star
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -246,4 +247,23 @@ func TestRestoredWhileGathering(t *testing.T) {
 	r.expect("+u1''", "+u2''")
 	r.did(r.says(at["user_2"], "x"))
 	require.NotSame(t, a, u[1])
+}
+
+// A list is asked for as often as its master likes, and the channel is locked meanwhile: where
+// there is no room for it, nothing is made of it.
+func TestAListWithoutRoomCostsNothing(t *testing.T) {
+	c, a, _ := openTable(t, Limits{MaxSlaves: 20_000}, 2000)
+	require.NoError(t, c.Send(a, asking(0, "")))
+	a.Line.(*line).notices = 2000 * listEntryOverhead / 2
+	least := ^uint64(0)
+	for range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		members, awaiting := c.Members(a, 2), c.Awaiting(a, 3, 1)
+		runtime.ReadMemStats(&after)
+		require.ErrorIs(t, members, wire.ErrBusy)
+		require.ErrorIs(t, awaiting, wire.ErrBusy)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	require.Less(t, least, uint64(4096), "an entry takes 32 bytes")
 }

@@ -22,20 +22,27 @@ type Message struct {
 // from the master to one slave or to all slaves of its channel (rule 6). A
 // retransmitted send, which is recognised by its ref, is answered as the first time.
 func (c *Channel) Send(a *Attachment, msg Message) error {
-	if err := a.stale(); err != nil {
+	if err := c.Hear(a); err != nil {
 		return err
 	}
 	m := a.member
+	var given answer
 	if msg.Ref != 0 {
+		if m.holder.instance == (Hash{}) {
+			given.content = contentOf(&msg)
+		}
 		if known, ok := m.answers.find(msg.Ref); ok {
+			if known.content != given.content {
+				return wire.ErrBadFrame.With("ref: another message was sent under it before")
+			}
 			return c.answerAgain(a, known)
 		}
 		if msg.Ref <= m.answers.highest {
-			return wire.ErrBadFrame.With("the ref has been used before, or refs do not rise")
+			return wire.ErrBadFrame.With("ref: it has been used before, or refs do not rise")
 		}
 	}
-	var given answer
 	var err error
+	content := given.content
 	if c.stopped && msg.Refusal == nil {
 		msg.Refusal = wire.ErrShuttingDown
 	}
@@ -51,7 +58,7 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 		c.count(MessagesReceived, m.role.String(), 1)
 		c.count(BytesReceived, m.role.String(), int64(len(msg.Payload.Data)))
 	}
-	given.ref = msg.Ref
+	given.ref, given.content = msg.Ref, content
 	if err != nil {
 		given.refusal = err.(*wire.Cause) // as all refusals of the rules are
 	}
@@ -74,29 +81,27 @@ func (c *Channel) answerAgain(a *Attachment, known answer) error {
 }
 
 // sendUp sends a slave's message to its master (rule 5). It refuses with busy where the
-// queue of the master's connection is full; and, while the master has no connection,
-// where the replay log could only take the message by dropping one that the master has
-// not got yet.
+// queue of the master's connection is full, and where the log could only take the message
+// by dropping one that the master is not known to have got (confirming.go).
 func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	if msg.HasTo {
-		return answer{}, wire.ErrForbidden.With("a slave sends to its master only")
+		return answer{}, wire.ErrForbidden.With("to: a slave sends to its master only, and without it")
 	}
 	if err := c.checkRequestAndAnswer(m, nil, msg); err != nil {
 		return answer{}, err
 	}
 	size := len(msg.Payload.Data)
 	master := c.master.attachment
-	if master == nil && c.up.wouldLose(size) > c.upSeen {
-		return answer{}, wire.ErrBusy.With("the master is away and no more can be kept for it")
+	if master == nil && (c.up.bound.Messages == 0 || c.logFull(size)) {
+		return answer{}, wire.ErrBusy.With("the master is away and no more can be kept for it: send it again later, under a new ref")
 	}
 	if master != nil && c.MustWait(m.attachment, size) {
-		return answer{}, wire.ErrBusy.With("the master does not keep up")
+		return answer{}, wire.ErrBusy.With("the master does not keep up: send it again later, under a new ref")
 	}
 	seq := c.up.newest + 1
 	p := c.upPacket(m.name, seq, &msg)
 	c.up.add(entry{packet: p, size: size})
-	if master != nil {
-		c.upSeen = seq
+	if master != nil && !master.catchingUp {
 		c.accepted.Messages++
 		c.accepted.Bytes += size
 		c.emit(Effect{Kind: SendOne, To: master, Packet: p})
@@ -120,10 +125,27 @@ func (c *Channel) upPacket(from string, seq uint64, msg *Message) *wire.Packet {
 }
 
 // MustWait reports whether the master, which must have an attachment, can at present get
-// no message of size bytes from the slave of the attachment a: its queue has no room, or
-// the list that tells that the slave is there has to come before the message.
+// no message of size bytes from the slave of the attachment a: its queue or the log has no
+// room, or the list that tells that the slave is there has to come before the message.
 func (c *Channel) MustWait(a *Attachment, size int) bool {
-	return c.Unlisted(a) || c.master.attachment.Line.Full(size, c.accepted)
+	master := c.master.attachment
+	return c.Unlisted(a) || !master.catchingUp && master.Line.Full(size, c.accepted) || c.logFull(size)
+}
+
+// AwaitRoom asks for a RoomMade when the reason of MustWait may be gone. It returns false
+// where there will be none: where it is the queue of the master that has no room.
+func (c *Channel) AwaitRoom(a *Attachment, size int) bool {
+	awaited := c.Unlisted(a) || c.logFull(size)
+	c.roomAwaited = c.roomAwaited || awaited
+	return awaited
+}
+
+// roomMade wakes those that wait for room.
+func (c *Channel) roomMade() {
+	if c.roomAwaited {
+		c.roomAwaited = false
+		c.emit(Effect{Kind: RoomMade})
+	}
 }
 
 // Unlisted reports whether the master, which must have an attachment, still has to be told
@@ -162,10 +184,11 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 	switch {
 	case to == nil:
 		c.emit(Effect{Kind: SendAll, Packet: p})
-		return answer{seq: seq, slaves: uint64(c.connected)}, nil
-	case to.attachment != nil:
+		return answer{seq: seq, slaves: uint32(c.connected)}, nil
+	case to.attachment == nil:
+		return answer{seq: seq}, nil
+	case !to.attachment.catchingUp:
 		c.emit(Effect{Kind: SendOne, To: to.attachment, Packet: p})
-		return answer{seq: seq, slaves: 1}, nil
 	}
-	return answer{seq: seq}, nil
+	return answer{seq: seq, slaves: 1}, nil
 }

@@ -34,12 +34,14 @@ type Snapshot struct {
 	Banned []string
 	// Down has the messages of the master, Up the messages of the slaves.
 	Down, Up ReplaySnapshot
-	// UpSeen is the number of the newest message of Up that was given to a connection
-	// of the master.
-	UpSeen uint64
+	// Confirmed is the number up to which the master is known to have the messages of Up.
+	Confirmed uint64
 	// RosterStale: the master was not told of changes of its slaves, and is to be told the
 	// list of them.
 	RosterStale bool
+	// MasterExpired: what the service has granted the master has expired, and the master has
+	// no connection since.
+	MasterExpired bool
 	// Joins counts the memberships of slaves there have ever been.
 	Joins uint64
 	// Requests are the master's open requests, in the order of their numbers.
@@ -48,8 +50,21 @@ type Snapshot struct {
 
 // MemberSnapshot is a master or a slave.
 type MemberSnapshot struct {
-	Name     string
-	Hash     Hash
+	Name string
+	// Hash is the hash of the resume secret, and Pending of one that is not confirmed, or
+	// zero.
+	Hash, Pending Hash
+	// Holder is the client that holds the membership, since the epoch Since, and Newcomer
+	// one that has taken it over and was not heard of since. Repeatable tells that the create or
+	// join can be repeated that has made the membership at Entered.
+	Holder, Newcomer HolderSnapshot
+	Since            uint64
+	Repeatable       bool
+	Entered          time.Time
+	// Expires is until when the service has let the member in, or the zero time. Data is the
+	// service's own.
+	Expires  time.Time
+	Data     []byte
 	State    wire.State
 	Deadline time.Time
 	Epoch    uint64
@@ -66,10 +81,31 @@ type MemberSnapshot struct {
 	// that is no longer kept.
 	Start       uint64
 	LostPrivate uint64
+	// Given is the number of the newest message that the member was given on an attachment
+	// before the present one. Repaid is when the bytes that it was given twice are
+	// forgotten, in milliseconds of Unix time.
+	Given  uint64
+	Repaid int64
+	// CatchingUp and Confirms are for members that were on a connection: the member has
+	// been given the messages up to Fed, and those after it are to be fed from the log; and
+	// it has confirmed what has arrived.
+	CatchingUp bool
+	Fed        uint64
+	Confirms   bool
+	// IsNewcomer and Heard are for these too: the client is the Newcomer, and a frame of it
+	// has come.
+	IsNewcomer, Heard bool
 	// Number is for slaves: the number of the membership. Told is for slaves: the state
 	// that the master's connection was last told, or zero.
 	Number uint64
 	Told   wire.State
+}
+
+// HolderSnapshot is a client that holds a membership: the hash of its instance, or zero,
+// and the ref by which it has entered last.
+type HolderSnapshot struct {
+	Instance Hash
+	Ref      uint64
 }
 
 // AnswerSnapshot is how a send was answered: with its number Seq and the number of
@@ -77,8 +113,10 @@ type MemberSnapshot struct {
 type AnswerSnapshot struct {
 	Ref     uint64
 	Seq     uint64
-	Slaves  uint64
+	Slaves  uint32
 	Refusal *wire.Cause
+	// Content is the checksum of what was sent, or zero where the client has an instance.
+	Content uint32
 }
 
 // ReplaySnapshot is the replay log of one direction.
@@ -119,8 +157,8 @@ func (c *Channel) Snapshot() Snapshot {
 	if c.life != open {
 		return s
 	}
-	s.MasterTimeout, s.UpSeen = c.timeout, c.upSeen
-	s.RosterStale, s.Joins = c.rosterStale, c.joins
+	s.MasterTimeout, s.Confirmed = c.timeout, c.up.confirmed
+	s.RosterStale, s.Joins, s.MasterExpired = c.rosterStale, c.joins, c.masterExpired
 	s.Master = c.master.snapshot()
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		s.Slaves = append(s.Slaves, c.slaves[name].snapshot())
@@ -146,12 +184,25 @@ func (c *Channel) Snapshot() Snapshot {
 
 func (m *member) snapshot() MemberSnapshot {
 	s := MemberSnapshot{
-		Name: m.name, Hash: m.hash, State: m.state, Deadline: m.deadline, Epoch: m.epoch, Attached: m.attachment != nil,
+		Name: m.name, Hash: m.hash, Holder: HolderSnapshot{m.holder.instance, m.holder.ref}, Since: m.since, State: m.state, Deadline: m.deadline, Epoch: m.epoch, Attached: m.attachment != nil,
 		Highest: m.answers.highest, Asks: slices.Clone(m.openRequests), Start: m.start, LostPrivate: m.lostPrivate,
-		Number: m.number, Told: m.told,
+		Given: m.given, Repaid: m.repaid, Number: m.number, Told: m.told,
+	}
+	if a := m.attachment; a != nil {
+		s.Confirms, s.IsNewcomer, s.Heard = a.confirms, a.newcomer, a.heard
+		if s.CatchingUp = a.catchingUp; a.catchingUp {
+			s.Fed = a.fed
+		}
+	}
+	if m.grant != nil {
+		s.Expires, s.Data = m.grant.Expires, bytes.Clone(m.grant.Data)
+	}
+	if e := m.entering; e != nil {
+		s.Pending, s.Repeatable, s.Entered = e.secret, e.repeatable, e.at
+		s.Newcomer = HolderSnapshot{e.newcomer.instance, e.newcomer.ref}
 	}
 	for known := range m.answers.oldestFirst() {
-		given := AnswerSnapshot{Ref: known.ref, Seq: known.seq, Slaves: known.slaves}
+		given := AnswerSnapshot{Ref: known.ref, Seq: known.seq, Slaves: known.slaves, Content: known.content}
 		if known.refusal != nil {
 			given.Refusal = &wire.Cause{Code: known.refusal.Code, Text: known.refusal.Text}
 		}
@@ -196,7 +247,7 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 		return c, nil
 	}
 	c.life = open
-	c.timeout, c.upSeen = s.MasterTimeout, s.UpSeen
+	c.timeout = s.MasterTimeout
 	c.rosterStale, c.joins = s.RosterStale, s.Joins
 	c.slaves = make(map[string]*member, len(s.Slaves))
 	c.master = s.Master.member(wire.Master, wire.MasterAnswers)
@@ -213,23 +264,38 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 		c.banned[name] = struct{}{}
 	}
 	if err := errors.Join(
-		c.checkNumbers(), c.restoreRequests(s), c.restoreAway(s), c.restoreReplay(&c.down, s.Down), c.restoreReplay(&c.up, s.Up),
+		c.checkNumbers(), c.restoreRequests(s), c.restoreAway(s), c.restoreReplay(&c.down, s.Down), c.restoreUp(s),
 	); err != nil {
 		return nil, err
 	}
+	c.restoreGrants(s)
 	c.reattach(s, now, attached)
 	return c, nil
 }
 
+func (c *Channel) restoreGrants(s Snapshot) {
+	restore := func(m *member, s *MemberSnapshot) {
+		c.setGrant(m, Grant{Asked: true, Expires: s.Expires, Data: bytes.Clone(s.Data)})
+	}
+	restore(c.master, &s.Master)
+	for i := range s.Slaves {
+		restore(c.slaves[s.Slaves[i].Name], &s.Slaves[i])
+	}
+	c.masterExpired = s.MasterExpired
+}
+
 func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	m := &member{
-		name: s.Name, role: role, hash: s.Hash, state: s.State, deadline: s.Deadline, epoch: s.Epoch,
+		name: s.Name, role: role, hash: s.Hash, holder: holder{s.Holder.Instance, s.Holder.Ref}, since: s.Since, state: s.State, deadline: s.Deadline, epoch: s.Epoch,
 		openRequests: slices.Clone(s.Asks), start: s.Start, lostPrivate: s.LostPrivate,
-		number: s.Number, told: s.Told,
+		given: s.Given, repaid: s.Repaid, number: s.Number, told: s.Told,
+	}
+	if e := (entering{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repeatable: s.Repeatable, at: s.Entered}); e != (entering{}) {
+		m.entering = &e
 	}
 	m.answers.limit = limit
 	for _, given := range s.Answers {
-		known := answer{ref: given.Ref, seq: given.Seq, slaves: given.Slaves}
+		known := answer{ref: given.Ref, seq: given.Seq, slaves: given.Slaves, content: given.Content}
 		if given.Refusal != nil {
 			known.refusal = given.Refusal.With(given.Refusal.Text) // shared with nobody
 		}
@@ -307,11 +373,24 @@ func (c *Channel) restoreAway(s Snapshot) error {
 	return nil
 }
 
+// restoreUp restores the log of what slaves have sent.
+func (c *Channel) restoreUp(s Snapshot) error {
+	if s.Confirmed > s.Up.Newest {
+		return fmt.Errorf("star: snapshot of %q: the master has confirmed message %d of %d", s.Name, s.Confirmed, s.Up.Newest)
+	}
+	c.up.confirmed = s.Confirmed
+	if c.up.holds = c.limits.Replay.Messages > 0; c.up.holds {
+		c.up.confirmed = max(s.Confirmed, s.Up.Lost) // what is lost was not held
+	}
+	return c.restoreReplay(&c.up, s.Up)
+}
+
 func (c *Channel) restoreReplay(l *replayLog, s ReplaySnapshot) error {
 	if s.Lost+uint64(len(s.Kept)) != s.Newest {
 		return fmt.Errorf("star: snapshot of %q: messages %d to %d are kept, but there are %d", c.name, s.Lost+1, s.Newest, len(s.Kept))
 	}
-	*l = replayLog{bound: c.limits.Replay, newest: s.Lost, lost: s.Lost, lostCommon: s.LostCommon}
+	l.bound = c.limits.Replay
+	l.newest, l.lost, l.lostCommon = s.Lost, s.Lost, s.LostCommon
 	for _, kept := range s.Kept {
 		msg := Message{Asks: kept.Asks, ReplyTo: kept.Reply, Payload: wire.Payload{
 			Kind: kept.Payload.Kind, Data: bytes.Clone(kept.Payload.Data),
@@ -336,17 +415,26 @@ func (c *Channel) restoreReplay(l *replayLog, s ReplaySnapshot) error {
 // reattach attaches the members that were on a connection. A member for which attached
 // returns nil is away from now on.
 func (c *Channel) reattach(s Snapshot, now time.Time, attached func(role wire.Role, username string) *Attachment) {
-	back := func(m *member) bool {
+	back := func(m *member, s MemberSnapshot) bool {
 		a := attached(m.role, m.name)
-		if a != nil {
+		switch {
+		case a != nil:
 			a.member, a.epoch, m.attachment = m, m.epoch, a
+			a.catchingUp, a.fed, a.confirms, a.newcomer, a.heard = s.CatchingUp, s.Fed, s.Confirms, s.IsNewcomer, s.Heard
+			if a.catchingUp {
+				c.emit(Effect{Kind: AwaitDrain, To: a})
+			}
+		case s.CatchingUp:
+			m.given = s.Fed
+		default:
+			m.given = c.log(m.role).newest
 		}
 		return a != nil
 	}
-	if s.Master.Attached && !back(c.master) && c.master.state != wire.StateAway {
+	if s.Master.Attached && !back(c.master, s.Master) && c.master.state != wire.StateAway {
 		c.master.state, c.master.deadline = wire.StateAway, now.Add(c.timeout)
 	}
-	if c.rosterStale && c.master.attachment != nil {
+	if c.rosterStale && c.master.attachment != nil && !c.master.attachment.catchingUp {
 		c.emit(Effect{Kind: AwaitDrain, To: c.master.attachment})
 	}
 	for _, slave := range s.Slaves {
@@ -354,9 +442,9 @@ func (c *Channel) reattach(s Snapshot, now time.Time, attached func(role wire.Ro
 			continue
 		}
 		m := c.slaves[slave.Name]
-		if back(m) {
+		if back(m, slave) {
 			c.connected++
-			c.emit(Effect{Kind: Admit, To: m.attachment})
+			c.admit(m.attachment)
 			continue
 		}
 		m.state, m.deadline = wire.StateAway, now.Add(c.limits.SlaveTimeout)

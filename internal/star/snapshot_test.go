@@ -139,7 +139,7 @@ func (g *twin) pick(from []string) string { return from[g.random.IntN(len(from))
 // move has both do the same, at the same time, and compares what comes of it.
 func (g *twin) move() string {
 	if g.random.IntN(4) == 0 {
-		g.original.now = g.original.now.Add(time.Duration(g.random.IntN(int(5 * time.Second))))
+		g.original.now = g.original.now.Add(time.Duration(g.random.Int64N(int64(5 * time.Second))))
 		g.restored.now = g.original.now
 	}
 	what, transition := g.transition()
@@ -176,26 +176,36 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	ref := g.ref
 	number := uint64(g.random.IntN(12))
 	secret := given(g.original.secrets[name])
+	entry := Entry{Ref: ref, Secret: secret, Epoch: uint64(g.random.IntN(4))}
+	if one := g.random.IntN(4); one > 0 {
+		entry.Instance = HashOf(fmt.Sprint("instance ", one))
+	}
+	if g.random.IntN(3) == 0 {
+		entry.Grant = Grant{Asked: true, TakeOver: g.random.IntN(4) == 0, Data: []byte("the service's")}
+		if g.random.IntN(2) == 0 {
+			entry.Grant.Expires = g.original.now.Add(time.Duration(g.random.IntN(20)) * time.Second)
+		}
+	}
 	if g.random.IntN(4) == 0 || len(g.tags) == 0 {
 		_, pair := g.connect()
 		switch g.random.IntN(5) {
 		case 0:
 			g.original.secrets[name] = fmt.Sprint("secret ", ref, name)
-			secret = given(g.original.secrets[name])
+			entry.Secret = given(g.original.secrets[name])
 			return "create", func(c *table, i int) error {
-				return c.Create(c.now, pair[i], ref, name, secret, 2*time.Second)
+				return c.Create(c.now, pair[i], entry, name, 2*time.Second)
 			}
 		case 1, 2:
-			fresh := given(fmt.Sprint("secret ", ref, name))
+			entry.Secret = given(fmt.Sprint("secret ", ref, name))
 			return "join", func(c *table, i int) error {
-				err := c.Join(c.now, pair[i], ref, name, "", fresh)
+				err := c.Join(c.now, pair[i], entry, name, "")
 				if err == nil {
-					c.secrets[name] = fresh.Text
+					c.secrets[name] = entry.Secret.Text
 				}
 				return err
 			}
 		}
-		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], ref, name, secret, number) }
+		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], entry, name, number) }
 	}
 	pair := g.attachments[g.pick(g.tags)]
 	msg := textMessage(ref, "x")
@@ -216,7 +226,16 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 			msg.ReplyTo = open[g.random.IntN(len(open))].seq
 		}
 	}
-	switch g.random.IntN(28) {
+	switch g.random.IntN(33) {
+	case 31:
+		return "refresh", func(c *table, i int) error { return c.Refresh(pair[i], ref, entry.Grant) }
+	case 32:
+		return "revoke", func(c *table, i int) error { c.Revoke(entry, name, "why"); return nil }
+	case 28, 29, 30:
+		return "confirm", func(c *table, i int) error {
+			_, err := c.Confirm(pair[i], number)
+			return err
+		}
 	case 14, 15:
 		if out, ok := pair[0].Line.(*line); ok { // both have the line
 			out.taken += g.random.IntN(3)
@@ -239,7 +258,7 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	case 9:
 		return "awaiting", func(c *table, i int) error { return c.Awaiting(pair[i], ref, number) }
 	case 10:
-		return "again", func(c *table, i int) error { return c.RepeatJoin(c.now, pair[i], ref, secret) }
+		return "again", func(c *table, i int) error { return c.RepeatJoin(c.now, pair[i], entry) }
 	case 11:
 		return "remove", func(c *table, _ int) error { return c.Remove(name, number == 0, "service") }
 	case 12:

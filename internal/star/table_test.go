@@ -19,6 +19,9 @@ import (
 //	u1 < ack ref=2        sent to the attachment u1
 //	u1 << message seq=1   sent to it as part of a replay
 //	u1 ...                Drained is to be called
+//	u1 x                  what is queued for it is dropped
+//	a !! unauthorized     its connection is closed
+//	room                  those that wait for room are woken
 //	* < presence ...      sent to the audience
 //	+u1 -u1               admitted to and dismissed from the audience
 //	u1 ! kicked           released
@@ -52,8 +55,14 @@ func newTable(t *testing.T, limits Limits) *table {
 		}
 		return max(value, 0)
 	}
-	limits.MasterTimeout = time.Duration(usual(int(limits.MasterTimeout), int(xMaster)))
-	limits.SlaveTimeout = time.Duration(usual(int(limits.SlaveTimeout), int(xSlave)))
+	usually := func(value, usual time.Duration) time.Duration {
+		if value == 0 {
+			return usual
+		}
+		return max(value, 0)
+	}
+	limits.MasterTimeout = usually(limits.MasterTimeout, xMaster)
+	limits.SlaveTimeout = usually(limits.SlaveTimeout, xSlave)
 	limits.MaxSlaves = usual(limits.MaxSlaves, 1000)
 	limits.Replay.Messages = usual(limits.Replay.Messages, 256)
 	limits.Replay.Bytes = usual(limits.Replay.Bytes, 1<<20)
@@ -89,6 +98,8 @@ type line struct {
 	// mark is after how many changes of slaves, told and not taken, the master is behind;
 	// negative: never. taken counts those that it has taken.
 	mark, taken int
+	// unwritten is how many of the newest messages may not have been written.
+	unwritten int
 }
 
 func (l *line) Connection() uint64 { return l.connection }
@@ -101,6 +112,7 @@ func (l *line) Behind(_ int, _, told Load) bool {
 }
 func (l *line) NoticeFull(size int) bool       { return l.notices >= 0 && size > l.notices }
 func (l *line) Waiting() (messages, bytes int) { return l.waiting, 0 }
+func (l *line) Unwritten(Load) int             { return l.unwritten }
 
 // on is a connection with a tag, for one attachment.
 func (c *table) on(tag string) *Attachment {
@@ -126,12 +138,12 @@ func (c *table) fresh(name string) Secret {
 func (c *table) secret(name string) string { return c.secrets[name] }
 
 func (c *table) create(now time.Time, a *Attachment, ref uint64, username string, asked time.Duration) error {
-	return c.Create(now, a, ref, username, c.fresh(username), asked)
+	return c.Create(now, a, Entry{Ref: ref, Secret: c.fresh(username)}, username, asked)
 }
 
 func (c *table) join(now time.Time, a *Attachment, ref uint64, username, expect string) error {
 	secret := c.fresh(username)
-	err := c.Join(now, a, ref, username, expect, secret)
+	err := c.Join(now, a, Entry{Ref: ref, Secret: secret}, username, expect)
 	if err == nil {
 		c.secrets[username] = secret.Text
 	}
@@ -143,11 +155,11 @@ func (c *table) again(now time.Time, a *Attachment, ref uint64) error {
 	if a.member != nil {
 		name = a.member.name
 	}
-	return c.RepeatJoin(now, a, ref, given(c.secrets[name]))
+	return c.RepeatJoin(now, a, Entry{Ref: ref, Secret: given(c.secrets[name])})
 }
 
 func (c *table) resume(now time.Time, a *Attachment, ref uint64, username, secret string, last uint64) error {
-	return c.Resume(now, a, ref, username, given(secret), last)
+	return c.Resume(now, a, Entry{Ref: ref, Secret: given(secret)}, username, last)
 }
 
 // do runs a transition as decide does.
@@ -236,6 +248,12 @@ func (c *table) line(e Effect) string {
 		return to + " < " + c.shown(e.Packet)
 	case AwaitDrain:
 		return to + " ..."
+	case RoomMade:
+		return "room"
+	case Discard:
+		return to + " x"
+	case Eject:
+		return to + " !! " + endLine(e.End)
 	case SendAll:
 		return "* < " + c.shown(e.Packet)
 	case Admit:
@@ -274,7 +292,7 @@ func frameLine(f *wire.Frame) string {
 	add(f.HasExists, "exists=%v", f.Exists)
 	add(f.Master.Username != "", "%s=%s", f.Master.Username, stateWords[f.Master.State])
 	add(f.Ref != 0, "ref=%d", f.Ref)
-	add(f.Epoch != 0, "epoch=%d", f.Epoch)
+	add(f.Type == wire.Created, "epoch=%d", f.Epoch)
 	add(f.Seq != 0, "seq=%d", f.Seq)
 	add(f.Slaves != 0, "slaves=%d", f.Slaves)
 	add(f.Gap, "gap")
@@ -299,11 +317,15 @@ func frameLine(f *wire.Frame) string {
 func (c *table) snapshot() string {
 	var b strings.Builder
 	one := func(m *member) {
-		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d number=%d told=%d answers=%d/%+v asks=%v\n",
-			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.number, m.told, m.answers.highest, m.answers.kept, m.openRequests)
+		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d number=%d told=%d answers=%d/%+v asks=%v given=%d repaid=%d\n",
+			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.number, m.told, m.answers.highest, m.answers.kept, m.openRequests, m.given, m.repaid)
+		fmt.Fprintf(&b, "holder=%v since=%d entering=%+v grant=%+v\n", m.holder, m.since, m.entering, m.grant)
+		if a := m.attachment; a != nil {
+			fmt.Fprintf(&b, "catching up=%t fed=%d confirms=%t\n", a.catchingUp, a.fed, a.confirms)
+		}
 	}
-	fmt.Fprintf(&b, "life=%d timeout=%v connected=%d banned=%v upSeen=%d accepted=%v stopped=%v told=%v stale=%v joins=%d\n",
-		c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.upSeen, c.accepted, c.stopped, c.told, c.rosterStale, c.joins)
+	fmt.Fprintf(&b, "life=%d timeout=%v connected=%d banned=%v confirmed=%d accepted=%v stopped=%v told=%v stale=%v joins=%d\n",
+		c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.up.confirmed, c.accepted, c.stopped, c.told, c.rosterStale, c.joins)
 	if c.master != nil {
 		one(c.master)
 	}

@@ -18,7 +18,7 @@ func TestAppendKeepsWhatIsThere(t *testing.T) {
 func TestAppendWritesTheTypesOwnFields(t *testing.T) {
 	full := wire.Frame{
 		Ref: 1, Channel: "c", Username: "u", Token: "t", Secret: "s", Expect: "e", From: "f", To: "o", HasTo: true,
-		Last: 2, Seq: 3, Asks: true, Request: 4, Reply: 5, Private: true,
+		Instance: "i", Last: 2, Seen: 14, HasSeen: true, Seq: 3, ConfirmMessages: 15, ConfirmBytes: 16, Asks: true, Request: 4, Reply: 5, Private: true,
 		Payload:       wire.Payload{Kind: wire.TextPayload, Data: []byte("p")},
 		MasterTimeout: 6, HasMasterTimeout: true, Timeout: 7, HasTimeout: true, Ban: true, Code: "d", Reason: "r",
 		Role: wire.Slave, State: wire.StateAway, Epoch: 8, Gap: true, Missed: 9, Slaves: 10, Exists: true, HasExists: true,
@@ -26,22 +26,24 @@ func TestAppendWritesTheTypesOwnFields(t *testing.T) {
 		Members: []wire.Member{{Username: "n", State: wire.StateAway, Number: 11}}, HasMembers: true, Number: 12,
 	}
 	for want, frameType := range map[string]wire.Type{
-		`{"type":"create","ref":1,"channel":"c","username":"u","token":"t","master_timeout_ms":6}`:                        wire.Create,
-		`{"type":"join","ref":1,"channel":"c","username":"u","master":"e","token":"t","from":"f"}`:                        wire.Join,
-		`{"type":"resume","ref":1,"channel":"c","username":"u","resume":"s","last":2}`:                                    wire.Resume,
-		`{"type":"send","ref":1,"channel":"c","to":"o","request":true,"reply":5,"text":"p"}`:                              wire.Send,
-		`{"type":"leave","ref":1,"channel":"c"}`:                                                                          wire.Leave,
-		`{"type":"kick","ref":1,"channel":"c","to":"o","reason":"r","ban":true}`:                                          wire.Kick,
-		`{"type":"status","ref":1,"channel":"c","exists":true,"master":{"username":"m","state":"online"},"timeout_ms":7}`: wire.Status,
-		`{"type":"members","ref":1,"channel":"c","members":[{"username":"n","state":"away","number":11}]}`:                wire.Members,
-		`{"type":"ping","ref":1}`: wire.Ping,
-		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","master":{"username":"m","state":"online"},"master_timeout_ms":6}`: wire.Joined,
-		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"text":"p"}`:                          wire.Message,
-		`{"type":"presence","ref":1,"channel":"c","username":"u","role":"slave","state":"away","timeout_ms":7,"reason":"r","number":12}`:       wire.Presence,
-		`{"type":"closed","ref":1,"channel":"c","code":"d","reason":"r"}`:                                                                      wire.Closed,
-		`{"type":"gap","ref":1,"channel":"c","missed":9}`:                                                                                      wire.Gap,
-		`{"type":"ack","ref":1,"seq":3,"slaves":10}`:                                                                                           wire.Ack,
-		`{"type":"error","ref":1,"channel":"c","code":"d","message":"r"}`:                                                                      wire.Error,
+		`{"type":"create","ref":1,"channel":"c","username":"u","token":"t","master_timeout_ms":6,"instance":"i"}`:           wire.Create,
+		`{"type":"join","ref":1,"channel":"c","username":"u","master":"e","token":"t","from":"f","instance":"i"}`:           wire.Join,
+		`{"type":"resume","ref":1,"channel":"c","username":"u","token":"t","resume":"s","epoch":8,"last":2,"instance":"i"}`: wire.Resume,
+		`{"type":"send","ref":1,"channel":"c","to":"o","request":true,"reply":5,"seen":14,"text":"p"}`:                      wire.Send,
+		`{"type":"leave","ref":1,"channel":"c","seen":14}`:                                                                  wire.Leave,
+		`{"type":"kick","ref":1,"channel":"c","to":"o","reason":"r","ban":true,"seen":14}`:                                  wire.Kick,
+		`{"type":"status","ref":1,"channel":"c","exists":true,"master":{"username":"m","state":"online"},"timeout_ms":7}`:   wire.Status,
+		`{"type":"members","ref":1,"channel":"c","members":[{"username":"n","state":"away","number":11}],"seen":14}`:        wire.Members,
+		`{"type":"ping","ref":1,"channel":"c","seen":14}`:                                                                   wire.Ping,
+		`{"type":"refresh","ref":1,"channel":"c","token":"t","seen":14}`:                                                    wire.Refresh,
+		`{"type":"created","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"seq":3,"master_timeout_ms":6,"gap":true,"members":[{"username":"n","state":"away","number":11}],"confirm_messages":15,"confirm_bytes":16}`: wire.Created,
+		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"master":{"username":"m","state":"online"},"master_timeout_ms":6}`:                                                                           wire.Joined,
+		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"text":"p"}`:                                                                                                              wire.Message,
+		`{"type":"presence","ref":1,"channel":"c","username":"u","role":"slave","state":"away","timeout_ms":7,"reason":"r","number":12}`:                                                                                           wire.Presence,
+		`{"type":"closed","ref":1,"channel":"c","code":"d","reason":"r"}`:                                                                                                                                                          wire.Closed,
+		`{"type":"gap","ref":1,"channel":"c","missed":9}`:                 wire.Gap,
+		`{"type":"ack","ref":1,"seq":3,"slaves":10}`:                      wire.Ack,
+		`{"type":"error","ref":1,"channel":"c","code":"d","message":"r"}`: wire.Error,
 	} {
 		t.Run(frameType.String(), func(t *testing.T) {
 			full.Type = frameType
@@ -72,6 +74,7 @@ func TestAppendTellsZeroFromNone(t *testing.T) {
 		{wire.Frame{Type: wire.Members, HasMembers: true}, `{"type":"members","channel":"","members":[]}`},
 		{wire.Frame{Type: wire.Gap}, `{"type":"gap","channel":"","missed":0}`},
 		{wire.Frame{Type: wire.Ack}, `{"type":"ack"}`},
+		{wire.Frame{Type: wire.Ping, Channel: "c", HasSeen: true}, `{"type":"ping","channel":"c","seen":0}`},
 	}
 	for _, test := range tests {
 		require.Equal(t, test.want, string(wire.Append(nil, wire.Text, &test.frame)))
@@ -113,7 +116,7 @@ func TestAppendTrimsData(t *testing.T) {
 
 func TestAppendPanicsWithoutAType(t *testing.T) {
 	for _, form := range forms {
-		for _, frameType := range []wire.Type{0, 0x0e, 0x1f, 0x20, '{', 0xff} {
+		for _, frameType := range []wire.Type{0, 0x1e, 0x1f, 0x20, '{', 0xff} {
 			require.Panics(t, func() { wire.Append(nil, form, &wire.Frame{Type: frameType}) })
 		}
 	}
@@ -121,7 +124,7 @@ func TestAppendPanicsWithoutAType(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	require.Equal(t, "send", wire.Send.String())
-	require.Equal(t, "type 14", wire.Type(14).String())
+	require.Equal(t, "type 30", wire.Type(30).String())
 	require.Equal(t, "type 255", wire.Type(255).String())
 	require.Equal(t, "slave", wire.Slave.String())
 	require.Equal(t, "role 3", wire.Role(3).String())
@@ -131,5 +134,5 @@ func TestWords(t *testing.T) {
 
 func TestDecodeErrorText(t *testing.T) {
 	_, err := wire.Decode(nil)
-	require.EqualError(t, err, "wire: bad_frame: neither form")
+	require.EqualError(t, err, "wire: bad_frame: no frame: one in the text form begins with {")
 }

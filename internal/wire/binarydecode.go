@@ -14,7 +14,8 @@ const (
 )
 
 // decodeBinary reads a frame whose first byte is in the range of types.
-func decodeBinary(data []byte, frame *Frame) *DecodeError {
+// lists: lists of members are kept.
+func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 	frame.Type = Type(data[0])
 	spec := specOf(frame.Type)
 	var (
@@ -23,6 +24,7 @@ func decodeBinary(data []byte, frame *Frame) *DecodeError {
 		seen     fieldSet
 		payloads int
 		critical bool
+		passed   int // the entries of a list that is not kept
 	)
 	for len(rest) > 0 {
 		tag := rest[0]
@@ -37,8 +39,18 @@ func decodeBinary(data []byte, frame *Frame) *DecodeError {
 		rest = after
 		f := field(tag)
 		switch {
+		case !lists && f == fieldMembers && spec != nil && spec.fields().has(f):
+			passed, p = countMembers(content)
+			p = p.of(nameOf(frame.Type, f))
+			frame.HasMembers = true
+			seen |= set(f)
+		case !lists && f == fieldNumbers && spec != nil && spec.fields().has(f):
+			p = checkNumbers(content, passed).of(nameOf(frame.Type, f))
+			seen |= set(f)
 		case f == fieldRef, f <= lastField && spec != nil && spec.fields().has(f):
-			p = frame.decodeBinaryField(f, content)
+			if p = frame.decodeBinaryField(f, content); p != "" {
+				p = p.of(nameOf(frame.Type, f))
+			}
 			seen |= set(f)
 		case tag >= firstCritical:
 			critical = true
@@ -52,13 +64,15 @@ func decodeBinary(data []byte, frame *Frame) *DecodeError {
 	}
 	switch {
 	case spec == nil:
-		return unsupported("a type that is not known", frame.Ref)
+		return unsupported(unknownType, frame.Ref)
 	case critical:
-		return unsupported("a field that must be known and is not", frame.Ref)
+		return unsupported("a field with a tag from 0x80 on, which this side would have to know", frame.Ref)
 	case seen&spec.required != spec.required:
-		return badFrame(missingField, frame.Ref)
-	case spec.payload && payloads != 1:
-		return badFrame(notOnePayload, frame.Ref)
+		return badFrame(missingField.of(nameOf(frame.Type, (spec.required&^seen).first())), frame.Ref)
+	case spec.payload && payloads == 0:
+		return badFrame(noPayload, frame.Ref)
+	case spec.payload && payloads > 1:
+		return badFrame(twoPayloads, frame.Ref)
 	}
 	return badFrame(frame.check(), frame.Ref)
 }
@@ -67,13 +81,13 @@ func (frame *Frame) decodeBinaryPayload(tag byte, content []byte) problem {
 	switch tag {
 	case tagText:
 		if !utf8.Valid(content) {
-			return notUTF8
+			return notUTF8.of("text")
 		}
 		frame.Payload = Payload{Kind: TextPayload, Data: content}
 	case tagData:
 		data, p := oneValue(content)
 		if p != "" {
-			return p
+			return p.of("data")
 		}
 		frame.Payload = Payload{Kind: DataPayload, Data: data}
 	case tagBytes:
@@ -96,7 +110,7 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 	case *uint64:
 		n, p := wholeNumber(content)
 		if p != "" || !inRange(f, n) {
-			return badNumber
+			return notANumber(f)
 		}
 		*v = n
 	case *bool:
@@ -152,7 +166,17 @@ func (v *Member) decodeBinary(content []byte) problem {
 
 // decodeBinary gives each member of the list its number. The list is the field before.
 func (v numbers) decodeBinary(content []byte) problem {
-	for i := range v {
+	return eachNumber(content, len(v), func(i int, n uint64) { v[i].Number = n })
+}
+
+// checkNumbers tests the numbers of a list of so many members that is not kept.
+func checkNumbers(content []byte, count int) problem {
+	return eachNumber(content, count, func(int, uint64) {})
+}
+
+// eachNumber takes so many numbers, which have to be all of the content.
+func eachNumber(content []byte, count int, take func(i int, n uint64)) problem {
+	for i := range count {
 		n, size := uvarint(content)
 		if size == 0 {
 			return badList
@@ -160,7 +184,8 @@ func (v numbers) decodeBinary(content []byte) problem {
 		if n > MaxNumber {
 			return badNumber
 		}
-		v[i].Number, content = n, content[size:]
+		take(i, n)
+		content = content[size:]
 	}
 	if len(content) != 0 {
 		return badList
@@ -171,16 +196,9 @@ func (v numbers) decodeBinary(content []byte) problem {
 // decodeBinaryMembers walks over the entries before it allocates for them, so
 // that only entries that are there are paid for.
 func decodeBinaryMembers(content []byte) ([]Member, problem) {
-	count := 0
-	for rest := content; len(rest) > 0; count++ {
-		_, _, after, p := cutMember(rest)
-		if p != "" {
-			return nil, p
-		}
-		rest = after
-	}
+	count, p := countMembers(content)
 	if count == 0 {
-		return nil, ""
+		return nil, p
 	}
 	// One string holds all the names.
 	all := string(content)
@@ -192,6 +210,17 @@ func decodeBinaryMembers(content []byte) ([]Member, problem) {
 		content = after
 	}
 	return members, ""
+}
+
+// countMembers returns how many entries there are, or what is wrong with one.
+func countMembers(content []byte) (count int, p problem) {
+	for len(content) > 0 {
+		if _, _, content, p = cutMember(content); p != "" {
+			return 0, p
+		}
+		count++
+	}
+	return count, ""
 }
 
 // cutMember splits an entry of a list off the front.

@@ -1,5 +1,7 @@
 package wire
 
+import "fmt"
+
 // The two codes of a DecodeError.
 const (
 	CodeBadFrame    = "bad_frame"
@@ -56,15 +58,23 @@ func Decode(data []byte) (Frame, error) {
 }
 
 // DecodeInto is Decode into a frame that is zero, and is so after an error.
-func DecodeInto(frame *Frame, data []byte) error {
+func DecodeInto(frame *Frame, data []byte) error { return decodeInto(frame, data, true) }
+
+// DecodeFromClient is DecodeInto for what a client sends. A client asks for lists of members
+// and has none to tell: one is read, so that it is refused where it is malformed, and not
+// kept. An entry takes two bytes in the frame, and would take 32 here.
+func DecodeFromClient(frame *Frame, data []byte) error { return decodeInto(frame, data, false) }
+
+// decodeInto decodes into the frame. lists: lists of members are kept.
+func decodeInto(frame *Frame, data []byte, lists bool) error {
 	var err *DecodeError
 	switch {
 	case FormOf(data) == Text:
-		err = decodeText(data, frame)
+		err = decodeText(data, frame, lists)
 	case len(data) == 0 || data[0] == 0 || Type(data[0]) > lastType:
-		err = &DecodeError{Code: CodeBadFrame, NoForm: true, Detail: "neither form"}
+		err = &DecodeError{Code: CodeBadFrame, NoForm: true, Detail: "no frame: one in the text form begins with {"}
 	default:
-		err = decodeBinary(data, frame)
+		err = decodeBinary(data, frame, lists)
 	}
 	if err != nil {
 		*frame = Frame{}
@@ -93,16 +103,38 @@ type problem string
 
 const (
 	notUTF8       problem = "not UTF-8"
-	badNumber     problem = "a number is not a whole one in its range"
-	badFlag       problem = "a flag is neither true nor false"
-	badRole       problem = "a role that does not exist"
-	badState      problem = "a state that does not exist, or not here"
-	missingField  problem = "a required field is missing"
-	repeatedField problem = "a field is given twice"
-	notOnePayload problem = "not exactly one payload"
-	badData       problem = "data is not one JSON value"
-	tooDeep       problem = "JSON is nested too deeply"
+	badNumber     problem = "not a whole number from 0 to 2^53, in digits and without quotes"
+	badNumberZero problem = "not a whole number from 1 to 2^53, in digits and without quotes"
+	badFlag       problem = "neither true nor false"
+	badRole       problem = "neither master nor slave"
+	badState      problem = "not a state that is possible here"
+	missingField  problem = "required, and missing"
+	repeatedField problem = "given twice"
+	noPayload     problem = "one of text, data and base64 is required"
+	twoPayloads   problem = "only one of text, data and base64 is possible"
+	tooDeep       problem = "more than 64 arrays and objects are inside of each other"
 )
+
+// of says which field the problem is with.
+func (p problem) of(field string) problem {
+	if p == "" {
+		return ""
+	}
+	return problem(field) + ": " + p
+}
+
+// at says where in a frame's text the problem is.
+func (p problem) at(position int) problem {
+	return p + problem(fmt.Sprintf(", at byte %d", position+1))
+}
+
+// notANumber is the problem of a field that has no number, or one out of its range.
+func notANumber(f field) problem {
+	if !inRange(f, 0) {
+		return badNumberZero
+	}
+	return badNumber
+}
 
 // badFrame returns the error for a problem, and nil for none.
 func badFrame(p problem, ref uint64) *DecodeError {
@@ -112,6 +144,9 @@ func badFrame(p problem, ref uint64) *DecodeError {
 	return &DecodeError{Code: CodeBadFrame, Ref: ref, Detail: string(p)}
 }
 
+// unknownType is the Detail of an unsupported type.
+const unknownType = "type: not one that this side knows"
+
 func unsupported(detail string, ref uint64) *DecodeError {
 	return &DecodeError{Code: CodeUnsupported, Ref: ref, Detail: detail}
 }
@@ -119,7 +154,7 @@ func unsupported(detail string, ref uint64) *DecodeError {
 // check tests what the fields of a decoded frame must satisfy together.
 func (frame *Frame) check() problem {
 	if frame.Type == Presence && frame.Role == Master && frame.State == StateLeft {
-		return badState
+		return badState.of(fieldNames[fieldState])
 	}
 	return ""
 }

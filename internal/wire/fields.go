@@ -43,9 +43,13 @@ const (
 	fieldNumber        field = 0x1d
 	// fieldNumbers has the numbers of the members in the binary form. In the text form
 	// each number is in the member's own object.
-	fieldNumbers field = 0x1e
+	fieldNumbers         field = 0x1e
+	fieldInstance        field = 0x1f
+	fieldSeen            field = 0x20
+	fieldConfirmMessages field = 0x21
+	fieldConfirmBytes    field = 0x22
 
-	lastField = fieldNumbers
+	lastField = fieldConfirmBytes
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -80,17 +84,25 @@ var fieldNames = [lastField + 1]string{
 	fieldBan:           "ban",
 	fieldMembers:       "members",
 	fieldNumber:        "number",
+
+	fieldInstance:        "instance",
+	fieldSeen:            "seen",
+	fieldConfirmMessages: "confirm_messages",
+	fieldConfirmBytes:    "confirm_bytes",
 }
 
 func nameOf(t Type, f field) string {
-	if t == Error && f == fieldReason {
+	switch {
+	case t == Error && f == fieldReason:
 		return "message"
+	case f == fieldNumbers:
+		return "numbers" // for people alone
 	}
 	return fieldNames[f]
 }
 
 // fieldSet has the bit 1<<f set for each of its fields f.
-type fieldSet uint32
+type fieldSet uint64
 
 func set(fields ...field) fieldSet {
 	var s fieldSet
@@ -103,7 +115,7 @@ func set(fields ...field) fieldSet {
 func (s fieldSet) has(f field) bool { return s&(1<<f) != 0 }
 
 // first returns the first field of a set that is not empty.
-func (s fieldSet) first() field { return field(bits.TrailingZeros32(uint32(s))) }
+func (s fieldSet) first() field { return field(bits.TrailingZeros64(uint64(s))) }
 
 func (s fieldSet) butFirst() fieldSet { return s & (s - 1) }
 
@@ -126,43 +138,43 @@ var specs = [lastType + 1]spec{
 	Create: {
 		word:     "create",
 		required: set(fieldChannel, fieldUsername),
-		optional: set(fieldRef, fieldToken, fieldMasterTimeout),
+		optional: set(fieldRef, fieldToken, fieldMasterTimeout, fieldInstance),
 	},
 	Join: {
 		word:     "join",
 		required: set(fieldChannel, fieldUsername),
-		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom),
+		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom, fieldInstance),
 	},
 	Resume: {
 		word:     "resume",
 		required: set(fieldChannel, fieldUsername, fieldSecret),
-		optional: set(fieldRef, fieldLast),
+		optional: set(fieldRef, fieldToken, fieldEpoch, fieldLast, fieldInstance),
 	},
 	Send: {
 		word:     "send",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply),
+		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldSeen),
 		payload:  true,
 	},
 	Leave: {
 		word:     "leave",
 		required: set(fieldChannel),
-		optional: set(fieldRef),
+		optional: set(fieldRef, fieldSeen),
 	},
 	Away: {
 		word:     "away",
 		required: set(fieldChannel),
-		optional: set(fieldRef),
+		optional: set(fieldRef, fieldSeen),
 	},
 	Back: {
 		word:     "back",
 		required: set(fieldChannel),
-		optional: set(fieldRef),
+		optional: set(fieldRef, fieldSeen),
 	},
 	Kick: {
 		word:     "kick",
 		required: set(fieldChannel, fieldTo),
-		optional: set(fieldRef, fieldReason, fieldBan),
+		optional: set(fieldRef, fieldReason, fieldBan, fieldSeen),
 	},
 	Status: {
 		word:     "status",
@@ -172,31 +184,36 @@ var specs = [lastType + 1]spec{
 	Members: {
 		word:     "members",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldMembers, fieldNumbers),
+		optional: set(fieldRef, fieldMembers, fieldNumbers, fieldSeen),
 	},
 	Ping: {
 		word:     "ping",
-		optional: set(fieldRef),
+		optional: set(fieldRef, fieldChannel, fieldSeen),
 	},
 	Withdraw: {
 		word:     "withdraw",
 		required: set(fieldChannel, fieldRequest),
-		optional: set(fieldRef),
+		optional: set(fieldRef, fieldSeen),
 	},
 	Awaiting: {
 		word:     "awaiting",
 		required: set(fieldChannel, fieldRequest),
-		optional: set(fieldRef, fieldMembers, fieldNumbers),
+		optional: set(fieldRef, fieldMembers, fieldNumbers, fieldSeen),
+	},
+	Refresh: {
+		word:     "refresh",
+		required: set(fieldChannel, fieldToken),
+		optional: set(fieldRef, fieldSeen),
 	},
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
-		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers),
+		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes),
 	},
 	Joined: {
 		word:     "joined",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldMaster),
-		optional: set(fieldRef, fieldMasterTimeout),
+		optional: set(fieldRef, fieldEpoch, fieldMasterTimeout),
 	},
 	Message: {
 		word:     "message",

@@ -37,6 +37,8 @@ const (
 	Withdraw Type = 0x0c
 	// Awaiting asks whose answers to a request of the sender are still awaited.
 	Awaiting Type = 0x0d
+	// Refresh shows a new token for a membership.
+	Refresh Type = 0x0e
 )
 
 // Frames from the hub to a client.
@@ -106,8 +108,31 @@ type Member struct {
 
 // Frame is any frame of the protocol. Each type uses the fields that PROTOCOL.md
 // lists for it; the others are zero and are not written.
+//
+// Each message has a Frame of its own for as long as it is kept, so the flags lie
+// together: that saves 40 bytes.
 type Frame struct {
 	Type Type
+
+	// HasTo to HasMembers tell a zero or empty value from none at all. HasExists tells
+	// the answer that there is no such channel from the question, which is of the same
+	// type.
+	HasTo            bool
+	HasMasterTimeout bool
+	HasTimeout       bool
+	HasExists        bool
+	HasSeen          bool
+	HasMembers       bool
+
+	// Asks is, in a Send, set for a request ("request":true).
+	Asks bool
+	// Private is in a Message that is for the receiver alone.
+	Private bool
+	Ban     bool // in a Kick
+	Gap     bool // in the Created of a resume: the replay fell short
+	Exists  bool // in the answer Status
+	Role    Role
+	State   State
 
 	// Ref is the sender's number for the frame, carried back by the answer.
 	// Zero is none.
@@ -116,8 +141,12 @@ type Frame struct {
 	Channel  string
 	Username string
 
-	// Token goes with Create and Join, for the service's authorization.
+	// Token goes with Create, Join, Resume and Refresh, for the service's
+	// authorization.
 	Token string
+	// Instance is the client's own id, in Create, Join and Resume. It is of use to whoever
+	// knows it, so nobody is told another's.
+	Instance string
 	// Secret is the resume secret, "resume" in the text form: in Resume, and in
 	// the answers Created and Joined.
 	Secret string
@@ -126,17 +155,13 @@ type Frame struct {
 	// From is, in a Join, the channel to leave in the same step; in a Message
 	// its sender.
 	From string
-	// To is the slave that a master's Send or Kick is for. HasTo tells an empty
-	// one, which names nobody, from none at all.
-	To    string
-	HasTo bool
-	// Asks is, in a Send, set for a request ("request":true). Private is in a Message. They
-	// are here because a Frame, of which each message has one, is smaller so.
-	Asks    bool
-	Private bool
+	// To is the slave that a master's Send or Kick is for.
+	To string
 
 	// Last is, in a Resume, the highest number that the member has seen.
 	Last uint64
+	// Seen is, in the frames of a member, the number up to which it has got everything.
+	Seen uint64
 	// Seq is the number of a Message, or the one that an Ack tells. In the
 	// Created of a resume it is the number of the newest message for the
 	// master, so that the replay's end can be known.
@@ -149,42 +174,33 @@ type Frame struct {
 	Payload Payload
 
 	// MasterTimeout and Timeout are in milliseconds, and may be over what a
-	// time.Duration can hold. HasMasterTimeout and HasTimeout tell a zero from
-	// none at all.
-	MasterTimeout    uint64
-	HasMasterTimeout bool
-	Timeout          uint64
-	HasTimeout       bool
+	// time.Duration can hold.
+	MasterTimeout uint64
+	Timeout       uint64
 
 	// Number is, in the Presence of a slave that has joined, the number of the
 	// membership, as in Member.
 	Number uint64
 
-	// Ban goes with Kick.
-	Ban bool
 	// Code is the word in a Closed or an Error.
 	Code string
 	// Reason is for people: in Kick, Closed and a slave's Presence, and the
 	// "message" of an Error.
 	Reason string
 
-	Role   Role
-	State  State
 	Epoch  uint64
-	Gap    bool   // in the Created of a resume: the replay fell short
 	Missed uint64 // in a Gap
 	Slaves uint64 // in an Ack: to how many it was queued
-	// Exists is in the answer Status. HasExists tells the answer that there is
-	// no such channel from the question, which is of the same type.
-	Exists    bool
-	HasExists bool
+	// ConfirmMessages and ConfirmBytes are in Created: after so many messages, or so many
+	// bytes of payload, the master is to tell what it has got.
+	ConfirmMessages uint64
+	ConfirmBytes    uint64
 
 	// Master is the channel's master, in Joined and in the answer Status. It is
 	// none where its State is zero.
 	Master Member
 	// Members lists a channel's slaves, in the answer Members and in the
 	// Created of a resume, and those whose answers are awaited in the answer
-	// Awaiting. HasMembers tells an empty list from none at all.
-	Members    []Member
-	HasMembers bool
+	// Awaiting.
+	Members []Member
 }

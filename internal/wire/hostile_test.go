@@ -166,3 +166,55 @@ func TestValidData(t *testing.T) {
 		require.Equal(t, want, wire.ValidData([]byte(data)), "%q", data)
 	}
 }
+
+// What is wrong with a frame is said with the field, or with the place in the text.
+func TestDecodeErrorsNameTheField(t *testing.T) {
+	for frame, detail := range map[string]string{
+		`{"ref":"4"}`:                                        "ref: not a whole number from 1 to 2^53, in digits and without quotes",
+		`{"type":"ping","ref":4 }x`:                          "more than one JSON value, at byte 25",
+		`{"type":"ping",}`:                                   "not JSON, at byte 16",
+		`{"type":"join"}`:                                    "channel: required, and missing",
+		`{"type":"join","channel":"a","username":7}`:         "username: not a string",
+		`{"type":"kick","channel":"a","to":"b","ban":"yes"}`: "ban: neither true nor false",
+		`{"type":"send","channel":"a"}`:                      "one of text, data and base64 is required",
+		`{"type":"send","channel":"a","base64":"x"}`:         "base64: not base64 with its padding and nothing in between",
+		`{"type":"send","channel":"a","text":"x","reply":0}`: "reply: not a whole number from 1 to 2^53, in digits and without quotes",
+		`{"type":"ping","x":1,"x":2}`:                        "a field that is not known: given twice",
+		`{"type":"ping","ref":1,"ref":1}`:                    "ref: given twice",
+		`{"ref":1}`:                                          "type: not a string, or missing",
+		`{"type":"nope"}`:                                    "type: not one that this side knows",
+		"\x02\x02\x01a":                                      "username: required, and missing",
+		"\x02\x02\x01\xff":                                   "channel: not UTF-8",
+		"\x0b\x01\x01\x00":                                   "ref: not a whole number from 1 to 2^53, in digits and without quotes",
+		"\x04\x02\x01a\x7e\x01{":                             "data: not JSON",
+	} {
+		_, err := wire.Decode([]byte(frame))
+		var bad *wire.DecodeError
+		require.ErrorAs(t, err, &bad)
+		require.Equal(t, detail, bad.Detail, "%q", frame)
+	}
+}
+
+// A list that a client sends is worth nothing, and costs nothing.
+func TestListsOfClientsAreNotKept(t *testing.T) {
+	many := strings.Repeat("\x00\x01", 1e5)
+	numbers := strings.Repeat("\x07", 1e5)
+	for name, input := range map[string]string{
+		"text":    `{"type":"members","ref":7,"channel":"a","members":[` + strings.Repeat(`{"username":"x","state":"away","number":3},`, 1e4) + `{"username":"","state":"away"}]}`,
+		"binary":  "\x0a\x01\x01\x07\x02\x01a\x1c" + uvarint(uint64(len(many))) + many,
+		"numbers": "\x0a\x01\x01\x07\x02\x01a\x1c" + uvarint(uint64(len(many))) + many + "\x1e" + uvarint(1e5) + numbers,
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := []byte(input)
+			var frame wire.Frame
+			var err error
+			spent := allocated(func() {
+				frame = wire.Frame{}
+				err = wire.DecodeFromClient(&frame, data)
+			})
+			require.NoError(t, err)
+			require.Equal(t, wire.Frame{Type: wire.Members, Ref: 7, Channel: "a", HasMembers: true}, frame)
+			require.Less(t, spent, uint64(256))
+		})
+	}
+}

@@ -1,5 +1,10 @@
 package wire
 
+import (
+	"slices"
+	"strings"
+)
+
 // Packet is one frame on its way to any number of receivers. It is encoded once
 // for each form, when somebody first asks for that form.
 //
@@ -11,7 +16,9 @@ type Packet struct {
 }
 
 // NewPacket is a packet of a copy of the frame, which is encoded later. The
-// frame's payload and lists are shared and must not change any more.
+// frame's payload and lists are shared and must not change any more. A list of members is
+// put into the order of names then: whoever makes the packet may hold a lock, under which
+// that would take too long.
 func NewPacket(frame *Frame) *Packet {
 	p := &struct {
 		Packet
@@ -32,7 +39,12 @@ func EncodedPacket(frame *Frame, form Form) *Packet {
 
 // Frame is the packet's frame, or nil where it was encoded at once. It must not
 // be changed.
-func (p *Packet) Frame() *Frame { return p.frame }
+func (p *Packet) Frame() *Frame {
+	if p.frame != nil && len(p.frame.Members) > 1 {
+		SortMembers(p.frame.Members)
+	}
+	return p.frame
+}
 
 // IsMessage reports whether the frame is a message of a member.
 func (p *Packet) IsMessage() bool { return p.frame != nil && p.frame.Type == Message }
@@ -41,9 +53,18 @@ func (p *Packet) IsMessage() bool { return p.frame != nil && p.frame.Type == Mes
 func (p *Packet) Bytes(form Form) []byte {
 	encoded := p.in(form)
 	if *encoded == nil {
+		SortMembers(p.frame.Members)
 		*encoded = Append(nil, form, p.frame)
 	}
 	return *encoded
+}
+
+// SortMembers puts a list into the order of names.
+func SortMembers(members []Member) {
+	byName := func(a, b Member) int { return strings.Compare(a.Username, b.Username) }
+	if !slices.IsSortedFunc(members, byName) {
+		slices.SortFunc(members, byName)
+	}
 }
 
 func (p *Packet) in(form Form) *[]byte {

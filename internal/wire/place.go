@@ -68,6 +68,14 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.Members, &frame.HasMembers
 	case fieldNumber:
 		return &frame.Number, nil
+	case fieldInstance:
+		return &frame.Instance, nil
+	case fieldSeen:
+		return &frame.Seen, &frame.HasSeen
+	case fieldConfirmMessages:
+		return &frame.ConfirmMessages, nil
+	case fieldConfirmBytes:
+		return &frame.ConfirmBytes, nil
 	case fieldNumbers:
 		return (*numbers)(&frame.Members), nil
 	}

@@ -200,6 +200,6 @@ func TestProtocolCloseCodes(t *testing.T) {
 	require.ElementsMatch(t, []transport.CloseCode{
 		transport.MasterLeft, transport.MasterDown, transport.Kicked, transport.ChannelClosed, transport.Left,
 		transport.Slow, transport.Replaced, transport.ProtocolError, transport.Idle, transport.RateLimited,
-		transport.Shutdown, transport.TooLarge,
+		transport.Shutdown, transport.TooLarge, transport.Expired, transport.Revoked, transport.Unauthorized,
 	}, got)
 }

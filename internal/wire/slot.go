@@ -71,6 +71,14 @@ func slotOf(name []byte) int {
 		return int(fieldMembers)
 	case "number":
 		return int(fieldNumber)
+	case "instance":
+		return int(fieldInstance)
+	case "seen":
+		return int(fieldSeen)
+	case "confirm_messages":
+		return int(fieldConfirmMessages)
+	case "confirm_bytes":
+		return int(fieldConfirmBytes)
 	case "message":
 		return slotMessage
 	case "text":
@@ -94,4 +102,21 @@ func slotFor(t Type, f field) int {
 		return slotMessage
 	}
 	return int(f)
+}
+
+// slotName is the name of the fields that are kept in the slot.
+func slotName(slot int) string {
+	switch slot {
+	case slotType:
+		return "type"
+	case slotMessage:
+		return "message"
+	case slotText:
+		return "text"
+	case slotData:
+		return "data"
+	case slotBase64:
+		return "base64"
+	}
+	return fieldNames[slot]
 }

@@ -13,12 +13,12 @@ const MaxFields = 64
 
 // Problems that the text form alone can have.
 const (
-	noType        problem = "no type"
-	tooManyFields problem = "too many fields"
-	notString     problem = "a field is not a string"
-	notMember     problem = "a member is not an object with a username and a state"
-	notMembers    problem = "members is not an array"
-	notBase64     problem = "not base64"
+	noType        problem = "type: not a string, or missing"
+	tooManyFields problem = "more than 64 fields"
+	notString     problem = "not a string"
+	notMember     problem = "not an object with a username and a state"
+	notMembers    problem = "not an array"
+	notBase64     problem = "not base64 with its padding and nothing in between"
 )
 
 // jsonValue is one value's text, after a scanner has passed over it.
@@ -36,9 +36,9 @@ type object struct {
 }
 
 // decodeText reads a frame whose first byte is '{'.
-func decodeText(data []byte, frame *Frame) *DecodeError {
+func decodeText(data []byte, frame *Frame, lists bool) *DecodeError {
 	if !utf8.Valid(data) {
-		return badFrame(notUTF8, 0)
+		return badFrame("the frame is "+notUTF8, 0)
 	}
 	var o object
 	s := scanner{data: data}
@@ -48,6 +48,10 @@ func decodeText(data []byte, frame *Frame) *DecodeError {
 		if s.pos != len(data) {
 			p = trailingData
 		}
+	}
+	switch p {
+	case badJSON, badEscape, trailingData, tooDeep:
+		p = p.at(s.pos)
 	}
 	ref, refProblem := o.ref()
 	if p == "" {
@@ -63,9 +67,9 @@ func decodeText(data []byte, frame *Frame) *DecodeError {
 	}
 	frame.Type = typeOf(word.content())
 	if frame.Type == 0 {
-		return unsupported("a type that is not known", ref)
+		return unsupported(unknownType, ref)
 	}
-	if p := o.decode(frame, specOf(frame.Type)); p != "" {
+	if p := o.decode(frame, specOf(frame.Type), lists); p != "" {
 		return badFrame(p, ref)
 	}
 	return badFrame(frame.check(), ref)
@@ -82,7 +86,7 @@ func (o *object) visit(key jsonString, value jsonValue) problem {
 	if slot < 0 {
 		for _, other := range o.unknown {
 			if bytes.Equal(key, other) {
-				return repeatedField
+				return repeatedField.of("a field that is not known")
 			}
 		}
 		o.unknown = append(o.unknown, key)
@@ -90,7 +94,7 @@ func (o *object) visit(key jsonString, value jsonValue) problem {
 	}
 	if o.values[slot] != nil {
 		o.refTwice = o.refTwice || slot == int(fieldRef)
-		return repeatedField
+		return repeatedField.of(slotName(slot))
 	}
 	o.values[slot] = value
 	return ""
@@ -102,20 +106,27 @@ func (o *object) ref() (uint64, problem) {
 	if value == nil || o.refTwice {
 		return 0, ""
 	}
-	return value.number(fieldRef)
+	n, p := value.number(fieldRef)
+	return n, p.of(fieldNames[fieldRef])
 }
 
-// decode reads the fields that the frame's type has. Others it does not look at.
-func (o *object) decode(frame *Frame, spec *spec) problem {
+// decode reads the fields that the frame's type has. Others it does not look at. lists: lists
+// of members are kept.
+func (o *object) decode(frame *Frame, spec *spec, lists bool) problem {
 	for rest := spec.fields() &^ set(fieldRef, fieldNumbers); rest != 0; rest = rest.butFirst() {
 		f := rest.first()
 		value := o.values[slotFor(frame.Type, f)]
-		if value != nil {
+		if value != nil && f == fieldMembers && !lists {
+			if _, p := value.members(false); p != "" {
+				return p.of(nameOf(frame.Type, f))
+			}
+			frame.HasMembers = true
+		} else if value != nil {
 			if p := frame.decodeTextField(f, value); p != "" {
-				return p
+				return p.of(nameOf(frame.Type, f))
 			}
 		} else if spec.required.has(f) {
-			return missingField
+			return missingField.of(nameOf(frame.Type, f))
 		}
 	}
 	if spec.payload {
@@ -130,7 +141,7 @@ func (o *object) decodePayload(frame *Frame) problem {
 	case text != nil && data == nil && encoded == nil:
 		s, isString := text.str()
 		if !isString {
-			return notString
+			return notString.of("text")
 		}
 		frame.Payload = Payload{Kind: TextPayload, Data: s.content()}
 	case text == nil && data != nil && encoded == nil:
@@ -138,15 +149,17 @@ func (o *object) decodePayload(frame *Frame) problem {
 	case text == nil && data == nil && encoded != nil:
 		s, isString := encoded.str()
 		if !isString {
-			return notString
+			return notString.of("base64")
 		}
 		b, p := decodeBase64(s.content())
 		if p != "" {
-			return p
+			return p.of("base64")
 		}
 		frame.Payload = Payload{Kind: BytesPayload, Data: b}
+	case text == nil && data == nil && encoded == nil:
+		return noPayload
 	default:
-		return notOnePayload
+		return twoPayloads
 	}
 	return ""
 }
@@ -205,13 +218,13 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 			return badState
 		}
 	case *Member:
-		member, _, p := value.member()
+		name, state, _, p := value.member()
 		if p != "" {
 			return p
 		}
-		*v = member
+		*v = Member{Username: string(name.content()), State: state}
 	case *[]Member:
-		members, p := value.members()
+		members, p := value.members(true)
 		if p != "" {
 			return p
 		}
@@ -235,23 +248,23 @@ func (v jsonValue) number(f field) (uint64, problem) {
 	var n uint64
 	for _, c := range v {
 		if c < '0' || c > '9' || n > MaxNumber {
-			return 0, badNumber
+			return 0, notANumber(f)
 		}
 		n = n*10 + uint64(c-'0')
 	}
 	if !inRange(f, n) {
-		return 0, badNumber
+		return 0, notANumber(f)
 	}
 	return n, ""
 }
 
 // member reads an entry of a list. The number is not read yet, and nil where there is
 // none: the master, who is no entry of a list, has none.
-func (v jsonValue) member() (member Member, number jsonValue, p problem) {
+func (v jsonValue) member() (name jsonString, state State, number jsonValue, p problem) {
 	if v[0] != '{' {
-		return Member{}, nil, notMember
+		return nil, 0, nil, notMember
 	}
-	var username, state jsonValue
+	var username, word jsonValue
 	s := scanner{data: v}
 	p = s.object(0, func(key jsonString, value jsonValue) problem {
 		var into *jsonValue
@@ -259,7 +272,7 @@ func (v jsonValue) member() (member Member, number jsonValue, p problem) {
 		case "username":
 			into = &username
 		case "state":
-			into = &state
+			into = &word
 		case "number":
 			into = &number
 		default:
@@ -272,32 +285,36 @@ func (v jsonValue) member() (member Member, number jsonValue, p problem) {
 		return ""
 	})
 	if p != "" {
-		return Member{}, nil, p
+		return nil, 0, nil, p
 	}
 	name, isString := username.str()
 	if !isString {
-		return Member{}, nil, notMember
+		return nil, 0, nil, notMember
 	}
-	word, _ := state.str()
-	member = Member{Username: string(name.content()), State: stateOf(word.content())}
-	if member.State != StateOnline && member.State != StateAway {
-		return Member{}, nil, badState
+	text, _ := word.str()
+	state = stateOf(text.content())
+	if state != StateOnline && state != StateAway {
+		return nil, 0, nil, badState
 	}
-	return member, number, ""
+	return name, state, number, ""
 }
 
-func (v jsonValue) members() ([]Member, problem) {
+// members reads a list. It is nil where it is not to be kept.
+func (v jsonValue) members(keep bool) ([]Member, problem) {
 	if v[0] != '[' {
 		return nil, notMembers
 	}
 	var members []Member
 	s := scanner{data: v}
 	p := s.array(0, func(value jsonValue) problem {
-		member, number, p := value.member()
+		name, state, number, p := value.member()
+		var n uint64
 		if p == "" && number != nil {
-			member.Number, p = number.number(fieldNumber)
+			n, p = number.number(fieldNumber)
 		}
-		members = append(members, member)
+		if keep && p == "" {
+			members = append(members, Member{Username: string(name.content()), State: state, Number: n})
+		}
 		return p
 	})
 	if p != "" {

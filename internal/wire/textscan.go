@@ -9,7 +9,7 @@ const MaxDepth = 64
 // Problems that JSON can have.
 const (
 	badJSON      problem = "not JSON"
-	badEscape    problem = "an escape in a string stands for no character"
+	badEscape    problem = "an escape that stands for half of a surrogate pair, or for none"
 	trailingData problem = "more than one JSON value"
 )
 

@@ -56,6 +56,10 @@ type neutral struct {
 	From          string
 	To            *string
 	Last          uint64
+	Instance      string
+	Seen          *uint64
+	Confirm       uint64 `json:"confirm_messages"`
+	ConfirmBytes  uint64 `json:"confirm_bytes"`
 	Seq           uint64
 	Slaves        uint64
 	Private       bool
@@ -91,7 +95,7 @@ var (
 		"create": wire.Create, "join": wire.Join, "resume": wire.Resume, "send": wire.Send,
 		"leave": wire.Leave, "away": wire.Away, "back": wire.Back, "kick": wire.Kick,
 		"status": wire.Status, "members": wire.Members, "ping": wire.Ping,
-		"withdraw": wire.Withdraw, "awaiting": wire.Awaiting,
+		"withdraw": wire.Withdraw, "awaiting": wire.Awaiting, "refresh": wire.Refresh,
 		"created": wire.Created, "joined": wire.Joined, "message": wire.Message,
 		"presence": wire.Presence, "closed": wire.Closed, "gap": wire.Gap, "ack": wire.Ack,
 		"left": wire.Left, "pong": wire.Pong, "error": wire.Error, "shutdown": wire.Shutdown,
@@ -117,8 +121,10 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 		Request: n.Request, Reply: n.Reply, Private: n.Private, Ban: n.Ban, Code: n.Code,
 		Reason: n.Reason, Role: roles[n.Role], State: states[n.State], Epoch: n.Epoch, Gap: n.Gap,
 		Missed: n.Missed, Slaves: n.Slaves, Number: n.Number, Master: n.Master.member(),
+		Instance: n.Instance, ConfirmMessages: n.Confirm, ConfirmBytes: n.ConfirmBytes,
 	}
 	frame.To, frame.HasTo = value(n.To)
+	frame.Seen, frame.HasSeen = value(n.Seen)
 	frame.Exists, frame.HasExists = value(n.Exists)
 	frame.MasterTimeout, frame.HasMasterTimeout = value(n.MasterTimeout)
 	frame.Timeout, frame.HasTimeout = value(n.Timeout)
@@ -224,6 +230,7 @@ func TestVectorsAreRefused(t *testing.T) {
 			require.Equal(t, v.Ref, decodeErr.Ref, decodeErr)
 			require.Equal(t, v.NoForm, decodeErr.NoForm, decodeErr)
 			require.NotEmpty(t, decodeErr.Detail)
+			require.Equal(t, err, wire.DecodeFromClient(new(wire.Frame), v.input(t)), "what is not kept is refused all the same")
 		})
 	}
 }

@@ -1,4 +1,5 @@
 import { ConnectionError, refusalIn } from './errors.js';
+import { First } from './first.js';
 
 // The ref of resumes by a ticket. It is not above that of any send, by which the hub
 // knows that another client has held the membership before, however often this
@@ -29,13 +30,19 @@ export class Calls {
   #unnamed = [];
   // The call that goes along with the handshake that is under way.
   #first = null;
+  // What waits for the answer to the call that has gone along with the present connection,
+  // or null.
+  #awaited = null;
+  // An answer to such a call did not come: none goes along any more.
+  #plain = false;
   #session;
 
   /**
    * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
-   *   undo: (channel: string, promise: Promise<void>) => void, settled: (call: object, frame: object) => Error | undefined}} session
-   *   letGo ends the connection, and ended resolves when it has ended; settled is told of
-   *   an answer that is no refusal, and returns what is wrong with it
+   *   tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean, undo: (channel: string, promise: Promise<void>) => void, settled: (call: object, frame: object) => Error | undefined}} session
+   *   letGo ends the connection, tryAnew too where something is wanted of the next one or
+   *   nothing of this one, and ended resolves when it has ended; settled is told of an
+   *   answer that is no refusal, and returns what is wrong with it
    */
   constructor(session) {
     this.#session = session;
@@ -84,10 +91,11 @@ export class Calls {
     });
   }
 
-  /** first is the call that a new connection begins with, or null. A secret does not go along. */
-  first() {
+  /** first is the call that a new connection begins with, or null. A secret does not go along, nor a token unless that is asked for. */
+  first({ withToken = false }) {
     const [call] = this.#waiting;
-    this.#first = call && call.frame.type !== 'resume' ? call : null;
+    const fits = call && !this.#plain && call.frame.type !== 'resume' && (withToken || !call.frame.token);
+    this.#first = fits ? call : null;
     return this.#first?.frame ?? null;
   }
 
@@ -95,16 +103,21 @@ export class Calls {
   connected(sent) {
     const first = this.#first;
     this.#first = null;
-    if (first && !sent) {
+    if (first && sent) {
+      this.#awaitAnswer(first);
+    } else if (first) {
       this.#undone(first.frame.ref);
     }
     for (const call of this.#waiting) {
-      if (sent && call === first) {
-        call.written = true;
-      } else {
+      if (call !== first) {
         call.frame.ref = this.#refFor(call.frame);
-        this.#write(call);
+      } else if (sent) {
+        call.written = true;
+        continue;
       }
+      // What was offered with the handshake may have come to the hub all the same, by a
+      // proxy that does not say so: it has to be the same frame then.
+      this.#write(call);
     }
   }
 
@@ -118,6 +131,8 @@ export class Calls {
    */
   lost(reason, { all, answered }) {
     this.#first = null;
+    this.#awaited?.stop();
+    this.#awaited = null;
     this.#forsaken.clear();
     this.#unnamed = [];
     [...this.#undoing.keys()].forEach((ref) => this.#undone(ref));
@@ -139,6 +154,9 @@ export class Calls {
 
   /** answer gives a frame to the call that it answers, and reports whether there is one. */
   answer(frame) {
+    if (this.#awaited?.takes(frame)) {
+      return true;
+    }
     if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
       this.#unnamed.push(frame);
       this.#settleUnnamed();
@@ -170,6 +188,31 @@ export class Calls {
   #write(call) {
     call.written = true;
     this.#session.push(call.frame);
+  }
+
+  // The answer has to come within some time, or is asked for again, plainly.
+  #awaitAnswer(call) {
+    const { frame: { ref, channel }, enters } = call;
+    this.#awaited = new First(ref, {
+      leave: () => {
+        this.#plain = true;
+        if (!enters || this.#session.isIn(channel)) {
+          return 0;
+        }
+        const leaving = this.#session.nextRef();
+        this.#session.push({ type: 'leave', ref: leaving, channel });
+        return leaving;
+      },
+      lost: () => {
+        this.#awaited = null;
+        this.#undone(ref);
+        const wanted = this.#waiting.includes(call);
+        if (wanted) {
+          call.written = false;
+        }
+        this.#session.tryAnew(wanted);
+      },
+    });
   }
 
   #remove(call) {

@@ -1,7 +1,7 @@
 import { Code, RefusedError } from './errors.js';
-import { writable } from './names.js';
+import { nameProblem } from './names.js';
 import { milliseconds } from './numbers.js';
-import { optionsOf, withPlatform } from './options.js';
+import { noOthers, optionsOf, withPlatform } from './options.js';
 import { after, presence } from './presence.js';
 import { Session } from './session.js';
 import { isTicket } from './tickets.js';
@@ -34,7 +34,7 @@ function ticketFor(role, ticket) {
   }
   const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
-    throw new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role');
+    throw new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role: resume with the one for it');
   }
   return { role, channel, username, secret, last };
 }
@@ -73,35 +73,42 @@ export class Client {
   }
 
   /** create makes the channel, with the user as its master. */
-  async create(channel, username, { token, masterTimeout, signal } = {}) {
+  async create(channel, username, { token, masterTimeout, signal, ...rest } = {}) {
+    noOthers('create', rest);
     const timeout = masterTimeout === undefined ? undefined : milliseconds('masterTimeout', masterTimeout);
     return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
   }
 
   /** join enters a channel that its master has created before. */
-  async join(channel, username, { master, token, signal } = {}) {
+  async join(channel, username, { master, token, signal, ...rest } = {}) {
+    noOthers('join', rest);
     return this.#session.join({ channel, username, expect: master, token }, signal);
   }
 
   /** resumeMaster takes over the membership that the ticket is for. */
-  async resumeMaster(ticket, { signal } = {}) {
+  async resumeMaster(ticket, { signal, ...rest } = {}) {
+    noOthers('resumeMaster', rest);
     return this.#session.resume(ticketFor('master', ticket), signal);
   }
 
   /** resumeSlave takes over the membership that the ticket is for. */
-  async resumeSlave(ticket, { signal } = {}) {
+  async resumeSlave(ticket, { signal, ...rest } = {}) {
+    noOthers('resumeSlave', rest);
     return this.#session.resume(ticketFor('slave', ticket), signal);
   }
 
   /** restore resumes the memberships that options.storage has kept. */
-  async restore({ replay, signal } = {}) {
+  async restore({ replay, signal, ...rest } = {}) {
+    noOthers('restore', rest);
     return this.#session.restore({ replay, signal });
   }
 
   /** status tells what anybody may know of a channel. */
-  async status(channel, { signal } = {}) {
-    if (!writable(channel)) {
-      throw new RefusedError(Code.BAD_NAME);
+  async status(channel, { signal, ...rest } = {}) {
+    noOthers('status', rest);
+    const problem = nameProblem(channel);
+    if (problem !== '') {
+      throw new RefusedError(Code.BAD_NAME, `channel: ${problem}`);
     }
     const { exists, master, timeout_ms: timeout } = await this.#session.call({ type: 'status', channel }, signal);
     if (!exists) {

@@ -1,21 +1,8 @@
-/** The codes of refusals, of PROTOCOL.md, section 8. */
-const refusals = [
-  'bad_frame', 'unsupported', 'too_large', 'rate_limited', 'unauthorized', 'forbidden', 'no_such_channel',
-  'channel_exists', 'wrong_master', 'name_taken', 'bad_name', 'banned', 'channel_full', 'too_many_channels',
-  'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'resume_failed', 'shutting_down',
-];
-
-/** The codes with which a membership ends. */
-const ends = [
-  'master_left', 'master_down', 'kicked', 'channel_closed', 'left', 'replaced', 'shutdown', 'protocol_error',
-];
-
-/** The codes that are this side's own. */
-const own = ['gap', 'unknown_outcome', 'connection'];
+import { ends, own, refusals } from './codes.js';
 
 /** Code has every code under its name in capitals, for instance Code.NO_SUCH_CHANNEL. */
 export const Code = Object.freeze(Object.fromEntries(
-  [...refusals, ...ends, ...own].map((code) => [code.toUpperCase(), code])));
+  [...refusals, ...Object.keys(ends), ...own].map((code) => [code.toUpperCase(), code])));
 
 /** LecternError is what every error of this module is, but for wrong arguments. */
 export class LecternError extends Error {

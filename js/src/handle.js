@@ -1,6 +1,7 @@
 import { Code, RefusedError } from './errors.js';
 import { iterate } from './iteration.js';
 import { whole } from './numbers.js';
+import { noOthers } from './options.js';
 
 /** mustAsk lets only a message pass that can be answered. */
 export function mustAsk({ requestId }) {
@@ -61,16 +62,17 @@ export class Handle extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  events({ signal } = {}) {
-    return iterate((stop) => this.#entries(stop, () => true), signal);
+  events({ signal, ...rest } = {}) {
+    return iterate((stop) => this.#entries('events', rest, stop, () => true), signal);
   }
 
   /** messages yields the messages alone. It takes from the same queue as events. */
-  messages({ signal } = {}) {
-    return iterate((stop) => this.#entries(stop, (entry) => entry.type === 'message'), signal);
+  messages({ signal, ...rest } = {}) {
+    return iterate((stop) => this.#entries('messages', rest, stop, (entry) => entry.type === 'message'), signal);
   }
 
-  async *#entries(stop, fits) {
+  async *#entries(what, rest, stop, fits) {
+    noOthers(what, rest);
     for (;;) {
       const entry = await this.#membership.inbox.take(stop);
       if (entry === undefined) {

@@ -31,6 +31,7 @@ export class Link {
   #running = false;
   #connection = null;
   #open = false;
+  #givenUp = false;
   #openedAt = 0;
   #dialedAt = -Infinity;
   // What ends the present attempt, so that another one takes its place.
@@ -61,9 +62,9 @@ export class Link {
     this.#backoff = new Backoff(options);
   }
 
-  /** open: frames can be sent now. */
+  /** open: frames can be sent now. On a connection that is being given up they would be lost. */
   get open() {
-    return this.#open;
+    return this.#open && !this.#givenUp;
   }
 
   /** connecting: an attempt is under way. */
@@ -112,6 +113,7 @@ export class Link {
 
   /** giveUp ends the connection so that its memberships can be resumed. The next one follows after a pause. */
   giveUp(reason) {
+    this.#givenUp = this.#connection !== null;
     this.#connection?.close(Close.IDLE, reason);
   }
 
@@ -177,7 +179,7 @@ export class Link {
     const replaced = this.#replaced || (this.#putAway && !wasOpen);
     this.#unhasten();
     this.#replaced = false;
-    this.#open = false;
+    this.#open = this.#givenUp = false;
     this.#connection = null;
     this.#whenEnded.splice(0).forEach((resolve) => resolve());
     if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {

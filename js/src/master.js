@@ -1,11 +1,12 @@
 import { Code, RefusedError } from './errors.js';
 import { Handle, mustAsk } from './handle.js';
 import { iterate } from './iteration.js';
-import { writable } from './names.js';
+import { quoted, sendable } from './names.js';
+import { noOthers } from './options.js';
 
-function mustBeWritable(username) {
-  if (!writable(username)) {
-    throw new RefusedError(Code.NO_SUCH_SLAVE);
+function mustBeSendable(username) {
+  if (!sendable(username)) {
+    throw new RefusedError(Code.NO_SUCH_SLAVE, `there is no slave ${quoted(username)}: members tells who is there`);
   }
 }
 
@@ -24,19 +25,22 @@ export class Master extends Handle {
   }
 
   /** broadcast sends to all slaves, and returns the message's number. */
-  async broadcast(payload, { signal } = {}) {
+  async broadcast(payload, { signal, ...rest } = {}) {
+    noOthers('broadcast', rest);
     return this.#membership.send({}, payload, { signal });
   }
 
   /** send sends to one slave, also while it is away. */
-  async send(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+  async send(to, payload, { signal, ...rest } = {}) {
+    noOthers('send', rest);
+    mustBeSendable(to);
     return this.#membership.send({ to }, payload, { signal });
   }
 
   /** request sends to one slave and waits for its answer. */
-  async request(to, payload, { signal } = {}) {
-    mustBeWritable(to);
+  async request(to, payload, { signal, ...rest } = {}) {
+    noOthers('request', rest);
+    mustBeSendable(to);
     return this.#membership.inquiries.ask({ to }, payload, to, signal);
   }
 
@@ -45,41 +49,47 @@ export class Master extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  gather(payload, { signal } = {}) {
-    return iterate((stop) => this.#gather(payload, stop), signal);
+  gather(payload, { signal, ...rest } = {}) {
+    return iterate((stop) => this.#gather(payload, stop, rest), signal);
   }
 
-  async *#gather(payload, signal) {
+  async *#gather(payload, signal, rest) {
+    noOthers('gather', rest);
     const { inquiries } = this.#membership;
     const inquiry = await inquiries.begin({}, payload, '', signal);
     yield* inquiries.partsOf(inquiry, signal);
   }
 
   /** reply answers a message of a slave that asks. */
-  async reply(message, payload, { signal } = {}) {
+  async reply(message, payload, { signal, ...rest } = {}) {
+    noOthers('reply', rest);
     mustAsk(message);
     return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
   }
 
   /** kick removes a slave, which is told the reason. It may join again. */
-  async kick(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+  async kick(username, { reason, signal, ...rest } = {}) {
+    noOthers('kick', rest);
+    mustBeSendable(username);
     return this.#membership.operate({ type: 'kick', to: username, reason }, signal);
   }
 
   /** ban removes a slave, if it is there, and refuses its name for the life of the channel. */
-  async ban(username, { reason, signal } = {}) {
-    mustBeWritable(username);
+  async ban(username, { reason, signal, ...rest } = {}) {
+    noOthers('ban', rest);
+    mustBeSendable(username);
     return this.#membership.operate({ type: 'kick', to: username, reason, ban: true }, signal);
   }
 
   /** away tells the slaves that the master is not there, though it is connected. */
-  async away({ signal } = {}) {
+  async away({ signal, ...rest } = {}) {
+    noOthers('away', rest);
     return this.#membership.operate({ type: 'away' }, signal);
   }
 
   /** back ends what away has begun. */
-  async back({ signal } = {}) {
+  async back({ signal, ...rest } = {}) {
+    noOthers('back', rest);
     return this.#membership.operate({ type: 'back' }, signal);
   }
 

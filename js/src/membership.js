@@ -304,6 +304,7 @@ export class Membership {
   entered(frame) {
     const back = this.lost;
     if (!back) {
+      this.channel = frame.channel; // the service may have taken other names than were asked for
       this.username = frame.username;
       this.secret = frame.secret;
       this.timeout = frame.master_timeout_ms ?? 0;
@@ -340,24 +341,28 @@ export class Membership {
   // Those who came are told at once; those who went, and those who have joined again
   // since, are told behind the messages that are still to come from them.
   #compareRoster(frame, reason) {
-    const missing = new Set(this.slaves.keys());
+    const before = this.slaves.size;
+    let met = 0;
     const gone = (name) => {
       this.#departed.push({ slave: presence('slave', name, 'gone', { reason }) });
     };
     for (const { username, state, number = 0 } of frame.members) {
-      missing.delete(username);
       const known = this.#numbers.get(username) ?? 0;
-      const slave = presence('slave', username, state);
+      const was = this.slaves.get(username);
+      met += was ? 1 : 0;
       if (known && number && known !== number) {
         gone(username);
-        this.#departed.push({ slave, number });
-      } else if (this.slaves.get(username)?.state !== state) {
-        this.#slaveChanged(slave, number);
-      } else if (number) {
+        this.#departed.push({ slave: presence('slave', username, state), number });
+      } else if (was?.state !== state) {
+        this.#slaveChanged(presence('slave', username, state), number);
+      } else if (number && known !== number) {
         this.#numbers.set(username, number);
       }
     }
-    [...missing].sort().forEach(gone);
+    if (met < before) { // else nobody is missing, and nothing is made for it
+      const listed = new Set(frame.members.map(({ username }) => username));
+      [...this.slaves.keys()].filter((name) => !listed.has(name)).sort().forEach(gone);
+    }
     this.#replayEnd = frame.seq ?? 0;
     if (this.last >= this.#replayEnd) {
       this.#tellDeparted();

@@ -19,10 +19,26 @@ const given = (options) => Object.fromEntries(
   Object.entries(options).filter(([, value]) => value !== undefined));
 
 /**
+ * noOthers throws where an option was given that there is not: one of another call, or a
+ * misspelt one, would do nothing and say nothing. rest are the options that are left.
+ */
+export function noOthers(what, rest) {
+  const [name] = Object.keys(given(rest));
+  if (name !== undefined) {
+    throw new TypeError(`${what} has no option ${name}`);
+  }
+}
+
+const known = [
+  'WebSocket', 'plainHandshake', 'tokenInHandshake', 'storage', 'storageKey', 'inbox', ...Object.keys(times), ...Object.keys(sizes),
+];
+
+/**
  * optionsOf is what the client uses of the options that it was given, all of them there and
  * valid, but for what the platform has.
  */
 export function optionsOf(options) {
+  noOthers('Client', Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
     inbox: {},
     ...times,
@@ -32,10 +48,14 @@ export function optionsOf(options) {
   if (typeof all.inbox !== 'object' || all.inbox === null) {
     throw new TypeError('inbox must be an object');
   }
+  noOthers('inbox', Object.fromEntries(Object.entries(all.inbox).filter(([name]) => !(name in inboxSizes))));
   const inbox = { ...inboxSizes, ...given(all.inbox) };
   for (const name of Object.keys(times)) {
     // Without any time nothing would be waited for, but for the end.
     all[name] = milliseconds(name, all[name], name === 'closeTimeout' ? 0 : 1, LONGEST);
+  }
+  if (options.minBackoff !== undefined && options.maxBackoff !== undefined && all.maxBackoff < all.minBackoff) {
+    throw new RangeError(`maxBackoff must not be below minBackoff, ${all.minBackoff}, and is ${all.maxBackoff}`);
   }
   for (const name of Object.keys(sizes)) {
     all[name] = whole(name, all[name], 1);

@@ -32,7 +32,7 @@ const encoder = new TextEncoder();
 export function payloadOf(value, limit) {
   const payload = convert(value);
   if (payload.bytes.length > limit) {
-    throw new RefusedError(Code.TOO_LARGE, `${payload.bytes.length} bytes, at most ${limit}`);
+    throw new RefusedError(Code.TOO_LARGE, `the payload has ${payload.bytes.length} bytes, and this client sends ${limit} at most`);
   }
   return payload;
 }

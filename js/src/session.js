@@ -6,7 +6,7 @@ import { ClosedError, Code, ConnectionError, RefusedError, passes, refusalIn } f
 import { Link } from './link.js';
 import { Master } from './master.js';
 import { Membership } from './membership.js';
-import { writable } from './names.js';
+import { checkNames, quoted } from './names.js';
 import { restoreAll } from './restoring.js';
 import { Slave } from './slave.js';
 import { Tickets } from './tickets.js';
@@ -59,6 +59,8 @@ export class Session {
       push: (frame) => this.push(frame),
       nextRef: () => this.nextRef(),
       letGo: () => this.#letGo(),
+      tryAnew: (wanted) => (wanted || !this.#needed) && this.tryLater(),
+      isIn: (channel) => this.memberships.has(channel),
       ended: () => this.#link.ended(),
       undo: (channel, promise) => this.undo(channel, promise),
       settled: (call, frame) => this.#settled(call, frame),
@@ -133,13 +135,12 @@ export class Session {
 
   // A client has one membership of a channel. A call that would enter it once more waits
   // for those before: they may be given up, or left at once.
-  async #entering({ channel, username, expect }, signal, enter) {
-    if (!writable(channel) || !writable(username) || (expect !== undefined && !writable(expect))) {
-      throw new RefusedError(Code.BAD_NAME);
-    }
+  async #entering(frame, signal, enter) {
+    const { channel } = frame;
+    checkNames(frame);
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
-        throw new RefusedError(Code.FORBIDDEN, 'this client is in the channel already');
+        throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
       }
       await enter();
     });
@@ -204,7 +205,8 @@ export class Session {
   // Memberships come first on a new connection, and a secret does not belong into a
   // handshake, which others may write to a log.
   #first() {
-    return this.options.plainHandshake || this.memberships.size > 0 ? null : this.#calls.first();
+    return this.options.plainHandshake || this.memberships.size > 0
+      ? null : this.#calls.first({ withToken: this.options.tokenInHandshake });
   }
 
   // Every membership is resumed, and what waited for a connection is sent.
@@ -265,7 +267,8 @@ export class Session {
         }
       }
     }
-    largest?.membership.fail(largest.request, new RefusedError(Code.TOO_LARGE));
+    largest?.membership.fail(largest.request, new RefusedError(
+      Code.TOO_LARGE, `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`));
   }
 
   // What was on its way is the first send without an answer. Where it was this side that has
@@ -321,13 +324,14 @@ export class Session {
     if (resuming) {
       this.#resumed(resuming, frame);
     } else {
-      // An ack names no channel, and the answer to a switch the one it leads to.
+      // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
+      // an answer that comes again, since its frame came to the hub a second time.
       members.some((each) => each.answer(frame));
     }
   }
 
   #settled({ enters }, frame) {
-    const refusal = this.#wrongRole(frame, enters);
+    const refusal = this.#wrongRole(frame, enters) ?? (enters && this.#alreadyIn(frame));
     if (!refusal && enters) {
       this.enter(enters, frame);
     }
@@ -340,7 +344,13 @@ export class Session {
       return undefined;
     }
     this.#letGo();
-    return new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role');
+    return new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role: resume with the one for it');
+  }
+
+  // The service may take two names of channels for the same.
+  #alreadyIn({ channel }) {
+    return this.memberships.has(channel)
+      ? new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`) : undefined;
   }
 
   // The connection is given up, so that a membership on it that nobody here wants

@@ -42,6 +42,10 @@ const fieldList = [
   [0x1d, 'number', 'number'],
   // The numbers of the members, which have them in their objects.
   [0x1e, 'numbers', 'numbers'],
+  [0x1f, 'instance', 'string'],
+  [0x20, 'seen', 'number', 'kept'],
+  [0x21, 'confirm_messages', 'number'],
+  [0x22, 'confirm_bytes', 'number'],
 ];
 
 /** The fields by their tags. */
@@ -59,21 +63,22 @@ export const FIRST_CRITICAL = 0x80;
 export const LAST_TYPE = 0x1f;
 
 const shapeList = [
-  [0x01, 'create', 'channel username', 'token master_timeout_ms'],
-  [0x02, 'join', 'channel username', 'expect token from'],
-  [0x03, 'resume', 'channel username secret', 'last'],
-  [0x04, 'send', 'channel', 'to asks reply', 'payload'],
-  [0x05, 'leave', 'channel', ''],
-  [0x06, 'away', 'channel', ''],
-  [0x07, 'back', 'channel', ''],
-  [0x08, 'kick', 'channel to', 'reason ban'],
+  [0x01, 'create', 'channel username', 'token master_timeout_ms instance'],
+  [0x02, 'join', 'channel username', 'expect token from instance'],
+  [0x03, 'resume', 'channel username secret', 'token epoch last instance'],
+  [0x04, 'send', 'channel', 'to asks reply seen', 'payload'],
+  [0x05, 'leave', 'channel', 'seen'],
+  [0x06, 'away', 'channel', 'seen'],
+  [0x07, 'back', 'channel', 'seen'],
+  [0x08, 'kick', 'channel to', 'reason ban seen'],
   [0x09, 'status', 'channel', 'exists master timeout_ms'],
-  [0x0a, 'members', 'channel', 'members numbers'],
-  [0x0b, 'ping', '', ''],
-  [0x0c, 'withdraw', 'channel request', ''],
-  [0x0d, 'awaiting', 'channel request', 'members numbers'],
-  [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers'],
-  [0x12, 'joined', 'channel username secret master', 'master_timeout_ms'],
+  [0x0a, 'members', 'channel', 'members numbers seen'],
+  [0x0b, 'ping', '', 'channel seen'],
+  [0x0c, 'withdraw', 'channel request', 'seen'],
+  [0x0d, 'awaiting', 'channel request', 'members numbers seen'],
+  [0x0e, 'refresh', 'channel token', 'seen'],
+  [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers confirm_messages confirm_bytes'],
+  [0x12, 'joined', 'channel username secret master', 'epoch master_timeout_ms'],
   [0x13, 'message', 'channel from seq', 'private request reply', 'payload'],
   [0x14, 'presence', 'channel username role state', 'timeout_ms reason number'],
   [0x15, 'closed', 'channel code', 'reason'],

@@ -32,7 +32,7 @@ func TestNoPeerAddsASeries(t *testing.T) {
 			if r.Token != "" {
 				return lectern.Identity{}, &lectern.Error{Code: lectern.ErrorCode(r.Token), Text: r.Token}
 			}
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		},
 	}
 	hub, err := lectern.NewHub(policy)

@@ -82,7 +82,7 @@ func TestContextEndsDuringCreateAndJoin(t *testing.T) {
 		if r.Token == "slow" {
 			time.Sleep(2 * time.Second)
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.User(), s.User()

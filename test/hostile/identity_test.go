@@ -33,7 +33,7 @@ func TestHostileIdentity(t *testing.T) {
 			_, one := s.Pair()
 			bob := stranger(s)
 			guesser := s.Raw()
-			const refusal = `{"type":"error","channel":"abc123","code":"resume_failed"}`
+			const refusal = `{"type":"error","channel":"abc123","code":"resume_failed","message":"there is no membership of \"user_one\" in \"abc123\" with that secret and that last message: join anew"}`
 			for i := range 22 {
 				last := "A"
 				if one.Secret[i] == 'A' {
@@ -46,9 +46,11 @@ func TestHostileIdentity(t *testing.T) {
 				resumeFrame("abc123", "user_one", "", ""), resumeFrame("abc123", "user_one", strings.Repeat("A", 1000), ""),
 				resumeFrame("abc123", "nobody", one.Secret, ""), resumeFrame("abc123", "alice", one.Secret, ""),
 			} {
-				require.Equal(t, refusal, guesser.Answer(frame))
+				// The names are those of the frame, and all that differs.
+				named := strings.NewReplacer("nobody", "user_one", "alice", "user_one").Replace(guesser.Answer(frame))
+				require.Equal(t, refusal, named)
 			}
-			require.Equal(t, strings.Replace(refusal, "abc123", "nowhere", 1), guesser.Answer(resumeFrame("nowhere", "user_one", one.Secret, "")))
+			require.Equal(t, strings.ReplaceAll(refusal, "abc123", "nowhere"), guesser.Answer(resumeFrame("nowhere", "user_one", one.Secret, "")))
 
 			guesses, end := 0, error(nil)
 			for ; end == nil; guesses++ {
@@ -105,7 +107,9 @@ func TestHostileIdentity(t *testing.T) {
 			stage.Broadcast(t, master, "the end")
 			holders := 0
 			for i, slave := range slaves {
-				require.NotNil(t, slave)
+				if slave == nil {
+					continue // it was told at once that another one has the membership
+				}
 				message, err := slave.Receive(stage.Within(t))
 				if err != nil {
 					require.ErrorIs(t, err, lectern.ErrReplaced)
@@ -247,7 +251,7 @@ func TestHostileIdentity(t *testing.T) {
 			case strings.HasPrefix(r.Token, "wrong"):
 				return lectern.Identity{}, fmt.Errorf("no: %s", r.Token)
 			}
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		}}
 		stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 			master := s.User().Creates("abc123", "alice", lectern.WithToken("right-token"))
@@ -328,7 +332,7 @@ func TestHostileIdentity(t *testing.T) {
 			alice.Expect(`{"type":"ack","ref":10,"seq":1,"slaves":1}`)
 			again, master := s.Raw(), s.Raw()
 			again.Send(strings.Replace(resumeFrame("abc123", "user_one", one.Secret, `,"last":1`), `{`, `{"ref":11,`, 1), send)
-			again.Expect(strings.Replace(stage.OneJoined, `"ref":1`, `"ref":11`, 1), `{"type":"ack","ref":10,"seq":1}`)
+			again.Expect(stage.OneResumed(11), `{"type":"ack","ref":10,"seq":1}`)
 			master.Send(strings.Replace(resumeFrame("abc123", "alice", alice.Secret, `,"last":1`), `{`, `{"ref":11,`, 1), down)
 			got, err := master.Read()
 			require.NoError(t, err)

@@ -100,7 +100,7 @@ func TestMalformedFrames(t *testing.T) {
 				// The membership outlives it.
 				again := s.Raw()
 				again.Send(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":"` + one.Secret + `"}`)
-				again.Expect(stage.OneJoined)
+				again.Expect(stage.OneResumed(1))
 				alice.Expect(stage.OneBack)
 			})
 		})

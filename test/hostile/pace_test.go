@@ -290,3 +290,32 @@ func TestRateOfMembershipsIsNotNoticed(t *testing.T) {
 		user.Joins("room 0", "user_one")
 	})
 }
+
+// A connection has the time of a handshake once: what is refused does not begin it anew.
+func TestRefusedEntriesDoNotKeepAConnection(t *testing.T) {
+	for what, frame := range map[string]string{
+		"resumes":          `{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":"SqCn5YHLMsGFPzKfNDjEBw"}`,
+		"joins":            `{"type":"join","ref":1,"channel":"nowhere","username":"user_one"}`,
+		"joins of a taken": `{"type":"join","ref":1,"channel":"abc123","username":"alice"}`,
+		"creates":          stage.AliceCreates,
+	} {
+		t.Run(what, func(t *testing.T) {
+			stage.InVirtualTime(t, lectern.Policy{HandshakeTimeout: 10 * time.Second}, func(t *testing.T, s *stage.Stage) {
+				alice, peer := s.Raw(), s.Raw()
+				alice.Send(stage.AliceCreates)
+				alice.Expect(stage.AliceCreated)
+				start := time.Now()
+				ended := make(chan time.Duration, 1)
+				go func() {
+					peer.Closed(transport.Idle)
+					ended <- time.Since(start)
+				}()
+				for range 4 {
+					time.Sleep(3 * time.Second)
+					_ = peer.Conn.Write([]byte(frame)) // the last finds it closed
+				}
+				require.Equal(t, 10*time.Second, <-ended)
+			})
+		})
+	}
+}

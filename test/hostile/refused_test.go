@@ -80,6 +80,8 @@ func TestRefusedByOrder(t *testing.T) {
 		one.Refused(`{"type":"join","ref":3,"channel":"abc123","username":"user_two"}`, lectern.ErrForbidden)
 		alice.Refused(`{"type":"join","ref":2,"channel":"abc123","username":"alice"}`, lectern.ErrForbidden)
 		alice.Refused(`{"type":"create","ref":3,"channel":"abc123","username":"alice"}`, lectern.ErrChannelExists)
+		alice.Refused(`{"type":"create","ref":1,"channel":"abc123","username":"bob"}`, lectern.ErrChannelExists)
+		alice.Refused(`{"type":"create","channel":"abc123","username":"alice"}`, lectern.ErrChannelExists)
 		// Row E2.
 		one.Refused(`{"type":"join","ref":4,"channel":"nowhere","username":"user_one"}`, lectern.ErrNoSuchChannel)
 		// Row E13: the master's own second connection.
@@ -146,7 +148,7 @@ func TestSendsAreRecognisedByRef(t *testing.T) {
 			`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
 		again := s.Raw()
 		again.Send(`{"type":"resume","ref":12,"channel":"abc123","username":"user_one","resume":"`+one.Secret+`"}`, send)
-		again.Expect(strings.Replace(stage.OneJoined, `"ref":1`, `"ref":12`, 1), `{"type":"ack","ref":10,"seq":1}`)
+		again.Expect(stage.OneResumed(12), `{"type":"ack","ref":10,"seq":1}`)
 		again.Refused(bad, lectern.ErrForbidden)
 		alice.Expect(stage.OneBack)
 		for ref := 13; ref < 13+32; ref++ {

@@ -60,11 +60,11 @@ var mayImport = map[string][]string{
 // rulesMayUse are the packages that the rules may import beside the wire: none that
 // locks, waits, logs, reads a clock, draws randomness or does I/O.
 var rulesMayUse = []string{
-	"bytes", "crypto/sha256", "crypto/subtle", "errors", "fmt", "iter", "maps", "slices", "time",
+	"bytes", "cmp", "crypto/sha256", "crypto/subtle", "encoding/binary", "errors", "fmt", "hash/crc32", "iter", "maps", "slices", "time",
 }
 
 // rulesMayUseOfTime is what they may use of the package time: values, and no clock.
-var rulesMayUseOfTime = []string{"Duration", "Millisecond", "Time"}
+var rulesMayUseOfTime = []string{"Duration", "Millisecond", "Second", "Time"}
 
 // listed is what go list tells of a package.
 type listed struct {

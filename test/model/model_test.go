@@ -111,7 +111,7 @@ func play(t *testing.T, moves []move) (failure error) {
 			p := &player{number: i, listener: memory.Listen(hub, memory.Options{}), seats: map[*star]*seat{}, gate: make(chan struct{})}
 			close(p.gate)
 			// The shortest of pauses: a reconnect takes no time.
-			p.client = lectern.NewClient(p, lectern.ClientOptions{MinBackoff: 1, MaxBackoff: 1})
+			p.client = lectern.NewClient(p, lectern.ClientOptions{MinBackoff: -1, MaxBackoff: -1})
 			g.players = append(g.players, p)
 		}
 		failure = g.playAll(moves)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/internal/stage"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/memory"
 	"github.com/lectern-go/lectern/transport/netconn"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -30,7 +32,7 @@ func TestAuthorizeRefusesAndRenames(t *testing.T) {
 		case "nameless":
 			return lectern.Identity{Username: "\x00"}, nil
 		case "":
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		}
 		return lectern.Identity{Username: "Dr " + r.Token}, nil
 	}}
@@ -76,7 +78,7 @@ func TestAuthorizeTakesItsTime(t *testing.T) {
 			<-ctx.Done()
 			return lectern.Identity{}, ctx.Err()
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
@@ -152,7 +154,7 @@ func TestAuthorizeSeesThePeer(t *testing.T) {
 		} else {
 			seen <- ctx.Value(key{})
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	hub, err := lectern.NewHub(policy)
 	require.NoError(t, err)
@@ -183,7 +185,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		if r.Token != "open-sesame" {
 			return lectern.Identity{}, errors.New("no: " + r.Token)
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.UserWith(lectern.ClientOptions{Logger: logger})
@@ -220,7 +222,7 @@ func TestAuthorizePanics(t *testing.T) {
 			if r.Token == "boom" {
 				panic("a mistake of the service")
 			}
-			return lectern.Identity{}, nil
+			return lectern.Identity{AsAsked: true}, nil
 		},
 	}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
@@ -274,18 +276,18 @@ func TestAuthorizeRefusesInItsOwnWords(t *testing.T) {
 		"shutdown": lectern.ErrShutdown, "resume_failed": lectern.ErrResumeFailed,
 	}
 	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
-		return lectern.Identity{}, refusals[r.Token]
+		return lectern.Identity{AsAsked: true}, refusals[r.Token]
 	}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.Raw()
+		const plain = `"code":"unauthorized","message":"the service does not allow \"alice\" this create of \"abc123\""`
 		for token, want := range map[string]string{
 			"words":    `"code":"unauthorized","message":"the lesson begins at nine"`,
 			"own":      `"code":"quota","message":"three classes a day"`,
 			"wrapped":  `"code":"busy","message":"try again at ten"`,
 			"no code":  `"code":"unauthorized","message":"nothing to say"`,
-			"replaced": `"code":"unauthorized"`, "kicked": `"code":"unauthorized","message":"go away"`, "left": `"code":"unauthorized"`,
-			"master_left": `"code":"unauthorized"`, "master_down": `"code":"unauthorized"`, "closed": `"code":"unauthorized"`,
-			"shutdown": `"code":"unauthorized"`, "resume_failed": `"code":"unauthorized"`,
+			"replaced": plain, "kicked": `"code":"unauthorized","message":"go away"`, "left": plain,
+			"master_left": plain, "master_down": plain, "closed": plain, "shutdown": plain, "resume_failed": plain,
 		} {
 			alice.Send(`{"type":"create","ref":7,"channel":"abc123","username":"alice","token":"` + token + `"}`)
 			alice.Expect(`{"type":"error","ref":7,"channel":"abc123",` + want + `}`)
@@ -298,4 +300,48 @@ func TestAuthorizeRefusesInItsOwnWords(t *testing.T) {
 		require.ErrorContains(t, err, "the lesson begins at nine")
 	})
 	require.Empty(t, lectern.ErrUnauthorized.Text, "the variable stays as it is")
+}
+
+type userKey struct{}
+
+// A client's connection is for all that it enters, so the contexts of its calls do not reach
+// Authorize, while those of a hub's own handles do. A dialer over memory carries them, also
+// when the client comes back.
+func TestValuesForAuthorize(t *testing.T) {
+	var users []any
+	policy := lectern.Policy{Authorize: func(ctx context.Context, _ lectern.AuthRequest) (lectern.Identity, error) {
+		users = append(users, ctx.Value(userKey{}))
+		return lectern.Identity{AsAsked: true}, nil
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		hub, err := lectern.NewHub(policy)
+		require.NoError(t, err)
+		defer hub.Close()
+		listener := memory.Listen(hub, memory.Options{})
+		defer listener.Close()
+		ctx := context.WithValue(t.Context(), userKey{}, "of the call")
+		alice := context.WithValue(t.Context(), userKey{}, "alice")
+
+		_, err = hub.Create(ctx, "own", "service")
+		require.NoError(t, err)
+		for _, dialer := range []transport.Dialer{
+			listener, hub, memory.WithValues(alice, listener), memory.WithValues(alice, hub),
+		} {
+			client := lectern.NewClient(dialer, lectern.ClientOptions{})
+			_, err = client.Create(ctx, "abc123", "alice")
+			require.NoError(t, err)
+			require.NoError(t, client.Close())
+			synctest.Wait() // the hub has heard of it
+		}
+		client := lectern.NewClient(memory.WithValues(alice, listener), lectern.ClientOptions{MinBackoff: time.Millisecond})
+		defer client.Close()
+		_, err = client.Create(ctx, "abc123", "alice")
+		require.NoError(t, err)
+		synctest.Wait()
+		listener.Conns()[0].Cut()
+		time.Sleep(time.Second)
+		_, err = client.Join(ctx, "own", "alice")
+		require.NoError(t, err)
+	})
+	require.Equal(t, []any{"of the call", nil, nil, "alice", "alice", "alice", "alice"}, users)
 }

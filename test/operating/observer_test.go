@@ -132,3 +132,21 @@ func TestLogUnderAttack(t *testing.T) {
 		require.Equal(t, 10, strings.Count(log.Text(), `"refused"`))
 	})
 }
+
+// A connection that ends before it has said anything is no loss of anybody's: whoever
+// looks whether the hub is there makes many.
+func TestEndsBeforeAFrameAreNotWarnedOf(t *testing.T) {
+	var log stage.LockedBuffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	stage.InBubble(t, lectern.Policy{Logger: logger}, func(t *testing.T, s *stage.Stage) {
+		quiet := s.Raw()
+		quiet.Plug.Cut()
+		synctest.Wait()
+		require.NotContains(t, log.Text(), "WARN")
+		require.Contains(t, log.Text(), "level=DEBUG msg=\"connection ended\"")
+		_, one := s.Pair()
+		one.Plug.Cut()
+		synctest.Wait()
+		require.Contains(t, log.Text(), "level=WARN msg=\"connection ended\"")
+	})
+}

@@ -57,7 +57,7 @@ func TestPanicOfObserverAndLogger(t *testing.T) {
 		}
 		stranger := s.Raw()
 		stranger.Send(`{"type":"join","ref":1,"channel":"nowhere","username":"x"}`)
-		stranger.Expect(`{"type":"error","ref":1,"channel":"nowhere","code":"no_such_channel"}`)
+		stranger.Expect(`{"type":"error","ref":1,"channel":"nowhere","code":"no_such_channel","message":"there is no channel \"nowhere\": its master has to create it first"}`)
 		require.NoError(t, two.Leave())
 		require.NoError(t, alice.Close())
 		<-one.Done()

@@ -118,8 +118,8 @@ func TestShutdownTakesOnNothingNew(t *testing.T) {
 				}
 				require.NotContains(t, got, `"type":"message"`)
 				require.NotContains(t, got, `"type":"ack"`)
-				if got == `{"type":"error","ref":9,"channel":"abc123","code":"shutting_down"}` ||
-					got == `{"type":"error","ref":9,"channel":"new","code":"shutting_down"}` {
+				const why = `,"code":"shutting_down","message":"the hub stops, and takes on nothing new: connect again later"}`
+				if got == `{"type":"error","ref":9,"channel":"abc123"`+why || got == `{"type":"error","ref":9,"channel":"new"`+why {
 					refusals++
 				}
 			}

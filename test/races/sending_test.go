@@ -232,7 +232,7 @@ func TestAnswersAfterAReplay(t *testing.T) {
 		again := s.Raw()
 		again.Send(`{"type":"resume","ref":3,"channel":"abc123","username":"user_one","resume":"`+one.Secret+`"}`,
 			`{"type":"send","ref":2,"channel":"abc123","text":"x"}`)
-		again.Expect(`{"type":"joined","ref":3,"channel":"abc123","username":"user_one","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`,
+		again.Expect(`{"type":"joined","ref":3,"channel":"abc123","username":"user_one","resume":"*","epoch":2,"master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`,
 			`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"y"}`,
 			`{"type":"ack","ref":2,"seq":1}`)
 		alice.Expect(stage.OneBack)

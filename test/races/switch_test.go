@@ -1,6 +1,8 @@
 package races
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -101,4 +103,24 @@ func TestRaceOfSwitchAndTakeover(t *testing.T) {
 			require.Equal(t, 1, in)
 		})
 	}
+}
+
+// Who switches is told that it is in the one before it is told that it is out of the other,
+// whoever delivers first.
+func TestRaceOfTheAnswersToASwitch(t *testing.T) {
+	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		alice, one := s.User(), s.Raw()
+		for _, channel := range []string{"abc123", "xyz"} {
+			alice.Creates(channel, "alice")
+		}
+		one.Send(stage.OneJoins)
+		one.Expect(stage.OneJoined)
+		from, to := "abc123", "xyz"
+		for ref := 2; ref < 2+5**rounds; ref++ {
+			one.Send(fmt.Sprintf(`{"type":"join","ref":%d,"channel":%q,"username":"user_one","from":%q}`, ref, to, from))
+			one.Expect(strings.NewReplacer("abc123", to, `"ref":1`, fmt.Sprintf(`"ref":%d`, ref)).Replace(stage.OneJoined),
+				fmt.Sprintf(`{"type":"left","channel":%q}`, from))
+			from, to = to, from
+		}
+	})
 }

@@ -74,6 +74,7 @@ func TestRequestsOfAProgramThatIsGone(t *testing.T) {
 		require.NoError(t, err)
 		slave, err = s.User().ResumeSlave(stage.Within(t), tickets[1])
 		require.NoError(t, err)
+		synctest.Wait() // the hub has heard of the new programs
 		ofMaster, ofSlaves := openRequests(t, s)
 		require.Zero(t, ofMaster)
 		require.Zero(t, ofSlaves)
@@ -90,7 +91,7 @@ func TestRequestsOfAProgramThatIsGone(t *testing.T) {
 // The answer to a question whose acknowledgement was lost with the connection is
 // lost, and told as that: the slave has not left.
 func TestAnswerIsLostBeforeTheAcknowledgement(t *testing.T) {
-	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: 1}}
+	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: -1}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice := s.UserWith(lectern.ClientOptions{})
 		muted := &stage.MutedDialer{User: alice}

@@ -33,9 +33,9 @@ func TestRequests(t *testing.T) {
 		require.NoError(t, err)
 		answer := <-up
 		require.NoError(t, answer.Err)
-		require.Equal(t, `{"page":7}`, answer.Text())
-		require.Equal(t, "alice", answer.From)
-		require.Equal(t, question.RequestID, answer.ReplyTo)
+		require.Equal(t, `{"page":7}`, answer.Value.Text())
+		require.Equal(t, "alice", answer.Value.From)
+		require.Equal(t, question.RequestID, answer.Value.ReplyTo)
 		_, err = master.Reply(stage.Within(t), question, lectern.Text("twice"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
 
@@ -49,7 +49,7 @@ func TestRequests(t *testing.T) {
 		require.NoError(t, err)
 		answer = <-down
 		require.NoError(t, answer.Err)
-		require.Equal(t, "I am", answer.Text())
+		require.Equal(t, "I am", answer.Value.Text())
 		stage.NextText(t, master, "in between") // and the answer is not among the events
 		stage.Say(t, slave, "the end")
 		stage.NextText(t, master, "the end")
@@ -239,22 +239,23 @@ func TestGatherOverALostConnection(t *testing.T) {
 // so: the answers may come before the question's number.
 func TestGatherWhoseAcknowledgementIsLost(t *testing.T) {
 	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
-		alice, master, _, slaves := s.Class(3)
-		alice.Plug().Silence() // what alice sends is lost, so write past it
+		muted := &stage.MutedDialer{User: s.UserWith(lectern.ClientOptions{})}
+		client := lectern.NewClient(muted, lectern.ClientOptions{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
+		defer func() { require.NoError(t, client.Close()) }()
+		master, err := client.Create(stage.Within(t), "abc123", "alice")
+		require.NoError(t, err)
+		var slaves []*lectern.Slave
+		for i := range 3 {
+			slaves = append(slaves, s.User().Joins("abc123", fmt.Sprint("user_", i)))
+		}
+		synctest.Wait()
+		muted.Mute() // what the hub tells alice from now on is lost
 		asked := gather(stage.Within(t), master)
-		synctest.Wait()
-		ticket := master.Ticket()
-		// The same client's frame, through a second connection.
-		other := s.Raw()
-		other.Send(`{"type":"resume","ref":1,"channel":"abc123","username":"alice","resume":"`+ticket.Secret+`"}`,
-			fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","request":true,"text":"ready?"}`, 3))
-		synctest.Wait()
-		other.Plug.Cut()
 		reply(t, slaves[0])
 		require.NoError(t, slaves[1].Leave())
 		late := s.User().Joins("abc123", "late")
 		// alice finds out that it was cut off, and sends the question again.
-		alice.Plug().Cut()
+		muted.ComeBack()
 		require.Equal(t, "yes, user_0", asked.next(t, "user_0").Message.Text())
 		reply(t, slaves[2])
 		require.NoError(t, asked.next(t, "user_2").Err)
@@ -293,6 +294,6 @@ func TestRequestWhoseAnswerIsLost(t *testing.T) {
 		users[0].Bar(false)
 		answer := <-up
 		require.NoError(t, answer.Err)
-		require.Equal(t, "you may", answer.Text())
+		require.Equal(t, "you may", answer.Value.Text())
 	})
 }

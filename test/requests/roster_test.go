@@ -35,6 +35,7 @@ func hubByHand(t *testing.T) *byHand {
 	h.hub = <-h.dialer
 	h.writes(`{"type":"created","ref":%d,"channel":"abc123","username":"alice","resume":"x","epoch":1,"master_timeout_ms":30000}`, h.next().Ref)
 	h.master = <-created
+	require.Equal(t, wire.Ping, h.next().Type, "it confirms the membership")
 	return h
 }
 
@@ -193,6 +194,7 @@ func TestResumeTellsWhoHasJoinedAgain(t *testing.T) {
 		h.hub = <-h.dialer
 		h.writes(`{"type":"created","ref":%d,"channel":"abc123","username":"alice","resume":"x","epoch":2,"seq":2,"master_timeout_ms":30000,"members":[%s]}`,
 			h.next().Ref, entry("bob", "online", 3)+","+entry("eve", "online", 4))
+		require.Equal(t, wire.Ping, h.next().Type)
 		h.writes(`{"type":"message","channel":"abc123","from":"bob","seq":1,"reply":1,"text":"I was"}`)
 		h.writes(`{"type":"message","channel":"abc123","from":"bob","seq":2,"text":"hello again"}`)
 		h.told("bob: hello again", "bob gone", "bob online", "eve gone", "eve online")

@@ -155,6 +155,7 @@ func TestTakeoverAfterManyAttempts(t *testing.T) {
 		again, err := other.ResumeSlave(stage.Within(t), ticket)
 		require.NoError(t, err)
 		require.ErrorIs(t, (<-asking).Err, lectern.ErrReplaced)
+		synctest.Wait() // the hub has heard of the new client
 		_, err = master.Reply(stage.Within(t), question, lectern.Text("yes"))
 		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
 		stage.Say(t, again, "here I am")

@@ -233,3 +233,26 @@ func TestPayloads(t *testing.T) {
 		stage.Receive(t, slave, "the end")
 	})
 }
+
+// A create that its connection sends again is answered again, and is not refused for what
+// it has created itself.
+func TestRule7CreateRepeatedByItsConnection(t *testing.T) {
+	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		alice := s.Raw()
+		alice.Send(stage.AliceCreates, stage.AliceCreates)
+		alice.Expect(stage.AliceCreated)
+		secret := alice.Secret
+		alice.Expect(stage.AliceCreated)
+		require.Equal(t, secret, alice.Secret)
+
+		one := s.User().Joins("abc123", "user_one")
+		alice.Expect(stage.OneOnline)
+		alice.Send(stage.AliceCreates)
+		alice.Expect(strings.TrimSuffix(stage.AliceCreated, "}") + `,"members":[{"username":"user_one","state":"online","number":1}]}`)
+		require.Equal(t, secret, alice.Secret)
+		s.Raw().Refused(stage.AliceCreates, lectern.ErrChannelExists)
+
+		alice.Send(`{"type":"send","ref":2,"channel":"abc123","text":"hello"}`)
+		stage.Receive(t, one, "hello")
+	})
+}

@@ -20,7 +20,7 @@ func TestRule1OnlyAMasterCreates(t *testing.T) {
 		if r.Operation == lectern.OpCreate && r.Token != "chalk" {
 			return lectern.Identity{}, refusal
 		}
-		return lectern.Identity{}, nil
+		return lectern.Identity{AsAsked: true}, nil
 	}}
 	stage.Everywhere(t, policy, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.User(), s.User()

@@ -25,7 +25,7 @@ func TestTextFormSession(t *testing.T) {
 		one.Send(`{"type":"status","ref":3,"channel":"abc123"}`)
 		one.Expect(`{"type":"status","ref":3,"channel":"abc123","exists":true,"master":{"username":"alice","state":"online"}}`)
 		one.Send(`{"type":"join","ref":4,"channel":"abc123","username":"user_one","master":"alice","token":"…"}`)
-		one.Expect(`{"type":"joined","ref":4,"channel":"abc123","username":"user_one","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
+		one.Expect(`{"type":"joined","ref":4,"channel":"abc123","username":"user_one","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
 		alice.Expect(stage.OneOnline)
 
 		one.Send(`{"type":"send","ref":5,"channel":"abc123","text":"what is going on?"}`)
@@ -53,7 +53,7 @@ func TestTextFormSession(t *testing.T) {
 		one.Expect(`{"type":"left","ref":7,"channel":"abc123"}`)
 		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"left","reason":"left"}`)
 		one.Send(`{"type":"join","ref":8,"channel":"abc123","username":"user_one"}`)
-		one.Expect(`{"type":"joined","ref":8,"channel":"abc123","username":"user_one","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
+		one.Expect(`{"type":"joined","ref":8,"channel":"abc123","username":"user_one","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
 		alice.Expect(stage.Online("user_one", 2))
 
 		alice.Send(`{"type":"kick","ref":6,"channel":"abc123","to":"user_one","reason":"too loud","ban":true}`)
@@ -63,10 +63,10 @@ func TestTextFormSession(t *testing.T) {
 		one.Closed(transport.Kicked)
 		one = s.Raw()
 		one.Send(stage.OneJoins)
-		one.Expect(`{"type":"error","ref":1,"channel":"abc123","code":"banned"}`)
+		one.Expect(`{"type":"error","ref":1,"channel":"abc123","code":"banned","message":"the master of \"abc123\" does not let \"user_one\" in any more"}`)
 
 		one.Send(`{"type":"join","ref":2,"channel":"abc123","username":"user_two"}`)
-		one.Expect(`{"type":"joined","ref":2,"channel":"abc123","username":"user_two","resume":"*","master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
+		one.Expect(`{"type":"joined","ref":2,"channel":"abc123","username":"user_two","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
 		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online","number":3}`)
 		alice.Send(`{"type":"leave","ref":7,"channel":"abc123"}`)
 		alice.Expect(`{"type":"left","ref":7,"channel":"abc123"}`)
@@ -87,7 +87,7 @@ func TestTextFormAwayAndBack(t *testing.T) {
 		one.Expect(`{"type":"status","ref":2,"channel":"abc123","exists":true,"master":{"username":"alice","state":"away"},"timeout_ms":25000}`)
 		two := s.Raw()
 		two.Send(`{"type":"join","ref":1,"channel":"abc123","username":"user_two"}`)
-		two.Expect(`{"type":"joined","ref":1,"channel":"abc123","username":"user_two","resume":"*","master":{"username":"alice","state":"away"},"master_timeout_ms":30000}`,
+		two.Expect(`{"type":"joined","ref":1,"channel":"abc123","username":"user_two","resume":"*","epoch":1,"master":{"username":"alice","state":"away"},"master_timeout_ms":30000}`,
 			`{"type":"presence","channel":"abc123","username":"alice","role":"master","state":"away","timeout_ms":25000}`)
 		alice.Send(`{"type":"back","ref":3,"channel":"abc123"}`)
 		back := `{"type":"presence","channel":"abc123","username":"alice","role":"master","state":"online"}`

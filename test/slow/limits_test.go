@@ -51,7 +51,7 @@ func TestSlowSlave(t *testing.T) {
 
 		again := s.Raw()
 		again.Send(fmt.Sprintf(`{"type":"resume","ref":1,"channel":"abc123","username":"user_one","resume":%q,"last":%d}`, slow.Secret, last))
-		again.Expect(stage.OneJoined)
+		again.Expect(stage.OneResumed(1))
 		for last < count {
 			last++
 			frame, err := again.Read()

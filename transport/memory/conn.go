@@ -49,6 +49,7 @@ type Conn struct {
 	in, out *queue
 
 	peer    *Conn
+	taken   uint64      // bytes of the messages that it has queued
 	tried   int         // how many of its messages a TryWrite has queued that could not queue them all
 	most    int         // the largest message that this end ever reads
 	limit   int         // and that it reads at present
@@ -61,6 +62,7 @@ type Conn struct {
 var (
 	_ transport.FrameLimitSetter = (*Conn)(nil)
 	_ transport.TryWriter        = (*Conn)(nil)
+	_ transport.WriteMeter       = (*Conn)(nil)
 )
 
 // Read is Read of transport.Conn.
@@ -166,8 +168,17 @@ func (c *Conn) put(data []byte) bool {
 	}
 	m := newMessage(data)
 	m.tooLarge = tooLarge
+	c.taken += uint64(len(data))
 	c.out.push(m)
 	return true
+}
+
+// Taken is that of transport.WriteMeter: it counts the bytes that the queue has had room
+// for.
+func (c *Conn) Taken() uint64 {
+	c.pipe.mu.Lock()
+	defer c.pipe.mu.Unlock()
+	return c.taken
 }
 
 // unwritable is why nothing may be queued any more, nil where it may.

@@ -15,6 +15,7 @@
 package memory
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/lectern-go/lectern/transport"
@@ -42,7 +43,8 @@ type Options struct {
 	// peer may be silent, and how long it then has to answer. Here they add up
 	// to the time from Silence to transport.ErrSilent at both ends. Zero means
 	// transport.DefaultProbeAfter and transport.DefaultGiveUp; a negative
-	// ProbeAfter means that silence is never noticed.
+	// ProbeAfter means that silence is never noticed. Times between zero and
+	// transport.ShortestTime make Listen and Pipe panic.
 	ProbeAfter, GiveUp time.Duration
 
 	// QueueMessages and QueueBytes bound what was written in one direction and
@@ -54,6 +56,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if err := (transport.ConnOptions{ProbeAfter: o.ProbeAfter, GiveUp: o.GiveUp}).Check(); err != nil {
+		panic(fmt.Sprint("memory: ", err))
+	}
 	if o.MaxFrameBytes <= 0 {
 		o.MaxFrameBytes = transport.DefaultMaxFrameBytes
 	}

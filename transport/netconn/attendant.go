@@ -86,8 +86,7 @@ func (a *attendant) handle() {
 
 // park takes the reading for wait. It reports false where Close has begun.
 func (c *conn) park() bool {
-	silent, _ := c.limits()
-	return c.beginReading(silent)
+	return c.beginReading(c.lookAt(c.silentAt()))
 }
 
 // wait waits for what comes next.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,10 +29,12 @@ var (
 type conn struct {
 	net      net.Conn
 	raw      net.Conn // beneath TLS, if that is what net is; otherwise net
-	vectored bool     // net writes several buffers at once
+	tells    bool     // direct.TellsAcked
+	vectored bool     // net writes several buffers at once, of which nobody need count what is taken
 	options  transport.ConnOptions
 
-	input input // of the goroutine that reads
+	input   input         // of the goroutine that reads
+	looking time.Duration // lookingTime
 
 	mu               sync.Mutex
 	freed            sync.Cond // reading, writing or telling has become false, or closed true
@@ -41,6 +44,8 @@ type conn struct {
 	tried  bool            // a TryWrite has kept writing, for the Write that follows
 	begun  int             // how many bytes it has written
 
+	taken      atomic.Uint64         // bytes that have been written, where tells does not
+	pace       direct.Pace           // of who writes
 	owed       uint8                 // a bit for each kind of unit that is to be sent when writing is free
 	writeErr   error                 // what writing ended with
 	lost       bool                  // Read has noticed that the peer is out of reach
@@ -57,19 +62,31 @@ type conn struct {
 var (
 	_ transport.FrameLimitSetter = (*conn)(nil)
 	_ transport.TryWriter        = (*conn)(nil)
+	_ transport.Addressed        = (*conn)(nil)
+	_ transport.WriteMeter       = (*conn)(nil)
 )
+
+// PeerAddress is that of transport.Addressed.
+func (c *conn) PeerAddress() string {
+	if address := c.net.RemoteAddr(); address != nil {
+		return address.String()
+	}
+	return ""
+}
 
 func newConn(c net.Conn, options transport.ConnOptions) *conn {
 	conn := &conn{net: c, raw: c, system: direct.Of(c), options: options}
 	conn.freed.L = &conn.mu
+	conn.looking = conn.lookingTime()
 	conn.input.expired = true
 	conn.input.limit = options.MaxFrameBytes
 	conn.input.controls = transport.NewTokenBucket(options.ControlFramesPerSecond)
+	conn.tells = direct.TellsAcked(c)
 	switch c := c.(type) {
 	case *tls.Conn:
 		conn.raw = c.NetConn()
-	case *net.TCPConn, *net.UnixConn:
-		conn.vectored = true
+	case *net.TCPConn:
+		conn.vectored = conn.tells
 	}
 	direct.SetSendBuffer(c, options.SendBufferBytes)
 	return conn

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/lectern-go/lectern/transport"
 )
@@ -20,7 +21,7 @@ type Dialer struct {
 	Address string
 
 	// TLSConfig is the configuration for TLS; nil means none of it. An empty
-	// ServerName in it is the host of Address.
+	// ServerName in it is the host of Address, without a zone.
 	TLSConfig *tls.Config
 
 	// NetDialContext makes the net.Conn, for instance through a proxy. Nil means
@@ -35,6 +36,9 @@ var _ transport.Dialer = Dialer{}
 
 // Dial connects, and does the handshake of TLS, within ctx.
 func (d Dialer) Dial(ctx context.Context) (transport.Conn, error) {
+	if err := d.Conn.Check(); err != nil {
+		return nil, err
+	}
 	network, dial := d.Network, d.NetDialContext
 	if network == "" {
 		network = "tcp"
@@ -66,6 +70,15 @@ func (d Dialer) clientConfig() *tls.Config {
 	if err != nil {
 		host = d.Address
 	}
-	config.ServerName = host
+	config.ServerName = certified(host)
 	return config
+}
+
+// certified is the host as certificates name it: a zone says which of this machine's
+// interfaces leads to an address, and is no part of it.
+func certified(host string) string {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.WithZone("").String()
+	}
+	return host
 }

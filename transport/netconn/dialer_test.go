@@ -64,6 +64,10 @@ func TestDialServerName(t *testing.T) {
 	}{
 		{"lectern.test:7000", "", true},
 		{"127.0.0.1:7000", "", true},
+		{"[fe80::1]:7000", "", true},
+		{"[fe80::1%eth0]:7000", "", true}, // no certificate names a zone
+		{"fe80::1%eth0", "", true},
+		{"[fe80::2%eth0]:7000", "", false},
 		{"elsewhere.test:7000", "", false},
 		{"elsewhere.test:7000", "lectern.test", true},
 		{"lectern.test", "", true},

@@ -60,14 +60,14 @@ func FuzzUnits(f *testing.F) {
 // follows them.
 func simplestReading(b []byte) (messages [][]byte, end any) {
 	for len(b) >= headerSize {
-		kind, length := b[0], int(binary.BigEndian.Uint32(b[1:]))
+		kind, length := b[0], int64(binary.BigEndian.Uint32(b[1:]))
 		b = b[headerSize:]
 		switch {
 		case kind == kindMessage && length > fuzzLimit:
 			return messages, transport.ErrMessageTooLarge
 		case kind > 3, kind > 0 && length > 125, kind == 3 && length < 2:
 			return messages, transport.ErrProtocol
-		case length > len(b):
+		case length > int64(len(b)):
 			return messages, io.ErrUnexpectedEOF
 		}
 		content := b[:length]

@@ -294,7 +294,7 @@ func TestControlFramesInTime(t *testing.T) {
 	})
 }
 
-// H3: what counts is that the write is complete, not that some of it gets
+// H3: what counts is that the write makes way at the floor, not that some of it gets
 // through.
 func TestReaderOfAByteASecond(t *testing.T) {
 	t.Run("H3 a byte a second", func(t *testing.T) {

@@ -207,3 +207,25 @@ func TestProbesOfOneWhoHasLeft(t *testing.T) {
 		require.ErrorIs(t, (<-reading(c)).err, io.ErrUnexpectedEOF)
 	})
 }
+
+// A peer that takes what it is sent is not silent, though the probe and its answer wait
+// for that; it is once nothing moves any more.
+func TestWhatMovesIsASignOfLife(t *testing.T) {
+	bubble(t, patient, func(t *testing.T, c *conn, peer *memnet.Conn) {
+		read := reading(c)
+		writing := make(chan error, 1)
+		go func() { writing <- c.Write(make([]byte, 200_000)) }()
+		for range 100 {
+			time.Sleep(time.Second)
+			receive(t, peer, 1000)
+		}
+		synctest.Wait()
+		require.Empty(t, read)
+		start := time.Now()
+		require.ErrorIs(t, (<-read).err, transport.ErrSilent)
+		require.LessOrEqual(t, time.Since(start), 2*15*time.Second)
+		closed := closing(c)
+		require.Error(t, <-writing)
+		<-closed
+	})
+}

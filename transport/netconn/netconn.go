@@ -26,14 +26,17 @@
 // Write in progress, or else in a goroutine that lives until it is written.
 // Silence is counted while a Read is in progress, and answers are given then
 // too: a peer that does not call Read for longer than ProbeAfter and GiveUp
-// looks as good as dead. So does one that is kept from answering for as long by
-// a message that crosses a slow link, in either direction. Over TLS the first
+// looks as good as dead. Where the probe, or what was written before it, is still on its
+// way, that the peer takes of it is a sign of life too. Over TLS the first
 // sign of life is a whole record.
+//
+// Before a peer is given up, and before its message is said to be late, one looks at what
+// lies in the system's buffers: where this process has stood still, that is what counts.
 //
 // # Limits
 //
-// A unit that has begun to arrive must be complete within MessageTimeout, or the
-// connection ends with transport.Slow, and a peer that sends more probes, or
+// A unit that has begun to arrive must be complete within MessageTimeout, or go on at
+// transport.MinBytesPerSecond, or the connection ends with transport.Slow, and a peer that sends more probes, or
 // answers to none, than ControlFramesPerSecond allows ends it with
 // transport.RateLimited, see [transport.ConnOptions].
 // Nothing here limits how many messages a peer sends: that is for the server.
@@ -48,6 +51,7 @@
 package netconn
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -65,11 +69,17 @@ const closeWait = time.Second
 // Options sets up Serve. The zero value is ready to use.
 type Options struct {
 	// HandshakeTimeout bounds the TLS handshake of a connection that Serve has
-	// accepted. Where it is not positive, it is DefaultHandshakeTimeout.
+	// accepted. Where it is not positive, it is DefaultHandshakeTimeout. It is not
+	// shorter than transport.ShortestTime.
 	HandshakeTimeout time.Duration
 
 	// Conn sets up the connections.
 	Conn transport.ConnOptions
+}
+
+// check returns an error that names the options that make no sense.
+func (o Options) check() error {
+	return errors.Join(transport.CheckTime("netconn: Options.HandshakeTimeout", o.HandshakeTimeout), o.Conn.Check())
 }
 
 func (o Options) withDefaults(server transport.Server) Options {
@@ -87,6 +97,11 @@ func (o Options) withDefaults(server transport.Server) Options {
 // nothing here bounds it. A c with the method CloseWrite() error, as those for
 // TCP, TLS and Unix sockets have it, lets Close finish without waiting for the
 // peer's own Close.
+//
+// It panics where the options make no sense.
 func New(c net.Conn, options transport.ConnOptions) transport.Conn {
+	if err := options.Check(); err != nil {
+		panic(err)
+	}
 	return newConn(c, options.WithDefaults(nil))
 }

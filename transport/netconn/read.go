@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -36,10 +37,11 @@ type input struct {
 	large      *buffer // in place of idle where that was too small
 	start, end int     // of what is in the buffer
 
-	heard     time.Time // the last sign of life, or when somebody began to listen for one
-	listening bool      // somebody has listened since heard, and goes on
-	probed    bool      // the peer was probed since heard
-	begun     time.Time // when the unit began that is not complete yet; zero if there is none
+	heard     time.Time              // the last sign of life, or when somebody began to listen for one
+	listening bool                   // somebody has listened since heard, and goes on
+	probed    time.Time              // when the peer was probed since heard; zero if it was not
+	taken     uint64                 // Taken, when it was
+	unit      transport.MessageTimer // of the unit that is arriving
 
 	controls transport.TokenBucket // for the peer's probes, and answers to none
 	probing  bool                  // a probe was sent, and its answer has not come
@@ -127,7 +129,7 @@ func (c *conn) SetMaxFrameBytes(bytes int) {
 func (c *conn) readMessage() ([]byte, error) {
 	in := &c.input
 	for {
-		in.begun = time.Time{}
+		in.unit = transport.MessageTimer{}
 		if err := c.fill(headerSize); err != nil {
 			return nil, err
 		}
@@ -209,60 +211,138 @@ func (c *conn) readLarge(length int) ([]byte, error) {
 // receive waits for something to arrive, and reads it into p, which must not be
 // empty. Where nothing has come for ProbeAfter it probes the peer and returns 0,
 // once. within tells that a unit has begun.
+//
+// Before the peer is judged by what has not come, receive looks once at what lies there:
+// this side may be the late one, because its process or machine has stood still.
 func (c *conn) receive(p []byte, within bool) (int, error) {
 	in := &c.input
 	now := time.Now()
-	if !in.probed && !in.listening {
+	if in.probed.IsZero() && !in.listening {
 		in.heard = now // silence counts from when somebody listens
 	}
-	if within && in.begun.IsZero() {
-		in.begun = now
+	var late time.Time
+	if within {
+		late = in.unit.Wait(now, c.options.MessageTimeout)
 	}
 	quiet := now.Add(quietAfter)
 	parks := in.attendant != nil && !within
+	var lookUntil time.Time // the end of the last look at a silent peer; zero before it
 	for {
-		silent, late := c.limits()
-		by := earliest(silent, late)
+		silent := c.silentAt()
+		silentDue, lateDue := c.lookAt(silent), late
+		if !lookUntil.IsZero() {
+			silentDue = lookUntil
+		}
+		if !in.unit.Looked() {
+			lateDue = c.lookAt(late)
+		}
+		by := earliest(silentDue, lateDue)
 		if parks {
 			by = earliest(by, quiet)
 		}
 		n, err := c.readBy(p, by)
+		now, due := time.Time{}, false
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			// The deadline may be one from before, which was left to pass because
+			// moving it costs more than looking at the time.
+			in.expired = true
+			now = time.Now()
+			if due = passed(silentDue, now) || passed(lateDue, now); due && c.system != nil {
+				n, err = c.lookNow(p)
+			}
+		}
 		switch {
+		case n > 0 && passed(late, now) && !in.unit.LastLook(now.Add(lastLook)):
+			return 0, transport.ErrSlow
 		case n > 0:
-			in.probed, in.listening = false, false
+			in.probed, in.listening = time.Time{}, false
+			if within {
+				in.unit.Came(n)
+			}
 			return n, nil
-		case err == nil:
-			continue
 		case err == errClosed:
 			return 0, err
-		case !errors.Is(err, os.ErrDeadlineExceeded):
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			c.markLost()
 			if err == io.EOF { // nobody ends a connection without a close unit
 				err = io.ErrUnexpectedEOF
 			}
 			return 0, lostError(err)
-		}
-		// The deadline may be one from before, which was left to pass because
-		// moving it costs more than looking at the time.
-		in.expired = true
-		switch now = time.Now(); {
-		case !late.IsZero() && !now.Before(late):
-			return 0, transport.ErrSlow
-		case silent.IsZero() || now.Before(silent):
-		case in.probed:
-			c.markLost()
-			return 0, transport.ErrSilent
-		default:
-			in.probed, in.probing = true, true
+		case !due:
+			if parks && !now.IsZero() && !now.Before(quiet) {
+				in.listening = true
+				return 0, errQuiet
+			}
+		case passed(lateDue, now):
+			if c.system != nil || !in.unit.LastLook(now.Add(c.looking)) {
+				return 0, transport.ErrSlow
+			}
+			late = in.unit.Wait(now, c.options.MessageTimeout)
+		case c.system == nil && lookUntil.IsZero():
+			parks = false
+			if lookUntil = now.Add(c.looking); lookUntil.Before(silent) {
+				lookUntil = silent
+			}
+		case in.probed.IsZero():
+			in.probed, in.probing, in.taken = now, true, c.Taken()
 			c.owe(kindProbe)
 			return 0, nil
-		}
-		if parks && !now.Before(quiet) {
-			in.listening = true
-			return 0, errQuiet
+		case c.underway() && c.Taken() != in.taken:
+			// The probe, or its answer, waits for what takes long to cross the link.
+			// That it moves is a sign of life.
+			in.heard, in.probed = now, time.Time{}
+			return 0, nil
+		default:
+			c.markLost()
+			return 0, transport.ErrSilent
 		}
 	}
 }
+
+// A last look takes what lies there without waiting. Of a net.Conn that cannot be asked
+// for that it is a Read of its own, which begins a little before the end and lasts at
+// least as long.
+const (
+	// lastLook is how long the rest of a late message may take to be read where
+	// something of it lies there.
+	lastLook = time.Second
+	// longestLooking is how long such a Read lasts at most.
+	longestLooking = 250 * time.Millisecond
+)
+
+// lookingTime is how long such a Read lasts: a small part of what is waited for, and zero
+// where none is needed.
+func (c *conn) lookingTime() time.Duration {
+	if c.system != nil {
+		return 0
+	}
+	looking := min(longestLooking, c.options.GiveUp/8)
+	for _, d := range []time.Duration{c.options.ProbeAfter, c.options.MessageTimeout} {
+		if d > 0 {
+			looking = min(looking, d/8)
+		}
+	}
+	return looking
+}
+
+// lookAt is when the last look begins that ends then.
+func (c *conn) lookAt(end time.Time) time.Time {
+	if end.IsZero() {
+		return end
+	}
+	return end.Add(-c.looking)
+}
+
+// lookNow reads what lies there.
+func (c *conn) lookNow(p []byte) (int, error) {
+	if !c.takeReading() {
+		return 0, errClosed
+	}
+	return c.endReading(direct.Look(c.system, p))
+}
+
+// passed reports whether it is then, which may be zero for never.
+func passed(then, now time.Time) bool { return !then.IsZero() && !now.Before(then) }
 
 // earliest is the earlier of the two, of which zero is never.
 func earliest(a, b time.Time) time.Time {
@@ -272,20 +352,17 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// limits returns when the peer's silence, and the message that is arriving, will
-// have lasted long enough; zero for never.
-func (c *conn) limits() (silent, late time.Time) {
-	in, o := &c.input, &c.options
-	if o.ProbeAfter > 0 {
-		silent = in.heard.Add(o.ProbeAfter)
-		if in.probed {
-			silent = silent.Add(o.GiveUp)
-		}
+// silentAt returns when the peer's silence will have lasted long enough; zero for
+// never.
+func (c *conn) silentAt() time.Time {
+	switch in, o := &c.input, &c.options; {
+	case o.ProbeAfter <= 0:
+		return time.Time{}
+	case !in.probed.IsZero():
+		return in.probed.Add(o.GiveUp)
+	default:
+		return in.heard.Add(o.ProbeAfter)
 	}
-	if o.MessageTimeout > 0 && !in.begun.IsZero() {
-		late = in.begun.Add(o.MessageTimeout)
-	}
-	return silent, late
 }
 
 // readBy reads with a deadline that is at latest by, or with none where by is
@@ -317,6 +394,14 @@ func (c *conn) beginReading(by time.Time) bool {
 	}
 	c.reading = true
 	return true
+}
+
+// takeReading is beginReading for what does not wait.
+func (c *conn) takeReading() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = !c.closing
+	return c.reading
 }
 
 // endReading is told what the net.Conn's Read has returned.

@@ -44,9 +44,15 @@ func ConnFromContext(ctx context.Context) (net.Conn, bool) {
 // the server is done with all of them and their goroutines are gone. To end a
 // hub in order, call its Shutdown first and let ctx end then.
 //
+// Options that make no sense are an error at once, and close the listener.
+//
 // Nothing here bounds the number of connections; a listener that does may be
 // put in between.
 func Serve(ctx context.Context, listener net.Listener, server transport.Server, options Options) error {
+	if err := options.check(); err != nil {
+		_ = listener.Close()
+		return err
+	}
 	options = options.withDefaults(server)
 	asked := ctx
 	ctx, cancel := context.WithCancel(ctx)

@@ -171,6 +171,36 @@ func (c *conn) writeFailed(err error) error {
 	return err
 }
 
+// send writes p, and counts in taken as it goes on where nobody else tells.
+func (c *conn) send(p []byte) error {
+	switch {
+	case c.tells:
+		_, err := c.net.Write(p)
+		return err
+	case c.system != nil:
+		return direct.WriteAll(c.system, p, &c.taken)
+	}
+	return c.pace.Write(c.net, p, &c.taken)
+}
+
+// Taken is that of transport.WriteMeter.
+func (c *conn) Taken() uint64 {
+	if acked, _, ok := direct.Acked(c.net); ok {
+		return acked
+	}
+	return c.taken.Load()
+}
+
+// underway reports whether something that was written, or is owed, is still on its way
+// to the peer, as far as this side can tell.
+func (c *conn) underway() bool {
+	c.mu.Lock()
+	held := c.writing || c.owed != 0
+	c.mu.Unlock()
+	_, waiting, _ := direct.Acked(c.net)
+	return held || waiting > 0
+}
+
 // endSending answers the peer's close unit, so that its Close need not wait for
 // ours. The TLS layer is left out: its own end is a record, which a peer that
 // does not read could keep from being written.
@@ -255,8 +285,7 @@ func (b *batch) add(c *conn, message []byte) error {
 			return err
 		}
 		if len(message) > batchSize {
-			_, err := c.net.Write(message)
-			return err
+			return c.send(message)
 		}
 	}
 }
@@ -275,7 +304,7 @@ func (b *batch) flush(c *conn) (err error) {
 	switch len(b.pieces) {
 	case 0:
 	case 1:
-		_, err = c.net.Write(b.pieces[0])
+		err = c.send(b.pieces[0])
 	default:
 		b.out = b.pieces
 		_, err = b.out.WriteTo(c.net)

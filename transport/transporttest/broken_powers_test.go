@@ -3,6 +3,10 @@ package transporttest
 import (
 	"errors"
 	"net"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/lectern-go/lectern/transport"
 )
@@ -18,6 +22,39 @@ var powerFlaws = []flaw{
 				b.room.hang()
 			}
 			return err
+		}
+	}},
+	{name: "takes the clock for progress", found: "Taken", says: takenStays, end: func(b *broken) {
+		start := time.Now()
+		b.taken = func() uint64 { return b.Conn.Taken() + uint64(time.Since(start)) }
+	}},
+	{name: "counts a Write when it is over", found: "Taken", says: takenRises, end: func(b *broken) {
+		var written atomic.Uint64
+		b.taken = written.Load
+		b.write = func(messages ...[]byte) error {
+			messages = slices.Repeat(messages, 2000) // one Write takes all that the case reads
+			err := b.Conn.Write(messages...)
+			if err == nil {
+				written.Add(uint64(len(messages)))
+			}
+			return err
+		}
+	}},
+	{name: "counts what is on its way", found: "Taken", says: takenFalls, end: func(b *broken) {
+		most := b.Conn.Taken() + 1<<40
+		b.taken = func() uint64 { return most - b.Conn.Taken() }
+	}},
+	{name: "writes what it was asked", found: "TakenBesideWrites", says: whole, end: func(b *broken) {
+		b.taken = func() uint64 {
+			b.Conn.TryWrite([]byte("how much has it taken?"))
+			return b.Conn.Taken()
+		}
+	}},
+	{name: "waits for the Write", found: "TakenBesideWrites", says: "Taken does not wait", end: func(b *broken) {
+		b.taken = func() uint64 {
+			b.room.hang()
+			runtime.Goexit()
+			return 0
 		}
 	}},
 	{name: "begins anew after what was tried", found: "BatchByTryWrite", says: "a message of its own, in order", end: func(b *broken) {

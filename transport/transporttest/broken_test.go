@@ -20,6 +20,7 @@ type broken struct {
 	last     func(reason transport.Reason, messages ...[]byte) error
 	close    func(reason transport.Reason) error
 	setLimit func(bytes int)
+	taken    func() uint64
 
 	// State that the replaced methods use as they like, under the room's lock.
 	n        int
@@ -79,6 +80,13 @@ func (b *broken) SetMaxFrameBytes(bytes int) {
 		return
 	}
 	b.setLimit(bytes)
+}
+
+func (b *broken) Taken() uint64 {
+	if b.taken == nil {
+		return b.Conn.Taken()
+	}
+	return b.taken()
 }
 
 func memoryOptions(s Settings) memory.Options {

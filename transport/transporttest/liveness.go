@@ -31,7 +31,7 @@ func (h *harness) impatient() Settings {
 // real time only a machine that stands still for long makes them fail.
 func (h *harness) healthy() Settings {
 	if h.clock == realTime {
-		return Settings{MaxFrameBytes: ordinary.MaxFrameBytes, ProbeAfter: 20 * time.Millisecond, GiveUp: 15 * time.Second}
+		return Settings{MaxFrameBytes: ordinary.MaxFrameBytes, ProbeAfter: 20 * time.Millisecond, GiveUp: patience}
 	}
 	return h.impatient()
 }

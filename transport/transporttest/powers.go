@@ -1,8 +1,10 @@
 package transporttest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/lectern-go/lectern/transport"
 )
@@ -58,6 +60,8 @@ type limitedTrying struct {
 var powerCases = []testCase{
 	{"WriteLast", testWriteLast},
 	{"WriteLastStuck", testWriteLastStuck},
+	{"Taken", testTaken},
+	{"TakenBesideWrites", testTakenBesideWrites},
 }
 
 // startLast closes with the last messages, where the end can.
@@ -103,5 +107,87 @@ func testWriteLastStuck(h *harness) {
 		closing := one.startClose(secondBye)
 		closing.waitFor(closeBound, "Close unblocks what is being written")
 		last.waitFor(closeBound, "Close unblocks what is being written")
+	})
+}
+
+const (
+	takenRises = "Taken rises while a Write makes way"
+	takenStays = "Taken does not rise while the peer takes nothing"
+	takenFalls = "Taken never falls"
+)
+
+// In testTaken the peer reads nothing at first, and then all that it was written.
+func testTaken(h *harness) {
+	h.eachWay(ordinary, func(_ *link, one, other *end) {
+		meter, ok := one.Conn.(transport.WriteMeter)
+		if !ok {
+			return
+		}
+		writing := one.stuff()
+		before := meter.Taken()
+		if h.clock == bubbleTime {
+			h.pass(ordinary.ProbeAfter / 2)
+			if taken := meter.Taken(); taken != before {
+				h.Fatalf("Taken of %s went from %d to %d while a Write was stuck: %s", one.name, before, taken, takenStays)
+			}
+		}
+		// More than any system has buffers for.
+		const count = 1000
+		last := before
+		for range count {
+			other.read()
+			h.settle()
+			taken := meter.Taken()
+			if taken < last {
+				h.Fatalf("Taken of %s went from %d to %d: %s", one.name, last, taken, takenFalls)
+			}
+			last = taken
+			if h.clock == realTime && last > before {
+				break
+			}
+		}
+		if last == before {
+			h.Fatalf("Taken of %s was %d before the peer has read %d messages, and after: %s", one.name, before, count, takenRises)
+		}
+		one.close(goodbye)
+		meter.Taken() // which means nothing any more
+		writing.wait("Close unblocks a Write in progress")
+	})
+}
+
+// In testTakenBesideWrites it is asked all the time.
+func testTakenBesideWrites(h *harness) {
+	h.eachWay(ordinary, func(_ *link, one, other *end) {
+		meter, ok := one.Conn.(transport.WriteMeter)
+		if !ok {
+			return
+		}
+		const count = 60
+		size := func(i int) int { return i * 997 % 40_000 }
+		writing := one.start("Write", func() ([]byte, error) {
+			for i := range count {
+				if err := one.Write(pattern(i, size(i))); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		})
+		asking := one.start("Taken", func() ([]byte, error) {
+			for last := uint64(0); writing.running(); {
+				taken := meter.Taken()
+				if taken < last {
+					return nil, fmt.Errorf("it went from %d to %d: %s", last, taken, takenFalls)
+				}
+				last = taken
+				h.pass(time.Millisecond)
+			}
+			return nil, nil
+		})
+		for i := range count {
+			other.expect(pattern(i, size(i)), whole)
+			h.pass(time.Millisecond / 4)
+		}
+		writing.succeed("Write blocks only for as long as the peer does not read")
+		asking.succeed("Taken does not wait")
 	})
 }

@@ -87,7 +87,7 @@ func TestNothingToFind(t *testing.T) {
 	for _, c := range cases {
 		report := runFlawed(t, c, flaw{end: func(b *broken) {
 			b.read, b.write, b.close, b.setLimit = b.Conn.Read, b.Conn.Write, b.Conn.Close, b.Conn.SetMaxFrameBytes
-			b.try = b.Conn.TryWrite
+			b.try, b.taken = b.Conn.TryWrite, b.Conn.Taken
 		}})
 		require.Empty(t, report.text(), c.name)
 		require.False(t, report.skipped, c.name)

@@ -15,6 +15,7 @@
 package transporttest
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -51,9 +52,10 @@ type Pair struct {
 }
 
 // TestConn runs the cases of the suite in real time, each as a subtest of t and
-// all of them at once: most of what they do is to wait. makePair may be called
+// several of them at once: most of what they do is to wait. makePair may be called
 // several times in a case, and by several cases at once; what it cannot make, it
-// reports with t.Fatal.
+// reports with t.Fatal. However many calls of TestConn there are at once, they share the
+// processors: no more cases run than those can do in time.
 //
 // The suite expects that a connection takes up to 32 messages of together up to
 // 32 KiB before the peer reads, as every buffered transport does.
@@ -66,7 +68,8 @@ type Pair struct {
 // which promise is broken.
 func TestConn(t *testing.T, makePair func(t testing.TB, settings Settings) Pair) {
 	t.Helper()
-	// Not by t.Parallel, which would let as many run as there are processors.
+	// Not by t.Parallel, which would let as many run as there are processors, and keep
+	// TestConn from returning after them.
 	var running sync.WaitGroup
 	first := true
 	runCases(t, realTime, makePair, func(name string, test func(t *testing.T)) {
@@ -75,10 +78,19 @@ func TestConn(t *testing.T, makePair func(t testing.TB, settings Settings) Pair)
 			t.Run(name, test)
 			return
 		}
-		running.Go(func() { t.Run(name, test) })
+		running.Go(func() {
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
+			t.Run(name, test)
+		})
 	})
 	running.Wait()
 }
+
+// atOnce has a place for each case that runs in real time. Those beyond have less to wait
+// for than to be waited for: what a case does in milliseconds by itself took many seconds
+// where all ran at once, under the race detector and on a machine that was busy.
+var atOnce = make(chan struct{}, 8*runtime.GOMAXPROCS(0))
 
 // TestConnInBubble runs the same cases, each as a subtest in a testing/synctest
 // bubble of its own, which makePair is called in. Virtual time makes the cases

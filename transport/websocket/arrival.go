@@ -3,6 +3,8 @@ package websocket
 import (
 	"math"
 	"time"
+
+	"github.com/lectern-go/lectern/transport"
 )
 
 // arrival is the watch over the message that is on its way, by what is asked of
@@ -16,9 +18,9 @@ type arrival struct {
 	timeout time.Duration // none where not positive
 	limit   int           // of size
 
-	size   int       // how many bytes were read since the last message or control frame ended
-	begun  time.Time // when the reading had to wait for the rest of this one; zero before
-	inside bool      // a message is being read: the header of its first frame is there
+	size   int                    // how many bytes were read since the last message or control frame ended
+	timer  transport.MessageTimer // runs when the reading has to wait for the rest of this one
+	inside bool                   // a message is being read: the header of its first frame is there
 }
 
 // framingSlack is how many bytes beside a message may come before it ends:
@@ -36,7 +38,7 @@ func (a *arrival) setLimit(frameLimit int) {
 
 // next is called before a message is read.
 func (a *arrival) next() {
-	a.inside, a.begun, a.size = false, time.Time{}, 0
+	a.inside, a.timer, a.size = false, transport.MessageTimer{}, 0
 }
 
 // control is called for each control frame. Between messages it ends what had
@@ -52,13 +54,10 @@ func (a *arrival) control() {
 // along with the end of the frame before it is not known here; if that is all,
 // the time runs from the next byte on.
 func (a *arrival) deadline(now time.Time) time.Time {
-	switch {
-	case a.timeout <= 0, !a.inside && a.size == 0:
+	if !a.inside && a.size == 0 {
 		return time.Time{}
-	case a.begun.IsZero():
-		a.begun = now
 	}
-	return a.begun.Add(a.timeout)
+	return a.timer.Wait(now, a.timeout)
 }
 
 // excessive reports whether more has come than any message takes up.

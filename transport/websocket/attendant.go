@@ -29,12 +29,18 @@ func (a *attendant) park() bool {
 // false.
 func (a *attendant) waitOn() bool {
 	c := a.serving.conn
-	if !c.socket.setReadDeadline(a.since.Add(c.socket.options.ProbeAfter), time.Time{}) {
+	if !c.socket.setReadDeadline(a.since.Add(a.patience()), time.Time{}) {
 		c.reading.giveBack()
 		return false
 	}
 	go a.wait()
 	return true
+}
+
+// patience is how long it waits before somebody takes a last look at a silent peer.
+func (a *attendant) patience() time.Duration {
+	s := a.serving.conn.socket
+	return s.options.ProbeAfter - s.lookingTime()
 }
 
 func (a *attendant) wait() {
@@ -57,7 +63,7 @@ func (a *attendant) handle(err error) {
 	switch {
 	case !late:
 		c.reading.giveBack()
-	case c.socket.options.ProbeAfter > 0 && time.Since(a.since) >= c.socket.options.ProbeAfter:
+	case c.socket.options.ProbeAfter > 0 && time.Since(a.since) >= a.patience():
 		how = overdue
 		c.reading.giveBack()
 	case a.waitOn():

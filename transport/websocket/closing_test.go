@@ -43,6 +43,25 @@ func TestCloseCode(t *testing.T) {
 	}
 }
 
+// A code that one end sends is taken by the other, every one of them.
+func TestCloseCodesThatAreSentAreTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, websocket.Options{}, nil)
+		for code := transport.CloseCode(900); code < 5100; code++ {
+			if code == 1016 {
+				code = 2998 // nothing is different between
+			}
+			client, server := s.connect(t, s.dialer())
+			go server.Close(transport.Reason{Code: code, Text: "why"})
+			_, err := client.Read()
+			var closed *transport.CloseError
+			require.ErrorAs(t, err, &closed, "%d", code)
+			require.Contains(t, []transport.CloseCode{code, 1000}, closed.Reason.Code)
+			require.NoError(t, client.Close(goodbye))
+		}
+	})
+}
+
 // What a peer does after it has read the close frame, and how long Close takes
 // then.
 func TestCloseWaits(t *testing.T) {

@@ -15,17 +15,14 @@ const (
 // closeCode is the code as it may stand in a close frame: what no frame may
 // carry, and the zero Code, becomes a normal closure.
 func closeCode(code transport.CloseCode) int {
-	switch {
-	case code >= 3000 && code <= 4999,
-		code >= 1000 && code <= 1003,
-		code >= 1007 && code <= 1014:
+	if inCloseFrame(int(code)) {
 		return int(code)
-	default:
-		return closeNormal
 	}
+	return closeNormal
 }
 
-// mayBeReceived reports whether a peer may send the code.
-func mayBeReceived(code int) bool {
-	return code >= 3000 && code <= 4999 || code >= 1000 && code <= 1003 || code >= 1007 && code <= 1013
+// inCloseFrame reports whether a close frame may carry the code, of either side: what is
+// sent is taken too.
+func inCloseFrame(code int) bool {
+	return code >= 3000 && code <= 4999 || code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014
 }

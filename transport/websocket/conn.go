@@ -20,9 +20,10 @@ type conn struct {
 	readErr    error
 	frame      frame // whose payload is arriving
 	message    readBuffer
-	masked     bool // what this side sends, and not what it receives
-	probing    bool // a ping was sent, and its pong has not come
-	peerClosed bool // the peer's close frame has arrived
+	masked     bool   // what this side sends, and not what it receives
+	probing    bool   // a ping was sent, and its pong has not come
+	peerClosed bool   // the peer's close frame has arrived
+	taken      uint32 // the lower half of Taken, when the last ping was sent
 
 	// watch is told of Close; nil where nobody is. It is set before the conn is
 	// shared.
@@ -33,6 +34,8 @@ var (
 	_ transport.FrameLimitSetter = (*conn)(nil)
 	_ transport.TryWriter        = (*conn)(nil)
 	_ transport.LastWriter       = (*conn)(nil)
+	_ transport.Addressed        = (*conn)(nil)
+	_ transport.WriteMeter       = (*conn)(nil)
 )
 
 // A watch is told that a conn closes, before its descriptor is closed, and when
@@ -59,9 +62,26 @@ func newConn(s *socket, masked bool, options *transport.ConnOptions) *conn {
 
 // probe is called by the reading goroutine.
 func (c *conn) probe(by time.Time) {
-	c.probing = true
+	c.probing, c.taken = true, uint32(c.Taken())
 	c.writeControl(pingFrame, nil, by)
 }
+
+// PeerAddress is that of transport.Addressed.
+func (c *conn) PeerAddress() string { return addressOf(c.socket.RemoteAddr()) }
+
+func addressOf(address net.Addr) string {
+	if address == nil {
+		return ""
+	}
+	return address.String()
+}
+
+// Taken is that of transport.WriteMeter.
+func (c *conn) Taken() uint64 { return c.socket.takenBytes() }
+
+// moves is called by the reading goroutine. The ping, or its pong, waits for what takes
+// long to cross the link; that it moves is a sign of life.
+func (c *conn) moves() bool { return c.socket.underway() && uint32(c.Taken()) != c.taken }
 
 // SetMaxFrameBytes is that of transport.FrameLimitSetter.
 func (c *conn) SetMaxFrameBytes(bytes int) {
@@ -122,7 +142,7 @@ func (c *conn) next(how patience) (message []byte, ok bool, err error) {
 // ping sends a ping without waiting, unless the conn closes.
 func (c *conn) ping(by time.Time) {
 	if c.reading.take() {
-		c.probing = true
+		c.probing, c.taken = true, uint32(c.Taken())
 		c.socket.tryControl(c.controlFrame(pingFrame, nil), by)
 		c.reading.giveBack()
 	}
@@ -135,7 +155,7 @@ func (c *conn) giveUp() {
 		if c.readErr == nil {
 			// The system may have much to tell, and this not have been its turn.
 			c.socket.ahead.empty = false
-			if some, err := c.socket.receiveNow(); !some && err == nil {
+			if some, err := c.socket.receiveNow(); !some && err == nil && !c.moves() {
 				c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
 			}
 		}

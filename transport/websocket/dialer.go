@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ type Dialer struct {
 	Header http.Header
 
 	// TLSConfig is for wss. Nil is the default configuration. An empty
-	// ServerName is the URL's host.
+	// ServerName is the URL's host, without a zone.
 	TLSConfig *tls.Config
 
 	// NetDialContext makes the connections beneath WebSocket and TLS, for
@@ -46,6 +47,12 @@ type Dialer struct {
 	// on the way does not let such a handshake pass.
 	PlainHandshake bool
 
+	// TokenInHandshake lets a client's first message go along with the handshake where it
+	// has a token for the service in it too. Otherwise such a message is sent after
+	// it, at the cost of a round trip: headers of requests are often written to logs, by
+	// servers and by proxies on the way.
+	TokenInHandshake bool
+
 	// Conn sets up the connections. SendBufferBytes in it is not used: the buffer
 	// is left to the system.
 	Conn transport.ConnOptions
@@ -54,6 +61,8 @@ type Dialer struct {
 var (
 	_ transport.Dialer      = Dialer{}
 	_ transport.FirstDialer = Dialer{}
+
+	_ transport.FirstTokenDialer = Dialer{}
 )
 
 // RefusedError is the error of a Dial to which a server has answered, but not by
@@ -97,7 +106,13 @@ func (d Dialer) DialFirst(ctx context.Context, message []byte) (conn transport.C
 	return conn, chosen == FirstSubprotocol, err
 }
 
+// FirstMayHoldToken is that of transport.FirstTokenDialer: TokenInHandshake.
+func (d Dialer) FirstMayHoldToken() bool { return d.TokenInHandshake }
+
 func (d Dialer) dialOffering(ctx context.Context, offered []string) (_ transport.Conn, chosen string, err error) {
+	if err := d.Conn.Check(); err != nil {
+		return nil, "", err
+	}
 	u, err := parseURL(d.URL)
 	if err != nil {
 		return nil, "", fmt.Errorf("websocket: %w", err)
@@ -190,7 +205,7 @@ func (d Dialer) connect(ctx context.Context, network, address string, u *url.URL
 	if config == nil {
 		config = &tls.Config{}
 	}
-	config.ServerName = cmp.Or(config.ServerName, u.Hostname())
+	config.ServerName = cmp.Or(config.ServerName, certified(u.Hostname()))
 	config.NextProtos = []string{"http/1.1"} // there is no WebSocket of this kind over HTTP/2
 	secure := tls.Client(c, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -198,6 +213,15 @@ func (d Dialer) connect(ctx context.Context, network, address string, u *url.URL
 		return nil, err
 	}
 	return secure, nil
+}
+
+// certified is the host as certificates name it: a zone says which of this machine's
+// interfaces leads to an address, and is no part of it.
+func certified(host string) string {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.WithZone("").String()
+	}
+	return host
 }
 
 // checkResponse refuses what was not offered: the library takes compression

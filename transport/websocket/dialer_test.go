@@ -65,7 +65,7 @@ func TestDialRefused(t *testing.T) {
 		text   string
 	}{
 		{"origin", websocket.Dialer{Header: http.Header{"Origin": {"https://evil"}}}, handler.ServeHTTP,
-			403, "websocket: pages of this origin may not connect"},
+			403, `websocket: pages of this origin may not connect: it is not that of the host "lectern.test", which the request was sent to; a proxy has to pass the Host header on`},
 		{"nothing there", websocket.Dialer{}, http.NotFound, 404, "404 page not found"},
 		{"nothing said", websocket.Dialer{}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, 401, ""},
 		{"elsewhere", websocket.Dialer{}, func(w http.ResponseWriter, _ *http.Request) {
@@ -267,6 +267,10 @@ func TestDialTLS(t *testing.T) {
 		r, _ := websocket.RequestFromContext(server.ctx)
 		require.Equal(t, "lectern.test", r.TLS.ServerName)
 		exchange(t, client, server)
+		closeBoth(t, client, server)
+
+		dialer.URL = "wss://[fe80::1%25eth0]/ws" // no certificate names a zone
+		client, server = s.connect(t, dialer)
 		closeBoth(t, client, server)
 
 		dialer.URL = "wss://other.test/ws"

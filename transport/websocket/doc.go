@@ -20,10 +20,16 @@
 // A client's first message can come along with its handshake: it has joined a round
 // trip earlier so, and the server has less to do, see docs/PERFORMANCE.md. A hub's client
 // does that by itself, through [Dialer.DialFirst], unless the message carries the
-// secret of a membership; PlainHandshake keeps it from it. A handler takes it out of
-// the request's header before the server is given the request. Before that it is
-// there for any middleware to see, and to log: in the message of a join or a create is
-// the token for the service, as other services have one in an Authorization header.
+// secret of a membership, or a token for the service: a message with a token goes along
+// only where the Dialer has TokenInHandshake. PlainHandshake keeps it from all of it. A
+// handler takes the message out of the request's header before the server is given the
+// request. Before that it is there for any proxy and middleware to see, and to log.
+//
+// A proxy that ends WebSocket itself may pass the message on and choose another
+// subprotocol towards the client, which sends the message again then: a hub takes it for a
+// repetition, and so does the client the second answer. And where a proxy loses what
+// comes right behind the answer to the handshake, a client that has had no answer for 5
+// seconds connects anew, and sends no message along any more.
 //
 // # Liveness
 //

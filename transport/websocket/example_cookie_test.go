@@ -139,6 +139,6 @@ func ExampleRequestFromContext() {
 	// alice is the master
 	// bob creates: lectern: unauthorized: only teachers create channels
 	// bob has joined alice
-	// without a session: lectern: unauthorized
+	// without a session: lectern: unauthorized: the service does not allow "alice" this join of "abc123"
 	// from another site: 403 Forbidden
 }

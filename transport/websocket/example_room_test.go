@@ -20,7 +20,7 @@ func byPath(ctx context.Context, r lectern.AuthRequest) (lectern.Identity, error
 	if !ok || request.PathValue("room") != r.Channel {
 		return lectern.Identity{}, lectern.ErrUnauthorized
 	}
-	return lectern.Identity{}, nil
+	return lectern.Identity{AsAsked: true}, nil
 }
 
 // The values of the path are there for each call of Authorize, where the router sets them
@@ -48,5 +48,5 @@ func ExampleRequestFromContext_path() {
 	fmt.Println("another room:", err)
 	// Output:
 	// alice is in the room
-	// another room: lectern: unauthorized
+	// another room: lectern: unauthorized: the service does not allow "alice" this create of "green"
 }

@@ -207,6 +207,7 @@ func TestPeerCloses(t *testing.T) {
 		{"B6 half a code", "\x03", 1005, "", ""}, // an offence, and not told apart from no code
 		{"normal", closePayload(1000, ""), 1000, "", closePayload(1000, "")},
 		{"going away", closePayload(1001, "tab closed"), 1001, "tab closed", closePayload(1001, "")},
+		{"last of the protocol's own", closePayload(1014, "bad gateway"), 1014, "bad gateway", closePayload(1014, "")},
 		{"B7 registered", closePayload(3999, ""), 3999, "", closePayload(3999, "")},
 		{"B7 last", closePayload(4999, ""), 4999, "", closePayload(4999, "")},
 		{"B8 longest reason", closePayload(4101, reason), transport.Slow, reason, closePayload(4101, "")},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -33,8 +34,22 @@ type Options struct {
 	// who somebody is.
 	//
 	// A request without an Origin header does not come from a web page and is
-	// accepted; everything else gets 403 Forbidden.
+	// accepted; everything else gets 403 Forbidden, and a line that says what it
+	// was held against. An entry that no browser ever sends is a mistake, such as
+	// one with a pattern in it: each origin is listed by itself.
 	Origins []string
+
+	// Hosts are the hosts under which web pages may reach this server, each in the form
+	// host, for any port, or host:port, without a scheme. Empty means every host. Where
+	// Origins are empty or "*", a server that browsers can reach should have them: else a
+	// page of anybody's can have its own name lead to this server's address (DNS
+	// rebinding), and is of the same origin then. Behind a proxy the host is that in
+	// the Host header that the proxy sends.
+	//
+	// Addresses need not be listed, since no page can make one lead elsewhere;
+	// "localhost" has to be. A request without an Origin header is accepted here too;
+	// everything else gets 403 Forbidden.
+	Hosts []string
 
 	// HandshakeTimeout bounds the writing of the answer to a handshake. Zero is
 	// DefaultHandshakeTimeout. The reading of the request is over before the
@@ -57,8 +72,10 @@ type handler struct {
 
 // NewHandler returns a handler that makes each WebSocket request a connection
 // and has it served by server. It works with any router and middleware that
-// leave http.Hijacker reachable, be it through Unwrap. It panics where
-// options.Origins has an entry that is not an origin.
+// leave http.Hijacker reachable, be it through Unwrap; where one does not, each handshake is
+// answered with 500, and the server's log says so (transport.FaultLogger). It panics where
+// options.Origins or Hosts has an entry that no browser ever sends, or a time in the options
+// makes no sense.
 //
 // The context that the server gets has the values of the request's, and the
 // request itself (see [RequestFromContext]), unless the server is a
@@ -96,11 +113,18 @@ type handler struct {
 // Shutdown and Close know nothing of these connections: end them through what
 // serves them.
 //
+// What middleware has put into the response's header, such as a cookie, goes along with
+// the answer, the 101 as well as a refusal; not what it would put there as that is
+// written.
+//
 // A request that is no WebSocket handshake of version 13 over HTTP/1.1 is
 // answered with a status from 400 on and a line that says why. A client that
 // sends more before it has the answer is disconnected; its first message can be a
 // part of the request, see the package's documentation.
 func NewHandler(server transport.Server, options Options) http.Handler {
+	if err := errors.Join(transport.CheckTime("websocket: Options.HandshakeTimeout", options.HandshakeTimeout), options.Conn.Check()); err != nil {
+		panic(err)
+	}
 	timeout := options.HandshakeTimeout
 	if timeout <= 0 {
 		timeout = DefaultHandshakeTimeout
@@ -108,7 +132,7 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 	conn := options.Conn.WithDefaults(server)
 	return &handler{
 		server:  server,
-		origins: newOriginPolicy(options.Origins),
+		origins: newOriginPolicy(options.Origins, options.Hosts),
 		options: conn,
 		poller:  newPoller(conn),
 
@@ -125,8 +149,8 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !h.origins.allows(r) {
-		refuse(w, r, http.StatusForbidden, errOrigin)
+	if err := h.origins.refuses(r); err != nil {
+		refuse(w, r, http.StatusForbidden, err)
 		return
 	}
 	if status, err := checkVersion(r); err != nil {
@@ -139,18 +163,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hijacked := &hijacker{ResponseWriter: w, first: first}
-	if _, err := h.upgrader.Upgrade(hijacked, r, nil); err != nil {
-		return // the upgrader has answered
+	if _, err := h.upgrader.Upgrade(hijacked, r, answerHeader(w.Header())); err != nil {
+		// The upgrader has answered.
+		if hijacked.fault != nil {
+			transport.LogFault(h.server, hijacked.fault)
+		}
+		return
 	}
 	direct.SetSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)
 	h.serve(r, newConn(hijacked.socket, false, &h.options))
 }
 
 var (
-	errOrigin  = errors.New("websocket: pages of this origin may not connect")
 	errUpgrade = errors.New("websocket: this address speaks WebSocket, and the request asks for no upgrade to it")
 	errHTTP    = errors.New("websocket: the handshake has to be HTTP/1.1")
 	errVersion = errors.New("websocket: the version has to be 13")
+	errBody    = errors.New("websocket: the handshake must not have a body")
 )
 
 // checkVersion looks at what the upgrader is lax about.
@@ -162,19 +190,25 @@ func checkVersion(r *http.Request) (int, error) {
 		return http.StatusUpgradeRequired, errUpgrade
 	case len(version) != 1 || version[0] != "13":
 		return http.StatusBadRequest, errVersion
+	case r.Method == http.MethodGet && r.ContentLength != 0:
+		return http.StatusBadRequest, errBody // it would be read as frames
 	}
 	return 0, nil
 }
 
-// refuse answers a request that does not become a connection. The reasons are
-// fixed texts, which quote nothing of the request.
-func refuse(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+// refuse answers a request that does not become a connection. The reasons quote
+// nothing of the request but its host.
+func refuse(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	header := w.Header()
 	header.Set("Sec-Websocket-Version", "13")
+	if r.ContentLength != 0 {
+		// The http.Server would wait for the body before it answers, without end.
+		header.Set("Connection", "close")
+	}
 	switch status {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "websocket")
-		header.Set("Connection", "Upgrade")
+		header.Add("Connection", "Upgrade")
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", http.MethodGet)
 	}
@@ -186,11 +220,14 @@ type hijacker struct {
 	http.ResponseWriter
 	first  []byte // the frame that has come along, or nil
 	socket *socket
+	fault  error // why the socket is not to be had
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
+		h.fault = fmt.Errorf("websocket: the connection of a handshake is not to be had from %T: "+
+			"what wraps the http.ResponseWriter has to have a method Unwrap, or http.Hijacker: %w", h.ResponseWriter, err)
 		return nil, nil, err
 	}
 	h.socket = newSocket(c)

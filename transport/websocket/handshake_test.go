@@ -43,6 +43,12 @@ func TestHandshakeRefused(t *testing.T) {
 		{"A2 version twice", request("", "Sec-WebSocket-Version: 13"), http.StatusBadRequest},
 		{"A2 no version", request("Sec-WebSocket-Version"), http.StatusBadRequest},
 		{"A7 foreign page", request("", "Origin: https://evil"), http.StatusForbidden},
+		{"a body", request("", "Content-Length: 4") + "\x81\x80\x00\x00", http.StatusBadRequest},
+		{"a body that follows", request("", "Content-Length: 4"), http.StatusBadRequest},
+		{"a body that follows, and no upgrade", request("Upgrade", "Content-Length: 4"), http.StatusUpgradeRequired},
+		{"A1 POST with a body that follows", strings.Replace(request("", "Content-Length: 4"), "GET", "POST", 1), http.StatusMethodNotAllowed},
+		{"a body in chunks", request("", "Transfer-Encoding: chunked") + "0\r\n\r\n", http.StatusBadRequest},
+		{"a body that is asked for", request("", "Content-Length: 4", "Expect: 100-continue"), http.StatusBadRequest},
 		{"A13 start of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", http.StatusBadRequest},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -84,6 +90,7 @@ func TestHandshakeAccepted(t *testing.T) {
 		{"A10 other subprotocols", request("", "Sec-WebSocket-Protocol: chat, lectern.v2"), nil},
 		{"C1 compression offered", request("", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"), nil},
 		{"own origin", request("", "Origin: http://lectern.test"), nil},
+		{"a body of nothing", request("", "Content-Length: 0"), nil},
 		{"A13 absolute address", strings.Replace(request(""), "/ws", "http://lectern.test/ws", 1), nil},
 		{"tokens in lists", request("Connection", "Connection: keep-alive, UPGRADE"), nil},
 	} {
@@ -297,6 +304,62 @@ func TestMiddleware(t *testing.T) {
 		client, server := s.connect(t, s.dialer())
 		exchange(t, client, server)
 		closeBoth(t, client, server)
+	})
+}
+
+// What middleware sets is in the answer, but for what is the handshake's own.
+func TestHeaderOfTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, websocket.Options{}, func(server *http.Server) {
+			inner := server.Handler
+			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.SetCookie(w, &http.Cookie{Name: "session", Value: "one"})
+				http.SetCookie(w, &http.Cookie{Name: "theme", Value: "dark"})
+				h := w.Header()
+				h.Set("X-Request-Id", "a\r\nX-Evil: 1")
+				h.Set("Strict-Transport-Security", "max-age=1")
+				h.Set("Content-Security-Policy", "default-src 'none'")
+				h["x-lower"] = []string{"kept"}
+				h["X-Evil\r\nX-Evil"] = []string{"1"}
+				h[""] = []string{"1"}
+				for _, name := range []string{
+					"Connection", "Upgrade", "Keep-Alive", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Trailer",
+					"Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Version", "Trailer:X-Later",
+					"sec-websocket-accept", "content-length",
+				} {
+					h[name] = []string{"evil"}
+				}
+				inner.ServeHTTP(w, r)
+			})
+		})
+		client := s.dialRaw(t)
+		client.send([]byte(request("", "Sec-WebSocket-Protocol: lectern.v1")))
+		response := client.response()
+		require.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
+		require.Equal(t, http.Header{
+			"Connection":                {"Upgrade"},
+			"Upgrade":                   {"websocket"},
+			"Sec-Websocket-Accept":      {sampleDone},
+			"Sec-Websocket-Protocol":    {"lectern.v1"},
+			"Set-Cookie":                {"session=one", "theme=dark"},
+			"X-Request-Id":              {"a  X-Evil: 1"},
+			"Strict-Transport-Security": {"max-age=1"},
+			"Content-Security-Policy":   {"default-src 'none'"},
+			"X-Lower":                   {"kept"},
+		}, response.Header)
+		server := s.service.accept(t)
+		client.send(frame(fin|opText, "{}"))
+		got, err := server.Read()
+		require.NoError(t, err)
+		require.Equal(t, "{}", string(got))
+		client.Close()
+		server.Close(goodbye)
+
+		// With a first message, whose answer waits for what follows, too.
+		first, sent, err := s.dialer().DialFirst(t.Context(), []byte("{}"))
+		require.NoError(t, err)
+		require.True(t, sent)
+		closeBoth(t, first, s.service.accept(t))
 	})
 }
 

@@ -3,6 +3,7 @@ package websocket_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/internal/memnet"
 	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/transporttest"
@@ -49,6 +51,12 @@ func eachSide(t *testing.T, options websocket.Options, test func(t *testing.T, c
 
 // dialHostile dials a server that does the handshake, and nothing else.
 func dialHostile(t *testing.T, options websocket.Options) (transport.Conn, *hostile) {
+	conn, peer, _ := dialHostileOver(t, options)
+	return conn, peer
+}
+
+// dialHostileOver also returns what the connection is over.
+func dialHostileOver(t *testing.T, options websocket.Options) (transport.Conn, *hostile, *memnet.Conn) {
 	peers, done := make(chan net.Conn, 1), make(chan struct{})
 	s := newSite(t, websocket.Options{}, func(server *http.Server) {
 		server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,6 +73,12 @@ func dialHostile(t *testing.T, options websocket.Options) (transport.Conn, *host
 	})
 	dialer := s.dialer()
 	dialer.Conn = options.Conn
+	var over *memnet.Conn
+	dialer.NetDialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var err error
+		over, err = s.listener.Dial(ctx)
+		return over, err
+	}
 	conn, err := dialer.Dial(t.Context())
 	require.NoError(t, err)
 	peer := <-peers
@@ -73,7 +87,7 @@ func dialHostile(t *testing.T, options websocket.Options) (transport.Conn, *host
 		conn.Close(goodbye)
 		close(done)
 	})
-	return conn, &hostile{Conn: peer, t: t, reader: bufio.NewReader(peer)}
+	return conn, &hostile{Conn: peer, t: t, reader: bufio.NewReader(peer)}, over
 }
 
 // frame builds a frame as this side has to send it.

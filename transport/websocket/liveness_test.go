@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -269,5 +270,31 @@ func TestPingsAmongMessages(t *testing.T) {
 			}
 		}
 		require.Positive(t, pongs)
+	})
+}
+
+// A peer that takes what it is sent is not silent, though the ping and its pong wait for
+// that; it is once nothing moves any more.
+func TestWhatMovesIsASignOfLife(t *testing.T) {
+	eachSide(t, websocket.Options{}, func(t *testing.T, conn transport.Conn, peer *hostile) {
+		ended := make(chan error, 1)
+		go func() {
+			_, err := readError(conn, time.Now())
+			ended <- err
+		}()
+		writing := make(chan error, 1)
+		go func() { writing <- conn.Write(make([]byte, 200_000)) }()
+		for range 100 {
+			time.Sleep(time.Second)
+			_, err := io.ReadFull(peer.Conn, make([]byte, 1000))
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		require.Empty(t, ended)
+		start := time.Now()
+		require.ErrorIs(t, <-ended, transport.ErrSilent)
+		require.LessOrEqual(t, time.Since(start), 2*15*time.Second)
+		go conn.Close(goodbye)
+		require.Error(t, <-writing)
 	})
 }

@@ -1,9 +1,12 @@
 package websocket
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -36,17 +39,27 @@ func newOrigin(scheme, host, port string) origin {
 			port = "443"
 		}
 	}
-	return origin{scheme, strings.ToLower(host), port}
+	return origin{scheme, canonicalHost(host), port}
+}
+
+// canonicalHost is the host as browsers write it: in lower case, and an IPv6 address in
+// its short form.
+func canonicalHost(host string) string {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.String()
+	}
+	return strings.ToLower(host)
 }
 
 // An originPolicy decides from where pages may connect.
 type originPolicy struct {
 	all    bool
 	listed map[origin]bool // the request's own origin, where empty
+	hosts  hostPolicy
 }
 
-func newOriginPolicy(entries []string) originPolicy {
-	policy := originPolicy{listed: make(map[origin]bool, len(entries))}
+func newOriginPolicy(entries, hosts []string) originPolicy {
+	policy := originPolicy{listed: make(map[origin]bool, len(entries)), hosts: newHostPolicy(hosts)}
 	for _, entry := range entries {
 		if entry == "*" {
 			policy.all = true
@@ -56,29 +69,99 @@ func newOriginPolicy(entries []string) originPolicy {
 		if !ok {
 			panic(fmt.Sprintf("websocket: %q in Options.Origins is not an origin: scheme://host or scheme://host:port", entry))
 		}
+		if why := o.neverSent(); why != "" {
+			panic(fmt.Sprintf("websocket: %q in Options.Origins is an origin that no browser sends: %s", entry, why))
+		}
 		policy.listed[o] = true
 	}
 	return policy
 }
 
-// allows reports whether the request may become a connection. One without an
-// Origin does not come from a web page, and has no cookies of anybody else.
-func (p originPolicy) allows(r *http.Request) bool {
+// neverSent says why no browser ever sends the origin, and is empty where one may.
+func (o origin) neverSent() string {
+	if o.scheme == "ws" || o.scheme == "wss" {
+		return "the scheme is the page's, http or https"
+	}
+	if why := hostNeverSent(o.host); why != "" {
+		return why
+	}
+	if n, err := strconv.ParseUint(o.port, 10, 16); o.port != "" && (err != nil || n == 0 || o.port[0] == '0') {
+		return "the port is a number from 1 to 65535"
+	}
+	return ""
+}
+
+// hostNeverSent says why no browser ever names the host, which is in lower case, and is
+// empty where one may.
+func hostNeverSent(host string) string {
+	if address, err := netip.ParseAddr(host); err == nil {
+		if address.Zone() != "" {
+			return "an address has no zone"
+		}
+		return ""
+	}
+	for _, c := range []byte(host) {
+		switch {
+		case c == '*':
+			return "each host is listed by itself, without a pattern"
+		case c >= 0x80:
+			return "an international name is written in Punycode, xn--"
+		case c != '-' && c != '.' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z'):
+			return fmt.Sprintf("a host has no %q in its name", c)
+		}
+	}
+	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	for _, label := range labels {
+		if label == "" {
+			return "a part of the name is empty"
+		}
+	}
+	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
+		return "an IPv4 address has four numbers"
+	}
+	return ""
+}
+
+var (
+	errOrigin     = errors.New("websocket: pages of this origin may not connect")
+	errUnlisted   = fmt.Errorf("%w: it is none of those that the server lists", errOrigin)
+	errManyOrigin = fmt.Errorf("%w: there are several of them", errOrigin)
+)
+
+// refuses says why the request may not become a connection, and is nil where it may. One
+// without an Origin does not come from a web page, and has no cookies of anybody else.
+func (p originPolicy) refuses(r *http.Request) error {
 	sent := r.Header.Values("Origin")
-	if len(sent) == 0 || p.all {
-		return true
+	if len(sent) == 0 {
+		return nil
+	}
+	if err := p.hosts.refuses(r.Host); err != nil {
+		return err
+	}
+	if p.all {
+		return nil
 	}
 	if len(sent) > 1 {
-		return false
+		return errManyOrigin
 	}
 	from, ok := parseOrigin(sent[0])
-	if !ok {
-		return false
+	switch {
+	case len(p.listed) > 0 && !(ok && p.listed[from]):
+		return errUnlisted
+	case len(p.listed) == 0 && !(ok && sameOrigin(from, r)):
+		return fmt.Errorf("%w: it is not that of the host %s, which the request was sent to; a proxy has to pass the Host header on",
+			errOrigin, quoted(r.Host))
 	}
-	if len(p.listed) > 0 {
-		return p.listed[from]
+	return nil
+}
+
+// quoted is a part of a request for the eyes of people, and not too much of it.
+func quoted(s string) string {
+	const most = 256
+	if len(s) > most {
+		return strconv.QuoteToASCII(s[:most]) + "…"
 	}
-	return sameOrigin(from, r)
+	return strconv.QuoteToASCII(s)
 }
 
 // sameOrigin reports whether the request was sent to where it comes from. A

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,7 +76,7 @@ func TestOrigin(t *testing.T) {
 		{"every origin", []string{"*"}, "", true, []string{"https://evil"}, true},
 		{"every origin, null too", []string{"*"}, "", true, []string{"null"}, true},
 		{"every origin beside one", []string{"https://good.com", "*"}, "", true, []string{"https://evil"}, true},
-		{"no pattern", []string{"https://*"}, "", true, []string{"https://evil"}, false},
+		{"listed address in another spelling", []string{"https://[2001:DB8:0::1]"}, "api.com", true, []string{"https://[2001:db8::1]"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/ws", nil)
@@ -104,9 +105,107 @@ func TestOrigin(t *testing.T) {
 
 // An entry that can never match anything is a mistake that would be hard to find.
 func TestOriginsMustBeOrigins(t *testing.T) {
-	for _, entry := range []string{"", "good.com", "good.com:443", "https://good.com/", "https://user@good.com", "null", "https://", "//good.com"} {
+	for _, entry := range []string{
+		"", "good.com", "good.com:443", "https://good.com/", "https://user@good.com", "null", "https://", "//good.com",
+		"https://*", "https://*.good.com", "http://*:8080", "*.good.com", "https://sub.*.com", "**",
+		"https://bücher.example", "https://good.com:0", "https://good.com:065", "https://good.com:99999",
+		"wss://good.com", "ws://good.com:8080", "https://127.1", "https://1.2.3.256", "https://good..com", "https://.good.com",
+		"https://[fe80::1%25eth0]", "https://good.com,evil.com", "https://good!.com",
+	} {
 		require.Panics(t, func() {
 			websocket.NewHandler(newService(), websocket.Options{Origins: []string{entry}})
 		}, "%q", entry)
+	}
+	for _, entry := range []string{
+		"*", "https://Good.com", "https://good.com.", "http://127.0.0.1:8080", "https://[::1]:8443", "https://my_host", "chrome-extension://abcdef",
+		"https://good.com:65535", "https://1password.com", "https://xn--bcher-kva.example",
+	} {
+		require.NotPanics(t, func() {
+			websocket.NewHandler(newService(), websocket.Options{Origins: []string{entry}})
+		}, "%q", entry)
+	}
+}
+
+func TestHostsMustBeHosts(t *testing.T) {
+	for _, entry := range []string{"", "https://good.com", "good.com/ws", "*", "*.good.com", "good.com:x", "good.com:0", "bücher.example", "user@good.com", ":8080", "127.1"} {
+		require.Panics(t, func() {
+			websocket.NewHandler(newService(), websocket.Options{Hosts: []string{entry}})
+		}, "%q", entry)
+	}
+}
+
+// A page may name its own server's host and no other: what a name leads to is decided by
+// whoever owns it.
+func TestHosts(t *testing.T) {
+	listed := []string{"Good.com", "localhost:8080", "tls.org:443", "[2001:db8::1]"}
+	for _, c := range []struct {
+		name    string
+		hosts   []string
+		host    string
+		origins []string
+		origin  string
+		allowed bool
+	}{
+		{"rebound, and no hosts", nil, "evil.com:8080", nil, "http://evil.com:8080", true},
+		{"rebound", listed, "evil.com:8080", nil, "http://evil.com:8080", false},
+		{"rebound, and every origin", listed, "evil.com", []string{"*"}, "http://evil.com", false},
+		{"rebound suffix", listed, "evil.good.com", nil, "http://evil.good.com", false},
+		{"rebound, looks like an address", listed, "127.0.0.1.evil.com", nil, "http://127.0.0.1.evil.com", false},
+		{"own", listed, "good.com", nil, "https://good.com", true},
+		{"own, any port", listed, "GOOD.com:8443", nil, "https://good.com:8443", true},
+		{"own with its dot", listed, "good.com.", nil, "https://good.com.", true},
+		{"own with its port", listed, "localhost:8080", nil, "http://localhost:8080", true},
+		{"own with another port", listed, "localhost:9090", nil, "http://localhost:9090", false},
+		{"own with the default port", listed, "tls.org", nil, "https://tls.org", true},
+		{"an address", listed, "192.0.2.1:8080", nil, "http://192.0.2.1:8080", true},
+		{"an IPv6 address", listed, "[::1]:8080", nil, "http://[::1]:8080", true},
+		{"an address of another origin", listed, "192.0.2.1:8080", nil, "http://evil.com", false},
+		{"own of another origin", listed, "good.com", nil, "https://evil.com", false},
+		{"no page", listed, "evil.com", nil, "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+			r.Host = c.host
+			if c.origin != "" {
+				r.Header.Set("Origin", c.origin)
+			}
+			w := httptest.NewRecorder()
+			websocket.NewHandler(newService(), websocket.Options{Hosts: c.hosts, Origins: c.origins}).ServeHTTP(w, r)
+			want := http.StatusForbidden
+			if c.allowed {
+				want = http.StatusUpgradeRequired // nothing else about the request is right
+			}
+			require.Equal(t, want, w.Code, w.Body.String())
+		})
+	}
+}
+
+// Who is refused learns what the origin was held against, and nothing else of the request.
+func TestRefusedOriginIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		options websocket.Options
+		host    string
+		origin  []string
+		says    string
+	}{
+		{"another host", websocket.Options{}, "10.0.0.7:8080", []string{"https://class.example"}, `"10.0.0.7:8080"`},
+		{"not listed", websocket.Options{Origins: []string{"https://good.com"}}, "good.com", []string{"https://class.example"}, "lists"},
+		{"several", websocket.Options{}, "good.com", []string{"https://good.com", "https://class.example"}, "several"},
+		{"host not listed", websocket.Options{Hosts: []string{"good.com"}}, "hub.internal:8080", []string{"https://class.example"}, `"hub.internal:8080"`},
+		{"odd host", websocket.Options{}, "<b>\xff\n" + strings.Repeat("x", 5000), []string{"https://class.example"}, `"<b>\xff\n`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+			r.Host = c.host
+			r.Header["Origin"] = c.origin
+			w := httptest.NewRecorder()
+			websocket.NewHandler(newService(), c.options).ServeHTTP(w, r)
+			require.Equal(t, http.StatusForbidden, w.Code)
+			require.Contains(t, w.Body.String(), c.says)
+			require.NotContains(t, w.Body.String(), "class.example")
+			require.Less(t, w.Body.Len(), 1000)
+			require.Equal(t, "text/plain; charset=utf-8", w.Header().Get("Content-Type"))
+		})
 	}
 }

@@ -50,7 +50,7 @@ const (
 	forMessage patience = iota
 	// untilNothing does not wait.
 	untilNothing
-	// overdue waits once, for a peer that has to be probed.
+	// overdue waits once, for a peer that is about to be probed.
 	overdue
 )
 
@@ -72,7 +72,7 @@ func (c *conn) read(how patience) (complete bool, err error) {
 			err = c.readMore()
 		case how == overdue:
 			how = untilNothing
-			_, err = c.socket.receiveBy(nil, time.Now())
+			_, err = c.socket.receiveBy(nil, time.Now().Add(c.socket.lookingTime()))
 		default:
 			var some bool
 			if some, err = c.socket.receiveNow(); err == nil && !some {
@@ -136,6 +136,7 @@ func (c *conn) advance() (complete bool, err error) {
 func (c *conn) take(payload []byte) {
 	c.frame.key = mask(payload, c.frame.key)
 	c.frame.remaining -= uint64(len(payload))
+	c.socket.arrival.timer.Came(len(payload))
 }
 
 // header reads a frame's header, whose size it returns; zero where there is more
@@ -252,7 +253,7 @@ func (c *conn) closedByPeer(payload []byte) error {
 		code = int(binary.BigEndian.Uint16(payload))
 		text = string(payload[2:])
 		switch {
-		case !mayBeReceived(code):
+		case !inCloseFrame(code):
 			return c.offence(fmt.Sprint("a close frame with the code ", code))
 		case !utf8.ValidString(text):
 			return c.offence("a close frame whose reason is not UTF-8")

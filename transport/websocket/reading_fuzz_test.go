@@ -266,7 +266,7 @@ func unmasked(frames []byte) (out []byte) {
 		case 126:
 			size, header = int(binary.BigEndian.Uint16(frames[2:])), 4
 		case 127:
-			size, header = int(min(binary.BigEndian.Uint64(frames[2:]), 1<<40)), 10
+			size, header = int(min(binary.BigEndian.Uint64(frames[2:]), 1<<30)), 10
 		}
 		key := binary.LittleEndian.Uint32(frames[header:])
 		payload := frames[header+4:]

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +28,7 @@ var (
 //
 // For the handshake, which the gorilla library does, it is a net.Conn.
 //
-// Its size counts: it is below 352 bytes, with what only a Close needs apart, and
+// Its size counts: it is at most 384 bytes, with what only a Close needs apart, and
 // without channels, of which each is 112 more.
 type socket struct {
 	net.Conn
@@ -54,7 +53,8 @@ type socket struct {
 	queue    []byte    // control frames that have to be written
 	ahead              // but for raw, it is of the reading goroutine
 	writeBy  time.Time // the Conn's write deadline
-	end      *ending   // set as Close begins
+	taken    atomic.Uint64
+	end      *ending // set as Close begins
 
 	options *transport.ConnOptions
 	probe   prober
@@ -65,10 +65,16 @@ type socket struct {
 	readBy   time.Time // the Conn's read deadline
 	stale    bool      // it has passed, or is not known
 	lineEnds uint8     // how much of headEnd was read last, in an answer to a handshake
+
+	pace direct.Pace // of who writes
 }
 
-// A prober sends a ping.
-type prober interface{ probe(by time.Time) }
+// A prober sends a ping, and knows what keeps the pong from coming.
+type prober interface {
+	probe(by time.Time)
+	// moves reports whether what was written before the ping still crosses the link.
+	moves() bool
+}
 
 // An ending is what a socket needs beside for its Close.
 type ending struct {
@@ -134,57 +140,6 @@ func (s *socket) Read(p []byte) (int, error) {
 
 // headEnd is what the head of an answer of HTTP ends with.
 const headEnd = "\r\n\r\n"
-
-// receive waits for bytes, in p where that is not nil and behind what there is in
-// the ahead otherwise. It probes the peer when it is silent, and fails where a
-// message that has begun is not complete in time. Once Close has begun it goes
-// on, with the deadline of Close.
-func (s *socket) receive(p []byte) (int, error) {
-	return s.receiveBy(p, time.Now().Add(s.options.ProbeAfter))
-}
-
-// receiveBy is receive, for a peer that is silent if nothing has come by then.
-func (s *socket) receiveBy(p []byte, silent time.Time) (int, error) {
-	probed := false
-	now := time.Now()
-	late := s.arrival.deadline(now)
-	for {
-		if !s.setReadDeadline(silent, late) {
-			return s.drain(p)
-		}
-		if s.arrival.excessive() {
-			return 0, transport.ErrSlow
-		}
-		n, err := s.read(p)
-		s.arrival.size += n
-		switch {
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			s.readErr = err
-			return n, err
-		case n > 0:
-			return n, nil
-		case s.isClosing():
-			continue // whether it was its own deadline or the one for closing
-		}
-		// The deadline may be one from before, which was left to pass because
-		// moving it costs more than looking at the time.
-		s.stale = true
-		now = time.Now()
-		switch {
-		case !late.IsZero() && !now.Before(late):
-			return 0, transport.ErrSlow // and the peer is there to be told
-		case s.options.ProbeAfter <= 0 || now.Before(silent):
-			continue
-		case probed:
-			s.readErr = transport.ErrSilent
-			return 0, s.readErr
-		}
-		probed = true
-		silent = now.Add(s.options.GiveUp)
-		// Whatever the writing does, there must be time left to read in.
-		s.probe.probe(now.Add(s.options.GiveUp / 2))
-	}
-}
 
 // receiveNow takes what has come, and reports whether there was something.
 func (s *socket) receiveNow() (bool, error) {
@@ -400,11 +355,52 @@ func (s *socket) put(data []byte, by time.Time) error {
 	s.mu.Lock()
 	s.setWriteDeadline(by)
 	s.mu.Unlock()
-	_, err := s.Conn.Write(data)
+	err := s.send(data)
 	if err != nil {
 		s.fail(err)
 	}
 	return err
+}
+
+// send writes data, and counts in taken as it goes on where nobody else tells.
+func (s *socket) send(data []byte) error {
+	switch {
+	case direct.TellsAcked(s.Conn):
+		_, err := s.Conn.Write(data)
+		return err
+	case s.ahead.raw != nil && len(data) > smallBatch:
+		return direct.WriteAll(s.ahead.raw, data, &s.taken)
+	}
+	return s.pace.Write(s.Conn, data, &s.taken)
+}
+
+// Write is for the handshake.
+func (s *socket) Write(p []byte) (int, error) {
+	if err := s.send(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// takenBytes is Taken of transport.WriteMeter.
+func (s *socket) takenBytes() uint64 {
+	if acked, _, ok := direct.Acked(s.Conn); ok {
+		return acked
+	}
+	return s.taken.Load()
+}
+
+// underway reports whether something that was written, or is queued, is still on its way
+// to the peer, as far as this side can tell.
+func (s *socket) underway() bool {
+	if s.writing.isTaken() {
+		return true
+	}
+	s.mu.Lock()
+	queued := len(s.queue) > 0
+	s.mu.Unlock()
+	_, waiting, _ := direct.Acked(s.Conn)
+	return queued || waiting > 0
 }
 
 // fail has every later write fail.

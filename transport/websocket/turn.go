@@ -48,6 +48,12 @@ func (t *turn) try() bool {
 	return true
 }
 
+func (t *turn) isTaken() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.taken
+}
+
 func (t *turn) giveBack() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -35,6 +35,7 @@ type world struct {
 type ticket struct {
 	lectern.Ticket
 	member int
+	handle int // that it was read from
 	master bool
 }
 
@@ -193,7 +194,7 @@ func (a *actor) enter(channel string, contested bool) {
 	k, known := a.w.anyTicket(a.rng, channel)
 	switch n := a.rng.IntN(10); {
 	case contested && known && n < 4:
-		in.op, in.member, in.user = resume, k.member, k.Username
+		in.op, in.member, in.user, in.from = resume, k.member, k.Username, k.handle
 		h.member = k.member
 		if k.master {
 			try = func() (err error) { h.master, err = c.ResumeMaster(ctx, k.Ticket); return err }
@@ -245,9 +246,9 @@ func (a *actor) enter(channel string, contested bool) {
 
 func (h *held) ticket() ticket {
 	if h.master != nil {
-		return ticket{h.master.Ticket(), h.member, true}
+		return ticket{h.master.Ticket(), h.member, h.handle, true}
 	}
-	return ticket{h.slave.Ticket(), h.member, false}
+	return ticket{h.slave.Ticket(), h.member, h.handle, false}
 }
 
 // lead is what a master does.

@@ -42,6 +42,7 @@ type input struct {
 	// and join it is the handle's own number.
 	member int
 	user   string
+	from   int    // of a resume: the handle whose ticket it is
 	expect string // of a join: the master, or empty for any
 	to     string // of kick and tell
 	ban    bool
@@ -90,6 +91,17 @@ type star struct {
 
 func (s star) slave(name string) int {
 	return slices.IndexFunc(s.slaves, func(x seat) bool { return x.name == name })
+}
+
+// holder is the handle that has the membership, or zero.
+func (s star) holder(member int) int {
+	if s.exists && s.master.member == member {
+		return s.master.holder
+	}
+	if i := slices.IndexFunc(s.slaves, func(x seat) bool { return x.member == member }); i >= 0 {
+		return s.slaves[i].holder
+	}
+	return 0
 }
 
 func (s star) leads(in input) bool {
@@ -185,6 +197,11 @@ func (s star) try(in input) (star, []outcome) {
 // as that it happened behind everything else.
 func (s star) step(in input, out output) (bool, star) {
 	next, possible := s.try(in)
+	if in.op == resume && out.outcome == ended {
+		// By rule 7, a ticket is worth nothing once another client has used one. Until that
+		// client was heard, it still is; so both can come.
+		return s.holder(in.member) != in.from, s
+	}
 	switch {
 	case out.outcome == unknown:
 		return true, next

@@ -3,13 +3,21 @@
 import { words } from './elements.js';
 
 const refusals = {
+  bad_frame: 'This page and the server do not understand each other. Please reload the page.',
+  unsupported: 'The server is older than this page and cannot do that.',
+  unauthorized: 'The server does not let you in.',
+  forbidden: 'That is not allowed here.',
   no_such_channel: 'There is no class of that name. Its teacher has to open it first.',
   channel_exists: 'A class of that name is open already. Please choose another name.',
   wrong_master: 'The class of that name is another teacher’s. Please ask for a new link.',
   name_taken: 'Somebody in this class has that name already. Please choose another one.',
+  bad_name: ({ reason }) => `That name cannot be used: ${reason.replace(/^\w+: /, '')}.`,
   banned: 'The teacher does not let that name into the class any more.',
   channel_full: 'The class is full.',
   too_many_channels: 'There are too many classes at present. Please try again later.',
+  not_a_member: 'You are no longer in the class.',
+  no_such_request: 'Not sent: this question has been answered, or is over.',
+  resume_failed: 'You were away for too long, or the server has been started anew.',
   no_such_slave: 'Not sent: this student is no longer in the class.',
   busy: 'Not sent: the teacher cannot take more at present. Please try again in a moment.',
   rate_limited: 'Not sent: that was too fast. Please try again in a moment.',
@@ -24,11 +32,8 @@ const refusals = {
 
 /** refusal says why something did not work. What a name may not have, the hub says itself. */
 export function refusal(error) {
-  if (error.code === 'bad_name') {
-    return error.reason ? `That name cannot be used: ${error.reason}` : 'That name cannot be used. It has 1 to 128 bytes of what can '
-      + 'be seen: letters, digits, punctuation, and plain spaces in between.';
-  }
-  return refusals[error.code] ?? `That did not work (${error.message}).`;
+  const say = refusals[error.code] ?? `That did not work (${error.message}).`;
+  return typeof say === 'function' ? say(error) : say;
 }
 
 /** seconds is a duration in words. */
@@ -49,8 +54,11 @@ const studentsEnds = {
     ? words`${teacher} has removed you from the class: “${reason}”` : words`${teacher} has removed you from the class.`),
   left: () => 'You have left the class.',
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew.`,
+  expired: () => 'Your time in this class is over.',
+  revoked: () => 'The server does not let you in any more.',
   replaced: () => 'You are in this class in another tab or window now. You can go on here as well.',
   channel_closed: () => 'The class was closed by the server.',
+  shutdown: () => 'The server was stopped.',
 };
 
 const teachersEnds = {
@@ -60,8 +68,11 @@ const teachersEnds = {
     ? `This page could not reach the class for ${timeout}. Your students have been let go.`
     : `You were away for longer than ${timeout}. Your students have been let go.`),
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew. Your students have been let go.`,
+  expired: () => 'Your time in this class is over. Your students have been let go.',
+  revoked: () => 'The server does not let you in any more.',
   replaced: () => 'You hold this class in another tab or window now. You can go on here as well.',
   channel_closed: () => 'The class was closed by the server.',
+  shutdown: () => 'The server was stopped.',
 };
 
 /** ending says why the class is over, for the one who was in it. */

@@ -14,10 +14,12 @@ export class FakeHub {
    *   close: (number: number, reason?: string) => void, terminate: () => void, count: number},
    *   frame: object) => void} script is given every frame that comes; count tells which
    *   connection it is, from 1
+   * @param {{silent?: boolean, handleProtocols?: (offered: Set<string>) => string}} options
+   *   handleProtocols chooses the subprotocol; else it is the first that was offered
    */
-  static async start(script, { silent = false } = {}) {
+  static async start(script, { silent = false, handleProtocols } = {}) {
     const hub = new FakeHub();
-    hub.#server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong: false });
+    hub.#server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong: false, handleProtocols });
     await once(hub.#server, 'listening');
     hub.url = `ws://127.0.0.1:${hub.#server.address().port}/ws`;
     hub.connections = 0;

@@ -1,0 +1,61 @@
+package hub
+
+import (
+	"fmt"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// refusals are the refusals whose texts depend on the config. They are made once: a
+// member's answers keep them.
+type refusals struct {
+	// frames, slaveMessages and memberships: more came than the rate of that name allows.
+	frames, slaveMessages, memberships *wire.Cause
+	// tooLarge: a payload is larger than MaxMessageBytes.
+	tooLarge *wire.Cause
+	// channelsOfHub: there are MaxChannels. channelsOfConnection: the connection has
+	// MaxChannelsPerConnection.
+	channelsOfHub, channelsOfConnection *wire.Cause
+}
+
+func newRefusals(c *Config) refusals {
+	tooFast := func(what string, limit RateLimit) *wire.Cause {
+		return wire.ErrRateLimited.With(fmt.Sprintf(
+			"%s: at most %d a second, and %d at once; send it again later, under a new ref", what, limit.PerSecond, limit.Burst))
+	}
+	return refusals{
+		frames:        tooFast("too many frames", c.FrameRate),
+		slaveMessages: tooFast("too many messages of a slave", c.SlaveMessageRate),
+		memberships:   tooFast("too many of create, join, resume and leave", c.MembershipRate),
+		tooLarge: wire.ErrTooLarge.With(fmt.Sprintf(
+			"the payload is over %d bytes, which is the most that this hub takes", c.MaxMessageBytes)),
+		channelsOfHub: wire.ErrTooManyChannels.With(fmt.Sprintf(
+			"the hub has %d channels, and takes no more: try again when one has ended", c.MaxChannels)),
+		channelsOfConnection: wire.ErrTooManyChannels.With(fmt.Sprintf(
+			"this connection is in %d channels, and can be in no more: leave one, or connect once more", c.MaxChannelsPerConnection)),
+	}
+}
+
+// shuttingDown is the refusal of what a hub that shuts down is asked by its service, and of
+// connections.
+var shuttingDown = wire.ErrShuttingDown.Explain(&wire.Frame{})
+
+// orBadName is the error of a resume. Only where there is no such membership it matters
+// whether its names are valid: those of a membership were once.
+func orBadName(err error, f *wire.Frame) error {
+	switch {
+	case err != wire.ErrResumeFailed:
+		return err
+	case !wire.ValidName(f.Channel):
+		return wire.BadName("channel", f.Channel)
+	case !wire.ValidName(f.Username):
+		return wire.BadName("username", f.Username)
+	}
+	return err
+}
+
+// notAMember is the refusal of a frame for a channel, which need not be the one that the
+// frame is about.
+func notAMember(channel string) *wire.Cause {
+	return wire.ErrNotAMember.Explain(&wire.Frame{Channel: channel})
+}

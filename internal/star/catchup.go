@@ -1,0 +1,185 @@
+package star
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// This file is how a member that has resumed gets what it has missed. A few messages are
+// queued at once. More are fed from the log, a part at a time, whenever what waits on the
+// connection has been taken to be written: so the queue holds no whole replay. Until the
+// member has caught up, new messages for it stay in the log too, and a slave is not in the
+// audience.
+//
+// A slave that takes its messages more slowly than its master sends them does not catch
+// up. What is no longer kept when its turn comes is told by a gap in its place.
+
+const (
+	// atOnce is the size in bytes, each message with entryOverhead, up to which a replay
+	// is queued at once.
+	atOnce = 4 << 10
+	// feedMessages and feedBytes bound one part of a replay. One message may be larger.
+	feedMessages = 64
+	feedBytes    = 64 << 10
+)
+
+// log is the log of the messages to members of the role.
+func (c *Channel) log(role wire.Role) *replayLog {
+	if role == wire.Master {
+		return &c.up
+	}
+	return &c.down
+}
+
+// missedBytes is the size of the kept messages for the member after number last, up to end,
+// each with entryOverhead.
+func (c *Channel) missedBytes(m *member, last, end uint64) (bytes int) {
+	for e := range c.log(m.role).between(last, end) {
+		if e.isFor(m) {
+			bytes += e.size + entryOverhead
+		}
+	}
+	return bytes
+}
+
+// replay gives a member that has resumed what it has missed: at once, or by feeding it.
+func (c *Channel) replay(a *Attachment) {
+	if a.catchingUp {
+		c.emit(Effect{Kind: AwaitDrain, To: a})
+	} else {
+		c.feed(a, atOnce)
+	}
+}
+
+// admit adds a slave to the audience, unless it is still catching up.
+func (c *Channel) admit(a *Attachment) {
+	if !a.catchingUp {
+		c.emit(Effect{Kind: Admit, To: a})
+	}
+}
+
+// isFor reports whether a message of the log is for the member, which reads that log.
+func (e *entry) isFor(m *member) bool { return e.to == nil || e.to == m }
+
+// feed queues the next messages for the member, and tells a slave what of them it has
+// missed. It reports whether that were all. The messages count against no limit of the
+// queue: they are bounded by bytes, but for a single one that is larger.
+func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
+	m, log := a.member, c.log(a.member.role)
+	if m.role == wire.Slave {
+		if missed := c.missedBy(m, a.fed); missed > 0 {
+			c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
+			c.count(MessagesDropped, LabelReplay, int64(missed))
+		}
+	}
+	a.fed = max(a.fed, log.lost)
+	messages, size := 0, 0
+	for e := range log.after(a.fed) {
+		if e.isFor(m) {
+			messages++
+			if size += e.size + entryOverhead; messages > 1 && (messages > feedMessages || size > bytes) {
+				return false
+			}
+			if m.role == wire.Master {
+				c.accepted.Messages++
+				c.accepted.Bytes += e.size
+			}
+			c.emit(Effect{Kind: SendReplay, To: a, Packet: e.packet})
+		}
+		a.fed++
+	}
+	return true
+}
+
+// caughtUp ends the catching up: from now on, messages are queued for the member as they
+// are accepted.
+func (c *Channel) caughtUp(a *Attachment) {
+	a.catchingUp = false
+	if a.member.role == wire.Slave {
+		c.admit(a)
+	} else if c.rosterStale {
+		c.emit(Effect{Kind: AwaitDrain, To: a})
+	}
+}
+
+// endCatchUp is for a slave whose channel ends before it has caught up: it gets one more
+// part, and is told that it has missed the rest.
+func (c *Channel) endCatchUp(a *Attachment) {
+	if waiting, _ := a.Line.Waiting(); waiting == 0 && c.feed(a, feedBytes) {
+		return
+	}
+	missed := uint64(0)
+	for e := range c.down.after(a.fed) {
+		if e.isFor(a.member) {
+			missed++
+		}
+	}
+	if missed > 0 {
+		c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
+		c.count(MessagesDropped, LabelReplay, int64(missed))
+	}
+}
+
+// releaseCatchingUp tells the slaves that have not caught up that their channel has ended.
+// They are not in the audience.
+func (c *Channel) releaseCatchingUp(why *wire.Cause) {
+	var behind []*member
+	for _, m := range c.slaves {
+		if m.attachment != nil && m.attachment.catchingUp {
+			behind = append(behind, m)
+		}
+	}
+	slices.SortFunc(behind, func(a, b *member) int { return cmp.Compare(a.number, b.number) })
+	for _, m := range behind {
+		c.endCatchUp(m.attachment)
+		c.emit(Effect{Kind: Release, To: m.attachment, End: why})
+	}
+}
+
+// Drained is called after the AwaitDrain of the attachment a, when nothing waits on its
+// connection. It feeds the member the next part of what it has missed, or tells the master
+// the list of its slaves in place of the changes that were not told.
+func (c *Channel) Drained(a *Attachment) {
+	switch {
+	case a.stale() != nil || c.life != open:
+	case a.catchingUp:
+		c.confirmWritten()
+		if c.feed(a, feedBytes) {
+			c.caughtUp(a)
+		} else {
+			c.emit(Effect{Kind: AwaitDrain, To: a})
+		}
+	case a.member.role == wire.Master && c.rosterStale:
+		c.drainedRoster(a)
+	}
+}
+
+// Replayed bytes that a member has been given before come back at this pace, so that
+// nobody can have the same messages sent again and again.
+const (
+	// againTime is the time after which as many bytes come back as the log keeps, or as
+	// againLeast.
+	againTime  = 5 * time.Second
+	againLeast = 1 << 20
+	// againBurst is how many times as many may be used at once.
+	againBurst = 4
+)
+
+// checkAgain refuses a resume of a member to which too much was sent again lately.
+func (c *Channel) checkAgain(now time.Time, m *member) error {
+	if m.repaid-now.UnixMilli() >= (againBurst * againTime).Milliseconds() {
+		return wire.ErrRateLimited.With("resume: too much was sent to this member again and again, wait for some seconds")
+	}
+	return nil
+}
+
+// countAgain counts what a resume sends: the messages that the member was given before, and
+// the list of a master's slaves.
+func (c *Channel) countAgain(now time.Time, m *member, last uint64, list []wire.Member) {
+	bytes := listSize(list) + c.missedBytes(m, last, m.given)
+	again := float64(bytes) / float64(max(c.limits.Replay.Bytes, againLeast))
+	m.repaid = max(m.repaid, now.UnixMilli()) + int64(again*float64(againTime.Milliseconds()))
+}

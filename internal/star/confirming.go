@@ -1,0 +1,76 @@
+package star
+
+import "github.com/lectern-go/lectern/internal/wire"
+
+// This file is what is known of the messages that have arrived at the master. What was
+// accepted for the master and is not known to have arrived is kept, so that it can be
+// replayed (replayLog.holds). Where no more can be kept, a slave's message is refused
+// with busy.
+//
+// A connection of the master that has confirmed once is believed its confirmations alone.
+// Before that, what was written on it counts: a master that does not confirm, such as a
+// person by hand, can lose what the network had of the latest messages when its
+// connection ended.
+
+// Confirm notes that the member has got everything up to the number seen. It reports
+// whether that is news, or the first that is heard on the attachment. It is part of another frame of the member, and comes before that
+// frame's own transition.
+func (c *Channel) Confirm(a *Attachment, seen uint64) (news bool, err error) {
+	news = !a.heard
+	if err := c.Hear(a); err != nil {
+		return false, err
+	}
+	if seen > c.log(a.member.role).newest {
+		return false, errSeenTooHigh
+	}
+	if a.member.role == wire.Slave {
+		return news, nil // what a slave has got is kept for others all the same
+	}
+	a.confirms = true
+	return c.confirm(seen) || news, nil
+}
+
+var errSeenTooHigh = wire.ErrBadFrame.With("seen: there is no message of that number yet")
+
+// confirm notes that the master has got everything up to the number, and reports whether
+// that is news.
+func (c *Channel) confirm(number uint64) bool {
+	news := c.up.confirm(number)
+	if news {
+		c.roomMade()
+	}
+	return news
+}
+
+// confirmWritten is confirm for what was written on the master's connection, where that
+// counts.
+func (c *Channel) confirmWritten() {
+	a := c.master.attachment
+	if a == nil || a.confirms {
+		return
+	}
+	given := c.up.newest
+	if a.catchingUp {
+		given = a.fed
+	}
+	if unwritten := uint64(a.Line.Unwritten(c.accepted)); unwritten < given {
+		c.confirm(given - unwritten)
+	}
+}
+
+// logFull reports whether a slave's message of that size would have to push another one
+// out of the log that is not known to have arrived.
+func (c *Channel) logFull(size int) bool {
+	bound := c.limits.Replay
+	if c.master.attachment != nil {
+		// Beside what is kept for replay, as much can be unconfirmed as may wait for the
+		// master: it must not be refused what its connection could take.
+		bound.Messages += c.limits.Outbox.Messages
+		bound.Bytes += c.limits.Outbox.Bytes
+	}
+	if c.up.room(size, bound) {
+		return false
+	}
+	c.confirmWritten()
+	return !c.up.room(size, bound)
+}

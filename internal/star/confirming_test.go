@@ -1,0 +1,168 @@
+package star
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+func (c *table) confirms(a *Attachment, seen uint64) func() error {
+	return func() error {
+		_, err := c.Confirm(a, seen)
+		return err
+	}
+}
+
+// What was accepted for a master that confirms is kept until it has confirmed it: beyond
+// Replay and what may wait for it, slaves are refused. It gets all of it when it resumes.
+func TestNothingAcceptedIsLostThatWasNotConfirmed(t *testing.T) {
+	tests := []struct {
+		what           string
+		replay, outbox Bound
+		size           int
+		accepted       int
+	}{
+		{"by messages", Bound{3, 1 << 20}, Bound{2, 1 << 20}, 5, 5},
+		{"by bytes", Bound{99, 2 * (entryOverhead + 10)}, Bound{99, entryOverhead + 10}, 10, 3},
+		{"by a byte", Bound{99, 2 * (entryOverhead + 10)}, Bound{99, entryOverhead + 9}, 10, 2},
+	}
+	for _, test := range tests {
+		t.Run(test.what, func(t *testing.T) {
+			c, a, u := openTable(t, Limits{Replay: test.replay, Outbox: test.outbox}, 1)
+			say := c.says(u[1], strings.Repeat("x", test.size))
+			c.did(c.confirms(a, 0))
+			for range test.accepted {
+				c.did0(say)
+			}
+			c.refused(wire.ErrBusy, say)
+			c.did(c.confirms(a, 1))
+			c.did0(say)
+			c.refused(wire.ErrBusy, say)
+			require.Equal(t, test.accepted, c.up.kept())
+
+			// While it is away, no more is taken than Replay keeps.
+			c.did0(c.lostBy(a))
+			c.refused(wire.ErrBusy, say)
+			b := c.on("b")
+			require.NoError(t, c.resume(c.now, b, 2, "alice", c.secret("alice"), 1))
+			var replayed []uint64
+			for _, e := range c.effects {
+				if e.Kind == SendReplay && e.Packet.IsMessage() {
+					replayed = append(replayed, e.Packet.Frame().Seq)
+				}
+				if e.Kind == SendReplay && !e.Packet.IsMessage() {
+					require.False(t, e.Packet.Frame().Gap)
+				}
+			}
+			require.Len(t, replayed, test.accepted)
+			require.Equal(t, uint64(2), replayed[0])
+		})
+	}
+}
+
+// Before a connection's first confirmation, what was written on it counts.
+func TestWhatWasWrittenCountsUntilTheFirstConfirmation(t *testing.T) {
+	c, a, u := openTable(t, Limits{Replay: Bound{Messages: 2}}, 1)
+	out, say := a.Line.(*line), c.says(u[1], "x")
+	for range 6 {
+		c.did0(say) // all are written at once
+	}
+	out.unwritten = 2
+	c.refused(wire.ErrBusy, say)
+	out.unwritten = 1
+	c.did0(say)
+	c.did(c.confirms(a, 5))
+	out.unwritten = 0
+	c.refused(wire.ErrBusy, say)
+	c.did(c.confirms(a, 6))
+	c.did0(say)
+	c.refused(wire.ErrBusy, say)
+
+	// A connection's end tells what was written, and a resume what has arrived.
+	c.did(c.confirms(a, 8))
+	b := c.on("b")
+	c.did0(c.lostBy(a))
+	c.did0(func() error { return c.resume(c.now, b, 2, "alice", c.secret("alice"), 8) })
+	c.did0(say)
+	c.did0(say)
+	b.Line.(*line).unwritten = 1
+	c.did0(c.lostBy(b))
+	require.Equal(t, uint64(9), c.up.confirmed)
+	c.did0(say)
+	c.refused(wire.ErrBusy, say)
+	c.did0(func() error { return c.resume(c.now, c.on("c"), 3, "alice", c.secret("alice"), 11) })
+	require.Equal(t, uint64(11), c.up.confirmed)
+}
+
+// Nobody confirms what was never sent, and what a slave confirms changes nothing.
+func TestConfirmations(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 1)
+	c.did0(c.says(u[1], "x"))
+	c.did0(c.says(a, "y"))
+	c.refused(wire.ErrBadFrame, c.confirms(a, 2))
+	c.refused(wire.ErrBadFrame, c.confirms(u[1], 2))
+	c.refused(nil, c.confirms(u[1], 1))
+	two := c.on("u2")
+	c.did0(c.enters(two, "user_2"))
+	for _, first := range []bool{true, false} {
+		news, err := c.Confirm(two, 0)
+		require.NoError(t, err)
+		require.Equal(t, first, news)
+	}
+	news, err := c.Confirm(a, 1)
+	require.NoError(t, err)
+	require.True(t, news)
+	for _, seen := range []uint64{1, 0} {
+		news, err = c.Confirm(a, seen)
+		require.NoError(t, err)
+		require.False(t, news)
+	}
+	require.Equal(t, Load{}, c.up.unconfirmed)
+	c.did0(c.lostBy(a))
+	c.refused(wire.ErrNotAMember, c.confirms(a, 1))
+}
+
+// Who waits for room is woken by a confirmation, and by the end of the connection.
+func TestRoomIsTold(t *testing.T) {
+	c, a, u := openTable(t, Limits{Replay: Bound{Messages: 1}}, 1)
+	c.did(c.confirms(a, 0))
+	require.False(t, c.AwaitRoom(u[1], 1), "there is room")
+	c.did0(c.says(u[1], "x"))
+	c.did(c.confirms(a, 1)) // nobody has asked
+	c.did0(c.says(u[1], "x"))
+	require.True(t, c.AwaitRoom(u[1], 1))
+	c.did(c.confirms(a, 2), "room")
+	c.did0(c.says(u[1], "x"))
+	require.True(t, c.AwaitRoom(u[1], 1))
+	c.did(c.lostBy(a), "room", "* < presence alice away left=30000ms")
+}
+
+// A master with an instance is told how often to confirm, where anything is kept.
+func TestCreatedTellsWhenToConfirm(t *testing.T) {
+	for _, test := range []struct {
+		replay          Bound
+		messages, bytes uint64
+	}{
+		{Bound{256, 1 << 20}, 128, 1 << 19},
+		{Bound{1, 1}, 1, 1},
+		{Bound{-1, 1 << 20}, 0, 0},
+		{Bound{1 << 60, 1 << 60}, wire.MaxNumber, wire.MaxNumber},
+	} {
+		t.Run(fmt.Sprint(test.replay), func(t *testing.T) {
+			c := newTable(t, Limits{Replay: test.replay})
+			require.NoError(t, c.Create(c.now, c.on("a"), c.shows("A", 1, 0, ""), "alice", 0))
+			frame := c.frame(c.effects[0].Packet)
+			require.Equal(t, wire.Created, frame.Type)
+			require.Equal(t, []uint64{test.messages, test.bytes}, []uint64{frame.ConfirmMessages, frame.ConfirmBytes})
+
+			byHand := newTable(t, Limits{Replay: test.replay})
+			require.NoError(t, byHand.create(c.now, byHand.on("a"), 1, "alice", 0))
+			frame = byHand.frame(byHand.effects[0].Packet)
+			require.Equal(t, []uint64{0, 0}, []uint64{frame.ConfirmMessages, frame.ConfirmBytes})
+		})
+	}
+}

@@ -1,0 +1,199 @@
+package star
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// This file is what the service has granted a member, until when, and what becomes of the
+// member then.
+
+// Grant is what the service has said of a client that enters. The zero Grant: it was not
+// asked.
+type Grant struct {
+	// Asked: the service was asked, and lets the client in.
+	Asked bool
+	// Expires is until when it may be in. The zero time: for as long as it likes.
+	Expires time.Time
+	// TakeOver: the client gets the membership of that name from whoever has it.
+	TakeOver bool
+	// Data is the service's own, kept with the membership. It is shared and must not change.
+	Data []byte
+}
+
+// setGrant keeps what the service has granted.
+func (c *Channel) setGrant(m *member, g Grant) {
+	if !g.Asked {
+		return
+	}
+	m.grant = nil
+	if g.Expires.IsZero() && g.Data == nil {
+		return
+	}
+	m.grant = &g
+	if !g.Expires.IsZero() {
+		c.expiries.add(c, expiry{g.Expires, m})
+	}
+}
+
+// expired reports whether what the member was granted has expired. That is so of a master
+// only, which is away then: a slave's membership ends.
+func (m *member) expired(now time.Time) bool {
+	return m.grant != nil && !m.grant.Expires.IsZero() && !now.Before(m.grant.Expires)
+}
+
+// Refresh keeps a new grant of the member.
+func (c *Channel) Refresh(a *Attachment, ref uint64, g Grant) error {
+	if err := c.Hear(a); err != nil {
+		return err
+	}
+	c.setGrant(a.member, g)
+	c.acknowledge(a, ref)
+	return nil
+}
+
+// Granted is what the service has granted the member of the attachment, and its name.
+func (c *Channel) Granted(a *Attachment) (username string, g Grant, err error) {
+	if err := a.stale(); err != nil {
+		return "", Grant{}, err
+	}
+	return a.member.name, a.member.granted(), nil
+}
+
+func (m *member) granted() Grant {
+	if m.grant == nil {
+		return Grant{}
+	}
+	return *m.grant
+}
+
+// Resumable returns why Resume would refuse the entry of its own, or nil, and what the
+// service has granted the member before. fresh: Resume needs a new grant.
+func (c *Channel) Resumable(now time.Time, a *Attachment, e Entry, username string) (g Grant, fresh bool, err error) {
+	m, err := c.findHeld(username, e.Secret)
+	if err != nil {
+		return Grant{}, false, err
+	}
+	if err := m.mayResume(a, e); err != nil {
+		return Grant{}, false, err
+	}
+	return m.granted(), m.expired(now), nil
+}
+
+// Revoke ends the membership that the entry would resume, if it is that of the client which
+// holds it: the service does not let it back. It reports whether it has ended. Where the
+// master's ends, the channel does.
+func (c *Channel) Revoke(e Entry, username, reason string) bool {
+	m, err := c.findHeld(username, e.Secret)
+	if err != nil || (e.Instance == Hash{}) || e.Instance != m.holder.instance {
+		return false
+	}
+	why := wire.ErrRevoked.With(reason)
+	if m.role == wire.Slave {
+		c.expel(m, why)
+		return true
+	}
+	if at := c.detach(m); at != nil {
+		c.emit(Effect{Kind: Release, To: at, End: why})
+	}
+	c.end(wire.ErrMasterDown.With("the service does not let the master back"))
+	return true
+}
+
+// expel ends the membership of a slave, which is told why and nothing else that waits for
+// it in the channel.
+func (c *Channel) expel(m *member, why *wire.Cause) {
+	at := m.attachment
+	c.removeSlave(m, string(why.Code), why)
+	if at != nil {
+		c.emit(Effect{Kind: Discard, To: at})
+		c.emit(Effect{Kind: Release, To: at, End: why})
+	}
+}
+
+// expire ends what has expired: the membership of a slave, or the connection of a master,
+// which can come back with a fresh grant until its timeout is over.
+func (c *Channel) expire(now time.Time, m *member) {
+	if m.role == wire.Slave {
+		c.expel(m, wire.ErrExpired.With("what the service has granted has expired"))
+		return
+	}
+	if at := c.detach(m); at != nil {
+		c.logChange("master expired", m, at, nil)
+		c.emit(Effect{Kind: Discard, To: at})
+		c.emit(Effect{Kind: Eject, To: at, End: wire.ErrUnauthorized.With("what the service has granted has expired: come back with a fresh token")})
+	}
+	c.markAway(now)
+}
+
+// expiries are the instants at which grants of members expire: a heap, the earliest first.
+// Entries of members that have left, or have another grant by now, stay in it until they
+// are first, or are too many.
+type expiries []expiry
+
+type expiry struct {
+	at time.Time
+	m  *member
+}
+
+// valid reports whether the member's grant expires then, and has not yet.
+func (e *expiry) valid(c *Channel) bool {
+	g := e.m.grant
+	return g != nil && g.Expires.Equal(e.at) && (e.m == c.master && !c.masterExpired || c.slaves[e.m.name] == e.m)
+}
+
+// add adds an instant. It makes the heap anew where most of it is not valid.
+func (l *expiries) add(c *Channel, e expiry) {
+	if e.m == c.master {
+		c.masterExpired = false
+	}
+	if len(*l) > 2*len(c.slaves)+16 {
+		*l = slices.DeleteFunc(*l, func(e expiry) bool { return !e.valid(c) })
+		slices.SortFunc(*l, func(a, b expiry) int { return a.at.Compare(b.at) }) // a sorted list is a heap
+	}
+	*l = append(*l, e)
+	heap := *l
+	for i := len(heap) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if !heap[i].at.Before(heap[parent].at) {
+			break
+		}
+		heap[i], heap[parent] = heap[parent], heap[i]
+		i = parent
+	}
+}
+
+// first returns the earliest valid instant, and whether there is one.
+func (l *expiries) first(c *Channel) (expiry, bool) {
+	for len(*l) > 0 {
+		if e := (*l)[0]; e.valid(c) {
+			return e, true
+		}
+		l.pop()
+	}
+	return expiry{}, false
+}
+
+// pop removes the first.
+func (l *expiries) pop() {
+	heap := *l
+	last := len(heap) - 1
+	heap[0], heap[last] = heap[last], expiry{}
+	heap = heap[:last]
+	*l = heap
+	for i := 0; ; {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
+			if heap[child].at.Before(heap[least].at) {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		heap[i], heap[least] = heap[least], heap[i]
+		i = least
+	}
+}
