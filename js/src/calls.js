@@ -39,7 +39,9 @@ export class Calls {
 
   /**
    * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
-   *   tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean, undo: (channel: string, promise: Promise<void>) => void, settled: (call: object, frame: object) => Error | undefined}} session
+   *   tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean,
+   *   undo: (channel: string, promise: Promise<void>) => void,
+   *   settled: (call: object, frame: object) => Error | undefined}} session
    *   letGo ends the connection, tryAnew too where something is wanted of the next one or
    *   nothing of this one, and ended resolves when it has ended; settled is told of an
    *   answer that is no refusal, and returns what is wrong with it
@@ -91,7 +93,10 @@ export class Calls {
     });
   }
 
-  /** first is the call that a new connection begins with, or null. A secret does not go along, nor a token unless that is asked for. */
+  /**
+   * first is the frame that a new connection begins with, or null. A secret does not go along,
+   * nor a token unless that is asked for.
+   */
   first({ withToken = false }) {
     const [call] = this.#waiting;
     const fits = call && !this.#plain && call.frame.type !== 'resume' && (withToken || !call.frame.token);
