@@ -5,7 +5,7 @@ import { refusal } from './words.js';
 
 function problem(error) {
   if (error instanceof ConnectionError) {
-    return refusal({ code: 'too_slow' });
+    return 'Not sent: the network is too slow for a text of this length.';
   }
   return error instanceof RefusedError || error.code === 'unknown_outcome' ? refusal(error) : 'Not sent: the class was over.';
 }

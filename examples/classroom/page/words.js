@@ -22,7 +22,6 @@ const refusals = {
   busy: 'Not sent: the teacher cannot take more at present. Please try again in a moment.',
   rate_limited: 'Not sent: that was too fast. Please try again in a moment.',
   too_large: 'Not sent: it is too long.',
-  too_slow: 'Not sent: the network is too slow for a text of this length.',
   connection: 'The server cannot be reached. Is it still running?',
   resume_failed: 'Your place in the class was given up, or the class is over.',
   replaced: 'The class goes on in a tab that does not answer, perhaps on another device. Please close it there first.',
