@@ -12,7 +12,8 @@
 //  3. Slaves leave, and their connections are closed, when the master is down or
 //     away for longer than X, the master timeout. A connection that carries another
 //     membership stays.
-//  4. A slave can always know whether its master is connected.
+//  4. A slave can always know whether its master is connected. Connected is who
+//     answers, which for a page is its browser: see "What is not".
 //  5. A slave sends only to its master.
 //  6. A master sends to one slave or to all slaves of its channel.
 //  7. A channel has exactly one master. Only the holder of its resume secret
@@ -136,6 +137,10 @@
 //
 // # What is not
 //
+//   - A browser answers for its pages. A page that hangs counts as online for
+//     as long as it hangs: without end, as far as was measured (15 minutes,
+//     Chromium 156). One that is put away or frozen does not, by the
+//     JavaScript client.
 //   - A hub keeps its state in memory. When its process ends, so do its channels.
 //   - Messages of different slaves are in the order in which the hub got them,
 //     which need not be the order in which they were sent.

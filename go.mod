@@ -2,6 +2,9 @@ module github.com/lectern-go/lectern
 
 go 1.25
 
+// Packages of npm, some of which have Go code of their own.
+ignore node_modules
+
 require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/stretchr/testify v1.12.1

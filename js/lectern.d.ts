@@ -7,6 +7,26 @@
  * then may have been carried out all the same.
  */
 
+// What is used of the platform: its own types where the compiler knows them, by the names of
+// the DOM, a worker or Node, and else what is written here.
+type Platform<Name extends string, Else> =
+  typeof globalThis extends { readonly [name in Name]: { readonly prototype: infer Known } } ? Known : Else;
+
+type PlatformSignal = Platform<'AbortSignal', {
+  readonly aborted: boolean;
+  readonly reason: any;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}>;
+
+type PlatformURL = Platform<'URL', { readonly href: string; toString(): string }>;
+
+type PlatformEvent = Platform<'Event', { readonly type: string; readonly target: unknown; stopImmediatePropagation(): void }>;
+declare const PlatformEvent: new (type: string) => PlatformEvent;
+
+type PlatformEventTarget = Platform<'EventTarget', { dispatchEvent(event: PlatformEvent): boolean }>;
+declare const PlatformEventTarget: new () => PlatformEventTarget;
+
 /** Every code of a refusal, of an end, and of this side's own errors. */
 export declare const Code: Readonly<{
   // Refusals.
@@ -79,7 +99,10 @@ export declare class UnknownOutcomeError extends LecternError {
   constructor(cause: Error);
 }
 
-/** The hub could not be reached, or the connection was lost before the answer. */
+/**
+ * The hub could not be reached, or the connection was lost before the answer. Of a member's
+ * send: three connections in turn were too slow for it.
+ */
 export declare class ConnectionError extends LecternError {
   constructor(reason: string, cause?: unknown);
 }
@@ -105,7 +128,7 @@ export type Payload =
   | string | number | boolean | null | ArrayBuffer | ArrayBufferView | JSONPayload | object;
 
 export interface SignalOption {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: PlatformSignal | undefined;
 }
 
 /** What arrived from the other side. */
@@ -164,13 +187,13 @@ export interface Gap {
 }
 
 /** A change of one member. */
-export declare class PresenceEvent extends Event {
+export declare class PresenceEvent extends PlatformEvent {
   constructor(type: string, presence: Presence);
   readonly presence: Presence;
 }
 
 /** Messages were dropped. */
-export declare class GapEvent extends Event {
+export declare class GapEvent extends PlatformEvent {
   constructor(missed: number);
   readonly missed: number;
 }
@@ -178,13 +201,13 @@ export declare class GapEvent extends Event {
 export type State = 'online' | 'reconnecting' | 'closed';
 
 /** A change of the membership's own state. */
-export declare class StateEvent extends Event {
+export declare class StateEvent extends PlatformEvent {
   constructor(state: State);
   readonly state: State;
 }
 
 /** The membership is over, and why. */
-export declare class ClosedEvent extends Event {
+export declare class ClosedEvent extends PlatformEvent {
   constructor(error: ClosedError);
   readonly code: Code;
   readonly reason: string;
@@ -207,10 +230,16 @@ export interface MasterEventMap extends HandleEventMap {
   member: PresenceEvent;
 }
 
-type Listener<E extends Event> = ((event: E) => void) | { handleEvent(event: E): void };
+type Listener<E extends PlatformEvent> = ((event: E) => void) | { handleEvent(event: E): void };
+
+interface ListenerOptions extends SignalOption {
+  readonly capture?: boolean | undefined;
+  readonly once?: boolean | undefined;
+  readonly passive?: boolean | undefined;
+}
 
 /** What a Master and a Slave have in common. */
-declare abstract class Handle<Events extends HandleEventMap> extends EventTarget {
+declare abstract class Handle<Events extends HandleEventMap> extends PlatformEventTarget {
   protected constructor();
   /** The channel's name. */
   readonly channel: string;
@@ -236,13 +265,13 @@ declare abstract class Handle<Events extends HandleEventMap> extends EventTarget
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined>;
 
   addEventListener<K extends keyof Events & string>(
-    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | AddEventListenerOptions): void;
+    type: K, listener: Listener<Events[K] & PlatformEvent> | null, options?: boolean | ListenerOptions): void;
   addEventListener(
-    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+    type: string, listener: Listener<PlatformEvent> | null, options?: boolean | ListenerOptions): void;
   removeEventListener<K extends keyof Events & string>(
-    type: K, listener: Listener<Events[K] & Event> | null, options?: boolean | EventListenerOptions): void;
+    type: K, listener: Listener<Events[K] & PlatformEvent> | null, options?: boolean | ListenerOptions): void;
   removeEventListener(
-    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+    type: string, listener: Listener<PlatformEvent> | null, options?: boolean | ListenerOptions): void;
 }
 
 /** One slave's part in a gather: its answer, or why there is none. */
@@ -380,12 +409,21 @@ export interface WebSocketLike {
   readonly readyState: number;
   /** Where there is none, nothing goes along with the handshake. */
   readonly protocol?: string;
+  /** What has not gone out yet. Where there is none, bytes that move are no sign of life. */
+  readonly bufferedAmount?: number;
   onopen: ((event: any) => any) | null;
   onmessage: ((event: any) => any) | null;
   onerror: ((event: any) => any) | null;
   onclose: ((event: any) => any) | null;
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: Uint8Array & { readonly buffer: ArrayBuffer }): void;
   close(code?: number, reason?: string): void;
+}
+
+/** What the client uses of a Storage. */
+export interface StorageLike {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
 }
 
 /** Times are from 1 to 2 ** 31 - 1, and closeTimeout from 0 on; sizes are whole numbers from 1 on. */
@@ -416,9 +454,16 @@ export interface ClientOptions {
   readonly closeTimeout?: number | undefined;
   /** How long the hub may be silent before it is asked for a sign of life. Default 10000. */
   readonly silence?: number | undefined;
-  /** How long it may then take before the connection is given up. Default 5000. */
+  /**
+   * How long it may then take before the connection is given up. What waits in the socket and
+   * goes out meanwhile, at 1 KB/s or faster, prolongs it. Default 5000.
+   */
   readonly patience?: number | undefined;
-  /** The same when the page has just woken up, or gone offline. Default 2000. */
+  /**
+   * The same when the page has just woken up, or gone offline. And how long an attempt to
+   * connect has had, when the page wakes up or is online again, before another one takes
+   * its place, one second at least. Default 2000.
+   */
   readonly wakePatience?: number | undefined;
   /** The size in bytes of the largest payload that is sent. Default 65536. */
   readonly maxMessageBytes?: number | undefined;
@@ -428,7 +473,7 @@ export interface ClientOptions {
    */
   readonly inbox?: { readonly messages?: number | undefined; readonly bytes?: number | undefined } | undefined;
   /** Keeps the tickets of the memberships, for restore: sessionStorage, for instance. */
-  readonly storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined;
+  readonly storage?: StorageLike | undefined;
   /** The key in the storage. Default: made from the address. */
   readonly storageKey?: string | undefined;
 }
@@ -440,9 +485,16 @@ export interface ClientOptions {
  * and a random part in them, and resumes every membership.
  */
 export declare class Client {
-  /** The address may be relative to the page's, and of http or https. */
-  constructor(url: string | URL, options?: ClientOptions);
-  /** Makes the channel, with the user as its master. */
+  /**
+   * The address may be relative to the page's, and of http or https. A relative one where
+   * there is no page is a TypeError when the client is used.
+   */
+  constructor(url: string | PlatformURL, options?: ClientOptions);
+  /**
+   * Makes the channel, with the user as its master. It waits for calls before it that
+   * enter the same channel, and for what is being undone there: what was given up or is
+   * left. Where one stays in, it is refused with forbidden; so is join.
+   */
   create(channel: string, username: string, options?: CreateOptions): Promise<Master>;
   /** Enters a channel that its master has created before, as a slave. */
   join(channel: string, username: string, options?: JoinOptions): Promise<Slave>;
@@ -464,3 +516,6 @@ export declare class Client {
   /** Leaves every channel on purpose and closes the connection. */
   close(): Promise<void>;
 }
+
+// What has no export above is not to be imported.
+export {};

@@ -92,8 +92,8 @@ function refusalIn(frame) {
 
 // src/names.js
 var MAX_NAME = 128;
+var halfPair = /[\ud800-\udfff]/u;
 var encoder = new TextEncoder();
-var halfPair = /\p{Surrogate}/u;
 var plain = /^[A-Za-z0-9]$/;
 var space = /^[ \u1680\u202f\u3000\u2800\u{13441}\u{13442}]$/u;
 var otherSpace = /^\p{Zs}$/u;
@@ -394,17 +394,16 @@ function noOthers(what, rest) {
 var known = [
   "WebSocket",
   "plainHandshake",
+  "tokenInHandshake",
   "storage",
   "storageKey",
   "inbox",
   ...Object.keys(times),
   ...Object.keys(sizes)
 ];
-function optionsOf(options, address) {
+function optionsOf(options) {
   noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
-    WebSocket: globalThis.WebSocket,
-    storageKey: `lectern ${address}`,
     inbox: {},
     ...times,
     ...sizes,
@@ -415,9 +414,6 @@ function optionsOf(options, address) {
   }
   noOthers("inbox", Object.fromEntries(Object.entries(all.inbox).filter(([name]) => !(name in inboxSizes))));
   const inbox = { ...inboxSizes, ...given(all.inbox) };
-  if (typeof all.WebSocket !== "function") {
-    throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
-  }
   for (const name of Object.keys(times)) {
     all[name] = milliseconds(name, all[name], name === "closeTimeout" ? 0 : 1, LONGEST);
   }
@@ -430,8 +426,15 @@ function optionsOf(options, address) {
   for (const name of Object.keys(inboxSizes)) {
     inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
   }
-  all.plainHandshake ||= !("protocol" in (all.WebSocket.prototype ?? {}));
   return { ...all, inbox };
+}
+function withPlatform(options) {
+  const { WebSocket = globalThis.WebSocket } = options;
+  if (typeof WebSocket !== "function") {
+    throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
+  }
+  const plainHandshake = options.plainHandshake || !("protocol" in (WebSocket.prototype ?? {}));
+  return { ...options, WebSocket, plainHandshake };
 }
 
 // src/presence.js
@@ -446,28 +449,293 @@ function presence(role, username, state, { deadline = null, reason = "" } = {}) 
   return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
 }
 
-// src/backoff.js
-var Backoff = class {
-  #least;
-  #most;
-  #failures = 0;
-  constructor({ minBackoff, maxBackoff }) {
-    this.#least = minBackoff;
-    this.#most = Math.max(minBackoff, maxBackoff);
+// src/first.js
+var FIRST_WAIT = 5e3;
+var LEAVE_WAIT = 1e3;
+var First = class {
+  #ref;
+  // The ref of the leave, or zero.
+  #undo = 0;
+  #lost;
+  #cancel;
+  /**
+   * @param {number} ref the call's
+   * @param {{leave: () => number, lost: () => void}} handlers leave sends a leave where
+   *   something may have been entered, and returns its ref, or zero; lost is called last
+   */
+  constructor(ref, { leave, lost }) {
+    this.#ref = ref;
+    this.#lost = lost;
+    this.#cancel = later(FIRST_WAIT, () => {
+      this.#undo = leave();
+      if (this.#undo === 0) {
+        lost();
+      } else {
+        this.#cancel = later(LEAVE_WAIT, lost);
+      }
+    });
   }
-  /** steady is told that the last attempt was good for a while. */
-  steady() {
-    this.#failures = 0;
+  /** takes reports whether an answer is this one's, and nothing else is to be done with it. */
+  takes({ ref }) {
+    if (this.#undo !== 0) {
+      if (ref === this.#undo) {
+        this.stop();
+        this.#lost();
+      }
+      return ref === this.#undo || ref === this.#ref;
+    }
+    if (ref === this.#ref) {
+      this.stop();
+    }
+    return false;
   }
-  next() {
-    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
-    this.#failures++;
-    return Math.random() * limit;
+  stop() {
+    this.#cancel();
   }
-  /** longest is a wait after which the hub has had its rest. */
-  longest() {
-    this.#failures++;
-    return this.#most * (1 + Math.random()) / 2;
+};
+
+// src/calls.js
+var TAKEOVER_REF = 1;
+var unnamed = ({ type, ref, channel }) => type === "error" && ref === TAKEOVER_REF && channel === void 0;
+function answers(frame, asked) {
+  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
+}
+var Calls = class {
+  // Those that wait for an answer.
+  #waiting = [];
+  // Those whose callers have given up, by the ref of the answer that is still to come:
+  // what they have entered is left then.
+  #undoing = /* @__PURE__ */ new Map();
+  // The refs of resumes on the present connection whose callers have given up.
+  #forsaken = /* @__PURE__ */ new Set();
+  // What has come for resumes by tickets without the name of a channel.
+  #unnamed = [];
+  // The call that goes along with the handshake that is under way.
+  #first = null;
+  // What waits for the answer to the call that has gone along with the present connection,
+  // or null.
+  #awaited = null;
+  // An answer to such a call did not come: none goes along any more.
+  #plain = false;
+  #session;
+  /**
+   * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
+   *   tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean,
+   *   undo: (channel: string, promise: Promise<void>) => void,
+   *   settled: (call: object, frame: object) => Error | undefined}} session
+   *   letGo ends the connection, tryAnew too where something is wanted of the next one or
+   *   nothing of this one, and ended resolves when it has ended; settled is told of an
+   *   answer that is no refusal, and returns what is wrong with it
+   */
+  constructor(session) {
+    this.#session = session;
+  }
+  get size() {
+    return this.#waiting.length;
+  }
+  /** entering are the channels that calls are on their way into, or out of again. */
+  get entering() {
+    const all = [...this.#waiting.filter(({ enters }) => enters).map(({ frame }) => frame), ...this.#undoing.values()];
+    return [...new Set(all.map(({ channel }) => channel))];
+  }
+  /**
+   * begin makes a call of a frame, and resolves with the answer.
+   *
+   * @param {object} frame
+   * @param {{signal?: AbortSignal, enters?: object, open: boolean, abandoned: () => void}} how
+   *   enters is the membership that an answer makes; open: it can be written now;
+   *   abandoned is called when its caller has given up
+   */
+  begin(frame, { signal, enters, open, abandoned }) {
+    return new Promise((resolve, reject) => {
+      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
+      const abort = () => {
+        this.#remove(call);
+        this.#giveUp(call);
+        abandoned();
+        reject(signal.reason);
+      };
+      call.settle = (answer, error) => {
+        signal?.removeEventListener("abort", abort);
+        if (error) {
+          reject(error);
+        } else {
+          resolve(answer);
+        }
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#waiting.push(call);
+      if (open) {
+        this.#write(call);
+      }
+    });
+  }
+  /**
+   * first is the frame that a new connection begins with, or null. A secret does not go along,
+   * nor a token unless that is asked for.
+   */
+  first({ withToken = false }) {
+    const [call] = this.#waiting;
+    const fits = call && !this.#plain && call.frame.type !== "resume" && (withToken || !call.frame.token);
+    this.#first = fits ? call : null;
+    return this.#first?.frame ?? null;
+  }
+  /** connected writes what has waited for a connection, but for what has been sent along with its making. */
+  connected(sent) {
+    const first = this.#first;
+    this.#first = null;
+    if (first && sent) {
+      this.#awaitAnswer(first);
+    } else if (first) {
+      this.#undone(first.frame.ref);
+    }
+    for (const call of this.#waiting) {
+      if (call !== first) {
+        call.frame.ref = this.#refFor(call.frame);
+      } else if (sent) {
+        call.written = true;
+        continue;
+      }
+      this.#write(call);
+    }
+  }
+  /**
+   * lost is told that the connection has ended.
+   *
+   * @param {string} reason
+   * @param {{all: boolean, answered: boolean}} how all: those too that were not written;
+   *   answered: the hub has answered all that it has carried out, so that the others can
+   *   be asked again
+   */
+  lost(reason, { all, answered }) {
+    this.#first = null;
+    this.#awaited?.stop();
+    this.#awaited = null;
+    this.#forsaken.clear();
+    this.#unnamed = [];
+    [...this.#undoing.keys()].forEach((ref) => this.#undone(ref));
+    if (answered) {
+      this.#waiting.forEach((call) => {
+        call.written = false;
+      });
+    }
+    this.fail(reason, (call) => all || call.written);
+  }
+  fail(reason, given2 = () => true) {
+    const failed = this.#waiting.filter(given2);
+    this.#waiting = this.#waiting.filter((call) => !failed.includes(call));
+    for (const call of failed) {
+      call.settle(void 0, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+    }
+  }
+  /** answer gives a frame to the call that it answers, and reports whether there is one. */
+  answer(frame) {
+    if (this.#awaited?.takes(frame)) {
+      return true;
+    }
+    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
+      this.#unnamed.push(frame);
+      this.#settleUnnamed();
+      return true;
+    }
+    const call = this.#waiting.find((each) => answers(frame, each.frame));
+    if (call) {
+      this.#settle(call, frame);
+      this.#settleUnnamed();
+      return true;
+    }
+    if (this.#undoing.has(frame.ref)) {
+      this.#leave(frame);
+      return true;
+    }
+    if (this.#forsaken.delete(frame.ref)) {
+      this.#session.letGo();
+      return true;
+    }
+    return false;
+  }
+  // The answer to a resume that was given up may still come, and must not be taken
+  // for another one's: it ends the connection, so that this one is tried again.
+  #refFor({ type }) {
+    return type === "resume" && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.#session.nextRef();
+  }
+  #write(call) {
+    call.written = true;
+    this.#session.push(call.frame);
+  }
+  // The answer has to come within some time, or is asked for again, plainly.
+  #awaitAnswer(call) {
+    const { frame: { ref, channel }, enters } = call;
+    this.#awaited = new First(ref, {
+      leave: () => {
+        this.#plain = true;
+        if (!enters || this.#session.isIn(channel)) {
+          return 0;
+        }
+        const leaving = this.#session.nextRef();
+        this.#session.push({ type: "leave", ref: leaving, channel });
+        return leaving;
+      },
+      lost: () => {
+        this.#awaited = null;
+        this.#undone(ref);
+        const wanted = this.#waiting.includes(call);
+        if (wanted) {
+          call.written = false;
+        }
+        this.#session.tryAnew(wanted);
+      }
+    });
+  }
+  #remove(call) {
+    this.#waiting = this.#waiting.filter((other) => other !== call);
+  }
+  // What may be carried out although nobody waits for it any more is undone. Others enter
+  // the same channel after that.
+  #giveUp(call) {
+    const { frame: { type, ref, channel }, enters, written } = call;
+    if (!enters || !(written || call === this.#first)) {
+      return;
+    }
+    if (type !== "resume") {
+      this.#session.undo(channel, new Promise((undone) => {
+        this.#undoing.set(ref, { channel, undone });
+      }));
+      return;
+    }
+    this.#session.undo(channel, this.#session.ended());
+    this.#forsaken.add(ref);
+    if (this.#unnamed.length > 0) {
+      this.#session.letGo();
+    }
+  }
+  // Its answer is here: what it has entered is left, and undone when the hub says so.
+  #leave({ type, ref, channel }) {
+    if (type !== "created" && type !== "joined") {
+      this.#undone(ref);
+      return;
+    }
+    const leaving = this.#session.nextRef();
+    this.#undoing.set(leaving, this.#undoing.get(ref));
+    this.#undoing.delete(ref);
+    this.#session.push({ type: "leave", ref: leaving, channel });
+  }
+  #undone(ref) {
+    this.#undoing.get(ref)?.undone();
+    this.#undoing.delete(ref);
+  }
+  #settle(call, frame) {
+    this.#remove(call);
+    call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
+  }
+  // Every resume has one answer: errors that name no channel are for those that are left
+  // when the others have theirs.
+  #settleUnnamed() {
+    const open = this.#waiting.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
+    if (open.length <= this.#unnamed.length) {
+      const errors = this.#unnamed.splice(0);
+      open.forEach((call, index) => this.#settle(call, errors[index]));
+    }
   }
 };
 
@@ -493,7 +761,8 @@ function isBuffer(value) {
 
 // src/json.js
 var MAX_DEPTH = 64;
-var halfPair2 = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
+var pair = /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g;
+var half = /\\u[dD][89a-fA-F][0-9a-fA-F]{2}/;
 function problemInJSON(text) {
   try {
     JSON.parse(text);
@@ -514,7 +783,7 @@ function problemInJSON(text) {
         depth--;
         break;
       default:
-        if (token.includes("\\u") && halfPair2.test(token.replaceAll("\\\\", "  "))) {
+        if (token.includes("\\u") && half.test(token.replaceAll("\\\\", "  ").replace(pair, " "))) {
           return "half of a surrogate pair";
         }
     }
@@ -844,7 +1113,7 @@ function decode(bytes) {
 var PROTOCOL = "lectern.v1";
 var PROTOCOL_FIRST = `${PROTOCOL}.first`;
 var MAX_FIRST = 2048;
-var LEAVE_WAIT = 1e3;
+var LEAVE_WAIT2 = 1e3;
 function protocols(first) {
   const bytes = first ? encode(first) : null;
   if (!bytes || bytes.length > MAX_FIRST) {
@@ -853,6 +1122,7 @@ function protocols(first) {
   const encoded = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${encoded}`];
 }
+var FLOOR = 1;
 var ASLEEP = 1e3;
 var Connection = class {
   #socket;
@@ -860,7 +1130,7 @@ var Connection = class {
   #handlers;
   // Whether a frame goes along with the handshake.
   #begins;
-  // What to close it with once it is open.
+  // What closes it once it is open.
   #leaving = null;
   #wasOpen = false;
   #ended = false;
@@ -869,6 +1139,14 @@ var Connection = class {
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
   #answerBy = 0;
+  // The bytes that were given to the socket.
+  #given = 0;
+  // How it stood when the probe began, or was last put off: what waited in the socket, and
+  // what had gone out of it.
+  #mark = { at: 0, waiting: 0, gone: 0 };
+  // A probe was late once since anything was heard. Where every timer is late, as in a
+  // page that is throttled, that tells nothing.
+  #excused = false;
   // What has arrived and was not handled yet.
   #arrived = [];
   #held = false;
@@ -879,9 +1157,10 @@ var Connection = class {
    * @param {object} options the client's
    * @param {object | null} first the frame to send along with the handshake
    * @param {{opened: (sent: boolean) => void, frame: (frame: object) => void,
-   *   ended: (how: {number: number, reason: string}) => void}} handlers opened is told
-   *   whether the hub has taken the first frame; ended is called last and once, and
-   *   number is 0 where the connection was lost without one
+   *   ended: (how: {number: number, reason: string, silent: boolean}) => void}} handlers opened
+   *   is told whether the hub has taken the first frame; ended is called last and once,
+   *   number is 0 where the connection was lost without one, and silent tells that it was
+   *   given up for want of a sign of life
    */
   constructor(url, options, first, handlers) {
     this.#options = options;
@@ -897,7 +1176,9 @@ var Connection = class {
   }
   send(frame) {
     if (this.#socket.readyState === 1) {
-      this.#socket.send(encode(frame));
+      const bytes = encode(frame);
+      this.#given += bytes.length;
+      this.#socket.send(bytes);
     }
   }
   /**
@@ -918,24 +1199,26 @@ var Connection = class {
       return;
     }
     if (this.#answerBy === 0) {
+      this.#flows();
       this.send({ type: "ping" });
     }
     this.#answerBy = by;
     this.#watch(patience);
   }
-  /** close ends the connection in order; ended follows when the hub has answered. */
-  close(number, reason) {
+  /** close ends the connection in order, behind these frames; ended follows when the hub has answered. */
+  close(number, reason, frames = []) {
     if (this.#socket.readyState === 0 && this.#begins) {
-      this.#leaving = [number, reason];
-      this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT);
+      this.#leaving = () => this.close(number, reason, frames);
+      this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT2);
     } else if (this.#socket.readyState === 0) {
       this.abandon(number, reason);
     } else {
+      frames.forEach((frame) => this.send(frame));
       this.#socket.close(number, reason);
     }
   }
   /** abandon ends the connection at once, whatever the hub does. */
-  abandon(number, reason) {
+  abandon(number, reason, silent = false) {
     if (this.#ended) {
       return;
     }
@@ -950,13 +1233,13 @@ var Connection = class {
       this.#socket.close();
     }
     this.#arrived = [];
-    this.#end({ number: 0, reason });
+    this.#end({ number: 0, reason, silent });
   }
   #opened() {
     clearTimeout(this.#dialTimer);
     this.#wasOpen = true;
     if (this.#leaving) {
-      this.#socket.close(...this.#leaving);
+      this.#leaving();
       return;
     }
     this.#heard();
@@ -972,6 +1255,7 @@ var Connection = class {
   }
   #heard() {
     this.#heardAt = performance.now();
+    this.#excused = false;
     if (this.#answerBy > 0) {
       this.#answerBy = 0;
       this.#watch(this.#options.silence);
@@ -991,14 +1275,28 @@ var Connection = class {
       } else {
         this.probe(this.#options.patience);
       }
-    } else if (now > this.#answerBy + ASLEEP) {
+    } else if (now > this.#answerBy + ASLEEP && !this.#excused) {
+      this.#excused = true;
       this.#answerBy = 0;
       this.probe(this.#options.wakePatience);
     } else if (now < this.#answerBy) {
       this.#watch(this.#answerBy - now);
+    } else if (this.#flows()) {
+      this.#answerBy = now + this.#options.patience;
+      this.#watch(this.#options.patience);
     } else {
-      this.abandon(Close.IDLE, "no sign of life");
+      this.abandon(Close.IDLE, "no sign of life", true);
     }
+  }
+  // flows reports whether what waited in the socket has gone on since it was last asked for.
+  // The answer to the probe is behind it. What the system takes at once tells nothing: it
+  // does so for a connection that is dead as well.
+  #flows() {
+    const { at, waiting, gone } = this.#mark;
+    const left = this.#socket.bufferedAmount ?? 0;
+    this.#mark = { at: performance.now(), waiting: left, gone: this.#given - left };
+    const moved = this.#mark.gone - gone;
+    return waiting > 0 && moved > 0 && (left === 0 || moved >= FLOOR * (this.#mark.at - at));
   }
   #received(data) {
     this.#heard();
@@ -1029,7 +1327,7 @@ var Connection = class {
     this.#handlers.frame(frame);
   }
   #closed({ code, reason }) {
-    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason };
+    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason, silent: false };
     this.#drain();
   }
   #end(how) {
@@ -1043,50 +1341,466 @@ var Connection = class {
   }
 };
 
-// src/first.js
-var FIRST_WAIT = 5e3;
-var LEAVE_WAIT2 = 1e3;
-var First = class {
-  #ref;
-  // The ref of the leave, or zero.
-  #undo = 0;
-  #lost;
-  #cancel;
-  /**
-   * @param {number} ref the call's
-   * @param {{leave: () => number, lost: () => void}} handlers leave sends a leave where
-   *   something may have been entered, and returns its ref, or zero; lost is called last
-   */
-  constructor(ref, { leave, lost }) {
-    this.#ref = ref;
-    this.#lost = lost;
-    this.#cancel = later(FIRST_WAIT, () => {
-      this.#undo = leave();
-      if (this.#undo === 0) {
-        lost();
-      } else {
-        this.#cancel = later(LEAVE_WAIT2, lost);
+// src/aborting.js
+function orAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal?.aborted) {
+      abort();
+      return;
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+    promise.then((value) => {
+      signal?.removeEventListener("abort", abort);
+      resolve(value);
+    });
+  });
+}
+
+// src/entries.js
+var undoing = /* @__PURE__ */ new Map();
+var turn = () => new Promise((resolve) => {
+  setTimeout(resolve);
+});
+var Entries = class {
+  #address;
+  // The newest entry into each channel, as a promise that is resolved when it has ended.
+  #newest = /* @__PURE__ */ new Map();
+  constructor(address) {
+    this.#address = address;
+  }
+  /** under resolves when the newest entry into the channel has ended, if there is one under way. */
+  under(channel) {
+    return this.#newest.get(channel);
+  }
+  /** undo tells that something in the channel is undone when the promise is resolved. */
+  undo(channel, promise) {
+    const key = this.#key(channel);
+    const all = undoing.get(key) ?? /* @__PURE__ */ new Set();
+    undoing.set(key, all.add(promise));
+    promise.then(() => {
+      all.delete(promise);
+      if (all.size === 0 && undoing.get(key) === all) {
+        undoing.delete(key);
       }
     });
   }
-  /** takes reports whether an answer is this one's, and nothing else is to be done with it. */
-  takes({ ref }) {
-    if (this.#undo !== 0) {
-      if (ref === this.#undo) {
-        this.stop();
-        this.#lost();
+  /** enter calls attempt when the others have ended. It begins in the same turn where there are none. */
+  async enter(channel, signal, attempt) {
+    const before = this.#newest.get(channel);
+    let end;
+    const ended = new Promise((resolve) => {
+      end = resolve;
+    });
+    this.#newest.set(channel, ended);
+    try {
+      if (before) {
+        await orAborted(before.then(turn), signal);
       }
-      return ref === this.#undo || ref === this.#ref;
+      for (let all = this.#undone(channel); all; all = this.#undone(channel)) {
+        await orAborted(all, signal);
+      }
+      return await attempt();
+    } finally {
+      const over2 = () => {
+        if (this.#newest.get(channel) === ended) {
+          this.#newest.delete(channel);
+        }
+        end();
+      };
+      if (before) {
+        before.then(over2);
+      } else {
+        over2();
+      }
     }
-    if (ref === this.#ref) {
-      this.stop();
-    }
-    return false;
   }
-  stop() {
-    this.#cancel();
+  #undone(channel) {
+    const all = undoing.get(this.#key(channel));
+    return all && Promise.all(all);
+  }
+  #key(channel) {
+    return `${this.#address} ${channel}`;
   }
 };
+
+// src/backoff.js
+var Backoff = class {
+  #least;
+  #most;
+  #failures = 0;
+  constructor({ minBackoff, maxBackoff }) {
+    this.#least = minBackoff;
+    this.#most = Math.max(minBackoff, maxBackoff);
+  }
+  /** steady is told that the last attempt was good for a while. */
+  steady() {
+    this.#failures = 0;
+  }
+  next() {
+    const limit = Math.min(this.#most, this.#least * 2 ** Math.min(this.#failures, 30));
+    this.#failures++;
+    return Math.random() * limit;
+  }
+  /** longest is a wait after which the hub has had its rest. */
+  longest() {
+    this.#failures++;
+    return this.#most * (1 + Math.random()) / 2;
+  }
+};
+
+// src/page.js
+function watchPage({ gone, woken, putAway, back }) {
+  const { document } = globalThis;
+  const cleanups = [];
+  const listen = (target, type, listener, capture = false) => {
+    if (typeof target?.addEventListener === "function") {
+      target.addEventListener(type, listener, capture);
+      cleanups.push(() => target.removeEventListener(type, listener, capture));
+    }
+  };
+  const last = (target, type, listener) => {
+    target.removeEventListener(type, listener);
+    target.addEventListener(type, listener);
+  };
+  const listenLast = (target, type, listener) => {
+    listen(target, type, listener);
+    listen(target, type, () => last(target, type, listener), true);
+  };
+  let hiding;
+  const settle = () => {
+    clearTimeout(hiding);
+    hiding = void 0;
+  };
+  const leave = () => {
+    settle();
+    putAway();
+  };
+  const hide = () => {
+    if (document?.visibilityState === "visible" || document && "onfreeze" in document) {
+      hiding = setTimeout(leave);
+    } else {
+      leave();
+    }
+  };
+  const show = () => {
+    settle();
+    back();
+  };
+  cleanups.push(settle);
+  listen(globalThis, "online", woken);
+  listen(globalThis, "offline", gone);
+  listen(globalThis, "pagehide", hide);
+  listenLast(globalThis, "visibilitychange", () => {
+    if (hiding !== void 0 && document?.visibilityState !== "visible") {
+      leave();
+    }
+  });
+  listenLast(document, "freeze", leave);
+  listen(globalThis, "pageshow", ({ persisted }) => {
+    if (persisted !== false) {
+      show();
+    }
+  });
+  listen(document, "resume", show);
+  listen(document, "visibilitychange", () => {
+    if (document.visibilityState === "visible") {
+      show();
+    } else if (hiding === void 0) {
+      last(globalThis, "pagehide", hide);
+    }
+  });
+  return () => cleanups.forEach((clean) => clean());
+}
+
+// src/link.js
+var STEADY_AFTER = 1e4;
+var WAKE_REST = 1e3;
+var MAX_SPREAD = 6e5;
+var Link = class {
+  #url;
+  #options;
+  #told;
+  #backoff;
+  // running: there is a connection, or there is to be one.
+  #running = false;
+  #connection = null;
+  #open = false;
+  #givenUp = false;
+  #openedAt = 0;
+  #dialedAt = -Infinity;
+  // What ends the present attempt, so that another one takes its place.
+  #hastened = null;
+  #replaced = false;
+  #pause = null;
+  #putAway = false;
+  #leaving = false;
+  #unwatch = () => {
+  };
+  // What the hub has told of its shutdown, in milliseconds, or null.
+  #shutdown = null;
+  #whenEnded = [];
+  /**
+   * @param {string} url
+   * @param {object} options the client's
+   * @param {{needed: () => boolean, first: () => object | null, opened: (sent: boolean) => void,
+   *   frame: (frame: object) => void,
+   *   lost: (how: {number: number, reason: string, silent: boolean, wasOpen: boolean, replaced: boolean}) => void}} told
+   *   needed: there is something to be connected for; first is the frame to send along with
+   *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
+   *   gave an attempt up, and another one follows
+   */
+  constructor(url, options, told) {
+    this.#url = url;
+    this.#options = options;
+    this.#told = told;
+    this.#backoff = new Backoff(options);
+  }
+  /** open: frames can be sent now. On a connection that is being given up they would be lost. */
+  get open() {
+    return this.#open && !this.#givenUp;
+  }
+  /** connecting: an attempt is under way. */
+  get connecting() {
+    return this.#connection !== null && !this.#open;
+  }
+  /** send sends a frame on the present connection, if there is one. */
+  send(frame) {
+    if (this.#open) {
+      this.#connection.send(frame);
+    }
+  }
+  /** hold puts off what arrives until the application has had its turn. */
+  hold() {
+    this.#connection.hold();
+  }
+  /** spread is told that the hub shuts down, and how far the returns are to be spread. */
+  spread(milliseconds2) {
+    this.#shutdown = Math.min(milliseconds2, MAX_SPREAD);
+  }
+  /** start begins to connect, unless that is under way. */
+  start() {
+    if (this.#running) {
+      return;
+    }
+    this.#running = true;
+    this.#unwatch = watchPage({
+      gone: () => this.#connection?.probe(this.#options.wakePatience),
+      woken: () => this.#woken(),
+      putAway: () => this.#putPageAway(),
+      back: () => this.#back()
+    });
+    this.#dial();
+  }
+  /** stopIfIdle ends a pause with nothing to come back for. */
+  stopIfIdle() {
+    if (this.#pause && !this.#told.needed()) {
+      this.#stop();
+    }
+  }
+  /** giveUp ends the connection so that its memberships can be resumed. The next one follows after a pause. */
+  giveUp(reason) {
+    this.#givenUp = this.#connection !== null;
+    this.#connection?.close(Close.IDLE, reason);
+  }
+  /** ended resolves when the present connection has ended, if there is one. */
+  ended() {
+    return new Promise((resolve) => {
+      if (this.#connection) {
+        this.#whenEnded.push(resolve);
+      } else {
+        resolve();
+      }
+    });
+  }
+  /** leave ends the connection in order, behind these frames, within the client's closeTimeout. */
+  async leave(frames) {
+    if (!this.#connection) {
+      this.#stop();
+      return;
+    }
+    this.#leaving = true;
+    const connection = this.#connection;
+    const ended = this.ended();
+    const cancel = later(this.#options.closeTimeout, () => connection.abandon(Close.LEFT, ""));
+    connection.close(Close.LEFT, "", frames);
+    await ended;
+    cancel();
+  }
+  #stop() {
+    this.#pause?.cancel();
+    this.#pause = null;
+    this.#running = false;
+    this.#putAway = false;
+    this.#unwatch();
+  }
+  #dial() {
+    this.#pause = null;
+    this.#dialedAt = performance.now();
+    this.#shutdown = null;
+    try {
+      this.#connection = new Connection(this.#url, this.#options, this.#told.first(), {
+        opened: (sent) => this.#opened(sent),
+        frame: (frame) => this.#told.frame(frame),
+        ended: (how) => this.#disconnected(how)
+      });
+    } catch (error) {
+      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message, silent: false }));
+    }
+  }
+  #opened(sent) {
+    this.#unhasten();
+    this.#open = true;
+    this.#openedAt = performance.now();
+    this.#told.opened(sent);
+  }
+  #disconnected({ number, reason, silent }) {
+    const wasOpen = this.#open;
+    const replaced = this.#replaced || this.#putAway && !wasOpen;
+    this.#unhasten();
+    this.#replaced = false;
+    this.#open = this.#givenUp = false;
+    this.#connection = null;
+    this.#whenEnded.splice(0).forEach((resolve) => resolve());
+    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
+      this.#backoff.steady();
+    }
+    this.#told.lost({ number, reason, silent, wasOpen, replaced });
+    if (!this.#told.needed()) {
+      this.#stop();
+    } else if (replaced && !this.#putAway) {
+      this.#dial();
+    } else {
+      this.#restAfter(number);
+    }
+  }
+  #restAfter(number) {
+    const forHub = this.#shutdown !== null;
+    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
+    if (forHub) {
+      wait = Math.random() * this.#shutdown;
+    }
+    this.#rest(wait, forHub);
+  }
+  #rest(wait, forHub) {
+    const cancel = this.#putAway ? () => {
+    } : later(wait, () => this.#dial());
+    this.#pause = { forHub, until: performance.now() + wait, cancel };
+  }
+  // The page was asleep, or its network is back: what there is is looked at, and
+  // what is waited for is tried at once. A hub's shutdown is waited for all the same.
+  #woken() {
+    if (this.#putAway) {
+      return;
+    }
+    if (this.connecting) {
+      this.#hasten();
+    }
+    this.#connection?.probe(this.#options.wakePatience);
+    if (this.#pause) {
+      const { forHub, until } = this.#pause;
+      const rest = Math.max(0, this.#dialedAt + WAKE_REST - performance.now());
+      const wait = Math.max(0, until - performance.now());
+      this.#pause.cancel();
+      if (forHub) {
+        this.#rest(wait, forHub);
+      } else if (Math.min(rest, wait) > 0) {
+        this.#rest(Math.min(rest, wait), forHub);
+      } else {
+        this.#dial();
+      }
+    }
+  }
+  // An attempt that was begun before may hang. It has so much time from its beginning on,
+  // and then another one takes its place.
+  #hasten() {
+    const most = Math.max(this.#options.wakePatience, WAKE_REST);
+    const rest = this.#dialedAt + most - performance.now();
+    this.#unhasten();
+    this.#hastened = later(Math.max(0, rest), () => {
+      this.#replaced = true;
+      this.#connection.abandon(Close.IDLE, "another attempt takes its place");
+    });
+  }
+  #unhasten() {
+    this.#hastened?.();
+    this.#hastened = null;
+  }
+  #back() {
+    if (this.#putAway) {
+      this.#putAway = false;
+      this.#dialedAt = -Infinity;
+    }
+    this.#woken();
+  }
+  #putPageAway() {
+    this.#putAway = true;
+    this.#unhasten();
+    if (this.#leaving) {
+      return;
+    }
+    if (this.#connection) {
+      this.#connection.abandon(Close.IDLE, "the page is put away");
+    } else if (this.#pause) {
+      this.#pause.cancel();
+    }
+  }
+};
+
+// src/iteration.js
+var AsyncIterator = Object.getPrototypeOf(Object.getPrototypeOf(async function* none() {
+}).prototype);
+var STOPPED = /* @__PURE__ */ Symbol("stopped");
+var done = (value) => ({ done: true, value });
+var Iteration = class {
+  #stop = new AbortController();
+  #parts;
+  #unfollow = () => {
+  };
+  constructor(make, signal) {
+    const follow = () => this.#stop.abort(signal.reason);
+    this.#parts = make(this.#stop.signal);
+    if (signal?.aborted) {
+      follow();
+    } else if (signal) {
+      signal.addEventListener("abort", follow, { once: true });
+      this.#unfollow = () => signal.removeEventListener("abort", follow);
+    }
+  }
+  async next() {
+    let result;
+    try {
+      result = await this.#parts.next();
+    } catch (error) {
+      this.#unfollow();
+      if (error === STOPPED) {
+        return done();
+      }
+      throw error;
+    }
+    if (result.done) {
+      this.#unfollow();
+    }
+    return result.value?.error === STOPPED ? done() : result;
+  }
+  async return(value) {
+    await this.#end();
+    return done(value);
+  }
+  async throw(error) {
+    await this.#end();
+    throw error;
+  }
+  async #end() {
+    this.#unfollow();
+    this.#stop.abort(STOPPED);
+    await this.#parts.return();
+  }
+};
+Object.setPrototypeOf(Iteration.prototype, AsyncIterator);
+function iterate(make, signal) {
+  return new Iteration(make, signal);
+}
 
 // src/handle.js
 function mustAsk({ requestId }) {
@@ -1133,21 +1847,21 @@ var Handle = class extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  async *events({ signal, ...rest } = {}) {
-    noOthers("events", rest);
+  events({ signal, ...rest } = {}) {
+    return iterate((stop) => this.#entries("events", rest, stop, () => true), signal);
+  }
+  /** messages yields the messages alone. It takes from the same queue as events. */
+  messages({ signal, ...rest } = {}) {
+    return iterate((stop) => this.#entries("messages", rest, stop, (entry) => entry.type === "message"), signal);
+  }
+  async *#entries(what, rest, stop, fits) {
+    noOthers(what, rest);
     for (; ; ) {
-      const entry = await this.#membership.inbox.take(signal);
+      const entry = await this.#membership.inbox.take(stop);
       if (entry === void 0) {
         return;
       }
-      yield entry;
-    }
-  }
-  /** messages yields the messages alone. It takes from the same queue as events. */
-  async *messages({ signal, ...rest } = {}) {
-    noOthers("messages", rest);
-    for await (const entry of this.events({ signal })) {
-      if (entry.type === "message") {
+      if (fits(entry)) {
         yield entry;
       }
     }
@@ -1195,7 +1909,10 @@ var Master = class extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  async *gather(payload, { signal, ...rest } = {}) {
+  gather(payload, { signal, ...rest } = {}) {
+    return iterate((stop) => this.#gather(payload, stop, rest), signal);
+  }
+  async *#gather(payload, signal, rest) {
     noOthers("gather", rest);
     const { inquiries } = this.#membership;
     const inquiry = await inquiries.begin({}, payload, "", signal);
@@ -1783,7 +2500,6 @@ function json(value) {
   return new JSONPayload(value);
 }
 var encoder3 = new TextEncoder();
-var halfPair3 = /\p{Surrogate}/u;
 function payloadOf(value, limit) {
   const payload = convert(value);
   if (payload.bytes.length > limit) {
@@ -1793,7 +2509,7 @@ function payloadOf(value, limit) {
 }
 function convert(value) {
   if (typeof value === "string") {
-    if (halfPair3.test(value)) {
+    if (halfPair.test(value)) {
       throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
     }
     return { kind: "text", bytes: encoder3.encode(value) };
@@ -1872,8 +2588,6 @@ var Membership = class {
   attached = false;
   // The ref of the resume that is under way, or zero.
   resuming = 0;
-  // The ref of the frame by which it was entered.
-  enteredBy = 0;
   // The requests without an answer, in the order of their refs.
   pending = [];
   // The number of the newest message that has arrived, and that was taken.
@@ -1937,7 +2651,7 @@ var Membership = class {
         reject(this.error ?? signal.reason);
         return;
       }
-      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false };
+      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0 };
       const abort = () => {
         this.#abandon(request);
         reject(signal.reason);
@@ -1970,11 +2684,14 @@ var Membership = class {
   /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
   async leave() {
     this.#leaving = true;
-    const signal = AbortSignal.timeout(this.session.options.closeTimeout);
+    this.session.undo(this.channel, this.closed);
+    const controller = new AbortController();
+    const cancel = later(this.session.options.closeTimeout, () => controller.abort());
     try {
-      await this.perform({ type: "leave", channel: this.channel }, { signal });
+      await this.perform({ type: "leave", channel: this.channel }, { signal: controller.signal });
     } catch {
     }
+    cancel();
     this.end(new ClosedError(Code.LEFT));
   }
   /**
@@ -1991,12 +2708,14 @@ var Membership = class {
   #write(request) {
     request.repeated = Boolean(request.repeated || request.written);
     request.written = true;
+    request.place = this.session.nextWrite();
     this.session.push(request.frame);
   }
   #remove(request) {
     const index = this.pending.indexOf(request);
     if (index >= 0) {
       this.pending.splice(index, 1);
+      request.gone?.();
       if (!request.outside) {
         this.window.leave();
       }
@@ -2008,6 +2727,10 @@ var Membership = class {
     request.abandoned = true;
     if (!this.window.forget(request) && !request.written) {
       this.#remove(request);
+    } else if (request.enters && this.pending.includes(request)) {
+      this.session.undo(request.enters.channel, new Promise((gone) => {
+        request.gone = gone;
+      }));
     }
   }
   /** fail gives up a request that must not be sent again. */
@@ -2107,6 +2830,7 @@ var Membership = class {
       request.settle(void 0, this.error);
     }
     for (const request of this.pending.splice(0)) {
+      request.gone?.();
       request.settle(void 0, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);
@@ -2254,27 +2978,6 @@ var Membership = class {
   }
 };
 
-// src/page.js
-function watchPage({ gone, woken }) {
-  const listeners = [];
-  const listen = (target, type, listener) => {
-    if (typeof target?.addEventListener === "function") {
-      target.addEventListener(type, listener);
-      listeners.push(() => target.removeEventListener(type, listener));
-    }
-  };
-  const { document } = globalThis;
-  listen(globalThis, "online", woken);
-  listen(globalThis, "offline", gone);
-  listen(globalThis, "pageshow", woken);
-  listen(document, "visibilitychange", () => {
-    if (document.visibilityState === "visible") {
-      woken();
-    }
-  });
-  return () => listeners.forEach((remove) => remove());
-}
-
 // src/slave.js
 var Slave = class extends Handle {
   #membership;
@@ -2341,23 +3044,9 @@ async function restoreAll(session, tickets, { replay = false, signal } = {}) {
     lost
   };
 }
-function orAborted(promise, signal) {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal?.aborted) {
-      abort();
-      return;
-    }
-    signal?.addEventListener("abort", abort, { once: true });
-    promise.then((value) => {
-      signal?.removeEventListener("abort", abort);
-      resolve(value);
-    });
-  });
-}
 async function resumeAtLast(session, ticket, signal) {
   for (; ; ) {
-    const entering = session.entering(ticket.channel);
+    const entering = session.underWay(ticket.channel);
     if (entering) {
       await orAborted(entering, signal);
       continue;
@@ -2444,72 +3133,56 @@ var Tickets = class {
 };
 
 // src/session.js
-var STEADY_AFTER = 1e4;
 var MAX_PROTOCOL_ERRORS = 3;
-var MAX_SPREAD = 6e5;
-var TAKEOVER_REF = 1;
-var unnamed = ({ type, ref, channel }) => type === "error" && ref === TAKEOVER_REF && channel === void 0;
-function answers(frame, asked) {
-  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
-}
+var MAX_SLOW = 3;
+var MAX_LEAVES = 8;
 var Session = class {
   // The ref of the newest frame. Refs rise for the client's life, over all
   // connections.
   #lastRef = TAKEOVER_REF;
+  // How many requests of members were written so far.
+  #writes = 0;
   memberships = /* @__PURE__ */ new Map();
   closed = false;
-  #url;
+  #link;
+  #calls;
+  #entries;
   #tickets;
-  #backoff;
-  // running: there is a connection, or there is to be one.
-  #running = false;
-  #connection = null;
-  #open = false;
-  #openedAt = 0;
-  #pause = null;
-  #unwatch = () => {
-  };
-  // The channels that some call is entering, with what resolves when it has.
-  #claimed = /* @__PURE__ */ new Map();
-  // The calls that wait for an answer.
-  #calls = [];
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
-  // The refs of resumes on the present connection whose callers have given up.
-  #forsaken = /* @__PURE__ */ new Set();
-  // What has come for resumes by tickets without the name of a channel.
-  #unnamed = [];
-  // The ref of the call that went along with the present connection and was given up
-  // by then, or zero: what it has entered has been left already.
-  #left = 0;
-  // What waits for the answer to the call that has gone along with the present connection,
-  // or null.
-  #first = null;
-  // An answer to such a call did not come: none goes along any more.
-  #plain = false;
-  // What the hub has told of its shutdown, in milliseconds, or null.
-  #shutdown = null;
   #protocolErrors = 0;
-  #whenEnded = [];
   constructor(url, options) {
-    this.#url = url;
     this.options = options;
-    this.#backoff = new Backoff(options);
     this.#tickets = new Tickets(options.storage, options.storageKey);
+    this.#entries = new Entries(url);
+    this.#link = new Link(url, options, {
+      needed: () => this.#needed,
+      first: () => this.#first(),
+      opened: (sent) => this.#connected(sent),
+      frame: (frame) => this.#handle(frame),
+      lost: (how) => this.#disconnected(how)
+    });
+    this.#calls = new Calls({
+      push: (frame) => this.push(frame),
+      nextRef: () => this.nextRef(),
+      letGo: () => this.#letGo(),
+      tryAnew: (wanted) => (wanted || !this.#needed) && this.tryLater(),
+      isIn: (channel) => this.memberships.has(channel),
+      ended: () => this.#link.ended(),
+      undo: (channel, promise) => this.undo(channel, promise),
+      settled: (call, frame) => this.#settled(call, frame)
+    });
   }
   nextRef() {
     return ++this.#lastRef;
   }
-  // The answer to a resume that was given up may still come, and must not be taken
-  // for another one's: it ends the connection, so that this one is tried again.
-  #refFor({ type }) {
-    return type === "resume" && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.nextRef();
+  /** nextWrite is the place of a request among all that are written. */
+  nextWrite() {
+    return ++this.#writes;
   }
   /** push writes a frame to the present connection, if there is one. */
   push(frame) {
-    if (this.#open) {
-      this.#connection.send(frame);
-    }
+    this.#link.send(frame);
   }
   /** keep stores what it takes to come back to a membership, unless another client has taken that over. */
   keep(membership) {
@@ -2525,7 +3198,7 @@ var Session = class {
     if (!resumable) {
       this.#tickets.remove(membership);
     }
-    this.#stopIfIdle();
+    this.#link.stopIfIdle();
   }
   // Entering.
   async create(frame, signal) {
@@ -2540,13 +3213,13 @@ var Session = class {
   async switch(from, channel, { expect, token }, signal) {
     const next = this.#membership("slave", channel);
     const frame = { type: "join", channel, username: from.username, from: from.channel, expect, token };
-    await this.#claiming(frame, () => from.perform(frame, { signal, enters: next }));
+    await this.#entering(frame, signal, () => from.perform(frame, { signal, enters: next }));
     return next.handle;
   }
   async #enterBy(role, frame, signal) {
     const membership = this.#membership(role, frame.channel);
     membership.last = membership.taken = frame.last ?? 0;
-    await this.#claiming(frame, () => this.call(frame, signal, membership));
+    await this.#entering(frame, signal, () => this.call(frame, signal, membership));
     return membership.handle;
   }
   #membership(role, channel) {
@@ -2554,32 +3227,29 @@ var Session = class {
     membership.handle = role === "master" ? new Master(membership) : new Slave(membership);
     return membership;
   }
-  // A client has one membership of a channel, so two calls cannot enter it at once.
-  async #claiming(frame, enter) {
+  // A client has one membership of a channel. A call that would enter it once more waits
+  // for those before: they may be given up, or left at once.
+  async #entering(frame, signal, enter) {
     const { channel } = frame;
     checkNames(frame);
-    if (this.#claimed.has(channel) || this.memberships.has(channel)) {
-      throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already, or is about to be`);
-    }
-    let release;
-    this.#claimed.set(channel, new Promise((resolve) => {
-      release = resolve;
-    }));
-    try {
+    await this.#entries.enter(channel, signal, async () => {
+      if (this.memberships.has(channel)) {
+        throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
+      }
       await enter();
-    } finally {
-      this.#claimed.delete(channel);
-      release();
-    }
+    });
+  }
+  /** undo tells that something in the channel is undone when the promise is resolved: who enters waits for it. */
+  undo(channel, promise) {
+    this.#entries.undo(channel, promise);
   }
   /** enter makes the membership one of the client's, as the answer tells. */
   enter(membership, answer) {
     membership.entered(answer);
-    membership.enteredBy = answer.ref;
     this.memberships.set(membership.channel, membership);
     membership.attach();
     this.#tickets.put(membership.ticket);
-    this.#connection.hold();
+    this.#link.hold();
   }
   /** restore resumes what the storage has kept, or gives the handles that there are. */
   async restore(options) {
@@ -2588,229 +3258,78 @@ var Session = class {
       return await restoreAll(this, this.#tickets, options);
     } finally {
       this.#restoring--;
-      this.#stopIfIdle();
+      this.#link.stopIfIdle();
     }
   }
-  /** entering resolves when the call that is entering the channel has ended, if there is one. */
-  entering(channel) {
-    return this.#claimed.get(channel);
+  /** underWay resolves when the newest call that is entering the channel has ended, if there is one. */
+  underWay(channel) {
+    return this.#entries.under(channel);
   }
   /** tryLater ends the connection, after a refusal that passes: there is a pause before the next. */
   tryLater() {
-    this.#connection?.close(Close.IDLE, "trying again later");
+    this.#link.giveUp("trying again later");
   }
-  // Calls: operations without a membership. Unlike a member's request they do not
-  // survive their connection, since the hub could not recognise them again.
-  call(frame, signal, enters) {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      if (this.closed) {
-        reject(new ConnectionError("the client is closed"));
-        return;
-      }
-      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
-      const abort = () => {
-        this.#calls = this.#calls.filter((other) => other !== call);
-        if (call.written && frame.type === "resume") {
-          this.#forsaken.add(call.frame.ref);
-          if (this.#unnamed.length > 0) {
-            this.#letGo();
-          }
-        }
-        this.#stopIfIdle();
-        reject(signal.reason);
-      };
-      call.settle = (answer, error) => {
-        signal?.removeEventListener("abort", abort);
-        if (error) {
-          reject(error);
-        } else {
-          resolve(answer);
-        }
-      };
-      signal?.addEventListener("abort", abort, { once: true });
-      this.#calls.push(call);
-      if (this.#open) {
-        this.#writeCall(call);
-      }
-      this.#start();
-    });
-  }
-  #writeCall(call) {
-    call.written = true;
-    this.push(call.frame);
-  }
-  #failCalls(reason, given2) {
-    const failed = this.#calls.filter(given2);
-    this.#calls = this.#calls.filter((call) => !failed.includes(call));
-    for (const call of failed) {
-      call.settle(void 0, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+  /** call asks the hub for something without a membership. enters is the one that an answer makes. */
+  async call(frame, signal, enters) {
+    if (signal?.aborted) {
+      throw signal.reason;
     }
+    if (this.closed) {
+      throw new ConnectionError("the client is closed");
+    }
+    const answer = this.#calls.begin(frame, {
+      signal,
+      enters,
+      open: this.#link.open,
+      abandoned: () => this.#link.stopIfIdle()
+    });
+    this.#link.start();
+    return answer;
   }
   // The connection.
   get #needed() {
-    return !this.closed && this.memberships.size + this.#calls.length + this.#restoring > 0;
+    return !this.closed && this.memberships.size + this.#calls.size + this.#restoring > 0;
   }
-  #start() {
-    if (this.#running) {
-      return;
-    }
-    this.#running = true;
-    this.#unwatch = watchPage({
-      gone: () => this.#connection?.probe(this.options.wakePatience),
-      woken: () => this.#woken()
-    });
-    this.#dial();
+  // Memberships come first on a new connection, and a secret does not belong into a
+  // handshake, which others may write to a log.
+  #first() {
+    return this.options.plainHandshake || this.memberships.size > 0 ? null : this.#calls.first({ withToken: this.options.tokenInHandshake });
   }
-  #stop() {
-    this.#pause?.cancel();
-    this.#pause = null;
-    this.#running = false;
-    this.#unwatch();
-  }
-  // A pause with nothing to come back for is over.
-  #stopIfIdle() {
-    if (this.#pause && !this.#needed) {
-      this.#stop();
-    }
-  }
-  // The page was asleep, or its network is back: what there is is looked at, and
-  // what is waited for is tried at once. A hub's shutdown is waited for all the same.
-  #woken() {
-    this.#connection?.probe(this.options.wakePatience);
-    if (this.#pause && !this.#pause.forHub) {
-      this.#pause.cancel();
-      this.#dial();
-    }
-  }
-  #dial() {
-    this.#pause = null;
-    this.#shutdown = null;
-    const first = this.#firstCall();
-    try {
-      this.#connection = new Connection(this.#url, this.options, first?.frame ?? null, {
-        opened: (sent) => this.#connected(first, sent),
-        frame: (frame) => this.#handle(frame),
-        ended: (how) => this.#disconnected(how)
-      });
-    } catch (error) {
-      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
-    }
-  }
-  // The call that a new connection begins with, if any. Memberships come first, and a
-  // secret does not belong into a handshake, which others may write to a log.
-  #firstCall() {
-    const [call] = this.#calls;
-    if (!call || this.#plain || this.options.plainHandshake || this.memberships.size > 0) {
-      return void 0;
-    }
-    const { type, token } = call.frame;
-    return type === "resume" || token && !this.options.tokenInHandshake ? void 0 : call;
-  }
-  // Its answer has to come within some time, or is asked for again, plainly.
-  #awaitFirst({ frame, enters }) {
-    const wanted = () => this.#calls.find((call) => call.frame === frame);
-    const others = () => this.memberships.has(frame.channel) || this.#calls.some((call) => call.enters && call.frame !== frame && call.frame.channel === frame.channel);
-    this.#first = new First(frame.ref, {
-      leave: () => {
-        this.#plain = true;
-        if (!enters || others()) {
-          return 0;
-        }
-        const ref = this.nextRef();
-        this.push({ type: "leave", ref, channel: frame.channel });
-        return ref;
-      },
-      lost: () => {
-        this.#first = null;
-        const call = wanted();
-        if (call) {
-          call.written = false;
-        }
-        if (call || !this.#needed) {
-          this.tryLater();
-        }
-      }
-    });
-  }
-  // Every membership is resumed, and what waited for a connection is sent, but for what
-  // was sent along with its making.
-  #connected(first, sent) {
-    this.#open = true;
-    this.#openedAt = performance.now();
-    if (sent && first.enters && !this.#calls.includes(first)) {
-      this.#left = first.frame.ref;
-      this.push({ type: "leave", channel: first.frame.channel });
-    }
+  // Every membership is resumed, and what waited for a connection is sent.
+  #connected(sent) {
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
       membership.resuming = this.nextRef();
       this.push({ type: "resume", ref: membership.resuming, channel, username, secret, last });
     }
-    this.#calls.forEach((call) => {
-      if (call === first && sent) {
-        call.written = true;
-        this.#awaitFirst(call);
-        return;
-      }
-      if (call !== first) {
-        call.frame.ref = this.#refFor(call.frame);
-      }
-      this.#writeCall(call);
-    });
+    this.#calls.connected(sent);
   }
-  #disconnected({ number, reason }) {
-    const wasOpen = this.#open;
-    this.#open = false;
-    this.#connection = null;
-    this.#forsaken.clear();
-    this.#unnamed = [];
-    this.#left = 0;
-    this.#first?.stop();
-    this.#first = null;
-    this.#whenEnded.splice(0).forEach((resolve) => resolve());
+  #disconnected({ number, reason, silent, wasOpen, replaced }) {
+    const why = reason === "" ? `connection lost (${number})` : reason;
     if (this.closed) {
-      this.#stop();
+      this.#calls.lost(why, { all: true });
       return;
-    }
-    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
-      this.#backoff.steady();
     }
     if (final(number)) {
       this.#endAll(new ClosedError(wordOf(number), reason));
-      this.#calls.forEach((call) => {
-        call.written = false;
-      });
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
       this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true);
       this.#protocolErrors = 0;
     }
-    const why = reason === "" ? `connection lost (${number})` : reason;
-    this.#failCalls(why, (call) => !wasOpen || call.written);
+    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number) });
     if (number === Close.TOO_LARGE) {
       this.#failLargest();
+    }
+    if (number === Close.SLOW) {
+      this.#tooSlow(0);
+    } else if (silent) {
+      this.#tooSlow(FLOOR * (this.options.silence + this.options.patience));
     }
     for (const membership of this.memberships.values()) {
       membership.lose();
     }
-    this.#next(number);
-  }
-  #next(number) {
-    if (!this.#needed) {
-      this.#stop();
-      return;
-    }
-    const forHub = this.#shutdown !== null;
-    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
-    if (forHub) {
-      wait = Math.random() * this.#shutdown;
-    }
-    this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
   }
   #endAll(why, resumable = false) {
     for (const membership of [...this.memberships.values()]) {
@@ -2834,6 +3353,17 @@ var Session = class {
       `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`
     ));
   }
+  // What was on its way is the first send without an answer. Where it was this side that has
+  // heard nothing, a send of that many bytes or fewer is not the reason.
+  #tooSlow(bytes) {
+    const [first] = [...this.memberships.values()].filter(({ attached }) => attached).flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === "send").map((request) => ({ membership, request }))).sort((one, other) => one.request.place - other.request.place);
+    const size = first?.request.frame.payload.bytes.length;
+    if (first && size > bytes && ++first.request.slow >= MAX_SLOW) {
+      first.membership.fail(first.request, new ConnectionError(
+        `${MAX_SLOW} connections were too slow for these ${size} bytes`
+      ));
+    }
+  }
   #handle(frame) {
     const membership = this.memberships.get(frame.channel);
     switch (frame.type) {
@@ -2855,7 +3385,7 @@ var Session = class {
         membership?.end(new ClosedError(frame.code, frame.reason));
         break;
       case "shutdown":
-        this.#shutdown = Math.min(frame.timeout_ms, MAX_SPREAD);
+        this.#link.spread(frame.timeout_ms);
         break;
       default:
         if (frame.ref !== void 0) {
@@ -2864,59 +3394,23 @@ var Session = class {
     }
   }
   #answer(frame) {
-    if (this.#first?.takes(frame)) {
-      return;
-    }
-    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
-      this.#unnamed.push(frame);
-      this.#settleUnnamed();
-      return;
-    }
-    const call = this.#calls.find((each) => answers(frame, each.frame));
-    if (call) {
-      this.#settle(call, frame);
-      this.#settleUnnamed();
-      return;
-    }
-    if (this.memberships.get(frame.channel)?.enteredBy === frame.ref) {
+    if (this.#calls.answer(frame)) {
       return;
     }
     const members = [...this.memberships.values()];
     const resuming = members.find((each) => each.resuming === frame.ref);
     if (resuming) {
       this.#resumed(resuming, frame);
-      return;
-    }
-    if (members.some((each) => each.answer(frame))) {
-      return;
-    }
-    if (this.#forsaken.delete(frame.ref)) {
-      this.#letGo();
-    } else if ((frame.type === "created" || frame.type === "joined") && frame.ref !== this.#left && !this.#awaited(frame)) {
-      this.push({ type: "leave", channel: frame.channel });
+    } else {
+      members.some((each) => each.answer(frame));
     }
   }
-  #settle(call, frame) {
-    this.#calls = this.#calls.filter((other) => other !== call);
-    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters) ?? (call.enters && this.#alreadyIn(frame));
-    if (!refusal && call.enters) {
-      this.enter(call.enters, frame);
+  #settled({ enters }, frame) {
+    const refusal = this.#wrongRole(frame, enters) ?? (enters && this.#alreadyIn(frame));
+    if (!refusal && enters) {
+      this.enter(enters, frame);
     }
-    call.settle(frame, refusal);
-  }
-  // Every resume has one answer: errors that name no channel are for those that are left
-  // when the others have theirs.
-  #settleUnnamed() {
-    const open = this.#calls.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
-    if (open.length <= this.#unnamed.length) {
-      const errors = this.#unnamed.splice(0);
-      open.forEach((call, index) => this.#settle(call, errors[index]));
-    }
-  }
-  // Another call is on its way into the same membership: the hub takes a join that
-  // its connection repeats for the same one.
-  #awaited({ type, channel, username }) {
-    return type === "joined" && this.#calls.some(({ written, frame }) => written && frame.type === "join" && frame.channel === channel && frame.username === username);
+    return refusal;
   }
   // A resume may turn out to be of the other role.
   #wrongRole(frame, enters) {
@@ -2933,7 +3427,7 @@ var Session = class {
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.
   #letGo() {
-    this.#connection.close(Close.IDLE, "a resume was given up");
+    this.#link.giveUp("a resume was given up");
   }
   #resumed(membership, frame) {
     const refusal = refusalIn(frame);
@@ -2949,26 +3443,27 @@ var Session = class {
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
     this.closed = true;
+    const channels = [.../* @__PURE__ */ new Set([...this.memberships.keys(), ...this.#calls.entering])];
+    const ended = this.#link.ended();
+    channels.forEach((channel) => this.undo(channel, ended));
+    const frames = channels.slice(0, MAX_LEAVES).map((channel) => ({ type: "leave", channel }));
     this.#endAll(new ClosedError(Code.LEFT));
-    this.#failCalls("the client is closed", () => true);
-    if (!this.#connection) {
-      this.#stop();
-      return;
-    }
-    const connection = this.#connection;
-    const cancel = later(this.options.closeTimeout, () => connection.abandon(Close.LEFT, ""));
-    const ended = new Promise((resolve) => {
-      this.#whenEnded.push(resolve);
-    });
-    connection.close(Close.LEFT, "");
-    await ended;
-    cancel();
+    this.#calls.fail("the client is closed");
+    await this.#link.leave(frames);
   }
 };
 
 // src/client.js
+var baseOf = () => globalThis.document?.baseURI ?? globalThis.location?.href;
+function complete(url) {
+  try {
+    return Boolean(new URL(url));
+  } catch {
+    return false;
+  }
+}
 function addressOf(url) {
-  const address = new URL(url, globalThis.location?.href);
+  const address = new URL(url, baseOf());
   address.protocol = address.protocol.replace(/^http/, "ws");
   if (address.protocol !== "ws:" && address.protocol !== "wss:") {
     throw new TypeError(`no address of a WebSocket: ${url}`);
@@ -2987,10 +3482,25 @@ function ticketFor(role, ticket) {
   return { role, channel, username, secret, last };
 }
 var Client = class {
-  #session;
+  #made = null;
+  #url;
+  #options;
   constructor(url, options = {}) {
-    const address = addressOf(url);
-    this.#session = new Session(address, optionsOf(options, address));
+    this.#url = url;
+    this.#options = optionsOf(options);
+    if (baseOf() !== void 0 || complete(url)) {
+      this.#make();
+    }
+  }
+  #make() {
+    const address = addressOf(this.#url);
+    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...withPlatform(this.#options) });
+  }
+  get #session() {
+    if (!this.#made) {
+      this.#make();
+    }
+    return this.#made;
   }
   /** create makes the channel, with the user as its master. */
   async create(channel, username, { token, masterTimeout, signal, ...rest } = {}) {
@@ -3034,7 +3544,7 @@ var Client = class {
   }
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
-    return this.#session.close();
+    return this.#made?.close();
   }
 };
 export {

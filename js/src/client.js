@@ -1,13 +1,25 @@
 import { Code, RefusedError } from './errors.js';
 import { nameProblem } from './names.js';
 import { milliseconds } from './numbers.js';
-import { noOthers, optionsOf } from './options.js';
+import { noOthers, optionsOf, withPlatform } from './options.js';
 import { after, presence } from './presence.js';
 import { Session } from './session.js';
 import { isTicket } from './tickets.js';
 
+// What relative addresses are relative to: a page may say so by <base href>.
+const baseOf = () => globalThis.document?.baseURI ?? globalThis.location?.href;
+
+// Whether an address means anything where there is no page.
+function complete(url) {
+  try {
+    return Boolean(new URL(url));
+  } catch {
+    return false;
+  }
+}
+
 function addressOf(url) {
-  const address = new URL(url, globalThis.location?.href);
+  const address = new URL(url, baseOf());
   address.protocol = address.protocol.replace(/^http/, 'ws');
   if (address.protocol !== 'ws:' && address.protocol !== 'wss:') {
     throw new TypeError(`no address of a WebSocket: ${url}`);
@@ -34,11 +46,30 @@ function ticketFor(role, ticket) {
  * every membership.
  */
 export class Client {
-  #session;
+  #made = null;
+  #url;
+  #options;
 
   constructor(url, options = {}) {
-    const address = addressOf(url);
-    this.#session = new Session(address, optionsOf(options, address));
+    this.#url = url;
+    this.#options = optionsOf(options);
+    // A module may make its client where pages are prepared, without a location and a
+    // WebSocket. It is used where there are both.
+    if (baseOf() !== undefined || complete(url)) {
+      this.#make();
+    }
+  }
+
+  #make() {
+    const address = addressOf(this.#url);
+    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...withPlatform(this.#options) });
+  }
+
+  get #session() {
+    if (!this.#made) {
+      this.#make();
+    }
+    return this.#made;
   }
 
   /** create makes the channel, with the user as its master. */
@@ -89,6 +120,6 @@ export class Client {
 
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
-    return this.#session.close();
+    return this.#made?.close();
   }
 }

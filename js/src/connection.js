@@ -24,6 +24,9 @@ function protocols(first) {
   return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${encoded}`];
 }
 
+/** The pace, in bytes a millisecond, below which what is sent does not count as moving: 1 KB/s. */
+export const FLOOR = 1;
+
 // A timer that fires so much too late, in milliseconds, tells that the page was
 // asleep. What has arrived meanwhile may still wait to be read.
 const ASLEEP = 1000;
@@ -38,7 +41,7 @@ export class Connection {
   #handlers;
   // Whether a frame goes along with the handshake.
   #begins;
-  // What to close it with once it is open.
+  // What closes it once it is open.
   #leaving = null;
   #wasOpen = false;
   #ended = false;
@@ -47,6 +50,14 @@ export class Connection {
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
   #answerBy = 0;
+  // The bytes that were given to the socket.
+  #given = 0;
+  // How it stood when the probe began, or was last put off: what waited in the socket, and
+  // what had gone out of it.
+  #mark = { at: 0, waiting: 0, gone: 0 };
+  // A probe was late once since anything was heard. Where every timer is late, as in a
+  // page that is throttled, that tells nothing.
+  #excused = false;
   // What has arrived and was not handled yet.
   #arrived = [];
   #held = false;
@@ -58,9 +69,10 @@ export class Connection {
    * @param {object} options the client's
    * @param {object | null} first the frame to send along with the handshake
    * @param {{opened: (sent: boolean) => void, frame: (frame: object) => void,
-   *   ended: (how: {number: number, reason: string}) => void}} handlers opened is told
-   *   whether the hub has taken the first frame; ended is called last and once, and
-   *   number is 0 where the connection was lost without one
+   *   ended: (how: {number: number, reason: string, silent: boolean}) => void}} handlers opened
+   *   is told whether the hub has taken the first frame; ended is called last and once,
+   *   number is 0 where the connection was lost without one, and silent tells that it was
+   *   given up for want of a sign of life
    */
   constructor(url, options, first, handlers) {
     this.#options = options;
@@ -77,7 +89,9 @@ export class Connection {
 
   send(frame) {
     if (this.#socket.readyState === 1) {
-      this.#socket.send(encode(frame));
+      const bytes = encode(frame);
+      this.#given += bytes.length;
+      this.#socket.send(bytes);
     }
   }
 
@@ -100,26 +114,28 @@ export class Connection {
       return;
     }
     if (this.#answerBy === 0) {
+      this.#flows();
       this.send({ type: 'ping' });
     }
     this.#answerBy = by;
     this.#watch(patience);
   }
 
-  /** close ends the connection in order; ended follows when the hub has answered. */
-  close(number, reason) {
+  /** close ends the connection in order, behind these frames; ended follows when the hub has answered. */
+  close(number, reason, frames = []) {
     if (this.#socket.readyState === 0 && this.#begins) {
-      this.#leaving = [number, reason];
+      this.#leaving = () => this.close(number, reason, frames);
       this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT);
     } else if (this.#socket.readyState === 0) {
       this.abandon(number, reason);
     } else {
+      frames.forEach((frame) => this.send(frame));
       this.#socket.close(number, reason);
     }
   }
 
   /** abandon ends the connection at once, whatever the hub does. */
-  abandon(number, reason) {
+  abandon(number, reason, silent = false) {
     if (this.#ended) {
       return;
     }
@@ -135,14 +151,14 @@ export class Connection {
       this.#socket.close();
     }
     this.#arrived = [];
-    this.#end({ number: 0, reason });
+    this.#end({ number: 0, reason, silent });
   }
 
   #opened() {
     clearTimeout(this.#dialTimer);
     this.#wasOpen = true;
     if (this.#leaving) {
-      this.#socket.close(...this.#leaving);
+      this.#leaving();
       return;
     }
     this.#heard();
@@ -160,6 +176,7 @@ export class Connection {
 
   #heard() {
     this.#heardAt = performance.now();
+    this.#excused = false;
     if (this.#answerBy > 0) {
       this.#answerBy = 0;
       this.#watch(this.#options.silence);
@@ -181,14 +198,29 @@ export class Connection {
       } else {
         this.probe(this.#options.patience);
       }
-    } else if (now > this.#answerBy + ASLEEP) {
+    } else if (now > this.#answerBy + ASLEEP && !this.#excused) {
+      this.#excused = true;
       this.#answerBy = 0;
       this.probe(this.#options.wakePatience);
     } else if (now < this.#answerBy) {
       this.#watch(this.#answerBy - now);
+    } else if (this.#flows()) {
+      this.#answerBy = now + this.#options.patience;
+      this.#watch(this.#options.patience);
     } else {
-      this.abandon(Close.IDLE, 'no sign of life');
+      this.abandon(Close.IDLE, 'no sign of life', true);
     }
+  }
+
+  // flows reports whether what waited in the socket has gone on since it was last asked for.
+  // The answer to the probe is behind it. What the system takes at once tells nothing: it
+  // does so for a connection that is dead as well.
+  #flows() {
+    const { at, waiting, gone } = this.#mark;
+    const left = this.#socket.bufferedAmount ?? 0;
+    this.#mark = { at: performance.now(), waiting: left, gone: this.#given - left };
+    const moved = this.#mark.gone - gone;
+    return waiting > 0 && moved > 0 && (left === 0 || moved >= FLOOR * (this.#mark.at - at));
   }
 
   #received(data) {
@@ -225,7 +257,7 @@ export class Connection {
 
   #closed({ code, reason }) {
     // 1005 and 1006 are the platform's, for no number at all.
-    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason };
+    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason, silent: false };
     this.#drain();
   }
 

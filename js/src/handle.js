@@ -1,4 +1,5 @@
 import { Code, RefusedError } from './errors.js';
+import { iterate } from './iteration.js';
 import { whole } from './numbers.js';
 import { noOthers } from './options.js';
 
@@ -61,22 +62,23 @@ export class Handle extends EventTarget {
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
    */
-  async *events({ signal, ...rest } = {}) {
-    noOthers('events', rest);
-    for (;;) {
-      const entry = await this.#membership.inbox.take(signal);
-      if (entry === undefined) {
-        return;
-      }
-      yield entry;
-    }
+  events({ signal, ...rest } = {}) {
+    return iterate((stop) => this.#entries('events', rest, stop, () => true), signal);
   }
 
   /** messages yields the messages alone. It takes from the same queue as events. */
-  async *messages({ signal, ...rest } = {}) {
-    noOthers('messages', rest);
-    for await (const entry of this.events({ signal })) {
-      if (entry.type === 'message') {
+  messages({ signal, ...rest } = {}) {
+    return iterate((stop) => this.#entries('messages', rest, stop, (entry) => entry.type === 'message'), signal);
+  }
+
+  async *#entries(what, rest, stop, fits) {
+    noOthers(what, rest);
+    for (;;) {
+      const entry = await this.#membership.inbox.take(stop);
+      if (entry === undefined) {
+        return;
+      }
+      if (fits(entry)) {
         yield entry;
       }
     }

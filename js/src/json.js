@@ -1,7 +1,9 @@
 /** How deep arrays and objects may be inside each other. */
 const MAX_DEPTH = 64;
 
-const halfPair = /\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}/;
+// Without lookbehind, which Safari has from 16.4 on: pairs are taken out first.
+const pair = /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g;
+const half = /\\u[dD][89a-fA-F][0-9a-fA-F]{2}/;
 
 /**
  * problemInJSON says what keeps a text from being one JSON value as the protocol
@@ -29,7 +31,7 @@ export function problemInJSON(text) {
         break;
       default:
         // An escaped backslash before a u is no escape of a character.
-        if (token.includes('\\u') && halfPair.test(token.replaceAll('\\\\', '  '))) {
+        if (token.includes('\\u') && half.test(token.replaceAll('\\\\', '  ').replace(pair, ' '))) {
           return 'half of a surrogate pair';
         }
     }

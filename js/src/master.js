@@ -1,5 +1,6 @@
 import { Code, RefusedError } from './errors.js';
 import { Handle, mustAsk } from './handle.js';
+import { iterate } from './iteration.js';
 import { quoted, sendable } from './names.js';
 import { noOthers } from './options.js';
 
@@ -48,7 +49,11 @@ export class Master extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  async *gather(payload, { signal, ...rest } = {}) {
+  gather(payload, { signal, ...rest } = {}) {
+    return iterate((stop) => this.#gather(payload, stop, rest), signal);
+  }
+
+  async *#gather(payload, signal, rest) {
     noOthers('gather', rest);
     const { inquiries } = this.#membership;
     const inquiry = await inquiries.begin({}, payload, '', signal);

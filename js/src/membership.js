@@ -30,8 +30,6 @@ export class Membership {
   attached = false;
   // The ref of the resume that is under way, or zero.
   resuming = 0;
-  // The ref of the frame by which it was entered.
-  enteredBy = 0;
   // The requests without an answer, in the order of their refs.
   pending = [];
   // The number of the newest message that has arrived, and that was taken.
@@ -100,7 +98,7 @@ export class Membership {
         reject(this.error ?? signal.reason);
         return;
       }
-      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false };
+      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0 };
       const abort = () => {
         this.#abandon(request);
         reject(signal.reason);
@@ -134,12 +132,15 @@ export class Membership {
   /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
   async leave() {
     this.#leaving = true;
-    const signal = AbortSignal.timeout(this.session.options.closeTimeout);
+    this.session.undo(this.channel, this.closed);
+    const controller = new AbortController();
+    const cancel = later(this.session.options.closeTimeout, () => controller.abort());
     try {
-      await this.perform({ type: 'leave', channel: this.channel }, { signal });
+      await this.perform({ type: 'leave', channel: this.channel }, { signal: controller.signal });
     } catch {
       // Where the hub could not be told, it finds out by the absence.
     }
+    cancel();
     this.end(new ClosedError(Code.LEFT));
   }
 
@@ -158,6 +159,7 @@ export class Membership {
   #write(request) {
     request.repeated = Boolean(request.repeated || request.written);
     request.written = true;
+    request.place = this.session.nextWrite();
     this.session.push(request.frame);
   }
 
@@ -165,6 +167,7 @@ export class Membership {
     const index = this.pending.indexOf(request);
     if (index >= 0) {
       this.pending.splice(index, 1);
+      request.gone?.();
       if (!request.outside) {
         this.window.leave();
       }
@@ -177,6 +180,10 @@ export class Membership {
     request.abandoned = true;
     if (!this.window.forget(request) && !request.written) {
       this.#remove(request);
+    } else if (request.enters && this.pending.includes(request)) {
+      this.session.undo(request.enters.channel, new Promise((gone) => {
+        request.gone = gone;
+      }));
     }
   }
 
@@ -283,6 +290,7 @@ export class Membership {
       request.settle(undefined, this.error);
     }
     for (const request of this.pending.splice(0)) {
+      request.gone?.();
       request.settle(undefined, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);

@@ -6,8 +6,10 @@ import { Code, RefusedError } from './errors.js';
 /** The length in bytes of the longest name. */
 const MAX_NAME = 128;
 
+/** Finds half of a surrogate pair: by the flag u a whole one is one character. */
+export const halfPair = /[\ud800-\udfff]/u;
+
 const encoder = new TextEncoder();
-const halfPair = /\p{Surrogate}/u;
 
 const plain = /^[A-Za-z0-9]$/;
 const space = /^[ \u1680\u202f\u3000\u2800\u{13441}\u{13442}]$/u;

@@ -30,15 +30,16 @@ export function noOthers(what, rest) {
 }
 
 const known = [
-  'WebSocket', 'plainHandshake', 'storage', 'storageKey', 'inbox', ...Object.keys(times), ...Object.keys(sizes),
+  'WebSocket', 'plainHandshake', 'tokenInHandshake', 'storage', 'storageKey', 'inbox', ...Object.keys(times), ...Object.keys(sizes),
 ];
 
-/** optionsOf is what the client uses of the options that it was given, all of them there and valid. */
-export function optionsOf(options, address) {
+/**
+ * optionsOf is what the client uses of the options that it was given, all of them there and
+ * valid, but for what the platform has.
+ */
+export function optionsOf(options) {
   noOthers('Client', Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
-    WebSocket: globalThis.WebSocket,
-    storageKey: `lectern ${address}`,
     inbox: {},
     ...times,
     ...sizes,
@@ -49,9 +50,6 @@ export function optionsOf(options, address) {
   }
   noOthers('inbox', Object.fromEntries(Object.entries(all.inbox).filter(([name]) => !(name in inboxSizes))));
   const inbox = { ...inboxSizes, ...given(all.inbox) };
-  if (typeof all.WebSocket !== 'function') {
-    throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
-  }
   for (const name of Object.keys(times)) {
     // Without any time nothing would be waited for, but for the end.
     all[name] = milliseconds(name, all[name], name === 'closeTimeout' ? 0 : 1, LONGEST);
@@ -65,7 +63,16 @@ export function optionsOf(options, address) {
   for (const name of Object.keys(inboxSizes)) {
     inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
   }
-  // What has gone along is told by the protocol that the hub chooses.
-  all.plainHandshake ||= !('protocol' in (all.WebSocket.prototype ?? {}));
   return { ...all, inbox };
+}
+
+/** withPlatform adds to the options what the platform has, where the client is to be used. */
+export function withPlatform(options) {
+  const { WebSocket = globalThis.WebSocket } = options;
+  if (typeof WebSocket !== 'function') {
+    throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
+  }
+  // What has gone along is told by the protocol that the hub chooses.
+  const plainHandshake = options.plainHandshake || !('protocol' in (WebSocket.prototype ?? {}));
+  return { ...options, WebSocket, plainHandshake };
 }

@@ -1,6 +1,7 @@
 import { isBuffer } from './bytes.js';
 import { Code, RefusedError } from './errors.js';
 import { problemInJSON } from './json.js';
+import { halfPair } from './names.js';
 import { stringify } from './stringify.js';
 
 class JSONPayload {
@@ -23,7 +24,6 @@ export function json(value) {
 }
 
 const encoder = new TextEncoder();
-const halfPair = /\p{Surrogate}/u;
 
 /**
  * payloadOf is what is sent for a value: a string as text, an ArrayBuffer or a

@@ -1,3 +1,4 @@
+import { orAborted } from './aborting.js';
 import { Code, ConnectionError, RefusedError, passes } from './errors.js';
 import { Master } from './master.js';
 import { Slave } from './slave.js';
@@ -35,25 +36,9 @@ export async function restoreAll(session, tickets, { replay = false, signal } = 
   };
 }
 
-// What a promise that is never rejected resolves with, unless the signal is aborted before.
-function orAborted(promise, signal) {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal?.aborted) {
-      abort();
-      return;
-    }
-    signal?.addEventListener('abort', abort, { once: true });
-    promise.then((value) => {
-      signal?.removeEventListener('abort', abort);
-      resolve(value);
-    });
-  });
-}
-
 async function resumeAtLast(session, ticket, signal) {
   for (;;) {
-    const entering = session.entering(ticket.channel);
+    const entering = session.underWay(ticket.channel);
     if (entering) {
       await orAborted(entering, signal);
       continue;

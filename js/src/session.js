@@ -1,109 +1,84 @@
-import { Backoff } from './backoff.js';
+import { Calls, TAKEOVER_REF } from './calls.js';
 import { Close, final, wordOf } from './closes.js';
-import { Connection } from './connection.js';
+import { FLOOR } from './connection.js';
+import { Entries } from './entries.js';
 import { ClosedError, Code, ConnectionError, RefusedError, passes, refusalIn } from './errors.js';
-import { First } from './first.js';
+import { Link } from './link.js';
 import { Master } from './master.js';
 import { Membership } from './membership.js';
 import { checkNames, quoted } from './names.js';
-import { watchPage } from './page.js';
 import { restoreAll } from './restoring.js';
 import { Slave } from './slave.js';
 import { Tickets } from './tickets.js';
-import { later } from './timer.js';
-
-// How long a connection must have lasted, in milliseconds, for the next loss to
-// count as the first one again.
-const STEADY_AFTER = 10_000;
 
 // After so many protocol_error in a row it is this side that is wrong, and
 // coming back would only repeat it.
 const MAX_PROTOCOL_ERRORS = 3;
 
-// The longest time over which a hub that shuts down may spread the return of its
-// clients, in milliseconds.
-const MAX_SPREAD = 600_000;
+// After so many connections that were too slow for a send it is given up: it would be begun
+// anew for ever, and nothing behind it would arrive.
+const MAX_SLOW = 3;
 
-// The ref of resumes by a ticket. It is not above that of any send, by which the hub
-// knows that another client has held the membership before, however often this
-// one has tried already.
-const TAKEOVER_REF = 1;
-
-// Resumes by tickets share one ref, and the channel tells them apart. An error to a
-// frame that the hub could not read names none.
-const unnamed = ({ type, ref, channel }) => type === 'error' && ref === TAKEOVER_REF && channel === undefined;
-
-function answers(frame, asked) {
-  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
-}
+// So many channels are left one by one where a client is closed. The close itself leaves
+// the others: the hub holds leaves against a pace.
+const MAX_LEAVES = 8;
 
 /**
- * Session is one client's side: the connection that there is at present, the
- * memberships on it, and the calls that belong to none. It connects while there
- * is something to be connected for.
+ * Session is one client's side: the memberships on its connection, how they are entered,
+ * and whom a frame is for.
  */
 export class Session {
   // The ref of the newest frame. Refs rise for the client's life, over all
   // connections.
   #lastRef = TAKEOVER_REF;
+  // How many requests of members were written so far.
+  #writes = 0;
   memberships = new Map();
   closed = false;
 
-  #url;
+  #link;
+  #calls;
+  #entries;
   #tickets;
-  #backoff;
-  // running: there is a connection, or there is to be one.
-  #running = false;
-  #connection = null;
-  #open = false;
-  #openedAt = 0;
-  #pause = null;
-  #unwatch = () => {};
-  // The channels that some call is entering, with what resolves when it has.
-  #claimed = new Map();
-  // The calls that wait for an answer.
-  #calls = [];
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
-  // The refs of resumes on the present connection whose callers have given up.
-  #forsaken = new Set();
-  // What has come for resumes by tickets without the name of a channel.
-  #unnamed = [];
-  // The ref of the call that went along with the present connection and was given up
-  // by then, or zero: what it has entered has been left already.
-  #left = 0;
-  // What waits for the answer to the call that has gone along with the present connection,
-  // or null.
-  #first = null;
-  // An answer to such a call did not come: none goes along any more.
-  #plain = false;
-  // What the hub has told of its shutdown, in milliseconds, or null.
-  #shutdown = null;
   #protocolErrors = 0;
-  #whenEnded = [];
 
   constructor(url, options) {
-    this.#url = url;
     this.options = options;
-    this.#backoff = new Backoff(options);
     this.#tickets = new Tickets(options.storage, options.storageKey);
+    this.#entries = new Entries(url);
+    this.#link = new Link(url, options, {
+      needed: () => this.#needed,
+      first: () => this.#first(),
+      opened: (sent) => this.#connected(sent),
+      frame: (frame) => this.#handle(frame),
+      lost: (how) => this.#disconnected(how),
+    });
+    this.#calls = new Calls({
+      push: (frame) => this.push(frame),
+      nextRef: () => this.nextRef(),
+      letGo: () => this.#letGo(),
+      tryAnew: (wanted) => (wanted || !this.#needed) && this.tryLater(),
+      isIn: (channel) => this.memberships.has(channel),
+      ended: () => this.#link.ended(),
+      undo: (channel, promise) => this.undo(channel, promise),
+      settled: (call, frame) => this.#settled(call, frame),
+    });
   }
 
   nextRef() {
     return ++this.#lastRef;
   }
 
-  // The answer to a resume that was given up may still come, and must not be taken
-  // for another one's: it ends the connection, so that this one is tried again.
-  #refFor({ type }) {
-    return type === 'resume' && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.nextRef();
+  /** nextWrite is the place of a request among all that are written. */
+  nextWrite() {
+    return ++this.#writes;
   }
 
   /** push writes a frame to the present connection, if there is one. */
   push(frame) {
-    if (this.#open) {
-      this.#connection.send(frame);
-    }
+    this.#link.send(frame);
   }
 
   /** keep stores what it takes to come back to a membership, unless another client has taken that over. */
@@ -121,7 +96,7 @@ export class Session {
     if (!resumable) {
       this.#tickets.remove(membership);
     }
-    this.#stopIfIdle();
+    this.#link.stopIfIdle();
   }
 
   // Entering.
@@ -141,14 +116,14 @@ export class Session {
   async switch(from, channel, { expect, token }, signal) {
     const next = this.#membership('slave', channel);
     const frame = { type: 'join', channel, username: from.username, from: from.channel, expect, token };
-    await this.#claiming(frame, () => from.perform(frame, { signal, enters: next }));
+    await this.#entering(frame, signal, () => from.perform(frame, { signal, enters: next }));
     return next.handle;
   }
 
   async #enterBy(role, frame, signal) {
     const membership = this.#membership(role, frame.channel);
     membership.last = membership.taken = frame.last ?? 0;
-    await this.#claiming(frame, () => this.call(frame, signal, membership));
+    await this.#entering(frame, signal, () => this.call(frame, signal, membership));
     return membership.handle;
   }
 
@@ -158,33 +133,31 @@ export class Session {
     return membership;
   }
 
-  // A client has one membership of a channel, so two calls cannot enter it at once.
-  async #claiming(frame, enter) {
+  // A client has one membership of a channel. A call that would enter it once more waits
+  // for those before: they may be given up, or left at once.
+  async #entering(frame, signal, enter) {
     const { channel } = frame;
     checkNames(frame);
-    if (this.#claimed.has(channel) || this.memberships.has(channel)) {
-      throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already, or is about to be`);
-    }
-    let release;
-    this.#claimed.set(channel, new Promise((resolve) => {
-      release = resolve;
-    }));
-    try {
+    await this.#entries.enter(channel, signal, async () => {
+      if (this.memberships.has(channel)) {
+        throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
+      }
       await enter();
-    } finally {
-      this.#claimed.delete(channel);
-      release();
-    }
+    });
+  }
+
+  /** undo tells that something in the channel is undone when the promise is resolved: who enters waits for it. */
+  undo(channel, promise) {
+    this.#entries.undo(channel, promise);
   }
 
   /** enter makes the membership one of the client's, as the answer tells. */
   enter(membership, answer) {
     membership.entered(answer);
-    membership.enteredBy = answer.ref;
     this.memberships.set(membership.channel, membership);
     membership.attach();
     this.#tickets.put(membership.ticket);
-    this.#connection.hold();
+    this.#link.hold();
   }
 
   /** restore resumes what the storage has kept, or gives the handles that there are. */
@@ -194,254 +167,86 @@ export class Session {
       return await restoreAll(this, this.#tickets, options);
     } finally {
       this.#restoring--;
-      this.#stopIfIdle();
+      this.#link.stopIfIdle();
     }
   }
 
-  /** entering resolves when the call that is entering the channel has ended, if there is one. */
-  entering(channel) {
-    return this.#claimed.get(channel);
+  /** underWay resolves when the newest call that is entering the channel has ended, if there is one. */
+  underWay(channel) {
+    return this.#entries.under(channel);
   }
 
   /** tryLater ends the connection, after a refusal that passes: there is a pause before the next. */
   tryLater() {
-    this.#connection?.close(Close.IDLE, 'trying again later');
+    this.#link.giveUp('trying again later');
   }
 
-  // Calls: operations without a membership. Unlike a member's request they do not
-  // survive their connection, since the hub could not recognise them again.
-
-  call(frame, signal, enters) {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      if (this.closed) {
-        reject(new ConnectionError('the client is closed'));
-        return;
-      }
-      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
-      const abort = () => {
-        this.#calls = this.#calls.filter((other) => other !== call);
-        if (call.written && frame.type === 'resume') {
-          this.#forsaken.add(call.frame.ref);
-          if (this.#unnamed.length > 0) {
-            this.#letGo(); // one of them may have been for this one
-          }
-        }
-        this.#stopIfIdle();
-        reject(signal.reason);
-      };
-      call.settle = (answer, error) => {
-        signal?.removeEventListener('abort', abort);
-        if (error) {
-          reject(error);
-        } else {
-          resolve(answer);
-        }
-      };
-      signal?.addEventListener('abort', abort, { once: true });
-      this.#calls.push(call);
-      if (this.#open) {
-        this.#writeCall(call);
-      }
-      this.#start();
-    });
-  }
-
-  #writeCall(call) {
-    call.written = true;
-    this.push(call.frame);
-  }
-
-  #failCalls(reason, given) {
-    const failed = this.#calls.filter(given);
-    this.#calls = this.#calls.filter((call) => !failed.includes(call));
-    for (const call of failed) {
-      call.settle(undefined, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+  /** call asks the hub for something without a membership. enters is the one that an answer makes. */
+  async call(frame, signal, enters) {
+    if (signal?.aborted) {
+      throw signal.reason;
     }
+    if (this.closed) {
+      throw new ConnectionError('the client is closed');
+    }
+    const answer = this.#calls.begin(frame, {
+      signal, enters, open: this.#link.open, abandoned: () => this.#link.stopIfIdle(),
+    });
+    this.#link.start();
+    return answer;
   }
 
   // The connection.
 
   get #needed() {
-    return !this.closed && this.memberships.size + this.#calls.length + this.#restoring > 0;
+    return !this.closed && this.memberships.size + this.#calls.size + this.#restoring > 0;
   }
 
-  #start() {
-    if (this.#running) {
-      return;
-    }
-    this.#running = true;
-    this.#unwatch = watchPage({
-      gone: () => this.#connection?.probe(this.options.wakePatience),
-      woken: () => this.#woken(),
-    });
-    this.#dial();
+  // Memberships come first on a new connection, and a secret does not belong into a
+  // handshake, which others may write to a log.
+  #first() {
+    return this.options.plainHandshake || this.memberships.size > 0
+      ? null : this.#calls.first({ withToken: this.options.tokenInHandshake });
   }
 
-  #stop() {
-    this.#pause?.cancel();
-    this.#pause = null;
-    this.#running = false;
-    this.#unwatch();
-  }
-
-  // A pause with nothing to come back for is over.
-  #stopIfIdle() {
-    if (this.#pause && !this.#needed) {
-      this.#stop();
-    }
-  }
-
-  // The page was asleep, or its network is back: what there is is looked at, and
-  // what is waited for is tried at once. A hub's shutdown is waited for all the same.
-  #woken() {
-    this.#connection?.probe(this.options.wakePatience);
-    if (this.#pause && !this.#pause.forHub) {
-      this.#pause.cancel();
-      this.#dial();
-    }
-  }
-
-  #dial() {
-    this.#pause = null;
-    this.#shutdown = null;
-    const first = this.#firstCall();
-    try {
-      this.#connection = new Connection(this.#url, this.options, first?.frame ?? null, {
-        opened: (sent) => this.#connected(first, sent),
-        frame: (frame) => this.#handle(frame),
-        ended: (how) => this.#disconnected(how),
-      });
-    } catch (error) {
-      // The platform does not allow this address; it may say so by throwing.
-      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message }));
-    }
-  }
-
-  // The call that a new connection begins with, if any. Memberships come first, and a
-  // secret does not belong into a handshake, which others may write to a log.
-  #firstCall() {
-    const [call] = this.#calls;
-    if (!call || this.#plain || this.options.plainHandshake || this.memberships.size > 0) {
-      return undefined;
-    }
-    const { type, token } = call.frame;
-    return type === 'resume' || (token && !this.options.tokenInHandshake) ? undefined : call;
-  }
-
-  // Its answer has to come within some time, or is asked for again, plainly.
-  #awaitFirst({ frame, enters }) {
-    const wanted = () => this.#calls.find((call) => call.frame === frame);
-    const others = () => this.memberships.has(frame.channel)
-      || this.#calls.some((call) => call.enters && call.frame !== frame && call.frame.channel === frame.channel);
-    this.#first = new First(frame.ref, {
-      leave: () => {
-        this.#plain = true;
-        if (!enters || others()) {
-          return 0;
-        }
-        const ref = this.nextRef();
-        this.push({ type: 'leave', ref, channel: frame.channel });
-        return ref;
-      },
-      lost: () => {
-        this.#first = null;
-        const call = wanted();
-        if (call) {
-          call.written = false;
-        }
-        if (call || !this.#needed) {
-          this.tryLater();
-        }
-      },
-    });
-  }
-
-  // Every membership is resumed, and what waited for a connection is sent, but for what
-  // was sent along with its making.
-  #connected(first, sent) {
-    this.#open = true;
-    this.#openedAt = performance.now();
-    if (sent && first.enters && !this.#calls.includes(first)) {
-      // It was given up meanwhile, and must not be in the way of the others.
-      this.#left = first.frame.ref;
-      this.push({ type: 'leave', channel: first.frame.channel });
-    }
+  // Every membership is resumed, and what waited for a connection is sent.
+  #connected(sent) {
     for (const membership of this.memberships.values()) {
       const { channel, username, secret, last } = membership;
       membership.resuming = this.nextRef();
       this.push({ type: 'resume', ref: membership.resuming, channel, username, secret, last });
     }
-    this.#calls.forEach((call) => {
-      if (call === first && sent) {
-        call.written = true;
-        this.#awaitFirst(call);
-        return;
-      }
-      // What was offered with the handshake may have come to the hub all the same, by a
-      // proxy that does not say so: it has to be the same frame then.
-      if (call !== first) {
-        call.frame.ref = this.#refFor(call.frame);
-      }
-      this.#writeCall(call);
-    });
+    this.#calls.connected(sent);
   }
 
-  #disconnected({ number, reason }) {
-    const wasOpen = this.#open;
-    this.#open = false;
-    this.#connection = null;
-    this.#forsaken.clear();
-    this.#unnamed = [];
-    this.#left = 0;
-    this.#first?.stop();
-    this.#first = null;
-    this.#whenEnded.splice(0).forEach((resolve) => resolve());
+  #disconnected({ number, reason, silent, wasOpen, replaced }) {
+    const why = reason === '' ? `connection lost (${number})` : reason;
     if (this.closed) {
-      this.#stop();
+      this.#calls.lost(why, { all: true });
       return;
-    }
-    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
-      this.#backoff.steady();
     }
     if (final(number)) {
       this.#endAll(new ClosedError(wordOf(number), reason));
-      // The hub has answered all that it has carried out before it closed the
-      // connection so: what has no answer can be asked again.
-      this.#calls.forEach((call) => {
-        call.written = false;
-      });
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
       this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true);
       this.#protocolErrors = 0;
     }
-    const why = reason === '' ? `connection lost (${number})` : reason;
-    this.#failCalls(why, (call) => !wasOpen || call.written);
+    // The hub has answered all that it has carried out before it closes a connection with
+    // a final number.
+    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number) });
     if (number === Close.TOO_LARGE) {
       this.#failLargest();
+    }
+    if (number === Close.SLOW) {
+      this.#tooSlow(0);
+    } else if (silent) {
+      this.#tooSlow(FLOOR * (this.options.silence + this.options.patience));
     }
     for (const membership of this.memberships.values()) {
       membership.lose();
     }
-    this.#next(number);
-  }
-
-  #next(number) {
-    if (!this.#needed) {
-      this.#stop();
-      return;
-    }
-    const forHub = this.#shutdown !== null;
-    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
-    if (forHub) {
-      wait = Math.random() * this.#shutdown;
-    }
-    this.#pause = { forHub, cancel: later(wait, () => this.#dial()) };
   }
 
   #endAll(why, resumable = false) {
@@ -466,6 +271,20 @@ export class Session {
       Code.TOO_LARGE, `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`));
   }
 
+  // What was on its way is the first send without an answer. Where it was this side that has
+  // heard nothing, a send of that many bytes or fewer is not the reason.
+  #tooSlow(bytes) {
+    const [first] = [...this.memberships.values()].filter(({ attached }) => attached)
+      .flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === 'send')
+        .map((request) => ({ membership, request })))
+      .sort((one, other) => one.request.place - other.request.place);
+    const size = first?.request.frame.payload.bytes.length;
+    if (first && size > bytes && ++first.request.slow >= MAX_SLOW) {
+      first.membership.fail(first.request, new ConnectionError(
+        `${MAX_SLOW} connections were too slow for these ${size} bytes`));
+    }
+  }
+
   #handle(frame) {
     const membership = this.memberships.get(frame.channel);
     switch (frame.type) {
@@ -487,7 +306,7 @@ export class Session {
         membership?.end(new ClosedError(frame.code, frame.reason));
         break;
       case 'shutdown':
-        this.#shutdown = Math.min(frame.timeout_ms, MAX_SPREAD);
+        this.#link.spread(frame.timeout_ms);
         break;
       default:
         if (frame.ref !== undefined) {
@@ -497,65 +316,26 @@ export class Session {
   }
 
   #answer(frame) {
-    if (this.#first?.takes(frame)) {
+    if (this.#calls.answer(frame)) {
       return;
-    }
-    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
-      this.#unnamed.push(frame);
-      this.#settleUnnamed();
-      return;
-    }
-    const call = this.#calls.find((each) => answers(frame, each.frame));
-    if (call) {
-      this.#settle(call, frame);
-      this.#settleUnnamed();
-      return;
-    }
-    if (this.memberships.get(frame.channel)?.enteredBy === frame.ref) {
-      return; // it comes again, since the frame came to the hub a second time
     }
     const members = [...this.memberships.values()];
     const resuming = members.find((each) => each.resuming === frame.ref);
     if (resuming) {
       this.#resumed(resuming, frame);
-      return;
-    }
-    // An ack names no channel, and the answer to a switch the one it leads to.
-    if (members.some((each) => each.answer(frame))) {
-      return;
-    }
-    if (this.#forsaken.delete(frame.ref)) {
-      this.#letGo();
-    } else if ((frame.type === 'created' || frame.type === 'joined') && frame.ref !== this.#left && !this.#awaited(frame)) {
-      // The call that asked for it has been given up.
-      this.push({ type: 'leave', channel: frame.channel });
+    } else {
+      // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
+      // an answer that comes again, since its frame came to the hub a second time.
+      members.some((each) => each.answer(frame));
     }
   }
 
-  #settle(call, frame) {
-    this.#calls = this.#calls.filter((other) => other !== call);
-    const refusal = refusalIn(frame) ?? this.#wrongRole(frame, call.enters) ?? (call.enters && this.#alreadyIn(frame));
-    if (!refusal && call.enters) {
-      this.enter(call.enters, frame);
+  #settled({ enters }, frame) {
+    const refusal = this.#wrongRole(frame, enters) ?? (enters && this.#alreadyIn(frame));
+    if (!refusal && enters) {
+      this.enter(enters, frame);
     }
-    call.settle(frame, refusal);
-  }
-
-  // Every resume has one answer: errors that name no channel are for those that are left
-  // when the others have theirs.
-  #settleUnnamed() {
-    const open = this.#calls.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
-    if (open.length <= this.#unnamed.length) {
-      const errors = this.#unnamed.splice(0);
-      open.forEach((call, index) => this.#settle(call, errors[index]));
-    }
-  }
-
-  // Another call is on its way into the same membership: the hub takes a join that
-  // its connection repeats for the same one.
-  #awaited({ type, channel, username }) {
-    return type === 'joined' && this.#calls.some(({ written, frame }) => written && frame.type === 'join'
-      && frame.channel === channel && frame.username === username);
+    return refusal;
   }
 
   // A resume may turn out to be of the other role.
@@ -576,7 +356,7 @@ export class Session {
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.
   #letGo() {
-    this.#connection.close(Close.IDLE, 'a resume was given up');
+    this.#link.giveUp('a resume was given up');
   }
 
   #resumed(membership, frame) {
@@ -594,19 +374,13 @@ export class Session {
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
     this.closed = true;
+    const channels = [...new Set([...this.memberships.keys(), ...this.#calls.entering])];
+    const ended = this.#link.ended();
+    channels.forEach((channel) => this.undo(channel, ended));
+    // What is decided before the close is over for who enters after it.
+    const frames = channels.slice(0, MAX_LEAVES).map((channel) => ({ type: 'leave', channel }));
     this.#endAll(new ClosedError(Code.LEFT));
-    this.#failCalls('the client is closed', () => true);
-    if (!this.#connection) {
-      this.#stop();
-      return;
-    }
-    const connection = this.#connection;
-    const cancel = later(this.options.closeTimeout, () => connection.abandon(Close.LEFT, ''));
-    const ended = new Promise((resolve) => {
-      this.#whenEnded.push(resolve);
-    });
-    connection.close(Close.LEFT, '');
-    await ended;
-    cancel();
+    this.#calls.fail('the client is closed');
+    await this.#link.leave(frames);
   }
 }

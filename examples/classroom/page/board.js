@@ -5,9 +5,9 @@ import { h, setText } from './elements.js';
  * board is the head of a class: its name, and how the teacher is. While the
  * teacher is away the ledge beneath burns down with the time that is left.
  *
- * @param {{title: string, subtitle: string, actions: Node[]}} what
+ * @param {{title: string, subtitle: Array, actions: Node[], hint?: Node}} what
  */
-export function board({ title, subtitle, actions }) {
+export function board({ title, subtitle, actions, hint = null }) {
   const sentence = h('span', { class: 'state-words', role: 'status' });
   const left = h('span', { class: 'state-time', role: 'timer' });
   const ledge = h('div', { class: 'ledge-left' });
@@ -20,11 +20,11 @@ export function board({ title, subtitle, actions }) {
   const element = h('header', { class: 'board' },
     h('div', { class: 'board-inner' },
       h('div', { class: 'board-name' },
-        h('h1', { tabindex: '-1' }, title),
+        h('h1', { tabindex: '-1', dir: 'auto' }, title),
         h('p', { class: 'board-subtitle' }, subtitle)),
       h('div', { class: 'board-state' },
         h('span', { class: 'lamp', 'aria-hidden': 'true' }), sentence, left),
-      h('div', { class: 'board-actions' }, ...actions)),
+      h('div', { class: 'board-actions' }, ...actions), hint),
     h('div', { class: 'ledge', 'aria-hidden': 'true' }, ledge));
 
   return {
@@ -32,7 +32,7 @@ export function board({ title, subtitle, actions }) {
 
     /**
      * tell says how it is: state is connecting, online, away or lost; with a
-     * deadline, the time until then is counted down out of so many milliseconds.
+     * steady deadline, the time until then is counted down out of so many milliseconds.
      */
     tell({ state, words, deadline = null, timeout = 1 }) {
       element.dataset.state = state;

@@ -28,9 +28,9 @@ function progress({ asked, answers: given, open }) {
   if (!open) {
     parts.push(answered === asked.length ? 'everybody has' : 'closed');
   } else if (missing.length > 0 && missing.length <= NAMED) {
-    parts.push(`waiting for ${missing.join(', ')}`);
+    parts.push(['waiting for ', ...missing.flatMap((name, index) => (index > 0 ? [', ', { own: name }] : [{ own: name }]))]);
   }
-  return parts.join(' · ');
+  return parts.flatMap((part, index) => (index > 0 ? [' · ', part] : [part])).flat();
 }
 
 /** chart shows a question and its answers as bars, which grow as answers come. */
@@ -40,13 +40,13 @@ export function chart(question) {
     const bar = h('span', { class: 'bar' });
     const count = h('span', { class: 'bar-count' });
     const element = h('li', { class: 'choice' },
-      h('span', { class: 'choice-words' }, choice), count,
+      h('span', { class: 'choice-words', dir: 'auto' }, choice), count,
       h('span', { class: 'bar-track', 'aria-hidden': 'true' }, bar));
     return { element, bar, count };
   });
   const told = h('p', { class: 'progress', role: 'status' });
   const element = h('figure', { class: 'chart', 'aria-labelledby': heading },
-    h('figcaption', { id: heading }, question.text),
+    h('figcaption', { id: heading, dir: 'auto' }, question.text),
     h('ul', { class: 'choices' }, ...bars.map((bar) => bar.element)), told);
 
   return {

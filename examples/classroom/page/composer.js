@@ -1,30 +1,49 @@
-import { h, newId } from './elements.js';
+import { h, newId, setText, words } from './elements.js';
+import { tooLong } from './lengths.js';
 
 const EVERYBODY = '';
 
-/** draftIn is what a composer has not sent yet, kept in a notebook. */
+// The choice of one who has left. No name has a line end.
+const GONE = '\n';
+
+// The most characters that are sent at once.
+const MOST = 2000;
+
+/** draftIn is what a composer has not sent yet, and to whom it goes, kept in a notebook. */
 export const draftIn = (notebook) => ({
-  kept: notebook.draft,
-  keep: (text) => {
+  text: notebook.draft,
+  to: notebook.draftTo,
+  keep: (text, to) => {
     notebook.draft = text;
+    notebook.draftTo = to;
     notebook.save();
   },
 });
 
 /**
- * composer is where one writes. Enter sends, with Shift it begins a new line.
+ * composer is where one writes. Enter sends, with Shift it begins a new line. What is
+ * written stays for whom it was written: where that one has left, it is not sent until
+ * somebody is chosen.
  *
- * @param {{label: string, many: boolean, draft: {kept: string, keep: (text: string) => void},
+ * @param {{label: string, many: boolean, draft: {text: string, to: string, keep: (text: string, to: string) => void},
  *   send: (text: string, to: string) => void}} what many: there is a choice of whom to write to, and '' is
  *   everybody
  */
 export function composer({ label, many, draft, send }) {
-  const to = many ? h('select', { id: newId(), class: 'to', change: tellTo }, h('option', { value: EVERYBODY }, 'Everybody')) : null;
+  let addressee = many ? draft.to : EVERYBODY;
+  let gone = false;
+  let present = [];
+  const to = many ? h('select', { id: newId(), class: 'to', change: choose }) : null;
+  const problem = h('p', { class: 'problem', role: 'alert' });
   const field = h('textarea', {
-    id: newId(), rows: '1', maxlength: '2000', enterkeyhint: 'send', autocomplete: 'off',
-    input: () => draft.keep(field.value),
+    id: newId(), rows: '1', dir: 'auto', enterkeyhint: 'send', autocomplete: 'off',
+    input: () => {
+      setText(problem, longer(field.value));
+      keep();
+    },
     keydown: (event) => {
-      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+      // 229: what an input method takes, which in Safari comes behind the end of its composing.
+      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
         event.preventDefault();
         element.requestSubmit();
       }
@@ -34,30 +53,76 @@ export function composer({ label, many, draft, send }) {
     class: 'composer',
     submit: (event) => {
       event.preventDefault();
-      const text = field.value.trim();
-      if (text !== '') {
-        send(text, to?.value ?? EVERYBODY);
-        field.value = '';
-        draft.keep('');
-      }
-      field.focus();
+      submit(field.value.trim());
     },
   },
   many ? h('div', { class: 'composer-to' }, h('label', { for: to.id }, 'To'), to) : null,
   h('div', { class: 'composer-line' },
     h('label', { for: field.id, class: many ? 'unseen' : 'composer-label' }, label),
     field,
-    h('button', { class: 'primary' }, 'Send')));
+    h('button', { class: 'primary' }, 'Send')), problem);
 
-  field.value = draft.kept;
+  field.value = draft.text;
+  if (many) {
+    tellTo();
+  }
+
+  function longer(text) {
+    return tooLong([['This', text.trim(), MOST]]);
+  }
+
+  function submit(text) {
+    if (text === '') {
+      field.focus();
+    } else if (gone) {
+      setText(problem, words`Not sent: ${addressee} has left the class. Choose who is to read this.`);
+      to.focus();
+    } else if (longer(text) !== '') {
+      setText(problem, longer(text));
+      field.focus();
+    } else {
+      send(text, addressee);
+      field.value = '';
+      setText(problem, '');
+      keep();
+      field.focus();
+    }
+  }
+
+  function keep() {
+    draft.keep(field.value, addressee);
+  }
+
+  function choose() {
+    if (to.value !== GONE) {
+      writesTo(to.value);
+    }
+  }
+
+  function writesTo(name) {
+    addressee = name;
+    gone = false;
+    setText(problem, longer(field.value));
+    keep();
+    tellTo();
+  }
 
   // What goes to one alone looks different, and says so where one writes.
   function tellTo() {
-    element.classList.toggle('to-one', to.value !== EVERYBODY);
-    field.placeholder = to.value === EVERYBODY ? 'Everybody reads this' : `Only ${to.value} reads this`;
+    const option = (value, text) => h('option', { value, dir: 'auto' }, text);
+    const names = present.includes(addressee) || addressee === EVERYBODY || gone ? present : [...present, addressee];
+    to.replaceChildren(option(EVERYBODY, 'Everybody'), ...names.map((name) => option(name, name)),
+      ...(gone ? [option(GONE, `\u2068${addressee}\u2069 (has left)`)] : []));
+    to.value = gone ? GONE : addressee;
+    element.classList.toggle('to-one', addressee !== EVERYBODY);
+    field.placeholder = placeholder();
   }
-  if (many) {
-    tellTo();
+
+  function placeholder() {
+    if (addressee === EVERYBODY) {
+      return 'Everybody reads this';
+    }
+    return gone ? `\u2068${addressee}\u2069 has left` : `Only \u2068${addressee}\u2069 reads this`;
   }
 
   return {
@@ -68,18 +133,16 @@ export function composer({ label, many, draft, send }) {
       return document.activeElement === field && field.value !== '';
     },
 
-    /** names says who can be written to. One that is chosen stays so while it is there. */
+    /** names says who can be written to. Who is chosen stays so, and has left if no longer among them. */
     names(list) {
-      const chosen = to.value;
-      to.replaceChildren(h('option', { value: EVERYBODY }, 'Everybody'),
-        ...list.map((name) => h('option', { value: name }, name)));
-      to.value = list.includes(chosen) ? chosen : EVERYBODY;
+      present = list;
+      // One who comes under the same name may be somebody else.
+      gone ||= addressee !== EVERYBODY && !list.includes(addressee);
       tellTo();
     },
 
     writeTo(name) {
-      to.value = name;
-      tellTo();
+      writesTo(name);
       field.focus();
     },
   };

@@ -4,6 +4,12 @@ export function clock(milliseconds) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
+/**
+ * steady is a time of the wall clock as one of the clock that nobody sets. It is to be
+ * asked for when the time is told.
+ */
+export const steady = (time) => (time === null ? null : performance.now() + (time - Date.now()));
+
 /** Countdown tells, until a time has come, each second how much is left. */
 export class Countdown {
   #tick;
@@ -15,7 +21,7 @@ export class Countdown {
     this.#tick = tick;
   }
 
-  /** until starts it, in place of what it counted before. */
+  /** until starts it, in place of what it counted before. The deadline is a steady one. */
   until(deadline) {
     this.#deadline = deadline;
     this.#run();
@@ -27,7 +33,7 @@ export class Countdown {
 
   #run() {
     clearTimeout(this.#timer);
-    const left = Math.max(0, this.#deadline - Date.now());
+    const left = Math.max(0, this.#deadline - performance.now());
     this.#tick(left);
     if (left > 0) {
       // A little late, so that it is never the same second twice.

@@ -1,22 +1,24 @@
-import { h, newId } from './elements.js';
+import { h, newId, setText } from './elements.js';
+import { tooLong } from './lengths.js';
 
 /**
  * ask asks in a dialog, and resolves with the values of its fields by their
  * names, or with null where the answer is no.
  *
  * @param {{title: string, words: string, fields?: {name: string, label: string, type: string,
- *   hint?: string}[], confirm: string}} what
+ *   most?: number}[], confirm: string}} what most: so many characters
  */
 export function ask({ title, words, fields = [], confirm }) {
   const heading = newId();
   const inputs = fields.map(({ name, label, type }) => {
-    const input = h('input', { id: newId(), name, type, autocomplete: 'off', maxlength: type === 'text' && '100' });
+    const input = h('input', { id: newId(), name, type, autocomplete: 'off', dir: type === 'text' && 'auto' });
     const caption = h('label', { for: input.id }, label);
     return h('p', { class: type === 'checkbox' ? 'check' : 'field' },
       ...(type === 'checkbox' ? [input, caption] : [caption, input]));
   });
+  const problem = h('p', { class: 'problem', role: 'alert' });
   const form = h('form', { method: 'dialog', class: 'ask' },
-    h('h2', { id: heading }, title), h('p', {}, words), ...inputs,
+    h('h2', { id: heading }, title), h('p', {}, words), ...inputs, problem,
     h('div', { class: 'ask-actions' },
       h('button', { type: 'button', class: 'secondary', click: () => dialog.close() }, 'Cancel'),
       h('button', { class: 'primary danger', value: 'yes' }, confirm)));
@@ -30,6 +32,11 @@ export function ask({ title, words, fields = [], confirm }) {
     // sent is not asked then.
     form.addEventListener('submit', (event) => {
       event.preventDefault();
+      const long = tooLong(fields.map(({ name, label, most }) => [label, form.elements[name].value.trim(), most]));
+      if (long !== '') {
+        setText(problem, long);
+        return;
+      }
       values = Object.fromEntries([...form.querySelectorAll('input')].map(
         (input) => [input.name, input.type === 'checkbox' ? input.checked : input.value.trim()]));
       dialog.close();

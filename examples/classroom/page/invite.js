@@ -43,7 +43,7 @@ export function invite({ channel, teacher }) {
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
 
   const large = h('dialog', { class: 'large', 'aria-label': `How to join ${channel}` },
-    h('p', { class: 'large-title' }, channel),
+    h('p', { class: 'large-title', dir: 'auto' }, channel),
     qr(link, label),
     h('p', { class: 'large-link' }, link),
     h('button', { type: 'button', class: 'secondary', click: () => large.close() }, 'Close'));

@@ -6,16 +6,16 @@ const statusOf = ({ status, problem }) => problem ?? statuses[status] ?? '';
 
 function entryOf(entry) {
   if (entry.kind === 'note') {
-    return { element: h('p', { class: 'note' }, entry.text) };
+    return { element: h('p', { class: 'note' }, entry.sentence ?? entry.text) };
   }
   const status = h('span', { class: 'status' }, statusOf(entry));
   const element = h('article', { class: entry.mine ? 'said mine' : 'said' },
     h('header', {},
-      h('span', { class: 'who' }, entry.who),
+      h('bdi', { class: 'who' }, entry.who),
       entry.tag ? h('span', { class: 'tag' }, entry.tag) : null,
       h('time', { datetime: new Date(entry.at).toISOString() }, time(entry.at)),
       status),
-    h('p', { class: 'words' }, entry.text));
+    h('p', { class: 'words', dir: 'auto' }, entry.text));
   element.dataset.status = entry.status ?? 'sent';
   return { element, status };
 }

@@ -1,11 +1,13 @@
 import { Client } from '/lectern.js';
-import { Notebook, TICKETS } from './notebook.js';
-import { over } from './over.js';
+import { words } from './elements.js';
+import { borrow, lend } from './elsewhere.js';
+import { Notebook, TICKETS, keeps, storage } from './notebook.js';
+import { classIsOver, over } from './over.js';
 import { comingBack, joinByLink, start } from './start.js';
 import { learn } from './student.js';
 import { teach } from './teacher.js';
 
-const client = new Client('/ws', { storage: sessionStorage, storageKey: TICKETS });
+const client = new Client('/ws', { storage, storageKey: TICKETS });
 
 /** link is what the page's address says of a class, or null. */
 function link() {
@@ -20,28 +22,38 @@ function toStart() {
   start({ open, join });
 }
 
-async function open(channel, username) {
+async function open(channel, username, how) {
   const master = await client.create(channel, username);
-  const notebook = new Notebook({
-    role: 'teacher', channel, username: master.username, teacher: master.username, timeout: master.timeout,
-  });
-  notebook.save();
-  goOn(master, notebook);
+  begin(master, 'teacher', master.username, how);
 }
 
-async function join(channel, username, teacher = '') {
+async function join(channel, username, { teacher = '', ...how } = {}) {
   const slave = await client.join(channel, username, { master: teacher === '' ? undefined : teacher });
-  const notebook = new Notebook({
-    role: 'student', channel, username: slave.username, teacher: slave.master.username, timeout: slave.timeout,
-  });
+  begin(slave, 'student', slave.master.username, how);
+}
+
+function begin(handle, role, teacher, { changed = false } = {}) {
+  const { channel, username, timeout } = handle;
+  const notebook = new Notebook({ role, channel, username, teacher, timeout });
+  if (changed) {
+    notebook.note(words`You are in as “${username}”, in “${channel}”. What cannot be seen was taken out of what was typed.`);
+  }
+  if (!keeps) {
+    notebook.note('This browser keeps nothing for this page, since site data are blocked: if the page is loaded again, it does not find back into the class.');
+  }
   notebook.save();
-  goOn(slave, notebook);
+  goOn(handle, notebook);
 }
 
 /** goOn is in the class until it is over. */
 async function goOn(handle, notebook) {
   const run = notebook.who.role === 'teacher' ? teach : learn;
+  const stop = lend(notebook.who, () => ({ ticket: handle.ticket, notebook }));
   notebook.over = await run(handle, notebook);
+  stop();
+  if (notebook.over.code === 'replaced') {
+    notebook.over.ticket = handle.ticket;
+  }
   notebook.save();
   isOver(notebook);
 }
@@ -49,14 +61,29 @@ async function goOn(handle, notebook) {
 function isOver(notebook) {
   const { channel, teacher, username } = notebook.who;
   over(notebook, {
-    join: () => toJoin({ channel, teacher, username }), open: () => open(channel, username), away: toStart,
+    join: () => toJoin({ channel, teacher, username }),
+    open: () => open(channel, username),
+    status: () => client.status(channel),
+    here: () => continueHere(notebook),
+    away: toStart,
   });
+}
+
+// The tab that has the class knows best how it stands. Where none answers, this one tries
+// with what it has.
+async function continueHere(notebook) {
+  const { who, over: { ticket } } = notebook;
+  const given = await borrow(who) ?? { ticket, notebook };
+  const handle = await (who.role === 'teacher' ? client.resumeMaster(given.ticket) : client.resumeSlave(given.ticket));
+  const own = Notebook.of({ ...given.notebook, over: null });
+  own.save();
+  goOn(handle, own);
 }
 
 function toJoin({ channel, teacher, username }) {
   joinByLink({ channel, teacher, username }, {
     status: () => client.status(channel),
-    join: (name) => join(channel, name, teacher),
+    join: (name, how) => join(channel, name, { teacher, ...how }),
     elsewhere: toStart,
   });
 }
@@ -83,17 +110,31 @@ async function comeBack(notebook) {
   }
 }
 
+/**
+ * openedAgain reports whether the link leads into a class, though this tab's part is over:
+ * there is one of the same name again, or somebody has followed the link once more.
+ */
+async function openedAgain({ who, over: end }) {
+  const [navigation] = performance.getEntriesByType('navigation');
+  const followed = navigation?.type === 'navigate' && end.code !== 'replaced';
+  if (!classIsOver(who, end) && !followed) {
+    return false;
+  }
+  const { exists } = await client.status(who.channel, { signal: AbortSignal.timeout(3000) }).catch(() => ({ exists: false }));
+  return exists;
+}
+
 const kept = Notebook.kept();
 const invited = link();
-if (kept && (!invited || invited.channel === kept.who.channel)) {
-  if (kept.over) {
-    isOver(kept);
-  } else {
-    comeBack(kept);
-  }
-} else if (invited) {
+if (!kept && !invited) {
+  start({ open, join });
+} else if (!kept || (invited && invited.channel !== kept.who.channel)) {
   Notebook.forget();
   toJoin(invited);
+} else if (!kept.over) {
+  comeBack(kept);
+} else if (invited && await openedAgain(kept)) {
+  toJoin({ ...invited, username: kept.who.role === 'student' ? kept.who.username : '' });
 } else {
-  start({ open, join });
+  isOver(kept);
 }

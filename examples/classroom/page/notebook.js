@@ -1,3 +1,5 @@
+import { plain } from './elements.js';
+
 const KEY = 'classroom';
 
 /** Where the client keeps the tickets of the same class. */
@@ -7,6 +9,31 @@ export const TICKETS = 'classroom tickets';
 const MAX_ENTRIES = 300;
 const MAX_CHARACTERS = 200_000;
 const MAX_QUESTIONS = 20;
+
+// Where a browser keeps nothing for a page, so does the page for itself: it works as long as it is not loaded again.
+function inMemory() {
+  const items = new Map();
+  return {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => items.set(key, value),
+    removeItem: (key) => items.delete(key),
+  };
+}
+
+function ofTab() {
+  try {
+    sessionStorage.getItem(KEY);
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+}
+
+/** keeps reports whether the browser keeps anything for the page. */
+export const keeps = ofTab() !== null;
+
+/** storage is the tab's session storage, or where site data are blocked one of the page's own. */
+export const storage = ofTab() ?? inMemory();
 
 /** randomId is an id that nobody else takes. */
 export function randomId() {
@@ -31,26 +58,32 @@ export class Notebook {
     this.members = [];
     // Earlier entries are no longer kept.
     this.cut = false;
-    // What is written and not yet sent.
+    // What is written and not yet sent, and to whom.
     this.draft = '';
-    // How the class ended: {code, reason, lost}.
+    this.draftTo = '';
+    // How the class ended: {code, reason, lost}, and where it goes on elsewhere the ticket.
     this.over = null;
   }
 
   /** kept is the notebook that this tab has, or null. */
   static kept() {
     try {
-      const kept = JSON.parse(sessionStorage.getItem(KEY));
-      return kept && Object.assign(new Notebook(kept.who), kept);
+      const kept = JSON.parse(storage.getItem(KEY));
+      return kept && Notebook.of(kept);
     } catch {
-      return null; // another page's, or the storage is forbidden
+      return null; // another page's
     }
+  }
+
+  /** of makes a notebook of what was written down. */
+  static of(kept) {
+    return Object.assign(new Notebook(kept.who), kept);
   }
 
   /** forget leaves the tab as if it had never been in a class. */
   static forget() {
-    sessionStorage.removeItem(KEY);
-    sessionStorage.removeItem(TICKETS);
+    storage.removeItem(KEY);
+    storage.removeItem(TICKETS);
   }
 
   has(key) {
@@ -67,6 +100,13 @@ export class Notebook {
     this.save();
   }
 
+  /** note adds what the page itself has to say. */
+  note(sentence) {
+    const entry = { kind: 'note', key: `note ${Date.now()} ${Math.random()}`, text: plain(sentence), sentence };
+    this.add(entry);
+    return entry;
+  }
+
   question(id) {
     return this.questions.find((question) => question.id === id);
   }
@@ -80,7 +120,7 @@ export class Notebook {
   /** save writes it down. It is called in the same turn as the change. */
   save() {
     try {
-      sessionStorage.setItem(KEY, JSON.stringify(this));
+      storage.setItem(KEY, JSON.stringify(this));
     } catch {
       // A storage that is full or forbidden costs the reload, not the class.
     }

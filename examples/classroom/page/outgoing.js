@@ -1,7 +1,14 @@
-import { RefusedError } from '/lectern.js';
+import { ConnectionError, RefusedError } from '/lectern.js';
 import { randomId } from './notebook.js';
 import * as talk from './talk.js';
 import { refusal } from './words.js';
+
+function problem(error) {
+  if (error instanceof ConnectionError) {
+    return 'Not sent: the network is too slow for a text of this length.';
+  }
+  return error instanceof RefusedError || error.code === 'unknown_outcome' ? refusal(error) : 'Not sent: the class was over.';
+}
 
 /**
  * Outgoing is what one writes: each text is in the notebook before it is sent, and
@@ -39,8 +46,7 @@ export class Outgoing {
       entry.status = 'sent';
     } catch (error) {
       entry.status = 'failed';
-      entry.problem = error instanceof RefusedError || error.code === 'unknown_outcome'
-        ? refusal(error) : 'Not sent: the class was over.';
+      entry.problem = problem(error);
     }
     this.#notebook.save();
     this.#log.update(entry);

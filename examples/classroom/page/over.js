@@ -1,5 +1,7 @@
 import { h, setText, show } from './elements.js';
 import { log } from './log.js';
+import { results } from './results.js';
+import { lookFor } from './start.js';
 import { ending, refusal } from './words.js';
 
 // After these, a student may find the class again, or its teacher opens it again.
@@ -8,47 +10,69 @@ const MAY_RETURN = new Set(['kicked', 'left', 'resume_failed', 'replaced', 'mast
 // After these, a teacher has not meant it to end.
 const CUT_SHORT = new Set(['resume_failed', 'master_down', 'channel_closed']);
 
+// After these the class is over, and one of its name is another one.
+const OVER = new Set(['master_left', 'master_down', 'channel_closed']);
+
 const titles = {
   kicked: 'You are out of the class', left: 'You have left', replaced: 'Continued elsewhere', resume_failed: 'Your place was given up',
 };
 
+/** classIsOver reports whether the class itself is over, and not only the part of this page in it. */
+export const classIsOver = (who, { code }) => OVER.has(code) || (who.role === 'teacher' && code !== 'replaced');
+
 /**
- * over says plainly that it is over and why, and keeps what was said to read.
+ * over says plainly that it is over and why, and keeps what was said to read, and what was
+ * answered to a teacher.
  *
- * @param {{join: () => void, open: () => Promise<void>, away: () => void}} actions join: as a student, once
- *   more; open: as a teacher, a class of the same name
+ * @param {{join: () => void, open: () => Promise<void>, status: () => Promise<object>, here: () => Promise<void>,
+ *   away: () => void}} actions join: as a student, once more; open: as a teacher, a class of the same name;
+ *   here: go on with what goes on elsewhere
  */
-export function over(notebook, { join, open, away }) {
+export function over(notebook, { join, open, status, here, away }) {
   const { who, over: end } = notebook;
   const student = who.role === 'student';
   const title = (student && titles[end.code]) || (end.code === 'replaced' ? titles.replaced : 'The class is over');
   const said = log({ title: 'What was said', empty: 'Nothing was said.' });
   const problem = h('p', { class: 'problem', role: 'alert' });
-  const main = (name, click) => h('button', { type: 'button', class: 'primary', click }, name);
-  const openAgain = async (event) => {
-    const button = event.currentTarget;
-    button.disabled = true;
+  const button = (name, click, kind = 'primary') => h('button', { type: 'button', class: kind, click }, name);
+  const trying = (attempt) => async ({ currentTarget }) => {
+    currentTarget.disabled = true;
     setText(problem, '');
     try {
-      await open();
+      await attempt();
     } catch (error) {
       setText(problem, refusal(error));
-      button.disabled = false;
-      button.focus();
+      currentTarget.disabled = false;
+      currentTarget.focus();
     }
   };
+  const replaced = end.code === 'replaced';
+  const again = student ? button('Join again', join, replaced ? 'secondary' : 'primary') : null;
+  const opened = h('p', { role: 'status' });
+  if (student && !MAY_RETURN.has(end.code)) {
+    again.hidden = true;
+  }
   show(h('div', { class: 'start over' },
     h('header', { class: 'board' },
       h('div', { class: 'board-inner start-head' },
-        h('p', { class: 'over-class' }, who.channel),
+        h('p', { class: 'over-class', dir: 'auto' }, who.channel),
         h('h1', { tabindex: '-1' }, title),
         h('p', { role: 'status', class: 'why' }, ending(who, end))),
       h('div', { class: 'ledge', 'aria-hidden': 'true' })),
     h('main', { class: 'after' },
       h('div', { class: 'after-actions' },
-        student && MAY_RETURN.has(end.code) ? main('Join again', join) : null,
-        !student && CUT_SHORT.has(end.code) ? main('Open it again', openAgain) : null,
-        h('button', { type: 'button', class: 'secondary', click: away }, 'To the start'), problem),
+        replaced ? button('Continue here', trying(here)) : null,
+        again,
+        !student && CUT_SHORT.has(end.code) ? button('Open it again', trying(open)) : null,
+        button('To the start', away, 'secondary'), opened, problem),
+      student ? null : results(notebook),
       said.element)), `${title} · Classroom`);
   said.fill(notebook);
+  if (student && classIsOver(who, end)) {
+    lookFor(status, who.teacher, (mood, told, exists) => {
+      again.hidden = !exists && !MAY_RETURN.has(end.code);
+      setText(opened, exists ? 'The class is open again.' : '');
+      return problem.isConnected;
+    });
+  }
 }

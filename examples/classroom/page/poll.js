@@ -1,5 +1,6 @@
 import { chart } from './chart.js';
-import { h, newId } from './elements.js';
+import { h, newId, setText } from './elements.js';
+import { tooLong } from './lengths.js';
 import { CHOICES } from './talk.js';
 
 /** choiceFields are the fields for the choices: two at first, and more on demand. */
@@ -8,7 +9,7 @@ function choiceFields() {
   const add = h('button', { type: 'button', class: 'quiet', click: () => more().focus() }, 'Add a choice');
   function more() {
     const number = list.children.length + 1;
-    const input = h('input', { id: newId(), maxlength: String(CHOICES.length), autocomplete: 'off', required: number <= CHOICES.least });
+    const input = h('input', { id: newId(), dir: 'auto', autocomplete: 'off', required: number <= CHOICES.least });
     list.append(h('p', { class: 'field' }, h('label', { for: input.id }, `Choice ${number}`), input));
     add.hidden = number === CHOICES.most;
     return input;
@@ -33,14 +34,16 @@ function choiceFields() {
  */
 export function poll({ ask, close }) {
   const heading = newId();
-  const text = h('input', { id: newId(), maxlength: String(CHOICES.question), autocomplete: 'off', required: true });
+  const text = h('input', { id: newId(), dir: 'auto', autocomplete: 'off', required: true });
   const choices = choiceFields();
   const problem = h('p', { class: 'problem', role: 'alert' });
   const form = h('form', {
     class: 'ask-form',
     submit: (event) => {
       event.preventDefault();
-      problem.textContent = ask(text.value.trim(), choices.values());
+      const long = tooLong([['The question', text.value.trim(), CHOICES.question],
+        ...choices.values().map((choice, index) => [`Choice ${index + 1}`, choice, CHOICES.length])]);
+      setText(problem, long || ask(text.value.trim(), choices.values()));
       if (problem.textContent === '') {
         text.value = '';
         choices.reset();

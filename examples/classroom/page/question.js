@@ -26,7 +26,7 @@ export function questionCard({ answer }) {
           button.disabled = false;
         },
       });
-      return h('p', { class: 'option' }, input, h('label', { for: input.id }, choice));
+      return h('p', { class: 'option' }, input, h('label', { for: input.id, dir: 'auto' }, choice));
     });
     return h('form', {
       submit: (event) => {
@@ -37,15 +37,15 @@ export function questionCard({ answer }) {
           title.focus();
         }
       },
-    }, h('fieldset', {}, h('legend', {}, question.text), ...radios), button);
+    }, h('fieldset', {}, h('legend', { dir: 'auto' }, question.text), ...radios), button);
   }
 
   function given(question) {
     return h('div', {},
-      h('p', { class: 'question-text' }, question.text),
+      h('p', { class: 'question-text', dir: 'auto' }, question.text),
       h('ul', { class: 'options-given' }, ...question.choices.map((choice, index) => h('li', {
         class: index === question.choice ? 'option-given mine' : 'option-given',
-      }, choice, index === question.choice ? h('span', { class: 'tag' }, 'your answer') : null))));
+      }, h('bdi', {}, choice), index === question.choice ? h('span', { class: 'tag' }, 'your answer') : null))));
   }
 
   return {

@@ -19,12 +19,12 @@ export function roster({ write, remove }) {
     const state = h('span', { class: 'member-state' });
     const buttons = h('span', { class: 'member-actions' },
       h('button', { type: 'button', class: 'quiet', click: () => write(name) }, 'Write',
-        h('span', { class: 'unseen' }, ` to ${name}`)),
+        h('span', { class: 'unseen' }, ' to ', h('bdi', {}, name))),
       h('button', { type: 'button', class: 'quiet danger', click: () => remove(name) }, 'Remove',
-        h('span', { class: 'unseen' }, ` ${name}`)));
+        h('span', { class: 'unseen' }, ' ', h('bdi', {}, name))));
     const element = h('li', { class: 'member' },
       h('span', { class: 'dot', 'aria-hidden': 'true' }),
-      h('span', { class: 'member-name' }, name, state),
+      h('span', { class: 'member-name' }, h('bdi', {}, name), state),
       buttons);
     return { element, state, buttons };
   }

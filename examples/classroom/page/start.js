@@ -1,31 +1,37 @@
-import { h, newId, setText, show } from './elements.js';
+import { h, newId, setText, show, words as sentence } from './elements.js';
+import { tooLong } from './lengths.js';
+import { MOST, cleaned, lost } from './names.js';
 import { refusal } from './words.js';
 
 // How long until the page behind a link looks for the class again, in milliseconds.
 const LOOK_AGAIN = 3000;
 
-// Copied names, and emoji, have invisible characters, which no name may have.
-const visible = (name) => name.replace(/\p{Z}+/gu, ' ').replace(/\p{C}/gu, '').trim();
-
 function field(label, attributes) {
-  const input = h('input', { id: newId(), type: 'text', autocomplete: 'off', required: true, maxlength: '60', ...attributes });
-  return { input, element: h('p', { class: 'field' }, h('label', { for: input.id }, label), input) };
+  const input = h('input', { id: newId(), type: 'text', dir: 'auto', autocomplete: 'off', required: true, ...attributes });
+  return { label, input, element: h('p', { class: 'field' }, h('label', { for: input.id }, label), input) };
 }
 
-/** formCard is a form that tries something with what is written, and says why it has not worked. */
+/**
+ * formCard is a form that tries something with what is written, and says why it has not
+ * worked. attempt is given what is written, and whether that is not all that was typed.
+ */
 function formCard({ title, words, fields, button, attempt, main, status = null }) {
   const heading = newId();
   const problem = h('p', { class: 'problem', role: 'alert' });
   const submit = h('button', { class: main ? 'primary' : 'secondary' }, button);
   return h('form', {
-    class: main ? 'card main' : 'card',
+    class: ['card', main && 'main', fields.length > 1 && 'pair'].filter(Boolean).join(' '),
     'aria-labelledby': heading,
     submit: async (event) => {
       event.preventDefault();
+      const names = fields.map(({ input }) => cleaned(input.value));
+      setText(problem, tooLong(names.map((name, index) => [fields[index].label, name, MOST])));
+      if (problem.textContent !== '') {
+        return;
+      }
       submit.disabled = true;
-      setText(problem, '');
       try {
-        await attempt(...fields.map(({ input }) => visible(input.value)));
+        await attempt(...names, { changed: fields.some(({ input }) => lost(input.value)) });
       } catch (error) {
         setText(problem, refusal(error));
         submit.disabled = false;
@@ -40,7 +46,7 @@ function formCard({ title, words, fields, button, attempt, main, status = null }
 function frame(heading, words, ...content) {
   return h('div', { class: 'start' },
     h('header', { class: 'board' },
-      h('div', { class: 'board-inner start-head' }, h('h1', { tabindex: '-1' }, heading), h('p', {}, words)),
+      h('div', { class: 'board-inner start-head' }, h('h1', { tabindex: '-1', dir: 'auto' }, heading), h('p', {}, words)),
       h('div', { class: 'ledge', 'aria-hidden': 'true' })),
     h('main', { class: 'cards' }, ...content));
 }
@@ -48,8 +54,8 @@ function frame(heading, words, ...content) {
 /**
  * start is the page without a class: one opens a class or joins one.
  *
- * @param {{open: (channel: string, username: string) => Promise<void>,
- *   join: (channel: string, username: string) => Promise<void>}} actions
+ * @param {{open: (channel: string, username: string, how: {changed: boolean}) => Promise<void>,
+ *   join: (channel: string, username: string, how: {changed: boolean}) => Promise<void>}} actions
  */
 export function start({ open, join }) {
   const opening = formCard({
@@ -72,24 +78,43 @@ export function start({ open, join }) {
 
 function how(status, teacher) {
   if (!status.exists) {
-    return ['away', teacher ? `${teacher} has not opened this class yet, or it is over.` : 'This class is not open.'];
+    return ['away', teacher ? sentence`${teacher} has not opened this class yet, or it is over.` : 'This class is not open.'];
   }
   const { username, state } = status.master;
-  return state === 'online' ? ['online', `${username} is here.`] : ['away', `${username} is away at the moment.`];
+  return state === 'online' ? ['online', sentence`${username} is here.`] : ['away', sentence`${username} is away at the moment.`];
+}
+
+/**
+ * lookFor tells how a class is, and again and again as long as it is wanted.
+ *
+ * @param {() => Promise<object>} status
+ * @param {string} teacher
+ * @param {(mood: string, told: Array | string, exists: boolean) => boolean} tell returns whether it is still wanted
+ */
+export async function lookFor(status, teacher, tell) {
+  let wanted = true;
+  if (document.visibilityState === 'visible') {
+    const known = await status().catch((error) => ({ exists: false, error }));
+    wanted = tell(...(known.error ? ['away', refusal(known.error)] : how(known, teacher)), known.exists);
+  }
+  if (wanted) {
+    setTimeout(() => lookFor(status, teacher, tell), LOOK_AGAIN);
+  }
 }
 
 /**
  * joinByLink is the page behind a link: all that is missing is one's name.
  *
  * @param {{channel: string, teacher: string, username?: string}} link
- * @param {{status: () => Promise<object>, join: (username: string) => Promise<void>, elsewhere: () => void}} actions
+ * @param {{status: () => Promise<object>, join: (username: string, how: {changed: boolean}) => Promise<void>,
+ *   elsewhere: () => void}} actions
  */
 export function joinByLink({ channel, teacher, username = '' }, { status, join, elsewhere }) {
   const words = h('span', { role: 'status' }, 'Looking for the class…');
   const state = h('p', { class: 'class-state' }, h('span', { class: 'lamp', 'aria-hidden': 'true' }), words);
   const card = formCard({
     title: 'Join',
-    words: teacher ? `What you write goes to ${teacher} alone.` : 'What you write goes to the teacher alone.',
+    words: teacher ? sentence`What you write goes to ${teacher} alone.` : 'What you write goes to the teacher alone.',
     status: state,
     fields: [field('Your name', { autocomplete: 'name', 'data-focus': true, value: username })],
     button: 'Join the class',
@@ -97,18 +122,13 @@ export function joinByLink({ channel, teacher, username = '' }, { status, join, 
     main: true,
   });
   const other = h('button', { type: 'button', class: 'quiet', click: elsewhere }, 'Open or join another class');
-  show(frame(channel, teacher ? `with ${teacher}` : 'You are invited.', h('div', { class: 'one-card' }, card, other)), `${channel} · Classroom`);
-  look();
-
+  show(frame(channel, teacher ? sentence`with ${teacher}` : 'You are invited.', h('div', { class: 'one-card' }, card, other)), `${channel} · Classroom`);
   // Students come before their teacher: as long as this is shown, it looks again.
-  async function look() {
-    if (document.visibilityState === 'visible') {
-      const [mood, told] = await status().then((known) => how(known, teacher), (error) => ['away', refusal(error)]);
-      state.dataset.state = mood;
-      setText(words, told);
-    }
-    setTimeout(() => state.isConnected && look(), LOOK_AGAIN);
-  }
+  lookFor(status, teacher, (mood, told) => {
+    state.dataset.state = mood;
+    setText(words, told);
+    return state.isConnected;
+  });
 }
 
 /** comingBack is the page while it finds its way back into a class. */

@@ -1,7 +1,8 @@
 import { board } from './board.js';
 import { composer, draftIn } from './composer.js';
+import { steady } from './countdown.js';
 import { ask } from './dialogs.js';
-import { h, show } from './elements.js';
+import { h, show, words as sentence } from './elements.js';
 import { log } from './log.js';
 import { Outgoing } from './outgoing.js';
 import { questionCard } from './question.js';
@@ -14,13 +15,13 @@ export async function learn(slave, notebook) {
   const teacher = slave.master.username;
   const head = board({
     title: slave.channel,
-    subtitle: `${slave.username}, with ${teacher}`,
+    subtitle: sentence`${slave.username}, with ${teacher}`,
     actions: [h('button', { type: 'button', class: 'on-board', click: leave }, 'Leave')],
   });
   const said = log({ title: 'Conversation', empty: `What ${teacher} writes appears here. What you write goes to ${teacher} only.` });
   const outgoing = new Outgoing(notebook, said, (to, payload) => slave.send(payload));
   const writes = composer({
-    label: `Write to ${teacher}`, many: false, draft: draftIn(notebook), send: (text) => outgoing.write(text, ''),
+    label: sentence`Write to ${teacher}`, many: false, draft: draftIn(notebook), send: (text) => outgoing.write(text, ''),
   });
   const card = questionCard({ answer: (id, choice) => answer(notebook.question(id), choice) });
   const sections = tabs([
@@ -28,6 +29,7 @@ export async function learn(slave, notebook) {
     { id: 'question', name: 'Question', content: h('div', { class: 'side' }, card.element) },
   ], { shown: (id) => id === 'talk' && said.toEnd() });
   let presence = slave.master;
+  let until = steady(presence.deadline);
 
   show(h('div', { class: 'class learning' }, head.element, sections.nav, h('main', { class: 'columns' }, sections.contents)),
     `${slave.channel} · Classroom`);
@@ -53,23 +55,25 @@ export async function learn(slave, notebook) {
   function changed(next) {
     const before = presence.state;
     presence = next;
+    until = steady(next.deadline);
     if (next.state === 'away' && before !== 'away') {
-      note(`${teacher} is away.`);
+      note(sentence`${teacher} is away.`);
     } else if (next.state === 'online' && before === 'away') {
-      note(`${teacher} is back.`);
+      note(sentence`${teacher} is back.`);
     }
     tellTeacher();
   }
 
   function tellTeacher() {
-    const { state, deadline } = presence;
+    const { state } = presence;
+    const deadline = until;
     const timeout = slave.timeout;
     if (state === 'unknown') {
       head.tell({ state: 'lost', words: 'Connection lost. Trying to come back for', deadline, timeout });
     } else if (state === 'away') {
-      head.tell({ state: 'away', words: `${teacher} is away. The class is over in`, deadline, timeout });
+      head.tell({ state: 'away', words: sentence`${teacher} is away. The class is over in`, deadline, timeout });
     } else {
-      head.tell({ state: 'online', words: `${teacher} is here` });
+      head.tell({ state: 'online', words: sentence`${teacher} is here` });
     }
   }
 
@@ -156,11 +160,12 @@ export async function learn(slave, notebook) {
   }
 
   function note(text) {
-    add({ kind: 'note', key: `note ${Date.now()} ${Math.random()}`, text });
+    said.add(notebook.note(text));
+    sections.news('talk');
   }
 
   async function leave() {
-    if (await ask({ title: 'Leave the class?', words: `${teacher} is told. You can join again.`, confirm: 'Leave' })) {
+    if (await ask({ title: 'Leave the class?', words: sentence`${teacher} is told. You can join again.`, confirm: 'Leave' })) {
       await slave.leave();
     }
   }

@@ -1,6 +1,7 @@
 // What teachers and students say to each other, as JSON. What arrives may come
 // from any program, so that everything is looked at before it is used.
 
+// In units of UTF-16, of which a character has one or two.
 const MAX_TEXT = 4000;
 const MAX_ID = 40;
 
@@ -12,14 +13,16 @@ export const question = ({ id, text: words, choices }) => ({ kind: 'question', i
 export const questionOver = (id) => ({ kind: 'question over', id });
 export const answer = (id, choice) => ({ kind: 'answer', id, choice });
 
+const cut = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} … (there was more)` : text);
+
 const isText = (value, most) => typeof value === 'string' && value.length > 0 && value.length <= most;
 
 const readers = {
   text: ({ id, text: words }) => isText(words, MAX_TEXT) && { kind: 'text', id, text: words },
 
-  question: ({ id, text: words, choices }) => isText(words, CHOICES.question) && Array.isArray(choices)
+  question: ({ id, text: words, choices }) => isText(words, 2 * CHOICES.question) && Array.isArray(choices)
     && choices.length >= CHOICES.least && choices.length <= CHOICES.most
-    && choices.every((choice) => isText(choice, CHOICES.length)) && { kind: 'question', id, text: words, choices },
+    && choices.every((choice) => isText(choice, 2 * CHOICES.length)) && { kind: 'question', id, text: words, choices },
 
   'question over': ({ id }) => ({ kind: 'question over', id }),
 
@@ -33,7 +36,7 @@ const readers = {
  */
 export function read(message) {
   if (message.kind === 'text') {
-    return { kind: 'text', id: `#${message.seq}`, text: message.text().slice(0, MAX_TEXT) };
+    return { kind: 'text', id: `#${message.seq}`, text: cut(message.text()) };
   }
   if (message.kind !== 'json') {
     return null;

@@ -1,7 +1,8 @@
 import { board } from './board.js';
 import { composer, draftIn } from './composer.js';
+import { steady } from './countdown.js';
 import { ask } from './dialogs.js';
-import { h, show } from './elements.js';
+import { h, newId, show, words as sentence } from './elements.js';
 import { invite } from './invite.js';
 import { log } from './log.js';
 import { Outgoing } from './outgoing.js';
@@ -10,7 +11,7 @@ import { poll } from './poll.js';
 import { roster } from './roster.js';
 import { tabs } from './tabs.js';
 import * as talk from './talk.js';
-import { goneBecause, refusal } from './words.js';
+import { goneBecause, refusal, seconds } from './words.js';
 
 /** teach runs a class from its teacher's side, until it is over; it returns how it ended. */
 export async function teach(master, notebook) {
@@ -18,11 +19,13 @@ export async function teach(master, notebook) {
   let sinceAway = null; // when the teacher will be given up, having stepped away
   let lost = null; // the same, where the connection is lost
 
-  const steps = h('button', { type: 'button', class: 'on-board', click: step }, 'Step away');
+  const hint = h('p', { class: 'board-hint', id: newId() });
+  const steps = h('button', { type: 'button', class: 'on-board', 'aria-describedby': hint.id, click: step }, 'Step away');
   const head = board({
     title: master.channel,
-    subtitle: `with ${master.username}`,
+    subtitle: sentence`with ${master.username}`,
     actions: [steps, h('button', { type: 'button', class: 'on-board', click: finish }, 'End class')],
+    hint,
   });
   const said = log({ title: 'Conversation', empty: 'What you write, and what your students write to you, appears here.' });
   const outgoing = new Outgoing(notebook, said, (to, payload) => (
@@ -31,7 +34,7 @@ export async function teach(master, notebook) {
     label: 'Message',
     many: true,
     draft: draftIn(notebook),
-    send: (text, to) => outgoing.write(text, to, to === '' ? undefined : `to ${to} only`),
+    send: (text, to) => outgoing.write(text, to, to === '' ? undefined : sentence`to ${to} only`),
   });
   const asks = poll({ ask: (text, choices) => questions.ask(text, choices), close: (id) => questions.close(id) });
   const questions = new Questions(master, notebook, {
@@ -74,7 +77,7 @@ export async function teach(master, notebook) {
         questions.joined(event.username);
       }
     } else {
-      lost = event.state === 'unknown' ? event.deadline : null;
+      lost = event.state === 'unknown' ? steady(event.deadline) : null;
       if (event.state === 'online') {
         sinceAway = null; // who returns is back, whatever was declared before
       }
@@ -97,9 +100,7 @@ export async function teach(master, notebook) {
   }
 
   function note(text) {
-    const entry = { kind: 'note', key: `note ${Date.now()} ${Math.random()}`, text };
-    notebook.add(entry);
-    said.add(entry);
+    said.add(notebook.note(text));
   }
 
   // What the hub says now, and from the notebook those who have left meanwhile.
@@ -123,6 +124,7 @@ export async function teach(master, notebook) {
   function tellState() {
     steps.textContent = sinceAway === null ? 'Step away' : 'I’m back';
     steps.disabled = lost !== null;
+    hint.textContent = sinceAway === null ? `Stepping away ends the class after ${seconds(master.timeout)}, unless you are back by then.` : '';
     const timeout = master.timeout;
     if (lost !== null) {
       head.tell({ state: 'lost', words: 'Connection lost. Trying to come back for', deadline: Math.min(lost, sinceAway ?? Infinity), timeout });
@@ -137,7 +139,7 @@ export async function teach(master, notebook) {
     const leaves = sinceAway === null;
     try {
       await (leaves ? master.away() : master.back());
-      sinceAway = leaves ? Date.now() + master.timeout : null;
+      sinceAway = leaves ? performance.now() + master.timeout : null;
       tellState();
     } catch (error) {
       note(refusal(error));
@@ -152,10 +154,10 @@ export async function teach(master, notebook) {
 
   async function remove(name) {
     const chosen = await ask({
-      title: `Remove ${name}?`,
+      title: sentence`Remove ${name}?`,
       words: 'They are told at once, with your reason.',
       fields: [
-        { name: 'reason', label: 'Reason (optional)', type: 'text' },
+        { name: 'reason', label: 'Reason (optional)', type: 'text', most: 100 },
         { name: 'ban', label: 'Do not let this name in again', type: 'checkbox' },
       ],
       confirm: 'Remove',
@@ -166,7 +168,7 @@ export async function teach(master, notebook) {
     try {
       const reason = chosen.reason === '' ? undefined : chosen.reason;
       await (chosen.ban ? master.ban(name, { reason }) : master.kick(name, { reason }));
-      note(`You have removed ${name}${reason ? `: “${reason}”` : ''}${chosen.ban ? ', for the whole class' : ''}.`);
+      note([...sentence`You have removed ${name}`, ...(reason ? sentence`: “${reason}”` : []), chosen.ban ? ', for the whole class.' : '.']);
     } catch (error) {
       note(refusal(error));
     }

@@ -1,5 +1,7 @@
 // What codes mean, in words for teachers and students.
 
+import { words } from './elements.js';
+
 const refusals = {
   bad_frame: 'This page and the server do not understand each other. Please reload the page.',
   unsupported: 'The server is older than this page and cannot do that.',
@@ -21,35 +23,39 @@ const refusals = {
   rate_limited: 'Not sent: that was too fast. Please try again in a moment.',
   too_large: 'Not sent: it is too long.',
   connection: 'The server cannot be reached. Is it still running?',
+  resume_failed: 'Your place in the class was given up, or the class is over.',
+  replaced: 'The class goes on in a tab that does not answer, perhaps on another device. Please close it there first.',
   shutting_down: 'The server is being stopped.',
-  replaced: 'You are in this class in another tab or window now.',
   unknown_outcome: 'The class ended before it was certain whether this had arrived.',
 };
 
-/** refusal says why something did not work. */
+/** refusal says why something did not work. What a name may not have, the hub says itself. */
 export function refusal(error) {
-  const words = refusals[error.code] ?? `That did not work (${error.message}).`;
-  return typeof words === 'function' ? words(error) : words;
+  const say = refusals[error.code] ?? `That did not work (${error.message}).`;
+  return typeof say === 'function' ? say(error) : say;
 }
 
 /** seconds is a duration in words. */
 export function seconds(milliseconds) {
-  const count = Math.round(milliseconds / 1000);
+  const count = Math.round(milliseconds / 100) / 10;
+  if (count >= 120 && count % 60 === 0) {
+    return `${count / 60} minutes`;
+  }
   return count === 1 ? '1 second' : `${count} seconds`;
 }
 
 const studentsEnds = {
-  master_left: ({ teacher }) => `${teacher} has ended the class.`,
+  master_left: ({ teacher }) => words`${teacher} has ended the class.`,
   master_down: ({ teacher, timeout, lost }) => (lost
     ? `This page could not reach the class for ${timeout}.`
-    : `${teacher} was away for longer than ${timeout}.`),
+    : words`${teacher} was away for longer than ${timeout}.`),
   kicked: ({ teacher, reason }) => (reason
-    ? `${teacher} has removed you from the class: “${reason}”` : `${teacher} has removed you from the class.`),
+    ? words`${teacher} has removed you from the class: “${reason}”` : words`${teacher} has removed you from the class.`),
   left: () => 'You have left the class.',
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew.`,
   expired: () => 'Your time in this class is over.',
   revoked: () => 'The server does not let you in any more.',
-  replaced: () => 'You are in this class in another tab or window now.',
+  replaced: () => 'You are in this class in another tab or window now. You can go on here as well.',
   channel_closed: () => 'The class was closed by the server.',
   shutdown: () => 'The server was stopped.',
 };
@@ -63,7 +69,7 @@ const teachersEnds = {
   resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew. Your students have been let go.`,
   expired: () => 'Your time in this class is over. Your students have been let go.',
   revoked: () => 'The server does not let you in any more.',
-  replaced: () => 'You hold this class in another tab or window now.',
+  replaced: () => 'You hold this class in another tab or window now. You can go on here as well.',
   channel_closed: () => 'The class was closed by the server.',
   shutdown: () => 'The server was stopped.',
 };

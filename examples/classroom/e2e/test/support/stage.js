@@ -176,17 +176,30 @@ export class Person {
 export class Stage {
   #people = [];
   #relays = [];
+  // Of browsers of their own.
+  #contexts = [];
+  #launch;
 
-  static async open(t, options) {
+  /** open begins. cache: with the browser's back/forward cache, which Playwright switches off. */
+  static async open(t, { cache = false, ...options } = {}) {
     const stage = new Stage();
     t.after(() => stage.#close());
     stage.program = await Program.start(options);
-    stage.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags });
+    stage.#launch = {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags,
+      ignoreDefaultArgs: cache ? ['--disable-back-forward-cache'] : [],
+    };
+    stage.browser = await chromium.launch(stage.#launch);
     return stage;
   }
 
-  async person(name, { viewport = LAPTOP, url = this.program.url } = {}) {
-    const context = await this.browser.newContext({ viewport, reducedMotion: 'reduce', locale: 'en-GB' });
+  /** person opens a page. profile is the folder of a browser of their own. */
+  async person(name, { viewport = LAPTOP, url = this.program.url, profile } = {}) {
+    const how = { viewport, reducedMotion: 'reduce', locale: 'en-GB' };
+    const context = await (profile ? chromium.launchPersistentContext(profile, { ...how, ...this.#launch }) : this.browser.newContext(how));
+    if (profile) {
+      this.#contexts.push(context);
+    }
     context.setDefaultTimeout(LIMIT);
     const person = new Person(name, context, await context.newPage(), url);
     this.#people.push(person);
@@ -214,6 +227,7 @@ export class Stage {
   }
 
   async #close() {
+    await Promise.all(this.#contexts.map((context) => context.close()));
     await this.browser?.close();
     this.#relays.forEach((relay) => relay.close());
     await this.program?.stop('SIGKILL');
