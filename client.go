@@ -219,7 +219,8 @@ func hubOf(dialer transport.Dialer) *Hub {
 
 // Create makes the channel, with the user as its master (rules 1 and 7). The
 // error is the hub's refusal, or why it could not be reached. Where ctx ends
-// first, the channel does not stay. The values of ctx do not reach Policy.Authorize: the
+// first, the channel does not stay. Where this client is leaving a channel of that name, or
+// undoes a call that was given up, Create waits for that. The values of ctx do not reach Policy.Authorize: the
 // connection is for all that the client enters. In the hub's process Hub.Create passes
 // them on, and memory.WithValues makes a dialer that does.
 func (c *Client) Create(ctx context.Context, channel, username string, options ...CreateOption) (*Master, error) {
@@ -241,7 +242,7 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 
 // Join enters a channel that its master has created before (rule 2), as a slave.
 // The error is the hub's refusal, or why it could not be reached. Where ctx ends
-// first, the membership does not stay. The values of ctx do not reach Policy.Authorize, see
+// first, the membership does not stay. It waits for what is being undone, as Create does. The values of ctx do not reach Policy.Authorize, see
 // Create.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
 	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: username}
