@@ -62,6 +62,8 @@
 //   - One holder: of several programs with the same [Ticket], the one that has used it
 //     last has the membership. The others end with ErrReplaced, and so does one that
 //     comes back late; what it had to say is not taken for what another has said.
+//   - Another program, or the next version of this one, goes on with the seats of a client
+//     that is ended by [Client.Detach].
 //   - A create, join or switch whose answer is lost with the connection is repeated by
 //     the client, and gets what the first one has made.
 //   - Giving up: a create, join or switch whose context ends is undone, and so is a leave

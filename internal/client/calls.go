@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -52,10 +51,10 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership)
 		c.mu.Unlock()
 		return wire.Frame{}, err
 	}
-	if c.closed {
+	if err := c.over(); err != nil {
 		k.release()
 		c.mu.Unlock()
-		return wire.Frame{}, fmt.Errorf("lectern: client: %w", net.ErrClosed)
+		return wire.Frame{}, err
 	}
 	k.frame.Ref = c.nextRef()
 	c.calls = append(c.calls, k)

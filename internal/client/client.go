@@ -48,6 +48,9 @@ type Client struct {
 	// running: the goroutine that dials and reads exists.
 	running bool
 	closed  bool
+	// progress has a token when something was settled. It is nil until the client is
+	// detached.
+	progress chan struct{}
 	// link is the present connection, or nil.
 	link *link
 	// instance is this client's id, which no other client has.
@@ -170,7 +173,7 @@ func (c *Client) public(why *wire.Cause) error { return c.options.PublicError(wh
 func (c *Client) Close() error {
 	c.mu.Lock()
 	if !c.closed {
-		c.closed = true
+		c.closed, c.progress = true, nil
 		for _, m := range c.memberships {
 			m.end(wire.ErrLeft)
 		}

@@ -183,6 +183,7 @@ const leaveWait = time.Second
 func (c *Client) onDialFailed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer c.madeProgress()
 	err = fmt.Errorf("dialling: %w", err)
 	c.failCalls(err, true)
 	c.failWaiting(err)
@@ -233,6 +234,7 @@ func (c *Client) onDisconnected(err error, tooSlow bool) {
 	if c.link != nil {
 		c.stopFirst(c.link)
 	}
+	defer c.madeProgress()
 	c.link, c.unstored = nil, nil
 	c.finishOnLink()
 	if c.closed {

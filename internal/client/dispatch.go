@@ -25,6 +25,7 @@ func (c *Client) read(l *link) error {
 		}
 		c.mu.Lock()
 		c.handle(&frame)
+		c.madeProgress()
 		entered := len(c.unstored) > 0
 		c.mu.Unlock()
 		if entered {

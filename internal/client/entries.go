@@ -1,9 +1,9 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"net"
 
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
@@ -54,6 +54,9 @@ func (c *Client) claim(ctx context.Context, m *Membership, asked *wire.Frame) (*
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.over(); err != nil {
+		return nil, err
+	}
 	if e.before = c.latestEntry(m.channel); e.before != nil && e.before.undone() == nil {
 		return nil, c.occupied(m.channel)
 	}
@@ -72,7 +75,6 @@ func (c *Client) claim(ctx context.Context, m *Membership, asked *wire.Frame) (*
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-c.ctx.Done():
-			err = fmt.Errorf("lectern: client: %w", net.ErrClosed)
 		case err = <-e.unreachable:
 			err = fmt.Errorf("lectern: no answer to %s: %w", operationWords[asked.Type], err)
 		}
@@ -80,7 +82,7 @@ func (c *Client) claim(ctx context.Context, m *Membership, asked *wire.Frame) (*
 		if e.adopted {
 			return e, c.settle(ctx, e, nil)
 		}
-		if err != nil {
+		if err = cmp.Or(err, c.over()); err != nil {
 			e.finish()
 			return nil, err
 		}

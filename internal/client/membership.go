@@ -155,10 +155,17 @@ func (m *Membership) stopGiveUpTimer() {
 
 // end ends the membership, unless it has ended already. The lock is held.
 func (m *Membership) end(why *wire.Cause) {
+	if m.err == nil {
+		m.endAs(m.client.public(why))
+	}
+}
+
+// endAs is end, with the error that the user gets.
+func (m *Membership) endAs(err error) {
 	if m.err != nil {
 		return
 	}
-	m.err = m.client.public(why)
+	m.err = err
 	m.attached, m.lostAt = false, time.Time{}
 	m.stopGiveUpTimer()
 	m.stopConfirming()
@@ -173,6 +180,7 @@ func (m *Membership) end(why *wire.Cause) {
 		r.enters.finish()
 	}
 	m.entry.finish()
+	m.client.madeProgress()
 	close(m.done)
 }
 

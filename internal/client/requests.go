@@ -52,10 +52,14 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	c := m.client
 	r.answered = make(chan wire.Frame, 1)
 	c.mu.Lock()
-	if m.err != nil {
+	err := m.err
+	if err == nil && r.frame.Type != wire.Leave {
+		err = c.over() // it may be about to be detached
+	}
+	if err != nil {
 		c.mu.Unlock()
 		<-m.window
-		return wire.Frame{}, m.err
+		return wire.Frame{}, err
 	}
 	m.enqueue(r)
 	c.mu.Unlock()
@@ -79,6 +83,7 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	r.abandoned = true
 	if !r.written {
 		m.remove(r)
+		c.madeProgress()
 		return wire.Frame{}, cause
 	}
 	return wire.Frame{}, fmt.Errorf("%w: %w", m.client.options.ErrSendUnknown, cause)
