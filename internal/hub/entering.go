@@ -188,7 +188,9 @@ func (s *session) authorizeResume(c *delivery.Channel, f *wire.Frame) (g star.Gr
 	if refused {
 		ended := false
 		why := asRefusal(err, wire.ErrUnauthorized)
-		c.Decide(func(rules *star.Channel, _ time.Time) { ended = rules.Revoke(entry, f.Username, why.Text) })
+		c.Decide(func(rules *star.Channel, _ time.Time) {
+			ended = rules.Revoke(&probe.Attachment, entry, f.Username, why.Text)
+		})
 		if ended {
 			s.PushAndFlush(delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)))
 		}
