@@ -95,7 +95,7 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 		if m.repeating == frame.Ref && frame.Type == wire.Error {
-			m.onSwitchNotRepeated()
+			m.onSwitchNotRepeated(refusalIn(frame))
 			return
 		}
 	}
@@ -128,10 +128,16 @@ func (c *Client) onResumed(m *Membership, frame *wire.Frame) {
 		m.onEntered(frame, time.Now())
 		c.attach(m)
 	case isTransient(why):
-		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
+		c.tryLater()
 	default:
 		m.end(why)
 	}
+}
+
+// tryLater closes the connection after a transient refusal, to try the same on the next one.
+// The lock is held.
+func (c *Client) tryLater() {
+	c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 }
 
 // dropLink closes the connection. There is a membership on it that no caller wants any

@@ -29,6 +29,8 @@ type request struct {
 	outsideWindow bool
 	// asks is the inquiry that a message opens, or nil.
 	asks *inquiry
+	// enters is what a switch makes, or nil.
+	enters *Membership
 	// settle does what the answer brings about, and returns what the caller gets. It is
 	// called with the lock held, and may be nil. It takes the frame by value: by a
 	// pointer, every frame that arrives would be allocated.
