@@ -17,6 +17,8 @@ type call struct {
 	written bool // on the present connection
 	// writes counts the connections that it was written on.
 	writes int
+	// renewed: the frame has a ref for the connection that is being made.
+	renewed bool
 	enters *Membership // what a create, join or resume makes, or nil
 	result chan callResult
 }
@@ -81,12 +83,24 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership)
 
 // writeCall sends the frame of a call on the present connection. The lock is held.
 func (c *Client) writeCall(k *call) {
-	if k.writes > 0 {
-		k.frame.Ref = c.nextRef() // by which it is later than the one before
-	}
-	k.written = true
-	k.writes++
+	c.renew(k)
+	c.wrote(k)
 	c.push(&k.frame)
+}
+
+// renew gives a call that was written on an earlier connection another ref, by which it is
+// later than before. On one connection it keeps its ref. The lock is held.
+func (c *Client) renew(k *call) {
+	if k.writes > 0 && !k.renewed {
+		k.frame.Ref = c.nextRef()
+		k.renewed = true
+	}
+}
+
+// wrote notes that the call was written on the present connection. The lock is held.
+func (c *Client) wrote(k *call) {
+	k.written, k.renewed = true, false
+	k.writes++
 }
 
 // removeCall removes a call from those that wait for an answer. The lock is held.

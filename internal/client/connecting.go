@@ -210,8 +210,7 @@ func (c *Client) onConnected(l *link, sent *call) {
 	}
 	for _, k := range c.calls {
 		if k == sent {
-			k.written = true
-			k.writes++
+			c.wrote(k)
 			c.awaitFirst(l, k)
 		} else {
 			c.writeCall(k)

@@ -37,6 +37,7 @@ func (c *Client) firstCall(mayHoldToken bool) *call {
 	if k.frame.Type == wire.Resume || k.frame.Token != "" && !mayHoldToken {
 		return nil
 	}
+	c.renew(k)
 	return k
 }
 

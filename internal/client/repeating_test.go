@@ -130,3 +130,53 @@ func TestAnInquiryOfWhichNobodyKnowsWhoWasAsked(t *testing.T) {
 	require.Empty(t, given[0].From)
 	require.ErrorIs(t, given[0].Err, wire.ErrNotAMember)
 }
+
+// firstHub is a scriptedHub that also gets what comes with a handshake.
+type firstHub struct {
+	scriptedHub
+	along chan wire.Frame
+	takes bool
+}
+
+func (h *firstHub) DialFirst(ctx context.Context, message []byte) (transport.Conn, bool, error) {
+	frame, err := wire.Decode(message)
+	require.NoError(h.t, err)
+	h.along <- frame
+	conn, err := h.Dial(ctx)
+	return conn, h.takes, err
+}
+
+// A call that is repeated is a later one, also where it goes along with the handshake of the
+// next connection: with the ref of before, the hub would take it for one that was overtaken.
+// On one connection it keeps its ref.
+func TestARepeatedCallWithAHandshakeIsALaterOne(t *testing.T) {
+	for what, taken := range map[string]bool{"taken": true, "not taken": false} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &firstHub{scriptedHub{t, make(chan *memory.Conn, 10)}, make(chan wire.Frame, 10), true}
+				c := New(h, Options{
+					PublicError: func(why *wire.Cause) error { return why }, DialTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+				})
+				defer func() { require.NoError(t, c.Close()) }()
+				joined := make(chan error, 1)
+				go func() {
+					_, err := c.Enter(t.Context(), wire.Slave, wire.Frame{Type: wire.Join, Channel: "abc123", Username: "ada"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+					joined <- err
+				}()
+				first := <-h.along
+				conn := <-h.conns
+				synctest.Wait()
+				h.takes = taken
+				conn.Cut()
+				again := <-h.along
+				require.Greater(t, again.Ref, first.Ref)
+				conn = <-h.conns
+				if !taken {
+					require.Equal(t, again.Ref, h.reads(conn, wire.Join).Ref)
+				}
+				h.answers(conn, h.joined(again))
+				require.NoError(t, <-joined)
+			})
+		})
+	}
+}
