@@ -19,8 +19,8 @@ type call struct {
 	writes int
 	// renewed: the frame has a ref for the connection that is being made.
 	renewed bool
-	enters *Membership // what a create, join or resume makes, or nil
-	result chan callResult
+	enters  *Membership // what a create, join or resume makes, or nil
+	result  chan callResult
 }
 
 // callResult is the hub's answer, or why there is none.

@@ -161,13 +161,13 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	seen := map[string]bool{}
 	last, gap, missed := uint64(0), false, uint64(0)
 	anew := !s.isMaster() // its join may have been repeated, and the first one have been a while before
-	moved := false // another client has the seat since, which may not have what the one before has got
+	moved := false        // another client has the seat since, which may not have what the one before has got
 	for i, e := range s.events {
 		anew = anew || e.reconnects()
 		moved = moved || e.event == nil
 		if g, ok := e.event.(lectern.Gap); ok {
 			if !anew && (s.isMaster() || !choice.drops()) && !s.endsBehind(i) {
-				return fmt.Errorf("a gap of %d behind number %d, though nothing may be dropped", g.Missed, last)
+				return fmt.Errorf("a gap of %d behind number %d, though nothing may be dropped; it has ended with %w", g.Missed, last, s.err)
 			}
 			if s.isMaster() && !moved {
 				return fmt.Errorf("its master has lost messages behind number %d", last)
@@ -239,15 +239,15 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	return nil
 }
 
-// endsBehind reports whether no message came behind that event, and the channel has ended. A
-// slave that was still getting what it had missed is told that the rest is missing.
+// endsBehind reports whether no message came behind that event, because the membership has
+// ended. A slave that was still getting what it had missed is told that the rest is missing.
 func (s *faultSeat) endsBehind(i int) bool {
 	for _, e := range s.events[i:] {
 		if _, ok := e.event.(lectern.Message); ok {
 			return false
 		}
 	}
-	return !s.isMaster() && (errors.Is(s.err, lectern.ErrMasterDown) || errors.Is(s.err, lectern.ErrMasterLeft))
+	return !s.isMaster() && s.last == nil
 }
 
 // verifyEnd: a seat ends for a reason that there was, and not too early or late.
