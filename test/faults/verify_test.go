@@ -161,11 +161,15 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	seen := map[string]bool{}
 	last, gap, missed := uint64(0), false, uint64(0)
 	anew := !s.isMaster() // its join may have been repeated, and the first one have been a while before
-	moved := false        // another client has the seat since, which may not have what the one before has got
+	resumed := false
+	moved := false // another client has the seat since, which may not have what the one before has got
 	for i, e := range s.events {
 		anew = anew || e.reconnects()
+		resumed = resumed || anew
 		moved = moved || e.event == nil
 		if g, ok := e.event.(lectern.Gap); ok {
+			// One that has come back may take longer to catch up than what it misses is kept.
+			anew = anew || resumed && newest >= last+choice.kept
 			if !anew && (s.isMaster() || !choice.drops()) && !s.endsBehind(i) {
 				return fmt.Errorf("a gap of %d behind number %d, though nothing may be dropped; it has ended with %w", g.Missed, last, s.err)
 			}

@@ -89,13 +89,19 @@ type seat struct {
 	secret, current handles
 }
 
-// handles is a set of handles, which can be compared.
+// handles is a list of handles, the one that came last at the end. It can be compared.
 type handles string
 
 func handleSet(handle int) handles        { return handles("").with(handle) }
 func (s handles) with(handle int) handles { return s + handles(fmt.Sprintf("(%d)", handle)) }
 func (s handles) has(handle int) bool {
 	return strings.Contains(string(s), fmt.Sprintf("(%d)", handle))
+}
+
+// after are those that came after the handle.
+func (s handles) after(handle int) handles {
+	_, later, _ := strings.Cut(string(s), fmt.Sprintf("(%d)", handle))
+	return handles(later)
 }
 
 // newSeat is the seat that the operation makes.
@@ -293,7 +299,11 @@ func (s star) step(in input, out output) (bool, star) {
 		case !x.current.has(in.from):
 			return true, s
 		}
-		return x.holder != in.from, s.heard(in.member)
+		// At least the next one was heard.
+		return x.holder != in.from, s.change(in.member, func(x seat) seat {
+			x.current = x.current.after(in.from)
+			return x
+		})
 	}
 	if (in.op == seizeCreate || in.op == seizeJoin) && out.outcome == "forbidden" {
 		return slices.Contains(possible, out.outcome), next

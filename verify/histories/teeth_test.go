@@ -114,6 +114,9 @@ func TestTeeth(t *testing.T) {
 		{"the same, and nobody was heard", true, []event{did(1, 2, alice, ok), did(3, 4, again, ok), did(7, 8, again2, ok)}},
 		{"one was refused because the other was heard", false, []event{
 			did(1, 2, alice, ok), did(3, 4, again, ok), did(5, 6, again2, ended), did(7, 8, again2, ok)}},
+		{"of two that have followed one may have been heard", true, []event{
+			did(1, 2, alice, ok), did(3, 4, again, ok), did(5, 6, later, ok),
+			did(7, 8, input{op: resume, handle: 9, member: 1, from: 1}, ended), did(9, 10, input{op: resume, handle: 10, member: 1, from: 5}, ok)}},
 		{"the ticket of the one that was heard", true, []event{
 			did(1, 2, alice, ok), did(3, 4, again, ok), numbered(did(5, 6, says5, ok), 1), did(7, 8, later, ok)}},
 		{"a ticket that nobody has followed is said to be", false, []event{did(1, 2, alice, ok), did(3, 4, again, ended)}},
