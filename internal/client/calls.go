@@ -16,7 +16,7 @@ type call struct {
 	written bool // on the present connection
 	// writes counts the connections that it was written on.
 	writes int
-	// renewed: it has a ref that was not written yet.
+	// renewed: the frame has a ref for the connection that is being made.
 	renewed bool
 	// along: it is being sent with the handshake of the next connection.
 	along  bool
@@ -95,18 +95,23 @@ func (k *call) release() {
 // writeCall sends the frame of a call on the present connection. The lock is held.
 func (c *Client) writeCall(k *call) {
 	c.renew(k)
-	k.renewed = false
-	k.written = true
-	k.writes++
+	c.wrote(k)
 	c.push(&k.frame)
 }
 
-// renew gives a call that was written on an earlier connection another ref, once for each
-// connection, by which it is later than the one before. The lock is held.
+// renew gives a call that was written on an earlier connection another ref, by which it is
+// later than before. On one connection it keeps its ref. The lock is held.
 func (c *Client) renew(k *call) {
 	if k.writes > 0 && !k.renewed {
-		k.frame.Ref, k.renewed = c.nextRef(), true
+		k.frame.Ref = c.nextRef()
+		k.renewed = true
 	}
+}
+
+// wrote notes that the call was written on the present connection. The lock is held.
+func (c *Client) wrote(k *call) {
+	k.written, k.renewed = true, false
+	k.writes++
 }
 
 // removeCall removes a call from those that wait for an answer. The lock is held.

@@ -212,8 +212,7 @@ func (c *Client) onConnected(l *link, sent *call) {
 		k.along = false
 		switch {
 		case k == sent:
-			k.written, k.renewed = true, false
-			k.writes++
+			c.wrote(k)
 			c.awaitFirst(l, k)
 		case k.givenUp && k.writes == 0:
 			// It did not go along, so there is nothing to undo.

@@ -101,7 +101,7 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 		if m.repeating == frame.Ref && frame.Type == wire.Error {
-			m.onSwitchNotRepeated()
+			m.onSwitchNotRepeated(refusalIn(frame))
 			return
 		}
 	}
@@ -129,12 +129,18 @@ func (c *Client) onResumed(m *Membership, frame *wire.Frame) {
 		m.onEntered(frame, time.Now())
 		c.attach(m)
 	case isTransient(why):
-		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
+		c.tryLater()
 	case m.leaving:
 		m.end(wire.ErrLeft) // the hub has carried out the leave, and its answer was lost
 	default:
 		m.end(why)
 	}
+}
+
+// tryLater closes the connection after a transient refusal, to try the same on the next one.
+// The lock is held.
+func (c *Client) tryLater() {
+	c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 }
 
 // endAll ends all memberships. The lock is held.

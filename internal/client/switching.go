@@ -141,9 +141,14 @@ func (m *Membership) repeatSwitch() bool {
 }
 
 // onSwitchNotRepeated is called when the hub refuses a repeated switch: the first one has
-// not arrived, or was refused. The membership is resumed, and the switch sent anew. The
+// not arrived, or was refused. The membership is resumed, and the switch sent anew. A
+// transient refusal tells nothing of that: the switch is repeated on the next connection. The
 // lock is held.
-func (m *Membership) onSwitchNotRepeated() {
+func (m *Membership) onSwitchNotRepeated(why *wire.Cause) {
+	if isTransient(why) {
+		m.client.tryLater()
+		return
+	}
 	m.repeating = 0
 	m.resume()
 }

@@ -55,7 +55,17 @@ func (l *Line) serveDrains(d *drains) {
 		s.channel.drained(s)
 		// What is queued for this seat now is in the outbox before the next one's turn.
 		s.channel.Flush()
+		if !d.waits(s) {
+			s.channel.slow.remove(slowSeat{Seat: s, catchingUp: true})
+		}
 	}
+}
+
+// waits reports whether the seat waits again.
+func (d *drains) waits(s *Seat) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Contains(d.seats, s)
 }
 
 // next takes the seat whose turn it is, or returns nil: then the goroutine must end.

@@ -18,6 +18,7 @@ import (
 // faultRound is one round: its users, and what they have recorded.
 type faultRound struct {
 	hub       *lectern.Hub
+	service   *faultService
 	plan      func() faults.Plan
 	through   func(*faults.Network) transport.Dialer
 	faultless transport.Dialer
@@ -142,6 +143,7 @@ func (r *faultRound) play() {
 		stop()
 	}
 	<-acting.Done()
+	r.service.calmsDown()
 	r.mu.Lock()
 	networks := slices.Clone(r.networks)
 	r.mu.Unlock()
@@ -179,6 +181,9 @@ func (r *faultRound) beMaster(row int) {
 		master, err := u.Create(ctx, l.channel, "alice")
 		cancel()
 		if err != nil {
+			if errors.Is(err, lectern.ErrChannelExists) {
+				r.fail("%s was created once, and its creator is told: %w", l.channel, err)
+			}
 			_ = u.Close()
 			pause(random, 200*time.Millisecond)
 			continue
@@ -304,11 +309,17 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 		}
 		goesOn := true
 		var next *faultSeat
-		switch kind := random.IntN(10); {
+		switch kind := random.IntN(12); {
+		case kind == 0 && r.twins && !s.isMaster():
+			next = r.seize(s)
 		case kind < 3 && !(r.steady && s.isMaster()):
 			stop()
 			reading.Wait()
 			goesOn = r.takeOver(s, random)
+		case kind >= 10:
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_ = s.handle.Refresh(ctx, "")
+			cancel()
 		case kind == 3:
 			s.life.leaves(s)
 			_ = endOf(s.handle)
@@ -320,7 +331,7 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 			}
 		}
 		if next != nil {
-			reading.Wait() // what had come before the switch
+			reading.Wait() // what had come before the switch, or before it was replaced
 			stop()
 			s.over(s.handle.Err())
 			s = next
@@ -356,7 +367,13 @@ func (r *faultRound) rule(s *faultSeat, master *lectern.Master, random *rand.Ran
 // still connected, but will not dial any more.
 func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 	old, oldUser := s.handle, s.user
-	oldUser.die(random.IntN(2) == 0)
+	if r.twins {
+		s.mu.Lock()
+		s.shared = true
+		s.mu.Unlock()
+	} else {
+		oldUser.die(random.IntN(2) == 0)
+	}
 	ticket := old.Ticket()
 	u := r.user(oldUser.faulty)
 	began := time.Now()
@@ -377,12 +394,16 @@ func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 			err = lectern.ErrShutdown
 			timedOut = true
 		}
-		if errors.Is(err, lectern.ErrResumeFailed) || timedOut || time.Since(began) > faultPatience {
+		if errors.Is(err, lectern.ErrResumeFailed) || errors.Is(err, lectern.ErrReplaced) || timedOut || time.Since(began) > faultPatience {
 			s.over(err)
 			_, _ = u.Close(), oldUser.Close()
 			return false
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+	if r.twins {
+		r.actors.Go(func() { r.stayOn(s, old, oldUser, s.handle, random.Uint64()) })
+		return true
 	}
 	// What the old one still tries must have no effect any more.
 	r.actors.Go(func() {
@@ -392,6 +413,60 @@ func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 		_ = oldUser.Close()
 	})
 	return true
+}
+
+// stayOn is what a client does whose seat another one has taken over by its ticket: it comes
+// back as long as it is let, and sends. Of the two one is left. While the hub has not heard
+// of the new one, that may be the old one.
+func (r *faultRound) stayOn(s *faultSeat, old membershipHandle, oldUser *faultUser, next membershipHandle, seed uint64) {
+	defer oldUser.Close()
+	random := rand.New(rand.NewPCG(seed, 0))
+	for i := 0; old.Err() == nil && next.Err() == nil && r.acting.Err() == nil; i++ {
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		s.send(ctx, old, &sent{text: s.text(fmt.Sprint("twin ", seed), i), to: toEverybody})
+		cancel()
+		pause(random, 200*time.Millisecond)
+	}
+	if r.acting.Err() == nil && old.Err() == nil {
+		s.life.leaves(s) // the other one has ended, or is about to
+		return
+	}
+	// Who is left when everybody could come back is one.
+	time.Sleep(faultX + faultS - time.Second)
+	if old.Err() == nil && next.Err() == nil && r.shutAt.IsZero() {
+		r.fail("%v is held by two", s)
+	}
+	s.life.leaves(s)
+}
+
+// seize enters as a user whom the service gives its seat back, from the client that has it.
+// Where there is no seat any more, it is a new one. What the former client still tries has no
+// effect.
+func (r *faultRound) seize(s *faultSeat) *faultSeat {
+	u := r.user(s.user.faulty)
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
+	slave, err := u.Join(ctx, s.life.channel, s.name, lectern.WithToken(takesOver), lectern.WithMaster("alice"))
+	cancel()
+	s.mu.Lock()
+	s.shared = true // also where nobody knows whether it was
+	s.mu.Unlock()
+	if err != nil {
+		_ = u.Close()
+		return nil
+	}
+	next := r.sit(s.life, u, s.name, slave, asked)
+	next.mu.Lock()
+	next.events = append([]told{{at: asked}}, next.events...) // it is told again what is kept
+	next.mu.Unlock()
+	old, oldUser := s.handle, s.user
+	r.actors.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		s.send(ctx, old, &sent{text: s.text("seized", 0), to: toEverybody, stale: true})
+		_ = oldUser.Close()
+	})
+	return next
 }
 
 func resumeAs(ctx context.Context, u *faultUser, s *faultSeat, ticket lectern.Ticket) (membershipHandle, error) {
