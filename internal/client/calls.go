@@ -21,6 +21,9 @@ type call struct {
 	// along: it is being sent with the handshake of the next connection.
 	along  bool
 	enters *Membership // what a create, join or resume makes, or nil
+	// behind is an entry of the same channel under another name, which is being undone. The
+	// call is sent again when that is over. Nil: there is none.
+	behind *entry
 	// givenUp: the caller waits no longer, and what the call does is undone.
 	givenUp bool
 	result  chan callResult
@@ -129,6 +132,7 @@ func (c *Client) repeatCalls(lost bool) {
 		case k.givenUp && k.frame.Type == wire.Resume:
 			c.removeCall(k)
 			k.release()
+		case k.behind != nil:
 		case lost || k.givenUp:
 			k.written = k.written && k.writes >= maxWrites
 		}

@@ -214,6 +214,7 @@ func (c *Client) onConnected(l *link, sent *call) {
 		case k == sent:
 			c.wrote(k)
 			c.awaitFirst(l, k)
+		case k.behind != nil:
 		case k.givenUp && k.writes == 0:
 			// It did not go along, so there is nothing to undo.
 			c.removeCall(k)

@@ -78,6 +78,9 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 				c.undo(k, frame)
 				return
 			}
+			if c.entersAgain(k, frame) {
+				return
+			}
 			result := callResult{answer: *frame}
 			if why := refusalIn(frame); why != nil {
 				result.err = c.public(why)

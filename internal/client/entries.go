@@ -177,6 +177,13 @@ func (e *entry) finish() {
 	}
 	e.ended = true
 	close(e.over)
+	for _, k := range e.client.calls {
+		if k.behind == e {
+			if k.behind = nil; e.client.link != nil {
+				e.client.writeCall(k)
+			}
+		}
+	}
 	if e.client.entries[e.channel] == e {
 		e.client.latestEntry(e.channel)
 	}
@@ -221,7 +228,7 @@ func (c *Client) failWaiting(err error) {
 // giveUp is called when the caller of a call has given up. What the hub may have got is
 // undone: by its answer it is known what there is to undo. The lock is held.
 func (c *Client) giveUp(k *call) {
-	if k.enters != nil && (k.written || k.along || k.writes > 0 && k.frame.Type != wire.Resume) {
+	if k.enters != nil && k.behind == nil && (k.written || k.along || k.writes > 0 && k.frame.Type != wire.Resume) {
 		k.givenUp = true
 		return
 	}
@@ -291,6 +298,19 @@ func (c *Client) dropLink(e *entry) {
 		c.dropped = append(c.dropped, e)
 	}
 	c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "a resume was given up"})
+}
+
+// entersAgain reports whether the answer makes this client a member of a channel that it is
+// just leaving under another name of the channel. Its leave would end what was entered, so
+// the call is sent again behind it. The lock is held.
+func (c *Client) entersAgain(k *call, answer *wire.Frame) bool {
+	old := c.memberships[answer.Channel]
+	if k.enters == nil || answer.Type != k.enters.enteredType() || old == nil || old.entry == nil || old.entry.undone() != old.entry.over {
+		return false
+	}
+	k.written, k.behind = false, old.entry
+	c.calls = append(c.calls, k)
+	return true
 }
 
 // leaveUnanswered leaves what a call may have entered whose answer does not come, and that

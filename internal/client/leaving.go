@@ -20,7 +20,7 @@ func (m *Membership) Close() error {
 	m.client.mu.Lock()
 	m.leaving = true
 	m.client.mu.Unlock()
-	_, err := m.do(ctx, &request{frame: wire.Frame{Type: wire.Leave}})
+	_, err := m.do(ctx, &request{frame: wire.Frame{Type: wire.Leave}, settle: m.settleLeave})
 	late := errors.Is(err, context.DeadlineExceeded)
 	m.client.mu.Lock()
 	owned := m.owned
@@ -45,11 +45,15 @@ func (m *Membership) leave() {
 	m.leaving = true
 	m.enqueue(&request{
 		frame: wire.Frame{Type: wire.Leave}, outsideWindow: true, answered: make(chan wire.Frame, 1),
-		settle: func(_ *request, answer wire.Frame) wire.Frame {
-			m.end(wire.ErrLeft)
-			return answer
-		},
+		settle: m.settleLeave,
 	})
+}
+
+// settleLeave ends the membership with the answer to its leave. What comes behind it on the
+// connection may be of another membership of the channel. The lock is held.
+func (m *Membership) settleLeave(_ *request, answer wire.Frame) wire.Frame {
+	m.end(wire.ErrLeft)
+	return answer
 }
 
 // leaveLater ends the membership for its user, and lets another one take its place that is

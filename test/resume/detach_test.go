@@ -83,6 +83,7 @@ func TestAfterDetach(t *testing.T) {
 			require.NoError(t, alice.Close())
 		}
 		// Neither has Close ended the channel.
+		synctest.Wait()
 		status, err := s.User().Status(stage.Within(t), "abc123")
 		require.NoError(t, err)
 		require.Equal(t, lectern.StateAway, status.Master.State)
