@@ -70,7 +70,7 @@ func (l *life) verifyMaster() error {
 		if !ok {
 			continue
 		}
-		if away != nil && !e.at.Before(away.Deadline) {
+		if away != nil && !e.at.Before(away.Deadline) && !l.round.shutBy(away.Deadline) { // nobody's time runs out after that
 			return fmt.Errorf("the master, away since %v, was back only at %v", since, e.at)
 		}
 		away, since = nil, e.at
