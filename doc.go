@@ -129,7 +129,7 @@
 // What a member has missed is queued a part at a time, of 64 KiB or one message, and one
 // part on a connection, however many memberships it resumes. A member that has the same
 // messages sent again gets as many bytes as Replay keeps in five seconds, and four times
-// as many at once; then its resumes are refused with ErrRateLimited.
+// as many at once; then it is refused with ErrRateLimited, by whichever way it comes back.
 //
 // A message to all is in memory once, however many queues it waits in, so that
 // the queues of a channel's slaves together hold no more payload than one of them

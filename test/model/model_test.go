@@ -200,6 +200,9 @@ func (g *game) advance(d time.Duration) error {
 		if next.IsZero() || next.After(end) {
 			break
 		}
+		if next.Before(time.Now()) {
+			return fmt.Errorf("something was to happen at %v, and is to happen still", next)
+		}
 		if wait := time.Until(next) - 1; wait > 0 {
 			if err := g.settle(wait); err != nil {
 				return fmt.Errorf("before a deadline: %w", err)
