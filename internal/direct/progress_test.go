@@ -55,7 +55,7 @@ func TestAcked(t *testing.T) {
 	if !direct.TellsAcked(near) {
 		_, _, ok := direct.Acked(near)
 		require.False(t, ok)
-		require.NotEqual(t, "linux", runtime.GOOS)
+		require.False(t, runtime.GOOS == "linux" && runtime.GOARCH != "386" && runtime.GOARCH != "s390x")
 		return
 	}
 	secure := tls.Client(near, &tls.Config{InsecureSkipVerify: true})

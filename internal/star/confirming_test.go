@@ -2,6 +2,7 @@ package star
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -150,7 +151,7 @@ func TestCreatedTellsWhenToConfirm(t *testing.T) {
 		{Bound{256, 1 << 20}, 128, 1 << 19},
 		{Bound{1, 1}, 1, 1},
 		{Bound{-1, 1 << 20}, 0, 0},
-		{Bound{1 << 60, 1 << 60}, wire.MaxNumber, wire.MaxNumber},
+		{Bound{math.MaxInt, math.MaxInt}, min(math.MaxInt/2, wire.MaxNumber), min(math.MaxInt/2, wire.MaxNumber)},
 	} {
 		t.Run(fmt.Sprint(test.replay), func(t *testing.T) {
 			c := newTable(t, Limits{Replay: test.replay})
