@@ -241,7 +241,8 @@ func (c *Client) onDisconnected(err error, tooSlow bool) {
 			k.written = false
 		}
 	}
-	if closed == nil {
+	if closed == nil || closed.Reason.Code == transport.Unauthorized {
+		// The hub closes with that because of one membership. The calls are not about it.
 		c.repeatCalls()
 	}
 	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
