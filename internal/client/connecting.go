@@ -250,7 +250,8 @@ func (c *Client) onDisconnected(err error, tooSlow bool) {
 			k.written = false
 		}
 	}
-	c.repeatCalls(closed == nil)
+	// The hub closes with Unauthorized because of one membership. The calls are not about it.
+	c.repeatCalls(closed == nil || closed.Reason.Code == transport.Unauthorized)
 	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
 	if closed != nil && closed.Reason.Code == transport.TooLarge {
 		c.failLargest()

@@ -180,3 +180,28 @@ func TestARepeatedCallWithAHandshakeIsALaterOne(t *testing.T) {
 		})
 	}
 }
+
+// A connection that the hub closes because what a master was granted has expired takes other
+// calls along: they are asked again, as where the connection was lost.
+func TestACallIsRepeatedWhenAnotherMembershipCostsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := scriptedHub{t, make(chan *memory.Conn, 10)}
+		c := New(h, Options{
+			PublicError: func(why *wire.Cause) error { return why }, DialTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+		})
+		defer func() { require.NoError(t, c.Close()) }()
+		joined := make(chan error, 1)
+		go func() {
+			_, err := c.Enter(t.Context(), wire.Slave, wire.Frame{Type: wire.Join, Channel: "abc123", Username: "ada"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+			joined <- err
+		}()
+		conn := <-h.conns
+		first := h.reads(conn, wire.Join)
+		require.NoError(t, conn.Close(transport.Reason{Code: transport.Unauthorized, Text: "what a master was granted has expired"}))
+		conn = <-h.conns
+		again := h.reads(conn, wire.Join)
+		require.Greater(t, again.Ref, first.Ref)
+		h.answers(conn, h.joined(again))
+		require.NoError(t, <-joined)
+	})
+}

@@ -57,7 +57,7 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant) error {
 			}
 		})
 		if !ended {
-			if err == nil {
+			if err == nil && seat.Epoch() == 1 { // else it was asked for again, or taken over
 				s.logger().Info("channel created", "channel", f.Channel, "master", f.Username)
 			}
 			return err
@@ -201,10 +201,16 @@ func (s *session) authorizeResume(c *delivery.Channel, f *wire.Frame) (g star.Gr
 	if refused {
 		ended := false
 		why := asRefusal(err, wire.ErrUnauthorized)
+		held := s.seatIn(f.Channel)
 		c.Decide(func(rules *star.Channel, _ time.Time) {
 			ended = rules.Revoke(&probe.Attachment, entry, f.Username, why.Text)
 		})
 		if ended {
+			// Where this connection had the membership, it is told as anybody is, and before the
+			// answer.
+			c.Flush()
+		}
+		if ended && (held == nil || held.Channel() != c) {
 			s.PushAndFlush(delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)))
 		}
 	}

@@ -162,11 +162,13 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	last, gap, missed := uint64(0), false, uint64(0)
 	anew := !s.isMaster() // its join may have been repeated, and the first one have been a while before
 	resumed := false
-	moved := false // another client has the seat since, which may not have what the one before has got
+	moved := time.Time{} // another client has the seat since, which has not got all that the one before has told to have
 	for i, e := range s.events {
 		anew = anew || e.reconnects()
 		resumed = resumed || anew
-		moved = moved || e.event == nil
+		if e.event == nil {
+			moved = e.at
+		}
 		if g, ok := e.event.(lectern.Gap); ok {
 			// One that has come back may take longer to catch up than what it misses is kept.
 			anew = anew || resumed && newest >= last+choice.kept
@@ -174,7 +176,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 				return fmt.Errorf("a gap of %d behind number %d, though nothing may be dropped; it has ended with %w", g.Missed, last, s.err)
 			}
 			// Of two that take turns, each has got what the other one has not.
-			if s.isMaster() && !moved && !s.shared {
+			if s.isMaster() && moved.IsZero() && !s.shared {
 				return fmt.Errorf("its master has lost messages behind number %d", last)
 			}
 			gap, missed = true, missed+g.Missed
@@ -225,6 +227,9 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 				if !gap {
 					return fmt.Errorf("%q, number %d, is missing before number %d", x.text, x.seq, m.Seq)
 				}
+				if s.isMaster() && !s.shared && x.began.After(moved) {
+					return fmt.Errorf("%q, number %d, was accepted for the master and is lost", x.text, x.seq)
+				}
 				if newest < x.seq+choice.kept && !choice.drops() {
 					return fmt.Errorf("%q, number %d, was dropped, though only %d came after it", x.text, x.seq, newest-x.seq)
 				}
@@ -234,7 +239,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 		if gap && !s.isMaster() && (missed < lost || !anew && missed > maybe) {
 			return fmt.Errorf("the gap before number %d tells of %d messages, %d are missing, at most %d", m.Seq, missed, lost, maybe)
 		}
-		last, gap, missed, anew, moved = m.Seq, false, 0, false, false
+		last, gap, missed, anew = m.Seq, false, 0, false
 	}
 	// One that was there to the end must have had everything.
 	dropped := gap && choice.drops() && !s.isMaster() && missed >= uint64(len(expected))

@@ -211,3 +211,18 @@ func TestTheLogTellsOfAMiddlewareThatHides(t *testing.T) {
 	require.NoError(t, client.Close())
 	require.False(t, bytes.Contains([]byte(log.Text()), []byte("ERROR")))
 }
+
+// A channel is created once, however often its creator has to ask.
+func TestTheLogHasAChannelOnce(t *testing.T) {
+	var log stage.LockedBuffer
+	stage.InVirtualTime(t, lectern.Policy{Logger: logTo(&log)}, func(t *testing.T, s *stage.Stage) {
+		log.Reset()
+		for ref := range 3 {
+			alice := s.Raw()
+			alice.Send(fmt.Sprintf(`{"type":"create","ref":%d,"channel":"abc123","username":"alice","instance":"a page"}`, ref+1))
+			_, err := alice.Read()
+			require.NoError(t, err)
+		}
+		require.Len(t, lines(t, &log, "channel created"), 1)
+	})
+}

@@ -377,3 +377,24 @@ func TestNumbersOfExpiry(t *testing.T) {
 		one.ClosedAfter(transport.Expired)
 	})
 }
+
+// A client that resumes a membership on the connection that has it, and is not let back, is
+// told once that it is over, and nothing behind that.
+func TestRevokedOnItsOwnConnection(t *testing.T) {
+	d := new(doorman)
+	policy := lectern.Policy{Authorize: d.authorize, Reauthorize: []lectern.Operation{lectern.OpResume}}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		d.says("resume old", lectern.Identity{}, lectern.ErrUnauthorized.WithText("not any more"))
+		s.User().Creates("abc123", "alice")
+		one := s.Raw()
+		one.Send(strings.Replace(stage.OneJoins, `{`, `{"instance":"a page",`, 1))
+		one.Expect(stage.OneJoined)
+		one.Send(strings.Replace(strings.Replace(stage.OneJoins, "abc123", "other", 1), "join", "create", 1))
+		_, err := one.Read()
+		require.NoError(t, err)
+		one.Send(`{"type":"resume","ref":2,"channel":"abc123","username":"user_one","resume":"` + one.Secret + `","epoch":1,"instance":"a page","token":"old"}`)
+		one.Expect(`{"type":"closed","channel":"abc123","code":"revoked","reason":"not any more"}`,
+			`{"type":"error","ref":2,"channel":"abc123","code":"unauthorized","message":"not any more"}`)
+		require.Equal(t, `{"type":"pong","ref":3}`, one.Answer(`{"type":"ping","ref":3}`))
+	})
+}
