@@ -17,6 +17,7 @@ export class Relay {
   #pairs = new Set();
   #barred = false;
   #stalled = false;
+  #lost = { up: false, down: false };
   #waiting = [];
 
   static async to(url) {
@@ -41,8 +42,8 @@ export class Relay {
     far.on('error', () => {});
     const pair = { near, far };
     this.#pairs.add(pair);
-    for (const [from, to] of [[near, far], [far, near]]) {
-      from.on('data', (data) => to.write(data));
+    for (const [from, to, way] of [[near, far, 'up'], [far, near, 'down']]) {
+      from.on('data', (data) => this.#lost[way] || to.write(data));
       from.on('close', () => {
         if (to.destroyed) {
           this.#pairs.delete(pair);
@@ -92,6 +93,11 @@ export class Relay {
         }
       }
     }
+  }
+
+  /** lose takes what comes on one way, up or down, and passes nothing on, until it is told otherwise. */
+  lose(way, lost = true) {
+    this.#lost[way] = lost;
   }
 
   close() {
