@@ -147,13 +147,13 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   typed<Equal<Parameters<typeof last.refresh>[0], string | undefined>>();
   typed<Equal<Awaited<ReturnType<Client['detach']>>, Ticket[]>>();
   const kept: KeptTicket = { channel: 'abc123', username: 'alice', role: 'master', resume: 'x' };
-  const asking: ClientOptions = {
+  const withTokens: ClientOptions = {
     WebSocket, token: async ({ operation, channel, username }: TokenRequest) => {
       typed<Equal<typeof operation, 'create' | 'join' | 'resume' | 'refresh'>>();
       return `${operation} ${channel} ${username}`;
     },
   };
-  const fourth = new Client(url, asking);
+  const fourth = new Client(url, withTokens);
   const none = await fourth.resumeMaster(kept, { token: 'x', signal }).catch((error: unknown) => error);
   check(none instanceof RefusedError && none.code === 'resume_failed', 'a ticket that leads nowhere');
   check((await fourth.detach()).length === 0, 'nothing to keep');
