@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/client"
@@ -219,7 +218,8 @@ func hubOf(dialer transport.Dialer) *Hub {
 
 // Create makes the channel, with the user as its master (rules 1 and 7). The
 // error is the hub's refusal, or why it could not be reached. Where ctx ends
-// first, the channel does not stay. The values of ctx do not reach Policy.Authorize: the
+// first, the channel does not stay. Where this client is leaving a channel of that name, or
+// undoes a call that was given up, Create waits for that. The values of ctx do not reach Policy.Authorize: the
 // connection is for all that the client enters. In the hub's process Hub.Create passes
 // them on, and memory.WithValues makes a dialer that does.
 func (c *Client) Create(ctx context.Context, channel, username string, options ...CreateOption) (*Master, error) {
@@ -241,7 +241,7 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 
 // Join enters a channel that its master has created before (rule 2), as a slave.
 // The error is the hub's refusal, or why it could not be reached. Where ctx ends
-// first, the membership does not stay. The values of ctx do not reach Policy.Authorize, see
+// first, the membership does not stay. It waits for what is being undone, as Create does. The values of ctx do not reach Policy.Authorize, see
 // Create.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
 	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: username}
@@ -348,10 +348,32 @@ func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
 // WriteTimeout. Later calls only wait.
 func (c *Client) Close() error { return c.client.Close() }
 
+// Detach ends the client and keeps its memberships: each of them is away, as after a lost
+// connection, until somebody resumes it with its ticket, or its time is over. It returns the
+// tickets of all of them, in the order of their channels; no other client has a part in
+// what this one was told, so a Ticket's Last is what was taken from the handle.
+//
+// Nothing new is begun from its call on. What has been sent already is answered, for as
+// long as ctx lasts: then Detach returns the tickets together with ctx's error, and the error
+// of an operation that was written and has no answer matches ErrSendUnknown. Creates, joins
+// and switches that are under way fail, and are undone. The handles end with ErrDetached.
+//
+// It returns when the client's goroutines are gone, as Close does. After Close, or a second
+// time, it returns no tickets and an error that matches net.ErrClosed.
+func (c *Client) Detach(ctx context.Context) ([]Ticket, error) {
+	detached, err := c.client.Detach(ctx)
+	var tickets []Ticket
+	for _, t := range detached {
+		tickets = append(tickets, ticketOf(t.Resume, t.Role == wire.Master))
+	}
+	return tickets, err
+}
+
 // Ticket is what it takes to come back to a membership from another client, for
 // instance after the program has been started again. Whoever has it can take the
 // membership over, so keep it as you would a password. It hides its secret from
-// everything that formats values for people; as JSON it is whole, to be kept.
+// everything that formats values for people; as JSON it is whole, to be kept. Its JSON is
+// the same as that of the client in JavaScript, see "Tickets" in PROTOCOL.md.
 type Ticket struct {
 	Channel  string
 	Username string
@@ -364,12 +386,13 @@ type Ticket struct {
 	// Last is the number of the last message that was taken from the handle.
 	Last uint64
 	// Token is for the service's Policy.Authorize at the resume, where ClientOptions.Token
-	// makes none. It is no part of the membership: a handle's Ticket has none.
-	Token string `json:"-"`
+	// makes none. It is no part of the membership: a handle's Ticket has none, nor has the
+	// JSON.
+	Token string
 }
 
 func (t Ticket) String() string {
-	return strings.Join([]string{"ticket for", t.Username, "in", t.Channel}, " ")
+	return "ticket for " + t.Username + " in " + t.Channel
 }
 
 // GoString keeps the secret out of %#v as well.
@@ -381,6 +404,28 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // resume is the frame by which the ticket is used.
 func (t Ticket) resume() wire.Frame {
 	return wire.Frame{Type: wire.Resume, Channel: t.Channel, Username: t.Username, Secret: t.Secret, Epoch: t.Epoch, Last: t.Last, Token: t.Token}
+}
+
+// ticketOf is the ticket whose use is the frame.
+func ticketOf(resume wire.Frame, master bool) Ticket {
+	return Ticket{
+		Channel: resume.Channel, Username: resume.Username, Secret: resume.Secret, Master: master, Epoch: resume.Epoch, Last: resume.Last, Token: resume.Token,
+	}
+}
+
+// MarshalJSON returns the ticket as JSON, with its secret and without its Token.
+func (t Ticket) MarshalJSON() ([]byte, error) { return wire.MarshalTicket(t.resume(), t.Master) }
+
+// UnmarshalJSON reads a ticket. It passes over fields that it does not know, and leaves the
+// Token as it is. It takes what MarshalJSON wrote before there was one form for all clients,
+// too. What is no ticket is an error that names the field, and leaves the ticket as it is.
+func (t *Ticket) UnmarshalJSON(data []byte) error {
+	frame, master, err := wire.UnmarshalTicket(data)
+	if err == nil {
+		frame.Token = t.Token
+		*t = ticketOf(frame, master)
+	}
+	return err
 }
 
 // handle is what Master and Slave have in common: the membership, and what its
@@ -449,11 +494,4 @@ func (h *handle) events(ctx context.Context) iter.Seq2[Event, error] {
 
 func (h *handle) ticket(master bool) Ticket {
 	return ticketOf(h.m.Ticket(), master)
-}
-
-// ticketOf is the ticket whose use is the frame.
-func ticketOf(resume wire.Frame, master bool) Ticket {
-	return Ticket{
-		Channel: resume.Channel, Username: resume.Username, Secret: resume.Secret, Master: master, Epoch: resume.Epoch, Last: resume.Last,
-	}
 }

@@ -63,8 +63,13 @@
 //   - One holder: of several programs with the same [Ticket], the one that has used it
 //     last has the membership. The others end with ErrReplaced, and so does one that
 //     comes back late; what it had to say is not taken for what another has said.
+//   - Another program, or the next version of this one, goes on with the seats of a client
+//     that is ended by [Client.Detach].
 //   - A create, join or switch whose answer is lost with the connection is repeated by
 //     the client, and gets what the first one has made.
+//   - Giving up: a create, join or switch whose context ends is undone, and so is a leave
+//     finished that the hub could not be told in time. Whatever enters the same channel with
+//     the same client behind it waits for that, for as long as its own context lasts.
 //   - Answers: each one who is asked answers at most once, and who answers what is
 //     not awaited is told so. A request ends with the answer, with its context,
 //     or as soon as the one who was asked is gone.
@@ -124,7 +129,7 @@
 // What a member has missed is queued a part at a time, of 64 KiB or one message, and one
 // part on a connection, however many memberships it resumes. A member that has the same
 // messages sent again gets as many bytes as Replay keeps in five seconds, and four times
-// as many at once; then its resumes are refused with ErrRateLimited.
+// as many at once; then it is refused with ErrRateLimited, by whichever way it comes back.
 //
 // A message to all is in memory once, however many queues it waits in, so that
 // the queues of a channel's slaves together hold no more payload than one of them
@@ -150,7 +155,8 @@
 //   - An answer that comes after its request was given up, or to the program that
 //     held the membership before a Ticket was used, is dropped.
 //   - A create or join that its caller gives up while its answer is lost with the
-//     connection leaves a membership behind, until the hub's timeout. The same client
+//     connection, and the hub cannot be reached again at once, leaves a membership behind,
+//     until the hub's timeout. The same client
 //     can have it by the same call, for HandshakeTimeout; for others its name is taken.
 //
 // # Concurrency

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 
+	"github.com/lectern-go/lectern/internal/client"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -125,6 +126,11 @@ var (
 // answer) after it had been written and before the hub's answer came. The hub may have carried
 // it out or not. The error matches its cause too.
 var ErrSendUnknown = errors.New("lectern: the hub may have carried it out or not")
+
+// ErrDetached is the end of the handles of a client that was detached, by Client.Detach, and
+// the error of what is asked of it afterwards. It matches net.ErrClosed, as the other ends
+// do. The memberships go on, away: whoever has their tickets can resume them.
+var ErrDetached = client.ErrDetached
 
 // ends reports whether the code tells the end of a membership.
 func (e *Error) ends() bool { return wire.Lookup(wire.Code(e.Code)).Is(wire.Ends) }

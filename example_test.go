@@ -2,6 +2,7 @@ package lectern_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -238,6 +239,32 @@ func ExampleClient_ResumeMaster() {
 	// Output:
 	// true
 	// user_one
+}
+
+// A program that is to be replaced by its next version gives its seats to it.
+func ExampleClient_Detach() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	old := lectern.NewClient(hub, lectern.ClientOptions{})
+	master := must(old.Create(ctx, "abc123", "alice"))
+	slave := must(hub.Join(ctx, "abc123", "user_one"))
+
+	kept := must(json.Marshal(must(old.Detach(ctx)))) // as a password is kept
+	fmt.Println(errors.Is(master.Err(), lectern.ErrDetached))
+
+	var tickets []lectern.Ticket
+	if err := json.Unmarshal(kept, &tickets); err != nil {
+		log.Fatal(err)
+	}
+	next := lectern.NewClient(hub, lectern.ClientOptions{})
+	defer next.Close()
+	master = must(next.ResumeMaster(ctx, tickets[0]))
+	must(master.Broadcast(ctx, lectern.Text("where were we?")))
+	fmt.Println(must(slave.Receive(ctx)).Text())
+	// Output:
+	// true
+	// where were we?
 }
 
 // tracing is a transport of one's own: it decorates another one's connections.

@@ -154,8 +154,8 @@ func (m *Master) Refresh(ctx context.Context, token string) error { return m.h.m
 
 // Close closes the channel: every slave is told master_left and let go. It waits for
 // the hub's confirmation, for at most ClientOptions.CloseTimeout. This handle ends with
-// ErrLeft in any case; an error says that the hub was not told, and will find out by the
-// master's absence. Later calls do nothing more.
+// ErrLeft in any case; an error says that the hub was not told: it is told when it can be
+// reached again, or finds out by the master's absence. Later calls do nothing more.
 func (m *Master) Close() error { return m.h.m.Close() }
 
 // Done is closed when the channel is over for this handle.

@@ -89,7 +89,9 @@ func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.h
 
 // Switch joins another channel under the same name and leaves this one in a
 // single step: where the join is refused, the user stays here. After it, this
-// handle has ended with ErrLeft.
+// handle has ended with ErrLeft. Where ctx ends first, the error matches ErrSendUnknown, and
+// what the switch may have entered is left again: this handle goes on, or ends with ErrLeft.
+// Then Switch, if it is tried again, joins.
 func (s *Slave) Switch(ctx context.Context, channel string, options ...JoinOption) (*Slave, error) {
 	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: s.Username(), From: s.Channel()}
 	if err := addToJoin(&frame, options); err != nil {
@@ -111,7 +113,8 @@ func (s *Slave) Refresh(ctx context.Context, token string) error { return s.h.m.
 
 // Leave leaves the channel. It waits for the hub's confirmation, for at most
 // ClientOptions.CloseTimeout. The handle ends with ErrLeft in any case; an error says
-// that the hub was not told, and will find out by the slave's absence. Later calls do
+// that the hub was not told: it is told when it can be reached again, or finds out by the
+// slave's absence. Later calls do
 // nothing more.
 func (s *Slave) Leave() error { return s.h.m.Close() }
 

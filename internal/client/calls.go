@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -17,8 +16,17 @@ type call struct {
 	written bool // on the present connection
 	// writes counts the connections that it was written on.
 	writes int
+	// renewed: the frame has a ref for the connection that is being made.
+	renewed bool
+	// along: it is being sent with the handshake of the next connection.
+	along  bool
 	enters *Membership // what a create, join or resume makes, or nil
-	result chan callResult
+	// behind is an entry of the same channel under another name, which is being undone. The
+	// call is sent again when that is over. Nil: there is none.
+	behind *entry
+	// givenUp: the caller waits no longer, and what the call does is undone.
+	givenUp bool
+	result  chan callResult
 }
 
 // callResult is the hub's answer, or why there is none.
@@ -39,14 +47,17 @@ func (c *Client) nextRef() uint64 {
 
 // call sends a frame when there is a connection, and waits for the answer.
 func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership) (wire.Frame, error) {
-	if err := ctx.Err(); err != nil {
-		return wire.Frame{}, err
-	}
 	k := &call{frame: frame, enters: enters, result: make(chan callResult, 1)}
 	c.mu.Lock()
-	if c.closed {
+	if err := ctx.Err(); err != nil {
+		k.release()
 		c.mu.Unlock()
-		return wire.Frame{}, fmt.Errorf("lectern: client: %w", net.ErrClosed)
+		return wire.Frame{}, err
+	}
+	if err := c.over(); err != nil {
+		k.release()
+		c.mu.Unlock()
+		return wire.Frame{}, err
 	}
 	k.frame.Ref = c.nextRef()
 	c.calls = append(c.calls, k)
@@ -56,37 +67,54 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership)
 	c.start()
 	c.mu.Unlock()
 
+	var result callResult
 	select {
-	case result := <-k.result:
-		return result.answer, result.err
+	case result = <-k.result:
+		c.mu.Lock()
+		defer c.mu.Unlock()
 	case <-ctx.Done():
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case result := <-k.result:
-		// The answer came in the same instant. The membership that it has made stays.
-		return result.answer, result.err
-	default:
-	}
-	c.removeCall(k)
-	if k.written && k.frame.Type == wire.Resume && c.link != nil {
-		if c.abandonedResumes == nil {
-			c.abandonedResumes = make(map[uint64]struct{})
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		select {
+		case result = <-k.result:
+		default:
+			c.giveUp(k)
+			return wire.Frame{}, ctx.Err()
 		}
-		c.abandonedResumes[k.frame.Ref] = struct{}{}
 	}
-	return wire.Frame{}, ctx.Err()
+	if enters != nil {
+		return result.answer, c.settle(ctx, enters.entry, result.err)
+	}
+	return result.answer, result.err
+}
+
+// release finishes the entry of the call, if it has one. The lock is held.
+func (k *call) release() {
+	if k.enters != nil {
+		k.enters.entry.finish()
+	}
 }
 
 // writeCall sends the frame of a call on the present connection. The lock is held.
 func (c *Client) writeCall(k *call) {
-	if k.writes > 0 {
-		k.frame.Ref = c.nextRef() // by which it is later than the one before
-	}
-	k.written = true
-	k.writes++
+	c.renew(k)
+	c.wrote(k)
 	c.push(&k.frame)
+}
+
+// renew gives a call that was written on an earlier connection another ref, by which it is
+// later than before. On one connection it keeps its ref. The lock is held.
+func (c *Client) renew(k *call) {
+	if k.writes > 0 && !k.renewed {
+		k.frame.Ref = c.nextRef()
+		k.renewed = true
+	}
+}
+
+// wrote notes that the call was written on the present connection. The lock is held.
+func (c *Client) wrote(k *call) {
+	k.written, k.renewed = true, false
+	k.writes++
 }
 
 // removeCall removes a call from those that wait for an answer. The lock is held.
@@ -94,11 +122,20 @@ func (c *Client) removeCall(k *call) {
 	c.calls = slices.DeleteFunc(c.calls, func(other *call) bool { return other == k })
 }
 
-// repeatCalls lets the calls that were on a connection that is lost be repeated on the next
-// one. The lock is held.
-func (c *Client) repeatCalls() {
-	for _, k := range c.calls {
-		k.written = k.written && k.writes >= maxWrites
+// repeatCalls lets the calls that were on a connection that has ended be repeated on the next
+// one: all of them, where it was lost, and in any case those that are to be undone, so that
+// it becomes known what there is to undo. A resume is undone by the end of its connection.
+// The lock is held.
+func (c *Client) repeatCalls(lost bool) {
+	for _, k := range slices.Clone(c.calls) {
+		switch {
+		case k.givenUp && k.frame.Type == wire.Resume:
+			c.removeCall(k)
+			k.release()
+		case k.behind != nil:
+		case lost || k.givenUp:
+			k.written = k.written && k.writes >= maxWrites
+		}
 	}
 }
 
@@ -108,7 +145,7 @@ func (c *Client) failCalls(err error, all bool) {
 	waiting := c.calls[:0]
 	for _, k := range c.calls {
 		if all || k.written {
-			k.result <- callResult{err: fmt.Errorf("lectern: no answer to %s: %w", operationWords[k.frame.Type], err)}
+			k.finish(callResult{err: fmt.Errorf("lectern: no answer to %s: %w", operationWords[k.frame.Type], err)})
 		} else {
 			waiting = append(waiting, k)
 		}
@@ -122,25 +159,11 @@ var operationWords = map[wire.Type]string{
 	wire.Create: "create", wire.Join: "join", wire.Resume: "resume", wire.Refresh: "refresh", wire.Status: "status",
 }
 
-// joinPending reports whether another call was sent that joins the same channel under the
-// same name as the answer frame. The hub answers a join that a connection repeats with
-// the same membership. So that membership is still wanted.
-func (c *Client) joinPending(frame *wire.Frame) bool {
-	return slices.ContainsFunc(c.calls, func(k *call) bool {
-		return k.written && k.frame.Type == wire.Join && frame.Type == wire.Joined &&
-			k.frame.Channel == frame.Channel && k.frame.Username == frame.Username
-	})
-}
-
 // enterAs enters the membership if the hub's answer is for its role. The membership of a
 // resume may have the other role.
 func (c *Client) enterAs(m *Membership, frame *wire.Frame) error {
-	expected := wire.Joined
-	if m.role == wire.Master {
-		expected = wire.Created
-	}
-	if frame.Type != expected {
-		c.dropLink()
+	if frame.Type != m.enteredType() {
+		c.dropLink(nil)
 		return c.public(ErrOtherRole)
 	}
 	if why := c.alreadyIn(frame); why != nil {
@@ -148,6 +171,14 @@ func (c *Client) enterAs(m *Membership, frame *wire.Frame) error {
 	}
 	c.enter(m, frame)
 	return nil
+}
+
+// enteredType is the type of the answer by which the membership is entered.
+func (m *Membership) enteredType() wire.Type {
+	if m.role == wire.Master {
+		return wire.Created
+	}
+	return wire.Joined
 }
 
 // ErrOtherRole is the error of a resume by a ticket for the other role.

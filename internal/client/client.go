@@ -48,6 +48,9 @@ type Client struct {
 	// running: the goroutine that dials and reads exists.
 	running bool
 	closed  bool
+	// progress has a token when something was settled. It is nil until the client is
+	// detached.
+	progress chan struct{}
 	// link is the present connection, or nil.
 	link *link
 	// instance is this client's id, which no other client has.
@@ -60,17 +63,16 @@ type Client struct {
 	// unstored are memberships that were entered on the present connection, and whose
 	// tickets the user has not stored yet (storeTickets).
 	unstored []*Membership
-	// claimed are the channels that a call is entering.
-	claimed map[string]struct{}
+	// entries has the latest entry of each channel under the name that the call has given
+	// (see entry).
+	entries map[string]*entry
 	// calls are the calls that wait for an answer.
 	calls []*call
-	// abandonedResumes are the refs of resumes on the present connection whose callers
-	// have given up.
-	abandonedResumes map[uint64]struct{}
-	// leftRef is the ref of a call that was sent with the handshake of the present
-	// connection, and whose caller had given up before the connection was made. A leave
-	// for what it has entered was sent already. Zero: there is no such call.
-	leftRef uint64
+	// dropped are the entries for which the present connection is being closed (dropLink).
+	dropped []*entry
+	// leaves are the entries that are over with the answer to the frame with that ref, on the
+	// present connection (leaveUnanswered).
+	leaves map[uint64]*entry
 	// plain: the answer to a call that was sent with a handshake did not come. No call is
 	// sent so any more.
 	plain bool
@@ -83,7 +85,7 @@ type Client struct {
 func New(dialer transport.Dialer, options Options) *Client {
 	c := &Client{
 		dialer: dialer, options: options, instance: newInstance(),
-		memberships: make(map[string]*Membership), claimed: make(map[string]struct{}),
+		memberships: make(map[string]*Membership), entries: make(map[string]*entry),
 	}
 	c.outboxLimits = outbox.Limits{
 		Messages: maxUnwrittenMessages, Bytes: maxUnwrittenBytes, WriteTimeout: c.options.WriteTimeout,
@@ -104,22 +106,27 @@ func newInstance() string {
 // membership takes part as soon as the answer is read, so that no frame after the answer
 // is missed. What arrives for it goes to the inbox. The error is the hub's refusal, or
 // why the hub could not be reached. Where ctx ends first, the client leaves what a create
-// or join has entered; a membership that was to be resumed goes on, as away.
+// or join has entered; a membership that was to be resumed goes on, as away. Where an
+// earlier membership of the channel is being undone, Enter waits until that is over.
 func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, inbox inbox) (*Membership, error) {
 	// The hub would refuse the names too, but a name with invalid UTF-8 would not even
 	// reach the hub.
 	if err := checkNames(&frame); err != nil {
 		return nil, c.public(err)
 	}
-	if err := c.claim(frame.Channel); err != nil {
-		return nil, err
-	}
-	defer c.unclaim(frame.Channel)
-	frame.Instance = c.instance
 	m := newMembership(c, role, frame.Channel, inbox)
 	m.last, m.epoch, m.ownToken = frame.Last, frame.Epoch, frame.Token != ""
-	var err error
+	asked := frame
+	entry, err := c.claim(ctx, m, &asked)
+	if err != nil {
+		return nil, err
+	}
+	if entry.adopted {
+		return m, nil
+	}
+	frame.Instance = c.instance
 	if frame.Token, err = c.tokenFor(ctx, frame.Type, frame.Channel, frame.Username, frame.Token); err != nil {
+		entry.release()
 		return nil, err
 	}
 	m.token = frame.Token
@@ -166,7 +173,7 @@ func (c *Client) public(why *wire.Cause) error { return c.options.PublicError(wh
 func (c *Client) Close() error {
 	c.mu.Lock()
 	if !c.closed {
-		c.closed = true
+		c.closed, c.progress = true, nil
 		for _, m := range c.memberships {
 			m.end(wire.ErrLeft)
 		}
@@ -179,26 +186,6 @@ func (c *Client) Close() error {
 	c.mu.Unlock()
 	c.goroutines.Wait()
 	return nil
-}
-
-// claim keeps two calls from entering the same channel at once: a client has at most one
-// membership in a channel. unclaim must be called at the end.
-func (c *Client) claim(channel string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, claimed := c.claimed[channel]
-	if claimed || c.memberships[channel] != nil {
-		return c.public(wire.ErrForbidden.With("this client is in " + wire.Quote(channel) + " already, or is about to be"))
-	}
-	c.claimed[channel] = struct{}{}
-	return nil
-}
-
-// unclaim lets other calls enter the channel.
-func (c *Client) unclaim(channel string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.claimed, channel)
 }
 
 // alreadyIn is the refusal of an answer that makes this client a member of a channel of which
@@ -224,7 +211,7 @@ func (c *Client) enter(m *Membership, answer *wire.Frame) {
 // attach lets a membership that was entered use the present connection: at once, or after
 // the user has stored its ticket. The lock is held.
 func (c *Client) attach(m *Membership) {
-	if c.options.StoreTicket == nil {
+	if c.options.StoreTicket == nil || m.leaving {
 		m.onAttached()
 	} else {
 		c.unstored = append(c.unstored, m)

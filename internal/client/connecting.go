@@ -135,8 +135,11 @@ func (c *Client) connectAndServe() error {
 func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 	dialer, able := c.dialer.(transport.FirstDialer)
 	withToken, _ := c.dialer.(transport.FirstTokenDialer)
-	first := c.firstCall(withToken != nil && withToken.FirstMayHoldToken())
-	if !able || first == nil {
+	var first *call
+	if able {
+		first = c.firstCall(withToken != nil && withToken.FirstMayHoldToken())
+	}
+	if first == nil {
 		ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
 		defer cancel()
 		conn, err = c.dialer.Dial(ctx)
@@ -180,7 +183,10 @@ const leaveWait = time.Second
 func (c *Client) onDialFailed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.failCalls(fmt.Errorf("dialling: %w", err), true)
+	defer c.madeProgress()
+	err = fmt.Errorf("dialling: %w", err)
+	c.failCalls(err, true)
+	c.failWaiting(err)
 	if errors.Is(err, net.ErrClosed) {
 		c.endAll(wire.ErrShutdown)
 	}
@@ -197,23 +203,23 @@ func (c *Client) onConnected(l *link, sent *call) {
 		return
 	}
 	c.link = l
-	if sent != nil && sent.enters != nil && !slices.Contains(c.calls, sent) {
-		// Its caller has given up meanwhile. What it has entered is left at once, so that
-		// it does not collide with the other calls.
-		c.leftRef = sent.frame.Ref
-		c.push(&wire.Frame{Type: wire.Leave, Channel: sent.frame.Channel})
-	}
 	for _, m := range c.memberships {
 		if !m.repeatSwitch() {
 			m.resume()
 		}
 	}
-	for _, k := range c.calls {
-		if k == sent {
-			k.written = true
-			k.writes++
+	for _, k := range slices.Clone(c.calls) {
+		k.along = false
+		switch {
+		case k == sent:
+			c.wrote(k)
 			c.awaitFirst(l, k)
-		} else {
+		case k.behind != nil:
+		case k.givenUp && k.writes == 0:
+			// It did not go along, so there is nothing to undo.
+			c.removeCall(k)
+			k.release()
+		default:
 			c.writeCall(k)
 		}
 	}
@@ -228,7 +234,9 @@ func (c *Client) onDisconnected(err error, tooSlow bool) {
 	if c.link != nil {
 		c.stopFirst(c.link)
 	}
-	c.link, c.abandonedResumes, c.leftRef, c.unstored = nil, nil, 0, nil
+	defer c.madeProgress()
+	c.link, c.unstored = nil, nil
+	c.finishOnLink()
 	if c.closed {
 		return
 	}
@@ -242,9 +250,7 @@ func (c *Client) onDisconnected(err error, tooSlow bool) {
 			k.written = false
 		}
 	}
-	if closed == nil {
-		c.repeatCalls()
-	}
+	c.repeatCalls(closed == nil)
 	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
 	if closed != nil && closed.Reason.Code == transport.TooLarge {
 		c.failLargest()

@@ -25,6 +25,7 @@ func (c *Client) read(l *link) error {
 		}
 		c.mu.Lock()
 		c.handle(&frame)
+		c.madeProgress()
 		entered := len(c.unstored) > 0
 		c.mu.Unlock()
 		if entered {
@@ -73,6 +74,13 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 	for _, k := range c.calls {
 		if k.frame.Ref == frame.Ref {
 			c.removeCall(k)
+			if k.givenUp {
+				c.undo(k, frame)
+				return
+			}
+			if c.entersAgain(k, frame) {
+				return
+			}
 			result := callResult{answer: *frame}
 			if why := refusalIn(frame); why != nil {
 				result.err = c.public(why)
@@ -96,7 +104,7 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 		if m.repeating == frame.Ref && frame.Type == wire.Error {
-			m.onSwitchNotRepeated()
+			m.onSwitchNotRepeated(refusalIn(frame))
 			return
 		}
 	}
@@ -109,14 +117,9 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 	}
-	if _, ok := c.abandonedResumes[frame.Ref]; ok {
-		delete(c.abandonedResumes, frame.Ref)
-		c.dropLink()
-		return
-	}
-	if (frame.Type == wire.Created || frame.Type == wire.Joined) && frame.Ref != c.leftRef && !c.joinPending(frame) {
-		// The caller of the create or join has given up.
-		c.push(&wire.Frame{Type: wire.Leave, Channel: frame.Channel})
+	if e := c.leaves[frame.Ref]; e != nil {
+		delete(c.leaves, frame.Ref)
+		e.finish()
 	}
 }
 
@@ -129,19 +132,18 @@ func (c *Client) onResumed(m *Membership, frame *wire.Frame) {
 		m.onEntered(frame, time.Now())
 		c.attach(m)
 	case isTransient(why):
-		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
+		c.tryLater()
+	case m.leaving:
+		m.end(wire.ErrLeft) // the hub has carried out the leave, and its answer was lost
 	default:
 		m.end(why)
 	}
 }
 
-// dropLink closes the connection. There is a membership on it that no caller wants any
-// more: that one is away then, and can be resumed elsewhere. The client connects again
-// and resumes its own memberships. The lock is held.
-func (c *Client) dropLink() {
-	if c.link != nil {
-		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "a resume was given up"})
-	}
+// tryLater closes the connection after a transient refusal, to try the same on the next one.
+// The lock is held.
+func (c *Client) tryLater() {
+	c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 }
 
 // endAll ends all memberships. The lock is held.

@@ -37,6 +37,8 @@ func (c *Client) firstCall(mayHoldToken bool) *call {
 	if k.frame.Type == wire.Resume || k.frame.Token != "" && !mayHoldToken {
 		return nil
 	}
+	k.along = true
+	c.renew(k)
 	return k
 }
 
@@ -70,25 +72,15 @@ func (c *Client) onFirstLate(l *link) {
 	c.plain = true
 	k := l.first.call
 	l.first = nil
+	if k.givenUp {
+		c.leaveUnanswered(k)
+	}
 	if slices.Contains(c.calls, k) {
 		k.written = false
-	} else {
-		if k.enters != nil && c.memberships[k.frame.Channel] == nil && !c.othersEnter(k) {
-			c.push(&wire.Frame{Type: wire.Leave, Channel: k.frame.Channel})
-		}
-		if len(c.calls)+len(c.memberships) > 0 {
-			return
-		}
+	} else if len(c.calls)+len(c.memberships) > 0 || c.someWait() {
+		return
 	}
 	l.out.Close(transport.Reason{Code: transport.Idle, Text: "no answer to what came with the handshake"})
-}
-
-// othersEnter reports whether another call enters the channel of the call. The lock is
-// held.
-func (c *Client) othersEnter(k *call) bool {
-	return slices.ContainsFunc(c.calls, func(other *call) bool {
-		return other != k && other.enters != nil && other.frame.Channel == k.frame.Channel
-	})
 }
 
 // onFirstAnswer ends the waiting where the frame is the answer. The lock is held.

@@ -1,9 +1,6 @@
 package client
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -25,12 +22,18 @@ type Membership struct {
 	// membership, and is shown again at each resume.
 	token    string
 	ownToken bool
+	// entry is what the membership is of its channel. It is over when the membership has
+	// ended. leaving: the membership is being left.
+	entry   *entry
+	leaving bool
 	// enteredBy is the ref of the frame by which the membership was entered.
 	enteredBy uint64
 	// timeout is X of rule 3.
 	timeout time.Duration
 	// owned: the client was made for this membership alone and ends with it.
 	owned bool
+	// switched: a switch from here was made that its caller had given up.
+	switched bool
 
 	inbox inbox
 	// done is closed at the end; err is set before.
@@ -113,6 +116,7 @@ func (m *Membership) onAttached() {
 	if m.announced {
 		m.confirm()
 	}
+	m.dropSwitches()
 	for _, r := range m.pending {
 		m.write(r)
 	}
@@ -127,17 +131,16 @@ func (m *Membership) onDisconnected(now time.Time) {
 	m.stopConfirming()
 	for _, r := range slices.Clone(m.pending) {
 		// An abandoned inquiry is retransmitted, so that its number becomes known and it
-		// can be withdrawn. Other abandoned requests are removed.
-		if r.abandoned && r.asks == nil {
+		// can be withdrawn; an abandoned switch is repeated, so that it can be undone. Other
+		// abandoned requests are removed.
+		if r.abandoned && r.asks == nil && r.enters == nil {
 			m.remove(r)
 		}
 	}
 	if !m.lostAt.IsZero() {
 		return
 	}
-	m.lostAt = now
-	deadline := now.Add(m.timeout)
-	unknown := Presence{Since: now, Deadline: deadline}
+	unknown := Presence{Since: now, Deadline: now.Add(m.timeout)}
 	if m.role == wire.Slave {
 		unknown.Username = m.master.Username
 		m.master = unknown
@@ -145,15 +148,7 @@ func (m *Membership) onDisconnected(now time.Time) {
 		unknown.Username = m.username
 	}
 	m.inbox.presence(unknown)
-	m.client.goroutines.Add(1)
-	m.giveUpTimer = time.AfterFunc(m.timeout, func() {
-		defer m.client.goroutines.Done()
-		m.client.mu.Lock()
-		defer m.client.mu.Unlock()
-		if m.lostAt.Equal(now) {
-			m.end(wire.ErrMasterDown.With(fmt.Sprintf("the hub could not be reached for %v", m.timeout)))
-		}
-	})
+	m.giveUpAfter(now)
 }
 
 // stopGiveUpTimer stops the timer, if it is running. The lock is held.
@@ -166,10 +161,17 @@ func (m *Membership) stopGiveUpTimer() {
 
 // end ends the membership, unless it has ended already. The lock is held.
 func (m *Membership) end(why *wire.Cause) {
+	if m.err == nil {
+		m.endAs(m.client.public(why))
+	}
+}
+
+// endAs is end, with the error that the user gets.
+func (m *Membership) endAs(err error) {
 	if m.err != nil {
 		return
 	}
-	m.err = m.client.public(why)
+	m.err = err
 	m.attached, m.lostAt = false, time.Time{}
 	m.stopGiveUpTimer()
 	m.stopConfirming()
@@ -180,26 +182,12 @@ func (m *Membership) end(why *wire.Cause) {
 	if m.role == wire.Slave {
 		m.master.State, m.master.Since, m.master.Deadline = wire.StateLeft, time.Now(), time.Time{}
 	}
+	for _, r := range m.pending {
+		r.enters.finish()
+	}
+	m.entry.finish()
+	m.client.madeProgress()
 	close(m.done)
-}
-
-// Close leaves on purpose. It tells the hub, if the hub can be reached within the client's
-// CloseTimeout, and ends the membership in any case.
-func (m *Membership) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), m.client.options.CloseTimeout)
-	defer cancel()
-	_, err := m.do(ctx, &request{frame: wire.Frame{Type: wire.Leave}})
-	m.client.mu.Lock()
-	m.end(wire.ErrLeft)
-	owned := m.owned
-	m.client.mu.Unlock()
-	if owned {
-		_ = m.client.Close()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("lectern: the hub could not be told: %w", err)
-	}
-	return nil
 }
 
 // Err is why the membership has ended, and nil while it has not.

@@ -29,6 +29,9 @@ type request struct {
 	outsideWindow bool
 	// asks is the inquiry that a message opens, or nil.
 	asks *inquiry
+	// enters is the entry of the channel that a switch leads to, or nil. It is finished with
+	// a switch that its caller has given up.
+	enters *entry
 	// settle does what the answer brings about, and returns what the caller gets. It is
 	// called with the lock held, and may be nil. It takes the frame by value: by a
 	// pointer, every frame that arrives would be allocated.
@@ -49,13 +52,14 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	c := m.client
 	r.answered = make(chan wire.Frame, 1)
 	c.mu.Lock()
-	if m.err != nil {
+	err := m.err
+	if err == nil && r.frame.Type != wire.Leave {
+		err = c.over() // it may be about to be detached
+	}
+	if err != nil {
 		c.mu.Unlock()
 		<-m.window
-		return wire.Frame{}, m.err
-	}
-	if r.frame.Channel == "" {
-		r.frame.Channel = m.channel
+		return wire.Frame{}, err
 	}
 	m.enqueue(r)
 	c.mu.Unlock()
@@ -79,6 +83,7 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	r.abandoned = true
 	if !r.written {
 		m.remove(r)
+		c.madeProgress()
 		return wire.Frame{}, cause
 	}
 	return wire.Frame{}, fmt.Errorf("%w: %w", m.client.options.ErrSendUnknown, cause)
@@ -105,6 +110,9 @@ func (m *Membership) refusal(r *request, answer *wire.Frame) error {
 // enqueue gives the request the next ref, and sends it, or lets it wait for a connection.
 // The request must have a place in the window or be outside of it. The lock is held.
 func (m *Membership) enqueue(r *request) {
+	if r.frame.Channel == "" {
+		r.frame.Channel = m.channel
+	}
 	r.frame.Ref = m.client.nextRef()
 	m.pending = append(m.pending, r)
 	if m.attached {
@@ -207,6 +215,7 @@ func (c *Client) failLargest() {
 	}
 	if largest != nil {
 		owner.remove(largest)
+		largest.enters.finishIf(largest.abandoned)
 		largest.answered <- wire.Frame{
 			Type: wire.Error, Code: string(wire.ErrTooLarge.Code),
 			Reason: fmt.Sprintf("the hub has closed the connection for its %d bytes of payload: send less at a time", len(largest.frame.Payload.Data)),
@@ -240,6 +249,7 @@ func (c *Client) blameSlow() {
 	}
 	if first.slow++; first.slow == maxSlow {
 		owner.remove(first)
+		first.enters.finishIf(first.abandoned)
 		first.failed = fmt.Errorf("%w: the connection was closed as too slow %d times while this was sent, with a payload of %d bytes",
 			c.options.ErrSendUnknown, maxSlow, len(first.frame.Payload.Data))
 		first.answered <- wire.Frame{}

@@ -2,13 +2,16 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Switch joins the channel of the frame under the same name and leaves this one, in a
 // single step. Where the join is refused, the user stays in this channel. What arrives for
-// the new membership goes to the inbox.
+// the new membership goes to the inbox. Where an earlier switch from here was given up and
+// yet made, Switch joins.
 func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) (*Membership, error) {
 	if !wire.ValidName(frame.Channel) {
 		return nil, m.client.public(wire.BadName("channel", frame.Channel))
@@ -16,45 +19,110 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 	if frame.Expect != "" && !wire.Sendable(frame.Expect) {
 		return nil, m.client.public(wire.BadName("master", frame.Expect))
 	}
-	next := newMembership(m.client, wire.Slave, frame.Channel, inbox)
-	if err := m.client.claim(frame.Channel); err != nil {
+	c := m.client
+	next := newMembership(c, wire.Slave, frame.Channel, inbox)
+	next.ownToken = frame.Token != ""
+	asked := frame
+	entry, err := c.claim(ctx, next, &asked)
+	if err != nil {
 		return nil, err
 	}
-	defer m.client.unclaim(frame.Channel)
-	frame.Instance = m.client.instance
-	next.ownToken = frame.Token != ""
-	var err error
-	if frame.Token, err = m.client.tokenFor(ctx, wire.Join, frame.Channel, m.username, frame.Token); err != nil {
+	if entry.adopted {
+		return next, nil
+	}
+	frame.Instance = c.instance
+	if frame.Token, err = c.tokenFor(ctx, wire.Join, frame.Channel, m.username, frame.Token); err != nil {
+		entry.release()
 		return nil, err
 	}
 	next.token = frame.Token
-	settle := func(r *request, answer wire.Frame) wire.Frame {
-		if answer.Type != wire.Joined {
-			return answer
+	if m.hasSwitched() {
+		frame.From = ""
+		if _, err = c.call(ctx, frame, next); err != nil {
+			return nil, err
 		}
-		if why := m.client.alreadyIn(&answer); why != nil {
-			m.end(wire.ErrLeft.With("switched to another channel"))
-			return wire.Frame{Type: wire.Error, Ref: answer.Ref, Code: string(why.Code), Reason: why.Text}
-		}
-		next.announced = r.retransmitted
-		m.switchTo(next, &answer, r.abandoned)
-		return answer
+		m.handOver(next)
+		return next, nil
 	}
-	if _, err := m.do(ctx, &request{frame: frame, settle: settle}); err != nil {
-		return nil, err
+	r := &request{frame: frame, enters: entry, settle: func(r *request, answer wire.Frame) wire.Frame {
+		return m.settleSwitch(r, next, answer)
+	}}
+	_, err = m.do(ctx, r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		if !slices.Contains(m.pending, r) && !next.leaving {
+			entry.finish()
+		}
+		return nil, err // what is left is undone, by the answer
+	}
+	if err = c.settle(ctx, entry, nil); err != nil {
+		m.switched, m.owned, next.owned = true, next.owned, false
+		return nil, fmt.Errorf("%w: %w", c.options.ErrSendUnknown, err)
 	}
 	return next, nil
 }
 
+// settleSwitch does what the answer to a switch to the next membership brings about. The
+// lock is held.
+func (m *Membership) settleSwitch(r *request, next *Membership, answer wire.Frame) wire.Frame {
+	if answer.Type != wire.Joined {
+		r.enters.finishIf(r.abandoned)
+		return answer
+	}
+	if why := m.client.alreadyIn(&answer); why != nil {
+		m.end(wire.ErrLeft.With("switched to another channel"))
+		r.enters.finishIf(r.abandoned)
+		return wire.Frame{Type: wire.Error, Ref: answer.Ref, Code: string(why.Code), Reason: why.Text}
+	}
+	if again := r.enters.adopter(); r.abandoned && again != nil {
+		again.adopted, again.member.announced = true, r.retransmitted
+		m.switchTo(again.member, &answer, false)
+		r.enters.finish()
+		return answer
+	}
+	next.announced = r.retransmitted
+	m.switchTo(next, &answer, r.abandoned)
+	return answer
+}
+
 // switchTo ends this membership in favour of the next one. Where the caller of the switch
-// has given up, the next one ends too. The lock is held.
+// has given up, the next one is left too. The lock is held.
 func (m *Membership) switchTo(next *Membership, joined *wire.Frame, abandoned bool) {
+	next.leaving = abandoned
 	m.client.enter(next, joined)
-	next.owned, m.owned = m.owned, false // the client belongs to the next membership now
+	if m.switched = abandoned; !abandoned {
+		next.owned, m.owned = m.owned, false // the client belongs to the next membership now
+	}
 	m.end(wire.ErrLeft.With("switched to another channel"))
 	if abandoned {
-		m.client.push(&wire.Frame{Type: wire.Leave, Channel: next.channel})
-		next.end(wire.ErrLeft)
+		next.leave()
+	}
+}
+
+// hasSwitched reports whether the membership has ended by a switch that its caller had given
+// up. Nothing is left to switch from then, and another switch is a join.
+func (m *Membership) hasSwitched() bool {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	return m.switched
+}
+
+// handOver lets the next membership own the client, if this one does.
+func (m *Membership) handOver(next *Membership) {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	next.owned, m.owned = m.owned, false
+}
+
+// dropSwitches removes the switches that their callers have given up. It is called when the
+// membership was resumed: the hub has not carried them out. The lock is held.
+func (m *Membership) dropSwitches() {
+	for _, r := range slices.Clone(m.pending) {
+		if r.abandoned && r.enters != nil {
+			m.remove(r)
+			r.enters.finish()
+		}
 	}
 }
 
@@ -73,9 +141,14 @@ func (m *Membership) repeatSwitch() bool {
 }
 
 // onSwitchNotRepeated is called when the hub refuses a repeated switch: the first one has
-// not arrived, or was refused. The membership is resumed, and the switch sent anew. The
+// not arrived, or was refused. The membership is resumed, and the switch sent anew. A
+// transient refusal tells nothing of that: the switch is repeated on the next connection. The
 // lock is held.
-func (m *Membership) onSwitchNotRepeated() {
+func (m *Membership) onSwitchNotRepeated(why *wire.Cause) {
+	if isTransient(why) {
+		m.client.tryLater()
+		return
+	}
 	m.repeating = 0
 	m.resume()
 }

@@ -44,6 +44,11 @@ func (c *Client) freshTokens() error {
 		if !m.ownToken {
 			needs = append(needs, need{wire.Resume, m.channel, m.username, &m.token})
 		}
+		for _, r := range m.pending {
+			if r.enters != nil && r.written && !r.enters.member.ownToken {
+				needs = append(needs, need{wire.Join, r.frame.Channel, m.username, &r.frame.Token})
+			}
+		}
 	}
 	for _, k := range c.calls {
 		if k.enters != nil && k.writes > 0 && !k.enters.ownToken {

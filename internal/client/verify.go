@@ -52,10 +52,14 @@ func (m *Membership) onVerified(frame *wire.Frame) bool {
 			q.answers.refuse()
 			return true
 		}
+		unknown := q.unknown
 		q.unknown = false
-		if frame.Type != wire.Awaiting {
+		if why := refusalIn(frame); why != nil { // awaited does not change
+			if unknown {
+				q.answers.add(Answer{Err: m.client.public(why)})
+			}
 			m.closeIfAnswered(q)
-			return true // the hub has refused; awaited does not change
+			return true
 		}
 		listed := make(map[string]struct{}, len(frame.Members))
 		for _, member := range frame.Members {

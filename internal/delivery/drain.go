@@ -7,6 +7,7 @@ import (
 
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
 )
 
 // drains are the seats of a line that wait until all that is in the outbox has been taken
@@ -19,6 +20,8 @@ type drains struct {
 	mu      sync.Mutex
 	seats   []*Seat
 	serving bool
+	// closing is why the connection is closed when no seat waits any more, or nil.
+	closing *transport.Reason
 }
 
 // awaitDrain tells the rules once all that waits on the seat's connection now has been
@@ -48,6 +51,7 @@ func (s *Seat) awaitDrain() {
 // serveDrains serves the seats in their order until none is left.
 func (l *Line) serveDrains(d *drains) {
 	defer l.config.Goroutines.Done()
+	defer l.closeDrained(d)
 	for s := d.next(); s != nil; s = d.next() {
 		if room := l.out.Room(); room != nil {
 			<-room
@@ -55,7 +59,45 @@ func (l *Line) serveDrains(d *drains) {
 		s.channel.drained(s)
 		// What is queued for this seat now is in the outbox before the next one's turn.
 		s.channel.Flush()
+		if !d.waits(s) {
+			s.channel.slow.remove(slowSeat{Seat: s, catchingUp: true})
+		}
 	}
+}
+
+// CloseWhenDrained closes the connection after everything that was accepted for its
+// memberships has been sent, and not only what is queued already: a member that has resumed
+// may still be getting what it has missed. No membership may be entered on the line any more.
+func (l *Line) CloseWhenDrained(reason transport.Reason) {
+	d := l.drains.Load()
+	if d == nil {
+		l.out.Close(reason)
+		return
+	}
+	d.mu.Lock()
+	d.closing = &reason
+	serving := d.serving
+	d.mu.Unlock()
+	if !serving {
+		l.out.Close(reason)
+	}
+}
+
+// closeDrained closes the connection where it is to be closed now that no seat waits.
+func (l *Line) closeDrained(d *drains) {
+	d.mu.Lock()
+	closing := d.closing
+	d.mu.Unlock()
+	if closing != nil {
+		l.out.Close(*closing)
+	}
+}
+
+// waits reports whether the seat waits again.
+func (d *drains) waits(s *Seat) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Contains(d.seats, s)
 }
 
 // next takes the seat whose turn it is, or returns nil: then the goroutine must end.

@@ -238,3 +238,37 @@ func TestHoldUntilTheListIsTold(t *testing.T) {
 		})
 	})
 }
+
+// With SlowHold, a slave that has come back again and again while its master sent nothing is
+// kept for its master no longer than it is fed, and nothing of its connections is.
+func TestWhoHasBeenFedIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChannel(t, SlowHold, false)
+		alice := c.enter("alice", wire.Master, takesAll{})
+		entry := star.Entry{Secret: star.Secret{Text: "s", Hash: star.HashOf("s")}}
+		bob := c.seat(takesAll{})
+		c.Decide(func(rules *star.Channel, now time.Time) {
+			require.NoError(t, rules.Join(now, &bob.Attachment, entry, "bob", ""))
+		})
+		c.send(alice, strings.Repeat("x", 5000))
+		resume := func(seat *Seat) {
+			c.Decide(func(rules *star.Channel, now time.Time) {
+				require.NoError(t, rules.Resume(now, &seat.Attachment, entry, "bob", 0))
+			})
+			synctest.Wait()
+		}
+		for range 50 {
+			resume(c.seat(takesAll{}))
+		}
+		require.Empty(t, c.slow.take())
+		c.send(alice, strings.Repeat("x", 40_000))
+		c.send(alice, strings.Repeat("x", 40_000))
+		c.Flush()
+		conn := newGated()
+		stuck := c.seat(conn)
+		resume(stuck)
+		require.Equal(t, []slowSeat{{stuck, true}}, c.slow.take(), "it is being fed")
+		close(conn.gate)
+		synctest.Wait()
+	})
+}

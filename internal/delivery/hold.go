@@ -12,12 +12,14 @@ import (
 // of the sender is not read.
 
 // slowSet has the slaves of a channel whose outboxes are above the high-water mark. The
-// deliverer adds slaves. The reader that is held back because of them takes them out.
+// deliverer adds slaves. The reader that is held back because of them takes them out, and who
+// feeds one that was catching up takes it out when that has ended.
 // mu guards the other fields.
 type slowSet struct {
-	mu      sync.Mutex
-	seats   []slowSeat
-	present map[slowSeat]struct{}
+	mu    sync.Mutex
+	seats []slowSeat
+	// present has the index of each in seats.
+	present map[slowSeat]int
 }
 
 // slowSeat is a slave that its master waits for.
@@ -35,10 +37,25 @@ func (set *slowSet) add(s slowSeat) {
 		return
 	}
 	if set.present == nil {
-		set.present = make(map[slowSeat]struct{})
+		set.present = make(map[slowSeat]int)
 	}
-	set.present[s] = struct{}{}
+	set.present[s] = len(set.seats)
 	set.seats = append(set.seats, s)
+}
+
+func (set *slowSet) remove(s slowSeat) {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	i, ok := set.present[s]
+	if !ok {
+		return
+	}
+	last := len(set.seats) - 1
+	set.seats[i] = set.seats[last]
+	set.present[set.seats[i]] = i
+	set.seats[last] = slowSeat{}
+	set.seats = set.seats[:last]
+	delete(set.present, s)
 }
 
 func (set *slowSet) take() []slowSeat {

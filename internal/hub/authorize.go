@@ -136,7 +136,7 @@ func (s *session) askSafely(ctx context.Context, request AuthRequest) (who Ident
 }
 
 // errAuthorizePanicked stands for the panic, which is in the log.
-var errAuthorizePanicked = errors.New("Authorize panicked")
+var errAuthorizePanicked = errors.New("the service panicked in Authorize")
 
 // asRefusal turns an error into what the peer may know. A *wire.Cause is meant for the
 // peer. Any other error stays inside of the hub, and the peer is told the fallback.

@@ -162,13 +162,22 @@ func (s *session) resume(f *wire.Frame) error {
 		if old.Username() != f.Username {
 			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name: leave it first")
 		}
-		replacement := new(seat)
-		if err := take(replacement); err != nil {
-			return err
-		}
-		s.replaceSeat(f.Channel, old, replacement)
-		return nil
+		return s.takeAgain(f.Channel, old, take)
 	})
+}
+
+// takeAgain takes a membership over that this connection has in the seat old. That one may
+// be released meanwhile, by an earlier decision, which also closes the connection. Then
+// nothing else would tell the rules of the connection's end.
+func (s *session) takeAgain(channel string, old *seat, take func(*seat) error) error {
+	replacement := new(seat)
+	if err := take(replacement); err != nil {
+		return err
+	}
+	if !s.replaceSeat(channel, old, replacement) {
+		replacement.Channel().Decide(func(rules *star.Channel, now time.Time) { rules.Lose(now, &replacement.Attachment) })
+	}
+	return nil
 }
 
 // authorizeResume asks the service whether the member may come back, where it wants to be
@@ -192,7 +201,9 @@ func (s *session) authorizeResume(c *delivery.Channel, f *wire.Frame) (g star.Gr
 	if refused {
 		ended := false
 		why := asRefusal(err, wire.ErrUnauthorized)
-		c.Decide(func(rules *star.Channel, _ time.Time) { ended = rules.Revoke(entry, f.Username, why.Text) })
+		c.Decide(func(rules *star.Channel, _ time.Time) {
+			ended = rules.Revoke(&probe.Attachment, entry, f.Username, why.Text)
+		})
 		if ended {
 			s.PushAndFlush(delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)))
 		}

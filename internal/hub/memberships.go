@@ -40,13 +40,16 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 	return nil, nil
 }
 
-// replaceSeat puts another seat in the place of old, unless old was removed meanwhile.
-func (s *session) replaceSeat(channel string, old, replacement *seat) {
+// replaceSeat puts another seat in the place of old, unless old was removed meanwhile. It
+// reports whether it has.
+func (s *session) replaceSeat(channel string, old, replacement *seat) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seats.get(channel) == old {
-		s.seats.set(channel, replacement)
+	if s.seats.get(channel) != old {
+		return false
 	}
+	s.seats.set(channel, replacement)
+	return true
 }
 
 // unreserveSeat removes a seat that has not become a membership. The time that the session
@@ -142,7 +145,7 @@ func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wir
 	// may enter the channel again. A peer that has not been told yet must not get the
 	// answer that it is not a member.
 	s.mu.Lock()
-	if seat := s.seats.get(channel); seat != nil && &seat.Seat == released {
+	if seat := s.seats.get(channel); seat != nil && seat.isOf(released, why) {
 		s.seats.remove(channel)
 	}
 	full := !s.PushNotice(closed)
@@ -154,6 +157,13 @@ func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wir
 	if full {
 		s.CloseSlow()
 	}
+}
+
+// isOf reports whether the seat is the released one, or is of the same membership, which has
+// ended: a resume on the same connection may have taken it over, and not have replaced the
+// seat yet. One that was taken over by another connection has not ended.
+func (s *seat) isOf(released *delivery.Seat, why *wire.Cause) bool {
+	return &s.Seat == released || why.Code != wire.ErrReplaced.Code && s.Channel() == released.Channel()
 }
 
 // Eject frees the seat of a master whose grant has expired, and closes the connection, so

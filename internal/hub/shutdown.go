@@ -127,7 +127,7 @@ func (h *Hub) closeSpread(ctx context.Context, sessions []*session) {
 				return
 			}
 		}
-		s.Out().Close(shutdownReason)
+		s.CloseWhenDrained(shutdownReason)
 	}
 }
 

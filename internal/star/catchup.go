@@ -168,10 +168,11 @@ const (
 	againBurst = 4
 )
 
-// checkAgain refuses a resume of a member to which too much was sent again lately.
+// checkAgain refuses to have a member come back, in whichever way, to which too much was
+// sent again lately.
 func (c *Channel) checkAgain(now time.Time, m *member) error {
 	if m.extra().repaid-now.UnixMilli() >= (againBurst * againTime).Milliseconds() {
-		return wire.ErrRateLimited.With("resume: too much was sent to this member again and again, wait for some seconds")
+		return wire.ErrRateLimited.With("too much was sent to this member again and again: wait for some seconds")
 	}
 	return nil
 }

@@ -331,3 +331,24 @@ func TestFeedingRandomly(t *testing.T) {
 		}
 	}
 }
+
+// While a master is fed, no list without a slave goes before the messages of that slave: not
+// for a request either, which waits for the list, nor where the master asks for it.
+func TestAListDoesNotOvertakeWhatIsFed(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 2)
+	c.did0(c.lostBy(a))
+	for range 3 {
+		c.did0(c.says(u[2], large))
+	}
+	b := c.on("b")
+	c.did0(func() error { return c.resume(c.now, b, 2, "alice", c.secret("alice"), 0) })
+	c.did(func() error { return c.Members(b, 2) }, "b < members ref=2 [user_1=online user_2=online]")
+	c.did(func() error { return c.Send(b, asking(3, "user_1")) }, "u1 < message seq=1 alice: well? (private) request=1", "b < ack ref=3 seq=1 slaves=1")
+	c.feeds(b, "1", "2", "b ...")
+	c.did(c.leaves(u[2]), "-u2", "u2 < left ref=2")
+	c.refused(wire.ErrBusy, func() error { return c.Members(b, 4) })
+	require.ErrorIs(t, c.Send(b, asking(5, "")), wire.ErrBusy)
+	c.feeds(b, "3", "b ...")
+	c.did0(func() error { return c.Members(b, 6) })
+	c.did0(func() error { return c.Send(b, asking(7, "")) })
+}

@@ -10,7 +10,9 @@ import "github.com/lectern-go/lectern/internal/wire"
 // A connection of the master that has confirmed once is believed its confirmations alone.
 // Before that, what was written on it counts: a master that does not confirm, such as a
 // person by hand, can lose what the network had of the latest messages when its
-// connection ended.
+// connection ended. Not so where the client has shown an instance and nothing was heard of
+// it on the connection: it is one that comes back by itself, and will tell what has arrived.
+// The connection may be lost before it could, with all that was written on it.
 
 // Confirm notes that the member has got everything up to the number seen. It reports
 // whether that is news, or the first that is heard on the attachment. It is part of another frame of the member, and comes before that
@@ -46,7 +48,7 @@ func (c *Channel) confirm(number uint64) bool {
 // counts.
 func (c *Channel) confirmWritten() {
 	a := c.master.attachment
-	if a == nil || a.confirms {
+	if a == nil || a.confirms || a.willConfirm() {
 		return
 	}
 	given := c.up.newest
@@ -56,6 +58,12 @@ func (c *Channel) confirmWritten() {
 	if unwritten := uint64(a.Line.Unwritten(c.accepted)); unwritten < given {
 		c.confirm(given - unwritten)
 	}
+}
+
+// willConfirm reports whether nothing was heard on the master's attachment of a client that
+// has shown an instance.
+func (a *Attachment) willConfirm() bool {
+	return !a.heard && (a.newcomer || a.member.holder.instance != Hash{})
 }
 
 // logFull reports whether a slave's message of that size would have to push another one

@@ -166,3 +166,38 @@ func TestCreatedTellsWhenToConfirm(t *testing.T) {
 		})
 	}
 }
+
+// A connection of an instance on which it was not heard tells nothing of what has arrived,
+// however much was written on it: it may be lost before the client could tell.
+func TestWhatWasWrittenDoesNotCountBeforeAnInstanceIsHeard(t *testing.T) {
+	for what, instance := range map[string]string{"the holder": "A", "a successor": "B"} {
+		t.Run(what, func(t *testing.T) {
+			c := newTable(t, Limits{Replay: Bound{Messages: 2}, Outbox: Bound{Messages: 2}})
+			a, u := c.on("a"), c.on("u")
+			require.NoError(t, c.Create(c.now, a, c.shows("A", 1, 0, "s1"), "alice", 0))
+			require.NoError(t, c.join(c.now, u, 1, "user_1", ""))
+			say := c.says(u, "x")
+			c.did0(say)
+			c.did0(say)
+			c.did0(say)
+			c.did0(c.lostBy(a)) // all was written, and nothing was heard
+			require.Equal(t, 3, c.up.kept())
+			for ref := range uint64(3) {
+				b := c.on("b")
+				c.did0(func() error { return c.Resume(c.now, b, c.shows(instance, ref+2, 1, "s1"), "alice", 0) })
+				if ref == 0 {
+					c.did0(say)
+				}
+				require.Equal(t, 4, c.up.kept())
+				c.refused(wire.ErrBusy, say)
+				c.did0(c.lostBy(b))
+			}
+			require.Equal(t, 4, c.up.kept())
+			b := c.on("b")
+			c.did0(func() error { return c.Resume(c.now, b, c.shows(instance, 9, 1, "s1"), "alice", 0) })
+			c.did0(c.hears(b)) // it does not tell what has arrived
+			c.did0(say)
+			require.Equal(t, 2, c.up.kept())
+		})
+	}
+}

@@ -11,10 +11,13 @@ import (
 // is away (rule 7), unless it repeats the first one. asked is the timeout that the master
 // asks for, or zero.
 func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string, asked time.Duration) error {
-	if c.takeSeat(now, a, e, username) {
-		return nil
+	if taken, err := c.takeSeat(now, a, e, username); taken || err != nil {
+		return err
 	}
 	if c.life == open && username == c.master.name && c.repeats(now, c.master, a, e) {
+		if err := c.checkAgain(now, c.master); err != nil {
+			return err
+		}
 		c.master.enterAgain(e)
 		c.setGrant(c.master, e.Grant)
 		c.reattachMaster(now, a, e, 0)
@@ -50,8 +53,8 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	if c.life != open {
 		return wire.ErrNoSuchChannel
 	}
-	if c.takeSeat(now, a, e, username) {
-		return nil
+	if taken, err := c.takeSeat(now, a, e, username); taken || err != nil {
+		return err
 	}
 	if expect != "" && expect != c.master.name {
 		return wire.ErrWrongMaster
@@ -60,6 +63,9 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 		return wire.ErrBanned
 	}
 	if m := c.slaves[username]; m != nil && c.repeats(now, m, a, e) {
+		if err := c.checkAgain(now, m); err != nil {
+			return err
+		}
 		m.enterAgain(e)
 		c.setGrant(m, e.Grant)
 		c.reattachSlave(now, a, m, e, m.start)
@@ -90,18 +96,24 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 // takeSeat gives the client the membership of that name, in its role, where the service has
 // said so and there is one. Whoever has had it is told that it was replaced, and its secret
 // is worth nothing any more. The client gets what is kept from when the member has entered.
-func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username string) bool {
+func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username string) (taken bool, err error) {
 	if !e.Grant.TakeOver || c.life != open {
-		return false
+		return false, nil
 	}
 	m := c.slaves[username]
 	if username == c.master.name {
 		m = c.master
 	}
 	if m == nil || m.isLate(a, e) {
-		return false
+		return false, nil
 	}
-	m.hash, m.repeatable, m.extras = e.Secret.Hash, 0, nil
+	if err := c.checkAgain(now, m); err != nil {
+		return false, err
+	}
+	m.hash, m.repeatable = e.Secret.Hash, 0
+	if m.extras != nil {
+		m.extras.newcomer, m.extras.secret = holder{}, Hash{}
+	}
 	m.holder, m.since = holder{e.Instance, e.Ref}, m.epoch+1
 	c.forgetClient(m)
 	c.setGrant(m, e.Grant)
@@ -111,7 +123,7 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	} else {
 		c.reattachSlave(now, a, m, e, m.start)
 	}
-	return true
+	return true, nil
 }
 
 // Repeated reports whether a Join of that name would repeat one that has made a

@@ -16,8 +16,8 @@ func (c *Channel) createdFrame(e Entry) wire.Frame {
 	}
 	if c.up.holds && e.Instance != (Hash{}) {
 		// It is the library's client, or one that does as that. A master that confirms so often leaves its slaves half of the log.
-		frame.ConfirmMessages = uint64(min(max(c.up.bound.Messages/2, 1), wire.MaxNumber))
-		frame.ConfirmBytes = uint64(min(max(c.up.bound.Bytes/2, 1), wire.MaxNumber))
+		frame.ConfirmMessages = min(uint64(max(c.up.bound.Messages/2, 1)), wire.MaxNumber)
+		frame.ConfirmBytes = min(uint64(max(c.up.bound.Bytes/2, 1)), wire.MaxNumber)
 	}
 	return frame
 }

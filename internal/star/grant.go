@@ -1,6 +1,7 @@
 package star
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -87,10 +88,11 @@ func (c *Channel) Resumable(now time.Time, a *Attachment, e Entry, username stri
 
 // Revoke ends the membership that the entry would resume, if it is that of the client which
 // holds it: the service does not let it back. It reports whether it has ended. Where the
-// master's ends, the channel does.
-func (c *Channel) Revoke(e Entry, username, reason string) bool {
+// master's ends, the channel does. An entry that was overtaken while the service was asked
+// ends nothing: the service has judged the later one by itself.
+func (c *Channel) Revoke(a *Attachment, e Entry, username, reason string) bool {
 	m, err := c.findHeld(username, e.Secret)
-	if err != nil || (e.Instance == Hash{}) || e.Instance != m.holder.instance {
+	if err != nil || (e.Instance == Hash{}) || e.Instance != m.holder.instance || m.mayResume(a, e) != nil {
 		return false
 	}
 	why := wire.ErrRevoked.With(reason)
@@ -133,7 +135,8 @@ func (c *Channel) expire(now time.Time, m *member) {
 
 // expiries are the instants at which grants of members expire: a heap, the earliest first.
 // Entries of members that have left, or have another grant by now, stay in it until they
-// are first, or are too many.
+// are first, or are too many. So do those that a member has twice, because it was granted
+// the same instant again.
 type expiries []expiry
 
 type expiry struct {
@@ -147,14 +150,15 @@ func (e *expiry) valid(c *Channel) bool {
 	return g != nil && g.Expires.Equal(e.at) && (e.m == c.master && !c.masterExpired || c.slaves[e.m.name] == e.m)
 }
 
-// add adds an instant. It makes the heap anew where most of it is not valid.
+// add adds the instant of a member's present grant. It makes the heap anew where most of it
+// is not needed.
 func (l *expiries) add(c *Channel, e expiry) {
 	if e.m == c.master {
 		c.masterExpired = false
 	}
 	if len(*l) > 2*len(c.slaves)+16 {
-		*l = slices.DeleteFunc(*l, func(e expiry) bool { return !e.valid(c) })
-		slices.SortFunc(*l, func(a, b expiry) int { return a.at.Compare(b.at) }) // a sorted list is a heap
+		l.rebuild(c)
+		return
 	}
 	*l = append(*l, e)
 	heap := *l
@@ -166,6 +170,23 @@ func (l *expiries) add(c *Channel, e expiry) {
 		heap[i], heap[parent] = heap[parent], heap[i]
 		i = parent
 	}
+}
+
+// rebuild makes the heap anew, with one entry for each member whose grant expires.
+func (l *expiries) rebuild(c *Channel) {
+	clear(*l)
+	*l = (*l)[:0]
+	keep := func(m *member) {
+		if e := (expiry{m.granted().Expires, m}); !e.at.IsZero() && e.valid(c) {
+			*l = append(*l, e)
+		}
+	}
+	keep(c.master)
+	for _, m := range c.slaves {
+		keep(m)
+	}
+	// A sorted list is a heap.
+	slices.SortFunc(*l, func(a, b expiry) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.m.number, b.m.number)) })
 }
 
 // first returns the earliest valid instant, and whether there is one.

@@ -149,7 +149,7 @@ func TestAMasterExpires(t *testing.T) {
 func TestRevoked(t *testing.T) {
 	c, _, u := heldTable(t)
 	c.did0(c.hears(u))
-	revoke := func(e Entry) bool { return c.Revoke(e, "ada", "not any more") }
+	revoke := func(e Entry) bool { return c.Revoke(c.on("u'"), e, "ada", "not any more") }
 	require.False(t, revoke(c.shows("B", 1, 1, "s1")))
 	require.False(t, revoke(c.shows("", 1, 1, "s1")))
 	require.False(t, revoke(c.shows("A", 2, 1, "s2")))
@@ -167,9 +167,9 @@ func TestRevoked(t *testing.T) {
 	require.NoError(t, m.Create(m.now, a, m.shows("A", 1, 0, "s1"), "alice", 0))
 	require.NoError(t, m.join(m.now, m.on("u"), 1, "user_1", ""))
 	m.effects = nil
-	require.True(t, m.Revoke(m.shows("A", 2, 1, "s1"), "alice", ""))
+	require.True(t, m.Revoke(m.on("a'"), m.shows("A", 2, 1, "s1"), "alice", ""))
 	m.expect("a ! revoked", "* ! master_down: the service does not let the master back", "forget")
-	require.False(t, m.Revoke(m.shows("A", 2, 1, "s1"), "alice", ""))
+	require.False(t, m.Revoke(m.on("a'"), m.shows("A", 2, 1, "s1"), "alice", ""))
 }
 
 // The service gives a seat to the user that it knows: from whoever has it, in its role, with
@@ -275,4 +275,86 @@ func TestExpiriesRandomly(t *testing.T) {
 			c.effects = nil
 		}
 	}
+}
+
+// A client that shows the same token again and again, which is good until the same instant
+// each time, or two of them in turn, is kept once.
+func TestTheSameInstantAgainAndAgain(t *testing.T) {
+	c, _, _ := openTable(t, Limits{}, 0)
+	u := c.on("u")
+	c.did0(c.joinsAs(u, c.granted("A", 1, 0, "s1", until(10))))
+	for i := range 1000 {
+		c.did0(func() error { return c.Refresh(u, 0, until(10+i%2)) })
+		require.LessOrEqual(t, len(c.expiries), 2+17)
+	}
+	c.passes(10)
+	c.passes(11, "-u", "a < presence ada left (expired)", "u x", "u ! expired: what the service has granted has expired")
+
+	m := newTable(t, Limits{})
+	a := m.on("a")
+	require.NoError(t, m.Create(m.now, a, m.granted("M", 1, 0, "s1", until(10)), "alice", 0))
+	for range 1000 {
+		m.did0(func() error { return m.Refresh(a, 0, until(10)) })
+		require.LessOrEqual(t, len(m.expiries), 17)
+	}
+	m.passes(10, "a x", "a !! unauthorized: what the service has granted has expired: come back with a fresh token", "* < presence alice away left=30000ms")
+	m.passes(39)
+}
+
+// A resume that another one of the same client has overtaken is refused late, by what its
+// token was worth: the client that is back by the later one stays.
+func TestALateRefusalRevokesNothing(t *testing.T) {
+	c, _, u := heldTable(t)
+	c.did0(c.hears(u))
+	c.did0(c.lostBy(u))
+	slow, back := c.on("slow"), c.on("back")
+	overtaken := c.shows("A", 2, 1, "s1")
+	_, _, err := c.Resumable(c.now, slow, overtaken, "ada")
+	require.NoError(t, err)
+	c.did0(c.resumes(back, c.shows("A", 3, 1, "s1")))
+	require.False(t, c.Revoke(slow, overtaken, "ada", "the token is too old"))
+	require.Empty(t, c.effects)
+	c.refused(nil, c.hears(back))
+}
+
+// However a member comes back, the same messages are not sent to it again and again: by a
+// seat that is taken over, nor by a join that is repeated.
+func TestTakingOverAndRepeatingHaveARate(t *testing.T) {
+	c, a, _ := openTable(t, Limits{}, 0)
+	over := Grant{Asked: true, TakeOver: true}
+	c.did0(c.joinsAs(c.on("u"), c.granted("A", 1, 0, "s", Grant{Asked: true})))
+	for range 32 {
+		c.did0(c.says(a, large)) // in all Replay.Bytes
+	}
+	ref := uint64(1)
+	enters := func(g Grant) func() error {
+		return func() error {
+			ref++
+			at := c.on("again")
+			if err := c.Join(c.now, at, c.granted("A", ref, 0, "s", g), "ada", ""); err != nil {
+				return err
+			}
+			for at.catchingUp {
+				c.Drained(at)
+			}
+			return nil
+		}
+	}
+	for range againBurst {
+		c.did0(enters(Grant{Asked: true}))
+	}
+	c.refused(wire.ErrRateLimited, enters(Grant{Asked: true}))
+	c.refused(wire.ErrRateLimited, enters(over))
+	c.now = c.now.Add(againTime)
+	c.did0(enters(over))
+	c.refused(wire.ErrRateLimited, enters(over))
+
+	// A master's seat too.
+	c.master.needExtras().repaid = c.now.Add(againBurst * againTime).UnixMilli()
+	c.refused(wire.ErrRateLimited, func() error { return c.Create(c.now, c.on("b"), c.granted("B", 1, 0, "s2", over), "alice", 0) })
+	m := newTable(t, Limits{})
+	require.NoError(t, m.Create(m.now, m.on("a"), m.shows("M", 1, 0, "s1"), "alice", 0))
+	m.effects = nil
+	m.master.needExtras().repaid = m.now.Add(againBurst * againTime).UnixMilli()
+	m.refused(wire.ErrRateLimited, func() error { return m.Create(m.now, m.on("b"), m.shows("M", 2, 0, "s2"), "alice", 0) })
 }

@@ -91,8 +91,12 @@ func checkRoom(a *Attachment, entries int) error {
 var errListFull = wire.ErrBusy.With("too much waits for you already: take it, and ask again later")
 
 // sendRoster sends the master, which must have an attachment, the list of its slaves. It
-// refuses as sendList does.
+// refuses as sendList does, and where the list that is due has to wait for messages of
+// slaves that are not in it any more.
 func (c *Channel) sendRoster(ref uint64) error {
+	if c.master.attachment.catchingUp && c.rosterStale {
+		return errListFull
+	}
 	if err := checkRoom(c.master.attachment, len(c.slaves)); err != nil {
 		return err
 	}

@@ -230,7 +230,7 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	case 31:
 		return "refresh", func(c *table, i int) error { return c.Refresh(pair[i], ref, entry.Grant) }
 	case 32:
-		return "revoke", func(c *table, i int) error { c.Revoke(entry, name, "why"); return nil }
+		return "revoke", func(c *table, i int) error { c.Revoke(pair[i], entry, name, "why"); return nil }
 	case 28, 29, 30:
 		return "confirm", func(c *table, i int) error {
 			_, err := c.Confirm(pair[i], number)

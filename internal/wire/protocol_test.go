@@ -91,6 +91,8 @@ func TestProtocolExamples(t *testing.T) {
 			data, err := base64.RawURLEncoding.DecodeString(encoded)
 			require.NoError(t, err)
 			require.Equal(t, string(Append(nil, Text, &latest)), string(data), "the block of JSON before it")
+		case "json ticket":
+			require.Equal(t, []string{readTicketVectors(t).Tickets[0].JSON}, b.lines)
 		default:
 			t.Errorf("a block that is not checked: %q", b.info)
 		}

@@ -94,7 +94,8 @@ func neededFaults(t *testing.T, seed uint64) string {
 func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plans string, failure error) {
 	synctest.Test(t, func(t *testing.T) {
 		choice := chooseFaults(seed)
-		hub, err := lectern.NewHub(choice.policy())
+		service := &faultService{choice: choice, random: rand.New(rand.NewPCG(seed, 6))}
+		hub, err := lectern.NewHub(choice.policy(service))
 		require.NoError(t, err)
 		var list strings.Builder
 		connections := rand.New(rand.NewPCG(seed, 1))
@@ -117,7 +118,7 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 		through, stop := faultNetworks[seed%uint64(len(faultNetworks))].start(hub)
 		listener := memory.Listen(hub, memory.Options{})
 		r := &faultRound{
-			hub: hub, plan: plan, through: through, faultless: listener,
+			hub: hub, service: service, plan: plan, through: through, faultless: listener,
 			faultChoice: choice, seed: seed, finish: make(chan struct{}),
 		}
 		r.play()

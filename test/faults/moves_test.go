@@ -33,6 +33,11 @@ type faultChoice struct {
 	// bans: the masters do not only kick.
 	bans     bool
 	shutdown faultShutdown
+	// leases: the service lets its users in for a few seconds at a time. doubts: it does not
+	// let everybody back, and cannot always say.
+	leases, doubts bool
+	// twins: who is taken over from stays, and uses its ticket as long as it can.
+	twins bool
 }
 
 // faultShutdown is when the hub shuts down.
@@ -55,6 +60,9 @@ func chooseFaults(seed uint64) faultChoice {
 		asks:     random.IntN(2) == 0,
 		bans:     random.IntN(2) == 0,
 		shutdown: faultShutdown(random.IntN(3)),
+		leases:   random.IntN(3) == 0,
+		doubts:   random.IntN(3) == 0,
+		twins:    random.IntN(2) == 0,
 	}
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
 	return c
@@ -67,7 +75,7 @@ func (c faultChoice) String() string {
 		fmt.Sprintf("%d channels at once", c.rows),
 		[]string{"shutdown after", "shutdown amid", "shutdown at the end"}[c.shutdown],
 	}
-	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans} {
+	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins} {
 		if chosen {
 			words = append(words, word)
 		}
@@ -78,11 +86,12 @@ func (c faultChoice) String() string {
 // faultHold is short, since a slave that is held is not read meanwhile.
 const faultHold = 50 * time.Millisecond
 
-func (c faultChoice) policy() lectern.Policy {
+func (c faultChoice) policy(service *faultService) lectern.Policy {
 	policy := lectern.Policy{
 		MasterTimeout: faultX, SlaveTimeout: faultS, WriteTimeout: time.Second,
 		Replay: lectern.QueueLimit{Messages: int(c.kept), Bytes: 1 << 30},
 		Slow:   c.slow, HoldTimeout: faultHold,
+		Authorize: service.authorize, Reauthorize: []lectern.Operation{lectern.OpResume},
 	}
 	if c.small {
 		// Half of the bytes are three messages: a master that has them before it is told

@@ -15,6 +15,7 @@ import (
 type membershipHandle interface {
 	stage.Handle
 	Ticket() lectern.Ticket
+	Refresh(ctx context.Context, token string) error
 }
 
 // endOf ends the membership on purpose.
@@ -47,6 +48,8 @@ type faultSeat struct {
 	asks    []*asked
 	ended   time.Time
 	err     error
+	// shared: another client has taken the seat over, or may have, while its holder stayed.
+	shared bool
 }
 
 // told is an event, and when it was taken; or no event, where the seat has got

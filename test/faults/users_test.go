@@ -18,6 +18,7 @@ import (
 // faultRound is one round: its users, and what they have recorded.
 type faultRound struct {
 	hub       *lectern.Hub
+	service   *faultService
 	plan      func() faults.Plan
 	through   func(*faults.Network) transport.Dialer
 	faultless transport.Dialer
@@ -142,6 +143,7 @@ func (r *faultRound) play() {
 		stop()
 	}
 	<-acting.Done()
+	r.service.calmsDown()
 	r.mu.Lock()
 	networks := slices.Clone(r.networks)
 	r.mu.Unlock()
@@ -179,6 +181,9 @@ func (r *faultRound) beMaster(row int) {
 		master, err := u.Create(ctx, l.channel, "alice")
 		cancel()
 		if err != nil {
+			if errors.Is(err, lectern.ErrChannelExists) {
+				r.fail("%s was created once, and its creator is told: %w", l.channel, err)
+			}
 			_ = u.Close()
 			pause(random, 200*time.Millisecond)
 			continue
@@ -304,11 +309,17 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 		}
 		goesOn := true
 		var next *faultSeat
-		switch kind := random.IntN(10); {
+		switch kind := random.IntN(12); {
+		case kind == 0 && r.twins && !s.isMaster():
+			next = r.seize(s)
 		case kind < 3 && !(r.steady && s.isMaster()):
 			stop()
 			reading.Wait()
 			goesOn = r.takeOver(s, random)
+		case kind >= 10:
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_ = s.handle.Refresh(ctx, "")
+			cancel()
 		case kind == 3:
 			s.life.leaves(s)
 			_ = endOf(s.handle)
@@ -320,7 +331,7 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 			}
 		}
 		if next != nil {
-			reading.Wait() // what had come before the switch
+			reading.Wait() // what had come before the switch, or before it was replaced
 			stop()
 			s.over(s.handle.Err())
 			s = next
@@ -356,7 +367,13 @@ func (r *faultRound) rule(s *faultSeat, master *lectern.Master, random *rand.Ran
 // still connected, but will not dial any more.
 func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 	old, oldUser := s.handle, s.user
-	oldUser.die(random.IntN(2) == 0)
+	if r.twins {
+		s.mu.Lock()
+		s.shared = true
+		s.mu.Unlock()
+	} else {
+		oldUser.die(random.IntN(2) == 0)
+	}
 	ticket := old.Ticket()
 	u := r.user(oldUser.faulty)
 	began := time.Now()
@@ -377,12 +394,16 @@ func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 			err = lectern.ErrShutdown
 			timedOut = true
 		}
-		if errors.Is(err, lectern.ErrResumeFailed) || timedOut || time.Since(began) > faultPatience {
+		if errors.Is(err, lectern.ErrResumeFailed) || errors.Is(err, lectern.ErrReplaced) || timedOut || time.Since(began) > faultPatience {
 			s.over(err)
 			_, _ = u.Close(), oldUser.Close()
 			return false
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+	if r.twins {
+		r.actors.Go(func() { r.stayOn(s, old, oldUser, s.handle, random.Uint64()) })
+		return true
 	}
 	// What the old one still tries must have no effect any more.
 	r.actors.Go(func() {

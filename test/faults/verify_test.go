@@ -49,6 +49,9 @@ func (r *faultRound) verifyLife(l *life) []error {
 		if err := s.verifyEnd(); err != nil {
 			errs = append(errs, fmt.Errorf("%s, there since %v: %w", s.name, s.entered.Format("05.000"), err))
 		}
+		if err := s.verifyGrants(all); err != nil {
+			errs = append(errs, fmt.Errorf("%s, there since %v: %w", s.name, s.entered.Format("05.000"), err))
+		}
 		if s.isMaster() && r.steady {
 			errs = append(errs, s.verifySlaves())
 		}
@@ -67,7 +70,7 @@ func (l *life) verifyMaster() error {
 		if !ok {
 			continue
 		}
-		if away != nil && !e.at.Before(away.Deadline) {
+		if away != nil && !e.at.Before(away.Deadline) && !l.round.shutBy(away.Deadline) { // nobody's time runs out after that
 			return fmt.Errorf("the master, away since %v, was back only at %v", since, e.at)
 		}
 		away, since = nil, e.at
@@ -80,6 +83,9 @@ func (l *life) verifyMaster() error {
 		// A witness that came while the master was away knows the deadline in
 		// whole milliseconds, rounded up; else it is exact.
 		late := time.Duration(0)
+		if l.round.service.refused(whoIn(l.channel, "alice"), w.ended, true) {
+			return nil
+		}
 		if away == nil {
 			return errors.New("it ended with master_down, but its master was there")
 		}
@@ -153,12 +159,23 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	slices.SortFunc(expected, func(a, b *sent) int { return int(a.seq) - int(b.seq) })
 	newest += unknown
 	seen := map[string]bool{}
-	last, gap, missed, anew := uint64(0), false, uint64(0), false
-	for _, e := range s.events {
+	last, gap, missed := uint64(0), false, uint64(0)
+	anew := !s.isMaster() // its join may have been repeated, and the first one have been a while before
+	resumed := false
+	moved := false // another client has the seat since, which may not have what the one before has got
+	for i, e := range s.events {
 		anew = anew || e.reconnects()
+		resumed = resumed || anew
+		moved = moved || e.event == nil
 		if g, ok := e.event.(lectern.Gap); ok {
-			if !anew && (s.isMaster() || !choice.drops()) {
-				return fmt.Errorf("a gap of %d behind number %d, though nothing may be dropped", g.Missed, last)
+			// One that has come back may take longer to catch up than what it misses is kept.
+			anew = anew || resumed && newest >= last+choice.kept
+			if !anew && (s.isMaster() || !choice.drops()) && !s.endsBehind(i) {
+				return fmt.Errorf("a gap of %d behind number %d, though nothing may be dropped; it has ended with %w", g.Missed, last, s.err)
+			}
+			// Of two that take turns, each has got what the other one has not.
+			if s.isMaster() && !moved && !s.shared {
+				return fmt.Errorf("its master has lost messages behind number %d", last)
 			}
 			gap, missed = true, missed+g.Missed
 			continue
@@ -217,7 +234,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 		if gap && !s.isMaster() && (missed < lost || !anew && missed > maybe) {
 			return fmt.Errorf("the gap before number %d tells of %d messages, %d are missing, at most %d", m.Seq, missed, lost, maybe)
 		}
-		last, gap, missed, anew = m.Seq, false, 0, false
+		last, gap, missed, anew, moved = m.Seq, false, 0, false, false
 	}
 	// One that was there to the end must have had everything.
 	dropped := gap && choice.drops() && !s.isMaster() && missed >= uint64(len(expected))
@@ -225,6 +242,17 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 		return fmt.Errorf("%q, number %d, and %d more never came", expected[0].text, expected[0].seq, len(expected)-1)
 	}
 	return nil
+}
+
+// endsBehind reports whether no message came behind that event, because the membership has
+// ended. A slave that was still getting what it had missed is told that the rest is missing.
+func (s *faultSeat) endsBehind(i int) bool {
+	for _, e := range s.events[i:] {
+		if _, ok := e.event.(lectern.Message); ok {
+			return false
+		}
+	}
+	return !s.isMaster() && s.last == nil
 }
 
 // verifyEnd: a seat ends for a reason that there was, and not too early or late.
@@ -263,6 +291,9 @@ func (s *faultSeat) verifyEnd() error {
 		if s.isMaster() && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(down.ended)) {
 			return fmt.Errorf("ended with %w, though the channel was there", err)
 		}
+	case errors.Is(err, lectern.ErrReplaced) && s.shared:
+	case errors.Is(err, lectern.ErrExpired) && !s.isMaster() && l.round.service.expired(whoIn(l.channel, s.name), s.ended):
+	case errors.Is(err, lectern.ErrRevoked) && l.round.service.refused(whoIn(l.channel, s.name), s.ended, false):
 	case errors.Is(err, lectern.ErrLeft):
 	case errors.Is(err, lectern.ErrShutdown) && l.round.shutBy(s.ended):
 	default:

@@ -83,7 +83,7 @@ func (s *seat) watch() {
 				s.roster[event.Username] = event.State
 			}
 		case lectern.Gap:
-			s.seen = append(s.seen, "a gap")
+			s.seen = append(s.seen, gap.line)
 		}
 		_ = err // the end, which the handle tells
 		s.mu.Unlock()
@@ -108,8 +108,8 @@ func (g *game) compare() error {
 func (s *seat) compare() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.Equal(s.seen, s.messages[:s.delivered]) {
-		return fmt.Errorf("received %q, not %q", s.seen, s.messages[:s.delivered])
+	if expected := lines(s.messages[:s.delivered]); !slices.Equal(s.seen, expected) {
+		return fmt.Errorf("received %q, not %q", s.seen, expected)
 	}
 	err := s.err()
 	if s.end != nil {

@@ -32,9 +32,10 @@ func TestModel(t *testing.T) {
 	if *modelSeed != 0 {
 		seeds = []uint64{*modelSeed}
 	}
+	counts := map[string]int{}
 	for _, seed := range seeds {
 		moves := randomMoves(seed)
-		err := play(t, moves)
+		err := play(t, moves, counts)
 		if err == nil {
 			continue
 		}
@@ -44,6 +45,19 @@ func TestModel(t *testing.T) {
 			fmt.Fprintf(&list, "\t%v\n", m)
 		}
 		t.Fatalf("%v\nafter the moves\n%sof -model.seed=%d", err, &list, seed)
+	}
+	t.Logf("what has happened: %v", counts)
+	if len(seeds) < 3000 {
+		return
+	}
+	for _, kind := range []string{
+		"taken over", "refused: resume_failed", "refused: replaced", "refused: unauthorized", "refused: busy", "seized", "came back unheard of the other",
+		"an answer was lost", "a question was lost", "slave expired", "master expired", "revoked", "refreshed",
+		"busy", "a gap for a slave", "a gap for a master",
+	} {
+		if counts[kind] == 0 {
+			t.Errorf("it never happens that: %s", kind)
+		}
 	}
 }
 
@@ -61,7 +75,7 @@ func TestModelKnownGames(t *testing.T) {
 	}
 	for name, moves := range games {
 		t.Run(name, func(t *testing.T) {
-			if err := play(t, moves); err != nil {
+			if err := play(t, moves, map[string]int{}); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -74,7 +88,7 @@ func shrink(t *testing.T, moves []move, err error) ([]move, error) {
 		shorter := false
 		for from := 0; from+size <= len(moves); {
 			fewer := slices.Delete(slices.Clone(moves), from, from+size)
-			if e := play(t, fewer); e != nil {
+			if e := play(t, fewer, map[string]int{}); e != nil {
 				moves, err, shorter = fewer, e, true
 			} else {
 				from += size
@@ -97,18 +111,28 @@ const (
 )
 
 // play plays the moves in a bubble, and returns the first difference.
-func play(t *testing.T, moves []move) (failure error) {
+func play(t *testing.T, moves []move, counts map[string]int) (failure error) {
 	synctest.Test(t, func(t *testing.T) {
-		hub, err := lectern.NewHub(lectern.Policy{MasterTimeout: gameMasterTimeout, SlaveTimeout: gameSlaveTimeout})
+		g := &game{service: newService(), kept: 256, tickets: map[string]ticket{}, counts: counts}
+		for _, m := range moves {
+			if m.kind == fewKept {
+				g.kept = 2
+			}
+		}
+		hub, err := lectern.NewHub(lectern.Policy{
+			MasterTimeout: gameMasterTimeout, SlaveTimeout: gameSlaveTimeout,
+			Replay:    lectern.QueueLimit{Messages: int(g.kept)},
+			Authorize: g.service.authorize, Reauthorize: []lectern.Operation{lectern.OpResume},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := &game{hub: hub}
+		g.hub = hub
 		for i := range gameChannels {
 			g.stars = append(g.stars, &star{name: fmt.Sprint("channel_", i)})
 		}
-		for i := range gameUsers {
-			p := &player{number: i, listener: memory.Listen(hub, memory.Options{}), seats: map[*star]*seat{}, gate: make(chan struct{})}
+		for i := range 2 * gameUsers {
+			p := &player{index: i, number: i % gameUsers, service: g.service, listener: memory.Listen(hub, memory.Options{}), seats: map[*star]*seat{}, gate: make(chan struct{})}
 			close(p.gate)
 			// The shortest of pauses: a reconnect takes no time.
 			p.client = lectern.NewClient(p, lectern.ClientOptions{MinBackoff: -1, MaxBackoff: -1})
@@ -150,7 +174,7 @@ func (g *game) playAll(moves []move) error {
 	for _, m := range moves {
 		began := time.Now()
 		err := g.step(m)
-		if err == nil && m.kind != "sleep" && m.kind != "due" && time.Since(began) > 2 {
+		if err == nil && m.kind != "sleep" && m.kind != "due" && time.Since(began) > 4 {
 			err = fmt.Errorf("it took %v", time.Since(began))
 		}
 		if err == nil {
@@ -175,6 +199,9 @@ func (g *game) advance(d time.Duration) error {
 		next := g.nextDeadline()
 		if next.IsZero() || next.After(end) {
 			break
+		}
+		if next.Before(time.Now()) {
+			return fmt.Errorf("something was to happen at %v, and is to happen still", next)
 		}
 		if wait := time.Until(next) - 1; wait > 0 {
 			if err := g.settle(wait); err != nil {

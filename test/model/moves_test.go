@@ -25,7 +25,9 @@ func (m move) String() string {
 // moveKinds are all kinds of moves, the likely ones several times.
 var moveKinds = strings.Fields(`create create join join join join expect leave switch
 	broadcast broadcast private private up up up kick ban away back status
-	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due`)
+	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due
+	take take take note note note oldticket oldticket seize unheard unheard lostcreate lostjoin lostjoin lostswitch
+	lease lease refuse unsure refresh refresh flood flood flood`)
 
 func randomMoves(seed uint64) []move {
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -35,9 +37,15 @@ func randomMoves(seed uint64) []move {
 			kind: moveKinds[random.IntN(len(moveKinds))],
 			user: random.IntN(gameUsers), channel: random.IntN(gameChannels), n: random.IntN(gameUsers),
 		}
+		if random.IntN(3) == 0 {
+			moves[i].user += gameUsers // the same user, elsewhere
+		}
 	}
 	if seed%4 != 0 { // most games begin with somebody there
 		copy(moves, []move{{"create", 0, 0, 0}, {"join", 1, 0, 0}, {"join", 2, 0, 0}, {"create", 3, 1, 1}, {"join", 0, 1, 0}})
+	}
+	if seed%3 == 0 {
+		moves[len(moves)-1] = move{kind: fewKept}
 	}
 	return moves
 }
@@ -60,6 +68,7 @@ func (g *game) step(m move) error {
 		if p.offline {
 			p.offline = false
 			p.unshut()
+			synctest.Wait()
 			g.resumed(p)
 			return g.sendWaiting(p)
 		}
@@ -75,6 +84,24 @@ func (g *game) step(m move) error {
 	switch m.kind {
 	case "create", "join", "expect", "switch":
 		return g.enter(ctx, m, p, c, s)
+	case "lostcreate", "lostjoin", "lostswitch":
+		return g.enterTwice(ctx, m, p, c, s)
+	case "take", "oldticket":
+		return g.take(ctx, m, p, c)
+	case "note": // a ticket, for later
+		if s != nil {
+			g.tickets[c.name+" "+p.name()] = s.ticket()
+		}
+	case "seize":
+		return g.seize(ctx, p, c)
+	case "unheard":
+		return g.takeUnheard(ctx, p, c)
+	case "lease":
+		g.service.lets(p, []time.Duration{0, 3 * time.Second, 8 * time.Second, 20 * time.Second}[m.n])
+	case "refuse":
+		g.service.refuses(p, m.n == 0)
+	case "unsure":
+		g.service.isUnsure(p, 1+m.n%2)
 	case "status":
 		return g.status(ctx, p, c)
 	case "cut":
@@ -85,7 +112,7 @@ func (g *game) step(m move) error {
 	case "blink", "ghost":
 		p.cut(m.kind == "ghost")
 		synctest.Wait()
-		g.resumed(p)
+		g.blinked(p)
 	}
 	if s == nil {
 		return nil
@@ -102,18 +129,34 @@ func (g *game) step(m move) error {
 			}
 			return g.send(s, to)
 		}
+	case "flood": // more than is kept, where few are
+		for range 4 {
+			to := toAll
+			if s.slave != nil {
+				to = toMaster
+			}
+			if err := g.send(s, to); err != nil {
+				return err
+			}
+			if err := g.advance(1); err != nil || s.end != nil {
+				return err
+			}
+		}
 	case "up":
 		if s.slave != nil {
 			return g.send(s, toMaster)
 		}
 	case "blinksend", "ghostsend":
+		if g.service.isRefusing(p) {
+			return nil // whether the hub has got it before, nobody knows
+		}
 		// The message and the loss of the connection cross.
 		one := &sending{to: toAll, text: g.text()}
 		if s.slave != nil {
 			one.to = toMaster
 		}
 		if m.n%2 == 1 { // the answer gets lost, else perhaps the message
-			p.relay.deafen()
+			p.lose(answers)
 			s.start(one)
 			synctest.Wait()
 		} else {
@@ -121,7 +164,7 @@ func (g *game) step(m move) error {
 		}
 		p.cut(m.kind == "ghostsend")
 		synctest.Wait()
-		g.resumed(p)
+		g.blinked(p)
 		s.waiting = nil
 		// The client is back, and the message at the hub, in this same instant;
 		// a pause of no length only needs a tick to end.
@@ -130,12 +173,16 @@ func (g *game) step(m move) error {
 			return err
 		}
 		return one.compare()
+	case "refresh":
+		return g.refresh(ctx, s)
 	case "kick", "ban":
 		if s.master != nil {
+			g.tells(c)
 			return g.kick(ctx, s, m.n, m.kind == "ban")
 		}
 	case "away":
 		if s.master != nil {
+			g.tells(c)
 			if !c.away {
 				c.away, c.deadline = true, time.Now().Add(c.x)
 			}
@@ -143,6 +190,7 @@ func (g *game) step(m move) error {
 		}
 	case "back":
 		if s.master != nil {
+			g.tells(c)
 			c.away = false
 			return s.master.Back(ctx)
 		}
@@ -153,54 +201,6 @@ func (g *game) step(m move) error {
 func (g *game) text() string {
 	g.sent++
 	return fmt.Sprint("message ", g.sent)
-}
-
-func (g *game) enter(ctx context.Context, m move, p *player, c *star, old *seat) error {
-	s := &seat{user: p, star: c, in: true, roster: map[string]lectern.State{}}
-	var expected, err error
-	switch m.kind {
-	case "create":
-		if p.seats[c] != nil {
-			expected = lectern.ErrForbidden
-		} else if c.master != nil {
-			expected = lectern.ErrChannelExists
-		}
-		x := []time.Duration{gameMasterTimeout, 7 * time.Second}[m.n%2]
-		s.master, err = p.client.Create(ctx, c.name, p.name(), lectern.WithMasterTimeout(x))
-		if expected == nil {
-			*c = star{name: c.name, x: x, master: s, slaves: map[int]*seat{}, banned: map[int]bool{}}
-		}
-	case "join", "expect":
-		var options []lectern.JoinOption
-		expect := ""
-		if m.kind == "expect" {
-			expect = fmt.Sprint("user_", m.n)
-			options = append(options, lectern.WithMaster(expect))
-		}
-		expected = c.refusal(p, expect)
-		s.slave, err = p.client.Join(ctx, c.name, p.name(), options...)
-	case "switch":
-		if old == nil || old.slave == nil {
-			return nil
-		}
-		next := g.stars[(m.channel+1)%gameChannels]
-		s.star = next
-		expected = next.refusal(p, "")
-		s.slave, err = old.slave.Switch(ctx, next.name)
-		if expected == nil {
-			g.leave(old)
-		}
-	}
-	if err := same(err, expected); err != nil || expected != nil {
-		return err
-	}
-	if s.slave != nil {
-		s.star.slaves[p.number] = s
-	}
-	p.seats[s.star] = s
-	g.seats = append(g.seats, s)
-	go s.watch()
-	return nil
 }
 
 func (g *game) status(ctx context.Context, p *player, c *star) error {

@@ -13,14 +13,20 @@ import (
 
 // player is a user with a client, and the network between it and the hub.
 type player struct {
-	number   int
-	client   *lectern.Client
-	listener *memory.Listener
-	offline  bool
-	seats    map[*star]*seat
+	// number is the user's. Two players are the same user, with a client each.
+	index, number int
+	service       *service
+	client        *lectern.Client
+	listener      *memory.Listener
+	offline       bool
+	// ejected: the hub has closed the connection, and what follows is not decided yet.
+	ejected bool
+	seats   map[*star]*seat
 
-	mu    sync.Mutex
-	gate  chan struct{} // closed while dialling is possible
+	mu   sync.Mutex
+	gate chan struct{} // closed while dialling is possible
+	// loses is what the next connection loses.
+	loses loss
 	relay *relay
 }
 
@@ -32,21 +38,39 @@ type relay struct {
 	near, far *memory.Conn
 	mu        sync.Mutex
 	ghost     bool
-	deaf      bool
+	loses     loss
 }
 
-// deafen loses everything from the hub from now on.
-func (r *relay) deafen() {
+// loss is what a connection loses, until it is cut.
+type loss uint8
+
+const (
+	answers   loss = iota + 1 // everything from the hub
+	questions                 // everything to it
+)
+
+// lose loses from now on.
+func (r *relay) lose(what loss) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.deaf = true
+	r.loses = what
+}
+
+// lose has the present connection lose, or where there is none the next one.
+func (p *player) lose(what loss) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loses = what
+	if p.relay != nil {
+		p.relay.lose(what)
+	}
 }
 
 func (r *relay) carry(from, to *memory.Conn, back bool) {
 	for {
 		data, err := from.Read()
 		r.mu.Lock()
-		ghost, lost := r.ghost, back && r.deaf
+		ghost, lost := r.ghost, r.loses == answers && back || r.loses == questions && !back
 		r.mu.Unlock()
 		if err == nil {
 			if !lost {
@@ -92,7 +116,9 @@ func (p *player) Dial(ctx context.Context) (transport.Conn, error) {
 		return nil, err
 	}
 	mine, near := memory.Pipe(memory.Options{})
-	r := &relay{near: near, far: conn.(*memory.Conn)}
+	p.mu.Lock()
+	r := &relay{near: near, far: conn.(*memory.Conn), loses: p.loses}
+	p.mu.Unlock()
 	go r.carry(r.near, r.far, false)
 	go r.carry(r.far, r.near, true)
 	p.mu.Lock()
@@ -104,6 +130,7 @@ func (p *player) Dial(ctx context.Context) (transport.Conn, error) {
 func (p *player) cut(ghost bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.loses = 0
 	if p.relay != nil {
 		p.relay.cut(ghost)
 	}

@@ -11,11 +11,18 @@ import (
 // game is one play: the users, and what the model knows.
 type game struct {
 	hub     *lectern.Hub
+	service *service
+	// kept is how many messages a channel keeps in each direction.
+	kept    uint64
 	players []*player
 	stars   []*star
 	// seats are all memberships there have ever been.
 	seats []*seat
-	sent  int
+	// tickets are those that were used last, by the name of channel and user.
+	tickets map[string]ticket
+	sent    int
+	// counts is how often something has happened that a game is about.
+	counts map[string]int
 }
 
 // star is the model of a channel. Its master is nil while it does not exist.
@@ -28,6 +35,12 @@ type star struct {
 	away     bool
 	deadline time.Time
 	down, up uint64
+	// confirmed is the number up to which the master has told that it has got everything,
+	// and lost that of the newest message to it that is not kept any more. unconfirmed is what
+	// the master has got since it has told, and tells at the time tells at the latest.
+	confirmed, lost uint64
+	unconfirmed     int
+	tells           time.Time
 }
 
 // seat is the model of a membership, and the handle that it is compared with.
@@ -41,12 +54,20 @@ type seat struct {
 	deadline time.Time
 	// lifeline is when the client gives up, while it is offline.
 	lifeline time.Time
+	// expires is until when the service lets the member be one.
+	expires time.Time
+	// of is the membership, and next the seat that has it after this one.
+	of   *membership
+	next *seat
+	// secrets is which secret of the membership it has.
+	secrets int
 	// end is why the handle has ended.
 	end error
 	// messages are all that are for it; so many were delivered while it could
-	// be reached.
-	messages  []string
+	// be reached. last is the number of the last of these.
+	messages  []heard
 	delivered int
+	last      uint64
 	// waiting are the sends made while offline.
 	waiting []*sending
 
@@ -76,13 +97,15 @@ func (c *star) refusal(p *player, expect string) error {
 	switch {
 	case p.seats[c] != nil:
 		return lectern.ErrForbidden // the client knows by itself
+	case p.service.isRefusing(p):
+		return lectern.ErrUnauthorized
 	case c.master == nil:
 		return lectern.ErrNoSuchChannel
 	case expect != "" && expect != c.master.user.name():
 		return lectern.ErrWrongMaster
 	case c.banned[p.number]:
 		return lectern.ErrBanned
-	case c.slaves[p.number] != nil || c.master.user == p:
+	case c.slaves[p.number] != nil || c.master.user.number == p.number:
 		return lectern.ErrNameTaken
 	}
 	return nil
@@ -94,16 +117,23 @@ func (g *game) deliver(s *seat, one *sending) {
 	line := s.user.name() + ": " + one.text
 	switch one.to {
 	case toMaster:
+		if g.isBusy(c) {
+			g.counts["busy"]++
+			one.expect = lectern.ErrBusy
+			return
+		}
 		c.up++
 		one.number = c.up
-		c.master.gets(line)
+		g.gets(c.master, heard{c.up, line})
 	case toAll:
+		g.tells(c)
 		c.down++
 		one.number = c.down
 		for _, slave := range c.slaves {
-			slave.gets(line)
+			g.gets(slave, heard{c.down, line})
 		}
 	default:
+		g.tells(c)
 		slave := c.slaves[one.to]
 		if slave == nil {
 			one.expect = lectern.ErrNoSuchSlave
@@ -111,28 +141,24 @@ func (g *game) deliver(s *seat, one *sending) {
 		}
 		c.down++
 		one.number = c.down
-		slave.gets(line + " (private)")
-	}
-}
-
-func (s *seat) gets(line string) {
-	s.messages = append(s.messages, line)
-	if s.reachable() {
-		s.delivered = len(s.messages)
+		g.gets(slave, heard{c.down, line + " (private)"})
 	}
 }
 
 // reachable: the hub can tell the handle something. One that has given up the
 // hub is not, though the hub may not have given it up yet.
-func (s *seat) reachable() bool { return !s.user.offline && s.end == nil }
+func (s *seat) reachable() bool { return !s.user.offline && !s.user.ejected && s.end == nil }
 
 // lost is a user's going offline.
 func (g *game) lost(p *player) {
 	for c, s := range p.seats {
 		s.lifeline = time.Now().Add(c.x)
+		if s.master != nil && s.in {
+			g.silent(c)
+		}
 		if s.slave != nil {
 			s.deadline = time.Now().Add(gameSlaveTimeout)
-		} else if !c.away {
+		} else if s.in && !c.away {
 			c.away, c.deadline = true, time.Now().Add(c.x)
 		}
 	}
@@ -143,10 +169,15 @@ func (g *game) resumed(p *player) {
 	for c, s := range maps.Clone(p.seats) {
 		s.lifeline, s.deadline = time.Time{}, time.Time{}
 		if !s.in {
-			g.over(s, lectern.ErrResumeFailed)
+			g.over(s, s.refusal())
 			continue
 		}
-		s.delivered = len(s.messages)
+		if g.service.isRefusing(p) {
+			g.revoke(s)
+			continue
+		}
+		g.granted(s)
+		g.catchUp(s)
 		if s.master != nil {
 			c.away = false
 		}
@@ -166,6 +197,7 @@ func (g *game) leave(s *seat) {
 // out takes a member out of its channel. One that is offline does not learn of it.
 func (g *game) out(s *seat, why error) {
 	s.in = false
+	s.expires = time.Time{}
 	s.deadline = time.Time{}
 	if s.star.slaves[s.user.number] == s {
 		delete(s.star.slaves, s.user.number)
@@ -183,11 +215,14 @@ func (g *game) over(s *seat, why error) {
 }
 
 // close is the end of a channel.
-func (g *game) close(c *star, why error) {
+func (g *game) close(c *star, why error) { g.closeWith(c, why, why) }
+
+// closeWith is close where the master is told something else.
+func (g *game) closeWith(c *star, why, masters error) {
 	for _, s := range c.slaves {
 		g.out(s, why)
 	}
-	g.out(c.master, why)
+	g.out(c.master, masters)
 	c.master, c.slaves, c.away = nil, nil, false
 }
 
@@ -207,12 +242,19 @@ func (g *game) nextDeadline() time.Time {
 	for _, s := range g.seats {
 		consider(s.deadline)
 		consider(s.lifeline)
+		consider(s.expires)
 	}
 	return next
 }
 
 func (g *game) expire(now time.Time) {
 	due := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+	var ejected []*player
+	for _, s := range g.seats {
+		if due(s.expires) && g.expires(s, now) {
+			ejected = append(ejected, s.user)
+		}
+	}
 	for _, s := range g.seats {
 		if due(s.deadline) {
 			g.out(s, nil)
@@ -222,6 +264,10 @@ func (g *game) expire(now time.Time) {
 		if c.master != nil && c.away && due(c.deadline) {
 			g.close(c, lectern.ErrMasterDown)
 		}
+	}
+	for _, p := range ejected { // they come back at once
+		p.ejected = false
+		g.resumed(p)
 	}
 	for _, s := range g.seats {
 		if due(s.lifeline) {

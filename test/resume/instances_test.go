@@ -277,6 +277,7 @@ func TestNothingAcknowledgedIsLostForAMaster(t *testing.T) {
 				}
 			}
 		}
+		time.Sleep(2 * time.Second) // what is received is confirmed within a second
 		stage.Say(t, class[0], "there is room again")
 		stage.NextText(t, master, "there is room again")
 	})

@@ -2,6 +2,7 @@ package histories
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -14,6 +15,33 @@ import (
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/transport"
 )
+
+// The tokens by which a user has the service say something else than yes.
+const (
+	refuses = "no"
+	unsure  = "cannot say"
+	seizes  = "it is its own seat"
+	shortly = "for a moment"
+)
+
+// authorize is the service.
+func authorize(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
+	granted := lectern.Identity{AsAsked: true}
+	switch r.Token {
+	case refuses:
+		return lectern.Identity{}, lectern.ErrUnauthorized
+	case unsure:
+		return lectern.Identity{}, errors.New(unsure)
+	case seizes:
+		granted.TakeOver = true
+	case shortly:
+		if r.Operation != lectern.OpRefresh {
+			break
+		}
+		granted.Expires = time.Now().Add(time.Millisecond)
+	}
+	return granted, nil
+}
 
 // patience bounds an operation that nobody gives up on purpose.
 const patience = time.Minute
@@ -47,7 +75,7 @@ func newWorld(t testing.TB, dialer transport.Dialer) *world {
 }
 
 func (w *world) client() *lectern.Client {
-	c := lectern.NewClient(w.dialer, lectern.ClientOptions{MinBackoff: time.Nanosecond, MaxBackoff: time.Nanosecond})
+	c := lectern.NewClient(w.dialer, lectern.ClientOptions{MinBackoff: -1, MaxBackoff: -1})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.clients = append(w.clients, c)
@@ -72,6 +100,18 @@ func (w *world) publish(k ticket) {
 	}
 	w.secrets[k.Secret] = k.member
 	w.tickets[k.Channel] = append(w.tickets[k.Channel], k)
+}
+
+// wasMaster reports whether the newest ticket of that user is a master's.
+func (w *world) wasMaster(channel, user string) (master bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range w.tickets[channel] {
+		if k.Username == user {
+			master = k.master
+		}
+	}
+	return master
 }
 
 func (w *world) anyTicket(rng *rand.Rand, channel string) (ticket, bool) {
@@ -193,9 +233,27 @@ func (a *actor) enter(channel string, contested bool) {
 	var try func() error
 	k, known := a.w.anyTicket(a.rng, channel)
 	switch n := a.rng.IntN(10); {
+	case contested && n == 6 && a.rng.IntN(2) == 0:
+		in.op = seizeJoin
+		if a.w.wasMaster(channel, a.name) {
+			in.op = seizeCreate
+		}
+		token := lectern.WithToken(seizes)
+		if in.op == seizeCreate {
+			try = func() (err error) { h.master, err = c.Create(ctx, channel, a.name, token); return err }
+		} else {
+			try = func() (err error) { h.slave, err = c.Join(ctx, channel, a.name, token); return err }
+		}
 	case contested && known && n < 4:
+		// By a client of its own: one that has had the membership already is let in by that.
+		c = a.w.client()
+		a.clients[channel] = c
 		in.op, in.member, in.user, in.from = resume, k.member, k.Username, k.handle
 		h.member = k.member
+		if a.rng.IntN(4) == 0 {
+			in.says = []string{refuses, unsure}[a.rng.IntN(2)]
+			k.Token = in.says
+		}
 		if k.master {
 			try = func() (err error) { h.master, err = c.ResumeMaster(ctx, k.Ticket); return err }
 		} else {
@@ -214,8 +272,9 @@ func (a *actor) enter(channel string, contested bool) {
 		try = func() (err error) { h.master, err = c.Create(ctx, channel, a.name); return err }
 	}
 	out := a.lane.run(in, func() output {
-		out := output{outcome: outcomeOf(try())}
-		if out.outcome == ended {
+		err := try()
+		out := output{outcome: outcomeOf(err)}
+		if out.outcome == ended && !(in.op == resume && errors.Is(err, lectern.ErrReplaced)) {
 			// Its connection had a membership of the channel that is over, and the
 			// word of that is not out yet. Nothing has happened.
 			out.outcome = refused
@@ -223,6 +282,11 @@ func (a *actor) enter(channel string, contested bool) {
 		return out
 	})
 	switch out.outcome {
+	case "forbidden":
+		// It has got a seat of the other role, and drops the connection.
+		in.op = letGo
+		a.lane.follow(in)
+		a.clients[channel] = a.w.client()
 	case ok:
 		a.holds[channel] = h
 		if contested {
@@ -260,7 +324,10 @@ func (a *actor) lead(channel string, h *held) {
 	none := func(do func(context.Context) error) func() (uint64, error) {
 		return func() (uint64, error) { return 0, do(ctx) }
 	}
-	switch n := a.rng.IntN(12); {
+	switch n := a.rng.IntN(13); {
+	case n == 12:
+		in.op, in.says = refresh, []string{"", refuses, unsure}[a.rng.IntN(3)]
+		try = none(func(ctx context.Context) error { return h.master.Refresh(ctx, in.says) })
 	case n < 2:
 		in.op = leave
 		try = none(func(context.Context) error { return h.master.Close() })
@@ -292,11 +359,19 @@ func (a *actor) follow(channel string, h *held) {
 	defer done()
 	in := input{op: report, channel: channel, handle: h.handle, member: h.member}
 	try := func() (uint64, error) { return h.slave.Send(ctx, lectern.Text("to the master")) }
-	if a.rng.IntN(4) == 0 {
+	switch a.rng.IntN(8) {
+	case 0, 1:
 		in.op = leave
 		try = func() (uint64, error) { return 0, h.slave.Leave() }
+	case 2:
+		in.op, in.says = refresh, []string{"", refuses, unsure, shortly}[a.rng.IntN(4)]
+		try = func() (uint64, error) { return 0, h.slave.Refresh(ctx, in.says) }
 	}
 	a.operate(channel, in, try)
+	if in.says == shortly {
+		in.op = expire
+		a.lane.follow(in)
+	}
 }
 
 func (a *actor) operate(channel string, in input, try func() (uint64, error)) {
@@ -347,6 +422,7 @@ func (w *world) play(seed uint64, actors, steps int) {
 
 func newHub(t testing.TB) *lectern.Hub {
 	hub, err := lectern.NewHub(lectern.Policy{
+		Authorize: authorize, Reauthorize: []lectern.Operation{lectern.OpResume},
 		MasterTimeout: time.Hour, SlaveTimeout: time.Hour, HandshakeTimeout: -1,
 		FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}, MembershipRate: lectern.RateLimit{PerSecond: -1},
 	})

@@ -64,6 +64,8 @@ func TestHistories(t *testing.T) {
 		"create ok", "create channel_exists", "join ok", "join no_such_channel", "join wrong_master",
 		"join name_taken", "join unknown", "resume ok", "resume resume_failed", "kick ok", "kick no_such_slave",
 		"broadcast ok", "tell ok", "report ok", "leave ok", "status ok",
+		"resume ended", "resume unauthorized", "resume refused", "seize by create ok", "seize by join ok",
+		"refresh ok", "refresh unauthorized", "refresh refused",
 	} {
 		require.NotZero(t, outcomes[name], "the histories never have %q, so they prove little", name)
 	}

@@ -28,6 +28,12 @@ const (
 	tell      operation = "tell"   // master to one slave
 	report    operation = "report" // slave to its master
 	status    operation = "status"
+	refresh   operation = "refresh"
+	expire    operation = "expire" // what follows on a refresh that lets a slave in for a moment
+	// seizeCreate and seizeJoin are creates and joins to which the service gives the seat of
+	// that name.
+	seizeCreate operation = "seize by create"
+	seizeJoin   operation = "seize by join"
 )
 
 // input is one operation on one channel. A membership is known by the number of
@@ -46,6 +52,8 @@ type input struct {
 	expect string // of a join: the master, or empty for any
 	to     string // of kick and tell
 	ban    bool
+	// says is what the service says of a resume or a refresh: nothing, or one of the tokens.
+	says string
 }
 
 // outcome is how an operation ended: ok, a refusal by its word, or one of those
@@ -76,6 +84,43 @@ type output struct {
 type seat struct {
 	member, holder int
 	name           string
+	// secret are the handles that have its present resume secret, and current those of them
+	// with a ticket that no other client has followed that was heard.
+	secret, current handles
+}
+
+// handles is a list of handles, the one that came last at the end. It can be compared.
+type handles string
+
+func handleSet(handle int) handles        { return handles("").with(handle) }
+func (s handles) with(handle int) handles { return s + handles(fmt.Sprintf("(%d)", handle)) }
+func (s handles) has(handle int) bool {
+	return strings.Contains(string(s), fmt.Sprintf("(%d)", handle))
+}
+
+// after are those that came after the handle.
+func (s handles) after(handle int) handles {
+	_, later, _ := strings.Cut(string(s), fmt.Sprintf("(%d)", handle))
+	return handles(later)
+}
+
+// newSeat is the seat that the operation makes.
+func newSeat(in input) seat {
+	return seat{in.member, in.handle, in.user, handleSet(in.handle), handleSet(in.handle)}
+}
+
+// resumedBy is the seat after a resume by its ticket.
+func (x seat) resumedBy(handle int) seat {
+	x.holder, x.secret, x.current = handle, x.secret.with(handle), x.current.with(handle)
+	return x
+}
+
+// seizedBy is the seat after the service has given it to another client. It counts as another
+// membership: nothing of the one before is worth anything.
+func (x seat) seizedBy(in input) seat {
+	seized := newSeat(in)
+	seized.name = x.name
+	return seized
 }
 
 // star is a channel by the seven rules. It is a value: a step makes another one
@@ -93,15 +138,33 @@ func (s star) slave(name string) int {
 	return slices.IndexFunc(s.slaves, func(x seat) bool { return x.name == name })
 }
 
-// holder is the handle that has the membership, or zero.
-func (s star) holder(member int) int {
+// seat is the seat of the membership, if there is one.
+func (s *star) seat(member int) *seat {
 	if s.exists && s.master.member == member {
-		return s.master.holder
+		return &s.master
 	}
 	if i := slices.IndexFunc(s.slaves, func(x seat) bool { return x.member == member }); i >= 0 {
-		return s.slaves[i].holder
+		return &s.slaves[i]
 	}
-	return 0
+	return nil
+}
+
+// change is the channel after a change of a seat.
+func (s star) change(member int, change func(seat) seat) star {
+	s.slaves = slices.Clone(s.slaves)
+	if x := s.seat(member); x != nil {
+		*x = change(*x)
+	}
+	return s
+}
+
+// heard is the channel after something was heard of the seat's holder: only its own ticket
+// is worth something from then on.
+func (s star) heard(member int) star {
+	return s.change(member, func(x seat) seat {
+		x.current = handleSet(x.holder)
+		return x
+	})
 }
 
 func (s star) leads(in input) bool {
@@ -133,7 +196,24 @@ func (s star) try(in input) (star, []outcome) {
 	switch in.op {
 	case create: // rules 1 and 7
 		unless(!s.exists, "channel_exists")
-		next = star{exists: true, master: seat{in.member, in.handle, in.user}}
+		next = star{exists: true, master: newSeat(in)}
+	case seizeCreate, seizeJoin:
+		ordinary := in
+		ordinary.op = map[operation]operation{seizeCreate: create, seizeJoin: join}[in.op]
+		seizes := func(x seat) seat { return x.seizedBy(in) }
+		if s.exists && s.master.name == in.user {
+			next = s.change(s.master.member, seizes)
+			next.away = false
+			unless(in.op == seizeCreate, "forbidden")
+		} else if i := s.slave(in.user); s.exists && i >= 0 {
+			next = s.change(s.slaves[i].member, seizes)
+			unless(in.op == seizeJoin, "forbidden")
+		} else {
+			return s.try(ordinary)
+		}
+		if no != nil {
+			return next, no // the client wanted the other role, and has it now
+		}
 	case join: // rule 2
 		if !s.exists {
 			return s, []outcome{"no_such_channel"}
@@ -141,18 +221,30 @@ func (s star) try(in input) (star, []outcome) {
 		unless(in.expect == "" || in.expect == s.master.name, "wrong_master")
 		unless(!slices.Contains(s.banned, in.user), "banned")
 		unless(s.slave(in.user) < 0 && in.user != s.master.name, "name_taken")
-		next.slaves = append(slices.Clone(s.slaves), seat{in.member, in.handle, in.user})
+		next.slaves = append(slices.Clone(s.slaves), newSeat(in))
 		slices.SortFunc(next.slaves, func(a, b seat) int { return strings.Compare(a.name, b.name) })
 	case resume: // rule 7
-		i := slices.IndexFunc(s.slaves, func(x seat) bool { return x.member == in.member })
+		x := s.seat(in.member)
 		switch {
-		case s.exists && s.master.member == in.member:
-			next.master.holder, next.away = in.handle, false
-		case s.exists && i >= 0:
-			next.slaves = slices.Clone(s.slaves)
-			next.slaves[i].holder = in.handle
-		default:
+		case x == nil || !x.secret.has(in.from):
 			no = append(no, "resume_failed")
+		case !x.current.has(in.from):
+			no = append(no, ended)
+		case in.says == refuses:
+			no = append(no, "unauthorized")
+		case in.says == unsure:
+			no = append(no, refused)
+		default:
+			next = s.change(in.member, func(x seat) seat { return x.resumedBy(in.handle) })
+			next.away = s.away && s.master.member != in.member
+		}
+	case refresh:
+		unless(s.leads(in) || s.follows(in), ended)
+		unless(in.says != refuses, "unauthorized")
+		unless(in.says != unsure, refused)
+	case expire:
+		if s.follows(in) {
+			next.slaves = slices.DeleteFunc(slices.Clone(s.slaves), func(x seat) bool { return x.member == in.member })
 		}
 	case leave, giveUp: // of a membership that the handle has, or else it is nothing
 		switch {
@@ -198,9 +290,26 @@ func (s star) try(in input) (star, []outcome) {
 func (s star) step(in input, out output) (bool, star) {
 	next, possible := s.try(in)
 	if in.op == resume && out.outcome == ended {
-		// By rule 7, a ticket is worth nothing once another client has used one. Until that
-		// client was heard, it still is; so both can come.
-		return s.holder(in.member) != in.from, s
+		// By rule 7, a ticket is worth nothing once another client has used one and was heard,
+		// which its client brings about by itself.
+		x := s.seat(in.member)
+		switch {
+		case x == nil || !x.secret.has(in.from):
+			return false, s
+		case !x.current.has(in.from):
+			return true, s
+		}
+		// At least the next one was heard.
+		return x.holder != in.from, s.change(in.member, func(x seat) seat {
+			x.current = x.current.after(in.from)
+			return x
+		})
+	}
+	if (in.op == seizeCreate || in.op == seizeJoin) && out.outcome == "forbidden" {
+		return slices.Contains(possible, out.outcome), next
+	}
+	if out.outcome == ok && (s.leads(in) || s.follows(in)) {
+		next = next.heard(in.member)
 	}
 	switch {
 	case out.outcome == unknown:
@@ -247,12 +356,12 @@ func (s star) String() string {
 		return "no channel"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s#%d by %d", s.master.name, s.master.member, s.master.holder)
+	fmt.Fprintf(&b, "%s#%d by %d, current %s", s.master.name, s.master.member, s.master.holder, s.master.current)
 	if s.away {
 		b.WriteString(" away")
 	}
 	for _, x := range s.slaves {
-		fmt.Fprintf(&b, ", %s#%d by %d", x.name, x.member, x.holder)
+		fmt.Fprintf(&b, ", %s#%d by %d, current %s", x.name, x.member, x.holder, x.current)
 	}
 	fmt.Fprintf(&b, "; banned %v; down %d, up %d", s.banned, s.down, s.up)
 	return b.String()
@@ -262,9 +371,9 @@ func describe(in input, out output) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d: %s", in.handle, in.op)
 	switch in.op {
-	case create, join:
+	case create, join, seizeCreate, seizeJoin:
 		fmt.Fprintf(&b, " as %s", in.user)
-	case resume, leave, giveUp, letGo:
+	case resume, leave, giveUp, letGo, refresh, expire:
 		fmt.Fprintf(&b, " #%d", in.member)
 	case kick, tell:
 		fmt.Fprintf(&b, " %s", in.to)
@@ -274,6 +383,12 @@ func describe(in input, out output) string {
 	}
 	if in.ban {
 		b.WriteString(" for good")
+	}
+	if in.op == resume {
+		fmt.Fprintf(&b, " by the ticket of %d", in.from)
+	}
+	if in.says != "" {
+		fmt.Fprintf(&b, " (%s)", in.says)
 	}
 	fmt.Fprintf(&b, ": %s", out.outcome)
 	switch {

@@ -193,7 +193,7 @@ func outcomeOf(err error) outcome {
 	}
 	for _, end := range []*lectern.Error{
 		lectern.ErrMasterLeft, lectern.ErrMasterDown, lectern.ErrKicked, lectern.ErrChannelClosed, lectern.ErrLeft,
-		lectern.ErrReplaced, lectern.ErrShutdown, lectern.ErrNotAMember,
+		lectern.ErrReplaced, lectern.ErrShutdown, lectern.ErrNotAMember, lectern.ErrExpired, lectern.ErrRevoked,
 	} {
 		if e.Code == end.Code {
 			return ended

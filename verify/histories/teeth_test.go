@@ -39,8 +39,15 @@ var (
 	mallet = input{op: create, handle: 2, user: "mallet"}
 	bob    = input{op: join, handle: 3, user: "bob"}
 	bob2   = input{op: join, handle: 4, user: "bob"}
-	again  = input{op: resume, handle: 5, member: 1}
-	again2 = input{op: resume, handle: 6, member: 1}
+	again  = input{op: resume, handle: 5, member: 1, from: 1}
+	again2 = input{op: resume, handle: 6, member: 1, from: 1}
+	later  = input{op: resume, handle: 6, member: 1, from: 5}
+	denied = input{op: resume, handle: 5, member: 1, from: 1, says: refuses}
+	seized = input{op: seizeCreate, handle: 7, member: 7, user: "alice"}
+	taken  = input{op: seizeJoin, handle: 8, member: 8, user: "bob"}
+	asks8  = input{op: report, handle: 8, member: 8}
+	renews = input{op: refresh, handle: 3, member: 3, says: shortly}
+	runs   = input{op: expire, handle: 3, member: 3}
 	ends   = input{op: leave, handle: 1, member: 1}
 	says   = input{op: broadcast, handle: 1, member: 1}
 	says5  = input{op: broadcast, handle: 5, member: 1}
@@ -99,6 +106,33 @@ func TestTeeth(t *testing.T) {
 		{"a takeover that is refused", false, []event{did(1, 2, alice, ok), did(3, 4, again, "resume_failed")}},
 		{"a takeover of a channel's next life", false, []event{
 			did(1, 2, alice, ok), did(3, 4, ends, ok), did(5, 6, mallet, ok), did(7, 8, again, ok)}},
+
+		{"a ticket that a client has followed which was heard", false, []event{
+			did(1, 2, alice, ok), did(3, 4, again, ok), numbered(did(5, 6, says5, ok), 1), did(7, 8, again2, ok)}},
+		{"the same, and it is refused", true, []event{
+			did(1, 2, alice, ok), did(3, 4, again, ok), numbered(did(5, 6, says5, ok), 1), did(7, 8, again2, ended)}},
+		{"the same, and nobody was heard", true, []event{did(1, 2, alice, ok), did(3, 4, again, ok), did(7, 8, again2, ok)}},
+		{"one was refused because the other was heard", false, []event{
+			did(1, 2, alice, ok), did(3, 4, again, ok), did(5, 6, again2, ended), did(7, 8, again2, ok)}},
+		{"of two that have followed one may have been heard", true, []event{
+			did(1, 2, alice, ok), did(3, 4, again, ok), did(5, 6, later, ok),
+			did(7, 8, input{op: resume, handle: 9, member: 1, from: 1}, ended), did(9, 10, input{op: resume, handle: 10, member: 1, from: 5}, ok)}},
+		{"the ticket of the one that was heard", true, []event{
+			did(1, 2, alice, ok), did(3, 4, again, ok), numbered(did(5, 6, says5, ok), 1), did(7, 8, later, ok)}},
+		{"a ticket that nobody has followed is said to be", false, []event{did(1, 2, alice, ok), did(3, 4, again, ended)}},
+		{"the service does not let back, and the hub does", false, []event{did(1, 2, alice, ok), did(3, 4, denied, ok)}},
+		{"the service does not let another client back", true, []event{
+			did(1, 2, alice, ok), did(3, 4, denied, "unauthorized"), numbered(did(5, 6, says, ok), 1)}},
+		{"the service lets back, and the hub does not", false, []event{did(1, 2, alice, ok), did(3, 4, again, "unauthorized")}},
+		{"a seat that the service gives", true, []event{did(1, 2, alice, ok), did(3, 4, seized, ok), did(5, 6, says, ended)}},
+		{"a seat that the service gives, and that stays", false, []event{did(1, 2, alice, ok), did(3, 4, seized, ok), numbered(did(5, 6, says, ok), 1)}},
+		{"the old ticket of a seat that the service has given", false, []event{did(1, 2, alice, ok), did(3, 4, seized, ok), did(5, 6, again, ok)}},
+		{"the same, and it is refused", true, []event{did(1, 2, alice, ok), did(3, 4, seized, ok), did(5, 6, again, "resume_failed")}},
+		{"a slave's seat that the service gives", true, []event{
+			did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, taken, ok), numbered(did(7, 8, asks8, ok), 1), did(9, 10, asks, ended)}},
+		{"what is granted ends", true, []event{
+			did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, renews, ok), did(5, forever, runs, unknown), did(7, 8, asks, ended), did(9, 10, bob2, ok)}},
+		{"what is not granted for a while ends", false, []event{did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, asks, ended)}},
 
 		{"numbers in order", true, []event{did(1, 2, alice, ok), numbered(did(3, 6, says, ok), 2), numbered(did(4, 5, says, ok), 1)}},
 		{"a number twice", false, []event{did(1, 2, alice, ok), numbered(did(3, 6, says, ok), 1), numbered(did(4, 5, says, ok), 1)}},

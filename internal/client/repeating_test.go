@@ -1,0 +1,182 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/memory"
+)
+
+// scriptedHub is a dialer whose connections lead to the test, which plays the hub.
+type scriptedHub struct {
+	t     *testing.T
+	conns chan *memory.Conn
+}
+
+func (h scriptedHub) Dial(context.Context) (transport.Conn, error) {
+	mine, hubs := memory.Pipe(memory.Options{})
+	h.conns <- hubs
+	return mine, nil
+}
+
+// reads returns the next frame of that type, and passes over others.
+func (h scriptedHub) reads(conn *memory.Conn, t wire.Type) wire.Frame {
+	h.t.Helper()
+	for {
+		data, err := conn.Read()
+		require.NoError(h.t, err, "instead of %v", t)
+		frame, err := wire.Decode(data)
+		require.NoError(h.t, err)
+		require.False(h.t, t == wire.Join && frame.Type == wire.Resume, "a resume before the switch that is repeated")
+		if frame.Type == t {
+			return frame
+		}
+	}
+}
+
+func (h scriptedHub) answers(conn *memory.Conn, frame wire.Frame) {
+	h.t.Helper()
+	require.NoError(h.t, conn.Write(wire.Append(nil, wire.Binary, &frame)))
+}
+
+// switching is a client whose switch was written, and whose connection is lost then. It
+// returns the switch as it was written, and the next connection.
+func switching(t *testing.T) (h scriptedHub, written wire.Frame, next *memory.Conn, switched <-chan error) {
+	h = scriptedHub{t, make(chan *memory.Conn, 10)}
+	tokens := 0
+	c := New(h, Options{
+		PublicError: func(why *wire.Cause) error { return why }, CloseTimeout: time.Second, DialTimeout: time.Second,
+		Logger: slog.New(slog.DiscardHandler),
+		Token: func(context.Context, wire.Type, string, string) (string, error) {
+			tokens++
+			return fmt.Sprint("token ", tokens), nil
+		},
+	})
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	entered := make(chan *Membership, 1)
+	go func() {
+		m, err := c.Enter(t.Context(), wire.Slave, wire.Frame{Type: wire.Join, Channel: "from", Username: "ada"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+		require.NoError(t, err)
+		entered <- m
+	}()
+	conn := <-h.conns
+	h.answers(conn, h.joined(h.reads(conn, wire.Join)))
+	m := <-entered
+	done := make(chan error, 1)
+	go func() {
+		_, err := m.Switch(t.Context(), wire.Frame{Type: wire.Join, Channel: "to", Username: "ada", From: "from"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+		done <- err
+	}()
+	written = h.reads(conn, wire.Join)
+	conn.Cut()
+	return h, written, <-h.conns, done
+}
+
+func (h scriptedHub) joined(join wire.Frame) wire.Frame {
+	return wire.Frame{
+		Type: wire.Joined, Ref: join.Ref, Channel: join.Channel, Username: join.Username, Secret: "secret", Epoch: 1,
+		Master: wire.Member{Username: "alice", State: wire.StateOnline}, MasterTimeout: 30_000, HasMasterTimeout: true,
+	}
+}
+
+// A switch that is repeated on another connection shows a fresh token, as a join does: the
+// one before may be good only once, or no longer.
+func TestARepeatedSwitchShowsAFreshToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, written, next, switched := switching(t)
+		repeated := h.reads(next, wire.Join)
+		require.Greater(t, repeated.Ref, written.Ref)
+		require.NotEmpty(t, repeated.Token)
+		require.NotEqual(t, written.Token, repeated.Token)
+		h.answers(next, h.joined(repeated))
+		require.NoError(t, <-switched)
+	})
+}
+
+// A hub that cannot say at present whether it lets the client in has not refused the switch,
+// which may have been carried out already: it is repeated once more.
+func TestARepeatedSwitchThatIsRefusedForTheMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, next, switched := switching(t)
+		repeated := h.reads(next, wire.Join)
+		h.answers(next, wire.Frame{Type: wire.Error, Ref: repeated.Ref, Channel: "to", Code: string(wire.ErrBusy.Code), Reason: "later"})
+		again := <-h.conns
+		h.answers(again, h.joined(h.reads(again, wire.Join)))
+		require.NoError(t, <-switched)
+	})
+}
+
+// Where a request was accepted on a connection that was lost, and the hub does not tell any
+// more who was asked, the caller gets an error, and not the silence of an empty channel.
+func TestAnInquiryOfWhichNobodyKnowsWhoWasAsked(t *testing.T) {
+	c := New(nowhere{t}, Options{PublicError: func(why *wire.Cause) error { return why }})
+	defer c.Close()
+	m := newMembership(c, wire.Master, "abc123", anyInbox(QueueLimit{Messages: 10, Bytes: 1 << 10}))
+	q := &inquiry{}
+	q.answers.changed = make(chan struct{}, 1)
+	m.onAccepted(q, 7, true)
+	require.True(t, m.onVerified(&wire.Frame{Type: wire.Error, Ref: q.verifying, Channel: "abc123", Code: string(wire.ErrNotAMember.Code), Reason: "gone"}))
+	given, last := q.answers.take()
+	require.True(t, last)
+	require.Len(t, given, 1)
+	require.Empty(t, given[0].From)
+	require.ErrorIs(t, given[0].Err, wire.ErrNotAMember)
+}
+
+// firstHub is a scriptedHub that also gets what comes with a handshake.
+type firstHub struct {
+	scriptedHub
+	along chan wire.Frame
+	takes bool
+}
+
+func (h *firstHub) DialFirst(ctx context.Context, message []byte) (transport.Conn, bool, error) {
+	frame, err := wire.Decode(message)
+	require.NoError(h.t, err)
+	h.along <- frame
+	conn, err := h.Dial(ctx)
+	return conn, h.takes, err
+}
+
+// A call that is repeated is a later one, also where it goes along with the handshake of the
+// next connection: with the ref of before, the hub would take it for one that was overtaken.
+// On one connection it keeps its ref.
+func TestARepeatedCallWithAHandshakeIsALaterOne(t *testing.T) {
+	for what, taken := range map[string]bool{"taken": true, "not taken": false} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &firstHub{scriptedHub{t, make(chan *memory.Conn, 10)}, make(chan wire.Frame, 10), true}
+				c := New(h, Options{
+					PublicError: func(why *wire.Cause) error { return why }, DialTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+				})
+				defer func() { require.NoError(t, c.Close()) }()
+				joined := make(chan error, 1)
+				go func() {
+					_, err := c.Enter(t.Context(), wire.Slave, wire.Frame{Type: wire.Join, Channel: "abc123", Username: "ada"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+					joined <- err
+				}()
+				first := <-h.along
+				conn := <-h.conns
+				synctest.Wait()
+				h.takes = taken
+				conn.Cut()
+				again := <-h.along
+				require.Greater(t, again.Ref, first.Ref)
+				conn = <-h.conns
+				if !taken {
+					require.Equal(t, again.Ref, h.reads(conn, wire.Join).Ref)
+				}
+				h.answers(conn, h.joined(again))
+				require.NoError(t, <-joined)
+			})
+		})
+	}
+}

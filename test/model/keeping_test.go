@@ -1,0 +1,132 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// This file is the model of what a channel keeps for its members, and of what a master has
+// told that it has got.
+
+// fewKept is the kind of a move that does nothing. In a game that has it, a channel keeps so
+// few messages that members lose some, and that slaves are told busy.
+const fewKept = "few kept"
+
+// heard is a message for a member, or a gap. A gap has no number.
+type heard struct {
+	seq  uint64
+	line string
+}
+
+var gap = heard{line: "a gap"}
+
+func lines(messages []heard) (all []string) {
+	for _, m := range messages {
+		all = append(all, m.line)
+	}
+	return all
+}
+
+// confirmAfter is how long a master waits before it tells what it has got.
+const confirmAfter = time.Second
+
+// gets gives a member a message, or keeps it.
+func (g *game) gets(s *seat, m heard) {
+	s.of.history = append(s.of.history, m)
+	s.messages = append(s.messages, m)
+	if s.reachable() {
+		g.delivers(s)
+	}
+}
+
+// delivers is what a member gets that can be reached.
+func (g *game) delivers(s *seat) {
+	for ; s.delivered < len(s.messages); s.delivered++ {
+		m := s.messages[s.delivered]
+		if s.last = max(s.last, m.seq); s.master == nil || m.seq == 0 {
+			continue
+		}
+		c := s.star
+		g.isLate(c)
+		if c.unconfirmed++; c.unconfirmed >= max(1, int(g.kept)/2) {
+			g.confirmed(c)
+		} else if c.tells.IsZero() {
+			c.tells = time.Now().Add(confirmAfter)
+		}
+	}
+}
+
+// isLate has the master tell what it was to tell by now.
+func (g *game) isLate(c *star) {
+	if !c.tells.IsZero() && !time.Now().Before(c.tells) {
+		if c.tells = (time.Time{}); c.unconfirmed > 0 {
+			g.confirmed(c)
+		}
+	}
+}
+
+// tells has the master tell, with something else that it asks for.
+func (g *game) tells(c *star) {
+	g.isLate(c)
+	if c.unconfirmed > 0 {
+		g.confirmed(c)
+	}
+}
+
+// silent is the loss of the master's connection: it tells nothing until it is back.
+func (g *game) silent(c *star) {
+	g.isLate(c)
+	c.unconfirmed, c.tells = 0, time.Time{}
+}
+
+// confirmed: the master has told that it has got everything that was delivered.
+func (g *game) confirmed(c *star) {
+	c.unconfirmed = 0
+	c.confirmed = max(c.confirmed, c.master.last)
+}
+
+// trim is what the hub does not keep for the master any more.
+func (g *game) trim(c *star) {
+	if c.up > g.kept {
+		c.lost = max(c.lost, min(c.confirmed, c.up-g.kept))
+	}
+}
+
+// isBusy reports whether a slave's message would have to push out one that the master is
+// not known to have got.
+func (g *game) isBusy(c *star) bool {
+	if c.master.reachable() {
+		return false // its connection takes more than there ever is in a game
+	}
+	g.isLate(c)
+	return c.up-c.confirmed+1 > g.kept
+}
+
+// catchUp is what a member gets that has come back: all that it has missed, but for what is
+// not kept any more.
+func (g *game) catchUp(s *seat) {
+	lost := uint64(0)
+	if s.master != nil {
+		s.star.unconfirmed, s.star.tells = 0, time.Time{}
+		g.trim(s.star)
+		lost = s.star.lost
+		s.star.confirmed = max(s.star.confirmed, s.last)
+	} else if s.star.down > g.kept {
+		lost = s.star.down - g.kept
+	}
+	missed := s.messages[s.delivered:]
+	kept := slices.DeleteFunc(slices.Clone(missed), func(m heard) bool { return m.seq <= lost })
+	if len(kept) < len(missed) {
+		kept = append([]heard{gap}, kept...)
+		if s.master != nil {
+			g.counts["a gap for a master"]++
+		} else {
+			g.counts["a gap for a slave"]++
+		}
+	}
+	s.messages = append(s.messages[:s.delivered:s.delivered], kept...)
+	g.delivers(s)
+}
+
+func (m heard) String() string { return fmt.Sprintf("%d %s", m.seq, m.line) }
