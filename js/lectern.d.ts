@@ -50,7 +50,7 @@ export declare const Code: Readonly<{
   BUSY: 'busy';
   RESUME_FAILED: 'resume_failed';
   SHUTTING_DOWN: 'shutting_down';
-  // Ends of memberships. RESUME_FAILED is one too: it came back too late.
+  // Ends of memberships. RESUME_FAILED is one too: it came back too late. REPLACED is a refusal too.
   MASTER_LEFT: 'master_left';
   MASTER_DOWN: 'master_down';
   KICKED: 'kicked';
@@ -65,6 +65,7 @@ export declare const Code: Readonly<{
   GAP: 'gap';
   UNKNOWN_OUTCOME: 'unknown_outcome';
   CONNECTION: 'connection';
+  DETACHED: 'detached';
 }>;
 
 /** One of the codes, or a newer hub's. */
@@ -252,8 +253,17 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
   readonly error: ClosedError | null;
   /** Resolves with the error that says why, once the membership is over. It is never rejected. */
   readonly closed: Promise<ClosedError>;
-  /** What it takes to come back from another client. To be kept like a password. The same until a message is taken. */
+  /**
+   * What it takes to come back from another client. To be kept like a password. The same until a
+   * message is taken, or the connection is lost. It is worth nothing any more once another client
+   * has come back by it.
+   */
   readonly ticket: Ticket;
+  /**
+   * Shows the service a new token, or without one a fresh one of options.token, before what it
+   * has granted by the last one expires. Where that is refused, what was granted before stays.
+   */
+  refresh(token?: string, options?: SignalOption): Promise<void>;
   /**
    * Yields messages, changes of presence and gaps, in one order, and ends when
    * the membership is over; error tells why. What is not taken waits, within
@@ -360,14 +370,31 @@ export declare class Slave extends Handle<HandleEventMap> {
   leave(): Promise<void>;
 }
 
-/** What it takes to come back to a membership. It can be stored as JSON. */
+/** A ticket that was kept: epoch and last may be missing, and are 0 then. */
+export type KeptTicket = Omit<Ticket, 'epoch' | 'last'> & Partial<Pick<Ticket, 'epoch' | 'last'>>;
+
+/** What it takes to come back to a membership. Its JSON is that of the tickets of the client in Go. */
 export interface Ticket {
-  readonly role: 'master' | 'slave';
   readonly channel: string;
   readonly username: string;
-  readonly secret: string;
+  readonly role: 'master' | 'slave';
+  /** The secret. */
+  readonly resume: string;
+  /**
+   * Counts the connections of the membership up to the one for which the ticket was made. 0 is
+   * of a hub that counts none.
+   */
+  readonly epoch: number;
   /** The number of the last message that was taken; 0 asks for all that the hub has kept. */
   readonly last: number;
+}
+
+/** What a token is for. */
+export interface TokenRequest {
+  readonly operation: 'create' | 'join' | 'resume' | 'refresh';
+  readonly channel: string;
+  /** Empty where the service is to give a name. */
+  readonly username: string;
 }
 
 export interface CreateOptions extends SignalOption {
@@ -383,6 +410,10 @@ export interface JoinOptions extends SignalOption {
   readonly token?: string | undefined;
 }
 
+export interface ResumeOptions extends SignalOption {
+  readonly token?: string | undefined;
+}
+
 export interface RestoreOptions extends SignalOption {
   /** Asks for all messages that the hub has kept, and not only for those that were not taken. */
   readonly replay?: boolean | undefined;
@@ -393,7 +424,8 @@ export interface Restored {
   readonly slaves: Slave[];
   /**
    * What the hub has refused. The storage keeps a ticket on, unless the hub has said that
-   * the membership is over (resume_failed) or cannot be (bad_name, bad_frame).
+   * the membership is over (resume_failed), another client's (replaced) or cannot be
+   * (bad_name, bad_frame).
    */
   readonly lost: { role: 'master' | 'slave'; channel: string; username: string; error: RefusedError }[];
 }
@@ -442,13 +474,20 @@ export interface ClientOptions {
    */
   readonly tokenInHandshake?: boolean | undefined;
   /**
+   * Makes a token for the service that the hub belongs to: a fresh one for each create, join,
+   * resume and refresh for which none is given. Where it fails, so does the call, with the same
+   * error, and a connection that was lost is tried again later. Default: a token that was
+   * given is shown again at each resume.
+   */
+  readonly token?: ((request: TokenRequest) => Promise<string> | string) | undefined;
+  /**
    * Bound the wait before the next attempt to connect: a random part of
    * minBackoff after the first loss, of twice as much each time that it fails
    * again, and of maxBackoff at the most. Defaults 200 and 5000.
    */
   readonly minBackoff?: number | undefined;
   readonly maxBackoff?: number | undefined;
-  /** Bounds each attempt to connect. Default 10000. */
+  /** Bounds each attempt to connect, and how long tokens are waited for before it. Default 10000. */
   readonly dialTimeout?: number | undefined;
   /** Bounds how long leaving waits for the hub's confirmation. Default 5000. */
   readonly closeTimeout?: number | undefined;
@@ -472,7 +511,11 @@ export interface ClientOptions {
    * dropped and told as a gap. Defaults 1024 and 4 MiB.
    */
   readonly inbox?: { readonly messages?: number | undefined; readonly bytes?: number | undefined } | undefined;
-  /** Keeps the tickets of the memberships, for restore: sessionStorage, for instance. */
+  /**
+   * Keeps the tickets of the memberships, for restore: sessionStorage, for instance. One is in it
+   * before the hub takes this client for the holder of the membership, at which older ones
+   * become worth nothing.
+   */
   readonly storage?: StorageLike | undefined;
   /** The key in the storage. Default: made from the address. */
   readonly storageKey?: string | undefined;
@@ -482,7 +525,12 @@ export interface ClientOptions {
  * One connection to a hub, and the memberships that it carries: any number of
  * channels, as master of some and slave of others. It connects when it is first
  * used, and when the connection is lost it connects again, with growing pauses
- * and a random part in them, and resumes every membership.
+ * and a random part in them, and resumes every membership. What was to be entered is asked
+ * for again too, where the answer was lost with the connection, on three connections at most.
+ *
+ * Each client is another one to the hub, though it has the same tickets. Of two, the one that
+ * has come later holds the membership, and the other one ends with replaced, also where it
+ * was offline and comes back only then.
  */
 export declare class Client {
   /**
@@ -499,12 +547,13 @@ export declare class Client {
   /** Enters a channel that its master has created before, as a slave. */
   join(channel: string, username: string, options?: JoinOptions): Promise<Slave>;
   /**
-   * Takes over a master's membership. Another connection that holds it is told
-   * replaced. After an abort the membership lives on, away, and can be resumed.
+   * Takes over a master's membership. Another client that holds it is told replaced, and so
+   * is this one, as a refusal, where the ticket is older than what another client has taken
+   * over since. After an abort the membership lives on, away, and can be resumed.
    */
-  resumeMaster(ticket: Ticket, options?: SignalOption): Promise<Master>;
+  resumeMaster(ticket: KeptTicket, options?: ResumeOptions): Promise<Master>;
   /** Takes over a slave's membership, as resumeMaster does a master's. */
-  resumeSlave(ticket: Ticket, options?: SignalOption): Promise<Slave>;
+  resumeSlave(ticket: KeptTicket, options?: ResumeOptions): Promise<Slave>;
   /**
    * Resumes the memberships that options.storage has kept; what is no ticket there is
    * dropped. While the hub cannot be reached it goes on trying. Where this client is in a
@@ -515,6 +564,14 @@ export declare class Client {
   status(channel: string, options?: SignalOption): Promise<Status>;
   /** Leaves every channel on purpose and closes the connection. */
   close(): Promise<void>;
+  /**
+   * Ends the client and keeps its seats: its members are away, and whoever has a ticket can
+   * resume in time, in another page or program, in Go too. Nothing new is begun. What was sent is
+   * answered first, within options.closeTimeout; what is being entered is left. The handles end
+   * with detached, and what was not taken from them is for whoever resumes. The storage keeps its
+   * tickets. The tickets are in the order of their channels.
+   */
+  detach(): Promise<Ticket[]>;
 }
 
 // What has no export above is not to be imported.

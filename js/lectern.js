@@ -43,7 +43,7 @@ var closes = {
   rate_limited: 4105,
   unauthorized: 4107
 };
-var own = ["protocol_error", "gap", "unknown_outcome", "connection"];
+var own = ["protocol_error", "gap", "unknown_outcome", "connection", "detached"];
 
 // src/errors.js
 var Code = Object.freeze(Object.fromEntries(
@@ -395,6 +395,7 @@ var known = [
   "WebSocket",
   "plainHandshake",
   "tokenInHandshake",
+  "token",
   "storage",
   "storageKey",
   "inbox",
@@ -409,6 +410,9 @@ function optionsOf(options) {
     ...sizes,
     ...given(options)
   };
+  if (all.token !== void 0 && typeof all.token !== "function") {
+    throw new TypeError("token must be a function, which gives a token");
+  }
   if (typeof all.inbox !== "object" || all.inbox === null) {
     throw new TypeError("inbox must be an object");
   }
@@ -495,11 +499,7 @@ var First = class {
 };
 
 // src/calls.js
-var TAKEOVER_REF = 1;
-var unnamed = ({ type, ref, channel }) => type === "error" && ref === TAKEOVER_REF && channel === void 0;
-function answers(frame, asked) {
-  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
-}
+var MAX_TRIES = 3;
 var Calls = class {
   // Those that wait for an answer.
   #waiting = [];
@@ -508,8 +508,6 @@ var Calls = class {
   #undoing = /* @__PURE__ */ new Map();
   // The refs of resumes on the present connection whose callers have given up.
   #forsaken = /* @__PURE__ */ new Set();
-  // What has come for resumes by tickets without the name of a channel.
-  #unnamed = [];
   // The call that goes along with the handshake that is under way.
   #first = null;
   // What waits for the answer to the call that has gone along with the present connection,
@@ -520,11 +518,12 @@ var Calls = class {
   #session;
   /**
    * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
-   *   tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean,
+   *   progress: () => void, tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean,
    *   undo: (channel: string, promise: Promise<void>) => void,
    *   settled: (call: object, frame: object) => Error | undefined}} session
    *   letGo ends the connection, tryAnew too where something is wanted of the next one or
-   *   nothing of this one, and ended resolves when it has ended; settled is told of an
+   *   nothing of this one, and ended resolves when it has ended; progress is told when something
+   *   that was under way is over; settled is told of an
    *   answer that is no refusal, and returns what is wrong with it
    */
   constructor(session) {
@@ -538,6 +537,10 @@ var Calls = class {
     const all = [...this.#waiting.filter(({ enters }) => enters).map(({ frame }) => frame), ...this.#undoing.values()];
     return [...new Set(all.map(({ channel }) => channel))];
   }
+  /** repeated are the calls that enter something and are about to be made once more. */
+  get repeated() {
+    return this.#waiting.filter(({ enters, tries }) => enters && tries > 0);
+  }
   /**
    * begin makes a call of a frame, and resolves with the answer.
    *
@@ -548,7 +551,7 @@ var Calls = class {
    */
   begin(frame, { signal, enters, open, abandoned }) {
     return new Promise((resolve, reject) => {
-      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
+      const call = { frame: { ...frame, ref: this.#session.nextRef() }, enters, written: false, tries: 0 };
       const abort = () => {
         this.#remove(call);
         this.#giveUp(call);
@@ -578,6 +581,9 @@ var Calls = class {
     const [call] = this.#waiting;
     const fits = call && !this.#plain && call.frame.type !== "resume" && (withToken || !call.frame.token);
     this.#first = fits ? call : null;
+    if (fits && call.tries++ > 0) {
+      call.frame.ref = this.#session.nextRef();
+    }
     return this.#first?.frame ?? null;
   }
   /** connected writes what has waited for a connection, but for what has been sent along with its making. */
@@ -591,35 +597,43 @@ var Calls = class {
     }
     for (const call of this.#waiting) {
       if (call !== first) {
-        call.frame.ref = this.#refFor(call.frame);
-      } else if (sent) {
-        call.written = true;
+        call.frame.ref = this.#session.nextRef();
+        this.#write(call);
         continue;
       }
-      this.#write(call);
+      call.written = true;
+      if (!sent) {
+        this.#session.push(call.frame);
+      }
     }
   }
   /**
    * lost is told that the connection has ended.
    *
    * @param {string} reason
-   * @param {{all: boolean, answered: boolean}} how all: those too that were not written;
-   *   answered: the hub has answered all that it has carried out, so that the others can
-   *   be asked again
+   * @param {{all: boolean, answered: boolean, blamed: boolean}} how all: those too that were
+   *   not written; answered: the hub has answered all that it has carried out, so that the
+   *   others can be asked again; blamed: it may be because of one of them, so that none is
    */
-  lost(reason, { all, answered }) {
+  lost(reason, { all, answered, blamed: blamed2 }) {
     this.#first = null;
     this.#awaited?.stop();
     this.#awaited = null;
     this.#forsaken.clear();
-    this.#unnamed = [];
     [...this.#undoing.keys()].forEach((ref) => this.#undone(ref));
-    if (answered) {
-      this.#waiting.forEach((call) => {
+    this.#waiting.forEach((call) => {
+      if (answered || !blamed2 && call.tries < MAX_TRIES) {
         call.written = false;
-      });
-    }
+      }
+    });
     this.fail(reason, (call) => all || call.written);
+  }
+  /** giveUp ends all calls with the error. What they may have entered is left when that is known. */
+  giveUp(error) {
+    for (const call of this.#waiting.splice(0)) {
+      this.#giveUp(call);
+      call.settle(void 0, error);
+    }
   }
   fail(reason, given2 = () => true) {
     const failed = this.#waiting.filter(given2);
@@ -633,15 +647,10 @@ var Calls = class {
     if (this.#awaited?.takes(frame)) {
       return true;
     }
-    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
-      this.#unnamed.push(frame);
-      this.#settleUnnamed();
-      return true;
-    }
-    const call = this.#waiting.find((each) => answers(frame, each.frame));
+    const call = this.#waiting.find((each) => each.frame.ref === frame.ref);
     if (call) {
-      this.#settle(call, frame);
-      this.#settleUnnamed();
+      this.#remove(call);
+      call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
       return true;
     }
     if (this.#undoing.has(frame.ref)) {
@@ -654,13 +663,9 @@ var Calls = class {
     }
     return false;
   }
-  // The answer to a resume that was given up may still come, and must not be taken
-  // for another one's: it ends the connection, so that this one is tried again.
-  #refFor({ type }) {
-    return type === "resume" && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.#session.nextRef();
-  }
   #write(call) {
     call.written = true;
+    call.tries++;
     this.#session.push(call.frame);
   }
   // The answer has to come within some time, or is asked for again, plainly.
@@ -705,9 +710,6 @@ var Calls = class {
     }
     this.#session.undo(channel, this.#session.ended());
     this.#forsaken.add(ref);
-    if (this.#unnamed.length > 0) {
-      this.#session.letGo();
-    }
   }
   // Its answer is here: what it has entered is left, and undone when the hub says so.
   #leave({ type, ref, channel }) {
@@ -723,19 +725,7 @@ var Calls = class {
   #undone(ref) {
     this.#undoing.get(ref)?.undone();
     this.#undoing.delete(ref);
-  }
-  #settle(call, frame) {
-    this.#remove(call);
-    call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
-  }
-  // Every resume has one answer: errors that name no channel are for those that are left
-  // when the others have theirs.
-  #settleUnnamed() {
-    const open = this.#waiting.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
-    if (open.length <= this.#unnamed.length) {
-      const errors = this.#unnamed.splice(0);
-      open.forEach((call, index) => this.#settle(call, errors[index]));
-    }
+    this.#session.progress();
   }
 };
 
@@ -746,6 +736,8 @@ var Close = Object.freeze(Object.fromEntries(
 ));
 var words2 = new Map(Object.entries(numbers).map(([code, number]) => [number, code]));
 var final = (number) => number >= 4e3 && number < 4100;
+var blames = /* @__PURE__ */ new Set([Close.TOO_LARGE, Close.PROTOCOL_ERROR, Close.RATE_LIMITED, Close.SHUTDOWN]);
+var blamed = (number) => blames.has(number);
 var wordOf = (number) => words2.get(number) ?? String(number);
 
 // src/bytes.js
@@ -757,6 +749,9 @@ function isBuffer(value) {
   } catch {
     return false;
   }
+}
+function base64url(bytes) {
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
 // src/json.js
@@ -1119,8 +1114,7 @@ function protocols(first) {
   if (!bytes || bytes.length > MAX_FIRST) {
     return [PROTOCOL];
   }
-  const encoded = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-  return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${encoded}`];
+  return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${base64url(bytes)}`];
 }
 var FLOOR = 1;
 var ASLEEP = 1e3;
@@ -1402,16 +1396,16 @@ var Entries = class {
       }
       return await attempt();
     } finally {
-      const over2 = () => {
+      const over3 = () => {
         if (this.#newest.get(channel) === ended) {
           this.#newest.delete(channel);
         }
         end();
       };
       if (before) {
-        before.then(over2);
+        before.then(over3);
       } else {
-        over2();
+        over3();
       }
     }
   }
@@ -1423,6 +1417,11 @@ var Entries = class {
     return `${this.#address} ${channel}`;
   }
 };
+
+// src/instance.js
+function newInstance() {
+  return base64url(crypto.getRandomValues(new Uint8Array(16)));
+}
 
 // src/backoff.js
 var Backoff = class {
@@ -1543,10 +1542,12 @@ var Link = class {
   /**
    * @param {string} url
    * @param {object} options the client's
-   * @param {{needed: () => boolean, first: () => object | null, opened: (sent: boolean) => void,
+   * @param {{needed: () => boolean, prepare: () => Promise<void> | null, first: () => object | null,
+   *   opened: (sent: boolean) => void,
    *   frame: (frame: object) => void,
    *   lost: (how: {number: number, reason: string, silent: boolean, wasOpen: boolean, replaced: boolean}) => void}} told
-   *   needed: there is something to be connected for; first is the frame to send along with
+   *   needed: there is something to be connected for; prepare is what has to be done before an
+   *   attempt, which comes later where that is rejected; first is the frame to send along with
    *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
    *   gave an attempt up, and another one follows
    */
@@ -1613,8 +1614,8 @@ var Link = class {
       }
     });
   }
-  /** leave ends the connection in order, behind these frames, within the client's closeTimeout. */
-  async leave(frames) {
+  /** leave ends the connection for good, with this number and in order, behind these frames, within the client's closeTimeout. */
+  async leave(frames, number) {
     if (!this.#connection) {
       this.#stop();
       return;
@@ -1622,8 +1623,8 @@ var Link = class {
     this.#leaving = true;
     const connection = this.#connection;
     const ended = this.ended();
-    const cancel = later(this.#options.closeTimeout, () => connection.abandon(Close.LEFT, ""));
-    connection.close(Close.LEFT, "", frames);
+    const cancel = later(this.#options.closeTimeout, () => connection.abandon(number, ""));
+    connection.close(number, "", frames);
     await ended;
     cancel();
   }
@@ -1638,6 +1639,35 @@ var Link = class {
     this.#pause = null;
     this.#dialedAt = performance.now();
     this.#shutdown = null;
+    const prepared = this.#told.prepare();
+    if (prepared) {
+      this.#await(prepared);
+    } else {
+      this.#connect();
+    }
+  }
+  #await(prepared) {
+    let over3 = false;
+    this.#pause = {
+      forHub: false,
+      until: this.#dialedAt,
+      preparing: true,
+      cancel: () => {
+        over3 = true;
+      }
+    };
+    const go = (on) => () => {
+      if (!over3) {
+        this.#pause = null;
+        on();
+      }
+    };
+    prepared.then(
+      go(() => this.#told.needed() ? this.#connect() : this.#stop()),
+      go(() => this.#told.needed() ? this.#rest(this.#backoff.next(), false) : this.#stop())
+    );
+  }
+  #connect() {
     try {
       this.#connection = new Connection(this.#url, this.#options, this.#told.first(), {
         opened: (sent) => this.#opened(sent),
@@ -1697,7 +1727,7 @@ var Link = class {
       this.#hasten();
     }
     this.#connection?.probe(this.#options.wakePatience);
-    if (this.#pause) {
+    if (this.#pause && !this.#pause.preparing) {
       const { forHub, until } = this.#pause;
       const rest = Math.max(0, this.#dialedAt + WAKE_REST - performance.now());
       const wait = Math.max(0, until - performance.now());
@@ -1743,6 +1773,7 @@ var Link = class {
       this.#connection.abandon(Close.IDLE, "the page is put away");
     } else if (this.#pause) {
       this.#pause.cancel();
+      this.#pause.preparing = false;
     }
   }
 };
@@ -1842,6 +1873,11 @@ var Handle = class extends EventTarget {
   /** What it takes to come back from another client. To be kept like a password. */
   get ticket() {
     return this.#membership.ticket;
+  }
+  /** refresh shows the service a new token before what it has granted expires. */
+  async refresh(token, { signal, ...rest } = {}) {
+    noOthers("refresh", rest);
+    return this.#membership.session.refresh(this.#membership, token, signal);
   }
   /**
    * events yields messages, changes of presence and gaps, in one order, until the
@@ -1952,6 +1988,73 @@ var Master = class extends Handle {
   }
 };
 
+// src/confirming.js
+var CONFIRM_AFTER = 1e3;
+var Confirming = class {
+  #membership;
+  // The hub's: after so many messages, or bytes of payload, they are to be confirmed. Zero:
+  // it needs no confirmation.
+  #mostMessages = 0;
+  #mostBytes = 0;
+  // What has arrived since something was confirmed.
+  #messages = 0;
+  #bytes = 0;
+  #cancel = null;
+  constructor(membership) {
+    this.#membership = membership;
+  }
+  /** begin takes what created or joined says, and starts anew: a resume has told what has arrived. */
+  begin({ confirm_messages: messages = 0, confirm_bytes: bytes = 0 }) {
+    this.#mostMessages = messages;
+    this.#mostBytes = bytes;
+    this.#confirmed();
+  }
+  /**
+   * confirm tells what has arrived. Where it is the first frame of a membership on its
+   * connection, the hub takes this client for its holder from then on.
+   */
+  confirm() {
+    const { session, channel, epoch, last } = this.#membership;
+    this.#confirmed();
+    if (epoch > 0) {
+      session.push({ type: "ping", channel, seen: last });
+    }
+  }
+  /** along is a member's frame with what is to be confirmed. */
+  along(frame) {
+    if (this.#messages === 0 || frame.type === "join") {
+      return frame;
+    }
+    this.#confirmed();
+    return { ...frame, seen: this.#membership.last };
+  }
+  /** arrived counts a message. */
+  arrived(bytes) {
+    if (this.#mostMessages === 0) {
+      return;
+    }
+    this.#messages++;
+    this.#bytes += bytes;
+    if (this.#messages >= this.#mostMessages || this.#bytes >= this.#mostBytes) {
+      this.confirm();
+    }
+    this.#cancel ??= later(CONFIRM_AFTER, () => {
+      this.#cancel = null;
+      if (this.#messages > 0) {
+        this.confirm();
+      }
+    });
+  }
+  stop() {
+    this.#cancel?.();
+    this.#cancel = null;
+    this.#confirmed();
+  }
+  #confirmed() {
+    this.#messages = this.#bytes = 0;
+  }
+};
+
 // src/happenings.js
 var PresenceEvent = class extends Event {
   constructor(type, presence2) {
@@ -2006,20 +2109,25 @@ var Inbox = class {
   add(entry) {
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
-    const over2 = () => {
+    const over3 = () => {
       const count = this.#entries.length - this.#head;
       return count > this.#bound.messages || count > 1 && this.#bytes > this.#bound.bytes;
     };
-    while (over2()) {
+    while (over3()) {
       const lost = this.#shift();
       this.#dropped = true;
       this.#missed += lost.type === "message" ? 1 : lost.missed ?? 0;
     }
     this.#serve();
   }
-  /** end tells that nothing will be added any more. */
-  end() {
+  /** end tells that nothing will be added any more. passedOn: what was not taken is another one's to take. */
+  end(passedOn = false) {
     this.#ended = true;
+    if (passedOn) {
+      this.#entries = [];
+      this.#head = this.#bytes = 0;
+      this.#dropped = false;
+    }
     this.#serve();
   }
   /**
@@ -2368,10 +2476,10 @@ var Inquiries = class {
   }
   // Its answer is behind every answer that the hub has sent before.
   #verify(inquiry) {
-    const { session, channel } = this.#membership;
+    const { session, channel, confirming } = this.#membership;
     inquiry.verifying = session.nextRef();
     inquiry.stale = false;
-    session.push({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq });
+    session.push(confirming.along({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq }));
   }
   #compare(inquiry, listed) {
     for (const name of [...inquiry.awaited].sort()) {
@@ -2579,6 +2687,12 @@ var byName = (a, b) => a.username < b.username ? -1 : 1;
 var Membership = class {
   username = "";
   secret = "";
+  // That of the ticket: it counts the connections of the membership.
+  epoch = 0;
+  // What the service was shown last. ownToken: the application has given it for this
+  // membership, and it is shown again at each resume.
+  token = void 0;
+  ownToken = false;
   // X: how long the master may be away, in milliseconds.
   timeout = 0;
   // Why it is over, or null.
@@ -2586,8 +2700,15 @@ var Membership = class {
   // The present connection holds the membership. Requests are written then, and
   // wait otherwise.
   attached = false;
-  // The ref of the resume that is under way, or zero.
+  // The ref of the resume that is under way, or zero, and that of a switch that is repeated before.
   resuming = 0;
+  repeating = 0;
+  // The hub is told at once, by a frame, that this client has the membership: where another
+  // one may have the same ticket, or where there are two secrets. Else the first frame that
+  // there is to send tells it.
+  announced = false;
+  // It is being left on purpose.
+  leaving = false;
   // The requests without an answer, in the order of their refs.
   pending = [];
   // The number of the newest message that has arrived, and that was taken.
@@ -2605,7 +2726,6 @@ var Membership = class {
   #ticket = null;
   #cancelLifeline = () => {
   };
-  #leaving = false;
   // The numbers of the slaves' memberships, by their names, as far as they were told.
   #numbers = /* @__PURE__ */ new Map();
   // Slaves that have left while the master was away, and those of them that have
@@ -2620,6 +2740,8 @@ var Membership = class {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
+    this.announced = role === "master";
+    this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
@@ -2631,9 +2753,10 @@ var Membership = class {
     return this.attached ? "online" : "reconnecting";
   }
   get ticket() {
-    const { role, channel, username, secret, taken: last } = this;
-    if (this.#ticket?.last !== last || this.#ticket.secret !== secret) {
-      this.#ticket = Object.freeze({ role, channel, username, secret, last });
+    const { role, channel, username, secret: resume, epoch, taken: last } = this;
+    const known3 = this.#ticket;
+    if (known3?.last !== last || known3.resume !== resume || known3.epoch !== epoch) {
+      this.#ticket = Object.freeze({ channel, username, role, resume, epoch, last });
     }
     return this.#ticket;
   }
@@ -2647,11 +2770,11 @@ var Membership = class {
    */
   perform(frame, { signal, enters, asks } = {}) {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted || this.error) {
-        reject(this.error ?? signal.reason);
+      if (signal?.aborted || this.error || this.session.detaching) {
+        reject(this.error ?? this.session.detaching ?? signal.reason);
         return;
       }
-      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0 };
+      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0, tries: 0 };
       const abort = () => {
         this.#abandon(request);
         reject(signal.reason);
@@ -2683,7 +2806,7 @@ var Membership = class {
   }
   /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
   async leave() {
-    this.#leaving = true;
+    this.leaving = true;
     this.session.undo(this.channel, this.closed);
     const controller = new AbortController();
     const cancel = later(this.session.options.closeTimeout, () => controller.abort());
@@ -2707,9 +2830,29 @@ var Membership = class {
   }
   #write(request) {
     request.repeated = Boolean(request.repeated || request.written);
+    if (request.enters && request.repeated) {
+      request.frame.ref = this.session.nextRef();
+    }
     request.written = true;
     request.place = this.session.nextWrite();
-    this.session.push(request.frame);
+    this.session.push(this.confirming.along(request.frame));
+  }
+  /** switching is a switch that was written and has no answer, or undefined. */
+  get switching() {
+    return this.pending.find(({ enters, written }) => enters && written);
+  }
+  /**
+   * repeatSwitch sends a switch once more that was written on an earlier connection, and reports
+   * whether there is one. It comes before a resume: where the hub has carried it out, there is
+   * nothing to resume.
+   */
+  repeatSwitch() {
+    const { switching } = this;
+    if (switching) {
+      this.#write(switching);
+      this.repeating = switching.frame.ref;
+    }
+    return Boolean(switching);
   }
   #remove(request) {
     const index = this.pending.indexOf(request);
@@ -2719,6 +2862,14 @@ var Membership = class {
       if (!request.outside) {
         this.window.leave();
       }
+      this.session.progress();
+    }
+  }
+  /** giveUpSwitches ends the switches that are under way. What they may have entered is left. */
+  giveUpSwitches(error) {
+    for (const request of this.pending.filter(({ enters, abandoned }) => enters && !abandoned)) {
+      this.#abandon(request);
+      request.settle(void 0, error);
     }
   }
   // Nobody waits for the request any more. One that was written keeps its place
@@ -2753,6 +2904,7 @@ var Membership = class {
       given2 = { type: "ack", ref: frame.ref };
     }
     if (request.enters && frame.type === "joined") {
+      request.enters.announced = request.repeated;
       this.#switched(request, frame);
     }
     if (request.asks && frame.type === "ack") {
@@ -2776,9 +2928,12 @@ var Membership = class {
   attach() {
     const back = this.lost;
     this.attached = true;
-    this.resuming = 0;
+    this.resuming = this.repeating = 0;
     this.lost = false;
     this.#cancelLifeline();
+    if (this.announced) {
+      this.confirming.confirm();
+    }
     for (const request of this.pending) {
       this.#write(request);
     }
@@ -2790,8 +2945,12 @@ var Membership = class {
   /** lose is told that the connection is gone: nothing is known from now on, for at most X. */
   lose() {
     this.attached = false;
-    this.resuming = 0;
+    this.resuming = this.repeating = 0;
+    this.confirming.stop();
     for (const request of [...this.pending]) {
+      if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
+        this.fail(request, new ConnectionError("no answer to join: the connection was lost each time"));
+      }
       if (request.abandoned && !request.asks) {
         this.#remove(request);
       }
@@ -2819,9 +2978,10 @@ var Membership = class {
       return;
     }
     this.#tellDeparted();
-    this.error = this.#leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
+    this.error = this.leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
     this.attached = false;
     this.#cancelLifeline();
+    this.confirming.stop();
     this.session.forget(this, resumable);
     if (this.role === "slave" && this.master) {
       this.master = presence("master", this.master.username, "gone");
@@ -2834,7 +2994,8 @@ var Membership = class {
       request.settle(void 0, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);
-    this.inbox.end();
+    this.inbox.end(this.error.code === Code.DETACHED);
+    this.session.progress();
     this.#resolveClosed(this.error);
     this.#fire(new StateEvent("closed"));
     this.#fire(new ClosedEvent(this.error));
@@ -2842,10 +3003,12 @@ var Membership = class {
   /** entered takes over what created or joined tells, the first time or after a resume. */
   entered(frame) {
     const back = this.lost;
+    this.secret = frame.secret;
+    this.epoch = frame.epoch ?? 0;
+    this.confirming.begin(frame);
     if (!back) {
       this.channel = frame.channel;
       this.username = frame.username;
-      this.secret = frame.secret;
       this.timeout = frame.master_timeout_ms ?? 0;
     }
     if (this.role === "slave") {
@@ -2932,6 +3095,7 @@ var Membership = class {
       return;
     }
     this.last = frame.seq;
+    this.confirming.arrived(frame.payload.bytes.length);
     const message = new Message(frame, (to, payload, options) => this.handle.reply(to, payload, options));
     if (message.replyTo !== 0) {
       this.inquiries.reply(message);
@@ -3020,20 +3184,17 @@ var Slave = class extends Handle {
 };
 
 // src/restoring.js
-var over = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.BAD_NAME, Code.BAD_FRAME]);
+var over = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.REPLACED, Code.BAD_NAME, Code.BAD_FRAME]);
 async function restoreAll(session, tickets, { replay = false, signal } = {}) {
   const lost = [];
   const handles = await Promise.all(tickets.list().map(async (ticket) => {
     try {
-      return await resumeAtLast(session, replay ? { ...ticket, last: 0 } : ticket, signal);
+      return await resumeAtLast(session, tickets, replay ? { ...ticket, last: 0 } : ticket, signal);
     } catch (error) {
       if (!(error instanceof RefusedError)) {
         throw error;
       }
       const { role, channel, username } = ticket;
-      if (over.has(error.code)) {
-        tickets.remove(ticket, ticket.holder);
-      }
       lost.push({ role, channel, username, error });
       return null;
     }
@@ -3044,7 +3205,7 @@ async function restoreAll(session, tickets, { replay = false, signal } = {}) {
     lost
   };
 }
-async function resumeAtLast(session, ticket, signal) {
+async function resumeAtLast(session, tickets, ticket, signal) {
   for (; ; ) {
     const entering = session.underWay(ticket.channel);
     if (entering) {
@@ -3055,9 +3216,15 @@ async function resumeAtLast(session, ticket, signal) {
     if (there) {
       return there.handle;
     }
+    const claimed = tickets.claim(ticket);
     try {
-      return await session.resume(ticket, signal);
+      return await session.resume(ticket, { signal });
     } catch (error) {
+      if (over.has(error?.code)) {
+        tickets.remove(claimed);
+      } else {
+        tickets.claim(claimed, ticket.holder);
+      }
       if (session.closed || !(error instanceof ConnectionError || passes(error))) {
         throw error;
       }
@@ -3070,9 +3237,25 @@ async function resumeAtLast(session, ticket, signal) {
 
 // src/tickets.js
 var roles = ["master", "slave"];
-var texts = ["channel", "username", "secret"];
-function isTicket(value) {
-  return typeof value === "object" && value !== null && roles.includes(value.role) && texts.every((name) => typeof value[name] === "string" && value[name] !== "") && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
+var isText = (value) => typeof value === "string" && value !== "";
+var isName = (value) => isText(value) && sendable(value);
+var isCount = (value) => Number.isInteger(value) && value >= 0 && value <= MAX_NUMBER;
+var rules = {
+  channel: [isName, "is no name"],
+  username: [isName, "is no name"],
+  role: [(value) => roles.includes(value), "is neither master nor slave"],
+  resume: [isText, "is no secret"],
+  epoch: [isCount, "is no whole number from 0 to 2^53"],
+  last: [isCount, "is no whole number from 0 to 2^53"]
+};
+function readTicket(value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return { problem: "it is no object" };
+  }
+  const { channel, username, role, resume = value.secret, epoch = 0, last = 0 } = value;
+  const ticket = { channel, username, role, resume, epoch, last };
+  const wrong = Object.keys(rules).find((field) => !rules[field][0](ticket[field]));
+  return wrong ? { problem: `${wrong} ${rules[wrong][1]}` } : { ticket };
 }
 var Tickets = class {
   #holder = crypto.getRandomValues(new Uint32Array(4)).join("-");
@@ -3095,6 +3278,18 @@ var Tickets = class {
       this.#write({ ...this.#read(), [ticket.channel]: { ...ticket, holder: this.#holder } });
     }
   }
+  /**
+   * claim makes a ticket this client's, or another holder's, where it is kept as it was listed. Who
+   * is about to use it does so first: the one whose place it takes leaves it alone then.
+   */
+  claim(ticket, holder = this.#holder) {
+    const kept = this.#read();
+    const { [ticket.channel]: found } = kept;
+    if (found?.resume === ticket.resume && found.epoch === ticket.epoch && found.holder === ticket.holder) {
+      this.#write({ ...kept, [ticket.channel]: { ...found, holder } });
+    }
+    return { ...ticket, holder };
+  }
   /** update keeps the ticket as it is now, unless another client has put one in its place. */
   update(ticket) {
     if ((this.#read()[ticket.channel]?.holder ?? this.#holder) === this.#holder) {
@@ -3102,9 +3297,10 @@ var Tickets = class {
     }
   }
   /** remove forgets a ticket, unless another client has put one in its place, be it the same. */
-  remove({ channel, secret }, holder = this.#holder) {
+  remove({ channel, resume, epoch }, holder = this.#holder) {
     const kept = this.#read();
-    if (kept[channel]?.secret === secret && (kept[channel].holder ?? holder) === holder) {
+    const { [channel]: found } = kept;
+    if (found?.resume === resume && found.epoch === epoch && (found.holder ?? holder) === holder) {
       delete kept[channel];
       this.#write(kept);
     }
@@ -3112,7 +3308,10 @@ var Tickets = class {
   #read() {
     try {
       const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? "{}");
-      const tickets = Object.entries(kept).filter(([channel, value]) => isTicket(value) && value.channel === channel);
+      const tickets = Object.entries(kept).flatMap(([channel, value]) => {
+        const { ticket } = readTicket(value);
+        return ticket?.channel === channel ? [[channel, { ...ticket, holder: value.holder }]] : [];
+      });
       return Object.assign(/* @__PURE__ */ Object.create(null), Object.fromEntries(tickets));
     } catch {
       return /* @__PURE__ */ Object.create(null);
@@ -3132,22 +3331,82 @@ var Tickets = class {
   }
 };
 
+// src/tokens.js
+var Tokens = class {
+  #make;
+  #patience;
+  /**
+   * @param {((request: {operation: string, channel: string, username: string}) => Promise<string> | string) | undefined} make
+   * @param {number} patience bounds how long fresh waits, in milliseconds
+   */
+  constructor(make, patience) {
+    this.#make = make;
+    this.#patience = patience;
+  }
+  /** made: the application makes tokens, where none is given. */
+  get made() {
+    return this.#make !== void 0;
+  }
+  /** one is a token for a call that waits for it. */
+  async one(request, signal) {
+    const made = this.#ask(request);
+    await orAborted(made.then(() => {
+    }, () => {
+    }), signal);
+    return made;
+  }
+  /**
+   * fresh gives each of those that come back a token, before the next connection is made.
+   * Where there is none it is to be tried again later: with one of before, the service might
+   * take the member for one that is not to come back.
+   *
+   * @param {{request: object, take: (token: string) => void}[]} all
+   */
+  async fresh(all) {
+    let cancel;
+    const late = new Promise((_, reject) => {
+      cancel = later(this.#patience, () => reject(new ConnectionError("there was no token in time")));
+    });
+    try {
+      const tokens = await Promise.race([Promise.all(all.map(({ request }) => this.#ask(request))), late]);
+      all.forEach(({ take }, index) => take(tokens[index]));
+    } finally {
+      cancel();
+    }
+  }
+  async #ask({ operation, channel, username }) {
+    const token = await this.#make({ operation, channel, username });
+    if (typeof token !== "string") {
+      throw new TypeError(`options.token must give a string, and has given ${token === null ? "null" : typeof token}`);
+    }
+    return token;
+  }
+};
+
 // src/session.js
 var MAX_PROTOCOL_ERRORS = 3;
 var MAX_SLOW = 3;
 var MAX_LEAVES = 8;
+var over2 = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.REPLACED]);
+var requestFor = ({ type: operation, channel, username }) => ({ operation, channel, username });
 var Session = class {
   // The ref of the newest frame. Refs rise for the client's life, over all
   // connections.
-  #lastRef = TAKEOVER_REF;
+  #lastRef = 0;
   // How many requests of members were written so far.
   #writes = 0;
+  // The id of this client, which no other one has.
+  #instance = newInstance();
   memberships = /* @__PURE__ */ new Map();
   closed = false;
+  // Why nothing new is begun any more, where the client is being detached.
+  detaching = void 0;
+  #whenSettled;
   #link;
   #calls;
   #entries;
   #tickets;
+  #tokens;
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
   #protocolErrors = 0;
@@ -3155,8 +3414,10 @@ var Session = class {
     this.options = options;
     this.#tickets = new Tickets(options.storage, options.storageKey);
     this.#entries = new Entries(url);
+    this.#tokens = new Tokens(options.token, options.dialTimeout);
     this.#link = new Link(url, options, {
       needed: () => this.#needed,
+      prepare: () => this.#freshTokens(),
       first: () => this.#first(),
       opened: (sent) => this.#connected(sent),
       frame: (frame) => this.#handle(frame),
@@ -3166,6 +3427,7 @@ var Session = class {
       push: (frame) => this.push(frame),
       nextRef: () => this.nextRef(),
       letGo: () => this.#letGo(),
+      progress: () => this.progress(),
       tryAnew: (wanted) => (wanted || !this.#needed) && this.tryLater(),
       isIn: (channel) => this.memberships.has(channel),
       ended: () => this.#link.ended(),
@@ -3196,7 +3458,7 @@ var Session = class {
       this.memberships.delete(membership.channel);
     }
     if (!resumable) {
-      this.#tickets.remove(membership);
+      this.#tickets.remove(membership.ticket);
     }
     this.#link.stopIfIdle();
   }
@@ -3207,37 +3469,76 @@ var Session = class {
   async join(frame, signal) {
     return this.#enterBy("slave", { ...frame, type: "join" }, signal);
   }
-  async resume({ role, channel, username, secret, last }, signal) {
-    return this.#enterBy(role, { type: "resume", channel, username, secret, last }, signal);
+  async resume({ role, channel, username, resume: secret, epoch, last }, { token, signal }) {
+    return this.#enterBy(role, { type: "resume", channel, username, secret, epoch, last, token }, signal);
   }
   async switch(from, channel, { expect, token }, signal) {
-    const next = this.#membership("slave", channel);
+    const next = this.#membership("slave", channel, token);
     const frame = { type: "join", channel, username: from.username, from: from.channel, expect, token };
-    await this.#entering(frame, signal, () => from.perform(frame, { signal, enters: next }));
+    await this.#entering(frame, signal, next, (entering) => from.perform(entering, { signal, enters: next }));
     return next.handle;
   }
   async #enterBy(role, frame, signal) {
-    const membership = this.#membership(role, frame.channel);
+    const membership = this.#membership(role, frame.channel, frame.token);
     membership.last = membership.taken = frame.last ?? 0;
-    await this.#entering(frame, signal, () => this.call(frame, signal, membership));
+    await this.#entering(frame, signal, membership, (entering) => this.call(entering, signal, membership));
     return membership.handle;
   }
-  #membership(role, channel) {
+  #membership(role, channel, token = "") {
     const membership = new Membership(this, role, channel);
+    membership.ownToken = token !== "";
     membership.handle = role === "master" ? new Master(membership) : new Slave(membership);
     return membership;
   }
   // A client has one membership of a channel. A call that would enter it once more waits
   // for those before: they may be given up, or left at once.
-  async #entering(frame, signal, enter) {
-    const { channel } = frame;
+  async #entering(given2, signal, membership, enter) {
+    const { channel } = given2;
+    const frame = { ...given2, instance: this.#instance };
     checkNames(frame);
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
         throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
       }
-      await enter();
+      if (!frame.token && this.#tokens.made) {
+        frame.token = await this.#tokens.one(requestFor(frame), signal);
+      }
+      membership.token = frame.token;
+      await enter(frame);
     });
+  }
+  /** refresh shows the service a token for a membership: the one that is given, or a fresh one. */
+  async refresh(membership, given2, signal) {
+    if (given2 === void 0 && !this.#tokens.made) {
+      throw new TypeError("refresh needs a token, where there is no options.token");
+    }
+    const { channel, username } = membership;
+    const token = given2 ?? await this.#tokens.one({ operation: "refresh", channel, username }, signal);
+    await membership.operate({ type: "refresh", token }, signal);
+    membership.token = token;
+    membership.ownToken = given2 !== void 0;
+  }
+  // Who comes back needs a fresh token: the memberships, and what is made once more.
+  #freshTokens() {
+    if (!this.#tokens.made) {
+      return null;
+    }
+    const all = [...this.memberships.values()];
+    const needs = [
+      ...all.filter(({ ownToken }) => !ownToken).map((membership) => ({
+        request: requestFor({ type: "resume", channel: membership.channel, username: membership.username }),
+        take: (token) => {
+          membership.token = token;
+        }
+      })),
+      ...[...all.map(({ switching }) => switching), ...this.#calls.repeated].filter((each) => each && !each.enters.ownToken).map(({ frame, enters }) => ({
+        request: requestFor(frame),
+        take: (token) => {
+          frame.token = enters.token = token;
+        }
+      }))
+    ];
+    return needs.length === 0 ? null : this.#tokens.fresh(needs);
   }
   /** undo tells that something in the channel is undone when the promise is resolved: who enters waits for it. */
   undo(channel, promise) {
@@ -3247,8 +3548,8 @@ var Session = class {
   enter(membership, answer) {
     membership.entered(answer);
     this.memberships.set(membership.channel, membership);
-    membership.attach();
     this.#tickets.put(membership.ticket);
+    membership.attach();
     this.#link.hold();
   }
   /** restore resumes what the storage has kept, or gives the handles that there are. */
@@ -3274,8 +3575,8 @@ var Session = class {
     if (signal?.aborted) {
       throw signal.reason;
     }
-    if (this.closed) {
-      throw new ConnectionError("the client is closed");
+    if (this.closed || this.detaching) {
+      throw this.detaching ?? new ConnectionError("the client is closed");
     }
     const answer = this.#calls.begin(frame, {
       signal,
@@ -3298,11 +3599,27 @@ var Session = class {
   // Every membership is resumed, and what waited for a connection is sent.
   #connected(sent) {
     for (const membership of this.memberships.values()) {
-      const { channel, username, secret, last } = membership;
-      membership.resuming = this.nextRef();
-      this.push({ type: "resume", ref: membership.resuming, channel, username, secret, last });
+      if (!membership.repeatSwitch()) {
+        this.#resume(membership);
+      }
     }
     this.#calls.connected(sent);
+  }
+  #resume(membership) {
+    const { channel, username, secret, epoch, last, token } = membership;
+    membership.repeating = 0;
+    membership.resuming = this.nextRef();
+    this.push({
+      type: "resume",
+      ref: membership.resuming,
+      channel,
+      username,
+      secret,
+      epoch,
+      last,
+      token,
+      instance: this.#instance
+    });
   }
   #disconnected({ number, reason, silent, wasOpen, replaced }) {
     const why = reason === "" ? `connection lost (${number})` : reason;
@@ -3318,7 +3635,7 @@ var Session = class {
       this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true);
       this.#protocolErrors = 0;
     }
-    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number) });
+    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number), blamed: blamed(number) });
     if (number === Close.TOO_LARGE) {
       this.#failLargest();
     }
@@ -3399,15 +3716,19 @@ var Session = class {
     }
     const members = [...this.memberships.values()];
     const resuming = members.find((each) => each.resuming === frame.ref);
+    const repeating = members.find((each) => each.repeating === frame.ref);
     if (resuming) {
       this.#resumed(resuming, frame);
+    } else if (repeating && frame.type === "error") {
+      this.#resume(repeating);
     } else {
       members.some((each) => each.answer(frame));
     }
   }
-  #settled({ enters }, frame) {
+  #settled({ frame: { type }, enters, tries }, frame) {
     const refusal = this.#wrongRole(frame, enters) ?? (enters && this.#alreadyIn(frame));
     if (!refusal && enters) {
+      enters.announced ||= type === "resume" || tries > 1;
       this.enter(enters, frame);
     }
     return refusal;
@@ -3433,23 +3754,63 @@ var Session = class {
     const refusal = refusalIn(frame);
     if (!refusal) {
       membership.entered(frame);
+      this.keep(membership);
       membership.attach();
     } else if (passes(refusal)) {
       this.tryLater();
     } else {
-      membership.end(new ClosedError(refusal.code, refusal.reason), refusal.code !== Code.RESUME_FAILED);
+      membership.end(new ClosedError(refusal.code, refusal.reason), !over2.has(refusal.code));
     }
   }
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
-    this.closed = true;
     const channels = [.../* @__PURE__ */ new Set([...this.memberships.keys(), ...this.#calls.entering])];
+    await this.#end(channels, Close.LEFT, () => this.#endAll(new ClosedError(Code.LEFT)));
+  }
+  /** detach closes the connection, and keeps the seats: it returns what it takes to come back to them. */
+  async detach() {
+    if (this.closed || this.detaching) {
+      throw new ConnectionError("the client is closed");
+    }
+    this.detaching = new ClosedError(Code.DETACHED, "the seat is kept, and its ticket leads back to it");
+    this.#calls.giveUp(this.detaching);
+    this.memberships.forEach((membership) => membership.giveUpSwitches(this.detaching));
+    await this.#settledWithin(this.options.closeTimeout);
+    const kept = [...this.memberships.values()].filter(({ leaving }) => !leaving);
+    const tickets = kept.map(({ ticket }) => ticket).sort((one, other) => one.channel < other.channel ? -1 : 1);
+    await this.#end(this.#calls.entering, Close.IDLE, () => {
+      kept.forEach((membership) => membership.end(this.detaching, true));
+      this.#endAll(new ClosedError(Code.LEFT));
+    });
+    return tickets;
+  }
+  /** progress is told when something that was under way is over. */
+  progress() {
+    const under = [...this.memberships.values()].some(({ leaving, pending }) => leaving || pending.length > 0);
+    if (this.closed || !under && this.#calls.entering.length === 0) {
+      this.#whenSettled?.();
+    }
+  }
+  // What was sent is answered, as far as that comes in time.
+  async #settledWithin(milliseconds2) {
+    await new Promise((resolve) => {
+      const cancel = later(milliseconds2, resolve);
+      this.#whenSettled = () => {
+        cancel();
+        resolve();
+      };
+      this.progress();
+    });
+  }
+  async #end(leaving, number, endAll) {
+    this.closed = true;
+    this.progress();
     const ended = this.#link.ended();
-    channels.forEach((channel) => this.undo(channel, ended));
-    const frames = channels.slice(0, MAX_LEAVES).map((channel) => ({ type: "leave", channel }));
-    this.#endAll(new ClosedError(Code.LEFT));
+    leaving.forEach((channel) => this.undo(channel, ended));
+    const frames = leaving.slice(0, MAX_LEAVES).map((channel) => ({ type: "leave", channel }));
+    endAll();
     this.#calls.fail("the client is closed");
-    await this.#link.leave(frames);
+    await this.#link.leave(frames, number);
   }
 };
 
@@ -3471,15 +3832,15 @@ function addressOf(url) {
   address.hash = "";
   return address.href;
 }
-function ticketFor(role, ticket) {
-  if (!isTicket(ticket)) {
-    throw new TypeError("this is no ticket");
+function ticketFor(role, given2) {
+  const { ticket, problem } = readTicket(given2);
+  if (!ticket) {
+    throw new TypeError(`this is no ticket: ${problem}`);
   }
-  const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
     throw new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
   }
-  return { role, channel, username, secret, last };
+  return ticket;
 }
 var Client = class {
   #made = null;
@@ -3514,14 +3875,14 @@ var Client = class {
     return this.#session.join({ channel, username, expect: master, token }, signal);
   }
   /** resumeMaster takes over the membership that the ticket is for. */
-  async resumeMaster(ticket, { signal, ...rest } = {}) {
+  async resumeMaster(ticket, { token, signal, ...rest } = {}) {
     noOthers("resumeMaster", rest);
-    return this.#session.resume(ticketFor("master", ticket), signal);
+    return this.#session.resume(ticketFor("master", ticket), { token, signal });
   }
   /** resumeSlave takes over the membership that the ticket is for. */
-  async resumeSlave(ticket, { signal, ...rest } = {}) {
+  async resumeSlave(ticket, { token, signal, ...rest } = {}) {
     noOthers("resumeSlave", rest);
-    return this.#session.resume(ticketFor("slave", ticket), signal);
+    return this.#session.resume(ticketFor("slave", ticket), { token, signal });
   }
   /** restore resumes the memberships that options.storage has kept. */
   async restore({ replay, signal, ...rest } = {}) {
@@ -3545,6 +3906,10 @@ var Client = class {
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
     return this.#made?.close();
+  }
+  /** detach ends the client and keeps its seats. */
+  async detach() {
+    return this.#session.detach();
   }
 };
 export {

@@ -24,7 +24,7 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 		return nil
 	}
 	if c.life != vacant {
-		return wire.ErrChannelExists
+		return c.exists(now)
 	}
 	c.life = open
 	c.timeout = c.limits.MasterTimeout
@@ -70,7 +70,9 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 		c.setGrant(m, e.Grant)
 		c.reattachSlave(now, a, m, e, m.start)
 		return nil
-	} else if m != nil || username == c.master.name {
+	} else if m != nil {
+		return taken(now, m)
+	} else if username == c.master.name {
 		return wire.ErrNameTaken
 	}
 	if len(c.slaves) >= c.limits.MaxSlaves {

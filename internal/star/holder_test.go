@@ -48,6 +48,32 @@ func (c *table) sends(at *Attachment, ref uint64, text string) func() error {
 	return func() error { return c.Send(at, textMessage(ref, text)) }
 }
 
+// A name or a channel that is kept for somebody who is away is refused in words that say so,
+// and for how long: it may be the one who asks.
+func TestWhatIsKeptForWhoIsAwayIsSaidToBe(t *testing.T) {
+	c, a, u := heldTable(t)
+	b := c.on("b")
+	text := func(err error) string {
+		var why *wire.Cause
+		require.ErrorAs(t, err, &why)
+		return why.Text
+	}
+	joins := func(name string) error { return c.Join(c.now, b, c.shows("B", 1, 0, "s2"), name, "") }
+	creates := func() error { return c.Create(c.now, b, c.shows("B", 1, 0, "s2"), "bob", 0) }
+	for _, err := range []error{joins("ada"), joins("alice"), creates()} {
+		require.Empty(t, text(err), "the words of the code")
+	}
+
+	c.did0(c.lostBy(u))
+	c.did0(c.lostBy(a))
+	c.now = c.now.Add(1500 * time.Millisecond)
+	require.ErrorIs(t, joins("ada"), wire.ErrNameTaken)
+	require.Equal(t, `the name "ada" is kept for a member that is away, and free again in 19 s unless it comes back: choose another one, or resume if it is your own`, text(joins("ada")))
+	require.ErrorIs(t, creates(), wire.ErrChannelExists)
+	require.Equal(t, `the channel is kept for its master, who is away, and free again in 29 s unless they come back: choose another one, or resume if it is your own`, text(creates()))
+	require.Empty(t, text(joins("alice")))
+}
+
 // A page is duplicated, and the older one was offline for a while: the duplicate has the
 // membership, and the older one neither gets it back nor an ack for what it never sent.
 func TestRule7AnOlderClientDoesNotReturn(t *testing.T) {

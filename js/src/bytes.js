@@ -9,3 +9,8 @@ export function isBuffer(value) {
     return false;
   }
 }
+
+/** base64url is the base64url of some bytes, few enough for one call, without padding. */
+export function base64url(bytes) {
+  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+}

@@ -1,22 +1,12 @@
 import { ConnectionError, refusalIn } from './errors.js';
 import { First } from './first.js';
 
-// The ref of resumes by a ticket. It is not above that of any send, by which the hub
-// knows that another client has held the membership before, however often this
-// one has tried already.
-export const TAKEOVER_REF = 1;
-
-// Resumes by tickets share one ref, and the channel tells them apart. An error to a
-// frame that the hub could not read names none.
-const unnamed = ({ type, ref, channel }) => type === 'error' && ref === TAKEOVER_REF && channel === undefined;
-
-function answers(frame, asked) {
-  return frame.ref === asked.ref && (frame.ref !== TAKEOVER_REF || frame.channel === asked.channel);
-}
+/** On so many connections a call is tried. Where each is lost before the answer, it may be because of the call. */
+export const MAX_TRIES = 3;
 
 /**
- * Calls are operations without a membership. Unlike a member's request they do not
- * survive their connection, since the hub could not recognise them again.
+ * Calls are operations without a membership. One whose connection is lost before the answer is
+ * repeated on the next, with a ref by which it is later: the hub knows it by the instance.
  */
 export class Calls {
   // Those that wait for an answer.
@@ -26,8 +16,6 @@ export class Calls {
   #undoing = new Map();
   // The refs of resumes on the present connection whose callers have given up.
   #forsaken = new Set();
-  // What has come for resumes by tickets without the name of a channel.
-  #unnamed = [];
   // The call that goes along with the handshake that is under way.
   #first = null;
   // What waits for the answer to the call that has gone along with the present connection,
@@ -39,11 +27,12 @@ export class Calls {
 
   /**
    * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
-   *   tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean,
+   *   progress: () => void, tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean,
    *   undo: (channel: string, promise: Promise<void>) => void,
    *   settled: (call: object, frame: object) => Error | undefined}} session
    *   letGo ends the connection, tryAnew too where something is wanted of the next one or
-   *   nothing of this one, and ended resolves when it has ended; settled is told of an
+   *   nothing of this one, and ended resolves when it has ended; progress is told when something
+   *   that was under way is over; settled is told of an
    *   answer that is no refusal, and returns what is wrong with it
    */
   constructor(session) {
@@ -60,6 +49,11 @@ export class Calls {
     return [...new Set(all.map(({ channel }) => channel))];
   }
 
+  /** repeated are the calls that enter something and are about to be made once more. */
+  get repeated() {
+    return this.#waiting.filter(({ enters, tries }) => enters && tries > 0);
+  }
+
   /**
    * begin makes a call of a frame, and resolves with the answer.
    *
@@ -70,7 +64,8 @@ export class Calls {
    */
   begin(frame, { signal, enters, open, abandoned }) {
     return new Promise((resolve, reject) => {
-      const call = { frame: { ...frame, ref: this.#refFor(frame) }, enters, written: false };
+      // tries are the connections that it was written on, or offered to.
+      const call = { frame: { ...frame, ref: this.#session.nextRef() }, enters, written: false, tries: 0 };
       const abort = () => {
         this.#remove(call);
         this.#giveUp(call);
@@ -101,6 +96,9 @@ export class Calls {
     const [call] = this.#waiting;
     const fits = call && !this.#plain && call.frame.type !== 'resume' && (withToken || !call.frame.token);
     this.#first = fits ? call : null;
+    if (fits && call.tries++ > 0) {
+      call.frame.ref = this.#session.nextRef();
+    }
     return this.#first?.frame ?? null;
   }
 
@@ -115,14 +113,16 @@ export class Calls {
     }
     for (const call of this.#waiting) {
       if (call !== first) {
-        call.frame.ref = this.#refFor(call.frame);
-      } else if (sent) {
-        call.written = true;
+        call.frame.ref = this.#session.nextRef();
+        this.#write(call);
         continue;
       }
-      // What was offered with the handshake may have come to the hub all the same, by a
-      // proxy that does not say so: it has to be the same frame then.
-      this.#write(call);
+      call.written = true;
+      if (!sent) {
+        // It may have come to the hub all the same, by a proxy that does not say so: it has
+        // to be the same frame then.
+        this.#session.push(call.frame);
+      }
     }
   }
 
@@ -130,23 +130,30 @@ export class Calls {
    * lost is told that the connection has ended.
    *
    * @param {string} reason
-   * @param {{all: boolean, answered: boolean}} how all: those too that were not written;
-   *   answered: the hub has answered all that it has carried out, so that the others can
-   *   be asked again
+   * @param {{all: boolean, answered: boolean, blamed: boolean}} how all: those too that were
+   *   not written; answered: the hub has answered all that it has carried out, so that the
+   *   others can be asked again; blamed: it may be because of one of them, so that none is
    */
-  lost(reason, { all, answered }) {
+  lost(reason, { all, answered, blamed }) {
     this.#first = null;
     this.#awaited?.stop();
     this.#awaited = null;
     this.#forsaken.clear();
-    this.#unnamed = [];
     [...this.#undoing.keys()].forEach((ref) => this.#undone(ref));
-    if (answered) {
-      this.#waiting.forEach((call) => {
+    this.#waiting.forEach((call) => {
+      if (answered || (!blamed && call.tries < MAX_TRIES)) {
         call.written = false;
-      });
-    }
+      }
+    });
     this.fail(reason, (call) => all || call.written);
+  }
+
+  /** giveUp ends all calls with the error. What they may have entered is left when that is known. */
+  giveUp(error) {
+    for (const call of this.#waiting.splice(0)) {
+      this.#giveUp(call);
+      call.settle(undefined, error);
+    }
   }
 
   fail(reason, given = () => true) {
@@ -162,15 +169,10 @@ export class Calls {
     if (this.#awaited?.takes(frame)) {
       return true;
     }
-    if (unnamed(frame) && !this.#forsaken.has(TAKEOVER_REF)) {
-      this.#unnamed.push(frame);
-      this.#settleUnnamed();
-      return true;
-    }
-    const call = this.#waiting.find((each) => answers(frame, each.frame));
+    const call = this.#waiting.find((each) => each.frame.ref === frame.ref);
     if (call) {
-      this.#settle(call, frame);
-      this.#settleUnnamed();
+      this.#remove(call);
+      call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
       return true;
     }
     if (this.#undoing.has(frame.ref)) {
@@ -184,14 +186,9 @@ export class Calls {
     return false;
   }
 
-  // The answer to a resume that was given up may still come, and must not be taken
-  // for another one's: it ends the connection, so that this one is tried again.
-  #refFor({ type }) {
-    return type === 'resume' && !this.#forsaken.has(TAKEOVER_REF) ? TAKEOVER_REF : this.#session.nextRef();
-  }
-
   #write(call) {
     call.written = true;
+    call.tries++;
     this.#session.push(call.frame);
   }
 
@@ -239,9 +236,6 @@ export class Calls {
     }
     this.#session.undo(channel, this.#session.ended());
     this.#forsaken.add(ref);
-    if (this.#unnamed.length > 0) {
-      this.#session.letGo(); // one of them may have been for this one
-    }
   }
 
   // Its answer is here: what it has entered is left, and undone when the hub says so.
@@ -259,20 +253,6 @@ export class Calls {
   #undone(ref) {
     this.#undoing.get(ref)?.undone();
     this.#undoing.delete(ref);
-  }
-
-  #settle(call, frame) {
-    this.#remove(call);
-    call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
-  }
-
-  // Every resume has one answer: errors that name no channel are for those that are left
-  // when the others have theirs.
-  #settleUnnamed() {
-    const open = this.#waiting.filter(({ written, frame }) => written && frame.ref === TAKEOVER_REF);
-    if (open.length <= this.#unnamed.length) {
-      const errors = this.#unnamed.splice(0);
-      open.forEach((call, index) => this.#settle(call, errors[index]));
-    }
+    this.#session.progress();
   }
 }

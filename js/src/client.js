@@ -4,7 +4,7 @@ import { milliseconds } from './numbers.js';
 import { noOthers, optionsOf, withPlatform } from './options.js';
 import { after, presence } from './presence.js';
 import { Session } from './session.js';
-import { isTicket } from './tickets.js';
+import { readTicket } from './tickets.js';
 
 // What relative addresses are relative to: a page may say so by <base href>.
 const baseOf = () => globalThis.document?.baseURI ?? globalThis.location?.href;
@@ -28,15 +28,15 @@ function addressOf(url) {
   return address.href;
 }
 
-function ticketFor(role, ticket) {
-  if (!isTicket(ticket)) {
-    throw new TypeError('this is no ticket');
+function ticketFor(role, given) {
+  const { ticket, problem } = readTicket(given);
+  if (!ticket) {
+    throw new TypeError(`this is no ticket: ${problem}`);
   }
-  const { channel, username, secret, last } = ticket;
   if (ticket.role !== role) {
     throw new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role: resume with the one for it');
   }
-  return { role, channel, username, secret, last };
+  return ticket;
 }
 
 /**
@@ -86,15 +86,15 @@ export class Client {
   }
 
   /** resumeMaster takes over the membership that the ticket is for. */
-  async resumeMaster(ticket, { signal, ...rest } = {}) {
+  async resumeMaster(ticket, { token, signal, ...rest } = {}) {
     noOthers('resumeMaster', rest);
-    return this.#session.resume(ticketFor('master', ticket), signal);
+    return this.#session.resume(ticketFor('master', ticket), { token, signal });
   }
 
   /** resumeSlave takes over the membership that the ticket is for. */
-  async resumeSlave(ticket, { signal, ...rest } = {}) {
+  async resumeSlave(ticket, { token, signal, ...rest } = {}) {
     noOthers('resumeSlave', rest);
-    return this.#session.resume(ticketFor('slave', ticket), signal);
+    return this.#session.resume(ticketFor('slave', ticket), { token, signal });
   }
 
   /** restore resumes the memberships that options.storage has kept. */
@@ -121,5 +121,10 @@ export class Client {
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
     return this.#made?.close();
+  }
+
+  /** detach ends the client and keeps its seats. */
+  async detach() {
+    return this.#session.detach();
   }
 }

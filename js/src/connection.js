@@ -1,4 +1,4 @@
-import { isBuffer } from './bytes.js';
+import { base64url, isBuffer } from './bytes.js';
 import { Close } from './closes.js';
 import { DecodeError, decode, encode } from './codec.js';
 
@@ -20,8 +20,7 @@ function protocols(first) {
   if (!bytes || bytes.length > MAX_FIRST) {
     return [PROTOCOL];
   }
-  const encoded = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
-  return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${encoded}`];
+  return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${base64url(bytes)}`];
 }
 
 /** The pace, in bytes a millisecond, below which what is sent does not count as moving: 1 KB/s. */

@@ -58,6 +58,12 @@ export class Handle extends EventTarget {
     return this.#membership.ticket;
   }
 
+  /** refresh shows the service a new token before what it has granted expires. */
+  async refresh(token, { signal, ...rest } = {}) {
+    noOthers('refresh', rest);
+    return this.#membership.session.refresh(this.#membership, token, signal);
+  }
+
   /**
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.

@@ -45,9 +45,14 @@ export class Inbox {
     this.#serve();
   }
 
-  /** end tells that nothing will be added any more. */
-  end() {
+  /** end tells that nothing will be added any more. passedOn: what was not taken is another one's to take. */
+  end(passedOn = false) {
     this.#ended = true;
+    if (passedOn) {
+      this.#entries = [];
+      this.#head = this.#bytes = 0;
+      this.#dropped = false;
+    }
     this.#serve();
   }
 

@@ -238,10 +238,10 @@ export class Inquiries {
 
   // Its answer is behind every answer that the hub has sent before.
   #verify(inquiry) {
-    const { session, channel } = this.#membership;
+    const { session, channel, confirming } = this.#membership;
     inquiry.verifying = session.nextRef();
     inquiry.stale = false;
-    session.push({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq });
+    session.push(confirming.along({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq }));
   }
 
   #compare(inquiry, listed) {

@@ -48,10 +48,12 @@ export class Link {
   /**
    * @param {string} url
    * @param {object} options the client's
-   * @param {{needed: () => boolean, first: () => object | null, opened: (sent: boolean) => void,
+   * @param {{needed: () => boolean, prepare: () => Promise<void> | null, first: () => object | null,
+   *   opened: (sent: boolean) => void,
    *   frame: (frame: object) => void,
    *   lost: (how: {number: number, reason: string, silent: boolean, wasOpen: boolean, replaced: boolean}) => void}} told
-   *   needed: there is something to be connected for; first is the frame to send along with
+   *   needed: there is something to be connected for; prepare is what has to be done before an
+   *   attempt, which comes later where that is rejected; first is the frame to send along with
    *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
    *   gave an attempt up, and another one follows
    */
@@ -128,8 +130,8 @@ export class Link {
     });
   }
 
-  /** leave ends the connection in order, behind these frames, within the client's closeTimeout. */
-  async leave(frames) {
+  /** leave ends the connection for good, with this number and in order, behind these frames, within the client's closeTimeout. */
+  async leave(frames, number) {
     if (!this.#connection) {
       this.#stop();
       return;
@@ -137,8 +139,8 @@ export class Link {
     this.#leaving = true;
     const connection = this.#connection;
     const ended = this.ended();
-    const cancel = later(this.#options.closeTimeout, () => connection.abandon(Close.LEFT, ''));
-    connection.close(Close.LEFT, '', frames);
+    const cancel = later(this.#options.closeTimeout, () => connection.abandon(number, ''));
+    connection.close(number, '', frames);
     await ended;
     cancel();
   }
@@ -155,6 +157,34 @@ export class Link {
     this.#pause = null;
     this.#dialedAt = performance.now();
     this.#shutdown = null;
+    const prepared = this.#told.prepare();
+    if (prepared) {
+      this.#await(prepared);
+    } else {
+      this.#connect();
+    }
+  }
+
+  #await(prepared) {
+    let over = false;
+    this.#pause = {
+      forHub: false, until: this.#dialedAt, preparing: true,
+      cancel: () => {
+        over = true;
+      },
+    };
+    const go = (on) => () => {
+      if (!over) {
+        this.#pause = null;
+        on();
+      }
+    };
+    prepared.then(
+      go(() => (this.#told.needed() ? this.#connect() : this.#stop())),
+      go(() => (this.#told.needed() ? this.#rest(this.#backoff.next(), false) : this.#stop())));
+  }
+
+  #connect() {
     try {
       this.#connection = new Connection(this.#url, this.#options, this.#told.first(), {
         opened: (sent) => this.#opened(sent),
@@ -219,7 +249,7 @@ export class Link {
       this.#hasten();
     }
     this.#connection?.probe(this.#options.wakePatience);
-    if (this.#pause) {
+    if (this.#pause && !this.#pause.preparing) {
       const { forHub, until } = this.#pause;
       const rest = Math.max(0, this.#dialedAt + WAKE_REST - performance.now());
       const wait = Math.max(0, until - performance.now());
@@ -269,6 +299,7 @@ export class Link {
       this.#connection.abandon(Close.IDLE, 'the page is put away');
     } else if (this.#pause) {
       this.#pause.cancel();
+      this.#pause.preparing = false;
     }
   }
 }

@@ -1,4 +1,6 @@
-import { ClosedError, Code, UnknownOutcomeError, refusalIn } from './errors.js';
+import { MAX_TRIES } from './calls.js';
+import { Confirming } from './confirming.js';
+import { ClosedError, Code, ConnectionError, UnknownOutcomeError, refusalIn } from './errors.js';
 import { ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
 import { Inbox } from './inbox.js';
 import { Inquiries } from './inquiries.js';
@@ -21,6 +23,12 @@ const byName = (a, b) => (a.username < b.username ? -1 : 1);
 export class Membership {
   username = '';
   secret = '';
+  // That of the ticket: it counts the connections of the membership.
+  epoch = 0;
+  // What the service was shown last. ownToken: the application has given it for this
+  // membership, and it is shown again at each resume.
+  token = undefined;
+  ownToken = false;
   // X: how long the master may be away, in milliseconds.
   timeout = 0;
   // Why it is over, or null.
@@ -28,8 +36,15 @@ export class Membership {
   // The present connection holds the membership. Requests are written then, and
   // wait otherwise.
   attached = false;
-  // The ref of the resume that is under way, or zero.
+  // The ref of the resume that is under way, or zero, and that of a switch that is repeated before.
   resuming = 0;
+  repeating = 0;
+  // The hub is told at once, by a frame, that this client has the membership: where another
+  // one may have the same ticket, or where there are two secrets. Else the first frame that
+  // there is to send tells it.
+  announced = false;
+  // It is being left on purpose.
+  leaving = false;
   // The requests without an answer, in the order of their refs.
   pending = [];
   // The number of the newest message that has arrived, and that was taken.
@@ -47,7 +62,6 @@ export class Membership {
   #members = null;
   #ticket = null;
   #cancelLifeline = () => {};
-  #leaving = false;
   // The numbers of the slaves' memberships, by their names, as far as they were told.
   #numbers = new Map();
   // Slaves that have left while the master was away, and those of them that have
@@ -63,6 +77,8 @@ export class Membership {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
+    this.announced = role === 'master';
+    this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
@@ -76,9 +92,10 @@ export class Membership {
   }
 
   get ticket() {
-    const { role, channel, username, secret, taken: last } = this;
-    if (this.#ticket?.last !== last || this.#ticket.secret !== secret) {
-      this.#ticket = Object.freeze({ role, channel, username, secret, last });
+    const { role, channel, username, secret: resume, epoch, taken: last } = this;
+    const known = this.#ticket;
+    if (known?.last !== last || known.resume !== resume || known.epoch !== epoch) {
+      this.#ticket = Object.freeze({ channel, username, role, resume, epoch, last });
     }
     return this.#ticket;
   }
@@ -94,11 +111,11 @@ export class Membership {
    */
   perform(frame, { signal, enters, asks } = {}) {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted || this.error) {
-        reject(this.error ?? signal.reason);
+      if (signal?.aborted || this.error || this.session.detaching) {
+        reject(this.error ?? this.session.detaching ?? signal.reason);
         return;
       }
-      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0 };
+      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0, tries: 0 };
       const abort = () => {
         this.#abandon(request);
         reject(signal.reason);
@@ -131,7 +148,7 @@ export class Membership {
 
   /** leave tells the hub within the client's closeTimeout, and ends it in any case. */
   async leave() {
-    this.#leaving = true;
+    this.leaving = true;
     this.session.undo(this.channel, this.closed);
     const controller = new AbortController();
     const cancel = later(this.session.options.closeTimeout, () => controller.abort());
@@ -158,9 +175,31 @@ export class Membership {
 
   #write(request) {
     request.repeated = Boolean(request.repeated || request.written);
+    if (request.enters && request.repeated) {
+      request.frame.ref = this.session.nextRef(); // by which it is later than the one before
+    }
     request.written = true;
     request.place = this.session.nextWrite();
-    this.session.push(request.frame);
+    this.session.push(this.confirming.along(request.frame));
+  }
+
+  /** switching is a switch that was written and has no answer, or undefined. */
+  get switching() {
+    return this.pending.find(({ enters, written }) => enters && written);
+  }
+
+  /**
+   * repeatSwitch sends a switch once more that was written on an earlier connection, and reports
+   * whether there is one. It comes before a resume: where the hub has carried it out, there is
+   * nothing to resume.
+   */
+  repeatSwitch() {
+    const { switching } = this;
+    if (switching) {
+      this.#write(switching);
+      this.repeating = switching.frame.ref;
+    }
+    return Boolean(switching);
   }
 
   #remove(request) {
@@ -171,6 +210,15 @@ export class Membership {
       if (!request.outside) {
         this.window.leave();
       }
+      this.session.progress();
+    }
+  }
+
+  /** giveUpSwitches ends the switches that are under way. What they may have entered is left. */
+  giveUpSwitches(error) {
+    for (const request of this.pending.filter(({ enters, abandoned }) => enters && !abandoned)) {
+      this.#abandon(request);
+      request.settle(undefined, error);
     }
   }
 
@@ -209,6 +257,7 @@ export class Membership {
       given = { type: 'ack', ref: frame.ref };
     }
     if (request.enters && frame.type === 'joined') {
+      request.enters.announced = request.repeated;
       this.#switched(request, frame);
     }
     if (request.asks && frame.type === 'ack') {
@@ -234,9 +283,12 @@ export class Membership {
   attach() {
     const back = this.lost;
     this.attached = true;
-    this.resuming = 0;
+    this.resuming = this.repeating = 0;
     this.lost = false;
     this.#cancelLifeline();
+    if (this.announced) {
+      this.confirming.confirm();
+    }
     for (const request of this.pending) {
       this.#write(request);
     }
@@ -249,8 +301,12 @@ export class Membership {
   /** lose is told that the connection is gone: nothing is known from now on, for at most X. */
   lose() {
     this.attached = false;
-    this.resuming = 0;
+    this.resuming = this.repeating = 0;
+    this.confirming.stop();
     for (const request of [...this.pending]) {
+      if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
+        this.fail(request, new ConnectionError('no answer to join: the connection was lost each time'));
+      }
       // An abandoned request for answers is asked once more, so that its number
       // is learned and it can be withdrawn.
       if (request.abandoned && !request.asks) {
@@ -279,9 +335,10 @@ export class Membership {
       return;
     }
     this.#tellDeparted();
-    this.error = this.#leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
+    this.error = this.leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
     this.attached = false;
     this.#cancelLifeline();
+    this.confirming.stop();
     this.session.forget(this, resumable);
     if (this.role === 'slave' && this.master) {
       this.master = presence('master', this.master.username, 'gone');
@@ -294,7 +351,8 @@ export class Membership {
       request.settle(undefined, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);
-    this.inbox.end();
+    this.inbox.end(this.error.code === Code.DETACHED);
+    this.session.progress();
     this.#resolveClosed(this.error);
     this.#fire(new StateEvent('closed'));
     this.#fire(new ClosedEvent(this.error));
@@ -303,10 +361,12 @@ export class Membership {
   /** entered takes over what created or joined tells, the first time or after a resume. */
   entered(frame) {
     const back = this.lost;
+    this.secret = frame.secret;
+    this.epoch = frame.epoch ?? 0;
+    this.confirming.begin(frame);
     if (!back) {
       this.channel = frame.channel; // the service may have taken other names than were asked for
       this.username = frame.username;
-      this.secret = frame.secret;
       this.timeout = frame.master_timeout_ms ?? 0;
     }
     if (this.role === 'slave') {
@@ -398,6 +458,7 @@ export class Membership {
       return;
     }
     this.last = frame.seq;
+    this.confirming.arrived(frame.payload.bytes.length);
     const message = new Message(frame, (to, payload, options) => this.handle.reply(to, payload, options));
     if (message.replyTo !== 0) {
       this.inquiries.reply(message);

@@ -30,7 +30,8 @@ export function noOthers(what, rest) {
 }
 
 const known = [
-  'WebSocket', 'plainHandshake', 'tokenInHandshake', 'storage', 'storageKey', 'inbox', ...Object.keys(times), ...Object.keys(sizes),
+  'WebSocket', 'plainHandshake', 'tokenInHandshake', 'token', 'storage', 'storageKey', 'inbox',
+  ...Object.keys(times), ...Object.keys(sizes),
 ];
 
 /**
@@ -45,6 +46,9 @@ export function optionsOf(options) {
     ...sizes,
     ...given(options),
   };
+  if (all.token !== undefined && typeof all.token !== 'function') {
+    throw new TypeError('token must be a function, which gives a token');
+  }
   if (typeof all.inbox !== 'object' || all.inbox === null) {
     throw new TypeError('inbox must be an object');
   }

@@ -5,7 +5,7 @@ import { Slave } from './slave.js';
 
 // The refusals by which a membership is over, or was never one. After any other, for
 // instance of a hub that is full, it may still be resumed.
-const over = new Set([Code.RESUME_FAILED, Code.BAD_NAME, Code.BAD_FRAME]);
+const over = new Set([Code.RESUME_FAILED, Code.REPLACED, Code.BAD_NAME, Code.BAD_FRAME]);
 
 /**
  * restoreAll resumes what the storage has kept. Where the client is in a channel
@@ -16,15 +16,12 @@ export async function restoreAll(session, tickets, { replay = false, signal } = 
   const lost = [];
   const handles = await Promise.all(tickets.list().map(async (ticket) => {
     try {
-      return await resumeAtLast(session, replay ? { ...ticket, last: 0 } : ticket, signal);
+      return await resumeAtLast(session, tickets, replay ? { ...ticket, last: 0 } : ticket, signal);
     } catch (error) {
       if (!(error instanceof RefusedError)) {
         throw error;
       }
       const { role, channel, username } = ticket;
-      if (over.has(error.code)) {
-        tickets.remove(ticket, ticket.holder);
-      }
       lost.push({ role, channel, username, error });
       return null;
     }
@@ -36,7 +33,7 @@ export async function restoreAll(session, tickets, { replay = false, signal } = 
   };
 }
 
-async function resumeAtLast(session, ticket, signal) {
+async function resumeAtLast(session, tickets, ticket, signal) {
   for (;;) {
     const entering = session.underWay(ticket.channel);
     if (entering) {
@@ -47,9 +44,15 @@ async function resumeAtLast(session, ticket, signal) {
     if (there) {
       return there.handle;
     }
+    const claimed = tickets.claim(ticket);
     try {
-      return await session.resume(ticket, signal);
+      return await session.resume(ticket, { signal });
     } catch (error) {
+      if (over.has(error?.code)) {
+        tickets.remove(claimed);
+      } else {
+        tickets.claim(claimed, ticket.holder);
+      }
       if (session.closed || !(error instanceof ConnectionError || passes(error))) {
         throw error;
       }

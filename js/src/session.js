@@ -1,8 +1,9 @@
-import { Calls, TAKEOVER_REF } from './calls.js';
-import { Close, final, wordOf } from './closes.js';
+import { Calls } from './calls.js';
+import { Close, blamed, final, wordOf } from './closes.js';
 import { FLOOR } from './connection.js';
 import { Entries } from './entries.js';
 import { ClosedError, Code, ConnectionError, RefusedError, passes, refusalIn } from './errors.js';
+import { newInstance } from './instance.js';
 import { Link } from './link.js';
 import { Master } from './master.js';
 import { Membership } from './membership.js';
@@ -10,6 +11,8 @@ import { checkNames, quoted } from './names.js';
 import { restoreAll } from './restoring.js';
 import { Slave } from './slave.js';
 import { Tickets } from './tickets.js';
+import { later } from './timer.js';
+import { Tokens } from './tokens.js';
 
 // After so many protocol_error in a row it is this side that is wrong, and
 // coming back would only repeat it.
@@ -23,6 +26,12 @@ const MAX_SLOW = 3;
 // the others: the hub holds leaves against a pace.
 const MAX_LEAVES = 8;
 
+// The refusals of a resume by which the ticket is worth nothing any more.
+const over = new Set([Code.RESUME_FAILED, Code.REPLACED]);
+
+// What options.token is told of a frame that is to have a token.
+const requestFor = ({ type: operation, channel, username }) => ({ operation, channel, username });
+
 /**
  * Session is one client's side: the memberships on its connection, how they are entered,
  * and whom a frame is for.
@@ -30,16 +39,22 @@ const MAX_LEAVES = 8;
 export class Session {
   // The ref of the newest frame. Refs rise for the client's life, over all
   // connections.
-  #lastRef = TAKEOVER_REF;
+  #lastRef = 0;
   // How many requests of members were written so far.
   #writes = 0;
+  // The id of this client, which no other one has.
+  #instance = newInstance();
   memberships = new Map();
   closed = false;
+  // Why nothing new is begun any more, where the client is being detached.
+  detaching = undefined;
+  #whenSettled;
 
   #link;
   #calls;
   #entries;
   #tickets;
+  #tokens;
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
   #protocolErrors = 0;
@@ -48,8 +63,10 @@ export class Session {
     this.options = options;
     this.#tickets = new Tickets(options.storage, options.storageKey);
     this.#entries = new Entries(url);
+    this.#tokens = new Tokens(options.token, options.dialTimeout);
     this.#link = new Link(url, options, {
       needed: () => this.#needed,
+      prepare: () => this.#freshTokens(),
       first: () => this.#first(),
       opened: (sent) => this.#connected(sent),
       frame: (frame) => this.#handle(frame),
@@ -59,6 +76,7 @@ export class Session {
       push: (frame) => this.push(frame),
       nextRef: () => this.nextRef(),
       letGo: () => this.#letGo(),
+      progress: () => this.progress(),
       tryAnew: (wanted) => (wanted || !this.#needed) && this.tryLater(),
       isIn: (channel) => this.memberships.has(channel),
       ended: () => this.#link.ended(),
@@ -94,7 +112,7 @@ export class Session {
       this.memberships.delete(membership.channel);
     }
     if (!resumable) {
-      this.#tickets.remove(membership);
+      this.#tickets.remove(membership.ticket);
     }
     this.#link.stopIfIdle();
   }
@@ -109,41 +127,83 @@ export class Session {
     return this.#enterBy('slave', { ...frame, type: 'join' }, signal);
   }
 
-  async resume({ role, channel, username, secret, last }, signal) {
-    return this.#enterBy(role, { type: 'resume', channel, username, secret, last }, signal);
+  async resume({ role, channel, username, resume: secret, epoch, last }, { token, signal }) {
+    return this.#enterBy(role, { type: 'resume', channel, username, secret, epoch, last, token }, signal);
   }
 
   async switch(from, channel, { expect, token }, signal) {
-    const next = this.#membership('slave', channel);
+    const next = this.#membership('slave', channel, token);
     const frame = { type: 'join', channel, username: from.username, from: from.channel, expect, token };
-    await this.#entering(frame, signal, () => from.perform(frame, { signal, enters: next }));
+    await this.#entering(frame, signal, next, (entering) => from.perform(entering, { signal, enters: next }));
     return next.handle;
   }
 
   async #enterBy(role, frame, signal) {
-    const membership = this.#membership(role, frame.channel);
+    const membership = this.#membership(role, frame.channel, frame.token);
     membership.last = membership.taken = frame.last ?? 0;
-    await this.#entering(frame, signal, () => this.call(frame, signal, membership));
+    await this.#entering(frame, signal, membership, (entering) => this.call(entering, signal, membership));
     return membership.handle;
   }
 
-  #membership(role, channel) {
+  #membership(role, channel, token = '') {
     const membership = new Membership(this, role, channel);
+    membership.ownToken = token !== '';
     membership.handle = role === 'master' ? new Master(membership) : new Slave(membership);
     return membership;
   }
 
   // A client has one membership of a channel. A call that would enter it once more waits
   // for those before: they may be given up, or left at once.
-  async #entering(frame, signal, enter) {
-    const { channel } = frame;
+  async #entering(given, signal, membership, enter) {
+    const { channel } = given;
+    const frame = { ...given, instance: this.#instance };
     checkNames(frame);
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
         throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
       }
-      await enter();
+      if (!frame.token && this.#tokens.made) {
+        frame.token = await this.#tokens.one(requestFor(frame), signal);
+      }
+      membership.token = frame.token;
+      await enter(frame);
     });
+  }
+
+  /** refresh shows the service a token for a membership: the one that is given, or a fresh one. */
+  async refresh(membership, given, signal) {
+    if (given === undefined && !this.#tokens.made) {
+      throw new TypeError('refresh needs a token, where there is no options.token');
+    }
+    const { channel, username } = membership;
+    const token = given ?? await this.#tokens.one({ operation: 'refresh', channel, username }, signal);
+    await membership.operate({ type: 'refresh', token }, signal);
+    membership.token = token;
+    membership.ownToken = given !== undefined;
+  }
+
+  // Who comes back needs a fresh token: the memberships, and what is made once more.
+  #freshTokens() {
+    if (!this.#tokens.made) {
+      return null;
+    }
+    const all = [...this.memberships.values()];
+    const needs = [
+      ...all.filter(({ ownToken }) => !ownToken).map((membership) => ({
+        request: requestFor({ type: 'resume', channel: membership.channel, username: membership.username }),
+        take: (token) => {
+          membership.token = token;
+        },
+      })),
+      ...[...all.map(({ switching }) => switching), ...this.#calls.repeated].filter((each) => each && !each.enters.ownToken)
+        .map(({ frame, enters }) => ({
+          request: requestFor(frame),
+          take: (token) => {
+            frame.token = enters.token = token;
+          },
+        })),
+    ];
+    return needs.length === 0 ? null : this.#tokens.fresh(needs);
   }
 
   /** undo tells that something in the channel is undone when the promise is resolved: who enters waits for it. */
@@ -155,8 +215,10 @@ export class Session {
   enter(membership, answer) {
     membership.entered(answer);
     this.memberships.set(membership.channel, membership);
-    membership.attach();
+    // It is stored before anything is sent for it: by the first frame the hub takes this
+    // client for the holder, and what another one has stored is worth nothing.
     this.#tickets.put(membership.ticket);
+    membership.attach();
     this.#link.hold();
   }
 
@@ -186,8 +248,8 @@ export class Session {
     if (signal?.aborted) {
       throw signal.reason;
     }
-    if (this.closed) {
-      throw new ConnectionError('the client is closed');
+    if (this.closed || this.detaching) {
+      throw this.detaching ?? new ConnectionError('the client is closed');
     }
     const answer = this.#calls.begin(frame, {
       signal, enters, open: this.#link.open, abandoned: () => this.#link.stopIfIdle(),
@@ -212,11 +274,20 @@ export class Session {
   // Every membership is resumed, and what waited for a connection is sent.
   #connected(sent) {
     for (const membership of this.memberships.values()) {
-      const { channel, username, secret, last } = membership;
-      membership.resuming = this.nextRef();
-      this.push({ type: 'resume', ref: membership.resuming, channel, username, secret, last });
+      if (!membership.repeatSwitch()) {
+        this.#resume(membership);
+      }
     }
     this.#calls.connected(sent);
+  }
+
+  #resume(membership) {
+    const { channel, username, secret, epoch, last, token } = membership;
+    membership.repeating = 0;
+    membership.resuming = this.nextRef();
+    this.push({
+      type: 'resume', ref: membership.resuming, channel, username, secret, epoch, last, token, instance: this.#instance,
+    });
   }
 
   #disconnected({ number, reason, silent, wasOpen, replaced }) {
@@ -235,7 +306,7 @@ export class Session {
     }
     // The hub has answered all that it has carried out before it closes a connection with
     // a final number.
-    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number) });
+    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number), blamed: blamed(number) });
     if (number === Close.TOO_LARGE) {
       this.#failLargest();
     }
@@ -321,8 +392,12 @@ export class Session {
     }
     const members = [...this.memberships.values()];
     const resuming = members.find((each) => each.resuming === frame.ref);
+    const repeating = members.find((each) => each.repeating === frame.ref);
     if (resuming) {
       this.#resumed(resuming, frame);
+    } else if (repeating && frame.type === 'error') {
+      // The first one has not arrived, or was refused: it is made anew behind the resume.
+      this.#resume(repeating);
     } else {
       // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
       // an answer that comes again, since its frame came to the hub a second time.
@@ -330,9 +405,10 @@ export class Session {
     }
   }
 
-  #settled({ enters }, frame) {
+  #settled({ frame: { type }, enters, tries }, frame) {
     const refusal = this.#wrongRole(frame, enters) ?? (enters && this.#alreadyIn(frame));
     if (!refusal && enters) {
+      enters.announced ||= type === 'resume' || tries > 1;
       this.enter(enters, frame);
     }
     return refusal;
@@ -363,24 +439,68 @@ export class Session {
     const refusal = refusalIn(frame);
     if (!refusal) {
       membership.entered(frame);
+      this.keep(membership);
       membership.attach();
     } else if (passes(refusal)) {
       this.tryLater();
     } else {
-      membership.end(new ClosedError(refusal.code, refusal.reason), refusal.code !== Code.RESUME_FAILED);
+      membership.end(new ClosedError(refusal.code, refusal.reason), !over.has(refusal.code));
     }
   }
 
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
-    this.closed = true;
     const channels = [...new Set([...this.memberships.keys(), ...this.#calls.entering])];
+    await this.#end(channels, Close.LEFT, () => this.#endAll(new ClosedError(Code.LEFT)));
+  }
+
+  /** detach closes the connection, and keeps the seats: it returns what it takes to come back to them. */
+  async detach() {
+    if (this.closed || this.detaching) {
+      throw new ConnectionError('the client is closed');
+    }
+    this.detaching = new ClosedError(Code.DETACHED, 'the seat is kept, and its ticket leads back to it');
+    this.#calls.giveUp(this.detaching);
+    this.memberships.forEach((membership) => membership.giveUpSwitches(this.detaching));
+    await this.#settledWithin(this.options.closeTimeout);
+    const kept = [...this.memberships.values()].filter(({ leaving }) => !leaving);
+    const tickets = kept.map(({ ticket }) => ticket).sort((one, other) => (one.channel < other.channel ? -1 : 1));
+    await this.#end(this.#calls.entering, Close.IDLE, () => {
+      kept.forEach((membership) => membership.end(this.detaching, true));
+      this.#endAll(new ClosedError(Code.LEFT));
+    });
+    return tickets;
+  }
+
+  /** progress is told when something that was under way is over. */
+  progress() {
+    const under = [...this.memberships.values()].some(({ leaving, pending }) => leaving || pending.length > 0);
+    if (this.closed || (!under && this.#calls.entering.length === 0)) {
+      this.#whenSettled?.();
+    }
+  }
+
+  // What was sent is answered, as far as that comes in time.
+  async #settledWithin(milliseconds) {
+    await new Promise((resolve) => {
+      const cancel = later(milliseconds, resolve);
+      this.#whenSettled = () => {
+        cancel();
+        resolve();
+      };
+      this.progress();
+    });
+  }
+
+  async #end(leaving, number, endAll) {
+    this.closed = true;
+    this.progress();
     const ended = this.#link.ended();
-    channels.forEach((channel) => this.undo(channel, ended));
+    leaving.forEach((channel) => this.undo(channel, ended));
     // What is decided before the close is over for who enters after it.
-    const frames = channels.slice(0, MAX_LEAVES).map((channel) => ({ type: 'leave', channel }));
-    this.#endAll(new ClosedError(Code.LEFT));
+    const frames = leaving.slice(0, MAX_LEAVES).map((channel) => ({ type: 'leave', channel }));
+    endAll();
     this.#calls.fail('the client is closed');
-    await this.#link.leave(frames);
+    await this.#link.leave(frames, number);
   }
 }

@@ -1,13 +1,34 @@
+import { sendable } from './names.js';
 import { MAX_NUMBER } from './shapes.js';
 
 const roles = ['master', 'slave'];
-const texts = ['channel', 'username', 'secret'];
 
-/** isTicket reports whether a value has all that a resume is made of. */
-export function isTicket(value) {
-  return typeof value === 'object' && value !== null && roles.includes(value.role)
-    && texts.every((name) => typeof value[name] === 'string' && value[name] !== '')
-    && Number.isInteger(value.last) && value.last >= 0 && value.last <= MAX_NUMBER;
+const isText = (value) => typeof value === 'string' && value !== '';
+const isName = (value) => isText(value) && sendable(value);
+const isCount = (value) => Number.isInteger(value) && value >= 0 && value <= MAX_NUMBER;
+
+const rules = {
+  channel: [isName, 'is no name'],
+  username: [isName, 'is no name'],
+  role: [(value) => roles.includes(value), 'is neither master nor slave'],
+  resume: [isText, 'is no secret'],
+  epoch: [isCount, 'is no whole number from 0 to 2^53'],
+  last: [isCount, 'is no whole number from 0 to 2^53'],
+};
+
+/**
+ * readTicket is the ticket that a value holds, and what is wrong with it where it is none. Those
+ * of before have no epoch, and call what resumes secret. What is wrong names the field, and does
+ * not repeat what is in it.
+ */
+export function readTicket(value) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { problem: 'it is no object' };
+  }
+  const { channel, username, role, resume = value.secret, epoch = 0, last = 0 } = value;
+  const ticket = { channel, username, role, resume, epoch, last };
+  const wrong = Object.keys(rules).find((field) => !rules[field][0](ticket[field]));
+  return wrong ? { problem: `${wrong} ${rules[wrong][1]}` } : { ticket };
 }
 
 /**
@@ -40,6 +61,19 @@ export class Tickets {
     }
   }
 
+  /**
+   * claim makes a ticket this client's, or another holder's, where it is kept as it was listed. Who
+   * is about to use it does so first: the one whose place it takes leaves it alone then.
+   */
+  claim(ticket, holder = this.#holder) {
+    const kept = this.#read();
+    const { [ticket.channel]: found } = kept;
+    if (found?.resume === ticket.resume && found.epoch === ticket.epoch && found.holder === ticket.holder) {
+      this.#write({ ...kept, [ticket.channel]: { ...found, holder } });
+    }
+    return { ...ticket, holder };
+  }
+
   /** update keeps the ticket as it is now, unless another client has put one in its place. */
   update(ticket) {
     if ((this.#read()[ticket.channel]?.holder ?? this.#holder) === this.#holder) {
@@ -48,9 +82,10 @@ export class Tickets {
   }
 
   /** remove forgets a ticket, unless another client has put one in its place, be it the same. */
-  remove({ channel, secret }, holder = this.#holder) {
+  remove({ channel, resume, epoch }, holder = this.#holder) {
     const kept = this.#read();
-    if (kept[channel]?.secret === secret && (kept[channel].holder ?? holder) === holder) {
+    const { [channel]: found } = kept;
+    if (found?.resume === resume && found.epoch === epoch && (found.holder ?? holder) === holder) {
       delete kept[channel];
       this.#write(kept);
     }
@@ -60,7 +95,10 @@ export class Tickets {
     try {
       const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? '{}');
       // What is no ticket is somebody else's, or damaged, and must not keep the others from coming back.
-      const tickets = Object.entries(kept).filter(([channel, value]) => isTicket(value) && value.channel === channel);
+      const tickets = Object.entries(kept).flatMap(([channel, value]) => {
+        const { ticket } = readTicket(value);
+        return ticket?.channel === channel ? [[channel, { ...ticket, holder: value.holder }]] : [];
+      });
       return Object.assign(Object.create(null), Object.fromEntries(tickets));
     } catch {
       return Object.create(null); // not ours, or forbidden: there is nothing to restore

@@ -31,12 +31,12 @@ test('the first create, join or status goes along with the handshake', async (t)
     (client) => client.join('abc123', 'user_one'),
     (client) => client.status('abc123'),
   ];
-  for (const enter of enters) {
+  for (const [index, enter] of enters.entries()) {
     const { made, ...options } = watched();
     await enter(stage.client(options));
     assert.equal(made.length, 1);
     assert.equal(made[0].protocol, 'lectern.v1.first');
-    assert.equal(made[0].sent, 0);
+    assert.equal(made[0].sent, index === 0 ? 1 : 0, 'a master tells what it has got');
   }
 });
 
@@ -232,7 +232,6 @@ test('where the answer to what goes along is lost', { concurrency: true }, async
       assert.deepEqual(hub.offered, [3, 1]);
       assert.deepEqual(hub.frames, [[1, 'leave'], [2, 'join']]);
       await slave.leave();
-      await assert.rejects(client.status('abc123'), { code: 'connection' });
       assert.equal((await client.status('abc123')).exists, false);
       assert.deepEqual(hub.offered, [3, 1, 1]);
     }),

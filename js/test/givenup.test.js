@@ -153,26 +153,3 @@ test('the requests of a page that was loaded again are not open any more', async
   await client.close();
   await asked;
 });
-
-test('memberships are taken over with one ref, however often that was tried', async (t) => {
-  const refs = [];
-  const hub = await FakeHub.start((peer, frame) => {
-    if (frame.type !== 'resume') {
-      return;
-    }
-    refs.push(frame.ref);
-    if (refs.length <= 5) {
-      peer.terminate();
-    } else {
-      peer.send({ ...joinedFor(frame), username: `of ${frame.channel}` });
-    }
-  });
-  const client = fakeClient(t, hub);
-  const resume = (channel) => client.resumeSlave({ role: 'slave', channel, username: 'user_one', secret: 'secret', last: 0 });
-  for (let i = 0; i < 5; i++) {
-    await assert.rejects(resume('abc123'));
-  }
-  const [one, two] = await Promise.all([resume('abc123'), resume('abc124')]);
-  assert.deepEqual([one.username, two.username], ['of abc123', 'of abc124']);
-  assert.deepEqual(refs, Array(7).fill(1));
-});

@@ -280,7 +280,7 @@ test('who is replaced does not come back', async (t) => {
   assert.equal((await within(slave.closed, 'the end')).code, 'replaced');
   assert.deepEqual(await texts(second, 1), ['two']);
   await refused(stage.client().resumeMaster(ticket), 'forbidden');
-  await refused(stage.client().resumeMaster({ ...ticket, role: 'master' }), 'forbidden');
+  await refused(stage.client().resumeMaster({ ...second.ticket, role: 'master' }), 'forbidden');
 });
 
 test('frames that it does not know are passed over, and what is no frame ends the connection', async (t) => {

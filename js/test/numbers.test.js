@@ -79,13 +79,16 @@ test('times may have fractions, and zero is one', async (t) => {
 });
 
 test('a ticket with a number that is none is no ticket', async () => {
-  const ticket = { channel: 'abc123', username: 'alice', secret: 'secret', last: 0 };
-  for (const last of ['5', null, undefined, NaN, Infinity, -1, 1.5, 2 ** 60]) {
-    await assert.rejects(client().resumeMaster({ ...ticket, role: 'master', last }), TypeError, String(last));
-    await assert.rejects(client().resumeSlave({ ...ticket, role: 'slave', last }), TypeError, String(last));
+  const ticket = { channel: 'abc123', username: 'alice', resume: 'secret', epoch: 1, last: 0 };
+  for (const number of ['5', null, NaN, Infinity, -1, 1.5, 2 ** 60]) {
+    for (const name of ['last', 'epoch']) {
+      const wrong = { ...ticket, [name]: number };
+      await assert.rejects(client().resumeMaster({ ...wrong, role: 'master' }), TypeError, `${name} ${number}`);
+      await assert.rejects(client().resumeSlave({ ...wrong, role: 'slave' }), TypeError, `${name} ${number}`);
+    }
   }
   for (const none of ['abc', null, undefined, 7]) {
-    await assert.rejects(client().resumeSlave(none), { name: 'TypeError', message: 'this is no ticket' });
+    await assert.rejects(client().resumeSlave(none), { name: 'TypeError', message: 'this is no ticket: it is no object' });
   }
 });
 

@@ -11,6 +11,7 @@ test('an option that there is not is named at once', async (t) => {
   assert.throws(() => new Client('ws://localhost', { WebSocket: Unused, minBackof: 1 }), /^TypeError: Client has no option minBackof$/);
   assert.throws(() => new Client('ws://localhost', { WebSocket: Unused, inbox: { size: 1 } }), /^TypeError: inbox has no option size$/);
   assert.throws(() => new Client('ws://localhost', { WebSocket: Unused, minBackoff: 10, maxBackoff: 5 }), RangeError);
+  assert.throws(() => new Client('ws://localhost', { WebSocket: Unused, token: 'secret' }), /^TypeError: token must be a function/);
   new Client('ws://localhost', { WebSocket: Unused, minBackoff: 10_000 });
 
   let asked = 0;
@@ -26,7 +27,7 @@ test('an option that there is not is named at once', async (t) => {
     [() => client.create('abc123', 'alice', { master: 'alice' }), /create has no option master/],
     [() => client.join('abc123', 'bob', { masterTimeout: 1000 }), /join has no option masterTimeout/],
     [() => client.join('abc123', 'bob', { expect: 'alice' }), /join has no option expect/],
-    [() => client.resumeSlave(ticket, { token: 'x' }), /resumeSlave has no option token/],
+    [() => client.resumeSlave(ticket, { master: 'x' }), /resumeSlave has no option master/],
     [() => client.status('abc123', { token: 'x' }), /status has no option token/],
     [() => client.restore({ reply: true }), /restore has no option reply/],
   ]) {

@@ -262,28 +262,6 @@ test('two pages with the same tickets: the later one has them', async (t) => {
   assert.equal(second.items.size, 1);
 });
 
-test('a page that was taken for lost comes back beside its successor, and what it sends is new', async (t) => {
-  const stage = await Stage.open(t);
-  const master = await stage.client().create('abc123', 'alice');
-  const far = await stage.far({ silence: 3_600_000, patience: 3_600_000 });
-  const ghost = await far.client.join('abc123', 'user_one');
-  const { ticket } = ghost;
-  far.relay.stall();
-  const second = await stage.client().resumeSlave(ticket);
-  assert.equal(await second.send('one'), 1);
-  assert.equal(await second.send('two'), 2);
-  // Its end is not told to the ghost, which finds out that it was cut off.
-  const lost = happens(ghost, 'state');
-  const back = happens(ghost, 'state', (event) => event.state === 'online');
-  far.relay.cut();
-  far.relay.stall(false);
-  assert.equal((await lost).state, 'reconnecting');
-  await back;
-  assert.equal((await within(second.closed, 'the end')).code, 'replaced');
-  assert.equal(await ghost.send('three'), 3);
-  assert.deepEqual(await texts(master, 3), ['one', 'two', 'three']);
-});
-
 test('a WebSocket that cannot be made is a hub that cannot be reached', async (t) => {
   class Forbidden {
     constructor() {

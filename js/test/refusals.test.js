@@ -26,7 +26,7 @@ test('what a real hub refuses comes with its code', async (t) => {
   await refused(master.send('nobody', 'hello'), 'no_such_slave', RefusedError);
   await refused(master.send('\ud800', 'hello'), 'no_such_slave', RefusedError);
   await refused(master.request('nobody', 'hello'), 'no_such_slave', RefusedError);
-  await refused(stage.client().resumeMaster({ ...master.ticket, secret: 'wrong' }), 'resume_failed', RefusedError);
+  await refused(stage.client().resumeMaster({ ...master.ticket, resume: 'wrong' }), 'resume_failed', RefusedError);
   await refused(stage.client().resumeSlave({ ...slave.ticket, last: 99 }), 'resume_failed', RefusedError);
   await assert.rejects(client.join('abc124'), TypeError);
   await assert.rejects(client.resumeSlave({}), TypeError);

@@ -6,7 +6,7 @@ import {
   PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Gap, Payload, Presence, Restored, State, Status, Ticket,
+  Answer, ClientOptions, Gap, KeptTicket, Payload, Presence, Restored, State, Status, Ticket, TokenRequest,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -125,7 +125,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   await master.back({ signal });
 
   const ticket: Ticket = master.ticket;
-  check(ticket.role === 'master' && ticket.secret !== '' && ticket.last > 0, 'a ticket');
+  check(ticket.role === 'master' && ticket.resume !== '' && ticket.last > 0, 'a ticket');
   const restoring = new Client(url, options);
   const restored: Restored = await restoring.restore({ replay: true, signal });
   check(restored.masters.length === 1 && restored.slaves.length + restored.lost.length === 0, 'what is restored');
@@ -143,6 +143,20 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check((await moved.closed) instanceof ClosedError, 'a kick');
   await last.ban('user_two', { reason: 'never', signal });
   await (await other.join('abc123', 'user_three')).leave();
+  await last.refresh('shown', { signal });
+  typed<Equal<Parameters<typeof last.refresh>[0], string | undefined>>();
+  typed<Equal<Awaited<ReturnType<Client['detach']>>, Ticket[]>>();
+  const kept: KeptTicket = { channel: 'abc123', username: 'alice', role: 'master', resume: 'x' };
+  const withTokens: ClientOptions = {
+    WebSocket, token: async ({ operation, channel, username }: TokenRequest) => {
+      typed<Equal<typeof operation, 'create' | 'join' | 'resume' | 'refresh'>>();
+      return `${operation} ${channel} ${username}`;
+    },
+  };
+  const fourth = new Client(url, withTokens);
+  const none = await fourth.resumeMaster(kept, { token: 'x', signal }).catch((error: unknown) => error);
+  check(none instanceof RefusedError && none.code === 'resume_failed', 'a ticket that leads nowhere');
+  check((await fourth.detach()).length === 0, 'nothing to keep');
   await last.close();
   check(states.join() === 'closed', 'states');
 

@@ -1,4 +1,4 @@
-import { Client } from '/lectern.js';
+import { Client, Code, RefusedError } from '/lectern.js';
 import { words } from './elements.js';
 import { borrow, lend } from './elsewhere.js';
 import { Notebook, TICKETS, keeps, storage } from './notebook.js';
@@ -74,6 +74,9 @@ function isOver(notebook) {
 async function continueHere(notebook) {
   const { who, over: { ticket } } = notebook;
   const given = await borrow(who) ?? { ticket, notebook };
+  if (!given.ticket) {
+    throw new RefusedError(Code.REPLACED); // it was worth nothing any more when this page came back
+  }
   const handle = await (who.role === 'teacher' ? client.resumeMaster(given.ticket) : client.resumeSlave(given.ticket));
   const own = Notebook.of({ ...given.notebook, over: null });
   own.save();

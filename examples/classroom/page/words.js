@@ -2,15 +2,28 @@
 
 import { words } from './elements.js';
 
+// What the hub says of what it keeps for somebody who is away: for how many seconds yet.
+const KEPT = / is kept for .* free again in (\d+) s /;
+
+/** whenKept is for a refusal of what is kept for somebody who is away, and otherwise for any other. */
+const whenKept = (kept, otherwise) => ({ reason }) => {
+  const [, count] = KEPT.exec(reason) ?? [];
+  return count === undefined ? otherwise : kept(seconds(count * 1000));
+};
+
 const refusals = {
   bad_frame: 'This page and the server do not understand each other. Please reload the page.',
   unsupported: 'The server is older than this page and cannot do that.',
   unauthorized: 'The server does not let you in.',
   forbidden: 'That is not allowed here.',
   no_such_channel: 'There is no class of that name. Its teacher has to open it first.',
-  channel_exists: 'A class of that name is open already. Please choose another name.',
+  channel_exists: whenKept(
+    (time) => `A class of that name is open, and its teacher has lost the connection. If that is you, go on in the tab or on the device where you were. In ${time} it ends, and you can open it anew.`,
+    'A class of that name is open already. Please choose another name.'),
   wrong_master: 'The class of that name is another teacher’s. Please ask for a new link.',
-  name_taken: 'Somebody in this class has that name already. Please choose another one.',
+  name_taken: whenKept(
+    (time) => `Somebody of that name is in this class, and has lost the connection. If that is you, go on in the tab or on the device where you were, or try again in ${time}. Otherwise please choose another name.`,
+    'Somebody in this class has that name already. Please choose another one.'),
   bad_name: ({ reason }) => `That name cannot be used: ${reason.replace(/^\w+: /, '')}.`,
   banned: 'The teacher does not let that name into the class any more.',
   channel_full: 'The class is full.',

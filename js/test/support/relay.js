@@ -17,6 +17,7 @@ export class Relay {
   #pairs = new Set();
   #barred = false;
   #stalled = false;
+  #lost = { up: false, down: false };
   #waiting = [];
 
   static async to(url) {
@@ -39,14 +40,17 @@ export class Relay {
     }
     const far = connect(Number(hub.port), hub.hostname);
     far.on('error', () => {});
-    const pair = { near, far };
+    const pair = { near, far, upgraded: false, stranded: false };
+    near.once('data', (data) => {
+      pair.upgraded = /^upgrade: websocket/im.test(data);
+    });
     this.#pairs.add(pair);
-    for (const [from, to] of [[near, far], [far, near]]) {
-      from.on('data', (data) => to.write(data));
+    for (const [from, to, way] of [[near, far, 'up'], [far, near, 'down']]) {
+      from.on('data', (data) => this.#lost[way] || to.write(data));
       from.on('close', () => {
         if (to.destroyed) {
           this.#pairs.delete(pair);
-        } else if (!this.#stalled) {
+        } else if (!this.#stalled && !pair.stranded) {
           // Where nothing comes through, the other side does not learn of it.
           to.destroySoon();
         }
@@ -92,6 +96,28 @@ export class Relay {
         }
       }
     }
+  }
+
+  /**
+   * strand lets nothing through on the WebSockets that there are, and says nothing. What it returns
+   * resets these. Others pass.
+   */
+  strand() {
+    const stranded = [...this.#pairs].filter(({ upgraded }) => upgraded);
+    for (const pair of stranded) {
+      pair.stranded = true;
+      pair.near.pause();
+      pair.far.pause();
+    }
+    return () => stranded.forEach(({ near, far }) => {
+      reset(near);
+      reset(far);
+    });
+  }
+
+  /** lose takes what comes on one way, up or down, and passes nothing on, until it is told otherwise. */
+  lose(way, lost = true) {
+    this.#lost[way] = lost;
   }
 
   close() {
