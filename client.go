@@ -49,8 +49,9 @@ type ClientOptions struct {
 	// join, resume and refresh for which none is given (WithToken, Ticket.Token). It is
 	// called without a lock, in the goroutine of the call, or in the client's own before it
 	// connects again; its context ends with the call, or after DialTimeout. Where it fails,
-	// the call fails, and a lost connection is tried again later. Nil: a token that was
-	// given is shown again at each resume.
+	// the call fails, and a lost connection is tried again later. It is not called because
+	// a grant runs out (Identity.Expires): a program that wants to stay calls Slave.Refresh
+	// or Master.Refresh in time. Nil: a token that was given is shown again at each resume.
 	Token func(ctx context.Context, request TokenRequest) (string, error)
 
 	// Tickets is called with the ticket of a membership each time it was entered or
@@ -61,7 +62,8 @@ type ClientOptions struct {
 	// client's answers. Nil: tickets are read from the handles.
 	Tickets func(Ticket)
 
-	// Logger is told of connections made and lost. Nil: silent.
+	// Logger is told of connections made (Debug), and of those that were lost or could not
+	// be made (Info). Nil: silent.
 	Logger *slog.Logger
 }
 

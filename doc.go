@@ -60,9 +60,10 @@
 //     master of another make that tells nothing can lose what the network held when its
 //     connection was lost. Events beyond the inbox of its handle a master loses, as
 //     anybody does, with a [Gap].
-//   - One holder: of several programs with the same [Ticket], the one that has used it
-//     last has the membership. The others end with ErrReplaced, and so does one that
-//     comes back late; what it had to say is not taken for what another has said.
+//   - One holder: of several programs with the same [Ticket], the first one that the hub
+//     hears from after its resume has the membership. The others end with ErrReplaced, and
+//     so does one that comes back late; what it had to say is not taken for what another
+//     has said. A ticket that is read later, from the one that has the membership, moves it.
 //   - Another program, or the next version of this one, goes on with the seats of a client
 //     that is ended by [Client.Detach].
 //   - A create, join or switch whose answer is lost with the connection is repeated by

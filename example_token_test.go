@@ -59,16 +59,18 @@ func (s signer) claims(token string) (c claims, err error) {
 	return c, json.Unmarshal(data, &c)
 }
 
-// roles are the operations that each role in a token is good for. A slave's
-// token creates nothing, whatever its holder asks for (rule 1).
-var roles = map[string]lectern.Operation{"master": lectern.OpCreate, "slave": lectern.OpJoin}
+// roles are the operations for which a token has to be of one role. A slave's token
+// creates nothing, whatever its holder asks for (rule 1). Who resumes or refreshes has the
+// membership already, and shows that the service still lets them in.
+var roles = map[lectern.Operation]string{lectern.OpCreate: "master", lectern.OpJoin: "slave"}
 
-// Authorize is for lectern.Policy. A *lectern.Error is told to the peer as it
-// is; of any other error the peer learns only that it is unauthorized.
+// Authorize is for lectern.Policy. A *lectern.Error is told to the peer as it is. A token
+// that cannot be read is such a refusal too, and not an error of the service, after which
+// who resumes would try again.
 func (s signer) Authorize(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
 	c, err := s.claims(r.Token)
 	if err != nil {
-		return lectern.Identity{}, err
+		return lectern.Identity{}, fmt.Errorf("%w: %w", lectern.ErrUnauthorized, err)
 	}
 	refused := func(why string) (lectern.Identity, error) {
 		return lectern.Identity{}, &lectern.Error{Code: lectern.ErrUnauthorized.Code, Text: why}
@@ -78,11 +80,12 @@ func (s signer) Authorize(_ context.Context, r lectern.AuthRequest) (lectern.Ide
 		return refused("the token has expired")
 	case c.Channel != r.Channel:
 		return refused("the token is for another channel")
-	case roles[c.Role] != r.Operation:
+	case roles[r.Operation] != "" && roles[r.Operation] != c.Role:
 		return refused("the token is a " + c.Role + "'s")
 	}
-	// Who it is, is in the token too. What the peer calls itself does not count.
-	return lectern.Identity{Username: c.User}, nil
+	// Who it is, is in the token too. What the peer calls itself does not count. Who shows
+	// no newer token (ClientOptions.Token, Slave.Refresh) is out when this one expires.
+	return lectern.Identity{Username: c.User, Expires: time.Unix(c.Expires, 0)}, nil
 }
 
 // Who may create a channel and who may join it is in a token that the service has
@@ -90,7 +93,9 @@ func (s signer) Authorize(_ context.Context, r lectern.AuthRequest) (lectern.Ide
 func ExamplePolicy_token() {
 	ctx := context.Background()
 	signer := signer{key: []byte("a key for an example, of 32 bytes")}
-	hub, err := lectern.NewHub(lectern.Policy{Authorize: signer.Authorize})
+	hub, err := lectern.NewHub(lectern.Policy{
+		Authorize: signer.Authorize, Reauthorize: []lectern.Operation{lectern.OpResume},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -126,6 +131,9 @@ func ExamplePolicy_token() {
 	if _, err := slave.Send(ctx, lectern.Text("good morning")); err != nil {
 		log.Fatal(err)
 	}
+	later := time.Now().Add(2 * time.Hour).Unix()
+	fmt.Println("a newer token:", slave.Refresh(ctx, signer.token(claims{"Bob", "slave", "abc123", later})))
+
 	for event, err := range master.Events(ctx) {
 		if err != nil {
 			log.Fatal(err)
@@ -143,6 +151,7 @@ func ExamplePolicy_token() {
 	// signed by another: lectern: unauthorized: the service does not allow "Bob" this join of "abc123"
 	// changed: lectern: unauthorized: the service does not allow "Bob" this join of "abc123"
 	// none: lectern: unauthorized: the service does not allow "Bob" this join of "abc123"
+	// a newer token: <nil>
 	// Ms Adams hears Bob: good morning
 }
 

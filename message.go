@@ -197,7 +197,7 @@ type Presence struct {
 	// because the own connection is down, will be given up. Zero otherwise.
 	Deadline time.Time
 	// Reason says why a slave is gone, where that is known: "left", "kicked",
-	// "timeout", or the master's own words in a kick. Of who has left while this
+	// "timeout", "expired", "revoked", or the words of the kick. Of who has left while this
 	// side could not be told, it is known only that they have.
 	Reason string
 }

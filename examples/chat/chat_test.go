@@ -311,7 +311,7 @@ func TestExitStatus(t *testing.T) {
 		{"-connect " + s.url, 2, "either -create or -join is needed"},
 		{"-connect " + s.url + " -create a -join b -as alice", 2, "either -create or -join is needed"},
 		{"-connect " + s.url + " -create a", 2, "-as is missing"},
-		{"-connect " + s.url + " -create a\a -as alice", 2, "cannot be a channel's name"},
+		{"-connect " + s.url + " -create a\a -as alice", 1, "cannot create a\\a: bad_name (channel: "},
 		{"-connect " + s.url + " -join nowhere -as user_one", 1, "cannot join nowhere: no_such_channel"},
 		{"-connect " + unreachable + " -create a -as alice", 1, "refused"},
 		{"-connect http://localhost/ws -create a -as alice", 1, "ws://"},

@@ -95,10 +95,6 @@ func (to invitation) problem(flags *flag.FlagSet) string {
 		return "either -create or -join is needed"
 	case to.as == "":
 		return "-as is missing"
-	case !lectern.ValidName(to.as):
-		return fmt.Sprintf("%q cannot be a name", to.as)
-	case !lectern.ValidName(to.create + to.join):
-		return fmt.Sprintf("%q cannot be a channel's name", to.create+to.join)
 	}
 	return ""
 }

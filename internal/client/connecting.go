@@ -55,7 +55,9 @@ func (c *Client) run() {
 			failures = 0
 		}
 		failures++
-		c.options.Logger.Info("connection to the hub lost", "error", err)
+		if c.ctx.Err() == nil { // else it is the user who has ended it
+			c.options.Logger.Info("connection to the hub lost", "error", err)
+		}
 	}
 }
 
@@ -119,6 +121,7 @@ func (c *Client) connectAndServe() error {
 		c.onDialFailed(err)
 		return err
 	}
+	c.options.Logger.Debug("connected to the hub")
 	l := &link{conn: conn, out: outbox.New(conn, &c.outboxLimits)}
 	c.onConnected(l, sent)
 	err = c.read(l)

@@ -132,6 +132,7 @@ func (c *Client) onResumed(m *Membership, frame *wire.Frame) {
 		m.onEntered(frame, time.Now())
 		c.attach(m)
 	case isTransient(why):
+		m.notNow = why
 		c.tryLater()
 	case m.leaving:
 		m.end(wire.ErrLeft) // the hub has carried out the leave, and its answer was lost

@@ -80,8 +80,8 @@ func (m *Membership) leaveLater() {
 	rest.leave()
 }
 
-// giveUpAfter ends the membership when the hub could not be reached for its timeout from
-// that instant on. The lock is held.
+// giveUpAfter ends the membership when it could not be resumed for its timeout from that
+// instant on. The lock is held.
 func (m *Membership) giveUpAfter(lostAt time.Time) {
 	m.lostAt = lostAt
 	m.client.goroutines.Add(1)
@@ -90,9 +90,18 @@ func (m *Membership) giveUpAfter(lostAt time.Time) {
 		m.client.mu.Lock()
 		defer m.client.mu.Unlock()
 		if m.lostAt.Equal(lostAt) {
-			m.end(wire.ErrMasterDown.With(fmt.Sprintf("the hub could not be reached for %v", m.timeout)))
+			m.end(m.unreached())
 		}
 	})
+}
+
+// unreached is the end of a membership that could not be resumed in time. The lock is held.
+func (m *Membership) unreached() *wire.Cause {
+	if m.notNow == nil {
+		return wire.ErrMasterDown.With(fmt.Sprintf("the hub could not be reached for %v", m.timeout))
+	}
+	return wire.ErrMasterDown.With(fmt.Sprintf(
+		"the hub did not let the member back for %v: its last answer was %s (%s)", m.timeout, m.notNow.Code, m.notNow.Text))
 }
 
 // nobody is an inbox for what nobody takes.

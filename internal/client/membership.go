@@ -68,7 +68,9 @@ type Membership struct {
 	// lostAt is when the connection was lost. It is zero while there is a connection that
 	// holds the membership.
 	lostAt time.Time
-	// giveUpTimer ends the membership when the hub could not be reached for timeout.
+	// notNow is the transient refusal of a resume since then, or nil.
+	notNow *wire.Cause
+	// giveUpTimer ends the membership when it could not be resumed for timeout.
 	giveUpTimer *time.Timer
 
 	// master is what a slave knows about its master.
@@ -111,7 +113,7 @@ func newMembership(client *Client, role wire.Role, channel string, inbox inbox) 
 func (m *Membership) onAttached() {
 	m.attached = true
 	m.resuming, m.repeating = 0, 0
-	m.lostAt = time.Time{}
+	m.lostAt, m.notNow = time.Time{}, nil
 	m.stopGiveUpTimer()
 	if m.announced {
 		m.confirm()

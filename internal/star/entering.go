@@ -53,11 +53,11 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	if c.life != open {
 		return wire.ErrNoSuchChannel
 	}
-	if taken, err := c.takeSeat(now, a, e, username); taken || err != nil {
-		return err
-	}
 	if expect != "" && expect != c.master.name {
 		return wire.ErrWrongMaster
+	}
+	if taken, err := c.takeSeat(now, a, e, username); taken || err != nil {
+		return err
 	}
 	if _, ok := c.banned[username]; ok {
 		return wire.ErrBanned

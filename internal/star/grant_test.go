@@ -192,9 +192,11 @@ func TestRule7TakeOver(t *testing.T) {
 	// What the member was not a member for is not replayed, and a ban is no seat.
 	late := c.on("late")
 	c.did0(c.enters(late, "bob"))
-	c.did(func() error {
-		return c.Join(c.now, c.on("late'"), c.granted("C", 1, 0, "s3", over), "bob", "another master")
-	},
+	takes := func(expect string) func() error {
+		return func() error { return c.Join(c.now, c.on("late'"), c.granted("C", 1, 0, "s3", over), "bob", expect) }
+	}
+	c.refused(wire.ErrWrongMaster, takes("another master"))
+	c.did(takes("alice"),
 		"-late", "late ! replaced: the membership was taken over by a newer connection", "+late'", "late' < joined alice=online ref=1")
 	require.NoError(t, c.Remove("bob", true, ""))
 	c.effects = nil

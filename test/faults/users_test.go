@@ -402,7 +402,8 @@ func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if r.twins {
-		r.actors.Go(func() { r.stayOn(s, old, oldUser, s.handle, random.Uint64()) })
+		newer, seed := s.handle, random.Uint64()
+		r.actors.Go(func() { r.stayOn(s, old, oldUser, newer, seed) })
 		return true
 	}
 	// What the old one still tries must have no effect any more.

@@ -33,7 +33,7 @@ func TestHostileIdentity(t *testing.T) {
 			_, one := s.Pair()
 			bob := stranger(s)
 			guesser := s.Raw()
-			const refusal = `{"type":"error","channel":"abc123","code":"resume_failed","message":"there is no membership of \"user_one\" in \"abc123\" with that secret and that last message: join anew"}`
+			const refusal = `{"type":"error","channel":"abc123","code":"resume_failed","message":"there is no membership of \"user_one\" in \"abc123\" with that secret and that last message: join, or create, anew"}`
 			for i := range 22 {
 				last := "A"
 				if one.Secret[i] == 'A' {

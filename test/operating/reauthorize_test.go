@@ -144,6 +144,22 @@ func TestRevokedAtResume(t *testing.T) {
 	})
 }
 
+// Who was told for as long as may be that the service cannot say reads that at the end, and
+// not that nobody was there.
+func TestTheEndOfWhoWasNotLetBackInTime(t *testing.T) {
+	d := new(doorman)
+	policy := lectern.Policy{Authorize: d.authorize, Reauthorize: []lectern.Operation{lectern.OpResume}}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		s.User().Creates("abc123", "alice")
+		one := s.User()
+		slave := one.Joins("abc123", "w1", lectern.WithToken("w1"))
+		d.says("resume w1", lectern.Identity{}, errors.New("the database is away"))
+		one.Plug().Cut()
+		stage.Ended(t, slave, lectern.ErrMasterDown)
+		require.EqualError(t, slave.Err(), "lectern: master_down: the hub did not let the member back for 30s: its last answer was busy (the service cannot say at present whether it lets you: try again later)")
+	})
+}
+
 // A stranger learns by a status what the service lets it.
 func TestReauthorizeAtStatus(t *testing.T) {
 	d := new(doorman)

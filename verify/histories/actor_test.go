@@ -297,9 +297,15 @@ func (a *actor) enter(channel string, contested bool) {
 		// its connection where it has come back. What that meets on the same
 		// connection is a matter of its own, so it goes on with another one.
 		if ctx.Err() != nil {
-			if in.op == resume {
+			switch in.op {
+			case resume:
 				in.op = letGo
-			} else {
+			case seizeCreate, seizeJoin:
+				// It drops the connection where it has got a seat of the other role.
+				other := in
+				other.op, in.op = letGo, giveUp
+				a.lane.follow(other)
+			default:
 				in.op = giveUp
 			}
 			a.lane.follow(in)
