@@ -3509,14 +3509,14 @@ var Session = class {
   }
   /** refresh shows the service a token for a membership: the one that is given, or a fresh one. */
   async refresh(membership, given2, signal) {
-    if (given2 === void 0 && !this.#tokens.made) {
+    if (!given2 && !this.#tokens.made) {
       throw new TypeError("refresh needs a token, where there is no options.token");
     }
     const { channel, username } = membership;
-    const token = given2 ?? await this.#tokens.one({ operation: "refresh", channel, username }, signal);
+    const token = given2 || await this.#tokens.one({ operation: "refresh", channel, username }, signal);
     await membership.operate({ type: "refresh", token }, signal);
     membership.token = token;
-    membership.ownToken = given2 !== void 0;
+    membership.ownToken = Boolean(given2);
   }
   // Who comes back needs a fresh token: the memberships, and what is made once more.
   #freshTokens() {

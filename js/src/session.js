@@ -172,14 +172,14 @@ export class Session {
 
   /** refresh shows the service a token for a membership: the one that is given, or a fresh one. */
   async refresh(membership, given, signal) {
-    if (given === undefined && !this.#tokens.made) {
+    if (!given && !this.#tokens.made) {
       throw new TypeError('refresh needs a token, where there is no options.token');
     }
     const { channel, username } = membership;
-    const token = given ?? await this.#tokens.one({ operation: 'refresh', channel, username }, signal);
+    const token = given || await this.#tokens.one({ operation: 'refresh', channel, username }, signal);
     await membership.operate({ type: 'refresh', token }, signal);
     membership.token = token;
-    membership.ownToken = given !== undefined;
+    membership.ownToken = Boolean(given);
   }
 
   // Who comes back needs a fresh token: the memberships, and what is made once more.

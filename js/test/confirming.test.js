@@ -99,7 +99,8 @@ test('a resume tells what has arrived, and nothing is confirmed twice', async (t
 
 test('what was acknowledged for a master is there when it is back, however much it was', async (t) => {
   const stage = await Stage.open(t);
-  const { WebSocket, sent } = framed();
+  let told;
+  const { WebSocket } = framed(({ seen }) => told?.(seen));
   const { relay, client } = await stage.far({ WebSocket, inbox: { messages: 100_000 } });
   const master = await client.create('abc123', 'alice');
   const slaves = await Promise.all(Array.from({ length: 4 }, (_, index) => stage.client().join('abc123', `slave ${index}`)));
@@ -117,11 +118,15 @@ test('what was acknowledged for a master is there when it is back, however much 
     }
   }));
   assert.ok(acknowledged.length > 0 && acknowledged.length < 600, String(acknowledged.length));
+  const confirmed = new Promise((resolve) => {
+    told = (seen) => seen === acknowledged.length && resolve();
+  });
   relay.cut();
   relay.lose('down', false);
   const got = await within(texts(master, acknowledged.length), 'what was acknowledged');
   assert.deepEqual(got.sort(), acknowledged.sort());
-  // As it confirms, there is room again.
-  assert.ok(await within(slaves[0].send('more'), 'the next') > 0);
-  assert.ok(sent.some(({ seen }) => seen > 0));
+  // When it has confirmed that, there is room again.
+  await within(confirmed, 'the confirmation');
+  await client.status('abc123'); // behind it
+  assert.equal(await within(slaves[0].send('more'), 'the next'), acknowledged.length + 1);
 });
