@@ -108,7 +108,8 @@ func TestRaceOfSwitchAndTakeover(t *testing.T) {
 // Who switches is told that it is in the one before it is told that it is out of the other,
 // whoever delivers first.
 func TestRaceOfTheAnswersToASwitch(t *testing.T) {
-	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+	noRate := lectern.RateLimit{PerSecond: -1}
+	stage.Everywhere(t, lectern.Policy{FrameRate: noRate, MembershipRate: noRate}, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.User(), s.Raw()
 		for _, channel := range []string{"abc123", "xyz"} {
 			alice.Creates(channel, "alice")
