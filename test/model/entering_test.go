@@ -62,7 +62,18 @@ func (g *game) entry(kind string, n int, p *player, c *star, old *seat) *entry {
 			return err
 		}
 	}
+	if e.expected == lectern.ErrNameTaken && s.star.isRepeated(p) {
+		return nil
+	}
 	return e
+}
+
+// isRepeated reports whether the hub may take a join for the one that has made the
+// membership which is there: the same client has given that up a moment after it entered,
+// and has said nothing since, as far as anybody knows.
+func (c *star) isRepeated(p *player) bool {
+	held := c.slaves[p.number]
+	return held != nil && held.user == p && time.Since(held.entered) < gameHandshakeTimeout
 }
 
 func (g *game) newSeat(p *player, c *star) *seat {
@@ -91,6 +102,7 @@ func (e *entry) enters(g *game) {
 		s.star.slaves[s.user.number] = s
 	}
 	s.of.now = s
+	s.entered = time.Now()
 	s.user.seats[s.star] = s
 	g.seats = append(g.seats, s)
 }

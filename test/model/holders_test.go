@@ -76,6 +76,9 @@ func (g *game) take(ctx context.Context, m move, p *player, c *star) error {
 	if !known || p.seats[c] != nil {
 		return nil
 	}
+	if now := t.of.now; now.in && now.user == p {
+		return nil // the client has given up what the hub has it hold still: nobody is followed
+	}
 	expected := t.refusal()
 	switch {
 	case expected != nil:

@@ -52,6 +52,8 @@ type seat struct {
 	// in: the hub has it. deadline is when it gives up a slave that is offline.
 	in       bool
 	deadline time.Time
+	// entered is when the hub let it in.
+	entered time.Time
 	// lifeline is when the client gives up, while it is offline.
 	lifeline time.Time
 	// expires is until when the service lets the member be one.
