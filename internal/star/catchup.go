@@ -111,7 +111,7 @@ func (c *Channel) endCatchUp(a *Attachment) {
 	if waiting, _ := a.Line.Waiting(); waiting == 0 && c.feed(a, feedBytes) {
 		return
 	}
-	missed := uint64(0)
+	missed := c.missedBy(a.member, a.fed)
 	for e := range c.down.after(a.fed) {
 		if e.isFor(a.member) {
 			missed++

@@ -1,6 +1,7 @@
 package star
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,23 +19,32 @@ func TestAMessageToTheEmptyNameIsAnotherOne(t *testing.T) {
 	c.refused(wire.ErrBadFrame, func() error { return c.Send(u[1], messageTo(2, "", "x")) })
 }
 
-// At the channel's end, a slave to which nothing that is kept is addressed is not told of a
-// gap of no messages.
-func TestNoGapOfNothingAtTheEnd(t *testing.T) {
-	c, a, u := openTable(t, Limits{Replay: Bound{Messages: 2}}, 2)
-	c.did0(c.lostBy(u[1]))
-	c.did0(c.says(a, large))
-	r := c.on("r")
-	c.did0(func() error { return c.resume(c.now, r, 2, "user_1", c.secret("user_1"), 0) })
-	require.True(t, r.catchingUp)
-	for range 2 {
-		c.did0(func() error { return c.Send(a, messageTo(0, "user_2", "x")) })
+// At the channel's end, a slave that is being fed is told what it has missed, also of what
+// is not kept any more, and nothing where that is nothing.
+func TestWhatIsMissedAtTheEnd(t *testing.T) {
+	for _, missed := range []bool{true, false} {
+		c, a, u := openTable(t, Limits{Replay: Bound{Messages: 2}}, 2)
+		c.did0(c.lostBy(u[1]))
+		c.did0(c.says(a, large))
+		r := c.on("r")
+		c.did0(func() error { return c.resume(c.now, r, 2, "user_1", c.secret("user_1"), 0) })
+		require.True(t, r.catchingUp)
+		for range 2 {
+			c.did0(func() error { return c.Send(a, messageTo(0, "user_2", "x")) })
+		}
+		if !missed {
+			r.fed = c.down.lost
+		}
+		r.Line.(*line).waiting = 1
+		c.Close("")
+		lines := c.fed(r)
+		require.Contains(t, lines, "r ! channel_closed")
+		if missed {
+			require.Contains(t, lines, "r < gap missed=1")
+		} else {
+			require.NotContains(t, strings.Join(lines, "\n"), "gap")
+		}
 	}
-	r.Line.(*line).waiting = 1
-	c.Close("")
-	lines := c.fed(r)
-	require.Contains(t, lines, "r ! channel_closed")
-	require.NotContains(t, lines, "r < gap")
 }
 
 // The first confirmation on a connection is news, also where it confirms nothing new.
