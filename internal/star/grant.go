@@ -144,6 +144,12 @@ type expiry struct {
 	m  *member
 }
 
+// compare orders instants, and at the same one the members as they have come, so that a
+// restored channel ends them in the order of the original.
+func (e expiry) compare(other expiry) int {
+	return cmp.Or(e.at.Compare(other.at), cmp.Compare(e.m.number, other.m.number))
+}
+
 // valid reports whether the member's grant expires then, and has not yet.
 func (e *expiry) valid(c *Channel) bool {
 	g := e.m.extra().grant
@@ -164,7 +170,7 @@ func (l *expiries) add(c *Channel, e expiry) {
 	heap := *l
 	for i := len(heap) - 1; i > 0; {
 		parent := (i - 1) / 2
-		if !heap[i].at.Before(heap[parent].at) {
+		if heap[i].compare(heap[parent]) >= 0 {
 			break
 		}
 		heap[i], heap[parent] = heap[parent], heap[i]
@@ -186,7 +192,7 @@ func (l *expiries) rebuild(c *Channel) {
 		keep(m)
 	}
 	// A sorted list is a heap.
-	slices.SortFunc(*l, func(a, b expiry) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.m.number, b.m.number)) })
+	slices.SortFunc(*l, expiry.compare)
 }
 
 // first returns the earliest valid instant, and whether there is one.
@@ -210,7 +216,7 @@ func (l *expiries) pop() {
 	for i := 0; ; {
 		least := i
 		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
-			if heap[child].at.Before(heap[least].at) {
+			if heap[child].compare(heap[least]) < 0 {
 				least = child
 			}
 		}

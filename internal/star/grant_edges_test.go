@@ -130,3 +130,34 @@ func TestInstantsMadeAnewAreOfWhatExpires(t *testing.T) {
 		})
 	}
 }
+
+// Grants that expire at the same instant do so in the order in which the members have come,
+// also where the hub starts again between.
+func TestGrantsOfOneInstant(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		c, a, _ := openTable(t, Limits{}, 0)
+		names := []string{"cc", "bb", "aa", "dd", "ee"}
+		on := map[string]*Attachment{"alice": a}
+		nameOf := map[*Attachment]string{}
+		for _, name := range names {
+			at := c.on(name)
+			on[name], nameOf[at] = at, name
+			c.did0(func() error { return c.Join(c.now, at, c.granted(name, 1, 0, name, until(10)), name, "") })
+		}
+		channel := c.Channel
+		if restarted {
+			var err error
+			channel, err = Restore(c.Snapshot(), c.limits, c.now, func(_ wire.Role, name string) *Attachment { return on[name] })
+			require.NoError(t, err)
+		}
+		channel.effects = nil
+		channel.Expire(noon.Add(10 * time.Second))
+		var gone []string
+		for _, e := range channel.effects {
+			if e.Kind == Release {
+				gone = append(gone, nameOf[e.To])
+			}
+		}
+		require.Equal(t, names, gone)
+	}
+}
