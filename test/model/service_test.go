@@ -20,13 +20,14 @@ type service struct {
 	unsure map[string]int
 	// seizes: creates and joins take seats over.
 	seizes bool
-	// until is what was granted last, by channel and user.
+	// until is what was granted last, by channel and user, and asked is when.
 	until  map[string]time.Time
+	asked  map[string]time.Time
 	grants time.Duration
 }
 
 func newService() *service {
-	return &service{leases: map[string]time.Duration{}, refused: map[string]bool{}, unsure: map[string]int{}, until: map[string]time.Time{}}
+	return &service{leases: map[string]time.Duration{}, refused: map[string]bool{}, unsure: map[string]int{}, until: map[string]time.Time{}, asked: map[string]time.Time{}}
 }
 
 var errCannotSay = errors.New("the service cannot say")
@@ -43,11 +44,16 @@ func (s *service) authorize(_ context.Context, r lectern.AuthRequest) (lectern.I
 		return lectern.Identity{}, errCannotSay
 	}
 	granted := lectern.Identity{AsAsked: true, TakeOver: s.seizes && entering}
+	key, now := r.Channel+" "+r.Username, time.Now()
 	if lease := s.leases[r.Username]; lease > 0 {
-		s.grants++ // no two expire at the same instant
-		granted.Expires = time.Now().Add(lease + 100*s.grants)
+		if granted.Expires = s.until[key]; granted.Expires.IsZero() || !s.asked[key].Equal(now) {
+			s.grants++ // no two expire at the same instant
+			granted.Expires = now.Add(lease + 100*s.grants)
+		}
+		// Both of a user's clients may ask at one instant, and it is open which one the hub
+		// lets in last: they are granted the same.
 	}
-	s.until[r.Channel+" "+r.Username] = granted.Expires
+	s.until[key], s.asked[key] = granted.Expires, now
 	return granted, nil
 }
 
