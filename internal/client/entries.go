@@ -233,9 +233,7 @@ func (c *Client) giveUp(k *call) {
 		return
 	}
 	c.removeCall(k)
-	if k.enters != nil {
-		k.enters.entry.finish()
-	}
+	k.release()
 }
 
 // finish gives a call its result. The lock is held.

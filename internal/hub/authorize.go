@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/star"
-
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -24,8 +23,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (star.Grant, error) {
 		return star.Grant{}, asRefusal(err, wire.ErrUnauthorized)
 	}
 	switch {
-	case who.Username == "" && !who.AsAsked:
-		s.logger().Error("Authorize gave an empty Identity: it has to name the user, or to say AsAsked", "operation", string(op), "channel", f.Channel, "username", f.Username)
+	case s.namesNobody(who, op, f.Channel, f.Username):
 		return star.Grant{}, wire.ErrUnauthorized
 	case who.Username == "" && f.Username == "":
 		return star.Grant{}, wire.ErrBadName.With("username: it is empty, and the service gives none")
@@ -51,8 +49,7 @@ func (s *session) reauthorize(op Operation, f *wire.Frame, username string, befo
 		return g, false, refusal
 	case err != nil:
 		return g, false, errCannotSay
-	case who.Username == "" && !who.AsAsked:
-		s.logger().Error("Authorize gave an empty Identity: it has to name the user, or to say AsAsked", "operation", string(op), "channel", f.Channel, "username", username)
+	case s.namesNobody(who, op, f.Channel, username):
 		return g, true, wire.ErrUnauthorized
 	case who.Username != "" && who.Username != username:
 		return g, true, wire.ErrUnauthorized.With("the membership is another user's")
@@ -63,6 +60,16 @@ func (s *session) reauthorize(op Operation, f *wire.Frame, username string, befo
 	g.TakeOver = false // it has the membership
 	s.remember(who)
 	return g, false, nil
+}
+
+// namesNobody reports whether the service has neither named the user nor said AsAsked, which
+// is a refusal, and logs that.
+func (s *session) namesNobody(who Identity, op Operation, channel, username string) bool {
+	if who.Username != "" || who.AsAsked {
+		return false
+	}
+	s.logger().Error("Authorize gave an empty Identity: it has to name the user, or to say AsAsked", "operation", string(op), "channel", channel, "username", username)
+	return true
 }
 
 // authorizeStatus asks the service whether the peer may ask for the channel.

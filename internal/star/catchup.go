@@ -70,10 +70,7 @@ func (e *entry) isFor(m *member) bool { return e.to == nil || e.to == m }
 func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 	m, log := a.member, c.log(a.member.role)
 	if m.role == wire.Slave {
-		if missed := c.missedBy(m, a.fed); missed > 0 {
-			c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
-			c.count(MessagesDropped, LabelReplay, int64(missed))
-		}
+		c.tellMissed(a, c.missedBy(m, a.fed))
 	}
 	a.fed = max(a.fed, log.lost)
 	messages, size := 0, 0
@@ -117,6 +114,11 @@ func (c *Channel) endCatchUp(a *Attachment) {
 			missed++
 		}
 	}
+	c.tellMissed(a, missed)
+}
+
+// tellMissed tells a slave how many messages for it are not replayed, where there are any.
+func (c *Channel) tellMissed(a *Attachment, missed uint64) {
 	if missed > 0 {
 		c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
 		c.count(MessagesDropped, LabelReplay, int64(missed))

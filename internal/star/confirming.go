@@ -15,8 +15,8 @@ import "github.com/lectern-go/lectern/internal/wire"
 // The connection may be lost before it could, with all that was written on it.
 
 // Confirm notes that the member has got everything up to the number seen. It reports
-// whether that is news, or the first that is heard on the attachment. It is part of another frame of the member, and comes before that
-// frame's own transition.
+// whether that is news, or the first that is heard on the attachment. It is part of another
+// frame of the member, and comes before that frame's own transition.
 func (c *Channel) Confirm(a *Attachment, seen uint64) (news bool, err error) {
 	news = !a.heard
 	if err := c.Hear(a); err != nil {

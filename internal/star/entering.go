@@ -15,13 +15,7 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 		return err
 	}
 	if c.life == open && username == c.master.name && c.repeats(now, c.master, a, e) {
-		if err := c.checkAgain(now, c.master); err != nil {
-			return err
-		}
-		c.master.enterAgain(e)
-		c.setGrant(c.master, e.Grant)
-		c.reattachMaster(now, a, e, 0)
-		return nil
+		return c.enterAgain(now, a, c.master, e)
 	}
 	if c.life != vacant {
 		return c.exists(now)
@@ -63,13 +57,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 		return wire.ErrBanned
 	}
 	if m := c.slaves[username]; m != nil && c.repeats(now, m, a, e) {
-		if err := c.checkAgain(now, m); err != nil {
-			return err
-		}
-		m.enterAgain(e)
-		c.setGrant(m, e.Grant)
-		c.reattachSlave(now, a, m, e, m.start)
-		return nil
+		return c.enterAgain(now, a, m, e)
 	} else if m != nil {
 		return taken(now, m)
 	} else if username == c.master.name {
@@ -118,12 +106,20 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	c.forgetClient(m)
 	c.setGrant(m, e.Grant)
 	c.logChange("member taken over", m, a, nil)
-	if m.role == wire.Master {
-		c.reattachMaster(now, a, e, 0)
-	} else {
-		c.reattachSlave(now, a, m, e, m.start)
-	}
+	c.reattachMember(now, a, m, e, 0)
 	return true, nil
+}
+
+// enterAgain gives a client the membership that its earlier create or join has made, with a
+// new secret and what is kept since then.
+func (c *Channel) enterAgain(now time.Time, a *Attachment, m *member, e Entry) error {
+	if err := c.checkAgain(now, m); err != nil {
+		return err
+	}
+	m.enterAgain(e)
+	c.setGrant(m, e.Grant)
+	c.reattachMember(now, a, m, e, 0)
+	return nil
 }
 
 // Repeated reports whether a Join of that name would repeat one that has made a
@@ -186,12 +182,18 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 	c.setGrant(m, e.Grant)
 	c.logChange("member resumed", m, a, nil)
 	c.count(Resumes, m.role.String(), 1)
+	c.reattachMember(now, a, m, e, last)
+	return nil
+}
+
+// reattachMember brings a member back on the connection of the attachment, and gives it what
+// it has missed after number last, but nothing from before it entered.
+func (c *Channel) reattachMember(now time.Time, a *Attachment, m *member, e Entry, last uint64) {
 	if m.role == wire.Master {
 		c.reattachMaster(now, a, e, last)
 	} else {
 		c.reattachSlave(now, a, m, e, max(last, m.start))
 	}
-	return nil
 }
 
 // findHeld returns the member of that name if the secret is its own.
