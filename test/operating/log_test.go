@@ -223,6 +223,7 @@ func TestTheLogHasAChannelOnce(t *testing.T) {
 			_, err := alice.Read()
 			require.NoError(t, err)
 		}
+		synctest.Wait() // the answer may be read before the line is written
 		require.Len(t, lines(t, &log, "channel created"), 1)
 	})
 }
