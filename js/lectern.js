@@ -2265,8 +2265,9 @@ var AnswerQueue = class {
 var Inquiry = class {
   // The request's number, zero until the hub has accepted it.
   seq = 0;
-  // Those who are to answer.
-  awaited = /* @__PURE__ */ new Set();
+  // Those who are to answer: the numbers of their memberships, by their names. A number is
+  // zero where it is not known.
+  awaited = /* @__PURE__ */ new Map();
   // Unknown: they are not known yet, because the hub accepted the request on a
   // connection that was lost before it told so.
   unknown = false;
@@ -2294,9 +2295,20 @@ var Inquiry = class {
       this.part(message.from, message, null);
     }
   }
+  /**
+   * awaits tells whether it waits for the slave that has left, and not for another one that
+   * has its name now. Where that is not known yet, the hub is being asked, and decides.
+   */
+  awaits(name, number) {
+    const awaited = this.awaited.get(name);
+    if (awaited === 0) {
+      return this.verifying === 0;
+    }
+    return awaited !== void 0 && (number === 0 || number === awaited);
+  }
   /** abandon ends the parts that are left. */
   abandon(why) {
-    for (const name of [...this.awaited].sort()) {
+    for (const name of [...this.awaited.keys()].sort()) {
       this.part(name, null, why);
     }
     if (this.unknown) {
@@ -2357,7 +2369,7 @@ var Inquiries = class {
       this.#giveUp(inquiry);
     }
   }
-  /** accepted is told that the hub has numbered the request. Those in the roster now are those asked. */
+  /** accepted is told that the hub has numbered the request. Those who are there now are those asked. */
   accepted(inquiry, seq, repeated, abandoned) {
     inquiry.seq = seq;
     if (abandoned) {
@@ -2367,11 +2379,9 @@ var Inquiries = class {
     this.#open.set(seq, inquiry);
     inquiry.unknown = repeated && inquiry.of === "";
     if (inquiry.of !== "") {
-      inquiry.awaited.add(inquiry.of);
+      inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.present(inquiry.of).get(inquiry.of) ?? 0);
     } else if (!repeated) {
-      for (const name of this.#membership.slaves.keys()) {
-        inquiry.awaited.add(name);
-      }
+      inquiry.awaited = this.#membership.present();
     }
     for (const message of this.#early) {
       if (message.replyTo === seq) {
@@ -2406,10 +2416,12 @@ var Inquiries = class {
         inquiry.answers.refuse();
         return true;
       }
-      inquiry.unknown = false;
       if (frame.type === "awaiting") {
-        this.#compare(inquiry, new Set((frame.members ?? []).map((member) => member.username)));
+        this.#compare(inquiry, new Map((frame.members ?? []).map(({ username, number = 0 }) => [username, number])));
+      } else if (inquiry.unknown) {
+        inquiry.answers.add({ from: "", message: null, error: refusalIn(frame) });
       }
+      inquiry.unknown = false;
       this.#closeIfAnswered(inquiry);
       if (inquiry.stale && this.#isOpen(inquiry)) {
         this.#verify(inquiry);
@@ -2428,10 +2440,10 @@ var Inquiries = class {
       this.#early.push(message);
     }
   }
-  /** departs ends the parts of a slave that has left. */
-  departs(name, reason) {
+  /** departs ends the parts of a slave that has left. number is that of its membership, or zero. */
+  departs(name, number, reason) {
     for (const inquiry of [...this.#open.values()]) {
-      if (inquiry.awaited.has(name)) {
+      if (inquiry.awaits(name, number)) {
         inquiry.part(name, null, hasLeft(name, reason));
         this.#closeIfAnswered(inquiry);
       }
@@ -2482,7 +2494,7 @@ var Inquiries = class {
     session.push(confirming.along({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq }));
   }
   #compare(inquiry, listed) {
-    for (const name of [...inquiry.awaited].sort()) {
+    for (const name of [...inquiry.awaited.keys()].sort()) {
       if (!listed.has(name)) {
         const unheard = inquiry.gap || this.#membership.role === "slave";
         inquiry.part(name, null, unheard ? new GapError(1) : hasLeft(name));
@@ -3044,7 +3056,7 @@ var Membership = class {
     const before = this.slaves.size;
     let met = 0;
     const gone = (name) => {
-      this.#departed.push({ slave: presence("slave", name, "gone", { reason }) });
+      this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name) });
     };
     for (const { username, state, number = 0 } of frame.members) {
       const known3 = this.#numbers.get(username) ?? 0;
@@ -3073,14 +3085,34 @@ var Membership = class {
       this.#slaveChanged(slave, number);
     }
   }
+  /**
+   * present returns those who are there, though the application may not have been told yet:
+   * the numbers of their memberships by their names. With a name, it is of that one alone.
+   */
+  present(only) {
+    const names2 = only === void 0 ? this.slaves.keys() : [only];
+    const numbers2 = new Map([...names2].map((name) => [name, this.#numbers.get(name) ?? 0]));
+    for (const { slave: { username, state }, number = 0 } of this.#departed) {
+      if (only !== void 0 && username !== only) {
+        continue;
+      }
+      if (state === "gone") {
+        numbers2.delete(username);
+      } else {
+        numbers2.set(username, number);
+      }
+    }
+    return numbers2;
+  }
   // number is that of the membership. Without one it is the same as before.
   #slaveChanged(slave, number = 0) {
     this.#members = null;
     const { username } = slave;
     if (slave.state === "gone") {
+      const left = number || (this.#numbers.get(username) ?? 0);
       this.slaves.delete(username);
       this.#numbers.delete(username);
-      this.inquiries.departs(username, slave.reason);
+      this.inquiries.departs(username, left, slave.reason);
     } else {
       this.slaves.set(username, slave);
       if (number) {

@@ -17,8 +17,9 @@ type inquiry struct {
 	of string
 	// seq is the number of the message. It is zero until the hub has accepted it.
 	seq uint64
-	// awaited are the names of the members that have not answered yet.
-	awaited map[string]struct{}
+	// awaited are the members that have not answered yet: the numbers of their memberships
+	// by their names. A number is zero where it is not known.
+	awaited map[string]uint64
 	// unknown: awaited is not known yet. The hub accepted the message on a connection
 	// that was lost before the hub's answer arrived.
 	unknown bool
@@ -49,7 +50,7 @@ func (m *Membership) closeIfAnswered(q *inquiry) {
 }
 
 // onAccepted is called when the hub has numbered the message. In the stream of frames, the
-// hub's ack is at the moment of sending: the slaves in the roster now are the slaves that
+// hub's ack is at the moment of sending: the slaves that are there now are the slaves that
 // were asked. The lock is held.
 func (m *Membership) onAccepted(q *inquiry, seq uint64, repeated bool) {
 	q.seq = seq
@@ -57,14 +58,23 @@ func (m *Membership) onAccepted(q *inquiry, seq uint64, repeated bool) {
 		m.inquiries = make(map[uint64]*inquiry)
 	}
 	m.inquiries[seq] = q
-	q.awaited = make(map[string]struct{})
+	q.awaited = make(map[string]uint64)
 	q.unknown = repeated && q.of == ""
 	switch {
+	case repeated && q.of != "":
+		q.awaited[q.of] = 0
 	case q.of != "":
-		q.awaited[q.of] = struct{}{}
+		q.awaited[q.of] = m.membershipOf(q.of)
 	case !repeated:
-		for name := range m.slaves {
-			q.awaited[name] = struct{}{}
+		for name, known := range m.slaves {
+			q.awaited[name] = known.number
+		}
+		for _, slave := range m.departed {
+			if slave.State == wire.StateLeft {
+				delete(q.awaited, slave.Username)
+			} else {
+				q.awaited[slave.Username] = slave.number
+			}
 		}
 	}
 	for _, message := range m.earlyAnswers {
@@ -107,10 +117,33 @@ func (q *inquiry) answeredBy(message Message) {
 	}
 }
 
+// membershipOf is the number of the membership that a slave of that name has now, though
+// the user may not have been told yet. It is zero where it is not known. The lock is held.
+func (m *Membership) membershipOf(name string) uint64 {
+	number := m.slaves[name].number
+	for _, slave := range m.departed {
+		if slave.Username == name {
+			number = slave.number
+		}
+	}
+	return number
+}
+
+// awaits reports whether the inquiry waits for the slave, which has left, and not for
+// another one that has its name now. Where that is not known yet, the hub is being asked, and
+// its answer decides. The lock is held.
+func (q *inquiry) awaits(slave Presence) bool {
+	number, awaited := q.awaited[slave.Username]
+	if number == 0 {
+		return awaited && q.verifying == 0
+	}
+	return slave.number == 0 || slave.number == number
+}
+
 // onSlaveLeft ends the wait for all answers of a slave that has left. The lock is held.
 func (m *Membership) onSlaveLeft(slave Presence) {
 	for _, q := range m.inquiries {
-		if _, ok := q.awaited[slave.Username]; ok {
+		if q.awaits(slave) {
 			err := m.client.public(wire.ErrNoSuchSlave.With(slave.Username + " has left: " + slave.Reason))
 			if slave.Reason == string(wire.ErrExpired.Code) {
 				err = fmt.Errorf("%w: %w", err, m.client.public(wire.ErrExpired))

@@ -56,7 +56,9 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time)
 		m.slaves = make(map[string]slave, len(frame.Members))
 	}
 	gone := func(name string) {
-		m.departed = append(m.departed, Presence{Username: name, State: wire.StateLeft, Since: now, Reason: why})
+		m.departed = append(m.departed, Presence{
+			Username: name, State: wire.StateLeft, Since: now, Reason: why, number: m.slaves[name].number,
+		})
 	}
 	for i := range frame.Members {
 		listed := &frame.Members[i]

@@ -61,9 +61,9 @@ func (m *Membership) onVerified(frame *wire.Frame) bool {
 			m.closeIfAnswered(q)
 			return true
 		}
-		listed := make(map[string]struct{}, len(frame.Members))
+		listed := make(map[string]uint64, len(frame.Members))
 		for _, member := range frame.Members {
-			listed[member.Username] = struct{}{}
+			listed[member.Username] = member.Number
 		}
 		for _, name := range slices.Sorted(maps.Keys(q.awaited)) {
 			if _, still := listed[name]; still {

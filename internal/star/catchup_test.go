@@ -352,3 +352,77 @@ func TestAListDoesNotOvertakeWhatIsFed(t *testing.T) {
 	c.did0(func() error { return c.Members(b, 6) })
 	c.did0(func() error { return c.Send(b, asking(7, "")) })
 }
+
+// Who asks for the answers to its request that are still awaited, while it is fed, is told
+// of those too that are in what it is still to get: nobody is taken for silent, or for gone,
+// whose answer is on its way.
+func TestAnswersThatAreStillToBeFedAreAwaited(t *testing.T) {
+	awaited := func(c *table, a *Attachment, seq uint64, members ...wire.Member) {
+		c.t.Helper()
+		c.effects = nil
+		require.NoError(c.t, c.Awaiting(a, 9, seq))
+		frame := c.frame(c.effects[len(c.effects)-1].Packet)
+		require.ElementsMatch(c.t, members, frame.Members)
+		c.effects = nil
+	}
+	t.Run("a master's", func(t *testing.T) {
+		c, a, u := newTable(t, Limits{}), (*Attachment)(nil), make([]*Attachment, 5)
+		a = c.on("a")
+		require.NoError(t, c.Create(c.now, a, c.shows("A", 1, 0, "s1"), "alice", 0))
+		for i := 1; i <= 4; i++ {
+			u[i] = c.on(fmt.Sprint("u", i))
+			require.NoError(t, c.join(c.now, u[i], 1, fmt.Sprint("user_", i), ""))
+		}
+		require.NoError(t, c.Send(a, asking(2, "")))
+		c.did0(c.lostBy(a))
+		for _, slave := range u[1:4] {
+			require.NoError(t, c.Send(slave, replying("", 1)))
+			c.did0(c.says(slave, large))
+			c.did0(c.says(slave, large))
+		}
+		require.NoError(t, c.Leave(c.now, u[2], 9))
+		require.NoError(t, c.Leave(c.now, u[3], 9))
+		require.NoError(t, c.join(c.now, c.on("u3'"), 1, "user_3", ""))
+		b := c.on("b")
+		c.effects = nil
+		c.did0(func() error { return c.Resume(c.now, b, c.shows("A", 3, 1, "s1"), "alice", 0) })
+		one := wire.Member{Username: "user_1", State: wire.StateOnline, Number: 1}
+		two := wire.Member{Username: "user_2", State: wire.StateLeft}
+		three := wire.Member{Username: "user_3", State: wire.StateLeft} // of that name is another one
+		four := wire.Member{Username: "user_4", State: wire.StateOnline, Number: 4}
+		awaited(c, b, 1, one, two, three, four)
+		c.feeds(b, "1", "2", "b ...")
+		awaited(c, b, 1, two, three, four)
+		c.feeds(b, "3", "4", "b ...")
+		awaited(c, b, 1, three, four)
+		require.NoError(t, c.Send(u[4], replying("", 1))) // the last one: the request is over
+		awaited(c, b, 1, three, four)
+		c.effects = nil
+		for _, part := range [][]string{{"5", "6", "b ..."}, {"7", "8", "b ..."}, {"9", "10"}} {
+			c.feeds(b, part...)
+		}
+		awaited(c, b, 1)
+	})
+	t.Run("a slave's", func(t *testing.T) {
+		c, a, u := heldTable(t)
+		bob := c.on("bob")
+		require.NoError(t, c.join(c.now, bob, 1, "bob", ""))
+		require.NoError(t, c.Send(u, asking(2, "")))
+		require.NoError(t, c.Send(bob, asking(2, "")))
+		c.did0(c.lostBy(u))
+		for range 3 {
+			c.did0(c.says(a, large))
+		}
+		require.NoError(t, c.Send(a, replying("bob", 2)))
+		require.NoError(t, c.Send(a, replying("ada", 1)))
+		r := c.on("r")
+		c.did0(c.resumes(r, c.shows("A", 3, 1, "s1")))
+		alice := wire.Member{Username: "alice", State: wire.StateOnline}
+		awaited(c, r, 1, alice)
+		awaited(c, r, 2)
+		c.feeds(r, "1", "2", "r ...")
+		awaited(c, r, 1, alice)
+		c.feeds(r, "3", "5", "+r")
+		awaited(c, r, 1)
+	})
+}

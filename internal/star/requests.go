@@ -162,7 +162,8 @@ func (c *Channel) closeRequests(m *member) {
 }
 
 // Awaiting answers a member with the list of those that have not answered its request
-// seq yet.
+// seq yet. An answer that the member is still to be fed has not been sent to it, so who
+// gave it is in the list.
 func (c *Channel) Awaiting(a *Attachment, ref, seq uint64) error {
 	if err := c.Hear(a); err != nil {
 		return err
@@ -178,7 +179,32 @@ func (c *Channel) Awaiting(a *Attachment, ref, seq uint64) error {
 		}
 		answer.Members = c.entries(q.awaits)
 	}
+	answer.Members = append(answer.Members, c.toBeFed(a, seq)...)
 	return c.sendList(a, answer)
+}
+
+// toBeFed lists the members whose answers to the request seq of the attachment's member are
+// in what it is still to be fed.
+func (c *Channel) toBeFed(a *Attachment, seq uint64) (members []wire.Member) {
+	if !a.catchingUp {
+		return nil
+	}
+	for e := range c.log(a.member.role).after(a.fed) {
+		answer := e.packet.Frame()
+		if !e.isFor(a.member) || answer.Reply != seq {
+			continue
+		}
+		from := c.slaves[answer.From]
+		switch {
+		case a.member.role == wire.Slave:
+			members = append(members, wire.Member{Username: c.master.name, State: c.master.state})
+		case from == nil || from.start >= seq: // who has answered is no member any more
+			members = append(members, wire.Member{Username: answer.From, State: wire.StateLeft})
+		default:
+			members = append(members, wire.Member{Username: from.name, State: from.state, Number: from.number})
+		}
+	}
+	return members
 }
 
 // without removes n from the numbers.

@@ -5,8 +5,9 @@ import { Code, GapError, RefusedError, passes, refusalIn } from './errors.js';
 class Inquiry {
   // The request's number, zero until the hub has accepted it.
   seq = 0;
-  // Those who are to answer.
-  awaited = new Set();
+  // Those who are to answer: the numbers of their memberships, by their names. A number is
+  // zero where it is not known.
+  awaited = new Map();
   // Unknown: they are not known yet, because the hub accepted the request on a
   // connection that was lost before it told so.
   unknown = false;
@@ -38,9 +39,21 @@ class Inquiry {
     }
   }
 
+  /**
+   * awaits tells whether it waits for the slave that has left, and not for another one that
+   * has its name now. Where that is not known yet, the hub is being asked, and decides.
+   */
+  awaits(name, number) {
+    const awaited = this.awaited.get(name);
+    if (awaited === 0) {
+      return this.verifying === 0;
+    }
+    return awaited !== undefined && (number === 0 || number === awaited);
+  }
+
   /** abandon ends the parts that are left. */
   abandon(why) {
-    for (const name of [...this.awaited].sort()) {
+    for (const name of [...this.awaited.keys()].sort()) {
       this.part(name, null, why);
     }
     if (this.unknown) {
@@ -107,7 +120,7 @@ export class Inquiries {
     }
   }
 
-  /** accepted is told that the hub has numbered the request. Those in the roster now are those asked. */
+  /** accepted is told that the hub has numbered the request. Those who are there now are those asked. */
   accepted(inquiry, seq, repeated, abandoned) {
     inquiry.seq = seq;
     if (abandoned) {
@@ -117,11 +130,9 @@ export class Inquiries {
     this.#open.set(seq, inquiry);
     inquiry.unknown = repeated && inquiry.of === '';
     if (inquiry.of !== '') {
-      inquiry.awaited.add(inquiry.of);
+      inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.present(inquiry.of).get(inquiry.of) ?? 0);
     } else if (!repeated) {
-      for (const name of this.#membership.slaves.keys()) {
-        inquiry.awaited.add(name);
-      }
+      inquiry.awaited = this.#membership.present();
     }
     for (const message of this.#early) {
       if (message.replyTo === seq) {
@@ -159,11 +170,12 @@ export class Inquiries {
         inquiry.answers.refuse();
         return true;
       }
-      inquiry.unknown = false;
-      // Where the hub refuses to say, who is awaited stays as it was.
       if (frame.type === 'awaiting') {
-        this.#compare(inquiry, new Set((frame.members ?? []).map((member) => member.username)));
+        this.#compare(inquiry, new Map((frame.members ?? []).map(({ username, number = 0 }) => [username, number])));
+      } else if (inquiry.unknown) { // else who is awaited stays as it was
+        inquiry.answers.add({ from: '', message: null, error: refusalIn(frame) });
       }
+      inquiry.unknown = false;
       this.#closeIfAnswered(inquiry);
       if (inquiry.stale && this.#isOpen(inquiry)) {
         this.#verify(inquiry);
@@ -184,10 +196,10 @@ export class Inquiries {
     }
   }
 
-  /** departs ends the parts of a slave that has left. */
-  departs(name, reason) {
+  /** departs ends the parts of a slave that has left. number is that of its membership, or zero. */
+  departs(name, number, reason) {
     for (const inquiry of [...this.#open.values()]) {
-      if (inquiry.awaited.has(name)) {
+      if (inquiry.awaits(name, number)) {
         inquiry.part(name, null, hasLeft(name, reason));
         this.#closeIfAnswered(inquiry);
       }
@@ -245,7 +257,7 @@ export class Inquiries {
   }
 
   #compare(inquiry, listed) {
-    for (const name of [...inquiry.awaited].sort()) {
+    for (const name of [...inquiry.awaited.keys()].sort()) {
       if (!listed.has(name)) {
         const unheard = inquiry.gap || this.#membership.role === 'slave';
         inquiry.part(name, null, unheard ? new GapError(1) : hasLeft(name));

@@ -404,7 +404,7 @@ export class Membership {
     const before = this.slaves.size;
     let met = 0;
     const gone = (name) => {
-      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }) });
+      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name) });
     };
     for (const { username, state, number = 0 } of frame.members) {
       const known = this.#numbers.get(username) ?? 0;
@@ -435,14 +435,35 @@ export class Membership {
     }
   }
 
+  /**
+   * present returns those who are there, though the application may not have been told yet:
+   * the numbers of their memberships by their names. With a name, it is of that one alone.
+   */
+  present(only) {
+    const names = only === undefined ? this.slaves.keys() : [only];
+    const numbers = new Map([...names].map((name) => [name, this.#numbers.get(name) ?? 0]));
+    for (const { slave: { username, state }, number = 0 } of this.#departed) {
+      if (only !== undefined && username !== only) {
+        continue;
+      }
+      if (state === 'gone') {
+        numbers.delete(username);
+      } else {
+        numbers.set(username, number);
+      }
+    }
+    return numbers;
+  }
+
   // number is that of the membership. Without one it is the same as before.
   #slaveChanged(slave, number = 0) {
     this.#members = null;
     const { username } = slave;
     if (slave.state === 'gone') {
+      const left = number || (this.#numbers.get(username) ?? 0);
       this.slaves.delete(username);
       this.#numbers.delete(username);
-      this.inquiries.departs(username, slave.reason);
+      this.inquiries.departs(username, left, slave.reason);
     } else {
       this.slaves.set(username, slave);
       if (number) {

@@ -243,3 +243,66 @@ test('an answer before the number of a request that was sent again', async (t) =
   const master = await fakeClient(t, hub).create('abc123', 'alice');
   assert.deepEqual(await within(all(master.gather('well?')), 'all parts'), [['one', 'one'], ['two', 'two']]);
 });
+
+for (const [what, of, lost] of [
+  ['all', '', false], ['one', 'ada', false], ['all, sent again', '', true], ['one, sent again', 'ada', true],
+]) {
+  test(`a request asks who is there: ${what}`, async (t) => {
+    const listed = (number) => [{ username: 'ada', state: 'online', number }];
+    const hub = await FakeHub.start((peer, frame) => {
+      const { type, ref, channel } = frame;
+      const message = (seq, reply) => peer.send({
+        type: 'message', channel, from: 'ada', seq, reply, payload: { kind: 'text', bytes: new TextEncoder().encode(`${seq}`) },
+      });
+      const accept = () => {
+        peer.send({ type: 'ack', ref, seq: 7, slaves: 1 });
+        if (!lost) {
+          message(2);
+          message(3, 7);
+        }
+      };
+      if (type === 'create') {
+        peer.send({ ...createdFor(frame), members: listed(1) });
+        setTimeout(() => !lost && peer.terminate());
+      } else if (type === 'send' && peer.count === 1) {
+        peer.terminate(); // accepted, but the ack is lost
+      } else if (type === 'resume') {
+        // Another ada is there by now. What the first one has sent is still replayed.
+        peer.send({ ...createdFor(frame), seq: 2, members: listed(2) });
+        message(1);
+      } else if (type === 'send') {
+        accept();
+      } else if (type === 'awaiting') {
+        peer.send({ type: 'awaiting', ref, channel, request: 7, members: listed(2) });
+        message(2);
+        message(3, 7);
+      }
+    });
+    t.after(() => hub.close());
+    const master = await fakeClient(t, hub).create('abc123', 'alice');
+    if (!lost) {
+      await inState(master, 'reconnecting');
+      await inState(master, 'online');
+    }
+    const answered = of === '' ? all(master.gather('well?')) : master.request(of, 'well?').then((m) => [[m.from, m.text()]]);
+    assert.deepEqual(await within(answered, 'the answer'), [['ada', '3']]);
+  });
+}
+
+test('a request of which nobody knows who was asked ends in an error', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    const { type, ref, channel } = frame;
+    if (type === 'create' || type === 'resume') {
+      peer.send({ ...createdFor(frame), members: [] });
+    } else if (type === 'send' && peer.count === 1) {
+      peer.terminate(); // accepted, but the ack is lost
+    } else if (type === 'send') {
+      peer.send({ type: 'ack', ref, seq: 7 });
+    } else if (type === 'awaiting') {
+      peer.send({ type: 'error', ref, channel, code: 'unsupported', message: 'not known here' });
+    }
+  });
+  t.after(() => hub.close());
+  const master = await fakeClient(t, hub).create('abc123', 'alice');
+  assert.deepEqual(await within(all(master.gather('well?')), 'the end'), [['', 'unsupported']]);
+});
