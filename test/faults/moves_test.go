@@ -265,7 +265,7 @@ func (r *faultRound) checkRosters() {
 		if !open {
 			continue
 		}
-		if shot.OpenRequests > 0 && !l.masterIsShared() {
+		if shot.OpenRequests > 0 {
 			r.fail("%s: %d requests of its master are open", l.channel, shot.OpenRequests)
 		}
 		there := map[string]bool{witnessName: true}
@@ -292,17 +292,6 @@ func (r *faultRound) checkRosters() {
 			}
 		}
 	}
-}
-
-// masterIsShared reports whether two clients may have taken turns with the master's seat. The
-// one that is left may be the one that asked nothing.
-func (l *life) masterIsShared() bool {
-	for _, s := range l.seats {
-		if s.isMaster() && s.shared {
-			return true
-		}
-	}
-	return false
 }
 
 // isShut reports whether the hub has been told to shut down.
