@@ -132,6 +132,10 @@ func TestTeeth(t *testing.T) {
 			did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, taken, ok), numbered(did(7, 8, asks8, ok), 1), did(9, 10, asks, ended)}},
 		{"what is granted ends", true, []event{
 			did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, renews, ok), did(5, forever, runs, unknown), did(7, 8, asks, ended), did(9, 10, bob2, ok)}},
+		{"what is granted is over before it is taken", true, []event{
+			did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, renews, "unauthorized"), numbered(did(7, 8, asks, ok), 1)}},
+		{"what is granted for good is not taken", false, []event{
+			did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, input{op: refresh, handle: 3, member: 3}, "unauthorized")}},
 		{"what is not granted for a while ends", false, []event{did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, asks, ended)}},
 
 		{"numbers in order", true, []event{did(1, 2, alice, ok), numbered(did(3, 6, says, ok), 2), numbered(did(4, 5, says, ok), 1)}},
