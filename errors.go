@@ -118,6 +118,11 @@ var (
 	// more. It refuses a resume, and is the end of a membership whose client was
 	// away for too long.
 	ErrResumeFailed = sentinel("resume_failed")
+	// ErrHubLost: the hub that had the channel is gone, and the one that is there now does not
+	// have what was in it: the process was killed, or what it had was not handed on
+	// (Hub.Export). It refuses a resume, and is the end of a membership that no hub can take
+	// back.
+	ErrHubLost = sentinel("hub_lost")
 )
 
 // ErrSendUnknown is matched by the error of a Send, Broadcast or other operation

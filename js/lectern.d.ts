@@ -49,8 +49,10 @@ export declare const Code: Readonly<{
   NO_SUCH_REQUEST: 'no_such_request';
   BUSY: 'busy';
   RESUME_FAILED: 'resume_failed';
+  HUB_LOST: 'hub_lost';
   SHUTTING_DOWN: 'shutting_down';
-  // Ends of memberships. RESUME_FAILED is one too: it came back too late. REPLACED is a refusal too.
+  // Ends of memberships. RESUME_FAILED is one too: it came back too late. So is HUB_LOST: the hub that
+  // had it is gone, and no other one has it. REPLACED is a refusal too.
   MASTER_LEFT: 'master_left';
   MASTER_DOWN: 'master_down';
   KICKED: 'kicked';
@@ -424,7 +426,7 @@ export interface Restored {
   readonly slaves: Slave[];
   /**
    * What the hub has refused. The storage keeps a ticket on, unless the hub has said that
-   * the membership is over (resume_failed), another client's (replaced) or cannot be
+   * the membership is over (resume_failed, hub_lost), another client's (replaced) or cannot be
    * (bad_name, bad_frame).
    */
   readonly lost: { role: 'master' | 'slave'; channel: string; username: string; error: RefusedError }[];

@@ -21,6 +21,7 @@ var refusals = [
   "no_such_request",
   "busy",
   "resume_failed",
+  "hub_lost",
   "shutting_down",
   "replaced"
 ];
@@ -2990,7 +2991,7 @@ var Membership = class {
       return;
     }
     this.#tellDeparted();
-    this.error = this.leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
+    this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
     this.attached = false;
     this.#cancelLifeline();
     this.confirming.stop();
@@ -3216,7 +3217,7 @@ var Slave = class extends Handle {
 };
 
 // src/restoring.js
-var over = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.REPLACED, Code.BAD_NAME, Code.BAD_FRAME]);
+var over = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED, Code.BAD_NAME, Code.BAD_FRAME]);
 async function restoreAll(session, tickets, { replay = false, signal } = {}) {
   const lost = [];
   const handles = await Promise.all(tickets.list().map(async (ticket) => {
@@ -3419,7 +3420,7 @@ var Tokens = class {
 var MAX_PROTOCOL_ERRORS = 3;
 var MAX_SLOW = 3;
 var MAX_LEAVES = 8;
-var over2 = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.REPLACED]);
+var over2 = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED]);
 var requestFor = ({ type: operation, channel, username }) => ({ operation, channel, username });
 var Session = class {
   // The ref of the newest frame. Refs rise for the client's life, over all

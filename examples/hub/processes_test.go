@@ -365,8 +365,8 @@ func TestHubsProcessKilledAndStartedAgain(t *testing.T) {
 		masterIs(t, slave, lectern.StateUnknown)
 		_ = hub.cmd.Wait() // or its port is not free yet
 		hub, _ = program(t, address, "-master-timeout", "50s")
-		outNoEarlier(t, slave, lectern.ErrResumeFailed, time.Time{})
+		outNoEarlier(t, slave, lectern.ErrHubLost, time.Time{})
 		<-master.Done()
-		require.ErrorIs(t, master.Err(), lectern.ErrResumeFailed)
+		require.ErrorIs(t, master.Err(), lectern.ErrHubLost)
 	}
 }

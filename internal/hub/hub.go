@@ -26,8 +26,12 @@ type Hub struct {
 	config Config
 	// delivering is the part of the config that channels and lines use.
 	delivering delivery.Config
-	failures   []failure
-	refusals   refusals
+	// id is in every resume secret. Restore sets it, before the hub serves.
+	id ID
+	// restored: the hub goes on from what another one has left.
+	restored atomic.Bool
+	failures []failure
+	refusals refusals
 
 	// goroutines counts what Shutdown waits for: served connections, running timers,
 	// delivering goroutines, and calls of a Channel's methods.
@@ -55,7 +59,7 @@ func New(config Config) *Hub {
 	} else {
 		config.Observer = discard{}
 	}
-	h := &Hub{config: config, failures: newFailures(config.PublicError), refusals: newRefusals(&config), channels: make(map[string]*delivery.Channel)}
+	h := &Hub{config: config, id: newID(), failures: newFailures(config.PublicError), refusals: newRefusals(&config), channels: make(map[string]*delivery.Channel)}
 	now := time.Now()
 	h.delivering = delivery.Config{
 		Limits: star.Limits{

@@ -35,7 +35,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Join:
 		return s.join(f)
 	case wire.Resume:
-		return orBadName(s.resume(f), f)
+		return s.hub.notHere(s.resume(f), f)
 	case wire.Send:
 		return s.send(f, limited, now)
 	case wire.Leave:

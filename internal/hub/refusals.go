@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 
+	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -40,16 +41,24 @@ func newRefusals(c *Config) refusals {
 // connections.
 var shuttingDown = wire.ErrShuttingDown.Explain(&wire.Frame{})
 
-// orBadName is the error of a resume. Only where there is no such membership it matters
-// whether its names are valid: those of a membership were once.
-func orBadName(err error, f *wire.Frame) error {
+// notHere is the error of a resume, with what it says where there is no such membership.
+//
+// Only then it matters whether its names are valid: those of a membership were once. Where
+// the secret is another hub's, the membership was never here: the hub that had it is gone,
+// or what it had was not handed on. And where this hub goes on from what another one has
+// left, and the peer has come further than that, it is what came after that which is lost.
+func (h *Hub) notHere(err error, f *wire.Frame) error {
 	switch {
+	case err == star.ErrAhead && h.restored.Load():
+		return wire.ErrHubLost.With("the hub that had " + wire.Quote(f.Channel) + " is gone, and this one has an older state of it: join, or create, anew")
 	case err != wire.ErrResumeFailed:
 		return err
 	case !wire.ValidName(f.Channel):
 		return wire.BadName("channel", f.Channel)
 	case !wire.ValidName(f.Username):
 		return wire.BadName("username", f.Username)
+	case isOfAnother(f.Secret, h.id):
+		return wire.ErrHubLost
 	}
 	return err
 }

@@ -50,7 +50,7 @@ func (r *Raw) Read() (string, error) {
 	return string(data), err
 }
 
-var secretOnWire = regexp.MustCompile(`"resume":"([A-Za-z0-9_-]{22})"`)
+var secretOnWire = regexp.MustCompile(`"resume":"([A-Za-z0-9_-]{22}|[A-Za-z0-9_-]{32})"`)
 
 // Expect expects that exactly these frames come next. A secret in them is written as *.
 func (r *Raw) Expect(frames ...string) {

@@ -160,7 +160,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 		return err
 	}
 	if last > c.log(m.role).newest {
-		return wire.ErrResumeFailed
+		return ErrAhead
 	}
 	if err := m.mayResume(a, e); err != nil {
 		return err

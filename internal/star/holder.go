@@ -79,12 +79,16 @@ func (c *Channel) repeats(now time.Time, m *member, a *Attachment, e Entry) bool
 	return c.limits.HandshakeTimeout == 0 || now.UnixNano()-m.repeatable < int64(c.limits.HandshakeTimeout)
 }
 
+// ErrAhead refuses a resume of a client that shows the member's secret and has come further
+// than the channel: by its epoch, or by the number of its last message.
+var ErrAhead = wire.ErrResumeFailed.With("epoch or last: the hub has not come so far")
+
 // mayResume returns why the client must not take the membership over, or nil. The secret
 // was right.
 func (m *member) mayResume(a *Attachment, e Entry) error {
 	switch {
 	case e.Epoch > m.epoch:
-		return wire.ErrResumeFailed.With("epoch: the hub has not come so far")
+		return ErrAhead
 	case m.isLate(a, e):
 		return wire.ErrReplaced.With("the client has entered on another connection since")
 	case m.holder.instance == Hash{} || m.holder.instance == e.Instance:

@@ -335,7 +335,7 @@ export class Membership {
       return;
     }
     this.#tellDeparted();
-    this.error = this.leaving && why.code === Code.RESUME_FAILED ? new ClosedError(Code.LEFT) : why;
+    this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
     this.attached = false;
     this.#cancelLifeline();
     this.confirming.stop();

@@ -5,7 +5,7 @@ import { Slave } from './slave.js';
 
 // The refusals by which a membership is over, or was never one. After any other, for
 // instance of a hub that is full, it may still be resumed.
-const over = new Set([Code.RESUME_FAILED, Code.REPLACED, Code.BAD_NAME, Code.BAD_FRAME]);
+const over = new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED, Code.BAD_NAME, Code.BAD_FRAME]);
 
 /**
  * restoreAll resumes what the storage has kept. Where the client is in a channel

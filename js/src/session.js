@@ -27,7 +27,7 @@ const MAX_SLOW = 3;
 const MAX_LEAVES = 8;
 
 // The refusals of a resume by which the ticket is worth nothing any more.
-const over = new Set([Code.RESUME_FAILED, Code.REPLACED]);
+const over = new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED]);
 
 // What options.token is told of a frame that is to have a token.
 const requestFor = ({ type: operation, channel, username }) => ({ operation, channel, username });

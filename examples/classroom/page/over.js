@@ -5,13 +5,13 @@ import { lookFor } from './start.js';
 import { ending, refusal } from './words.js';
 
 // After these, a student may find the class again, or its teacher opens it again.
-const MAY_RETURN = new Set(['kicked', 'left', 'resume_failed', 'replaced', 'master_down']);
+const MAY_RETURN = new Set(['kicked', 'left', 'resume_failed', 'hub_lost', 'replaced', 'master_down']);
 
 // After these, a teacher has not meant it to end.
-const CUT_SHORT = new Set(['resume_failed', 'master_down', 'channel_closed']);
+const CUT_SHORT = new Set(['resume_failed', 'hub_lost', 'master_down', 'channel_closed']);
 
 // After these the class is over, and one of its name is another one.
-const OVER = new Set(['master_left', 'master_down', 'channel_closed']);
+const OVER = new Set(['master_left', 'master_down', 'channel_closed', 'hub_lost']);
 
 const titles = {
   kicked: 'You are out of the class', left: 'You have left', replaced: 'Continued elsewhere', resume_failed: 'Your place was given up',

@@ -30,7 +30,7 @@ const refusals = {
   too_many_channels: 'There are too many classes at present. Please try again later.',
   not_a_member: 'You are no longer in the class.',
   no_such_request: 'Not sent: this question has been answered, or is over.',
-  resume_failed: 'You were away for too long, or the server has been started anew.',
+  hub_lost: 'The server has been started anew, and does not know of this class any more.',
   no_such_slave: 'Not sent: this student is no longer in the class.',
   busy: 'Not sent: the teacher cannot take more at present. Please try again in a moment.',
   rate_limited: 'Not sent: that was too fast. Please try again in a moment.',
@@ -65,7 +65,8 @@ const studentsEnds = {
   kicked: ({ teacher, reason }) => (reason
     ? words`${teacher} has removed you from the class: “${reason}”` : words`${teacher} has removed you from the class.`),
   left: () => 'You have left the class.',
-  resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew.`,
+  resume_failed: ({ timeout }) => `You were away for longer than ${timeout}.`,
+  hub_lost: () => 'The server has been started anew, and does not know of this class any more.',
   expired: () => 'Your time in this class is over.',
   revoked: () => 'The server does not let you in any more.',
   replaced: () => 'You are in this class in another tab or window now. You can go on here as well.',
@@ -79,7 +80,8 @@ const teachersEnds = {
   master_down: ({ timeout, lost }) => (lost
     ? `This page could not reach the class for ${timeout}. Your students have been let go.`
     : `You were away for longer than ${timeout}. Your students have been let go.`),
-  resume_failed: ({ timeout }) => `You were away for longer than ${timeout}, or the server has been started anew. Your students have been let go.`,
+  resume_failed: ({ timeout }) => `You were away for longer than ${timeout}. Your students have been let go.`,
+  hub_lost: () => 'The server has been started anew, and does not know of this class any more. Your students have been let go.',
   expired: () => 'Your time in this class is over. Your students have been let go.',
   revoked: () => 'The server does not let you in any more.',
   replaced: () => 'You hold this class in another tab or window now. You can go on here as well.',

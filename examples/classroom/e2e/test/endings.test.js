@@ -80,9 +80,9 @@ test('a program that was killed and started anew: the class is opened again, and
   await stage.killed();
 
   await ada.heading('Your place was given up');
-  await ada.sees('or the server has been started anew');
+  await ada.sees('The server has been started anew');
   await teacher.heading('The class is over');
-  await teacher.sees('or the server has been started anew');
+  await teacher.sees('The server has been started anew');
   await teacher.reads('Before.');
   await ada.button('Join again').click();
   await ada.sees('Ms Okafor has not opened this class yet');
