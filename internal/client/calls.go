@@ -12,10 +12,13 @@ import (
 // status. Where its connection is lost before the answer, it is repeated on the next one,
 // by which the hub knows it.
 type call struct {
-	frame   wire.Frame
-	written bool // on the present connection
-	// writes counts the connections that it was written on.
-	writes int
+	frame wire.Frame
+	// link is the connection on which it was written and is to be answered, or nil. refused is
+	// the newest one whose hub takes on nothing new.
+	link, refused *link
+	// writes counts the connections that it was written on, losses those of them that were
+	// lost before the answer, nowhere those in a row whose hub does not have what it resumes.
+	writes, losses, nowhere int
 	// renewed: the frame has a ref for the connection that is being made.
 	renewed bool
 	// along: it is being sent with the handshake of the next connection.
@@ -35,9 +38,9 @@ type callResult struct {
 	err    error
 }
 
-// maxWrites is on how many connections a call is tried. Where each of them is lost before
-// the answer, it may be because of the call.
-const maxWrites = 3
+// maxLosses is how many connections of a call may be lost before the answer: it may be
+// because of the call.
+const maxLosses = 3
 
 // nextRef is the ref of the next frame.
 func (c *Client) nextRef() uint64 {
@@ -61,9 +64,7 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership)
 	}
 	k.frame.Ref = c.nextRef()
 	c.calls = append(c.calls, k)
-	if c.link != nil {
-		c.writeCall(k)
-	}
+	c.writeCall(k)
 	c.start()
 	c.mu.Unlock()
 
@@ -95,11 +96,15 @@ func (k *call) release() {
 	}
 }
 
-// writeCall sends the frame of a call on the present connection. The lock is held.
+// writeCall sends the frame of a call on the newest connection, if there is one whose hub has
+// not refused it because it shuts down. The lock is held.
 func (c *Client) writeCall(k *call) {
+	if c.link == nil || k.refused == c.link {
+		return
+	}
 	c.renew(k)
 	c.wrote(k)
-	c.push(&k.frame)
+	c.link.push(&k.frame)
 }
 
 // renew gives a call that was written on an earlier connection another ref, by which it is
@@ -111,9 +116,9 @@ func (c *Client) renew(k *call) {
 	}
 }
 
-// wrote notes that the call was written on the present connection. The lock is held.
+// wrote notes that the call was written on the newest connection. The lock is held.
 func (c *Client) wrote(k *call) {
-	k.written, k.renewed = true, false
+	k.link, k.renewed = c.link, false
 	k.writes++
 }
 
@@ -122,29 +127,84 @@ func (c *Client) removeCall(k *call) {
 	c.calls = slices.DeleteFunc(c.calls, func(other *call) bool { return other == k })
 }
 
-// repeatCalls lets the calls that were on a connection that has ended be repeated on the next
-// one: all of them, where it was lost, and in any case those that are to be undone, so that
-// it becomes known what there is to undo. A resume is undone by the end of its connection.
-// The lock is held.
-func (c *Client) repeatCalls(lost bool) {
+// callsAgain reports whether a call that was refused on the connection is repeated on the next
+// one: the hub takes on nothing new, and another may take its place, or it does not have what
+// is to be resumed, and another may. A connection that is for nothing else is closed then. The
+// lock is held.
+func (c *Client) callsAgain(k *call, l *link, answer *wire.Frame) bool {
+	k.link = nil
+	switch {
+	case isOfShutdown(answer) && !c.hubIsOver():
+	case answer.Type == wire.Error && answer.Code == string(wire.ErrHubLost.Code) && k.nowhere+1 < c.places && !c.uses(l):
+		k.nowhere++
+	default:
+		return false
+	}
+	if k.refused = l; k.givenUp {
+		c.removeCall(k)
+		k.release()
+	} else {
+		c.writeCall(k)
+	}
+	if l == c.link && !c.uses(l) {
+		l.tryLater()
+	}
+	return true
+}
+
+// writeCalls sends the calls that wait for a connection on the newest one. sent is the one that
+// was sent with its handshake already, or nil. The lock is held.
+func (c *Client) writeCalls(sent *call) {
+	if c.link == nil {
+		return
+	}
 	for _, k := range slices.Clone(c.calls) {
+		if k.link != nil {
+			continue
+		}
+		k.along = false
 		switch {
-		case k.givenUp && k.frame.Type == wire.Resume:
+		case k == sent:
+			c.wrote(k)
+			c.awaitFirst(c.link, k)
+		case k.behind != nil:
+		case k.givenUp && k.writes == 0:
+			// It did not go along, so there is nothing to undo.
 			c.removeCall(k)
 			k.release()
-		case k.behind != nil:
-		case lost || k.givenUp:
-			k.written = k.written && k.writes >= maxWrites
+		default:
+			c.writeCall(k)
 		}
 	}
 }
 
-// failCalls ends the calls that were written, or all calls, with the error. The lock is
-// held.
-func (c *Client) failCalls(err error, all bool) {
+// repeatCalls lets the calls that were on a connection that has ended be repeated on the next
+// one: all of them, where again, and in any case those that are to be undone, so that it
+// becomes known what there is to undo. A resume is undone by the end of its connection. counts:
+// it may be because of them. The lock is held.
+func (c *Client) repeatCalls(l *link, again, counts bool) {
+	for _, k := range slices.Clone(c.calls) {
+		if k.link != l {
+			continue
+		}
+		if counts {
+			k.losses++
+		}
+		switch {
+		case k.givenUp && k.frame.Type == wire.Resume:
+			c.removeCall(k)
+			k.release()
+		case (again || k.givenUp) && k.losses < maxLosses:
+			k.link = nil
+		}
+	}
+}
+
+// failCalls ends the calls that the function says with the error. The lock is held.
+func (c *Client) failCalls(err error, which func(*call) bool) {
 	waiting := c.calls[:0]
 	for _, k := range c.calls {
-		if all || k.written {
+		if which(k) {
 			k.finish(callResult{err: fmt.Errorf("lectern: no answer to %s: %w", operationWords[k.frame.Type], err)})
 		} else {
 			waiting = append(waiting, k)
@@ -154,22 +214,25 @@ func (c *Client) failCalls(err error, all bool) {
 	c.calls = waiting
 }
 
+// all is for failCalls.
+func all(*call) bool { return true }
+
 // operationWords are the names of the calls in error texts.
 var operationWords = map[wire.Type]string{
 	wire.Create: "create", wire.Join: "join", wire.Resume: "resume", wire.Refresh: "refresh", wire.Status: "status",
 }
 
-// enterAs enters the membership if the hub's answer is for its role. The membership of a
-// resume may have the other role.
-func (c *Client) enterAs(m *Membership, frame *wire.Frame) error {
+// enterAs enters the membership if the hub's answer on the connection is for its role. The
+// membership of a resume may have the other role.
+func (c *Client) enterAs(m *Membership, frame *wire.Frame, l *link) error {
 	if frame.Type != m.enteredType() {
-		c.dropLink(nil)
+		c.dropLink(l, nil)
 		return c.public(ErrOtherRole)
 	}
 	if why := c.alreadyIn(frame); why != nil {
 		return c.public(why)
 	}
-	c.enter(m, frame)
+	c.enter(m, frame, l)
 	return nil
 }
 

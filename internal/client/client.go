@@ -39,20 +39,27 @@ type Client struct {
 	// ctx ends with the client.
 	ctx    context.Context
 	cancel context.CancelFunc
-	// goroutines counts what Close waits for: the goroutine that dials and reads, and
-	// running timers.
+	// goroutines counts what Close waits for: the goroutine that dials and reads, those that
+	// read from older connections, and running timers.
 	goroutines sync.WaitGroup
+	// places is to how many places the dialer leads.
+	places int
+	// storing lets one goroutine at a time store tickets. It is taken before mu.
+	storing sync.Mutex
 
 	// mu guards the fields below, and the memberships. In this package, the lock is mu.
 	mu sync.Mutex
-	// running: the goroutine that dials and reads exists.
+	// running: the goroutine that dials exists. It reads from the connection that it has made.
 	running bool
 	closed  bool
 	// progress has a token when something was settled. It is nil until the client is
 	// detached.
 	progress chan struct{}
-	// link is the present connection, or nil.
-	link *link
+	// link is the newest connection, or nil where that one has ended. It is where the
+	// memberships are, or will be. links are all connections, in the order in which they were
+	// made. There is a second one while the memberships move (see moving.go).
+	link  *link
+	links []*link
 	// instance is this client's id, which no other client has.
 	instance string
 	// lastRef is the ref of the newest frame. Refs rise during the client's whole life,
@@ -60,31 +67,20 @@ type Client struct {
 	lastRef uint64
 	// memberships has the memberships by their channels.
 	memberships map[string]*Membership
-	// unstored are memberships that were entered on the present connection, and whose
-	// tickets the user has not stored yet (storeTickets).
-	unstored []*Membership
 	// entries has the latest entry of each channel under the name that the call has given
 	// (see entry).
 	entries map[string]*entry
 	// calls are the calls that wait for an answer.
 	calls []*call
-	// dropped are the entries for which the present connection is being closed (dropLink).
-	dropped []*entry
-	// leaves are the entries that are over with the answer to the frame with that ref, on the
-	// present connection (leaveUnanswered).
-	leaves map[uint64]*entry
 	// plain: the answer to a call that was sent with a handshake did not come. No call is
 	// sent so any more.
 	plain bool
-	// announcedSpread is the time over which a hub that shuts down closes its
-	// connections. It is zero until the hub has announced it.
-	announcedSpread time.Duration
 }
 
 // New returns a client of the hub that the dialer connects to. It does not connect yet.
 func New(dialer transport.Dialer, options Options) *Client {
 	c := &Client{
-		dialer: dialer, options: options, instance: newInstance(),
+		dialer: dialer, options: options, instance: newInstance(), places: transport.Places(dialer),
 		memberships: make(map[string]*Membership), entries: make(map[string]*entry),
 	}
 	c.outboxLimits = outbox.Limits{
@@ -177,9 +173,9 @@ func (c *Client) Close() error {
 		for _, m := range c.memberships {
 			m.end(wire.ErrLeft)
 		}
-		c.failCalls(net.ErrClosed, true)
-		if c.link != nil {
-			c.link.out.Close(transport.Reason{Code: transport.Left})
+		c.failCalls(net.ErrClosed, all)
+		for _, l := range c.links {
+			l.out.Close(transport.Reason{Code: transport.Left})
 		}
 		c.cancel()
 	}
@@ -198,58 +194,47 @@ func (c *Client) alreadyIn(answer *wire.Frame) *wire.Cause {
 	return wire.ErrForbidden.With("this client is in " + wire.Quote(answer.Channel) + " already")
 }
 
-// enter adds a membership that the hub's answer has made. The answer has the names under
-// which it stands. The lock is held.
-func (c *Client) enter(m *Membership, answer *wire.Frame) {
-	m.channel = answer.Channel
+// enter adds a membership that the hub's answer on the connection has made. The answer has
+// the names under which it stands. The lock is held.
+func (c *Client) enter(m *Membership, answer *wire.Frame, l *link) {
+	m.channel, m.link = answer.Channel, l
 	m.onEntered(answer, time.Now())
 	m.enteredBy = answer.Ref
 	c.memberships[m.channel] = m
 	c.attach(m)
 }
 
-// attach lets a membership that was entered use the present connection: at once, or after
-// the user has stored its ticket. The lock is held.
+// attach lets a membership that was entered use its connection: at once, or after the user
+// has stored its ticket. The lock is held.
 func (c *Client) attach(m *Membership) {
 	if c.options.StoreTicket == nil || m.leaving {
 		m.onAttached()
 	} else {
-		c.unstored = append(c.unstored, m)
+		m.link.unstored = append(m.link.unstored, m)
 	}
 }
 
-// storeTickets lets the user store the tickets of the memberships that were entered. Until
-// then nothing is sent for them: by their first frame the hub takes this client for the
-// one that holds the membership, and an earlier ticket is worth nothing.
-func (c *Client) storeTickets() {
+// storeTickets lets the user store the tickets of the memberships that were entered on the
+// connection. Until then nothing is sent for them: by their first frame the hub takes this
+// client for the one that holds the membership, and an earlier ticket is worth nothing.
+func (c *Client) storeTickets(l *link) {
+	c.storing.Lock()
+	defer c.storing.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.unstored) > 0 {
-		m := c.unstored[0]
-		c.unstored = c.unstored[1:]
+	for len(l.unstored) > 0 {
+		m := l.unstored[0]
+		l.unstored = l.unstored[1:]
 		ticket := m.ticket()
 		c.mu.Unlock()
 		c.options.StoreTicket(ticket, m.role)
 		c.mu.Lock()
-		if c.memberships[m.channel] == m && !m.attached {
+		if c.memberships[m.channel] == m && m.link == l && !m.attached {
 			m.onAttached()
 		}
 	}
-	c.unstored = nil
-}
-
-// push queues a frame for the present connection, if there is one. The lock is held.
-func (c *Client) push(frame *wire.Frame) {
-	if c.link == nil {
-		return
-	}
-	if err := c.link.out.Push(wire.Append(nil, wire.Binary, frame)); err == outbox.ErrFull {
-		// What was not answered is retransmitted on the next connection. A connection
-		// that is closing already (ErrClosed) is left to its reader. The reader may still
-		// have to read why: a membership that was taken over must not be resumed.
-		c.link.out.Abort(transport.Reason{Code: transport.Slow})
-	}
-	c.link.out.Start()
+	l.unstored = nil
+	c.goOnMoving()
 }
 
 // start starts the goroutine that dials and reads, unless it is running. The lock is
@@ -260,5 +245,5 @@ func (c *Client) start() {
 	}
 	c.running = true
 	c.goroutines.Add(1)
-	go c.run()
+	go c.run(0, 0)
 }

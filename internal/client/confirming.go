@@ -38,7 +38,7 @@ func (m *Membership) confirm() {
 	if m.epoch == 0 {
 		return // a hub of before instances does not know of this
 	}
-	m.client.push(&wire.Frame{Type: wire.Ping, Channel: m.channel, Seen: m.last, HasSeen: true})
+	m.link.push(&wire.Frame{Type: wire.Ping, Channel: m.channel, Seen: m.last, HasSeen: true})
 }
 
 // confirmsBy reports whether a request is to tell what has arrived, and notes that it does.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -14,15 +13,6 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
 )
-
-// link is one connection of a client.
-type link struct {
-	conn transport.Conn
-	out  *outbox.Queue
-	// first is the call that was sent with the handshake, until it is answered, or nil. The
-	// client's lock guards it.
-	first *firstSent
-}
 
 // These bound what a client queues for writing. The windows of its memberships keep it far
 // below that. The bounds are there so that there is nothing without a bound.
@@ -38,23 +28,28 @@ const maxSpread = 10 * time.Minute
 // after its loss.
 const stableAfter = 10 * time.Second
 
-// run keeps the client connected for as long as there are memberships or calls.
-func (c *Client) run() {
+// run keeps the client connected for as long as there are memberships or calls. failures is how
+// many connections in a row have failed before, and limit bounds the pause before the first one.
+func (c *Client) run(failures int, limit time.Duration) {
 	defer c.goroutines.Done()
-	failures := 0
-	// spread is the time over which a hub that shuts down closes its connections.
-	var spread time.Duration
 	for c.needed() {
-		if failures > 0 && !c.hubIsOver() && !c.pause(failures, spread) {
+		if limit > 0 && !c.hubIsOver() && !c.pause(limit) {
 			continue // the client was closed meanwhile
 		}
 		began := time.Now()
-		err := c.connectAndServe()
-		spread = c.takeAnnouncedSpread(err)
+		l, err := c.connect(began, failures)
+		if err == nil {
+			err = c.serve(l)
+			if c.isHandedOn(l) {
+				c.options.Logger.Debug("connection to a hub that shuts down ended", "error", err)
+				return
+			}
+		}
 		if time.Since(began) >= stableAfter {
 			failures = 0
 		}
 		failures++
+		limit = c.backoff(failures, c.announcedSpread(l, err))
 		if c.ctx.Err() == nil { // else it is the user who has ended it
 			c.options.Logger.Info("connection to the hub lost", "error", err)
 		}
@@ -73,19 +68,20 @@ func (c *Client) needed() bool {
 // hubIsOver reports whether it is known that the hub has shut down for good.
 func (c *Client) hubIsOver() bool { return c.options.HubIsOver != nil && c.options.HubIsOver() }
 
-// pause waits before the client dials again. The wait is a random part of a limit, so that
-// not all clients of a hub come back in one instant. The limit doubles with each failure,
-// between MinBackoff and MaxBackoff. After a shutdown the limit is at least the spread
-// that the hub has announced. pause returns false where the client was closed.
-func (c *Client) pause(failures int, spread time.Duration) bool {
+// backoff bounds the pause before the client dials again. It doubles with each failure, between
+// MinBackoff and MaxBackoff. Where a hub shuts down it is at least the spread that the hub has
+// announced.
+func (c *Client) backoff(failures int, spread time.Duration) time.Duration {
 	limit := c.options.MaxBackoff
 	if shift := failures - 1; shift < 16 {
 		limit = min(limit, c.options.MinBackoff<<shift)
 	}
-	limit = max(limit, spread)
-	if limit <= 0 {
-		return c.ctx.Err() == nil
-	}
+	return max(limit, spread)
+}
+
+// pause waits for a random part of the limit, so that not all clients of a hub come back in one
+// instant. It returns false where the client was closed.
+func (c *Client) pause(limit time.Duration) bool {
 	timer := time.NewTimer(rand.N(limit))
 	defer timer.Stop()
 	select {
@@ -96,36 +92,26 @@ func (c *Client) pause(failures int, spread time.Duration) bool {
 	}
 }
 
-// takeAnnouncedSpread returns the spread that the hub has announced, if the connection has
-// ended because the hub shuts down. Otherwise it returns zero.
-func (c *Client) takeAnnouncedSpread(err error) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	announced := c.announcedSpread
-	c.announcedSpread = 0
-	var closed *transport.CloseError
-	if errors.As(err, &closed) && closed.Reason.Code == transport.Shutdown {
-		return announced
-	}
-	return 0
-}
-
-// connectAndServe dials, resumes the memberships, and reads until the connection has
-// ended.
-func (c *Client) connectAndServe() error {
+// connect dials, and asks on the new connection for the memberships.
+func (c *Client) connect(began time.Time, failures int) (*link, error) {
 	if err := c.freshTokens(); err != nil {
-		return err
+		return nil, err
 	}
 	conn, sent, err := c.dial()
 	if err != nil {
 		c.onDialFailed(err)
-		return err
+		return nil, err
 	}
 	c.options.Logger.Debug("connected to the hub")
-	l := &link{conn: conn, out: outbox.New(conn, &c.outboxLimits)}
+	l := &link{conn: conn, out: outbox.New(conn, &c.outboxLimits), began: began, failures: failures}
 	c.onConnected(l, sent)
-	err = c.read(l)
-	c.onDisconnected(err, l.out.TimedOut())
+	return l, nil
+}
+
+// serve reads from the connection until it has ended.
+func (c *Client) serve(l *link) error {
+	err := c.read(l)
+	c.onDisconnected(l, err, l.out.TimedOut())
 	// The connection may end because of a frame that could not be decoded. The
 	// memberships must go on then, so the reason is never transport.Left.
 	l.out.Abort(transport.Reason{Code: transport.ProtocolError, Text: "what came is not Lectern's protocol"})
@@ -181,21 +167,29 @@ func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 // may have entered a channel already.
 const leaveWait = time.Second
 
-// onDialFailed ends all calls. Where the error is net.ErrClosed, the dialer can never
-// connect again, and all memberships end.
+// onDialFailed ends the calls that wait for a connection, unless another hub may take the place
+// of one that shuts down. Where the error is net.ErrClosed, the dialer can never connect again,
+// and all memberships end that have no connection.
 func (c *Client) onDialFailed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.madeProgress()
+	over := errors.Is(err, net.ErrClosed)
+	if !over && (len(c.links) > 0 || c.isOfShutdown(err)) {
+		return
+	}
 	err = fmt.Errorf("dialling: %w", err)
-	c.failCalls(err, true)
+	c.failCalls(err, func(k *call) bool { return k.link == nil })
+	if len(c.links) > 0 {
+		return
+	}
 	c.failWaiting(err)
-	if errors.Is(err, net.ErrClosed) {
+	if over {
 		c.endAll(wire.ErrShutdown)
 	}
 }
 
-// onConnected starts to use a new connection. It resumes every membership, and sends every
+// onConnected starts to use a new connection. It resumes every membership there, and sends every
 // call that waited for a connection. sent is the call that was sent with the handshake
 // already, or nil.
 func (c *Client) onConnected(l *link, sent *call) {
@@ -205,65 +199,52 @@ func (c *Client) onConnected(l *link, sent *call) {
 		l.out.Close(transport.Reason{Code: transport.Left})
 		return
 	}
-	c.link = l
-	for _, m := range c.memberships {
-		if !m.repeatSwitch() {
-			m.resume()
-		}
-	}
-	for _, k := range slices.Clone(c.calls) {
-		k.along = false
-		switch {
-		case k == sent:
-			c.wrote(k)
-			c.awaitFirst(l, k)
-		case k.behind != nil:
-		case k.givenUp && k.writes == 0:
-			// It did not go along, so there is nothing to undo.
-			c.removeCall(k)
-			k.release()
-		default:
-			c.writeCall(k)
-		}
-	}
+	c.link, c.links = l, append(c.links, l)
+	c.bringAll()
+	c.writeCalls(sent)
 }
 
-// onDisconnected ends the calls that were on the connection, and tells the memberships
-// that the connection is lost. err is why it has ended. tooSlow: this side has closed it,
-// because the hub did not take what was written.
-func (c *Client) onDisconnected(err error, tooSlow bool) {
+// onDisconnected ends the calls that were on the connection, and tells its memberships that it
+// is lost, unless there is a newer one, on which they are resumed. err is why it has ended.
+// tooSlow: this side has closed it, because the hub did not take what was written.
+func (c *Client) onDisconnected(l *link, err error, tooSlow bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.link != nil {
-		c.stopFirst(c.link)
-	}
 	defer c.madeProgress()
-	c.link, c.unstored = nil, nil
-	c.finishOnLink()
+	c.stopFirst(l)
+	c.forget(l)
+	l.finishEntries()
 	if c.closed {
 		return
 	}
 	var closed *transport.CloseError
 	if errors.As(err, &closed) && closed.Reason.Code.Final() {
-		c.endAll(&wire.Cause{Code: wire.Code(closed.Reason.Code.String()), Text: closed.Reason.Text})
+		c.endOn(l, &wire.Cause{Code: wire.Code(closed.Reason.Code.String()), Text: closed.Reason.Text})
 		// A hub that closes a connection with such a reason has answered before
 		// everything that it has carried out. So calls without an answer can be sent
 		// again.
 		for _, k := range c.calls {
-			k.written = false
+			if k.link == l {
+				k.link = nil
+			}
 		}
 	}
 	// The hub closes with Unauthorized because of one membership. The calls are not about it.
-	c.repeatCalls(closed == nil || closed.Reason.Code == transport.Unauthorized)
-	c.failCalls(fmt.Errorf("connection lost: %w", err), false)
+	// After Shutdown there may be another hub.
+	shutdown := closed != nil && closed.Reason.Code == transport.Shutdown && !c.hubIsOver()
+	c.repeatCalls(l, closed == nil || shutdown || closed.Reason.Code == transport.Unauthorized, !shutdown)
+	c.failCalls(fmt.Errorf("connection lost: %w", err), func(k *call) bool { return k.link == l })
 	if closed != nil && closed.Reason.Code == transport.TooLarge {
-		c.failLargest()
+		c.failLargest(l)
 	}
 	if tooSlow || closed != nil && closed.Reason.Code == transport.Slow {
-		c.blameSlow()
+		c.blameSlow(l)
 	}
 	now := time.Now()
 	for _, m := range c.memberships {
-		m.onDisconnected(now)
+		m.onLinkEnded(l, now)
 	}
+	c.bringAll()
+	c.writeCalls(nil)
+	c.startMoving()
 }

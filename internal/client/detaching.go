@@ -84,10 +84,10 @@ func (c *Client) endDetached() []Ticket {
 	}
 	slices.SortFunc(tickets, func(a, b Ticket) int { return cmp.Compare(a.Resume.Channel, b.Resume.Channel) })
 	c.closed = true
-	c.failCalls(ErrDetached, true)
-	if c.link != nil {
+	c.failCalls(ErrDetached, all)
+	for _, l := range c.links {
 		// Any reason but left lets the hub keep the memberships.
-		c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "the client was detached"})
+		l.out.Close(transport.Reason{Code: transport.Idle, Text: "the client was detached"})
 	}
 	c.cancel()
 	return tickets
@@ -101,7 +101,12 @@ func (c *Client) isSettled() bool {
 			return false
 		}
 	}
-	return len(c.calls)+len(c.leaves) == 0
+	for _, l := range c.links {
+		if len(l.leaves) > 0 {
+			return false
+		}
+	}
+	return len(c.calls) == 0
 }
 
 // madeProgress wakes a Detach that waits. The lock is held.

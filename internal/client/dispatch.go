@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
-	"github.com/lectern-go/lectern/transport"
 )
 
 // read handles frames until the connection ends.
@@ -24,19 +23,23 @@ func (c *Client) read(l *link) error {
 			return err
 		}
 		c.mu.Lock()
-		c.handle(&frame)
+		c.handle(l, &frame)
 		c.madeProgress()
-		entered := len(c.unstored) > 0
+		entered := len(l.unstored) > 0
 		c.mu.Unlock()
 		if entered {
-			c.storeTickets()
+			c.storeTickets(l)
 		}
 	}
 }
 
-// handle dispatches one frame of the hub. The lock is held.
-func (c *Client) handle(frame *wire.Frame) {
+// handle dispatches one frame of the hub. What is for a membership that has moved to another
+// connection is not taken. The lock is held.
+func (c *Client) handle(l *link, frame *wire.Frame) {
 	m := c.memberships[frame.Channel]
+	if m != nil && m.link != l && (m.link != nil || m.asked != l) {
+		m = nil
+	}
 	switch frame.Type {
 	case wire.Message:
 		if m != nil {
@@ -51,31 +54,37 @@ func (c *Client) handle(frame *wire.Frame) {
 			m.onGap(frame.Missed)
 		}
 	case wire.Shutdown:
-		c.announcedSpread = min(wire.FromMilliseconds(frame.Timeout), maxSpread)
+		l.shutdown, l.spread = true, min(wire.FromMilliseconds(frame.Timeout), maxSpread)
+		c.startMoving()
 	case wire.Closed:
 		if m != nil {
-			m.end(&wire.Cause{Code: wire.Code(frame.Code), Text: frame.Reason})
+			m.onClosed(&wire.Cause{Code: wire.Code(frame.Code), Text: frame.Reason})
 		}
+		c.goOnMoving()
 	case wire.Members:
 		if m != nil && frame.Ref == 0 {
 			m.onRoster(frame, time.Now())
 		}
 	default:
 		if frame.Ref != 0 {
-			c.onAnswer(frame)
+			c.onAnswer(l, frame)
 		}
+		c.goOnMoving()
 	}
 }
 
 // onAnswer gives an answer to the call, the resume, the request or the inquiry with the
 // same ref. The lock is held.
-func (c *Client) onAnswer(frame *wire.Frame) {
-	c.onFirstAnswer(frame)
+func (c *Client) onAnswer(l *link, frame *wire.Frame) {
+	c.onFirstAnswer(l, frame)
 	for _, k := range c.calls {
 		if k.frame.Ref == frame.Ref {
+			if c.callsAgain(k, l, frame) {
+				return
+			}
 			c.removeCall(k)
 			if k.givenUp {
-				c.undo(k, frame)
+				c.undo(k, frame, l)
 				return
 			}
 			if c.entersAgain(k, frame) {
@@ -86,7 +95,7 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 				result.err = c.public(why)
 			} else if k.enters != nil {
 				k.enters.announced = k.enters.announced || k.frame.Type == wire.Resume || k.writes > 1
-				result.err = c.enterAs(k.enters, frame)
+				result.err = c.enterAs(k.enters, frame, l)
 			}
 			k.result <- result
 			return
@@ -100,7 +109,7 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 	}
 	for _, m := range c.memberships {
 		if m.resuming == frame.Ref {
-			c.onResumed(m, frame)
+			c.onResumed(m, l, frame)
 			return
 		}
 		if m.repeating == frame.Ref && frame.Type == wire.Error {
@@ -108,43 +117,49 @@ func (c *Client) onAnswer(frame *wire.Frame) {
 			return
 		}
 	}
-	if named != nil && named.onAnswer(frame) {
+	if named != nil && named.onAnswer(l, frame) {
 		return
 	}
 	// An ack has no channel, and the answer to a switch has the channel that was entered.
 	for _, m := range c.memberships {
-		if m.onAnswer(frame) {
+		if m.onAnswer(l, frame) {
 			return
 		}
 	}
-	if e := c.leaves[frame.Ref]; e != nil {
-		delete(c.leaves, frame.Ref)
+	if e := l.leaves[frame.Ref]; e != nil {
+		delete(l.leaves, frame.Ref)
 		e.finish()
 	}
 }
 
-// onResumed handles the hub's answer to the resume of a membership. A transient refusal
-// closes the connection, to try again on the next one. Any other refusal ends the
-// membership. The lock is held.
-func (c *Client) onResumed(m *Membership, frame *wire.Frame) {
+// onResumed handles the hub's answer to the resume of a membership on the connection. Where it
+// has another one still, a refusal changes nothing. Otherwise a transient refusal closes the
+// connection, to try again on the next one, and so does that of a hub that does not have the
+// membership, where another one may. Any other refusal ends the membership. The lock is held.
+func (c *Client) onResumed(m *Membership, l *link, frame *wire.Frame) {
+	m.resuming, m.asked = 0, nil
 	switch why := refusalIn(frame); {
 	case why == nil:
+		m.removeAbandoned()
+		m.link, m.attached, m.stays = l, false, nil
 		m.onEntered(frame, time.Now())
 		c.attach(m)
+	case m.link != nil:
+		m.stays = l
+		c.onNotMoved(l)
 	case isTransient(why):
-		m.notNow = why
-		c.tryLater()
+		m.notNow, m.nowhere = why, 0
+		m.onDisconnected(time.Now())
+		l.tryLater()
+	case why.Code == wire.ErrHubLost.Code && m.nowhere+1 < c.places:
+		m.notNow, m.nowhere = why, m.nowhere+1
+		m.onDisconnected(time.Now())
+		l.tryLater()
 	case m.leaving:
 		m.end(wire.ErrLeft) // the hub has carried out the leave, and its answer was lost
 	default:
 		m.end(why)
 	}
-}
-
-// tryLater closes the connection after a transient refusal, to try the same on the next one.
-// The lock is held.
-func (c *Client) tryLater() {
-	c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 }
 
 // endAll ends all memberships. The lock is held.

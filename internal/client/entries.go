@@ -179,9 +179,8 @@ func (e *entry) finish() {
 	close(e.over)
 	for _, k := range e.client.calls {
 		if k.behind == e {
-			if k.behind = nil; e.client.link != nil {
-				e.client.writeCall(k)
-			}
+			k.behind = nil
+			e.client.writeCall(k)
 		}
 	}
 	if e.client.entries[e.channel] == e {
@@ -228,7 +227,7 @@ func (c *Client) failWaiting(err error) {
 // giveUp is called when the caller of a call has given up. What the hub may have got is
 // undone: by its answer it is known what there is to undo. The lock is held.
 func (c *Client) giveUp(k *call) {
-	if k.enters != nil && k.behind == nil && (k.written || k.along || k.writes > 0 && k.frame.Type != wire.Resume) {
+	if k.enters != nil && k.behind == nil && (k.link != nil || k.along || k.writes > 0 && k.frame.Type != wire.Resume) {
 		k.givenUp = true
 		return
 	}
@@ -245,9 +244,9 @@ func (k *call) finish(result callResult) {
 	k.result <- result
 }
 
-// undo undoes what a call has done whose caller has given up, by the hub's answer to it.
-// What was created or joined is left. What was resumed goes on, as away. The lock is held.
-func (c *Client) undo(k *call, answer *wire.Frame) {
+// undo undoes what a call has done whose caller has given up, by the hub's answer to it on
+// the connection. What was created or joined is left. What was resumed goes on, as away. The lock is held.
+func (c *Client) undo(k *call, answer *wire.Frame, l *link) {
 	m := k.enters
 	next := m.entry.adopter()
 	switch {
@@ -255,15 +254,15 @@ func (c *Client) undo(k *call, answer *wire.Frame) {
 		m.entry.finish()
 	case next != nil && answer.Type == m.enteredType() && c.alreadyIn(answer) == nil:
 		next.adopted = true
-		c.enter(next.member, answer)
+		c.enter(next.member, answer, l)
 		m.entry.finish()
 	case k.frame.Type == wire.Resume || answer.Type != m.enteredType():
-		c.dropLink(m.entry)
+		c.dropLink(l, m.entry)
 	case c.alreadyIn(answer) != nil:
 		m.entry.finish()
 	default:
 		m.leaving = true
-		c.enter(m, answer)
+		c.enter(m, answer, l)
 		m.leave()
 	}
 }
@@ -276,8 +275,9 @@ func (e *entry) undoEntered() {
 	case m.err != nil:
 	case e.asked.Type == wire.Resume:
 		m.entry = nil // it is over with the connection
+		l := m.link
 		m.end(wire.ErrLeft)
-		e.client.dropLink(e)
+		e.client.dropLink(l, e)
 	default:
 		m.leave()
 	}
@@ -287,15 +287,15 @@ func (e *entry) undoEntered() {
 // more: that one is away then, and can be resumed elsewhere. Its entry, which may be nil, is
 // over when the connection has ended. The client connects again and resumes its own
 // memberships. The lock is held.
-func (c *Client) dropLink(e *entry) {
-	if c.link == nil {
+func (c *Client) dropLink(l *link, e *entry) {
+	if l == nil {
 		e.finish()
 		return
 	}
 	if e != nil {
-		c.dropped = append(c.dropped, e)
+		l.dropped = append(l.dropped, e)
 	}
-	c.link.out.Close(transport.Reason{Code: transport.Idle, Text: "a resume was given up"})
+	l.out.Close(transport.Reason{Code: transport.Idle, Text: "a resume was given up"})
 }
 
 // entersAgain reports whether the answer makes this client a member of a channel that it is
@@ -306,34 +306,35 @@ func (c *Client) entersAgain(k *call, answer *wire.Frame) bool {
 	if k.enters == nil || answer.Type != k.enters.enteredType() || old == nil || old.entry == nil || old.entry.undone() != old.entry.over {
 		return false
 	}
-	k.written, k.behind = false, old.entry
+	k.link, k.behind = nil, old.entry
 	c.calls = append(c.calls, k)
 	return true
 }
 
 // leaveUnanswered leaves what a call may have entered whose answer does not come, and that
 // nobody wants any more. The lock is held.
-func (c *Client) leaveUnanswered(k *call) {
+func (c *Client) leaveUnanswered(k *call, l *link) {
 	c.removeCall(k)
 	if c.memberships[k.frame.Channel] != nil {
 		k.enters.entry.finish()
 		return
 	}
-	if c.leaves == nil {
-		c.leaves = make(map[uint64]*entry)
+	if l.leaves == nil {
+		l.leaves = make(map[uint64]*entry)
 	}
 	ref := c.nextRef()
-	c.leaves[ref] = k.enters.entry
-	c.push(&wire.Frame{Type: wire.Leave, Ref: ref, Channel: k.frame.Channel})
+	l.leaves[ref] = k.enters.entry
+	l.push(&wire.Frame{Type: wire.Leave, Ref: ref, Channel: k.frame.Channel})
 }
 
-// finishOnLink finishes the entries that are over with the connection. The lock is held.
-func (c *Client) finishOnLink() {
-	for _, e := range c.dropped {
+// finishEntries finishes the entries that are over with the connection. The client's lock is
+// held.
+func (l *link) finishEntries() {
+	for _, e := range l.dropped {
 		e.finish()
 	}
-	for _, e := range c.leaves {
+	for _, e := range l.leaves {
 		e.finish()
 	}
-	c.dropped, c.leaves = nil, nil
+	l.dropped, l.leaves = nil, nil
 }

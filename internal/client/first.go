@@ -34,7 +34,7 @@ func (c *Client) firstCall(mayHoldToken bool) *call {
 		return nil
 	}
 	k := c.calls[0]
-	if k.frame.Type == wire.Resume || k.frame.Token != "" && !mayHoldToken {
+	if k.link != nil || k.frame.Type == wire.Resume || k.frame.Token != "" && !mayHoldToken {
 		return nil
 	}
 	k.along = true
@@ -50,7 +50,7 @@ func (c *Client) awaitFirst(l *link, k *call) {
 		defer c.goroutines.Done()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if l.first != nil && c.link == l {
+		if l.first != nil {
 			c.onFirstLate(l)
 		}
 	})}
@@ -73,10 +73,10 @@ func (c *Client) onFirstLate(l *link) {
 	k := l.first.call
 	l.first = nil
 	if k.givenUp {
-		c.leaveUnanswered(k)
+		c.leaveUnanswered(k, l)
 	}
 	if slices.Contains(c.calls, k) {
-		k.written = false
+		k.link = nil
 	} else if len(c.calls)+len(c.memberships) > 0 || c.someWait() {
 		return
 	}
@@ -84,8 +84,8 @@ func (c *Client) onFirstLate(l *link) {
 }
 
 // onFirstAnswer ends the waiting where the frame is the answer. The lock is held.
-func (c *Client) onFirstAnswer(frame *wire.Frame) {
-	if l := c.link; l != nil && l.first != nil && l.first.call.frame.Ref == frame.Ref {
+func (c *Client) onFirstAnswer(l *link, frame *wire.Frame) {
+	if l.first != nil && l.first.call.frame.Ref == frame.Ref {
 		c.stopFirst(l)
 	}
 }

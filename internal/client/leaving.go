@@ -66,15 +66,15 @@ func (m *Membership) leaveLater() {
 	rest := newMembership(c, m.role, m.channel, nobody{})
 	rest.username, rest.secret, rest.epoch, rest.timeout = m.username, m.secret, m.epoch, m.timeout
 	rest.token, rest.ownToken, rest.enteredBy, rest.last = m.token, m.ownToken, m.enteredBy, m.last
-	rest.resuming, rest.repeating, rest.master = m.resuming, m.repeating, m.master
-	rest.attached = m.lostAt.IsZero()
+	rest.resuming, rest.repeating, rest.asked, rest.stays = m.resuming, m.repeating, m.asked, m.stays
+	rest.link, rest.attached, rest.held, rest.master = m.link, m.link != nil, m.held, m.master
 	lostAt := m.lostAt
 	if rest.entry = m.entry; rest.entry != nil {
 		m.entry, rest.entry.member = nil, rest
 	}
 	m.end(wire.ErrLeft)
 	c.memberships[rest.channel] = rest
-	if !lostAt.IsZero() {
+	if rest.link == nil {
 		rest.giveUpAfter(lostAt)
 	}
 	rest.leave()

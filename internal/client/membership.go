@@ -43,12 +43,20 @@ type Membership struct {
 	// remembers answers.
 	window chan struct{}
 
-	// attached: the membership is on the present connection. Then requests are written at
-	// once. Otherwise they wait.
-	attached bool
+	// link is the connection on which the hub has answered by which the membership was entered
+	// or resumed, or nil. Frames for it are taken from that one alone. attached: requests are
+	// written there. Otherwise they wait. held: they wait all the same, because the hub
+	// takes on nothing new.
+	link           *link
+	attached, held bool
 	// resuming is the ref of a resume that was not answered yet, or zero. repeating is that
-	// of a switch that is repeated before (repeatSwitch).
+	// of a switch that is repeated before (repeatSwitch). asked is the connection that they
+	// were written on, or nil.
 	resuming, repeating uint64
+	asked               *link
+	// stays is the newest connection, where it did not take the membership over from its own
+	// one, or nil.
+	stays *link
 	// announced: the hub is told at once, by a frame, that this client has the membership.
 	// It has to be where another client may have it by the same ticket, or where there are
 	// two secrets. Otherwise the first frame that there is to send does.
@@ -66,15 +74,21 @@ type Membership struct {
 	earlyAnswers []Message
 
 	// lostAt is when the connection was lost. It is zero while there is a connection that
-	// holds the membership.
+	// holds the membership. untold: the user was not told of it, since the membership is
+	// about to be on another connection.
 	lostAt time.Time
-	// notNow is the transient refusal of a resume since then, or nil.
-	notNow *wire.Cause
+	untold bool
+	// notNow is the transient refusal of a resume since then, or nil. nowhere is how many
+	// connections in a row have led to a hub that does not have the membership.
+	notNow  *wire.Cause
+	nowhere int
 	// giveUpTimer ends the membership when it could not be resumed for timeout.
 	giveUpTimer *time.Timer
 
-	// master is what a slave knows about its master.
-	master Presence
+	// master is what a slave knows about its master. repeated: the hub is about to tell it once
+	// more.
+	master   Presence
+	repeated bool
 	// slaves is what a master knows about its slaves.
 	slaves map[string]slave
 	// lists counts the lists of slaves that have come.
@@ -108,41 +122,32 @@ func newMembership(client *Client, role wire.Role, channel string, inbox inbox) 
 	return m
 }
 
-// onAttached is called when the membership is on the present connection. It sends the
-// requests that waited, and retransmits those that were not answered. The lock is held.
+// onAttached is called when requests may be written on the connection of the membership. It
+// sends those that waited, and retransmits those that were not answered. The lock is held.
 func (m *Membership) onAttached() {
-	m.attached = true
-	m.resuming, m.repeating = 0, 0
-	m.lostAt, m.notNow = time.Time{}, nil
+	m.attached, m.held = true, false
+	m.lostAt, m.untold, m.notNow, m.nowhere = time.Time{}, false, nil, 0
 	m.stopGiveUpTimer()
 	if m.announced {
 		m.confirm()
 	}
 	m.dropSwitches()
 	for _, r := range m.pending {
-		m.write(r)
+		m.write(r, m.link)
 	}
 	m.verifyAll()
 }
 
-// onDisconnected is called when the connection is lost. From now on the state of the other
-// members is not known, for at most X (rule 3): then the membership ends. The lock is
-// held.
+// onDisconnected is called when the membership has no connection. From now on the state of
+// the other members is not known, for at most X (rule 3): then the membership ends. The lock
+// is held.
 func (m *Membership) onDisconnected(now time.Time) {
-	m.attached, m.resuming, m.repeating = false, 0, 0
-	m.stopConfirming()
-	for _, r := range slices.Clone(m.pending) {
-		// An abandoned inquiry is retransmitted, so that its number becomes known and it
-		// can be withdrawn; an abandoned switch is repeated, so that it can be undone. Other
-		// abandoned requests are removed.
-		if r.abandoned && r.asks == nil && r.enters == nil {
-			m.remove(r)
-		}
-	}
-	if !m.lostAt.IsZero() {
+	m.lose(now)
+	if !m.untold {
 		return
 	}
-	unknown := Presence{Since: now, Deadline: now.Add(m.timeout)}
+	m.untold = false
+	unknown := Presence{Since: m.lostAt, Deadline: m.lostAt.Add(m.timeout)}
 	if m.role == wire.Slave {
 		unknown.Username = m.master.Username
 		m.master = unknown
@@ -150,7 +155,47 @@ func (m *Membership) onDisconnected(now time.Time) {
 		unknown.Username = m.username
 	}
 	m.inbox.presence(unknown)
-	m.giveUpAfter(now)
+}
+
+// lose notes that the membership has no connection, and does not tell the user. The lock is
+// held.
+func (m *Membership) lose(now time.Time) {
+	m.link, m.attached = nil, false
+	m.stopConfirming()
+	m.removeAbandoned()
+	if m.lostAt.IsZero() {
+		m.untold = true
+		m.giveUpAfter(now)
+	}
+}
+
+// removeAbandoned removes requests that nobody waits for before they are retransmitted. An
+// abandoned inquiry is retransmitted, so that its number becomes known and it can be
+// withdrawn; an abandoned switch is repeated, so that it can be undone. The lock is held.
+func (m *Membership) removeAbandoned() {
+	for _, r := range slices.Clone(m.pending) {
+		if r.abandoned && r.asks == nil && r.enters == nil {
+			m.remove(r)
+		}
+	}
+}
+
+// talks is the connection on which the membership's requests are answered: its own, or the one
+// on which a switch is repeated. The lock is held.
+func (m *Membership) talks() *link {
+	if m.repeating != 0 {
+		return m.asked
+	}
+	return m.link
+}
+
+// talksOn reports whether that is the connection.
+func (m *Membership) talksOn(l *link) bool { return l != nil && m.talks() == l }
+
+// isLostWith reports whether the membership has nowhere to be without the connection. The lock
+// is held.
+func (m *Membership) isLostWith(l *link) bool {
+	return m.link == l || m.link == nil && (m.asked == l || m.asked == nil)
 }
 
 // stopGiveUpTimer stops the timer, if it is running. The lock is held.
@@ -174,7 +219,7 @@ func (m *Membership) endAs(err error) {
 		return
 	}
 	m.err = err
-	m.attached, m.lostAt = false, time.Time{}
+	m.link, m.attached, m.asked, m.lostAt = nil, false, nil, time.Time{}
 	m.stopGiveUpTimer()
 	m.stopConfirming()
 	if m.client.memberships[m.channel] == m {
@@ -248,11 +293,11 @@ func (m *Membership) ticket() wire.Frame {
 	}
 }
 
-// resume asks the hub to take the membership over onto the present connection. The lock is
+// resume asks the hub to take the membership over onto the newest connection. The lock is
 // held.
 func (m *Membership) resume() {
-	m.resuming = m.client.nextRef()
-	m.client.push(&wire.Frame{
+	m.resuming, m.asked = m.client.nextRef(), m.client.link
+	m.asked.push(&wire.Frame{
 		Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Epoch: m.epoch,
 		Instance: m.client.instance, Last: m.last, Token: m.token,
 	})

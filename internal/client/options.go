@@ -32,7 +32,7 @@ type Options struct {
 	// another client can take it over. It may be nil.
 	StoreTicket func(ticket wire.Frame, role wire.Role)
 	// HubIsOver reports whether the hub has shut down for good. It may be nil: that is
-	// never known.
+	// never known. It is called with a lock held, so it must do nothing else.
 	HubIsOver func() bool
 }
 

@@ -8,19 +8,24 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// onEntered handles a created or joined frame, the first one or the answer to a resume.
-// The lock is held.
+// onEntered handles a created or joined frame: the first one, or the answer to a resume. Where
+// the membership has moved without being lost, the user is told only of what has changed
+// meanwhile. The lock is held.
 func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
-	back := !m.lostAt.IsZero()
+	back := !m.lostAt.IsZero() && !m.untold
+	moved := m.enteredBy != 0 && !back
 	m.secret, m.epoch = frame.Secret, frame.Epoch
 	m.confirming.begin(frame)
-	if !back {
+	if !back && !moved {
 		m.username = frame.Username
 		m.timeout = wire.FromMilliseconds(frame.MasterTimeout)
 	}
 	if m.role == wire.Slave {
+		before := m.master
 		m.master = Presence{Username: frame.Master.Username, State: frame.Master.State, Since: now}
-		if back && m.master.State == wire.StateOnline {
+		if moved && before.Username == m.master.Username && before.State == m.master.State {
+			m.master, m.repeated = before, before.State == wire.StateAway
+		} else if (back || moved) && m.master.State == wire.StateOnline {
 			m.inbox.presence(m.master)
 		}
 		return
@@ -151,6 +156,12 @@ func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 	}
 	if p.State == wire.StateAway {
 		p.Deadline = now.Add(wire.FromMilliseconds(frame.Timeout))
+	}
+	if repeated := m.repeated; repeated {
+		if m.repeated = false; p.State == m.master.State {
+			m.master.Deadline = p.Deadline
+			return
+		}
 	}
 	m.master = p
 	m.inbox.presence(p)

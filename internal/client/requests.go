@@ -115,13 +115,13 @@ func (m *Membership) enqueue(r *request) {
 	}
 	r.frame.Ref = m.client.nextRef()
 	m.pending = append(m.pending, r)
-	if m.attached {
-		m.write(r)
+	if m.attached && !m.held {
+		m.write(r, m.link)
 	}
 }
 
-// write sends the request on the present connection. The lock is held.
-func (m *Membership) write(r *request) {
+// write sends the request on the connection. The lock is held.
+func (m *Membership) write(r *request, l *link) {
 	if r.frame.Type == wire.Join && r.written {
 		r.frame.Ref = m.client.nextRef() // by which it is later than the one before
 	}
@@ -130,7 +130,20 @@ func (m *Membership) write(r *request) {
 	if m.confirmsBy(&r.frame) {
 		r.frame.Seen, r.frame.HasSeen = m.last, true
 	}
-	m.client.push(&r.frame)
+	l.push(&r.frame)
+}
+
+// putBack lets a request that was refused because the hub shuts down wait for the next
+// connection. Nothing has happened, so it is as if it had not been written on this one. Nor
+// is anything behind it written here, so that the order stays; but for a token, which the
+// service may have refused. The lock is held.
+func (m *Membership) putBack(r *request) {
+	r.written = r.retransmitted
+	m.held = m.held || r.frame.Type != wire.Refresh
+	if r.abandoned && !r.written {
+		m.remove(r)
+		r.enters.finish()
+	}
 }
 
 // remove removes a request from those without an answer, and frees its place in the
@@ -144,15 +157,23 @@ func (m *Membership) remove(r *request) {
 	}
 }
 
-// onAnswer gives a frame to the request or the inquiry that it answers, and reports whether
-// there is one. The lock is held.
-func (m *Membership) onAnswer(frame *wire.Frame) bool {
+// onAnswer gives a frame of the connection to the request or the inquiry that it answers, and
+// reports whether there is one. What was written on another connection since is answered
+// there. The lock is held.
+func (m *Membership) onAnswer(l *link, frame *wire.Frame) bool {
+	if !m.talksOn(l) {
+		return false
+	}
 	if m.onVerified(frame) {
 		return true
 	}
 	for _, r := range m.pending {
 		if r.frame.Ref != frame.Ref {
 			continue
+		}
+		if isOfShutdown(frame) && !m.client.hubIsOver() {
+			m.putBack(r)
+			return true
 		}
 		m.remove(r)
 		answer := *frame
@@ -201,12 +222,15 @@ func settleKick(r *request, answer wire.Frame) wire.Frame {
 }
 
 // failLargest fails the largest message without an answer. It is called when the hub has
-// closed the connection because a frame was too large. If a message was the reason, it was
+// closed that connection because a frame was too large. If a message was the reason, it was
 // this one, and it must not be retransmitted. The lock is held.
-func (c *Client) failLargest() {
+func (c *Client) failLargest(l *link) {
 	var owner *Membership
 	var largest *request
 	for _, m := range c.memberships {
+		if !m.talksOn(l) {
+			continue
+		}
 		for _, r := range m.pending {
 			if r.written && (largest == nil || len(r.frame.Payload.Data) > len(largest.frame.Payload.Data)) {
 				owner, largest = m, r
@@ -231,11 +255,11 @@ const maxSlow = 3
 // blameSlow is called when the connection was closed because something took too long to
 // cross it. It counts that against the request that was under way: the first of those on
 // the connection that have no answer. The lock is held.
-func (c *Client) blameSlow() {
+func (c *Client) blameSlow(l *link) {
 	var owner *Membership
 	var first *request
 	for _, m := range c.memberships {
-		if !m.attached {
+		if m.link != l || !m.attached {
 			continue // its requests were not written on this connection
 		}
 		for _, r := range m.pending {

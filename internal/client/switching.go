@@ -90,7 +90,7 @@ func (m *Membership) settleSwitch(r *request, next *Membership, answer wire.Fram
 // has given up, the next one is left too. The lock is held.
 func (m *Membership) switchTo(next *Membership, joined *wire.Frame, abandoned bool) {
 	next.leaving = abandoned
-	m.client.enter(next, joined)
+	m.client.enter(next, joined, m.talks())
 	if m.switched = abandoned; !abandoned {
 		next.owned, m.owned = m.owned, false // the client belongs to the next membership now
 	}
@@ -130,14 +130,24 @@ func (m *Membership) dropSwitches() {
 // and reports whether there is one. It comes before the membership is resumed: where the
 // hub has carried the switch out, there is nothing to resume. The lock is held.
 func (m *Membership) repeatSwitch() bool {
+	r := m.writtenSwitch()
+	if r == nil {
+		return false
+	}
+	m.asked = m.client.link
+	m.write(r, m.asked)
+	m.repeating = r.frame.Ref
+	return true
+}
+
+// writtenSwitch is a switch that was written and has no answer, or nil. The lock is held.
+func (m *Membership) writtenSwitch() *request {
 	for _, r := range m.pending {
 		if r.frame.Type == wire.Join && r.written {
-			m.write(r)
-			m.repeating = r.frame.Ref
-			return true
+			return r
 		}
 	}
-	return false
+	return nil
 }
 
 // onSwitchNotRepeated is called when the hub refuses a repeated switch: the first one has
@@ -146,7 +156,7 @@ func (m *Membership) repeatSwitch() bool {
 // lock is held.
 func (m *Membership) onSwitchNotRepeated(why *wire.Cause) {
 	if isTransient(why) {
-		m.client.tryLater()
+		m.asked.tryLater()
 		return
 	}
 	m.repeating = 0

@@ -14,9 +14,8 @@ import (
 // verify asks the hub who has not answered the inquiry yet. The hub's answer comes after
 // every answer of a member that the hub has sent before. The lock is held.
 func (m *Membership) verify(q *inquiry) {
-	c := m.client
-	q.verifying, q.stale = c.nextRef(), false
-	c.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
+	q.verifying, q.stale = m.client.nextRef(), false
+	m.link.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
 }
 
 // verifyPause is how long after the first refusal the hub is asked again. The pause
