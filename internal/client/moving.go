@@ -26,14 +26,14 @@ func (c *Client) startMoving() {
 		return
 	}
 	l.handedOn = true
-	limit := l.spread
-	if l.failures > 0 && time.Since(l.began) < stableAfter {
-		limit = c.backoff(l.failures, l.spread)
-	} else {
-		l.failures = 0
+	failures, limit := 0, l.spread
+	if time.Since(l.began) < stableAfter {
+		if failures = l.failures + 1; failures > 1 {
+			limit = c.backoff(l.failures, l.spread)
+		}
 	}
 	c.goroutines.Add(1)
-	go c.run(l.failures, limit)
+	go c.run(failures, limit)
 }
 
 // isHandedOn reports whether another goroutine makes the connection that follows this one.
