@@ -37,7 +37,11 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 		m.onGap(0)
 	}
 	if frame.HasMembers {
-		m.compareRoster(frame, "left while the master was away", now)
+		why := "left while the master was away"
+		if moved {
+			why = "left while the master moved to another connection"
+		}
+		m.compareRoster(frame, why, now)
 	}
 }
 
