@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,15 +85,7 @@ func TestDetachWaitsForWhatMoves(t *testing.T) {
 // asked is a master that has asked ada and bob, and the answers as they come.
 func (p *play) asks() (given <-chan Answer, hub *peer, asked wire.Frame) {
 	p.t.Helper()
-	entered := make(chan *Membership, 1)
-	go func() {
-		m, err := p.client.Enter(p.t.Context(), wire.Master, wire.Frame{Type: wire.Create, Channel: "abc", Username: "alice"}, anyInbox(QueueLimit{Messages: 100, Bytes: 1 << 20}))
-		require.NoError(p.t, err)
-		entered <- m
-	}()
-	hub = p.dialled()
-	hub.takesMaster(hub.one(wire.Create), "ada", "bob")
-	m := <-entered
+	m, _, hub := p.creates("ada", "bob")
 	answers := make(chan Answer, 10)
 	go func() {
 		defer close(answers)
@@ -173,6 +166,44 @@ func TestOpenRequestsMove(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A membership that is entered on the old connection late has its ticket stored before it moves,
+// so that the newer one is stored last.
+func TestATicketOfTheOldConnectionIsStoredFirst(t *testing.T) {
+	var mu sync.Mutex
+	var stored []uint64
+	var hold chan struct{}
+	storing := func(o *Options) {
+		o.StoreTicket = func(ticket wire.Frame, _ wire.Role) {
+			if ticket.Channel != "new" {
+				return
+			}
+			<-hold
+			mu.Lock()
+			defer mu.Unlock()
+			stored = append(stored, ticket.Epoch)
+		}
+	}
+	inPlay(t, storing, func(t *testing.T, p *play) {
+		hold = make(chan struct{})
+		_, _, old := p.joins("abc", nil)
+		done := p.joining(t.Context())
+		join := old.one(wire.Join)
+		old.announces()
+		next := p.moves()
+		next.takesIn(next.one(wire.Resume))
+		old.takesIn(join)
+		require.NoError(t, <-done)
+		require.Empty(t, next.of(wire.Resume))
+		hold <- struct{}{}
+		joined := scriptedHub{}.joined(next.one(wire.Resume))
+		joined.Epoch = 2
+		next.says(joined)
+		hold <- struct{}{}
+		require.Equal(t, transport.Idle, old.ended())
+		require.Equal(t, []uint64{1, 2}, stored)
+	})
 }
 
 // The tickets of the new connection are stored before anything is written there, one at a time,

@@ -1,7 +1,9 @@
 package client
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -350,4 +352,61 @@ func TestHubsThatAllShutDown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A master that moves is told what has changed among its slaves, and nothing else.
+func TestAMasterMoves(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		m, inbox, old := p.creates("ada", "bob")
+		old.says(wire.Frame{Type: wire.Presence, Channel: "abc", Role: wire.Slave, Username: "bob", State: wire.StateAway})
+		require.Len(t, events(inbox), 3)
+		old.announces()
+		next := p.moves()
+		created := mastersAnswer(next.one(wire.Resume), "ada", "bob", "eve")
+		created.Members[1].State = wire.StateAway
+		next.says(created)
+		got := events(inbox)
+		require.Len(t, got, 1)
+		require.Equal(t, "eve", got[0].(Presence).Username)
+		require.Len(t, m.Slaves(), 3)
+		require.Equal(t, transport.Idle, old.ended())
+
+		next.announces()
+		third := p.moves()
+		created = mastersAnswer(third.one(wire.Resume), "ada")
+		created.Gap = true
+		third.says(created)
+		got = events(inbox)
+		require.Len(t, got, 3)
+		require.Equal(t, gap{}, got[0])
+		for i, name := range []string{"bob", "eve"} {
+			require.Equal(t, name, got[i+1].(Presence).Username)
+			require.Equal(t, wire.StateLeft, got[i+1].(Presence).State)
+		}
+	})
+}
+
+// A membership moves with a fresh token, as after any loss. Where there is none at present, it
+// stays, and moves later.
+func TestAMoveShowsAFreshToken(t *testing.T) {
+	count := 0
+	tokens := func(o *Options) {
+		o.Token = func(context.Context, wire.Type, string, string) (string, error) {
+			if count++; count == 2 {
+				return "", errors.New("not now")
+			}
+			return fmt.Sprint("token ", count), nil
+		}
+	}
+	inPlay(t, tokens, func(t *testing.T, p *play) {
+		_, inbox, old := p.joins("abc", nil)
+		old.announces()
+		time.Sleep(time.Second)
+		next := p.moves()
+		resume := next.one(wire.Resume)
+		require.Equal(t, "token 3", resume.Token)
+		next.takesIn(resume)
+		require.Equal(t, transport.Idle, old.ended())
+		require.Empty(t, events(inbox))
+	})
 }

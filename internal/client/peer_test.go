@@ -210,6 +210,10 @@ func (p *peer) takesIn(frame wire.Frame) {
 // takesMaster answers a create or a resume of a master, with the slaves of the names.
 func (p *peer) takesMaster(frame wire.Frame, slaves ...string) {
 	p.t.Helper()
+	p.says(mastersAnswer(frame, slaves...))
+}
+
+func mastersAnswer(frame wire.Frame, slaves ...string) wire.Frame {
 	created := wire.Frame{
 		Type: wire.Created, Ref: frame.Ref, Channel: frame.Channel, Username: frame.Username, Secret: "secret", Epoch: 1,
 		MasterTimeout: 30_000, HasMasterTimeout: true, HasMembers: true,
@@ -217,7 +221,7 @@ func (p *peer) takesMaster(frame wire.Frame, slaves ...string) {
 	for i, name := range slaves {
 		created.Members = append(created.Members, wire.Member{Username: name, State: wire.StateOnline, Number: uint64(i + 1)})
 	}
-	p.says(created)
+	return created
 }
 
 func message(channel string, seq uint64) wire.Frame {
@@ -238,6 +242,21 @@ func (p *play) joins(channel string, hub *peer) (*Membership, *Inbox[any], *peer
 		hub = p.dialled()
 	}
 	hub.takesIn(hub.one(wire.Join))
+	return <-entered, inbox, hub
+}
+
+// creates creates the channel abc, which the hub takes as one that has these slaves.
+func (p *play) creates(slaves ...string) (*Membership, *Inbox[any], *peer) {
+	p.t.Helper()
+	inbox := anyInbox(QueueLimit{Messages: 100, Bytes: 1 << 20})
+	entered := make(chan *Membership, 1)
+	go func() {
+		m, err := p.client.Enter(p.t.Context(), wire.Master, wire.Frame{Type: wire.Create, Channel: "abc", Username: "alice"}, inbox)
+		require.NoError(p.t, err)
+		entered <- m
+	}()
+	hub := p.dialled()
+	hub.takesMaster(hub.one(wire.Create), slaves...)
 	return <-entered, inbox, hub
 }
 
