@@ -229,7 +229,7 @@ func (c *Client) storeTickets(l *link) {
 		c.mu.Unlock()
 		c.options.StoreTicket(ticket, m.role)
 		c.mu.Lock()
-		if c.memberships[m.channel] == m && m.link == l && !m.attached {
+		if c.memberships[m.channel] == m && !m.attached {
 			m.onAttached()
 		}
 	}

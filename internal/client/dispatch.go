@@ -149,11 +149,9 @@ func (c *Client) onResumed(m *Membership, l *link, frame *wire.Frame) {
 		c.onNotMoved(l)
 	case isTransient(why):
 		m.notNow, m.nowhere = why, 0
-		m.onDisconnected(time.Now())
 		l.tryLater()
 	case why.Code == wire.ErrHubLost.Code && m.nowhere+1 < c.places:
 		m.notNow, m.nowhere = why, m.nowhere+1
-		m.onDisconnected(time.Now())
 		l.tryLater()
 	case m.leaving:
 		m.end(wire.ErrLeft) // the hub has carried out the leave, and its answer was lost

@@ -125,18 +125,15 @@ func (m *Membership) onClosed(why *wire.Cause) {
 	m.end(why)
 }
 
-// onLinkEnded is called when a connection has ended. Where the membership is asked for on
-// another one, or will be, its user is told only if it does not get there. The lock is held.
+// onLinkEnded is called when a connection has ended. Where there is a newer one, the membership is
+// asked for there, and its user is told only if it does not get there. The lock is held.
 func (m *Membership) onLinkEnded(l *link, now time.Time) {
 	if m.asked == l {
 		m.asked, m.resuming, m.repeating = nil, 0, 0
 	}
-	if m.stays == l {
-		m.stays = nil
-	}
 	switch {
 	case !m.isLostWith(l):
-	case m.asked != nil || m.client.link != nil:
+	case m.client.link != nil:
 		m.lose(now)
 	default:
 		m.onDisconnected(now)

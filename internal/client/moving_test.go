@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +33,7 @@ func TestAMembershipMoves(t *testing.T) {
 		before := m.Master()
 		old.says(message("abc", 1))
 		old.announces()
+		old.announces() // which changes nothing
 		p.notDialled()
 		next := p.moves()
 		resume := next.one(wire.Resume)
@@ -189,8 +192,12 @@ func TestTheOldConnectionEndsInTheMiddle(t *testing.T) {
 			require.Len(t, events(inbox), 1)
 		},
 		"not now": func(t *testing.T, p *play, m *Membership, inbox *Inbox[any], next *peer, resume wire.Frame) {
+			lost := time.Now()
+			time.Sleep(3 * time.Second)
 			next.refuses(resume, wire.ErrBusy)
-			require.Len(t, events(inbox), 1)
+			got := events(inbox)
+			require.Len(t, got, 1)
+			require.Equal(t, lost.Add(30*time.Second), got[0].(Presence).Deadline)
 			require.Zero(t, m.Master().State)
 			third := p.moves()
 			third.takesIn(third.one(wire.Resume))
@@ -282,13 +289,12 @@ func TestOneOfTwoMemberships(t *testing.T) {
 				stays, inbox, _ := p.joins("def", old)
 				old.announces()
 				next := p.moves()
-				for _, resume := range next.of(wire.Resume) {
-					if resume.Channel == "abc" {
-						next.takesIn(resume)
-					} else {
-						next.refuses(resume, wire.ErrResumeFailed)
-					}
+				resumes := next.of(wire.Resume)
+				if resumes[0].Channel == "abc" {
+					slices.Reverse(resumes)
 				}
+				next.refuses(resumes[0], wire.ErrResumeFailed)
+				next.takesIn(resumes[1])
 				require.True(t, old.isOpen())
 				require.True(t, next.isOpen())
 				done := sends(t.Context(), stays, "x")
@@ -314,6 +320,62 @@ func TestOneOfTwoMemberships(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where the next hub shuts down before all have moved to it, they go on to a third one when the
+// first connection has ended.
+func TestTheNextHubShutsDownToo(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		_, inbox, old := p.joins("abc", nil)
+		_, _, _ = p.joins("def", old)
+		old.announces()
+		next := p.moves()
+		for _, resume := range next.of(wire.Resume) {
+			if resume.Channel == "abc" {
+				next.takesIn(resume)
+			} else {
+				next.refuses(resume, wire.ErrBusy)
+			}
+		}
+		next.announces()
+		time.Sleep(time.Minute)
+		p.notDialled()
+		old.closes(transport.Shutdown)
+		next.takesIn(next.one(wire.Resume))
+		third := p.moves()
+		for _, resume := range third.of(wire.Resume) {
+			third.takesIn(resume)
+		}
+		require.Equal(t, transport.Idle, next.ended())
+		require.Empty(t, events(inbox))
+	})
+}
+
+// A dialer that says while the memberships move that it never connects again ends them when their
+// connection has ended, and what waits for another one at once.
+func TestADialerThatIsOverDuringAMove(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		m, _, old := p.joins("abc", nil)
+		refused := p.joining(t.Context())
+		old.refuses(old.one(wire.Join), wire.ErrShuttingDown)
+		asked := make(chan error, 1)
+		go func() {
+			_, err := p.client.Status(t.Context(), "abc")
+			asked <- err
+		}()
+		status := old.one(wire.Status)
+		p.refuse(net.ErrClosed)
+		old.announces()
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, <-refused, net.ErrClosed)
+		require.NoError(t, m.Err())
+		old.says(wire.Frame{Type: wire.Status, Ref: status.Ref, Channel: "abc"})
+		require.NoError(t, <-asked)
+		old.closes(transport.Shutdown)
+		time.Sleep(time.Second)
+		<-m.Done()
+		require.ErrorIs(t, m.Err(), wire.ErrShutdown)
+	})
 }
 
 // A hub that shuts down as soon as it is connected to, again and again, gets neither many

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +114,7 @@ func TestALeaveThatIsRefused(t *testing.T) {
 				if late {
 					time.Sleep(time.Second)
 					require.ErrorIs(t, <-done, context.DeadlineExceeded)
+					require.Empty(t, old.of(wire.Leave))
 				}
 				old.says(wire.Frame{Type: wire.Shutdown})
 				next := p.dialled()
@@ -191,6 +193,91 @@ func TestCallsAtAShutdown(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A call waits while the hub that has refused it is there, though no other one can be reached
+// yet. After that it fails as any other.
+func TestACallThatWaitsForTheNextHub(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		_, _, old := p.joins("abc", nil)
+		done := p.joining(t.Context())
+		old.refuses(old.one(wire.Join), wire.ErrShuttingDown)
+		down := errors.New("no route")
+		p.refuse(down)
+		old.announces()
+		time.Sleep(time.Minute)
+		waits(t, done)
+		old.closes(transport.Shutdown)
+		time.Sleep(time.Second)
+		require.ErrorIs(t, <-done, down)
+	})
+}
+
+// However many hubs close a connection because they shut down, it is not because of the call.
+func TestACallOutlivesManyShutdowns(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		done := p.joining(t.Context())
+		for range 2 * maxLosses {
+			hub := p.moves()
+			hub.one(wire.Join)
+			hub.closes(transport.Shutdown)
+		}
+		hub := p.moves()
+		hub.takesIn(hub.one(wire.Join))
+		require.NoError(t, <-done)
+	})
+}
+
+// A call whose answer is lost with the old connection is repeated on the new one.
+func TestACallThatIsLostDuringAMove(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		_, _, old := p.joins("abc", nil)
+		done := p.joining(t.Context())
+		join := old.one(wire.Join)
+		old.announces()
+		next := p.moves()
+		next.takesIn(next.one(wire.Resume))
+		old.conn.Cut()
+		again := next.one(wire.Join)
+		require.Greater(t, again.Ref, join.Ref)
+		next.takesIn(again)
+		require.NoError(t, <-done)
+	})
+}
+
+// A call that is to be answered on the old connection does not go along with the handshake of the
+// new one.
+func TestACallOfTheOldConnectionDoesNotGoAlong(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		first := &firstHub{p.scriptedHub, make(chan wire.Frame, 10), true}
+		p.client.dialer = first
+		done := p.joining(t.Context())
+		join := <-first.along
+		old := p.dialled()
+		old.announces()
+		next := p.moves()
+		require.Empty(t, first.along)
+		old.takesIn(join)
+		require.NoError(t, <-done)
+		next.takesIn(next.one(wire.Resume))
+		require.Equal(t, transport.Idle, old.ended())
+	})
+}
+
+// A send whose caller has given up is not sent again.
+func TestAnAbandonedRequestDoesNotMove(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		m, _, old := p.joins("abc", nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := sends(ctx, m, "x")
+		cancel()
+		require.ErrorIs(t, <-done, errSendUnknown)
+		old.announces()
+		next := p.moves()
+		next.takesIn(next.one(wire.Resume))
+		require.Empty(t, next.of(wire.Send))
+		require.Empty(t, m.window)
+	})
 }
 
 // What the old hub has carried out is on the connection to it, and moves then.
