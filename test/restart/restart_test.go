@@ -15,6 +15,17 @@ import (
 	"github.com/lectern-go/lectern/internal/stage"
 )
 
+// nextMessage passes over what a master is told of its slaves.
+func nextMessage(t *testing.T, master *lectern.Master, text string) {
+	t.Helper()
+	for {
+		if message, ok := stage.Next(t, master).(lectern.Message); ok {
+			require.Equal(t, text, message.Text())
+			return
+		}
+	}
+}
+
 // Members go on where they were: messages that were accepted arrive once and in order, a
 // request that is open is answered, a ban holds, and refs and numbers go on.
 func TestAChannelOutlivesItsHub(t *testing.T) {
@@ -63,12 +74,7 @@ func TestAChannelOutlivesItsHub(t *testing.T) {
 		require.Equal(t, part{"user_one", "yes"}, <-parts)
 		require.Equal(t, part{"user_two", "yes too"}, <-parts)
 		require.Empty(t, parts)
-		for {
-			if message, ok := stage.Next(t, master).(lectern.Message); ok {
-				require.Equal(t, "from two", message.Text())
-				break
-			}
-		}
+		nextMessage(t, master, "from two")
 		seq, err := two.Send(ctx, lectern.Text("again"))
 		require.NoError(t, err)
 		require.EqualValues(t, 4, seq, "the numbers go on: two messages and two answers")
@@ -218,4 +224,26 @@ func TestStatesThatCannotBeRestored(t *testing.T) {
 	refused(t, lectern.Policy{MaxSlaves: 2}, state, lectern.ErrOverPolicy, `channel "channel 0" has 3 slaves, and Policy.MaxSlaves is 2`)
 	refused(t, lectern.Policy{MaxMessageBytes: 999}, state, lectern.ErrOverPolicy, `a message of 1000 bytes, and Policy.MaxMessageBytes is 999`)
 	refused(t, lectern.Policy{Replay: lectern.QueueLimit{Messages: -1}}, state, lectern.ErrOverPolicy, "Policy.Replay.Messages is")
+}
+
+// A member of the hub's own process ends with the hub. The service goes on with it by its
+// ticket, over the hub that was restored.
+func TestMembersOfTheServiceGoOnByTheirTickets(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, a *address) {
+		ctx := t.Context()
+		master, err := a.hub.Create(ctx, "abc123", "service")
+		require.NoError(t, err)
+		slave, err := a.client().Join(ctx, "abc123", "user_one")
+		require.NoError(t, err)
+		stage.Say(t, slave, "not taken yet")
+		state := a.stops(time.Second)
+		<-master.Done()
+		require.ErrorIs(t, master.Err(), lectern.ErrShutdown)
+		a.starts(state)
+		again, err := a.client().ResumeMaster(ctx, master.Ticket())
+		require.NoError(t, err)
+		nextMessage(t, again, "not taken yet")
+		stage.Broadcast(t, again, "here again")
+		stage.Receive(t, slave, "here again")
+	})
 }
