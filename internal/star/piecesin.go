@@ -41,18 +41,11 @@ func (d *piecesIn) byte() byte {
 	return 0
 }
 
-func (d *piecesIn) number() uint64 {
-	n, size := binary.Uvarint(d.rest)
-	if size <= 0 {
-		d.fail(errCut)
-		return 0
-	}
-	d.take(uint64(size))
-	return n
-}
+func (d *piecesIn) number() uint64 { return varint(d, binary.Uvarint) }
+func (d *piecesIn) signed() int64  { return varint(d, binary.Varint) }
 
-func (d *piecesIn) signed() int64 {
-	n, size := binary.Varint(d.rest)
+func varint[N uint64 | int64](d *piecesIn, read func([]byte) (N, int)) N {
+	n, size := read(d.rest)
 	if size <= 0 {
 		d.fail(errCut)
 		return 0
