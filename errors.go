@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/lectern-go/lectern/internal/client"
+	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -136,6 +137,20 @@ var ErrSendUnknown = errors.New("lectern: the hub may have carried it out or not
 // the error of what is asked of it afterwards. It matches net.ErrClosed, as the other ends
 // do. The memberships go on, away: whoever has their tickets can resume them.
 var ErrDetached = client.ErrDetached
+
+// These are the errors of Hub.Export and Hub.Restore. Their texts say more.
+var (
+	// ErrBadState: what is to be restored is not what Export has written, or not all of it, or
+	// is damaged, or was written by a later release.
+	ErrBadState = hub.ErrBadState
+	// ErrOverPolicy: there is more of something in it than the Policy of this hub allows. The
+	// text names the channel and the field.
+	ErrOverPolicy = hub.ErrOverPolicy
+	// ErrNotShutDown: a hub is exported after Shutdown.
+	ErrNotShutDown = hub.ErrNotShutDown
+	// ErrNotNew: a hub is restored before it has served anybody.
+	ErrNotNew = hub.ErrNotNew
+)
 
 // ends reports whether the code tells the end of a membership.
 func (e *Error) ends() bool { return wire.Lookup(wire.Code(e.Code)).Is(wire.Ends) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net"
 
@@ -162,6 +163,34 @@ func (h *Hub) Channels() iter.Seq[*Channel] {
 // time over which the closing is spread they go on trying, for as long as a
 // master may be away.
 func (h *Hub) Shutdown(ctx context.Context) error { return h.hub.Shutdown(ctx) }
+
+// Export writes down what the hub has, for a hub that takes its place: channels, members
+// and all that is known of them, messages that are kept for them, and what was confirmed,
+// answered and asked. It is for a hub that was shut down: while Shutdown runs, Export waits
+// for it, and before, it is ErrNotShutDown. What the hub had accepted is in it, what came
+// afterwards was refused with ErrShuttingDown. It needs memory for about 64 KiB of it at a
+// time, and can be called again; another error is w's. Package hubfile writes to a file.
+//
+// What is written holds messages, and hashes of secrets, but no secret: keep it as you keep
+// your logs. It is for this release and for later ones.
+func (h *Hub) Export(w io.Writer) error { return h.hub.Export(w) }
+
+// Restore has a new hub go on from what another one has exported, before it serves anybody.
+// All members are away at first, and come back with the tickets that they have: who was online
+// when the other hub was shut down is away since then, and everybody's time goes on by the
+// clock, so a channel whose master's time is up by now ends at once, in order.
+//
+// Nothing is restored unless all of it can be. What is over the bounds of this hub's Policy
+// is an error that matches ErrOverPolicy and names the field: MaxChannels, MaxSlaves,
+// MaxMessageBytes or Replay. A MasterTimeout that is longer than Policy.MasterTimeout becomes
+// that. The error matches ErrBadState for what Export has not written, or not all of it, and
+// ErrNotNew for a hub that has been used.
+//
+// Restore only what the last hub has left, and restore it once: members that have moved on
+// since are refused with ErrHubLost. Members in the process of the other hub (Hub.Create,
+// Hub.Join), whose handles have ended with ErrShutdown, are away too: a service that goes on
+// with them keeps their Tickets, and resumes them by a NewClient of this hub.
+func (h *Hub) Restore(r io.Reader) error { return h.hub.Restore(r) }
 
 // Close ends the hub at once: like Shutdown, without waiting for what is still
 // to be sent. It returns when the hub's goroutines are gone.

@@ -241,19 +241,40 @@ func (c *Channel) Report() (star.Report, bool) {
 func (c *Channel) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rules.Stop()
-	c.setTimer(time.Now())
+	now := time.Now()
+	c.rules.Stop(now)
+	c.setTimer(now)
 }
 
-// End ends the channel at the end of the hub's shutdown. By then no connection is left
-// that could be told anything, and no goroutine that delivers. End only makes the
-// counts of the Observer right, since another hub may share the Observer.
-func (c *Channel) End() {
+// Retire is for the end of the hub's shutdown, see star.Channel.Retire. By then no
+// connection is left that could be told anything, and no goroutine that delivers.
+func (c *Channel) Retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rules.End()
+	c.rules.Retire()
 	c.delivering = true
 	c.deliverAll()
+}
+
+// Parts yields what there is to export of a channel that was retired, see
+// star.Channel.Parts. No lock is held meanwhile: nothing changes such a channel any more.
+func (c *Channel) Parts(yield func(part []byte) bool) {
+	c.mu.Lock()
+	rules := c.rules
+	c.mu.Unlock()
+	rules.Parts(yield)
+}
+
+// Restored is a channel with rules that were restored. Its deadlines run from Start on.
+func Restored(rules *star.Channel, config *Config) *Channel {
+	c := New(rules.Name(), config)
+	c.rules = rules
+	return c
+}
+
+// Start counts the members of a restored channel, and does what is due.
+func (c *Channel) Start() {
+	c.Decide(func(rules *star.Channel, _ time.Time) { rules.Announce() })
 }
 
 // Handle returns what a layer above keeps with the channel, so that it shows the same to

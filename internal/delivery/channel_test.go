@@ -44,7 +44,7 @@ func newChannel(t testing.TB, slow Slow, observed bool) *channel {
 			l.out.Wait()
 		}
 		goroutines.Wait() // as a hub does: nobody delivers any more
-		c.End()
+		c.Retire()
 	})
 	return c
 }

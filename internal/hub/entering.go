@@ -27,7 +27,7 @@ func (s *session) create(f *wire.Frame) error {
 			return wire.ErrChannelExists
 		}
 		seat.Channel().Decide(func(rules *star.Channel, _ time.Time) {
-			err = rules.RepeatCreate(&seat.Attachment, entryOf(f, seat.secret.given(s.hub.id), grant))
+			err = rules.RepeatCreate(&seat.Attachment, entryOf(f, seat.known(s.hub.id), grant))
 		})
 		return err
 	})
@@ -37,7 +37,7 @@ func (s *session) create(f *wire.Frame) error {
 // ended and still has the name is removed first.
 func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant) error {
 	h := s.hub
-	seat.secret = newSecret(f)
+	seat.secret = newSecret()
 	// A timeout that is not shorter than the config's counts as none. They are compared
 	// in milliseconds, because the peer's number may be too large for a time.Duration.
 	var asked time.Duration
@@ -53,7 +53,7 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant) error {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); !ended {
-				err = rules.Create(now, &seat.Attachment, entryOf(f, seat.secret.given(s.hub.id), grant), f.Username, asked)
+				err = rules.Create(now, &seat.Attachment, entryOf(f, seat.secret.fresh(s.hub.id, f), grant), f.Username, asked)
 			}
 		})
 		if !ended {
@@ -96,10 +96,10 @@ func (s *session) join(f *wire.Frame) error {
 		return cmp.Or(notHeld, error(wire.ErrNoSuchChannel))
 	}
 	err = s.enter(f.Channel, extra, func(seat *seat) (err error) {
-		seat.secret = newSecret(f)
+		seat.secret = newSecret()
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			entry := entryOf(f, seat.secret.given(s.hub.id), grant)
+			entry := entryOf(f, seat.secret.fresh(s.hub.id, f), grant)
 			if notHeld != nil && !rules.Repeated(now, &seat.Attachment, entry, f.Username) {
 				// It is not a switch that is repeated because its answer was lost, after
 				// which the former membership is over.
@@ -114,7 +114,7 @@ func (s *session) join(f *wire.Frame) error {
 			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name or role: leave it first")
 		}
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.RepeatJoin(now, &seat.Attachment, entryOf(f, seat.secret.given(s.hub.id), grant))
+			err = rules.RepeatJoin(now, &seat.Attachment, entryOf(f, seat.known(s.hub.id), grant))
 		})
 		return err
 	})

@@ -40,11 +40,19 @@ type Hub struct {
 
 	idlers idlers
 
+	// stopped is when Shutdown began, and retired are the channels that there were at its end.
+	// They do not change after ended was closed.
+	stopped time.Time
+	retired []*delivery.Channel
+	ended   chan struct{}
+
 	mu       sync.Mutex
 	channels map[string]*delivery.Channel
 	sessions []*session // in no order
 	// accepted counts all connections that were ever accepted.
 	accepted uint64
+	// retiring: somebody is about to close ended.
+	retiring bool
 }
 
 // New returns a hub that enforces the config.
@@ -59,7 +67,7 @@ func New(config Config) *Hub {
 	} else {
 		config.Observer = discard{}
 	}
-	h := &Hub{config: config, id: newID(), failures: newFailures(config.PublicError), refusals: newRefusals(&config), channels: make(map[string]*delivery.Channel)}
+	h := &Hub{config: config, id: newID(), ended: make(chan struct{}), failures: newFailures(config.PublicError), refusals: newRefusals(&config), channels: make(map[string]*delivery.Channel)}
 	now := time.Now()
 	h.delivering = delivery.Config{
 		Limits: star.Limits{

@@ -23,10 +23,10 @@ func TestSeats(t *testing.T) {
 	}
 	name := func(i int) string { return fmt.Sprint("channel ", i) }
 	for i := range 3 * fewSeats {
-		want[name(i)] = &seat{secret: secret{bits: [16]byte{0: byte(i)}}}
+		want[name(i)] = &seat{secret: secret{0: byte(i)}}
 		s.set(name(i), want[name(i)])
 		check()
-		want[name(i/2)] = &seat{secret: secret{bits: [16]byte{1: byte(i)}}}
+		want[name(i/2)] = &seat{secret: secret{1: byte(i)}}
 		s.set(name(i/2), want[name(i/2)])
 		check()
 		if i%3 == 0 {

@@ -13,17 +13,14 @@ import (
 // secret is the resume secret of a member: 128 random bits, valid as long as the
 // membership. The rules keep only its hash. A seat keeps the secret while its connection
 // lasts, to repeat an answer. A secret does not show itself to anything that formats
-// values; only the method text does.
+// values; only its texts do.
 //
 // Where the client has shown an instance, its text is the ID of the hub, the 128 bits, and a
 // checksum of both: so another hub, which has no such membership, can tell that it was never
 // its own, and that nothing was made up or mistyped (Hub.notHere). To peers the text is one
 // word that means nothing. Who speaks by hand is given the bits alone, which are shorter to
 // type.
-type secret struct {
-	bits   [16]byte
-	marked bool
-}
+type secret [16]byte
 
 // ID is the number of a hub: random, and no secret. A hub that is restored has the one of
 // the hub that was exported, as it goes on in its place.
@@ -34,46 +31,58 @@ func newID() (id ID) {
 	return id
 }
 
-// newSecret is a secret for the sender of the frame.
-func newSecret(f *wire.Frame) secret {
-	s := secret{marked: f.Instance != ""}
+func newSecret() secret {
+	var s secret
 	// Read never fails: it ends the program where there is no randomness.
-	_, _ = rand.Read(s.bits[:])
+	_, _ = rand.Read(s[:])
 	return s
 }
 
 // knownSecret is the secret that has that text. The rules have accepted it before.
 func knownSecret(text string) (s secret) {
-	if _, bits, marked := parse(text); marked {
-		return secret{bits, true}
+	if _, s, marked := parse(text); marked {
+		return s
 	}
-	_, _ = base64.RawURLEncoding.Decode(s.bits[:], []byte(text))
+	_, _ = base64.RawURLEncoding.Decode(s[:], []byte(text))
 	return s
 }
 
-func (s secret) text(hub ID) string {
-	if !s.marked {
-		return base64.RawURLEncoding.EncodeToString(s.bits[:])
-	}
-	marked := append(hub[:], s.bits[:]...)
+// plain is the text of the bits alone, and marked the text with the hub.
+func (s secret) plain() string { return base64.RawURLEncoding.EncodeToString(s[:]) }
+
+func (s secret) marked(hub ID) string {
+	marked := append(hub[:], s[:]...)
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint16(marked, checksum(marked)))
 }
 
-// parse is the reverse of text, for a secret that is marked.
-func parse(text string) (hub ID, bits [16]byte, marked bool) {
+// parse is the reverse of marked.
+func parse(text string) (hub ID, s secret, marked bool) {
 	decoded, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(decoded) != len(hub)+len(bits)+2 {
-		return hub, bits, false
+	if err != nil || len(decoded) != len(hub)+len(s)+2 {
+		return hub, s, false
 	}
-	content := decoded[:len(hub)+len(bits)]
+	content := decoded[:len(hub)+len(s)]
 	marked = binary.BigEndian.Uint16(decoded[len(content):]) == checksum(content)
-	return ID(content[:len(hub)]), [16]byte(content[len(hub):]), marked
+	return ID(content[:len(hub)]), secret(content[len(hub):]), marked
 }
 
 func checksum(content []byte) uint16 { return uint16(crc32.ChecksumIEEE(content)) }
 
-// given is the secret in the form in which the rules take it.
-func (s secret) given(hub ID) star.Secret { return given(s.text(hub)) }
+// fresh is a new secret for the sender of the frame, in the form in which the rules take it.
+func (s secret) fresh(hub ID, f *wire.Frame) star.Secret {
+	if f.Instance == "" {
+		return given(s.plain())
+	}
+	return given(s.marked(hub))
+}
+
+// known is the secret of the seat's member as it was given, with the channel's lock held.
+func (s *seat) known(hub ID) star.Secret {
+	if marked := given(s.secret.marked(hub)); s.Holds(marked.Hash) {
+		return marked
+	}
+	return given(s.secret.plain())
+}
 
 // given is a secret that a peer has shown, in the form in which the rules take it.
 func given(text string) star.Secret {

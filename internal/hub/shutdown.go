@@ -46,7 +46,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-gone:
-		h.endChannels()
+		h.retire()
 		return nil
 	case <-ctx.Done():
 	}
@@ -54,28 +54,17 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		s.Out().Abort(shutdownReason)
 	}
 	<-gone
-	h.endChannels()
+	h.retire()
 	return ctx.Err()
-}
-
-// endChannels ends all channels, after all connections are closed and all delivering
-// goroutines have ended. It only makes the counts of the Observer right, since another
-// hub may share the Observer.
-func (h *Hub) endChannels() {
-	h.mu.Lock()
-	channels := slices.Collect(maps.Values(h.channels))
-	clear(h.channels)
-	h.mu.Unlock()
-	for _, c := range channels {
-		c.End()
-	}
 }
 
 // stop makes the hub refuse everything new. It returns the sessions that there are, and
 // whether this was the first call.
 func (h *Hub) stop() (sessions []*session, first bool) {
 	h.mu.Lock()
-	first = !h.closing.Swap(true)
+	if first = !h.closing.Swap(true); first {
+		h.stopped = time.Now()
+	}
 	channels := slices.Collect(maps.Values(h.channels))
 	sessions = slices.Clone(h.sessions)
 	h.mu.Unlock()

@@ -72,6 +72,10 @@ func (a *Attachment) Username() string { return a.member.name }
 // higher number. It is for an attachment that has entered a channel.
 func (a *Attachment) Epoch() uint64 { return a.epoch }
 
+// Holds reports whether the secret with that hash is the member's. The attachment must have
+// entered a channel.
+func (a *Attachment) Holds(hash Hash) bool { return a.member.matches(hash) }
+
 // current reports whether the attachment is the present one of its member.
 func (a *Attachment) current() bool {
 	return a.member != nil && a.member.attachment == a

@@ -14,7 +14,11 @@
 // around every call on a Channel.
 package star
 
-import "time"
+import (
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
 
 // Channel is one star: a master, its slaves, and the seven rules between them.
 //
@@ -24,8 +28,8 @@ import "time"
 //   - grant.go: Refresh, Revoke, and what becomes of who is granted no more
 //   - holder.go: which client may hold a membership (7), and Hear
 //   - attachment.go: what makes an older attachment stale (7)
-//   - leaving.go: Leave, Lose, Expire (3), Kick; Close, Remove and End in the name of
-//     the service and the hub
+//   - leaving.go: Leave, Lose, Expire (3), Kick; Close and Remove in the name of
+//     the service
 //   - presence.go: Away, Back (3 and 4), Status (4)
 //   - roster.go: Members
 //   - catchup.go: Drained
@@ -45,9 +49,11 @@ type Channel struct {
 	effects []Effect
 
 	life life
-	// stopped is set by Stop: no deadline expires any more, and no message is
-	// accepted.
-	stopped bool
+	// stopped is when Stop was called, or the zero time: since then no deadline expires any
+	// more, and no message is accepted.
+	stopped time.Time
+	// retired: the hub is gone, and the channel is there to be exported alone.
+	retired bool
 	// timeout is X of rule 3, for this channel.
 	timeout time.Duration
 	master  *member
@@ -134,13 +140,57 @@ func New(name string, limits *Limits) *Channel {
 func (c *Channel) Name() string { return c.name }
 
 // Exists reports whether the channel was created and has not ended.
-func (c *Channel) Exists() bool { return c.life == open }
+func (c *Channel) Exists() bool { return c.life == open && !c.retired }
 
 // Ended reports whether the channel has ended. It cannot be created again; a new
 // channel of the same name is another Channel value.
 func (c *Channel) Ended() bool { return c.life == ended }
 
 // Stop tells the channel that the hub shuts down. From now on no deadline expires
-// and no message is accepted. Otherwise, when the master's connection is closed
-// before the others, slaves could be told another reason than shutdown.
-func (c *Channel) Stop() { c.stopped = true }
+// and no message is accepted, nor remembered as refused, since it is sent again to the hub
+// that takes the place of this one. Otherwise, when the master's connection is closed
+// before the others, slaves could be told another reason than shutdown. Who loses its
+// connection from now on is away from now on.
+func (c *Channel) Stop(now time.Time) {
+	if !c.isStopped() {
+		c.stopped = now
+	}
+}
+
+func (c *Channel) isStopped() bool { return !c.stopped.IsZero() }
+
+// leftAt is from when on who loses its connection now is away.
+func (c *Channel) leftAt(now time.Time) time.Time {
+	if c.isStopped() {
+		return c.stopped
+	}
+	return now
+}
+
+// Retire is for a channel whose hub has ended: all connections are closed, and nobody is
+// left to be told anything. It makes the counts right, since another hub may share the
+// Observer. What the channel has stays, to be exported.
+func (c *Channel) Retire() {
+	if !c.Exists() {
+		return
+	}
+	c.retired = true
+	c.countOut(wire.ErrShutdown)
+	c.emit(Effect{Kind: Forget, End: wire.ErrShutdown})
+}
+
+// Announce is for a channel that was restored: it counts its members.
+func (c *Channel) Announce() {
+	if c.Exists() {
+		c.count(Channels, "", 1)
+		c.count(Slaves, "", int64(len(c.slaves)))
+	}
+}
+
+// countOut counts the end of the channel, and of all memberships in it.
+func (c *Channel) countOut(why *wire.Cause) {
+	slaves := int64(len(c.slaves))
+	c.count(Leaves, string(why.Code), slaves)
+	c.count(Slaves, "", -slaves)
+	c.count(Channels, "", -1)
+}

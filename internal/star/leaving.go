@@ -39,7 +39,7 @@ func (c *Channel) Lose(now time.Time, a *Attachment) {
 		return
 	}
 	m.state = wire.StateAway
-	m.deadline = now.Add(c.limits.SlaveTimeout)
+	m.deadline = c.leftAt(now).Add(c.limits.SlaveTimeout)
 	c.away.add(m)
 	c.tellMaster(m, "")
 	c.Expire(now) // a timeout of zero is over at once
@@ -118,10 +118,6 @@ func (c *Channel) Remove(username string, ban bool, reason string) error {
 // Close ends the channel in the name of the service.
 func (c *Channel) Close(reason string) { c.end(wire.ErrChannelClosed.With(reason)) }
 
-// End ends the channel at the end of the hub's shutdown. All connections are closed
-// by then, and nobody is left to be told.
-func (c *Channel) End() { c.end(wire.ErrShutdown) }
-
 // Expire does what is due: what was granted until then has expired, slaves whose deadline
 // has passed leave, and when the
 // master's deadline has passed the channel ends (rule 3). The caller calls it before
@@ -130,7 +126,7 @@ func (c *Channel) End() { c.end(wire.ErrShutdown) }
 //
 // After Stop, no deadline expires.
 func (c *Channel) Expire(now time.Time) {
-	if c.life != open || c.stopped {
+	if c.life != open || c.isStopped() {
 		return
 	}
 	for {
@@ -156,7 +152,7 @@ func (c *Channel) Expire(now time.Time) {
 // there is one.
 func (c *Channel) Due() (time.Time, bool) {
 	var due time.Time
-	if c.life != open || c.stopped {
+	if c.life != open || c.isStopped() {
 		return due, false
 	}
 	if c.away.first != nil {
@@ -179,10 +175,7 @@ func (c *Channel) end(why *wire.Cause) {
 		return
 	}
 	c.life = ended
-	slaves := int64(len(c.slaves))
-	c.count(Leaves, string(why.Code), slaves)
-	c.count(Slaves, "", -slaves)
-	c.count(Channels, "", -1)
+	c.countOut(why)
 	c.emit(Effect{Kind: ReleaseAll, End: why})
 	c.releaseCatchingUp(why)
 	if master := c.detach(c.master); master != nil {

@@ -24,7 +24,7 @@ func (c *Channel) markAway(now time.Time) {
 		return
 	}
 	c.master.state = wire.StateAway
-	c.master.deadline = now.Add(c.timeout)
+	c.master.deadline = c.leftAt(now).Add(c.timeout)
 	// Where the timeout is zero, slaves are told of the end, which follows at once.
 	if c.timeout > 0 {
 		c.sendFrameToSlaves(c.masterFrame(now))

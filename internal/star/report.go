@@ -49,7 +49,7 @@ type MemberReport struct {
 
 // Report describes the channel, and reports whether it exists.
 func (c *Channel) Report() (Report, bool) {
-	if c.life != open {
+	if !c.Exists() {
 		return Report{}, false
 	}
 	r := Report{

@@ -41,11 +41,11 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 			return wire.ErrBadFrame.With("ref: it has been used before, or refs do not rise")
 		}
 	}
+	if c.isStopped() {
+		return c.stoppedBefore(&msg)
+	}
 	var err error
 	content := given.content
-	if c.stopped && msg.Refusal == nil {
-		msg.Refusal = wire.ErrShuttingDown
-	}
 	switch {
 	case msg.Refusal != nil:
 		err = msg.Refusal
@@ -69,6 +69,14 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 		}
 	}
 	return err
+}
+
+// stoppedBefore is the refusal of a message that came after Stop.
+func (c *Channel) stoppedBefore(msg *Message) error {
+	if msg.Refusal != nil {
+		return msg.Refusal
+	}
+	return wire.ErrShuttingDown
 }
 
 // answerAgain gives a retransmitted send the answer that is known.

@@ -35,10 +35,7 @@ func TestServiceCloses(t *testing.T) {
 	c.did(func() error { c.Close("maintenance"); return nil },
 		"* ! channel_closed: maintenance", "a ! channel_closed: maintenance", "forget")
 	c.did(func() error { c.Close("again"); return nil })
-	c.did(func() error { c.End(); return nil })
-
-	c, _, _ = openTable(t, Limits{}, 1)
-	c.did(func() error { c.End(); return nil }, "* ! shutdown", "a ! shutdown", "forget")
+	c.did(func() error { c.Retire(); return nil })
 }
 
 func TestWhereAChannelStands(t *testing.T) {
@@ -80,7 +77,7 @@ func TestStopped(t *testing.T) {
 	c.effects = nil
 	_, ok := c.Due()
 	require.True(t, ok)
-	c.Stop()
+	c.Stop(c.now)
 	_, ok = c.Due()
 	require.False(t, ok)
 	c.now = c.now.Add(time.Hour)

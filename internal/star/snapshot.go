@@ -2,8 +2,6 @@ package star
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -13,8 +11,8 @@ import (
 
 // Snapshot is the whole state of a channel at one moment. It shares no memory with
 // the channel. It is plain data: encoding/json and encoding/gob can encode all of it.
-// Effects that were not taken yet are not part of it. Only tests use it so far: a hub
-// does not write its channels down.
+// Effects that were not taken yet are not part of it. A hub that is exported writes its
+// channels down a part at a time (Parts).
 //
 // Every list in it has a fixed order, so that equal channels have equal snapshots.
 type Snapshot struct {
@@ -22,7 +20,8 @@ type Snapshot struct {
 	// Created and Ended are the state in the channel's life cycle. The fields below
 	// Stopped are set only for a channel that was created and has not ended.
 	Created, Ended bool
-	Stopped        bool
+	// Stopped is when Stop was called, or the zero time.
+	Stopped time.Time
 
 	// MasterTimeout is X of rule 3, for this channel.
 	MasterTimeout time.Duration
@@ -169,17 +168,21 @@ func (c *Channel) Snapshot() Snapshot {
 	s.Banned = slices.Sorted(maps.Keys(c.banned))
 	s.Down, s.Up = c.down.snapshot(), c.up.snapshot()
 	for _, q := range c.requests {
-		r := RequestSnapshot{Seq: q.seq, Awaited: q.awaited}
-		if q.to != nil {
-			r.To = q.to.name
-		}
-		for m := range q.answered {
-			r.Answered = append(r.Answered, m.name)
-		}
-		slices.Sort(r.Answered)
-		s.Requests = append(s.Requests, r)
+		s.Requests = append(s.Requests, q.snapshot())
 	}
 	return s
+}
+
+func (q *request) snapshot() RequestSnapshot {
+	r := RequestSnapshot{Seq: q.seq, Awaited: q.awaited}
+	if q.to != nil {
+		r.To = q.to.name
+	}
+	for m := range q.answered {
+		r.Answered = append(r.Answered, m.name)
+	}
+	slices.Sort(r.Answered)
+	return r
 }
 
 func (m *member) snapshot() MemberSnapshot {
@@ -222,230 +225,4 @@ func (l *replayLog) snapshot() ReplaySnapshot {
 		s.Kept = append(s.Kept, kept)
 	}
 	return s
-}
-
-// Restore returns a channel in the state of the snapshot, under the same limits or
-// others. It goes on as the original channel would.
-//
-// Restore calls attached for each member that was on a connection. attached returns a
-// new attachment with its Line. Or it returns nil: then the member loses its
-// connection now, and nobody is told. The only effects of a restore admit the attached
-// slaves to the audience, and await that a master can be told its roster.
-//
-// The error says which parts of the snapshot contradict each other.
-func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.Role, username string) *Attachment) (*Channel, error) {
-	c := New(s.Name, limits)
-	c.stopped = s.Stopped
-	switch {
-	case s.Ended:
-		c.life = ended
-		return c, nil
-	case !s.Created:
-		return c, nil
-	}
-	c.life = open
-	c.timeout = s.MasterTimeout
-	c.rosterStale, c.joins = s.RosterStale, s.Joins
-	c.slaves = make(map[string]*member, len(s.Slaves))
-	c.master = s.Master.member(wire.Master, wire.MasterAnswers)
-	for _, slave := range s.Slaves {
-		if c.slaves[slave.Name] != nil || slave.Name == c.master.name {
-			return nil, fmt.Errorf("star: snapshot of %q: two members are named %q", s.Name, slave.Name)
-		}
-		c.slaves[slave.Name] = slave.member(wire.Slave, wire.SlaveAnswers)
-	}
-	for _, name := range s.Banned {
-		if c.banned == nil {
-			c.banned = make(map[string]struct{}, len(s.Banned))
-		}
-		c.banned[name] = struct{}{}
-	}
-	if err := errors.Join(
-		c.checkNumbers(), c.restoreRequests(s), c.restoreAway(s), c.restoreReplay(&c.down, s.Down), c.restoreUp(s),
-	); err != nil {
-		return nil, err
-	}
-	c.restoreGrants(s)
-	c.reattach(s, now, attached)
-	return c, nil
-}
-
-func (c *Channel) restoreGrants(s Snapshot) {
-	restore := func(m *member, s *MemberSnapshot) {
-		c.setGrant(m, Grant{Asked: true, Expires: s.Expires, Data: bytes.Clone(s.Data)})
-	}
-	restore(c.master, &s.Master)
-	for i := range s.Slaves {
-		restore(c.slaves[s.Slaves[i].Name], &s.Slaves[i])
-	}
-	c.masterExpired = s.MasterExpired
-}
-
-func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
-	m := &member{
-		name: s.Name, role: role, hash: s.Hash, holder: holder{s.Holder.Instance, s.Holder.Ref}, since: s.Since, state: s.State, deadline: s.Deadline, epoch: s.Epoch,
-		openRequests: slices.Clone(s.Asks), start: s.Start, lostPrivate: s.LostPrivate,
-		given: s.Given, repeatable: s.Repeatable, number: s.Number, told: s.Told,
-	}
-	if e := (extras{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repaid: s.Repaid}); e != (extras{}) {
-		m.extras = &e
-	}
-	m.answers.limit = limit
-	for _, given := range s.Answers {
-		known := answer{ref: given.Ref, seq: given.Seq, slaves: given.Slaves, content: given.Content}
-		if given.Refusal != nil {
-			known.refusal = given.Refusal.With(given.Refusal.Text) // shared with nobody
-		}
-		m.answers.add(known)
-	}
-	m.answers.highest = s.Highest
-	return m
-}
-
-// checkNumbers returns an error where two slaves have one number, or one that was not
-// given yet.
-func (c *Channel) checkNumbers() error {
-	seen := make(map[uint64]struct{}, len(c.slaves))
-	for name, m := range c.slaves {
-		seen[m.number] = struct{}{}
-		if m.number == 0 || m.number > c.joins {
-			return fmt.Errorf("star: snapshot of %q: %q has the number %d of %d", c.name, name, m.number, c.joins)
-		}
-	}
-	if len(seen) < len(c.slaves) {
-		return fmt.Errorf("star: snapshot of %q: two slaves have one number", c.name)
-	}
-	return nil
-}
-
-func (c *Channel) restoreRequests(s Snapshot) error {
-	newest := uint64(0)
-	for _, r := range s.Requests {
-		if r.Seq <= newest || r.Seq > s.Down.Newest {
-			return fmt.Errorf("star: snapshot of %q: request %d is listed twice, out of order, or was never sent", s.Name, r.Seq)
-		}
-		newest = r.Seq
-		q := &request{seq: r.Seq, awaited: r.Awaited}
-		awaited := 1
-		if r.To != "" {
-			if q.to = c.slaves[r.To]; q.to == nil || len(r.Answered) > 0 {
-				return fmt.Errorf("star: snapshot of %q: request %d is to %q, who is no slave or has answered", s.Name, r.Seq, r.To)
-			}
-		} else {
-			q.answered = make(map[*member]struct{}, len(r.Answered))
-			for _, name := range r.Answered {
-				m := c.slaves[name]
-				if m == nil {
-					return fmt.Errorf("star: snapshot of %q: request %d is answered by %q, who is no slave", s.Name, r.Seq, name)
-				}
-				q.answered[m] = struct{}{}
-			}
-			awaited = len(c.roster(q.awaits))
-		}
-		if r.Awaited != awaited || awaited == 0 {
-			return fmt.Errorf("star: snapshot of %q: request %d awaits %d answers, but %d can come", s.Name, r.Seq, r.Awaited, awaited)
-		}
-		c.requests = append(c.requests, q)
-	}
-	return nil
-}
-
-func (c *Channel) restoreAway(s Snapshot) error {
-	for _, name := range s.Away {
-		m := c.slaves[name]
-		if m == nil || m.previous != nil || c.away.first == m {
-			return fmt.Errorf("star: snapshot of %q: %q is away, and is no slave or is listed twice", s.Name, name)
-		}
-		c.away.add(m)
-	}
-	if !s.Master.Attached && s.Master.State != wire.StateAway {
-		return fmt.Errorf("star: snapshot of %q: its master is neither on a connection nor away", s.Name)
-	}
-	for _, slave := range s.Slaves {
-		m := c.slaves[slave.Name]
-		if away := m.previous != nil || c.away.first == m; away == slave.Attached {
-			return fmt.Errorf("star: snapshot of %q: %q is both on a connection and away, or neither", s.Name, slave.Name)
-		}
-	}
-	return nil
-}
-
-// restoreUp restores the log of what slaves have sent.
-func (c *Channel) restoreUp(s Snapshot) error {
-	if s.Confirmed > s.Up.Newest {
-		return fmt.Errorf("star: snapshot of %q: the master has confirmed message %d of %d", s.Name, s.Confirmed, s.Up.Newest)
-	}
-	c.up.confirmed = s.Confirmed
-	if c.up.holds = c.limits.Replay.Messages > 0; c.up.holds {
-		c.up.confirmed = max(s.Confirmed, s.Up.Lost) // what is lost was not held
-	}
-	return c.restoreReplay(&c.up, s.Up)
-}
-
-func (c *Channel) restoreReplay(l *replayLog, s ReplaySnapshot) error {
-	if s.Lost+uint64(len(s.Kept)) != s.Newest {
-		return fmt.Errorf("star: snapshot of %q: messages %d to %d are kept, but there are %d", c.name, s.Lost+1, s.Newest, len(s.Kept))
-	}
-	l.bound = c.limits.Replay
-	l.newest, l.lost, l.lostCommon = s.Lost, s.Lost, s.LostCommon
-	for _, kept := range s.Kept {
-		msg := Message{Asks: kept.Asks, ReplyTo: kept.Reply, Payload: wire.Payload{
-			Kind: kept.Payload.Kind, Data: bytes.Clone(kept.Payload.Data),
-		}}
-		seq := l.newest + 1
-		frame := c.messageFrame(kept.From, seq, msg)
-		e := entry{size: len(msg.Payload.Data)}
-		if kept.To != "" {
-			frame.Private = true
-			// The slave may have left, and another slave may have joined later under
-			// the same name. The message is not for that other slave.
-			if e.to = c.slaves[kept.To]; e.to == nil || e.to.start >= seq {
-				e.to = &member{name: kept.To}
-			}
-		}
-		e.packet = wire.NewPacket(frame)
-		l.add(e)
-	}
-	return nil
-}
-
-// reattach attaches the members that were on a connection. A member for which attached
-// returns nil is away from now on.
-func (c *Channel) reattach(s Snapshot, now time.Time, attached func(role wire.Role, username string) *Attachment) {
-	back := func(m *member, s MemberSnapshot) bool {
-		a := attached(m.role, m.name)
-		switch {
-		case a != nil:
-			a.member, a.epoch, m.attachment = m, m.epoch, a
-			a.catchingUp, a.fed, a.confirms, a.newcomer, a.heard = s.CatchingUp, s.Fed, s.Confirms, s.IsNewcomer, s.Heard
-			if a.catchingUp {
-				c.emit(Effect{Kind: AwaitDrain, To: a})
-			}
-		case s.CatchingUp:
-			m.given = s.Fed
-		default:
-			m.given = c.log(m.role).newest
-		}
-		return a != nil
-	}
-	if s.Master.Attached && !back(c.master, s.Master) && c.master.state != wire.StateAway {
-		c.master.state, c.master.deadline = wire.StateAway, now.Add(c.timeout)
-	}
-	if c.rosterStale && c.master.attachment != nil && !c.master.attachment.catchingUp {
-		c.emit(Effect{Kind: AwaitDrain, To: c.master.attachment})
-	}
-	for _, slave := range s.Slaves {
-		if !slave.Attached {
-			continue
-		}
-		m := c.slaves[slave.Name]
-		if back(m, slave) {
-			c.connected++
-			c.admit(m.attachment)
-			continue
-		}
-		m.state, m.deadline = wire.StateAway, now.Add(c.limits.SlaveTimeout)
-		c.away.add(m)
-	}
-	c.away.sort()
 }

@@ -38,14 +38,8 @@ type twin struct {
 }
 
 func playTwice(t *testing.T, random *rand.Rand) {
-	limits := Limits{
-		MasterTimeout: []time.Duration{xMaster, 3 * time.Second, -1}[random.IntN(3)],
-		SlaveTimeout:  []time.Duration{xSlave, time.Second, -1}[random.IntN(3)],
-		MaxSlaves:     3 + random.IntN(3), Counted: true,
-		Replay: Bound{Messages: []int{-1, 1, 3, 100}[random.IntN(4)], Bytes: []int{1, 300, 1 << 20}[random.IntN(3)]},
-	}
 	g := &twin{
-		original: newTable(t, limits), random: random, attachments: map[string][2]*Attachment{},
+		original: newTable(t, randomLimits(random)), random: random, attachments: map[string][2]*Attachment{},
 		names: []string{"alice", "bob", "carol", "dave", "erin", "frank"},
 	}
 	g.restore()
@@ -58,10 +52,21 @@ func playTwice(t *testing.T, random *rand.Rand) {
 	}
 }
 
+func randomLimits(random *rand.Rand) Limits {
+	return Limits{
+		MasterTimeout: []time.Duration{xMaster, 3 * time.Second, -1}[random.IntN(3)],
+		SlaveTimeout:  []time.Duration{xSlave, time.Second, -1}[random.IntN(3)],
+		MaxSlaves:     3 + random.IntN(3), Counted: true,
+		Replay: Bound{Messages: []int{-1, 1, 3, 100}[random.IntN(4)], Bytes: []int{1, 300, 1 << 20}[random.IntN(3)]},
+	}
+}
+
 // written is the channel's snapshot, written down.
-func (c *table) written() string {
-	written, err := json.Marshal(c.Snapshot())
-	require.NoError(c.t, err)
+func (c *table) written() string { return written(c.t, c.Snapshot()) }
+
+func written(t testing.TB, s Snapshot) string {
+	written, err := json.Marshal(s)
+	require.NoError(t, err)
 	return string(written)
 }
 
@@ -263,7 +268,7 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		return "remove", func(c *table, _ int) error { return c.Remove(name, number == 0, "service") }
 	case 12:
 		if number == 0 {
-			return "stop", func(c *table, _ int) error { c.Stop(); return nil }
+			return "stop", func(c *table, _ int) error { c.Stop(c.now); return nil }
 		}
 	case 13:
 		if number == 0 {

@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"transport/websocket":     {"transport", "internal/direct", "internal/linked"},
 	"transport/transporttest": {"transport"},
 	"js":                      {},
+	"hubfile":                 {},
 
 	// What only tests import.
 	"internal/memnet": {},
@@ -52,19 +53,19 @@ var mayImport = map[string][]string{
 	"internal/stage":  {".", "internal/memnet", "transport", "transport/memory", "transport/netconn", "transport/websocket"},
 
 	"examples/chat":      {".", "transport", "transport/websocket"},
-	"examples/classroom": {".", "js", "transport/websocket"},
+	"examples/classroom": {".", "hubfile", "js", "transport/websocket"},
 	"examples/fleet":     {".", "transport/netconn"},
-	"examples/hub":       {".", "transport/netconn", "transport/websocket"},
+	"examples/hub":       {".", "hubfile", "transport/netconn", "transport/websocket"},
 }
 
 // rulesMayUse are the packages that the rules may import beside the wire: none that
 // locks, waits, logs, reads a clock, draws randomness or does I/O.
 var rulesMayUse = []string{
-	"bytes", "cmp", "crypto/sha256", "crypto/subtle", "encoding/binary", "errors", "fmt", "hash/crc32", "iter", "maps", "slices", "time",
+	"bytes", "cmp", "crypto/sha256", "crypto/subtle", "encoding/binary", "errors", "fmt", "hash/crc32", "iter", "maps", "math", "slices", "time",
 }
 
 // rulesMayUseOfTime is what they may use of the package time: values, and no clock.
-var rulesMayUseOfTime = []string{"Duration", "Millisecond", "Second", "Time"}
+var rulesMayUseOfTime = []string{"Duration", "Millisecond", "Second", "Time", "Unix"}
 
 // listed is what go list tells of a package.
 type listed struct {

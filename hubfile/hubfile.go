@@ -1,0 +1,79 @@
+// Package hubfile keeps what a hub has in a file while its process is replaced.
+//
+// A program that is about to end shuts its hub down and saves it; the one that takes its
+// place loads it before it serves:
+//
+//	if _, err := hubfile.Load("lectern.state", hub); err != nil { … }
+//	serve(hub)                   // until SIGTERM
+//	err := hub.Shutdown(ctx)
+//	err = hubfile.Save("lectern.state", hub)
+//
+// A file is loaded once. Load takes it away, so that after a crash, at which nothing is
+// saved, what an earlier end has left is not taken for the present.
+package hubfile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Exporter is a hub that was shut down: a *lectern.Hub.
+type Exporter interface {
+	Export(w io.Writer) error
+}
+
+// Restorer is a new hub: a *lectern.Hub.
+type Restorer interface {
+	Restore(r io.Reader) error
+}
+
+// Save exports the hub to the file of that path, which only this user can read. The file is
+// there as a whole or not at all, and one that was there stays until then: what is written goes
+// to a temporary file beside it first, which reaches the disk before it is renamed.
+func Save(path string, hub Exporter) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("saving the hub: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name())
+			err = fmt.Errorf("saving the hub to %s: %w", path, err)
+		}
+	}()
+	err = cmp.Or(hub.Export(file), file.Sync())
+	if err = cmp.Or(err, file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncDirectory(path)
+}
+
+// Load restores the hub from the file of that path, and removes the file. It reports false
+// where there is none. Where the hub cannot be restored, which the error says, it is as new
+// and the file stays as it is: the caller decides whether to go on without it.
+func Load(path string, hub Restorer) (restored bool, err error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("loading the hub: %w", err)
+	}
+	defer file.Close()
+	if err := hub.Restore(file); err != nil {
+		return false, fmt.Errorf("loading the hub from %s: %w", path, err)
+	}
+	// Before anybody is served: what they are told from now on is not in the file.
+	if err := cmp.Or(os.Remove(path), syncDirectory(path)); err != nil {
+		return true, fmt.Errorf("the hub was restored from %s, which cannot be removed, and must not be loaded again: %w", path, err)
+	}
+	return true, nil
+}

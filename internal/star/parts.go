@@ -1,0 +1,214 @@
+package star
+
+import (
+	"encoding/binary"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// This file writes a channel down, and importing.go reads it. What is written is made of
+// pieces: the head, and then a piece for each slave, banned name, message and request. A
+// piece begins with its kind. Numbers are varints, and a text is its length and its bytes.
+// Pieces are gathered into parts, so that neither who writes nor who reads needs memory for
+// a whole channel.
+
+// The kinds of pieces. These numbers are in files: they do not change, and are not used
+// again.
+const (
+	pieceHead    = 1
+	pieceSlave   = 2
+	pieceBanned  = 3
+	pieceDown    = 4
+	pieceUp      = 5
+	pieceRequest = 6
+)
+
+// PartSize is about the size in bytes of one part. A part with one long message is larger.
+const PartSize = 32 << 10
+
+// Parts writes down the state of a channel that is to go on elsewhere, with no
+// connections. It yields one part after the other, which the receiver must not keep. All
+// members must have lost their connections. A channel that does not exist has no parts.
+func (c *Channel) Parts(yield func(part []byte) bool) {
+	if c.life != open {
+		return
+	}
+	p := pieces{yield: yield}
+	p.head(c)
+	// The slaves are in the order in which their deadlines come.
+	for m := c.away.first; m != nil && p.next(); m = m.next {
+		s := m.snapshot()
+		p.kind(pieceSlave)
+		p.member(&s)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.banned)) {
+		if !p.next() {
+			return
+		}
+		p.kind(pieceBanned)
+		p.text(name)
+	}
+	p.log(pieceDown, &c.down)
+	p.log(pieceUp, &c.up)
+	for _, q := range c.requests {
+		if !p.next() {
+			return
+		}
+		r := q.snapshot()
+		p.kind(pieceRequest)
+		p.number(r.Seq)
+		p.text(r.To)
+		p.number(uint64(r.Awaited))
+		p.count(len(r.Answered))
+		for _, name := range r.Answered {
+			p.text(name)
+		}
+	}
+	p.flush()
+}
+
+// pieces is a writer of pieces.
+type pieces struct {
+	yield func(part []byte) bool
+	part  []byte
+	done  bool
+}
+
+// next begins a new piece, and reports whether it is wanted.
+func (p *pieces) next() bool {
+	if len(p.part) >= PartSize {
+		p.flush()
+	}
+	return !p.done
+}
+
+func (p *pieces) flush() {
+	if len(p.part) > 0 && !p.done {
+		p.done = !p.yield(p.part)
+	}
+	p.part = p.part[:0]
+}
+
+func (p *pieces) kind(kind byte)     { p.part = append(p.part, kind) }
+func (p *pieces) number(n uint64)    { p.part = binary.AppendUvarint(p.part, n) }
+func (p *pieces) signed(n int64)     { p.part = binary.AppendVarint(p.part, n) }
+func (p *pieces) count(n int)        { p.number(uint64(n)) }
+func (p *pieces) hash(h Hash)        { p.part = append(p.part, h[:]...) }
+func (p *pieces) text(text string)   { p.count(len(text)); p.part = append(p.part, text...) }
+func (p *pieces) bytes(bytes []byte) { p.count(len(bytes)); p.part = append(p.part, bytes...) }
+
+// instant writes nanoseconds of Unix time, by the wall clock: the machine may be another.
+func (p *pieces) instant(t time.Time) {
+	if t.IsZero() {
+		p.signed(math.MinInt64)
+	} else {
+		p.signed(t.UnixNano())
+	}
+}
+
+func (p *pieces) flags(flags ...bool) {
+	var bits byte
+	for i, flag := range flags {
+		if flag {
+			bits |= 1 << i
+		}
+	}
+	p.kind(bits)
+}
+
+// numbers writes numbers that mostly rise as their distances.
+func (p *pieces) numbers(numbers []uint64) {
+	p.count(len(numbers))
+	last := uint64(0)
+	for _, n := range numbers {
+		p.signed(int64(n - last))
+		last = n
+	}
+}
+
+func (p *pieces) head(c *Channel) {
+	p.kind(pieceHead)
+	p.text(c.name)
+	p.signed(int64(c.timeout))
+	p.flags(c.rosterStale, c.masterExpired)
+	p.number(c.joins)
+	p.count(len(c.slaves))
+	p.count(len(c.banned))
+	p.count(len(c.requests))
+	for _, l := range []*replayLog{&c.down, &c.up} {
+		p.number(l.newest)
+		p.number(l.lost)
+		p.number(l.lostCommon)
+	}
+	p.number(c.up.confirmed)
+	master := c.master.snapshot()
+	p.member(&master)
+}
+
+func (p *pieces) member(s *MemberSnapshot) {
+	p.text(s.Name)
+	p.flags(s.Repeatable != 0, s.Holder != HolderSnapshot{}, s.Newcomer != HolderSnapshot{}, s.Pending != Hash{}, !s.Expires.IsZero() || s.Data != nil, s.Repaid != 0, s.Data != nil)
+	p.kind(byte(s.State))
+	p.kind(byte(s.Told))
+	p.hash(s.Hash)
+	p.instant(s.Deadline)
+	for _, n := range []uint64{s.Epoch, s.Since, s.Number, s.Start, s.LostPrivate, s.Given, s.Highest} {
+		p.number(n)
+	}
+	if s.Repeatable != 0 {
+		p.signed(s.Repeatable)
+	}
+	for _, h := range []HolderSnapshot{s.Holder, s.Newcomer} {
+		if h != (HolderSnapshot{}) {
+			p.hash(h.Instance)
+			p.number(h.Ref)
+		}
+	}
+	if s.Pending != (Hash{}) {
+		p.hash(s.Pending)
+	}
+	if !s.Expires.IsZero() || s.Data != nil {
+		p.instant(s.Expires)
+		p.bytes(s.Data)
+	}
+	if s.Repaid != 0 {
+		p.signed(s.Repaid)
+	}
+	p.numbers(s.Asks)
+	p.count(len(s.Answers))
+	last := AnswerSnapshot{}
+	for _, given := range s.Answers {
+		p.number(given.Ref - last.Ref)
+		p.signed(int64(given.Seq - last.Seq))
+		p.number(uint64(given.Slaves))
+		p.number(uint64(given.Content))
+		p.flags(given.Refusal != nil)
+		if given.Refusal != nil {
+			p.text(string(given.Refusal.Code))
+			p.text(given.Refusal.Text)
+		} else {
+			last.Seq = given.Seq
+		}
+		last.Ref = given.Ref
+	}
+}
+
+func (p *pieces) log(kind byte, l *replayLog) {
+	for e := range l.after(l.lost) {
+		if !p.next() {
+			return
+		}
+		frame := e.packet.Frame()
+		p.kind(kind)
+		p.flags(frame.Request != 0, e.to != nil)
+		p.text(frame.From)
+		if e.to != nil {
+			p.text(e.to.name)
+		}
+		p.number(frame.Reply)
+		p.kind(byte(frame.Payload.Kind))
+		p.bytes(frame.Payload.Data)
+	}
+}

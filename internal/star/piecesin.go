@@ -1,0 +1,207 @@
+package star
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// piecesIn is the reverse of pieces. err is the first thing that was wrong; everything is
+// zero from then on.
+type piecesIn struct {
+	rest []byte
+	err  error
+}
+
+func (d *piecesIn) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+	d.rest = nil
+}
+
+func (d *piecesIn) take(n uint64) []byte {
+	if n > uint64(len(d.rest)) {
+		d.fail(errCut)
+		return nil
+	}
+	taken := d.rest[:n]
+	d.rest = d.rest[n:]
+	return taken
+}
+
+func (d *piecesIn) byte() byte {
+	if taken := d.take(1); taken != nil {
+		return taken[0]
+	}
+	return 0
+}
+
+func (d *piecesIn) number() uint64 { return varint(d, binary.Uvarint) }
+func (d *piecesIn) signed() int64  { return varint(d, binary.Varint) }
+
+func varint[N uint64 | int64](d *piecesIn, read func([]byte) (N, int)) N {
+	n, size := read(d.rest)
+	if size <= 0 {
+		d.fail(errCut)
+		return 0
+	}
+	d.take(uint64(size))
+	return n
+}
+
+// atMost is a number that is not above the limit.
+func (d *piecesIn) atMost(limit uint64) uint64 {
+	n := d.number()
+	if n > limit {
+		d.fail(fmt.Errorf("there is the number %d where none is above %d", n, limit))
+		return 0
+	}
+	return n
+}
+
+// count is a number of things that take at least so many bytes each, and that follow.
+func (d *piecesIn) count(least int) int {
+	n := d.number()
+	if n > uint64(len(d.rest)/least) {
+		d.fail(errCut)
+		return 0
+	}
+	return int(n)
+}
+
+func (d *piecesIn) text() string { return string(d.take(d.number())) }
+
+func (d *piecesIn) name() string {
+	name := d.text()
+	if d.err == nil && !wire.Sendable(name) {
+		d.fail(fmt.Errorf("%s is no name", wire.Quote(name)))
+	}
+	return name
+}
+
+func (d *piecesIn) optionalName() string {
+	if len(d.rest) > 0 && d.rest[0] == 0 {
+		d.take(1)
+		return ""
+	}
+	return d.name()
+}
+
+func (d *piecesIn) hash() (h Hash) {
+	copy(h[:], d.take(uint64(len(h))))
+	return h
+}
+
+func (d *piecesIn) instant() time.Time {
+	n := d.signed()
+	if n == math.MinInt64 || d.err != nil {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
+
+// data is bytes, which are nil where there is no data, and shared with the part.
+func (d *piecesIn) data() []byte {
+	if taken := d.take(d.number()); len(taken) > 0 {
+		return taken
+	}
+	return nil
+}
+
+func (d *piecesIn) member(limit int) (s MemberSnapshot) {
+	s.Name = d.name()
+	flags := d.byte()
+	has := func(bit int) bool { return flags&(1<<bit) != 0 && d.err == nil }
+	s.State, s.Told = wire.State(d.byte()), wire.State(d.byte())
+	s.Hash = d.hash()
+	s.Deadline = d.instant()
+	for _, n := range []*uint64{&s.Epoch, &s.Since, &s.Number, &s.Start, &s.LostPrivate, &s.Given, &s.Highest} {
+		*n = d.number()
+	}
+	if has(0) {
+		s.Repeatable = d.signed()
+	}
+	for bit, h := range []*HolderSnapshot{&s.Holder, &s.Newcomer} {
+		if has(1 + bit) {
+			*h = HolderSnapshot{d.hash(), d.number()}
+		}
+	}
+	if has(3) {
+		s.Pending = d.hash()
+	}
+	if has(4) {
+		s.Expires, s.Data = d.instant(), d.data()
+		if has(6) && s.Data == nil {
+			s.Data = []byte{}
+		}
+	}
+	if has(5) {
+		s.Repaid = d.signed()
+	}
+	last := uint64(0)
+	for range d.openings(limit) {
+		last += uint64(d.signed())
+		s.Asks = append(s.Asks, last)
+	}
+	s.Answers = d.answers(d.openings(limit))
+	if n := len(s.Answers); n > 0 && s.Answers[n-1].Ref > s.Highest {
+		d.fail(fmt.Errorf("%s has an answer to a later send than its last", wire.Quote(s.Name)))
+	}
+	return s
+}
+
+// openings is how many requests or answers of a member follow, which has at most so many.
+func (d *piecesIn) openings(limit int) int {
+	if n := d.count(1); n <= limit {
+		return n
+	}
+	d.fail(fmt.Errorf("a member has more than %d open requests, or answers to its sends", limit))
+	return 0
+}
+
+func (d *piecesIn) answers(n int) []AnswerSnapshot {
+	if n == 0 {
+		return nil
+	}
+	answers := make([]AnswerSnapshot, 0, n)
+	last := AnswerSnapshot{}
+	for range n {
+		given := AnswerSnapshot{Ref: last.Ref + d.number()}
+		seq := last.Seq + uint64(d.signed())
+		given.Slaves, given.Content = uint32(d.atMost(math.MaxUint32)), uint32(d.atMost(math.MaxUint32))
+		if d.byte() != 0 {
+			given.Refusal = &wire.Cause{Code: wire.Code(d.text()), Text: d.text()}
+		} else {
+			last.Seq, given.Seq = seq, seq
+		}
+		if given.Ref < last.Ref {
+			d.fail(errors.New("a member's refs do not rise"))
+		}
+		last.Ref = given.Ref
+		answers = append(answers, given)
+	}
+	return answers
+}
+
+func (d *piecesIn) message() (kept MessageSnapshot) {
+	flags := d.byte()
+	kept.Asks = flags&1 != 0
+	kept.From = d.name()
+	if flags&2 != 0 {
+		kept.To = d.name()
+	}
+	kept.Reply = d.number()
+	kept.Payload.Kind = wire.PayloadKind(d.byte())
+	kept.Payload.Data = d.take(d.number())
+	switch kept.Payload.Kind {
+	case wire.TextPayload, wire.DataPayload, wire.BytesPayload:
+	default:
+		d.fail(fmt.Errorf("a message of %s has no kind", wire.Quote(kept.From)))
+	}
+	return kept
+}
