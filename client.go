@@ -59,8 +59,8 @@ type ClientOptions struct {
 	// resumed, and what it does is done before the hub takes this client for the holder of
 	// the membership: from then on an older ticket is worth nothing. So a program that is
 	// to come back after its end stores the ticket here. It is called in the goroutine
-	// that reads from the connection, and holds that up. It must not wait for the
-	// client's answers. Nil: tickets are read from the handles.
+	// that reads from the connection, one call at a time, and holds that up. It must not wait
+	// for the client's answers. Nil: tickets are read from the handles.
 	Tickets func(Ticket)
 
 	// Logger is told of connections made (Debug), and of those that were lost or could not
@@ -102,6 +102,14 @@ func (o ClientOptions) withDefaults() ClientOptions {
 // is first used, and when the connection is lost it connects again, with growing
 // pauses and a random part in them, and resumes every membership. It is safe for
 // concurrent use.
+//
+// When the hub tells that it shuts down, the client connects once more, after a random part of
+// the time that the hub takes, and moves its memberships to the new connection while it still
+// has the old one: its user is told only of what changes meanwhile. What the hub refuses then with ErrShuttingDown has not happened, and is done on the next connection:
+// operations of a member wait for it in their order, and so do Create, Join, Status and resumes,
+// until no hub can be reached, or their context ends. Members in the process of a hub that
+// shuts down end with it. A client of several addresses, of which any will do, has a
+// transport.DialAny.
 //
 // A Client without a membership keeps no connection for long, and no goroutine.
 //

@@ -175,7 +175,8 @@
 // waits for them; [Channel.Close] ends a channel, [Channel.Kick] one membership, and
 // [Channel.Ban] keeps the name out as well. [Policy].Logger writes down what happens
 // to channels and memberships, and [Policy].Observer counts it: the module
-// metrics/prometheus hangs client_golang on it. [Hub.Shutdown] ends a hub in order.
+// metrics/prometheus hangs client_golang on it. [Hub.Shutdown] ends a hub in order: clients
+// move to the one that takes its place, and what it refuses meanwhile they do there.
 //
 // # Testing a service
 //

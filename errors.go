@@ -86,7 +86,8 @@ var (
 	// has too many requests open or has not taken what it was sent. Nothing was
 	// delivered; trying again later makes sense.
 	ErrBusy = sentinel("busy")
-	// ErrShuttingDown: the hub takes on nothing new.
+	// ErrShuttingDown: the hub takes on nothing new. A Client does what was refused so on the
+	// next connection, unless its hub is in the same process.
 	ErrShuttingDown = sentinel("shutting_down")
 )
 

@@ -160,8 +160,9 @@ func (h *Hub) Channels() iter.Seq[*Channel] {
 //
 // Members in this process end with ErrShutdown. Clients elsewhere cannot know
 // whether another hub takes the place of this one: after a random part of the
-// time over which the closing is spread they go on trying, for as long as a
-// master may be away.
+// time over which the closing is spread they connect once more, and move there where
+// there is one (see Client). When this hub has closed their connections they go on trying,
+// for as long as a master may be away.
 func (h *Hub) Shutdown(ctx context.Context) error { return h.hub.Shutdown(ctx) }
 
 // Export writes down what the hub has, for a hub that takes its place: channels, members

@@ -25,6 +25,9 @@ import (
 // connection is lost it connects again, with an exponential backoff that has a random
 // part, and resumes every membership. It is safe for concurrent use.
 //
+// When the hub shuts down, the client makes another connection and moves the memberships there,
+// while it still has the first one (moving.go).
+//
 // A Client without a membership keeps no connection for long, and no goroutine.
 //
 // Where the dialer is a transport.FirstDialer, as websocket.Dialer is, the first call on

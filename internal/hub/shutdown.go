@@ -32,8 +32,8 @@ const closingPause = 10 * time.Millisecond
 //
 // Members in this process end with wire.ErrShutdown. Clients elsewhere cannot know
 // whether another hub takes the place of this one. They wait for a random part of the
-// time over which the closing is spread, and then try to connect for as long as a master
-// may be away.
+// time over which the closing is spread, and then connect once more, to move before this
+// hub closes their connections. After that they try for as long as a master may be away.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	sessions, first := h.stop()
 	gone := make(chan struct{})
