@@ -45,7 +45,7 @@ func (c *Client) run(failures int, limit time.Duration) {
 				return
 			}
 		}
-		if time.Since(began) >= stableAfter {
+		if time.Since(began) >= stableAfter || c.wasStopped(l) {
 			failures = 0
 		}
 		failures++

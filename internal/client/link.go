@@ -32,6 +32,9 @@ type link struct {
 	// spread.
 	shutdown bool
 	spread   time.Duration
+	// worked: a membership was taken up here. Where the hub shuts down then, in order, the
+	// connection has not failed: a hub may be replaced several times in a row.
+	worked bool
 	// handedOn: another goroutine makes the next connection, see moving.go.
 	handedOn bool
 }

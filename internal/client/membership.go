@@ -126,6 +126,7 @@ func newMembership(client *Client, role wire.Role, channel string, inbox inbox) 
 // sends those that waited, and retransmits those that were not answered. The lock is held.
 func (m *Membership) onAttached() {
 	m.attached, m.held = true, false
+	m.link.worked = true
 	m.lostAt, m.untold, m.notNow, m.nowhere = time.Time{}, false, nil, 0
 	m.stopGiveUpTimer()
 	if m.announced {

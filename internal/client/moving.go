@@ -28,12 +28,24 @@ func (c *Client) startMoving() {
 	l.handedOn = true
 	failures, limit := 0, l.spread
 	if time.Since(l.began) < stableAfter {
-		if failures = l.failures + 1; failures > 1 {
-			limit = c.backoff(l.failures, l.spread)
+		failures = l.failures + 1
+		if l.worked {
+			failures = min(failures, 2) // one move comes at once, and the pause before others does not grow
+		}
+		if failures > 1 {
+			limit = c.backoff(failures-1, l.spread)
 		}
 	}
 	c.goroutines.Add(1)
 	go c.run(failures, limit)
+}
+
+// wasStopped reports whether the connection, which may be nil, has ended in order after it had
+// worked.
+func (c *Client) wasStopped(l *link) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return l != nil && l.shutdown && l.worked
 }
 
 // isHandedOn reports whether another goroutine makes the connection that follows this one.
