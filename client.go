@@ -107,7 +107,7 @@ func (o ClientOptions) withDefaults() ClientOptions {
 // the time that the hub takes, and moves its memberships to the new connection while it still
 // has the old one: its user is told only of what changes meanwhile. What the hub refuses then with ErrShuttingDown has not happened, and is done on the next connection:
 // operations of a member wait for it in their order, and so do Create, Join, Status and resumes,
-// until no hub can be reached, or their context ends. Members in the process of a hub that
+// until none can be reached, all have refused so for a minute, or their context ends. Members in the process of a hub that
 // shuts down end with it. A client of several addresses, of which any will do, has a
 // transport.DialAny.
 //

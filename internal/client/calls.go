@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -19,6 +20,8 @@ type call struct {
 	// writes counts the connections that it was written on, losses those of them that were
 	// lost before the answer, nowhere those in a row whose hub does not have what it resumes.
 	writes, losses, nowhere int
+	// stoppedAt is when it was refused first because a hub shuts down, or zero.
+	stoppedAt time.Time
 	// renewed: the frame has a ref for the connection that is being made.
 	renewed bool
 	// along: it is being sent with the handshake of the next connection.
@@ -41,6 +44,20 @@ type callResult struct {
 // maxLosses is how many connections of a call may be lost before the answer: it may be
 // because of the call.
 const maxLosses = 3
+
+// hubWait is how long after a hub that shuts down has refused a call other refusals of that kind
+// are waited out. A membership has its own time, that of its master.
+const hubWait = time.Minute
+
+// awaitsHub is called when a call was refused because the hub shuts down, and reports whether it
+// waits for another hub.
+func (k *call) awaitsHub() bool {
+	now := time.Now()
+	if k.stoppedAt.IsZero() {
+		k.stoppedAt = now
+	}
+	return now.Sub(k.stoppedAt) < hubWait
+}
 
 // nextRef is the ref of the next frame.
 func (c *Client) nextRef() uint64 {
@@ -134,7 +151,7 @@ func (c *Client) removeCall(k *call) {
 func (c *Client) callsAgain(k *call, l *link, answer *wire.Frame) bool {
 	k.link = nil
 	switch {
-	case isOfShutdown(answer) && !c.hubIsOver():
+	case isOfShutdown(answer) && !c.hubIsOver() && k.awaitsHub():
 	case answer.Type == wire.Error && answer.Code == string(wire.ErrHubLost.Code) && k.nowhere+1 < c.places && !c.uses(l):
 		k.nowhere++
 	default:
@@ -180,21 +197,25 @@ func (c *Client) writeCalls(sent *call) {
 
 // repeatCalls lets the calls that were on a connection that has ended be repeated on the next
 // one: all of them, where again, and in any case those that are to be undone, so that it
-// becomes known what there is to undo. A resume is undone by the end of its connection. counts:
-// it may be because of them. The lock is held.
-func (c *Client) repeatCalls(l *link, again, counts bool) {
+// becomes known what there is to undo. A resume is undone by the end of its connection. shutdown:
+// the hub has closed it for that, so it is not because of them. The lock is held.
+func (c *Client) repeatCalls(l *link, again, shutdown bool) {
 	for _, k := range slices.Clone(c.calls) {
 		if k.link != l {
 			continue
 		}
-		if counts {
+		over := false
+		if !shutdown {
 			k.losses++
+			over = k.losses >= maxLosses
+		} else {
+			over = !k.awaitsHub()
 		}
 		switch {
 		case k.givenUp && k.frame.Type == wire.Resume:
 			c.removeCall(k)
 			k.release()
-		case (again || k.givenUp) && k.losses < maxLosses:
+		case (again || k.givenUp) && !over:
 			k.link = nil
 		}
 	}

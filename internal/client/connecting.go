@@ -175,12 +175,13 @@ func (c *Client) onDialFailed(err error) {
 	defer c.mu.Unlock()
 	defer c.madeProgress()
 	over := errors.Is(err, net.ErrClosed)
-	if !over && (len(c.links) > 0 || c.isOfShutdown(err)) {
+	if !over && len(c.links) > 0 {
 		return
 	}
+	stopped := !over && c.isOfShutdown(err)
 	err = fmt.Errorf("dialling: %w", err)
-	c.failCalls(err, func(k *call) bool { return k.link == nil })
-	if len(c.links) > 0 {
+	c.failCalls(err, func(k *call) bool { return k.link == nil && !(stopped && k.awaitsHub()) })
+	if stopped || len(c.links) > 0 {
 		return
 	}
 	c.failWaiting(err)
@@ -232,7 +233,7 @@ func (c *Client) onDisconnected(l *link, err error, tooSlow bool) {
 	// The hub closes with Unauthorized because of one membership. The calls are not about it.
 	// After Shutdown there may be another hub.
 	shutdown := closed != nil && closed.Reason.Code == transport.Shutdown && !c.hubIsOver()
-	c.repeatCalls(l, closed == nil || shutdown || closed.Reason.Code == transport.Unauthorized, !shutdown)
+	c.repeatCalls(l, closed == nil || shutdown || closed.Reason.Code == transport.Unauthorized, shutdown)
 	c.failCalls(fmt.Errorf("connection lost: %w", err), func(k *call) bool { return k.link == l })
 	if closed != nil && closed.Reason.Code == transport.TooLarge {
 		c.failLargest(l)

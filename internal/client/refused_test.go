@@ -161,7 +161,7 @@ func TestCallsAtAShutdown(t *testing.T) {
 		"closed, and dialling is refused": func(p *play, old *peer, join wire.Frame) {
 			p.refuse(wire.ErrShuttingDown)
 			old.closes(transport.Shutdown)
-			time.Sleep(time.Minute)
+			time.Sleep(hubWait - time.Second)
 			require.Greater(p.t, p.dials(), 100)
 			p.refuse(nil)
 		},
@@ -226,6 +226,36 @@ func TestACallOutlivesManyShutdowns(t *testing.T) {
 		hub.takesIn(hub.one(wire.Join))
 		require.NoError(t, <-done)
 	})
+}
+
+// Where it goes on for too long, a call ends with that, whatever says it.
+func TestACallDoesNotWaitForEver(t *testing.T) {
+	for what, shutdown := range map[string]func(p *play, hub *peer){
+		"refused": func(_ *play, hub *peer) { hub.refuses(hub.one(wire.Join), wire.ErrShuttingDown) },
+		"closed":  func(_ *play, hub *peer) { hub.closes(transport.Shutdown) },
+		"not dialled": func(p *play, hub *peer) {
+			p.refuse(wire.ErrShuttingDown)
+			hub.closes(transport.Shutdown)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inPlay(t, nil, func(t *testing.T, p *play) {
+				done := p.joining(t.Context())
+				began := time.Now()
+				for len(done) == 0 {
+					synctest.Wait()
+					for len(p.conns) > 0 {
+						shutdown(p, p.dialled())
+					}
+					time.Sleep(time.Second)
+				}
+				err := <-done
+				var closed *transport.CloseError
+				require.True(t, errors.As(err, &closed) || errors.Is(err, wire.ErrShuttingDown), "%v", err)
+				require.InDelta(t, hubWait, time.Since(began), float64(3*time.Second))
+			})
+		})
+	}
 }
 
 // A call whose answer is lost with the old connection is repeated on the new one.
