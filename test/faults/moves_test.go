@@ -209,6 +209,7 @@ func (r *faultRound) switchFrom(s *faultSeat, random *rand.Rand) *faultSeat {
 			r.fail("%v has switched to %s, but its seat has ended with %w", s, l.channel, old.Err())
 		}
 		next := r.sit(l, s.user, s.name, slave, asked)
+		next.switched = true
 		time.Sleep(time.Nanosecond) // the hub has it leave right behind the answer
 		if in, _ := r.has(s.life, s.name); in {
 			r.fail("%v has switched to %s, and is in both", s, l.channel)

@@ -48,6 +48,8 @@ type faultSeat struct {
 	asks    []*asked
 	ended   time.Time
 	err     error
+	// switched: the seat was entered by a switch.
+	switched bool
 	// shared: another client has taken the seat over, or may have, while its holder stayed.
 	shared bool
 }
