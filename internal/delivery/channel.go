@@ -265,17 +265,17 @@ func (c *Channel) Parts(yield func(part []byte) bool) {
 	rules.Parts(yield)
 }
 
-// Restored is a channel with rules that were restored. Its deadlines run from Start on.
+// Restored is a channel with rules that were restored. Its members are counted before
+// anything else is decided. Its deadlines run from Start on.
 func Restored(rules *star.Channel, config *Config) *Channel {
 	c := New(rules.Name(), config)
 	c.rules = rules
+	rules.Announce()
 	return c
 }
 
-// Start counts the members of a restored channel, and does what is due.
-func (c *Channel) Start() {
-	c.Decide(func(rules *star.Channel, _ time.Time) { rules.Announce() })
-}
+// Start does what is due in a restored channel.
+func (c *Channel) Start() { c.Decide(func(*star.Channel, time.Time) {}) }
 
 // Handle returns what a layer above keeps with the channel, so that it shows the same to
 // everybody. The first caller's build makes it. build must not call the channel.

@@ -60,7 +60,7 @@ func (h *Hub) Restore(r io.Reader) error {
 	}
 	channels := make([]*delivery.Channel, 0, len(rules))
 	h.mu.Lock()
-	if h.closing.Load() || h.accepted > 0 || len(h.channels) > 0 {
+	if !h.unused() {
 		h.mu.Unlock()
 		return ErrNotNew
 	}
@@ -85,11 +85,17 @@ func (h *Hub) Restore(r io.Reader) error {
 func (h *Hub) isNew() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.closing.Load() && h.accepted == 0 && len(h.channels) == 0
+	return h.unused()
 }
 
-// blockRoom is how many bytes a block may have beside a message.
-const blockRoom = 1 << 20
+// unused is isNew. The lock is held.
+func (h *Hub) unused() bool {
+	return !h.closing.Load() && !h.restored.Load() && h.accepted == 0 && len(h.channels) == 0
+}
+
+// blockRoom is how many bytes a block may have beside a message. What the service keeps with a
+// member is in one piece, and so are the names of all who have answered a request.
+const blockRoom = 256 << 20
 
 // readState reads what Export has written, and checks all of it.
 func (h *Hub) readState(r io.Reader) (state stateOf, channels []*star.Channel, err error) {

@@ -118,7 +118,7 @@ func (s *stateReader) next() (kind byte, content []byte, err error) {
 	}
 	size := binary.BigEndian.Uint32(head[1:])
 	if int64(size) > int64(s.largest) {
-		return 0, nil, badState("at byte %d there is a block of %d bytes, which is more than a message may have here", s.at, size)
+		return 0, nil, badState("at byte %d there is a block of %d bytes, which is more than any has", s.at, size)
 	}
 	s.content.Reset()
 	// The buffer grows with what comes, and not with what is said to come.

@@ -115,58 +115,62 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 			fmt.Fprintf(&list, "\t%v\n", plan)
 			return plan
 		}
-		through, stop := faultNetworks[seed%uint64(len(faultNetworks))].start(hub)
-		listener := memory.Listen(hub, memory.Options{})
+		address := &faultAddress{network: faultNetworks[seed%uint64(len(faultNetworks))]}
+		address.serve(hub)
 		r := &faultRound{
-			hub: hub, service: service, plan: plan, through: through, faultless: listener,
-			faultChoice: choice, seed: seed, finish: make(chan struct{}),
+			hub: hub, service: service, plan: plan, address: address,
+			faultChoice: choice, seed: seed, finish: make(chan struct{}), replacing: make(chan struct{}, 1),
 		}
 		r.play()
-		require.NoError(t, hub.Shutdown(stage.Within(t)))
+		require.NoError(t, r.present().Shutdown(stage.Within(t)))
 		for _, n := range r.networks {
 			n.Close()
 		}
-		stop()
-		require.NoError(t, listener.Close())
+		address.leave()()
 		failure, plans = r.verify(), list.String()
 		// Whatever is left of a goroutine fails the bubble.
 	})
 	return plans, failure
 }
 
-// faultNetwork is one way to a hub through a faulty network.
+// faultNetwork is one way to a hub through a faulty network: how a hub listens, and how it is
+// reached at its address.
 type faultNetwork struct {
-	name  string
-	start func(hub *lectern.Hub) (through func(*faults.Network) transport.Dialer, stop func())
+	name    string
+	serve   func(hub *lectern.Hub) *faultProcess
+	through func(a *faultAddress, n *faults.Network) transport.Dialer
 }
 
 var faultNetworks = []faultNetwork{
-	{"netconn", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
-		options := transport.ConnOptions{ProbeAfter: faultProbe, GiveUp: faultGiveUp, MessageTimeout: time.Second}
+	{"netconn", func(hub *lectern.Hub) *faultProcess {
 		listener := memnet.Listen()
 		ctx, cancel := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
-		serving.Go(func() { _ = netconn.Serve(ctx, listener, hub, netconn.Options{Conn: options}) })
-		return func(n *faults.Network) transport.Dialer {
-			return netconn.Dialer{Address: "lectern.test:1", NetDialContext: n.NetDial(listener.Dial), Conn: options}
-		}, func() { cancel(); serving.Wait() }
+		serving.Go(func() { _ = netconn.Serve(ctx, listener, hub, netconn.Options{Conn: faultTimed}) })
+		return &faultProcess{connect: listener.Dial, stop: func() { cancel(); serving.Wait() }}
+	}, func(a *faultAddress, n *faults.Network) transport.Dialer {
+		return netconn.Dialer{Address: "lectern.test:1", NetDialContext: n.NetDial(a.connect), Conn: faultTimed}
 	}},
-	{"websocket", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
-		options := transport.ConnOptions{ProbeAfter: faultProbe, GiveUp: faultGiveUp}
+	{"websocket", func(hub *lectern.Hub) *faultProcess {
 		server := &http.Server{
-			Handler:           websocket.NewHandler(hub, websocket.Options{Conn: options}),
+			Handler:           websocket.NewHandler(hub, websocket.Options{Conn: faultProbed}),
 			ReadHeaderTimeout: time.Second,
 			ErrorLog:          log.New(io.Discard, "", 0),
 		}
 		listener := memnet.Listen()
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(listener) })
-		return func(n *faults.Network) transport.Dialer {
-			return websocket.Dialer{URL: "ws://lectern.test/ws", NetDialContext: n.NetDial(listener.Dial), Conn: options}
-		}, func() { _ = server.Close(); serving.Wait() }
+		return &faultProcess{connect: listener.Dial, stop: func() { _ = server.Close(); serving.Wait() }}
+	}, func(a *faultAddress, n *faults.Network) transport.Dialer {
+		return websocket.Dialer{URL: "ws://lectern.test/ws", NetDialContext: n.NetDial(a.connect), Conn: faultProbed}
 	}},
-	{"memory", func(hub *lectern.Hub) (func(*faults.Network) transport.Dialer, func()) {
+	{"memory", func(hub *lectern.Hub) *faultProcess {
 		listener := memory.Listen(hub, memory.Options{})
-		return func(n *faults.Network) transport.Dialer { return n.Dialer(listener) }, func() { _ = listener.Close() }
-	}},
+		return &faultProcess{dial: listener.Dial, stop: func() { _ = listener.Close() }}
+	}, func(a *faultAddress, n *faults.Network) transport.Dialer { return n.Dialer(a) }},
 }
+
+var (
+	faultProbed = transport.ConnOptions{ProbeAfter: faultProbe, GiveUp: faultGiveUp}
+	faultTimed  = transport.ConnOptions{ProbeAfter: faultProbe, GiveUp: faultGiveUp, MessageTimeout: time.Second}
+)

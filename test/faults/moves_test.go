@@ -38,6 +38,8 @@ type faultChoice struct {
 	leases, doubts bool
 	// twins: who is taken over from stays, and uses its ticket as long as it can.
 	twins bool
+	// restarts is how often another hub takes the place of the one that there is.
+	restarts int
 }
 
 // faultShutdown is when the hub shuts down.
@@ -64,6 +66,7 @@ func chooseFaults(seed uint64) faultChoice {
 		doubts:   random.IntN(3) == 0,
 		twins:    random.IntN(2) == 0,
 	}
+	c.restarts = []int{0, 0, 1, 2, 3}[random.IntN(5)]
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
 	return c
 }
@@ -74,6 +77,9 @@ func (c faultChoice) String() string {
 		[]string{"slow: disconnect", "slow: drop oldest", "slow: drop newest", "slow: hold"}[c.slow],
 		fmt.Sprintf("%d channels at once", c.rows),
 		[]string{"shutdown after", "shutdown amid", "shutdown at the end"}[c.shutdown],
+	}
+	if c.restarts > 0 {
+		words = append(words, fmt.Sprintf("%d restarts", c.restarts))
 	}
 	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins} {
 		if chosen {
@@ -163,11 +169,13 @@ func (l *life) removed() []removal {
 // checkBanned expects that nobody gets in under the name, by the best of
 // connections.
 func (r *faultRound) checkBanned(l *life, name string) {
-	slave, err := r.hub.Join(context.Background(), l.channel, name)
+	u, asked := r.user(false), time.Now()
+	defer u.Close()
+	slave, err := u.Join(context.Background(), l.channel, name)
 	if err == nil {
 		r.fail("%s is banned from %s, and got in", name, l.channel)
 		_ = slave.Leave()
-	} else if !errors.Is(err, lectern.ErrBanned) && !errors.Is(err, lectern.ErrNoSuchChannel) && !r.isShut() {
+	} else if !errors.Is(err, lectern.ErrBanned) && !errors.Is(err, lectern.ErrNoSuchChannel) && !r.isShut() && !r.interrupts(asked) {
 		r.fail("%s is banned from %s, and is told %w", name, l.channel, err)
 	}
 }
@@ -201,6 +209,7 @@ func (r *faultRound) switchFrom(s *faultSeat, random *rand.Rand) *faultSeat {
 			r.fail("%v has switched to %s, but its seat has ended with %w", s, l.channel, old.Err())
 		}
 		next := r.sit(l, s.user, s.name, slave, asked)
+		next.switched = true
 		time.Sleep(time.Nanosecond) // the hub has it leave right behind the answer
 		if in, _ := r.has(s.life, s.name); in {
 			r.fail("%v has switched to %s, and is in both", s, l.channel)
@@ -219,7 +228,7 @@ func (r *faultRound) switchFrom(s *faultSeat, random *rand.Rand) *faultSeat {
 // has reports whether the hub has a slave of that name in the channel, and
 // whether it has the channel.
 func (r *faultRound) has(l *life, name string) (in, open bool) {
-	channel, ok := r.hub.Channel(l.channel)
+	channel, ok := r.present().Channel(l.channel)
 	if !ok {
 		return false, false
 	}
@@ -257,7 +266,7 @@ func (r *faultRound) checkRosters() {
 		if l == nil {
 			continue
 		}
-		channel, ok := r.hub.Channel(l.channel)
+		channel, ok := r.present().Channel(l.channel)
 		if !ok {
 			continue
 		}
@@ -302,6 +311,8 @@ func (r *faultRound) isShut() bool {
 }
 
 func (r *faultRound) shutDown() {
+	r.replacing <- struct{}{}
+	defer func() { <-r.replacing }()
 	for s := range r.remaining() {
 		s.noteConn()
 	}
@@ -311,12 +322,13 @@ func (r *faultRound) shutDown() {
 	// Far more than the most that a connection can hold it up.
 	ctx, cancel := context.WithTimeout(context.Background(), faultPatience)
 	defer cancel()
-	if err := r.hub.Shutdown(ctx); err != nil {
+	if err := r.present().Shutdown(ctx); err != nil {
 		r.fail("Shutdown: %w", err)
 	}
 }
 
-// noteConn keeps the connection that a seat has, if the hub has answered on it.
+// noteConn keeps the connection that a seat has, if the hub has answered on it and has not
+// closed it, as one that was replaced may have.
 func (s *faultSeat) noteConn() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -325,7 +337,7 @@ func (s *faultSeat) noteConn() {
 	}
 	s.user.mu.Lock()
 	defer s.user.mu.Unlock()
-	if s.user.latest != nil && s.user.latest.heard.Load() {
+	if c := s.user.latest; c != nil && c.heard.Load() && c.err() == nil {
 		s.conn = s.user.latest
 	}
 }

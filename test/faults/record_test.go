@@ -48,6 +48,8 @@ type faultSeat struct {
 	asks    []*asked
 	ended   time.Time
 	err     error
+	// switched: the seat was entered by a switch.
+	switched bool
 	// shared: another client has taken the seat over, or may have, while its holder stayed.
 	shared bool
 }
@@ -190,23 +192,42 @@ func (l *life) leaves(s *faultSeat) {
 const witnessName = "witness"
 
 // witness is a slave to whose connection nothing happens: it sees the master's
-// life as the hub does.
+// life as the hub does. It is in the hub's process, or, where that is replaced, has a client.
 type witness struct {
 	seat    *faultSeat
 	slave   *lectern.Slave
+	user    *faultUser // or nil
 	reading sync.WaitGroup
 }
 
 // watch has a witness of the channel join it, or none where it is over already.
 func (r *faultRound) watch(l *life) *witness {
-	slave, err := r.hub.Join(context.Background(), l.channel, witnessName, lectern.WithMaster("alice"))
-	if err != nil {
+	join := r.present().Join
+	var u *faultUser
+	if r.restarts > 0 {
+		u = r.user(false)
+		join = u.Join
+	}
+	var slave *lectern.Slave
+	for {
+		asked := time.Now()
+		var err error
+		if slave, err = join(context.Background(), l.channel, witnessName, lectern.WithMaster("alice")); err == nil {
+			break
+		}
 		if !errors.Is(err, lectern.ErrNoSuchChannel) && !r.isShut() {
+			if r.overlaps(asked, time.Now()) {
+				time.Sleep(10 * time.Millisecond)
+				continue
+			}
 			r.fail("a witness joins %s: %w", l.channel, err)
+		}
+		if u != nil {
+			_ = u.Close()
 		}
 		return nil
 	}
-	w := &witness{slave: slave, seat: &faultSeat{life: l, name: witnessName, entered: time.Now(), handle: slave}}
+	w := &witness{slave: slave, user: u, seat: &faultSeat{life: l, name: witnessName, entered: time.Now(), handle: slave}}
 	if p := slave.Master(); p.State == lectern.StateAway {
 		w.seat.events = append(w.seat.events, told{time.Now(), p})
 	}
@@ -223,4 +244,7 @@ func (w *witness) over() bool { return w.slave.Err() != nil }
 func (w *witness) close() {
 	_ = w.slave.Leave()
 	w.reading.Wait()
+	if w.user != nil {
+		_ = w.user.Close()
+	}
 }

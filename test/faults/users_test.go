@@ -17,11 +17,9 @@ import (
 
 // faultRound is one round: its users, and what they have recorded.
 type faultRound struct {
-	hub       *lectern.Hub
-	service   *faultService
-	plan      func() faults.Plan
-	through   func(*faults.Network) transport.Dialer
-	faultless transport.Dialer
+	service *faultService
+	plan    func() faults.Plan
+	address *faultAddress
 	faultChoice
 	seed uint64
 
@@ -32,10 +30,16 @@ type faultRound struct {
 	actors  sync.WaitGroup // those who hold memberships
 	streams sync.WaitGroup // those who send
 
-	mu    sync.Mutex
-	lives []*life
-	users uint64
-	wrong []error
+	// replacing has room while the hub is neither being replaced nor shut down.
+	replacing chan struct{}
+
+	mu sync.Mutex
+	// hub is the one that there is now, after these replacements.
+	hub          *lectern.Hub
+	replacements []replacement
+	lives        []*life
+	users        uint64
+	wrong        []error
 	// networks are those of the users.
 	networks []*faults.Network
 	// shutAt is when the hub was told to shut down, if it was while the round
@@ -89,12 +93,12 @@ func (r *faultRound) user(faulty bool) *faultUser {
 		u.planned = r.plan()
 		return u.planned
 	})
-	u.dialer = r.faultless
+	u.dialer = faultless{r.address}
 	if r.acting.Err() != nil {
 		u.network.Calm()
 	}
 	if faulty {
-		u.dialer = r.through(u.network)
+		u.dialer = r.address.network.through(r.address, u.network)
 		r.networks = append(r.networks, u.network)
 	}
 	u.Client = lectern.NewClient(u, lectern.ClientOptions{
@@ -137,6 +141,10 @@ func (r *faultRound) play() {
 		r.actors.Go(func() { r.beSlave(i) })
 	}
 	r.actors.Go(r.beRival)
+	until := time.Now().Add(faultSpan)
+	if r.restarts > 0 {
+		r.actors.Go(func() { r.replaceHubs(until) })
+	}
 	if r.shutdown == shutdownAmid {
 		time.Sleep(time.Duration(r.random(4).Int64N(int64(faultSpan))))
 		r.shutDown()
@@ -151,6 +159,8 @@ func (r *faultRound) play() {
 		n.Calm()
 	}
 	r.streams.Wait()
+	r.replacing <- struct{}{} // a hub is there again
+	<-r.replacing
 	// Now nothing keeps anybody from coming back who still can.
 	time.Sleep(faultX + faultS)
 	synctest.Wait()
@@ -250,14 +260,18 @@ func (r *faultRound) beRival() {
 		if l == nil {
 			continue
 		}
+		asked := time.Now()
 		master, err := u.Create(context.Background(), l.channel, "mallory")
 		switch {
 		case err == nil:
+			_ = master.Close()
+			if r.restarts > 0 {
+				time.Sleep(faultX) // a witness that is not back yet learns of the end then
+			}
 			if !l.witness.over() {
 				r.fail("%s has two masters", l.channel)
 			}
-			_ = master.Close()
-		case !errors.Is(err, lectern.ErrChannelExists) && !r.isShut():
+		case !errors.Is(err, lectern.ErrChannelExists) && !r.isShut() && !r.interrupts(asked):
 			r.fail("a second create of %s: %w", l.channel, err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 func (r *faultRound) verify() error {
 	errs := r.wrong
 	for _, l := range r.lives {
-		for _, check := range []error{l.verifyAsks(), l.verifyRemovals(), l.verifyShutdown(), l.verifyPace()} {
+		for _, check := range []error{l.verifyAsks(), l.verifyRemovals(), l.verifyShutdown(), l.verifyReplacements(), l.verifyPace()} {
 			if check != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", l.channel, check))
 			}
@@ -70,7 +70,8 @@ func (l *life) verifyMaster() error {
 		if !ok {
 			continue
 		}
-		if away != nil && !e.at.Before(away.Deadline) && !l.round.shutBy(away.Deadline) { // nobody's time runs out after that
+		// Nobody's time runs out while there is no hub.
+		if away != nil && !e.at.Before(away.Deadline) && !l.round.shutBy(away.Deadline) && !l.round.overlaps(away.Deadline, away.Deadline) {
 			return fmt.Errorf("the master, away since %v, was back only at %v", since, e.at)
 		}
 		away, since = nil, e.at
@@ -84,6 +85,9 @@ func (l *life) verifyMaster() error {
 		// whole milliseconds, rounded up; else it is exact.
 		late := time.Duration(0)
 		if l.round.service.refused(whoIn(l.channel, "alice"), w.ended, true) {
+			return nil
+		}
+		if w.gaveUp() && (l.round.shutBy(w.ended) || l.round.overlaps(w.ended.Add(-faultX), w.ended)) {
 			return nil
 		}
 		if away == nil {
@@ -100,6 +104,8 @@ func (l *life) verifyMaster() error {
 			return errors.New("it ended with master_left, but its master did not leave")
 		}
 	case errors.Is(w.err, lectern.ErrShutdown) && l.round.shutBy(w.ended):
+	case errors.Is(w.err, lectern.ErrResumeFailed):
+		return l.verifyEndedMeanwhile()
 	case !errors.Is(w.err, lectern.ErrLeft):
 		return fmt.Errorf("the witness has ended with %w", w.err)
 	}
@@ -164,7 +170,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	resumed := false
 	moved := time.Time{} // another client has the seat since, which has not got all that the one before has told to have
 	for i, e := range s.events {
-		anew = anew || e.reconnects()
+		anew = anew || e.reconnects() || s.life.round.overlaps(e.at.Add(-faultStall), e.at)
 		resumed = resumed || anew
 		if e.event == nil {
 			moved = e.at
@@ -264,28 +270,22 @@ func (s *faultSeat) endsBehind(i int) bool {
 func (s *faultSeat) verifyEnd() error {
 	l := s.life
 	down := l.witness.seat
-	isOver := errors.Is(down.err, lectern.ErrMasterDown) || errors.Is(down.err, lectern.ErrMasterLeft)
-	// unreached is since when the seat's holder could not reach the hub.
-	var unreached time.Time
-	for _, e := range s.events {
-		p, ok := e.event.(lectern.Presence)
-		if ok && p.Username == "alice" {
-			unreached = time.Time{}
-			if p.State == lectern.StateUnknown {
-				unreached = p.Since
-			}
-		}
+	missed := errors.Is(down.err, lectern.ErrResumeFailed) // it ended while there was no hub
+	isOver := missed || errors.Is(down.err, lectern.ErrMasterDown) || errors.Is(down.err, lectern.ErrMasterLeft)
+	over := down.ended
+	if p, ok := l.round.replacedBetween(over, over); ok {
+		over = p.stopped // the witness was told later, or not at all
 	}
-	gaveUp := !unreached.IsZero() && s.ended.Equal(unreached.Add(faultX))
+	gaveUp := s.gaveUp()
 	switch err := s.err; {
 	case errors.Is(err, lectern.ErrMasterDown):
 		// Connections are shut down one after the other: a channel can end for
 		// the last of them, which the witness does not see.
-		if !gaveUp && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(down.ended)) {
-			return fmt.Errorf("ended at %v with %w, the channel at %v; hub out of reach since %v", s.ended, err, down.ended, unreached)
+		if !gaveUp && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(over)) {
+			return fmt.Errorf("ended at %v with %w, the channel at %v; hub out of reach since %v", s.ended, err, down.ended, s.unreached())
 		}
 	case errors.Is(err, lectern.ErrMasterLeft):
-		if !l.round.shutBy(s.ended) && (!isOver || !errors.Is(down.err, lectern.ErrMasterLeft)) {
+		if !l.round.shutBy(s.ended) && (!isOver || !missed && !errors.Is(down.err, lectern.ErrMasterLeft)) {
 			return fmt.Errorf("ended with %w, the channel with %w", err, down.err)
 		}
 	case errors.Is(err, lectern.ErrKicked):
@@ -293,7 +293,7 @@ func (s *faultSeat) verifyEnd() error {
 			return err
 		}
 	case errors.Is(err, lectern.ErrResumeFailed):
-		if s.isMaster() && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(down.ended)) {
+		if s.isMaster() && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(over)) {
 			return fmt.Errorf("ended with %w, though the channel was there", err)
 		}
 	case errors.Is(err, lectern.ErrReplaced) && s.shared:
@@ -307,48 +307,12 @@ func (s *faultSeat) verifyEnd() error {
 	// Everybody is out soon after the end: who is connected at once, up to what
 	// a fault can hold up, and who is not, when the hub has been out of reach
 	// for X.
-	if isOver && s.ended.After(down.ended.Add(faultX+faultProbe+faultGiveUp+2*faultStall+3*time.Second)) {
+	late := faultX + faultProbe + faultGiveUp + 2*faultStall + 3*time.Second
+	if p, ok := l.round.replacedBetween(down.ended, s.ended); ok {
+		late += p.back.Sub(p.stopped)
+	}
+	if isOver && s.ended.After(down.ended.Add(late)) {
 		return fmt.Errorf("ended at %v only, the channel at %v", s.ended, down.ended)
-	}
-	return nil
-}
-
-// verifySlaves: who is told to be away is back before its time is over, or out
-// exactly then, and nobody else times out. The master's connection is without
-// faults, so that it sees its slaves as the hub does.
-func (s *faultSeat) verifySlaves() error {
-	away := map[string]time.Time{}
-	until := s.ended // a hub that shuts down lets no time run out
-	if r := s.life.round; r.shutBy(until) {
-		until = r.shutAt
-	}
-	for _, e := range s.events {
-		p, ok := e.event.(lectern.Presence)
-		if !ok || s.life.round.shutBy(e.at) {
-			continue
-		}
-		since, wasAway := away[p.Username]
-		delete(away, p.Username)
-		switch {
-		case p.State == lectern.StateAway:
-			away[p.Username] = e.at
-		case p.State == lectern.StateGone && p.Reason == "timeout":
-			if !wasAway || !e.at.Equal(since.Add(faultS)) {
-				return fmt.Errorf("%s, away since %v, timed out at %v", p.Username, since, e.at)
-			}
-		case p.State == lectern.StateGone && p.Reason == "left while the master did not keep up":
-			// The list does not say why. The master reads at once, so it is not late.
-			if wasAway && e.at.After(since.Add(faultS)) {
-				return fmt.Errorf("%s, away since %v, was listed at %v", p.Username, since, e.at)
-			}
-		case wasAway && !e.at.Before(since.Add(faultS)):
-			return fmt.Errorf("%s, away since %v, was %v at %v", p.Username, since, p.State, e.at)
-		}
-	}
-	for name, since := range away {
-		if until.After(since.Add(faultS)) {
-			return fmt.Errorf("%s has been away since %v, until %v", name, since, until)
-		}
 	}
 	return nil
 }

@@ -98,6 +98,9 @@ func (g *game) compare() error {
 		}
 	}
 	for _, c := range g.stars {
+		if g.down {
+			break
+		}
 		if _, exists := g.hub.Channel(c.name); exists != (c.master != nil) {
 			return fmt.Errorf("%s exists at the hub: %v", c.name, exists)
 		}

@@ -77,7 +77,7 @@ func (c *star) isRepeated(p *player) bool {
 }
 
 func (g *game) newSeat(p *player, c *star) *seat {
-	return &seat{user: p, star: c, in: true, of: new(membership), roster: map[string]lectern.State{}}
+	return &seat{user: p, star: c, in: true, of: &membership{hub: g.hubs}, roster: map[string]lectern.State{}}
 }
 
 // other is another channel than c.

@@ -18,6 +18,8 @@ type membership struct {
 	history []heard
 	// holders counts the clients that have had it, secrets the secrets.
 	holders, secrets int
+	// hub is the one that has it, by how many had left nothing before.
+	hub int
 }
 
 // ticket is a ticket of a membership, by the client that had it then.
@@ -38,8 +40,10 @@ func (s *seat) ticket() ticket {
 }
 
 // refusal is why the ticket is worth nothing to another client, or nil.
-func (t *ticket) refusal() error {
+func (t *ticket) refusal(hubs int) error {
 	switch {
+	case t.of.hub != hubs:
+		return lectern.ErrHubLost
 	case !t.of.now.in || t.secrets != t.of.secrets:
 		return lectern.ErrResumeFailed
 	case t.holders != t.of.holders:
@@ -49,7 +53,10 @@ func (t *ticket) refusal() error {
 }
 
 // refusal is why a seat whose user was away does not get its membership back.
-func (s *seat) refusal() error {
+func (s *seat) refusal(hubs int) error {
+	if s.of.hub != hubs {
+		return lectern.ErrHubLost
+	}
 	for next := s; next != nil; next = next.next {
 		if next.next == nil && next.in && s.secrets == s.of.secrets {
 			return lectern.ErrReplaced
@@ -79,7 +86,7 @@ func (g *game) take(ctx context.Context, m move, p *player, c *star) error {
 	if now := t.of.now; now.in && now.user == p {
 		return nil // the client has given up what the hub has it hold still: nobody is followed
 	}
-	expected := t.refusal()
+	expected := t.refusal(g.hubs)
 	switch {
 	case expected != nil:
 	case g.service.isRefusing(p):

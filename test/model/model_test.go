@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
-	"github.com/lectern-go/lectern/transport/memory"
 )
 
 var (
@@ -54,6 +53,7 @@ func TestModel(t *testing.T) {
 		"taken over", "refused: resume_failed", "refused: replaced", "refused: unauthorized", "refused: busy", "seized", "came back unheard of the other",
 		"an answer was lost", "a question was lost", "slave expired", "master expired", "revoked", "refreshed",
 		"busy", "a gap for a slave", "a gap for a master",
+		"restarted", "a channel outlived its hub", "a channel's time was up at a restart", "over the policy", "a hub was lost",
 	} {
 		if counts[kind] == 0 {
 			t.Errorf("it never happens that: %s", kind)
@@ -121,32 +121,28 @@ func play(t *testing.T, moves []move, counts map[string]int) (failure error) {
 				g.kept = 2
 			}
 		}
-		hub, err := lectern.NewHub(lectern.Policy{
-			MasterTimeout: gameMasterTimeout, SlaveTimeout: gameSlaveTimeout,
-			Replay:    lectern.QueueLimit{Messages: int(g.kept)},
-			Authorize: g.service.authorize, Reauthorize: []lectern.Operation{lectern.OpResume},
-		})
+		hub, err := lectern.NewHub(g.policy())
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.hub = hub
 		for i := range gameChannels {
 			g.stars = append(g.stars, &star{name: fmt.Sprint("channel_", i)})
 		}
 		for i := range 2 * gameUsers {
-			p := &player{index: i, number: i % gameUsers, service: g.service, listener: memory.Listen(hub, memory.Options{}), seats: map[*star]*seat{}, gate: make(chan struct{})}
+			p := &player{index: i, number: i % gameUsers, service: g.service, seats: map[*star]*seat{}, gate: make(chan struct{})}
 			close(p.gate)
 			// The shortest of pauses: a reconnect takes no time.
 			p.client = lectern.NewClient(p, lectern.ClientOptions{MinBackoff: -1, MaxBackoff: -1})
 			g.players = append(g.players, p)
 		}
+		g.serves(hub)
 		failure = g.playAll(moves)
 		for _, p := range g.players {
 			if err := g.bye(p); failure == nil && err != nil {
 				failure = fmt.Errorf("%s closes: %w", p.name(), err)
 			}
 		}
-		if err := hub.Close(); failure == nil && err != nil {
+		if err := g.hub.Close(); failure == nil && err != nil {
 			failure = err
 		}
 		for _, p := range g.players {
@@ -176,7 +172,7 @@ func (g *game) playAll(moves []move) error {
 	for _, m := range moves {
 		began := time.Now()
 		err := g.step(m)
-		if err == nil && m.kind != "sleep" && m.kind != "due" && time.Since(began) > 4 {
+		if err == nil && m.kind != "sleep" && m.kind != "due" && m.kind != "restart" && m.kind != "crash" && time.Since(began) > 4 {
 			err = fmt.Errorf("it took %v", time.Since(began))
 		}
 		if err == nil {

@@ -27,7 +27,7 @@ var moveKinds = strings.Fields(`create create join join join join expect leave s
 	broadcast broadcast private private up up up kick ban away back status
 	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due
 	take take take note note note oldticket oldticket seize unheard unheard lostcreate lostjoin lostjoin lostswitch
-	lease lease refuse unsure refresh refresh flood flood flood`)
+	lease lease refuse unsure refresh refresh flood flood flood restart restart crash`)
 
 func randomMoves(seed uint64) []move {
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -64,6 +64,17 @@ func (g *game) step(m move) error {
 			return g.advance(time.Until(at) - time.Duration(m.n%2))
 		}
 		return nil
+	case "restart":
+		gap := []time.Duration{0, time.Second, 5 * time.Second, gameSlaveTimeout}[m.n]
+		if m.n == 3 && m.channel == 1 {
+			gap = gameMasterTimeout + 1
+		}
+		return g.restart(gap)
+	case "crash":
+		if m.n > 0 {
+			return nil // it ends everything
+		}
+		return g.crash()
 	case "restore":
 		if p.offline {
 			p.offline = false

@@ -111,7 +111,10 @@ func (p *player) Dial(ctx context.Context) (transport.Conn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	conn, err := p.listener.Dial(ctx)
+	p.mu.Lock()
+	listener := p.listener
+	p.mu.Unlock()
+	conn, err := listener.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}

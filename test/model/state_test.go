@@ -10,7 +10,10 @@ import (
 
 // game is one play: the users, and what the model knows.
 type game struct {
-	hub     *lectern.Hub
+	hub *lectern.Hub
+	// down: there is none. hubs counts those that have left nothing.
+	down    bool
+	hubs    int
 	service *service
 	// kept is how many messages a channel keeps in each direction.
 	kept    uint64
@@ -171,7 +174,7 @@ func (g *game) resumed(p *player) {
 	for c, s := range maps.Clone(p.seats) {
 		s.lifeline, s.deadline = time.Time{}, time.Time{}
 		if !s.in {
-			g.over(s, s.refusal())
+			g.over(s, s.refusal(g.hubs))
 			continue
 		}
 		if g.service.isRefusing(p) {
@@ -236,6 +239,12 @@ func (g *game) nextDeadline() time.Time {
 			next = at
 		}
 	}
+	for _, s := range g.seats {
+		consider(s.lifeline)
+	}
+	if g.down {
+		return next
+	}
 	for _, c := range g.stars {
 		if c.master != nil && c.away {
 			consider(c.deadline)
@@ -243,7 +252,6 @@ func (g *game) nextDeadline() time.Time {
 	}
 	for _, s := range g.seats {
 		consider(s.deadline)
-		consider(s.lifeline)
 		consider(s.expires)
 	}
 	return next
@@ -251,6 +259,18 @@ func (g *game) nextDeadline() time.Time {
 
 func (g *game) expire(now time.Time) {
 	due := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+	if !g.down {
+		g.expireAtHub(now, due)
+	}
+	for _, s := range g.seats {
+		if due(s.lifeline) {
+			g.over(s, lectern.ErrMasterDown)
+		}
+	}
+}
+
+// expireAtHub is what the hub does at that time.
+func (g *game) expireAtHub(now time.Time, due func(time.Time) bool) {
 	var ejected []*player
 	for _, s := range g.seats {
 		if due(s.expires) && g.expires(s, now) {
@@ -270,11 +290,6 @@ func (g *game) expire(now time.Time) {
 	for _, p := range ejected { // they come back at once
 		p.ejected = false
 		g.resumed(p)
-	}
-	for _, s := range g.seats {
-		if due(s.lifeline) {
-			g.over(s, lectern.ErrMasterDown)
-		}
 	}
 }
 
