@@ -258,11 +258,11 @@ func (c *Channel) Retire() {
 
 // Parts yields what there is to export of a channel that was retired, see
 // star.Channel.Parts. No lock is held meanwhile: nothing changes such a channel any more.
-func (c *Channel) Parts(yield func(part []byte) bool) {
+func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	c.mu.Lock()
 	rules := c.rules
 	c.mu.Unlock()
-	rules.Parts(yield)
+	rules.Parts(buffer, yield)
 }
 
 // Restored is a channel with rules that were restored. Its members are counted before

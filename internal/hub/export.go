@@ -27,9 +27,10 @@ func (h *Hub) Export(w io.Writer) error {
 	out := newStateWriter(w)
 	state := stateOf{id: h.id, stopped: h.stopped, channels: uint64(len(channels))}
 	err := out.block(blockHub, state.content())
+	buffer := make([]byte, 0, 2*star.PartSize)
 	for _, c := range channels {
 		kind := byte(blockChannel)
-		c.Parts(func(part []byte) bool {
+		c.Parts(buffer, func(part []byte) bool {
 			err = out.block(kind, part)
 			kind = blockPart
 			return err == nil

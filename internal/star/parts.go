@@ -29,13 +29,14 @@ const (
 const PartSize = 32 << 10
 
 // Parts writes down the state of a channel that is to go on elsewhere, with no
-// connections. It yields one part after the other, which the receiver must not keep. All
-// members must have lost their connections. A channel that does not exist has no parts.
-func (c *Channel) Parts(yield func(part []byte) bool) {
+// connections. It yields one part after the other, which the receiver must not keep: they are
+// made in the buffer, which may be nil, where it is large enough. All members must have lost
+// their connections. A channel that does not exist has no parts.
+func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	if c.life != open {
 		return
 	}
-	p := pieces{yield: yield}
+	p := pieces{yield: yield, part: buffer[:0]}
 	p.head(c)
 	// The slaves are in the order in which their deadlines come.
 	for m := c.away.first; m != nil && p.next(); m = m.next {

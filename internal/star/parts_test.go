@@ -16,7 +16,7 @@ const anyPayload = 1 << 20
 
 // parts are copies of the parts of a channel.
 func (c *table) parts() (parts [][]byte) {
-	c.Parts(func(part []byte) bool {
+	c.Parts(nil, func(part []byte) bool {
 		parts = append(parts, append([]byte(nil), part...))
 		return true
 	})
@@ -149,7 +149,7 @@ func TestPartsHaveASize(t *testing.T) {
 		require.Less(t, len(part), PartSize+1000)
 	}
 	n := 0
-	c.Parts(func([]byte) bool { n++; return false })
+	c.Parts(nil, func([]byte) bool { n++; return false })
 	require.Equal(t, 1, n, "who wants no more gets no more")
 }
 
@@ -260,7 +260,7 @@ func tryImport(limits *Limits, part []byte) {
 	c.Announce()
 	c.Snapshot()
 	c.Report()
-	c.Parts(func([]byte) bool { return true })
+	c.Parts(nil, func([]byte) bool { return true })
 	for range 3 {
 		due, ok := c.Due()
 		if !ok {
