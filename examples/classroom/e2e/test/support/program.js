@@ -18,10 +18,11 @@ export class Program {
   #ended;
 
   /** start returns when it listens. */
-  static async start({ masterTimeout = '30s', addr = '127.0.0.1:0' } = {}) {
+  static async start({ masterTimeout = '30s', addr = '127.0.0.1:0', state } = {}) {
     build();
     const program = new Program();
-    program.#process = spawn(built, ['-addr', addr, '-master-timeout', masterTimeout], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const flags = ['-addr', addr, '-master-timeout', masterTimeout, ...state ? ['-state', state] : []];
+    program.#process = spawn(built, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
     program.#ended = new Promise((ended) => {
       program.#process.on('exit', ended);
     });
