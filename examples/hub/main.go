@@ -20,7 +20,7 @@
 //	hub -ws fd:3 -state /var/lib/lectern/state
 //
 // Under /healthz it answers health checks: 200 while it serves, 503 from when it shuts
-// down. For -tcp and -unix, connecting is one.
+// down, but with -state it accepts no connection then. For -tcp and -unix, connecting is one.
 //
 // Everyone may create channels and join them: a service of your own would set
 // Policy.Authorize. The first SIGINT or SIGTERM ends the hub in order, a second
