@@ -74,6 +74,10 @@
 //   - Answers: each one who is asked answers at most once, and who answers what is
 //     not awaited is told so. A request ends with the answer, with its context,
 //     or as soon as the one who was asked is gone.
+//   - Another process: what a hub has at [Hub.Shutdown] is in [Hub.Export], and a hub that
+//     was given that by [Hub.Restore] goes on from there. To its members it was a pause: what
+//     was accepted arrives once and in order, requests are answered, nobody is let go but by
+//     their time, which goes on by the clock. Package hubfile keeps it in a file.
 //   - Time: a channel ends at X after its master became away, never before, and
 //     a resume that reaches the hub before X wins. At the same instant, X wins.
 //     A slave that cannot reach the hub ends by itself after X.
@@ -147,7 +151,9 @@
 //     as long as it hangs: without end, as far as was measured (15 minutes,
 //     Chromium 156). One that is put away or frozen does not, by the
 //     JavaScript client.
-//   - A hub keeps its state in memory. When its process ends, so do its channels.
+//   - A hub keeps its state in memory. When its process crashes, its channels are gone, and
+//     all members end with [ErrHubLost]: nothing of what a hub has since it was restored is on
+//     a disk. A state that was restored is not restored again.
 //   - Messages of different slaves are in the order in which the hub got them,
 //     which need not be the order in which they were sent.
 //   - A message that a slave could not take in time, beyond Replay and its

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,4 +86,38 @@ func TestAnErrorLeavesTheFile(t *testing.T) {
 	restored, err = Load(directory, new(content))
 	require.Error(t, err, "a directory")
 	require.False(t, restored)
+}
+
+// What one has another does not get, of eight at once, again and again, and nothing is left.
+func TestALockHasOneHolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	unlock, err := Lock(path)
+	require.NoError(t, err)
+	_, err = Lock(path)
+	require.ErrorIs(t, err, ErrLocked)
+	require.ErrorContains(t, err, path+".lock")
+	unlock()
+	unlock()
+	for range 20 {
+		const programs = 8
+		unlocks, start := make(chan func(), programs), make(chan struct{})
+		var starting sync.WaitGroup
+		for range programs {
+			starting.Go(func() {
+				<-start
+				if unlock, err := Lock(path); err == nil {
+					unlocks <- unlock
+				} else if !errors.Is(err, ErrLocked) {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		starting.Wait()
+		require.Len(t, unlocks, 1)
+		(<-unlocks)()
+		require.Empty(t, names(t, filepath.Dir(path)))
+	}
+	_, err = Lock(filepath.Join(filepath.Dir(path), "nowhere", "state"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }

@@ -13,7 +13,10 @@
 // addresses under which they reach it. Everybody who reaches it may open a class:
 // a service of your own would set Policy.Authorize.
 //
-// The first SIGINT or SIGTERM ends it in order, a second one at once. The exit
+// With -state, classes outlive the program: at the end what they are is saved in that file, and
+// at the next start, which should follow soon, they go on from there.
+//
+// The first SIGINT or SIGTERM ends it in order, a second one at once, which saves nothing. The exit
 // status is 0 after an orderly end, 1 where something failed, and 2 where the
 // flags make no sense.
 package main
@@ -73,6 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 type settings struct {
 	addr          string
 	masterTimeout time.Duration
+	state         string
 	hosts         []string
 }
 
@@ -82,6 +86,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8000", "serve the page on this `address`; :8000 is for phones in the same network too")
 	flags.DurationVar(&s.masterTimeout, "master-timeout", 30*time.Second, "how long a teacher may be away before the class is over; 0: not at all")
+	flags.StringVar(&s.state, "state", "", "save classes in this `file` at the end, and go on from it at the start")
 	flags.Func("host", "browsers may reach the page under this `host`, for instance class.example.com, beside this computer's names and addresses (repeatable)",
 		func(host string) error { s.hosts = append(s.hosts, host); return nil })
 	switch err := flags.Parse(args); {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,10 @@ import (
 	gorilla "github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
+	"github.com/lectern-go/lectern/transport/websocket"
 )
 
 // asClassroom makes the test binary the program itself.
@@ -35,7 +40,7 @@ func start(t *testing.T, args ...string) (process *exec.Cmd, page string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	process = exec.CommandContext(ctx, os.Args[0], args...)
-	process.Env = append(os.Environ(), asClassroom+"=1")
+	process.Env = append(os.Environ(), asClassroom+"=1", "GORACE=atexit_sleep_ms=0") // a class waits for the end of the program
 	out, err := process.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, process.Start())
@@ -81,6 +86,47 @@ func TestServesUntilItIsTold(t *testing.T) {
 			require.NoError(t, process.Wait(), "the exit status is 0")
 		})
 	}
+}
+
+// With -state a class goes on where it was, and a crash leaves nothing that is taken for the
+// present.
+func TestAClassOutlivesTheProgram(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	process, page := start(t, "-addr", "127.0.0.1:0", "-state", state)
+	dialer := websocket.Dialer{URL: strings.Replace(page, "http", "ws", 1) + "ws"}
+	clients := make([]*lectern.Client, 3)
+	for i := range clients {
+		clients[i] = lectern.NewClient(dialer, lectern.ClientOptions{})
+		defer clients[i].Close()
+	}
+	lesson := stage.StartLesson(t, "Biology 7b", clients...)
+	lesson.Goes(5)
+	again := func() {
+		process, _ = start(t, "-addr", strings.Trim(strings.TrimPrefix(page, "http:"), "/"), "-state", state)
+		require.NoFileExists(t, state, "it is loaded before anybody is served")
+	}
+	for range 2 {
+		require.NoError(t, process.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, process.Wait(), "the exit status is 0")
+		again()
+		lesson.Goes(5)
+	}
+	require.NoError(t, process.Process.Kill())
+	_ = process.Wait()
+	again()
+	for _, handle := range lesson.Handles() {
+		<-handle.Done()
+		require.ErrorIs(t, handle.Err(), lectern.ErrHubLost)
+	}
+
+	var says bytes.Buffer
+	require.Equal(t, 1, status(run(t.Context(), []string{"-addr", "127.0.0.1:0", "-state", state}, io.Discard, io.Discard), &says))
+	require.Contains(t, says.String(), "classroom: -state: the lock "+state+".lock: another process has the lock")
+	notes := filepath.Join(t.TempDir(), "notes")
+	require.NoError(t, os.WriteFile(notes, []byte("my notes"), 0o600))
+	require.Equal(t, 1, status(run(t.Context(), []string{"-addr", "127.0.0.1:0", "-state", notes}, io.Discard, io.Discard), &says))
+	require.Contains(t, says.String(), "classroom: -state: loading the hub from "+notes+": ")
+	require.Contains(t, says.String(), "; remove the file to begin without it")
 }
 
 func TestFlagsThatMakeNoSense(t *testing.T) {

@@ -15,11 +15,16 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/hubfile"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
 // shutdownTimeout bounds the orderly end. Who takes longer is cut off.
 const shutdownTimeout = 3 * time.Second
+
+// restartTimeout is the same with -state. It is short, because a class waits for the next start,
+// and loses nothing: what somebody has not taken yet is in the file too.
+const restartTimeout = time.Second
 
 // serve serves the page and its hub until ctx is done or the listener fails.
 func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
@@ -35,10 +40,26 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		_ = hub.Close()
 		return err
 	}
+	if s.state != "" {
+		unlock, err := hubfile.Lock(s.state)
+		if err != nil {
+			_ = hub.Close()
+			return fmt.Errorf("-state: %w", err)
+		}
+		defer unlock()
+	}
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		_ = hub.Close()
 		return err
+	}
+	if s.state != "" {
+		// Once nothing else can fail: the file is gone then. Whoever connects already waits.
+		if _, err := hubfile.Load(s.state, hub); err != nil {
+			_ = listener.Close()
+			_ = hub.Close()
+			return fmt.Errorf("-state: %w; remove the file to begin without it", err)
+		}
 	}
 	web := &http.Server{
 		Handler: handler(connections),
@@ -61,11 +82,21 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		served = true
 	case <-ctx.Done():
 	}
+	timeout := shutdownTimeout
+	if s.state != "" {
+		timeout = restartTimeout
+		_ = listener.Close() // whoever comes now is for the next start
+	}
 	// The hub first, while its connections still work: it tells everybody.
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	if err := hub.Shutdown(bounded); err != nil {
 		logger.Warn("some members were cut off", "error", err)
+	}
+	var unsaved error
+	if s.state != "" {
+		unsaved = hubfile.Save(s.state, hub)
+		cancel() // the class waits: nobody else is waited for
 	}
 	if err := web.Shutdown(bounded); err != nil {
 		_ = web.Close()
@@ -73,10 +104,10 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if !served {
 		failure = <-failed
 	}
-	if errors.Is(failure, http.ErrServerClosed) {
-		return nil
+	if errors.Is(failure, http.ErrServerClosed) || s.state != "" && errors.Is(failure, net.ErrClosed) {
+		failure = nil
 	}
-	return failure
+	return errors.Join(failure, unsaved)
 }
 
 // connectionsTo is the hub's handler, for the pages of this program: those that were asked

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/hubfile"
 	"github.com/lectern-go/lectern/transport/netconn"
 )
 
@@ -138,10 +139,10 @@ func TestUnixSocketOfAnotherStays(t *testing.T) {
 // A process that holds the lock listens, or is about to, whatever the file says.
 func TestUnixSocketLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hub.sock")
-	lock, err := lockFile(path + ".lock")
+	unlock, err := hubfile.Lock(path)
 	require.NoError(t, err)
 	require.Equal(t, "hub: -unix "+path+": another process listens there\n", fails(t, "-unix", path))
-	lock.release()
+	unlock()
 	hub := startHub(t, 1, "-unix", path)
 	echoes(t, path)
 	require.NoError(t, hub.Process.Signal(syscall.SIGTERM))

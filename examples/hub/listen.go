@@ -9,7 +9,11 @@ import (
 // listeners are those that were asked for; the others are nil.
 type listeners struct {
 	ws, tcp, unix net.Listener
-	secure        bool
+	// gates are beneath all of them.
+	gates  []*gate
+	secure bool
+	// inherited: another process may have them too.
+	inherited bool
 }
 
 // listen opens all that the settings ask for, or none.
@@ -29,29 +33,48 @@ func listen(s settings) (l listeners, err error) {
 		l.secure = true
 	}
 	if s.ws != "" {
-		if l.ws, err = listenTCP(s.ws, config); err != nil {
+		if l.ws, err = l.open(s.ws, listenTCP, config); err != nil {
 			return l, fmt.Errorf("-ws %s: %w", s.ws, err)
 		}
 	}
 	if s.tcp != "" {
-		if l.tcp, err = listenTCP(s.tcp, config); err != nil {
+		if l.tcp, err = l.open(s.tcp, listenTCP, config); err != nil {
 			return l, fmt.Errorf("-tcp %s: %w", s.tcp, err)
 		}
 	}
 	if s.unix != "" {
-		if l.unix, err = listenUnix(s.unix); err != nil {
+		if l.unix, err = l.open(s.unix, listenUnix, nil); err != nil {
 			return l, fmt.Errorf("-unix %s: %w", s.unix, err)
 		}
 	}
 	return l, nil
 }
 
-func listenTCP(address string, config *tls.Config) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil || config == nil {
-		return listener, err
+func listenTCP(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+
+// open returns the listener for an address, with TLS where there is a config.
+func (l *listeners) open(address string, listen func(address string) (net.Listener, error), config *tls.Config) (net.Listener, error) {
+	if isInherited(address) {
+		l.inherited = true
+		listen = inherit
 	}
-	return tls.NewListener(listener, config), nil
+	listener, err := listen(address)
+	if err != nil {
+		return nil, err
+	}
+	g := newGate(listener)
+	l.gates = append(l.gates, g)
+	if config == nil {
+		return g, nil
+	}
+	return tls.NewListener(g, config), nil
+}
+
+// stop accepts nobody any more, and leaves everybody who is there.
+func (l listeners) stop() {
+	for _, g := range l.gates {
+		g.stop()
+	}
 }
 
 // lines tell where the listeners are to be found.
@@ -74,9 +97,7 @@ func (l listeners) lines() []string {
 }
 
 func (l listeners) close() {
-	for _, listener := range []net.Listener{l.ws, l.tcp, l.unix} {
-		if listener != nil {
-			_ = listener.Close()
-		}
+	for _, g := range l.gates {
+		_ = g.Close()
 	}
 }

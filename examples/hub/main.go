@@ -11,12 +11,20 @@
 //	tcp 127.0.0.1:7000
 //	unix /run/lectern.sock
 //
+// In the place of an address, fd:3 is a socket that the process was started with, as systemd does
+// by a socket unit.
+//
+// With -state, channels outlive the process: at the end what they are is saved in that file, and
+// at the next start they go on from there. Members come back by themselves and lose nothing.
+//
+//	hub -ws fd:3 -state /var/lib/lectern/state
+//
 // Under /healthz it answers health checks: 200 while it serves, 503 from when it shuts
-// down. For -tcp and -unix, connecting is one.
+// down, but with -state it accepts no connection then. For -tcp and -unix, connecting is one.
 //
 // Everyone may create channels and join them: a service of your own would set
 // Policy.Authorize. The first SIGINT or SIGTERM ends the hub in order, a second
-// one at once. The exit status is 0 after an orderly end, 1 where something
+// one at once, which saves nothing. The exit status is 0 after an orderly end, 1 where something
 // failed, and 2 where the flags make no sense.
 package main
 
@@ -75,6 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 type settings struct {
 	ws, tcp, unix string
 	cert, key     string
+	state         string
 	master, slave time.Duration
 	origins       []string
 	hosts         []string
@@ -88,11 +97,12 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		fmt.Fprintln(stderr, "usage: hub [flags], with at least one of -ws, -tcp and -unix")
 		flags.PrintDefaults()
 	}
-	flags.StringVar(&s.ws, "ws", "", "serve WebSocket on this `address`, under /ws")
+	flags.StringVar(&s.ws, "ws", "", "serve WebSocket on this `address`, under /ws; fd:3 is a socket that the program is started with, for all of these")
 	flags.StringVar(&s.tcp, "tcp", "", "serve TCP on this `address`")
 	flags.StringVar(&s.unix, "unix", "", "serve a Unix socket at this `path`")
 	flags.StringVar(&s.cert, "tls-cert", "", "PEM `file` of a certificate: TLS for -ws and -tcp")
 	flags.StringVar(&s.key, "tls-key", "", "PEM `file` of the certificate's key")
+	flags.StringVar(&s.state, "state", "", "save channels in this `file` at the end, and go on from it at the start")
 	flags.DurationVar(&s.master, "master-timeout", 30*time.Second, "how long a master may be away; 0: not at all")
 	flags.DurationVar(&s.slave, "slave-timeout", 30*time.Second, "how long a slave may be away; 0: not at all")
 	flags.Func("origin", "web pages of this `origin` may connect, for instance https://example.com (repeatable)",

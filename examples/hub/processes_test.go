@@ -113,6 +113,12 @@ func start(t *testing.T, env []string, args ...string) *child {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env = append(os.Environ(), env...)
+	return launch(t, cmd, cancel)
+}
+
+func launch(t *testing.T, cmd *exec.Cmd, cancel func()) *child {
+	t.Helper()
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // members wait for the end of a process
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

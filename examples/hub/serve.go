@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/hubfile"
 	"github.com/lectern-go/lectern/transport/netconn"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -32,8 +33,19 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := lock(s.state)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	l, err := listen(s)
 	if err != nil {
+		return err
+	}
+	// Once nothing else can fail: the file is gone then. Whoever connects already waits.
+	if err := restore(s.state, hub); err != nil {
+		l.close()
+		_ = hub.Close()
 		return err
 	}
 
@@ -84,10 +96,22 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	close(ending)
 	// The hub first, while its connections still work: it tells everybody, and
 	// refuses whoever comes now. Then those who serve, who have nothing left.
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	timeout := shutdownTimeout
+	if s.state != "" {
+		timeout = handOnTimeout
+	}
+	if s.state != "" || l.inherited {
+		// Whoever comes now is for the process that takes the place of this one.
+		l.stop()
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	if err := hub.Shutdown(bounded); err != nil {
 		logger.Warn("some members were cut off", "error", err)
+	}
+	if s.state != "" {
+		failure = errors.Join(failure, hubfile.Save(s.state, hub))
+		cancel() // that one waits: whoever has still not asked for anything is cut off
 	}
 	stop()
 	if err := web.Shutdown(bounded); err != nil {

@@ -2,12 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/lectern-go/lectern/hubfile"
 )
 
 // listenUnix listens on a Unix socket, and takes the place of a socket file that nobody
@@ -20,26 +21,26 @@ func listenUnix(path string) (net.Listener, error) {
 	if strings.HasPrefix(path, "@") {
 		return net.Listen("unix", path) // a name without a file, which ends with its listener
 	}
-	lock, err := lockFile(path + ".lock")
-	if errors.Is(err, errLocked) {
+	unlock, err := hubfile.Lock(path)
+	if errors.Is(err, hubfile.ErrLocked) {
 		return nil, errInUse
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the lock: %w", err)
+		return nil, err
 	}
 	listener, err := replaceSocket(path)
 	if err != nil {
-		lock.release()
+		unlock()
 		return nil, err
 	}
 	file, err := os.Lstat(path)
 	if err != nil {
 		listener.Close()
-		lock.release()
+		unlock()
 		return nil, err
 	}
 	listener.SetUnlinkOnClose(false)
-	return &unixListener{UnixListener: listener, path: path, file: file, lock: lock}, nil
+	return &unixListener{UnixListener: listener, path: path, file: file, unlock: unlock}, nil
 }
 
 var errInUse = errors.New("another process listens there")
@@ -80,10 +81,10 @@ func replaceSocket(path string) (*net.UnixListener, error) {
 // A unixListener removes its socket file when it is closed, where that is still its own.
 type unixListener struct {
 	*net.UnixListener
-	path string
-	file os.FileInfo
-	lock *fileLock
-	once sync.Once
+	path   string
+	file   os.FileInfo
+	unlock func()
+	once   sync.Once
 }
 
 func (l *unixListener) Close() error {
@@ -94,6 +95,6 @@ func (l *unixListener) Close() error {
 		}
 	})
 	err := l.UnixListener.Close()
-	l.lock.release()
+	l.unlock()
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -37,20 +38,21 @@ type proxy struct {
 	name  string
 	block string // the language that the README gives the block
 	port  string // that the block listens on
+	alone int    // what it answers where nobody listens behind it
 	// command runs the proxy in the foreground with the block, which is in the file.
 	command func(folder, file string) ([]string, error)
 }
 
 var proxies = []proxy{
-	{"nginx", "nginx", "8001", func(folder, file string) ([]string, error) {
+	{"nginx", "nginx", "8001", http.StatusBadGateway, func(folder, file string) ([]string, error) {
 		around := filepath.Join(folder, "nginx.conf")
 		text := fmt.Sprintf("pid %[1]s/nginx.pid;\nevents { }\nhttp {\n access_log off;\n client_body_temp_path %[1]s/body;\n proxy_temp_path %[1]s/proxy;\n"+
 			" fastcgi_temp_path %[1]s/fastcgi;\n uwsgi_temp_path %[1]s/uwsgi;\n scgi_temp_path %[1]s/scgi;\n include %[2]s;\n}\n", folder, file)
 		err := os.WriteFile(around, []byte(text), 0o600)
 		return []string{"nginx", "-p", folder, "-e", "stderr", "-c", around, "-g", "daemon off;"}, err
 	}},
-	{"HAProxy", "haproxy", "8002", func(_, file string) ([]string, error) { return []string{"haproxy", "-db", "-f", file}, nil }},
-	{"Caddy", "caddyfile", "8003", func(folder, file string) ([]string, error) {
+	{"HAProxy", "haproxy", "8002", http.StatusServiceUnavailable, func(_, file string) ([]string, error) { return []string{"haproxy", "-db", "-f", file}, nil }},
+	{"Caddy", "caddyfile", "8003", http.StatusBadGateway, func(folder, file string) ([]string, error) {
 		// Beside another Caddy on the machine, which has the port for administration.
 		around := filepath.Join(folder, "Caddyfile")
 		err := os.WriteFile(around, []byte("{\n\tadmin off\n}\nimport "+file+"\n"), 0o600)
@@ -130,7 +132,12 @@ func try(ctx context.Context, quiet time.Duration) (err error) {
 		return fmt.Errorf("the hub: %w", err)
 	}
 
-	// In its place, one that looks at where its clients come from.
+	// Others in its place, one after the other, with a port that stays open.
+	if err := running.replace(ctx, folder); err != nil {
+		return err
+	}
+
+	// And one that looks at where its clients come from.
 	end, addresses, err := serveAuthorizing()
 	if err != nil {
 		return err

@@ -49,10 +49,11 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-func (all *programs) start(name, folder string, arguments []string) (*program, error) {
+// start starts a program, with sockets that it has from 3 on.
+func (all *programs) start(name, folder string, arguments []string, sockets ...*os.File) (*program, error) {
 	p := &program{Cmd: exec.Command(arguments[0], arguments[1:]...), name: name, done: make(chan struct{})}
 	p.Env = append(os.Environ(), "HOME="+folder, "XDG_DATA_HOME="+folder, "XDG_CONFIG_HOME="+folder)
-	p.Stdout, p.Stderr = &p.out, &p.out
+	p.Stdout, p.Stderr, p.ExtraFiles = &p.out, &p.out, sockets
 	if err := p.Start(); err != nil {
 		return nil, err
 	}

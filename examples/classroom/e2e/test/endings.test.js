@@ -79,7 +79,7 @@ test('a program that was killed and started anew: the class is opened again, and
   await ada.reads('Before.');
   await stage.killed();
 
-  await ada.heading('Your place was given up');
+  await ada.heading('The class is over');
   await ada.sees('The server has been started anew');
   await teacher.heading('The class is over');
   await teacher.sees('The server has been started anew');

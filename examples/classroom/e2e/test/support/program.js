@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -16,12 +19,15 @@ function build() {
 export class Program {
   #process;
   #ended;
+  #folder;
 
-  /** start returns when it listens. */
-  static async start({ masterTimeout = '30s', addr = '127.0.0.1:0' } = {}) {
+  /** start returns when it listens. keeps: it keeps its classes for the one that replaces it. */
+  static async start({ masterTimeout = '30s', addr = '127.0.0.1:0', keeps = false, folder } = {}) {
     build();
     const program = new Program();
-    program.#process = spawn(built, ['-addr', addr, '-master-timeout', masterTimeout], { stdio: ['ignore', 'pipe', 'ignore'] });
+    program.#folder = folder ?? (keeps ? mkdtempSync(join(tmpdir(), 'classroom-')) : undefined);
+    const flags = ['-addr', addr, '-master-timeout', masterTimeout, ...program.#folder ? ['-state', join(program.#folder, 'state')] : []];
+    program.#process = spawn(built, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
     program.#ended = new Promise((ended) => {
       program.#process.on('exit', ended);
     });
@@ -36,5 +42,18 @@ export class Program {
   async stop(signal = 'SIGTERM') {
     this.#process.kill(signal);
     return this.#ended;
+  }
+
+  /** replaced ends the program in order, and returns the one that goes on under its address. */
+  async replaced() {
+    assert.equal(await this.stop(), 0);
+    return Program.start({ addr: new URL(this.url).host, folder: this.#folder });
+  }
+
+  /** cleared removes what it has left. */
+  cleared() {
+    if (this.#folder) {
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
   }
 }

@@ -219,6 +219,11 @@ export class Stage {
     this.program = await Program.start({ addr: new URL(this.program.url).host });
   }
 
+  /** replaced ends the program in order, and another one goes on from what it has left. */
+  async replaced() {
+    this.program = await this.program.replaced();
+  }
+
   /** quiet asserts that no page has complained, but for what is expected. */
   quiet(expected = /^$/) {
     for (const { name, complaints } of this.#people) {
@@ -231,5 +236,6 @@ export class Stage {
     await this.browser?.close();
     this.#relays.forEach((relay) => relay.close());
     await this.program?.stop('SIGKILL');
+    this.program?.cleared();
   }
 }

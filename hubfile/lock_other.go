@@ -1,11 +1,11 @@
 //go:build !(darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd || windows)
 
-package main
+package hubfile
 
 import "os"
 
 // openLocked opens the file. Nothing is locked here: two that are started in one instant
-// over the socket file of one that was killed may both take it.
+// may both have it.
 func openLocked(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 }

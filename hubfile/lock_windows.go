@@ -1,4 +1,4 @@
-package main
+package hubfile
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// openLocked opens the file for this process alone, and fails with errLocked where
+// openLocked opens the file for this process alone, and fails with ErrLocked where
 // another one has it.
 func openLocked(path string) (*os.File, error) {
 	const sharingViolation = syscall.Errno(32)
@@ -17,7 +17,7 @@ func openLocked(path string) (*os.File, error) {
 	handle, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil,
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, sharingViolation) {
-		return nil, errLocked
+		return nil, ErrLocked
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
