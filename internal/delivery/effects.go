@@ -60,6 +60,10 @@ func (c *Channel) execute(e *star.Effect) {
 		if e.End.Code == wire.ErrMasterDown.Code {
 			c.config.Observer.Observe(star.ClosingSeconds, time.Since(e.Since).Seconds())
 		}
+		if e.End.Code == wire.ErrShutdown.Code {
+			c.log("channel stopped with the hub", "channel", c.name) // it may go on elsewhere
+			return
+		}
 		c.log("channel closed", "channel", c.name, "code", string(e.End.Code), "reason", e.End.Text)
 	case star.LogChange:
 		c.logChange(e)

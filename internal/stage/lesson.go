@@ -127,24 +127,11 @@ func (l *Lesson) is(what *bool) bool {
 	return *what
 }
 
-// accepted has something sent until the hub does not refuse it because it shuts down, which
-// means that nobody has it.
-func accepted(send func() error) error {
-	for {
-		if err := send(); !errors.Is(err, lectern.ErrShuttingDown) {
-			return err
-		}
-		time.Sleep(pace)
-	}
-}
-
 // teach is what the master does.
 func (l *Lesson) teach() error {
 	say := func(number int) error {
-		return accepted(func() error {
-			_, err := l.master.Broadcast(l.ctx, lectern.Text(strconv.Itoa(number)))
-			return err
-		})
+		_, err := l.master.Broadcast(l.ctx, lectern.Text(strconv.Itoa(number)))
+		return err
 	}
 	round, said, questions := 1, make(map[string]int), []lectern.Message(nil)
 	if err := say(round); err != nil {
@@ -170,10 +157,7 @@ func (l *Lesson) teach() error {
 		}
 		if l.is(&l.answering) {
 			for _, question := range questions {
-				if err := accepted(func() error {
-					_, err := l.master.Reply(l.ctx, question, lectern.Text("to "+question.From))
-					return err
-				}); err != nil {
+				if _, err := l.master.Reply(l.ctx, question, lectern.Text("to "+question.From)); err != nil {
 					return err
 				}
 			}
@@ -225,19 +209,13 @@ func (l *Lesson) repeat(slave *lectern.Slave) error {
 		}
 		if l.is(&l.answering) {
 			for _, question := range questions {
-				if err := accepted(func() error {
-					_, err := slave.Reply(l.ctx, question, lectern.Text("here"))
-					return err
-				}); err != nil {
+				if _, err := slave.Reply(l.ctx, question, lectern.Text("here")); err != nil {
 					return err
 				}
 			}
 			questions = nil
 		}
-		if err := accepted(func() error {
-			_, err := slave.Send(l.ctx, message.Payload)
-			return err
-		}); err != nil {
+		if _, err := slave.Send(l.ctx, message.Payload); err != nil {
 			return fmt.Errorf("%s: %w", slave.Username(), err)
 		}
 	}
