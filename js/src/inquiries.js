@@ -253,7 +253,7 @@ export class Inquiries {
     const { session, channel, confirming } = this.#membership;
     inquiry.verifying = session.nextRef();
     inquiry.stale = false;
-    session.push(confirming.along({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq }));
+    this.#membership.push(confirming.along({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq }));
   }
 
   #compare(inquiry, listed) {

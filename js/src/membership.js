@@ -33,9 +33,13 @@ export class Membership {
   timeout = 0;
   // Why it is over, or null.
   error = null;
-  // The present connection holds the membership. Requests are written then, and
+  // The connection that holds the membership, or null. Requests are written on it, and
   // wait otherwise.
-  attached = false;
+  line = null;
+  // The connection on which it is being resumed, or null; and the one that has refused it, so that it
+  // stays where it is.
+  bound = null;
+  refusedOn = null;
   // The ref of the resume that is under way, or zero, and that of a switch that is repeated before.
   resuming = 0;
   repeating = 0;
@@ -52,6 +56,10 @@ export class Membership {
   taken = 0;
   // The connection was lost, and the membership is not back yet.
   lost = false;
+  // The hub of the connection takes on nothing new: what is asked for waits for the next one.
+  held = false;
+  // The addresses whose hubs do not have it, since it was last on one.
+  lostBy = new Set();
   // What a slave knows of its master.
   master = null;
   // What a master knows of its slaves, by their names.
@@ -68,6 +76,8 @@ export class Membership {
   // joined again, to be told behind the messages up to number replayEnd.
   #departed = [];
   #replayEnd = 0;
+  // The hub is about to tell that the master is away, which is known.
+  #knownAway = false;
   #resolveClosed;
 
   constructor(session, role, channel) {
@@ -88,7 +98,16 @@ export class Membership {
     if (this.error) {
       return 'closed';
     }
-    return this.attached ? 'online' : 'reconnecting';
+    return this.lost ? 'reconnecting' : 'online';
+  }
+
+  get attached() {
+    return this.line !== null;
+  }
+
+  /** push writes a frame to the connection that holds the membership, if there is one. */
+  push(frame) {
+    this.line?.send(frame);
   }
 
   get ticket() {
@@ -168,19 +187,19 @@ export class Membership {
   enqueue(request) {
     request.frame.ref = this.session.nextRef();
     this.pending.push(request);
-    if (this.attached) {
+    if (this.attached && (!this.held || request.frame.type === 'leave')) {
       this.#write(request);
     }
   }
 
-  #write(request) {
+  #write(request, connection = this.line) {
     request.repeated = Boolean(request.repeated || request.written);
-    if (request.enters && request.repeated) {
+    if (request.enters && request.place) {
       request.frame.ref = this.session.nextRef(); // by which it is later than the one before
     }
     request.written = true;
     request.place = this.session.nextWrite();
-    this.session.push(this.confirming.along(request.frame));
+    connection.send(this.confirming.along(request.frame));
   }
 
   /** switching is a switch that was written and has no answer, or undefined. */
@@ -193,10 +212,11 @@ export class Membership {
    * whether there is one. It comes before a resume: where the hub has carried it out, there is
    * nothing to resume.
    */
-  repeatSwitch() {
+  repeatSwitch(connection) {
     const { switching } = this;
     if (switching) {
-      this.#write(switching);
+      this.bound = connection;
+      this.#write(switching, connection);
       this.repeating = switching.frame.ref;
     }
     return Boolean(switching);
@@ -250,6 +270,10 @@ export class Membership {
     if (!request) {
       return false;
     }
+    if (frame.code === Code.SHUTTING_DOWN) {
+      this.#hold(request);
+      return true;
+    }
     this.#remove(request);
     let given = frame;
     if (request.repeated && request.frame.type === 'kick' && frame.code === Code.NO_SUCH_SLAVE) {
@@ -270,22 +294,41 @@ export class Membership {
     return true;
   }
 
+  // Nothing has happened: it is asked for again on the connection that follows. One that was written before
+  // and has had no answer may still have been carried out then.
+  #hold(request) {
+    this.held = true;
+    request.written = request.repeated;
+    if (request.abandoned && !request.written) {
+      this.#remove(request);
+    }
+  }
+
   #switched(request, frame) {
-    this.session.enter(request.enters, frame);
+    this.session.enter(request.enters, frame, this.line ?? this.bound);
     this.end(new ClosedError(Code.LEFT, 'switched to another channel'));
     if (request.abandoned) {
-      this.session.push({ type: 'leave', channel: request.enters.channel });
+      request.enters.push({ type: 'leave', channel: request.enters.channel });
       request.enters.end(new ClosedError(Code.LEFT));
     }
   }
 
-  /** attach is told that the present connection holds the membership. */
-  attach() {
+  /** bind is told that it is being resumed on the connection; where resuming is zero, that it will be. */
+  bind(connection, resuming = 0) {
+    this.bound = connection;
+    this.resuming = resuming;
+    this.repeating = 0;
+  }
+
+  /** attach is told that the connection holds the membership. */
+  attach(connection) {
     const back = this.lost;
-    this.attached = true;
-    this.resuming = this.repeating = 0;
-    this.lost = false;
+    this.line = connection;
+    this.bind(null);
+    this.lost = this.held = false;
+    this.lostBy.clear();
     this.#cancelLifeline();
+    this.#dropAbandoned();
     if (this.announced) {
       this.confirming.confirm();
     }
@@ -298,21 +341,28 @@ export class Membership {
     }
   }
 
+  // An abandoned request for answers is asked once more, so that its number
+  // is learned and it can be withdrawn.
+  #dropAbandoned() {
+    this.pending.filter(({ abandoned, asks }) => abandoned && !asks).forEach((request) => this.#remove(request));
+  }
+
+  /** letGo is told that the connection is gone, and that it is being resumed on another one. */
+  letGo() {
+    this.line = null;
+    this.confirming.stop();
+  }
+
   /** lose is told that the connection is gone: nothing is known from now on, for at most X. */
   lose() {
-    this.attached = false;
-    this.resuming = this.repeating = 0;
-    this.confirming.stop();
+    this.letGo();
+    this.bind(null);
     for (const request of [...this.pending]) {
       if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError('no answer to join: the connection was lost each time'));
       }
-      // An abandoned request for answers is asked once more, so that its number
-      // is learned and it can be withdrawn.
-      if (request.abandoned && !request.asks) {
-        this.#remove(request);
-      }
     }
+    this.#dropAbandoned();
     if (this.lost) {
       return;
     }
@@ -325,8 +375,9 @@ export class Membership {
     }
     this.#fire(new StateEvent('reconnecting'));
     this.#tell('presence', unknown);
-    this.#cancelLifeline = later(this.timeout, () => this.end(new ClosedError(
-      Code.MASTER_DOWN, `the hub could not be reached for ${this.timeout / 1000} s`), true));
+    this.#cancelLifeline = later(this.timeout, () => this.end(this.lostBy.size > 0
+      ? new ClosedError(Code.HUB_LOST, 'no hub that could be reached has it')
+      : new ClosedError(Code.MASTER_DOWN, `the hub could not be reached for ${this.timeout / 1000} s`), true));
   }
 
   /** end is the end of the membership. resumable: not by the hub's word, nor this side's wish. */
@@ -336,9 +387,9 @@ export class Membership {
     }
     this.#tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
-    this.attached = false;
+    this.letGo();
+    this.bind(null);
     this.#cancelLifeline();
-    this.confirming.stop();
     this.session.forget(this, resumable);
     if (this.role === 'slave' && this.master) {
       this.master = presence('master', this.master.username, 'gone');
@@ -360,19 +411,26 @@ export class Membership {
 
   /** entered takes over what created or joined tells, the first time or after a resume. */
   entered(frame) {
+    const first = this.secret === '';
     const back = this.lost;
+    this.line = null; // nothing is sent before the ticket is stored
     this.secret = frame.secret;
     this.epoch = frame.epoch ?? 0;
     this.confirming.begin(frame);
-    if (!back) {
+    if (first) {
       this.channel = frame.channel; // the service may have taken other names than were asked for
       this.username = frame.username;
       this.timeout = frame.master_timeout_ms ?? 0;
     }
     if (this.role === 'slave') {
-      this.master = presence('master', frame.master.username, frame.master.state);
-      if (back && this.master.state === 'online') {
-        this.#tell('presence', this.master);
+      const { username, state } = frame.master;
+      // A move changes nothing by itself.
+      this.#knownAway = this.master?.state === 'away' && state === 'away';
+      if (this.master?.state !== state) {
+        this.master = presence('master', username, state);
+        if (!first && state === 'online') {
+          this.#tell('presence', this.master);
+        }
       }
       return;
     }
@@ -501,7 +559,10 @@ export class Membership {
     }
     const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;
     this.master = presence('master', username, stateOf(frame.state), { deadline, reason });
-    this.#tell('presence', this.master);
+    if (!this.#knownAway || frame.state !== 'away') {
+      this.#tell('presence', this.master);
+    }
+    this.#knownAway = false;
   }
 
   /** gap takes in that messages were lost in this place. */
