@@ -1712,7 +1712,9 @@ var Link = class {
     this.#pause?.cancel();
     this.#next?.abandon(number, "");
     await Promise.all(this.#all.map((connection) => this.#finish(connection, number, "", framesFor(connection))));
-    this.#stop();
+    if (this.#running) {
+      this.#stop();
+    }
   }
   get #all() {
     return [this.#next, this.#connection, this.#former].filter(Boolean);
@@ -4039,11 +4041,11 @@ var Session = class {
       ));
     }
   }
-  // What comes for a membership from another connection than the one that holds it is of before
-  // it has moved.
+  // What comes for a membership from another connection than the one that holds it, or is to hold it, is of
+  // before it has moved.
   #handle(connection, frame) {
     const known3 = this.memberships.get(frame.channel);
-    const membership = known3?.line === connection ? known3 : void 0;
+    const membership = known3 && (known3.line ?? known3.bound) === connection ? known3 : void 0;
     switch (frame.type) {
       case "message":
         membership?.message(frame);
@@ -4060,7 +4062,7 @@ var Session = class {
         }
         break;
       case "closed":
-        if (membership?.bound && frame.code === Code.REPLACED) {
+        if (membership?.line && membership.bound && frame.code === Code.REPLACED) {
           membership.letGo();
         } else {
           membership?.end(new ClosedError(frame.code, frame.reason));

@@ -135,7 +135,9 @@ export class Link {
     this.#pause?.cancel();
     this.#next?.abandon(number, '');
     await Promise.all(this.#all.map((connection) => this.#finish(connection, number, '', framesFor(connection))));
-    this.#stop();
+    if (this.#running) {
+      this.#stop();
+    }
   }
 
   get #all() {

@@ -363,11 +363,11 @@ export class Session {
     }
   }
 
-  // What comes for a membership from another connection than the one that holds it is of before
-  // it has moved.
+  // What comes for a membership from another connection than the one that holds it, or is to hold it, is of
+  // before it has moved.
   #handle(connection, frame) {
     const known = this.memberships.get(frame.channel);
-    const membership = known?.line === connection ? known : undefined;
+    const membership = known && (known.line ?? known.bound) === connection ? known : undefined;
     switch (frame.type) {
       case 'message':
         membership?.message(frame);
@@ -384,7 +384,7 @@ export class Session {
         }
         break;
       case 'closed':
-        if (membership?.bound && frame.code === Code.REPLACED) {
+        if (membership?.line && membership.bound && frame.code === Code.REPLACED) {
           membership.letGo(); // by its own move, as it seems: the answer tells
         } else {
           membership?.end(new ClosedError(frame.code, frame.reason));
