@@ -3473,9 +3473,18 @@ var Moving = class {
     } else if (membership.line || passes(refusal)) {
       this.#refused(membership, connection);
     } else if (this.#elsewhere(membership, connection, refusal)) {
-      this.#refused(membership, connection, !this.#session.holds(connection));
+      this.#refused(membership, connection, false);
     } else {
       membership.end(new ClosedError(refusal.code, refusal.reason), !over.has(refusal.code));
+    }
+    this.#leaveIfLost(connection);
+  }
+  // A connection whose hub has none of the memberships gives way to the next address. Others that it
+  // has are not given up for one that it does not have.
+  #leaveIfLost(connection) {
+    const there = this.#all.filter(({ line, bound }) => line === connection || bound === connection);
+    if (there.length === 0 && this.#all.some(({ line, refusedOn }) => !line && refusedOn === connection)) {
+      this.#session.tryLater(connection);
     }
   }
   // The hub of another address may have it.
