@@ -2061,7 +2061,7 @@ var Master = class extends Handle {
   }
   /** The slaves of the channel, those away included, by their names. */
   get members() {
-    return this.#membership.members;
+    return this.#membership.roster.members;
   }
   /** broadcast sends to all slaves, and returns the message's number. */
   async broadcast(payload, { signal, ...rest } = {}) {
@@ -2519,9 +2519,9 @@ var Inquiries = class {
     this.#open.set(seq, inquiry);
     inquiry.unknown = repeated && inquiry.of === "";
     if (inquiry.of !== "") {
-      inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.present(inquiry.of).get(inquiry.of) ?? 0);
+      inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.roster.present(inquiry.of).get(inquiry.of) ?? 0);
     } else if (!repeated) {
-      inquiry.awaited = this.#membership.present();
+      inquiry.awaited = this.#membership.roster.present();
     }
     for (const message of this.#early) {
       if (message.replyTo === seq) {
@@ -2794,6 +2794,109 @@ function convert(value) {
   return { kind: "data", bytes: encoder3.encode(text) };
 }
 
+// src/roster.js
+var byName = (a, b) => a.username < b.username ? -1 : 1;
+var Roster = class {
+  #told;
+  #slaves = /* @__PURE__ */ new Map();
+  // What was last read. Stores of frameworks take another object for a change.
+  #members = null;
+  // The numbers of the slaves' memberships, by their names, as far as they were told.
+  #numbers = /* @__PURE__ */ new Map();
+  // Slaves that have left while the master was away, and those of them that have
+  // joined again, to be told behind the messages up to number replayEnd.
+  #departed = [];
+  #replayEnd = 0;
+  /** @param {(slave: object, number: number) => void} told is told of each change, with the membership's number */
+  constructor(told) {
+    this.#told = told;
+  }
+  /** members are all slaves, by their names. */
+  get members() {
+    this.#members ??= Object.freeze([...this.#slaves.values()].sort(byName));
+    return this.#members;
+  }
+  /**
+   * compare takes in a list. Those who came are told at once; those who went, and those who have
+   * joined again since, are told behind the messages that are still to come from them, where last is
+   * the newest one that has arrived.
+   */
+  compare(frame, reason, last) {
+    const before = this.#slaves.size;
+    let met = 0;
+    const gone = (name) => {
+      this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name) });
+    };
+    for (const { username, state, number = 0 } of frame.members) {
+      const known3 = this.#numbers.get(username) ?? 0;
+      const was = this.#slaves.get(username);
+      met += was ? 1 : 0;
+      if (known3 && number && known3 !== number) {
+        gone(username);
+        this.#departed.push({ slave: presence("slave", username, state), number });
+      } else if (was?.state !== state) {
+        this.change(presence("slave", username, state), number);
+      } else if (number && known3 !== number) {
+        this.#numbers.set(username, number);
+      }
+    }
+    if (met < before) {
+      const listed2 = new Set(frame.members.map(({ username }) => username));
+      [...this.#slaves.keys()].filter((name) => !listed2.has(name)).sort().forEach(gone);
+    }
+    this.#replayEnd = frame.seq ?? 0;
+    this.arrived(last);
+  }
+  /** arrived is told the number of the newest message that has arrived. */
+  arrived(last) {
+    if (last >= this.#replayEnd) {
+      this.tellDeparted();
+    }
+  }
+  /** tellDeparted tells what was put off. */
+  tellDeparted() {
+    for (const { slave, number } of this.#departed.splice(0)) {
+      this.change(slave, number);
+    }
+  }
+  /**
+   * present returns those who are there, though the application may not have been told yet:
+   * the numbers of their memberships by their names. With a name, it is of that one alone.
+   */
+  present(only) {
+    const names2 = only === void 0 ? this.#slaves.keys() : [only];
+    const numbers2 = new Map([...names2].map((name) => [name, this.#numbers.get(name) ?? 0]));
+    for (const { slave: { username, state }, number = 0 } of this.#departed) {
+      if (only !== void 0 && username !== only) {
+        continue;
+      }
+      if (state === "gone") {
+        numbers2.delete(username);
+      } else {
+        numbers2.set(username, number);
+      }
+    }
+    return numbers2;
+  }
+  /** change takes in how a slave is now. number is that of the membership. Without one it is the same as before. */
+  change(slave, number = 0) {
+    this.#members = null;
+    const { username } = slave;
+    if (slave.state === "gone") {
+      const left = number || (this.#numbers.get(username) ?? 0);
+      this.#slaves.delete(username);
+      this.#numbers.delete(username);
+      this.#told(slave, left);
+    } else {
+      this.#slaves.set(username, slave);
+      if (number) {
+        this.#numbers.set(username, number);
+      }
+      this.#told(slave, number);
+    }
+  }
+};
+
 // src/window.js
 var SendWindow = class {
   #free;
@@ -2835,7 +2938,6 @@ var SendWindow = class {
 
 // src/membership.js
 var ANSWERS = { master: 256, slave: 32 };
-var byName = (a, b) => a.username < b.username ? -1 : 1;
 var Membership = class {
   username = "";
   secret = "";
@@ -2878,20 +2980,10 @@ var Membership = class {
   lostBy = /* @__PURE__ */ new Set();
   // What a slave knows of its master.
   master = null;
-  // What a master knows of its slaves, by their names.
-  slaves = /* @__PURE__ */ new Map();
-  // What was last read of the members and the ticket. Stores of frameworks take another
-  // object for a change.
-  #members = null;
+  // What was last read of it. Stores of frameworks take another object for a change.
   #ticket = null;
   #cancelLifeline = () => {
   };
-  // The numbers of the slaves' memberships, by their names, as far as they were told.
-  #numbers = /* @__PURE__ */ new Map();
-  // Slaves that have left while the master was away, and those of them that have
-  // joined again, to be told behind the messages up to number replayEnd.
-  #departed = [];
-  #replayEnd = 0;
   // The hub is about to tell that the master is away, which is known.
   #knownAway = false;
   #resolveClosed;
@@ -2905,6 +2997,7 @@ var Membership = class {
     this.announced = role === "master";
     this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
+    this.roster = new Roster((slave, number) => this.#slaveChanged(slave, number));
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
   }
@@ -2928,10 +3021,6 @@ var Membership = class {
       this.#ticket = Object.freeze({ channel, username, role, resume, epoch, last });
     }
     return this.#ticket;
-  }
-  get members() {
-    this.#members ??= Object.freeze([...this.slaves.values()].sort(byName));
-    return this.#members;
   }
   /**
    * perform sends a request and waits for its answer, over as many connections as
@@ -3172,7 +3261,7 @@ var Membership = class {
     if (this.error) {
       return;
     }
-    this.#tellDeparted();
+    this.roster.tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
     this.letGo();
     this.bind(null);
@@ -3226,87 +3315,23 @@ var Membership = class {
       this.gap(0);
     }
     if (frame.members) {
-      this.#compareRoster(frame, "left while the master was away");
+      this.roster.compare(frame, "left while the master was away", this.last);
     }
   }
   /**
-   * roster takes in a list of the slaves that nobody has asked for. It stands for the
+   * listed takes in a list of the slaves that nobody has asked for. It stands for the
    * changes since the last one, after this side did not take them fast enough.
    */
-  roster(frame) {
+  listed(frame) {
     if (this.role === "master" && frame.members) {
-      this.#tellDeparted();
-      this.#compareRoster(frame, "left while the master did not keep up");
+      this.roster.tellDeparted();
+      this.roster.compare(frame, "left while the master did not keep up", this.last);
     }
   }
-  // Those who came are told at once; those who went, and those who have joined again
-  // since, are told behind the messages that are still to come from them.
-  #compareRoster(frame, reason) {
-    const before = this.slaves.size;
-    let met = 0;
-    const gone = (name) => {
-      this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name) });
-    };
-    for (const { username, state, number = 0 } of frame.members) {
-      const known3 = this.#numbers.get(username) ?? 0;
-      const was = this.slaves.get(username);
-      met += was ? 1 : 0;
-      if (known3 && number && known3 !== number) {
-        gone(username);
-        this.#departed.push({ slave: presence("slave", username, state), number });
-      } else if (was?.state !== state) {
-        this.#slaveChanged(presence("slave", username, state), number);
-      } else if (number && known3 !== number) {
-        this.#numbers.set(username, number);
-      }
-    }
-    if (met < before) {
-      const listed2 = new Set(frame.members.map(({ username }) => username));
-      [...this.slaves.keys()].filter((name) => !listed2.has(name)).sort().forEach(gone);
-    }
-    this.#replayEnd = frame.seq ?? 0;
-    if (this.last >= this.#replayEnd) {
-      this.#tellDeparted();
-    }
-  }
-  #tellDeparted() {
-    for (const { slave, number } of this.#departed.splice(0)) {
-      this.#slaveChanged(slave, number);
-    }
-  }
-  /**
-   * present returns those who are there, though the application may not have been told yet:
-   * the numbers of their memberships by their names. With a name, it is of that one alone.
-   */
-  present(only) {
-    const names2 = only === void 0 ? this.slaves.keys() : [only];
-    const numbers2 = new Map([...names2].map((name) => [name, this.#numbers.get(name) ?? 0]));
-    for (const { slave: { username, state }, number = 0 } of this.#departed) {
-      if (only !== void 0 && username !== only) {
-        continue;
-      }
-      if (state === "gone") {
-        numbers2.delete(username);
-      } else {
-        numbers2.set(username, number);
-      }
-    }
-    return numbers2;
-  }
-  // number is that of the membership. Without one it is the same as before.
-  #slaveChanged(slave, number = 0) {
-    this.#members = null;
-    const { username } = slave;
+  // number is that of the membership of one that has left.
+  #slaveChanged(slave, number) {
     if (slave.state === "gone") {
-      const left = number || (this.#numbers.get(username) ?? 0);
-      this.slaves.delete(username);
-      this.#numbers.delete(username);
-      this.inquiries.departs(username, left, slave.reason);
-    } else {
-      this.slaves.set(username, slave);
-      if (number) {
-        this.#numbers.set(username, number);
-      }
+      this.inquiries.departs(slave.username, number, slave.reason);
     }
     this.#tell("member", slave);
   }
@@ -3323,16 +3348,14 @@ var Membership = class {
     } else {
       this.inbox.add(message);
     }
-    if (this.last >= this.#replayEnd) {
-      this.#tellDeparted();
-    }
+    this.roster.arrived(this.last);
   }
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
     const { username, reason } = frame;
     if (this.role === "master") {
-      this.#tellDeparted();
-      this.#slaveChanged(presence("slave", username, stateOf(frame.state), { reason }), frame.number);
+      this.roster.tellDeparted();
+      this.roster.change(presence("slave", username, stateOf(frame.state), { reason }), frame.number);
       return;
     }
     const deadline = frame.state === "away" ? after(frame.timeout_ms ?? 0) : null;
@@ -4067,7 +4090,7 @@ var Session = class {
         break;
       case "members":
         if (frame.ref === void 0) {
-          membership?.roster(frame);
+          membership?.listed(frame);
         }
         break;
       case "closed":

@@ -7,14 +7,13 @@ import { Inquiries } from './inquiries.js';
 import { Message } from './message.js';
 import { payloadOf } from './payload.js';
 import { after, presence, stateOf } from './presence.js';
+import { Roster } from './roster.js';
 import { later } from './timer.js';
 import { SendWindow } from './window.js';
 
 // How many answers the hub remembers for each member, and so how many requests
 // may be unanswered: more could not be recognised after a resume.
 const ANSWERS = { master: 256, slave: 32 };
-
-const byName = (a, b) => (a.username < b.username ? -1 : 1);
 
 /**
  * Membership is what a master and a slave have in common: it is on at most one
@@ -62,20 +61,10 @@ export class Membership {
   lostBy = new Set();
   // What a slave knows of its master.
   master = null;
-  // What a master knows of its slaves, by their names.
-  slaves = new Map();
 
-  // What was last read of the members and the ticket. Stores of frameworks take another
-  // object for a change.
-  #members = null;
+  // What was last read of it. Stores of frameworks take another object for a change.
   #ticket = null;
   #cancelLifeline = () => {};
-  // The numbers of the slaves' memberships, by their names, as far as they were told.
-  #numbers = new Map();
-  // Slaves that have left while the master was away, and those of them that have
-  // joined again, to be told behind the messages up to number replayEnd.
-  #departed = [];
-  #replayEnd = 0;
   // The hub is about to tell that the master is away, which is known.
   #knownAway = false;
   #resolveClosed;
@@ -90,6 +79,7 @@ export class Membership {
     this.announced = role === 'master';
     this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
+    this.roster = new Roster((slave, number) => this.#slaveChanged(slave, number));
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
   }
@@ -117,11 +107,6 @@ export class Membership {
       this.#ticket = Object.freeze({ channel, username, role, resume, epoch, last });
     }
     return this.#ticket;
-  }
-
-  get members() {
-    this.#members ??= Object.freeze([...this.slaves.values()].sort(byName));
-    return this.#members;
   }
 
   /**
@@ -385,7 +370,7 @@ export class Membership {
     if (this.error) {
       return;
     }
-    this.#tellDeparted();
+    this.roster.tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
     this.letGo();
     this.bind(null);
@@ -441,92 +426,25 @@ export class Membership {
       this.gap(0);
     }
     if (frame.members) {
-      this.#compareRoster(frame, 'left while the master was away');
+      this.roster.compare(frame, 'left while the master was away', this.last);
     }
   }
 
   /**
-   * roster takes in a list of the slaves that nobody has asked for. It stands for the
+   * listed takes in a list of the slaves that nobody has asked for. It stands for the
    * changes since the last one, after this side did not take them fast enough.
    */
-  roster(frame) {
+  listed(frame) {
     if (this.role === 'master' && frame.members) {
-      this.#tellDeparted();
-      this.#compareRoster(frame, 'left while the master did not keep up');
+      this.roster.tellDeparted();
+      this.roster.compare(frame, 'left while the master did not keep up', this.last);
     }
   }
 
-  // Those who came are told at once; those who went, and those who have joined again
-  // since, are told behind the messages that are still to come from them.
-  #compareRoster(frame, reason) {
-    const before = this.slaves.size;
-    let met = 0;
-    const gone = (name) => {
-      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name) });
-    };
-    for (const { username, state, number = 0 } of frame.members) {
-      const known = this.#numbers.get(username) ?? 0;
-      const was = this.slaves.get(username);
-      met += was ? 1 : 0;
-      if (known && number && known !== number) {
-        gone(username);
-        this.#departed.push({ slave: presence('slave', username, state), number });
-      } else if (was?.state !== state) {
-        this.#slaveChanged(presence('slave', username, state), number);
-      } else if (number && known !== number) {
-        this.#numbers.set(username, number);
-      }
-    }
-    if (met < before) { // else nobody is missing, and nothing is made for it
-      const listed = new Set(frame.members.map(({ username }) => username));
-      [...this.slaves.keys()].filter((name) => !listed.has(name)).sort().forEach(gone);
-    }
-    this.#replayEnd = frame.seq ?? 0;
-    if (this.last >= this.#replayEnd) {
-      this.#tellDeparted();
-    }
-  }
-
-  #tellDeparted() {
-    for (const { slave, number } of this.#departed.splice(0)) {
-      this.#slaveChanged(slave, number);
-    }
-  }
-
-  /**
-   * present returns those who are there, though the application may not have been told yet:
-   * the numbers of their memberships by their names. With a name, it is of that one alone.
-   */
-  present(only) {
-    const names = only === undefined ? this.slaves.keys() : [only];
-    const numbers = new Map([...names].map((name) => [name, this.#numbers.get(name) ?? 0]));
-    for (const { slave: { username, state }, number = 0 } of this.#departed) {
-      if (only !== undefined && username !== only) {
-        continue;
-      }
-      if (state === 'gone') {
-        numbers.delete(username);
-      } else {
-        numbers.set(username, number);
-      }
-    }
-    return numbers;
-  }
-
-  // number is that of the membership. Without one it is the same as before.
-  #slaveChanged(slave, number = 0) {
-    this.#members = null;
-    const { username } = slave;
+  // number is that of the membership of one that has left.
+  #slaveChanged(slave, number) {
     if (slave.state === 'gone') {
-      const left = number || (this.#numbers.get(username) ?? 0);
-      this.slaves.delete(username);
-      this.#numbers.delete(username);
-      this.inquiries.departs(username, left, slave.reason);
-    } else {
-      this.slaves.set(username, slave);
-      if (number) {
-        this.#numbers.set(username, number);
-      }
+      this.inquiries.departs(slave.username, number, slave.reason);
     }
     this.#tell('member', slave);
   }
@@ -544,17 +462,15 @@ export class Membership {
     } else {
       this.inbox.add(message);
     }
-    if (this.last >= this.#replayEnd) {
-      this.#tellDeparted();
-    }
+    this.roster.arrived(this.last);
   }
 
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
     const { username, reason } = frame;
     if (this.role === 'master') {
-      this.#tellDeparted(); // a change comes behind everything that was missed
-      this.#slaveChanged(presence('slave', username, stateOf(frame.state), { reason }), frame.number);
+      this.roster.tellDeparted(); // a change comes behind everything that was missed
+      this.roster.change(presence('slave', username, stateOf(frame.state), { reason }), frame.number);
       return;
     }
     const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;

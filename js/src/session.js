@@ -380,7 +380,7 @@ export class Session {
         break;
       case 'members':
         if (frame.ref === undefined) {
-          membership?.roster(frame);
+          membership?.listed(frame);
         }
         break;
       case 'closed':
