@@ -728,6 +728,7 @@ var Calls = class {
   #write(call, connection) {
     call.written = true;
     call.on = connection;
+    call.failed = 0;
     call.tries++;
     connection.send(call.frame);
   }
@@ -1660,6 +1661,10 @@ var Link = class {
   get former() {
     return this.#former;
   }
+  /** moving: another connection is to be made, or is being made, beside the present one. */
+  get moving() {
+    return Boolean(this.#connection && (this.#pause || this.#next));
+  }
   /** addresses is how many different ones there are. */
   get addresses() {
     return this.#urls.length;
@@ -1669,7 +1674,8 @@ var Link = class {
     const first = connection.shutdown === null;
     connection.shutdown = Math.min(milliseconds2, MAX_SPREAD);
     if (first && connection === this.current && !this.#former && !this.#putAway && !this.#leaving) {
-      this.#rest(Math.random() * connection.shutdown, true);
+      this.#steady(connection);
+      this.#rest(Math.max(this.#backoff.next(), Math.random() * connection.shutdown), true);
     }
   }
   /** start begins to connect, unless that is under way. */
@@ -1826,9 +1832,7 @@ var Link = class {
     this.#replaced = false;
     this.#connection = this.#next;
     this.#next = null;
-    if (wasOpen && performance.now() - connection.openedAt >= STEADY_AFTER) {
-      this.#backoff.steady();
-    }
+    this.#steady(connection);
     this.#told.lost(connection, { number, reason, silent, wasOpen, replaced });
     if (this.#connection) {
       return;
@@ -1844,10 +1848,15 @@ var Link = class {
       this.#restAfter(number, connection?.shutdown ?? null);
     }
   }
+  #steady(connection) {
+    if (connection?.opened && performance.now() - connection.openedAt >= STEADY_AFTER) {
+      this.#backoff.steady();
+    }
+  }
   #restAfter(number, shutdown) {
     let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
     if (shutdown !== null) {
-      wait = Math.random() * shutdown;
+      wait = Math.max(wait, Math.random() * shutdown);
     }
     this.#rest(wait, shutdown !== null);
   }
@@ -3263,6 +3272,9 @@ var Membership = class {
     }
     this.roster.tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
+    if (this.leaving) {
+      this.bound?.send({ type: "leave", channel: this.channel });
+    }
     this.letGo();
     this.bind(null);
     this.#cancelLifeline();
@@ -3998,7 +4010,7 @@ var Session = class {
         () => this.#calls.retry(call, current),
         (error) => this.#calls.fail(call, error)
       );
-    } else if (connection.shutdown === null && !this.holds(connection)) {
+    } else if (!this.#link.moving && !this.holds(connection)) {
       this.tryLater(connection);
     }
   }

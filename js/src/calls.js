@@ -250,6 +250,7 @@ export class Calls {
   #write(call, connection) {
     call.written = true;
     call.on = connection;
+    call.failed = 0;
     call.tries++;
     connection.send(call.frame);
   }

@@ -77,6 +77,11 @@ export class Link {
     return this.#former;
   }
 
+  /** moving: another connection is to be made, or is being made, beside the present one. */
+  get moving() {
+    return Boolean(this.#connection && (this.#pause || this.#next));
+  }
+
   /** addresses is how many different ones there are. */
   get addresses() {
     return this.#urls.length;
@@ -87,7 +92,9 @@ export class Link {
     const first = connection.shutdown === null;
     connection.shutdown = Math.min(milliseconds, MAX_SPREAD);
     if (first && connection === this.current && !this.#former && !this.#putAway && !this.#leaving) {
-      this.#rest(Math.random() * connection.shutdown, true);
+      // A hub that says so at once, each time, must not be asked all the time.
+      this.#steady(connection);
+      this.#rest(Math.max(this.#backoff.next(), Math.random() * connection.shutdown), true);
     }
   }
 
@@ -257,9 +264,7 @@ export class Link {
     this.#replaced = false;
     this.#connection = this.#next;
     this.#next = null;
-    if (wasOpen && performance.now() - connection.openedAt >= STEADY_AFTER) {
-      this.#backoff.steady();
-    }
+    this.#steady(connection);
     this.#told.lost(connection, { number, reason, silent, wasOpen, replaced });
     if (this.#connection) {
       return; // the attempt that is under way goes on
@@ -276,10 +281,16 @@ export class Link {
     }
   }
 
+  #steady(connection) {
+    if (connection?.opened && performance.now() - connection.openedAt >= STEADY_AFTER) {
+      this.#backoff.steady();
+    }
+  }
+
   #restAfter(number, shutdown) {
     let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
     if (shutdown !== null) {
-      wait = Math.random() * shutdown;
+      wait = Math.max(wait, Math.random() * shutdown);
     }
     this.#rest(wait, shutdown !== null);
   }

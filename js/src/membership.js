@@ -372,6 +372,9 @@ export class Membership {
     }
     this.roster.tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
+    if (this.leaving) {
+      this.bound?.send({ type: 'leave', channel: this.channel });
+    }
     this.letGo();
     this.bind(null);
     this.#cancelLifeline();

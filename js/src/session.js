@@ -282,7 +282,7 @@ export class Session {
     if (current && current !== connection) {
       (this.freshTokens([], [call]) ?? Promise.resolve()).then(
         () => this.#calls.retry(call, current), (error) => this.#calls.fail(call, error));
-    } else if (connection.shutdown === null && !this.holds(connection)) {
+    } else if (!this.#link.moving && !this.holds(connection)) {
       this.tryLater(connection);
     }
   }

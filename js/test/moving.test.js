@@ -529,6 +529,62 @@ test('calls during a move', async (t) => {
   assert.equal((await came((frame) => frame.type === 'send' && said(frame) === 'b')).count, 2);
 });
 
+test('a leave that a hub refuses that shuts down is carried out by the next one', async (t) => {
+  const { client, peer, came } = await moving(t, (on, frame) => {
+    if (on.count === 1 && frame.type === 'leave') {
+      on.send(no(frame, 'shutting_down'));
+      return true;
+    }
+    return false;
+  });
+  const slave = await client.join('abc123', 'ada');
+  const leaving = slave.leave();
+  await came(({ type }) => type === 'leave');
+  peer(1).send(shutdown);
+  await came(({ type, count }) => type === 'leave' && count === 2);
+  await within(leaving, 'the leave');
+  assert.equal(slave.error.code, 'left');
+});
+
+test('who leaves before the resume is answered is not left behind on the new connection', async (t) => {
+  const { client, peer, came } = await moving(t, (_, { type }) => type === 'resume');
+  const slave = await client.join('abc123', 'ada');
+  peer(1).send(shutdown);
+  await came(({ type }) => type === 'resume');
+  await within(slave.leave(), 'the leave');
+  await came(({ type, count }) => type === 'leave' && count === 2);
+});
+
+test('a call is not kept waiting where no move is to come', async (t) => {
+  const { client, peer, hub } = await moving(t, (on, frame) => {
+    if (on.count === 1 && frame.type === 'join') {
+      on.send(no(frame, 'shutting_down'));
+      return true;
+    }
+    return false;
+  });
+  await client.status('abc123');
+  peer(1).send(shutdown);
+  await turn();
+  assert.equal(hub.attempts, 1); // there was nothing to move
+  await within(client.join('abc123', 'ada'), 'the join');
+  assert.equal(hub.attempts, 2);
+});
+
+test('a hub that shuts down as often as somebody comes is not asked all the time', async (t) => {
+  t.mock.method(Math, 'random', () => 1);
+  const { client, hub } = await moving(t, (on, { type }) => {
+    if (type === 'ping') {
+      on.send(shutdown);
+    }
+  }, { minBackoff: 20, maxBackoff: 10_000 });
+  await client.create('abc123', 'alice');
+  await new Promise((resolve) => {
+    setTimeout(resolve, 400);
+  });
+  assert.ok(hub.attempts < 7, String(hub.attempts));
+});
+
 test('fresh tokens are shown at each resume', async (t) => {
   let made = 0;
   const { client, peer, came } = await moving(t, (on, frame) => {
