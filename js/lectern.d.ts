@@ -261,7 +261,7 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
   readonly closed: Promise<ClosedError>;
   /**
    * What it takes to come back from another client. To be kept like a password. The same until a
-   * message is taken, or the connection is lost. It is worth nothing any more once another client
+   * message is taken, the connection is lost, or the membership moves to another one. It is worth nothing any more once another client
    * has come back by it.
    */
   readonly ticket: Ticket;

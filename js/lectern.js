@@ -3933,7 +3933,7 @@ var Session = class {
           membership.token = token;
         }
       })),
-      ...[...all.map(({ switching }) => switching), ...calls].filter((each) => each && !each.enters.ownToken).map(({ frame, enters }) => ({
+      ...[...all.map(({ switching }) => switching), ...calls].filter((each) => each?.enters && !each.enters.ownToken).map(({ frame, enters }) => ({
         request: requestFor(frame),
         take: (token) => {
           frame.token = enters.token = token;

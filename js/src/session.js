@@ -195,7 +195,7 @@ export class Session {
           membership.token = token;
         },
       })),
-      ...[...all.map(({ switching }) => switching), ...calls].filter((each) => each && !each.enters.ownToken)
+      ...[...all.map(({ switching }) => switching), ...calls].filter((each) => each?.enters && !each.enters.ownToken)
         .map(({ frame, enters }) => ({
           request: requestFor(frame),
           take: (token) => {

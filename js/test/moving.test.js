@@ -555,6 +555,30 @@ test('who leaves before the resume is answered is not left behind on the new con
   await came(({ type, count }) => type === 'leave' && count === 2);
 });
 
+test('calls that the old hub refuses when the new connection is there are made on that one, with fresh tokens', async (t) => {
+  const waiting = [];
+  let made = 0;
+  const { client, peer, came } = await moving(t, (on, frame) => {
+    if (on.count === 1 && ['abc124', 'abc125'].includes(frame.channel)) {
+      waiting.push(frame);
+      return true;
+    }
+    return on.count === 2 && frame.type === 'resume';
+  }, { token: () => `t${++made}` });
+  await client.join('abc123', 'ada');
+  const calls = [client.join('abc124', 'ada'), client.status('abc125')];
+  await came(({ channel }) => channel === 'abc124');
+  await came(({ type }) => type === 'status');
+  peer(1).send(shutdown);
+  const { token } = await came(({ type }) => type === 'resume');
+  waiting.forEach((frame) => peer(1).send(no(frame, 'shutting_down')));
+  const [slave] = await within(Promise.all(calls), 'the calls');
+  assert.equal(slave.state, 'online');
+  const again = await came(({ type, count }) => type === 'join' && count === 2);
+  assert.ok(Number(again.token.slice(1)) > Number(token.slice(1)), again.token);
+  assert.equal((await came(({ type, count }) => type === 'status' && count === 2)).channel, 'abc125');
+});
+
 test('a call is not kept waiting where no move is to come', async (t) => {
   const { client, peer, hub } = await moving(t, (on, frame) => {
     if (on.count === 1 && frame.type === 'join') {
