@@ -1191,6 +1191,8 @@ var Connection = class {
   givenUp = false;
   // What the hub has told of its shutdown, in milliseconds, or null.
   shutdown = null;
+  // An attempt was begun, or is to be, to move away from it.
+  leaves = false;
   // Resolves when it has ended.
   over;
   #over;
@@ -1671,9 +1673,14 @@ var Link = class {
   }
   /** spread is told that the connection's hub shuts down, and how far the returns are to be spread. */
   spread(connection, milliseconds2) {
-    const first = connection.shutdown === null;
     connection.shutdown = Math.min(milliseconds2, MAX_SPREAD);
-    if (first && connection === this.current && !this.#former && !this.#putAway && !this.#leaving) {
+    this.#move();
+  }
+  // One attempt is made to move away from a connection, when the one before it has ended.
+  #move() {
+    const connection = this.current;
+    if (connection && connection.shutdown !== null && !connection.leaves && !this.#former && !this.#putAway && !this.#leaving) {
+      connection.leaves = true;
       this.#steady(connection);
       this.#rest(Math.max(this.#backoff.next(), Math.random() * connection.shutdown), true);
     }
@@ -1825,6 +1832,7 @@ var Link = class {
     if (connection && connection === this.#former) {
       this.#former = null;
       this.#told.lost(connection, { number, reason, silent, wasOpen, replaced: false });
+      this.#move();
       return;
     }
     const replaced = this.#replaced || this.#putAway && !wasOpen;
@@ -2831,6 +2839,7 @@ var Roster = class {
    * the newest one that has arrived.
    */
   compare(frame, reason, last) {
+    this.#departed = [];
     const before = this.#slaves.size;
     let met = 0;
     const gone = (name) => {

@@ -89,9 +89,15 @@ export class Link {
 
   /** spread is told that the connection's hub shuts down, and how far the returns are to be spread. */
   spread(connection, milliseconds) {
-    const first = connection.shutdown === null;
     connection.shutdown = Math.min(milliseconds, MAX_SPREAD);
-    if (first && connection === this.current && !this.#former && !this.#putAway && !this.#leaving) {
+    this.#move();
+  }
+
+  // One attempt is made to move away from a connection, when the one before it has ended.
+  #move() {
+    const connection = this.current;
+    if (connection && connection.shutdown !== null && !connection.leaves && !this.#former && !this.#putAway && !this.#leaving) {
+      connection.leaves = true;
       // A hub that says so at once, each time, must not be asked all the time.
       this.#steady(connection);
       this.#rest(Math.max(this.#backoff.next(), Math.random() * connection.shutdown), true);
@@ -257,6 +263,7 @@ export class Link {
     if (connection && connection === this.#former) {
       this.#former = null;
       this.#told.lost(connection, { number, reason, silent, wasOpen, replaced: false });
+      this.#move();
       return;
     }
     const replaced = this.#replaced || (this.#putAway && !wasOpen);

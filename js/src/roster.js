@@ -32,6 +32,7 @@ export class Roster {
    * the newest one that has arrived.
    */
   compare(frame, reason, last) {
+    this.#departed = []; // the list stands for those before it
     const before = this.#slaves.size;
     let met = 0;
     const gone = (name) => {

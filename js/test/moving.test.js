@@ -335,6 +335,36 @@ test('the old connection ends, or its membership is replaced, before the answer 
   }
 });
 
+test('both connections end before the answer to the resume', async (t) => {
+  const { client, peer, came, hub } = await moving(t, (on, { type }) => on.count === 2 && type === 'resume');
+  const slave = await client.join('abc123', 'ada');
+  const told = events(slave);
+  peer(1).send(shutdown);
+  await came(({ type }) => type === 'resume');
+  peer(1).close(4106);
+  await turn();
+  assert.deepEqual(told, []);
+  peer(2).terminate();
+  await happens(slave, 'state', ({ state }) => state === 'online');
+  assert.deepEqual(told, ['state reconnecting', 'presence unknown', 'presence online', 'state online']);
+  assert.equal(hub.attempts, 3);
+});
+
+test('who detaches knows that nothing has happened of what was refused', async (t) => {
+  const { client, came } = await moving(t, (on, frame) => {
+    if (frame.type === 'send') {
+      on.send(no(frame, 'shutting_down'));
+    }
+    return frame.type === 'send';
+  }, { closeTimeout: 100 });
+  const slave = await client.join('abc123', 'ada');
+  const sending = refused(slave.send('a'), 'detached', ClosedError);
+  await came(({ type }) => type === 'send');
+  const [ticket] = await client.detach();
+  await sending;
+  assert.equal(ticket.channel, 'abc123');
+});
+
 test('replaced by another client before it moves is the end', async (t) => {
   const { client, peer } = await moving(t, undefined, { admit: (attempt) => attempt === 1 || new Promise(() => {}) });
   const slave = await client.join('abc123', 'ada');
@@ -414,6 +444,28 @@ test('only a real change of the master is told', async (t) => {
   assert.deepEqual(await move(3, 'away'), []);
   assert.equal(slave.master.state, 'away');
   assert.deepEqual(await move(4, 'online'), ['presence online']);
+});
+
+test('who has left is told once, though it moves again before what was missed has come', async (t) => {
+  const { client, peer, came } = await moving(t, (on, frame) => {
+    if (!['create', 'resume'].includes(frame.type)) {
+      return false;
+    }
+    const members = on.count === 1 ? [{ username: 'bob', state: 'online', number: 1 }] : [];
+    on.send({ ...createdFor(frame), epoch: on.count, members, seq: on.count === 1 ? 0 : 2 });
+    return true;
+  });
+  const master = await client.create('abc123', 'alice');
+  const told = events(master);
+  for (const count of [1, 2]) {
+    peer(count).send(shutdown);
+    await came((frame) => frame.type === 'ping' && frame.count === count + 1);
+  }
+  peer(3).send(message(1, 'one', { from: 'bob' }));
+  peer(3).send(message(2, 'two', { from: 'bob' }));
+  await happens(master, 'member', ({ presence }) => presence.state === 'gone');
+  await turn();
+  assert.deepEqual(told, ['member gone']);
 });
 
 test('a gather that is open has one part for each', async (t) => {
