@@ -52,7 +52,8 @@ export declare const Code: Readonly<{
   HUB_LOST: 'hub_lost';
   SHUTTING_DOWN: 'shutting_down';
   // Ends of memberships. RESUME_FAILED is one too: it came back too late. So is HUB_LOST: the hub that
-  // had it is gone, and no other one has it. REPLACED is a refusal too.
+  // had it is gone, and no other one has it, under any of the client's addresses. REPLACED is a refusal
+  // too. SHUTTING_DOWN is told to nobody here: what is refused so is asked for again.
   MASTER_LEFT: 'master_left';
   MASTER_DOWN: 'master_down';
   KICKED: 'kicked';
@@ -81,7 +82,10 @@ export declare class LecternError extends Error {
   readonly reason: string;
 }
 
-/** It was refused, and nothing has happened. */
+/**
+ * It was refused, and nothing has happened. What a hub refuses because it shuts down waits, and is asked
+ * for again on the next connection.
+ */
 export declare class RefusedError extends LecternError {}
 
 /** The membership is over. */
@@ -257,7 +261,7 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
   readonly closed: Promise<ClosedError>;
   /**
    * What it takes to come back from another client. To be kept like a password. The same until a
-   * message is taken, or the connection is lost. It is worth nothing any more once another client
+   * message is taken, the connection is lost, or the membership moves to another one. It is worth nothing any more once another client
    * has come back by it.
    */
   readonly ticket: Ticket;
@@ -426,7 +430,7 @@ export interface Restored {
   readonly slaves: Slave[];
   /**
    * What the hub has refused. The storage keeps a ticket on, unless the hub has said that
-   * the membership is over (resume_failed, hub_lost), another client's (replaced) or cannot be
+   * the membership is over (resume_failed, and hub_lost by the hub of each address), another client's (replaced) or cannot be
    * (bad_name, bad_frame).
    */
   readonly lost: { role: 'master' | 'slave'; channel: string; username: string; error: RefusedError }[];
@@ -519,7 +523,7 @@ export interface ClientOptions {
    * become worth nothing.
    */
   readonly storage?: StorageLike | undefined;
-  /** The key in the storage. Default: made from the address. */
+  /** The key in the storage. Default: made from the address, the first one of several. */
   readonly storageKey?: string | undefined;
 }
 
@@ -530,6 +534,11 @@ export interface ClientOptions {
  * and a random part in them, and resumes every membership. What was to be entered is asked
  * for again too, where the answer was lost with the connection, on three connections at most.
  *
+ * Where the hub tells that it shuts down, the client connects once more after a random part of the time
+ * that it was told, while the connection goes on, and its memberships move: nothing is told of it,
+ * nothing is lost, and what the hub refuses meanwhile is sent again, in its order. What cannot move stays
+ * until the connection ends.
+ *
  * Each client is another one to the hub, though it has the same tickets. Of two, the one that
  * has come later holds the membership, and the other one ends with replaced, also where it
  * was offline and comes back only then.
@@ -538,8 +547,12 @@ export declare class Client {
   /**
    * The address may be relative to the page's, and of http or https. A relative one where
    * there is no page is a TypeError when the client is used.
+   *
+   * Of several, each attempt to connect takes the next one, and a move another one than the present. A
+   * call fails for want of a connection when so many attempts in a row have failed, and a membership ends with
+   * hub_lost when the hubs of so many addresses in a row have said so.
    */
-  constructor(url: string | PlatformURL, options?: ClientOptions);
+  constructor(url: string | PlatformURL | readonly (string | PlatformURL)[], options?: ClientOptions);
   /**
    * Makes the channel, with the user as its master. It waits for calls before it that
    * enter the same channel, and for what is being undone there: what was given up or is

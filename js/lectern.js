@@ -465,11 +465,13 @@ var First = class {
   #cancel;
   /**
    * @param {number} ref the call's
+   * @param {Connection} on
    * @param {{leave: () => number, lost: () => void}} handlers leave sends a leave where
    *   something may have been entered, and returns its ref, or zero; lost is called last
    */
-  constructor(ref, { leave, lost }) {
+  constructor(ref, on, { leave, lost }) {
     this.#ref = ref;
+    this.on = on;
     this.#lost = lost;
     this.#cancel = later(FIRST_WAIT, () => {
       this.#undo = leave();
@@ -507,8 +509,8 @@ var Calls = class {
   // Those whose callers have given up, by the ref of the answer that is still to come:
   // what they have entered is left then.
   #undoing = /* @__PURE__ */ new Map();
-  // The refs of resumes on the present connection whose callers have given up.
-  #forsaken = /* @__PURE__ */ new Set();
+  // Resumes whose callers have given up, by the ref of the answer: the connections that they are on.
+  #forsaken = /* @__PURE__ */ new Map();
   // The call that goes along with the handshake that is under way.
   #first = null;
   // What waits for the answer to the call that has gone along with the present connection,
@@ -518,14 +520,17 @@ var Calls = class {
   #plain = false;
   #session;
   /**
-   * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
-   *   progress: () => void, tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean,
+   * @param {{addresses: number, nextRef: () => number, letGo: (connection: Connection) => void,
+   *   progress: () => void, tryAnew: (connection: Connection, wanted: boolean) => void,
+   *   isIn: (channel: string) => boolean, holds: (connection: Connection) => boolean,
    *   undo: (channel: string, promise: Promise<void>) => void,
-   *   settled: (call: object, frame: object) => Error | undefined}} session
+   *   settled: (call: object, frame: object) => Error | undefined,
+   *   again: (call: object, connection: Connection) => void}} session
    *   letGo ends the connection, tryAnew too where something is wanted of the next one or
-   *   nothing of this one, and ended resolves when it has ended; progress is told when something
+   *   nothing of this one; progress is told when something
    *   that was under way is over; settled is told of an
-   *   answer that is no refusal, and returns what is wrong with it
+   *   answer that is no refusal, and returns what is wrong with it; again is told of a call that the
+   *   hub of that connection has refused, and another one may not
    */
   constructor(session) {
     this.#session = session;
@@ -546,13 +551,22 @@ var Calls = class {
    * begin makes a call of a frame, and resolves with the answer.
    *
    * @param {object} frame
-   * @param {{signal?: AbortSignal, enters?: object, open: boolean, abandoned: () => void}} how
-   *   enters is the membership that an answer makes; open: it can be written now;
-   *   abandoned is called when its caller has given up
+   * @param {{signal?: AbortSignal, enters?: object, connection: Connection | null, abandoned: () => void}} how
+   *   enters is the membership that an answer makes; connection is the one on which it can be written
+   *   now; abandoned is called when its caller has given up
    */
-  begin(frame, { signal, enters, open, abandoned }) {
+  begin(frame, { signal, enters, connection, abandoned }) {
     return new Promise((resolve, reject) => {
-      const call = { frame: { ...frame, ref: this.#session.nextRef() }, enters, written: false, tries: 0 };
+      const call = {
+        frame: { ...frame, ref: this.#session.nextRef() },
+        enters,
+        written: false,
+        on: null,
+        tries: 0,
+        failed: 0,
+        refused: 0,
+        lostBy: /* @__PURE__ */ new Set()
+      };
       const abort = () => {
         this.#remove(call);
         this.#giveUp(call);
@@ -569,8 +583,8 @@ var Calls = class {
       };
       signal?.addEventListener("abort", abort, { once: true });
       this.#waiting.push(call);
-      if (open) {
-        this.#write(call);
+      if (connection) {
+        this.#write(call, connection);
       }
     });
   }
@@ -588,46 +602,71 @@ var Calls = class {
     return this.#first?.frame ?? null;
   }
   /** connected writes what has waited for a connection, but for what has been sent along with its making. */
-  connected(sent) {
+  connected(connection, sent) {
     const first = this.#first;
     this.#first = null;
+    if (first) {
+      first.on = connection;
+    }
     if (first && sent) {
-      this.#awaitAnswer(first);
+      this.#awaitAnswer(first, connection);
     } else if (first) {
       this.#undone(first.frame.ref);
     }
     for (const call of this.#waiting) {
       if (call !== first) {
-        call.frame.ref = this.#session.nextRef();
-        this.#write(call);
+        this.retry(call, connection);
         continue;
       }
       call.written = true;
       if (!sent) {
-        this.#session.push(call.frame);
+        connection.send(call.frame);
       }
     }
   }
+  /** retry writes a call on a new connection, unless it is on another one, or over. */
+  retry(call, connection) {
+    if (!call.on && this.#waiting.includes(call)) {
+      call.frame.ref = this.#session.nextRef();
+      this.#write(call, connection);
+    }
+  }
+  /** on reports whether an answer is to come on the connection. */
+  on(connection) {
+    return [...this.#waiting, ...[...this.#undoing.values()].map(({ call }) => call)].some(({ on }) => on === connection) || [...this.#forsaken.values()].includes(connection);
+  }
   /**
-   * lost is told that the connection has ended.
+   * lost is told that a connection has ended.
    *
+   * @param {Connection | null} connection
    * @param {string} reason
-   * @param {{all: boolean, answered: boolean, blamed: boolean}} how all: those too that were
-   *   not written; answered: the hub has answered all that it has carried out, so that the
+   * @param {{dialed: boolean, all: boolean, answered: boolean, blamed: boolean}} how dialed: it was an
+   *   attempt; all: those too that were not written, where that was the last address; answered: the hub has answered all that it has carried out, so that the
    *   others can be asked again; blamed: it may be because of one of them, so that none is
    */
-  lost(reason, { all, answered, blamed: blamed2 }) {
-    this.#first = null;
-    this.#awaited?.stop();
-    this.#awaited = null;
-    this.#forsaken.clear();
-    [...this.#undoing.keys()].forEach((ref) => this.#undone(ref));
-    this.#waiting.forEach((call) => {
-      if (answered || !blamed2 && call.tries < MAX_TRIES) {
-        call.written = false;
+  lost(connection, reason, { dialed, all, answered, blamed: blamed2 }) {
+    if (dialed) {
+      this.#first = null;
+    }
+    if (this.#awaited?.on === connection) {
+      this.#awaited.stop();
+      this.#awaited = null;
+    }
+    [...this.#forsaken].filter(([, on]) => on === connection).forEach(([ref]) => this.#forsaken.delete(ref));
+    [...this.#undoing].filter(([, { call: { on } }]) => on === null || on === connection).forEach(([ref]) => this.#undone(ref));
+    for (const call of [...this.#waiting]) {
+      const was = call.on === connection;
+      const written = was && call.written;
+      if (was) {
+        call.on = null;
       }
-    });
-    this.fail(reason, (call) => all || call.written);
+      if (written) {
+        call.written = !answered && (blamed2 || call.tries - call.refused >= MAX_TRIES);
+      }
+      if (all && ++call.failed >= this.#session.addresses || written && call.written) {
+        this.#fail(call, reason);
+      }
+    }
   }
   /** giveUp ends all calls with the error. What they may have entered is left when that is known. */
   giveUp(error) {
@@ -636,12 +675,16 @@ var Calls = class {
       call.settle(void 0, error);
     }
   }
-  fail(reason, given2 = () => true) {
-    const failed = this.#waiting.filter(given2);
-    this.#waiting = this.#waiting.filter((call) => !failed.includes(call));
-    for (const call of failed) {
-      call.settle(void 0, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
-    }
+  failAll(reason) {
+    [...this.#waiting].forEach((call) => this.#fail(call, reason));
+  }
+  #fail(call, reason) {
+    this.fail(call, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+  }
+  /** fail ends a call with the error. */
+  fail(call, error) {
+    this.#remove(call);
+    call.settle(void 0, error);
   }
   /** answer gives a frame to the call that it answers, and reports whether there is one. */
   answer(frame) {
@@ -649,6 +692,9 @@ var Calls = class {
       return true;
     }
     const call = this.#waiting.find((each) => each.frame.ref === frame.ref);
+    if (call && this.#elsewhere(call, frame)) {
+      return true;
+    }
     if (call) {
       this.#remove(call);
       call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
@@ -658,28 +704,45 @@ var Calls = class {
       this.#leave(frame);
       return true;
     }
-    if (this.#forsaken.delete(frame.ref)) {
-      this.#session.letGo();
-      return true;
+    const forsaken = this.#forsaken.get(frame.ref);
+    if (forsaken) {
+      this.#forsaken.delete(frame.ref);
+      this.#session.letGo(forsaken);
     }
-    return false;
+    return Boolean(forsaken);
   }
-  #write(call) {
+  // A hub that shuts down has done nothing; and where one has lost what is to be resumed, that of
+  // another address may have it.
+  #elsewhere(call, { code }) {
+    const { on, lostBy } = call;
+    const lost = code === Code.HUB_LOST && lostBy.add(on.url).size < this.#session.addresses && !this.#session.holds(on);
+    if (code !== Code.SHUTTING_DOWN && !lost) {
+      return false;
+    }
+    call.refused++;
+    call.written = false;
+    call.on = null;
+    this.#session.again(call, on);
+    return true;
+  }
+  #write(call, connection) {
     call.written = true;
+    call.on = connection;
+    call.failed = 0;
     call.tries++;
-    this.#session.push(call.frame);
+    connection.send(call.frame);
   }
   // The answer has to come within some time, or is asked for again, plainly.
-  #awaitAnswer(call) {
+  #awaitAnswer(call, on) {
     const { frame: { ref, channel }, enters } = call;
-    this.#awaited = new First(ref, {
+    this.#awaited = new First(ref, on, {
       leave: () => {
         this.#plain = true;
         if (!enters || this.#session.isIn(channel)) {
           return 0;
         }
         const leaving = this.#session.nextRef();
-        this.#session.push({ type: "leave", ref: leaving, channel });
+        on.send({ type: "leave", ref: leaving, channel });
         return leaving;
       },
       lost: () => {
@@ -689,7 +752,7 @@ var Calls = class {
         if (wanted) {
           call.written = false;
         }
-        this.#session.tryAnew(wanted);
+        this.#session.tryAnew(on, wanted);
       }
     });
   }
@@ -705,12 +768,12 @@ var Calls = class {
     }
     if (type !== "resume") {
       this.#session.undo(channel, new Promise((undone) => {
-        this.#undoing.set(ref, { channel, undone });
+        this.#undoing.set(ref, { channel, undone, call });
       }));
       return;
     }
-    this.#session.undo(channel, this.#session.ended());
-    this.#forsaken.add(ref);
+    this.#session.undo(channel, call.on.over);
+    this.#forsaken.set(ref, call.on);
   }
   // Its answer is here: what it has entered is left, and undone when the hub says so.
   #leave({ type, ref, channel }) {
@@ -719,9 +782,10 @@ var Calls = class {
       return;
     }
     const leaving = this.#session.nextRef();
-    this.#undoing.set(leaving, this.#undoing.get(ref));
+    const given2 = this.#undoing.get(ref);
+    this.#undoing.set(leaving, given2);
     this.#undoing.delete(ref);
-    this.#session.push({ type: "leave", ref: leaving, channel });
+    given2.call.on.send({ type: "leave", ref: leaving, channel });
   }
   #undone(ref) {
     this.#undoing.get(ref)?.undone();
@@ -1120,6 +1184,18 @@ function protocols(first) {
 var FLOOR = 1;
 var ASLEEP = 1e3;
 var Connection = class {
+  url;
+  // When it was opened, or zero.
+  openedAt = 0;
+  // It is being ended by this side, and nothing is to be sent on it any more.
+  givenUp = false;
+  // What the hub has told of its shutdown, in milliseconds, or null.
+  shutdown = null;
+  // An attempt was begun, or is to be, to move away from it.
+  leaves = false;
+  // Resolves when it has ended.
+  over;
+  #over;
   #socket;
   #options;
   #handlers;
@@ -1158,6 +1234,10 @@ var Connection = class {
    *   given up for want of a sign of life
    */
   constructor(url, options, first, handlers) {
+    this.url = url;
+    this.over = new Promise((resolve) => {
+      this.#over = resolve;
+    });
     this.#options = options;
     this.#handlers = handlers;
     this.#begins = first !== null;
@@ -1168,6 +1248,14 @@ var Connection = class {
     this.#socket.onerror = () => this.#failed();
     this.#socket.onclose = (event) => this.#closed(event);
     this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, "could not connect in time"), options.dialTimeout);
+  }
+  /** opened: the hub has let the client in. */
+  get opened() {
+    return this.openedAt > 0;
+  }
+  /** open: frames can be sent now. On a connection that is being given up they would be lost. */
+  get open() {
+    return this.opened && !this.#ended && !this.givenUp;
   }
   send(frame) {
     if (this.#socket.readyState === 1) {
@@ -1212,6 +1300,11 @@ var Connection = class {
       this.#socket.close(number, reason);
     }
   }
+  /** giveUp ends the connection in order so that its memberships can be resumed. */
+  giveUp(reason) {
+    this.givenUp = true;
+    this.close(Close.IDLE, reason);
+  }
   /** abandon ends the connection at once, whatever the hub does. */
   abandon(number, reason, silent = false) {
     if (this.#ended) {
@@ -1237,6 +1330,7 @@ var Connection = class {
       this.#leaving();
       return;
     }
+    this.openedAt = performance.now();
     this.#heard();
     this.#watch(this.#options.silence);
     this.#handlers.opened(this.#socket.protocol === PROTOCOL_FIRST);
@@ -1332,6 +1426,7 @@ var Connection = class {
     this.#ended = true;
     clearTimeout(this.#dialTimer);
     clearTimeout(this.#watchTimer);
+    this.#over();
     this.#handlers.ended(how);
   }
 };
@@ -1518,67 +1613,77 @@ var STEADY_AFTER = 1e4;
 var WAKE_REST = 1e3;
 var MAX_SPREAD = 6e5;
 var Link = class {
-  #url;
+  #urls;
+  #turn = 0;
   #options;
   #told;
   #backoff;
   // running: there is a connection, or there is to be one.
   #running = false;
   #connection = null;
-  #open = false;
-  #givenUp = false;
-  #openedAt = 0;
+  // The attempt that is under way beside the present connection.
+  #next = null;
+  #former = null;
   #dialedAt = -Infinity;
   // What ends the present attempt, so that another one takes its place.
   #hastened = null;
   #replaced = false;
+  // What comes before the next attempt. Beside a connection it is its hub's shutdown.
   #pause = null;
   #putAway = false;
   #leaving = false;
   #unwatch = () => {
   };
-  // What the hub has told of its shutdown, in milliseconds, or null.
-  #shutdown = null;
-  #whenEnded = [];
   /**
-   * @param {string} url
+   * @param {string[]} urls each attempt takes the next one
    * @param {object} options the client's
-   * @param {{needed: () => boolean, prepare: () => Promise<void> | null, first: () => object | null,
-   *   opened: (sent: boolean) => void,
-   *   frame: (frame: object) => void,
-   *   lost: (how: {number: number, reason: string, silent: boolean, wasOpen: boolean, replaced: boolean}) => void}} told
-   *   needed: there is something to be connected for; prepare is what has to be done before an
+   * @param {{needed: () => boolean, stay: (connection: Connection) => boolean, prepare: () => Promise<void> | null,
+   *   first: () => object | null,
+   *   opened: (connection: Connection, sent: boolean) => void,
+   *   frame: (connection: Connection, frame: object) => void,
+   *   lost: (connection: Connection | null, how: {number: number, reason: string, silent: boolean, wasOpen: boolean,
+   *     replaced: boolean}) => void}} told
+   *   needed: there is something to be connected for; stay: all memberships are on that
+   *   connection; prepare is what has to be done before an
    *   attempt, which comes later where that is rejected; first is the frame to send along with
    *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
    *   gave an attempt up, and another one follows
    */
-  constructor(url, options, told) {
-    this.#url = url;
+  constructor(urls, options, told) {
+    this.#urls = urls;
     this.#options = options;
     this.#told = told;
     this.#backoff = new Backoff(options);
   }
-  /** open: frames can be sent now. On a connection that is being given up they would be lost. */
-  get open() {
-    return this.#open && !this.#givenUp;
+  /** current is the connection on which frames can be sent now, or null. */
+  get current() {
+    return this.#connection?.open ? this.#connection : null;
   }
-  /** connecting: an attempt is under way. */
-  get connecting() {
-    return this.#connection !== null && !this.#open;
+  /** former is the connection that is being moved away from, or null. */
+  get former() {
+    return this.#former;
   }
-  /** send sends a frame on the present connection, if there is one. */
-  send(frame) {
-    if (this.#open) {
-      this.#connection.send(frame);
+  /** moving: another connection is to be made, or is being made, beside the present one. */
+  get moving() {
+    return Boolean(this.#connection && (this.#pause || this.#next));
+  }
+  /** addresses is how many different ones there are. */
+  get addresses() {
+    return this.#urls.length;
+  }
+  /** spread is told that the connection's hub shuts down, and how far the returns are to be spread. */
+  spread(connection, milliseconds2) {
+    connection.shutdown = Math.min(milliseconds2, MAX_SPREAD);
+    this.#move();
+  }
+  // One attempt is made to move away from a connection, when the one before it has ended.
+  #move() {
+    const connection = this.current;
+    if (connection && connection.shutdown !== null && !connection.leaves && !this.#former && !this.#putAway && !this.#leaving) {
+      connection.leaves = true;
+      this.#steady(connection);
+      this.#rest(Math.max(this.#backoff.next(), Math.random() * connection.shutdown), true);
     }
-  }
-  /** hold puts off what arrives until the application has had its turn. */
-  hold() {
-    this.#connection.hold();
-  }
-  /** spread is told that the hub shuts down, and how far the returns are to be spread. */
-  spread(milliseconds2) {
-    this.#shutdown = Math.min(milliseconds2, MAX_SPREAD);
   }
   /** start begins to connect, unless that is under way. */
   start() {
@@ -1587,7 +1692,7 @@ var Link = class {
     }
     this.#running = true;
     this.#unwatch = watchPage({
-      gone: () => this.#connection?.probe(this.#options.wakePatience),
+      gone: () => this.#probe(),
       woken: () => this.#woken(),
       putAway: () => this.#putPageAway(),
       back: () => this.#back()
@@ -1596,37 +1701,44 @@ var Link = class {
   }
   /** stopIfIdle ends a pause with nothing to come back for. */
   stopIfIdle() {
-    if (this.#pause && !this.#told.needed()) {
+    if (this.#pause && !this.#connection && !this.#told.needed()) {
       this.#stop();
     }
   }
-  /** giveUp ends the connection so that its memberships can be resumed. The next one follows after a pause. */
-  giveUp(reason) {
-    this.#givenUp = this.#connection !== null;
-    this.#connection?.close(Close.IDLE, reason);
+  /** dismiss ends the former connection, when nothing is on it any more. */
+  dismiss() {
+    if (!this.#former.givenUp) {
+      this.#former.givenUp = true;
+      this.#finish(this.#former, Close.IDLE, "moved to another connection", []);
+    }
   }
-  /** ended resolves when the present connection has ended, if there is one. */
+  /** ended resolves when the connections have ended that there are. */
   ended() {
-    return new Promise((resolve) => {
-      if (this.#connection) {
-        this.#whenEnded.push(resolve);
-      } else {
-        resolve();
-      }
-    });
+    return Promise.all(this.#all.map(({ over: over3 }) => over3));
   }
-  /** leave ends the connection for good, with this number and in order, behind these frames, within the client's closeTimeout. */
-  async leave(frames, number) {
-    if (!this.#connection) {
-      this.#stop();
-      return;
-    }
+  /**
+   * leave ends the connections for good, with this number and in order, behind the frames that are for
+   * each, within the client's closeTimeout.
+   */
+  async leave(framesFor, number) {
     this.#leaving = true;
-    const connection = this.#connection;
-    const ended = this.ended();
-    const cancel = later(this.#options.closeTimeout, () => connection.abandon(number, ""));
-    connection.close(number, "", frames);
-    await ended;
+    this.#pause?.cancel();
+    this.#next?.abandon(number, "");
+    await Promise.all(this.#all.map((connection) => this.#finish(connection, number, "", framesFor(connection))));
+    if (this.#running) {
+      this.#stop();
+    }
+  }
+  get #all() {
+    return [this.#next, this.#connection, this.#former].filter(Boolean);
+  }
+  #probe() {
+    this.#all.forEach((connection) => connection.probe(this.#options.wakePatience));
+  }
+  async #finish(connection, number, reason, frames) {
+    const cancel = later(this.#options.closeTimeout, () => connection.abandon(number, reason));
+    connection.close(number, reason, frames);
+    await connection.over;
     cancel();
   }
   #stop() {
@@ -1638,8 +1750,10 @@ var Link = class {
   }
   #dial() {
     this.#pause = null;
+    if (this.#connection && !this.#told.needed()) {
+      return;
+    }
     this.#dialedAt = performance.now();
-    this.#shutdown = null;
     const prepared = this.#told.prepare();
     if (prepared) {
       this.#await(prepared);
@@ -1658,60 +1772,101 @@ var Link = class {
       }
     };
     const go = (on) => () => {
-      if (!over3) {
-        this.#pause = null;
+      if (over3) {
+        return;
+      }
+      this.#pause = null;
+      if (this.#told.needed()) {
         on();
+      } else if (!this.#connection) {
+        this.#stop();
       }
     };
     prepared.then(
-      go(() => this.#told.needed() ? this.#connect() : this.#stop()),
-      go(() => this.#told.needed() ? this.#rest(this.#backoff.next(), false) : this.#stop())
+      go(() => this.#connect()),
+      // Beside a connection there is one attempt, and this was it.
+      go(() => this.#connection || this.#rest(this.#backoff.next(), false))
     );
   }
   #connect() {
+    const present = this.#connection;
+    let connection = null;
     try {
-      this.#connection = new Connection(this.#url, this.#options, this.#told.first(), {
-        opened: (sent) => this.#opened(sent),
-        frame: (frame) => this.#told.frame(frame),
-        ended: (how) => this.#disconnected(how)
+      connection = new Connection(this.#address(), this.#options, present ? null : this.#told.first(), {
+        opened: (sent) => this.#opened(connection, sent),
+        frame: (frame) => this.#told.frame(connection, frame),
+        ended: (how) => this.#disconnected(connection, how)
       });
     } catch (error) {
-      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message, silent: false }));
+      if (!present) {
+        queueMicrotask(() => this.#disconnected(null, { number: 0, reason: error.message, silent: false }));
+      }
+      return;
+    }
+    if (present) {
+      this.#next = connection;
+    } else {
+      this.#connection = connection;
     }
   }
-  #opened(sent) {
-    this.#unhasten();
-    this.#open = true;
-    this.#openedAt = performance.now();
-    this.#told.opened(sent);
+  #address() {
+    const next = () => this.#urls[this.#turn++ % this.#urls.length];
+    const url = next();
+    return url === this.#connection?.url ? next() : url;
   }
-  #disconnected({ number, reason, silent }) {
-    const wasOpen = this.#open;
+  #opened(connection, sent) {
+    this.#unhasten();
+    if (connection === this.#next) {
+      this.#former = this.#connection;
+      this.#connection = connection;
+      this.#next = null;
+    }
+    this.#told.opened(connection, sent);
+  }
+  #disconnected(connection, { number, reason, silent }) {
+    if (connection && connection === this.#next) {
+      this.#next = null;
+      return;
+    }
+    const wasOpen = Boolean(connection?.opened);
+    if (connection && connection === this.#former) {
+      this.#former = null;
+      this.#told.lost(connection, { number, reason, silent, wasOpen, replaced: false });
+      this.#move();
+      return;
+    }
     const replaced = this.#replaced || this.#putAway && !wasOpen;
     this.#unhasten();
     this.#replaced = false;
-    this.#open = this.#givenUp = false;
-    this.#connection = null;
-    this.#whenEnded.splice(0).forEach((resolve) => resolve());
-    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
-      this.#backoff.steady();
+    this.#connection = this.#next;
+    this.#next = null;
+    this.#steady(connection);
+    this.#told.lost(connection, { number, reason, silent, wasOpen, replaced });
+    if (this.#connection) {
+      return;
     }
-    this.#told.lost({ number, reason, silent, wasOpen, replaced });
-    if (!this.#told.needed()) {
+    if (this.#former && this.#told.stay(this.#former)) {
+      this.#connection = this.#former;
+      this.#former = null;
+    } else if (!this.#told.needed()) {
       this.#stop();
     } else if (replaced && !this.#putAway) {
       this.#dial();
-    } else {
-      this.#restAfter(number);
+    } else if (!this.#pause) {
+      this.#restAfter(number, connection?.shutdown ?? null);
     }
   }
-  #restAfter(number) {
-    const forHub = this.#shutdown !== null;
-    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
-    if (forHub) {
-      wait = Math.random() * this.#shutdown;
+  #steady(connection) {
+    if (connection?.opened && performance.now() - connection.openedAt >= STEADY_AFTER) {
+      this.#backoff.steady();
     }
-    this.#rest(wait, forHub);
+  }
+  #restAfter(number, shutdown) {
+    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
+    if (shutdown !== null) {
+      wait = Math.max(wait, Math.random() * shutdown);
+    }
+    this.#rest(wait, shutdown !== null);
   }
   #rest(wait, forHub) {
     const cancel = this.#putAway ? () => {
@@ -1724,10 +1879,10 @@ var Link = class {
     if (this.#putAway) {
       return;
     }
-    if (this.connecting) {
+    if (this.#connection && !this.#connection.opened) {
       this.#hasten();
     }
-    this.#connection?.probe(this.#options.wakePatience);
+    this.#probe();
     if (this.#pause && !this.#pause.preparing) {
       const { forHub, until } = this.#pause;
       const rest = Math.max(0, this.#dialedAt + WAKE_REST - performance.now());
@@ -1770,12 +1925,13 @@ var Link = class {
     if (this.#leaving) {
       return;
     }
+    this.#pause?.cancel();
     if (this.#connection) {
-      this.#connection.abandon(Close.IDLE, "the page is put away");
+      this.#pause = null;
     } else if (this.#pause) {
-      this.#pause.cancel();
       this.#pause.preparing = false;
     }
+    this.#all.forEach((connection) => connection.abandon(Close.IDLE, "the page is put away"));
   }
 };
 
@@ -1922,7 +2078,7 @@ var Master = class extends Handle {
   }
   /** The slaves of the channel, those away included, by their names. */
   get members() {
-    return this.#membership.members;
+    return this.#membership.roster.members;
   }
   /** broadcast sends to all slaves, and returns the message's number. */
   async broadcast(payload, { signal, ...rest } = {}) {
@@ -2015,10 +2171,10 @@ var Confirming = class {
    * connection, the hub takes this client for its holder from then on.
    */
   confirm() {
-    const { session, channel, epoch, last } = this.#membership;
+    const { channel, epoch, last } = this.#membership;
     this.#confirmed();
     if (epoch > 0) {
-      session.push({ type: "ping", channel, seen: last });
+      this.#membership.push({ type: "ping", channel, seen: last });
     }
   }
   /** along is a member's frame with what is to be confirmed. */
@@ -2380,9 +2536,9 @@ var Inquiries = class {
     this.#open.set(seq, inquiry);
     inquiry.unknown = repeated && inquiry.of === "";
     if (inquiry.of !== "") {
-      inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.present(inquiry.of).get(inquiry.of) ?? 0);
+      inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.roster.present(inquiry.of).get(inquiry.of) ?? 0);
     } else if (!repeated) {
-      inquiry.awaited = this.#membership.present();
+      inquiry.awaited = this.#membership.roster.present();
     }
     for (const message of this.#early) {
       if (message.replyTo === seq) {
@@ -2492,16 +2648,16 @@ var Inquiries = class {
     const { session, channel, confirming } = this.#membership;
     inquiry.verifying = session.nextRef();
     inquiry.stale = false;
-    session.push(confirming.along({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq }));
+    this.#membership.push(confirming.along({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq }));
   }
-  #compare(inquiry, listed) {
+  #compare(inquiry, listed2) {
     for (const name of [...inquiry.awaited.keys()].sort()) {
-      if (!listed.has(name)) {
+      if (!listed2.has(name)) {
         const unheard = inquiry.gap || this.#membership.role === "slave";
         inquiry.part(name, null, unheard ? new GapError(1) : hasLeft(name));
       }
     }
-    inquiry.awaited = listed;
+    inquiry.awaited = listed2;
   }
   #closeIfAnswered(inquiry) {
     if (inquiry.awaited.size === 0 && !inquiry.unknown) {
@@ -2655,6 +2811,110 @@ function convert(value) {
   return { kind: "data", bytes: encoder3.encode(text) };
 }
 
+// src/roster.js
+var byName = (a, b) => a.username < b.username ? -1 : 1;
+var Roster = class {
+  #told;
+  #slaves = /* @__PURE__ */ new Map();
+  // What was last read. Stores of frameworks take another object for a change.
+  #members = null;
+  // The numbers of the slaves' memberships, by their names, as far as they were told.
+  #numbers = /* @__PURE__ */ new Map();
+  // Slaves that have left while the master was away, and those of them that have
+  // joined again, to be told behind the messages up to number replayEnd.
+  #departed = [];
+  #replayEnd = 0;
+  /** @param {(slave: object, number: number) => void} told is told of each change, with the membership's number */
+  constructor(told) {
+    this.#told = told;
+  }
+  /** members are all slaves, by their names. */
+  get members() {
+    this.#members ??= Object.freeze([...this.#slaves.values()].sort(byName));
+    return this.#members;
+  }
+  /**
+   * compare takes in a list. Those who came are told at once; those who went, and those who have
+   * joined again since, are told behind the messages that are still to come from them, where last is
+   * the newest one that has arrived.
+   */
+  compare(frame, reason, last) {
+    this.#departed = [];
+    const before = this.#slaves.size;
+    let met = 0;
+    const gone = (name) => {
+      this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name) });
+    };
+    for (const { username, state, number = 0 } of frame.members) {
+      const known3 = this.#numbers.get(username) ?? 0;
+      const was = this.#slaves.get(username);
+      met += was ? 1 : 0;
+      if (known3 && number && known3 !== number) {
+        gone(username);
+        this.#departed.push({ slave: presence("slave", username, state), number });
+      } else if (was?.state !== state) {
+        this.change(presence("slave", username, state), number);
+      } else if (number && known3 !== number) {
+        this.#numbers.set(username, number);
+      }
+    }
+    if (met < before) {
+      const listed2 = new Set(frame.members.map(({ username }) => username));
+      [...this.#slaves.keys()].filter((name) => !listed2.has(name)).sort().forEach(gone);
+    }
+    this.#replayEnd = frame.seq ?? 0;
+    this.arrived(last);
+  }
+  /** arrived is told the number of the newest message that has arrived. */
+  arrived(last) {
+    if (last >= this.#replayEnd) {
+      this.tellDeparted();
+    }
+  }
+  /** tellDeparted tells what was put off. */
+  tellDeparted() {
+    for (const { slave, number } of this.#departed.splice(0)) {
+      this.change(slave, number);
+    }
+  }
+  /**
+   * present returns those who are there, though the application may not have been told yet:
+   * the numbers of their memberships by their names. With a name, it is of that one alone.
+   */
+  present(only) {
+    const names2 = only === void 0 ? this.#slaves.keys() : [only];
+    const numbers2 = new Map([...names2].map((name) => [name, this.#numbers.get(name) ?? 0]));
+    for (const { slave: { username, state }, number = 0 } of this.#departed) {
+      if (only !== void 0 && username !== only) {
+        continue;
+      }
+      if (state === "gone") {
+        numbers2.delete(username);
+      } else {
+        numbers2.set(username, number);
+      }
+    }
+    return numbers2;
+  }
+  /** change takes in how a slave is now. number is that of the membership. Without one it is the same as before. */
+  change(slave, number = 0) {
+    this.#members = null;
+    const { username } = slave;
+    if (slave.state === "gone") {
+      const left = number || (this.#numbers.get(username) ?? 0);
+      this.#slaves.delete(username);
+      this.#numbers.delete(username);
+      this.#told(slave, left);
+    } else {
+      this.#slaves.set(username, slave);
+      if (number) {
+        this.#numbers.set(username, number);
+      }
+      this.#told(slave, number);
+    }
+  }
+};
+
 // src/window.js
 var SendWindow = class {
   #free;
@@ -2696,7 +2956,6 @@ var SendWindow = class {
 
 // src/membership.js
 var ANSWERS = { master: 256, slave: 32 };
-var byName = (a, b) => a.username < b.username ? -1 : 1;
 var Membership = class {
   username = "";
   secret = "";
@@ -2710,9 +2969,13 @@ var Membership = class {
   timeout = 0;
   // Why it is over, or null.
   error = null;
-  // The present connection holds the membership. Requests are written then, and
+  // The connection that holds the membership, or null. Requests are written on it, and
   // wait otherwise.
-  attached = false;
+  line = null;
+  // The connection on which it is being resumed, or null; and the one that has refused it, so that it
+  // stays where it is.
+  bound = null;
+  refusedOn = null;
   // The ref of the resume that is under way, or zero, and that of a switch that is repeated before.
   resuming = 0;
   repeating = 0;
@@ -2729,22 +2992,18 @@ var Membership = class {
   taken = 0;
   // The connection was lost, and the membership is not back yet.
   lost = false;
+  // The hub of the connection takes on nothing new: what is asked for waits for the next one.
+  held = false;
+  // The addresses whose hubs do not have it, since it was last on one.
+  lostBy = /* @__PURE__ */ new Set();
   // What a slave knows of its master.
   master = null;
-  // What a master knows of its slaves, by their names.
-  slaves = /* @__PURE__ */ new Map();
-  // What was last read of the members and the ticket. Stores of frameworks take another
-  // object for a change.
-  #members = null;
+  // What was last read of it. Stores of frameworks take another object for a change.
   #ticket = null;
   #cancelLifeline = () => {
   };
-  // The numbers of the slaves' memberships, by their names, as far as they were told.
-  #numbers = /* @__PURE__ */ new Map();
-  // Slaves that have left while the master was away, and those of them that have
-  // joined again, to be told behind the messages up to number replayEnd.
-  #departed = [];
-  #replayEnd = 0;
+  // The hub is about to tell that the master is away, which is known.
+  #knownAway = false;
   #resolveClosed;
   constructor(session, role, channel) {
     this.session = session;
@@ -2756,6 +3015,7 @@ var Membership = class {
     this.announced = role === "master";
     this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
+    this.roster = new Roster((slave, number) => this.#slaveChanged(slave, number));
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
   }
@@ -2763,7 +3023,14 @@ var Membership = class {
     if (this.error) {
       return "closed";
     }
-    return this.attached ? "online" : "reconnecting";
+    return this.lost ? "reconnecting" : "online";
+  }
+  get attached() {
+    return this.line !== null;
+  }
+  /** push writes a frame to the connection that holds the membership, if there is one. */
+  push(frame) {
+    this.line?.send(frame);
   }
   get ticket() {
     const { role, channel, username, secret: resume, epoch, taken: last } = this;
@@ -2772,10 +3039,6 @@ var Membership = class {
       this.#ticket = Object.freeze({ channel, username, role, resume, epoch, last });
     }
     return this.#ticket;
-  }
-  get members() {
-    this.#members ??= Object.freeze([...this.slaves.values()].sort(byName));
-    return this.#members;
   }
   /**
    * perform sends a request and waits for its answer, over as many connections as
@@ -2837,18 +3100,18 @@ var Membership = class {
   enqueue(request) {
     request.frame.ref = this.session.nextRef();
     this.pending.push(request);
-    if (this.attached) {
+    if (this.attached && (!this.held || request.frame.type === "leave")) {
       this.#write(request);
     }
   }
-  #write(request) {
+  #write(request, connection = this.line) {
     request.repeated = Boolean(request.repeated || request.written);
-    if (request.enters && request.repeated) {
+    if (request.enters && request.place) {
       request.frame.ref = this.session.nextRef();
     }
     request.written = true;
     request.place = this.session.nextWrite();
-    this.session.push(this.confirming.along(request.frame));
+    connection.send(this.confirming.along(request.frame));
   }
   /** switching is a switch that was written and has no answer, or undefined. */
   get switching() {
@@ -2859,10 +3122,11 @@ var Membership = class {
    * whether there is one. It comes before a resume: where the hub has carried it out, there is
    * nothing to resume.
    */
-  repeatSwitch() {
+  repeatSwitch(connection) {
     const { switching } = this;
     if (switching) {
-      this.#write(switching);
+      this.bound = connection;
+      this.#write(switching, connection);
       this.repeating = switching.frame.ref;
     }
     return Boolean(switching);
@@ -2911,6 +3175,10 @@ var Membership = class {
     if (!request) {
       return false;
     }
+    if (frame.code === Code.SHUTTING_DOWN) {
+      this.#hold(request);
+      return true;
+    }
     this.#remove(request);
     let given2 = frame;
     if (request.repeated && request.frame.type === "kick" && frame.code === Code.NO_SUCH_SLAVE) {
@@ -2929,21 +3197,38 @@ var Membership = class {
     request.settle(given2, refusalIn(given2));
     return true;
   }
+  // Nothing has happened: it is asked for again on the connection that follows. One that was written before
+  // and has had no answer may still have been carried out then.
+  #hold(request) {
+    this.held = true;
+    request.written = request.repeated;
+    if (request.abandoned && !request.written) {
+      this.#remove(request);
+    }
+  }
   #switched(request, frame) {
-    this.session.enter(request.enters, frame);
+    this.session.enter(request.enters, frame, this.line ?? this.bound);
     this.end(new ClosedError(Code.LEFT, "switched to another channel"));
     if (request.abandoned) {
-      this.session.push({ type: "leave", channel: request.enters.channel });
+      request.enters.push({ type: "leave", channel: request.enters.channel });
       request.enters.end(new ClosedError(Code.LEFT));
     }
   }
-  /** attach is told that the present connection holds the membership. */
-  attach() {
+  /** bind is told that it is being resumed on the connection; where resuming is zero, that it will be. */
+  bind(connection, resuming = 0) {
+    this.bound = connection;
+    this.resuming = resuming;
+    this.repeating = 0;
+  }
+  /** attach is told that the connection holds the membership. */
+  attach(connection) {
     const back = this.lost;
-    this.attached = true;
-    this.resuming = this.repeating = 0;
-    this.lost = false;
+    this.line = connection;
+    this.bind(null);
+    this.lost = this.held = false;
+    this.lostBy.clear();
     this.#cancelLifeline();
+    this.#dropAbandoned();
     if (this.announced) {
       this.confirming.confirm();
     }
@@ -2955,19 +3240,26 @@ var Membership = class {
       this.#fire(new StateEvent("online"));
     }
   }
+  // An abandoned request for answers is asked once more, so that its number
+  // is learned and it can be withdrawn.
+  #dropAbandoned() {
+    this.pending.filter(({ abandoned, asks }) => abandoned && !asks).forEach((request) => this.#remove(request));
+  }
+  /** letGo is told that the connection is gone, and that it is being resumed on another one. */
+  letGo() {
+    this.line = null;
+    this.confirming.stop();
+  }
   /** lose is told that the connection is gone: nothing is known from now on, for at most X. */
   lose() {
-    this.attached = false;
-    this.resuming = this.repeating = 0;
-    this.confirming.stop();
+    this.letGo();
+    this.bind(null);
     for (const request of [...this.pending]) {
       if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError("no answer to join: the connection was lost each time"));
       }
-      if (request.abandoned && !request.asks) {
-        this.#remove(request);
-      }
     }
+    this.#dropAbandoned();
     if (this.lost) {
       return;
     }
@@ -2980,21 +3272,21 @@ var Membership = class {
     }
     this.#fire(new StateEvent("reconnecting"));
     this.#tell("presence", unknown);
-    this.#cancelLifeline = later(this.timeout, () => this.end(new ClosedError(
-      Code.MASTER_DOWN,
-      `the hub could not be reached for ${this.timeout / 1e3} s`
-    ), true));
+    this.#cancelLifeline = later(this.timeout, () => this.end(this.lostBy.size > 0 ? new ClosedError(Code.HUB_LOST, "no hub that could be reached has it") : new ClosedError(Code.MASTER_DOWN, `the hub could not be reached for ${this.timeout / 1e3} s`), true));
   }
   /** end is the end of the membership. resumable: not by the hub's word, nor this side's wish. */
   end(why, resumable = false) {
     if (this.error) {
       return;
     }
-    this.#tellDeparted();
+    this.roster.tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
-    this.attached = false;
+    if (this.leaving) {
+      this.bound?.send({ type: "leave", channel: this.channel });
+    }
+    this.letGo();
+    this.bind(null);
     this.#cancelLifeline();
-    this.confirming.stop();
     this.session.forget(this, resumable);
     if (this.role === "slave" && this.master) {
       this.master = presence("master", this.master.username, "gone");
@@ -3015,19 +3307,25 @@ var Membership = class {
   }
   /** entered takes over what created or joined tells, the first time or after a resume. */
   entered(frame) {
+    const first = this.secret === "";
     const back = this.lost;
+    this.line = null;
     this.secret = frame.secret;
     this.epoch = frame.epoch ?? 0;
     this.confirming.begin(frame);
-    if (!back) {
+    if (first) {
       this.channel = frame.channel;
       this.username = frame.username;
       this.timeout = frame.master_timeout_ms ?? 0;
     }
     if (this.role === "slave") {
-      this.master = presence("master", frame.master.username, frame.master.state);
-      if (back && this.master.state === "online") {
-        this.#tell("presence", this.master);
+      const { username, state } = frame.master;
+      this.#knownAway = this.master?.state === "away" && state === "away";
+      if (this.master?.state !== state) {
+        this.master = presence("master", username, state);
+        if (!first && state === "online") {
+          this.#tell("presence", this.master);
+        }
       }
       return;
     }
@@ -3038,87 +3336,23 @@ var Membership = class {
       this.gap(0);
     }
     if (frame.members) {
-      this.#compareRoster(frame, "left while the master was away");
+      this.roster.compare(frame, "left while the master was away", this.last);
     }
   }
   /**
-   * roster takes in a list of the slaves that nobody has asked for. It stands for the
+   * listed takes in a list of the slaves that nobody has asked for. It stands for the
    * changes since the last one, after this side did not take them fast enough.
    */
-  roster(frame) {
+  listed(frame) {
     if (this.role === "master" && frame.members) {
-      this.#tellDeparted();
-      this.#compareRoster(frame, "left while the master did not keep up");
+      this.roster.tellDeparted();
+      this.roster.compare(frame, "left while the master did not keep up", this.last);
     }
   }
-  // Those who came are told at once; those who went, and those who have joined again
-  // since, are told behind the messages that are still to come from them.
-  #compareRoster(frame, reason) {
-    const before = this.slaves.size;
-    let met = 0;
-    const gone = (name) => {
-      this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name) });
-    };
-    for (const { username, state, number = 0 } of frame.members) {
-      const known3 = this.#numbers.get(username) ?? 0;
-      const was = this.slaves.get(username);
-      met += was ? 1 : 0;
-      if (known3 && number && known3 !== number) {
-        gone(username);
-        this.#departed.push({ slave: presence("slave", username, state), number });
-      } else if (was?.state !== state) {
-        this.#slaveChanged(presence("slave", username, state), number);
-      } else if (number && known3 !== number) {
-        this.#numbers.set(username, number);
-      }
-    }
-    if (met < before) {
-      const listed = new Set(frame.members.map(({ username }) => username));
-      [...this.slaves.keys()].filter((name) => !listed.has(name)).sort().forEach(gone);
-    }
-    this.#replayEnd = frame.seq ?? 0;
-    if (this.last >= this.#replayEnd) {
-      this.#tellDeparted();
-    }
-  }
-  #tellDeparted() {
-    for (const { slave, number } of this.#departed.splice(0)) {
-      this.#slaveChanged(slave, number);
-    }
-  }
-  /**
-   * present returns those who are there, though the application may not have been told yet:
-   * the numbers of their memberships by their names. With a name, it is of that one alone.
-   */
-  present(only) {
-    const names2 = only === void 0 ? this.slaves.keys() : [only];
-    const numbers2 = new Map([...names2].map((name) => [name, this.#numbers.get(name) ?? 0]));
-    for (const { slave: { username, state }, number = 0 } of this.#departed) {
-      if (only !== void 0 && username !== only) {
-        continue;
-      }
-      if (state === "gone") {
-        numbers2.delete(username);
-      } else {
-        numbers2.set(username, number);
-      }
-    }
-    return numbers2;
-  }
-  // number is that of the membership. Without one it is the same as before.
-  #slaveChanged(slave, number = 0) {
-    this.#members = null;
-    const { username } = slave;
+  // number is that of the membership of one that has left.
+  #slaveChanged(slave, number) {
     if (slave.state === "gone") {
-      const left = number || (this.#numbers.get(username) ?? 0);
-      this.slaves.delete(username);
-      this.#numbers.delete(username);
-      this.inquiries.departs(username, left, slave.reason);
-    } else {
-      this.slaves.set(username, slave);
-      if (number) {
-        this.#numbers.set(username, number);
-      }
+      this.inquiries.departs(slave.username, number, slave.reason);
     }
     this.#tell("member", slave);
   }
@@ -3135,21 +3369,22 @@ var Membership = class {
     } else {
       this.inbox.add(message);
     }
-    if (this.last >= this.#replayEnd) {
-      this.#tellDeparted();
-    }
+    this.roster.arrived(this.last);
   }
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
     const { username, reason } = frame;
     if (this.role === "master") {
-      this.#tellDeparted();
-      this.#slaveChanged(presence("slave", username, stateOf(frame.state), { reason }), frame.number);
+      this.roster.tellDeparted();
+      this.roster.change(presence("slave", username, stateOf(frame.state), { reason }), frame.number);
       return;
     }
     const deadline = frame.state === "away" ? after(frame.timeout_ms ?? 0) : null;
     this.master = presence("master", username, stateOf(frame.state), { deadline, reason });
-    this.#tell("presence", this.master);
+    if (!this.#knownAway || frame.state !== "away") {
+      this.#tell("presence", this.master);
+    }
+    this.#knownAway = false;
   }
   /** gap takes in that messages were lost in this place. */
   gap(missed) {
@@ -3172,6 +3407,147 @@ var Membership = class {
   // The application's listeners run when this side's state is in order again.
   #fire(event) {
     queueMicrotask(() => this.handle.dispatchEvent(event));
+  }
+};
+
+// src/moving.js
+var over = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED]);
+var Moving = class {
+  #session;
+  #link;
+  #calls;
+  constructor(session, link, calls) {
+    this.#session = session;
+    this.#link = link;
+    this.#calls = calls;
+  }
+  get #all() {
+    return [...this.#session.memberships.values()];
+  }
+  /** connected resumes all on the new connection. */
+  connected(connection) {
+    this.#all.forEach((membership) => this.#begin(membership, connection));
+    this.look();
+  }
+  // A switch whose answer was lost comes before the resume. While the former connection is there, its
+  // answer is awaited.
+  #begin(membership, connection) {
+    if (membership.line ? !membership.switching : !membership.repeatSwitch(connection)) {
+      this.#resume(membership, connection);
+    }
+  }
+  #resume(membership, connection) {
+    const { channel, username, secret, epoch, last, token } = membership;
+    const { instance } = this.#session;
+    const ref = this.#session.nextRef();
+    membership.bind(connection, ref);
+    connection.send({ type: "resume", ref, channel, username, secret, epoch, last, token, instance });
+  }
+  // The tokens that were got before the connection was made may be used up.
+  #bring(list, connection) {
+    list.forEach((membership) => membership.bind(connection));
+    const still = () => list.filter(({ bound, error }) => bound === connection && !error);
+    const begin = () => still().forEach((membership) => {
+      membership.bind(null);
+      this.#begin(membership, connection);
+    });
+    const prepared = list.length > 0 ? this.#session.freshTokens(list) : null;
+    if (prepared) {
+      prepared.then(begin, () => still().forEach((membership) => this.#refused(membership, connection)));
+    } else {
+      begin();
+    }
+  }
+  /** look moves what is new on the former connection, and ends that one when nothing is on it. */
+  look() {
+    const { former, current } = this.#link;
+    if (!former || this.#session.closed) {
+      return;
+    }
+    const left = this.#all.filter(({ line }) => line === former);
+    if (current) {
+      this.#bring(left.filter((each) => !each.bound && each.refusedOn !== current && !each.switching), current);
+    }
+    if (left.length === 0 && !this.#calls.on(former)) {
+      this.#link.dismiss();
+    }
+  }
+  /** lost is told that a connection has ended. What it had goes on to the present one, if that is another. */
+  lost(connection) {
+    const { current } = this.#link;
+    const rest = [];
+    for (const membership of this.#all) {
+      const { line, bound } = membership;
+      if (line === connection && line !== null && (bound || current)) {
+        membership.letGo();
+        if (!bound) {
+          rest.push(membership);
+        }
+      } else if (line && line !== connection) {
+        if (bound === connection) {
+          membership.bind(null);
+        }
+      } else if (bound === null || bound === connection) {
+        membership.lose();
+      }
+    }
+    this.#bring(rest, current);
+    this.look();
+  }
+  /** answer takes the answer to a resume, and reports whether the frame is one. */
+  answer(connection, frame) {
+    const bound = this.#all.filter((each) => each.bound === connection);
+    const resuming = bound.find((each) => each.resuming === frame.ref);
+    const repeating = bound.find((each) => each.repeating === frame.ref);
+    if (resuming) {
+      this.#resumed(resuming, connection, frame);
+    } else if (repeating && frame.type === "error") {
+      this.#resume(repeating, connection);
+    } else {
+      return false;
+    }
+    return true;
+  }
+  #resumed(membership, connection, frame) {
+    const refusal = refusalIn(frame);
+    if (!refusal) {
+      membership.entered(frame);
+      this.#session.keep(membership);
+      membership.attach(connection);
+    } else if (membership.line || passes(refusal)) {
+      this.#refused(membership, connection);
+    } else if (this.#elsewhere(membership, connection, refusal)) {
+      this.#refused(membership, connection, false);
+    } else {
+      membership.end(new ClosedError(refusal.code, refusal.reason), !over.has(refusal.code));
+    }
+    this.#leaveIfLost(connection);
+  }
+  // A connection whose hub has none of the memberships gives way to the next address. Others that it
+  // has are not given up for one that it does not have.
+  #leaveIfLost(connection) {
+    const there = this.#all.filter(({ line, bound }) => line === connection || bound === connection);
+    if (there.length === 0 && this.#all.some(({ line, refusedOn }) => !line && refusedOn === connection)) {
+      this.#session.tryLater(connection);
+    }
+  }
+  // The hub of another address may have it.
+  #elsewhere({ lostBy }, { url }, { code }) {
+    return code === Code.HUB_LOST && lostBy.add(url).size < this.#link.addresses;
+  }
+  // It stays where it is, or has to wait for the next connection.
+  #refused(membership, connection, next = true) {
+    membership.bind(null);
+    membership.refusedOn = connection;
+    if (membership.line) {
+      return;
+    }
+    if (!membership.lost) {
+      membership.lose();
+    }
+    if (next) {
+      this.#session.tryLater(connection);
+    }
   }
 };
 
@@ -3217,7 +3593,7 @@ var Slave = class extends Handle {
 };
 
 // src/restoring.js
-var over = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED, Code.BAD_NAME, Code.BAD_FRAME]);
+var over2 = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED, Code.BAD_NAME, Code.BAD_FRAME]);
 async function restoreAll(session, tickets, { replay = false, signal } = {}) {
   const lost = [];
   const handles = await Promise.all(tickets.list().map(async (ticket) => {
@@ -3253,7 +3629,7 @@ async function resumeAtLast(session, tickets, ticket, signal) {
     try {
       return await session.resume(ticket, { signal });
     } catch (error) {
-      if (over.has(error?.code)) {
+      if (over2.has(error?.code)) {
         tickets.remove(claimed);
       } else {
         tickets.claim(claimed, ticket.holder);
@@ -3420,7 +3796,6 @@ var Tokens = class {
 var MAX_PROTOCOL_ERRORS = 3;
 var MAX_SLOW = 3;
 var MAX_LEAVES = 8;
-var over2 = /* @__PURE__ */ new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED]);
 var requestFor = ({ type: operation, channel, username }) => ({ operation, channel, username });
 var Session = class {
   // The ref of the newest frame. Refs rise for the client's life, over all
@@ -3428,14 +3803,15 @@ var Session = class {
   #lastRef = 0;
   // How many requests of members were written so far.
   #writes = 0;
-  // The id of this client, which no other one has.
-  #instance = newInstance();
+  /** The id of this client, which no other one has. */
+  instance = newInstance();
   memberships = /* @__PURE__ */ new Map();
   closed = false;
   // Why nothing new is begun any more, where the client is being detached.
   detaching = void 0;
   #whenSettled;
   #link;
+  #moving;
   #calls;
   #entries;
   #tickets;
@@ -3443,30 +3819,33 @@ var Session = class {
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
   #protocolErrors = 0;
-  constructor(url, options) {
+  constructor(urls, options) {
     this.options = options;
     this.#tickets = new Tickets(options.storage, options.storageKey);
-    this.#entries = new Entries(url);
+    this.#entries = new Entries(urls[0]);
     this.#tokens = new Tokens(options.token, options.dialTimeout);
-    this.#link = new Link(url, options, {
+    this.#link = new Link(urls, options, {
       needed: () => this.#needed,
-      prepare: () => this.#freshTokens(),
+      stay: (connection) => [...this.memberships.values()].every(({ line }) => line === connection) && this.memberships.size > 0,
+      prepare: () => this.freshTokens([...this.memberships.values()], this.#calls.repeated),
       first: () => this.#first(),
-      opened: (sent) => this.#connected(sent),
-      frame: (frame) => this.#handle(frame),
-      lost: (how) => this.#disconnected(how)
+      opened: (connection, sent) => this.#connected(connection, sent),
+      frame: (connection, frame) => this.#handle(connection, frame),
+      lost: (connection, how) => this.#disconnected(connection, how)
     });
     this.#calls = new Calls({
-      push: (frame) => this.push(frame),
+      addresses: urls.length,
       nextRef: () => this.nextRef(),
-      letGo: () => this.#letGo(),
+      letGo: (connection) => this.#letGo(connection),
       progress: () => this.progress(),
-      tryAnew: (wanted) => (wanted || !this.#needed) && this.tryLater(),
+      tryAnew: (connection, wanted) => (wanted || !this.#needed) && this.tryLater(connection),
       isIn: (channel) => this.memberships.has(channel),
-      ended: () => this.#link.ended(),
+      holds: (connection) => this.holds(connection),
       undo: (channel, promise) => this.undo(channel, promise),
-      settled: (call, frame) => this.#settled(call, frame)
+      settled: (call, frame) => this.#settled(call, frame),
+      again: (call, connection) => this.#again(call, connection)
     });
+    this.#moving = new Moving(this, this.#link, this.#calls);
   }
   nextRef() {
     return ++this.#lastRef;
@@ -3474,10 +3853,6 @@ var Session = class {
   /** nextWrite is the place of a request among all that are written. */
   nextWrite() {
     return ++this.#writes;
-  }
-  /** push writes a frame to the present connection, if there is one. */
-  push(frame) {
-    this.#link.send(frame);
   }
   /** keep stores what it takes to come back to a membership, unless another client has taken that over. */
   keep(membership) {
@@ -3493,6 +3868,7 @@ var Session = class {
     if (!resumable) {
       this.#tickets.remove(membership.ticket);
     }
+    this.#moving.look();
     this.#link.stopIfIdle();
   }
   // Entering.
@@ -3527,7 +3903,7 @@ var Session = class {
   // for those before: they may be given up, or left at once.
   async #entering(given2, signal, membership, enter) {
     const { channel } = given2;
-    const frame = { ...given2, instance: this.#instance };
+    const frame = { ...given2, instance: this.instance };
     checkNames(frame);
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
@@ -3551,12 +3927,14 @@ var Session = class {
     membership.token = token;
     membership.ownToken = Boolean(given2);
   }
-  // Who comes back needs a fresh token: the memberships, and what is made once more.
-  #freshTokens() {
+  /**
+   * freshTokens gets a token for each that comes back, the memberships and what is made once more,
+   * or returns null where none is needed.
+   */
+  freshTokens(all, calls = []) {
     if (!this.#tokens.made) {
       return null;
     }
-    const all = [...this.memberships.values()];
     const needs = [
       ...all.filter(({ ownToken }) => !ownToken).map((membership) => ({
         request: requestFor({ type: "resume", channel: membership.channel, username: membership.username }),
@@ -3564,7 +3942,7 @@ var Session = class {
           membership.token = token;
         }
       })),
-      ...[...all.map(({ switching }) => switching), ...this.#calls.repeated].filter((each) => each && !each.enters.ownToken).map(({ frame, enters }) => ({
+      ...[...all.map(({ switching }) => switching), ...calls].filter((each) => each?.enters && !each.enters.ownToken).map(({ frame, enters }) => ({
         request: requestFor(frame),
         take: (token) => {
           frame.token = enters.token = token;
@@ -3578,12 +3956,12 @@ var Session = class {
     this.#entries.undo(channel, promise);
   }
   /** enter makes the membership one of the client's, as the answer tells. */
-  enter(membership, answer) {
+  enter(membership, answer, connection) {
     membership.entered(answer);
     this.memberships.set(membership.channel, membership);
     this.#tickets.put(membership.ticket);
-    membership.attach();
-    this.#link.hold();
+    membership.attach(connection);
+    connection.hold();
   }
   /** restore resumes what the storage has kept, or gives the handles that there are. */
   async restore(options) {
@@ -3600,8 +3978,8 @@ var Session = class {
     return this.#entries.under(channel);
   }
   /** tryLater ends the connection, after a refusal that passes: there is a pause before the next. */
-  tryLater() {
-    this.#link.giveUp("trying again later");
+  tryLater(connection = this.#link.current) {
+    connection?.giveUp("trying again later");
   }
   /** call asks the hub for something without a membership. enters is the one that an answer makes. */
   async call(frame, signal, enters) {
@@ -3614,7 +3992,7 @@ var Session = class {
     const answer = this.#calls.begin(frame, {
       signal,
       enters,
-      open: this.#link.open,
+      connection: this.#link.current,
       abandoned: () => this.#link.stopIfIdle()
     });
     this.#link.start();
@@ -3629,69 +4007,71 @@ var Session = class {
   #first() {
     return this.options.plainHandshake || this.memberships.size > 0 ? null : this.#calls.first({ withToken: this.options.tokenInHandshake });
   }
-  // Every membership is resumed, and what waited for a connection is sent.
-  #connected(sent) {
-    for (const membership of this.memberships.values()) {
-      if (!membership.repeatSwitch()) {
-        this.#resume(membership);
-      }
+  #connected(connection, sent) {
+    this.#moving.connected(connection);
+    this.#calls.connected(connection, sent);
+  }
+  // A call was refused for now, by the hub of that connection: it is made on the next one.
+  #again(call, connection) {
+    const { current } = this.#link;
+    if (current && current !== connection) {
+      (this.freshTokens([], [call]) ?? Promise.resolve()).then(
+        () => this.#calls.retry(call, current),
+        (error) => this.#calls.fail(call, error)
+      );
+    } else if (!this.#link.moving && !this.holds(connection)) {
+      this.tryLater(connection);
     }
-    this.#calls.connected(sent);
   }
-  #resume(membership) {
-    const { channel, username, secret, epoch, last, token } = membership;
-    membership.repeating = 0;
-    membership.resuming = this.nextRef();
-    this.push({
-      type: "resume",
-      ref: membership.resuming,
-      channel,
-      username,
-      secret,
-      epoch,
-      last,
-      token,
-      instance: this.#instance
-    });
+  /** holds reports whether the connection holds a membership. */
+  holds(connection) {
+    return [...this.memberships.values()].some(({ line }) => line === connection);
   }
-  #disconnected({ number, reason, silent, wasOpen, replaced }) {
+  // Those that the connection holds, or is to hold.
+  #on(connection) {
+    return [...this.memberships.values()].filter(({ line, bound }) => (line ?? bound) === connection);
+  }
+  #disconnected(connection, { number, reason, silent, wasOpen, replaced }) {
     const why = reason === "" ? `connection lost (${number})` : reason;
     if (this.closed) {
-      this.#calls.lost(why, { all: true });
+      this.#calls.lost(connection, why, { dialed: true, all: true });
       return;
     }
     if (final(number)) {
-      this.#endAll(new ClosedError(wordOf(number), reason));
+      this.#endAll(new ClosedError(wordOf(number), reason), false, connection);
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
-      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true);
+      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true, connection);
       this.#protocolErrors = 0;
     }
-    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number), blamed: blamed(number) });
+    this.#calls.lost(connection, why, {
+      dialed: !wasOpen,
+      all: !wasOpen && !replaced,
+      answered: final(number),
+      blamed: blamed(number)
+    });
     if (number === Close.TOO_LARGE) {
-      this.#failLargest();
+      this.#failLargest(connection);
     }
     if (number === Close.SLOW) {
-      this.#tooSlow(0);
+      this.#tooSlow(connection, 0);
     } else if (silent) {
-      this.#tooSlow(FLOOR * (this.options.silence + this.options.patience));
+      this.#tooSlow(connection, FLOOR * (this.options.silence + this.options.patience));
     }
-    for (const membership of this.memberships.values()) {
-      membership.lose();
-    }
+    this.#moving.lost(connection);
   }
-  #endAll(why, resumable = false) {
-    for (const membership of [...this.memberships.values()]) {
+  #endAll(why, resumable = false, connection = void 0) {
+    for (const membership of connection ? this.#on(connection) : [...this.memberships.values()]) {
       membership.end(why, resumable);
     }
   }
   // The hub has closed the connection because of a message that was too large. If
   // any is, it is the largest without an answer, and it must not be sent again.
-  #failLargest() {
+  #failLargest(connection) {
     const size = (request) => request.frame.payload?.bytes.length ?? 0;
     let largest;
-    for (const membership of this.memberships.values()) {
+    for (const membership of this.#on(connection)) {
       for (const request of membership.pending.filter((each) => each.written)) {
         if (!largest || size(request) > size(largest.request)) {
           largest = { membership, request };
@@ -3705,8 +4085,8 @@ var Session = class {
   }
   // What was on its way is the first send without an answer. Where it was this side that has
   // heard nothing, a send of that many bytes or fewer is not the reason.
-  #tooSlow(bytes) {
-    const [first] = [...this.memberships.values()].filter(({ attached }) => attached).flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === "send").map((request) => ({ membership, request }))).sort((one, other) => one.request.place - other.request.place);
+  #tooSlow(connection, bytes) {
+    const [first] = [...this.memberships.values()].filter(({ line }) => line === connection).flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === "send").map((request) => ({ membership, request }))).sort((one, other) => one.request.place - other.request.place);
     const size = first?.request.frame.payload.bytes.length;
     if (first && size > bytes && ++first.request.slow >= MAX_SLOW) {
       first.membership.fail(first.request, new ConnectionError(
@@ -3714,8 +4094,11 @@ var Session = class {
       ));
     }
   }
-  #handle(frame) {
-    const membership = this.memberships.get(frame.channel);
+  // What comes for a membership from another connection than the one that holds it, or is to hold it, is of
+  // before it has moved.
+  #handle(connection, frame) {
+    const known3 = this.memberships.get(frame.channel);
+    const membership = known3 && (known3.line ?? known3.bound) === connection ? known3 : void 0;
     switch (frame.type) {
       case "message":
         membership?.message(frame);
@@ -3728,50 +4111,47 @@ var Session = class {
         break;
       case "members":
         if (frame.ref === void 0) {
-          membership?.roster(frame);
+          membership?.listed(frame);
         }
         break;
       case "closed":
-        membership?.end(new ClosedError(frame.code, frame.reason));
+        if (membership?.line && membership.bound && frame.code === Code.REPLACED) {
+          membership.letGo();
+        } else {
+          membership?.end(new ClosedError(frame.code, frame.reason));
+        }
         break;
       case "shutdown":
-        this.#link.spread(frame.timeout_ms);
+        this.#link.spread(connection, frame.timeout_ms);
         break;
       default:
         if (frame.ref !== void 0) {
-          this.#answer(frame);
+          this.#answer(connection, frame);
+          this.#moving.look();
         }
     }
   }
-  #answer(frame) {
-    if (this.#calls.answer(frame)) {
-      return;
-    }
-    const members = [...this.memberships.values()];
-    const resuming = members.find((each) => each.resuming === frame.ref);
-    const repeating = members.find((each) => each.repeating === frame.ref);
-    if (resuming) {
-      this.#resumed(resuming, frame);
-    } else if (repeating && frame.type === "error") {
-      this.#resume(repeating);
-    } else {
-      members.some((each) => each.answer(frame));
+  // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
+  // an answer that comes again, since its frame came to the hub a second time.
+  #answer(connection, frame) {
+    if (!this.#calls.answer(frame) && !this.#moving.answer(connection, frame)) {
+      this.#on(connection).some((each) => each.answer(frame));
     }
   }
-  #settled({ frame: { type }, enters, tries }, frame) {
-    const refusal = this.#wrongRole(frame, enters) ?? (enters && this.#alreadyIn(frame));
+  #settled({ frame: { type }, enters, tries, on }, frame) {
+    const refusal = this.#wrongRole(frame, enters, on) ?? (enters && this.#alreadyIn(frame));
     if (!refusal && enters) {
       enters.announced ||= type === "resume" || tries > 1;
-      this.enter(enters, frame);
+      this.enter(enters, frame, on);
     }
     return refusal;
   }
   // A resume may turn out to be of the other role.
-  #wrongRole(frame, enters) {
+  #wrongRole(frame, enters, connection) {
     if (!enters || frame.type === (enters.role === "master" ? "created" : "joined")) {
       return void 0;
     }
-    this.#letGo();
+    this.#letGo(connection);
     return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
   }
   // The service may take two names of channels for the same.
@@ -3780,20 +4160,8 @@ var Session = class {
   }
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.
-  #letGo() {
-    this.#link.giveUp("a resume was given up");
-  }
-  #resumed(membership, frame) {
-    const refusal = refusalIn(frame);
-    if (!refusal) {
-      membership.entered(frame);
-      this.keep(membership);
-      membership.attach();
-    } else if (passes(refusal)) {
-      this.tryLater();
-    } else {
-      membership.end(new ClosedError(refusal.code, refusal.reason), !over2.has(refusal.code));
-    }
+  #letGo(connection) {
+    connection.giveUp("a resume was given up");
   }
   /** close leaves every channel on purpose and closes the connection. */
   async close() {
@@ -3841,9 +4209,10 @@ var Session = class {
     const ended = this.#link.ended();
     leaving.forEach((channel) => this.undo(channel, ended));
     const frames = leaving.slice(0, MAX_LEAVES).map((channel) => ({ type: "leave", channel }));
+    const lines = new Map([...this.memberships.values()].map(({ channel, line }) => [channel, line]));
     endAll();
-    this.#calls.fail("the client is closed");
-    await this.#link.leave(frames, number);
+    this.#calls.failAll("the client is closed");
+    await this.#link.leave((connection) => frames.filter(({ channel }) => (lines.get(channel) ?? connection) === connection), number);
   }
 };
 
@@ -3857,13 +4226,25 @@ function complete(url) {
   }
 }
 function addressOf(url) {
-  const address = new URL(url, baseOf());
+  let address;
+  try {
+    address = new URL(url, baseOf());
+  } catch (cause) {
+    throw new TypeError(`no address of a WebSocket: ${url}`, { cause });
+  }
   address.protocol = address.protocol.replace(/^http/, "ws");
   if (address.protocol !== "ws:" && address.protocol !== "wss:") {
     throw new TypeError(`no address of a WebSocket: ${url}`);
   }
   address.hash = "";
   return address.href;
+}
+function listed(urls) {
+  const list = Array.isArray(urls) ? urls : [urls];
+  if (list.length === 0) {
+    throw new TypeError("the list of addresses is empty");
+  }
+  return list;
 }
 function ticketFor(role, given2) {
   const { ticket, problem } = readTicket(given2);
@@ -3877,18 +4258,18 @@ function ticketFor(role, given2) {
 }
 var Client = class {
   #made = null;
-  #url;
+  #urls;
   #options;
   constructor(url, options = {}) {
-    this.#url = url;
+    this.#urls = listed(url);
     this.#options = optionsOf(options);
-    if (baseOf() !== void 0 || complete(url)) {
+    if (baseOf() !== void 0 || this.#urls.every(complete)) {
       this.#make();
     }
   }
   #make() {
-    const address = addressOf(this.#url);
-    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...withPlatform(this.#options) });
+    const addresses = [...new Set(this.#urls.map(addressOf))];
+    this.#made = new Session(addresses, { storageKey: `lectern ${addresses[0]}`, ...withPlatform(this.#options) });
   }
   get #session() {
     if (!this.#made) {

@@ -1,4 +1,4 @@
-import { ConnectionError, refusalIn } from './errors.js';
+import { Code, ConnectionError, refusalIn } from './errors.js';
 import { First } from './first.js';
 
 /** On so many connections a call is tried. Where each is lost before the answer, it may be because of the call. */
@@ -14,8 +14,8 @@ export class Calls {
   // Those whose callers have given up, by the ref of the answer that is still to come:
   // what they have entered is left then.
   #undoing = new Map();
-  // The refs of resumes on the present connection whose callers have given up.
-  #forsaken = new Set();
+  // Resumes whose callers have given up, by the ref of the answer: the connections that they are on.
+  #forsaken = new Map();
   // The call that goes along with the handshake that is under way.
   #first = null;
   // What waits for the answer to the call that has gone along with the present connection,
@@ -26,14 +26,17 @@ export class Calls {
   #session;
 
   /**
-   * @param {{push: (frame: object) => void, nextRef: () => number, letGo: () => void, ended: () => Promise<void>,
-   *   progress: () => void, tryAnew: (wanted: boolean) => void, isIn: (channel: string) => boolean,
+   * @param {{addresses: number, nextRef: () => number, letGo: (connection: Connection) => void,
+   *   progress: () => void, tryAnew: (connection: Connection, wanted: boolean) => void,
+   *   isIn: (channel: string) => boolean, holds: (connection: Connection) => boolean,
    *   undo: (channel: string, promise: Promise<void>) => void,
-   *   settled: (call: object, frame: object) => Error | undefined}} session
+   *   settled: (call: object, frame: object) => Error | undefined,
+   *   again: (call: object, connection: Connection) => void}} session
    *   letGo ends the connection, tryAnew too where something is wanted of the next one or
-   *   nothing of this one, and ended resolves when it has ended; progress is told when something
+   *   nothing of this one; progress is told when something
    *   that was under way is over; settled is told of an
-   *   answer that is no refusal, and returns what is wrong with it
+   *   answer that is no refusal, and returns what is wrong with it; again is told of a call that the
+   *   hub of that connection has refused, and another one may not
    */
   constructor(session) {
     this.#session = session;
@@ -58,14 +61,19 @@ export class Calls {
    * begin makes a call of a frame, and resolves with the answer.
    *
    * @param {object} frame
-   * @param {{signal?: AbortSignal, enters?: object, open: boolean, abandoned: () => void}} how
-   *   enters is the membership that an answer makes; open: it can be written now;
-   *   abandoned is called when its caller has given up
+   * @param {{signal?: AbortSignal, enters?: object, connection: Connection | null, abandoned: () => void}} how
+   *   enters is the membership that an answer makes; connection is the one on which it can be written
+   *   now; abandoned is called when its caller has given up
    */
-  begin(frame, { signal, enters, open, abandoned }) {
+  begin(frame, { signal, enters, connection, abandoned }) {
     return new Promise((resolve, reject) => {
-      // tries are the connections that it was written on, or offered to.
-      const call = { frame: { ...frame, ref: this.#session.nextRef() }, enters, written: false, tries: 0 };
+      // tries are the connections that it was written on, or offered to, and failed those that could not
+      // be made; on is the one that is to bring its answer, and lostBy are the addresses that do not have
+      // what it resumes.
+      const call = {
+        frame: { ...frame, ref: this.#session.nextRef() }, enters, written: false, on: null, tries: 0, failed: 0, refused: 0,
+        lostBy: new Set(),
+      };
       const abort = () => {
         this.#remove(call);
         this.#giveUp(call);
@@ -82,8 +90,8 @@ export class Calls {
       };
       signal?.addEventListener('abort', abort, { once: true });
       this.#waiting.push(call);
-      if (open) {
-        this.#write(call);
+      if (connection) {
+        this.#write(call, connection);
       }
     });
   }
@@ -103,49 +111,77 @@ export class Calls {
   }
 
   /** connected writes what has waited for a connection, but for what has been sent along with its making. */
-  connected(sent) {
+  connected(connection, sent) {
     const first = this.#first;
     this.#first = null;
+    if (first) {
+      first.on = connection;
+    }
     if (first && sent) {
-      this.#awaitAnswer(first);
+      this.#awaitAnswer(first, connection);
     } else if (first) {
       this.#undone(first.frame.ref);
     }
     for (const call of this.#waiting) {
       if (call !== first) {
-        call.frame.ref = this.#session.nextRef();
-        this.#write(call);
+        this.retry(call, connection);
         continue;
       }
       call.written = true;
       if (!sent) {
         // It may have come to the hub all the same, by a proxy that does not say so: it has
         // to be the same frame then.
-        this.#session.push(call.frame);
+        connection.send(call.frame);
       }
     }
   }
 
+  /** retry writes a call on a new connection, unless it is on another one, or over. */
+  retry(call, connection) {
+    if (!call.on && this.#waiting.includes(call)) {
+      call.frame.ref = this.#session.nextRef();
+      this.#write(call, connection);
+    }
+  }
+
+  /** on reports whether an answer is to come on the connection. */
+  on(connection) {
+    return [...this.#waiting, ...[...this.#undoing.values()].map(({ call }) => call)].some(({ on }) => on === connection)
+      || [...this.#forsaken.values()].includes(connection);
+  }
+
   /**
-   * lost is told that the connection has ended.
+   * lost is told that a connection has ended.
    *
+   * @param {Connection | null} connection
    * @param {string} reason
-   * @param {{all: boolean, answered: boolean, blamed: boolean}} how all: those too that were
-   *   not written; answered: the hub has answered all that it has carried out, so that the
+   * @param {{dialed: boolean, all: boolean, answered: boolean, blamed: boolean}} how dialed: it was an
+   *   attempt; all: those too that were not written, where that was the last address; answered: the hub has answered all that it has carried out, so that the
    *   others can be asked again; blamed: it may be because of one of them, so that none is
    */
-  lost(reason, { all, answered, blamed }) {
-    this.#first = null;
-    this.#awaited?.stop();
-    this.#awaited = null;
-    this.#forsaken.clear();
-    [...this.#undoing.keys()].forEach((ref) => this.#undone(ref));
-    this.#waiting.forEach((call) => {
-      if (answered || (!blamed && call.tries < MAX_TRIES)) {
-        call.written = false;
+  lost(connection, reason, { dialed, all, answered, blamed }) {
+    if (dialed) {
+      this.#first = null;
+    }
+    if (this.#awaited?.on === connection) {
+      this.#awaited.stop();
+      this.#awaited = null;
+    }
+    [...this.#forsaken].filter(([, on]) => on === connection).forEach(([ref]) => this.#forsaken.delete(ref));
+    [...this.#undoing].filter(([, { call: { on } }]) => on === null || on === connection).forEach(([ref]) => this.#undone(ref));
+    for (const call of [...this.#waiting]) {
+      const was = call.on === connection;
+      const written = was && call.written;
+      if (was) {
+        call.on = null;
       }
-    });
-    this.fail(reason, (call) => all || call.written);
+      if (written) {
+        call.written = !answered && (blamed || call.tries - call.refused >= MAX_TRIES);
+      }
+      if ((all && ++call.failed >= this.#session.addresses) || (written && call.written)) {
+        this.#fail(call, reason);
+      }
+    }
   }
 
   /** giveUp ends all calls with the error. What they may have entered is left when that is known. */
@@ -156,12 +192,18 @@ export class Calls {
     }
   }
 
-  fail(reason, given = () => true) {
-    const failed = this.#waiting.filter(given);
-    this.#waiting = this.#waiting.filter((call) => !failed.includes(call));
-    for (const call of failed) {
-      call.settle(undefined, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
-    }
+  failAll(reason) {
+    [...this.#waiting].forEach((call) => this.#fail(call, reason));
+  }
+
+  #fail(call, reason) {
+    this.fail(call, new ConnectionError(`no answer to ${call.frame.type}: ${reason}`));
+  }
+
+  /** fail ends a call with the error. */
+  fail(call, error) {
+    this.#remove(call);
+    call.settle(undefined, error);
   }
 
   /** answer gives a frame to the call that it answers, and reports whether there is one. */
@@ -170,6 +212,9 @@ export class Calls {
       return true;
     }
     const call = this.#waiting.find((each) => each.frame.ref === frame.ref);
+    if (call && this.#elsewhere(call, frame)) {
+      return true;
+    }
     if (call) {
       this.#remove(call);
       call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
@@ -179,30 +224,48 @@ export class Calls {
       this.#leave(frame);
       return true;
     }
-    if (this.#forsaken.delete(frame.ref)) {
-      this.#session.letGo();
-      return true;
+    const forsaken = this.#forsaken.get(frame.ref);
+    if (forsaken) {
+      this.#forsaken.delete(frame.ref);
+      this.#session.letGo(forsaken);
     }
-    return false;
+    return Boolean(forsaken);
   }
 
-  #write(call) {
+  // A hub that shuts down has done nothing; and where one has lost what is to be resumed, that of
+  // another address may have it.
+  #elsewhere(call, { code }) {
+    const { on, lostBy } = call;
+    const lost = code === Code.HUB_LOST && lostBy.add(on.url).size < this.#session.addresses && !this.#session.holds(on);
+    if (code !== Code.SHUTTING_DOWN && !lost) {
+      return false;
+    }
+    call.refused++;
+    call.written = false;
+    call.on = null;
+    this.#session.again(call, on);
+    return true;
+  }
+
+  #write(call, connection) {
     call.written = true;
+    call.on = connection;
+    call.failed = 0;
     call.tries++;
-    this.#session.push(call.frame);
+    connection.send(call.frame);
   }
 
   // The answer has to come within some time, or is asked for again, plainly.
-  #awaitAnswer(call) {
+  #awaitAnswer(call, on) {
     const { frame: { ref, channel }, enters } = call;
-    this.#awaited = new First(ref, {
+    this.#awaited = new First(ref, on, {
       leave: () => {
         this.#plain = true;
         if (!enters || this.#session.isIn(channel)) {
           return 0;
         }
         const leaving = this.#session.nextRef();
-        this.#session.push({ type: 'leave', ref: leaving, channel });
+        on.send({ type: 'leave', ref: leaving, channel });
         return leaving;
       },
       lost: () => {
@@ -212,7 +275,7 @@ export class Calls {
         if (wanted) {
           call.written = false;
         }
-        this.#session.tryAnew(wanted);
+        this.#session.tryAnew(on, wanted);
       },
     });
   }
@@ -230,12 +293,12 @@ export class Calls {
     }
     if (type !== 'resume') {
       this.#session.undo(channel, new Promise((undone) => {
-        this.#undoing.set(ref, { channel, undone });
+        this.#undoing.set(ref, { channel, undone, call });
       }));
       return;
     }
-    this.#session.undo(channel, this.#session.ended());
-    this.#forsaken.add(ref);
+    this.#session.undo(channel, call.on.over);
+    this.#forsaken.set(ref, call.on);
   }
 
   // Its answer is here: what it has entered is left, and undone when the hub says so.
@@ -245,9 +308,10 @@ export class Calls {
       return;
     }
     const leaving = this.#session.nextRef();
-    this.#undoing.set(leaving, this.#undoing.get(ref));
+    const given = this.#undoing.get(ref);
+    this.#undoing.set(leaving, given);
     this.#undoing.delete(ref);
-    this.#session.push({ type: 'leave', ref: leaving, channel });
+    given.call.on.send({ type: 'leave', ref: leaving, channel });
   }
 
   #undone(ref) {

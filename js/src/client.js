@@ -19,13 +19,27 @@ function complete(url) {
 }
 
 function addressOf(url) {
-  const address = new URL(url, baseOf());
+  let address;
+  try {
+    address = new URL(url, baseOf());
+  } catch (cause) {
+    throw new TypeError(`no address of a WebSocket: ${url}`, { cause });
+  }
   address.protocol = address.protocol.replace(/^http/, 'ws');
   if (address.protocol !== 'ws:' && address.protocol !== 'wss:') {
     throw new TypeError(`no address of a WebSocket: ${url}`);
   }
   address.hash = '';
   return address.href;
+}
+
+// Those of a list, or the one.
+function listed(urls) {
+  const list = Array.isArray(urls) ? urls : [urls];
+  if (list.length === 0) {
+    throw new TypeError('the list of addresses is empty');
+  }
+  return list;
 }
 
 function ticketFor(role, given) {
@@ -47,22 +61,22 @@ function ticketFor(role, given) {
  */
 export class Client {
   #made = null;
-  #url;
+  #urls;
   #options;
 
   constructor(url, options = {}) {
-    this.#url = url;
+    this.#urls = listed(url);
     this.#options = optionsOf(options);
     // A module may make its client where pages are prepared, without a location and a
     // WebSocket. It is used where there are both.
-    if (baseOf() !== undefined || complete(url)) {
+    if (baseOf() !== undefined || this.#urls.every(complete)) {
       this.#make();
     }
   }
 
   #make() {
-    const address = addressOf(this.#url);
-    this.#made = new Session(address, { storageKey: `lectern ${address}`, ...withPlatform(this.#options) });
+    const addresses = [...new Set(this.#urls.map(addressOf))];
+    this.#made = new Session(addresses, { storageKey: `lectern ${addresses[0]}`, ...withPlatform(this.#options) });
   }
 
   get #session() {

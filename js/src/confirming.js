@@ -35,10 +35,10 @@ export class Confirming {
    * connection, the hub takes this client for its holder from then on.
    */
   confirm() {
-    const { session, channel, epoch, last } = this.#membership;
+    const { channel, epoch, last } = this.#membership;
     this.#confirmed();
     if (epoch > 0) { // else it is a hub of before instances, which does not know of this
-      session.push({ type: 'ping', channel, seen: last });
+      this.#membership.push({ type: 'ping', channel, seen: last });
     }
   }
 

@@ -35,6 +35,18 @@ const ASLEEP = 1000;
  * silent hub by pings of the protocol, since a page cannot send WebSocket's own.
  */
 export class Connection {
+  url;
+  // When it was opened, or zero.
+  openedAt = 0;
+  // It is being ended by this side, and nothing is to be sent on it any more.
+  givenUp = false;
+  // What the hub has told of its shutdown, in milliseconds, or null.
+  shutdown = null;
+  // An attempt was begun, or is to be, to move away from it.
+  leaves = false;
+  // Resolves when it has ended.
+  over;
+  #over;
   #socket;
   #options;
   #handlers;
@@ -74,6 +86,10 @@ export class Connection {
    *   given up for want of a sign of life
    */
   constructor(url, options, first, handlers) {
+    this.url = url;
+    this.over = new Promise((resolve) => {
+      this.#over = resolve;
+    });
     this.#options = options;
     this.#handlers = handlers;
     this.#begins = first !== null;
@@ -84,6 +100,16 @@ export class Connection {
     this.#socket.onerror = () => this.#failed();
     this.#socket.onclose = (event) => this.#closed(event);
     this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, 'could not connect in time'), options.dialTimeout);
+  }
+
+  /** opened: the hub has let the client in. */
+  get opened() {
+    return this.openedAt > 0;
+  }
+
+  /** open: frames can be sent now. On a connection that is being given up they would be lost. */
+  get open() {
+    return this.opened && !this.#ended && !this.givenUp;
   }
 
   send(frame) {
@@ -133,6 +159,12 @@ export class Connection {
     }
   }
 
+  /** giveUp ends the connection in order so that its memberships can be resumed. */
+  giveUp(reason) {
+    this.givenUp = true;
+    this.close(Close.IDLE, reason);
+  }
+
   /** abandon ends the connection at once, whatever the hub does. */
   abandon(number, reason, silent = false) {
     if (this.#ended) {
@@ -160,6 +192,7 @@ export class Connection {
       this.#leaving();
       return;
     }
+    this.openedAt = performance.now();
     this.#heard();
     this.#watch(this.#options.silence);
     this.#handlers.opened(this.#socket.protocol === PROTOCOL_FIRST);
@@ -267,6 +300,7 @@ export class Connection {
     this.#ended = true;
     clearTimeout(this.#dialTimer);
     clearTimeout(this.#watchTimer);
+    this.#over();
     this.#handlers.ended(how);
   }
 }

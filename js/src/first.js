@@ -19,11 +19,13 @@ export class First {
 
   /**
    * @param {number} ref the call's
+   * @param {Connection} on
    * @param {{leave: () => number, lost: () => void}} handlers leave sends a leave where
    *   something may have been entered, and returns its ref, or zero; lost is called last
    */
-  constructor(ref, { leave, lost }) {
+  constructor(ref, on, { leave, lost }) {
     this.#ref = ref;
+    this.on = on;
     this.#lost = lost;
     this.#cancel = later(FIRST_WAIT, () => {
       this.#undo = leave();

@@ -130,9 +130,9 @@ export class Inquiries {
     this.#open.set(seq, inquiry);
     inquiry.unknown = repeated && inquiry.of === '';
     if (inquiry.of !== '') {
-      inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.present(inquiry.of).get(inquiry.of) ?? 0);
+      inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.roster.present(inquiry.of).get(inquiry.of) ?? 0);
     } else if (!repeated) {
-      inquiry.awaited = this.#membership.present();
+      inquiry.awaited = this.#membership.roster.present();
     }
     for (const message of this.#early) {
       if (message.replyTo === seq) {
@@ -253,7 +253,7 @@ export class Inquiries {
     const { session, channel, confirming } = this.#membership;
     inquiry.verifying = session.nextRef();
     inquiry.stale = false;
-    session.push(confirming.along({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq }));
+    this.#membership.push(confirming.along({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq }));
   }
 
   #compare(inquiry, listed) {

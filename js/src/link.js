@@ -18,77 +18,90 @@ const MAX_SPREAD = 600_000;
 
 /**
  * Link is the connection that there is at present, and the attempts at the next one as
- * long as there is something to be connected for. While the page is put away, as into the
- * browser's back/forward cache, there is none: the browser would answer the hub for a page
- * whose code does not run.
+ * long as there is something to be connected for. Where the hub shuts down, one attempt is made
+ * while the connection goes on, which stays as the former one for what has not moved. While the page
+ * is put away, as into the browser's back/forward cache, there is none: the browser would answer the
+ * hub for a page whose code does not run.
  */
 export class Link {
-  #url;
+  #urls;
+  #turn = 0;
   #options;
   #told;
   #backoff;
   // running: there is a connection, or there is to be one.
   #running = false;
   #connection = null;
-  #open = false;
-  #givenUp = false;
-  #openedAt = 0;
+  // The attempt that is under way beside the present connection.
+  #next = null;
+  #former = null;
   #dialedAt = -Infinity;
   // What ends the present attempt, so that another one takes its place.
   #hastened = null;
   #replaced = false;
+  // What comes before the next attempt. Beside a connection it is its hub's shutdown.
   #pause = null;
   #putAway = false;
   #leaving = false;
   #unwatch = () => {};
-  // What the hub has told of its shutdown, in milliseconds, or null.
-  #shutdown = null;
-  #whenEnded = [];
 
   /**
-   * @param {string} url
+   * @param {string[]} urls each attempt takes the next one
    * @param {object} options the client's
-   * @param {{needed: () => boolean, prepare: () => Promise<void> | null, first: () => object | null,
-   *   opened: (sent: boolean) => void,
-   *   frame: (frame: object) => void,
-   *   lost: (how: {number: number, reason: string, silent: boolean, wasOpen: boolean, replaced: boolean}) => void}} told
-   *   needed: there is something to be connected for; prepare is what has to be done before an
+   * @param {{needed: () => boolean, stay: (connection: Connection) => boolean, prepare: () => Promise<void> | null,
+   *   first: () => object | null,
+   *   opened: (connection: Connection, sent: boolean) => void,
+   *   frame: (connection: Connection, frame: object) => void,
+   *   lost: (connection: Connection | null, how: {number: number, reason: string, silent: boolean, wasOpen: boolean,
+   *     replaced: boolean}) => void}} told
+   *   needed: there is something to be connected for; stay: all memberships are on that
+   *   connection; prepare is what has to be done before an
    *   attempt, which comes later where that is rejected; first is the frame to send along with
    *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
    *   gave an attempt up, and another one follows
    */
-  constructor(url, options, told) {
-    this.#url = url;
+  constructor(urls, options, told) {
+    this.#urls = urls;
     this.#options = options;
     this.#told = told;
     this.#backoff = new Backoff(options);
   }
 
-  /** open: frames can be sent now. On a connection that is being given up they would be lost. */
-  get open() {
-    return this.#open && !this.#givenUp;
+  /** current is the connection on which frames can be sent now, or null. */
+  get current() {
+    return this.#connection?.open ? this.#connection : null;
   }
 
-  /** connecting: an attempt is under way. */
-  get connecting() {
-    return this.#connection !== null && !this.#open;
+  /** former is the connection that is being moved away from, or null. */
+  get former() {
+    return this.#former;
   }
 
-  /** send sends a frame on the present connection, if there is one. */
-  send(frame) {
-    if (this.#open) {
-      this.#connection.send(frame);
+  /** moving: another connection is to be made, or is being made, beside the present one. */
+  get moving() {
+    return Boolean(this.#connection && (this.#pause || this.#next));
+  }
+
+  /** addresses is how many different ones there are. */
+  get addresses() {
+    return this.#urls.length;
+  }
+
+  /** spread is told that the connection's hub shuts down, and how far the returns are to be spread. */
+  spread(connection, milliseconds) {
+    connection.shutdown = Math.min(milliseconds, MAX_SPREAD);
+    this.#move();
+  }
+
+  // One attempt is made to move away from a connection, when the one before it has ended.
+  #move() {
+    const connection = this.current;
+    if (connection && connection.shutdown !== null && !connection.leaves && !this.#former && !this.#putAway && !this.#leaving) {
+      connection.leaves = true;
+      // A hub that says so at once, each time, must not be asked all the time.
+      this.#steady(connection);
+      this.#rest(Math.max(this.#backoff.next(), Math.random() * connection.shutdown), true);
     }
-  }
-
-  /** hold puts off what arrives until the application has had its turn. */
-  hold() {
-    this.#connection.hold();
-  }
-
-  /** spread is told that the hub shuts down, and how far the returns are to be spread. */
-  spread(milliseconds) {
-    this.#shutdown = Math.min(milliseconds, MAX_SPREAD);
   }
 
   /** start begins to connect, unless that is under way. */
@@ -98,7 +111,7 @@ export class Link {
     }
     this.#running = true;
     this.#unwatch = watchPage({
-      gone: () => this.#connection?.probe(this.#options.wakePatience),
+      gone: () => this.#probe(),
       woken: () => this.#woken(),
       putAway: () => this.#putPageAway(),
       back: () => this.#back(),
@@ -108,40 +121,50 @@ export class Link {
 
   /** stopIfIdle ends a pause with nothing to come back for. */
   stopIfIdle() {
-    if (this.#pause && !this.#told.needed()) {
+    if (this.#pause && !this.#connection && !this.#told.needed()) {
       this.#stop();
     }
   }
 
-  /** giveUp ends the connection so that its memberships can be resumed. The next one follows after a pause. */
-  giveUp(reason) {
-    this.#givenUp = this.#connection !== null;
-    this.#connection?.close(Close.IDLE, reason);
+  /** dismiss ends the former connection, when nothing is on it any more. */
+  dismiss() {
+    if (!this.#former.givenUp) {
+      this.#former.givenUp = true;
+      this.#finish(this.#former, Close.IDLE, 'moved to another connection', []);
+    }
   }
 
-  /** ended resolves when the present connection has ended, if there is one. */
+  /** ended resolves when the connections have ended that there are. */
   ended() {
-    return new Promise((resolve) => {
-      if (this.#connection) {
-        this.#whenEnded.push(resolve);
-      } else {
-        resolve();
-      }
-    });
+    return Promise.all(this.#all.map(({ over }) => over));
   }
 
-  /** leave ends the connection for good, with this number and in order, behind these frames, within the client's closeTimeout. */
-  async leave(frames, number) {
-    if (!this.#connection) {
-      this.#stop();
-      return;
-    }
+  /**
+   * leave ends the connections for good, with this number and in order, behind the frames that are for
+   * each, within the client's closeTimeout.
+   */
+  async leave(framesFor, number) {
     this.#leaving = true;
-    const connection = this.#connection;
-    const ended = this.ended();
-    const cancel = later(this.#options.closeTimeout, () => connection.abandon(number, ''));
-    connection.close(number, '', frames);
-    await ended;
+    this.#pause?.cancel();
+    this.#next?.abandon(number, '');
+    await Promise.all(this.#all.map((connection) => this.#finish(connection, number, '', framesFor(connection))));
+    if (this.#running) {
+      this.#stop();
+    }
+  }
+
+  get #all() {
+    return [this.#next, this.#connection, this.#former].filter(Boolean);
+  }
+
+  #probe() {
+    this.#all.forEach((connection) => connection.probe(this.#options.wakePatience));
+  }
+
+  async #finish(connection, number, reason, frames) {
+    const cancel = later(this.#options.closeTimeout, () => connection.abandon(number, reason));
+    connection.close(number, reason, frames);
+    await connection.over;
     cancel();
   }
 
@@ -155,8 +178,10 @@ export class Link {
 
   #dial() {
     this.#pause = null;
+    if (this.#connection && !this.#told.needed()) {
+      return;
+    }
     this.#dialedAt = performance.now();
-    this.#shutdown = null;
     const prepared = this.#told.prepare();
     if (prepared) {
       this.#await(prepared);
@@ -174,64 +199,107 @@ export class Link {
       },
     };
     const go = (on) => () => {
-      if (!over) {
-        this.#pause = null;
+      if (over) {
+        return;
+      }
+      this.#pause = null;
+      if (this.#told.needed()) {
         on();
+      } else if (!this.#connection) {
+        this.#stop();
       }
     };
     prepared.then(
-      go(() => (this.#told.needed() ? this.#connect() : this.#stop())),
-      go(() => (this.#told.needed() ? this.#rest(this.#backoff.next(), false) : this.#stop())));
+      go(() => this.#connect()),
+      // Beside a connection there is one attempt, and this was it.
+      go(() => this.#connection || this.#rest(this.#backoff.next(), false)));
   }
 
   #connect() {
+    const present = this.#connection;
+    let connection = null;
     try {
-      this.#connection = new Connection(this.#url, this.#options, this.#told.first(), {
-        opened: (sent) => this.#opened(sent),
-        frame: (frame) => this.#told.frame(frame),
-        ended: (how) => this.#disconnected(how),
+      connection = new Connection(this.#address(), this.#options, present ? null : this.#told.first(), {
+        opened: (sent) => this.#opened(connection, sent),
+        frame: (frame) => this.#told.frame(connection, frame),
+        ended: (how) => this.#disconnected(connection, how),
       });
     } catch (error) {
-      // The platform does not allow this address; it may say so by throwing.
-      queueMicrotask(() => this.#disconnected({ number: 0, reason: error.message, silent: false }));
+      if (!present) {
+        // The platform does not allow this address; it may say so by throwing.
+        queueMicrotask(() => this.#disconnected(null, { number: 0, reason: error.message, silent: false }));
+      }
+      return;
+    }
+    if (present) {
+      this.#next = connection;
+    } else {
+      this.#connection = connection;
     }
   }
 
-  #opened(sent) {
-    this.#unhasten();
-    this.#open = true;
-    this.#openedAt = performance.now();
-    this.#told.opened(sent);
+  #address() {
+    const next = () => this.#urls[this.#turn++ % this.#urls.length];
+    const url = next();
+    return url === this.#connection?.url ? next() : url;
   }
 
-  #disconnected({ number, reason, silent }) {
-    const wasOpen = this.#open;
+  #opened(connection, sent) {
+    this.#unhasten();
+    if (connection === this.#next) {
+      this.#former = this.#connection;
+      this.#connection = connection;
+      this.#next = null;
+    }
+    this.#told.opened(connection, sent);
+  }
+
+  #disconnected(connection, { number, reason, silent }) {
+    if (connection && connection === this.#next) {
+      this.#next = null; // what there is stays
+      return;
+    }
+    const wasOpen = Boolean(connection?.opened);
+    if (connection && connection === this.#former) {
+      this.#former = null;
+      this.#told.lost(connection, { number, reason, silent, wasOpen, replaced: false });
+      this.#move();
+      return;
+    }
     const replaced = this.#replaced || (this.#putAway && !wasOpen);
     this.#unhasten();
     this.#replaced = false;
-    this.#open = this.#givenUp = false;
-    this.#connection = null;
-    this.#whenEnded.splice(0).forEach((resolve) => resolve());
-    if (wasOpen && performance.now() - this.#openedAt >= STEADY_AFTER) {
-      this.#backoff.steady();
+    this.#connection = this.#next;
+    this.#next = null;
+    this.#steady(connection);
+    this.#told.lost(connection, { number, reason, silent, wasOpen, replaced });
+    if (this.#connection) {
+      return; // the attempt that is under way goes on
     }
-    this.#told.lost({ number, reason, silent, wasOpen, replaced });
-    if (!this.#told.needed()) {
+    if (this.#former && this.#told.stay(this.#former)) {
+      this.#connection = this.#former;
+      this.#former = null;
+    } else if (!this.#told.needed()) {
       this.#stop();
     } else if (replaced && !this.#putAway) {
       this.#dial();
-    } else {
-      this.#restAfter(number);
+    } else if (!this.#pause) { // else the moment for the next attempt is chosen already
+      this.#restAfter(number, connection?.shutdown ?? null);
     }
   }
 
-  #restAfter(number) {
-    const forHub = this.#shutdown !== null;
-    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
-    if (forHub) {
-      wait = Math.random() * this.#shutdown;
+  #steady(connection) {
+    if (connection?.opened && performance.now() - connection.openedAt >= STEADY_AFTER) {
+      this.#backoff.steady();
     }
-    this.#rest(wait, forHub);
+  }
+
+  #restAfter(number, shutdown) {
+    let wait = number === Close.RATE_LIMITED ? this.#backoff.longest() : this.#backoff.next();
+    if (shutdown !== null) {
+      wait = Math.max(wait, Math.random() * shutdown);
+    }
+    this.#rest(wait, shutdown !== null);
   }
 
   #rest(wait, forHub) {
@@ -245,10 +313,10 @@ export class Link {
     if (this.#putAway) {
       return;
     }
-    if (this.connecting) {
+    if (this.#connection && !this.#connection.opened) {
       this.#hasten();
     }
-    this.#connection?.probe(this.#options.wakePatience);
+    this.#probe();
     if (this.#pause && !this.#pause.preparing) {
       const { forHub, until } = this.#pause;
       const rest = Math.max(0, this.#dialedAt + WAKE_REST - performance.now());
@@ -295,11 +363,12 @@ export class Link {
     if (this.#leaving) {
       return;
     }
+    this.#pause?.cancel();
     if (this.#connection) {
-      this.#connection.abandon(Close.IDLE, 'the page is put away');
+      this.#pause = null;
     } else if (this.#pause) {
-      this.#pause.cancel();
       this.#pause.preparing = false;
     }
+    this.#all.forEach((connection) => connection.abandon(Close.IDLE, 'the page is put away'));
   }
 }

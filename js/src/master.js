@@ -21,7 +21,7 @@ export class Master extends Handle {
 
   /** The slaves of the channel, those away included, by their names. */
   get members() {
-    return this.#membership.members;
+    return this.#membership.roster.members;
   }
 
   /** broadcast sends to all slaves, and returns the message's number. */

@@ -7,14 +7,13 @@ import { Inquiries } from './inquiries.js';
 import { Message } from './message.js';
 import { payloadOf } from './payload.js';
 import { after, presence, stateOf } from './presence.js';
+import { Roster } from './roster.js';
 import { later } from './timer.js';
 import { SendWindow } from './window.js';
 
 // How many answers the hub remembers for each member, and so how many requests
 // may be unanswered: more could not be recognised after a resume.
 const ANSWERS = { master: 256, slave: 32 };
-
-const byName = (a, b) => (a.username < b.username ? -1 : 1);
 
 /**
  * Membership is what a master and a slave have in common: it is on at most one
@@ -33,9 +32,13 @@ export class Membership {
   timeout = 0;
   // Why it is over, or null.
   error = null;
-  // The present connection holds the membership. Requests are written then, and
+  // The connection that holds the membership, or null. Requests are written on it, and
   // wait otherwise.
-  attached = false;
+  line = null;
+  // The connection on which it is being resumed, or null; and the one that has refused it, so that it
+  // stays where it is.
+  bound = null;
+  refusedOn = null;
   // The ref of the resume that is under way, or zero, and that of a switch that is repeated before.
   resuming = 0;
   repeating = 0;
@@ -52,22 +55,18 @@ export class Membership {
   taken = 0;
   // The connection was lost, and the membership is not back yet.
   lost = false;
+  // The hub of the connection takes on nothing new: what is asked for waits for the next one.
+  held = false;
+  // The addresses whose hubs do not have it, since it was last on one.
+  lostBy = new Set();
   // What a slave knows of its master.
   master = null;
-  // What a master knows of its slaves, by their names.
-  slaves = new Map();
 
-  // What was last read of the members and the ticket. Stores of frameworks take another
-  // object for a change.
-  #members = null;
+  // What was last read of it. Stores of frameworks take another object for a change.
   #ticket = null;
   #cancelLifeline = () => {};
-  // The numbers of the slaves' memberships, by their names, as far as they were told.
-  #numbers = new Map();
-  // Slaves that have left while the master was away, and those of them that have
-  // joined again, to be told behind the messages up to number replayEnd.
-  #departed = [];
-  #replayEnd = 0;
+  // The hub is about to tell that the master is away, which is known.
+  #knownAway = false;
   #resolveClosed;
 
   constructor(session, role, channel) {
@@ -80,6 +79,7 @@ export class Membership {
     this.announced = role === 'master';
     this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
+    this.roster = new Roster((slave, number) => this.#slaveChanged(slave, number));
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
   }
@@ -88,7 +88,16 @@ export class Membership {
     if (this.error) {
       return 'closed';
     }
-    return this.attached ? 'online' : 'reconnecting';
+    return this.lost ? 'reconnecting' : 'online';
+  }
+
+  get attached() {
+    return this.line !== null;
+  }
+
+  /** push writes a frame to the connection that holds the membership, if there is one. */
+  push(frame) {
+    this.line?.send(frame);
   }
 
   get ticket() {
@@ -98,11 +107,6 @@ export class Membership {
       this.#ticket = Object.freeze({ channel, username, role, resume, epoch, last });
     }
     return this.#ticket;
-  }
-
-  get members() {
-    this.#members ??= Object.freeze([...this.slaves.values()].sort(byName));
-    return this.#members;
   }
 
   /**
@@ -168,19 +172,19 @@ export class Membership {
   enqueue(request) {
     request.frame.ref = this.session.nextRef();
     this.pending.push(request);
-    if (this.attached) {
+    if (this.attached && (!this.held || request.frame.type === 'leave')) {
       this.#write(request);
     }
   }
 
-  #write(request) {
+  #write(request, connection = this.line) {
     request.repeated = Boolean(request.repeated || request.written);
-    if (request.enters && request.repeated) {
+    if (request.enters && request.place) {
       request.frame.ref = this.session.nextRef(); // by which it is later than the one before
     }
     request.written = true;
     request.place = this.session.nextWrite();
-    this.session.push(this.confirming.along(request.frame));
+    connection.send(this.confirming.along(request.frame));
   }
 
   /** switching is a switch that was written and has no answer, or undefined. */
@@ -193,10 +197,11 @@ export class Membership {
    * whether there is one. It comes before a resume: where the hub has carried it out, there is
    * nothing to resume.
    */
-  repeatSwitch() {
+  repeatSwitch(connection) {
     const { switching } = this;
     if (switching) {
-      this.#write(switching);
+      this.bound = connection;
+      this.#write(switching, connection);
       this.repeating = switching.frame.ref;
     }
     return Boolean(switching);
@@ -250,6 +255,10 @@ export class Membership {
     if (!request) {
       return false;
     }
+    if (frame.code === Code.SHUTTING_DOWN) {
+      this.#hold(request);
+      return true;
+    }
     this.#remove(request);
     let given = frame;
     if (request.repeated && request.frame.type === 'kick' && frame.code === Code.NO_SUCH_SLAVE) {
@@ -270,22 +279,41 @@ export class Membership {
     return true;
   }
 
+  // Nothing has happened: it is asked for again on the connection that follows. One that was written before
+  // and has had no answer may still have been carried out then.
+  #hold(request) {
+    this.held = true;
+    request.written = request.repeated;
+    if (request.abandoned && !request.written) {
+      this.#remove(request);
+    }
+  }
+
   #switched(request, frame) {
-    this.session.enter(request.enters, frame);
+    this.session.enter(request.enters, frame, this.line ?? this.bound);
     this.end(new ClosedError(Code.LEFT, 'switched to another channel'));
     if (request.abandoned) {
-      this.session.push({ type: 'leave', channel: request.enters.channel });
+      request.enters.push({ type: 'leave', channel: request.enters.channel });
       request.enters.end(new ClosedError(Code.LEFT));
     }
   }
 
-  /** attach is told that the present connection holds the membership. */
-  attach() {
+  /** bind is told that it is being resumed on the connection; where resuming is zero, that it will be. */
+  bind(connection, resuming = 0) {
+    this.bound = connection;
+    this.resuming = resuming;
+    this.repeating = 0;
+  }
+
+  /** attach is told that the connection holds the membership. */
+  attach(connection) {
     const back = this.lost;
-    this.attached = true;
-    this.resuming = this.repeating = 0;
-    this.lost = false;
+    this.line = connection;
+    this.bind(null);
+    this.lost = this.held = false;
+    this.lostBy.clear();
     this.#cancelLifeline();
+    this.#dropAbandoned();
     if (this.announced) {
       this.confirming.confirm();
     }
@@ -298,21 +326,28 @@ export class Membership {
     }
   }
 
+  // An abandoned request for answers is asked once more, so that its number
+  // is learned and it can be withdrawn.
+  #dropAbandoned() {
+    this.pending.filter(({ abandoned, asks }) => abandoned && !asks).forEach((request) => this.#remove(request));
+  }
+
+  /** letGo is told that the connection is gone, and that it is being resumed on another one. */
+  letGo() {
+    this.line = null;
+    this.confirming.stop();
+  }
+
   /** lose is told that the connection is gone: nothing is known from now on, for at most X. */
   lose() {
-    this.attached = false;
-    this.resuming = this.repeating = 0;
-    this.confirming.stop();
+    this.letGo();
+    this.bind(null);
     for (const request of [...this.pending]) {
       if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError('no answer to join: the connection was lost each time'));
       }
-      // An abandoned request for answers is asked once more, so that its number
-      // is learned and it can be withdrawn.
-      if (request.abandoned && !request.asks) {
-        this.#remove(request);
-      }
     }
+    this.#dropAbandoned();
     if (this.lost) {
       return;
     }
@@ -325,8 +360,9 @@ export class Membership {
     }
     this.#fire(new StateEvent('reconnecting'));
     this.#tell('presence', unknown);
-    this.#cancelLifeline = later(this.timeout, () => this.end(new ClosedError(
-      Code.MASTER_DOWN, `the hub could not be reached for ${this.timeout / 1000} s`), true));
+    this.#cancelLifeline = later(this.timeout, () => this.end(this.lostBy.size > 0
+      ? new ClosedError(Code.HUB_LOST, 'no hub that could be reached has it')
+      : new ClosedError(Code.MASTER_DOWN, `the hub could not be reached for ${this.timeout / 1000} s`), true));
   }
 
   /** end is the end of the membership. resumable: not by the hub's word, nor this side's wish. */
@@ -334,11 +370,14 @@ export class Membership {
     if (this.error) {
       return;
     }
-    this.#tellDeparted();
+    this.roster.tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
-    this.attached = false;
+    if (this.leaving) {
+      this.bound?.send({ type: 'leave', channel: this.channel });
+    }
+    this.letGo();
+    this.bind(null);
     this.#cancelLifeline();
-    this.confirming.stop();
     this.session.forget(this, resumable);
     if (this.role === 'slave' && this.master) {
       this.master = presence('master', this.master.username, 'gone');
@@ -360,19 +399,26 @@ export class Membership {
 
   /** entered takes over what created or joined tells, the first time or after a resume. */
   entered(frame) {
+    const first = this.secret === '';
     const back = this.lost;
+    this.line = null; // nothing is sent before the ticket is stored
     this.secret = frame.secret;
     this.epoch = frame.epoch ?? 0;
     this.confirming.begin(frame);
-    if (!back) {
+    if (first) {
       this.channel = frame.channel; // the service may have taken other names than were asked for
       this.username = frame.username;
       this.timeout = frame.master_timeout_ms ?? 0;
     }
     if (this.role === 'slave') {
-      this.master = presence('master', frame.master.username, frame.master.state);
-      if (back && this.master.state === 'online') {
-        this.#tell('presence', this.master);
+      const { username, state } = frame.master;
+      // A move changes nothing by itself.
+      this.#knownAway = this.master?.state === 'away' && state === 'away';
+      if (this.master?.state !== state) {
+        this.master = presence('master', username, state);
+        if (!first && state === 'online') {
+          this.#tell('presence', this.master);
+        }
       }
       return;
     }
@@ -383,92 +429,25 @@ export class Membership {
       this.gap(0);
     }
     if (frame.members) {
-      this.#compareRoster(frame, 'left while the master was away');
+      this.roster.compare(frame, 'left while the master was away', this.last);
     }
   }
 
   /**
-   * roster takes in a list of the slaves that nobody has asked for. It stands for the
+   * listed takes in a list of the slaves that nobody has asked for. It stands for the
    * changes since the last one, after this side did not take them fast enough.
    */
-  roster(frame) {
+  listed(frame) {
     if (this.role === 'master' && frame.members) {
-      this.#tellDeparted();
-      this.#compareRoster(frame, 'left while the master did not keep up');
+      this.roster.tellDeparted();
+      this.roster.compare(frame, 'left while the master did not keep up', this.last);
     }
   }
 
-  // Those who came are told at once; those who went, and those who have joined again
-  // since, are told behind the messages that are still to come from them.
-  #compareRoster(frame, reason) {
-    const before = this.slaves.size;
-    let met = 0;
-    const gone = (name) => {
-      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name) });
-    };
-    for (const { username, state, number = 0 } of frame.members) {
-      const known = this.#numbers.get(username) ?? 0;
-      const was = this.slaves.get(username);
-      met += was ? 1 : 0;
-      if (known && number && known !== number) {
-        gone(username);
-        this.#departed.push({ slave: presence('slave', username, state), number });
-      } else if (was?.state !== state) {
-        this.#slaveChanged(presence('slave', username, state), number);
-      } else if (number && known !== number) {
-        this.#numbers.set(username, number);
-      }
-    }
-    if (met < before) { // else nobody is missing, and nothing is made for it
-      const listed = new Set(frame.members.map(({ username }) => username));
-      [...this.slaves.keys()].filter((name) => !listed.has(name)).sort().forEach(gone);
-    }
-    this.#replayEnd = frame.seq ?? 0;
-    if (this.last >= this.#replayEnd) {
-      this.#tellDeparted();
-    }
-  }
-
-  #tellDeparted() {
-    for (const { slave, number } of this.#departed.splice(0)) {
-      this.#slaveChanged(slave, number);
-    }
-  }
-
-  /**
-   * present returns those who are there, though the application may not have been told yet:
-   * the numbers of their memberships by their names. With a name, it is of that one alone.
-   */
-  present(only) {
-    const names = only === undefined ? this.slaves.keys() : [only];
-    const numbers = new Map([...names].map((name) => [name, this.#numbers.get(name) ?? 0]));
-    for (const { slave: { username, state }, number = 0 } of this.#departed) {
-      if (only !== undefined && username !== only) {
-        continue;
-      }
-      if (state === 'gone') {
-        numbers.delete(username);
-      } else {
-        numbers.set(username, number);
-      }
-    }
-    return numbers;
-  }
-
-  // number is that of the membership. Without one it is the same as before.
-  #slaveChanged(slave, number = 0) {
-    this.#members = null;
-    const { username } = slave;
+  // number is that of the membership of one that has left.
+  #slaveChanged(slave, number) {
     if (slave.state === 'gone') {
-      const left = number || (this.#numbers.get(username) ?? 0);
-      this.slaves.delete(username);
-      this.#numbers.delete(username);
-      this.inquiries.departs(username, left, slave.reason);
-    } else {
-      this.slaves.set(username, slave);
-      if (number) {
-        this.#numbers.set(username, number);
-      }
+      this.inquiries.departs(slave.username, number, slave.reason);
     }
     this.#tell('member', slave);
   }
@@ -486,22 +465,23 @@ export class Membership {
     } else {
       this.inbox.add(message);
     }
-    if (this.last >= this.#replayEnd) {
-      this.#tellDeparted();
-    }
+    this.roster.arrived(this.last);
   }
 
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
     const { username, reason } = frame;
     if (this.role === 'master') {
-      this.#tellDeparted(); // a change comes behind everything that was missed
-      this.#slaveChanged(presence('slave', username, stateOf(frame.state), { reason }), frame.number);
+      this.roster.tellDeparted(); // a change comes behind everything that was missed
+      this.roster.change(presence('slave', username, stateOf(frame.state), { reason }), frame.number);
       return;
     }
     const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;
     this.master = presence('master', username, stateOf(frame.state), { deadline, reason });
-    this.#tell('presence', this.master);
+    if (!this.#knownAway || frame.state !== 'away') {
+      this.#tell('presence', this.master);
+    }
+    this.#knownAway = false;
   }
 
   /** gap takes in that messages were lost in this place. */

@@ -2,11 +2,12 @@ import { Calls } from './calls.js';
 import { Close, blamed, final, wordOf } from './closes.js';
 import { FLOOR } from './connection.js';
 import { Entries } from './entries.js';
-import { ClosedError, Code, ConnectionError, RefusedError, passes, refusalIn } from './errors.js';
+import { ClosedError, Code, ConnectionError, RefusedError } from './errors.js';
 import { newInstance } from './instance.js';
 import { Link } from './link.js';
 import { Master } from './master.js';
 import { Membership } from './membership.js';
+import { Moving } from './moving.js';
 import { checkNames, quoted } from './names.js';
 import { restoreAll } from './restoring.js';
 import { Slave } from './slave.js';
@@ -26,9 +27,6 @@ const MAX_SLOW = 3;
 // the others: the hub holds leaves against a pace.
 const MAX_LEAVES = 8;
 
-// The refusals of a resume by which the ticket is worth nothing any more.
-const over = new Set([Code.RESUME_FAILED, Code.HUB_LOST, Code.REPLACED]);
-
 // What options.token is told of a frame that is to have a token.
 const requestFor = ({ type: operation, channel, username }) => ({ operation, channel, username });
 
@@ -42,8 +40,8 @@ export class Session {
   #lastRef = 0;
   // How many requests of members were written so far.
   #writes = 0;
-  // The id of this client, which no other one has.
-  #instance = newInstance();
+  /** The id of this client, which no other one has. */
+  instance = newInstance();
   memberships = new Map();
   closed = false;
   // Why nothing new is begun any more, where the client is being detached.
@@ -51,6 +49,7 @@ export class Session {
   #whenSettled;
 
   #link;
+  #moving;
   #calls;
   #entries;
   #tickets;
@@ -59,30 +58,33 @@ export class Session {
   #restoring = 0;
   #protocolErrors = 0;
 
-  constructor(url, options) {
+  constructor(urls, options) {
     this.options = options;
     this.#tickets = new Tickets(options.storage, options.storageKey);
-    this.#entries = new Entries(url);
+    this.#entries = new Entries(urls[0]);
     this.#tokens = new Tokens(options.token, options.dialTimeout);
-    this.#link = new Link(url, options, {
+    this.#link = new Link(urls, options, {
       needed: () => this.#needed,
-      prepare: () => this.#freshTokens(),
+      stay: (connection) => [...this.memberships.values()].every(({ line }) => line === connection) && this.memberships.size > 0,
+      prepare: () => this.freshTokens([...this.memberships.values()], this.#calls.repeated),
       first: () => this.#first(),
-      opened: (sent) => this.#connected(sent),
-      frame: (frame) => this.#handle(frame),
-      lost: (how) => this.#disconnected(how),
+      opened: (connection, sent) => this.#connected(connection, sent),
+      frame: (connection, frame) => this.#handle(connection, frame),
+      lost: (connection, how) => this.#disconnected(connection, how),
     });
     this.#calls = new Calls({
-      push: (frame) => this.push(frame),
+      addresses: urls.length,
       nextRef: () => this.nextRef(),
-      letGo: () => this.#letGo(),
+      letGo: (connection) => this.#letGo(connection),
       progress: () => this.progress(),
-      tryAnew: (wanted) => (wanted || !this.#needed) && this.tryLater(),
+      tryAnew: (connection, wanted) => (wanted || !this.#needed) && this.tryLater(connection),
       isIn: (channel) => this.memberships.has(channel),
-      ended: () => this.#link.ended(),
+      holds: (connection) => this.holds(connection),
       undo: (channel, promise) => this.undo(channel, promise),
       settled: (call, frame) => this.#settled(call, frame),
+      again: (call, connection) => this.#again(call, connection),
     });
+    this.#moving = new Moving(this, this.#link, this.#calls);
   }
 
   nextRef() {
@@ -92,11 +94,6 @@ export class Session {
   /** nextWrite is the place of a request among all that are written. */
   nextWrite() {
     return ++this.#writes;
-  }
-
-  /** push writes a frame to the present connection, if there is one. */
-  push(frame) {
-    this.#link.send(frame);
   }
 
   /** keep stores what it takes to come back to a membership, unless another client has taken that over. */
@@ -114,6 +111,7 @@ export class Session {
     if (!resumable) {
       this.#tickets.remove(membership.ticket);
     }
+    this.#moving.look();
     this.#link.stopIfIdle();
   }
 
@@ -156,7 +154,7 @@ export class Session {
   // for those before: they may be given up, or left at once.
   async #entering(given, signal, membership, enter) {
     const { channel } = given;
-    const frame = { ...given, instance: this.#instance };
+    const frame = { ...given, instance: this.instance };
     checkNames(frame);
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
@@ -182,12 +180,14 @@ export class Session {
     membership.ownToken = Boolean(given);
   }
 
-  // Who comes back needs a fresh token: the memberships, and what is made once more.
-  #freshTokens() {
+  /**
+   * freshTokens gets a token for each that comes back, the memberships and what is made once more,
+   * or returns null where none is needed.
+   */
+  freshTokens(all, calls = []) {
     if (!this.#tokens.made) {
       return null;
     }
-    const all = [...this.memberships.values()];
     const needs = [
       ...all.filter(({ ownToken }) => !ownToken).map((membership) => ({
         request: requestFor({ type: 'resume', channel: membership.channel, username: membership.username }),
@@ -195,7 +195,7 @@ export class Session {
           membership.token = token;
         },
       })),
-      ...[...all.map(({ switching }) => switching), ...this.#calls.repeated].filter((each) => each && !each.enters.ownToken)
+      ...[...all.map(({ switching }) => switching), ...calls].filter((each) => each?.enters && !each.enters.ownToken)
         .map(({ frame, enters }) => ({
           request: requestFor(frame),
           take: (token) => {
@@ -212,14 +212,14 @@ export class Session {
   }
 
   /** enter makes the membership one of the client's, as the answer tells. */
-  enter(membership, answer) {
+  enter(membership, answer, connection) {
     membership.entered(answer);
     this.memberships.set(membership.channel, membership);
     // It is stored before anything is sent for it: by the first frame the hub takes this
     // client for the holder, and what another one has stored is worth nothing.
     this.#tickets.put(membership.ticket);
-    membership.attach();
-    this.#link.hold();
+    membership.attach(connection);
+    connection.hold();
   }
 
   /** restore resumes what the storage has kept, or gives the handles that there are. */
@@ -239,8 +239,8 @@ export class Session {
   }
 
   /** tryLater ends the connection, after a refusal that passes: there is a pause before the next. */
-  tryLater() {
-    this.#link.giveUp('trying again later');
+  tryLater(connection = this.#link.current) {
+    connection?.giveUp('trying again later');
   }
 
   /** call asks the hub for something without a membership. enters is the one that an answer makes. */
@@ -252,7 +252,7 @@ export class Session {
       throw this.detaching ?? new ConnectionError('the client is closed');
     }
     const answer = this.#calls.begin(frame, {
-      signal, enters, open: this.#link.open, abandoned: () => this.#link.stopIfIdle(),
+      signal, enters, connection: this.#link.current, abandoned: () => this.#link.stopIfIdle(),
     });
     this.#link.start();
     return answer;
@@ -271,67 +271,74 @@ export class Session {
       ? null : this.#calls.first({ withToken: this.options.tokenInHandshake });
   }
 
-  // Every membership is resumed, and what waited for a connection is sent.
-  #connected(sent) {
-    for (const membership of this.memberships.values()) {
-      if (!membership.repeatSwitch()) {
-        this.#resume(membership);
-      }
+  #connected(connection, sent) {
+    this.#moving.connected(connection);
+    this.#calls.connected(connection, sent);
+  }
+
+  // A call was refused for now, by the hub of that connection: it is made on the next one.
+  #again(call, connection) {
+    const { current } = this.#link;
+    if (current && current !== connection) {
+      (this.freshTokens([], [call]) ?? Promise.resolve()).then(
+        () => this.#calls.retry(call, current), (error) => this.#calls.fail(call, error));
+    } else if (!this.#link.moving && !this.holds(connection)) {
+      this.tryLater(connection);
     }
-    this.#calls.connected(sent);
   }
 
-  #resume(membership) {
-    const { channel, username, secret, epoch, last, token } = membership;
-    membership.repeating = 0;
-    membership.resuming = this.nextRef();
-    this.push({
-      type: 'resume', ref: membership.resuming, channel, username, secret, epoch, last, token, instance: this.#instance,
-    });
+  /** holds reports whether the connection holds a membership. */
+  holds(connection) {
+    return [...this.memberships.values()].some(({ line }) => line === connection);
   }
 
-  #disconnected({ number, reason, silent, wasOpen, replaced }) {
+  // Those that the connection holds, or is to hold.
+  #on(connection) {
+    return [...this.memberships.values()].filter(({ line, bound }) => (line ?? bound) === connection);
+  }
+
+  #disconnected(connection, { number, reason, silent, wasOpen, replaced }) {
     const why = reason === '' ? `connection lost (${number})` : reason;
     if (this.closed) {
-      this.#calls.lost(why, { all: true });
+      this.#calls.lost(connection, why, { dialed: true, all: true });
       return;
     }
     if (final(number)) {
-      this.#endAll(new ClosedError(wordOf(number), reason));
+      this.#endAll(new ClosedError(wordOf(number), reason), false, connection);
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {
-      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true);
+      this.#endAll(new ClosedError(Code.PROTOCOL_ERROR, reason), true, connection);
       this.#protocolErrors = 0;
     }
     // The hub has answered all that it has carried out before it closes a connection with
     // a final number.
-    this.#calls.lost(why, { all: !wasOpen && !replaced, answered: final(number), blamed: blamed(number) });
+    this.#calls.lost(connection, why, {
+      dialed: !wasOpen, all: !wasOpen && !replaced, answered: final(number), blamed: blamed(number),
+    });
     if (number === Close.TOO_LARGE) {
-      this.#failLargest();
+      this.#failLargest(connection);
     }
     if (number === Close.SLOW) {
-      this.#tooSlow(0);
+      this.#tooSlow(connection, 0);
     } else if (silent) {
-      this.#tooSlow(FLOOR * (this.options.silence + this.options.patience));
+      this.#tooSlow(connection, FLOOR * (this.options.silence + this.options.patience));
     }
-    for (const membership of this.memberships.values()) {
-      membership.lose();
-    }
+    this.#moving.lost(connection);
   }
 
-  #endAll(why, resumable = false) {
-    for (const membership of [...this.memberships.values()]) {
+  #endAll(why, resumable = false, connection = undefined) {
+    for (const membership of connection ? this.#on(connection) : [...this.memberships.values()]) {
       membership.end(why, resumable);
     }
   }
 
   // The hub has closed the connection because of a message that was too large. If
   // any is, it is the largest without an answer, and it must not be sent again.
-  #failLargest() {
+  #failLargest(connection) {
     const size = (request) => request.frame.payload?.bytes.length ?? 0;
     let largest;
-    for (const membership of this.memberships.values()) {
+    for (const membership of this.#on(connection)) {
       for (const request of membership.pending.filter((each) => each.written)) {
         if (!largest || size(request) > size(largest.request)) {
           largest = { membership, request };
@@ -344,8 +351,8 @@ export class Session {
 
   // What was on its way is the first send without an answer. Where it was this side that has
   // heard nothing, a send of that many bytes or fewer is not the reason.
-  #tooSlow(bytes) {
-    const [first] = [...this.memberships.values()].filter(({ attached }) => attached)
+  #tooSlow(connection, bytes) {
+    const [first] = [...this.memberships.values()].filter(({ line }) => line === connection)
       .flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === 'send')
         .map((request) => ({ membership, request })))
       .sort((one, other) => one.request.place - other.request.place);
@@ -356,8 +363,11 @@ export class Session {
     }
   }
 
-  #handle(frame) {
-    const membership = this.memberships.get(frame.channel);
+  // What comes for a membership from another connection than the one that holds it, or is to hold it, is of
+  // before it has moved.
+  #handle(connection, frame) {
+    const known = this.memberships.get(frame.channel);
+    const membership = known && (known.line ?? known.bound) === connection ? known : undefined;
     switch (frame.type) {
       case 'message':
         membership?.message(frame);
@@ -370,56 +380,50 @@ export class Session {
         break;
       case 'members':
         if (frame.ref === undefined) {
-          membership?.roster(frame);
+          membership?.listed(frame);
         }
         break;
       case 'closed':
-        membership?.end(new ClosedError(frame.code, frame.reason));
+        if (membership?.line && membership.bound && frame.code === Code.REPLACED) {
+          membership.letGo(); // by its own move, as it seems: the answer tells
+        } else {
+          membership?.end(new ClosedError(frame.code, frame.reason));
+        }
         break;
       case 'shutdown':
-        this.#link.spread(frame.timeout_ms);
+        this.#link.spread(connection, frame.timeout_ms);
         break;
       default:
         if (frame.ref !== undefined) {
-          this.#answer(frame);
+          this.#answer(connection, frame);
+          this.#moving.look();
         }
     }
   }
 
-  #answer(frame) {
-    if (this.#calls.answer(frame)) {
-      return;
-    }
-    const members = [...this.memberships.values()];
-    const resuming = members.find((each) => each.resuming === frame.ref);
-    const repeating = members.find((each) => each.repeating === frame.ref);
-    if (resuming) {
-      this.#resumed(resuming, frame);
-    } else if (repeating && frame.type === 'error') {
-      // The first one has not arrived, or was refused: it is made anew behind the resume.
-      this.#resume(repeating);
-    } else {
-      // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
-      // an answer that comes again, since its frame came to the hub a second time.
-      members.some((each) => each.answer(frame));
+  // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
+  // an answer that comes again, since its frame came to the hub a second time.
+  #answer(connection, frame) {
+    if (!this.#calls.answer(frame) && !this.#moving.answer(connection, frame)) {
+      this.#on(connection).some((each) => each.answer(frame));
     }
   }
 
-  #settled({ frame: { type }, enters, tries }, frame) {
-    const refusal = this.#wrongRole(frame, enters) ?? (enters && this.#alreadyIn(frame));
+  #settled({ frame: { type }, enters, tries, on }, frame) {
+    const refusal = this.#wrongRole(frame, enters, on) ?? (enters && this.#alreadyIn(frame));
     if (!refusal && enters) {
       enters.announced ||= type === 'resume' || tries > 1;
-      this.enter(enters, frame);
+      this.enter(enters, frame, on);
     }
     return refusal;
   }
 
   // A resume may turn out to be of the other role.
-  #wrongRole(frame, enters) {
+  #wrongRole(frame, enters, connection) {
     if (!enters || frame.type === (enters.role === 'master' ? 'created' : 'joined')) {
       return undefined;
     }
-    this.#letGo();
+    this.#letGo(connection);
     return new RefusedError(Code.FORBIDDEN, 'the ticket is for the other role: resume with the one for it');
   }
 
@@ -431,21 +435,8 @@ export class Session {
 
   // The connection is given up, so that a membership on it that nobody here wants
   // is away, and can be resumed elsewhere. The others come back.
-  #letGo() {
-    this.#link.giveUp('a resume was given up');
-  }
-
-  #resumed(membership, frame) {
-    const refusal = refusalIn(frame);
-    if (!refusal) {
-      membership.entered(frame);
-      this.keep(membership);
-      membership.attach();
-    } else if (passes(refusal)) {
-      this.tryLater();
-    } else {
-      membership.end(new ClosedError(refusal.code, refusal.reason), !over.has(refusal.code));
-    }
+  #letGo(connection) {
+    connection.giveUp('a resume was given up');
   }
 
   /** close leaves every channel on purpose and closes the connection. */
@@ -499,8 +490,9 @@ export class Session {
     leaving.forEach((channel) => this.undo(channel, ended));
     // What is decided before the close is over for who enters after it.
     const frames = leaving.slice(0, MAX_LEAVES).map((channel) => ({ type: 'leave', channel }));
+    const lines = new Map([...this.memberships.values()].map(({ channel, line }) => [channel, line]));
     endAll();
-    this.#calls.fail('the client is closed');
-    await this.#link.leave(frames, number);
+    this.#calls.failAll('the client is closed');
+    await this.#link.leave((connection) => frames.filter(({ channel }) => (lines.get(channel) ?? connection) === connection), number);
   }
 }

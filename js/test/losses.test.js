@@ -205,8 +205,8 @@ test('another hub takes the place of one that shuts down', async (t) => {
   assert.equal((await lost).state, 'reconnecting');
   await stage.another({ port: stage.hub.port });
   // A hub keeps what it knows in memory: the next one knows nothing of this.
-  assert.equal((await within(slave.closed, 'the end')).code, 'resume_failed');
-  assert.equal((await within(master.closed, 'the end')).code, 'resume_failed');
+  assert.equal((await within(slave.closed, 'the end')).code, 'hub_lost');
+  assert.equal((await within(master.closed, 'the end')).code, 'hub_lost');
   const again = await client.create('abc123', 'alice');
   assert.equal(again.state, 'online');
 });

@@ -47,7 +47,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check(!status.exists && status.master === null, 'no channel');
 
   const master: Master = await client.create('abc123', 'alice', { token: 't', masterTimeout: 10_000, signal });
-  const other = new Client(url, { WebSocket });
+  const other = new Client([url, new URL(url)], { WebSocket });
   const slave: Slave = await other.join('abc123', 'user_one', { master: 'alice', token: 't', signal });
   const state: State = slave.state;
   check(slave instanceof Slave && master instanceof Master, 'classes');

@@ -11,18 +11,23 @@ export class FakeHub {
 
   /**
    * @param {(peer: {send: (frame: object) => void, raw: (bytes: Uint8Array | string) => void,
-   *   close: (number: number, reason?: string) => void, terminate: () => void, count: number},
+   *   close: (number: number, reason?: string) => void, terminate: () => void, closed: Promise<number>, count: number},
    *   frame: object) => void} script is given every frame that comes; count tells which
-   *   connection it is, from 1
-   * @param {{silent?: boolean, handleProtocols?: (offered: Set<string>) => string}} options
-   *   handleProtocols chooses the subprotocol; else it is the first that was offered
+   *   connection it is, from 1, and closed resolves with the number that its client closes it with
+   * @param {{silent?: boolean, handleProtocols?: (offered: Set<string>) => string,
+   *   admit?: (attempt: number) => Promise<boolean> | boolean}} options
+   *   handleProtocols chooses the subprotocol; else it is the first that was offered; admit decides about
+   *   each attempt to connect, from 1
    */
-  static async start(script, { silent = false, handleProtocols } = {}) {
+  static async start(script, { silent = false, handleProtocols, admit = () => true } = {}) {
     const hub = new FakeHub();
-    hub.#server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong: false, handleProtocols });
+    hub.attempts = 0;
+    const verifyClient = async (_, done) => done(await admit(++hub.attempts), 503);
+    hub.#server = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong: false, handleProtocols, verifyClient });
     await once(hub.#server, 'listening');
     hub.url = `ws://127.0.0.1:${hub.#server.address().port}/ws`;
     hub.connections = 0;
+    hub.peers = [];
     hub.#server.on('connection', (socket) => {
       const count = ++hub.connections;
       const peer = {
@@ -31,7 +36,11 @@ export class FakeHub {
         raw: (bytes) => socket.send(bytes),
         close: (number, reason) => socket.close(number, reason),
         terminate: () => socket.terminate(),
+        closed: new Promise((resolve) => {
+          socket.on('close', resolve);
+        }),
       };
+      hub.peers.push(peer);
       socket.on('error', () => {});
       socket.on('message', (data) => {
         if (hub.#closed) {

@@ -1,0 +1,113 @@
+import { presence } from './presence.js';
+
+const byName = (a, b) => (a.username < b.username ? -1 : 1);
+
+/** Roster is what a master knows of its slaves. */
+export class Roster {
+  #told;
+  #slaves = new Map();
+  // What was last read. Stores of frameworks take another object for a change.
+  #members = null;
+  // The numbers of the slaves' memberships, by their names, as far as they were told.
+  #numbers = new Map();
+  // Slaves that have left while the master was away, and those of them that have
+  // joined again, to be told behind the messages up to number replayEnd.
+  #departed = [];
+  #replayEnd = 0;
+
+  /** @param {(slave: object, number: number) => void} told is told of each change, with the membership's number */
+  constructor(told) {
+    this.#told = told;
+  }
+
+  /** members are all slaves, by their names. */
+  get members() {
+    this.#members ??= Object.freeze([...this.#slaves.values()].sort(byName));
+    return this.#members;
+  }
+
+  /**
+   * compare takes in a list. Those who came are told at once; those who went, and those who have
+   * joined again since, are told behind the messages that are still to come from them, where last is
+   * the newest one that has arrived.
+   */
+  compare(frame, reason, last) {
+    this.#departed = []; // the list stands for those before it
+    const before = this.#slaves.size;
+    let met = 0;
+    const gone = (name) => {
+      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name) });
+    };
+    for (const { username, state, number = 0 } of frame.members) {
+      const known = this.#numbers.get(username) ?? 0;
+      const was = this.#slaves.get(username);
+      met += was ? 1 : 0;
+      if (known && number && known !== number) {
+        gone(username);
+        this.#departed.push({ slave: presence('slave', username, state), number });
+      } else if (was?.state !== state) {
+        this.change(presence('slave', username, state), number);
+      } else if (number && known !== number) {
+        this.#numbers.set(username, number);
+      }
+    }
+    if (met < before) { // else nobody is missing, and nothing is made for it
+      const listed = new Set(frame.members.map(({ username }) => username));
+      [...this.#slaves.keys()].filter((name) => !listed.has(name)).sort().forEach(gone);
+    }
+    this.#replayEnd = frame.seq ?? 0;
+    this.arrived(last);
+  }
+
+  /** arrived is told the number of the newest message that has arrived. */
+  arrived(last) {
+    if (last >= this.#replayEnd) {
+      this.tellDeparted();
+    }
+  }
+
+  /** tellDeparted tells what was put off. */
+  tellDeparted() {
+    for (const { slave, number } of this.#departed.splice(0)) {
+      this.change(slave, number);
+    }
+  }
+
+  /**
+   * present returns those who are there, though the application may not have been told yet:
+   * the numbers of their memberships by their names. With a name, it is of that one alone.
+   */
+  present(only) {
+    const names = only === undefined ? this.#slaves.keys() : [only];
+    const numbers = new Map([...names].map((name) => [name, this.#numbers.get(name) ?? 0]));
+    for (const { slave: { username, state }, number = 0 } of this.#departed) {
+      if (only !== undefined && username !== only) {
+        continue;
+      }
+      if (state === 'gone') {
+        numbers.delete(username);
+      } else {
+        numbers.set(username, number);
+      }
+    }
+    return numbers;
+  }
+
+  /** change takes in how a slave is now. number is that of the membership. Without one it is the same as before. */
+  change(slave, number = 0) {
+    this.#members = null;
+    const { username } = slave;
+    if (slave.state === 'gone') {
+      const left = number || (this.#numbers.get(username) ?? 0);
+      this.#slaves.delete(username);
+      this.#numbers.delete(username);
+      this.#told(slave, left);
+    } else {
+      this.#slaves.set(username, slave);
+      if (number) {
+        this.#numbers.set(username, number);
+      }
+      this.#told(slave, number);
+    }
+  }
+}
