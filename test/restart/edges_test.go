@@ -151,7 +151,7 @@ func TestExportWhileShuttingDown(t *testing.T) {
 		for i := range states {
 			exporting.Go(func() {
 				for errors.Is(old.Export(&states[i]), lectern.ErrNotShutDown) {
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 				}
 			})
 		}
