@@ -31,7 +31,7 @@ func withSums(state []byte) []byte {
 	state = bytes.Clone(state)
 	sum := uint32(0)
 	for at := len(stateMagic) + 1; at+9 <= len(state); {
-		head, size := state[at:at+9], int(binary.BigEndian.Uint32(state[at+1:]))
+		head, size := state[at:at+9], int(binary.BigEndian.Uint32(state[at+1:])&(1<<31-1))
 		if at += 9; size > len(state)-at {
 			break
 		}

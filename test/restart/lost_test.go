@@ -207,3 +207,40 @@ func TestSlowSlavesOverAStop(t *testing.T) {
 		})
 	}
 }
+
+// Of two secrets of which it is not known which one has arrived, both go on to be worth
+// something, until a frame has come.
+func TestASecretThatIsNotConfirmed(t *testing.T) {
+	for _, shows := range []int{0, 1} {
+		t.Run(fmt.Sprint(shows), func(t *testing.T) {
+			inBubble(t, lectern.Policy{}, func(t *testing.T, a *address) {
+				_, err := a.client().Create(t.Context(), "abc123", "alice")
+				require.NoError(t, err)
+				var secrets []string
+				for ref := range 2 {
+					p := a.peer()
+					p.says(fmt.Sprintf(`{"type":"join","ref":%d,"channel":"abc123","username":"user_one","instance":"B"}`, 1+ref))
+					secrets = append(secrets, p.hears().Resume)
+					p.conn.(interface{ Cut() }).Cut()
+				}
+				require.NotEqual(t, secrets[0], secrets[1])
+				resume := func(ref, secret int) string {
+					p := a.peer()
+					defer p.leaves()
+					p.says(fmt.Sprintf(`{"type":"resume","ref":%d,"channel":"abc123","username":"user_one","resume":"%s","epoch":1,"instance":"B"}`, ref, secrets[secret]))
+					f := p.hears()
+					if f.Code == "" {
+						p.says(`{"type":"send","ref":90,"channel":"abc123","text":"here"}`)
+						require.Equal(t, "ack", p.hears("presence").Type)
+					}
+					return f.Type + f.Code
+				}
+				a.starts(a.stops(time.Second))
+				require.Equal(t, "joined", resume(10, shows))
+				a.starts(a.stops(time.Second))
+				require.Equal(t, "errorresume_failed", resume(11, 1-shows))
+				require.Equal(t, "joined", resume(12, shows))
+			})
+		})
+	}
+}
