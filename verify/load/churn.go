@@ -6,11 +6,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // churn: slaves that connect, join, send and are killed, over and over. Nothing
 // of them may stay.
-func churn(ctx context.Context, r *report, short bool) error {
+func churn(ctx context.Context, r *verdict.Report, short bool) error {
 	const slaveTimeout = 500 * time.Millisecond
 	const heapNoise = 2 << 20
 	n := 20_000
@@ -67,14 +69,14 @@ func churn(ctx context.Context, r *report, short bool) error {
 		return err
 	}
 	heap := int64(after.Heap) - int64(before.Heap)
-	r.figure("cycles", "%d, %.0f a second (%d sends refused with busy)", n, float64(n)/took.Seconds(), busy.Load())
-	r.figure("goroutines before, after", "%d, %d", before.Goroutines, after.Goroutines)
-	r.figure("descriptors before, after", "%d, %d (peak %d)", before.Descriptors, after.Descriptors, after.PeakDescriptors)
-	r.figure("heap before, after", "%s, %s (%+d KiB)", mib(before.Heap), mib(after.Heap), heap>>10)
-	r.figure("memory before, after, at most", "%s, %s, %s", mib(before.RSS), mib(after.RSS), mib(after.PeakRSS))
-	r.target(after.Goroutines <= before.Goroutines, "no goroutine is left")
-	r.target(after.Descriptors <= before.Descriptors, "no descriptor is left")
-	r.target(heap <= heapNoise, "the heap is the same, within %s", mib(heapNoise))
+	r.Figure("cycles", "%d, %.0f a second (%d sends refused with busy)", n, float64(n)/took.Seconds(), busy.Load())
+	r.Figure("goroutines before, after", "%d, %d", before.Goroutines, after.Goroutines)
+	r.Figure("descriptors before, after", "%d, %d (peak %d)", before.Descriptors, after.Descriptors, after.PeakDescriptors)
+	r.Figure("heap before, after", "%s, %s (%+d KiB)", verdict.MiB(before.Heap), verdict.MiB(after.Heap), heap>>10)
+	r.Figure("memory before, after, at most", "%s, %s, %s", verdict.MiB(before.RSS), verdict.MiB(after.RSS), verdict.MiB(after.PeakRSS))
+	r.Target(after.Goroutines <= before.Goroutines, "no goroutine is left")
+	r.Target(after.Descriptors <= before.Descriptors, "no descriptor is left")
+	r.Target(heap <= heapNoise, "the heap is the same, within %s", verdict.MiB(heapNoise))
 	return nil
 }
 

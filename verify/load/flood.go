@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // limits are those of the zero lectern.Policy, as it documents them.
@@ -32,7 +33,7 @@ const (
 // flood: a master broadcasts as fast as it may to slaves that never read. Those
 // that are cut off for it are replaced by new ones, so that there are always as
 // many. What the hub holds for all of them has a bound.
-func flood(ctx context.Context, r *report, short bool) error {
+func flood(ctx context.Context, r *verdict.Report, short bool) error {
 	const size, rate = 4 << 10, 500
 	n, lasting := 1_000, 20*time.Second
 	if short {
@@ -131,16 +132,16 @@ func flood(ctx context.Context, r *report, short bool) error {
 	bound := idle.RSS + 2*uint64(live)
 	unshared := idle.RSS + uint64(connections*(connectionCost+2*limits.Outbox.Bytes))
 
-	r.figure("slaves that never read", "%d at a time, %d in all", n, crowd.count())
-	r.figure("broadcasts", "%.0f a second of %d bytes, %d refused", perSecond, size, refused.Load())
-	r.figure("connections of the hub at most", "%d, those being closed included", connections)
-	r.figure("memory idle, with all of them, at most", "%s, %s, %s", mib(idle.RSS), mib(rest.RSS), mib(peak.PeakRSS))
-	r.figure("heap at most", "%s", mib(peak.PeakHeap))
-	r.figure("bound: idle + 2 x what can be alive", "%s + 2 x %s = %s", mib(idle.RSS), mib(uint64(live)), mib(bound))
-	r.figure("  shared messages, replay, connections", "%s, %s, %s", mib(uint64(shared)), mib(uint64(replay)), mib(uint64(connections*perConnection)))
-	r.figure("(with a copy of each message for each slave)", "(%s)", mib(unshared))
-	r.target(peak.PeakRSS < bound && peak.PeakHeap < bound, "memory and heap below the bound")
-	r.target(acks.Load() > 0 && crowd.count() > n, "and slaves were cut off for not reading")
+	r.Figure("slaves that never read", "%d at a time, %d in all", n, crowd.count())
+	r.Figure("broadcasts", "%.0f a second of %d bytes, %d refused", perSecond, size, refused.Load())
+	r.Figure("connections of the hub at most", "%d, those being closed included", connections)
+	r.Figure("memory idle, with all of them, at most", "%s, %s, %s", verdict.MiB(idle.RSS), verdict.MiB(rest.RSS), verdict.MiB(peak.PeakRSS))
+	r.Figure("heap at most", "%s", verdict.MiB(peak.PeakHeap))
+	r.Figure("bound: idle + 2 x what can be alive", "%s + 2 x %s = %s", verdict.MiB(idle.RSS), verdict.MiB(uint64(live)), verdict.MiB(bound))
+	r.Figure("  shared messages, replay, connections", "%s, %s, %s", verdict.MiB(uint64(shared)), verdict.MiB(uint64(replay)), verdict.MiB(uint64(connections*perConnection)))
+	r.Figure("(with a copy of each message for each slave)", "(%s)", verdict.MiB(unshared))
+	r.Target(peak.PeakRSS < bound && peak.PeakHeap < bound, "memory and heap below the bound")
+	r.Target(acks.Load() > 0 && crowd.count() > n, "and slaves were cut off for not reading")
 	return nil
 }
 

@@ -7,11 +7,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // handshakes: connections that never become members. Half of them begin an HTTP
 // request and half are WebSocket connections that neither create nor join.
-func handshakes(ctx context.Context, r *report, short bool) error {
+func handshakes(ctx context.Context, r *verdict.Report, short bool) error {
 	const late = time.Second
 	n, deadline := 5_000, 5*time.Second
 	if short {
@@ -119,13 +121,13 @@ func handshakes(ctx context.Context, r *report, short bool) error {
 		}
 	}
 	all := time.Since(lastOpened)
-	r.figure("connections that never join", "%d, opened in %v", n, opening.Round(time.Millisecond))
-	r.figure("deadline", "%v", deadline)
-	r.figure("one of them lasts", "%s", spread(lasted))
-	r.figure("descriptors of the hub, before and after", "%d, %d (peak %d)", base.Descriptors, put.Descriptors, put.PeakDescriptors)
-	r.figure("put away by the hub, after the last came", "%v", all.Round(time.Millisecond))
-	r.figure("join of a good client before", "%s", spread(before))
-	r.figure("join of a good client meanwhile", "%s (%d joins)", spread(during), len(during))
-	r.target(all <= deadline+late, "all gone within the deadline + %v", late)
+	r.Figure("connections that never join", "%d, opened in %v", n, opening.Round(time.Millisecond))
+	r.Figure("deadline", "%v", deadline)
+	r.Figure("one of them lasts", "%s", verdict.Spread(lasted))
+	r.Figure("descriptors of the hub, before and after", "%d, %d (peak %d)", base.Descriptors, put.Descriptors, put.PeakDescriptors)
+	r.Figure("put away by the hub, after the last came", "%v", all.Round(time.Millisecond))
+	r.Figure("join of a good client before", "%s", verdict.Spread(before))
+	r.Figure("join of a good client meanwhile", "%s (%d joins)", verdict.Spread(during), len(during))
+	r.Target(all <= deadline+late, "all gone within the deadline + %v", late)
 	return nil
 }

@@ -14,18 +14,18 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/machine"
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // scenario is one kind of load. It prints its figures, and returns whether the
 // targets were met.
 type scenario struct {
 	name string
-	run  func(ctx context.Context, r *report, short bool) error
+	run  func(ctx context.Context, r *verdict.Report, short bool) error
 }
 
 var scenarios = []scenario{
@@ -102,12 +102,12 @@ func runAll(ctx context.Context, chosen []scenario, short bool) bool {
 	for _, s := range chosen {
 		fmt.Printf("\n== %s\n", s.name)
 		start, then := time.Now(), machine.Look()
-		r := new(report)
+		r := new(verdict.Report)
 		if err := s.run(ctx, r, short); err != nil {
 			fmt.Printf("failed: %v\n", err)
 			met = false
 		}
-		met = met && !r.missed
+		met = met && !r.Missed
 		own, others := machine.Look().Since(then)
 		fmt.Printf("(%.0f s; processors: %.0f %% for this, %.0f %% for others on the machine)\n",
 			time.Since(start).Seconds(), 100*own, 100*others)
@@ -116,39 +116,4 @@ func runAll(ctx context.Context, chosen []scenario, short bool) bool {
 		}
 	}
 	return met
-}
-
-// report prints figures and verdicts.
-type report struct{ missed bool }
-
-func (r *report) figure(name, format string, values ...any) {
-	fmt.Printf("%-44s %s\n", name, fmt.Sprintf(format, values...))
-}
-
-// target prints what was to be reached, and whether it was.
-func (r *report) target(met bool, format string, values ...any) {
-	verdict := "ok"
-	if !met {
-		verdict, r.missed = "missed", true
-	}
-	r.figure("target: "+fmt.Sprintf(format, values...), "%s", verdict)
-}
-
-func mib(bytes uint64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
-
-// percentile of sorted durations.
-func percentile(sorted []time.Duration, p float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
-}
-
-func spread(d []time.Duration) string {
-	slices.Sort(d)
-	return strings.Join([]string{
-		"p50", percentile(d, 0.5).Round(10 * time.Microsecond).String(),
-		"p99", percentile(d, 0.99).Round(10 * time.Microsecond).String(),
-		"max", percentile(d, 1).Round(10 * time.Microsecond).String(),
-	}, " ")
 }

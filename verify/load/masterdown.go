@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/machine"
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // masterDown: the connection of a master of many slaves is cut, and each slave
 // has to be let go when X has passed, not before and not much later.
-func masterDown(ctx context.Context, r *report, short bool) error {
+func masterDown(ctx context.Context, r *verdict.Report, short bool) error {
 	const x, late = 3 * time.Second, 500 * time.Millisecond
 	n := 10_000
 	if short {
@@ -126,17 +127,17 @@ func masterDown(ctx context.Context, r *report, short bool) error {
 		}
 	}
 	slices.Sort(after)
-	r.figure("slaves", "%d, joined in %v", n, joined.Round(time.Millisecond))
-	r.figure("memory of the hub with them", "%s, of that heap %s", mib(before.RSS), mib(before.Heap))
-	r.figure("goroutines of the hub with them", "%d", before.Goroutines)
-	r.figure("X after the cut", "%v", x)
-	r.figure("first slave closed, after X", "%v", after[0].Round(100*time.Microsecond))
-	r.figure("half of them", "%v", percentile(after, 0.5).Round(100*time.Microsecond))
-	r.figure("last slave closed, after X", "%v", after[n-1].Round(100*time.Microsecond))
-	r.figure("processor time of the hub to tell of the cut", "%v", (told.CPU - before.CPU).Round(time.Millisecond))
-	r.figure("and to close them all", "%v, beside %v of the slaves", (used.CPU - told.CPU).Round(time.Millisecond), own.Round(time.Millisecond))
-	r.figure("not closed with 4002", "%d", wrong)
-	r.target(after[0] >= 0 && wrong == 0, "all with 4002, none before X")
-	r.target(after[n-1] <= late, "the last within X + %v", late)
+	r.Figure("slaves", "%d, joined in %v", n, joined.Round(time.Millisecond))
+	r.Figure("memory of the hub with them", "%s, of that heap %s", verdict.MiB(before.RSS), verdict.MiB(before.Heap))
+	r.Figure("goroutines of the hub with them", "%d", before.Goroutines)
+	r.Figure("X after the cut", "%v", x)
+	r.Figure("first slave closed, after X", "%v", after[0].Round(100*time.Microsecond))
+	r.Figure("half of them", "%v", verdict.Percentile(after, 0.5).Round(100*time.Microsecond))
+	r.Figure("last slave closed, after X", "%v", after[n-1].Round(100*time.Microsecond))
+	r.Figure("processor time of the hub to tell of the cut", "%v", (told.CPU - before.CPU).Round(time.Millisecond))
+	r.Figure("and to close them all", "%v, beside %v of the slaves", (used.CPU - told.CPU).Round(time.Millisecond), own.Round(time.Millisecond))
+	r.Figure("not closed with 4002", "%d", wrong)
+	r.Target(after[0] >= 0 && wrong == 0, "all with 4002, none before X")
+	r.Target(after[n-1] <= late, "the last within X + %v", late)
 	return nil
 }

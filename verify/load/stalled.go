@@ -11,13 +11,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // stalled: a master broadcasts steadily, and some of its slaves never read. The
 // others must not notice. Rounds without, with one and with ten such slaves take
 // turns; each is compared with the one without in the same turn, and two rounds
 // without any show how much the measurement itself varies.
-func stalled(ctx context.Context, r *report, short bool) error {
+func stalled(ctx context.Context, r *verdict.Report, short bool) error {
 	const target = 0.05
 	n, turns, lasting := 1_000, 5, 8*time.Second
 	if short {
@@ -48,17 +50,17 @@ func stalled(ctx context.Context, r *report, short bool) error {
 				return fmt.Errorf("nothing was delivered")
 			}
 			slices.Sort(took)
-			p99[i] = append(p99[i], percentile(took, 0.99))
+			p99[i] = append(p99[i], verdict.Percentile(took, 0.99))
 		}
 	}
-	r.figure("slaves that read", "%d", n)
-	r.figure("a round", "%v of %d messages a second, 512 bytes", lasting, perSecond)
+	r.Figure("slaves that read", "%d", n)
+	r.Figure("a round", "%v of %d messages a second, 512 bytes", lasting, perSecond)
 	for i, round := range rounds {
 		var list []string
 		for _, d := range p99[i] {
 			list = append(list, d.Round(10*time.Microsecond).String())
 		}
-		r.figure("p99 with "+round.name+" stalled, "+strconv.Itoa(turns)+" turns", "%s", strings.Join(list, " "))
+		r.Figure("p99 with "+round.name+" stalled, "+strconv.Itoa(turns)+" turns", "%s", strings.Join(list, " "))
 	}
 	// The median over the turns, of the change within a turn.
 	change := func(i int) float64 {
@@ -78,17 +80,17 @@ func stalled(ctx context.Context, r *report, short bool) error {
 	for turn := range turns {
 		noise = max(noise, math.Abs(float64(p99[1][turn])/float64(p99[0][turn])-1))
 	}
-	r.figure("change between two rounds with none, median", "%+.1f %%", 100*change(1))
-	r.figure("and at most: the noise", "%.1f %%", 100*noise)
-	r.figure("change with one stalled, median", "%+.1f %%", 100*change(2))
-	r.figure("change with ten stalled, median", "%+.1f %%", 100*change(3))
+	r.Figure("change between two rounds with none, median", "%+.1f %%", 100*change(1))
+	r.Figure("and at most: the noise", "%.1f %%", 100*noise)
+	r.Figure("change with one stalled, median", "%+.1f %%", 100*change(2))
+	r.Figure("change with ten stalled, median", "%+.1f %%", 100*change(3))
 	for _, i := range []int{2, 3} {
 		within := change(i) < target
 		if !within && change(i) <= noise {
-			r.figure(fmt.Sprintf("target: less than 5 %% with %s", rounds[i].name), "ok (not told from the noise)")
+			r.Figure(fmt.Sprintf("target: less than 5 %% with %s", rounds[i].name), "ok (not told from the noise)")
 			continue
 		}
-		r.target(within, "less than 5 %% with %s", rounds[i].name)
+		r.Target(within, "less than 5 %% with %s", rounds[i].name)
 	}
 	return nil
 }

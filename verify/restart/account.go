@@ -49,10 +49,10 @@ func (s *stream) acceptedTo(n int) {
 	}
 }
 
-// verdict is what is wrong with what has arrived.
-type verdict struct{ expected, lost, twice, disordered, foreign int }
+// judgement is what is wrong with what has arrived.
+type judgement struct{ expected, lost, twice, disordered, foreign int }
 
-func (v *verdict) add(other verdict) {
+func (v *judgement) add(other judgement) {
 	v.expected += other.expected
 	v.lost += other.lost
 	v.twice += other.twice
@@ -61,7 +61,7 @@ func (v *verdict) add(other verdict) {
 }
 
 // judge compares the numbers that somebody got, in their order, with what was sent to it.
-func (s *stream) judge(target int, got []uint32) (v verdict) {
+func (s *stream) judge(target int, got []uint32) (v judgement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := make([]bool, len(s.targets))
@@ -127,7 +127,7 @@ func (i *inbox) lap(now time.Time) time.Duration {
 	return longest
 }
 
-func (i *inbox) judge(of *stream, target int) verdict {
+func (i *inbox) judge(of *stream, target int) judgement {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return of.judge(target, i.got)

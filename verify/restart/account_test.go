@@ -19,26 +19,26 @@ func TestTeeth(t *testing.T) {
 	for _, test := range []struct {
 		why  string
 		got  []uint32
-		want verdict
+		want judgement
 	}{
-		{"as it was sent", []uint32{0, 1, 3, 4, 6}, verdict{expected: 4}},
-		{"what is unknown may not have been sent", []uint32{0, 1, 3, 6}, verdict{expected: 4}},
-		{"one is missing, though later ones are there", []uint32{0, 3, 6}, verdict{expected: 4, lost: 1}},
-		{"the last is missing", []uint32{0, 1, 3}, verdict{expected: 4, lost: 1}},
-		{"nothing has come", nil, verdict{expected: 4, lost: 4}},
-		{"twice in a row", []uint32{0, 1, 1, 3, 6}, verdict{expected: 4, twice: 1}},
-		{"again later", []uint32{0, 1, 3, 0, 6}, verdict{expected: 4, twice: 1}},
-		{"two in the wrong order", []uint32{0, 3, 1, 6}, verdict{expected: 4, disordered: 1}},
-		{"another one's", []uint32{0, 1, 2, 3, 6}, verdict{expected: 4, foreign: 1}},
-		{"refused, and there", []uint32{0, 1, 3, 5, 6}, verdict{expected: 4, foreign: 1}},
-		{"never sent", []uint32{0, 1, 3, 6, 7}, verdict{expected: 4, foreign: 1}},
+		{"as it was sent", []uint32{0, 1, 3, 4, 6}, judgement{expected: 4}},
+		{"what is unknown may not have been sent", []uint32{0, 1, 3, 6}, judgement{expected: 4}},
+		{"one is missing, though later ones are there", []uint32{0, 3, 6}, judgement{expected: 4, lost: 1}},
+		{"the last is missing", []uint32{0, 1, 3}, judgement{expected: 4, lost: 1}},
+		{"nothing has come", nil, judgement{expected: 4, lost: 4}},
+		{"twice in a row", []uint32{0, 1, 1, 3, 6}, judgement{expected: 4, twice: 1}},
+		{"again later", []uint32{0, 1, 3, 0, 6}, judgement{expected: 4, twice: 1}},
+		{"two in the wrong order", []uint32{0, 3, 1, 6}, judgement{expected: 4, disordered: 1}},
+		{"another one's", []uint32{0, 1, 2, 3, 6}, judgement{expected: 4, foreign: 1}},
+		{"refused, and there", []uint32{0, 1, 3, 5, 6}, judgement{expected: 4, foreign: 1}},
+		{"never sent", []uint32{0, 1, 3, 6, 7}, judgement{expected: 4, foreign: 1}},
 	} {
 		require.Equal(t, test.want, s.judge(1, test.got), test.why)
 	}
 	var elsewhere stream
 	elsewhere.acceptedTo(2)
 	elsewhere.acceptedTo(2)
-	require.Equal(t, verdict{expected: 2, lost: 1}, elsewhere.judge(0, []uint32{1}))
+	require.Equal(t, judgement{expected: 2, lost: 1}, elsewhere.judge(0, []uint32{1}))
 }
 
 // A pause counts for the lap in which it ends, and from its beginning.

@@ -437,7 +437,7 @@ func (c *class) readMaster() {
 }
 
 // missing is how much of what was accepted has not arrived yet.
-func (c *class) missing() (all verdict) {
+func (c *class) missing() (all judgement) {
 	for _, m := range c.members {
 		all.add(m.inbox.judge(&c.down, m.index))
 		all.add(m.upIn.judge(&m.up, toAll))
@@ -449,7 +449,7 @@ func (c *class) missing() (all verdict) {
 }
 
 // settle waits until everything has arrived, or for the patience.
-func (c *class) settle() verdict {
+func (c *class) settle() judgement {
 	until := time.Now().Add(patience / 2)
 	for {
 		v := c.missing()

@@ -9,16 +9,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // killedTimeout is X, and how long a slave may be away, where hubs are killed.
 const killedTimeout = 3 * time.Second
 
 // killAll plays the ends of a process after which there is nothing to go on from.
-func killAll(ctx context.Context, r *report, o options) error {
+func killAll(ctx context.Context, r *verdict.Report, o options) error {
 	for _, scene := range []struct {
 		name string
-		run  func(context.Context, *report, *class) error
+		run  func(context.Context, *verdict.Report, *class) error
 	}{
 		{"killed: the next hub has nothing", killed},
 		{"killed: the next hub has what an earlier one has left", killedAndOutdated},
@@ -33,7 +35,7 @@ func killAll(ctx context.Context, r *report, o options) error {
 }
 
 // inClass runs a scene with a class under load.
-func inClass(ctx context.Context, r *report, o options, scene func(context.Context, *report, *class) error) (err error) {
+func inClass(ctx context.Context, r *verdict.Report, o options, scene func(context.Context, *verdict.Report, *class) error) (err error) {
 	p, err := newPlace(settings{MasterTimeout: killedTimeout, SlaveTimeout: killedTimeout, Grace: o.grace})
 	if err != nil {
 		return err
@@ -52,17 +54,17 @@ func inClass(ctx context.Context, r *report, o options, scene func(context.Conte
 
 // killed is a hub that goes on from an earlier one, and is killed: the file of the earlier
 // one is gone, and the next hub has nothing.
-func killed(ctx context.Context, r *report, c *class) error {
+func killed(ctx context.Context, r *verdict.Report, c *class) error {
 	return c.killed(ctx, r, false)
 }
 
 // killedAndOutdated is the same, but what the earlier hub has left is put back, as from a
 // backup. It is not taken for the present.
-func killedAndOutdated(ctx context.Context, r *report, c *class) error {
+func killedAndOutdated(ctx context.Context, r *verdict.Report, c *class) error {
 	return c.killed(ctx, r, true)
 }
 
-func (c *class) killed(ctx context.Context, r *report, outdated bool) error {
+func (c *class) killed(ctx context.Context, r *verdict.Report, outdated bool) error {
 	if err := pause(ctx, time.Second); err != nil {
 		return err
 	}
@@ -80,12 +82,12 @@ func (c *class) killed(ctx context.Context, r *report, outdated bool) error {
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
-	r.none("members let go before", c.counts.of(letGo))
+	r.None("members let go before", c.counts.of(letGo))
 	began := time.Now()
 	if err := c.place.kill(); err != nil {
 		return err
 	}
-	r.target(!c.place.hasState(), "a hub that was killed has left no file")
+	r.Target(!c.place.hasState(), "a hub that was killed has left no file")
 	if outdated {
 		if err := copyFile(c.place.settings.State, backup); err != nil {
 			return err
@@ -95,14 +97,14 @@ func (c *class) killed(ctx context.Context, r *report, outdated bool) error {
 	if err != nil {
 		return err
 	}
-	r.target(told.Restored == outdated, "the next hub goes on from a file: %t", outdated)
+	r.Target(told.Restored == outdated, "the next hub goes on from a file: %t", outdated)
 	c.allEnd(r, began, "hub_lost")
-	r.target(c.lastEnd(began) < killedTimeout, "the last one before X")
+	r.Target(c.lastEnd(began) < killedTimeout, "the last one before X")
 	return nil
 }
 
 // tooLate is a hub that comes back after X: everybody's time was up meanwhile.
-func tooLate(ctx context.Context, r *report, c *class) error {
+func tooLate(ctx context.Context, r *verdict.Report, c *class) error {
 	if err := pause(ctx, time.Second); err != nil {
 		return err
 	}
@@ -117,21 +119,21 @@ func tooLate(ctx context.Context, r *report, c *class) error {
 	if err != nil {
 		return err
 	}
-	r.target(told.Restored, "the next hub goes on from a file")
+	r.Target(told.Restored, "the next hub goes on from a file")
 	client := c.client()
 	for _, name := range []string{channelName, scriptedName} {
 		status, err := client.Status(ctx, name)
 		if err != nil {
 			return err
 		}
-		r.target(!status.Exists, "the channel %s has ended", name)
+		r.Target(!status.Exists, "the channel %s has ended", name)
 	}
 	c.allEnd(r, began, "master_down", "resume_failed")
 	return nil
 }
 
 // allEnd waits for the ends of all memberships, and holds them to what is true.
-func (c *class) allEnd(r *report, began time.Time, codes ...string) {
+func (c *class) allEnd(r *verdict.Report, began time.Time, codes ...string) {
 	all := len(c.members) + 1
 	if c.script != nil {
 		all += 2 // the channel of its own
@@ -157,12 +159,12 @@ func (c *class) allEnd(r *report, began time.Time, codes ...string) {
 		}
 	}
 	v := c.missing()
-	r.figure("ends, after the end of the process", "%d: %s", len(times), spread(times))
-	r.target(len(times) == all, "all %d are told", all)
-	r.none("told otherwise than "+strings.Join(codes, " or "), otherwise)
-	r.none("twice", v.twice)
-	r.none("out of order", v.disordered)
-	r.none("dials refused", c.counts.of(dialsRefused))
+	r.Figure("ends, after the end of the process", "%d: %s", len(times), verdict.Spread(times))
+	r.Target(len(times) == all, "all %d are told", all)
+	r.None("told otherwise than "+strings.Join(codes, " or "), otherwise)
+	r.None("twice", v.twice)
+	r.None("out of order", v.disordered)
+	r.None("dials refused", c.counts.of(dialsRefused))
 }
 
 // lastEnd is how long after began the last membership has ended.

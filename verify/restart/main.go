@@ -14,10 +14,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/machine"
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // options are the flags.
@@ -61,56 +61,20 @@ func main() {
 		run = killAll
 	}
 	start, then := time.Now(), machine.Look()
-	r := new(report)
+	r := new(verdict.Report)
 	if err := run(ctx, r, o); err != nil {
 		fmt.Printf("failed: %v\n", err)
-		r.missed = true
+		r.Missed = true
 	}
 	own, others := machine.Look().Since(then)
 	fmt.Printf("(%.0f s; processors: %.0f %% for this, %.0f %% for others on the machine)\n",
 		time.Since(start).Seconds(), 100*own, 100*others)
-	if r.missed {
+	if r.Missed {
 		stop()
 		os.Exit(1)
 	}
 }
 
-// report prints figures and verdicts.
-type report struct{ missed bool }
-
-func (r *report) figure(name, format string, values ...any) {
-	fmt.Printf("%-44s %s\n", name, fmt.Sprintf(format, values...))
-}
-
-// target prints what was to be reached, and whether it was.
-func (r *report) target(met bool, format string, values ...any) {
-	verdict := "ok"
-	if !met {
-		verdict, r.missed = "missed", true
-	}
-	r.figure("target: "+fmt.Sprintf(format, values...), "%s", verdict)
-}
-
-// none prints a number that has to be zero.
-func (r *report) none(name string, n int) {
-	r.figure(name, "%d", n)
-	r.target(n == 0, "0 %s", name)
-}
-
-// percentile of sorted durations.
-func percentile(sorted []time.Duration, p float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
-}
-
 func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f", float64(d)/float64(time.Millisecond))
-}
-
-// spread is the median, the 99th percentile and the longest of some times.
-func spread(d []time.Duration) string {
-	slices.Sort(d)
-	return fmt.Sprintf("p50 %s, p99 %s, max %s ms", milliseconds(percentile(d, 0.5)), milliseconds(percentile(d, 0.99)), milliseconds(percentile(d, 1)))
 }

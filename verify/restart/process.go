@@ -22,7 +22,6 @@ type place struct {
 	ws, tcp  string // the addresses
 	hub      *process.Process
 	dir      string
-	errors   *os.File
 }
 
 func newPlace(s settings) (*place, error) {

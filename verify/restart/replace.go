@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // masterTimeout is X of the class.
@@ -21,7 +23,7 @@ type replacement struct {
 }
 
 // replaceAll replaces the hub so many times under load.
-func replaceAll(ctx context.Context, r *report, o options) (err error) {
+func replaceAll(ctx context.Context, r *verdict.Report, o options) (err error) {
 	p, err := newPlace(settings{MasterTimeout: masterTimeout, SlaveTimeout: o.every, Grace: o.grace})
 	if err != nil {
 		return err
@@ -47,26 +49,26 @@ func replaceAll(ctx context.Context, r *report, o options) (err error) {
 		slices.Sort(one.quiet)
 		fmt.Printf("%11d %13s %7s %6s %7s %6s %8d %8s %7s %7s %16s\n", i+1, milliseconds(one.Shutdown), milliseconds(one.Save),
 			milliseconds(one.down-one.Shutdown-one.Save-one.Load), milliseconds(one.Load), milliseconds(one.down), one.Bytes,
-			milliseconds(percentile(one.pauses, 0.5)), milliseconds(percentile(one.pauses, 0.99)), milliseconds(percentile(one.pauses, 1)),
-			milliseconds(percentile(one.quiet, 1)))
+			milliseconds(verdict.Percentile(one.pauses, 0.5)), milliseconds(verdict.Percentile(one.pauses, 0.99)), milliseconds(verdict.Percentile(one.pauses, 1)),
+			milliseconds(verdict.Percentile(one.quiet, 1)))
 		pauses, quiet, late = append(pauses, one.pauses...), append(quiet, one.quiet...), append(late, ends...)
 	}
 	c.calm()
 	v := c.settle()
 	fmt.Println()
 	c.counts.print()
-	r.figure("messages", "%d expected, of %d sends of the master, %d requests", v.expected, len(c.down.targets), c.asked)
-	r.none("lost", v.lost+c.counts.of(gaps))
-	r.none("twice", v.twice+v.foreign)
-	r.none("out of order", v.disordered)
+	r.Figure("messages", "%d expected, of %d sends of the master, %d requests", v.expected, len(c.down.targets), c.asked)
+	r.None("lost", v.lost+c.counts.of(gaps))
+	r.None("twice", v.twice+v.foreign)
+	r.None("out of order", v.disordered)
 	for _, name := range []string{letGo, dialsRefused, sendsRefused, unanswered, askedTwice, wrongTimes} {
-		r.none(name, c.counts.of(name))
+		r.None(name, c.counts.of(name))
 	}
-	r.figure("sends told busy, and sent again", "%d", c.counts.of(busy))
-	r.figure("ends of who is away, after their instant", "%s", spread(late))
-	r.figure("longest pause of each slave, replaced", "%s", spread(pauses))
-	r.figure("and before it", "%s", spread(quiet))
-	r.target(percentile(pauses, 0.99) < time.Second, "the 99th percentile of the pauses is below 1 s")
+	r.Figure("sends told busy, and sent again", "%d", c.counts.of(busy))
+	r.Figure("ends of who is away, after their instant", "%s", verdict.Spread(late))
+	r.Figure("longest pause of each slave, replaced", "%s", verdict.Spread(pauses))
+	r.Figure("and before it", "%s", verdict.Spread(quiet))
+	r.Target(verdict.Percentile(pauses, 0.99) < time.Second, "the 99th percentile of the pauses is below 1 s")
 	return nil
 }
 

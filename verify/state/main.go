@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/machine"
+	"github.com/lectern-go/lectern/verify/internal/verdict"
 )
 
 // roleVariable is the environment variable that makes the program one that exports or
@@ -65,54 +66,47 @@ func main() {
 	}
 	fmt.Printf("%s, GOMAXPROCS=%d\n", runtime.Version(), runtime.GOMAXPROCS(0))
 	then := machine.Look()
-	met, err := measureAll(contents)
+	r := new(verdict.Report)
+	err := measureAll(r, contents)
 	if err != nil {
 		fmt.Println("failed:", err)
 	}
 	own, others := machine.Look().Since(then)
 	fmt.Printf("(processors: %.0f %% for this, %.0f %% for others on the machine)\n", 100*own, 100*others)
-	if err != nil || !met {
+	if err != nil || r.Missed {
 		os.Exit(1)
 	}
 }
 
-func measureAll(contents []content) (met bool, err error) {
+func measureAll(r *verdict.Report, contents []content) error {
 	dir, err := os.MkdirTemp("", "state")
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer os.RemoveAll(dir)
-	met = true
 	for _, content := range contents {
 		fmt.Printf("\n== %v\n", content)
 		fmt.Println("            time       file   hub's heap   peak heap   allocated        RSS   peak RSS")
 		path := filepath.Join(dir, "state")
 		exported, err := run(task{content, false, path})
 		if err != nil {
-			return false, err
+			return err
 		}
 		exported.print("export")
 		restored, err := run(task{content, true, path})
 		if err != nil {
-			return false, err
+			return err
 		}
 		restored.print("restore")
-		met = verdict(exported.Peak-exported.Held < exported.Held/4, "export takes less than a quarter of the hub's heap beside it") && met
-		met = verdict(restored.Peak < 2*restored.Held, "restore takes less than twice the hub's heap, with what is not collected yet") && met
+		r.Target(exported.Peak-exported.Held < exported.Held/4, "export takes less than a quarter of the hub's heap beside it")
+		r.Target(restored.Peak < 2*restored.Held, "restore takes less than twice the hub's heap, with what is not collected yet")
 	}
-	return met, nil
+	return nil
 }
 
 func (f figures) print(name string) {
-	mib := func(bytes uint64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
 	fmt.Printf("%-8s %7.0f ms %10s %12s %11s %11s %10s %10s\n", name, f.Time.Seconds()*1000,
-		mib(uint64(f.File)), mib(f.Held), mib(f.Peak), mib(f.Allocated), mib(f.RSS), mib(f.PeakRSS))
-}
-
-func verdict(met bool, target string) bool {
-	word := map[bool]string{true: "ok", false: "missed"}[met]
-	fmt.Printf("target: %s: %s\n", target, word)
-	return met
+		verdict.MiB(uint64(f.File)), verdict.MiB(f.Held), verdict.MiB(f.Peak), verdict.MiB(f.Allocated), verdict.MiB(f.RSS), verdict.MiB(f.PeakRSS))
 }
 
 // run performs the task in a process of its own.
