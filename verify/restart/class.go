@@ -243,7 +243,7 @@ func (c *class) teach() {
 			return err
 		})
 		c.down.ends(n, as)
-		if as != accepted {
+		if c.master.Err() != nil {
 			return
 		}
 	}
@@ -258,7 +258,7 @@ func (c *class) say(m *member) {
 			return err
 		})
 		m.up.ends(n, as)
-		if as != accepted {
+		if m.slave.Err() != nil {
 			return
 		}
 	}
