@@ -1191,6 +1191,8 @@ var Connection = class {
   givenUp = false;
   // What the hub has told of its shutdown, in milliseconds, or null.
   shutdown = null;
+  // A membership was taken up on it.
+  worked = false;
   // An attempt was begun, or is to be, to move away from it.
   leaves = false;
   // Resolves when it has ended.
@@ -1856,8 +1858,11 @@ var Link = class {
       this.#restAfter(number, connection?.shutdown ?? null);
     }
   }
+  // A connection has not failed that was good for a while, or that has worked until its hub shut
+  // down in order: a hub may be replaced several times in a row.
   #steady(connection) {
-    if (connection?.opened && performance.now() - connection.openedAt >= STEADY_AFTER) {
+    const lasted = connection?.opened && performance.now() - connection.openedAt >= STEADY_AFTER;
+    if (lasted || connection?.worked && connection.shutdown !== null) {
       this.#backoff.steady();
     }
   }
@@ -3224,6 +3229,7 @@ var Membership = class {
   attach(connection) {
     const back = this.lost;
     this.line = connection;
+    connection.worked = true;
     this.bind(null);
     this.lost = this.held = false;
     this.lostBy.clear();

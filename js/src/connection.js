@@ -42,6 +42,8 @@ export class Connection {
   givenUp = false;
   // What the hub has told of its shutdown, in milliseconds, or null.
   shutdown = null;
+  // A membership was taken up on it.
+  worked = false;
   // An attempt was begun, or is to be, to move away from it.
   leaves = false;
   // Resolves when it has ended.

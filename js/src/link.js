@@ -288,8 +288,11 @@ export class Link {
     }
   }
 
+  // A connection has not failed that was good for a while, or that has worked until its hub shut
+  // down in order: a hub may be replaced several times in a row.
   #steady(connection) {
-    if (connection?.opened && performance.now() - connection.openedAt >= STEADY_AFTER) {
+    const lasted = connection?.opened && performance.now() - connection.openedAt >= STEADY_AFTER;
+    if (lasted || (connection?.worked && connection.shutdown !== null)) {
       this.#backoff.steady();
     }
   }

@@ -309,6 +309,7 @@ export class Membership {
   attach(connection) {
     const back = this.lost;
     this.line = connection;
+    connection.worked = true;
     this.bind(null);
     this.lost = this.held = false;
     this.lostBy.clear();
