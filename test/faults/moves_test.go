@@ -325,6 +325,7 @@ func (r *faultRound) shutDown() {
 	if err := r.present().Shutdown(ctx); err != nil {
 		r.fail("Shutdown: %w", err)
 	}
+	r.close()
 }
 
 // noteConn keeps the connection that a seat has, if the hub has answered on it and has not

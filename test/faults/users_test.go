@@ -45,6 +45,9 @@ type faultRound struct {
 	// shutAt is when the hub was told to shut down, if it was while the round
 	// went on.
 	shutAt time.Time
+	// open ends when that hub has shut down, which no other one follows.
+	open  context.Context
+	close context.CancelFunc
 }
 
 // life is one channel, from its create to its end.
@@ -134,6 +137,8 @@ func (r *faultRound) play() {
 	acting, stop := context.WithTimeout(context.Background(), faultSpan)
 	defer stop()
 	r.acting = acting
+	r.open, r.close = context.WithCancel(context.Background())
+	defer r.close()
 	for row := range r.rows {
 		r.actors.Go(func() { r.beMaster(row) })
 	}
@@ -392,7 +397,7 @@ func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
 	u := r.user(oldUser.faulty)
 	began := time.Now()
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), faultPatience)
+		ctx, cancel := context.WithTimeout(r.open, faultPatience)
 		next, err := resumeAs(ctx, u, s, ticket)
 		timedOut := ctx.Err() != nil
 		cancel()

@@ -312,7 +312,7 @@ func (s *faultSeat) verifyEnd() error {
 		late += p.back.Sub(p.stopped)
 	}
 	if isOver && s.ended.After(down.ended.Add(late)) {
-		return fmt.Errorf("ended at %v only, the channel at %v", s.ended, down.ended)
+		return fmt.Errorf("ended at %v only, the channel at %v: %w", s.ended, down.ended, s.err)
 	}
 	return nil
 }
