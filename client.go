@@ -370,7 +370,9 @@ func (c *Client) Close() error { return c.client.Close() }
 // Detach ends the client and keeps its memberships: each of them is away, as after a lost
 // connection, until somebody resumes it with its ticket, or its time is over. It returns the
 // tickets of all of them, in the order of their channels; no other client has a part in
-// what this one was told, so a Ticket's Last is what was taken from the handle.
+// what this one was told, so a Ticket's Last is what was taken from the handle. What had arrived
+// there behind it comes again as far as Policy.Replay has kept it, or is told as a Gap: who
+// wants all of it takes the handle's Events to the end, and then its Ticket.
 //
 // Nothing new is begun from its call on. What has been sent already is answered, for as
 // long as ctx lasts: then Detach returns the tickets together with ctx's error, and the error

@@ -59,7 +59,8 @@
 //     Before anything would have to be dropped, sends of slaves fail with ErrBusy. A
 //     master of another make that tells nothing can lose what the network held when its
 //     connection was lost. Events beyond the inbox of its handle a master loses, as
-//     anybody does, with a [Gap].
+//     anybody does, with a [Gap]; and so what waits there when it goes on by its [Ticket],
+//     beyond Replay.
 //   - One holder: of several programs with the same [Ticket], the first one that the hub
 //     hears from after its resume has the membership. The others end with ErrReplaced, and
 //     so does one that comes back late; what it had to say is not taken for what another

@@ -190,7 +190,9 @@ func (h *Hub) Export(w io.Writer) error { return h.hub.Export(w) }
 // Restore only what the last hub has left, and restore it once: members that have moved on
 // since are refused with ErrHubLost. Members in the process of the other hub (Hub.Create,
 // Hub.Join), whose handles have ended with ErrShutdown, are away too: a service that goes on
-// with them keeps their Tickets, and resumes them by a NewClient of this hub.
+// with them takes their Events to the end, keeps their Tickets, and resumes them by a NewClient
+// of this hub. What has arrived at a handle and was not taken comes again only as far as
+// Policy.Replay has kept it. Package hubfile has an example.
 func (h *Hub) Restore(r io.Reader) error { return h.hub.Restore(r) }
 
 // Close ends the hub at once: like Shutdown, without waiting for what is still

@@ -42,11 +42,19 @@ func start(file string) *lectern.Hub {
 
 // end is what a program does at SIGTERM.
 func end(file string, hub *lectern.Hub) {
+	shutdown(hub)
+	save(file, hub)
+}
+
+func shutdown(hub *lectern.Hub) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := hub.Shutdown(ctx); err != nil {
 		log.Println("some connections were cut off:", err)
 	}
+}
+
+func save(file string, hub *lectern.Hub) {
 	if err := hubfile.Save(file, hub); err != nil {
 		log.Fatal(err)
 	}

@@ -8,7 +8,8 @@
 //	err := hub.Shutdown(ctx)
 //	err = hubfile.Save("lectern.state", hub)
 //
-// [Lock] keeps a second process away from it meanwhile.
+// [Lock] keeps a second process away from it meanwhile, and fails at the start where the file
+// could not be written at the end: a folder that is not there is no error of [Load].
 //
 // A file is loaded once. Load takes it away, so that after a crash, at which nothing is
 // saved, what an earlier end has left is not taken for the present.

@@ -86,7 +86,12 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8000", "serve the page on this `address`; :8000 is for phones in the same network too")
 	flags.DurationVar(&s.masterTimeout, "master-timeout", 30*time.Second, "how long a teacher may be away before the class is over; 0: not at all")
-	flags.StringVar(&s.state, "state", "", "save classes in this `file` at the end, and go on from it at the start")
+	flags.Func("state", "save classes in this `file` at the end, and go on from it at the start", func(file string) error {
+		if s.state = file; file == "" {
+			return errors.New("the name of a file is expected")
+		}
+		return nil
+	})
 	flags.Func("host", "browsers may reach the page under this `host`, for instance class.example.com, beside this computer's names and addresses (repeatable)",
 		func(host string) error { s.hosts = append(s.hosts, host); return nil })
 	switch err := flags.Parse(args); {

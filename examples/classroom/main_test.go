@@ -127,10 +127,14 @@ func TestAClassOutlivesTheProgram(t *testing.T) {
 	require.Equal(t, 1, status(run(t.Context(), []string{"-addr", "127.0.0.1:0", "-state", notes}, io.Discard, io.Discard), &says))
 	require.Contains(t, says.String(), "classroom: -state: loading the hub from "+notes+": ")
 	require.Contains(t, says.String(), "; remove the file to begin without it")
+	says.Reset()
+	require.Equal(t, 1, status(run(t.Context(), []string{"-addr", "127.0.0.1:0", "-state", t.TempDir()}, io.Discard, io.Discard), &says))
+	require.Contains(t, says.String(), "classroom: -state: loading the hub from ")
+	require.NotContains(t, says.String(), "remove the file", "it may be sound")
 }
 
 func TestFlagsThatMakeNoSense(t *testing.T) {
-	for _, args := range [][]string{{"-addr"}, {"-no-such-flag"}, {"-master-timeout", "soon"}, {"more"}} {
+	for _, args := range [][]string{{"-addr"}, {"-no-such-flag"}, {"-master-timeout", "soon"}, {"-state", ""}, {"more"}} {
 		var says bytes.Buffer
 		err := run(t.Context(), args, io.Discard, &says)
 		require.ErrorIs(t, err, errUsage)

@@ -55,10 +55,18 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	}
 	if s.state != "" {
 		// Once nothing else can fail: the file is gone then. Whoever connects already waits.
-		if _, err := hubfile.Load(s.state, hub); err != nil {
+		restored, err := hubfile.Load(s.state, hub)
+		if err != nil {
 			_ = listener.Close()
 			_ = hub.Close()
-			return fmt.Errorf("-state: %w; remove the file to begin without it", err)
+			if errors.Is(err, lectern.ErrBadState) || errors.Is(err, lectern.ErrOverPolicy) {
+				return fmt.Errorf("-state: %w; remove the file to begin without it", err)
+			}
+			return fmt.Errorf("-state: %w", err)
+		}
+		if !restored {
+			// After a crash, this is why everybody is told hub_lost.
+			logger.Info("nothing to restore, the program begins without classes", "state", s.state)
 		}
 	}
 	web := &http.Server{

@@ -102,7 +102,12 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.unix, "unix", "", "serve a Unix socket at this `path`")
 	flags.StringVar(&s.cert, "tls-cert", "", "PEM `file` of a certificate: TLS for -ws and -tcp")
 	flags.StringVar(&s.key, "tls-key", "", "PEM `file` of the certificate's key")
-	flags.StringVar(&s.state, "state", "", "save channels in this `file` at the end, and go on from it at the start")
+	flags.Func("state", "save channels in this `file` at the end, and go on from it at the start", func(file string) error {
+		if s.state = file; file == "" {
+			return errors.New("the name of a file is expected")
+		}
+		return nil
+	})
 	flags.DurationVar(&s.master, "master-timeout", 30*time.Second, "how long a master may be away; 0: not at all")
 	flags.DurationVar(&s.slave, "slave-timeout", 30*time.Second, "how long a slave may be away; 0: not at all")
 	flags.Func("origin", "web pages of this `origin` may connect, for instance https://example.com (repeatable)",

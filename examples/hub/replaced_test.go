@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -222,6 +223,16 @@ func TestStatesThatCannotBeTaken(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "my notes", string(kept))
 	require.NoError(t, os.Remove(file))
+
+	// What may be sound, and could not be read, is not to be removed.
+	says = fails(t, "-tcp", "127.0.0.1:0", "-state", t.TempDir())
+	require.Contains(t, says, "hub: -state: loading the hub from ")
+	require.NotContains(t, says, "remove the file")
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	var usage strings.Builder
+	require.Equal(t, 2, status(run(over, []string{"-tcp", "127.0.0.1:0", "-state", ""}, io.Discard, &usage), io.Discard))
+	require.Contains(t, usage.String(), "-state: the name of a file is expected")
 
 	hub, _ := program(t, "127.0.0.1:0", "-state", file)
 	require.Equal(t, "hub: -state "+file+": another process has this file: start this one when that has ended\n",

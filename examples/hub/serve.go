@@ -43,7 +43,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		return err
 	}
 	// Once nothing else can fail: the file is gone then. Whoever connects already waits.
-	if err := restore(s.state, hub); err != nil {
+	if err := restore(s.state, hub, logger); err != nil {
 		l.close()
 		_ = hub.Close()
 		return err

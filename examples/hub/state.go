@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/lectern-go/lectern"
@@ -15,13 +16,20 @@ import (
 // quarters of it, and all come back at once otherwise.
 const handOnTimeout = time.Second
 
-// restore has a new hub go on from the file, where there is one.
-func restore(path string, hub *lectern.Hub) error {
+// restore has a new hub go on from the file, where there is one. The log tells of a start
+// without: after a crash, members are told hub_lost for that reason.
+func restore(path string, hub *lectern.Hub, logger *slog.Logger) error {
 	if path == "" {
 		return nil
 	}
-	if _, err := hubfile.Load(path, hub); err != nil {
+	restored, err := hubfile.Load(path, hub)
+	switch {
+	case errors.Is(err, lectern.ErrBadState), errors.Is(err, lectern.ErrOverPolicy):
 		return fmt.Errorf("-state: %w; remove the file to begin without it", err)
+	case err != nil:
+		return fmt.Errorf("-state: %w", err)
+	case !restored:
+		logger.Info("nothing to restore, the hub begins anew", "state", path)
 	}
 	return nil
 }

@@ -247,3 +247,50 @@ func TestMembersOfTheServiceGoOnByTheirTickets(t *testing.T) {
 		stage.Receive(t, slave, "here again")
 	})
 }
+
+// What waits in the handle of such a master has arrived for the hub, which keeps it no further
+// than Replay: with a ticket that is read behind it nothing is lost, with an earlier one a Gap tells.
+func TestWhatWaitsInAHandleOverAStop(t *testing.T) {
+	for _, taken := range []bool{true, false} {
+		inBubble(t, lectern.Policy{Replay: lectern.QueueLimit{Messages: 3}}, func(t *testing.T, a *address) {
+			ctx := t.Context()
+			master, err := a.hub.Create(ctx, "abc123", "service")
+			require.NoError(t, err)
+			slave, err := a.client().Join(ctx, "abc123", "user_one")
+			require.NoError(t, err)
+			for i := range 10 {
+				stage.Say(t, slave, fmt.Sprint(i))
+				synctest.Wait()
+			}
+			state := a.stops(time.Second)
+			if taken {
+				var said []string
+				for event, err := range master.Events(ctx) {
+					if err != nil {
+						require.ErrorIs(t, err, lectern.ErrShutdown)
+						break
+					}
+					if message, ok := event.(lectern.Message); ok {
+						said = append(said, message.Text())
+					}
+				}
+				require.Equal(t, strings.Fields("0 1 2 3 4 5 6 7 8 9"), said)
+			}
+			a.starts(state)
+			again, err := a.client().ResumeMaster(ctx, master.Ticket())
+			require.NoError(t, err)
+			if !taken {
+				for {
+					if _, ok := stage.Next(t, again).(lectern.Gap); ok {
+						break
+					}
+				}
+				nextMessage(t, again, "7")
+				nextMessage(t, again, "8")
+				nextMessage(t, again, "9")
+			}
+			stage.Say(t, slave, "here again")
+			nextMessage(t, again, "here again")
+		})
+	}
+}
