@@ -2,6 +2,7 @@ package star
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -115,6 +116,20 @@ func TestTimesGoOnOverAStop(t *testing.T) {
 	r.now = stopped.Add(xMaster)
 	require.NoError(t, r.do(func() error { return nil }))
 	require.False(t, restored.Exists(), "its master's time is up")
+}
+
+// A time that is as good as for ever is not up after a restore.
+func TestTimesForEverGoOn(t *testing.T) {
+	c := newTable(t, Limits{MasterTimeout: math.MaxInt64, SlaveTimeout: math.MaxInt64})
+	never := Grant{Asked: true, Expires: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}
+	require.NoError(t, c.Create(c.now, c.on("a"), Entry{Secret: c.fresh("alice"), Grant: never}, "alice", 0))
+	require.NoError(t, c.Join(c.now, c.on("u"), Entry{Secret: c.fresh("user_1"), Grant: never}, "user_1", ""))
+	c.ends()
+	restored, err := imported(c.limits, c.parts()...)
+	require.NoError(t, err)
+	restored.Expire(c.now.AddDate(100, 0, 0))
+	require.True(t, restored.Exists())
+	require.True(t, restored.HasSlave("user_1"))
 }
 
 // What was refused because the hub had stopped is not remembered: it is sent again, as it
