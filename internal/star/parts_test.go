@@ -25,7 +25,7 @@ func (c *table) parts() (parts [][]byte) {
 }
 
 func imported(limits *Limits, parts ...[]byte) (*Channel, error) {
-	i := NewImport(limits, anyPayload)
+	i := NewImport(limits, anyPayload, 0)
 	for _, part := range parts {
 		if err := i.Add(part); err != nil {
 			return nil, err
@@ -200,7 +200,7 @@ func TestImportsAreBounded(t *testing.T) {
 			require.ErrorContains(t, err, test.text)
 		})
 	}
-	i := NewImport(c.limits, 9)
+	i := NewImport(c.limits, 9, 0)
 	require.ErrorContains(t, i.Add(c.parts()[0]), `channel "abc123" has a message of 10 bytes, and MaxMessageBytes is 9`)
 
 	// X is bounded as at a create.
