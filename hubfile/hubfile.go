@@ -72,8 +72,9 @@ func Load(path string, hub Restorer) (restored bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("loading the hub: %w", err)
 	}
-	defer file.Close()
-	if err := hub.Restore(file); err != nil {
+	err = hub.Restore(file)
+	_ = file.Close() // before it is removed: Windows removes no file that is open
+	if err != nil {
 		return false, fmt.Errorf("loading the hub from %s: %w", path, err)
 	}
 	// Before anybody is served: what they are told from now on is not in the file.
