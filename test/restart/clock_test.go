@@ -39,6 +39,7 @@ func TestAClockThatIsBehind(t *testing.T) {
 		master, err := a.client().ResumeMaster(t.Context(), alice)
 		require.NoError(t, err)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		channel, _ := a.hub.Channel("abc123")
 		shot, ok := channel.Snapshot()
 		require.True(t, ok)
