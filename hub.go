@@ -179,7 +179,8 @@ func (h *Hub) Export(w io.Writer) error { return h.hub.Export(w) }
 // Restore has a new hub go on from what another one has exported, before it serves anybody.
 // All members are away at first, and come back with the tickets that they have: who was online
 // when the other hub was shut down is away since then, and everybody's time goes on by the
-// clock, so a channel whose master's time is up by now ends at once, in order.
+// clock, so a channel whose master's time is up by now ends at once, in order. Where the clock
+// is behind that of the other hub, as on another machine, no time has gone by.
 //
 // Nothing is restored unless all of it can be. What is over the bounds of this hub's Policy
 // is an error that matches ErrOverPolicy and names the field: MaxChannels, MaxSlaves,

@@ -37,8 +37,10 @@ type Restorer interface {
 
 // Save exports the hub to the file of that path, which only this user can read. The file is
 // there as a whole or not at all, and one that was there stays until then: what is written goes
-// to a temporary file beside it first, which reaches the disk before it is renamed.
+// to a temporary file beside it first, which reaches the disk before it is renamed. Where the
+// path is a symbolic link, that is so of what it leads to, and the link stays.
 func Save(path string, hub Exporter) (err error) {
+	path = target(path)
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("saving the hub: %w", err)
@@ -63,6 +65,7 @@ func Save(path string, hub Exporter) (err error) {
 // where there is none. Where the hub cannot be restored, which the error says, it is as new
 // and the file stays as it is: the caller decides whether to go on without it.
 func Load(path string, hub Restorer) (restored bool, err error) {
+	path = target(path)
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -70,8 +73,9 @@ func Load(path string, hub Restorer) (restored bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("loading the hub: %w", err)
 	}
-	defer file.Close()
-	if err := hub.Restore(file); err != nil {
+	err = hub.Restore(file)
+	_ = file.Close() // before it is removed: Windows removes no file that is open
+	if err != nil {
 		return false, fmt.Errorf("loading the hub from %s: %w", path, err)
 	}
 	// Before anybody is served: what they are told from now on is not in the file.
@@ -80,3 +84,21 @@ func Load(path string, hub Restorer) (restored bool, err error) {
 	}
 	return true, nil
 }
+
+// target is where a path leads to that may be a symbolic link. There need not be a file.
+func target(path string) string {
+	for range maxLinks {
+		to, err := os.Readlink(path)
+		if err != nil {
+			break // it is none, or what is wrong is said by who uses it
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Dir(path) + string(filepath.Separator) + to // what precedes a ".." may be a link too
+		}
+		path = to
+	}
+	return path
+}
+
+// maxLinks is how many links may follow each other: as many as for the system.
+const maxLinks = 40

@@ -88,6 +88,32 @@ func TestAnErrorLeavesTheFile(t *testing.T) {
 	require.False(t, restored)
 }
 
+// A symbolic link stays one, and of what it leads to nothing is left to be loaded again.
+func TestALinkStays(t *testing.T) {
+	directory, elsewhere := t.TempDir(), t.TempDir()
+	path := filepath.Join(directory, "state")
+	if err := os.Symlink(filepath.Join(elsewhere, "real"), filepath.Join(directory, "link")); err != nil {
+		t.Skip(err)
+	}
+	require.NoError(t, os.Symlink("link", path))
+	for range 2 {
+		restored, err := Load(path, new(content))
+		require.NoError(t, err)
+		require.False(t, restored)
+		require.NoError(t, Save(path, &content{text: "one"}))
+		require.Equal(t, []string{"real"}, names(t, elsewhere))
+		restored, err = Load(path, new(content))
+		require.NoError(t, err)
+		require.True(t, restored)
+		require.Empty(t, names(t, elsewhere))
+		require.Equal(t, []string{"link", "state"}, names(t, directory))
+	}
+	around := filepath.Join(directory, "around")
+	require.NoError(t, os.Symlink(around, around))
+	_, err := Load(around, new(content))
+	require.ErrorContains(t, err, "around")
+}
+
 // What one has another does not get, of eight at once, again and again, and nothing is left.
 func TestALockHasOneHolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")

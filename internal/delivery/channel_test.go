@@ -339,3 +339,19 @@ func TestFullCountsAMessageOnce(t *testing.T) {
 		stuck.release()
 	}
 }
+
+// A deadline that is no reading of this process's own clock, as that of a restored channel or
+// of a grant, comes later where the clock is put back, and is not forgotten then.
+func TestATimerThatFiresEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChannel(t, SlowDisconnect, false)
+		seat := c.enter("alice", wire.Master, takesAll{})
+		c.Decide(func(rules *star.Channel, now time.Time) { rules.Lose(now, &seat.Attachment) })
+		require.True(t, c.timer.Reset(time.Second), "as after the clock was put back")
+		time.Sleep(time.Minute - 1)
+		require.True(t, c.Exists())
+		time.Sleep(1)
+		synctest.Wait()
+		require.False(t, c.Exists())
+	})
+}

@@ -30,8 +30,9 @@ func (c *Channel) setTimer(now time.Time) {
 	}
 }
 
-// onTimer runs in the timer's goroutine. Decide expires what is due.
+// onTimer runs in the timer's goroutine. Decide expires what is due. Where nothing is yet, as
+// the clock was put back, the timer is set once more.
 func (c *Channel) onTimer() {
 	defer c.config.Goroutines.Done()
-	c.Decide(func(*star.Channel, time.Time) {})
+	c.Decide(func(*star.Channel, time.Time) { c.timerDue = time.Time{} })
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/star"
@@ -115,6 +116,8 @@ func (h *Hub) readState(r io.Reader) (state stateOf, channels []*star.Channel, e
 	if state.channels > uint64(h.config.MaxChannels) {
 		return state, nil, fmt.Errorf("%w: there are %d channels, and Policy.MaxChannels is %d", ErrOverPolicy, state.channels, h.config.MaxChannels)
 	}
+	// A clock that was put back, or is another machine's, does not tell how long it was since.
+	behind := max(state.stopped.Sub(time.Now()), 0)
 	names := make(map[string]struct{})
 	var current *star.Import
 	finish := func() error {
@@ -147,7 +150,7 @@ func (h *Hub) readState(r io.Reader) (state stateOf, channels []*star.Channel, e
 			if uint64(len(channels)) == state.channels {
 				return state, nil, badState("there are more channels than the %d that there are said to be", state.channels)
 			}
-			current = star.NewImport(&h.delivering.Limits, h.config.MaxMessageBytes)
+			current = star.NewImport(&h.delivering.Limits, h.config.MaxMessageBytes, behind)
 			fallthrough
 		case blockPart:
 			if current == nil {

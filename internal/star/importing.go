@@ -17,14 +17,16 @@ import (
 type Import struct {
 	limits     *Limits
 	maxPayload int
+	behind     time.Duration
 	r          *restoration
 	// slaves to requests are how many of them are still to come.
 	slaves, banned, requests uint64
 }
 
-// NewImport begins an import. maxPayload bounds the bytes of a payload.
-func NewImport(limits *Limits, maxPayload int) *Import {
-	return &Import{limits: limits, maxPayload: maxPayload}
+// NewImport begins an import. maxPayload bounds the bytes of a payload. behind is by how much
+// the clock is behind that by which the channel was written down, or zero.
+func NewImport(limits *Limits, maxPayload int, behind time.Duration) *Import {
+	return &Import{limits: limits, maxPayload: maxPayload, behind: behind}
 }
 
 // OverLimit is the error for a channel that has more of something than a hub allows.
@@ -91,7 +93,7 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 	case pieceHead:
 		return i.head(d)
 	case pieceSlave:
-		s := d.member(wire.SlaveAnswers)
+		s := i.member(d, wire.SlaveAnswers)
 		if d.err != nil {
 			return nil
 		}
@@ -143,7 +145,7 @@ func (i *Import) head(d *piecesIn) error {
 		l.Newest, l.Lost, l.LostCommon = d.number(), d.number(), d.number()
 	}
 	s.Confirmed = d.number()
-	s.Master = d.member(wire.MasterAnswers)
+	s.Master = i.member(d, wire.MasterAnswers)
 	if d.err != nil {
 		return nil
 	}
@@ -167,6 +169,25 @@ func (i *Import) head(d *piecesIn) error {
 	s.MasterTimeout = min(s.MasterTimeout, i.limits.MasterTimeout)
 	i.r = restore(&s, i.limits)
 	return i.check(&s.Master, wire.Master)
+}
+
+// member reads a member. What counts from when something was, and not to an instant that the
+// service has said, is moved where the clock is behind: nobody has more time than before.
+func (i *Import) member(d *piecesIn, limit int) MemberSnapshot {
+	s := d.member(limit)
+	if i.behind == 0 {
+		return s
+	}
+	if !s.Deadline.IsZero() {
+		s.Deadline = s.Deadline.Add(-i.behind)
+	}
+	if s.Repeatable != 0 {
+		s.Repeatable -= int64(i.behind)
+	}
+	if s.Repaid != 0 {
+		s.Repaid -= i.behind.Milliseconds()
+	}
+	return s
 }
 
 // expect counts one of what was announced.

@@ -100,11 +100,18 @@ func (p *pieces) hash(h Hash)        { p.part = append(p.part, h[:]...) }
 func (p *pieces) text(text string)   { p.count(len(text)); p.part = append(p.part, text...) }
 func (p *pieces) bytes(bytes []byte) { p.count(len(bytes)); p.part = append(p.part, bytes...) }
 
+// latest is the last instant that can be written, in the year 2262. A later one, such as that
+// of a grant for ever, becomes this one.
+var latest = time.Unix(0, math.MaxInt64)
+
 // instant writes nanoseconds of Unix time, by the wall clock: the machine may be another.
 func (p *pieces) instant(t time.Time) {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		p.signed(math.MinInt64)
-	} else {
+	case t.After(latest):
+		p.signed(math.MaxInt64)
+	default:
 		p.signed(t.UnixNano())
 	}
 }

@@ -2,6 +2,7 @@ package star
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func (c *table) parts() (parts [][]byte) {
 }
 
 func imported(limits *Limits, parts ...[]byte) (*Channel, error) {
-	i := NewImport(limits, anyPayload)
+	i := NewImport(limits, anyPayload, 0)
 	for _, part := range parts {
 		if err := i.Add(part); err != nil {
 			return nil, err
@@ -117,6 +118,20 @@ func TestTimesGoOnOverAStop(t *testing.T) {
 	require.False(t, restored.Exists(), "its master's time is up")
 }
 
+// A time that is as good as for ever is not up after a restore.
+func TestTimesForEverGoOn(t *testing.T) {
+	c := newTable(t, Limits{MasterTimeout: math.MaxInt64, SlaveTimeout: math.MaxInt64})
+	never := Grant{Asked: true, Expires: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}
+	require.NoError(t, c.Create(c.now, c.on("a"), Entry{Secret: c.fresh("alice"), Grant: never}, "alice", 0))
+	require.NoError(t, c.Join(c.now, c.on("u"), Entry{Secret: c.fresh("user_1"), Grant: never}, "user_1", ""))
+	c.ends()
+	restored, err := imported(c.limits, c.parts()...)
+	require.NoError(t, err)
+	restored.Expire(c.now.AddDate(100, 0, 0))
+	require.True(t, restored.Exists())
+	require.True(t, restored.HasSlave("user_1"))
+}
+
 // What was refused because the hub had stopped is not remembered: it is sent again, as it
 // was, to the hub that takes its place.
 func TestWhatIsRefusedAfterAStopIsSentAgain(t *testing.T) {
@@ -185,7 +200,7 @@ func TestImportsAreBounded(t *testing.T) {
 			require.ErrorContains(t, err, test.text)
 		})
 	}
-	i := NewImport(c.limits, 9)
+	i := NewImport(c.limits, 9, 0)
 	require.ErrorContains(t, i.Add(c.parts()[0]), `channel "abc123" has a message of 10 bytes, and MaxMessageBytes is 9`)
 
 	// X is bounded as at a create.
