@@ -179,12 +179,10 @@ func (c *Channel) Retire() {
 	c.emit(Effect{Kind: Forget, End: wire.ErrShutdown})
 }
 
-// Announce is for a channel that was restored: it counts its members.
+// Announce is for a channel that was imported: it counts the channel and its members.
 func (c *Channel) Announce() {
-	if c.Exists() {
-		c.count(Channels, "", 1)
-		c.count(Slaves, "", int64(len(c.slaves)))
-	}
+	c.count(Channels, "", 1)
+	c.count(Slaves, "", int64(len(c.slaves)))
 }
 
 // countOut counts the end of the channel, and of all memberships in it.

@@ -119,7 +119,7 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 		return i.message(kind, &kept)
 	case pieceRequest:
 		s := RequestSnapshot{Seq: d.number(), To: d.optionalName(), Awaited: int(d.atMost(math.MaxInt32))}
-		for range d.count(1) {
+		for range d.count() {
 			s.Answered = append(s.Answered, d.name())
 		}
 		if d.err != nil {

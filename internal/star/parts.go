@@ -39,26 +39,20 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	p := pieces{yield: yield, part: buffer[:0]}
 	p.head(c)
 	// The slaves are in the order in which their deadlines come.
-	for m := c.away.first; m != nil && p.next(); m = m.next {
+	for m := c.away.first; m != nil; m = m.next {
 		s := m.snapshot()
-		p.kind(pieceSlave)
+		p.begin(pieceSlave)
 		p.member(&s)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.banned)) {
-		if !p.next() {
-			return
-		}
-		p.kind(pieceBanned)
+		p.begin(pieceBanned)
 		p.text(name)
 	}
 	p.log(pieceDown, &c.down)
 	p.log(pieceUp, &c.up)
 	for _, q := range c.requests {
-		if !p.next() {
-			return
-		}
 		r := q.snapshot()
-		p.kind(pieceRequest)
+		p.begin(pieceRequest)
 		p.number(r.Seq)
 		p.text(r.To)
 		p.number(uint64(r.Awaited))
@@ -77,22 +71,23 @@ type pieces struct {
 	done  bool
 }
 
-// next begins a new piece, and reports whether it is wanted.
-func (p *pieces) next() bool {
+// begin begins a new piece.
+func (p *pieces) begin(kind byte) {
 	if len(p.part) >= PartSize {
 		p.flush()
 	}
-	return !p.done
+	p.byte(kind)
 }
 
+// flush yields the part, which is not empty, unless no more is wanted.
 func (p *pieces) flush() {
-	if len(p.part) > 0 && !p.done {
+	if !p.done {
 		p.done = !p.yield(p.part)
 	}
 	p.part = p.part[:0]
 }
 
-func (p *pieces) kind(kind byte)     { p.part = append(p.part, kind) }
+func (p *pieces) byte(b byte)        { p.part = append(p.part, b) }
 func (p *pieces) number(n uint64)    { p.part = binary.AppendUvarint(p.part, n) }
 func (p *pieces) signed(n int64)     { p.part = binary.AppendVarint(p.part, n) }
 func (p *pieces) count(n int)        { p.number(uint64(n)) }
@@ -123,7 +118,7 @@ func (p *pieces) flags(flags ...bool) {
 			bits |= 1 << i
 		}
 	}
-	p.kind(bits)
+	p.byte(bits)
 }
 
 // numbers writes numbers that mostly rise as their distances.
@@ -137,7 +132,7 @@ func (p *pieces) numbers(numbers []uint64) {
 }
 
 func (p *pieces) head(c *Channel) {
-	p.kind(pieceHead)
+	p.begin(pieceHead)
 	p.text(c.name)
 	p.signed(int64(c.timeout))
 	p.flags(c.rosterStale, c.masterExpired)
@@ -158,8 +153,8 @@ func (p *pieces) head(c *Channel) {
 func (p *pieces) member(s *MemberSnapshot) {
 	p.text(s.Name)
 	p.flags(s.Repeatable != 0, s.Holder != HolderSnapshot{}, s.Newcomer != HolderSnapshot{}, s.Pending != Hash{}, !s.Expires.IsZero() || s.Data != nil, s.Repaid != 0, s.Data != nil)
-	p.kind(byte(s.State))
-	p.kind(byte(s.Told))
+	p.byte(byte(s.State))
+	p.byte(byte(s.Told))
 	p.hash(s.Hash)
 	p.instant(s.Deadline)
 	for _, n := range []uint64{s.Epoch, s.Since, s.Number, s.Start, s.LostPrivate, s.Given, s.Highest} {
@@ -205,18 +200,15 @@ func (p *pieces) member(s *MemberSnapshot) {
 
 func (p *pieces) log(kind byte, l *replayLog) {
 	for e := range l.after(l.lost) {
-		if !p.next() {
-			return
-		}
 		frame := e.packet.Frame()
-		p.kind(kind)
+		p.begin(kind)
 		p.flags(frame.Request != 0, e.to != nil)
 		p.text(frame.From)
 		if e.to != nil {
 			p.text(e.to.name)
 		}
 		p.number(frame.Reply)
-		p.kind(byte(frame.Payload.Kind))
+		p.byte(byte(frame.Payload.Kind))
 		p.bytes(frame.Payload.Data)
 	}
 }

@@ -154,18 +154,42 @@ func TestWhatIsRefusedAfterAStopIsSentAgain(t *testing.T) {
 	_ = a
 }
 
-// A long channel is written in parts of about one size.
+// A long channel is written in parts of about one size, whatever it has many of.
 func TestPartsHaveASize(t *testing.T) {
-	c, _, _ := openTable(t, Limits{MaxSlaves: 5000}, 3000)
+	c, _, _ := openTable(t, Limits{MaxSlaves: 5000, Replay: Bound{Messages: 5000}}, 3000)
 	c.ends()
+	c.banned = make(map[string]struct{})
+	for i := range 5000 {
+		c.banned[fmt.Sprint("banned_", i)] = struct{}{}
+	}
+	c.messages(5000, wire.TextPayload)
+	answered := make(map[*member]struct{})
+	for i := range 50 {
+		answered[c.slaves[fmt.Sprint("user_", i+1)]] = struct{}{}
+	}
+	for i := range wire.MasterAnswers {
+		c.requests = append(c.requests, &request{seq: uint64(i + 1), answered: answered, awaited: 2950})
+	}
 	parts := c.parts()
-	require.Greater(t, len(parts), 3)
-	for _, part := range parts {
+	require.Greater(t, len(parts), 9)
+	for _, part := range parts[:len(parts)-1] {
+		require.GreaterOrEqual(t, len(part), PartSize)
 		require.Less(t, len(part), PartSize+1000)
 	}
+	restored, err := imported(c.limits, parts...)
+	require.NoError(t, err)
+	again := &table{Channel: restored, t: t}
+	require.Equal(t, parts, again.parts())
 	n := 0
 	c.Parts(nil, func([]byte) bool { n++; return false })
 	require.Equal(t, 1, n, "who wants no more gets no more")
+
+	n = 0
+	p := pieces{part: make([]byte, PartSize-1), yield: func([]byte) bool { n++; return true }}
+	p.begin(pieceDown)
+	require.Zero(t, n)
+	p.begin(pieceDown)
+	require.Equal(t, 1, n, "a part of that size is enough")
 }
 
 // A channel with more than this hub allows is refused by the name of the limit.

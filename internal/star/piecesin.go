@@ -10,8 +10,8 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// piecesIn is the reverse of pieces. err is the first thing that was wrong; everything is
-// zero from then on.
+// piecesIn is the reverse of pieces. err is the first thing that was wrong; from then on there
+// is nothing left to read, and what is returned means nothing.
 type piecesIn struct {
 	rest []byte
 	err  error
@@ -64,21 +64,23 @@ func (d *piecesIn) atMost(limit uint64) uint64 {
 	return n
 }
 
-// count is a number of things that take at least so many bytes each, and that follow.
-func (d *piecesIn) count(least int) int {
+// count is a number of things that follow, each of at least one byte.
+func (d *piecesIn) count() int {
 	n := d.number()
-	if n > uint64(len(d.rest)/least) {
+	if n > uint64(len(d.rest)) {
 		d.fail(errCut)
 		return 0
 	}
 	return int(n)
 }
 
-func (d *piecesIn) text() string { return string(d.take(d.number())) }
+// bytes is shared with the part.
+func (d *piecesIn) bytes() []byte { return d.take(d.number()) }
+func (d *piecesIn) text() string  { return string(d.bytes()) }
 
 func (d *piecesIn) name() string {
 	name := d.text()
-	if d.err == nil && !wire.Sendable(name) {
+	if !wire.Sendable(name) {
 		d.fail(fmt.Errorf("%s is no name", wire.Quote(name)))
 	}
 	return name
@@ -99,24 +101,16 @@ func (d *piecesIn) hash() (h Hash) {
 
 func (d *piecesIn) instant() time.Time {
 	n := d.signed()
-	if n == math.MinInt64 || d.err != nil {
+	if n == math.MinInt64 {
 		return time.Time{}
 	}
 	return time.Unix(0, n).UTC()
 }
 
-// data is bytes, which are nil where there is no data, and shared with the part.
-func (d *piecesIn) data() []byte {
-	if taken := d.take(d.number()); len(taken) > 0 {
-		return taken
-	}
-	return nil
-}
-
 func (d *piecesIn) member(limit int) (s MemberSnapshot) {
 	s.Name = d.name()
 	flags := d.byte()
-	has := func(bit int) bool { return flags&(1<<bit) != 0 && d.err == nil }
+	has := func(bit int) bool { return flags&(1<<bit) != 0 }
 	s.State, s.Told = wire.State(d.byte()), wire.State(d.byte())
 	s.Hash = d.hash()
 	s.Deadline = d.instant()
@@ -135,9 +129,9 @@ func (d *piecesIn) member(limit int) (s MemberSnapshot) {
 		s.Pending = d.hash()
 	}
 	if has(4) {
-		s.Expires, s.Data = d.instant(), d.data()
-		if has(6) && s.Data == nil {
-			s.Data = []byte{}
+		s.Expires = d.instant()
+		if data := d.bytes(); has(6) {
+			s.Data = data
 		}
 	}
 	if has(5) {
@@ -157,7 +151,7 @@ func (d *piecesIn) member(limit int) (s MemberSnapshot) {
 
 // openings is how many requests or answers of a member follow, which has at most so many.
 func (d *piecesIn) openings(limit int) int {
-	if n := d.count(1); n <= limit {
+	if n := d.count(); n <= limit {
 		return n
 	}
 	d.fail(fmt.Errorf("a member has more than %d open requests, or answers to its sends", limit))
@@ -165,9 +159,6 @@ func (d *piecesIn) openings(limit int) int {
 }
 
 func (d *piecesIn) answers(n int) []AnswerSnapshot {
-	if n == 0 {
-		return nil
-	}
 	answers := make([]AnswerSnapshot, 0, n)
 	last := AnswerSnapshot{}
 	for range n {
@@ -179,7 +170,7 @@ func (d *piecesIn) answers(n int) []AnswerSnapshot {
 		} else {
 			last.Seq, given.Seq = seq, seq
 		}
-		if given.Ref < last.Ref {
+		if given.Ref <= last.Ref {
 			d.fail(errors.New("a member's refs do not rise"))
 		}
 		last.Ref = given.Ref
@@ -197,7 +188,7 @@ func (d *piecesIn) message() (kept MessageSnapshot) {
 	}
 	kept.Reply = d.number()
 	kept.Payload.Kind = wire.PayloadKind(d.byte())
-	kept.Payload.Data = d.take(d.number())
+	kept.Payload.Data = d.bytes()
 	switch kept.Payload.Kind {
 	case wire.TextPayload, wire.DataPayload, wire.BytesPayload:
 	default:
