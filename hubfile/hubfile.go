@@ -40,10 +40,16 @@ type Restorer interface {
 // to a temporary file beside it first, which reaches the disk before it is renamed. Where the
 // path is a symbolic link, that is so of what it leads to, and the link stays.
 func Save(path string, hub Exporter) (err error) {
+	if path == "" {
+		return errNoPath
+	}
 	path = target(path)
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("saving the hub to %s: it is there, and is no regular file", path)
+	}
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("saving the hub: %w", err)
+		return fmt.Errorf("saving the hub to %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -62,16 +68,22 @@ func Save(path string, hub Exporter) (err error) {
 }
 
 // Load restores the hub from the file of that path, and removes the file. It reports false
-// where there is none. Where the hub cannot be restored, which the error says, it is as new
+// where there is none; a folder that is missing is an error. Where the hub cannot be restored, which the error says, it is as new
 // and the file stays as it is: the caller decides whether to go on without it.
 func Load(path string, hub Restorer) (restored bool, err error) {
+	if path == "" {
+		return false, errNoPath
+	}
 	path = target(path)
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		// A folder that is missing would be found out only when the hub is to be saved.
+		if _, err = os.Stat(filepath.Dir(path)); err == nil {
+			return false, nil
+		}
 	}
 	if err != nil {
-		return false, fmt.Errorf("loading the hub: %w", err)
+		return false, fmt.Errorf("loading the hub from %s: %w", path, err)
 	}
 	err = hub.Restore(file)
 	_ = file.Close() // before it is removed: Windows removes no file that is open
@@ -80,10 +92,12 @@ func Load(path string, hub Restorer) (restored bool, err error) {
 	}
 	// Before anybody is served: what they are told from now on is not in the file.
 	if err := cmp.Or(os.Remove(path), syncDirectory(path)); err != nil {
-		return true, fmt.Errorf("the hub was restored from %s, which cannot be removed, and must not be loaded again: %w", path, err)
+		return true, fmt.Errorf("the hub was restored from %s, which cannot be removed, so it is not served: make the file removable, and start again: %w", path, err)
 	}
 	return true, nil
 }
+
+var errNoPath = errors.New("hubfile: the path is empty")
 
 // target is where a path leads to that may be a symbolic link. There need not be a file.
 func target(path string) string {

@@ -83,6 +83,13 @@ func TestAnErrorLeavesTheFile(t *testing.T) {
 	require.True(t, bytes.Equal(kept, []byte("one")))
 
 	require.ErrorContains(t, Save(filepath.Join(directory, "nowhere", "state"), &content{}), "saving the hub")
+	restored, err = Load(filepath.Join(directory, "nowhere", "state"), new(content))
+	require.ErrorContains(t, err, "nowhere", "it could not be saved there either")
+	require.False(t, restored)
+	require.ErrorIs(t, Save("", new(content)), errNoPath)
+	_, err = Load("", new(content))
+	require.ErrorIs(t, err, errNoPath)
+	require.ErrorContains(t, Save(directory, new(content)), "no regular file")
 	restored, err = Load(directory, new(content))
 	require.Error(t, err, "a directory")
 	require.False(t, restored)

@@ -117,7 +117,7 @@ func (h *Hub) readState(r io.Reader) (state stateOf, channels []*star.Channel, e
 		return state, nil, fmt.Errorf("%w: there are %d channels, and Policy.MaxChannels is %d", ErrOverPolicy, state.channels, h.config.MaxChannels)
 	}
 	// A clock that was put back, or is another machine's, does not tell how long it was since.
-	behind := max(state.stopped.Sub(time.Now()), 0)
+	behind := max(time.Until(state.stopped), 0)
 	names := make(map[string]struct{})
 	var current *star.Import
 	finish := func() error {

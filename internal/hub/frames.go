@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -137,7 +139,11 @@ func (s *session) refuse(frame *wire.Frame, channel string, err error) {
 	if len(channel) > wire.MaxName {
 		channel = "" // no channel has that name, and the answer must not be as long as the question
 	}
-	s.logger().With(named(channel)...).Warn("refused", "code", string(refusal.Code))
+	level := slog.LevelWarn
+	if refusal.Code == wire.ErrShuttingDown.Code {
+		level = slog.LevelInfo // what is sent while the hub is stopped on purpose is sent again
+	}
+	s.logger().With(named(channel)...).Log(context.Background(), level, "refused", "code", string(refusal.Code))
 	s.PushAndFlush(wire.NewPacket(&wire.Frame{
 		Type: wire.Error, Ref: frame.Ref, Channel: channel, Code: string(refusal.Code), Reason: refusal.Text,
 	}))

@@ -175,9 +175,6 @@ func (i *Import) head(d *piecesIn) error {
 // service has said, is moved where the clock is behind: nobody has more time than before.
 func (i *Import) member(d *piecesIn, limit int) MemberSnapshot {
 	s := d.member(limit)
-	if i.behind == 0 {
-		return s
-	}
 	if !s.Deadline.IsZero() {
 		s.Deadline = s.Deadline.Add(-i.behind)
 	}

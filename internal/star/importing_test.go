@@ -148,13 +148,13 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 			p := pieces{}
 			p.head(c.Channel)
 			test.write(&p)
-			require.EqualError(t, NewImport(c.limits, anyPayload).Add(p.part), test.err)
+			require.EqualError(t, NewImport(c.limits, anyPayload, 0).Add(p.part), test.err)
 		})
 	}
 
 	c, m := leftTable(t)
 	m.number = 0
-	require.ErrorContains(t, NewImport(c.limits, anyPayload).Add(c.parts()[0]), "the number 0 of 2")
+	require.ErrorContains(t, NewImport(c.limits, anyPayload, 0).Add(c.parts()[0]), "the number 0 of 2")
 
 	c, _, _ = openTable(t, Limits{}, 0)
 	c.messages(3, wire.TextPayload)
@@ -193,7 +193,7 @@ func TestImportsOfManyRequests(t *testing.T) {
 		c.requests = make([]*request, n)
 		p := pieces{}
 		p.head(c.Channel)
-		err := NewImport(c.limits, anyPayload).Add(p.part)
+		err := NewImport(c.limits, anyPayload, 0).Add(p.part)
 		if expected == "" {
 			require.NoError(t, err)
 		} else {
@@ -229,7 +229,7 @@ func TestImportsOfAsManyMessagesAsMayBe(t *testing.T) {
 			c.up.confirmed = 0 // the line of a test says that all was written
 			limits := *c.limits
 			limits.Replay, limits.Outbox = test.replay, test.outbox
-			i := NewImport(&limits, test.maxPayload)
+			i := NewImport(&limits, test.maxPayload, 0)
 			err := i.Add(c.parts()[0])
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
@@ -335,4 +335,35 @@ func TestARetiredChannelIsWrittenDown(t *testing.T) {
 	r := &table{Channel: restored, t: t, now: c.now}
 	require.True(t, r.Exists())
 	require.Equal(t, []string{"channels  +1", "slaves  +2"}, r.counted(func() error { r.Announce(); return nil }))
+}
+
+// Where the clock is behind the one by which the channel was written down, what counts from an
+// instant on is moved, so that nobody has more time than before. What the service has said of
+// an instant is not.
+func TestImportsByAClockThatIsBehind(t *testing.T) {
+	c, _, u := heldTable(t)
+	c.ends()
+	c.slaves["ada"].needExtras().repaid = 5_000_000
+	expires := c.now.Add(time.Hour)
+	c.setGrant(c.slaves["ada"], Grant{Asked: true, Expires: expires})
+	require.NotZero(t, c.slaves["ada"].repeatable)
+	require.Zero(t, c.master.repeatable)
+	require.Equal(t, u.member, c.slaves["ada"])
+	i := NewImport(c.limits, anyPayload, time.Minute)
+	require.NoError(t, i.Add(c.parts()[0]))
+	restored, err := i.Finish()
+	require.NoError(t, err)
+	before, ada := c.slaves["ada"], restored.slaves["ada"]
+	require.WithinDuration(t, before.deadline.Add(-time.Minute), ada.deadline, 0)
+	require.WithinDuration(t, c.master.deadline.Add(-time.Minute), restored.master.deadline, 0)
+	require.Equal(t, before.repeatable-int64(time.Minute), ada.repeatable)
+	require.EqualValues(t, 5_000_000-60_000, ada.extra().repaid)
+	require.WithinDuration(t, expires, ada.granted().Expires, 0)
+	require.Zero(t, restored.master.repeatable)
+	require.Zero(t, restored.master.extra().repaid)
+
+	c.slaves["ada"].deadline = time.Time{} // for as long as it likes
+	i = NewImport(c.limits, anyPayload, time.Minute)
+	require.NoError(t, i.Add(c.parts()[0]))
+	require.Zero(t, i.r.c.slaves["ada"].deadline)
 }
