@@ -46,6 +46,15 @@ func Places(dialer Dialer) int {
 	}
 }
 
+// WithPlace is a context for a Dial. A dialer that leads to several places, as that of DialAny
+// does, sets place to which of them the connection is to, from 0. Others leave it as it is.
+func WithPlace(ctx context.Context, place *int) context.Context {
+	return context.WithValue(ctx, placeKey{}, place)
+}
+
+// placeKey is the key of WithPlace's value.
+type placeKey struct{}
+
 type anyDialer struct {
 	dialers []Dialer
 
@@ -104,11 +113,16 @@ func (d *anyDialer) dial(ctx context.Context, dial func(context.Context, Dialer)
 	if len(d.dialers) == 0 {
 		return nil, false, errNoPlace
 	}
+	told, _ := ctx.Value(placeKey{}).(*int)
 	var errs placeErrors
 	for left := len(d.dialers); left > 0; left-- {
 		place := d.take()
-		conn, sent, err := dialWithin(ctx, left, d.dialers[place], dial)
+		within := 0
+		conn, sent, err := dialWithin(WithPlace(ctx, &within), left, d.dialers[place], dial)
 		if err == nil {
+			if told != nil {
+				*told = within + (&anyDialer{dialers: d.dialers[:place]}).Places()
+			}
 			return conn, sent, nil
 		}
 		errs = append(errs, fmt.Errorf("place %d of %d: %w", place+1, len(d.dialers), err))

@@ -138,3 +138,23 @@ func TestPlaces(t *testing.T) {
 	require.Equal(t, 1, transport.Places(transport.DialAny()))
 	require.Equal(t, 3, transport.Places(wrapped{transport.DialAny(one, transport.DialAny(one, wrapped{one}))}))
 }
+
+// A connection is known to be to its place, also where one of the places is several.
+func TestWithPlace(t *testing.T) {
+	var log []string
+	to := func(err error) *place { return &place{log: &log, err: err} }
+	down := errors.New("down")
+	first, second, last := to(nil), to(nil), to(nil)
+	dialer := transport.DialAny(first, transport.DialAny(second, to(down)), last)
+	for _, expected := range []int{0, 1, 3, 0} {
+		at := -1
+		_, err := dialer.Dial(transport.WithPlace(t.Context(), &at))
+		require.NoError(t, err)
+		require.Equal(t, expected, at)
+	}
+	first.err, second.err, last.err = down, down, down
+	at := -1
+	_, err := dialer.Dial(transport.WithPlace(t.Context(), &at))
+	require.Error(t, err)
+	require.Equal(t, -1, at)
+}

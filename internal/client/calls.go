@@ -18,9 +18,11 @@ type call struct {
 	// the newest one whose hub takes on nothing new.
 	link, refused *link
 	// writes counts the connections that it was written on, losses those of them that were
-	// lost before the answer, nowhere those in a row whose hub does not have what it resumes.
-	writes, losses, nowhere int
-	// stoppedAt is when it was refused first because a hub shuts down, or zero.
+	// lost before the answer.
+	writes, losses int
+	// nowhere are the places whose hubs do not have what it resumes.
+	nowhere without
+	// stoppedAt is when it was refused first so that it waits for another hub, or zero.
 	stoppedAt time.Time
 	// renewed: the frame has a ref for the connection that is being made.
 	renewed bool
@@ -45,12 +47,12 @@ type callResult struct {
 // because of the call.
 const maxLosses = 3
 
-// hubWait is how long after a hub that shuts down has refused a call other refusals of that kind
-// are waited out. A membership has its own time, that of its master.
+// hubWait is how long after a hub that shuts down, or has not what is resumed, has refused a call
+// other refusals of that kind are waited out. A membership has its own time, that of its master.
 const hubWait = time.Minute
 
-// awaitsHub is called when a call was refused because the hub shuts down, and reports whether it
-// waits for another hub.
+// awaitsHub is called when a call was refused because the hub shuts down, or has not what is
+// resumed, and reports whether it waits for another hub.
 func (k *call) awaitsHub() bool {
 	now := time.Now()
 	if k.stoppedAt.IsZero() {
@@ -152,8 +154,7 @@ func (c *Client) callsAgain(k *call, l *link, answer *wire.Frame) bool {
 	k.link = nil
 	switch {
 	case isOfShutdown(answer) && !c.hubIsOver() && k.awaitsHub():
-	case answer.Type == wire.Error && answer.Code == string(wire.ErrHubLost.Code) && k.nowhere+1 < c.places && !c.uses(l):
-		k.nowhere++
+	case answer.Type == wire.Error && answer.Code == string(wire.ErrHubLost.Code) && !c.uses(l) && k.nowhere.add(l) < c.places && k.awaitsHub():
 	default:
 		return false
 	}

@@ -97,13 +97,14 @@ func (c *Client) connect(began time.Time, failures int) (*link, error) {
 	if err := c.freshTokens(); err != nil {
 		return nil, err
 	}
-	conn, sent, err := c.dial()
+	place := -1
+	conn, sent, err := c.dial(&place)
 	if err != nil {
 		c.onDialFailed(err)
 		return nil, err
 	}
 	c.options.Logger.Debug("connected to the hub")
-	l := &link{conn: conn, out: outbox.New(conn, &c.outboxLimits), began: began, failures: failures}
+	l := &link{conn: conn, out: outbox.New(conn, &c.outboxLimits), began: began, failures: failures, place: place}
 	c.onConnected(l, sent)
 	return l, nil
 }
@@ -120,8 +121,8 @@ func (c *Client) serve(l *link) error {
 }
 
 // dial connects. Where the dialer can, it sends the first call with the handshake. It
-// returns the call that was sent, or nil.
-func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
+// returns the call that was sent, or nil. place is as in transport.WithPlace.
+func (c *Client) dial(place *int) (conn transport.Conn, sent *call, err error) {
 	dialer, able := c.dialer.(transport.FirstDialer)
 	withToken, _ := c.dialer.(transport.FirstTokenDialer)
 	var first *call
@@ -131,7 +132,7 @@ func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 	if first == nil {
 		ctx, cancel := context.WithTimeout(c.ctx, c.options.DialTimeout)
 		defer cancel()
-		conn, err = c.dialer.Dial(ctx)
+		conn, err = c.dialer.Dial(transport.WithPlace(ctx, place))
 		return conn, nil, err
 	}
 	// The hub may have carried out the call before the handshake ends. So a client that is
@@ -154,7 +155,7 @@ func (c *Client) dial() (conn transport.Conn, sent *call, err error) {
 		case <-dialled:
 		}
 	})
-	conn, along, err := dialer.DialFirst(ctx, wire.Append(nil, wire.Binary, &first.frame))
+	conn, along, err := dialer.DialFirst(transport.WithPlace(ctx, place), wire.Append(nil, wire.Binary, &first.frame))
 	close(dialled)
 	closing.Wait()
 	if !along {

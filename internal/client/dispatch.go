@@ -148,11 +148,11 @@ func (c *Client) onResumed(m *Membership, l *link, frame *wire.Frame) {
 		m.stays = l
 		c.onNotMoved(l)
 	case isTransient(why):
-		m.notNow, m.nowhere = why, 0
+		m.notNow, m.nowhere = why, nil
 		l.tryLater()
-	case why.Code == wire.ErrHubLost.Code && m.nowhere+1 < c.places:
-		m.notNow, m.nowhere = why, m.nowhere+1
-		l.tryLater()
+	case why.Code == wire.ErrHubLost.Code && m.nowhere.add(l) < c.places:
+		m.notNow, m.lackedBy = why, l
+		c.onNotMoved(l) // what else is here is not disturbed
 	case m.leaving:
 		m.end(wire.ErrLeft) // the hub has carried out the leave, and its answer was lost
 	default:

@@ -100,7 +100,11 @@ func (m *Membership) unreached() *wire.Cause {
 	if m.notNow == nil {
 		return wire.ErrMasterDown.With(fmt.Sprintf("the hub could not be reached for %v", m.timeout))
 	}
-	return wire.ErrMasterDown.With(fmt.Sprintf(
+	why := wire.ErrMasterDown
+	if m.notNow.Code == wire.ErrHubLost.Code {
+		why = wire.ErrHubLost // those that answer do not have it, and who may have it does not answer
+	}
+	return why.With(fmt.Sprintf(
 		"the hub did not let the member back for %v: its last answer was %s (%s)", m.timeout, m.notNow.Code, m.notNow.Text))
 }
 

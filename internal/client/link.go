@@ -17,6 +17,8 @@ type link struct {
 	// before.
 	began    time.Time
 	failures int
+	// place is to which of several places it leads, or negative where that is not known.
+	place int
 
 	// first is the call that was sent with the handshake, until it is answered, or nil.
 	first *firstSent
@@ -89,4 +91,21 @@ func (c *Client) endOn(l *link, why *wire.Cause) {
 			m.end(why)
 		}
 	}
+}
+
+// without are the places whose hubs have said that they do not have a membership. Where it is
+// not known which one has, each connection counts as another one.
+type without map[int]struct{}
+
+// add adds the place of the connection, and returns how many there are.
+func (w *without) add(l *link) int {
+	if *w == nil {
+		*w = make(without)
+	}
+	place := l.place
+	if place < 0 {
+		place = -1 - len(*w)
+	}
+	(*w)[place] = struct{}{}
+	return len(*w)
 }

@@ -78,10 +78,12 @@ type Membership struct {
 	// about to be on another connection.
 	lostAt time.Time
 	untold bool
-	// notNow is the transient refusal of a resume since then, or nil. nowhere is how many
-	// connections in a row have led to a hub that does not have the membership.
+	// notNow is the transient refusal of a resume since then, or nil. nowhere are the
+	// places whose hubs do not have the membership.
 	notNow  *wire.Cause
-	nowhere int
+	nowhere without
+	// lackedBy is the newest connection whose hub was one of these, or nil.
+	lackedBy *link
 	// giveUpTimer ends the membership when it could not be resumed for timeout.
 	giveUpTimer *time.Timer
 
@@ -127,7 +129,7 @@ func newMembership(client *Client, role wire.Role, channel string, inbox inbox) 
 func (m *Membership) onAttached() {
 	m.attached, m.held = true, false
 	m.link.worked = true
-	m.lostAt, m.untold, m.notNow, m.nowhere = time.Time{}, false, nil, 0
+	m.lostAt, m.untold, m.notNow, m.nowhere = time.Time{}, false, nil, nil
 	m.stopGiveUpTimer()
 	if m.announced {
 		m.confirm()

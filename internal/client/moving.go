@@ -103,12 +103,13 @@ func (c *Client) bringAll() {
 }
 
 // bring asks for the membership on the newest connection, unless it is there, is being asked
-// for, or was refused there and has another one. It waits for the ticket to be stored and for
+// for, or was refused there and has another one, or its hub does not have it. It waits for the ticket to be stored and for
 // the answer to a switch, which come on the connection that it has. The lock is held.
 func (m *Membership) bring() {
 	l := m.client.link
 	switch {
 	case l == nil || m.link == l || m.asked != nil:
+	case m.lackedBy == l:
 	case m.link == nil:
 		if !m.repeatSwitch() {
 			m.resume()
