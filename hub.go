@@ -172,8 +172,8 @@ func (h *Hub) Shutdown(ctx context.Context) error { return h.hub.Shutdown(ctx) }
 // afterwards was refused with ErrShuttingDown. It needs memory for about 64 KiB of it at a
 // time, and can be called again; another error is w's. Package hubfile writes to a file.
 //
-// What is written holds messages, and hashes of secrets, but no secret: keep it as you keep
-// your logs. It is for this release and for later ones.
+// What is written holds messages, and hashes of secrets, but no secret: keep it where nobody
+// else reads it. It is for this release and for later ones.
 func (h *Hub) Export(w io.Writer) error { return h.hub.Export(w) }
 
 // Restore has a new hub go on from what another one has exported, before it serves anybody.
