@@ -116,9 +116,14 @@ func TestLastLookIsBounded(t *testing.T) {
 		peer.during(func() { peer.drip(peer.frame(fin|opBinary, strings.Repeat("x", 100_000)), 50*time.Millisecond) })
 		time.Sleep(time.Second)
 		start := time.Now()
+		read := make(chan error, 1)
+		go func() {
+			_, err := conn.Read()
+			read <- err
+		}()
+		synctest.Wait() // the message has begun to arrive before this side stands still
 		go stand(30 * time.Second)
-		_, err := conn.Read()
-		require.ErrorIs(t, err, transport.ErrSlow)
+		require.ErrorIs(t, <-read, transport.ErrSlow)
 		require.GreaterOrEqual(t, time.Since(start), 30*time.Second)
 		require.LessOrEqual(t, time.Since(start), 31*time.Second)
 	})
