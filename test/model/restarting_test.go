@@ -112,7 +112,11 @@ func (g *game) restart(gap time.Duration) error {
 	if err := g.compare(); err != nil {
 		return fmt.Errorf("before anybody is back: %w", err)
 	}
-	return g.returns(online)
+	if err := g.returns(online); err != nil {
+		return err
+	}
+	g.expire(time.Now()) // to come back may need some ticks
+	return nil
 }
 
 // ended are the channels that there are not.
