@@ -59,9 +59,10 @@ func (g *game) stops(end func() error) (online []*player, err error) {
 // returns brings those back who were online.
 func (g *game) returns(online []*player) error {
 	for _, p := range online {
-		p.offline = false
 		p.unshut()
 		synctest.Wait()
+		g.expire(time.Now()) // to come back may need some ticks
+		p.offline = false
 		g.resumed(p)
 		if err := g.sendWaiting(p); err != nil {
 			return err
@@ -112,11 +113,7 @@ func (g *game) restart(gap time.Duration) error {
 	if err := g.compare(); err != nil {
 		return fmt.Errorf("before anybody is back: %w", err)
 	}
-	if err := g.returns(online); err != nil {
-		return err
-	}
-	g.expire(time.Now()) // to come back may need some ticks
-	return nil
+	return g.returns(online)
 }
 
 // ended are the channels that there are not.
