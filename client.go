@@ -207,32 +207,12 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 	if o.Tickets != nil {
 		inner.StoreTicket = func(frame wire.Frame, role wire.Role) { o.Tickets(ticketOf(frame, role == wire.Master)) }
 	}
-	if hubs := hubsOf(dialer); hubs != nil {
+	if hubs := client.EndsOf[*Hub](dialer); hubs != nil {
 		inner.HubIsOver = func() bool {
 			return !slices.ContainsFunc(hubs, func(h *Hub) bool { return !h.hub.Closing() })
 		}
 	}
 	return &Client{client: client.New(dialer, inner), options: o, wrong: options.check()}
-}
-
-// hubsOf are the hubs in this process that the dialer leads to. There are none where it leads
-// elsewhere too.
-func hubsOf(dialer transport.Dialer) (hubs []*Hub) {
-	switch d := dialer.(type) {
-	case *Hub:
-		return []*Hub{d}
-	case interface{ Unwrap() transport.Dialer }:
-		return hubsOf(d.Unwrap())
-	case interface{ Unwrap() []transport.Dialer }:
-		for _, place := range d.Unwrap() {
-			of := hubsOf(place)
-			if of == nil {
-				return nil
-			}
-			hubs = append(hubs, of...)
-		}
-	}
-	return hubs
 }
 
 // Create makes the channel, with the user as its master (rules 1 and 7). The

@@ -139,19 +139,20 @@ var ErrSendUnknown = errors.New("lectern: the hub may have carried it out or not
 // do. The memberships go on, away: whoever has their tickets can resume them.
 var ErrDetached = client.ErrDetached
 
-// These are the errors of Hub.Export and Hub.Restore. Their texts say more.
-var (
-	// ErrBadState: what is to be restored is not what Export has written, or not all of it, or
-	// is damaged, or was written by a later release.
-	ErrBadState = hub.ErrBadState
-	// ErrOverPolicy: there is more of something in it than the Policy of this hub allows. The
-	// text names the channel and the field.
-	ErrOverPolicy = hub.ErrOverPolicy
-	// ErrNotShutDown: a hub is exported after Shutdown.
-	ErrNotShutDown = hub.ErrNotShutDown
-	// ErrNotNew: a hub is restored before it has served anybody.
-	ErrNotNew = hub.ErrNotNew
-)
+// ErrBadState is the error of Hub.Restore where what is to be restored is not what Hub.Export
+// has written, or not all of it, or is damaged, or was written by a later release. Its text
+// says more, as do those of the next three.
+var ErrBadState = hub.ErrBadState
+
+// ErrOverPolicy is the error of Hub.Restore where there is more of something in it than the
+// Policy of this hub allows. The text names the channel and the field.
+var ErrOverPolicy = hub.ErrOverPolicy
+
+// ErrNotShutDown is the error of Hub.Export before Shutdown.
+var ErrNotShutDown = hub.ErrNotShutDown
+
+// ErrNotNew is the error of Hub.Restore for a hub that has served somebody.
+var ErrNotNew = hub.ErrNotNew
 
 // ends reports whether the code tells the end of a membership.
 func (e *Error) ends() bool { return wire.Lookup(wire.Code(e.Code)).Is(wire.Ends) }

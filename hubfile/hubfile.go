@@ -9,7 +9,7 @@
 //	err = hubfile.Save("lectern.state", hub)
 //
 // [Lock] keeps a second process away from it meanwhile, and fails at the start where the file
-// could not be written at the end: a folder that is not there is no error of [Load].
+// could not be written at the end.
 //
 // A file is loaded once. Load takes it away, so that after a crash, at which nothing is
 // saved, what an earlier end has left is not taken for the present.
@@ -68,8 +68,9 @@ func Save(path string, hub Exporter) (err error) {
 }
 
 // Load restores the hub from the file of that path, and removes the file. It reports false
-// where there is none; a folder that is missing is an error. Where the hub cannot be restored, which the error says, it is as new
-// and the file stays as it is: the caller decides whether to go on without it.
+// where there is none; a folder that is missing is an error. Where the hub cannot be restored,
+// which the error says, it is as new and the file stays as it is: the caller decides whether to
+// go on without it.
 func Load(path string, hub Restorer) (restored bool, err error) {
 	if path == "" {
 		return false, errNoPath

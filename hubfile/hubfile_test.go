@@ -99,9 +99,7 @@ func TestAnErrorLeavesTheFile(t *testing.T) {
 func TestALinkStays(t *testing.T) {
 	directory, elsewhere := t.TempDir(), t.TempDir()
 	path := filepath.Join(directory, "state")
-	if err := os.Symlink(filepath.Join(elsewhere, "real"), filepath.Join(directory, "link")); err != nil {
-		t.Skip(err)
-	}
+	require.NoError(t, os.Symlink(filepath.Join(elsewhere, "real"), filepath.Join(directory, "link")))
 	require.NoError(t, os.Symlink("link", path))
 	for range 2 {
 		restored, err := Load(path, new(content))

@@ -164,7 +164,7 @@ func TestTheRootIsSmall(t *testing.T) {
 			}
 		}
 	}
-	require.LessOrEqual(t, code, 1300)
+	require.LessOrEqual(t, code, 1200)
 	tests, err := filepath.Glob(filepath.Join(root, "*_test.go"))
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(tests), 4)
