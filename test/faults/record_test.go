@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,6 +67,11 @@ type told struct {
 func (e told) reconnects() bool {
 	p, ok := e.event.(lectern.Presence)
 	return e.event == nil || ok && p.State == lectern.StateUnknown
+}
+
+// hasMoved reports whether the seat has got another holder.
+func (s *faultSeat) hasMoved() bool {
+	return slices.ContainsFunc(s.events, func(e told) bool { return e.event == nil })
 }
 
 const toEverybody = ""

@@ -299,6 +299,9 @@ func (s *faultSeat) verifyEnd() error {
 	case errors.Is(err, lectern.ErrReplaced) && s.shared:
 	case errors.Is(err, lectern.ErrExpired) && !s.isMaster() && l.round.service.expired(whoIn(l.channel, s.name), s.ended):
 	case errors.Is(err, lectern.ErrRevoked) && l.round.service.refused(whoIn(l.channel, s.name), s.ended, false):
+	case errors.Is(err, lectern.ErrUnauthorized) && s.hasMoved() && l.round.service.refused(whoIn(l.channel, s.name), s.ended, false):
+		// A client that has taken the seat over holds it only when the hub knows that it has
+		// the answer. Where it is not let back before, the membership is not over by that.
 	case errors.Is(err, lectern.ErrLeft):
 	case errors.Is(err, lectern.ErrShutdown) && l.round.shutBy(s.ended):
 	default:
