@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/client"
+	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
 )
@@ -83,14 +84,14 @@ func (o ClientOptions) check() error {
 }
 
 func (o ClientOptions) withDefaults() ClientOptions {
-	o.MinBackoff = orDefault(o.MinBackoff, 200*time.Millisecond, 0)
-	o.MaxBackoff = max(orDefault(o.MaxBackoff, 5*time.Second, 0), o.MinBackoff)
-	o.DialTimeout = orDefault(o.DialTimeout, 10*time.Second, 10*time.Second)
-	o.WriteTimeout = orDefault(o.WriteTimeout, defaultWriteTimeout, 0)
-	o.CloseTimeout = orDefault(o.CloseTimeout, 5*time.Second, 0)
-	o.MaxMessageBytes = orDefault(o.MaxMessageBytes, defaultMaxMessageBytes, defaultMaxMessageBytes)
-	o.Inbox.Messages = orDefault(o.Inbox.Messages, 1024, 1)
-	o.Inbox.Bytes = orDefault(o.Inbox.Bytes, 4<<20, 1)
+	o.MinBackoff = hub.OrDefault(o.MinBackoff, 200*time.Millisecond, 0)
+	o.MaxBackoff = max(hub.OrDefault(o.MaxBackoff, 5*time.Second, 0), o.MinBackoff)
+	o.DialTimeout = hub.OrDefault(o.DialTimeout, 10*time.Second, 10*time.Second)
+	o.WriteTimeout = hub.OrDefault(o.WriteTimeout, hub.DefaultWriteTimeout, 0)
+	o.CloseTimeout = hub.OrDefault(o.CloseTimeout, 5*time.Second, 0)
+	o.MaxMessageBytes = hub.OrDefault(o.MaxMessageBytes, hub.DefaultMaxMessageBytes, hub.DefaultMaxMessageBytes)
+	o.Inbox.Messages = hub.OrDefault(o.Inbox.Messages, 1024, 1)
+	o.Inbox.Bytes = hub.OrDefault(o.Inbox.Bytes, 4<<20, 1)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -38,11 +38,11 @@ var (
 // NewHub returns a hub that enforces the policy. The error says which field
 // makes no sense.
 func NewHub(policy Policy) (*Hub, error) {
-	policy, err := policy.validate()
+	config, err := policy.config().WithDefaults()
 	if err != nil {
 		return nil, err
 	}
-	return &Hub{hub: hub.New(policy.config()), maxMessageBytes: policy.MaxMessageBytes}, nil
+	return &Hub{hub: hub.New(config), maxMessageBytes: config.MaxMessageBytes}, nil
 }
 
 // MaxFrameBytes is the size in bytes of the largest frame that the hub's policy

@@ -3,6 +3,7 @@ package lectern
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"reflect"
 	"testing"
@@ -17,18 +18,23 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
+// plain is the hub's config without what cannot be compared.
+func plain(config hub.Config) hub.Config {
+	config.Logger, config.PublicError, config.CauseIn = nil, nil, nil
+	return config
+}
+
 func TestPolicyDefaults(t *testing.T) {
-	p, err := Policy{}.validate()
+	p, err := Policy{}.config().WithDefaults()
 	require.NoError(t, err)
 	require.NotNil(t, p.Logger)
-	p.Logger = nil
-	require.Equal(t, Policy{
+	require.Equal(t, plain(Policy{
 		MasterTimeout: 30 * time.Second, SlaveTimeout: 30 * time.Second,
 		MaxSlaves: 20_000, MaxChannels: 10_000, MaxChannelsPerConnection: 64, MaxMessageBytes: 64 << 10,
 		MaxConnections: 100_000, HandshakeTimeout: 10 * time.Second, MaxHandshakeBytes: 16 << 10,
 		FrameRate: RateLimit{1000, 2000}, SlaveMessageRate: RateLimit{100, 200}, MembershipRate: RateLimit{20, 128}, HoldTimeout: time.Second, WriteTimeout: 10 * time.Second,
 		Outbox: QueueLimit{256, 1 << 20}, Replay: QueueLimit{256, 1 << 20},
-	}, p)
+	}.config()), plain(p))
 }
 
 func TestPolicyNegativeIsNone(t *testing.T) {
@@ -37,13 +43,12 @@ func TestPolicyNegativeIsNone(t *testing.T) {
 		MaxConnections: -1, HandshakeTimeout: -1, MaxHandshakeBytes: -1, WriteTimeout: -1, Replay: QueueLimit{-1, -1},
 		FrameRate: RateLimit{PerSecond: -1}, SlaveMessageRate: RateLimit{PerSecond: -1, Burst: 7},
 		MembershipRate: RateLimit{PerSecond: -1},
-	}.validate()
+	}.config().WithDefaults()
 	require.NoError(t, err)
-	p.Logger, p.Observer = nil, nil
-	require.Equal(t, Policy{
-		MaxSlaves: unbounded, MaxChannels: unbounded, MaxChannelsPerConnection: unbounded, MaxMessageBytes: 64 << 10,
-		MaxConnections: unbounded, MaxHandshakeBytes: unbounded, HoldTimeout: time.Second, Outbox: QueueLimit{256, 1 << 20},
-	}, p)
+	require.Equal(t, plain(Policy{
+		MaxSlaves: math.MaxInt, MaxChannels: math.MaxInt, MaxChannelsPerConnection: math.MaxInt, MaxMessageBytes: 64 << 10,
+		MaxConnections: math.MaxInt, MaxHandshakeBytes: math.MaxInt, HoldTimeout: time.Second, Outbox: QueueLimit{256, 1 << 20},
+	}.config()), plain(p))
 }
 
 func TestPolicyKeepsWhatIsGiven(t *testing.T) {
@@ -53,18 +58,9 @@ func TestPolicyKeepsWhatIsGiven(t *testing.T) {
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19 * time.Second,
 		MembershipRate: RateLimit{20, 21},
 	}
-	p, err := given.validate()
+	p, err := given.config().WithDefaults()
 	require.NoError(t, err)
-	p.Logger, p.Observer = nil, nil
-	require.Equal(t, given, p)
-}
-
-func TestRateDefaults(t *testing.T) {
-	fallback := RateLimit{PerSecond: 5, Burst: 50}
-	require.Equal(t, fallback, RateLimit{}.orDefault(fallback))
-	require.Equal(t, RateLimit{3, 6}, RateLimit{PerSecond: 3}.orDefault(fallback))
-	require.Equal(t, RateLimit{5, 7}, RateLimit{Burst: 7}.orDefault(fallback))
-	require.Equal(t, RateLimit{}, RateLimit{PerSecond: -1}.orDefault(fallback))
+	require.Equal(t, plain(given.config()), plain(p))
 }
 
 // Whoever may hold many channels may enter them all at once, unless another rate is given.
@@ -75,14 +71,14 @@ func TestMembershipRateDefaults(t *testing.T) {
 	}{
 		{Policy{MaxChannelsPerConnection: 64}, RateLimit{20, 128}},
 		{Policy{MaxChannelsPerConnection: 65}, RateLimit{20, 130}},
-		{Policy{MaxChannelsPerConnection: -1}, RateLimit{20, maxRate}},
+		{Policy{MaxChannelsPerConnection: -1}, RateLimit{20, 1 << 29}},
 		{Policy{MaxChannelsPerConnection: 65, MembershipRate: RateLimit{PerSecond: 3}}, RateLimit{3, 6}},
 		{Policy{MaxChannelsPerConnection: 65, MembershipRate: RateLimit{Burst: 3}}, RateLimit{20, 3}},
 	}
 	for _, test := range tests {
-		p, err := test.policy.validate()
+		p, err := test.policy.config().WithDefaults()
 		require.NoError(t, err)
-		require.Equal(t, test.rate, p.MembershipRate)
+		require.Equal(t, hub.RateLimit(test.rate), p.MembershipRate)
 	}
 }
 
@@ -213,6 +209,9 @@ func TestMetricsAreThoseOfTheHub(t *testing.T) {
 	for public, inner := range same {
 		require.EqualValues(t, public, inner, public.String())
 	}
+	require.EqualValues(t, MetricCounter, hub.Counter)
+	require.EqualValues(t, MetricGauge, hub.Gauge)
+	require.EqualValues(t, MetricHistogram, hub.Histogram)
 	require.ElementsMatch(t, []string{star.LabelSlow, star.LabelReplay}, MetricMessagesDropped.Labels())
 }
 
@@ -260,8 +259,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 			require.False(t, fields.Field(i).IsZero(), "set %s here, and expect it below", name)
 		}
 	}
-	config := policy.config()
-	config.PublicError, config.CauseIn = nil, nil
+	config := plain(policy.config())
 	require.Equal(t, hub.Config{
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: hub.QueueLimit{Messages: 9, Bytes: 10}, Replay: hub.QueueLimit{Messages: 11, Bytes: 12},

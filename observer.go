@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/lectern-go/lectern/internal/hub"
-	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Observer is told what a hub does, in counts and durations, for a metrics
@@ -76,37 +75,6 @@ const (
 	MetricHistogram
 )
 
-const (
-	labelMaster = "master"
-	labelSlave  = "slave"
-	labelSlow   = "slow"
-	labelReplay = "replay"
-)
-
-var roleLabels = []string{labelMaster, labelSlave}
-
-var metrics = [metricCount]struct {
-	name, label, help string
-	kind              MetricKind
-	labels            []string
-}{
-	MetricConnections:      {name: "connections", help: "Open connections.", kind: MetricGauge},
-	MetricChannels:         {name: "channels", help: "Channels that exist.", kind: MetricGauge},
-	MetricSlaves:           {name: "slaves", help: "Slaves of all channels, those away included.", kind: MetricGauge},
-	MetricMessagesReceived: {name: "messages_received", label: "role", help: "Messages accepted, by the sender's role.", labels: roleLabels},
-	MetricBytesReceived:    {name: "bytes_received", label: "role", help: "Bytes of payload accepted, by the sender's role.", labels: roleLabels},
-	MetricMessagesSent:     {name: "messages_sent", label: "role", help: "Messages queued for a receiver, by its role.", labels: roleLabels},
-	MetricBytesSent:        {name: "bytes_sent", label: "role", help: "Encoded bytes of messages queued, by the receiver's role.", labels: roleLabels},
-	MetricMessagesDropped:  {name: "dropped", label: "reason", help: "Messages that did not reach a receiver.", labels: []string{labelSlow, labelReplay}},
-	MetricFramesRefused:    {name: "refused", label: "code", help: "Frames refused, by code.", labels: refusalLabels()},
-	MetricJoins:            {name: "joins", help: "Slaves that have joined."},
-	MetricLeaves:           {name: "leaves", label: "reason", help: "Slaves that have left, by reason.", labels: leaveLabels()},
-	MetricResumes:          {name: "resumes", label: "role", help: "Members that have come back.", labels: roleLabels},
-	MetricConnectionsLost:  {name: "lost", label: "role", help: "Members whose connection was lost.", labels: roleLabels},
-	MetricQueueDepth:       {name: "queue_depth", help: "Messages in the longest queue, at each message to all.", kind: MetricHistogram},
-	MetricClosingSeconds:   {name: "closing_seconds", help: "Time from X until the last slave was let go.", kind: MetricHistogram},
-}
-
 // Metrics lists all metrics.
 func Metrics() []Metric {
 	all := make([]Metric, metricCount)
@@ -121,45 +89,23 @@ func (m Metric) String() string {
 	if m >= metricCount {
 		return "unknown"
 	}
-	return metrics[m].name
+	return m.entry().Name
 }
 
 // Help says in one sentence what the metric tells.
-func (m Metric) Help() string { return metrics[m].help }
+func (m Metric) Help() string { return m.entry().Help }
 
 // Kind tells how the metric's values are to be understood.
-func (m Metric) Kind() MetricKind { return metrics[m].kind }
+func (m Metric) Kind() MetricKind { return MetricKind(m.entry().Kind) }
 
 // Label names what the metric's labels tell apart; empty where it has none.
-func (m Metric) Label() string { return metrics[m].label }
+func (m Metric) Label() string { return m.entry().Label }
 
 // Labels lists every label that the metric is ever given. Names of channels and
 // users, and texts of peers, are never labels.
-func (m Metric) Labels() []string { return slices.Clone(metrics[m].labels) }
+func (m Metric) Labels() []string { return slices.Clone(m.entry().Labels) }
 
-// refusalLabels are the codes of refusals, and one for those of a service.
-func refusalLabels() []string {
-	var labels []string
-	for _, code := range wire.Codes() {
-		if code.Is(wire.Refuses) {
-			labels = append(labels, string(code.Code))
-		}
-	}
-	return append(labels, "other")
-}
-
-// leaveLabels are how a slave can leave: the codes of ends, and "timeout" where it was away
-// for too long. A master's own words in a kick are never a label.
-func leaveLabels() []string {
-	labels := []string{"timeout"}
-	for _, code := range wire.Codes() {
-		// Who was replaced is a member still, and who is told resume_failed was none any more.
-		if code.Is(wire.Ends) && code.Code != wire.ErrReplaced.Code && code.Code != wire.ErrResumeFailed.Code {
-			labels = append(labels, string(code.Code))
-		}
-	}
-	return labels
-}
+func (m Metric) entry() hub.MetricEntry { return hub.DescribeMetric(hub.Metric(m)) }
 
 // observer tells an Observer what the hub tells by number.
 type observer struct{ observer Observer }

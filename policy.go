@@ -2,14 +2,12 @@ package lectern
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/wire"
-	"github.com/lectern-go/lectern/transport"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
@@ -299,110 +297,6 @@ type Identity struct {
 	Data []byte
 }
 
-// The documented defaults of Policy.
-const (
-	defaultMasterTimeout            = 30 * time.Second
-	defaultSlaveTimeout             = 30 * time.Second
-	defaultMaxSlaves                = 20_000
-	defaultMaxChannels              = 10_000
-	defaultMaxChannelsPerConnection = 64
-	defaultMaxMessageBytes          = 64 << 10
-	defaultMaxConnections           = 100_000
-	defaultMaxHandshakeBytes        = 16 << 10
-	defaultHoldTimeout              = time.Second
-	defaultHandshakeTimeout         = 10 * time.Second
-	defaultWriteTimeout             = 10 * time.Second
-	defaultQueueMessages            = 256
-	defaultQueueBytes               = 1 << 20
-)
-
-var (
-	defaultFrameRate        = RateLimit{PerSecond: 1000, Burst: 2000}
-	defaultSlaveMessageRate = RateLimit{PerSecond: 100, Burst: 200}
-	defaultMembershipRate   = RateLimit{PerSecond: 20, Burst: 128}
-)
-
-// unbounded stands for a bound that a negative value has taken away.
-const unbounded = int(^uint(0) >> 1)
-
-// validate returns the policy with every default filled in, and "none" as what
-// it comes to: a timeout of 0 is "at once", except for HandshakeTimeout and
-// WriteTimeout, where it is "never".
-func (p Policy) validate() (Policy, error) {
-	var errs []error
-	must := func(field string, value int64) {
-		if value < 0 {
-			errs = append(errs, fmt.Errorf("lectern: Policy.%s must not be negative", field))
-		}
-	}
-	must("MaxMessageBytes", int64(p.MaxMessageBytes))
-	must("Outbox.Messages", int64(p.Outbox.Messages))
-	must("Outbox.Bytes", int64(p.Outbox.Bytes))
-	must("HoldTimeout", int64(p.HoldTimeout))
-	errs = append(errs,
-		transport.CheckTime("lectern: Policy.MasterTimeout", p.MasterTimeout),
-		transport.CheckTime("lectern: Policy.SlaveTimeout", p.SlaveTimeout),
-		transport.CheckTime("lectern: Policy.HandshakeTimeout", p.HandshakeTimeout),
-		transport.CheckTime("lectern: Policy.HoldTimeout", p.HoldTimeout),
-		transport.CheckTime("lectern: Policy.WriteTimeout", p.WriteTimeout))
-	for _, op := range p.Reauthorize {
-		if op != OpResume && op != OpStatus {
-			errs = append(errs, fmt.Errorf("lectern: Policy.Reauthorize has %q: it may have OpResume and OpStatus", op))
-		}
-	}
-	if len(p.Reauthorize) > 0 && p.Authorize == nil {
-		errs = append(errs, errors.New("lectern: Policy.Reauthorize is set, and there is no Authorize to ask"))
-	}
-	if p.Slow > SlowHold {
-		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", p.Slow))
-	}
-
-	p.MasterTimeout = orDefault(p.MasterTimeout, defaultMasterTimeout, 0)
-	p.SlaveTimeout = orDefault(p.SlaveTimeout, defaultSlaveTimeout, 0)
-	p.HandshakeTimeout = orDefault(p.HandshakeTimeout, defaultHandshakeTimeout, 0)
-	p.WriteTimeout = orDefault(p.WriteTimeout, defaultWriteTimeout, 0)
-	p.MaxSlaves = orDefault(p.MaxSlaves, defaultMaxSlaves, unbounded)
-	p.MaxChannels = orDefault(p.MaxChannels, defaultMaxChannels, unbounded)
-	p.MaxChannelsPerConnection = orDefault(p.MaxChannelsPerConnection, defaultMaxChannelsPerConnection, unbounded)
-	p.MaxMessageBytes = min(orDefault(p.MaxMessageBytes, defaultMaxMessageBytes, 0), addable)
-	p.MaxConnections = orDefault(p.MaxConnections, defaultMaxConnections, unbounded)
-	p.MaxHandshakeBytes = orDefault(p.MaxHandshakeBytes, defaultMaxHandshakeBytes, unbounded)
-	p.FrameRate = p.FrameRate.orDefault(defaultFrameRate)
-	p.SlaveMessageRate = p.SlaveMessageRate.orDefault(defaultSlaveMessageRate)
-	memberships := defaultMembershipRate
-	memberships.Burst = max(memberships.Burst, 2*min(p.MaxChannelsPerConnection, maxRate/2))
-	p.MembershipRate = p.MembershipRate.orDefault(memberships)
-	p.HoldTimeout = orDefault(p.HoldTimeout, defaultHoldTimeout, 0)
-	p.Outbox = p.Outbox.orDefault()
-	p.Replay = p.Replay.orDefault()
-	if p.Logger == nil {
-		p.Logger = slog.New(slog.DiscardHandler)
-	}
-	return p, errors.Join(errs...)
-}
-
-// orDefault is the value, or the default for zero, or none for less.
-func orDefault[T int | time.Duration](value, fallback, none T) T {
-	switch {
-	case value == 0:
-		return fallback
-	case value < 0:
-		return none
-	}
-	return value
-}
-
-func (b QueueLimit) orDefault() QueueLimit {
-	return QueueLimit{
-		Messages: min(orDefault(b.Messages, defaultQueueMessages, 0), addable),
-		Bytes:    min(orDefault(b.Bytes, defaultQueueBytes, 0), addable),
-	}
-}
-
-// addable is what larger sizes come down to: more than there is memory, and few of
-// them can be added up.
-const addable = unbounded / 4
-
 // RateLimit bounds what comes in: PerSecond in the long run, and Burst at once. In
 // each field zero means the default; a PerSecond that is given alone has a Burst
 // of twice as much. A negative PerSecond means no bound.
@@ -411,28 +305,7 @@ type RateLimit struct {
 	Burst     int
 }
 
-// maxRate is more than any connection brings about, and leaves room to calculate:
-// a burst of twice as many, at one a second, is 34 years.
-const maxRate = 1 << 29
-
-func (r RateLimit) orDefault(fallback RateLimit) RateLimit {
-	if r.PerSecond < 0 {
-		return RateLimit{}
-	}
-	r.PerSecond, r.Burst = min(r.PerSecond, maxRate), min(r.Burst, maxRate)
-	if r.Burst <= 0 {
-		r.Burst = 2 * r.PerSecond
-	}
-	if r.PerSecond == 0 {
-		r.PerSecond = fallback.PerSecond
-	}
-	if r.Burst == 0 {
-		r.Burst = fallback.Burst
-	}
-	return r
-}
-
-// config is the policy, once it is valid, in the hub's own terms.
+// config is the policy in the hub's own terms, without its defaults.
 func (p Policy) config() hub.Config {
 	config := hub.Config{
 		MasterTimeout: p.MasterTimeout, SlaveTimeout: p.SlaveTimeout,

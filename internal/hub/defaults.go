@@ -1,0 +1,141 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/delivery"
+	"github.com/lectern-go/lectern/transport"
+)
+
+// This file is what the public Policy promises where a field says nothing, and what it
+// refuses.
+
+// The documented defaults of the public Policy. Those of a client's options are the same where
+// they are exported.
+const (
+	defaultMasterTimeout            = 30 * time.Second
+	defaultSlaveTimeout             = 30 * time.Second
+	defaultMaxSlaves                = 20_000
+	defaultMaxChannels              = 10_000
+	defaultMaxChannelsPerConnection = 64
+	DefaultMaxMessageBytes          = 64 << 10
+	defaultMaxConnections           = 100_000
+	defaultMaxHandshakeBytes        = 16 << 10
+	defaultHoldTimeout              = time.Second
+	defaultHandshakeTimeout         = 10 * time.Second
+	DefaultWriteTimeout             = 10 * time.Second
+	defaultQueueMessages            = 256
+	defaultQueueBytes               = 1 << 20
+)
+
+var (
+	defaultFrameRate        = RateLimit{PerSecond: 1000, Burst: 2000}
+	defaultSlaveMessageRate = RateLimit{PerSecond: 100, Burst: 200}
+	defaultMembershipRate   = RateLimit{PerSecond: 20, Burst: 128}
+)
+
+// unbounded stands for a bound that a negative value has taken away.
+const unbounded = int(^uint(0) >> 1)
+
+// WithDefaults returns the config of a Policy as it was given, with every default filled in,
+// and "none" as what it comes to: a timeout of 0 is "at once", except for HandshakeTimeout
+// and WriteTimeout, where it is "never". The error names each field of the Policy that makes
+// no sense.
+func (c Config) WithDefaults() (Config, error) {
+	var errs []error
+	must := func(field string, value int64) {
+		if value < 0 {
+			errs = append(errs, fmt.Errorf("lectern: Policy.%s must not be negative", field))
+		}
+	}
+	must("MaxMessageBytes", int64(c.MaxMessageBytes))
+	must("Outbox.Messages", int64(c.Outbox.Messages))
+	must("Outbox.Bytes", int64(c.Outbox.Bytes))
+	must("HoldTimeout", int64(c.HoldTimeout))
+	errs = append(errs,
+		transport.CheckTime("lectern: Policy.MasterTimeout", c.MasterTimeout),
+		transport.CheckTime("lectern: Policy.SlaveTimeout", c.SlaveTimeout),
+		transport.CheckTime("lectern: Policy.HandshakeTimeout", c.HandshakeTimeout),
+		transport.CheckTime("lectern: Policy.HoldTimeout", c.HoldTimeout),
+		transport.CheckTime("lectern: Policy.WriteTimeout", c.WriteTimeout))
+	for _, op := range c.Reauthorize {
+		if op != OpResume && op != OpStatus {
+			errs = append(errs, fmt.Errorf("lectern: Policy.Reauthorize has %q: it may have OpResume and OpStatus", op))
+		}
+	}
+	if len(c.Reauthorize) > 0 && c.Authorize == nil {
+		errs = append(errs, errors.New("lectern: Policy.Reauthorize is set, and there is no Authorize to ask"))
+	}
+	if c.Slow > delivery.SlowHold {
+		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", c.Slow))
+	}
+
+	c.MasterTimeout = OrDefault(c.MasterTimeout, defaultMasterTimeout, 0)
+	c.SlaveTimeout = OrDefault(c.SlaveTimeout, defaultSlaveTimeout, 0)
+	c.HandshakeTimeout = OrDefault(c.HandshakeTimeout, defaultHandshakeTimeout, 0)
+	c.WriteTimeout = OrDefault(c.WriteTimeout, DefaultWriteTimeout, 0)
+	c.MaxSlaves = OrDefault(c.MaxSlaves, defaultMaxSlaves, unbounded)
+	c.MaxChannels = OrDefault(c.MaxChannels, defaultMaxChannels, unbounded)
+	c.MaxChannelsPerConnection = OrDefault(c.MaxChannelsPerConnection, defaultMaxChannelsPerConnection, unbounded)
+	c.MaxMessageBytes = min(OrDefault(c.MaxMessageBytes, DefaultMaxMessageBytes, 0), addable)
+	c.MaxConnections = OrDefault(c.MaxConnections, defaultMaxConnections, unbounded)
+	c.MaxHandshakeBytes = OrDefault(c.MaxHandshakeBytes, defaultMaxHandshakeBytes, unbounded)
+	c.FrameRate = c.FrameRate.orDefault(defaultFrameRate)
+	c.SlaveMessageRate = c.SlaveMessageRate.orDefault(defaultSlaveMessageRate)
+	memberships := defaultMembershipRate
+	memberships.Burst = max(memberships.Burst, 2*min(c.MaxChannelsPerConnection, maxRate/2))
+	c.MembershipRate = c.MembershipRate.orDefault(memberships)
+	c.HoldTimeout = OrDefault(c.HoldTimeout, defaultHoldTimeout, 0)
+	c.Outbox = queueOrDefault(c.Outbox)
+	c.Replay = queueOrDefault(c.Replay)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, errors.Join(errs...)
+}
+
+// OrDefault is the value, or the default for zero, or none for less.
+func OrDefault[T int | time.Duration](value, fallback, none T) T {
+	switch {
+	case value == 0:
+		return fallback
+	case value < 0:
+		return none
+	}
+	return value
+}
+
+func queueOrDefault(b QueueLimit) QueueLimit {
+	return QueueLimit{
+		Messages: min(OrDefault(b.Messages, defaultQueueMessages, 0), addable),
+		Bytes:    min(OrDefault(b.Bytes, defaultQueueBytes, 0), addable),
+	}
+}
+
+// addable is what larger sizes come down to: more than there is memory, and few of
+// them can be added up.
+const addable = unbounded / 4
+
+// maxRate is more than any connection brings about, and leaves room to calculate:
+// a burst of twice as many, at one a second, is 34 years.
+const maxRate = 1 << 29
+
+func (r RateLimit) orDefault(fallback RateLimit) RateLimit {
+	if r.PerSecond < 0 {
+		return RateLimit{}
+	}
+	r.PerSecond, r.Burst = min(r.PerSecond, maxRate), min(r.Burst, maxRate)
+	if r.Burst <= 0 {
+		r.Burst = 2 * r.PerSecond
+	}
+	if r.PerSecond == 0 {
+		r.PerSecond = fallback.PerSecond
+	}
+	if r.Burst == 0 {
+		r.Burst = fallback.Burst
+	}
+	return r
+}
