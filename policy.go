@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/hub"
-	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
@@ -324,7 +323,7 @@ func (p Policy) config() hub.Config {
 		config.Reauthorize = append(config.Reauthorize, hub.Operation(op))
 	}
 	if p.Name != nil {
-		config.Name = p.name
+		config.Name = func(kind hub.NameKind, name string) (string, error) { return p.Name(NameKind(kind), name) }
 	}
 	if p.Observer != nil {
 		config.Observer = observer{p.Observer}
@@ -332,41 +331,10 @@ func (p Policy) config() hub.Config {
 	return config
 }
 
-// authorize asks Authorize, and turns its *Error into what is told to the peer.
+// authorize asks Authorize.
 func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (hub.Identity, error) {
 	identity, err := p.Authorize(ctx, AuthRequest{
 		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token, Data: request.Data,
 	})
-	if err == nil {
-		return hub.Identity(identity), nil
-	}
-	return hub.Identity{}, refusalBy(err, wire.ErrUnauthorized)
+	return hub.Identity(identity), err
 }
-
-// name asks Name.
-func (p Policy) name(kind hub.NameKind, name string) (string, error) {
-	name, err := p.Name(NameKind(kind), name)
-	return name, refusalBy(err, wire.ErrBadName)
-}
-
-// refusalBy turns the *Error in an error of the service's into what is told to the peer.
-// A client would take the code of an end for the end of a membership: it gets the other
-// one then.
-func refusalBy(err error, other *wire.Cause) error {
-	refusal := causeIn(err)
-	if refusal == nil {
-		return err
-	}
-	if e := (&Error{Code: ErrorCode(refusal.Code)}); e.ends() || e.Code == "" {
-		refusal = other.With(refusal.Text)
-	}
-	return told{err, refusal}
-}
-
-// told is an error of the service's, for the log, and what the peer is told of it.
-type told struct {
-	error
-	cause *wire.Cause
-}
-
-func (t told) Unwrap() error { return t.cause }

@@ -139,7 +139,8 @@ func (s *session) askSafely(ctx context.Context, request AuthRequest) (who Ident
 			err = errAuthorizePanicked
 		}
 	}()
-	return s.hub.config.Authorize(ctx, request)
+	who, err = s.hub.config.Authorize(ctx, request)
+	return who, s.hub.refusalBy(err, wire.ErrUnauthorized)
 }
 
 // errAuthorizePanicked stands for the panic, which is in the log.

@@ -35,7 +35,7 @@ type Config struct {
 	Replay       QueueLimit
 
 	// Authorize decides whether a peer may create or join, and under which name, and
-	// whether a member may come back. Where the error is a *wire.Cause, the peer is told
+	// whether a member may come back. Where CauseIn finds a cause in the error, the peer is told
 	// it. For any other error the peer is only told unauthorized, or busy where it is a
 	// member. Nil: everybody may.
 	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
@@ -52,8 +52,8 @@ type Config struct {
 	// PublicError turns the cause for which a connection ended into the error that
 	// adapters and users get.
 	PublicError func(*wire.Cause) error
-	// CauseIn is the reverse: the cause of an error that an adapter passes back, or nil
-	// where it has none.
+	// CauseIn is the reverse: the cause of an error that an adapter passes back, or that the
+	// service gives, or nil where it has none. It may be nil itself.
 	CauseIn func(error) *wire.Cause
 }
 

@@ -62,7 +62,8 @@ func (h *Hub) askName(kind NameKind, name string) (given string, err error) {
 			err = fmt.Errorf("a panic: %v", cause)
 		}
 	}()
-	return h.config.Name(kind, name)
+	given, err = h.config.Name(kind, name)
+	return given, h.refusalBy(err, wire.ErrBadName)
 }
 
 // otherName is what the service makes of a name that nobody has as it is, or the name

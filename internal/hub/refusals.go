@@ -68,3 +68,28 @@ func (h *Hub) notHere(err error, f *wire.Frame) error {
 func notAMember(channel string) *wire.Cause {
 	return wire.ErrNotAMember.Explain(&wire.Frame{Channel: channel})
 }
+
+// refusalBy turns the public error in an error of the service's into what is told to the peer.
+// A client would take the code of an end for the end of a membership: it gets the other one
+// then.
+func (h *Hub) refusalBy(err error, other *wire.Cause) error {
+	if err == nil || h.config.CauseIn == nil {
+		return err
+	}
+	refusal := h.config.CauseIn(err)
+	if refusal == nil {
+		return err
+	}
+	if refusal.Code == "" || wire.Lookup(refusal.Code).Is(wire.Ends) {
+		refusal = other.With(refusal.Text)
+	}
+	return told{err, refusal}
+}
+
+// told is an error of the service's, for the log, and what the peer is told of it.
+type told struct {
+	error
+	cause *wire.Cause
+}
+
+func (t told) Unwrap() error { return t.cause }
