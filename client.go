@@ -439,32 +439,31 @@ type handle struct {
 }
 
 // send is Send, Broadcast and Reply.
-func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload) (uint64, error) {
-	if err := payload.check(h.client.options.MaxMessageBytes); err != nil {
+func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload, options []SendOption) (uint64, error) {
+	if err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, options); err != nil {
 		return 0, err
 	}
-	frame.Payload = payload.onWire()
 	return h.m.Send(ctx, frame)
 }
 
 // ask sends a request to one member and waits for its answer.
-func (h *handle) ask(ctx context.Context, frame wire.Frame, payload Payload, of string) (Message, error) {
-	if err := payload.check(h.client.options.MaxMessageBytes); err != nil {
+func (h *handle) ask(ctx context.Context, frame wire.Frame, payload Payload, of string, options []SendOption) (Message, error) {
+	if err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, options); err != nil {
 		return Message{}, err
 	}
-	frame.Payload = payload.onWire()
 	a := answer(h.m.Ask(ctx, frame, of))
 	return a.Message, a.Err
 }
 
 // gather asks all slaves.
-func (h *handle) gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
+func (h *handle) gather(ctx context.Context, payload Payload, options []SendOption) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
-		if err := payload.check(h.client.options.MaxMessageBytes); err != nil {
+		var frame wire.Frame
+		if err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, options); err != nil {
 			yield(Answer{Err: err})
 			return
 		}
-		for a := range h.m.Gather(ctx, payload.onWire()) {
+		for a := range h.m.Gather(ctx, frame) {
 			if !yield(answer(a)) {
 				return
 			}

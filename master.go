@@ -31,18 +31,18 @@ func (m *Master) MasterTimeout() time.Duration { return m.h.m.Timeout() }
 // message's number once the hub has accepted it. It waits while the connection
 // is lost. On any error but one that matches ErrSendUnknown, nobody gets the
 // message.
-func (m *Master) Broadcast(ctx context.Context, payload Payload) (uint64, error) {
-	return m.h.send(ctx, wire.Frame{}, payload)
+func (m *Master) Broadcast(ctx context.Context, payload Payload, options ...SendOption) (uint64, error) {
+	return m.h.send(ctx, wire.Frame{}, payload, options)
 }
 
 // Send sends to one slave (rule 6), also while it is away. The error matches
 // ErrNoSuchSlave where the channel has none of that name; otherwise it is as
 // Broadcast.
-func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, error) {
+func (m *Master) Send(ctx context.Context, to string, payload Payload, options ...SendOption) (uint64, error) {
 	if !wire.Sendable(to) {
 		return 0, m.noSuchSlave(to)
 	}
-	return m.h.send(ctx, wire.Frame{To: to, HasTo: true}, payload)
+	return m.h.send(ctx, wire.Frame{To: to, HasTo: true}, payload, options)
 }
 
 // Request sends to one slave, as Send does, and waits for its answer, also while
@@ -51,11 +51,11 @@ func (m *Master) Send(ctx context.Context, to string, payload Payload) (uint64, 
 // answered, or is the context's, a *GapError where the answer was lost, or why
 // the channel is over. A request that is given up is withdrawn: the slave that
 // answers it later is told so.
-func (m *Master) Request(ctx context.Context, to string, payload Payload) (Message, error) {
+func (m *Master) Request(ctx context.Context, to string, payload Payload, options ...SendOption) (Message, error) {
 	if !wire.Sendable(to) {
 		return Message{}, m.noSuchSlave(to)
 	}
-	return m.h.ask(ctx, wire.Frame{To: to, HasTo: true}, payload, to)
+	return m.h.ask(ctx, wire.Frame{To: to, HasTo: true}, payload, to, options)
 }
 
 // Gather asks all slaves of the channel that are members at the moment at which
@@ -72,19 +72,19 @@ func (m *Master) Request(ctx context.Context, to string, payload Payload) (Messa
 //
 // Answers that were not taken yet wait, within the bytes of ClientOptions.Inbox.
 // To leave the loop early withdraws the question.
-func (m *Master) Gather(ctx context.Context, payload Payload) iter.Seq[Answer] {
-	return m.h.gather(ctx, payload)
+func (m *Master) Gather(ctx context.Context, payload Payload, options ...SendOption) iter.Seq[Answer] {
+	return m.h.gather(ctx, payload, options)
 }
 
 // Reply answers a message of a slave that asks, one whose RequestID is not zero.
 // The error matches ErrNoSuchRequest where the answer is not awaited, because it
 // was given already or the slave waits no longer, and ErrNoSuchSlave where the
 // slave has left; it is that of Send otherwise.
-func (m *Master) Reply(ctx context.Context, to Message, payload Payload) (uint64, error) {
+func (m *Master) Reply(ctx context.Context, to Message, payload Payload, options ...SendOption) (uint64, error) {
 	if to.RequestID == 0 {
 		return 0, ErrNoSuchRequest.WithText("the message asks for no answer")
 	}
-	return m.h.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.RequestID}, payload)
+	return m.h.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.RequestID}, payload, options)
 }
 
 // Events yields what slaves send, as [Message], and what becomes of them, as

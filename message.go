@@ -131,6 +131,8 @@ type Message struct {
 	// ReplyTo is, in an answer that Request or Gather returned, the RequestID of the
 	// request.
 	ReplyTo uint64
+	// Topic is what the message is about, as its sender says (WithTopic), or empty.
+	Topic string
 }
 
 // Gap tells that messages were dropped, in their place in the order: they were
@@ -221,7 +223,7 @@ type Answer struct {
 
 func message(m client.Message) Message {
 	return Message{
-		Payload: payload(m.Payload), From: m.From, Seq: m.Seq, Private: m.Private, RequestID: m.RequestID, ReplyTo: m.ReplyTo,
+		Payload: payload(m.Payload), From: m.From, Seq: m.Seq, Private: m.Private, RequestID: m.RequestID, ReplyTo: m.ReplyTo, Topic: m.Topic,
 	}
 }
 
@@ -247,6 +249,45 @@ func (p Payload) check(limit int) error {
 	}
 	if limit > 0 && len(p.data) > limit {
 		return ErrTooLarge.WithText(fmt.Sprintf("the payload has %d bytes, and this client sends %d at most", len(p.data), limit))
+	}
+	return nil
+}
+
+// SendOption adds to a message: WithTopic.
+type SendOption interface{ addToSend(*wire.Frame) error }
+
+type sendOption func(*wire.Frame) error
+
+func (o sendOption) addToSend(f *wire.Frame) error { return o(f) }
+
+// WithTopic says what the message is about: the receiver has it as Message.Topic, to tell
+// kinds of messages apart without a look at their payloads. It is a name as in ValidName, of
+// at most 64 bytes; anything else is an error of the call, which matches ErrBadFrame, and
+// nothing is sent.
+func WithTopic(topic string) SendOption {
+	return sendOption(func(f *wire.Frame) error {
+		if problem := wire.ShortNameProblem(topic); problem != "" {
+			return ErrBadFrame.WithText("WithTopic: " + problem)
+		}
+		f.SetTopic(topic)
+		return nil
+	})
+}
+
+// addToSend adds the payload and the options to the frame, or returns the error that keeps it
+// from being sent.
+func (p Payload) addToSend(frame *wire.Frame, limit int, options []SendOption) error {
+	if err := p.check(limit); err != nil {
+		return err
+	}
+	frame.Payload = p.onWire()
+	for _, option := range options {
+		if option == nil {
+			return errNoOption
+		}
+		if err := option.addToSend(frame); err != nil {
+			return err
+		}
 	}
 	return nil
 }

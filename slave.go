@@ -38,8 +38,8 @@ func (s *Slave) Master() Presence {
 // is lost. The error matches ErrBusy where the master cannot take more at
 // present. On any error but one that matches ErrSendUnknown, the master does not
 // get the message.
-func (s *Slave) Send(ctx context.Context, payload Payload) (uint64, error) {
-	return s.h.send(ctx, wire.Frame{}, payload)
+func (s *Slave) Send(ctx context.Context, payload Payload, options ...SendOption) (uint64, error) {
+	return s.h.send(ctx, wire.Frame{}, payload, options)
 }
 
 // Request sends to the master, as Send does, and waits for its answer. While the
@@ -47,19 +47,19 @@ func (s *Slave) Send(ctx context.Context, payload Payload) (uint64, error) {
 // message was not accepted; else the context's, a *GapError where the answer was
 // lost, or why the membership is over. A request that is given up is withdrawn:
 // the master that answers it later is told so.
-func (s *Slave) Request(ctx context.Context, payload Payload) (Message, error) {
-	return s.h.ask(ctx, wire.Frame{}, payload, s.Master().Username)
+func (s *Slave) Request(ctx context.Context, payload Payload, options ...SendOption) (Message, error) {
+	return s.h.ask(ctx, wire.Frame{}, payload, s.Master().Username, options)
 }
 
 // Reply answers a message of the master that asks, one whose RequestID is not
 // zero. The error matches ErrNoSuchRequest where the answer is not awaited,
 // because this slave has answered already or the master waits no longer; it is
 // that of Send otherwise.
-func (s *Slave) Reply(ctx context.Context, to Message, payload Payload) (uint64, error) {
+func (s *Slave) Reply(ctx context.Context, to Message, payload Payload, options ...SendOption) (uint64, error) {
 	if to.RequestID == 0 {
 		return 0, ErrNoSuchRequest.WithText("the message asks for no answer")
 	}
-	return s.h.send(ctx, wire.Frame{Reply: to.RequestID}, payload)
+	return s.h.send(ctx, wire.Frame{Reply: to.RequestID}, payload, options)
 }
 
 // Receive returns the next message. It passes over changes of the master's

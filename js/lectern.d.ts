@@ -138,6 +138,16 @@ export interface SignalOption {
   readonly signal?: PlatformSignal | undefined;
 }
 
+/** What goes along with a message. */
+export interface SendOptions extends SignalOption {
+  /**
+   * What the message is about: the receiver has it as its topic, to tell kinds of messages apart without
+   * a look at their payloads. A name as usernames are, of at most 64 bytes; anything else is refused with
+   * bad_frame, and nothing is sent.
+   */
+  readonly topic?: string | undefined;
+}
+
 /** What arrived from the other side. */
 export declare class Message {
   private constructor();
@@ -155,6 +165,8 @@ export declare class Message {
   readonly requestId: number;
   /** In an answer, the requestId of the request, else 0. */
   readonly replyTo: number;
+  /** What it is about, as its sender says (SendOptions), or empty. */
+  readonly topic: string;
   /** How the payload was given. */
   readonly kind: 'text' | 'json' | 'bytes';
   /** The payload's size in bytes. */
@@ -166,7 +178,7 @@ export declare class Message {
   /** A copy of the payload's bytes. */
   bytes(): Uint8Array;
   /** Answers a message that asks, as the reply of the handle that it came to. */
-  reply(payload: Payload, options?: SignalOption): Promise<number>;
+  reply(payload: Payload, options?: SendOptions): Promise<number>;
 }
 
 /** The state of one member, as it is known on this side. */
@@ -309,15 +321,15 @@ export declare class Master extends Handle<MasterEventMap> {
    */
   readonly members: readonly Presence[];
   /** Sends to all slaves of the channel. */
-  broadcast(payload: Payload, options?: SignalOption): Promise<number>;
+  broadcast(payload: Payload, options?: SendOptions): Promise<number>;
   /** Sends to one slave, also while it is away. */
-  send(to: string, payload: Payload, options?: SignalOption): Promise<number>;
+  send(to: string, payload: Payload, options?: SendOptions): Promise<number>;
   /**
    * Sends to one slave and resolves with its answer, also where it is away at
    * first. Rejected with no_such_slave where it leaves before, and with a
    * GapError where the answer was lost. One that is aborted is withdrawn.
    */
-  request(to: string, payload: Payload, options?: SignalOption): Promise<Message>;
+  request(to: string, payload: Payload, options?: SendOptions): Promise<Message>;
   /**
    * Asks all slaves that are members at the moment at which the hub accepts the
    * question, those away included, and yields the part of each once, as it ends.
@@ -330,9 +342,9 @@ export declare class Master extends Handle<MasterEventMap> {
    * whose answer was lost, and who has left by then, is not among the parts. When
    * it ends before the hub has told, one part with an empty from says so.
    */
-  gather(payload: Payload, options?: SignalOption): AsyncGenerator<Answer, void, undefined>;
+  gather(payload: Payload, options?: SendOptions): AsyncGenerator<Answer, void, undefined>;
   /** Answers a message of a slave that asks. Its sender and requestId are enough. */
-  reply(message: Pick<Message, 'from' | 'requestId'>, payload: Payload, options?: SignalOption): Promise<number>;
+  reply(message: Pick<Message, 'from' | 'requestId'>, payload: Payload, options?: SendOptions): Promise<number>;
   /** Removes a slave, which is told the reason. It may join again. */
   kick(username: string, options?: KickOptions): Promise<void>;
   /** Removes a slave, if it is there, and refuses its name for the life of the channel. */
@@ -362,11 +374,11 @@ export declare class Slave extends Handle<HandleEventMap> {
   /** What is known of the master, without asking the hub. */
   readonly master: Presence;
   /** Sends to the master, also while it is away, and resolves with the message's number. */
-  send(payload: Payload, options?: SignalOption): Promise<number>;
+  send(payload: Payload, options?: SendOptions): Promise<number>;
   /** Sends to the master and resolves with its answer. One that is aborted is withdrawn. */
-  request(payload: Payload, options?: SignalOption): Promise<Message>;
+  request(payload: Payload, options?: SendOptions): Promise<Message>;
   /** Answers a message of the master that asks. Its requestId is enough. */
-  reply(message: Pick<Message, 'requestId'>, payload: Payload, options?: SignalOption): Promise<number>;
+  reply(message: Pick<Message, 'requestId'>, payload: Payload, options?: SendOptions): Promise<number>;
   /**
    * Joins another channel under the same name and leaves this one in a single
    * step: where the join is refused, the user stays here.

@@ -186,7 +186,17 @@ function characterProblem(before, c, after2) {
   }
   return unseen.test(c) ? "cannot be seen: leave it out" : "";
 }
-function nameProblem(name) {
+var MAX_SHORT_NAME = 64;
+function mustBeTopic(topic) {
+  if (typeof topic !== "string") {
+    throw new TypeError("topic must be a string");
+  }
+  const problem = nameProblem(topic, MAX_SHORT_NAME);
+  if (problem !== "") {
+    throw new RefusedError(Code.BAD_FRAME, `topic: ${problem}`);
+  }
+}
+function nameProblem(name, most = MAX_NAME) {
   mustBeString(name);
   if (name === "") {
     return "it is empty";
@@ -195,8 +205,8 @@ function nameProblem(name) {
     return "it has half of a surrogate pair";
   }
   const { length } = encoder.encode(name);
-  if (length > MAX_NAME) {
-    return `it has ${length} bytes, and at most ${MAX_NAME} are possible`;
+  if (length > most) {
+    return `it has ${length} bytes, and at most ${most} are possible`;
   }
   const characters = [...name];
   let seen = false;
@@ -220,7 +230,7 @@ function sendable(name) {
   return name !== "" && !halfPair.test(name) && encoder.encode(name).length <= MAX_NAME;
 }
 function checkNames({ type, channel, username, expect }) {
-  const problemOf = type === "resume" ? (name) => sendable(name) ? "" : nameProblem(name) : nameProblem;
+  const problemOf = type === "resume" ? (name) => sendable(name) ? "" : nameProblem(name) : (name) => nameProblem(name);
   const check = (field, name) => {
     const problem = problemOf(name);
     if (problem !== "") {
@@ -286,7 +296,8 @@ var fieldList = [
   [31, "instance", "string"],
   [32, "seen", "number", "kept"],
   [33, "confirm_messages", "number"],
-  [34, "confirm_bytes", "number"]
+  [34, "confirm_bytes", "number"],
+  [35, "topic", "string"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -299,7 +310,7 @@ var shapeList = [
   [1, "create", "channel username", "token master_timeout_ms instance"],
   [2, "join", "channel username", "expect token from instance"],
   [3, "resume", "channel username secret", "token epoch last instance"],
-  [4, "send", "channel", "to asks reply seen", "payload"],
+  [4, "send", "channel", "to asks reply seen topic", "payload"],
   [5, "leave", "channel", "seen"],
   [6, "away", "channel", "seen"],
   [7, "back", "channel", "seen"],
@@ -312,7 +323,7 @@ var shapeList = [
   [14, "refresh", "channel token", "seen"],
   [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes"],
   [18, "joined", "channel username secret master", "epoch master_timeout_ms"],
-  [19, "message", "channel from seq", "private request reply", "payload"],
+  [19, "message", "channel from seq", "private request reply topic", "payload"],
   [20, "presence", "channel username role state", "timeout_ms reason number"],
   [21, "closed", "channel code", "reason"],
   [22, "gap", "channel missed", ""],
@@ -2069,6 +2080,17 @@ var Handle = class extends EventTarget {
   }
 };
 
+// src/sendoptions.js
+function sendOptions(what, { topic, signal, ...rest } = {}) {
+  noOthers(what, rest);
+  const fields = {};
+  if (topic !== void 0) {
+    mustBeTopic(topic);
+    fields.topic = topic;
+  }
+  return { fields, signal };
+}
+
 // src/master.js
 function mustBeSendable(username) {
   if (!sendable(username)) {
@@ -2086,41 +2108,41 @@ var Master = class extends Handle {
     return this.#membership.roster.members;
   }
   /** broadcast sends to all slaves, and returns the message's number. */
-  async broadcast(payload, { signal, ...rest } = {}) {
-    noOthers("broadcast", rest);
-    return this.#membership.send({}, payload, { signal });
+  async broadcast(payload, options) {
+    const { fields, signal } = sendOptions("broadcast", options);
+    return this.#membership.send(fields, payload, { signal });
   }
   /** send sends to one slave, also while it is away. */
-  async send(to, payload, { signal, ...rest } = {}) {
-    noOthers("send", rest);
+  async send(to, payload, options) {
+    const { fields, signal } = sendOptions("send", options);
     mustBeSendable(to);
-    return this.#membership.send({ to }, payload, { signal });
+    return this.#membership.send({ ...fields, to }, payload, { signal });
   }
   /** request sends to one slave and waits for its answer. */
-  async request(to, payload, { signal, ...rest } = {}) {
-    noOthers("request", rest);
+  async request(to, payload, options) {
+    const { fields, signal } = sendOptions("request", options);
     mustBeSendable(to);
-    return this.#membership.inquiries.ask({ to }, payload, to, signal);
+    return this.#membership.inquiries.ask({ ...fields, to }, payload, to, signal);
   }
   /**
    * gather asks all slaves that are members at the moment at which the hub accepts
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  gather(payload, { signal, ...rest } = {}) {
-    return iterate((stop) => this.#gather(payload, stop, rest), signal);
+  gather(payload, { signal, ...options } = {}) {
+    return iterate((stop) => this.#gather(payload, stop, options), signal);
   }
-  async *#gather(payload, signal, rest) {
-    noOthers("gather", rest);
+  async *#gather(payload, signal, options) {
+    const { fields } = sendOptions("gather", options);
     const { inquiries } = this.#membership;
-    const inquiry = await inquiries.begin({}, payload, "", signal);
+    const inquiry = await inquiries.begin(fields, payload, "", signal);
     yield* inquiries.partsOf(inquiry, signal);
   }
   /** reply answers a message of a slave that asks. */
-  async reply(message, payload, { signal, ...rest } = {}) {
-    noOthers("reply", rest);
+  async reply(message, payload, options) {
+    const { fields, signal } = sendOptions("reply", options);
     mustAsk(message);
-    return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
+    return this.#membership.send({ ...fields, to: message.from, reply: message.requestId }, payload, { signal });
   }
   /** kick removes a slave, which is told the reason. It may join again. */
   async kick(username, { reason, signal, ...rest } = {}) {
@@ -2704,6 +2726,7 @@ var Message = class {
     this.private = frame.private ?? false;
     this.requestId = frame.request ?? 0;
     this.replyTo = frame.reply ?? 0;
+    this.topic = frame.topic ?? "";
     this.kind = kinds[frame.payload.kind];
     this.#bytes = frame.payload.bytes.slice();
     this.#reply = reply;
@@ -3569,20 +3592,20 @@ var Slave = class extends Handle {
     return this.#membership.master;
   }
   /** send sends to the master, also while it is away, and returns the message's number. */
-  async send(payload, { signal, ...rest } = {}) {
-    noOthers("send", rest);
-    return this.#membership.send({}, payload, { signal });
+  async send(payload, options) {
+    const { fields, signal } = sendOptions("send", options);
+    return this.#membership.send(fields, payload, { signal });
   }
   /** request sends to the master and waits for its answer. */
-  async request(payload, { signal, ...rest } = {}) {
-    noOthers("request", rest);
-    return this.#membership.inquiries.ask({}, payload, this.master.username, signal);
+  async request(payload, options) {
+    const { fields, signal } = sendOptions("request", options);
+    return this.#membership.inquiries.ask(fields, payload, this.master.username, signal);
   }
   /** reply answers a message of the master that asks. */
-  async reply(message, payload, { signal, ...rest } = {}) {
-    noOthers("reply", rest);
+  async reply(message, payload, options) {
+    const { fields, signal } = sendOptions("reply", options);
     mustAsk(message);
-    return this.#membership.send({ reply: message.requestId }, payload, { signal });
+    return this.#membership.send({ ...fields, reply: message.requestId }, payload, { signal });
   }
   /**
    * switch joins another channel under the same name and leaves this one in a

@@ -73,10 +73,10 @@ func (m *Membership) Ask(ctx context.Context, frame wire.Frame, of string) Answe
 	return Answer{Err: m.client.public(wire.ErrNoSuchSlave.With("it is not known whether it answers"))} // not reached: answersTo yields once for each member
 }
 
-// Gather asks every slave, and yields one Answer for each of them.
-func (m *Membership) Gather(ctx context.Context, payload wire.Payload) iter.Seq[Answer] {
+// Gather sends the frame to every slave, and yields one Answer for each of them.
+func (m *Membership) Gather(ctx context.Context, frame wire.Frame) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
-		q, err := m.inquire(ctx, wire.Frame{Payload: payload}, "")
+		q, err := m.inquire(ctx, frame, "")
 		if err != nil {
 			yield(Answer{Err: err})
 			return

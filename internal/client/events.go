@@ -13,6 +13,7 @@ type Message struct {
 	Private   bool
 	RequestID uint64
 	ReplyTo   uint64
+	Topic     string
 	Payload   wire.Payload
 }
 

@@ -134,7 +134,7 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 	m.last = frame.Seq
 	m.onUnconfirmed(len(frame.Payload.Data))
 	message := Message{
-		From: frame.From, Seq: frame.Seq, Private: frame.Private, RequestID: frame.Request, ReplyTo: frame.Reply,
+		From: frame.From, Seq: frame.Seq, Private: frame.Private, RequestID: frame.Request, ReplyTo: frame.Reply, Topic: frame.Topic(),
 		// The frame's payload is in the connection's read buffer.
 		Payload: wire.Payload{Kind: frame.Payload.Kind, Data: bytes.Clone(frame.Payload.Data)},
 	}

@@ -78,7 +78,12 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply}
+	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply, Topic: f.Topic()}
+	if msg.Topic != "" {
+		if problem := wire.ShortNameProblem(msg.Topic); problem != "" {
+			return wire.ErrBadFrame.With("topic: " + problem)
+		}
+	}
 	tooFastWhy := s.hub.refusals.frames
 	if seat.Role() == wire.Slave {
 		switch s.slavePace.take(s.hub.config.SlaveMessageRate, now) {

@@ -38,6 +38,9 @@ func (c *Channel) messageFrame(from string, seq uint64, msg Message) *wire.Frame
 	if msg.Asks {
 		frame.Request = seq
 	}
+	if msg.Topic != "" {
+		frame.SetTopic(msg.Topic)
+	}
 	return frame
 }
 

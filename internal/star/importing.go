@@ -21,6 +21,8 @@ type Import struct {
 	r          *restoration
 	// slaves to requests are how many of them are still to come.
 	slaves, banned, requests uint64
+	// aside is what the message has that comes next, or nil.
+	aside *MessageSnapshot
 }
 
 // NewImport begins an import. maxPayload bounds the bytes of a payload. behind is by how much
@@ -47,6 +49,7 @@ var (
 	errCut     = errors.New("a piece is cut off")
 	errNoHead  = errors.New("it does not begin with the head of a channel")
 	errTwoHead = errors.New("a channel has two heads")
+	errAside   = errors.New("something is said of a message that does not follow")
 )
 
 // Add takes the next part.
@@ -60,6 +63,8 @@ func (i *Import) Add(part []byte) error {
 			err = errTwoHead
 		case kind != pieceHead && i.r == nil:
 			err = errNoHead
+		case i.aside != nil && kind != pieceDown && kind != pieceUp:
+			err = errAside
 		default:
 			err = i.piece(kind, d)
 		}
@@ -77,6 +82,9 @@ func (i *Import) Add(part []byte) error {
 func (i *Import) Finish() (*Channel, error) {
 	if i.r == nil {
 		return nil, errNoHead
+	}
+	if i.aside != nil {
+		return nil, errAside
 	}
 	if i.slaves+i.banned+i.requests > 0 {
 		return nil, fmt.Errorf("channel %s lacks %d of its slaves, %d banned names and %d requests", wire.Quote(i.r.c.name), i.slaves, i.banned, i.requests)
@@ -116,7 +124,13 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 		if d.err != nil {
 			return nil
 		}
+		if i.aside != nil {
+			kept.Topic, i.aside = i.aside.Topic, nil
+		}
 		return i.message(kind, &kept)
+	case pieceAside:
+		kept := d.aside()
+		i.aside = &kept
 	case pieceRequest:
 		s := RequestSnapshot{Seq: d.number(), To: d.optionalName(), Awaited: int(d.atMost(math.MaxInt32))}
 		for range d.count() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,6 +140,20 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 			`channel "abc123" has more banned names than its head says`},
 		"a message that is too many": {func(p *pieces) { p.message("alice", byte(wire.TextPayload)) }, `channel "abc123" has more messages than its head says`},
 		"a message of no kind":       {func(p *pieces) { p.message("alice", 0) }, `a message of "alice" has no kind`},
+		"what is aside of no message": {func(p *pieces) {
+			p.byte(pieceAside)
+			p.flags(true)
+			p.text("slide")
+			p.request("")
+		}, "something is said of a message that does not follow"},
+		"nothing aside":       {func(p *pieces) { p.byte(pieceAside); p.flags() }, "a message has aside what is not known here"},
+		"something new aside": {func(p *pieces) { p.byte(pieceAside); p.byte(1 << 7) }, "a message has aside what is not known here"},
+		"a topic that is too long": {func(p *pieces) {
+			p.byte(pieceAside)
+			p.flags(true)
+			p.text(strings.Repeat("x", 65))
+		}, `the topic "` + strings.Repeat("x", 65) + `" is too long`},
+		"a topic that is none":       {func(p *pieces) { p.byte(pieceAside); p.flags(true); p.text("") }, `"" is no name`},
 		"a request that is too many": {func(p *pieces) { p.request("") }, `channel "abc123" has more requests than its head says`},
 		"a request to no name":       {func(p *pieces) { p.request("\xff") }, `"\xff" is no name`},
 		"a request that too many await": {func(p *pieces) {
@@ -156,6 +171,14 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 		})
 	}
 
+	p := pieces{}
+	p.head(c.Channel)
+	p.byte(pieceAside)
+	p.flags(true)
+	p.text("slide")
+	_, err := imported(c.limits, p.part)
+	require.EqualError(t, err, "something is said of a message that does not follow")
+
 	c, m := leftTable(t)
 	m.number = 0
 	require.ErrorContains(t, NewImport(c.limits, anyPayload, 0).Add(c.parts()[0]), "the number 0 of 2")
@@ -163,9 +186,9 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 	c, _, _ = openTable(t, Limits{}, 0)
 	c.messages(3, wire.TextPayload)
 	c.ends()
-	p := pieces{}
+	p = pieces{}
 	p.head(c.Channel)
-	_, err := imported(c.limits, p.part)
+	_, err = imported(c.limits, p.part)
 	require.EqualError(t, err, `star: snapshot of "abc123": messages 1 to 3 are kept, but there are 0`)
 }
 

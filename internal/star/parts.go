@@ -23,6 +23,9 @@ const (
 	pieceDown    = 4
 	pieceUp      = 5
 	pieceRequest = 6
+	// pieceAside is before a message that has what few have. A hub of before there was any
+	// refuses the file by it, and does not take the message for one without.
+	pieceAside = 7
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
@@ -201,6 +204,13 @@ func (p *pieces) member(s *MemberSnapshot) {
 func (p *pieces) log(kind byte, l *replayLog) {
 	for e := range l.after(l.lost) {
 		frame := e.packet.Frame()
+		if frame.Aside != nil {
+			p.begin(pieceAside)
+			p.flags(frame.Topic() != "")
+			if frame.Topic() != "" {
+				p.text(frame.Topic())
+			}
+		}
 		p.begin(kind)
 		p.flags(frame.Request != 0, e.to != nil)
 		p.text(frame.From)

@@ -179,6 +179,20 @@ func (d *piecesIn) answers(n int) []AnswerSnapshot {
 	return answers
 }
 
+// aside is what a message has that few have.
+func (d *piecesIn) aside() (kept MessageSnapshot) {
+	flags := d.byte()
+	if flags == 0 || flags > 1 {
+		d.fail(errors.New("a message has aside what is not known here"))
+	}
+	if flags&1 != 0 {
+		if kept.Topic = d.name(); len(kept.Topic) > wire.MaxShortName {
+			d.fail(fmt.Errorf("the topic %s is too long", wire.Quote(kept.Topic)))
+		}
+	}
+	return kept
+}
+
 func (d *piecesIn) message() (kept MessageSnapshot) {
 	flags := d.byte()
 	kept.Asks = flags&1 != 0

@@ -139,7 +139,7 @@ func (r *restoration) ban(name string) {
 // message adds a message to one of the logs.
 func (r *restoration) message(l *replayLog, kept *MessageSnapshot) {
 	c := r.c
-	msg := Message{Asks: kept.Asks, ReplyTo: kept.Reply, Payload: wire.Payload{
+	msg := Message{Asks: kept.Asks, ReplyTo: kept.Reply, Topic: kept.Topic, Payload: wire.Payload{
 		Kind: kept.Payload.Kind, Data: bytes.Clone(kept.Payload.Data),
 	}}
 	seq := l.newest + 1

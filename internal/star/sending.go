@@ -12,6 +12,7 @@ type Message struct {
 	HasTo   bool
 	Asks    bool   // the message is a request, which wants answers
 	ReplyTo uint64 // the number of the request that this message answers, or zero
+	Topic   string // what the message is about, or empty
 	Payload wire.Payload
 	// Refusal is set where the caller refuses the message, for a reason that the
 	// channel does not know. Send then remembers the refusal under the ref.

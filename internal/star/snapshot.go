@@ -135,6 +135,7 @@ type MessageSnapshot struct {
 	To      string
 	Asks    bool
 	Reply   uint64
+	Topic   string
 	Payload wire.Payload
 }
 
@@ -216,7 +217,7 @@ func (l *replayLog) snapshot() ReplaySnapshot {
 	for e := range l.after(l.lost) {
 		frame := e.packet.Frame()
 		kept := MessageSnapshot{
-			From: frame.From, Asks: frame.Request != 0, Reply: frame.Reply,
+			From: frame.From, Asks: frame.Request != 0, Reply: frame.Reply, Topic: frame.Topic(),
 			Payload: wire.Payload{Kind: frame.Payload.Kind, Data: bytes.Clone(frame.Payload.Data)},
 		}
 		if e.to != nil {

@@ -221,6 +221,9 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	case 1:
 		msg.Ref = 0
 	}
+	if g.random.IntN(3) == 0 {
+		msg.Topic = g.pick([]string{"slide", "hand"})
+	}
 	switch g.random.IntN(5) {
 	case 0:
 		msg.Asks = true

@@ -98,6 +98,7 @@ func (frame *Frame) decodeBinaryPayload(tag byte, content []byte) problem {
 }
 
 func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
+	frame.needAside(f)
 	value, has := frame.place(f)
 	if has != nil {
 		*has = true

@@ -48,8 +48,9 @@ const (
 	fieldSeen            field = 0x20
 	fieldConfirmMessages field = 0x21
 	fieldConfirmBytes    field = 0x22
+	fieldTopic           field = 0x23
 
-	lastField = fieldConfirmBytes
+	lastField = fieldTopic
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -89,6 +90,7 @@ var fieldNames = [lastField + 1]string{
 	fieldSeen:            "seen",
 	fieldConfirmMessages: "confirm_messages",
 	fieldConfirmBytes:    "confirm_bytes",
+	fieldTopic:           "topic",
 }
 
 func nameOf(t Type, f field) string {
@@ -153,7 +155,7 @@ var specs = [lastType + 1]spec{
 	Send: {
 		word:     "send",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldSeen),
+		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldSeen, fieldTopic),
 		payload:  true,
 	},
 	Leave: {
@@ -218,7 +220,7 @@ var specs = [lastType + 1]spec{
 	Message: {
 		word:     "message",
 		required: set(fieldChannel, fieldFrom, fieldSeq),
-		optional: set(fieldRef, fieldPrivate, fieldRequest, fieldReply),
+		optional: set(fieldRef, fieldPrivate, fieldRequest, fieldReply, fieldTopic),
 		payload:  true,
 	},
 	Presence: {

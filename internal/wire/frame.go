@@ -106,6 +106,30 @@ type Member struct {
 	Number uint64
 }
 
+// Aside is what few frames have. Each message has a Frame of its own for as long as it is
+// kept, and most have nothing of this. A frame that has nothing of it has no Aside.
+type Aside struct {
+	// Topic is, in a Send and a Message, what it is about.
+	Topic string
+}
+
+// aside is what the frame has aside, to read.
+func (frame *Frame) aside() Aside {
+	if frame.Aside == nil {
+		return Aside{}
+	}
+	return *frame.Aside
+}
+
+// Topic is what a Send or a Message is about, or empty.
+func (frame *Frame) Topic() string { return frame.aside().Topic }
+
+// SetTopic sets what a Send or a Message is about.
+func (frame *Frame) SetTopic(topic string) {
+	frame.needAside(fieldTopic)
+	frame.Aside.Topic = topic
+}
+
 // Frame is any frame of the protocol. Each type uses the fields that PROTOCOL.md
 // lists for it; the others are zero and are not written.
 //
@@ -195,6 +219,9 @@ type Frame struct {
 	// bytes of payload, the master is to tell what it has got.
 	ConfirmMessages uint64
 	ConfirmBytes    uint64
+
+	// Aside is what few frames have, or nil.
+	Aside *Aside
 
 	// Master is the channel's master, in Joined and in the answer Status. It is
 	// none where its State is zero.

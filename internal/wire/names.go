@@ -42,6 +42,22 @@ func Quote(name string) string {
 	return fmt.Sprintf("%s… (%d bytes)", strconv.Quote(name[:cut]), len(name))
 }
 
+// MaxShortName is the length in bytes of the longest topic.
+const MaxShortName = 64
+
+// ShortNameProblem is NameProblem for a topic: it is as a name, and at most MaxShortName
+// bytes long.
+func ShortNameProblem(name string) string {
+	if len(name) > MaxShortName {
+		return tooLong(name, MaxShortName)
+	}
+	return NameProblem(name)
+}
+
+func tooLong(name string, most int) string {
+	return fmt.Sprintf("it has %d bytes, and at most %d are possible", len(name), most)
+}
+
 // NameProblem says what is wrong with a name and what to do, and is empty where it is
 // valid.
 //
@@ -53,7 +69,7 @@ func NameProblem(name string) string {
 	case name == "":
 		return "it is empty"
 	case len(name) > MaxName:
-		return fmt.Sprintf("it has %d bytes, and at most %d are possible", len(name), MaxName)
+		return tooLong(name, MaxName)
 	case !utf8.ValidString(name):
 		return "it is not UTF-8"
 	}

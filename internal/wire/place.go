@@ -76,11 +76,33 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.ConfirmMessages, nil
 	case fieldConfirmBytes:
 		return &frame.ConfirmBytes, nil
+	case fieldTopic:
+		return &frame.placeAside().Topic, nil
 	case fieldNumbers:
 		return (*numbers)(&frame.Members), nil
 	}
 	panic("wire: no such field")
 }
+
+// nothingAside is what frames have aside that have nothing there. Nobody writes to it: who
+// reads a field from the wire makes room for it first (needAside).
+var nothingAside Aside
+
+func (frame *Frame) placeAside() *Aside {
+	if frame.Aside == nil {
+		return &nothingAside
+	}
+	return frame.Aside
+}
+
+// needAside makes room for the field where that is aside.
+func (frame *Frame) needAside(f field) {
+	if asideFields.has(f) && frame.Aside == nil {
+		frame.Aside = new(Aside)
+	}
+}
+
+var asideFields = set(fieldTopic)
 
 // isSet reports whether an optional field is to be written.
 func isSet(value any, has *bool) bool {

@@ -79,6 +79,8 @@ func slotOf(name []byte) int {
 		return int(fieldConfirmMessages)
 	case "confirm_bytes":
 		return int(fieldConfirmBytes)
+	case "topic":
+		return int(fieldTopic)
 	case "message":
 		return slotMessage
 	case "text":

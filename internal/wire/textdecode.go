@@ -182,6 +182,7 @@ func decodeBase64(encoded []byte) ([]byte, problem) {
 }
 
 func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
+	frame.needAside(f)
 	place, has := frame.place(f)
 	if has != nil {
 		*has = true

@@ -79,6 +79,7 @@ type neutral struct {
 	Ban           bool
 	Members       *[]neutralMember
 	Number        uint64
+	Topic         string
 	Payload       struct{ Kind, UTF8, Hex string }
 }
 
@@ -122,6 +123,9 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 		Reason: n.Reason, Role: roles[n.Role], State: states[n.State], Epoch: n.Epoch, Gap: n.Gap,
 		Missed: n.Missed, Slaves: n.Slaves, Number: n.Number, Master: n.Master.member(),
 		Instance: n.Instance, ConfirmMessages: n.Confirm, ConfirmBytes: n.ConfirmBytes,
+	}
+	if n.Topic != "" {
+		frame.SetTopic(n.Topic)
 	}
 	frame.To, frame.HasTo = value(n.To)
 	frame.Seen, frame.HasSeen = value(n.Seen)

@@ -3,6 +3,7 @@ import { Handle, mustAsk } from './handle.js';
 import { iterate } from './iteration.js';
 import { quoted, sendable } from './names.js';
 import { noOthers } from './options.js';
+import { sendOptions } from './sendoptions.js';
 
 function mustBeSendable(username) {
   if (!sendable(username)) {
@@ -25,23 +26,23 @@ export class Master extends Handle {
   }
 
   /** broadcast sends to all slaves, and returns the message's number. */
-  async broadcast(payload, { signal, ...rest } = {}) {
-    noOthers('broadcast', rest);
-    return this.#membership.send({}, payload, { signal });
+  async broadcast(payload, options) {
+    const { fields, signal } = sendOptions('broadcast', options);
+    return this.#membership.send(fields, payload, { signal });
   }
 
   /** send sends to one slave, also while it is away. */
-  async send(to, payload, { signal, ...rest } = {}) {
-    noOthers('send', rest);
+  async send(to, payload, options) {
+    const { fields, signal } = sendOptions('send', options);
     mustBeSendable(to);
-    return this.#membership.send({ to }, payload, { signal });
+    return this.#membership.send({ ...fields, to }, payload, { signal });
   }
 
   /** request sends to one slave and waits for its answer. */
-  async request(to, payload, { signal, ...rest } = {}) {
-    noOthers('request', rest);
+  async request(to, payload, options) {
+    const { fields, signal } = sendOptions('request', options);
     mustBeSendable(to);
-    return this.#membership.inquiries.ask({ to }, payload, to, signal);
+    return this.#membership.inquiries.ask({ ...fields, to }, payload, to, signal);
   }
 
   /**
@@ -49,22 +50,22 @@ export class Master extends Handle {
    * the question, and yields the part of each once. The question is sent when
    * the iteration begins.
    */
-  gather(payload, { signal, ...rest } = {}) {
-    return iterate((stop) => this.#gather(payload, stop, rest), signal);
+  gather(payload, { signal, ...options } = {}) {
+    return iterate((stop) => this.#gather(payload, stop, options), signal);
   }
 
-  async *#gather(payload, signal, rest) {
-    noOthers('gather', rest);
+  async *#gather(payload, signal, options) {
+    const { fields } = sendOptions('gather', options);
     const { inquiries } = this.#membership;
-    const inquiry = await inquiries.begin({}, payload, '', signal);
+    const inquiry = await inquiries.begin(fields, payload, '', signal);
     yield* inquiries.partsOf(inquiry, signal);
   }
 
   /** reply answers a message of a slave that asks. */
-  async reply(message, payload, { signal, ...rest } = {}) {
-    noOthers('reply', rest);
+  async reply(message, payload, options) {
+    const { fields, signal } = sendOptions('reply', options);
     mustAsk(message);
-    return this.#membership.send({ to: message.from, reply: message.requestId }, payload, { signal });
+    return this.#membership.send({ ...fields, to: message.from, reply: message.requestId }, payload, { signal });
   }
 
   /** kick removes a slave, which is told the reason. It may join again. */

@@ -14,6 +14,7 @@ export class Message {
     this.private = frame.private ?? false;
     this.requestId = frame.request ?? 0;
     this.replyTo = frame.reply ?? 0;
+    this.topic = frame.topic ?? '';
     this.kind = kinds[frame.payload.kind];
     // The frame's payload lies in the memory of the whole frame.
     this.#bytes = frame.payload.bytes.slice();

@@ -92,8 +92,22 @@ function characterProblem(before, c, after) {
   return unseen.test(c) ? 'cannot be seen: leave it out' : '';
 }
 
+/** The length in bytes of the longest topic. */
+const MAX_SHORT_NAME = 64;
+
+/** mustBeTopic lets only what a topic may be pass: a name of at most 64 bytes. */
+export function mustBeTopic(topic) {
+  if (typeof topic !== 'string') {
+    throw new TypeError('topic must be a string');
+  }
+  const problem = nameProblem(topic, MAX_SHORT_NAME);
+  if (problem !== '') {
+    throw new RefusedError(Code.BAD_FRAME, `topic: ${problem}`);
+  }
+}
+
 /** nameProblem says what is wrong with a name and what to do, and is empty where nothing is. */
-export function nameProblem(name) {
+export function nameProblem(name, most = MAX_NAME) {
   mustBeString(name);
   if (name === '') {
     return 'it is empty';
@@ -102,8 +116,8 @@ export function nameProblem(name) {
     return 'it has half of a surrogate pair';
   }
   const { length } = encoder.encode(name);
-  if (length > MAX_NAME) {
-    return `it has ${length} bytes, and at most ${MAX_NAME} are possible`;
+  if (length > most) {
+    return `it has ${length} bytes, and at most ${most} are possible`;
   }
   const characters = [...name];
   let seen = false;
@@ -138,7 +152,7 @@ export function sendable(name) {
  * were valid once.
  */
 export function checkNames({ type, channel, username, expect }) {
-  const problemOf = type === 'resume' ? (name) => (sendable(name) ? '' : nameProblem(name)) : nameProblem;
+  const problemOf = type === 'resume' ? (name) => (sendable(name) ? '' : nameProblem(name)) : (name) => nameProblem(name);
   const check = (field, name) => {
     const problem = problemOf(name);
     if (problem !== '') {

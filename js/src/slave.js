@@ -1,5 +1,6 @@
 import { Handle, mustAsk } from './handle.js';
 import { noOthers } from './options.js';
+import { sendOptions } from './sendoptions.js';
 
 /** Slave is the handle of one who is in a channel because of its master. */
 export class Slave extends Handle {
@@ -16,22 +17,22 @@ export class Slave extends Handle {
   }
 
   /** send sends to the master, also while it is away, and returns the message's number. */
-  async send(payload, { signal, ...rest } = {}) {
-    noOthers('send', rest);
-    return this.#membership.send({}, payload, { signal });
+  async send(payload, options) {
+    const { fields, signal } = sendOptions('send', options);
+    return this.#membership.send(fields, payload, { signal });
   }
 
   /** request sends to the master and waits for its answer. */
-  async request(payload, { signal, ...rest } = {}) {
-    noOthers('request', rest);
-    return this.#membership.inquiries.ask({}, payload, this.master.username, signal);
+  async request(payload, options) {
+    const { fields, signal } = sendOptions('request', options);
+    return this.#membership.inquiries.ask(fields, payload, this.master.username, signal);
   }
 
   /** reply answers a message of the master that asks. */
-  async reply(message, payload, { signal, ...rest } = {}) {
-    noOthers('reply', rest);
+  async reply(message, payload, options) {
+    const { fields, signal } = sendOptions('reply', options);
     mustAsk(message);
-    return this.#membership.send({ reply: message.requestId }, payload, { signal });
+    return this.#membership.send({ ...fields, reply: message.requestId }, payload, { signal });
   }
 
   /**

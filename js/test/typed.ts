@@ -6,7 +6,7 @@ import {
   PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Gap, KeptTicket, Payload, Presence, Restored, State, Status, Ticket, TokenRequest,
+  Answer, ClientOptions, Gap, KeptTicket, Payload, Presence, Restored, SendOptions, State, Status, Ticket, TokenRequest,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -83,33 +83,35 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   // @ts-expect-error nothing is no payload
   const nothing: Payload = undefined;
   check(nothing === undefined, 'no payload');
-  await master.send('user_one', 'you', { signal });
+  await master.send('user_one', 'you', { topic: 'slide', signal });
   const message = await first(slave);
   check(message instanceof Message && message.type === 'message', 'a message');
   check(message.private && message.from === 'alice' && message.seq === 10 && message.size === 3, 'what it is');
+  check(message.topic === 'slide', 'what it is about');
   check(message.kind === 'text' && message.requestId === 0 && message.replyTo === 0, 'what it is not');
   check(message.text() === 'you' && message.bytes().length === 3, 'its payload');
 
-  const asked = master.request('user_one', 'well?', { signal });
+  const about: SendOptions = { topic: 'questions', signal };
+  const asked = master.request('user_one', 'well?', about);
   const { requestId }: Message = await first(slave);
-  await slave.reply({ requestId }, { yes: true }, { signal });
+  await slave.reply({ requestId }, { yes: true }, about);
   check((await asked).json().yes, 'an answer');
-  const asking = slave.request('well?', { signal });
+  const asking = slave.request('well?', about);
   const question: Message = await first(master);
-  await master.reply({ from: question.from, requestId: question.requestId }, 'no', { signal });
+  await master.reply({ from: question.from, requestId: question.requestId }, 'no', about);
   check((await asking).text() === 'no', 'another answer');
   // @ts-expect-error a master's answer goes to somebody
   void (() => master.reply({ requestId }, 'whom?'));
   // @ts-expect-error an answer is one to a request
   void (() => slave.reply({ from: 'alice' }, 'what?'));
-  const gathering = master.gather('all?', { signal });
+  const gathering = master.gather('all?', about);
   const part = gathering.next();
   await (await first(slave)).reply('me', { signal });
   const answer: Answer = (await part).value!;
   check(answer.error === null && answer.message.text() === 'me' && answer.from === 'user_one', 'a part');
   await gathering.return();
 
-  await slave.send('up', { signal });
+  await slave.send('up', about);
   for await (const event of master.events({ signal })) {
     typed<Equal<typeof event, Message | Presence | Gap>>();
     if (event.type === 'message') {

@@ -266,7 +266,7 @@ func (c *class) say(m *member) {
 
 // request asks until the question was accepted, and notes what is not answered by the answer
 // to it.
-func (c *class) request(who, question string, ask func(context.Context, lectern.Payload) (lectern.Message, error)) {
+func (c *class) request(who, question string, ask func(context.Context, lectern.Payload, ...lectern.SendOption) (lectern.Message, error)) {
 	var answer lectern.Message
 	as := c.insist(who+" asks", func(ctx context.Context) error {
 		var err error
@@ -299,7 +299,7 @@ func (c *class) askSlaves() {
 	for !c.stopped(50 * time.Millisecond) {
 		m := c.members[c.draw(len(c.members))]
 		c.senders.Go(func() {
-			c.request("master", fmt.Sprint("q ", c.name(), " master"), func(ctx context.Context, p lectern.Payload) (lectern.Message, error) {
+			c.request("master", fmt.Sprint("q ", c.name(), " master"), func(ctx context.Context, p lectern.Payload, _ ...lectern.SendOption) (lectern.Message, error) {
 				return c.master.Request(ctx, m.name, p)
 			})
 		})
@@ -337,7 +337,7 @@ func (c *class) gather() {
 }
 
 // answer replies after a while, so that requests are under way at any time.
-func (c *class) answer(who string, message lectern.Message, reply func(context.Context, lectern.Message, lectern.Payload) (uint64, error)) {
+func (c *class) answer(who string, message lectern.Message, reply func(context.Context, lectern.Message, lectern.Payload, ...lectern.SendOption) (uint64, error)) {
 	c.readers.Go(func() {
 		time.Sleep(time.Duration(c.draw(300)) * time.Millisecond)
 		c.insist(who+" answers", func(ctx context.Context) error {
