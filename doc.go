@@ -95,6 +95,13 @@
 // user whom the service does not know any more is not let back. Identity.TakeOver gives a
 // user its seat back from a device that is lost.
 //
+// # The service
+//
+// The program that has the hub sees what happens in all its channels: [Hub.Events] yields every
+// channel and member as they are, and from then on each change, with what Authorize has said of
+// the user (Identity.Data) and the connection. A list that is kept from it is exact. It holds
+// nobody up: a loop that gets too far behind is told so, and begins anew.
+//
 // # Slow members
 //
 // Each connection has one queue, bounded by [Policy].Outbox. Where a slave does
@@ -179,7 +186,7 @@
 // # Operating a hub
 //
 // [Hub.Channels] and [Channel.Snapshot] tell who is there, how they are, and what
-// waits for them; [Channel.Close] ends a channel, [Channel.Kick] one membership, and
+// waits for them, and [Hub.Events] what changes; [Channel.Close] ends a channel, [Channel.Kick] one membership, and
 // [Channel.Ban] keeps the name out as well. [Policy].Logger writes down what happens
 // to channels and memberships, and [Policy].Observer counts it: the module
 // metrics/prometheus hangs client_golang on it. [Hub.Shutdown] ends a hub in order: clients

@@ -267,6 +267,35 @@ func ExampleClient_Detach() {
 	// where were we?
 }
 
+// A service keeps a list of everybody who is there.
+func ExampleHub_Events() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	hub := newHub()
+	defer hub.Close()
+	must(hub.Create(ctx, "abc123", "alice"))
+	must(hub.Join(ctx, "abc123", "user_one"))
+
+	there := map[string]lectern.State{}
+	for event := range hub.Events(ctx) {
+		switch event.Kind {
+		case lectern.EventMissed: // this loop was too slow, and is told everything anew
+			clear(there)
+		case lectern.EventEnded:
+			fmt.Println(event.Channel, "is over")
+		case lectern.EventLeft:
+			delete(there, event.Channel+"/"+event.Username)
+		default:
+			there[event.Channel+"/"+event.Username] = event.State
+		}
+		if len(there) == 2 {
+			break
+		}
+	}
+	fmt.Println(there)
+	// Output: map[abc123/alice:online abc123/user_one:online]
+}
+
 // tracing is a transport of one's own: it decorates another one's connections.
 type tracing struct{ transport.Conn }
 

@@ -274,8 +274,11 @@ func Restored(rules *star.Channel, config *Config) *Channel {
 	return c
 }
 
-// Start does what is due in a restored channel.
-func (c *Channel) Start() { c.Decide(func(*star.Channel, time.Time) {}) }
+// Start tells those that listen already of a restored channel, and does what is due in it.
+func (c *Channel) Start() {
+	c.config.Watch.appeared(c)
+	c.Decide(func(*star.Channel, time.Time) {})
+}
 
 // Handle returns what a layer above keeps with the channel, so that it shows the same to
 // everybody. The first caller's build makes it. build must not call the channel.

@@ -41,6 +41,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Goroutines counts delivering goroutines and running timers.
 	Goroutines *sync.WaitGroup
+	// Watch gets what has changed.
+	Watch Watch
 	// Forget is called when a channel has ended and its name is to be free.
 	Forget func(*Channel)
 }

@@ -14,7 +14,7 @@ import (
 // An effect for the master does not wait for the batch of earlier messages to all
 // slaves. That is allowed because there is no order between two different members.
 func (c *Channel) execute(e *star.Effect) {
-	if e.Kind.ChangesAudience() || e.To != nil && e.To.Role() == wire.Slave && e.Kind != star.LogChange {
+	if e.Kind.ChangesAudience() || e.To != nil && e.To.Role() == wire.Slave && e.Kind != star.Changed {
 		c.fanOutBatch()
 	}
 	switch e.Kind {
@@ -56,6 +56,7 @@ func (c *Channel) execute(e *star.Effect) {
 		}
 		c.fanout.audience = nil
 	case star.Forget:
+		c.tell(e)
 		c.config.Forget(c)
 		if e.End.Code == wire.ErrMasterDown.Code {
 			c.config.Observer.Observe(star.ClosingSeconds, time.Since(e.Since).Seconds())
@@ -65,7 +66,8 @@ func (c *Channel) execute(e *star.Effect) {
 			return
 		}
 		c.log("channel closed", "channel", c.name, "code", string(e.End.Code), "reason", e.End.Text)
-	case star.LogChange:
+	case star.Changed:
+		c.tell(e)
 		c.logChange(e)
 	}
 }
@@ -76,19 +78,27 @@ func ClosedPacket(channel string, end *wire.Cause) *wire.Packet {
 	return wire.NewPacket(&wire.Frame{Type: wire.Closed, Channel: channel, Code: string(end.Code), Reason: end.Text})
 }
 
+// changeTexts are what the log says of a change. Of one that has none it says nothing, or
+// something elsewhere.
+var changeTexts = [...]string{
+	star.SlaveJoined: "slave joined", star.ConnectionLost: "member lost its connection", star.GrantExpired: "master expired",
+	star.Resumed: "member resumed", star.TakenOver: "member taken over", star.SlaveLeft: "slave left",
+}
+
 // logChange logs a change of a member, with the connection that it was on.
 func (c *Channel) logChange(e *star.Effect) {
-	if !c.logs() {
+	text := changeTexts[e.What]
+	if text == "" || !c.logs() {
 		return
 	}
-	attributes := []any{"channel", c.name, "member", e.Member}
+	attributes := []any{"channel", c.name, "member", e.Subject()}
 	if e.End != nil {
 		attributes = append(attributes, "reason", string(e.End.Code))
 	}
 	if e.To != nil {
 		attributes = append(attributes, seatOf(e.To).line.LogAttributes()...)
 	}
-	c.log(e.Text, attributes...)
+	c.log(text, attributes...)
 }
 
 // logs reports whether there is a log for changes.

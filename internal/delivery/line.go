@@ -45,6 +45,14 @@ func (l *Line) Init(config *Config, conn transport.Conn, owner Owner, number uin
 	l.out = outbox.New(conn, &config.Outbox)
 }
 
+// PeerAddress is the address of the connection's peer, or empty where it is not known.
+func (l *Line) PeerAddress() string {
+	if conn, ok := l.conn.(transport.Addressed); ok {
+		return conn.PeerAddress()
+	}
+	return ""
+}
+
 // LogAttributes are what every line of the log about the connection has: its number, which
 // no other connection of the hub has, and the address of its peer where that is known.
 func (l *Line) LogAttributes() []any {

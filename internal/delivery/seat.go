@@ -27,6 +27,13 @@ func (s *Seat) Channel() *Channel { return s.channel }
 // seatOf is the seat that the attachment is a part of.
 func seatOf(a *star.Attachment) *Seat { return a.Line.(*Seat) }
 
+// Peer is the number of the connection on which a seat is that the rules call a line, and the
+// address of its peer, or empty where it is not known.
+func Peer(l star.Line) (connection uint64, address string) {
+	line := l.(*Seat).line
+	return line.number, line.PeerAddress()
+}
+
 // The methods Connection to Unwritten make a Seat a star.Line.
 
 // Connection is the connection's number.

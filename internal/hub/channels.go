@@ -22,10 +22,7 @@ func (h *Hub) Channel(name string) (Channel, bool) {
 // their names. No lock is held during the loop, so it may call any method of the hub
 // and of its channels.
 func (h *Hub) Channels() iter.Seq[Channel] {
-	h.mu.Lock()
-	channels := slices.Collect(maps.Values(h.channels))
-	h.mu.Unlock()
-	slices.SortFunc(channels, func(a, b *delivery.Channel) int { return strings.Compare(a.Name(), b.Name()) })
+	channels := h.listed()
 	return func(yield func(Channel) bool) {
 		for _, c := range channels {
 			if c.Exists() && !yield(Channel{h, c}) {
@@ -33,6 +30,16 @@ func (h *Hub) Channels() iter.Seq[Channel] {
 			}
 		}
 	}
+}
+
+// listed returns the channels that have a name at this moment, in the order of their names. Some
+// may not exist yet, or any more.
+func (h *Hub) listed() []*delivery.Channel {
+	h.mu.Lock()
+	channels := slices.Collect(maps.Values(h.channels))
+	h.mu.Unlock()
+	slices.SortFunc(channels, func(a, b *delivery.Channel) int { return strings.Compare(a.Name(), b.Name()) })
+	return channels
 }
 
 // findChannel returns the channel of that name, or nil.

@@ -62,6 +62,7 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant) error {
 			}
 			return err
 		}
+		c.Flush() // its end is told before the next one of the name
 		h.removeChannel(c)
 	}
 }

@@ -210,6 +210,7 @@ func (h *Hub) retire() {
 	for _, c := range channels {
 		c.Retire()
 	}
+	h.delivering.Watch.Close()
 	h.retired = channels
 	close(h.ended)
 }

@@ -21,7 +21,7 @@ var large = strings.Repeat("x", feedBytes/2-entryOverhead)
 func (c *table) fed(a *Attachment) (got []string) {
 	for _, e := range c.effects {
 		switch {
-		case e.Kind == LogChange || e.Kind == Count:
+		case e.Kind == Changed || e.Kind == Count:
 		case e.Packet != nil && e.Packet.IsMessage() && e.To == a:
 			got = append(got, fmt.Sprint(e.Packet.Frame().Seq))
 		default:

@@ -81,6 +81,9 @@ type Channel struct {
 	// joins counts the memberships of slaves there have ever been. The newest one has
 	// this number.
 	joins uint64
+	// changes counts what has changed for who listens to this channel (change.go). Nobody
+	// listens to another one, so it is in no Snapshot.
+	changes uint64
 	// requests are the master's open requests, in the order of their numbers.
 	requests []*request
 }
@@ -176,7 +179,7 @@ func (c *Channel) Retire() {
 	}
 	c.retired = true
 	c.countOut(wire.ErrShutdown)
-	c.emit(Effect{Kind: Forget, End: wire.ErrShutdown})
+	c.emit(Effect{Kind: Forget, End: wire.ErrShutdown, Number: c.nextChange()})
 }
 
 // Announce is for a channel that was imported: it counts the channel and its members.

@@ -9,21 +9,28 @@ import (
 // Effect is one consequence of a decision. The rules only describe it; the caller
 // that takes it executes it.
 type Effect struct {
-	Kind   EffectKind
+	Kind EffectKind
+	// What and State are for Changed: what has changed, and how the member is since then.
+	What  ChangeKind
+	State wire.State
+	// Metric and Delta are for Count. Delta is the member's epoch in a Changed, so that effects,
+	// of which there are many, are no larger for it.
+	Metric Metric
 	To     *Attachment
 	Packet *wire.Packet
 	// End is why the membership has ended, or all memberships of the channel.
-	// Release, Eject, ReleaseAll and Forget have it, and the LogChange of a slave that has left.
+	// Release, Eject, ReleaseAll and Forget have it, and the Changed of a slave that has left.
 	End *wire.Cause
-	// Text is the text of a LogChange, or the label of a Count.
+	// Text is what is said of the end in a Changed, or the label of a Count.
 	Text string
-	// Member is the name of the member that a LogChange is about.
-	Member string
-	// Metric and Delta are for Count.
-	Metric Metric
-	Delta  int64
+	// Of is the member that a Changed is about, and Grant what the service has granted it.
+	Of    *member
+	Grant *Grant
+	Delta int64
+	// Number is for Changed and Forget: it counts the changes of the channel.
+	Number uint64
 	// Since is for Forget: the deadline by which an away master had to be back, or zero
-	// where the master was not away.
+	// where the master was not away. For Changed it is the deadline of an away member.
 	Since time.Time
 }
 
@@ -67,8 +74,8 @@ const (
 	ReleaseAll
 	// Forget frees the channel's name.
 	Forget
-	// LogChange logs a change of a member.
-	LogChange
+	// Changed tells a change of a member (change.go).
+	Changed
 	// Count adds Delta to a metric.
 	Count
 )
@@ -99,10 +106,4 @@ func (c *Channel) count(metric Metric, label string, delta int64) {
 	if c.limits.Counted && delta != 0 {
 		c.emit(Effect{Kind: Count, Metric: metric, Text: label, Delta: delta})
 	}
-}
-
-// logChange emits a LogChange. a is the member's attachment, or the last one that it had, or
-// nil where it had none at the time. why is the code of an end, or nil.
-func (c *Channel) logChange(text string, m *member, a *Attachment, why *wire.Cause) {
-	c.emit(Effect{Kind: LogChange, To: a, Text: text, Member: m.name, End: why})
 }

@@ -347,8 +347,8 @@ func TestALeaveHasItsReason(t *testing.T) {
 		var reasons, labels []string
 		for _, e := range c.effects {
 			switch {
-			case e.Kind == LogChange && e.Text == "slave left":
-				reasons = append(reasons, e.Member+" "+string(e.End.Code))
+			case e.Kind == Changed && e.What == SlaveLeft:
+				reasons = append(reasons, e.Subject()+" "+string(e.End.Code))
 			case e.Kind == Count && e.Metric == Leaves:
 				labels = append(labels, e.Text)
 			}

@@ -35,6 +35,7 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	c.attach(a, c.master, e, 0)
 	created := c.createdFrame(e)
 	c.sendFrame(a, &created)
+	c.change(Created, c.master, a, nil, "")
 	c.count(Channels, "", 1)
 	return nil
 }
@@ -75,7 +76,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	c.attach(a, m, e, m.start)
 	c.sendJoined(now, a, e)
 	c.tellMaster(m, "")
-	c.logChange("slave joined", m, a, nil)
+	c.change(SlaveJoined, m, a, nil, "")
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
 	return nil
@@ -105,8 +106,7 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	m.holder, m.since = holder{e.Instance, e.Ref}, m.epoch+1
 	c.forgetClient(m)
 	c.setGrant(m, e.Grant)
-	c.logChange("member taken over", m, a, nil)
-	c.reattachMember(now, a, m, e, 0)
+	c.reattachMember(now, a, m, e, 0, TakenOver)
 	return true, nil
 }
 
@@ -118,7 +118,7 @@ func (c *Channel) enterAgain(now time.Time, a *Attachment, m *member, e Entry) e
 	}
 	m.enterAgain(e)
 	c.setGrant(m, e.Grant)
-	c.reattachMember(now, a, m, e, 0)
+	c.reattachMember(now, a, m, e, 0, EnteredAgain)
 	return nil
 }
 
@@ -180,19 +180,18 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 	}
 	c.takeOver(m, e)
 	c.setGrant(m, e.Grant)
-	c.logChange("member resumed", m, a, nil)
 	c.count(Resumes, m.role.String(), 1)
-	c.reattachMember(now, a, m, e, last)
+	c.reattachMember(now, a, m, e, last, Resumed)
 	return nil
 }
 
 // reattachMember brings a member back on the connection of the attachment, and gives it what
 // it has missed after number last, but nothing from before it entered.
-func (c *Channel) reattachMember(now time.Time, a *Attachment, m *member, e Entry, last uint64) {
+func (c *Channel) reattachMember(now time.Time, a *Attachment, m *member, e Entry, last uint64, how ChangeKind) {
 	if m.role == wire.Master {
-		c.reattachMaster(now, a, e, last)
+		c.reattachMaster(now, a, e, last, how)
 	} else {
-		c.reattachSlave(now, a, m, e, max(last, m.start))
+		c.reattachSlave(now, a, m, e, max(last, m.start), how)
 	}
 }
 
@@ -213,11 +212,12 @@ func (c *Channel) findHeld(username string, secret Secret) (*member, error) {
 
 // reattachMaster brings the master back on the connection of the attachment, and gives it
 // the list of its slaves, and the messages after number last.
-func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last uint64) {
+func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last uint64, how ChangeKind) {
 	m := c.master
 	wasAway := m.state == wire.StateAway
 	c.release(m, a)
 	c.attach(a, m, e, last)
+	c.change(how, m, a, nil, "")
 	answer := c.createdFrame(e)
 	c.confirm(last)
 	answer.Gap = c.up.lost > last
@@ -238,10 +238,11 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last uin
 
 // reattachSlave brings a slave back on the connection of the attachment, and gives it the
 // messages after number last.
-func (c *Channel) reattachSlave(now time.Time, a *Attachment, m *member, e Entry, last uint64) {
+func (c *Channel) reattachSlave(now time.Time, a *Attachment, m *member, e Entry, last uint64, how ChangeKind) {
 	wasAway := m.state == wire.StateAway
 	c.release(m, a)
 	c.attach(a, m, e, last)
+	c.change(how, m, a, nil, "")
 	c.sendJoined(now, a, e)
 	c.countAgain(now, m, last, nil)
 	if wasAway {

@@ -54,6 +54,9 @@ func (c *Channel) Refresh(a *Attachment, ref uint64, g Grant) error {
 		return err
 	}
 	c.setGrant(a.member, g)
+	if g.Asked {
+		c.change(Granted, a.member, a, nil, "")
+	}
 	c.acknowledge(a, ref)
 	return nil
 }
@@ -125,12 +128,12 @@ func (c *Channel) expire(now time.Time, m *member) {
 		c.expel(m, wire.ErrExpired.With("what the service has granted has expired"))
 		return
 	}
-	if at := c.detach(m); at != nil {
-		c.logChange("master expired", m, at, nil)
+	at := c.detach(m)
+	if at != nil {
 		c.emit(Effect{Kind: Discard, To: at})
 		c.emit(Effect{Kind: Eject, To: at, End: wire.ErrUnauthorized.With("what the service has granted has expired: come back with a fresh token")})
+		c.markAway(now, GrantExpired, at)
 	}
-	c.markAway(now)
 }
 
 // expiries are the instants at which grants of members expire: a heap, the earliest first.

@@ -32,15 +32,15 @@ func (c *Channel) Lose(now time.Time, a *Attachment) {
 	}
 	m := a.member
 	c.detach(m)
-	c.logChange("member lost its connection", m, a, nil)
 	c.count(ConnectionsLost, m.role.String(), 1)
 	if m.role == wire.Master {
-		c.markAway(now)
+		c.markAway(now, ConnectionLost, a)
 		return
 	}
 	m.state = wire.StateAway
 	m.deadline = c.leftAt(now).Add(c.limits.SlaveTimeout)
 	c.away.add(m)
+	c.change(ConnectionLost, m, a, nil, "")
 	c.tellMaster(m, "")
 	c.Expire(now) // a timeout of zero is over at once
 }
@@ -188,7 +188,7 @@ func (c *Channel) end(why *wire.Cause) {
 	c.slaves, c.banned, c.requests = nil, nil, nil
 	c.away, c.expiries = awayList{}, nil
 	c.down, c.up = replayLog{}, replayLog{}
-	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline})
+	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline, Number: c.nextChange()})
 }
 
 // errTimeout is why a slave has left that was away for too long. Nobody is there to be told.
@@ -204,7 +204,7 @@ func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
 	delete(c.slaves, m.name)
 	c.stopAwaiting(m)
 	m.state = wire.StateLeft
-	c.logChange("slave left", m, at, why)
+	c.change(SlaveLeft, m, at, why, reason)
 	if why == wire.ErrBanned {
 		why = wire.ErrKicked
 	}

@@ -13,18 +13,24 @@ func (c *Channel) Away(now time.Time, a *Attachment, ref uint64) error {
 		return err
 	}
 	c.acknowledge(a, ref)
-	c.markAway(now)
+	if c.master.state != wire.StateAway {
+		c.markAway(now, DeclaredAway, a)
+	}
 	return nil
 }
 
 // markAway sets the state of the master to away and starts its timeout, unless the
-// master is away already.
-func (c *Channel) markAway(now time.Time) {
-	if c.master.state == wire.StateAway {
+// master is away already. how is what has happened to it, which was on the attachment.
+func (c *Channel) markAway(now time.Time, how ChangeKind, a *Attachment) {
+	already := c.master.state == wire.StateAway
+	if !already {
+		c.master.state = wire.StateAway
+		c.master.deadline = c.leftAt(now).Add(c.timeout)
+	}
+	c.change(how, c.master, a, nil, "")
+	if already {
 		return
 	}
-	c.master.state = wire.StateAway
-	c.master.deadline = c.leftAt(now).Add(c.timeout)
 	// Where the timeout is zero, slaves are told of the end, which follows at once.
 	if c.timeout > 0 {
 		c.sendFrameToSlaves(c.masterFrame(now))
@@ -41,6 +47,7 @@ func (c *Channel) Back(now time.Time, a *Attachment, ref uint64) error {
 	if c.master.state == wire.StateAway {
 		c.master.state = wire.StateOnline
 		c.master.deadline = time.Time{}
+		c.change(DeclaredBack, c.master, a, nil, "")
 		c.sendFrameToSlaves(c.masterFrame(now))
 	}
 	return nil

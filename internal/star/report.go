@@ -26,6 +26,8 @@ type Report struct {
 	Banned int
 	// OpenRequests is the number of the master's requests that await answers.
 	OpenRequests int
+	// Changes is the number of the last change that is in the report (Change.Number).
+	Changes uint64
 }
 
 // MemberReport is one member in a Report.
@@ -36,6 +38,8 @@ type MemberReport struct {
 	// that is not away.
 	Deadline time.Time
 	Epoch    uint64
+	// Number is that of a slave's membership.
+	Number uint64
 	// OpenRequests is the number of a slave's requests that the master has not
 	// answered. It is zero for the master.
 	OpenRequests int
@@ -56,7 +60,7 @@ func (c *Channel) Report() (Report, bool) {
 		Name: c.name, MasterTimeout: c.timeout, Master: c.master.report(),
 		MasterMessages: c.down.newest, SlaveMessages: c.up.newest,
 		Kept:   Load{Messages: c.down.kept() + c.up.kept(), Bytes: c.down.bytes + c.up.bytes},
-		Banned: len(c.banned), OpenRequests: len(c.requests),
+		Banned: len(c.banned), OpenRequests: len(c.requests), Changes: c.changes,
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		r.Slaves = append(r.Slaves, c.slaves[name].report())
@@ -65,7 +69,7 @@ func (c *Channel) Report() (Report, bool) {
 }
 
 func (m *member) report() MemberReport {
-	r := MemberReport{Username: m.name, State: m.state, Epoch: m.epoch, OpenRequests: len(m.openRequests), Data: m.granted().Data, Expires: m.granted().Expires}
+	r := MemberReport{Username: m.name, State: m.state, Epoch: m.epoch, Number: m.number, OpenRequests: len(m.openRequests), Data: m.granted().Data, Expires: m.granted().Expires}
 	if m.state == wire.StateAway {
 		r.Deadline = m.deadline
 	}

@@ -119,12 +119,12 @@ func TestReport(t *testing.T) {
 	r, exists := c.Report()
 	require.True(t, exists)
 	require.Equal(t, Report{
-		Name: "abc123", MasterTimeout: xMaster, MasterMessages: 2, SlaveMessages: 1, Banned: 1, OpenRequests: 1,
+		Name: "abc123", MasterTimeout: xMaster, MasterMessages: 2, SlaveMessages: 1, Banned: 1, OpenRequests: 1, Changes: 5,
 		Kept:   Load{Messages: 3, Bytes: 3*entryOverhead + 2*len("well?") + len("four")},
 		Master: MemberReport{Username: "alice", State: wire.StateAway, Deadline: noon.Add(xMaster), Epoch: 1, Line: a.Line},
 		Slaves: []MemberReport{
-			{Username: "user_1", State: wire.StateOnline, Epoch: 1, OpenRequests: 1, Line: u[1].Line},
-			{Username: "user_2", State: wire.StateAway, Deadline: noon.Add(xSlave), Epoch: 1},
+			{Username: "user_1", State: wire.StateOnline, Epoch: 1, Number: 1, OpenRequests: 1, Line: u[1].Line},
+			{Username: "user_2", State: wire.StateAway, Deadline: noon.Add(xSlave), Epoch: 1, Number: 2},
 		},
 	}, r)
 	require.NoError(t, c.Back(c.now, a, 6))
@@ -138,7 +138,7 @@ func TestReport(t *testing.T) {
 func TestWhatChangesTheAudience(t *testing.T) {
 	changes := map[EffectKind]bool{
 		SendOne: false, SendReplay: false, SendPresence: false, AwaitDrain: false, RoomMade: false, Discard: false, Eject: false, SendAll: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
-		Forget: false, LogChange: false, Count: false,
+		Forget: false, Changed: false, Count: false,
 	}
 	require.Len(t, changes, int(Count)+1)
 	for kind, want := range changes {

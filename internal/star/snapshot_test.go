@@ -155,8 +155,10 @@ func (g *twin) move() string {
 		errs[i] = transition(c, i)
 		for _, e := range c.TakeEffects(nil) {
 			switch e.Kind {
-			case LogChange:
-				lines[i] = append(lines[i], "note "+e.Text+" "+e.Member)
+			case Changed:
+				change := e.Change()
+				change.Number = 0 // each counts its own
+				lines[i] = append(lines[i], fmt.Sprintf("change %+v", change))
 			case Count:
 				lines[i] = append(lines[i], fmt.Sprint("count ", e.Metric, " ", e.Text, " ", e.Delta))
 			default:

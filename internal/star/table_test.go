@@ -191,7 +191,7 @@ func (c *table) expect(effects ...string) {
 	c.t.Helper()
 	got := []string{}
 	for _, e := range c.effects {
-		if e.Kind != LogChange && e.Kind != Count {
+		if e.Kind != Changed && e.Kind != Count {
 			got = append(got, c.line(e))
 		}
 	}

@@ -121,8 +121,10 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 			hub: hub, service: service, plan: plan, address: address,
 			faultChoice: choice, seed: seed, finish: make(chan struct{}), replacing: make(chan struct{}, 1),
 		}
+		r.follows(hub)
 		r.play()
 		require.NoError(t, r.present().Shutdown(stage.Within(t)))
+		r.endOfEvents()
 		for _, n := range r.networks {
 			n.Close()
 		}

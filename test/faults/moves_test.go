@@ -257,10 +257,15 @@ func (r *faultRound) remaining() iter.Seq[*faultSeat] {
 	}
 }
 
+func pause(random *rand.Rand, most time.Duration) {
+	time.Sleep(1 + time.Duration(random.Int64N(int64(most))))
+}
+
 // checkRosters holds what the hub has against what its users have, when everybody
 // must be back or out: nobody is in a channel of which it does not know, or the
 // reverse, and no request is open of which the asking has ended.
 func (r *faultRound) checkRosters() {
+	r.compareEvents()
 	for row := range r.rows {
 		l := r.latest(row)
 		if l == nil {

@@ -152,6 +152,7 @@ func (r *faultRound) replace(random *rand.Rand) bool {
 	if err := old.Export(&state); err != nil {
 		r.fail("Export: %w", err)
 	}
+	r.endOfEvents()
 	if !early {
 		stop = r.address.leave()
 	}
@@ -169,6 +170,7 @@ func (r *faultRound) replace(random *rand.Rand) bool {
 	}
 	r.mu.Lock()
 	r.hub = next
+	r.follows(next)
 	this.back = time.Now()
 	r.mu.Unlock()
 	r.address.serve(next)

@@ -45,6 +45,7 @@ func (s *faultService) authorize(_ context.Context, r lectern.AuthRequest) (lect
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	granted := lectern.Identity{AsAsked: true, TakeOver: r.Token == takesOver && r.Operation == lectern.OpJoin}
+	granted.Data = fmt.Append(nil, len(s.rulings)) // another one each time
 	steady := s.choice.steady && r.Username == "alice"
 	if s.calm || steady || r.Username == witnessName || r.Username == "mallory" {
 		s.rulings = append(s.rulings, ruling{at: time.Now(), who: whoIn(r.Channel, r.Username), op: r.Operation})

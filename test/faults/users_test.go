@@ -36,6 +36,7 @@ type faultRound struct {
 	mu sync.Mutex
 	// hub is the one that there is now, after these replacements.
 	hub          *lectern.Hub
+	readers      eventReaders
 	replacements []replacement
 	lives        []*life
 	users        uint64
@@ -146,6 +147,7 @@ func (r *faultRound) play() {
 		r.actors.Go(func() { r.beSlave(i) })
 	}
 	r.actors.Go(r.beRival)
+	r.streams.Go(r.watchEvents)
 	until := time.Now().Add(faultSpan)
 	if r.restarts > 0 {
 		r.actors.Go(func() { r.replaceHubs(until) })
@@ -280,10 +282,6 @@ func (r *faultRound) beRival() {
 			r.fail("a second create of %s: %w", l.channel, err)
 		}
 	}
-}
-
-func pause(random *rand.Rand, most time.Duration) {
-	time.Sleep(1 + time.Duration(random.Int64N(int64(most))))
 }
 
 // hold keeps a seat until it is over, and does meanwhile what its holder does

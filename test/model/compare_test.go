@@ -97,10 +97,13 @@ func (g *game) compare() error {
 			return fmt.Errorf("%v: %w", s, err)
 		}
 	}
+	if g.down {
+		return nil
+	}
+	if err := g.roster.Compare(); err != nil {
+		return err
+	}
 	for _, c := range g.stars {
-		if g.down {
-			break
-		}
 		if _, exists := g.hub.Channel(c.name); exists != (c.master != nil) {
 			return fmt.Errorf("%s exists at the hub: %v", c.name, exists)
 		}

@@ -145,6 +145,11 @@ func play(t *testing.T, moves []move, counts map[string]int) (failure error) {
 		if err := g.hub.Close(); failure == nil && err != nil {
 			failure = err
 		}
+		if g.roster != nil { // else a restart has failed
+			if err := g.roster.Wait(); failure == nil && err != nil {
+				failure = err
+			}
+		}
 		for _, p := range g.players {
 			_ = p.listener.Close()
 			p.cut(false)

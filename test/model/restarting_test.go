@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
 	"github.com/lectern-go/lectern/transport/memory"
 )
 
@@ -17,6 +18,9 @@ import (
 // serves has a hub take the place of the former one, if any, at the same address.
 func (g *game) serves(hub *lectern.Hub) {
 	g.hub = hub
+	if g.roster == nil {
+		g.roster = stage.FollowEvents(hub)
+	}
 	for _, p := range g.players {
 		p.mu.Lock()
 		former := p.listener
@@ -48,6 +52,11 @@ func (g *game) stops(end func() error) (online []*player, err error) {
 	if err := end(); err != nil {
 		return nil, err
 	}
+	// The events end with the hub, after everything was told.
+	if err := errors.Join(g.roster.Wait(), g.roster.Compare()); err != nil {
+		return nil, err
+	}
+	g.roster = nil
 	synctest.Wait()
 	for _, p := range online {
 		p.offline = true
@@ -93,6 +102,9 @@ func (g *game) restart(gap time.Duration) error {
 	}
 	hub, err := lectern.NewHub(g.policy())
 	if err == nil {
+		if gap > 0 { // else it begins with what is there already
+			g.roster = stage.FollowEvents(hub)
+		}
 		err = hub.Restore(bytes.NewReader(state.Bytes()))
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
 )
 
 // game is one play: the users, and what the model knows.
@@ -15,6 +16,8 @@ type game struct {
 	down    bool
 	hubs    int
 	service *service
+	// roster is what the hub's events tell of.
+	roster *stage.Roster
 	// kept is how many messages a channel keeps in each direction.
 	kept    uint64
 	players []*player

@@ -1,0 +1,66 @@
+package faults
+
+import (
+	"errors"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
+)
+
+// This file holds Hub.Events against the channels, at many moments of a round: the list that
+// is kept from it is the hub's own, of a reader that was there from the beginning, and of one
+// that has begun at any time.
+
+// eventReaders are those of the hub that there is.
+type eventReaders struct{ first, later *stage.Roster }
+
+// follows begins to read the events of a hub.
+func (r *faultRound) follows(hub *lectern.Hub) {
+	r.readers = eventReaders{first: stage.FollowEvents(hub), later: stage.FollowEvents(hub)}
+}
+
+// compareEvents holds the lists against the hub at this moment. Nothing that was decided is
+// under way: everybody waits for something.
+func (r *faultRound) compareEvents() {
+	synctest.Wait()
+	if err := errors.Join(r.readers.first.Compare(), r.readers.later.Compare()); err != nil {
+		r.fail("events: %w", err)
+	}
+}
+
+// watchEvents compares while the users act, but not while the hub is being replaced.
+func (r *faultRound) watchEvents() {
+	random := r.random(8)
+	for r.acting.Err() == nil {
+		pause(random, 60*time.Millisecond)
+		select {
+		case r.replacing <- struct{}{}:
+		default:
+			continue
+		}
+		if r.acting.Err() == nil && !r.isShut() {
+			if r.compareEvents(); random.IntN(4) == 0 {
+				if err := r.readers.later.Stop(); err != nil {
+					r.fail("events: %w", err)
+				}
+				r.readers.later = stage.FollowEvents(r.present())
+			}
+		}
+		<-r.replacing
+	}
+}
+
+// endOfEvents expects that the events of a hub have ended with it, and have told the end of
+// everything. The hub has shut down.
+func (r *faultRound) endOfEvents() {
+	for _, reader := range []*stage.Roster{r.readers.first, r.readers.later} {
+		if err := errors.Join(reader.Wait(), reader.Compare()); err != nil {
+			r.fail("the end of the events: %w", err)
+		}
+		if n := reader.Missed(); n > 0 {
+			r.fail("%d events were missed", n)
+		}
+	}
+}
