@@ -2,9 +2,8 @@ package hub
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
-	"hash/crc32"
 
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
@@ -48,25 +47,42 @@ func knownSecret(text string) (s secret) {
 }
 
 // plain is the text of the bits alone, and marked the text with the hub.
-func (s secret) plain() string { return base64.RawURLEncoding.EncodeToString(s[:]) }
+func (s secret) plain() string {
+	var text [22]byte
+	base64.RawURLEncoding.Encode(text[:], s[:])
+	return string(text[:])
+}
 
 func (s secret) marked(hub ID) string {
-	marked := append(hub[:], s[:]...)
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint16(marked, checksum(marked)))
+	var content [markedBytes]byte // on the stack: a join makes one
+	copy(content[copy(content[:], hub[:]):], s[:])
+	sum := checksum(content[:])
+	copy(content[len(content)-len(sum):], sum[:])
+	var text [markedBytes * 4 / 3]byte
+	base64.RawURLEncoding.Encode(text[:], content[:])
+	return string(text[:])
 }
+
+// markedBytes is the size of what a marked text stands for.
+const markedBytes = len(ID{}) + len(secret{}) + 2
 
 // parse is the reverse of marked.
 func parse(text string) (hub ID, s secret, marked bool) {
-	decoded, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(decoded) != len(hub)+len(s)+2 {
+	content, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(content) != markedBytes {
 		return hub, s, false
 	}
-	content := decoded[:len(hub)+len(s)]
-	marked = binary.BigEndian.Uint16(decoded[len(content):]) == checksum(content)
-	return ID(content[:len(hub)]), secret(content[len(hub):]), marked
+	sum := checksum(content)
+	copy(s[:], content[copy(hub[:], content):])
+	return hub, s, string(content[markedBytes-len(sum):]) == string(sum[:])
 }
 
-func checksum(content []byte) uint16 { return uint16(crc32.ChecksumIEEE(content)) }
+// checksum is of a marked content, but for its end, where the checksum is.
+func checksum(content []byte) (sum [2]byte) {
+	whole := sha256.Sum256(content[:markedBytes-len(sum)])
+	copy(sum[:], whole[:])
+	return sum
+}
 
 // fresh is a new secret for the sender of the frame, in the form in which the rules take it.
 func (s secret) fresh(hub ID, f *wire.Frame) star.Secret {

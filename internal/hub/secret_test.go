@@ -33,3 +33,10 @@ func TestWhoseASecretIs(t *testing.T) {
 	}
 	require.NotContains(t, fmt.Sprintf("%v %#v %v", s, s, marked), marked.Text[8:16])
 }
+
+// Each join makes a secret: its text is all that this takes of the memory.
+func TestWhatASecretAllocates(t *testing.T) {
+	hub, s := newID(), newSecret()
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = s.marked(hub) }), 1.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = s.plain() }), 1.0)
+}
