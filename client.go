@@ -439,11 +439,12 @@ type handle struct {
 }
 
 // send is Send, Broadcast and Reply.
-func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload, options []SendOption) (uint64, error) {
+func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload, options []SendOption) (Receipt, error) {
 	if err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, options); err != nil {
-		return 0, err
+		return Receipt{}, err
 	}
-	return h.m.Send(ctx, frame)
+	receipt, err := h.m.Send(ctx, frame)
+	return Receipt(receipt), err
 }
 
 // ask sends a request to one member and waits for its answer.

@@ -27,20 +27,20 @@ func (m *Master) Username() string { return m.h.m.Username() }
 // MasterTimeout returns X of rule 3: how long this master may be away.
 func (m *Master) MasterTimeout() time.Duration { return m.h.m.Timeout() }
 
-// Broadcast sends to all slaves of the channel (rule 6), and returns the
-// message's number once the hub has accepted it. It waits while the connection
+// Broadcast sends to all slaves of the channel (rule 6), and returns once the hub has
+// accepted the message, with its number and to how many it was queued. It waits while the connection
 // is lost. On any error but one that matches ErrSendUnknown, nobody gets the
 // message.
-func (m *Master) Broadcast(ctx context.Context, payload Payload, options ...SendOption) (uint64, error) {
+func (m *Master) Broadcast(ctx context.Context, payload Payload, options ...SendOption) (Receipt, error) {
 	return m.h.send(ctx, wire.Frame{}, payload, options)
 }
 
 // Send sends to one slave (rule 6), also while it is away. The error matches
 // ErrNoSuchSlave where the channel has none of that name; otherwise it is as
 // Broadcast.
-func (m *Master) Send(ctx context.Context, to string, payload Payload, options ...SendOption) (uint64, error) {
+func (m *Master) Send(ctx context.Context, to string, payload Payload, options ...SendOption) (Receipt, error) {
 	if !wire.Sendable(to) {
-		return 0, m.noSuchSlave(to)
+		return Receipt{}, m.noSuchSlave(to)
 	}
 	return m.h.send(ctx, wire.Frame{To: to, HasTo: true}, payload, options)
 }
@@ -80,9 +80,9 @@ func (m *Master) Gather(ctx context.Context, payload Payload, options ...SendOpt
 // The error matches ErrNoSuchRequest where the answer is not awaited, because it
 // was given already or the slave waits no longer, and ErrNoSuchSlave where the
 // slave has left; it is that of Send otherwise.
-func (m *Master) Reply(ctx context.Context, to Message, payload Payload, options ...SendOption) (uint64, error) {
+func (m *Master) Reply(ctx context.Context, to Message, payload Payload, options ...SendOption) (Receipt, error) {
 	if to.RequestID == 0 {
-		return 0, ErrNoSuchRequest.WithText("the message asks for no answer")
+		return Receipt{}, ErrNoSuchRequest.WithText("the message asks for no answer")
 	}
 	return m.h.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.RequestID}, payload, options)
 }

@@ -135,6 +135,16 @@ type Message struct {
 	Topic string
 }
 
+// Receipt tells what the hub has made of a message that it has accepted.
+type Receipt struct {
+	// Seq is the message's number in its channel and direction.
+	Seq uint64
+	// Slaves is to how many slaves that are connected a master's message was queued. Those who
+	// are away get it when they resume, and are not counted. It is zero for what a slave sends, which is for the
+	// master alone, and was queued for it, or is kept until it is back.
+	Slaves int
+}
+
 // Gap tells that messages were dropped, in their place in the order: they were
 // no longer kept when this side came back, or this side did not take them in
 // time from its own handle.
@@ -198,6 +208,11 @@ type Presence struct {
 	// Deadline is when a master that is away, or that cannot be asked after
 	// because the own connection is down, will be given up. Zero otherwise.
 	Deadline time.Time
+	// Joined tells the new from those that are back: this slave is a member since it was
+	// told last, and its membership is another one than that of anybody who had the name before.
+	// Where a master has gone on by a Ticket, or in a seat that it has taken over, those who are
+	// there then are not told as joined. Members has what the newest change of each was.
+	Joined bool
 	// Reason says why a slave is gone, where that is known: "left", "kicked",
 	// "timeout", "expired", "revoked", or the words of the kick. Of who has left while this
 	// side could not be told, it is known only that they have.
@@ -228,7 +243,7 @@ func message(m client.Message) Message {
 }
 
 func presence(p client.Presence) Presence {
-	return Presence{Username: p.Username, State: states[p.State], Since: p.Since, Deadline: p.Deadline, Reason: p.Reason}
+	return Presence{Username: p.Username, State: states[p.State], Since: p.Since, Deadline: p.Deadline, Joined: p.Joined, Reason: p.Reason}
 }
 
 func answer(a client.Answer) Answer {

@@ -33,12 +33,12 @@ func (s *Slave) Master() Presence {
 	return presence(s.h.m.Master())
 }
 
-// Send sends to the master (rule 5), also while it is away, and returns the
-// message's number once the hub has accepted it. It waits while the connection
+// Send sends to the master (rule 5), also while it is away, and returns once the hub has
+// accepted the message, with its number. It waits while the connection
 // is lost. The error matches ErrBusy where the master cannot take more at
 // present. On any error but one that matches ErrSendUnknown, the master does not
 // get the message.
-func (s *Slave) Send(ctx context.Context, payload Payload, options ...SendOption) (uint64, error) {
+func (s *Slave) Send(ctx context.Context, payload Payload, options ...SendOption) (Receipt, error) {
 	return s.h.send(ctx, wire.Frame{}, payload, options)
 }
 
@@ -55,9 +55,9 @@ func (s *Slave) Request(ctx context.Context, payload Payload, options ...SendOpt
 // zero. The error matches ErrNoSuchRequest where the answer is not awaited,
 // because this slave has answered already or the master waits no longer; it is
 // that of Send otherwise.
-func (s *Slave) Reply(ctx context.Context, to Message, payload Payload, options ...SendOption) (uint64, error) {
+func (s *Slave) Reply(ctx context.Context, to Message, payload Payload, options ...SendOption) (Receipt, error) {
 	if to.RequestID == 0 {
-		return 0, ErrNoSuchRequest.WithText("the message asks for no answer")
+		return Receipt{}, ErrNoSuchRequest.WithText("the message asks for no answer")
 	}
 	return s.h.send(ctx, wire.Frame{Reply: to.RequestID}, payload, options)
 }

@@ -148,6 +148,17 @@ export interface SendOptions extends SignalOption {
   readonly topic?: string | undefined;
 }
 
+/** What the hub has made of a message that it has accepted. */
+export interface Receipt {
+  /** The message's number in its channel and direction. */
+  readonly seq: number;
+  /**
+   * To how many slaves that are connected a master's message was queued. Those who are away get
+   * it when they resume, and are not counted. 0 for what a slave sends, which is for the master alone.
+   */
+  readonly slaves: number;
+}
+
 /** What arrived from the other side. */
 export declare class Message {
   private constructor();
@@ -178,7 +189,7 @@ export declare class Message {
   /** A copy of the payload's bytes. */
   bytes(): Uint8Array;
   /** Answers a message that asks, as the reply of the handle that it came to. */
-  reply(payload: Payload, options?: SendOptions): Promise<number>;
+  reply(payload: Payload, options?: SendOptions): Promise<Receipt>;
 }
 
 /** The state of one member, as it is known on this side. */
@@ -195,6 +206,12 @@ export interface Presence {
   readonly since: Date;
   /** When a master that is away, or cannot be asked after, will be given up. */
   readonly deadline: Date | null;
+  /**
+   * The slave is new: it is a member since it was told last, and has not come back. Where a master has
+   * gone on by a ticket, or in a seat that it has taken over, those who are there then are not told
+   * as joined. In members it is so of the newest change of each.
+   */
+  readonly joined: boolean;
   /** Why a slave is gone, where that is known. */
   readonly reason: string;
 }
@@ -311,7 +328,7 @@ export type Answer =
  * The handle of the one who is in charge of a channel. One whose connection is
  * lost comes back by itself; meanwhile what is sent waits.
  *
- * What is sent resolves with the message's number once the hub has accepted it.
+ * What is sent resolves with its receipt once the hub has accepted it.
  */
 export declare class Master extends Handle<MasterEventMap> {
   private constructor();
@@ -321,9 +338,9 @@ export declare class Master extends Handle<MasterEventMap> {
    */
   readonly members: readonly Presence[];
   /** Sends to all slaves of the channel. */
-  broadcast(payload: Payload, options?: SendOptions): Promise<number>;
+  broadcast(payload: Payload, options?: SendOptions): Promise<Receipt>;
   /** Sends to one slave, also while it is away. */
-  send(to: string, payload: Payload, options?: SendOptions): Promise<number>;
+  send(to: string, payload: Payload, options?: SendOptions): Promise<Receipt>;
   /**
    * Sends to one slave and resolves with its answer, also where it is away at
    * first. Rejected with no_such_slave where it leaves before, and with a
@@ -344,7 +361,7 @@ export declare class Master extends Handle<MasterEventMap> {
    */
   gather(payload: Payload, options?: SendOptions): AsyncGenerator<Answer, void, undefined>;
   /** Answers a message of a slave that asks. Its sender and requestId are enough. */
-  reply(message: Pick<Message, 'from' | 'requestId'>, payload: Payload, options?: SendOptions): Promise<number>;
+  reply(message: Pick<Message, 'from' | 'requestId'>, payload: Payload, options?: SendOptions): Promise<Receipt>;
   /** Removes a slave, which is told the reason. It may join again. */
   kick(username: string, options?: KickOptions): Promise<void>;
   /** Removes a slave, if it is there, and refuses its name for the life of the channel. */
@@ -373,12 +390,12 @@ export declare class Slave extends Handle<HandleEventMap> {
   private constructor();
   /** What is known of the master, without asking the hub. */
   readonly master: Presence;
-  /** Sends to the master, also while it is away, and resolves with the message's number. */
-  send(payload: Payload, options?: SendOptions): Promise<number>;
+  /** Sends to the master, also while it is away, and resolves with the receipt. */
+  send(payload: Payload, options?: SendOptions): Promise<Receipt>;
   /** Sends to the master and resolves with its answer. One that is aborted is withdrawn. */
   request(payload: Payload, options?: SendOptions): Promise<Message>;
   /** Answers a message of the master that asks. Its requestId is enough. */
-  reply(message: Pick<Message, 'requestId'>, payload: Payload, options?: SendOptions): Promise<number>;
+  reply(message: Pick<Message, 'requestId'>, payload: Payload, options?: SendOptions): Promise<Receipt>;
   /**
    * Joins another channel under the same name and leaves this one in a single
    * step: where the join is refused, the user stays here.

@@ -297,7 +297,8 @@ var fieldList = [
   [32, "seen", "number", "kept"],
   [33, "confirm_messages", "number"],
   [34, "confirm_bytes", "number"],
-  [35, "topic", "string"]
+  [35, "topic", "string"],
+  [37, "joined", "flag"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -324,7 +325,7 @@ var shapeList = [
   [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes"],
   [18, "joined", "channel username secret master", "epoch master_timeout_ms"],
   [19, "message", "channel from seq", "private request reply topic", "payload"],
-  [20, "presence", "channel username role state", "timeout_ms reason number"],
+  [20, "presence", "channel username role state", "timeout_ms reason number joined"],
   [21, "closed", "channel code", "reason"],
   [22, "gap", "channel missed", ""],
   [23, "ack", "", "seq slaves"],
@@ -461,8 +462,8 @@ function after(milliseconds2) {
 function stateOf(state) {
   return state === "left" ? "gone" : state;
 }
-function presence(role, username, state, { deadline = null, reason = "" } = {}) {
-  return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, reason });
+function presence(role, username, state, { deadline = null, reason = "", joined: joined2 = false } = {}) {
+  return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, joined: joined2, reason });
 }
 
 // src/first.js
@@ -2107,7 +2108,7 @@ var Master = class extends Handle {
   get members() {
     return this.#membership.roster.members;
   }
-  /** broadcast sends to all slaves, and returns the message's number. */
+  /** broadcast sends to all slaves, and returns the receipt: its number, and to how many it was queued. */
   async broadcast(payload, options) {
     const { fields, signal } = sendOptions("broadcast", options);
     return this.#membership.send(fields, payload, { signal });
@@ -2750,7 +2751,7 @@ var Message = class {
   bytes() {
     return this.#bytes.slice();
   }
-  /** reply answers a message that asks, and returns the answer's number. */
+  /** reply answers a message that asks, and returns the answer's receipt. */
   reply(payload, options) {
     return this.#reply(this, payload, options);
   }
@@ -2864,9 +2865,10 @@ var Roster = class {
   /**
    * compare takes in a list. Those who came are told at once; those who went, and those who have
    * joined again since, are told behind the messages that are still to come from them, where last is
-   * the newest one that has arrived.
+   * the newest one that has arrived. follows: who is not known has joined since the list before, or
+   * since the channel was made.
    */
-  compare(frame, reason, last) {
+  compare(frame, reason, last, follows) {
     this.#departed = [];
     const before = this.#slaves.size;
     let met = 0;
@@ -2879,9 +2881,9 @@ var Roster = class {
       met += was ? 1 : 0;
       if (known3 && number && known3 !== number) {
         gone(username);
-        this.#departed.push({ slave: presence("slave", username, state), number });
+        this.#departed.push({ slave: presence("slave", username, state, { joined: true }), number });
       } else if (was?.state !== state) {
-        this.change(presence("slave", username, state), number);
+        this.change(presence("slave", username, state, { joined: !was && follows }), number);
       } else if (number && known3 !== number) {
         this.#numbers.set(username, number);
       }
@@ -3011,6 +3013,8 @@ var Membership = class {
   // one may have the same ticket, or where there are two secrets. Else the first frame that
   // there is to send tells it.
   announced = false;
+  // The create that has made it was written more than once: slaves may have joined before its answer.
+  remade = false;
   // It is being left on purpose.
   leaving = false;
   // The requests without an answer, in the order of their refs.
@@ -3095,14 +3099,14 @@ var Membership = class {
       this.window.enter(request, () => this.enqueue(request));
     });
   }
-  /** send sends a payload and returns its number. */
+  /** send sends a payload and returns its receipt. */
   async send(frame, value, { signal, asks } = {}) {
     const payload = payloadOf(value, this.session.options.maxMessageBytes);
     const answer = await this.perform(
       { ...frame, type: "send", channel: this.channel, payload },
       { signal, asks }
     );
-    return answer.seq ?? 0;
+    return Object.freeze({ seq: answer.seq ?? 0, slaves: answer.slaves ?? 0 });
   }
   /** operate is an operation that is answered by a mere acknowledgement. */
   async operate(frame, signal) {
@@ -3365,7 +3369,7 @@ var Membership = class {
       this.gap(0);
     }
     if (frame.members) {
-      this.roster.compare(frame, "left while the master was away", this.last);
+      this.roster.compare(frame, "left while the master was away", this.last, !first || this.remade);
     }
   }
   /**
@@ -3375,7 +3379,7 @@ var Membership = class {
   listed(frame) {
     if (this.role === "master" && frame.members) {
       this.roster.tellDeparted();
-      this.roster.compare(frame, "left while the master did not keep up", this.last);
+      this.roster.compare(frame, "left while the master did not keep up", this.last, true);
     }
   }
   // number is that of the membership of one that has left.
@@ -3405,7 +3409,8 @@ var Membership = class {
     const { username, reason } = frame;
     if (this.role === "master") {
       this.roster.tellDeparted();
-      this.roster.change(presence("slave", username, stateOf(frame.state), { reason }), frame.number);
+      const joined2 = Boolean(frame.joined || frame.number);
+      this.roster.change(presence("slave", username, stateOf(frame.state), { reason, joined: joined2 }), frame.number);
       return;
     }
     const deadline = frame.state === "away" ? after(frame.timeout_ms ?? 0) : null;
@@ -3591,7 +3596,7 @@ var Slave = class extends Handle {
   get master() {
     return this.#membership.master;
   }
-  /** send sends to the master, also while it is away, and returns the message's number. */
+  /** send sends to the master, also while it is away, and returns the receipt, with its number. */
   async send(payload, options) {
     const { fields, signal } = sendOptions("send", options);
     return this.#membership.send(fields, payload, { signal });
@@ -4171,6 +4176,7 @@ var Session = class {
     const refusal = this.#wrongRole(frame, enters, on) ?? (enters && this.#alreadyIn(frame));
     if (!refusal && enters) {
       enters.announced ||= type === "resume" || tries > 1;
+      enters.remade = type === "create" && tries > 1;
       this.enter(enters, frame, on);
     }
     return refusal;

@@ -169,8 +169,8 @@ func (s *stage) backInTime(c *cast) {
 	ctx, cancel := s.wait()
 	defer cancel()
 	go func() {
-		number, err := c.alice.Broadcast(ctx, lectern.Text("can you hear me?"))
-		said <- result{number, err}
+		receipt, err := c.alice.Broadcast(ctx, lectern.Text("can you hear me?"))
+		said <- result{receipt.Seq, err}
 	}()
 	s.tells("alice", "to all of %s, without a connection: %q", channel, "can you hear me?")
 

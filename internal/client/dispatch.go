@@ -83,6 +83,9 @@ func (c *Client) onAnswer(l *link, frame *wire.Frame) {
 				return
 			}
 			c.removeCall(k)
+			if k.enters != nil {
+				k.enters.remade = k.frame.Type == wire.Create && k.writes > 1
+			}
 			if k.givenUp {
 				c.undo(k, frame, l)
 				return

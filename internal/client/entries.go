@@ -121,7 +121,7 @@ func (e *entry) adopter() *entry {
 	if !same {
 		return nil
 	}
-	next.member.token = e.member.token
+	next.member.token, next.member.remade = e.member.token, e.member.remade
 	return next
 }
 

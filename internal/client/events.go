@@ -28,6 +28,8 @@ type Presence struct {
 	// this client has no connection. It is zero otherwise.
 	Deadline time.Time
 	Reason   string
+	// Joined: the slave is new, and has not come back.
+	Joined bool
 	// number is the number of a slave's membership. It is zero where the hub has not told
 	// it.
 	number uint64

@@ -32,6 +32,9 @@ type Membership struct {
 	timeout time.Duration
 	// owned: the client was made for this membership alone and ends with it.
 	owned bool
+	// remade: the create that has made it was written more than once, so that slaves may have
+	// joined before its answer.
+	remade bool
 	// switched: a switch from here was made that its caller had given up.
 	switched bool
 
@@ -111,6 +114,8 @@ type slave struct {
 	// list is the list of slaves, by its count, that the slave was in or has come after.
 	list  uint32
 	state wire.State
+	// joined: its newest change was that it has joined.
+	joined bool
 }
 
 func newMembership(client *Client, role wire.Role, channel string, inbox inbox) *Membership {
@@ -278,7 +283,7 @@ func (m *Membership) Slaves() []Presence {
 	defer m.client.mu.Unlock()
 	all := make([]Presence, 0, len(m.slaves))
 	for name, s := range m.slaves {
-		all = append(all, Presence{Username: name, State: s.state, Since: s.since})
+		all = append(all, Presence{Username: name, State: s.state, Since: s.since, Joined: s.joined})
 	}
 	return all
 }

@@ -41,7 +41,8 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 		if moved {
 			why = "left while the master moved to another connection"
 		}
-		m.compareRoster(frame, why, now)
+		// What a handle begins with was there before, unless it has made the channel itself.
+		m.compareRoster(frame, why, now, back || moved || m.remade)
 	}
 }
 
@@ -51,15 +52,17 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 func (m *Membership) onRoster(frame *wire.Frame, now time.Time) {
 	if m.role == wire.Master && frame.HasMembers {
 		m.tellDeparted()
-		m.compareRoster(frame, "left while the master did not keep up", now)
+		m.compareRoster(frame, "left while the master did not keep up", now, true)
 	}
 }
 
 // compareRoster updates a master's roster to the list in the frame. The user is told at
 // once about slaves that are new or have another state. After a resume, the user is told
 // about slaves that have left, or have left and joined again, only after their messages,
-// which are still replayed. why is the reason that they have left. The lock is held.
-func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time) {
+// which are still replayed. why is the reason that they have left. follows: who is not
+// known has joined since the list before, or since the channel was made. The lock is held.
+func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time, follows bool) {
+	m.departed = nil // of a list whose end was not reached: this one stands for it
 	m.lists++
 	if len(m.slaves) == 0 {
 		m.slaves = make(map[string]slave, len(frame.Members))
@@ -76,15 +79,15 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time)
 			known.list = m.lists
 			m.slaves[listed.Username] = known
 		}
-		changed := func() Presence {
-			return Presence{Username: listed.Username, State: listed.State, Since: now, number: listed.Number}
+		changed := func(joined bool) Presence {
+			return Presence{Username: listed.Username, State: listed.State, Since: now, Joined: joined, number: listed.Number}
 		}
 		switch {
 		case known.number != 0 && listed.Number != 0 && known.number != listed.Number:
 			gone(listed.Username)
-			m.departed = append(m.departed, changed())
+			m.departed = append(m.departed, changed(true))
 		case known.state != listed.State:
-			m.slaveChanged(changed())
+			m.slaveChanged(changed(known.state == 0 && follows))
 		case listed.Number != 0 && known.number != listed.Number:
 			known.number = listed.Number
 			m.slaves[listed.Username] = known
@@ -120,7 +123,7 @@ func (m *Membership) slaveChanged(p Presence) {
 		delete(m.slaves, p.Username)
 		m.onSlaveLeft(p)
 	} else {
-		m.slaves[p.Username] = slave{since: p.Since, number: p.number, list: m.lists, state: p.State}
+		m.slaves[p.Username] = slave{since: p.Since, number: p.number, list: m.lists, state: p.State, joined: p.Joined}
 	}
 	m.inbox.presence(p)
 }
@@ -155,6 +158,7 @@ func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 		if p.number = frame.Number; p.number == 0 {
 			p.number = m.slaves[p.Username].number // the same membership as before
 		}
+		p.Joined = frame.Joined || frame.Number != 0 // hubs of before tell who is new by its number alone
 		m.slaveChanged(p)
 		return
 	}

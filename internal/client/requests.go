@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -186,17 +187,24 @@ func (m *Membership) onAnswer(l *link, frame *wire.Frame) bool {
 	return false
 }
 
-// Send sends the frame as a message, and returns the message's number after the hub has
-// accepted it. The payload must not change any more.
-func (m *Membership) Send(ctx context.Context, frame wire.Frame) (uint64, error) {
+// Receipt is what the hub has made of a message that it has accepted: its number, and to how
+// many slaves it was queued.
+type Receipt struct {
+	Seq    uint64
+	Slaves int
+}
+
+// Send sends the frame as a message, and returns after the hub has accepted it. The payload
+// must not change any more.
+func (m *Membership) Send(ctx context.Context, frame wire.Frame) (Receipt, error) {
 	return m.sendAs(ctx, &request{frame: frame})
 }
 
 // sendAs is Send for a prepared request.
-func (m *Membership) sendAs(ctx context.Context, r *request) (uint64, error) {
+func (m *Membership) sendAs(ctx context.Context, r *request) (Receipt, error) {
 	r.frame.Type = wire.Send
 	answer, err := m.do(ctx, r)
-	return answer.Seq, err
+	return Receipt{Seq: answer.Seq, Slaves: int(min(answer.Slaves, math.MaxInt32))}, err
 }
 
 // Do sends the frame of an operation whose only answer is an ack.

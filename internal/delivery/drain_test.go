@@ -100,7 +100,7 @@ func TestMarkCountsWhatIsInFlight(t *testing.T) {
 	size := func(state wire.State, reason string) int {
 		frame := &wire.Frame{Type: wire.Presence, Channel: "abc123", Username: "bob", Role: wire.Slave, State: state, Reason: reason}
 		if state == wire.StateOnline {
-			frame.Number = 1
+			frame.Number, frame.Joined = 1, true
 		}
 		return len(wire.Append(nil, wire.Binary, frame)) + outbox.NoticeOverhead
 	}

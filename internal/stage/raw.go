@@ -123,13 +123,13 @@ const (
 	AliceCreated = `{"type":"created","ref":1,"channel":"abc123","username":"alice","resume":"*","epoch":1,"master_timeout_ms":30000}`
 	OneJoins     = `{"type":"join","ref":1,"channel":"abc123","username":"user_one"}`
 	OneJoined    = `{"type":"joined","ref":1,"channel":"abc123","username":"user_one","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`
-	OneOnline    = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online","number":1}`
+	OneOnline    = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online","number":1,"joined":true}`
 	OneBack      = `{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"online"}`
 )
 
 // Online is what the master of abc123 is told when that user joins. number counts the joins.
 func Online(username string, number int) string {
-	return fmt.Sprintf(`{"type":"presence","channel":"abc123","username":"%s","role":"slave","state":"online","number":%d}`, username, number)
+	return fmt.Sprintf(`{"type":"presence","channel":"abc123","username":"%s","role":"slave","state":"online","number":%d,"joined":true}`, username, number)
 }
 
 // Pair returns a master and a slave that are Raw peers.

@@ -54,7 +54,7 @@ func (c *Channel) slaveFrame(m *member, reason string) *wire.Frame {
 		Type: wire.Presence, Channel: c.name, Username: m.name, Role: wire.Slave, State: m.state, Reason: reason,
 	}
 	if m.told == 0 {
-		frame.Number = m.number // the slave is new
+		frame.Number, frame.Joined = m.number, true // the slave is new
 	}
 	return frame
 }

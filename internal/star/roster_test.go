@@ -100,11 +100,47 @@ func TestMarkOfGathering(t *testing.T) {
 			require.Equal(t, accepted, asked.accepted)
 			require.Equal(t, c.told.Messages-1, asked.told.Messages)
 			size := len(wire.Append(nil, wire.Binary, &wire.Frame{
-				Type: wire.Presence, Channel: "abc123", Username: "bob", Role: wire.Slave, State: wire.StateOnline, Number: c.joins,
+				Type: wire.Presence, Channel: "abc123", Username: "bob", Role: wire.Slave, State: wire.StateOnline, Number: c.joins, Joined: true,
 			}))
 			require.Equal(t, c.told.Bytes-size, asked.told.Bytes)
 		})
 	}
+}
+
+// The master is told of a slave's join that it is new, and of nothing else: not of its loss,
+// its return on whichever way, or its end; and not where it is in a list.
+func TestJoinedIsTold(t *testing.T) {
+	c, a, _ := openTable(t, Limits{}, 0)
+	told := func(transition func() error) (told []bool) {
+		require.NoError(t, c.do(transition))
+		for _, e := range c.effects {
+			if e.Kind == SendPresence {
+				frame, err := wire.Decode(e.Packet.Bytes(wire.Binary))
+				require.NoError(t, err)
+				require.Equal(t, frame.Joined, frame.Number != 0)
+				told = append(told, frame.Joined)
+			}
+		}
+		c.effects = nil
+		return told
+	}
+	back := func(at *Attachment, name string) func() error {
+		return func() error { return c.resume(c.now, at, 9, name, c.secret(name), 0) }
+	}
+	bob := c.on("bob")
+	require.Equal(t, []bool{true}, told(c.enters(bob, "bob")))
+	require.Equal(t, []bool{false}, told(c.lostBy(bob)))
+	again := c.on("bob'")
+	require.Equal(t, []bool{false}, told(back(again, "bob")))
+	require.Equal(t, []bool{false}, told(c.leaves(again)))
+	require.Equal(t, []bool{true}, told(c.enters(c.on("bob''"), "bob")), "another membership")
+
+	// Who joins while the master is away is in its list, and is told as known after it.
+	c.did0(c.lostBy(a))
+	eve := c.on("eve")
+	require.Empty(t, told(c.enters(eve, "eve")))
+	require.Empty(t, told(back(c.on("a'"), "alice")))
+	require.Equal(t, []bool{false}, told(c.lostBy(eve)))
 }
 
 // asksMark is a line that notes what it was asked.

@@ -49,8 +49,9 @@ const (
 	fieldConfirmMessages field = 0x21
 	fieldConfirmBytes    field = 0x22
 	fieldTopic           field = 0x23
+	fieldJoined          field = 0x25
 
-	lastField = fieldTopic
+	lastField = fieldJoined
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -91,6 +92,7 @@ var fieldNames = [lastField + 1]string{
 	fieldConfirmMessages: "confirm_messages",
 	fieldConfirmBytes:    "confirm_bytes",
 	fieldTopic:           "topic",
+	fieldJoined:          "joined",
 }
 
 func nameOf(t Type, f field) string {
@@ -226,7 +228,7 @@ var specs = [lastType + 1]spec{
 	Presence: {
 		word:     "presence",
 		required: set(fieldChannel, fieldUsername, fieldRole, fieldState),
-		optional: set(fieldRef, fieldTimeout, fieldReason, fieldNumber),
+		optional: set(fieldRef, fieldTimeout, fieldReason, fieldNumber, fieldJoined),
 	},
 	Closed: {
 		word:     "closed",

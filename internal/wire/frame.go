@@ -155,8 +155,10 @@ type Frame struct {
 	Ban     bool // in a Kick
 	Gap     bool // in the Created of a resume: the replay fell short
 	Exists  bool // in the answer Status
-	Role    Role
-	State   State
+	// Joined is in the Presence of a slave that is new: it has joined, and not come back.
+	Joined bool
+	Role   Role
+	State  State
 
 	// Ref is the sender's number for the frame, carried back by the answer.
 	// Zero is none.

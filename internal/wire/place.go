@@ -78,6 +78,8 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.ConfirmBytes, nil
 	case fieldTopic:
 		return &frame.placeAside().Topic, nil
+	case fieldJoined:
+		return &frame.Joined, nil
 	case fieldNumbers:
 		return (*numbers)(&frame.Members), nil
 	}

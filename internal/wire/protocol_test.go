@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 	"os"
 	"regexp"
 	"strings"
@@ -139,9 +140,15 @@ func TestProtocolTables(t *testing.T) {
 		}
 	}
 
-	require.Len(t, tagRows, int(lastField)+3)
-	for i, row := range tagRows[:lastField] {
-		f := field(i + 1)
+	var used fieldSet
+	for i := range specs {
+		used |= specs[i].fields()
+	}
+	tagNames := map[field]string{}
+	require.Len(t, tagRows, bits.OnesCount64(uint64(used))+3)
+	for i, rest := 0, used; rest != 0; i, rest = i+1, rest.butFirst() {
+		f, row := rest.first(), tagRows[i]
+		tagNames[f] = row[1]
 		text := "`" + fieldNames[f] + "`"
 		if f == fieldReason {
 			text += ", in `error` `" + nameOf(Error, f) + "`"
@@ -153,12 +160,12 @@ func TestProtocolTables(t *testing.T) {
 		require.Equal(t, text, row[2])
 	}
 	for i, kind := range []PayloadKind{TextPayload, DataPayload, BytesPayload} {
-		require.Equal(t, fmt.Sprintf("0x%02x", payloadTags[kind]), tagRows[int(lastField)+i][0])
+		require.Equal(t, fmt.Sprintf("0x%02x", payloadTags[kind]), tagRows[len(tagNames)+i][0])
 	}
 
 	names := func(s fieldSet) (names []string) {
 		for ; s != 0; s = s.butFirst() {
-			names = append(names, tagRows[s.first()-1][1])
+			names = append(names, tagNames[s.first()])
 		}
 		return names
 	}

@@ -80,6 +80,7 @@ type neutral struct {
 	Members       *[]neutralMember
 	Number        uint64
 	Topic         string
+	Joined        bool
 	Payload       struct{ Kind, UTF8, Hex string }
 }
 
@@ -121,7 +122,7 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 		Secret: n.Secret, Expect: n.Expect, From: n.From, Last: n.Last, Seq: n.Seq, Asks: n.Asks,
 		Request: n.Request, Reply: n.Reply, Private: n.Private, Ban: n.Ban, Code: n.Code,
 		Reason: n.Reason, Role: roles[n.Role], State: states[n.State], Epoch: n.Epoch, Gap: n.Gap,
-		Missed: n.Missed, Slaves: n.Slaves, Number: n.Number, Master: n.Master.member(),
+		Missed: n.Missed, Slaves: n.Slaves, Number: n.Number, Joined: n.Joined, Master: n.Master.member(),
 		Instance: n.Instance, ConfirmMessages: n.Confirm, ConfirmBytes: n.ConfirmBytes,
 	}
 	if n.Topic != "" {

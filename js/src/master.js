@@ -25,7 +25,7 @@ export class Master extends Handle {
     return this.#membership.roster.members;
   }
 
-  /** broadcast sends to all slaves, and returns the message's number. */
+  /** broadcast sends to all slaves, and returns the receipt: its number, and to how many it was queued. */
   async broadcast(payload, options) {
     const { fields, signal } = sendOptions('broadcast', options);
     return this.#membership.send(fields, payload, { signal });

@@ -46,6 +46,8 @@ export class Membership {
   // one may have the same ticket, or where there are two secrets. Else the first frame that
   // there is to send tells it.
   announced = false;
+  // The create that has made it was written more than once: slaves may have joined before its answer.
+  remade = false;
   // It is being left on purpose.
   leaving = false;
   // The requests without an answer, in the order of their refs.
@@ -137,12 +139,12 @@ export class Membership {
     });
   }
 
-  /** send sends a payload and returns its number. */
+  /** send sends a payload and returns its receipt. */
   async send(frame, value, { signal, asks } = {}) {
     const payload = payloadOf(value, this.session.options.maxMessageBytes);
     const answer = await this.perform(
       { ...frame, type: 'send', channel: this.channel, payload }, { signal, asks });
-    return answer.seq ?? 0;
+    return Object.freeze({ seq: answer.seq ?? 0, slaves: answer.slaves ?? 0 });
   }
 
   /** operate is an operation that is answered by a mere acknowledgement. */
@@ -430,7 +432,8 @@ export class Membership {
       this.gap(0);
     }
     if (frame.members) {
-      this.roster.compare(frame, 'left while the master was away', this.last);
+      // What a handle begins with was there before, unless it has made the channel itself.
+      this.roster.compare(frame, 'left while the master was away', this.last, !first || this.remade);
     }
   }
 
@@ -441,7 +444,7 @@ export class Membership {
   listed(frame) {
     if (this.role === 'master' && frame.members) {
       this.roster.tellDeparted();
-      this.roster.compare(frame, 'left while the master did not keep up', this.last);
+      this.roster.compare(frame, 'left while the master did not keep up', this.last, true);
     }
   }
 
@@ -474,7 +477,9 @@ export class Membership {
     const { username, reason } = frame;
     if (this.role === 'master') {
       this.roster.tellDeparted(); // a change comes behind everything that was missed
-      this.roster.change(presence('slave', username, stateOf(frame.state), { reason }), frame.number);
+      // Hubs of before tell who is new by the number alone.
+      const joined = Boolean(frame.joined || frame.number);
+      this.roster.change(presence('slave', username, stateOf(frame.state), { reason, joined }), frame.number);
       return;
     }
     const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;

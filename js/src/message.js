@@ -44,7 +44,7 @@ export class Message {
     return this.#bytes.slice();
   }
 
-  /** reply answers a message that asks, and returns the answer's number. */
+  /** reply answers a message that asks, and returns the answer's receipt. */
   reply(payload, options) {
     return this.#reply(this, payload, options);
   }

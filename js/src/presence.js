@@ -12,6 +12,6 @@ export function stateOf(state) {
 }
 
 /** presence is what is known of one member from now on. */
-export function presence(role, username, state, { deadline = null, reason = '' } = {}) {
-  return Object.freeze({ type: 'presence', role, username, state, since: new Date(), deadline, reason });
+export function presence(role, username, state, { deadline = null, reason = '', joined = false } = {}) {
+  return Object.freeze({ type: 'presence', role, username, state, since: new Date(), deadline, joined, reason });
 }

@@ -29,9 +29,10 @@ export class Roster {
   /**
    * compare takes in a list. Those who came are told at once; those who went, and those who have
    * joined again since, are told behind the messages that are still to come from them, where last is
-   * the newest one that has arrived.
+   * the newest one that has arrived. follows: who is not known has joined since the list before, or
+   * since the channel was made.
    */
-  compare(frame, reason, last) {
+  compare(frame, reason, last, follows) {
     this.#departed = []; // the list stands for those before it
     const before = this.#slaves.size;
     let met = 0;
@@ -44,9 +45,9 @@ export class Roster {
       met += was ? 1 : 0;
       if (known && number && known !== number) {
         gone(username);
-        this.#departed.push({ slave: presence('slave', username, state), number });
+        this.#departed.push({ slave: presence('slave', username, state, { joined: true }), number });
       } else if (was?.state !== state) {
-        this.change(presence('slave', username, state), number);
+        this.change(presence('slave', username, state, { joined: !was && follows }), number);
       } else if (number && known !== number) {
         this.#numbers.set(username, number);
       }

@@ -413,6 +413,7 @@ export class Session {
     const refusal = this.#wrongRole(frame, enters, on) ?? (enters && this.#alreadyIn(frame));
     if (!refusal && enters) {
       enters.announced ||= type === 'resume' || tries > 1;
+      enters.remade = type === 'create' && tries > 1;
       this.enter(enters, frame, on);
     }
     return refusal;

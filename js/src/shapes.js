@@ -47,6 +47,7 @@ const fieldList = [
   [0x21, 'confirm_messages', 'number'],
   [0x22, 'confirm_bytes', 'number'],
   [0x23, 'topic', 'string'],
+  [0x25, 'joined', 'flag'],
 ];
 
 /** The fields by their tags. */
@@ -81,7 +82,7 @@ const shapeList = [
   [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers confirm_messages confirm_bytes'],
   [0x12, 'joined', 'channel username secret master', 'epoch master_timeout_ms'],
   [0x13, 'message', 'channel from seq', 'private request reply topic', 'payload'],
-  [0x14, 'presence', 'channel username role state', 'timeout_ms reason number'],
+  [0x14, 'presence', 'channel username role state', 'timeout_ms reason number joined'],
   [0x15, 'closed', 'channel code', 'reason'],
   [0x16, 'gap', 'channel missed', ''],
   [0x17, 'ack', '', 'seq slaves'],

@@ -16,7 +16,7 @@ export class Slave extends Handle {
     return this.#membership.master;
   }
 
-  /** send sends to the master, also while it is away, and returns the message's number. */
+  /** send sends to the master, also while it is away, and returns the receipt, with its number. */
   async send(payload, options) {
     const { fields, signal } = sendOptions('send', options);
     return this.#membership.send(fields, payload, { signal });

@@ -77,10 +77,10 @@ for (const [way, effect] of Object.entries(ways)) {
       const slave = await doubled(effect, {
         client, another: () => stage.client(), enter: (by, options) => by.join('abc123', 'user_one', options),
       });
-      assert.equal(await slave.send('here'), 1);
+      assert.equal((await slave.send('here')).seq, 1);
       assert.equal((await next(master)).text(), 'here');
       await member(master, 'user_one', 'online');
-      assert.equal(await master.broadcast('welcome'), 1);
+      assert.equal((await master.broadcast('welcome')).seq, 1);
       assert.equal((await next(slave)).text(), 'welcome');
     });
 

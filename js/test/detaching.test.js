@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { ClosedError, UnknownOutcomeError } from '../lectern.js';
 import { FakeHub, createdFor, joinedFor } from './support/fakehub.js';
-import { Stage, fakeClient, inState, member, next, refused, texts, within } from './support/stage.js';
+import { Stage, fakeClient, inState, member, next, refused, seqs, texts, within } from './support/stage.js';
 import { Storage } from './support/storage.js';
 
 test('who detaches keeps the seats, and another client goes on where it stood', async (t) => {
@@ -39,7 +39,7 @@ test('who detaches keeps the seats, and another client goes on where it stood', 
   assert.equal((await next(again)).text(), 'two');
   await member(master, 'ada', 'online');
   const owner = await other.resumeMaster(tickets[1]);
-  assert.equal(await owner.broadcast('here again'), 1);
+  assert.equal((await owner.broadcast('here again')).seq, 1);
   assert.equal((await next(guest)).text(), 'here again');
 });
 
@@ -54,7 +54,7 @@ test('what was sent is answered before a client is detached, and nothing new is 
   const detaching = client.detach();
   await refused(joining, 'detached');
   await refused(slave.send('late'), 'detached');
-  assert.deepEqual(await within(Promise.all(sends), 'the answers'), sends.map((_, index) => index + 1));
+  assert.deepEqual(await within(Promise.all(sends), 'the answers').then(seqs), sends.map((_, index) => index + 1));
   const tickets = await detaching;
   assert.deepEqual(tickets.map(({ channel }) => channel), ['abc123']);
   assert.equal((await texts(master, 50)).at(-1), '49');

@@ -47,7 +47,7 @@ test('what follows on the first comes behind it', async (t) => {
   const client = stage.client(options);
   const [slave] = await Promise.all([client.join('abc123', 'user_one'), client.status('abc123')]);
   assert.equal(made[0].sent, 1);
-  assert.equal(await slave.send('here'), 1);
+  assert.equal((await slave.send('here')).seq, 1);
   assert.equal((await next(master)).text(), 'here');
 });
 
@@ -180,9 +180,9 @@ test('behind a proxy that lets the first message come twice, each call has its e
   const master = await stage.client({}, proxy.url).create('abc123', 'alice');
   const client = stage.client({}, proxy.url);
   const slave = await client.join('abc123', 'user_one');
-  assert.equal(await slave.send('here'), 1);
+  assert.equal((await slave.send('here')).seq, 1);
   assert.equal((await next(master)).text(), 'here');
-  assert.equal(await master.send('user_one', 'there'), 1);
+  assert.equal((await master.send('user_one', 'there')).seq, 1);
   assert.equal((await next(slave)).text(), 'there');
   assert.deepEqual(master.members.map(({ username, state }) => [username, state]), [['user_one', 'online']]);
   assert.equal((await stage.client({}, proxy.url).status('abc123')).exists, true);

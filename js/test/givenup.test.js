@@ -21,7 +21,7 @@ test('a resume that is given up ends nothing', async (t) => {
   assert.equal((await lost).state, 'reconnecting');
   await inState(other, 'online');
   const again = await stage.client().resumeMaster(ticket);
-  assert.equal(await again.broadcast('still here'), 1);
+  assert.equal((await again.broadcast('still here')).seq, 1);
   assert.equal(slave.state, 'online');
 });
 
@@ -38,7 +38,7 @@ test('a join that was given up does not undo the next one', async (t) => {
   const second = client.join('abc123', 'user_one');
   relay.stall(false);
   const slave = await within(second, 'the join');
-  assert.equal(await slave.send('here'), 1);
+  assert.equal((await slave.send('here')).seq, 1);
   assert.equal((await next(master)).text(), 'here');
   await member(master, 'user_one', 'online');
 });
@@ -149,7 +149,7 @@ test('the requests of a page that was loaded again are not open any more', async
   }
   const again = await page.resumeSlave(ticket);
   await refused(question.reply('yes'), 'no_such_request');
-  assert.equal(await again.send('anew'), 2);
+  assert.equal((await again.send('anew')).seq, 2);
   await client.close();
   await asked;
 });

@@ -38,7 +38,7 @@ for (const written of [false, true]) {
     const answered = sending.then((seq) => seq, (error) => error);
 
     const { slaves: [newer] } = await within(stage.client(options(copy)).restore(), 'the newer one');
-    assert.equal(await newer.send('B1'), 1);
+    assert.equal((await newer.send('B1')).seq, 1);
     if (written) {
       far.relay.cut();
       far.relay.stall(false);
@@ -52,7 +52,7 @@ for (const written of [false, true]) {
     assert.ok(outcome instanceof (written ? UnknownOutcomeError : ClosedError), String(outcome));
 
     assert.equal(newer.state, 'online', 'the newer one is not put out');
-    assert.equal(await newer.send('B2'), 2);
+    assert.equal((await newer.send('B2')).seq, 2);
     assert.deepEqual(await texts(master, 2), ['B1', 'B2']);
     assert.deepEqual(kept(storage), {}, 'its ticket is worth nothing');
     assert.deepEqual(Object.keys(kept(copy)), ['abc123']);
@@ -70,13 +70,13 @@ test('a master has its channel from one client at a time, and the older one is t
   far.relay.bar();
   await inState(older, 'reconnecting');
   const newer = await stage.client().resumeMaster(older.ticket);
-  assert.equal(await newer.broadcast('B1'), 1);
+  assert.equal((await newer.broadcast('B1')).seq, 1);
   const sending = older.broadcast('A1');
   sending.catch(() => {});
   far.relay.bar(false);
   assert.equal((await within(older.closed, 'the end')).code, 'replaced');
   await refused(sending, 'replaced', ClosedError);
-  assert.equal(await newer.broadcast('B2'), 2);
+  assert.equal((await newer.broadcast('B2')).seq, 2);
   assert.deepEqual(await texts(slave, 2), ['B1', 'B2']);
 });
 
@@ -125,7 +125,7 @@ test('a page that is loaded again twice, quickly, is in: nothing came back to th
   second.catch(() => {});
   assert.equal((await within(first.closed, 'the hub has the resume')).code, 'replaced');
   const { slaves: [third] } = await within(stage.client(options(copied(storage))).restore(), 'the third page');
-  assert.equal(await third.send('here'), 1);
+  assert.equal((await third.send('here')).seq, 1);
   assert.equal((await next(master)).text(), 'here');
 });
 
@@ -148,7 +148,7 @@ test('a page that is loaded again twice, quickly, is in: the first one could onl
   assert.ok(kept(copy).abc123.epoch > first.ticket.epoch);
   far.relay.bar();
   const { slaves: [third] } = await within(stage.client(options(copied(copy))).restore(), 'the third page');
-  assert.equal(await third.send('here'), 1);
+  assert.equal((await third.send('here')).seq, 1);
   assert.equal((await next(master)).text(), 'here');
 });
 
@@ -166,7 +166,7 @@ test('a stored ticket outlives lost connections', async (t) => {
   }
   assert.equal(slave.ticket.epoch, ticket.epoch + 3);
   const again = await stage.client().resumeSlave(ticket);
-  assert.equal(await again.send('here'), 1);
+  assert.equal((await again.send('here')).seq, 1);
   assert.equal((await within(slave.closed, 'the end')).code, 'replaced');
 });
 

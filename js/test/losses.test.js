@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { ClosedError } from '../lectern.js';
 import { FakeHub, createdFor, joinedFor } from './support/fakehub.js';
-import { Stage, fakeClient, happens, inState, member, next, refused, texts, within } from './support/stage.js';
+import { Stage, fakeClient, happens, inState, member, next, refused, seqs, texts, within } from './support/stage.js';
 
 test('a cut loses nothing, and brings nothing twice', async (t) => {
   const stage = await Stage.open(t);
@@ -30,7 +30,7 @@ test('a cut loses nothing, and brings nothing twice', async (t) => {
   }
   assert.deepEqual(await within(down, 'what the master sent'), sent);
   assert.deepEqual(await within(up, 'what the slave sent'), sent);
-  assert.deepEqual(await within(Promise.all(numbers), 'the answers'), sent.map((_, index) => [index + 1, index + 1]));
+  assert.deepEqual(await within(Promise.all(numbers), 'the answers').then((all) => all.map(seqs)), sent.map((_, index) => [index + 1, index + 1]));
 });
 
 test('the states of a membership whose connection is lost', async (t) => {
@@ -295,7 +295,7 @@ test('frames that it does not know are passed over, and what is no frame ends th
     }
   });
   const slave = await fakeClient(t, hub).join('abc123', 'user_one');
-  assert.equal(await within(slave.send('hello'), 'the answer'), 9);
+  assert.equal((await within(slave.send('hello'), 'the answer')).seq, 9);
   assert.equal(hub.connections, 2);
 });
 
@@ -349,7 +349,7 @@ test('what was sent again has its ref, and stands before what is new', async (t)
   const sends = [slave.send('a'), slave.send('b')];
   await lost;
   sends.push(slave.send('c'));
-  assert.deepEqual(await within(Promise.all(sends), 'the answers'), [3, 4, 5]);
+  assert.deepEqual(await within(Promise.all(sends), 'the answers').then(seqs), [3, 4, 5]);
   assert.deepEqual(refs.map(([count, , text]) => [count, text]), [[1, 'a'], [1, 'b'], [2, 'a'], [2, 'b'], [2, 'c']]);
   assert.deepEqual(refs.slice(0, 2).map(([, ref]) => ref), refs.slice(2, 4).map(([, ref]) => ref));
   assert.ok(refs[4][1] > refs[3][1]);
@@ -367,6 +367,6 @@ test('leaving while cut off', async (t) => {
   await within(leaving, 'the leave');
   assert.equal(slave.error.code, 'left');
   await member(master, 'user_one', 'gone');
-  assert.equal(await master.broadcast('nobody there'), 1);
+  assert.equal((await master.broadcast('nobody there')).seq, 1);
   await assert.rejects(next(slave), { code: 'left' });
 });

@@ -33,7 +33,7 @@ test('a join whose answer was lost is in, with all that was sent since', async (
   cut(relay);
   const slave = await within(joining, 'the join');
   assert.equal((await next(slave)).text(), 'welcome');
-  assert.equal(await slave.send('here'), 1);
+  assert.equal((await slave.send('here')).seq, 1);
   assert.equal((await next(master)).text(), 'here');
   await member(master, 'ada', 'online');
   const joins = sent.filter(({ type }) => type === 'join');
@@ -45,7 +45,7 @@ test('a join whose answer was lost is in, with all that was sent since', async (
   assert.deepEqual([sent[index + 1].type, sent[index + 1].channel, sent[index + 1].seen], ['ping', 'abc123', 0]);
   // And its ticket is the one that counts.
   const again = await stage.client().resumeSlave(JSON.parse(storage.getItem('kept')).abc123);
-  assert.equal(await again.send('again'), 2);
+  assert.equal((await again.send('again')).seq, 2);
 });
 
 test('a create whose answer was lost is the master, with the slaves that have come', async (t) => {
@@ -62,7 +62,7 @@ test('a create whose answer was lost is the master, with the slaves that have co
   const master = await within(creating, 'the create');
   assert.deepEqual(master.members.map(({ username }) => username), ['ada']);
   assert.equal((await next(master)).text(), 'here');
-  assert.equal(await master.broadcast('welcome'), 1);
+  assert.equal((await master.broadcast('welcome')).seq, 1);
 });
 
 test('a switch whose answer was lost is carried out once, before anything is resumed', async (t) => {
@@ -79,7 +79,7 @@ test('a switch whose answer was lost is carried out once, before anything is res
   cut(relay);
   const moved = await within(switching, 'the switch');
   assert.equal((await within(slave.closed, 'the end of the old one')).code, 'left');
-  assert.equal(await moved.send('here'), 1);
+  assert.equal((await moved.send('here')).seq, 1);
   assert.equal((await next(master)).text(), 'here');
   assert.deepEqual(sent.map(({ type, count }) => [count, type]), [[1, 'join'], [1, 'join'], [2, 'join'], [2, 'ping'], [2, 'send']]);
   assert.ok(sent[2].ref > sent[1].ref);
@@ -116,7 +116,7 @@ test('who is told that nothing came about with the handshake, and tries again, i
   cut(relay);
   await refused(creating, 'connection', ConnectionError);
   const master = await within(client.create('abc123', 'alice'), 'the second create');
-  assert.equal(await master.broadcast('here'), 1);
+  assert.equal((await master.broadcast('here')).seq, 1);
   // Another client is no repetition.
   await refused(stage.client().create('abc123', 'alice'), 'channel_exists');
 });

@@ -130,8 +130,8 @@ test('a page that is loaded again resumes by its tickets', async (t) => {
   assert.ok(nextSlave instanceof Slave);
   assert.deepEqual(nextMaster.members.map(({ username }) => username), ['user_one']);
   // What the new client sends is not taken for what the old one has sent.
-  assert.equal(await nextMaster.broadcast('three'), 3);
-  assert.equal(await nextSlave.send('trois'), 3);
+  assert.equal((await nextMaster.broadcast('three')).seq, 3);
+  assert.equal((await nextSlave.send('trois')).seq, 3);
   assert.deepEqual(await texts(nextSlave, 2), ['two', 'three']);
   assert.deepEqual(await texts(nextMaster, 2), ['deux', 'trois']);
 });

@@ -98,7 +98,7 @@ for (const [way, { visible, away, back }] of Object.entries(ways)) {
     tell(back);
     await inState(master, 'online');
     await inState(slave, 'online');
-    assert.equal(await sending, 1);
+    assert.equal((await sending).seq, 1);
     assert.equal((await next(master)).text(), 'while it is away');
     await member(master, 'user_one', 'online');
   });
@@ -189,7 +189,7 @@ test('a page that is put away while it connects, or between two attempts, goes o
   relay.stall(false);
   tell(['window', 'pageshow']);
   const slave = await within(joining, 'the join');
-  assert.equal(await slave.send('here'), 1);
+  assert.equal((await slave.send('here')).seq, 1);
 
   relay.bar();
   await inState(slave, 'reconnecting');

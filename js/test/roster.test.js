@@ -27,7 +27,7 @@ async function told(master) {
       }
       seen.push(`${event.from}: ${event.text()}`);
     } else if (event.role === 'slave') {
-      seen.push(`${event.username} ${event.state}`);
+      seen.push(`${event.username} ${event.joined ? 'joins, ' : ''}${event.state}`);
     }
   }
   return seen;
@@ -55,10 +55,10 @@ test('a list that nobody has asked for stands for the changes since the last one
     { type: 'members', channel: 'another', members: [] },
     lists());
   assert.deepEqual(seen, [
-    'bob online', 'eve online', 'zoe online',
-    'dan online', 'eve away', 'bob gone', 'bob online', 'zoe gone',
+    'bob joins, online', 'eve joins, online', 'zoe joins, online',
+    'dan joins, online', 'eve away', 'bob gone', 'bob joins, online', 'zoe gone',
     'eve online',
-    'bob away', 'dan gone', 'dan away',
+    'bob away', 'dan gone', 'dan joins, away',
     'bob gone', 'dan gone', 'eve gone',
   ]);
 });
@@ -67,7 +67,7 @@ test('without numbers one of the same name is the same', async (t) => {
   const seen = await toldBy(t, joins('bob'), lists(entry('bob', 'online')),
     lists(entry('bob', 'online', 4)), // told from now on
     lists(entry('bob', 'away')), lists(entry('bob', 'online', 4)), lists(entry('bob', 'online', 5)));
-  assert.deepEqual(seen, ['bob online', 'bob away', 'bob online', 'bob gone', 'bob online']);
+  assert.deepEqual(seen, ['bob online', 'bob away', 'bob online', 'bob gone', 'bob joins, online']);
 });
 
 test('what was asked of one who has left and joined again ends', async (t) => {
@@ -100,5 +100,47 @@ test('after a resume one who has joined again is told behind what was missed', a
   });
   t.after(() => hub.close());
   const master = await fakeClient(t, hub).create('abc123', 'alice');
-  assert.deepEqual(await within(told(master), 'the events'), ['bob online', 'bob: bye', 'bob gone', 'bob online']);
+  assert.deepEqual(await within(told(master), 'the events'), [
+    'bob joins, online', 'bob: bye', 'bob gone', 'bob joins, online']);
+});
+
+test('a list that another one follows before its end tells nothing twice', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'create') {
+      [createdFor(frame), joins('bob', 1)].forEach(peer.send);
+      peer.close(4101);
+    } else if (frame.type === 'resume') {
+      peer.send({ ...createdFor(frame), seq: 1, members: [entry('bob', 'online', 3)] });
+      if (peer.count === 2) {
+        peer.close(4101);
+        return;
+      }
+      peer.send({ type: 'message', channel: 'abc123', from: 'bob', seq: 1, payload: text('bye') });
+      peer.send(done);
+    }
+  });
+  t.after(() => hub.close());
+  const master = await fakeClient(t, hub).create('abc123', 'alice');
+  assert.deepEqual(await within(told(master), 'the events'), [
+    'bob joins, online', 'bob: bye', 'bob gone', 'bob joins, online']);
+});
+
+test('who is there when a handle begins has not joined, but in a channel that it has made', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'create' && peer.count === 1) {
+      peer.terminate();
+    } else if (frame.type === 'create' || frame.type === 'resume') {
+      peer.send({ ...createdFor(frame), seq: 0, members: [entry('bob', 'online', 3)] });
+      peer.send({ ...joins('eve', 4), joined: true });
+      peer.send(done);
+    }
+  });
+  t.after(() => hub.close());
+  const master = await fakeClient(t, hub).create('abc123', 'alice');
+  assert.deepEqual(await within(told(master), 'the events'), ['bob joins, online', 'eve joins, online']);
+  assert.deepEqual(master.members.map(({ username, joined }) => [username, joined]), [['bob', true], ['eve', true]]);
+  for (const enter of [(client) => client.resumeMaster({ ...master.ticket, last: 0 }), (client) => client.create('abc123', 'alice')]) {
+    const another = await enter(fakeClient(t, hub));
+    assert.deepEqual(await within(told(another), 'the events'), ['bob online', 'eve joins, online']);
+  }
 });

@@ -159,7 +159,7 @@ test('a connection that is lost otherwise counts for nothing', async (t) => {
     }
   });
   const slave = await fakeClient(t, hub).join('abc123', 'user_one');
-  assert.equal(await within(slave.send('hello'), 'the answer'), 1);
+  assert.equal((await within(slave.send('hello'), 'the answer')).seq, 1);
   await inState(slave, 'online');
 });
 
@@ -179,7 +179,7 @@ test('what this side gives up for want of a sign of life counts where the send i
   const sending = slave.send(new Uint8Array(1000));
   const behind = slave.send(new Uint8Array(30));
   await refused(sending, 'connection');
-  assert.equal(await within(behind, 'what is behind'), 1);
+  assert.equal((await within(behind, 'what is behind')).seq, 1);
   assert.equal(sizes.filter((size) => size === 1000).length, 3);
   assert.ok(sizes.filter((size) => size === 30).length > 3);
 });

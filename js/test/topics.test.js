@@ -52,5 +52,5 @@ test('what is no topic is refused before anything is sent', async (t) => {
     }
   }
   await assert.rejects(master.broadcast('x', { topic: 7 }), /^TypeError: topic must be a string$/);
-  assert.equal(await master.broadcast('x', { topic: 'x' }), 1);
+  assert.equal((await master.broadcast('x', { topic: 'x' })).seq, 1);
 });

@@ -6,7 +6,7 @@ import {
   PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Gap, KeptTicket, Payload, Presence, Restored, SendOptions, State, Status, Ticket, TokenRequest,
+  Answer, ClientOptions, Gap, KeptTicket, Payload, Presence, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -54,7 +54,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check(state === 'online' && slave.error === null, 'a state');
   check([slave.channel, slave.username, slave.timeout].join() === 'abc123,user_one,10000', 'who it is');
   const presence: Presence = slave.master;
-  check(presence.type === 'presence' && presence.role === 'master' && presence.reason === '', 'a presence');
+  check(presence.type === 'presence' && presence.role === 'master' && presence.reason === '' && !presence.joined, 'a presence');
   check(presence.since instanceof Date && presence.deadline === null, 'its times');
 
   slave.addEventListener('presence', (event) => {
@@ -76,7 +76,8 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
 
   const payloads: Payload[] = ['text', { a: 1 }, [1], 7, true, null, new Uint8Array(1), new ArrayBuffer(1), json('x')];
   for (const payload of payloads) {
-    check(await master.broadcast(payload, { signal }) > 0, 'a number');
+    const receipt: Receipt = await master.broadcast(payload, { signal });
+    check(receipt.seq > 0 && receipt.slaves >= 0, 'a receipt');
     await first(slave);
   }
   check(master.members[0]?.username === 'user_one', 'a member');

@@ -58,7 +58,7 @@ func (s *faultSeat) ask(h membershipHandle, to, question string, patience time.D
 	one := &sent{text: question, to: to, began: q.began, done: q.done, err: lectern.ErrSendUnknown}
 	for _, a := range q.answers {
 		if a.Err == nil {
-			one.seq, one.err = a.Message.ReplyTo, nil
+			one.Seq, one.err = a.Message.ReplyTo, nil
 		}
 	}
 	s.mu.Lock()
@@ -88,10 +88,10 @@ func (s *faultSeat) answer(ctx context.Context, h membershipHandle, m lectern.Me
 		one := &sent{text: s.text("answer to "+textOf(m), k), to: toEverybody, began: time.Now(), question: textOf(m)}
 		switch h := h.(type) {
 		case *lectern.Slave:
-			one.seq, one.err = h.Reply(ctx, m, s.payload(one.text))
+			one.Receipt, one.err = h.Reply(ctx, m, s.payload(one.text))
 		case *lectern.Master:
 			one.to = m.From
-			one.seq, one.err = h.Reply(ctx, m, s.payload(one.text))
+			one.Receipt, one.err = h.Reply(ctx, m, s.payload(one.text))
 		}
 		one.done = time.Now()
 		s.mu.Lock()
@@ -184,7 +184,7 @@ func (s *faultSeat) reconnects() (at []time.Time) {
 // and was not told otherwise.
 func isGiven(a lectern.Answer, given []*sent, by map[*sent]*faultSeat) bool {
 	for _, one := range given {
-		if one.text == textOf(a.Message) && by[one].name == a.From && (one.unknown() || one.err == nil && one.seq == a.Message.Seq) {
+		if one.text == textOf(a.Message) && by[one].name == a.From && (one.unknown() || one.err == nil && one.Seq == a.Message.Seq) {
 			return true
 		}
 	}

@@ -80,8 +80,8 @@ const toEverybody = ""
 type sent struct {
 	text, to    string
 	began, done time.Time
-	seq         uint64
-	err         error
+	lectern.Receipt
+	err error
 	// stale: it was sent by one whose seat another had taken over.
 	stale bool
 	// question is what it answers, if anything. Answers are not among the events.
@@ -168,12 +168,12 @@ func (s *faultSeat) send(ctx context.Context, h membershipHandle, one *sent) {
 	payload := s.payload(one.text)
 	switch h := h.(type) {
 	case *lectern.Slave:
-		one.seq, one.err = h.Send(ctx, payload)
+		one.Receipt, one.err = h.Send(ctx, payload)
 	case *lectern.Master:
 		if one.to == toEverybody {
-			one.seq, one.err = h.Broadcast(ctx, payload)
+			one.Receipt, one.err = h.Broadcast(ctx, payload)
 		} else {
-			one.seq, one.err = h.Send(ctx, one.to, payload)
+			one.Receipt, one.err = h.Send(ctx, one.to, payload)
 		}
 	}
 	one.done = time.Now()

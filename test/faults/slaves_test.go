@@ -62,3 +62,50 @@ func (s *faultSeat) verifySlaves() error {
 	}
 	return nil
 }
+
+// verifyJoined: who is told to be new was not there before, and who was not there before is told
+// to be new, however often the master was away. Whoever goes on by a ticket does not know who was
+// there.
+func (s *faultSeat) verifyJoined() error {
+	there, begun := map[string]bool{}, true
+	for _, e := range s.events {
+		if e.event == nil {
+			there, begun = map[string]bool{}, false
+			continue
+		}
+		p, ok := e.event.(lectern.Presence)
+		switch {
+		case !ok || p.Username == s.name:
+		case p.State == lectern.StateGone:
+			if p.Joined || !there[p.Username] {
+				return fmt.Errorf("%s, which is gone at %v, was there: %v, joined: %v", p.Username, e.at, there[p.Username], p.Joined)
+			}
+			there[p.Username] = false
+		default:
+			known, told := there[p.Username]
+			if p.Joined && known || !p.Joined && !known && (begun || told) {
+				return fmt.Errorf("%s, %v at %v, was there: %v, joined: %v", p.Username, p.State, e.at, known, p.Joined)
+			}
+			there[p.Username] = true
+		}
+	}
+	return nil
+}
+
+// verifyReceipts: what was accepted has a number, and what it was queued to are as many slaves as there
+// can be, one where it was for one, and none where a slave has sent it.
+func (s *faultSeat) verifyReceipts() error {
+	for _, one := range s.sends {
+		most := faultSlaves + 1 // and the witness
+		if one.to != toEverybody {
+			most = 1
+		}
+		if !s.isMaster() {
+			most = 0
+		}
+		if one.err == nil && (one.Seq == 0 || one.Slaves < 0 || one.Slaves > most) {
+			return fmt.Errorf("the receipt of %q is %v", one.text, one.Receipt)
+		}
+	}
+	return nil
+}

@@ -52,9 +52,13 @@ func (r *faultRound) verifyLife(l *life) []error {
 		if err := s.verifyGrants(all); err != nil {
 			errs = append(errs, fmt.Errorf("%s, there since %v: %w", s.name, s.entered.Format("05.000"), err))
 		}
+		if s.isMaster() {
+			errs = append(errs, s.verifyJoined())
+		}
 		if s.isMaster() && r.steady {
 			errs = append(errs, s.verifySlaves())
 		}
+		errs = append(errs, s.verifyReceipts())
 	}
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
@@ -153,8 +157,8 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 		if one.err != nil {
 			continue
 		}
-		newest = max(newest, one.seq)
-		numbered[one.seq] = one
+		newest = max(newest, one.Seq)
+		numbered[one.Seq] = one
 		if one.question != "" {
 			continue
 		}
@@ -162,7 +166,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 			expected = append(expected, one)
 		}
 	}
-	slices.SortFunc(expected, func(a, b *sent) int { return int(a.seq) - int(b.seq) })
+	slices.SortFunc(expected, func(a, b *sent) int { return int(a.Seq) - int(b.Seq) })
 	newest += unknown
 	seen := map[string]bool{}
 	last, gap, missed := uint64(0), false, uint64(0)
@@ -207,8 +211,8 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 			return fmt.Errorf("%q came from one who had been replaced", text)
 		case one.err != nil && !one.unknown():
 			return fmt.Errorf("%q came, though its sender was told %w", text, one.err)
-		case one.err == nil && one.seq != m.Seq:
-			return fmt.Errorf("%q has the number %d, its sender was told %d", text, m.Seq, one.seq)
+		case one.err == nil && one.Seq != m.Seq:
+			return fmt.Errorf("%q has the number %d, its sender was told %d", text, m.Seq, one.Seq)
 		case !s.isMaster() && m.Private != (one.to != toEverybody), !s.isMaster() && m.Private && one.to != s.name:
 			return fmt.Errorf("%q was for %q", text, one.to)
 		}
@@ -227,17 +231,17 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 				maybe++
 			}
 		}
-		for len(expected) > 0 && expected[0].seq <= m.Seq {
-			if x := expected[0]; x.seq < m.Seq {
+		for len(expected) > 0 && expected[0].Seq <= m.Seq {
+			if x := expected[0]; x.Seq < m.Seq {
 				lost++
 				if !gap {
-					return fmt.Errorf("%q, number %d, is missing before number %d", x.text, x.seq, m.Seq)
+					return fmt.Errorf("%q, number %d, is missing before number %d", x.text, x.Seq, m.Seq)
 				}
 				if s.isMaster() && !s.shared && x.began.After(moved) {
-					return fmt.Errorf("%q, number %d, was accepted for the master and is lost", x.text, x.seq)
+					return fmt.Errorf("%q, number %d, was accepted for the master and is lost", x.text, x.Seq)
 				}
-				if newest < x.seq+choice.kept && !choice.drops() {
-					return fmt.Errorf("%q, number %d, was dropped, though only %d came after it", x.text, x.seq, newest-x.seq)
+				if newest < x.Seq+choice.kept && !choice.drops() {
+					return fmt.Errorf("%q, number %d, was dropped, though only %d came after it", x.text, x.Seq, newest-x.Seq)
 				}
 			}
 			expected = expected[1:]
@@ -250,7 +254,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	// One that was there to the end must have had everything.
 	dropped := gap && choice.drops() && !s.isMaster() && missed >= uint64(len(expected))
 	if s.staysToTheEnd() && len(expected) > 0 && !dropped {
-		return fmt.Errorf("%q, number %d, and %d more never came", expected[0].text, expected[0].seq, len(expected)-1)
+		return fmt.Errorf("%q, number %d, and %d more never came", expected[0].text, expected[0].Seq, len(expected)-1)
 	}
 	return nil
 }

@@ -173,13 +173,13 @@ func TestManyUseOneHandle(t *testing.T) {
 		for range senders {
 			wg.Go(func() {
 				for range each {
-					seq, err := master.Broadcast(stage.Within(t), lectern.Text("down"))
+					receipt, err := master.Broadcast(stage.Within(t), lectern.Text("down"))
 					if err != nil {
 						t.Errorf("Broadcast: %v", err)
 						return
 					}
 					mu.Lock()
-					down[seq] = true
+					down[receipt.Seq] = true
 					mu.Unlock()
 					slave.Master()
 					master.Members()
@@ -187,13 +187,13 @@ func TestManyUseOneHandle(t *testing.T) {
 			})
 			wg.Go(func() {
 				for range each {
-					seq, err := slave.Send(stage.Within(t), lectern.Text("up"))
+					receipt, err := slave.Send(stage.Within(t), lectern.Text("up"))
 					if err != nil {
 						t.Errorf("Send: %v", err)
 						return
 					}
 					mu.Lock()
-					up[seq] = true
+					up[receipt.Seq] = true
 					mu.Unlock()
 				}
 			})

@@ -19,13 +19,13 @@ func TestRefusedByTheRules(t *testing.T) {
 		two.Send(`{"type":"join","ref":1,"channel":"abc123","username":"user_two"}`)
 		_, err := two.Read()
 		require.NoError(t, err)
-		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online","number":2}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online","number":2,"joined":true}`)
 		bob.Send(`{"type":"create","ref":1,"channel":"xyz","username":"bob"}`, `{"type":"join","ref":2,"channel":"abc123","username":"bob"}`)
 		_, err = bob.Read()
 		require.NoError(t, err)
 		_, err = bob.Read()
 		require.NoError(t, err)
-		alice.Expect(`{"type":"presence","channel":"abc123","username":"bob","role":"slave","state":"online","number":3}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"bob","role":"slave","state":"online","number":3,"joined":true}`)
 
 		// Rule 5, row E3.
 		one.Refused(`{"type":"send","ref":2,"channel":"abc123","to":"user_two","text":"psst"}`, lectern.ErrForbidden)

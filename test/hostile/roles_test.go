@@ -117,7 +117,7 @@ func TestHostileRoles(t *testing.T) {
 			secret := old.Secret
 			old.Send(`{"type":"join","ref":2,"channel":"xyz","username":"alice"}`)
 			old.Expect(`{"type":"joined","ref":2,"channel":"xyz","username":"alice","resume":"*","epoch":1,"master":{"username":"bob","state":"online"},"master_timeout_ms":30000}`)
-			bob.Expect(`{"type":"presence","channel":"xyz","username":"alice","role":"slave","state":"online","number":1}`)
+			bob.Expect(`{"type":"presence","channel":"xyz","username":"alice","role":"slave","state":"online","number":1,"joined":true}`)
 
 			alice := s.Raw()
 			alice.Send(`{"type":"resume","ref":1,"channel":"abc123","username":"alice","resume":"` + secret + `"}`)

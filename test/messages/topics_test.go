@@ -132,9 +132,9 @@ func TestWhatIsNoTopic(t *testing.T) {
 		}
 		_, err := master.Broadcast(ctx, lectern.Text("x"), nil)
 		require.ErrorContains(t, err, "an option is nil")
-		seq, err := master.Broadcast(ctx, lectern.Text("x"), lectern.WithTopic("x"))
+		receipt, err := master.Broadcast(ctx, lectern.Text("x"), lectern.WithTopic("x"))
 		require.NoError(t, err)
-		require.EqualValues(t, 1, seq, "nothing was sent before")
+		require.EqualValues(t, 1, receipt.Seq, "nothing was sent before")
 	})
 }
 

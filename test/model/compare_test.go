@@ -36,8 +36,8 @@ func (one *sending) compare() error {
 	if err := same(one.err, one.expect); err != nil {
 		return fmt.Errorf("%q: %w", one.text, err)
 	}
-	if one.expect == nil && one.seq != one.number {
-		return fmt.Errorf("%q has the number %d, not %d", one.text, one.seq, one.number)
+	if one.expect == nil && one.Receipt != (lectern.Receipt{Seq: one.number, Slaves: one.slaves}) {
+		return fmt.Errorf("%q has the receipt %v, and not the number %d and %d slaves", one.text, one.Receipt, one.number, one.slaves)
 	}
 	return nil
 }

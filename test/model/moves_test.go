@@ -267,20 +267,20 @@ func (g *game) send(s *seat, to int) error {
 func (s *seat) start(one *sending) {
 	s.waiting = append(s.waiting, one)
 	go func() {
-		var seq uint64
+		var receipt lectern.Receipt
 		var err error
 		payload := lectern.Text(one.text)
 		switch one.to {
 		case toAll:
-			seq, err = s.master.Broadcast(context.Background(), payload)
+			receipt, err = s.master.Broadcast(context.Background(), payload)
 		case toMaster:
-			seq, err = s.slave.Send(context.Background(), payload)
+			receipt, err = s.slave.Send(context.Background(), payload)
 		default:
-			seq, err = s.master.Send(context.Background(), fmt.Sprint("user_", one.to), payload)
+			receipt, err = s.master.Send(context.Background(), fmt.Sprint("user_", one.to), payload)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		one.seq, one.err, one.done = seq, err, true
+		one.Receipt, one.err, one.done = receipt, err, true
 	}()
 }
 

@@ -86,13 +86,15 @@ type seat struct {
 
 // sending is one send, and its outcome.
 type sending struct {
-	to     int // or toAll, toMaster
-	text   string
-	seq    uint64
+	to   int // or toAll, toMaster
+	text string
+	lectern.Receipt
 	err    error
 	done   bool
 	expect error
+	// number is the one that it has to have, and slaves to how many it was queued.
 	number uint64
+	slaves int
 }
 
 const (
@@ -138,6 +140,7 @@ func (g *game) deliver(s *seat, one *sending) {
 		c.down++
 		one.number = c.down
 		for _, slave := range c.slaves {
+			one.slaves += slave.connected()
 			g.gets(slave, heard{c.down, line})
 		}
 	default:
@@ -148,9 +151,17 @@ func (g *game) deliver(s *seat, one *sending) {
 			return
 		}
 		c.down++
-		one.number = c.down
+		one.number, one.slaves = c.down, slave.connected()
 		g.gets(slave, heard{c.down, line + " (private)"})
 	}
+}
+
+// connected is 1 for a slave that the hub knows to be on a connection, and else 0.
+func (s *seat) connected() int {
+	if s.user.offline || !s.deadline.IsZero() {
+		return 0
+	}
+	return 1
 }
 
 // reachable: the hub can tell the handle something. One that has given up the

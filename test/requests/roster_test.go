@@ -53,7 +53,7 @@ func (h *byHand) writes(format string, values ...any) {
 
 // joins, and the others, are what the hub tells.
 func (h *byHand) joins(name string, number int) {
-	h.writes(`{"type":"presence","channel":"abc123","username":"%s","role":"slave","state":"online","number":%d}`, name, number)
+	h.writes(`{"type":"presence","channel":"abc123","username":"%s","role":"slave","state":"online","number":%d,"joined":true}`, name, number)
 }
 
 func (h *byHand) lists(entries string) {
@@ -82,7 +82,11 @@ func (h *byHand) told(events ...string) {
 			case "alice":
 				continue // the own connection
 			}
-			got = append(got, event.Username+" "+event.State.String())
+			what := event.Username + " " + event.State.String()
+			if event.Joined {
+				what = event.Username + " joins " + event.State.String()
+			}
+			got = append(got, what)
 		case lectern.Message:
 			got = append(got, event.From+": "+event.Text())
 		}
@@ -97,14 +101,14 @@ func TestListInPlaceOfChanges(t *testing.T) {
 		h.joins("bob", 1)
 		h.joins("eve", 2)
 		h.joins("zoe", 3)
-		h.told("bob online", "eve online", "zoe online")
+		h.told("bob joins online", "eve joins online", "zoe joins online")
 		h.lists(entry("bob", "online", 5) + "," + entry("dan", "online", 6) + "," + entry("eve", "away", 2))
-		h.told("dan online", "eve away", "bob gone", "bob online", "zoe gone")
+		h.told("dan joins online", "eve away", "bob gone", "bob joins online", "zoe gone")
 		h.lists(entry("bob", "online", 5) + "," + entry("dan", "online", 6) + "," + entry("eve", "away", 2))
 		h.told()
 		h.writes(`{"type":"presence","channel":"abc123","username":"eve","role":"slave","state":"online"}`) // back, the same one
 		h.lists(entry("bob", "away", 5) + "," + entry("dan", "away", 7) + "," + entry("eve", "online", 2))
-		h.told("eve online", "bob away", "dan gone", "dan away")
+		h.told("eve online", "bob away", "dan gone", "dan joins away")
 		h.lists("")
 		h.told("bob gone", "dan gone", "eve gone")
 		require.Empty(t, h.master.Members())
@@ -124,7 +128,7 @@ func TestListEndsWhatWasAsked(t *testing.T) {
 		h := hubByHand(t)
 		h.joins("bob", 1)
 		h.joins("eve", 2)
-		h.told("bob online", "eve online")
+		h.told("bob joins online", "eve joins online")
 		asked := stage.InBackground(func() (lectern.Message, error) {
 			return h.master.Request(stage.Within(t), "bob", lectern.Text("are you there?"))
 		})
@@ -169,7 +173,7 @@ func TestListsWithoutNumbers(t *testing.T) {
 		h.lists(entry("bob", "online", 4))
 		h.told("bob online")
 		h.lists(entry("bob", "online", 5))
-		h.told("bob gone", "bob online")
+		h.told("bob gone", "bob joins online")
 	})
 }
 
@@ -180,7 +184,7 @@ func TestResumeTellsWhoHasJoinedAgain(t *testing.T) {
 		h := hubByHand(t)
 		h.joins("bob", 1)
 		h.joins("eve", 2)
-		h.told("bob online", "eve online")
+		h.told("bob joins online", "eve joins online")
 		answers := make(chan lectern.Answer, 10)
 		go func() {
 			defer close(answers)
@@ -197,12 +201,33 @@ func TestResumeTellsWhoHasJoinedAgain(t *testing.T) {
 		require.Equal(t, wire.Ping, h.next().Type)
 		h.writes(`{"type":"message","channel":"abc123","from":"bob","seq":1,"reply":1,"text":"I was"}`)
 		h.writes(`{"type":"message","channel":"abc123","from":"bob","seq":2,"text":"hello again"}`)
-		h.told("bob: hello again", "bob gone", "bob online", "eve gone", "eve online")
+		h.told("bob: hello again", "bob gone", "bob joins online", "eve gone", "eve joins online")
 		answer := <-answers
 		require.NoError(t, answer.Err)
 		require.Equal(t, "I was", answer.Message.Text())
 		answer = <-answers
 		require.Equal(t, "eve", answer.From)
 		require.ErrorIs(t, answer.Err, lectern.ErrNoSuchSlave)
+	})
+}
+
+// A master whose connection is lost before the end of what it has missed, and once more, is
+// told once who has left and who has joined since.
+func TestWhoHasJoinedAgainIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hubByHand(t)
+		h.joins("bob", 1)
+		h.joins("eve", 2)
+		h.told("bob joins online", "eve joins online")
+		for _, members := range []string{entry("bob", "online", 3) + "," + entry("eve", "online", 2), entry("bob", "online", 4)} {
+			synctest.Wait()
+			require.NoError(t, h.hub.Close(transport.Reason{Code: transport.Slow}))
+			h.hub = <-h.dialer
+			h.writes(`{"type":"created","ref":%d,"channel":"abc123","username":"alice","resume":"x","epoch":2,"seq":1,"master_timeout_ms":30000,"members":[%s]}`,
+				h.next().Ref, members)
+			require.Equal(t, wire.Ping, h.next().Type)
+		}
+		h.writes(`{"type":"message","channel":"abc123","from":"bob","seq":1,"text":"hello again"}`)
+		h.told("bob: hello again", "bob gone", "bob joins online", "eve gone")
 	})
 }

@@ -49,7 +49,7 @@ func TestRule7AnOlderCopyDoesNotPutTheNewerOneOut(t *testing.T) {
 		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		old.CutOff()
 		stage.NextPresence(t, master, "user_one", lectern.StateAway)
-		sent := stage.InBackground(func() (uint64, error) { return older.Send(stage.Within(t), lectern.Text("A1")) })
+		sent := stage.InBackground(func() (lectern.Receipt, error) { return older.Send(stage.Within(t), lectern.Text("A1")) })
 
 		newer, err := s.User().ResumeSlave(stage.Within(t), older.Ticket())
 		require.NoError(t, err)

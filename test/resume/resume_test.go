@@ -81,12 +81,12 @@ func TestResumeByAClientWhoseRefsBeginAnew(t *testing.T) {
 		other, err := s.User().ResumeSlave(stage.Within(t), slave.Ticket())
 		require.NoError(t, err)
 		for i := range 5 {
-			seq, err := master.Broadcast(stage.Within(t), lectern.Text("second"))
+			receipt, err := master.Broadcast(stage.Within(t), lectern.Text("second"))
 			require.NoError(t, err)
-			require.EqualValues(t, 6+i, seq)
-			seq, err = other.Send(stage.Within(t), lectern.Text("up again"))
+			require.EqualValues(t, 6+i, receipt.Seq)
+			receipt, err = other.Send(stage.Within(t), lectern.Text("up again"))
 			require.NoError(t, err)
-			require.EqualValues(t, 6+i, seq)
+			require.EqualValues(t, 6+i, receipt.Seq)
 		}
 	})
 }

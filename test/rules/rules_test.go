@@ -206,11 +206,11 @@ func TestRule5SlaveSendsToItsMasterOnly(t *testing.T) {
 		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		stage.NextPresence(t, master, "user_two", lectern.StateOnline)
 
-		seq, err := one.Send(stage.Within(t), lectern.Text("what is going on?"))
+		receipt, err := one.Send(stage.Within(t), lectern.Text("what is going on?"))
 		require.NoError(t, err)
 		message := stage.NextText(t, master, "what is going on?")
 		require.Equal(t, "user_one", message.From)
-		require.Equal(t, seq, message.Seq)
+		require.Equal(t, receipt.Seq, message.Seq)
 		stage.Broadcast(t, master, "the end")
 		// If the slave's message had gone to the other one, it would be here first.
 		stage.NextText(t, two, "the end")

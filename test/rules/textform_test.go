@@ -67,7 +67,7 @@ func TestTextFormSession(t *testing.T) {
 
 		one.Send(`{"type":"join","ref":2,"channel":"abc123","username":"user_two"}`)
 		one.Expect(`{"type":"joined","ref":2,"channel":"abc123","username":"user_two","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":20000}`)
-		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online","number":3}`)
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_two","role":"slave","state":"online","number":3,"joined":true}`)
 		alice.Send(`{"type":"leave","ref":7,"channel":"abc123"}`)
 		alice.Expect(`{"type":"left","ref":7,"channel":"abc123"}`)
 		one.Expect(`{"type":"closed","channel":"abc123","code":"master_left"}`)

@@ -326,9 +326,9 @@ func (a *actor) lead(channel string, h *held) {
 	ctx, done := a.impatient()
 	defer done()
 	in := input{channel: channel, handle: h.handle, member: h.member, to: a.others[a.rng.IntN(len(a.others))]}
-	var try func() (uint64, error)
-	none := func(do func(context.Context) error) func() (uint64, error) {
-		return func() (uint64, error) { return 0, do(ctx) }
+	var try func() (lectern.Receipt, error)
+	none := func(do func(context.Context) error) func() (lectern.Receipt, error) {
+		return func() (lectern.Receipt, error) { return lectern.Receipt{}, do(ctx) }
 	}
 	switch n := a.rng.IntN(13); {
 	case n == 12:
@@ -351,10 +351,10 @@ func (a *actor) lead(channel string, h *held) {
 		try = none(h.master.Back)
 	case n < 9:
 		in.op = tell
-		try = func() (uint64, error) { return h.master.Send(ctx, in.to, lectern.Text("to you")) }
+		try = func() (lectern.Receipt, error) { return h.master.Send(ctx, in.to, lectern.Text("to you")) }
 	default:
 		in.op = broadcast
-		try = func() (uint64, error) { return h.master.Broadcast(ctx, lectern.Text("to all")) }
+		try = func() (lectern.Receipt, error) { return h.master.Broadcast(ctx, lectern.Text("to all")) }
 	}
 	a.operate(channel, in, try)
 }
@@ -364,14 +364,14 @@ func (a *actor) follow(channel string, h *held) {
 	ctx, done := a.impatient()
 	defer done()
 	in := input{op: report, channel: channel, handle: h.handle, member: h.member}
-	try := func() (uint64, error) { return h.slave.Send(ctx, lectern.Text("to the master")) }
+	try := func() (lectern.Receipt, error) { return h.slave.Send(ctx, lectern.Text("to the master")) }
 	switch a.rng.IntN(8) {
 	case 0, 1:
 		in.op = leave
-		try = func() (uint64, error) { return 0, h.slave.Leave() }
+		try = func() (lectern.Receipt, error) { return lectern.Receipt{}, h.slave.Leave() }
 	case 2:
 		in.op, in.says = refresh, []string{"", refuses, unsure, shortly}[a.rng.IntN(4)]
-		try = func() (uint64, error) { return 0, h.slave.Refresh(ctx, in.says) }
+		try = func() (lectern.Receipt, error) { return lectern.Receipt{}, h.slave.Refresh(ctx, in.says) }
 	}
 	a.operate(channel, in, try)
 	if in.says == shortly {
@@ -380,12 +380,12 @@ func (a *actor) follow(channel string, h *held) {
 	}
 }
 
-func (a *actor) operate(channel string, in input, try func() (uint64, error)) {
+func (a *actor) operate(channel string, in input, try func() (lectern.Receipt, error)) {
 	out := a.lane.run(in, func() output {
-		seq, err := try()
+		receipt, err := try()
 		out := output{outcome: outcomeOf(err)}
 		if out.outcome == ok {
-			out.seq = seq
+			out.seq, out.slaves = receipt.Seq, receipt.Slaves
 		}
 		return out
 	})

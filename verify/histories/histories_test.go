@@ -269,9 +269,9 @@ func takeover(t *testing.T, seed uint64, ofMaster bool, contenders int) {
 			in.op = broadcast
 		}
 		setUp.run(in, func() output {
-			seq, err := h.speak(ctx)
+			receipt, err := h.speak(ctx)
 			require.NoError(t, err, "the one who has the membership can use it")
-			return output{outcome: ok, seq: seq}
+			return output{outcome: ok, seq: receipt.Seq, slaves: receipt.Slaves}
 		})
 	}
 	stop()
@@ -291,12 +291,12 @@ func (h *held) done() <-chan struct{} {
 	return h.slave.Done()
 }
 
-func (h *held) speak(ctx context.Context) (uint64, error) {
+func (h *held) speak(ctx context.Context) (lectern.Receipt, error) {
 	switch {
 	case h.master != nil:
 		return h.master.Broadcast(ctx, lectern.Text("still me"))
 	case h.slave != nil:
 		return h.slave.Send(ctx, lectern.Text("still me"))
 	}
-	return 0, errors.New("no membership")
+	return lectern.Receipt{}, errors.New("no membership")
 }

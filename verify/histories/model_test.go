@@ -73,7 +73,9 @@ const (
 
 type output struct {
 	outcome outcome
-	seq     uint64
+	// Of what was sent.
+	seq    uint64
+	slaves int
 	// Of status.
 	exists bool
 	master string
@@ -325,10 +327,12 @@ func (s star) step(in input, out output) (bool, star) {
 	case status: // rule 4
 		same := out.exists == s.exists && (!s.exists || out.master == s.master.name && out.away == s.away)
 		return same, s
-	case broadcast, tell:
-		return out.outcome != ok || out.seq == next.down, next
+	case broadcast: // to those who are on a connection, of which the history knows nothing
+		return out.outcome != ok || out.seq == next.down && out.slaves <= len(s.slaves), next
+	case tell:
+		return out.outcome != ok || out.seq == next.down && out.slaves <= 1, next
 	case report:
-		return out.outcome != ok || out.seq == next.up, next
+		return out.outcome != ok || out.seq == next.up && out.slaves == 0, next
 	}
 	return true, next
 }

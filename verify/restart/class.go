@@ -337,7 +337,7 @@ func (c *class) gather() {
 }
 
 // answer replies after a while, so that requests are under way at any time.
-func (c *class) answer(who string, message lectern.Message, reply func(context.Context, lectern.Message, lectern.Payload, ...lectern.SendOption) (uint64, error)) {
+func (c *class) answer(who string, message lectern.Message, reply func(context.Context, lectern.Message, lectern.Payload, ...lectern.SendOption) (lectern.Receipt, error)) {
 	c.readers.Go(func() {
 		time.Sleep(time.Duration(c.draw(300)) * time.Millisecond)
 		c.insist(who+" answers", func(ctx context.Context) error {

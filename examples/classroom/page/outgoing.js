@@ -20,7 +20,7 @@ export class Outgoing {
   #log;
   #deliver;
 
-  /** @param {(to: string, payload: object) => Promise<number>} deliver */
+  /** @param {(to: string, payload: object) => Promise<object>} deliver */
   constructor(notebook, log, deliver) {
     this.#notebook = notebook;
     this.#log = log;

@@ -63,6 +63,9 @@ export async function next(handle) {
   throw handle.error;
 }
 
+/** seqs are the numbers in the receipts of what was sent; what has none, as a kick, is undefined there. */
+export const seqs = (receipts) => receipts.map((receipt) => receipt?.seq);
+
 /** texts takes so many messages of a handle, as texts. */
 export async function texts(handle, count) {
   const list = [];
