@@ -102,6 +102,9 @@
 // the user (Identity.Data) and the connection. A list that is kept from it is exact. It holds
 // nobody up: a loop that gets too far behind is told so, and begins anew.
 //
+// [Policy].AuthorizeMessage is asked about each message before it is accepted, and can refuse it,
+// in words of its own. It holds up the sender's connection alone.
+//
 // # Slow members
 //
 // Each connection has one queue, bounded by [Policy].Outbox. Where a slave does
@@ -177,11 +180,11 @@
 // # Concurrency
 //
 // All types are safe for concurrent use, and no code of the user runs under a
-// lock of the library: Authorize and loops over Events may call any method. The
+// lock of the library: Authorize, AuthorizeMessage and loops over Events may call any method. The
 // Logger and the Observer are called on the way of what a hub delivers, and must
 // not wait for a member of it or for its delivery. Close and Shutdown return when the goroutines that belong to what they
 // end are gone, so that tests under testing/synctest and goleak pass. They must
-// not be called from Authorize, the Logger or the Observer.
+// not be called from Authorize, AuthorizeMessage, the Logger or the Observer.
 //
 // # Operating a hub
 //

@@ -254,7 +254,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 	fields := reflect.ValueOf(policy)
 	for i := range fields.NumField() {
 		switch name := fields.Type().Field(i).Name; name {
-		case "Authorize", "Reauthorize", "Name", "Logger", "Observer":
+		case "Authorize", "AuthorizeMessage", "Reauthorize", "Name", "Logger", "Observer":
 		default:
 			require.False(t, fields.Field(i).IsZero(), "set %s here, and expect it below", name)
 		}

@@ -148,6 +148,22 @@ type Policy struct {
 	// as the membership lasts, and anybody may ask for a channel.
 	Reauthorize []Operation
 
+	// AuthorizeMessage decides whether a member may send a message: a send, a request or an
+	// answer. Nil: all may be sent, and nothing is paid.
+	//
+	// It is called before the message is numbered, in the goroutine of the sender's connection,
+	// without any lock held: it may take its time, and may call any method of the hub but those
+	// that end it. It holds up what comes behind on that connection, for which it must not wait,
+	// and nobody else. It is not
+	// asked about what is refused anyway, and not again about a message that is sent again because
+	// the answer was lost, which is answered as before; where the connection was lost while it
+	// was asked, it can be asked twice, and one of the two counts.
+	//
+	// An error refuses the message, and the sender alone is told: an *Error as Authorize's is,
+	// any other one as unauthorized. Where it has not said by the end of its context, which is
+	// as Authorize's, or has panicked, the sender is told busy.
+	AuthorizeMessage func(ctx context.Context, from Sender, message OutgoingMessage) error
+
 	// Name makes the name that is used of a name that a peer asks for, or refuses it: to
 	// normalise names that look alike to one, or to allow fewer. It is asked for the channel
 	// and the username of a create and a join, the master that a join expects, the channel
@@ -318,6 +334,11 @@ func (p Policy) config() hub.Config {
 	}
 	if p.Authorize != nil {
 		config.Authorize = p.authorize
+	}
+	if p.AuthorizeMessage != nil {
+		config.AuthorizeMessage = func(ctx context.Context, from hub.Sender, m hub.OutgoingMessage) error {
+			return p.AuthorizeMessage(ctx, Sender(from), OutgoingMessage{payload(m.Payload), m.To, m.Topic, m.Request, m.ReplyTo})
+		}
 	}
 	for _, op := range p.Reauthorize {
 		config.Reauthorize = append(config.Reauthorize, hub.Operation(op))

@@ -8,7 +8,7 @@ import (
 	"github.com/lectern-go/lectern/internal/hub"
 )
 
-// This file is what the service sees of all its channels.
+// This file is what the service sees of its channels.
 
 // EventKind is what a HubEvent tells.
 type EventKind string
@@ -71,6 +71,29 @@ type HubEvent struct {
 	Why, Text string
 	// Missed is for EventMissed.
 	Missed int
+}
+
+// Sender is the member that a message is of, for Policy.AuthorizeMessage.
+type Sender struct {
+	Channel, Username string
+	// Master: it is the master of the channel, and else a slave.
+	Master bool
+	// Data is Identity.Data. It must not be changed.
+	Data []byte
+}
+
+// OutgoingMessage is what Policy.AuthorizeMessage is asked about.
+type OutgoingMessage struct {
+	Payload
+	// To is the one slave that a master's message is for. Empty: it is for all slaves, or is
+	// a slave's, for its master.
+	To string
+	// Topic is that of WithTopic.
+	Topic string
+	// Request: the sender awaits an answer. ReplyTo is, in an answer, the RequestID of the
+	// request.
+	Request bool
+	ReplyTo uint64
 }
 
 // Events yields all channels and members that there are, marked as Existing, and from then on

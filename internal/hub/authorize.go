@@ -114,17 +114,27 @@ func grantOf(who Identity) (star.Grant, error) {
 	return star.Grant{Asked: true, Expires: who.Expires, TakeOver: who.TakeOver, Data: bytes.Clone(who.Data)}, nil
 }
 
+// askContext is the context with which the service is asked something: it ends after
+// HandshakeTimeout, or when the hub shuts down. The reader must call done at the end.
+func (s *session) askContext() (context.Context, func()) {
+	ctx, done := s.waitContext()
+	limit := s.hub.config.HandshakeTimeout
+	if limit <= 0 {
+		return ctx, done
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	return ctx, func() {
+		cancel()
+		done()
+	}
+}
+
 // ask calls the service's Authorize, for HandshakeTimeout at the longest. A panic in it is
 // no permission, and affects no other connection. What it returns is logged where it is no
 // permission.
 func (s *session) ask(request AuthRequest) (who Identity, err error) {
-	ctx, done := s.waitContext()
+	ctx, done := s.askContext()
 	defer done()
-	if limit := s.hub.config.HandshakeTimeout; limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
 	who, err = s.askSafely(ctx, request)
 	if err != nil {
 		s.logger().Warn("refused by Authorize", "operation", string(request.Operation), "channel", request.Channel, "username", request.Username, "error", withoutToken(fmt.Sprint(err), request.Token))

@@ -42,6 +42,9 @@ type Config struct {
 	// Reauthorize are the operations beside OpCreate, OpJoin and OpRefresh for which
 	// Authorize is asked.
 	Reauthorize []Operation
+	// AuthorizeMessage decides whether a member may send a message. Its error is told as one of
+	// Authorize. Nil: everybody may.
+	AuthorizeMessage func(ctx context.Context, from Sender, message OutgoingMessage) error
 	// Name returns the name that is used for one that a peer asks for, or an error, as
 	// Authorize does. Nil: names are used as they are.
 	Name func(kind NameKind, name string) (string, error)
@@ -101,6 +104,22 @@ type AuthRequest struct {
 	// Data is that of the Identity which the member was given, or the one that was given
 	// last on the connection. It must not be changed.
 	Data []byte
+}
+
+// Sender is who sends a message.
+type Sender struct {
+	Channel, Username string
+	Master            bool
+	Data              []byte // must not be changed
+}
+
+// OutgoingMessage is a message that AuthorizeMessage is asked about.
+type OutgoingMessage struct {
+	Payload wire.Payload
+	To      string // empty: it is for all slaves, or for the master
+	Topic   string
+	Request bool
+	ReplyTo uint64
 }
 
 // Identity is what Authorize returns.

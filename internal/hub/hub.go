@@ -98,8 +98,10 @@ func (h *Hub) MaxFrameBytes() int { return 2*h.config.MaxMessageBytes + 4<<10 }
 func (h *Hub) Closing() bool { return h.closing.Load() }
 
 // ReadsContext reports whether the hub uses the values of a connection's context. It
-// does so where there is an Authorize, which may read them.
-func (h *Hub) ReadsContext() bool { return h.config.Authorize != nil }
+// does so where there is an Authorize or an AuthorizeMessage, which may read them.
+func (h *Hub) ReadsContext() bool {
+	return h.config.Authorize != nil || h.config.AuthorizeMessage != nil
+}
 
 // addSession makes a session for the connection, and adds it to the hub's sessions.
 func (h *Hub) addSession(ctx context.Context, conn transport.Conn) (*session, error) {

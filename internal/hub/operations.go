@@ -103,6 +103,11 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 	default:
 		// The payload is in the connection's read buffer, and the message is kept longer.
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)
+		if s.hub.config.AuthorizeMessage != nil {
+			if err := s.judge(seat, &msg); err != nil {
+				return err
+			}
+		}
 		if s.hub.config.Slow == delivery.SlowHold {
 			s.deliverDeferred(true)
 			seat.Hold(len(f.Payload.Data), s.waitContext)

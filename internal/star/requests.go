@@ -96,7 +96,7 @@ func (c *Channel) checkAnswer(m, to *member, seq uint64) error {
 
 // checkRequestAndAnswer returns why a message that is a request, an answer, or both,
 // is refused, or nil.
-func (c *Channel) checkRequestAndAnswer(m, to *member, msg Message) error {
+func (c *Channel) checkRequestAndAnswer(m, to *member, msg *Message) error {
 	if msg.ReplyTo != 0 {
 		if err := c.checkAnswer(m, to, msg.ReplyTo); err != nil {
 			return err

@@ -89,14 +89,25 @@ func (c *Channel) answerAgain(a *Attachment, known answer) error {
 	return nil
 }
 
+// checkSend returns whom the message of a member is for, where that is one slave, or why a rule
+// refuses it.
+func (c *Channel) checkSend(m *member, msg *Message) (to *member, err error) {
+	switch {
+	case msg.HasTo && m.role == wire.Slave:
+		return nil, wire.ErrForbidden.With("to: a slave sends to its master only, and without it")
+	case msg.HasTo:
+		if to = c.slaves[msg.To]; to == nil {
+			return nil, wire.ErrNoSuchSlave
+		}
+	}
+	return to, c.checkRequestAndAnswer(m, to, msg)
+}
+
 // sendUp sends a slave's message to its master (rule 5). It refuses with busy where the
 // queue of the master's connection is full, and where the log could only take the message
 // by dropping one that the master is not known to have got (confirming.go).
 func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
-	if msg.HasTo {
-		return answer{}, wire.ErrForbidden.With("to: a slave sends to its master only, and without it")
-	}
-	if err := c.checkRequestAndAnswer(m, nil, msg); err != nil {
+	if _, err := c.checkSend(m, &msg); err != nil {
 		return answer{}, err
 	}
 	size := len(msg.Payload.Data)
@@ -163,13 +174,8 @@ func (c *Channel) Unlisted(a *Attachment) bool { return a.member.told != wire.St
 
 // sendDown sends the master's message to one slave or to all (rule 6).
 func (c *Channel) sendDown(msg Message) (answer, error) {
-	var to *member
-	if msg.HasTo {
-		if to = c.slaves[msg.To]; to == nil {
-			return answer{}, wire.ErrNoSuchSlave
-		}
-	}
-	if err := c.checkRequestAndAnswer(c.master, to, msg); err != nil {
+	to, err := c.checkSend(c.master, &msg)
+	if err != nil {
 		return answer{}, err
 	}
 	if msg.Asks && c.rosterStale {
