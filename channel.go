@@ -71,7 +71,9 @@ type ChannelSnapshot struct {
 	Name string
 	// MasterTimeout is X of rule 3.
 	MasterTimeout time.Duration
-	Master        MemberSnapshot
+	// MaxSlaves is how many slaves there may be.
+	MaxSlaves int
+	Master    MemberSnapshot
 	// Slaves are in the order of their names.
 	Slaves []MemberSnapshot
 	// MasterMessages and SlaveMessages count what the master and what all slaves
@@ -125,7 +127,7 @@ func (c *Channel) Snapshot() (ChannelSnapshot, bool) {
 		return s
 	}
 	s := ChannelSnapshot{
-		Name: r.Name, MasterTimeout: r.MasterTimeout, Master: member(r.Master),
+		Name: r.Name, MasterTimeout: r.MasterTimeout, MaxSlaves: r.MaxSlaves, Master: member(r.Master),
 		MasterMessages: r.MasterMessages, SlaveMessages: r.SlaveMessages,
 		Kept: QueueSize(r.Kept), Banned: r.Banned, OpenRequests: r.OpenRequests,
 	}

@@ -102,8 +102,10 @@
 // the user (Identity.Data) and the connection. A list that is kept from it is exact. It holds
 // nobody up: a loop that gets too far behind is told so, and begins anew.
 //
-// [Policy].AuthorizeMessage is asked about each message before it is accepted, and can refuse it,
-// in words of its own. It holds up the sender's connection alone.
+// What Authorize says at a create can give the channel another MasterTimeout and MaxSlaves than
+// the Policy's (Identity.Channel). [Policy].AuthorizeMessage is asked about each message before
+// it is accepted, and can refuse it, in words of its own. It holds up the sender's connection
+// alone.
 //
 // # Slow members
 //
@@ -139,8 +141,8 @@
 //     kept (Replay.Messages of them, or as many as Replay.Bytes has times 64), and
 //     64 KiB. What slaves have
 //     sent and their master has not confirmed may be Outbox.Bytes more;
-//   - for each slave, up to MaxSlaves in a channel: 4 KiB, with its entry in a list
-//     that waits for its master.
+//   - for each slave, up to MaxSlaves in a channel, or what Identity.Channel says: 4 KiB, with
+//     its entry in a list that waits for its master.
 //
 // What a member has missed is queued a part at a time, of 64 KiB or one message, and one
 // part on a connection, however many memberships it resumes. A member that has the same

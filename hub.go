@@ -185,7 +185,7 @@ func (h *Hub) Export(w io.Writer) error { return h.hub.Export(w) }
 // Nothing is restored unless all of it can be. What is over the bounds of this hub's Policy
 // is an error that matches ErrOverPolicy and names the field: MaxChannels, MaxSlaves,
 // MaxMessageBytes or Replay. A MasterTimeout that is longer than Policy.MasterTimeout becomes
-// that. The error matches ErrBadState for what Export has not written, or not all of it, and
+// that. What the service has said of a channel (Identity.Channel) stays as it was. The error matches ErrBadState for what Export has not written, or not all of it, and
 // ErrNotNew for a hub that has been used.
 //
 // Restore only what the last hub has left, and restore it once: members that have moved on

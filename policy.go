@@ -17,7 +17,8 @@ import (
 type Policy struct {
 	// MasterTimeout is X of rule 3: how long a master may be away before its
 	// channel is closed. Default 30 s. Negative: a lost master ends its channel
-	// at once. A master may ask for less when it creates its channel.
+	// at once. A master may ask for less when it creates its channel, and Authorize may give
+	// the channel another one (Identity.Channel).
 	MasterTimeout time.Duration
 
 	// SlaveTimeout is how long a slave whose connection is lost keeps its
@@ -27,7 +28,8 @@ type Policy struct {
 	SlaveTimeout time.Duration
 
 	// MaxSlaves bounds the slaves of one channel, those away included, and the
-	// names that may be banned. Default 20,000. Negative: no bound.
+	// names that may be banned. Default 20,000. Negative: no bound. Authorize may give a
+	// channel another one (Identity.Channel).
 	MaxSlaves int
 
 	// MaxChannels bounds the channels of the hub. Default 10,000. Negative: no
@@ -308,8 +310,22 @@ type Identity struct {
 	// place back. It is used at OpCreate and OpJoin.
 	TakeOver bool
 	// Data is the service's own, kept with the membership: later requests and snapshots
-	// have it. A hub has it in memory once for each member.
+	// have it, as events of the hub do. A hub has it in memory once for each member.
 	Data []byte
+	// Channel is for the channel that an OpCreate makes. It is the service's word, so it may
+	// be more than the Policy allows others.
+	Channel ChannelLimits
+}
+
+// ChannelLimits are bounds of one channel, in the place of those of the Policy. They stay with it
+// for as long as it lives, also on another hub (Hub.Restore), whatever the Policy there says. In
+// each field zero means the Policy's, and a negative value means what it means there.
+type ChannelLimits struct {
+	// MasterTimeout is X of rule 3. A master may ask for less. One between zero and a
+	// millisecond refuses the create with ErrUnauthorized, and is logged.
+	MasterTimeout time.Duration
+	// MaxSlaves bounds the slaves of the channel, and the names that may be banned.
+	MaxSlaves int
 }
 
 // RateLimit bounds what comes in: PerSecond in the long run, and Burst at once. In
@@ -357,5 +373,8 @@ func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (hub.Ide
 	identity, err := p.Authorize(ctx, AuthRequest{
 		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token, Data: request.Data,
 	})
-	return hub.Identity(identity), err
+	return hub.Identity{
+		Username: identity.Username, AsAsked: identity.AsAsked, Expires: identity.Expires, TakeOver: identity.TakeOver,
+		Data: identity.Data, Channel: hub.ChannelLimits(identity.Channel),
+	}, err
 }

@@ -5,36 +5,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
+	"github.com/lectern-go/lectern/transport"
 )
 
 // authorize asks the service whether the peer may create or join, after the names were
 // checked. The username under which the peer becomes a member is that of the frame then.
-func (s *session) authorize(op Operation, f *wire.Frame) (star.Grant, error) {
+func (s *session) authorize(op Operation, f *wire.Frame) (g star.Grant, terms *star.Terms, err error) {
 	if s.hub.config.Authorize == nil {
-		return star.Grant{}, nil
+		return g, nil, nil
 	}
 	who, err := s.ask(AuthRequest{Operation: op, Channel: f.Channel, Username: f.Username, Token: f.Token, Data: s.data()})
 	if err != nil {
-		return star.Grant{}, asRefusal(err, wire.ErrUnauthorized)
+		return g, nil, asRefusal(err, wire.ErrUnauthorized)
 	}
 	switch {
 	case s.namesNobody(who, op, f.Channel, f.Username):
-		return star.Grant{}, wire.ErrUnauthorized
+		return g, nil, wire.ErrUnauthorized
 	case who.Username == "" && f.Username == "":
-		return star.Grant{}, wire.ErrBadName.With("username: it is empty, and the service gives none")
+		return g, nil, wire.ErrBadName.With("username: it is empty, and the service gives none")
 	case who.Username != "" && !wire.ValidName(who.Username):
 		s.logger().Error("Authorize gave a username that is none", "channel", f.Channel, "username", wire.Quote(who.Username), "problem", wire.NameProblem(who.Username))
-		return star.Grant{}, wire.ErrUnauthorized.With("the service gave a username that is not one")
+		return g, nil, wire.ErrUnauthorized.With("the service gave a username that is not one")
 	case who.Username != "":
 		f.Username = who.Username // what is said of the frame from here on is said of this name
 	}
+	if terms, err = s.termsOf(who.Channel, op, f.Channel); err != nil {
+		return g, nil, err
+	}
 	s.remember(who)
-	return grantOf(who)
+	g, err = grantOf(who)
+	return g, terms, err
 }
 
 // reauthorize asks the service whether a member may come back or go on. before is what it
@@ -89,6 +95,23 @@ var errCannotSay = wire.ErrBusy.With("the service cannot say at present whether 
 // later.
 func passes(refusal *wire.Cause) bool {
 	return refusal.Code == wire.ErrBusy.Code || refusal.Code == wire.ErrRateLimited.Code || refusal.Code == wire.ErrShuttingDown.Code
+}
+
+// termsOf is what the service says of a channel that is created, or nil. What makes no sense is
+// no permission, and is logged.
+func (s *session) termsOf(limits ChannelLimits, op Operation, channel string) (*star.Terms, error) {
+	if op != OpCreate || limits == (ChannelLimits{}) {
+		return nil, nil
+	}
+	if err := transport.CheckTime("Identity.Channel.MasterTimeout", limits.MasterTimeout); err != nil {
+		s.logger().Error("Authorize gave a time that is none", "channel", channel, "error", err)
+		return nil, wire.ErrUnauthorized.With("the service gave the channel a time that is none")
+	}
+	terms := &star.Terms{MasterTimeout: max(limits.MasterTimeout, 0), HasMasterTimeout: limits.MasterTimeout != 0, MaxSlaves: limits.MaxSlaves}
+	if terms.MaxSlaves < 0 {
+		terms.MaxSlaves = math.MaxInt
+	}
+	return terms, nil
 }
 
 // remember keeps what the service has said, for the next time that it is asked.

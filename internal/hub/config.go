@@ -130,6 +130,14 @@ type Identity struct {
 	Expires  time.Time // zero: never
 	TakeOver bool
 	Data     []byte
+	Channel  ChannelLimits
+}
+
+// ChannelLimits are for a channel that is created. In each field zero means the hub's, and a
+// negative value none.
+type ChannelLimits struct {
+	MasterTimeout time.Duration
+	MaxSlaves     int
 }
 
 // discard is the Observer where Config.Observer is nil.

@@ -16,12 +16,12 @@ func (s *session) create(f *wire.Frame) error {
 	if err := checkInstance(f); err != nil {
 		return err
 	}
-	grant, err := s.authorize(OpCreate, f)
+	grant, terms, err := s.authorize(OpCreate, f)
 	if err != nil {
 		return err
 	}
 	return s.enter(f.Channel, 0, func(seat *seat) error {
-		return s.createAs(seat, f, grant)
+		return s.createAs(seat, f, grant, terms)
 	}, func(seat *seat) (err error) {
 		if seat.Username() != f.Username {
 			return wire.ErrChannelExists
@@ -35,13 +35,17 @@ func (s *session) create(f *wire.Frame) error {
 
 // createAs finds or adds the channel, and lets the rules decide. A channel that has
 // ended and still has the name is removed first.
-func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant) error {
+func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *star.Terms) error {
 	h := s.hub
 	seat.secret = newSecret()
-	// A timeout that is not shorter than the config's counts as none. They are compared
+	longest := h.config.MasterTimeout
+	if terms != nil && terms.HasMasterTimeout {
+		longest = terms.MasterTimeout
+	}
+	// A timeout that is not shorter than the longest counts as none. They are compared
 	// in milliseconds, because the peer's number may be too large for a time.Duration.
 	var asked time.Duration
-	if f.MasterTimeout < wire.Milliseconds(h.config.MasterTimeout) {
+	if f.MasterTimeout < wire.Milliseconds(longest) {
 		asked = time.Duration(f.MasterTimeout) * time.Millisecond
 	}
 	for {
@@ -53,7 +57,9 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant) error {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); !ended {
-				err = rules.Create(now, &seat.Attachment, entryOf(f, seat.secret.fresh(s.hub.id, f), grant), f.Username, asked)
+				entry := entryOf(f, seat.secret.fresh(s.hub.id, f), grant)
+				entry.Terms = terms
+				err = rules.Create(now, &seat.Attachment, entry, f.Username, asked)
 			}
 		})
 		if !ended {
@@ -88,7 +94,7 @@ func (s *session) join(f *wire.Frame) error {
 		}
 		extra = 1
 	}
-	grant, err := s.authorize(OpJoin, f)
+	grant, _, err := s.authorize(OpJoin, f)
 	if err != nil {
 		return err
 	}

@@ -56,8 +56,10 @@ type Channel struct {
 	retired bool
 	// timeout is X of rule 3, for this channel.
 	timeout time.Duration
-	master  *member
-	slaves  map[string]*member
+	// terms are what the service has said of this channel.
+	terms  Terms
+	master *member
+	slaves map[string]*member
 	// connected counts the slaves that have a connection at present.
 	connected int
 	// away lists the slaves without a connection, the earliest deadline first.

@@ -21,7 +21,10 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 		return c.exists(now)
 	}
 	c.life = open
-	c.timeout = c.limits.MasterTimeout
+	if e.Terms != nil {
+		c.terms = *e.Terms
+	}
+	c.timeout = c.terms.masterTimeout(c.limits)
 	if asked > 0 && asked < c.timeout {
 		c.timeout = asked
 	}
@@ -64,7 +67,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	} else if username == c.master.name {
 		return wire.ErrNameTaken
 	}
-	if len(c.slaves) >= c.limits.MaxSlaves {
+	if len(c.slaves) >= c.terms.maxSlaves(c.limits) {
 		return wire.ErrChannelFull
 	}
 	c.joins++

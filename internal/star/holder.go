@@ -29,6 +29,8 @@ type Entry struct {
 	Secret Secret
 	// Grant is what the service has said of the client.
 	Grant Grant
+	// Terms are what it has said of a channel that is created, or nil.
+	Terms *Terms
 }
 
 // holder is the instance that holds a membership. The zero holder: clients that show no

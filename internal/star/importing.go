@@ -21,6 +21,8 @@ type Import struct {
 	r          *restoration
 	// slaves to requests are how many of them are still to come.
 	slaves, banned, requests uint64
+	// terms are those of the channel.
+	terms Terms
 	// aside is what the message has that comes next, or nil.
 	aside *MessageSnapshot
 }
@@ -61,6 +63,8 @@ func (i *Import) Add(part []byte) error {
 		switch {
 		case kind == pieceHead && i.r != nil:
 			err = errTwoHead
+		case kind == pieceTerms && i.r == nil && i.terms == (Terms{}):
+			i.terms = d.terms()
 		case kind != pieceHead && i.r == nil:
 			err = errNoHead
 		case i.aside != nil && kind != pieceDown && kind != pieceUp:
@@ -71,7 +75,7 @@ func (i *Import) Add(part []byte) error {
 		if err = errors.Join(d.err, err); err != nil {
 			return err
 		}
-		if i.r.err != nil {
+		if i.r != nil && i.r.err != nil {
 			return i.r.err
 		}
 	}
@@ -150,7 +154,7 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 }
 
 func (i *Import) head(d *piecesIn) error {
-	s := Snapshot{Name: d.name(), Created: true, MasterTimeout: time.Duration(d.signed())}
+	s := Snapshot{Name: d.name(), Created: true, Terms: i.terms, MasterTimeout: time.Duration(d.signed())}
 	flags := d.byte()
 	s.RosterStale, s.MasterExpired = flags&1 != 0, flags&2 != 0
 	s.Joins = d.number()
@@ -163,13 +167,14 @@ func (i *Import) head(d *piecesIn) error {
 	if d.err != nil {
 		return nil
 	}
+	most := s.Terms.maxSlaves(i.limits)
 	over := func(n uint64, what string) error {
-		return &OverLimit{Channel: s.Name, What: fmt.Sprint(n, " ", what), Name: "MaxSlaves", Limit: i.limits.MaxSlaves}
+		return &OverLimit{Channel: s.Name, What: fmt.Sprint(n, " ", what), Name: "MaxSlaves", Limit: most}
 	}
 	switch {
-	case i.slaves > uint64(i.limits.MaxSlaves):
+	case i.slaves > uint64(most):
 		return over(i.slaves, "slaves")
-	case i.banned > uint64(i.limits.MaxSlaves):
+	case i.banned > uint64(most):
 		return over(i.banned, "banned names")
 	case i.requests > wire.MasterAnswers:
 		return fmt.Errorf("channel %s has %d open requests, which cannot be", wire.Quote(s.Name), i.requests)
@@ -179,8 +184,8 @@ func (i *Import) head(d *piecesIn) error {
 			return fmt.Errorf("channel %s has lost messages up to %d and %d of %d, which cannot be", wire.Quote(s.Name), l.Lost, l.LostCommon, l.Newest)
 		}
 	}
-	// X is bounded as at a create. Who was told another one is told this one when it resumes.
-	s.MasterTimeout = min(s.MasterTimeout, i.limits.MasterTimeout)
+	// X is bounded as at a create, where the service has not said what it is. Who was told another one is told this one when it resumes.
+	s.MasterTimeout = min(s.MasterTimeout, s.Terms.masterTimeout(i.limits))
 	i.r = restore(&s, i.limits)
 	return i.check(&s.Master, wire.Master)
 }

@@ -70,7 +70,7 @@ func (c *Channel) checkKick(name string, ban bool) error {
 	if c.slaves[name] == nil && !wire.ValidName(name) {
 		return wire.BadName("to", name) // nobody can join under that name
 	}
-	if _, ok := c.banned[name]; ban && !ok && len(c.banned) >= c.limits.MaxSlaves {
+	if _, ok := c.banned[name]; ban && !ok && len(c.banned) >= c.terms.maxSlaves(c.limits) {
 		return wire.ErrChannelFull.With("as many names are banned as there may be slaves")
 	}
 	return nil

@@ -26,6 +26,9 @@ const (
 	// pieceAside is before a message that has what few have. A hub of before there was any
 	// refuses the file by it, and does not take the message for one without.
 	pieceAside = 7
+	// pieceTerms is before the head of a channel of which the service has said something. A hub
+	// of before there was that refuses the file by it.
+	pieceTerms = 12
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
@@ -40,6 +43,7 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 		return
 	}
 	p := pieces{yield: yield, part: buffer[:0]}
+	p.terms(c.terms)
 	p.head(c)
 	// The slaves are in the order in which their deadlines come.
 	for m := c.away.first; m != nil; m = m.next {
@@ -132,6 +136,16 @@ func (p *pieces) numbers(numbers []uint64) {
 		p.signed(int64(n - last))
 		last = n
 	}
+}
+
+func (p *pieces) terms(t Terms) {
+	if t == (Terms{}) {
+		return
+	}
+	p.begin(pieceTerms)
+	p.flags(t.HasMasterTimeout)
+	p.signed(int64(t.MasterTimeout))
+	p.number(uint64(t.MaxSlaves))
 }
 
 func (p *pieces) head(c *Channel) {

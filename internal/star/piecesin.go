@@ -107,6 +107,18 @@ func (d *piecesIn) instant() time.Time {
 	return time.Unix(0, n).UTC()
 }
 
+func (d *piecesIn) terms() (t Terms) {
+	flags := d.byte()
+	t.HasMasterTimeout = flags&1 != 0
+	t.MasterTimeout = time.Duration(d.signed())
+	// What is unbounded where an int is larger is so here.
+	t.MaxSlaves = int(min(d.number(), math.MaxInt))
+	if flags > 1 || t.MasterTimeout < 0 || t.MasterTimeout != 0 && !t.HasMasterTimeout || t == (Terms{}) {
+		d.fail(errors.New("the service has said of a channel what is not known here"))
+	}
+	return t
+}
+
 func (d *piecesIn) member(limit int) (s MemberSnapshot) {
 	s.Name = d.name()
 	flags := d.byte()

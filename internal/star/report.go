@@ -13,7 +13,9 @@ type Report struct {
 	Name string
 	// MasterTimeout is X of rule 3.
 	MasterTimeout time.Duration
-	Master        MemberReport
+	// MaxSlaves is how many slaves there may be.
+	MaxSlaves int
+	Master    MemberReport
 	// Slaves are in the order of their names.
 	Slaves []MemberReport
 	// MasterMessages counts the messages of the master, SlaveMessages those of all
@@ -57,7 +59,7 @@ func (c *Channel) Report() (Report, bool) {
 		return Report{}, false
 	}
 	r := Report{
-		Name: c.name, MasterTimeout: c.timeout, Master: c.master.report(),
+		Name: c.name, MasterTimeout: c.timeout, MaxSlaves: c.terms.maxSlaves(c.limits), Master: c.master.report(),
 		MasterMessages: c.down.newest, SlaveMessages: c.up.newest,
 		Kept:   Load{Messages: c.down.kept() + c.up.kept(), Bytes: c.down.bytes + c.up.bytes},
 		Banned: len(c.banned), OpenRequests: len(c.requests), Changes: c.changes,

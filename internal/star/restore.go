@@ -72,7 +72,7 @@ func restore(s *Snapshot, limits *Limits) *restoration {
 	c := New(s.Name, limits)
 	r := &restoration{c: c, master: s.Master, down: s.Down.Newest, up: s.Up.Newest}
 	c.life = open
-	c.timeout = s.MasterTimeout
+	c.timeout, c.terms = s.MasterTimeout, s.Terms
 	c.rosterStale, c.joins = s.RosterStale, s.Joins
 	c.slaves = make(map[string]*member)
 	c.master = s.Master.member(wire.Master, wire.MasterAnswers)

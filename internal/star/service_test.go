@@ -119,7 +119,7 @@ func TestReport(t *testing.T) {
 	r, exists := c.Report()
 	require.True(t, exists)
 	require.Equal(t, Report{
-		Name: "abc123", MasterTimeout: xMaster, MasterMessages: 2, SlaveMessages: 1, Banned: 1, OpenRequests: 1, Changes: 5,
+		Name: "abc123", MasterTimeout: xMaster, MaxSlaves: 1000, MasterMessages: 2, SlaveMessages: 1, Banned: 1, OpenRequests: 1, Changes: 5,
 		Kept:   Load{Messages: 3, Bytes: 3*entryOverhead + 2*len("well?") + len("four")},
 		Master: MemberReport{Username: "alice", State: wire.StateAway, Deadline: noon.Add(xMaster), Epoch: 1, Line: a.Line},
 		Slaves: []MemberReport{

@@ -25,7 +25,9 @@ type Snapshot struct {
 
 	// MasterTimeout is X of rule 3, for this channel.
 	MasterTimeout time.Duration
-	Master        MemberSnapshot
+	// Terms are what the service has said of this channel.
+	Terms  Terms
+	Master MemberSnapshot
 	// Slaves and Banned are in the order of the names. Away has the names of the
 	// slaves without a connection, the earliest deadline first.
 	Slaves []MemberSnapshot
@@ -157,7 +159,7 @@ func (c *Channel) Snapshot() Snapshot {
 	if c.life != open {
 		return s
 	}
-	s.MasterTimeout, s.Confirmed = c.timeout, c.up.confirmed
+	s.MasterTimeout, s.Terms, s.Confirmed = c.timeout, c.terms, c.up.confirmed
 	s.RosterStale, s.Joins, s.MasterExpired = c.rosterStale, c.joins, c.masterExpired
 	s.Master = c.master.snapshot()
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {

@@ -199,6 +199,9 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		case 0:
 			g.original.secrets[name] = fmt.Sprint("secret ", ref, name)
 			entry.Secret = given(g.original.secrets[name])
+			if g.random.IntN(2) == 0 {
+				entry.Terms = &Terms{MaxSlaves: g.random.IntN(4), MasterTimeout: time.Second, HasMasterTimeout: true}
+			}
 			return "create", func(c *table, i int) error {
 				return c.Create(c.now, pair[i], entry, name, 2*time.Second)
 			}

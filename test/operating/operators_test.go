@@ -41,7 +41,7 @@ func TestSnapshots(t *testing.T) {
 		shot, ok := channel.Snapshot()
 		require.True(t, ok)
 		require.Equal(t, lectern.ChannelSnapshot{
-			Name: "abc123", MasterTimeout: 30 * time.Second,
+			Name: "abc123", MasterTimeout: 30 * time.Second, MaxSlaves: 20_000,
 			Master: lectern.MemberSnapshot{Username: "alice", State: lectern.StateOnline, Epoch: 1},
 			Slaves: []lectern.MemberSnapshot{
 				{Username: "user_0", State: lectern.StateOnline, Epoch: 1},
