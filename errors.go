@@ -3,6 +3,7 @@ package lectern
 import (
 	"errors"
 	"net"
+	"strings"
 
 	"github.com/lectern-go/lectern/internal/client"
 	"github.com/lectern-go/lectern/internal/hub"
@@ -153,6 +154,18 @@ var ErrNotShutDown = hub.ErrNotShutDown
 
 // ErrNotNew is the error of Hub.Restore for a hub that has served somebody.
 var ErrNotNew = hub.ErrNotNew
+
+// DeclinedError is the error of a request to which the one who was asked has said no, by
+// Master.Decline or Slave.Decline.
+type DeclinedError struct {
+	// Code is for programs, a word that those who ask and answer agree on. Message is for people, and
+	// may be empty. Both are the other side's.
+	Code, Message string
+}
+
+func (e *DeclinedError) Error() string {
+	return strings.TrimSuffix("lectern: declined: "+e.Code+": "+e.Message, ": ")
+}
 
 // ends reports whether the code tells the end of a membership.
 func (e *Error) ends() bool { return wire.Lookup(wire.Code(e.Code)).Is(wire.Ends) }

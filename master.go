@@ -48,7 +48,7 @@ func (m *Master) Send(ctx context.Context, to string, payload Payload, options .
 // Request sends to one slave, as Send does, and waits for its answer, also while
 // the slave is away. The error is that of Send where the message was not
 // accepted; else it matches ErrNoSuchSlave where the slave has left before it
-// answered, or is the context's, a *GapError where the answer was lost, or why
+// answered, or is a *DeclinedError where it says no, the context's, a *GapError where the answer was lost, or why
 // the channel is over. A request that is given up is withdrawn: the slave that
 // answers it later is told so.
 func (m *Master) Request(ctx context.Context, to string, payload Payload, options ...SendOption) (Message, error) {
@@ -85,6 +85,13 @@ func (m *Master) Reply(ctx context.Context, to Message, payload Payload, options
 		return Receipt{}, ErrNoSuchRequest.WithText("the message asks for no answer")
 	}
 	return m.h.send(ctx, wire.Frame{To: to.From, HasTo: true, Reply: to.RequestID}, payload, options)
+}
+
+// Decline says no to a message of a slave that asks, in the place of an answer: the request fails
+// with a *DeclinedError of this code and text. The code is a word of 1 to 64 letters and digits of ASCII,
+// _, - and ., and the text has at most 1,024 bytes and may be empty; else the error matches ErrBadFrame. Otherwise it is as Reply.
+func (m *Master) Decline(ctx context.Context, to Message, code, text string) (Receipt, error) {
+	return m.Reply(ctx, to, failed(code, text))
 }
 
 // Events yields what slaves send, as [Message], and what becomes of them, as

@@ -92,7 +92,30 @@ func (p Payload) Decode(target any) error {
 	return json.Unmarshal(p.data, target)
 }
 
-var kindsOnWire = [...]wire.PayloadKind{KindText: wire.TextPayload, KindJSON: wire.DataPayload, KindBytes: wire.BytesPayload}
+// kindFailed is that of an answer that says no, which no user gets as a payload.
+const kindFailed = KindBytes + 1
+
+var kindsOnWire = [...]wire.PayloadKind{
+	KindText: wire.TextPayload, KindJSON: wire.DataPayload, KindBytes: wire.BytesPayload, kindFailed: wire.FailedPayload,
+}
+
+// declined is what a payload says that is a no, or nil.
+func declined(p wire.Payload) *DeclinedError {
+	if p.Kind != wire.FailedPayload {
+		return nil
+	}
+	code, text := p.Failure()
+	return &DeclinedError{Code: code, Message: text}
+}
+
+// failed is what an answer has that says no.
+func failed(code, text string) Payload {
+	p, wrong := wire.NewFailure(code, text)
+	if wrong != "" {
+		return Payload{err: ErrBadFrame.WithText(wrong)}
+	}
+	return Payload{kind: kindFailed, data: p.Data}
+}
 
 // onWire is the payload for a frame. The frame shares the bytes.
 func (p Payload) onWire() wire.Payload {
@@ -107,6 +130,8 @@ func payload(p wire.Payload) Payload {
 		kind = KindJSON
 	case wire.BytesPayload:
 		kind = KindBytes
+	case wire.FailedPayload:
+		return Payload{}
 	}
 	return Payload{kind: kind, data: p.Data}
 }
@@ -228,8 +253,8 @@ type Answer struct {
 	From string
 	// Message is the answer, where Err is nil.
 	Message Message
-	// Err says why there is no answer: ErrNoSuchSlave where the slave has left,
-	// a *GapError where the answer was lost, the context's error where none had
+	// Err says why there is no answer: a *DeclinedError where the slave says no,
+	// ErrNoSuchSlave where it has left, a *GapError where the answer was lost, the context's error where none had
 	// come by then, or why the channel is over.
 	Err error
 }
@@ -251,6 +276,8 @@ func answer(a client.Answer) Answer {
 	switch {
 	case a.Lost:
 		given.Err = &GapError{Gap: Gap{Missed: 1}}
+	case a.Message.Payload.Kind == wire.FailedPayload:
+		given.Err = declined(a.Message.Payload)
 	case a.Err == nil:
 		given.Message = message(a.Message)
 	}

@@ -94,6 +94,8 @@ type OutgoingMessage struct {
 	// request.
 	Request bool
 	ReplyTo uint64
+	// Declined is not nil in an answer that says no, which has no payload.
+	Declined *DeclinedError
 }
 
 // Events yields all channels and members that there are, marked as Existing, and from then on

@@ -44,7 +44,7 @@ func (s *Slave) Send(ctx context.Context, payload Payload, options ...SendOption
 
 // Request sends to the master, as Send does, and waits for its answer. While the
 // master is away it waits for its return. The error is that of Send where the
-// message was not accepted; else the context's, a *GapError where the answer was
+// message was not accepted; else a *DeclinedError where the master says no, the context's, a *GapError where the answer was
 // lost, or why the membership is over. A request that is given up is withdrawn:
 // the master that answers it later is told so.
 func (s *Slave) Request(ctx context.Context, payload Payload, options ...SendOption) (Message, error) {
@@ -60,6 +60,13 @@ func (s *Slave) Reply(ctx context.Context, to Message, payload Payload, options 
 		return Receipt{}, ErrNoSuchRequest.WithText("the message asks for no answer")
 	}
 	return s.h.send(ctx, wire.Frame{Reply: to.RequestID}, payload, options)
+}
+
+// Decline says no to a message of the master that asks, in the place of an answer: the request fails
+// with a *DeclinedError of this code and text. The code is a word of 1 to 64 letters and digits of ASCII,
+// _, - and ., and the text has at most 1,024 bytes and may be empty; else the error matches ErrBadFrame. Otherwise it is as Reply.
+func (s *Slave) Decline(ctx context.Context, to Message, code, text string) (Receipt, error) {
+	return s.Reply(ctx, to, failed(code, text))
 }
 
 // Receive returns the next message. It passes over changes of the master's

@@ -68,6 +68,7 @@ export declare const Code: Readonly<{
   GAP: 'gap';
   UNKNOWN_OUTCOME: 'unknown_outcome';
   CONNECTION: 'connection';
+  DECLINED: 'declined';
   DETACHED: 'detached';
 }>;
 
@@ -96,6 +97,13 @@ export declare class GapError extends LecternError {
   constructor(missed: number);
   /** How many, where that is known, else 0. */
   readonly missed: number;
+}
+
+/** The one who was asked has said no, by decline. The reason is the other side's words for people. */
+export declare class DeclinedError extends LecternError {
+  constructor(peerCode: string, message?: string);
+  /** The other side's word for programs. The code is declined. */
+  readonly peerCode: string;
 }
 
 /**
@@ -190,6 +198,8 @@ export declare class Message {
   bytes(): Uint8Array;
   /** Answers a message that asks, as the reply of the handle that it came to. */
   reply(payload: Payload, options?: SendOptions): Promise<Receipt>;
+  /** Says no to a message that asks, as the decline of the handle that it came to. */
+  decline(code: string, text?: string, options?: SignalOption): Promise<Receipt>;
 }
 
 /** The state of one member, as it is known on this side. */
@@ -343,8 +353,8 @@ export declare class Master extends Handle<MasterEventMap> {
   send(to: string, payload: Payload, options?: SendOptions): Promise<Receipt>;
   /**
    * Sends to one slave and resolves with its answer, also where it is away at
-   * first. Rejected with no_such_slave where it leaves before, and with a
-   * GapError where the answer was lost. One that is aborted is withdrawn.
+   * first. Rejected with no_such_slave where it leaves before, with a DeclinedError where
+   * it says no, and with a GapError where the answer was lost. One that is aborted is withdrawn.
    */
   request(to: string, payload: Payload, options?: SendOptions): Promise<Message>;
   /**
@@ -362,6 +372,12 @@ export declare class Master extends Handle<MasterEventMap> {
   gather(payload: Payload, options?: SendOptions): AsyncGenerator<Answer, void, undefined>;
   /** Answers a message of a slave that asks. Its sender and requestId are enough. */
   reply(message: Pick<Message, 'from' | 'requestId'>, payload: Payload, options?: SendOptions): Promise<Receipt>;
+  /**
+   * Says no to a message of a slave that asks, in the place of a reply: the request is rejected with a
+   * DeclinedError. The code is a word of 1 to 64 letters and digits of ASCII, _, - and ., and the text
+   * has at most 1,024 bytes; else it is refused with bad_frame, and nothing is sent.
+   */
+  decline(message: Pick<Message, 'from' | 'requestId'>, code: string, text?: string, options?: SignalOption): Promise<Receipt>;
   /** Removes a slave, which is told the reason. It may join again. */
   kick(username: string, options?: KickOptions): Promise<void>;
   /** Removes a slave, if it is there, and refuses its name for the life of the channel. */
@@ -392,10 +408,19 @@ export declare class Slave extends Handle<HandleEventMap> {
   readonly master: Presence;
   /** Sends to the master, also while it is away, and resolves with the receipt. */
   send(payload: Payload, options?: SendOptions): Promise<Receipt>;
-  /** Sends to the master and resolves with its answer. One that is aborted is withdrawn. */
+  /**
+   * Sends to the master and resolves with its answer, or is rejected with a DeclinedError where it
+   * says no. One that is aborted is withdrawn.
+   */
   request(payload: Payload, options?: SendOptions): Promise<Message>;
   /** Answers a message of the master that asks. Its requestId is enough. */
   reply(message: Pick<Message, 'requestId'>, payload: Payload, options?: SendOptions): Promise<Receipt>;
+  /**
+   * Says no to a message of the master that asks, in the place of a reply: the request is rejected with a
+   * DeclinedError. The code is a word of 1 to 64 letters and digits of ASCII, _, - and ., and the text
+   * has at most 1,024 bytes; else it is refused with bad_frame, and nothing is sent.
+   */
+  decline(message: Pick<Message, 'requestId'>, code: string, text?: string, options?: SignalOption): Promise<Receipt>;
   /**
    * Joins another channel under the same name and leaves this one in a single
    * step: where the join is refused, the user stays here.

@@ -44,7 +44,7 @@ var closes = {
   rate_limited: 4105,
   unauthorized: 4107
 };
-var own = ["protocol_error", "gap", "unknown_outcome", "connection", "detached"];
+var own = ["protocol_error", "gap", "unknown_outcome", "connection", "declined", "detached"];
 
 // src/errors.js
 var Code = Object.freeze(Object.fromEntries(
@@ -71,6 +71,13 @@ var GapError = class extends LecternError {
   constructor(missed) {
     super(Code.GAP, missed === 0 ? "messages were dropped" : `${missed} messages were dropped`);
     this.missed = missed;
+  }
+};
+var DeclinedError = class extends LecternError {
+  constructor(peerCode, message = "") {
+    super(Code.DECLINED, message === "" ? peerCode : `${peerCode}: ${message}`);
+    this.peerCode = peerCode;
+    this.reason = message;
   }
 };
 var UnknownOutcomeError = class extends LecternError {
@@ -141,8 +148,8 @@ var colourful = /^\p{Emoji_Presentation}$/u;
 var keys = /^[0-9#*]$/;
 var skin = /^[\u{1f3fb}-\u{1f3ff}]$/u;
 var styledBesides = /^[\u{1f004}\u{1f21a}\u{1f22f}]$/u;
-var flagTags = ["gbeng", "gbsct", "gbwls"].map((word) => [
-  ...[...word].map((letter) => String.fromCodePoint(917504 + letter.codePointAt(0))),
+var flagTags = ["gbeng", "gbsct", "gbwls"].map((word2) => [
+  ...[...word2].map((letter) => String.fromCodePoint(917504 + letter.codePointAt(0))),
   "󠁿"
 ]);
 var isJoiner = (c) => c === JOINER || c === NON_JOINER;
@@ -298,7 +305,8 @@ var fieldList = [
   [33, "confirm_messages", "number"],
   [34, "confirm_bytes", "number"],
   [35, "topic", "string"],
-  [37, "joined", "flag"]
+  [37, "joined", "flag"],
+  [38, "failed", "failure"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -311,7 +319,7 @@ var shapeList = [
   [1, "create", "channel username", "token master_timeout_ms instance"],
   [2, "join", "channel username", "expect token from instance"],
   [3, "resume", "channel username secret", "token epoch last instance"],
-  [4, "send", "channel", "to asks reply seen topic", "payload"],
+  [4, "send", "channel", "to asks reply seen topic failed", "payload"],
   [5, "leave", "channel", "seen"],
   [6, "away", "channel", "seen"],
   [7, "back", "channel", "seen"],
@@ -324,7 +332,7 @@ var shapeList = [
   [14, "refresh", "channel token", "seen"],
   [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes"],
   [18, "joined", "channel username secret master", "epoch master_timeout_ms"],
-  [19, "message", "channel from seq", "private request reply topic", "payload"],
+  [19, "message", "channel from seq", "private request reply topic failed", "payload"],
   [20, "presence", "channel username role state", "timeout_ms reason number joined"],
   [21, "closed", "channel code", "reason"],
   [22, "gap", "channel missed", ""],
@@ -831,6 +839,27 @@ function base64url(bytes) {
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
+// src/failure.js
+var MAX_CODE = 64;
+var MAX_MESSAGE = 1024;
+var word = /^[A-Za-z0-9_.-]{1,64}$/;
+function failureProblem(code, bytes) {
+  if (typeof code !== "string" || !word.test(code)) {
+    return "failed: code: not a word of 1 to 64 letters and digits of ASCII, _, - and .";
+  }
+  return bytes > MAX_MESSAGE ? "failed: message: not a string of at most 1,024 bytes" : "";
+}
+function failureOf(code, message) {
+  if (typeof message !== "string" || halfPair.test(message)) {
+    throw new RefusedError(Code.BAD_FRAME, "failed: message: not a string, or with half of a surrogate pair");
+  }
+  const wrong = failureProblem(code, new TextEncoder().encode(message).length);
+  if (wrong !== "") {
+    throw new RefusedError(Code.BAD_FRAME, wrong);
+  }
+  return { code, message };
+}
+
 // src/json.js
 var MAX_DEPTH = 64;
 var pair = /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g;
@@ -945,6 +974,13 @@ function writeContent(field, value) {
     case "members":
       value.forEach(writeMember);
       break;
+    case "failure": {
+      const code = encoder2.encode(value.code);
+      content.number(code.length);
+      content.raw(code);
+      content.raw(encoder2.encode(value.message ?? ""));
+      break;
+    }
     case "numbers":
       value.forEach((number) => content.number(number));
       break;
@@ -1041,6 +1077,17 @@ function readMember(reader) {
   }
   return { username: readText(name), state };
 }
+function readFailure(reader) {
+  const problem = "failed: a code is missing";
+  const code = readText(reader.take(problem));
+  const left = reader.bytes.subarray(reader.at);
+  const wrong = code.length > MAX_CODE ? problem : failureProblem(code, left.length);
+  if (wrong !== "") {
+    throw new Problem(wrong);
+  }
+  const message = readText(left);
+  return message === "" ? { code } : { code, message };
+}
 function readContent(field, content) {
   const reader = new Reader(content);
   switch (field.kind) {
@@ -1062,6 +1109,8 @@ function readContent(field, content) {
       }
       return member;
     }
+    case "failure":
+      return readFailure(reader);
     case "members": {
       const members = [];
       while (reader.more) {
@@ -1155,8 +1204,11 @@ function readFields(frame, shape, reader) {
       throw new Problem("a required field is missing");
     }
   }
-  if (shape.payload && payloads !== 1) {
+  if (shape.payload && payloads + (frame.failed ? 1 : 0) !== 1) {
     throw new Problem("not exactly one payload");
+  }
+  if (frame.failed && (!frame.reply || frame.asks || frame.request)) {
+    throw new Problem("failed: only an answer says no, and it is no request");
   }
   if (frame.type === "presence" && frame.role === "master" && frame.state === "left") {
     throw new Problem("a state that does not exist here");
@@ -2053,6 +2105,12 @@ var Handle = class extends EventTarget {
     noOthers("refresh", rest);
     return this.#membership.session.refresh(this.#membership, token, signal);
   }
+  /** decline says no to a message that asks, in the place of an answer. */
+  async decline(message, code, text = "", { signal, ...rest } = {}) {
+    noOthers("decline", rest);
+    mustAsk(message);
+    return this.#membership.decline(message, code, text, signal);
+  }
   /**
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.
@@ -2475,9 +2533,9 @@ var Inquiry = class {
     this.awaited.delete(from);
     this.answers.add({ from, message, error });
   }
-  answeredBy(message) {
-    if (this.unknown || this.awaited.has(message.from)) {
-      this.part(message.from, message, null);
+  answeredBy({ from, message = null, error = null }) {
+    if (this.unknown || this.awaited.has(from)) {
+      this.part(from, message, error);
     }
   }
   /**
@@ -2568,9 +2626,9 @@ var Inquiries = class {
     } else if (!repeated) {
       inquiry.awaited = this.#membership.roster.present();
     }
-    for (const message of this.#early) {
-      if (message.replyTo === seq) {
-        inquiry.answeredBy(message);
+    for (const answer of this.#early) {
+      if (answer.replyTo === seq) {
+        inquiry.answeredBy(answer);
       }
     }
     if (repeated) {
@@ -2615,14 +2673,17 @@ var Inquiries = class {
     }
     return false;
   }
-  /** reply takes in a message that answers a request. One that nobody waits for is dropped. */
-  reply(message) {
-    const inquiry = this.#open.get(message.replyTo);
+  /**
+   * reply takes in what answers the request replyTo: a message, or the error where it says no. What
+   * nobody waits for is dropped.
+   */
+  reply(answer) {
+    const inquiry = this.#open.get(answer.replyTo);
     if (inquiry) {
-      inquiry.answeredBy(message);
+      inquiry.answeredBy(answer);
       this.#closeIfAnswered(inquiry);
     } else if (this.#asksAgain()) {
-      this.#early.push(message);
+      this.#early.push(answer);
     }
   }
   /** departs ends the parts of a slave that has left. number is that of its membership, or zero. */
@@ -2718,9 +2779,9 @@ var kinds = { text: "text", data: "json", bytes: "bytes" };
 var decoder2 = new TextDecoder("utf-8", { ignoreBOM: true });
 var Message = class {
   #bytes;
-  #reply;
-  /** reply sends an answer: reply(message, payload, options). */
-  constructor(frame, reply) {
+  #handle;
+  /** handle is the one that it has come to, and by which it is answered. */
+  constructor(frame, handle) {
     this.type = "message";
     this.from = frame.from;
     this.seq = frame.seq;
@@ -2730,7 +2791,7 @@ var Message = class {
     this.topic = frame.topic ?? "";
     this.kind = kinds[frame.payload.kind];
     this.#bytes = frame.payload.bytes.slice();
-    this.#reply = reply;
+    this.#handle = handle;
   }
   /** The payload's size in bytes. */
   get size() {
@@ -2753,7 +2814,11 @@ var Message = class {
   }
   /** reply answers a message that asks, and returns the answer's receipt. */
   reply(payload, options) {
-    return this.#reply(this, payload, options);
+    return this.#handle.reply(this, payload, options);
+  }
+  /** decline says no to a message that asks, in the place of an answer. */
+  decline(code, text, options) {
+    return this.#handle.decline(this, code, text, options);
   }
 };
 
@@ -3102,10 +3167,15 @@ var Membership = class {
   /** send sends a payload and returns its receipt. */
   async send(frame, value, { signal, asks } = {}) {
     const payload = payloadOf(value, this.session.options.maxMessageBytes);
-    const answer = await this.perform(
-      { ...frame, type: "send", channel: this.channel, payload },
-      { signal, asks }
-    );
+    return this.#sends({ ...frame, payload }, { signal, asks });
+  }
+  /** decline says no in the place of an answer. */
+  async decline({ from, requestId: reply }, code, message, signal) {
+    const to = this.role === "master" ? { to: from } : {};
+    return this.#sends({ ...to, reply, failed: failureOf(code, message) }, { signal });
+  }
+  async #sends(frame, options) {
+    const answer = await this.perform({ ...frame, type: "send", channel: this.channel }, options);
     return Object.freeze({ seq: answer.seq ?? 0, slaves: answer.slaves ?? 0 });
   }
   /** operate is an operation that is answered by a mere acknowledgement. */
@@ -3395,14 +3465,19 @@ var Membership = class {
       return;
     }
     this.last = frame.seq;
-    this.confirming.arrived(frame.payload.bytes.length);
-    const message = new Message(frame, (to, payload, options) => this.handle.reply(to, payload, options));
-    if (message.replyTo !== 0) {
-      this.inquiries.reply(message);
+    this.confirming.arrived(frame.payload?.bytes.length ?? 0);
+    if (frame.failed) {
+      const { code, message } = frame.failed;
+      this.inquiries.reply({ from: frame.from, replyTo: frame.reply, error: new DeclinedError(code, message) });
+    } else if (frame.reply) {
+      this.inquiries.reply({ from: frame.from, replyTo: frame.reply, message: this.#messageOf(frame) });
     } else {
-      this.inbox.add(message);
+      this.inbox.add(this.#messageOf(frame));
     }
     this.roster.arrived(this.last);
+  }
+  #messageOf(frame) {
+    return new Message(frame, this.handle);
   }
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
@@ -4121,7 +4196,7 @@ var Session = class {
   // heard nothing, a send of that many bytes or fewer is not the reason.
   #tooSlow(connection, bytes) {
     const [first] = [...this.memberships.values()].filter(({ line }) => line === connection).flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === "send").map((request) => ({ membership, request }))).sort((one, other) => one.request.place - other.request.place);
-    const size = first?.request.frame.payload.bytes.length;
+    const size = first?.request.frame.payload?.bytes.length ?? 0;
     if (first && size > bytes && ++first.request.slow >= MAX_SLOW) {
       first.membership.fail(first.request, new ConnectionError(
         `${MAX_SLOW} connections were too slow for these ${size} bytes`
@@ -4367,6 +4442,7 @@ export {
   ClosedEvent,
   Code,
   ConnectionError,
+  DeclinedError,
   GapError,
   GapEvent,
   LecternError,

@@ -114,6 +114,7 @@ func TestAnotherMessageUnderAKnownRef(t *testing.T) {
 		"request":    func(m *Message) { m.Asks = true },
 		"reply":      func(m *Message) { m.ReplyTo = 1 },
 		"kind":       func(m *Message) { m.Payload.Kind = wire.BytesPayload },
+		"no":         func(m *Message) { m.Payload.Kind = wire.FailedPayload },
 		"payload":    func(m *Message) { m.Payload.Data = []byte("y") },
 		"shifted":    func(m *Message) { m.To, m.Payload.Data = "adax", nil },
 	} {

@@ -94,7 +94,7 @@ func TestImportsOfWhatCannotBe(t *testing.T) {
 		"banned":                {func(c *table, _ *member) { c.banned = map[string]struct{}{"eve": {}, "mallory": {}} }, ""},
 		"more banned":           {func(c *table, _ *member) { c.banned = map[string]struct{}{"a": {}, "b": {}, "c": {}} }, `channel "abc123" has 3 banned names, and MaxSlaves is 2`},
 		"a message of no kind":  {func(c *table, _ *member) { c.messages(1, wire.NoPayload) }, `a message of "alice" has no kind`},
-		"a kind that is not":    {func(c *table, _ *member) { c.messages(1, wire.BytesPayload+1) }, `a message of "alice" has no kind`},
+		"a kind that is not":    {func(c *table, _ *member) { c.messages(1, wire.FailedPayload+1) }, `a message of "alice" has no kind`},
 		"messages":              {func(c *table, _ *member) { c.messages(6, wire.BytesPayload) }, ""},
 		"a request to a member": {func(c *table, m *member) { c.requests = []*request{{seq: 3, to: m, awaited: 1}} }, ""},
 		"a request of number 0": {func(c *table, m *member) { c.requests = []*request{{to: m, awaited: 1}} },
@@ -140,6 +140,8 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 			`channel "abc123" has more banned names than its head says`},
 		"a message that is too many": {func(p *pieces) { p.message("alice", byte(wire.TextPayload)) }, `channel "abc123" has more messages than its head says`},
 		"a message of no kind":       {func(p *pieces) { p.message("alice", 0) }, `a message of "alice" has no kind`},
+		"an answer of none that says no": {func(p *pieces) { p.message("alice", byte(wire.FailedPayload)) },
+			`a message of "alice" says no to nothing, or not in words`},
 		"what is aside of no message": {func(p *pieces) {
 			p.byte(pieceAside)
 			p.flags(true)
@@ -301,9 +303,16 @@ func TestPayloadsInParts(t *testing.T) {
 		{Kind: wire.BytesPayload, Data: []byte{0, 0xff}},
 		{Kind: wire.BytesPayload, Data: []byte{}},
 	}
-	c, a, _ := openTable(t, Limits{}, 0)
+	no, _ := wire.NewFailure("no", "not now")
+	payloads = append(payloads, no)
+	c, a, u := openTable(t, Limits{}, 1)
+	require.NoError(t, c.Send(u[1], Message{Asks: true, Payload: payloads[0]}))
 	for _, payload := range payloads {
-		require.NoError(t, c.Send(a, Message{Payload: payload}))
+		msg := Message{Payload: payload}
+		if payload.Kind == wire.FailedPayload {
+			msg.To, msg.HasTo, msg.ReplyTo = "user_1", true, 1
+		}
+		require.NoError(t, c.Send(a, msg))
 	}
 	c.ends()
 	restored, err := imported(c.limits, c.parts()...)

@@ -217,6 +217,10 @@ func (d *piecesIn) message() (kept MessageSnapshot) {
 	kept.Payload.Data = d.bytes()
 	switch kept.Payload.Kind {
 	case wire.TextPayload, wire.DataPayload, wire.BytesPayload:
+	case wire.FailedPayload:
+		if kept.Reply == 0 || kept.Asks || !wire.ValidFailure(kept.Payload.Data) {
+			d.fail(fmt.Errorf("a message of %s says no to nothing, or not in words", wire.Quote(kept.From)))
+		}
 	default:
 		d.fail(fmt.Errorf("a message of %s has no kind", wire.Quote(kept.From)))
 	}

@@ -38,7 +38,7 @@ func appendBinary(dst []byte, frame *Frame) []byte {
 			dst = appendBinaryField(dst, value, has)
 		}
 	}
-	if spec.payload && frame.Payload.Kind != NoPayload {
+	if spec.payload && frame.Payload.Kind != NoPayload && frame.Payload.Kind != FailedPayload {
 		dst = append(dst, payloadTags[frame.Payload.Kind])
 		data := frame.Payload.Data
 		switch frame.Payload.Kind {
@@ -81,6 +81,9 @@ func appendBinaryField(dst []byte, value any, has *bool) []byte {
 		return appendBinaryMembers(dst, *v)
 	case *numbers:
 		return v.appendBinary(dst)
+	case *failure:
+		dst = binary.AppendUvarint(dst, uint64(len(v.Data)))
+		return append(dst, v.Data...)
 	}
 	return dst
 }

@@ -53,6 +53,9 @@ func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 				p = p.of(nameOf(frame.Type, f))
 			}
 			seen |= set(f)
+			if f == fieldFailed {
+				payloads++
+			}
 		case tag >= firstCritical:
 			critical = true
 		case tag >= tagText && spec != nil && spec.payload:
@@ -72,6 +75,8 @@ func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 		return badFrame(missingField.of(nameOf(frame.Type, (spec.required&^seen).first())), frame.Ref)
 	case spec.payload && payloads == 0:
 		return badFrame(noPayload, frame.Ref)
+	case payloads > 1 && seen.has(fieldFailed):
+		return badFrame(failedAndPayload, frame.Ref)
 	case spec.payload && payloads > 1:
 		return badFrame(twoPayloads, frame.Ref)
 	}
@@ -149,6 +154,8 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 		}
 		*v = members
 	case *numbers:
+		return v.decodeBinary(content)
+	case *failure:
 		return v.decodeBinary(content)
 	}
 	return ""

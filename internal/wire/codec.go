@@ -159,5 +159,5 @@ func (frame *Frame) check() problem {
 	if frame.Type == Presence && frame.Role == Master && frame.State == StateLeft {
 		return badState.of(fieldNames[fieldState])
 	}
-	return ""
+	return frame.checkFailed()
 }

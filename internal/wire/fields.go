@@ -50,8 +50,9 @@ const (
 	fieldConfirmBytes    field = 0x22
 	fieldTopic           field = 0x23
 	fieldJoined          field = 0x25
+	fieldFailed          field = 0x26
 
-	lastField = fieldJoined
+	lastField = fieldFailed
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -93,6 +94,7 @@ var fieldNames = [lastField + 1]string{
 	fieldConfirmBytes:    "confirm_bytes",
 	fieldTopic:           "topic",
 	fieldJoined:          "joined",
+	fieldFailed:          "failed",
 }
 
 func nameOf(t Type, f field) string {
@@ -128,7 +130,7 @@ func (s fieldSet) butFirst() fieldSet { return s & (s - 1) }
 const lastType Type = 0x1f
 
 // spec is the shape of one type of frame. Every type may carry a ref. Those with
-// a payload carry exactly one.
+// a payload carry exactly one, or have failed in its place.
 type spec struct {
 	word     string
 	required fieldSet
@@ -157,7 +159,7 @@ var specs = [lastType + 1]spec{
 	Send: {
 		word:     "send",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldSeen, fieldTopic),
+		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldSeen, fieldTopic, fieldFailed),
 		payload:  true,
 	},
 	Leave: {
@@ -222,7 +224,7 @@ var specs = [lastType + 1]spec{
 	Message: {
 		word:     "message",
 		required: set(fieldChannel, fieldFrom, fieldSeq),
-		optional: set(fieldRef, fieldPrivate, fieldRequest, fieldReply, fieldTopic),
+		optional: set(fieldRef, fieldPrivate, fieldRequest, fieldReply, fieldTopic, fieldFailed),
 		payload:  true,
 	},
 	Presence: {

@@ -87,6 +87,8 @@ const (
 	DataPayload
 	// BytesPayload is any bytes; the text form carries them in base64.
 	BytesPayload
+	// FailedPayload is what an answer has that says no, in the place of a payload (NewFailure).
+	FailedPayload
 )
 
 // Payload is what a message carries.

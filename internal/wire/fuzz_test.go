@@ -71,6 +71,11 @@ func FuzzDecodeText(f *testing.F) {
 			require.Equal(t, frame.Channel, unmarshal[string](t, fields["channel"]))
 		}
 		switch frame.Payload.Kind {
+		case wire.FailedPayload:
+			failed := unmarshal[struct{ Code, Message string }](t, fields["failed"])
+			code, message := frame.Payload.Failure()
+			require.Equal(t, failed.Code, code)
+			require.Equal(t, failed.Message, message)
 		case wire.TextPayload:
 			require.Equal(t, string(frame.Payload.Data), unmarshal[string](t, fields["text"]))
 		case wire.DataPayload:

@@ -6,7 +6,7 @@ import "slices"
 type numbers []Member
 
 // place returns where the frame holds the field: a pointer to a string, a
-// uint64, a bool, a Role, a State, a Member, a slice of Member or numbers. has is where
+// uint64, a bool, a Role, a State, a Member, a slice of Member, a failure or numbers. has is where
 // the frame tells a zero value from none, for the fields that need it.
 func (frame *Frame) place(f field) (value any, has *bool) {
 	switch f {
@@ -80,6 +80,8 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.placeAside().Topic, nil
 	case fieldJoined:
 		return &frame.Joined, nil
+	case fieldFailed:
+		return (*failure)(&frame.Payload), nil
 	case fieldNumbers:
 		return (*numbers)(&frame.Members), nil
 	}
@@ -126,6 +128,8 @@ func isSet(value any, has *bool) bool {
 		return v.State != 0
 	case *[]Member:
 		return len(*v) > 0
+	case *failure:
+		return v.Kind == FailedPayload
 	case *numbers:
 		return slices.ContainsFunc(*v, func(m Member) bool { return m.Number != 0 })
 	}

@@ -83,6 +83,8 @@ func slotOf(name []byte) int {
 		return int(fieldTopic)
 	case "joined":
 		return int(fieldJoined)
+	case "failed":
+		return int(fieldFailed)
 	case "message":
 		return slotMessage
 	case "text":

@@ -72,6 +72,8 @@ func appendTextField(dst []byte, value any) []byte {
 			dst = appendTextMember(dst, member)
 		}
 		return append(dst, ']')
+	case *failure:
+		return v.appendText(dst)
 	}
 	return dst
 }

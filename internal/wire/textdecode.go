@@ -141,6 +141,10 @@ func (o *object) decode(frame *Frame, spec *spec, lists bool) problem {
 func (o *object) decodePayload(frame *Frame) problem {
 	text, data, encoded := o.values[slotText], o.values[slotData], o.values[slotBase64]
 	switch {
+	case frame.Payload.Kind == FailedPayload:
+		if text != nil || data != nil || encoded != nil {
+			return failedAndPayload
+		}
 	case text != nil && data == nil && encoded == nil:
 		s, isString := text.str()
 		if !isString {
@@ -233,6 +237,8 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 			return p
 		}
 		*v = members
+	case *failure:
+		return v.decodeText(value)
 	}
 	return ""
 }

@@ -81,6 +81,7 @@ type neutral struct {
 	Number        uint64
 	Topic         string
 	Joined        bool
+	Failed        *struct{ Code, Message string }
 	Payload       struct{ Kind, UTF8, Hex string }
 }
 
@@ -140,6 +141,10 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 	}
 	frame.Payload.Kind = kinds[n.Payload.Kind]
 	switch {
+	case n.Failed != nil:
+		var wrong string
+		frame.Payload, wrong = wire.NewFailure(n.Failed.Code, n.Failed.Message)
+		require.Empty(t, wrong)
 	case n.Payload.Hex != "":
 		frame.Payload.Data = unhex(t, n.Payload.Hex)
 	case n.Payload.Kind != "":

@@ -2,8 +2,10 @@
 //
 // A frame is an object with its type and the fields that are given. A field that
 // is zero, false or empty is not given, except where that means something. A
-// payload is {kind: 'text' | 'data' | 'bytes', bytes: Uint8Array}.
+// payload is {kind: 'text' | 'data' | 'bytes', bytes: Uint8Array}. An answer that says no has failed in
+// its place, {code, message}, where the message may be left out.
 
+import { MAX_CODE, failureProblem } from './failure.js';
 import { problemInJSON } from './json.js';
 import { whole } from './numbers.js';
 import {
@@ -105,6 +107,13 @@ function writeContent(field, value) {
     case 'members':
       value.forEach(writeMember);
       break;
+    case 'failure': {
+      const code = encoder.encode(value.code);
+      content.number(code.length);
+      content.raw(code);
+      content.raw(encoder.encode(value.message ?? ''));
+      break;
+    }
     case 'numbers':
       value.forEach((number) => content.number(number));
       break;
@@ -221,6 +230,18 @@ function readMember(reader) {
   return { username: readText(name), state };
 }
 
+function readFailure(reader) {
+  const problem = 'failed: a code is missing';
+  const code = readText(reader.take(problem));
+  const left = reader.bytes.subarray(reader.at);
+  const wrong = code.length > MAX_CODE ? problem : failureProblem(code, left.length);
+  if (wrong !== '') {
+    throw new Problem(wrong);
+  }
+  const message = readText(left);
+  return message === '' ? { code } : { code, message };
+}
+
 function readContent(field, content) {
   const reader = new Reader(content);
   switch (field.kind) {
@@ -242,6 +263,8 @@ function readContent(field, content) {
       }
       return member;
     }
+    case 'failure':
+      return readFailure(reader);
     case 'members': {
       const members = [];
       while (reader.more) {
@@ -337,8 +360,11 @@ function readFields(frame, shape, reader) {
       throw new Problem('a required field is missing');
     }
   }
-  if (shape.payload && payloads !== 1) {
+  if (shape.payload && payloads + (frame.failed ? 1 : 0) !== 1) {
     throw new Problem('not exactly one payload');
+  }
+  if (frame.failed && (!frame.reply || frame.asks || frame.request)) {
+    throw new Problem('failed: only an answer says no, and it is no request');
   }
   if (frame.type === 'presence' && frame.role === 'master' && frame.state === 'left') {
     throw new Problem('a state that does not exist here');

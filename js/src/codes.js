@@ -31,4 +31,4 @@ export const closes = {
 };
 
 /** The codes that are this side's own, or mean more to it than to the hub. */
-export const own = ['protocol_error', 'gap', 'unknown_outcome', 'connection', 'detached'];
+export const own = ['protocol_error', 'gap', 'unknown_outcome', 'connection', 'declined', 'detached'];

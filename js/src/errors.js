@@ -34,6 +34,17 @@ export class GapError extends LecternError {
   }
 }
 
+/** DeclinedError: the one who was asked has said no. */
+export class DeclinedError extends LecternError {
+  constructor(peerCode, message = '') {
+    super(Code.DECLINED, message === '' ? peerCode : `${peerCode}: ${message}`);
+    /** For programs, and the other side's. */
+    this.peerCode = peerCode;
+    /** For people, and the other side's. */
+    this.reason = message;
+  }
+}
+
 /**
  * UnknownOutcomeError: the membership ended after it was sent and before the
  * hub's answer came. The hub may have carried it out or not.

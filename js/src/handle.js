@@ -64,6 +64,13 @@ export class Handle extends EventTarget {
     return this.#membership.session.refresh(this.#membership, token, signal);
   }
 
+  /** decline says no to a message that asks, in the place of an answer. */
+  async decline(message, code, text = '', { signal, ...rest } = {}) {
+    noOthers('decline', rest);
+    mustAsk(message);
+    return this.#membership.decline(message, code, text, signal);
+  }
+
   /**
    * events yields messages, changes of presence and gaps, in one order, until the
    * membership is over.

@@ -2,7 +2,7 @@
 
 export { Client } from './client.js';
 export {
-  ClosedError, Code, ConnectionError, GapError, LecternError, RefusedError, UnknownOutcomeError,
+  ClosedError, Code, ConnectionError, DeclinedError, GapError, LecternError, RefusedError, UnknownOutcomeError,
 } from './errors.js';
 export { ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
 export { Master } from './master.js';

@@ -33,9 +33,9 @@ class Inquiry {
     this.answers.add({ from, message, error });
   }
 
-  answeredBy(message) {
-    if (this.unknown || this.awaited.has(message.from)) {
-      this.part(message.from, message, null);
+  answeredBy({ from, message = null, error = null }) {
+    if (this.unknown || this.awaited.has(from)) {
+      this.part(from, message, error);
     }
   }
 
@@ -134,9 +134,9 @@ export class Inquiries {
     } else if (!repeated) {
       inquiry.awaited = this.#membership.roster.present();
     }
-    for (const message of this.#early) {
-      if (message.replyTo === seq) {
-        inquiry.answeredBy(message);
+    for (const answer of this.#early) {
+      if (answer.replyTo === seq) {
+        inquiry.answeredBy(answer);
       }
     }
     if (repeated) {
@@ -185,14 +185,17 @@ export class Inquiries {
     return false;
   }
 
-  /** reply takes in a message that answers a request. One that nobody waits for is dropped. */
-  reply(message) {
-    const inquiry = this.#open.get(message.replyTo);
+  /**
+   * reply takes in what answers the request replyTo: a message, or the error where it says no. What
+   * nobody waits for is dropped.
+   */
+  reply(answer) {
+    const inquiry = this.#open.get(answer.replyTo);
     if (inquiry) {
-      inquiry.answeredBy(message);
+      inquiry.answeredBy(answer);
       this.#closeIfAnswered(inquiry);
     } else if (this.#asksAgain()) {
-      this.#early.push(message);
+      this.#early.push(answer);
     }
   }
 

@@ -1,6 +1,7 @@
 import { MAX_TRIES } from './calls.js';
 import { Confirming } from './confirming.js';
-import { ClosedError, Code, ConnectionError, UnknownOutcomeError, refusalIn } from './errors.js';
+import { ClosedError, Code, ConnectionError, DeclinedError, UnknownOutcomeError, refusalIn } from './errors.js';
+import { failureOf } from './failure.js';
 import { ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
 import { Inbox } from './inbox.js';
 import { Inquiries } from './inquiries.js';
@@ -142,8 +143,17 @@ export class Membership {
   /** send sends a payload and returns its receipt. */
   async send(frame, value, { signal, asks } = {}) {
     const payload = payloadOf(value, this.session.options.maxMessageBytes);
-    const answer = await this.perform(
-      { ...frame, type: 'send', channel: this.channel, payload }, { signal, asks });
+    return this.#sends({ ...frame, payload }, { signal, asks });
+  }
+
+  /** decline says no in the place of an answer. */
+  async decline({ from, requestId: reply }, code, message, signal) {
+    const to = this.role === 'master' ? { to: from } : {};
+    return this.#sends({ ...to, reply, failed: failureOf(code, message) }, { signal });
+  }
+
+  async #sends(frame, options) {
+    const answer = await this.perform({ ...frame, type: 'send', channel: this.channel }, options);
     return Object.freeze({ seq: answer.seq ?? 0, slaves: answer.slaves ?? 0 });
   }
 
@@ -462,14 +472,20 @@ export class Membership {
       return;
     }
     this.last = frame.seq;
-    this.confirming.arrived(frame.payload.bytes.length);
-    const message = new Message(frame, (to, payload, options) => this.handle.reply(to, payload, options));
-    if (message.replyTo !== 0) {
-      this.inquiries.reply(message);
+    this.confirming.arrived(frame.payload?.bytes.length ?? 0);
+    if (frame.failed) {
+      const { code, message } = frame.failed;
+      this.inquiries.reply({ from: frame.from, replyTo: frame.reply, error: new DeclinedError(code, message) });
+    } else if (frame.reply) {
+      this.inquiries.reply({ from: frame.from, replyTo: frame.reply, message: this.#messageOf(frame) });
     } else {
-      this.inbox.add(message);
+      this.inbox.add(this.#messageOf(frame));
     }
     this.roster.arrived(this.last);
+  }
+
+  #messageOf(frame) {
+    return new Message(frame, this.handle);
   }
 
   /** presence takes in a change of the master, on a slave's side, or of a slave. */

@@ -4,10 +4,10 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 /** Message is what arrived from the other side. */
 export class Message {
   #bytes;
-  #reply;
+  #handle;
 
-  /** reply sends an answer: reply(message, payload, options). */
-  constructor(frame, reply) {
+  /** handle is the one that it has come to, and by which it is answered. */
+  constructor(frame, handle) {
     this.type = 'message';
     this.from = frame.from;
     this.seq = frame.seq;
@@ -18,7 +18,7 @@ export class Message {
     this.kind = kinds[frame.payload.kind];
     // The frame's payload lies in the memory of the whole frame.
     this.#bytes = frame.payload.bytes.slice();
-    this.#reply = reply;
+    this.#handle = handle;
   }
 
   /** The payload's size in bytes. */
@@ -46,6 +46,11 @@ export class Message {
 
   /** reply answers a message that asks, and returns the answer's receipt. */
   reply(payload, options) {
-    return this.#reply(this, payload, options);
+    return this.#handle.reply(this, payload, options);
+  }
+
+  /** decline says no to a message that asks, in the place of an answer. */
+  decline(code, text, options) {
+    return this.#handle.decline(this, code, text, options);
   }
 }

@@ -356,7 +356,7 @@ export class Session {
       .flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === 'send')
         .map((request) => ({ membership, request })))
       .sort((one, other) => one.request.place - other.request.place);
-    const size = first?.request.frame.payload.bytes.length;
+    const size = first?.request.frame.payload?.bytes.length ?? 0;
     if (first && size > bytes && ++first.request.slow >= MAX_SLOW) {
       first.membership.fail(first.request, new ConnectionError(
         `${MAX_SLOW} connections were too slow for these ${size} bytes`));

@@ -48,6 +48,7 @@ const fieldList = [
   [0x22, 'confirm_bytes', 'number'],
   [0x23, 'topic', 'string'],
   [0x25, 'joined', 'flag'],
+  [0x26, 'failed', 'failure'],
 ];
 
 /** The fields by their tags. */
@@ -68,7 +69,7 @@ const shapeList = [
   [0x01, 'create', 'channel username', 'token master_timeout_ms instance'],
   [0x02, 'join', 'channel username', 'expect token from instance'],
   [0x03, 'resume', 'channel username secret', 'token epoch last instance'],
-  [0x04, 'send', 'channel', 'to asks reply seen topic', 'payload'],
+  [0x04, 'send', 'channel', 'to asks reply seen topic failed', 'payload'],
   [0x05, 'leave', 'channel', 'seen'],
   [0x06, 'away', 'channel', 'seen'],
   [0x07, 'back', 'channel', 'seen'],
@@ -81,7 +82,7 @@ const shapeList = [
   [0x0e, 'refresh', 'channel token', 'seen'],
   [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers confirm_messages confirm_bytes'],
   [0x12, 'joined', 'channel username secret master', 'epoch master_timeout_ms'],
-  [0x13, 'message', 'channel from seq', 'private request reply topic', 'payload'],
+  [0x13, 'message', 'channel from seq', 'private request reply topic failed', 'payload'],
   [0x14, 'presence', 'channel username role state', 'timeout_ms reason number joined'],
   [0x15, 'closed', 'channel code', 'reason'],
   [0x16, 'gap', 'channel missed', ''],

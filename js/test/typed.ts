@@ -2,7 +2,7 @@
 // typed.test.js runs it against a real hub, so that what is declared is there.
 
 import {
-  Client, ClosedError, ClosedEvent, Code, ConnectionError, GapError, GapEvent, LecternError, Master, Message,
+  Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, LecternError, Master, Message,
   PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
@@ -101,13 +101,23 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   const question: Message = await first(master);
   await master.reply({ from: question.from, requestId: question.requestId }, 'no', about);
   check((await asking).text() === 'no', 'another answer');
+  const declined = master.request('user_one', 'now?').then(() => null, (error: unknown) => error);
+  await slave.decline({ requestId: (await first(slave)).requestId }, 'not_now', 'later', { signal });
+  const no = await declined;
+  check(no instanceof DeclinedError && no.code === 'declined' && no.peerCode === 'not_now' && no.reason === 'later', 'a no');
+  const declinedToo = slave.request('now?').then(() => null, (error: unknown) => error);
+  const { from, requestId: of } = await first(master);
+  await master.decline({ from, requestId: of }, 'never');
+  check((await declinedToo) instanceof DeclinedError, 'another no');
   // @ts-expect-error a master's answer goes to somebody
   void (() => master.reply({ requestId }, 'whom?'));
   // @ts-expect-error an answer is one to a request
   void (() => slave.reply({ from: 'alice' }, 'what?'));
   const gathering = master.gather('all?', about);
   const part = gathering.next();
-  await (await first(slave)).reply('me', { signal });
+  const all = await first(slave);
+  void ((): Promise<Receipt> => all.decline('no', 'not me', { signal }));
+  await all.reply('me', { signal });
   const answer: Answer = (await part).value!;
   check(answer.error === null && answer.message.text() === 'me' && answer.from === 'user_one', 'a part');
   await gathering.return();

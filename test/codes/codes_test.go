@@ -43,7 +43,7 @@ var places = []place{
 	{"js/src/codes.js, ends: the code and its number", words("js/src/codes.js", "const ends = {", "};", `([a-z_]+): (\d+)`), endOfItsOwn(number), nil},
 	{"js/src/codes.js, closes: the code and its number", words("js/src/codes.js", "const closes = {", "};", `([a-z_]+): (\d+)`), closeAlone, nil},
 	{"js/lectern.d.ts, Code", words("js/lectern.d.ts", "const Code: Readonly<{", "}>;", `[A-Z_]+: '([a-z_]+)'`), where(wire.Refuses, wire.Ends, known),
-		[]string{"protocol_error", "gap", "unknown_outcome", "connection", "detached"}},
+		[]string{"protocol_error", "gap", "unknown_outcome", "connection", "declined", "detached"}},
 	{"js/lectern.js, by npm run build: refusals", words("js/lectern.js", "var refusals = [", "];", `"([a-z_]+)"`), where(wire.Refuses, 0, known), nil},
 	{"js/lectern.js, by npm run build: ends", words("js/lectern.js", "var ends = {", "};", `([a-z_]+): (\d+)`), endOfItsOwn(number), nil},
 	{"examples/classroom/page/words.js, refusals", words(page, "const refusals = {", "};", `\n  ([a-z_]+):`), where(wire.Refuses, 0, known), []string{"connection", "unknown_outcome"}},

@@ -85,13 +85,21 @@ func (s *faultSeat) answer(ctx context.Context, h membershipHandle, m lectern.Me
 	}
 	times := 1 + random.IntN(5)/4
 	for k := range times {
-		one := &sent{text: s.text("answer to "+textOf(m), k), to: toEverybody, began: time.Now(), question: textOf(m)}
+		one := &sent{text: s.text("answer to "+textOf(m), k), to: toEverybody, began: time.Now(), question: textOf(m), no: random.IntN(4) == 0}
 		switch h := h.(type) {
 		case *lectern.Slave:
-			one.Receipt, one.err = h.Reply(ctx, m, s.payload(one.text))
+			if one.no {
+				one.Receipt, one.err = h.Decline(ctx, m, "no", one.text)
+			} else {
+				one.Receipt, one.err = h.Reply(ctx, m, s.payload(one.text))
+			}
 		case *lectern.Master:
 			one.to = m.From
-			one.Receipt, one.err = h.Reply(ctx, m, s.payload(one.text))
+			if one.no {
+				one.Receipt, one.err = h.Decline(ctx, m, "no", one.text)
+			} else {
+				one.Receipt, one.err = h.Reply(ctx, m, s.payload(one.text))
+			}
 		}
 		one.done = time.Now()
 		s.mu.Lock()
@@ -140,8 +148,12 @@ func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) 
 			return fmt.Errorf("two parts of %q", a.From)
 		}
 		parts[a.From] = true
+		var no *lectern.DeclinedError
+		if errors.As(a.Err, &no) && !gives(a, no.Message, given, by) {
+			return fmt.Errorf("%q has said no: %q", a.From, no.Message)
+		}
 		if a.Err == nil {
-			if !isGiven(a, given, by) {
+			if !gives(a, textOf(a.Message), given, by) {
 				return fmt.Errorf("the answer of %q is %q", a.From, textOf(a.Message))
 			}
 			if !s.isMaster() && a.From != "alice" || q.to != toEverybody && a.From != q.to {
@@ -180,11 +192,14 @@ func (s *faultSeat) reconnects() (at []time.Time) {
 	return at
 }
 
-// isGiven reports whether the one who is said to have answered so has done so,
-// and was not told otherwise.
-func isGiven(a lectern.Answer, given []*sent, by map[*sent]*faultSeat) bool {
+// gives reports whether the one who is said to have answered so, or to have said no so, has done
+// so, and was not told otherwise. Who says no to a single request is not named.
+func gives(a lectern.Answer, text string, given []*sent, by map[*sent]*faultSeat) bool {
 	for _, one := range given {
-		if one.text == textOf(a.Message) && by[one].name == a.From && (one.unknown() || one.err == nil && one.Seq == a.Message.Seq) {
+		if one.text != text || one.no != (a.Err != nil) || a.From != "" && by[one].name != a.From {
+			continue
+		}
+		if one.unknown() || one.err == nil && (one.no || one.Seq == a.Message.Seq) {
 			return true
 		}
 	}

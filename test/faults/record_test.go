@@ -84,8 +84,10 @@ type sent struct {
 	err error
 	// stale: it was sent by one whose seat another had taken over.
 	stale bool
-	// question is what it answers, if anything. Answers are not among the events.
+	// question is what it answers, if anything. Answers are not among the events. no: the answer
+	// is a no.
 	question string
+	no       bool
 }
 
 // unknown: the sender was told that it may have been delivered or not.

@@ -39,6 +39,9 @@ func (j *judge) authorize(_ context.Context, from lectern.Sender, m lectern.Outg
 	add(m.Topic != "", "topic=%s", m.Topic)
 	add(m.Request, "request")
 	add(m.ReplyTo != 0, "reply=%d", m.ReplyTo)
+	if m.Declined != nil {
+		add(true, "no=%s %s", m.Declined.Code, m.Declined.Message)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.asked = append(j.asked, strings.Join(words, " ")+": "+m.Text())
@@ -123,6 +126,18 @@ func TestAuthorizeMessage(t *testing.T) {
 				"alice in abc123 master data=a to=user_one reply=1: you may",
 				"alice in abc123 master data=a to=user_one: hello",
 				"alice in abc123 master data=a: hello, all",
+			}, j.were())
+
+			go func() {
+				_, err := master.Request(stage.Within(t), "user_one", lectern.Text("will you?"))
+				answered <- err
+			}()
+			_, err = slave.Decline(stage.Within(t), stage.NextText(t, slave, "will you?"), "no", "not now")
+			require.NoError(t, err)
+			var no *lectern.DeclinedError
+			require.ErrorAs(t, <-answered, &no)
+			require.Equal(t, []string{
+				"alice in abc123 master data=a to=user_one request: will you?", "user_one in abc123 data=b reply=4 no=no not now: ",
 			}, j.were())
 
 			// What is refused anyway it is not asked about.

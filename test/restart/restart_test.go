@@ -294,3 +294,29 @@ func TestWhatWaitsInAHandleOverAStop(t *testing.T) {
 		})
 	}
 }
+
+// A no that is kept for who is away is still one at the hub that takes the place of this one.
+func TestANoIsKept(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, a *address) {
+		ctx := t.Context()
+		master, err := a.client().Create(ctx, "abc123", "alice")
+		require.NoError(t, err)
+		one := a.client()
+		slave, err := one.Join(ctx, "abc123", "user_one")
+		require.NoError(t, err)
+		failed := make(chan error, 1)
+		go func() {
+			_, err := master.Request(ctx, "user_one", lectern.Text("ready?"))
+			failed <- err
+		}()
+		question, err := slave.Receive(ctx)
+		require.NoError(t, err)
+		state := a.stops(time.Second)
+		time.AfterFunc(time.Second, func() { a.starts(state) })
+		_, err = slave.Decline(ctx, question, "no", "not you")
+		require.NoError(t, err)
+		var no *lectern.DeclinedError
+		require.ErrorAs(t, <-failed, &no)
+		require.Equal(t, lectern.DeclinedError{Code: "no", Message: "not you"}, *no)
+	})
+}
