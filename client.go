@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/client"
-	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
 )
@@ -69,35 +68,6 @@ type ClientOptions struct {
 	Logger *slog.Logger
 }
 
-// check returns an error that names the options that make no sense.
-func (o ClientOptions) check() error {
-	var order error
-	if o.MaxBackoff > 0 && o.MaxBackoff < o.MinBackoff {
-		order = fmt.Errorf("lectern: ClientOptions.MaxBackoff is %v, which is below MinBackoff, %v", o.MaxBackoff, o.MinBackoff)
-	}
-	return errors.Join(order,
-		transport.CheckTime("lectern: ClientOptions.MinBackoff", o.MinBackoff),
-		transport.CheckTime("lectern: ClientOptions.MaxBackoff", o.MaxBackoff),
-		transport.CheckTime("lectern: ClientOptions.DialTimeout", o.DialTimeout),
-		transport.CheckTime("lectern: ClientOptions.WriteTimeout", o.WriteTimeout),
-		transport.CheckTime("lectern: ClientOptions.CloseTimeout", o.CloseTimeout))
-}
-
-func (o ClientOptions) withDefaults() ClientOptions {
-	o.MinBackoff = hub.OrDefault(o.MinBackoff, 200*time.Millisecond, 0)
-	o.MaxBackoff = max(hub.OrDefault(o.MaxBackoff, 5*time.Second, 0), o.MinBackoff)
-	o.DialTimeout = hub.OrDefault(o.DialTimeout, 10*time.Second, 10*time.Second)
-	o.WriteTimeout = hub.OrDefault(o.WriteTimeout, hub.DefaultWriteTimeout, 0)
-	o.CloseTimeout = hub.OrDefault(o.CloseTimeout, 5*time.Second, 0)
-	o.MaxMessageBytes = hub.OrDefault(o.MaxMessageBytes, hub.DefaultMaxMessageBytes, hub.DefaultMaxMessageBytes)
-	o.Inbox.Messages = hub.OrDefault(o.Inbox.Messages, 1024, 1)
-	o.Inbox.Bytes = hub.OrDefault(o.Inbox.Bytes, 4<<20, 1)
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	return o
-}
-
 // Client is one connection to a hub, and the memberships that it carries: any
 // number of channels, as master of some and slave of others. It connects when it
 // is first used, and when the connection is lost it connects again, with growing
@@ -121,7 +91,7 @@ func (o ClientOptions) withDefaults() ClientOptions {
 // client goes along any more.
 type Client struct {
 	client  *client.Client
-	options ClientOptions
+	options client.Options
 	// wrong is what makes no sense of the options.
 	wrong error
 }
@@ -193,13 +163,12 @@ func WithMasterTimeout(timeout time.Duration) CreateOption {
 
 // NewClient returns a client of the hub that the dialer leads to. It does not
 // connect yet.
-func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
-	o := options.withDefaults()
-	inner := client.Options{
+func NewClient(dialer transport.Dialer, o ClientOptions) *Client {
+	inner, err := client.Options{
 		MinBackoff: o.MinBackoff, MaxBackoff: o.MaxBackoff, DialTimeout: o.DialTimeout, WriteTimeout: o.WriteTimeout,
-		CloseTimeout: o.CloseTimeout, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger,
+		CloseTimeout: o.CloseTimeout, MaxMessageBytes: o.MaxMessageBytes, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger,
 		PublicError: publicError, ErrSendUnknown: ErrSendUnknown,
-	}
+	}.WithDefaults()
 	if o.Token != nil {
 		inner.Token = func(ctx context.Context, operation wire.Type, channel, username string) (string, error) {
 			return o.Token(ctx, TokenRequest{Operation: Operation(operation.String()), Channel: channel, Username: username})
@@ -213,7 +182,7 @@ func NewClient(dialer transport.Dialer, options ClientOptions) *Client {
 			return !slices.ContainsFunc(hubs, func(h *Hub) bool { return !h.hub.Closing() })
 		}
 	}
-	return &Client{client: client.New(dialer, inner), options: o, wrong: options.check()}
+	return &Client{client: client.New(dialer, inner), options: inner, wrong: err}
 }
 
 // Create makes the channel, with the user as its master (rules 1 and 7). The
@@ -310,7 +279,7 @@ func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame) (h
 // inbox is for the events of a new handle. last is the number of the last message
 // that was taken before.
 func (c *Client) inbox(last uint64) *client.Inbox[Event] {
-	return client.NewInbox(client.QueueLimit(c.options.Inbox), last, client.Constructors[Event]{
+	return client.NewInbox(c.options.Inbox, last, client.Constructors[Event]{
 		Message:  func(m client.Message) Event { return message(m) },
 		Presence: func(p client.Presence) Event { return presence(p) },
 		Gap:      func(missed uint64) Event { return Gap{Missed: missed} },

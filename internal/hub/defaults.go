@@ -13,20 +13,19 @@ import (
 // This file is what the public Policy promises where a field says nothing, and what it
 // refuses.
 
-// The documented defaults of the public Policy. Those of a client's options are the same where
-// they are exported.
+// The documented defaults of the public Policy.
 const (
 	defaultMasterTimeout            = 30 * time.Second
 	defaultSlaveTimeout             = 30 * time.Second
 	defaultMaxSlaves                = 20_000
 	defaultMaxChannels              = 10_000
 	defaultMaxChannelsPerConnection = 64
-	DefaultMaxMessageBytes          = 64 << 10
+	defaultMaxMessageBytes          = 64 << 10
 	defaultMaxConnections           = 100_000
 	defaultMaxHandshakeBytes        = 16 << 10
 	defaultHoldTimeout              = time.Second
 	defaultHandshakeTimeout         = 10 * time.Second
-	DefaultWriteTimeout             = 10 * time.Second
+	defaultWriteTimeout             = 10 * time.Second
 	defaultQueueMessages            = 256
 	defaultQueueBytes               = 1 << 20
 )
@@ -73,22 +72,22 @@ func (c Config) WithDefaults() (Config, error) {
 		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", c.Slow))
 	}
 
-	c.MasterTimeout = OrDefault(c.MasterTimeout, defaultMasterTimeout, 0)
-	c.SlaveTimeout = OrDefault(c.SlaveTimeout, defaultSlaveTimeout, 0)
-	c.HandshakeTimeout = OrDefault(c.HandshakeTimeout, defaultHandshakeTimeout, 0)
-	c.WriteTimeout = OrDefault(c.WriteTimeout, DefaultWriteTimeout, 0)
-	c.MaxSlaves = OrDefault(c.MaxSlaves, defaultMaxSlaves, unbounded)
-	c.MaxChannels = OrDefault(c.MaxChannels, defaultMaxChannels, unbounded)
-	c.MaxChannelsPerConnection = OrDefault(c.MaxChannelsPerConnection, defaultMaxChannelsPerConnection, unbounded)
-	c.MaxMessageBytes = min(OrDefault(c.MaxMessageBytes, DefaultMaxMessageBytes, 0), addable)
-	c.MaxConnections = OrDefault(c.MaxConnections, defaultMaxConnections, unbounded)
-	c.MaxHandshakeBytes = OrDefault(c.MaxHandshakeBytes, defaultMaxHandshakeBytes, unbounded)
+	c.MasterTimeout = orDefault(c.MasterTimeout, defaultMasterTimeout, 0)
+	c.SlaveTimeout = orDefault(c.SlaveTimeout, defaultSlaveTimeout, 0)
+	c.HandshakeTimeout = orDefault(c.HandshakeTimeout, defaultHandshakeTimeout, 0)
+	c.WriteTimeout = orDefault(c.WriteTimeout, defaultWriteTimeout, 0)
+	c.MaxSlaves = orDefault(c.MaxSlaves, defaultMaxSlaves, unbounded)
+	c.MaxChannels = orDefault(c.MaxChannels, defaultMaxChannels, unbounded)
+	c.MaxChannelsPerConnection = orDefault(c.MaxChannelsPerConnection, defaultMaxChannelsPerConnection, unbounded)
+	c.MaxMessageBytes = min(orDefault(c.MaxMessageBytes, defaultMaxMessageBytes, 0), addable)
+	c.MaxConnections = orDefault(c.MaxConnections, defaultMaxConnections, unbounded)
+	c.MaxHandshakeBytes = orDefault(c.MaxHandshakeBytes, defaultMaxHandshakeBytes, unbounded)
 	c.FrameRate = c.FrameRate.orDefault(defaultFrameRate)
 	c.SlaveMessageRate = c.SlaveMessageRate.orDefault(defaultSlaveMessageRate)
 	memberships := defaultMembershipRate
 	memberships.Burst = max(memberships.Burst, 2*min(c.MaxChannelsPerConnection, maxRate/2))
 	c.MembershipRate = c.MembershipRate.orDefault(memberships)
-	c.HoldTimeout = OrDefault(c.HoldTimeout, defaultHoldTimeout, 0)
+	c.HoldTimeout = orDefault(c.HoldTimeout, defaultHoldTimeout, 0)
 	c.Outbox = queueOrDefault(c.Outbox)
 	c.Replay = queueOrDefault(c.Replay)
 	if c.Logger == nil {
@@ -97,8 +96,8 @@ func (c Config) WithDefaults() (Config, error) {
 	return c, errors.Join(errs...)
 }
 
-// OrDefault is the value, or the default for zero, or none for less.
-func OrDefault[T int | time.Duration](value, fallback, none T) T {
+// orDefault is the value, or the default for zero, or none for less.
+func orDefault[T int | time.Duration](value, fallback, none T) T {
 	switch {
 	case value == 0:
 		return fallback
@@ -110,8 +109,8 @@ func OrDefault[T int | time.Duration](value, fallback, none T) T {
 
 func queueOrDefault(b QueueLimit) QueueLimit {
 	return QueueLimit{
-		Messages: min(OrDefault(b.Messages, defaultQueueMessages, 0), addable),
-		Bytes:    min(OrDefault(b.Bytes, defaultQueueBytes, 0), addable),
+		Messages: min(orDefault(b.Messages, defaultQueueMessages, 0), addable),
+		Bytes:    min(orDefault(b.Bytes, defaultQueueBytes, 0), addable),
 	}
 }
 
