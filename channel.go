@@ -1,9 +1,11 @@
 package lectern
 
 import (
+	"context"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/hub"
+	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Channel is one star: a master, its slaves, and the seven rules between them, as
@@ -27,7 +29,7 @@ import (
 //     (leaving.go, presence.go, entering.go).
 //  5. A slave sends only to its master: Send, for a slave (sending.go).
 //  6. A master sends to one slave or to all slaves of its channel: Send, for a master
-//     (sending.go).
+//     (sending.go). Beside it only the service speaks to slaves: Speak (speaking.go).
 //  7. A channel has exactly one master: a second Create is refused; Resume
 //     (entering.go) is for the holder of the resume secret alone. Each attachment raises
 //     the epoch, and what comes from an older one is refused (attachment.go).
@@ -66,6 +68,30 @@ func (c *Channel) Ban(username, reason string) error {
 	return public(c.c.Kick(username, reason, true))
 }
 
+// Broadcast sends to all slaves of the channel in the name of the service, also while the master
+// is away: a Message whose From is empty, with a number in the order of the master's. Policy.AuthorizeMessage
+// is not asked. The error is ErrNoSuchChannel where the channel is over, ErrTooLarge,
+// ErrShuttingDown, or the context's, and nobody gets the message then. It does not wait for
+// slaves, but with SlowHold, as their master would.
+func (c *Channel) Broadcast(ctx context.Context, payload Payload, options ...SendOption) (Receipt, error) {
+	return c.speak(ctx, wire.Frame{}, payload, options)
+}
+
+// Send is Broadcast to one member, a slave or the master, also while it is away. The error is
+// ErrNoSuchSlave where there is none of that name, and ErrBusy where the master cannot take more
+// at present: try again later.
+func (c *Channel) Send(ctx context.Context, to string, payload Payload, options ...SendOption) (Receipt, error) {
+	return c.speak(ctx, wire.Frame{To: to, HasTo: true}, payload, options)
+}
+
+func (c *Channel) speak(ctx context.Context, frame wire.Frame, payload Payload, options []SendOption) (Receipt, error) {
+	if err := payload.addToSend(&frame, 0, options); err != nil {
+		return Receipt{}, err
+	}
+	seq, slaves, err := c.c.Speak(ctx, &frame)
+	return Receipt{Seq: seq, Slaves: slaves}, public(err)
+}
+
 // ChannelSnapshot is a channel as it was at one moment.
 type ChannelSnapshot struct {
 	Name string
@@ -77,7 +103,7 @@ type ChannelSnapshot struct {
 	// Slaves are in the order of their names.
 	Slaves []MemberSnapshot
 	// MasterMessages and SlaveMessages count what the master and what all slaves
-	// have sent.
+	// have sent, with what the service has in the same direction.
 	MasterMessages uint64
 	SlaveMessages  uint64
 	// Kept is what the channel keeps at present for members that come back, in

@@ -15,7 +15,8 @@
 //  4. A slave can always know whether its master is connected. Connected is who
 //     answers, which for a page is its browser: see "What is not".
 //  5. A slave sends only to its master.
-//  6. A master sends to one slave or to all slaves of its channel.
+//  6. A master sends to one slave or to all slaves of its channel. Beside it only the
+//     service speaks to them, see "The service".
 //  7. A channel has exactly one master. Only the holder of its resume secret
 //     returns in its place, and of two clients that have the secret only the one that
 //     came last.
@@ -102,6 +103,11 @@
 // channel and member as they are, and from then on each change, with what Authorize has said of
 // the user (Identity.Data) and the connection. A list that is kept from it is exact. It holds
 // nobody up: a loop that gets too far behind is told so, and begins anew.
+//
+// It can speak in a channel itself, by [Channel.Broadcast] and [Channel.Send]: to its slaves and
+// to its master, in one order with what they get from each other, and while the master is away
+// too. Such a message has an empty From, which is nobody else's. It is what slaves get beside
+// their master's messages (rules 5 and 6), and nothing else is.
 //
 // What Authorize says at a create can give the channel another MasterTimeout and MaxSlaves than
 // the Policy's (Identity.Channel). [Policy].AuthorizeMessage is asked about each message before

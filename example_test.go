@@ -296,6 +296,34 @@ func ExampleHub_Events() {
 	// Output: map[abc123/alice:online abc123/user_one:online]
 }
 
+// A service speaks in its channels itself, and decides what may be said there.
+func ExampleChannel_Broadcast() {
+	ctx := context.Background()
+	hub := must(lectern.NewHub(lectern.Policy{
+		AuthorizeMessage: func(_ context.Context, from lectern.Sender, message lectern.OutgoingMessage) error {
+			if !from.Master && message.Len() > 10 {
+				return lectern.ErrForbidden.WithText("short answers, please")
+			}
+			return nil
+		},
+	}))
+	defer hub.Close()
+	must(hub.Create(ctx, "abc123", "alice"))
+	slave := must(hub.Join(ctx, "abc123", "user_one"))
+	channel, _ := hub.Channel("abc123")
+
+	receipt := must(channel.Broadcast(ctx, lectern.Text("five minutes left")))
+	fmt.Println("to", receipt.Slaves)
+	message := must(slave.Receive(ctx))
+	fmt.Printf("%q: %s\n", message.From, message.Text())
+	_, err := slave.Send(ctx, lectern.Text("it is a long story"))
+	fmt.Println(err)
+	// Output:
+	// to 1
+	// "": five minutes left
+	// lectern: forbidden: short answers, please
+}
+
 // tracing is a transport of one's own: it decorates another one's connections.
 type tracing struct{ transport.Conn }
 

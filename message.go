@@ -143,12 +143,13 @@ type Event interface{ event() }
 // Message is what arrived from the other side.
 type Message struct {
 	Payload
-	// From is the sender's username, as the hub knows it.
+	// From is the sender's username, as the hub knows it. It is empty where the service has
+	// sent the message itself (Channel.Broadcast, Channel.Send): no member can have that name.
 	From string
 	// Seq is the message's number in its channel and direction. A slave sees
 	// rising numbers with holes where others were addressed; a master sees each.
 	Seq uint64
-	// Private tells a slave that the master sent this to it alone.
+	// Private tells a slave that the master, or the service, sent this to it alone.
 	Private bool
 	// RequestID is not zero where the sender awaits an answer, by the Reply of the
 	// handle. It is the message's number.

@@ -31,7 +31,8 @@ const (
 	MetricChannels
 	// MetricSlaves are those of all channels, those away included.
 	MetricSlaves
-	// MetricMessagesReceived are those that the hub has accepted, by the sender's role.
+	// MetricMessagesReceived are those that the hub has accepted, by the sender's role, which is
+	// "service" for what the service sends itself.
 	MetricMessagesReceived
 	// MetricBytesReceived is the size of their payloads, by the sender's role.
 	MetricBytesReceived

@@ -171,14 +171,17 @@ export interface Receipt {
 export declare class Message {
   private constructor();
   readonly type: 'message';
-  /** The sender's username, as the hub knows it. */
+  /**
+   * The sender's username, as the hub knows it. Empty where the service has sent it, to its slaves or
+   * to the master: no member can have that name.
+   */
   readonly from: string;
   /**
    * The number in its channel and direction. A slave sees rising numbers with
    * holes where others were addressed; a master sees each.
    */
   readonly seq: number;
-  /** The master sent this to this slave alone. */
+  /** The master, or the service, sent this to this slave alone. */
   readonly private: boolean;
   /** Not 0 where the sender awaits an answer, by reply. */
   readonly requestId: number;

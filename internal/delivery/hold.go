@@ -84,15 +84,20 @@ func (s *Seat) Hold(size int, waitContext func() (ctx context.Context, done func
 		s.holdSlave(size, waitContext)
 		return
 	}
+	s.channel.HoldForSlaves(waitContext)
+}
+
+// HoldForSlaves holds back the sender of a message to slaves, see Seat.Hold.
+func (c *Channel) HoldForSlaves(waitContext func() (ctx context.Context, done func())) {
 	// The slow slaves are known only after the earlier messages have been queued.
-	s.channel.Flush()
-	slowSlaves := s.channel.slow.take()
+	c.Flush()
+	slowSlaves := c.slow.take()
 	if len(slowSlaves) == 0 {
 		return
 	}
 	ctx, done := waitContext()
 	defer done()
-	late := time.NewTimer(s.line.config.HoldTimeout)
+	late := time.NewTimer(c.config.HoldTimeout)
 	defer late.Stop()
 	overdue := false
 	for _, slow := range slowSlaves {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -64,6 +65,35 @@ func (c Channel) Kick(username, reason string, ban bool) (err error) {
 		return why.Explain(&wire.Frame{Type: wire.Kick, Channel: c.Name(), To: username})
 	}
 	return err
+}
+
+// Speak sends what the frame, a send, is for, in the name of the service. It returns the
+// message's number, and for how many slaves it was queued. With SlowHold it waits for slow slaves,
+// as their master would, until ctx ends.
+func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves int, err error) {
+	msg, err := messageOf(f)
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case len(msg.Payload.Data) > c.hub.config.MaxMessageBytes:
+		return 0, 0, c.hub.refusals.tooLarge
+	}
+	if c.hub.config.Slow == delivery.SlowHold {
+		c.c.HoldForSlaves(func() (context.Context, func()) { return ctx, func() {} })
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	if !c.hub.acquire() {
+		return 0, 0, shuttingDown
+	}
+	defer c.hub.goroutines.Done()
+	var queued uint32
+	c.c.Decide(func(rules *star.Channel, _ time.Time) { seq, queued, err = rules.Speak(msg) })
+	if why, ok := err.(*wire.Cause); ok {
+		err = why.Explain(&wire.Frame{Type: wire.Send, Channel: c.Name(), To: f.To})
+	}
+	return seq, int(queued), err
 }
 
 // Report describes the channel, and reports whether it exists.

@@ -7,7 +7,10 @@ import (
 
 // This file is what is said of each metric, for whoever shows it.
 
-var roleLabels = []string{wire.Master.String(), wire.Slave.String()}
+var (
+	roleLabels   = []string{wire.Master.String(), wire.Slave.String()}
+	senderLabels = append(roleLabels[:2:2], star.LabelService)
+)
 
 // MetricKind tells how a metric's values are to be understood.
 type MetricKind uint8
@@ -34,8 +37,8 @@ var metrics = [...]MetricEntry{
 	star.Connections:      {Name: "connections", Help: "Open connections.", Kind: Gauge},
 	star.Channels:         {Name: "channels", Help: "Channels that exist.", Kind: Gauge},
 	star.Slaves:           {Name: "slaves", Help: "Slaves of all channels, those away included.", Kind: Gauge},
-	star.MessagesReceived: {Name: "messages_received", Label: "role", Help: "Messages accepted, by the sender's role.", Labels: roleLabels},
-	star.BytesReceived:    {Name: "bytes_received", Label: "role", Help: "Bytes of payload accepted, by the sender's role.", Labels: roleLabels},
+	star.MessagesReceived: {Name: "messages_received", Label: "role", Help: "Messages accepted, by the sender's role.", Labels: senderLabels},
+	star.BytesReceived:    {Name: "bytes_received", Label: "role", Help: "Bytes of payload accepted, by the sender's role.", Labels: senderLabels},
 	star.MessagesSent:     {Name: "messages_sent", Label: "role", Help: "Messages queued for a receiver, by its role.", Labels: roleLabels},
 	star.BytesSent:        {Name: "bytes_sent", Label: "role", Help: "Encoded bytes of messages queued, by the receiver's role.", Labels: roleLabels},
 	star.MessagesDropped:  {Name: "dropped", Label: "reason", Help: "Messages that did not reach a receiver.", Labels: []string{star.LabelSlow, star.LabelReplay}},

@@ -78,11 +78,9 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply, Topic: f.Topic()}
-	if msg.Topic != "" {
-		if problem := wire.ShortNameProblem(msg.Topic); problem != "" {
-			return wire.ErrBadFrame.With("topic: " + problem)
-		}
+	msg, err := messageOf(f)
+	if err != nil {
+		return err
 	}
 	tooFastWhy := s.hub.refusals.frames
 	if seat.Role() == wire.Slave {
@@ -94,7 +92,6 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		}
 	}
 	// A message that is refused is known by its content too, when it is sent again.
-	msg.Payload = f.Payload
 	switch {
 	case limited:
 		msg.Refusal = tooFastWhy
@@ -122,6 +119,17 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		s.deferred = channel
 	}
 	return err
+}
+
+// messageOf is the message of a send, with the frame's own payload, or why there is none.
+func messageOf(f *wire.Frame) (star.Message, error) {
+	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply, Topic: f.Topic(), Payload: f.Payload}
+	if msg.Topic != "" {
+		if problem := wire.ShortNameProblem(msg.Topic); problem != "" {
+			return msg, wire.ErrBadFrame.With("topic: " + problem)
+		}
+	}
+	return msg, nil
 }
 
 // leave ends the membership that this connection has in the channel.

@@ -34,6 +34,7 @@ import (
 //   - roster.go: Members
 //   - catchup.go: Drained
 //   - sending.go: Send (5 and 6)
+//   - speaking.go: Speak, in the name of the service
 //   - confirming.go: Confirm
 //   - requests.go: Withdraw and Awaiting
 //   - Stop, below

@@ -23,6 +23,10 @@ const (
 	ClosingSeconds
 )
 
+// LabelService is the label of MessagesReceived and BytesReceived for what the service sends.
+// Otherwise it is the sender's role.
+const LabelService = "service"
+
 // Labels of MessagesDropped: LabelSlow is for messages that a full queue has dropped,
 // LabelReplay for messages that were no longer kept at a resume.
 const (

@@ -208,7 +208,7 @@ func (d *piecesIn) aside() (kept MessageSnapshot) {
 func (d *piecesIn) message() (kept MessageSnapshot) {
 	flags := d.byte()
 	kept.Asks = flags&1 != 0
-	kept.From = d.name()
+	kept.From = d.optionalName() // the service has none
 	if flags&2 != 0 {
 		kept.To = d.name()
 	}

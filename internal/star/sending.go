@@ -111,21 +111,13 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 		return answer{}, err
 	}
 	size := len(msg.Payload.Data)
-	master := c.master.attachment
-	if master == nil && (c.up.bound.Messages == 0 || c.logFull(size)) {
+	if c.master.attachment == nil && c.keptFull(size) {
 		return answer{}, wire.ErrBusy.With("the master is away and no more can be kept for it: send it again later, under a new ref")
 	}
-	if master != nil && c.MustWait(m.attachment, size) {
+	if c.master.attachment != nil && c.MustWait(m.attachment, size) {
 		return answer{}, wire.ErrBusy.With("the master does not keep up: send it again later, under a new ref")
 	}
-	seq := c.up.newest + 1
-	p := c.upPacket(m.name, seq, &msg)
-	c.up.add(entry{packet: p, size: size})
-	if master != nil && !master.catchingUp {
-		c.accepted.Messages++
-		c.accepted.Bytes += size
-		c.emit(Effect{Kind: SendOne, To: master, Packet: p})
-	}
+	seq := c.giveUp(m.name, &msg)
 	if msg.ReplyTo != 0 {
 		c.recordAnswer(m, nil, msg.ReplyTo)
 	}
@@ -135,7 +127,24 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	return answer{seq: seq}, nil
 }
 
-// upPacket is a slave's message. It is a function of its own, so that its frame is not on
+// keptFull reports whether a message of that size cannot be kept for a master that is away.
+func (c *Channel) keptFull(size int) bool { return c.up.bound.Messages == 0 || c.logFull(size) }
+
+// giveUp numbers a message that is accepted for the master, and gives it to it.
+func (c *Channel) giveUp(from string, msg *Message) (seq uint64) {
+	size := len(msg.Payload.Data)
+	seq = c.up.newest + 1
+	p := c.upPacket(from, seq, msg)
+	c.up.add(entry{packet: p, size: size})
+	if master := c.master.attachment; master != nil && !master.catchingUp {
+		c.accepted.Messages++
+		c.accepted.Bytes += size
+		c.emit(Effect{Kind: SendOne, To: master, Packet: p})
+	}
+	return seq
+}
+
+// upPacket is a message to the master. It is a function of its own, so that its frame is not on
 // the stack while the line is asked: the reader's stack is small, and to let it grow takes
 // longer than all the rest.
 //
@@ -148,8 +157,14 @@ func (c *Channel) upPacket(from string, seq uint64, msg *Message) *wire.Packet {
 // no message of size bytes from the slave of the attachment a: its queue or the log has no
 // room, or the list that tells that the slave is there has to come before the message.
 func (c *Channel) MustWait(a *Attachment, size int) bool {
+	return c.Unlisted(a) || c.masterFull(size)
+}
+
+// masterFull reports whether the queue of the master, which must have an attachment, or the log
+// has no room for a message of size bytes.
+func (c *Channel) masterFull(size int) bool {
 	master := c.master.attachment
-	return c.Unlisted(a) || !master.catchingUp && master.Line.Full(size, c.accepted) || c.logFull(size)
+	return !master.catchingUp && master.Line.Full(size, c.accepted) || c.logFull(size)
 }
 
 // AwaitRoom asks for a RoomMade when the reason of MustWait may be gone. It returns false
@@ -185,25 +200,31 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 			return answer{}, err
 		}
 	}
-	seq := c.down.newest + 1
-	frame := c.messageFrame(c.master.name, seq, msg)
-	frame.Private = to != nil
-	p := wire.NewPacket(frame)
-	c.down.add(entry{packet: p, size: len(msg.Payload.Data), to: to})
+	given := c.giveDown(c.master.name, &msg, to)
 	if msg.ReplyTo != 0 {
 		c.recordAnswer(c.master, to, msg.ReplyTo)
 	}
 	if msg.Asks {
-		c.openRequest(seq, to)
+		c.openRequest(given.seq, to)
 	}
+	return given, nil
+}
+
+// giveDown numbers a message that is accepted for one slave, or for all, and gives it to them.
+func (c *Channel) giveDown(from string, msg *Message, to *member) answer {
+	seq := c.down.newest + 1
+	frame := c.messageFrame(from, seq, *msg)
+	frame.Private = to != nil
+	p := wire.NewPacket(frame)
+	c.down.add(entry{packet: p, size: len(msg.Payload.Data), to: to})
 	switch {
 	case to == nil:
 		c.emit(Effect{Kind: SendAll, Packet: p})
-		return answer{seq: seq, slaves: uint32(c.connected)}, nil
+		return answer{seq: seq, slaves: uint32(c.connected)}
 	case to.attachment == nil:
-		return answer{seq: seq}, nil
+		return answer{seq: seq}
 	case !to.attachment.catchingUp:
 		c.emit(Effect{Kind: SendOne, To: to.attachment, Packet: p})
 	}
-	return answer{seq: seq, slaves: 1}, nil
+	return answer{seq: seq, slaves: 1}
 }

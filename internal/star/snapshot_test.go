@@ -239,7 +239,12 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 			msg.ReplyTo = open[g.random.IntN(len(open))].seq
 		}
 	}
-	switch g.random.IntN(33) {
+	switch g.random.IntN(34) {
+	case 33:
+		return "speak", func(c *table, _ int) error {
+			_, _, err := c.Speak(msg)
+			return err
+		}
 	case 31:
 		return "refresh", func(c *table, i int) error { return c.Refresh(pair[i], ref, entry.Grant) }
 	case 32:

@@ -113,3 +113,25 @@ test('a page that was asleep does not take its own sleep for the silence of the 
   assert.equal(slave.state, 'online');
   assert.equal(hub.connections, 1);
 });
+
+test('what the service says comes in the order, from nobody, to a slave and to a master', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    const { type, channel } = frame;
+    if (type === 'create' || type === 'join') {
+      peer.send(type === 'create' ? createdFor(frame) : joinedFor(frame));
+      peer.send({ type: 'message', channel, from: 'alice', seq: 1, payload: text('first') });
+      peer.send({ type: 'message', channel, from: '', seq: 2, payload: text('from the service') });
+      peer.send({ type: 'message', channel, from: 'alice', seq: 3, payload: text('last') });
+    }
+  });
+  const client = fakeClient(t, hub);
+  for (const handle of [await client.join('abc123', 'user_one'), await client.create('abc124', 'bob')]) {
+    const seen = [];
+    for await (const event of handle.events()) {
+      if (seen.push([event.from, event.seq, event.text()]) === 3) {
+        break;
+      }
+    }
+    assert.deepEqual(seen, [['alice', 1, 'first'], ['', 2, 'from the service'], ['alice', 3, 'last']]);
+  }
+});

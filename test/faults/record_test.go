@@ -88,6 +88,8 @@ type sent struct {
 	// is a no.
 	question string
 	no       bool
+	// service: it was said by the service.
+	service bool
 }
 
 // unknown: the sender was told that it may have been delivered or not.

@@ -213,6 +213,11 @@ func (r *faultRound) interrupts(since time.Time) bool { return r.overlaps(since,
 func (l *life) verifyReplacements() error {
 	for _, p := range l.round.replacements {
 		within := func(from, to time.Time) bool { return from.After(p.stopped) && to.Before(p.back) }
+		for _, one := range l.spoken {
+			if within(one.began, one.done) && one.err == nil {
+				return errors.New(one.text + " was accepted while there was no hub")
+			}
+		}
 		for _, s := range l.seats {
 			// A switch may get the answer of one that was given up before the stop.
 			if within(s.asked, s.entered) && !s.switched {

@@ -61,6 +61,8 @@ type life struct {
 
 	mu    sync.Mutex
 	seats []*faultSeat
+	// spoken is what the service has said.
+	spoken []*sent
 	// kicked are those whom the master has tried to kick, removals what it was
 	// told to have worked.
 	kicked   map[string]bool
@@ -148,6 +150,7 @@ func (r *faultRound) play() {
 	}
 	r.actors.Go(r.beRival)
 	r.streams.Go(r.watchEvents)
+	r.streams.Go(r.speaks)
 	until := time.Now().Add(faultSpan)
 	if r.restarts > 0 {
 		r.actors.Go(func() { r.replaceHubs(until) })

@@ -38,6 +38,7 @@ func (r *faultRound) verifyLife(l *life) []error {
 		}
 		errs = append(errs, s.verifyHolders())
 	}
+	l.addSpoken(down, up)
 	for _, s := range append(slices.Clone(l.seats), l.witness.seat) {
 		all := down
 		if s.isMaster() {
@@ -207,6 +208,8 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 			return fmt.Errorf("%q has the number %d, after %d", text, m.Seq, last)
 		case one.question != "":
 			return fmt.Errorf("%q came, which is an answer", text)
+		case one.service != (m.From == ""):
+			return fmt.Errorf("%q came from %q", text, m.From)
 		case one.stale:
 			return fmt.Errorf("%q came from one who had been replaced", text)
 		case one.err != nil && !one.unknown():

@@ -27,7 +27,7 @@ var moveKinds = strings.Fields(`create create join join join join expect leave s
 	broadcast broadcast private private up up up kick ban away back status
 	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due
 	take take take note note note oldticket oldticket seize unheard unheard lostcreate lostjoin lostjoin lostswitch
-	lease lease refuse unsure refresh refresh flood flood flood restart restart crash`)
+	speak speak speak lease lease refuse unsure refresh refresh flood flood flood restart restart crash`)
 
 func randomMoves(seed uint64) []move {
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -70,6 +70,8 @@ func (g *game) step(m move) error {
 			gap = gameMasterTimeout + 1
 		}
 		return g.restart(gap)
+	case "speak":
+		return g.speak(ctx, c, m.n)
 	case "crash":
 		if m.n > 0 {
 			return nil // it ends everything

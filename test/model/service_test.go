@@ -162,3 +162,26 @@ func (g *game) refresh(ctx context.Context, s *seat) error {
 	}
 	return nil
 }
+
+// speak sends in the name of the service: to all, to the master, or to a user who may be a slave.
+func (g *game) speak(ctx context.Context, c *star, n int) error {
+	channel, ok := g.hub.Channel(c.name)
+	if !ok {
+		return nil // which is compared
+	}
+	one := &sending{to: n, text: g.text(), done: true}
+	payload := lectern.Text(one.text)
+	switch {
+	case n == 0:
+		one.to = toAll
+		one.Receipt, one.err = channel.Broadcast(ctx, payload)
+	case n == 1, n == c.master.user.number:
+		one.to = toMaster
+		one.Receipt, one.err = channel.Send(ctx, c.master.user.name(), payload)
+	default:
+		one.Receipt, one.err = channel.Send(ctx, fmt.Sprint("user_", n), payload)
+	}
+	g.deliverFrom("", c, one)
+	g.counts["the service spoke"]++
+	return one.compare()
+}

@@ -123,8 +123,15 @@ func (c *star) refusal(p *player, expect string) error {
 
 // deliver is what the model makes of a send that reaches the hub.
 func (g *game) deliver(s *seat, one *sending) {
-	c := s.star
-	line := s.user.name() + ": " + one.text
+	if s.master != nil {
+		g.tells(s.star)
+	}
+	g.deliverFrom(s.user.name(), s.star, one)
+}
+
+// deliverFrom is the outcome of a send of the service too, which has no name.
+func (g *game) deliverFrom(name string, c *star, one *sending) {
+	line := name + ": " + one.text
 	switch one.to {
 	case toMaster:
 		if g.isBusy(c) {
@@ -136,7 +143,6 @@ func (g *game) deliver(s *seat, one *sending) {
 		one.number = c.up
 		g.gets(c.master, heard{c.up, line})
 	case toAll:
-		g.tells(c)
 		c.down++
 		one.number = c.down
 		for _, slave := range c.slaves {
@@ -144,7 +150,6 @@ func (g *game) deliver(s *seat, one *sending) {
 			g.gets(slave, heard{c.down, line})
 		}
 	default:
-		g.tells(c)
 		slave := c.slaves[one.to]
 		if slave == nil {
 			one.expect = lectern.ErrNoSuchSlave
