@@ -441,6 +441,15 @@ func (h *handle) gather(ctx context.Context, payload Payload, options []SendOpti
 	}
 }
 
+// openRequests is OpenRequests of both handles.
+func (h *handle) openRequests() []Message {
+	var open []Message
+	for _, question := range h.m.OpenRequests() {
+		open = append(open, message(question))
+	}
+	return open
+}
+
 // next waits for the next event. The error is the context's, or why the membership
 // is over.
 func (h *handle) next(ctx context.Context) (Event, error) {

@@ -39,7 +39,8 @@
 // Either side can ask and wait for the answer: [Slave.Request], [Master.Request],
 // and [Master.Gather], which asks everybody and yields the answers as they come.
 // Who is asked gets a [Message] whose RequestID is not zero, and answers by Reply, or says no
-// by Decline: then the request fails with a [DeclinedError].
+// by Decline: then the request fails with a [DeclinedError]. What was asked and not answered yet
+// is in OpenRequests, also after the program that was asked has been started again.
 //
 // # What is guaranteed
 //

@@ -94,6 +94,14 @@ func (m *Master) Decline(ctx context.Context, to Message, code, text string) (Re
 	return m.Reply(ctx, to, failed(code, text))
 }
 
+// OpenRequests returns the messages of slaves that ask and were not answered yet, by Reply or
+// Decline, in the order of their numbers: those that were taken from Events or dropped there, and not those that still wait there. They
+// are there after the program that has taken them has ended, too, for whoever goes on by its
+// Ticket, as far as Policy.Replay has kept them. Not among them are those of which it is known that nobody awaits the answer any more; that a
+// request was withdrawn is only known when it is answered. They are as many as ClientOptions.Inbox
+// has room for; beyond that the oldest are forgotten. After the end of the handle there are none.
+func (m *Master) OpenRequests() []Message { return m.h.openRequests() }
+
 // Events yields what slaves send, as [Message], and what becomes of them, as
 // [Presence], in one order, so that a list kept from it is exact. A Presence
 // with the master's own name tells that its connection is lost (StateUnknown) or

@@ -69,6 +69,14 @@ func (s *Slave) Decline(ctx context.Context, to Message, code, text string) (Rec
 	return s.Reply(ctx, to, failed(code, text))
 }
 
+// OpenRequests returns the messages of the master that ask and were not answered yet, by Reply or
+// Decline, in the order of their numbers: those that were taken from Events or by Receive, or dropped there, and not those that still wait there. They
+// are there after the program that has taken them has ended, too, for whoever goes on by its
+// Ticket, as far as Policy.Replay has kept them. Not among them are those of which it is known that nobody awaits the answer any more; that a
+// request was withdrawn is only known when it is answered. They are as many as ClientOptions.Inbox
+// has room for; beyond that the oldest are forgotten. After the end of the handle there are none.
+func (s *Slave) OpenRequests() []Message { return s.h.openRequests() }
+
 // Receive returns the next message. It passes over changes of the master's
 // presence, which Master tells. A *GapError says that messages are missing
 // before the next one; the call after it goes on. Any other error is the

@@ -308,6 +308,15 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
    */
   readonly ticket: Ticket;
   /**
+   * The messages that ask and were not answered yet, by reply or decline, in the order of their numbers: those
+   * that were taken from events or messages, or dropped there, and not those that still wait there. They are
+   * there after the page was loaded again, too, and for whoever goes on by the ticket, as far as the hub has kept them.
+   * Not among them are those of which it is known that nobody awaits the answer any more; that a request was
+   * withdrawn is only known when it is answered. They are as many as options.inbox has room for; beyond that
+   * the oldest are forgotten. It is frozen, and the same list until it changes.
+   */
+  readonly openRequests: readonly Message[];
+  /**
    * Shows the service a new token, or without one a fresh one of options.token, before what it
    * has granted by the last one expires. Where that is refused, what was granted before stays.
    */

@@ -2105,6 +2105,10 @@ var Handle = class extends EventTarget {
     noOthers("refresh", rest);
     return this.#membership.session.refresh(this.#membership, token, signal);
   }
+  /** The messages that ask and were not answered yet, by their numbers. */
+  get openRequests() {
+    return this.#membership.openRequests;
+  }
   /** decline says no to a message that asks, in the place of an answer. */
   async decline(message, code, text = "", { signal, ...rest } = {}) {
     noOthers("decline", rest);
@@ -2397,6 +2401,15 @@ var Inbox = class {
       this.#takers.push(taker);
       this.#serve();
     });
+  }
+  /** firstWaiting is the number of the first message that was not taken yet, or Infinity. */
+  get firstWaiting() {
+    for (let index = this.#head; index < this.#entries.length; index++) {
+      if (this.#entries[index].type === "message") {
+        return this.#entries[index].seq;
+      }
+    }
+    return Infinity;
   }
   #serve() {
     while (this.#takers.length > 0) {
@@ -2905,6 +2918,60 @@ function convert(value) {
   return { kind: "data", bytes: encoder3.encode(text) };
 }
 
+// src/questions.js
+var OVERHEAD = 64;
+var sizeOf2 = ({ size }) => OVERHEAD + size;
+var Questions = class {
+  #bound;
+  #open = [];
+  #bytes = 0;
+  // What was last read of it. Stores of frameworks take another object for a change.
+  #read = Object.freeze([]);
+  /** @param {{messages: number, bytes: number}} bound */
+  constructor(bound) {
+    this.#bound = bound;
+  }
+  /** add adds a message that asks, unless it is there. */
+  add(message) {
+    const later2 = this.#open.findIndex(({ seq }) => seq >= message.seq);
+    if (this.#open[later2]?.seq === message.seq) {
+      return;
+    }
+    this.#open.splice(later2 < 0 ? this.#open.length : later2, 0, message);
+    this.#bytes += sizeOf2(message);
+    while (this.#open.length > this.#bound.messages || this.#open.length > 1 && this.#bytes > this.#bound.bytes) {
+      this.#bytes -= sizeOf2(this.#open.shift());
+    }
+  }
+  /** remove removes the question of that number, if it is there. */
+  remove(number) {
+    this.#keep(({ seq }) => seq !== number);
+  }
+  /** removeFrom removes those of a member that has left, up to the number. */
+  removeFrom(name, last) {
+    this.#keep(({ from, seq }) => from !== name || seq > last);
+  }
+  /** clear is for the end of the membership. */
+  clear() {
+    this.#keep(() => false);
+  }
+  #keep(fits) {
+    const kept = this.#open.filter(fits);
+    if (kept.length < this.#open.length) {
+      this.#open = kept;
+      this.#bytes = kept.reduce((sum, message) => sum + sizeOf2(message), 0);
+    }
+  }
+  /** taken are those that do not wait in the inbox, where waiting is the number of the first message that does. */
+  taken(waiting) {
+    const now = this.#open.filter(({ seq }) => seq < waiting);
+    if (now.length !== this.#read.length || now.some((each, index) => each !== this.#read[index])) {
+      this.#read = Object.freeze(now);
+    }
+    return this.#read;
+  }
+};
+
 // src/roster.js
 var byName = (a, b) => a.username < b.username ? -1 : 1;
 var Roster = class {
@@ -2918,7 +2985,10 @@ var Roster = class {
   // joined again, to be told behind the messages up to number replayEnd.
   #departed = [];
   #replayEnd = 0;
-  /** @param {(slave: object, number: number) => void} told is told of each change, with the membership's number */
+  /**
+   * @param {(slave: object, number: number, heard: number) => void} told is told of each change, with the
+   *   membership's number; of one that has left, heard is up to which number messages from its name were its own
+   */
   constructor(told) {
     this.#told = told;
   }
@@ -2937,15 +3007,15 @@ var Roster = class {
     this.#departed = [];
     const before = this.#slaves.size;
     let met = 0;
-    const gone = (name) => {
-      this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name) });
+    const gone = (name, heard) => {
+      this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name), heard });
     };
     for (const { username, state, number = 0 } of frame.members) {
       const known3 = this.#numbers.get(username) ?? 0;
       const was = this.#slaves.get(username);
       met += was ? 1 : 0;
       if (known3 && number && known3 !== number) {
-        gone(username);
+        gone(username, last);
         this.#departed.push({ slave: presence("slave", username, state, { joined: true }), number });
       } else if (was?.state !== state) {
         this.change(presence("slave", username, state, { joined: !was && follows }), number);
@@ -2955,7 +3025,7 @@ var Roster = class {
     }
     if (met < before) {
       const listed2 = new Set(frame.members.map(({ username }) => username));
-      [...this.#slaves.keys()].filter((name) => !listed2.has(name)).sort().forEach(gone);
+      [...this.#slaves.keys()].filter((name) => !listed2.has(name)).sort().forEach((name) => gone(name));
     }
     this.#replayEnd = frame.seq ?? 0;
     this.arrived(last);
@@ -2968,8 +3038,8 @@ var Roster = class {
   }
   /** tellDeparted tells what was put off. */
   tellDeparted() {
-    for (const { slave, number } of this.#departed.splice(0)) {
-      this.change(slave, number);
+    for (const { slave, number, heard } of this.#departed.splice(0)) {
+      this.change(slave, number, heard);
     }
   }
   /**
@@ -2992,14 +3062,14 @@ var Roster = class {
     return numbers2;
   }
   /** change takes in how a slave is now. number is that of the membership. Without one it is the same as before. */
-  change(slave, number = 0) {
+  change(slave, number = 0, heard = Infinity) {
     this.#members = null;
     const { username } = slave;
     if (slave.state === "gone") {
       const left = number || (this.#numbers.get(username) ?? 0);
       this.#slaves.delete(username);
       this.#numbers.delete(username);
-      this.#told(slave, left);
+      this.#told(slave, left, heard);
     } else {
       this.#slaves.set(username, slave);
       if (number) {
@@ -3112,8 +3182,9 @@ var Membership = class {
     this.announced = role === "master";
     this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
-    this.roster = new Roster((slave, number) => this.#slaveChanged(slave, number));
+    this.roster = new Roster((slave, number, heard) => this.#slaveChanged(slave, number, heard));
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
+    this.questions = new Questions(session.options.inbox);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
   }
   get state() {
@@ -3121,6 +3192,10 @@ var Membership = class {
       return "closed";
     }
     return this.lost ? "reconnecting" : "online";
+  }
+  /** openRequests are the messages that ask and were not answered, but for those that wait in the inbox. */
+  get openRequests() {
+    return this.questions.taken(this.inbox.firstWaiting);
   }
   get attached() {
     return this.line !== null;
@@ -3282,6 +3357,7 @@ var Membership = class {
       return true;
     }
     this.#remove(request);
+    this.#answeredQuestion(request.frame, frame);
     let given2 = frame;
     if (request.repeated && request.frame.type === "kick" && frame.code === Code.NO_SUCH_SLAVE) {
       given2 = { type: "ack", ref: frame.ref };
@@ -3298,6 +3374,12 @@ var Membership = class {
     }
     request.settle(given2, refusalIn(given2));
     return true;
+  }
+  // Whether the answer was accepted, or is not awaited any more, the question is not open.
+  #answeredQuestion({ reply }, { type, code }) {
+    if (reply && (type === "ack" || code === Code.NO_SUCH_REQUEST || code === Code.NO_SUCH_SLAVE)) {
+      this.questions.remove(reply);
+    }
   }
   // Nothing has happened: it is asked for again on the connection that follows. One that was written before
   // and has had no answer may still have been carried out then.
@@ -3402,6 +3484,7 @@ var Membership = class {
       request.settle(void 0, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);
+    this.questions.clear();
     this.inbox.end(this.error.code === Code.DETACHED);
     this.session.progress();
     this.#resolveClosed(this.error);
@@ -3452,16 +3535,24 @@ var Membership = class {
       this.roster.compare(frame, "left while the master did not keep up", this.last, true);
     }
   }
-  // number is that of the membership of one that has left.
-  #slaveChanged(slave, number) {
+  // number is that of the membership of one that has left, and heard that up to which messages from its
+  // name were its own.
+  #slaveChanged(slave, number, heard) {
     if (slave.state === "gone") {
+      this.questions.removeFrom(slave.username, heard);
       this.inquiries.departs(slave.username, number, slave.reason);
     }
     this.#tell("member", slave);
   }
-  /** message takes in a message. What a replay brings a second time is dropped. */
+  /**
+   * message takes in a message. What a replay brings a second time is dropped, but for what this
+   * member is to answer: another client was asked, whose ticket this one has.
+   */
   message(frame) {
     if (frame.seq <= this.last) {
+      if (frame.request) {
+        this.questions.add(this.#messageOf(frame));
+      }
       return;
     }
     this.last = frame.seq;
@@ -3469,12 +3560,20 @@ var Membership = class {
     if (frame.failed) {
       const { code, message } = frame.failed;
       this.inquiries.reply({ from: frame.from, replyTo: frame.reply, error: new DeclinedError(code, message) });
-    } else if (frame.reply) {
-      this.inquiries.reply({ from: frame.from, replyTo: frame.reply, message: this.#messageOf(frame) });
     } else {
-      this.inbox.add(this.#messageOf(frame));
+      this.#arrived(this.#messageOf(frame));
     }
     this.roster.arrived(this.last);
+  }
+  #arrived(message) {
+    if (message.requestId !== 0) {
+      this.questions.add(message);
+    }
+    if (message.replyTo !== 0) {
+      this.inquiries.reply({ from: message.from, replyTo: message.replyTo, message });
+    } else {
+      this.inbox.add(message);
+    }
   }
   #messageOf(frame) {
     return new Message(frame, this.handle);

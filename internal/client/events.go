@@ -33,4 +33,7 @@ type Presence struct {
 	// number is the number of a slave's membership. It is zero where the hub has not told
 	// it.
 	number uint64
+	// heard is, of a slave that has left, the number up to which messages from its name were its
+	// own.
+	heard uint64
 }

@@ -12,6 +12,7 @@ type inbox interface {
 	presence(Presence)
 	gap(missed uint64)
 	Last() uint64
+	firstWaiting() uint64
 }
 
 // Inbox is the queue of the events of one membership, until the user of its handle takes
@@ -172,4 +173,16 @@ func (b *Inbox[E]) Last() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.taken
+}
+
+// firstWaiting is the number of the first message that was not taken yet, or zero.
+func (b *Inbox[E]) firstWaiting() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := b.head; i < len(b.events); i++ {
+		if seq := b.events[i].seq; seq != 0 {
+			return seq
+		}
+	}
+	return 0
 }

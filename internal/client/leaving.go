@@ -111,7 +111,8 @@ func (m *Membership) unreached() *wire.Cause {
 // nobody is an inbox for what nobody takes.
 type nobody struct{}
 
-func (nobody) message(Message)   {}
-func (nobody) presence(Presence) {}
-func (nobody) gap(uint64)        {}
-func (nobody) Last() uint64      { return 0 }
+func (nobody) message(Message)      {}
+func (nobody) presence(Presence)    {}
+func (nobody) gap(uint64)           {}
+func (nobody) Last() uint64         { return 0 }
+func (nobody) firstWaiting() uint64 { return 0 }

@@ -70,6 +70,8 @@ type Membership struct {
 	pending []*request
 	// last is the number of the newest message that has arrived.
 	last uint64
+	// questions are those that this member was asked and has not answered.
+	questions questions
 	// inquiries are the inquiries that await answers, by their numbers.
 	inquiries map[uint64]*inquiry
 	// earlyAnswers are answers that have arrived before the number of their inquiry was

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"time"
 
@@ -67,9 +68,11 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time,
 	if len(m.slaves) == 0 {
 		m.slaves = make(map[string]slave, len(frame.Members))
 	}
-	gone := func(name string) {
+	// heard is up to where messages are of the membership that has ended: what is still replayed
+	// may be of the next one of that name.
+	gone := func(name string, heard uint64) {
 		m.departed = append(m.departed, Presence{
-			Username: name, State: wire.StateLeft, Since: now, Reason: why, number: m.slaves[name].number,
+			Username: name, State: wire.StateLeft, Since: now, Reason: why, number: m.slaves[name].number, heard: heard,
 		})
 	}
 	for i := range frame.Members {
@@ -84,7 +87,7 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time,
 		}
 		switch {
 		case known.number != 0 && listed.Number != 0 && known.number != listed.Number:
-			gone(listed.Username)
+			gone(listed.Username, m.last)
 			m.departed = append(m.departed, changed(true))
 		case known.state != listed.State:
 			m.slaveChanged(changed(known.state == 0 && follows))
@@ -101,7 +104,7 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time,
 	}
 	slices.Sort(missing)
 	for _, name := range missing {
-		gone(name)
+		gone(name, math.MaxUint64)
 	}
 	m.replayEnd = frame.Seq
 	if m.last >= m.replayEnd {
@@ -121,6 +124,7 @@ func (m *Membership) tellDeparted() {
 func (m *Membership) slaveChanged(p Presence) {
 	if p.State == wire.StateLeft {
 		delete(m.slaves, p.Username)
+		m.questions.removeFrom(p.Username, p.heard)
 		m.onSlaveLeft(p)
 	} else {
 		m.slaves[p.Username] = slave{since: p.Since, number: p.number, list: m.lists, state: p.State, joined: p.Joined}
@@ -128,19 +132,27 @@ func (m *Membership) slaveChanged(p Presence) {
 	m.inbox.presence(p)
 }
 
-// onMessage handles a message. A message that a replay brings a second time is dropped.
+// onMessage handles a message. A message that a replay brings a second time is dropped, but for
+// what this member is to answer.
 // The lock is held.
 func (m *Membership) onMessage(frame *wire.Frame) {
-	if frame.Seq <= m.last {
+	known := frame.Seq <= m.last
+	if known && frame.Request == 0 {
 		return
 	}
-	m.last = frame.Seq
-	m.onUnconfirmed(len(frame.Payload.Data))
 	message := Message{
 		From: frame.From, Seq: frame.Seq, Private: frame.Private, RequestID: frame.Request, ReplyTo: frame.Reply, Topic: frame.Topic(),
 		// The frame's payload is in the connection's read buffer.
 		Payload: wire.Payload{Kind: frame.Payload.Kind, Data: bytes.Clone(frame.Payload.Data)},
 	}
+	if frame.Request != 0 {
+		m.questions.add(message, m.client.options.Inbox)
+	}
+	if known {
+		return // another client was asked, whose ticket this one has
+	}
+	m.last = frame.Seq
+	m.onUnconfirmed(len(frame.Payload.Data))
 	if !m.onReply(message) {
 		m.inbox.message(message)
 	}
@@ -152,7 +164,7 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 // onPresence handles a change of a member's state: of the master where this member is a
 // slave, of a slave where this member is the master. The lock is held.
 func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
-	p := Presence{Username: frame.Username, State: frame.State, Since: now, Reason: frame.Reason}
+	p := Presence{Username: frame.Username, State: frame.State, Since: now, Reason: frame.Reason, heard: math.MaxUint64}
 	if m.role == wire.Master {
 		m.tellDeparted() // a presence comes after everything that was missed
 		if p.number = frame.Number; p.number == 0 {

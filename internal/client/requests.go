@@ -177,6 +177,7 @@ func (m *Membership) onAnswer(l *link, frame *wire.Frame) bool {
 			return true
 		}
 		m.remove(r)
+		m.onAnsweredQuestion(&r.frame, frame)
 		answer := *frame
 		if r.settle != nil {
 			answer = r.settle(r, answer)

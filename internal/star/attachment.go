@@ -116,7 +116,7 @@ func (c *Channel) attach(a *Attachment, m *member, e Entry, last uint64) {
 	m.deadline = time.Time{}
 	a.member, a.epoch, a.fed = m, m.epoch, last
 	a.newcomer = e.Instance != Hash{} && e.Instance != m.holder.instance
-	a.catchingUp = c.missedBytes(m, last, c.log(m.role).newest) > atOnce
+	a.catchingUp = c.askAgain(a, last)+c.missedBytes(m, last, c.log(m.role).newest) > atOnce
 	if m.role == wire.Slave {
 		c.connected++
 		c.admit(a)
@@ -143,6 +143,9 @@ func (c *Channel) detach(m *member) *Attachment {
 	} else {
 		c.confirmWritten()
 		c.roomMade()
+	}
+	if again := m.extra().asked; again != nil {
+		again.left = nil // they are found anew
 	}
 	m.attachment = nil
 	return a

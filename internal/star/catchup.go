@@ -73,22 +73,30 @@ func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 		c.tellMissed(a, c.missedBy(m, a.fed))
 	}
 	a.fed = max(a.fed, log.lost)
-	messages, size := 0, 0
+	messages, size, ready := c.feedAsked(a, bytes)
+	if !ready {
+		return false
+	}
 	for e := range log.after(a.fed) {
 		if e.isFor(m) {
 			messages++
 			if size += e.size + entryOverhead; messages > 1 && (messages > feedMessages || size > bytes) {
 				return false
 			}
-			if m.role == wire.Master {
-				c.accepted.Messages++
-				c.accepted.Bytes += e.size
-			}
-			c.emit(Effect{Kind: SendReplay, To: a, Packet: e.packet})
+			c.giveReplay(a, &e)
 		}
 		a.fed++
 	}
 	return true
+}
+
+// giveReplay queues a message of the log for the member.
+func (c *Channel) giveReplay(a *Attachment, e *entry) {
+	if a.member.role == wire.Master {
+		c.accepted.Messages++
+		c.accepted.Bytes += e.size
+	}
+	c.emit(Effect{Kind: SendReplay, To: a, Packet: e.packet})
 }
 
 // caughtUp ends the catching up: from now on, messages are queued for the member as they
@@ -179,10 +187,10 @@ func (c *Channel) checkAgain(now time.Time, m *member) error {
 	return nil
 }
 
-// countAgain counts what a resume sends: the messages that the member was given before, and
-// the list of a master's slaves.
+// countAgain counts what a resume sends: the messages that the member was given before, what it
+// is asked again, and the list of a master's slaves.
 func (c *Channel) countAgain(now time.Time, m *member, last uint64, list []wire.Member) {
-	bytes := listSize(list) + c.missedBytes(m, last, m.given)
+	bytes := listSize(list) + c.askedBytes(m) + c.missedBytes(m, last, m.given)
 	if bytes == 0 {
 		return
 	}

@@ -117,6 +117,10 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 		}
 		i.r.slave(&s)
 		i.r.awaySlave(s.Name)
+	case pieceAsked:
+		if name, last := d.name(), d.number(); d.err == nil {
+			i.r.askedAgain(name, last)
+		}
 	case pieceBanned:
 		name := d.name()
 		if err := i.expect(&i.banned, "banned names"); err != nil {

@@ -68,6 +68,8 @@ type extras struct {
 	// repaid is when the bytes that the member was given twice are forgotten, in
 	// milliseconds of Unix time (countAgain).
 	repaid int64
+	// asked is what the member is given again that it was asked, or nil (asked.go).
+	asked *askedAgain
 }
 
 // extra is what the member has of extras, to read.

@@ -29,6 +29,8 @@ const (
 	// pieceTerms is before the head of a channel of which the service has said something. A hub
 	// of before there was that refuses the file by it.
 	pieceTerms = 12
+	// pieceAsked is behind the slaves, for a member that is given again what it was asked.
+	pieceAsked = 14
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
@@ -50,6 +52,10 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 		s := m.snapshot()
 		p.begin(pieceSlave)
 		p.member(&s)
+	}
+	p.asked(c.master)
+	for m := c.away.first; m != nil; m = m.next {
+		p.asked(m)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.banned)) {
 		p.begin(pieceBanned)
@@ -212,6 +218,14 @@ func (p *pieces) member(s *MemberSnapshot) {
 			last.Seq = given.Seq
 		}
 		last.Ref = given.Ref
+	}
+}
+
+func (p *pieces) asked(m *member) {
+	if again := m.extra().asked; again != nil {
+		p.begin(pieceAsked)
+		p.text(m.name)
+		p.number(again.last)
 	}
 }
 

@@ -108,6 +108,14 @@ func (b Bound) exceeded(messages, bytes int) bool {
 	return messages > b.Messages || messages > 1 && bytes > b.Bytes
 }
 
+// entry is the message of that number, or nil where it is not kept.
+func (l *replayLog) entry(seq uint64) *entry {
+	if seq <= l.lost || seq > l.newest {
+		return nil
+	}
+	return &l.entries[l.head+int(seq-l.lost)-1]
+}
+
 // after yields the kept messages with a number above last, in order.
 func (l *replayLog) after(last uint64) iter.Seq[entry] { return l.between(last, l.newest) }
 

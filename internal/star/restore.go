@@ -129,6 +129,20 @@ func (r *restoration) awaySlave(name string) {
 
 func (r *restoration) isAway(m *member) bool { return m.previous != nil || r.c.away.first == m }
 
+// askedAgain notes up to which number a member, which is on no connection, is given again what
+// it was asked.
+func (r *restoration) askedAgain(name string, last uint64) {
+	m, newest := r.c.slaves[name], r.down
+	if name == r.c.master.name {
+		m, newest = r.c.master, r.up
+	}
+	if m == nil || last == 0 || last > newest || m.extra().asked != nil {
+		r.fail("%q is asked again up to message %d of %d, and is no member, or twice", name, last, newest)
+		return
+	}
+	m.needExtras().asked = &askedAgain{last: last}
+}
+
 func (r *restoration) ban(name string) {
 	if r.c.banned == nil {
 		r.c.banned = make(map[string]struct{})
@@ -233,6 +247,12 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	}
 	if e := (extras{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repaid: s.Repaid}); e != (extras{}) {
 		m.extras = &e
+	}
+	if s.AskedAgain != 0 {
+		m.needExtras().asked = &askedAgain{last: s.AskedAgain}
+		if s.Attached {
+			m.extras.asked.left = slices.Clone(s.AskedLeft)
+		}
 	}
 	m.answers = answers{limit: limit, kept: make([]answer, 0, len(s.Answers))}
 	for _, given := range s.Answers {

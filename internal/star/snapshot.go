@@ -87,6 +87,11 @@ type MemberSnapshot struct {
 	// forgotten, in milliseconds of Unix time.
 	Given  uint64
 	Repaid int64
+	// AskedAgain is the number up to which the client is given again what it was asked, as long as
+	// it comes back with no later message, or zero. AskedLeft are the numbers of what it is still to
+	// be given, on a connection.
+	AskedAgain uint64
+	AskedLeft  []uint64
 	// CatchingUp and Confirms are for members that were on a connection: the member has
 	// been given the messages up to Fed, and those after it are to be fed from the log; and
 	// it has confirmed what has arrived.
@@ -193,6 +198,9 @@ func (m *member) snapshot() MemberSnapshot {
 		Name: m.name, Hash: m.hash, Holder: HolderSnapshot{m.holder.instance, m.holder.ref}, Since: m.since, State: m.state, Deadline: m.deadline, Epoch: m.epoch, Attached: m.attachment != nil,
 		Highest: m.answers.highest, Asks: slices.Clone(m.openRequests), Start: m.start, LostPrivate: m.lostPrivate,
 		Given: m.given, Repaid: m.extra().repaid, Number: m.number, Told: m.told,
+	}
+	if again := m.extra().asked; again != nil {
+		s.AskedAgain, s.AskedLeft = again.last, slices.Clone(again.left)
 	}
 	if a := m.attachment; a != nil {
 		s.Confirms, s.IsNewcomer, s.Heard = a.confirms, a.newcomer, a.heard

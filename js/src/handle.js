@@ -64,6 +64,11 @@ export class Handle extends EventTarget {
     return this.#membership.session.refresh(this.#membership, token, signal);
   }
 
+  /** The messages that ask and were not answered yet, by their numbers. */
+  get openRequests() {
+    return this.#membership.openRequests;
+  }
+
   /** decline says no to a message that asks, in the place of an answer. */
   async decline(message, code, text = '', { signal, ...rest } = {}) {
     noOthers('decline', rest);

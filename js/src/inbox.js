@@ -82,6 +82,16 @@ export class Inbox {
     });
   }
 
+  /** firstWaiting is the number of the first message that was not taken yet, or Infinity. */
+  get firstWaiting() {
+    for (let index = this.#head; index < this.#entries.length; index++) {
+      if (this.#entries[index].type === 'message') {
+        return this.#entries[index].seq;
+      }
+    }
+    return Infinity;
+  }
+
   #serve() {
     while (this.#takers.length > 0) {
       if (this.#dropped) {

@@ -8,6 +8,7 @@ import { Inquiries } from './inquiries.js';
 import { Message } from './message.js';
 import { payloadOf } from './payload.js';
 import { after, presence, stateOf } from './presence.js';
+import { Questions } from './questions.js';
 import { Roster } from './roster.js';
 import { later } from './timer.js';
 import { SendWindow } from './window.js';
@@ -82,8 +83,9 @@ export class Membership {
     this.announced = role === 'master';
     this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
-    this.roster = new Roster((slave, number) => this.#slaveChanged(slave, number));
+    this.roster = new Roster((slave, number, heard) => this.#slaveChanged(slave, number, heard));
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
+    this.questions = new Questions(session.options.inbox);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
   }
 
@@ -92,6 +94,11 @@ export class Membership {
       return 'closed';
     }
     return this.lost ? 'reconnecting' : 'online';
+  }
+
+  /** openRequests are the messages that ask and were not answered, but for those that wait in the inbox. */
+  get openRequests() {
+    return this.questions.taken(this.inbox.firstWaiting);
   }
 
   get attached() {
@@ -272,6 +279,7 @@ export class Membership {
       return true;
     }
     this.#remove(request);
+    this.#answeredQuestion(request.frame, frame);
     let given = frame;
     if (request.repeated && request.frame.type === 'kick' && frame.code === Code.NO_SUCH_SLAVE) {
       // The kick that was sent before the connection was lost has worked.
@@ -289,6 +297,13 @@ export class Membership {
     }
     request.settle(given, refusalIn(given));
     return true;
+  }
+
+  // Whether the answer was accepted, or is not awaited any more, the question is not open.
+  #answeredQuestion({ reply }, { type, code }) {
+    if (reply && (type === 'ack' || code === Code.NO_SUCH_REQUEST || code === Code.NO_SUCH_SLAVE)) {
+      this.questions.remove(reply);
+    }
   }
 
   // Nothing has happened: it is asked for again on the connection that follows. One that was written before
@@ -403,6 +418,7 @@ export class Membership {
       request.settle(undefined, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);
+    this.questions.clear();
     this.inbox.end(this.error.code === Code.DETACHED);
     this.session.progress();
     this.#resolveClosed(this.error);
@@ -458,17 +474,25 @@ export class Membership {
     }
   }
 
-  // number is that of the membership of one that has left.
-  #slaveChanged(slave, number) {
+  // number is that of the membership of one that has left, and heard that up to which messages from its
+  // name were its own.
+  #slaveChanged(slave, number, heard) {
     if (slave.state === 'gone') {
+      this.questions.removeFrom(slave.username, heard);
       this.inquiries.departs(slave.username, number, slave.reason);
     }
     this.#tell('member', slave);
   }
 
-  /** message takes in a message. What a replay brings a second time is dropped. */
+  /**
+   * message takes in a message. What a replay brings a second time is dropped, but for what this
+   * member is to answer: another client was asked, whose ticket this one has.
+   */
   message(frame) {
     if (frame.seq <= this.last) {
+      if (frame.request) {
+        this.questions.add(this.#messageOf(frame));
+      }
       return;
     }
     this.last = frame.seq;
@@ -476,12 +500,21 @@ export class Membership {
     if (frame.failed) {
       const { code, message } = frame.failed;
       this.inquiries.reply({ from: frame.from, replyTo: frame.reply, error: new DeclinedError(code, message) });
-    } else if (frame.reply) {
-      this.inquiries.reply({ from: frame.from, replyTo: frame.reply, message: this.#messageOf(frame) });
     } else {
-      this.inbox.add(this.#messageOf(frame));
+      this.#arrived(this.#messageOf(frame));
     }
     this.roster.arrived(this.last);
+  }
+
+  #arrived(message) {
+    if (message.requestId !== 0) {
+      this.questions.add(message);
+    }
+    if (message.replyTo !== 0) {
+      this.inquiries.reply({ from: message.from, replyTo: message.replyTo, message });
+    } else {
+      this.inbox.add(message);
+    }
   }
 
   #messageOf(frame) {

@@ -15,7 +15,10 @@ export class Roster {
   #departed = [];
   #replayEnd = 0;
 
-  /** @param {(slave: object, number: number) => void} told is told of each change, with the membership's number */
+  /**
+   * @param {(slave: object, number: number, heard: number) => void} told is told of each change, with the
+   *   membership's number; of one that has left, heard is up to which number messages from its name were its own
+   */
   constructor(told) {
     this.#told = told;
   }
@@ -36,15 +39,16 @@ export class Roster {
     this.#departed = []; // the list stands for those before it
     const before = this.#slaves.size;
     let met = 0;
-    const gone = (name) => {
-      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name) });
+    // heard is up to where messages are of the membership that has ended: what is still replayed may be of the next.
+    const gone = (name, heard) => {
+      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name), heard });
     };
     for (const { username, state, number = 0 } of frame.members) {
       const known = this.#numbers.get(username) ?? 0;
       const was = this.#slaves.get(username);
       met += was ? 1 : 0;
       if (known && number && known !== number) {
-        gone(username);
+        gone(username, last);
         this.#departed.push({ slave: presence('slave', username, state, { joined: true }), number });
       } else if (was?.state !== state) {
         this.change(presence('slave', username, state, { joined: !was && follows }), number);
@@ -54,7 +58,7 @@ export class Roster {
     }
     if (met < before) { // else nobody is missing, and nothing is made for it
       const listed = new Set(frame.members.map(({ username }) => username));
-      [...this.#slaves.keys()].filter((name) => !listed.has(name)).sort().forEach(gone);
+      [...this.#slaves.keys()].filter((name) => !listed.has(name)).sort().forEach((name) => gone(name));
     }
     this.#replayEnd = frame.seq ?? 0;
     this.arrived(last);
@@ -69,8 +73,8 @@ export class Roster {
 
   /** tellDeparted tells what was put off. */
   tellDeparted() {
-    for (const { slave, number } of this.#departed.splice(0)) {
-      this.change(slave, number);
+    for (const { slave, number, heard } of this.#departed.splice(0)) {
+      this.change(slave, number, heard);
     }
   }
 
@@ -95,14 +99,14 @@ export class Roster {
   }
 
   /** change takes in how a slave is now. number is that of the membership. Without one it is the same as before. */
-  change(slave, number = 0) {
+  change(slave, number = 0, heard = Infinity) {
     this.#members = null;
     const { username } = slave;
     if (slave.state === 'gone') {
       const left = number || (this.#numbers.get(username) ?? 0);
       this.#slaves.delete(username);
       this.#numbers.delete(username);
-      this.#told(slave, left);
+      this.#told(slave, left, heard);
     } else {
       this.#slaves.set(username, slave);
       if (number) {

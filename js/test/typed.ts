@@ -105,6 +105,8 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   await slave.decline({ requestId: (await first(slave)).requestId }, 'not_now', 'later', { signal });
   const no = await declined;
   check(no instanceof DeclinedError && no.code === 'declined' && no.peerCode === 'not_now' && no.reason === 'later', 'a no');
+  typed<Equal<typeof slave.openRequests, readonly Message[]>>();
+  check(slave.openRequests.length === 0 && Object.isFrozen(slave.openRequests), 'nothing to answer');
   const declinedToo = slave.request('now?').then(() => null, (error: unknown) => error);
   const { from, requestId: of } = await first(master);
   await master.decline({ from, requestId: of }, 'never');

@@ -108,6 +108,46 @@ func (s *faultSeat) answer(ctx context.Context, h membershipHandle, m lectern.Me
 	}
 }
 
+// answerOpen answers, a while after the seat has got this holder, what was asked of the one before,
+// which has not answered it: the seat's own events do not tell of it again. What is open was not
+// answered before.
+func (s *faultSeat) answerOpen(ctx context.Context, h membershipHandle) {
+	if s.name == witnessName {
+		return
+	}
+	pause := time.NewTimer(500 * time.Millisecond)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-h.Done():
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	asked, answered := map[string]bool{}, map[string]bool{}
+	since := len(s.events)
+	for since > 0 && s.events[since-1].event != nil {
+		since--
+	}
+	for _, e := range s.events[since:] {
+		if m, ok := e.event.(lectern.Message); ok {
+			asked[textOf(m)] = true
+		}
+	}
+	for _, one := range s.sends {
+		answered[one.question] = answered[one.question] || one.err == nil
+	}
+	s.mu.Unlock()
+	for _, m := range h.OpenRequests() {
+		if answered[textOf(m)] {
+			s.life.round.fail("%s: %q is open and was answered", s.name, textOf(m))
+		}
+		if !asked[textOf(m)] {
+			s.life.round.reopened.Add(1)
+			s.answer(ctx, h, m)
+		}
+	}
+}
+
 // verifyAsks: a question ends in time, with one answer of each who was asked, or
 // an error; the answer is one that was given to it, and only one was accepted of
 // each.

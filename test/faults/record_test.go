@@ -16,6 +16,7 @@ import (
 type membershipHandle interface {
 	stage.Handle
 	Ticket() lectern.Ticket
+	OpenRequests() []lectern.Message
 	Refresh(ctx context.Context, token string) error
 }
 
@@ -151,6 +152,7 @@ func (s *faultSeat) read(ctx context.Context) {
 	var answering sync.WaitGroup
 	defer answering.Wait()
 	h := s.handle
+	answering.Go(func() { s.answerOpen(ctx, h) })
 	for event, err := range h.Events(ctx) {
 		if err != nil {
 			if ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -32,6 +33,10 @@ type faultRound struct {
 
 	// replacing has room while the hub is neither being replaced nor shut down.
 	replacing chan struct{}
+
+	// reopened counts the questions that were answered by another holder than the one who had
+	// taken them.
+	reopened atomic.Int64
 
 	mu sync.Mutex
 	// hub is the one that there is now, after these replacements.

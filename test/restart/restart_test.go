@@ -320,3 +320,48 @@ func TestANoIsKept(t *testing.T) {
 		require.Equal(t, lectern.DeclinedError{Code: "no", Message: "not you"}, *no)
 	})
 }
+
+// What a member was asked is open at the next hub, for the program that was asked and for one that
+// goes on by its ticket.
+func TestOpenRequestsAtTheNextHub(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, a *address) {
+		ctx := t.Context()
+		master, err := a.client().Create(ctx, "abc123", "alice")
+		require.NoError(t, err)
+		slave, err := a.client().Join(ctx, "abc123", "user_one")
+		require.NoError(t, err)
+		answers := make(chan string, 2)
+		for _, question := range []string{"one?", "two?"} {
+			go func() {
+				answer, err := master.Request(ctx, "user_one", lectern.Text(question))
+				if err == nil {
+					answers <- answer.Text()
+				}
+			}()
+			_, err = slave.Receive(ctx)
+			require.NoError(t, err)
+		}
+		replaced := func() {
+			state := a.stops(time.Second)
+			time.AfterFunc(time.Second, func() { a.starts(state) })
+			time.Sleep(time.Minute / 2)
+		}
+		replaced()
+		require.Len(t, slave.OpenRequests(), 2)
+		_, err = slave.Reply(ctx, slave.OpenRequests()[0], lectern.Text("yes"))
+		require.NoError(t, err)
+		require.Equal(t, "yes", <-answers)
+		ticket := slave.Ticket()
+		replaced()
+		next, err := a.client().ResumeSlave(ctx, ticket)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, next.OpenRequests(), 1)
+		replaced() // it may not have come
+		require.Len(t, next.OpenRequests(), 1)
+		_, err = next.Reply(ctx, next.OpenRequests()[0], lectern.Text("yes again"))
+		require.NoError(t, err)
+		require.Equal(t, "yes again", <-answers)
+		require.Empty(t, next.OpenRequests())
+	})
+}
