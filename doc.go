@@ -42,6 +42,9 @@
 // by Decline: then the request fails with a [DeclinedError]. What was asked and not answered yet
 // is in OpenRequests, also after the program that was asked has been started again.
 //
+// A message can say what it is about ([WithTopic]), and for how long it is worth something
+// ([WithExpiry]): a command that comes too late can be worse than none.
+//
 // # What is guaranteed
 //
 //   - Order: what a master sends arrives at each slave in the order in which it
@@ -78,6 +81,10 @@
 //   - Answers: each one who is asked answers at most once, and who answers what is
 //     not awaited is told so. A request ends with the answer, with its context,
 //     or as soon as the one who was asked is gone.
+//   - Expiry: a message that expires is never handed over after its end, which is put off only by
+//     what it takes on its way: not from a queue, by a replay, by a hub that goes on from
+//     another one, or from the inbox of a handle. Who would have got it is told a [Gap] in its
+//     place, of exactly as many as have expired, masters too. A request ends with its message.
 //   - Another process: what a hub has at [Hub.Shutdown] is in [Hub.Export], and a hub that
 //     was given that by [Hub.Restore] goes on from there. To its members it was a pause: what
 //     was accepted arrives once and in order, requests are answered, nobody is let go but by
@@ -159,7 +166,7 @@
 //
 // A message to all is in memory once, however many queues it waits in, so that
 // the queues of a channel's slaves together hold no more payload than one of them
-// and Replay. The kernel's buffers come on top of it: the adapters bound those
+// and Replay. One that expires is once more in memory for each part of a replay that has it. The kernel's buffers come on top of it: the adapters bound those
 // for sending.
 //
 // What a connection can make others do is bounded by its rates: FrameRate, of these

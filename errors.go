@@ -87,6 +87,9 @@ var (
 	// has too many requests open or has not taken what it was sent. Nothing was
 	// delivered; trying again later makes sense.
 	ErrBusy = sentinel("busy")
+	// ErrTooLate: the time of the message was over (WithExpiry): the hub could not be given it
+	// before, or nobody had answered it by then.
+	ErrTooLate = sentinel("too_late")
 	// ErrShuttingDown: the hub takes on nothing new. A Client does what was refused so on the
 	// next connection, unless its hub is in the same process.
 	ErrShuttingDown = sentinel("shutting_down")

@@ -100,6 +100,11 @@ func TestPolicyErrors(t *testing.T) {
 	}
 	_, err := NewHub(Policy{Slow: SlowHold + 1})
 	require.ErrorContains(t, err, "Policy.Slow")
+	for topic, words := range map[string]string{"": "it is empty", "a\n": "its character 2", "other": "stands for all"} {
+		_, err = NewHub(Policy{Topics: []string{"slide", topic}})
+		require.ErrorContains(t, err, "lectern: Policy.Topics has ")
+		require.ErrorContains(t, err, words)
+	}
 	_, err = NewHub(Policy{MaxMessageBytes: -1, Outbox: QueueLimit{Bytes: -1}})
 	require.ErrorContains(t, err, "MaxMessageBytes")
 	require.ErrorContains(t, err, "Outbox.Bytes", "every field is named")
@@ -203,7 +208,7 @@ func TestMetricsAreThoseOfTheHub(t *testing.T) {
 		MetricMessagesReceived: star.MessagesReceived, MetricBytesReceived: star.BytesReceived,
 		MetricMessagesSent: star.MessagesSent, MetricBytesSent: star.BytesSent, MetricMessagesDropped: star.MessagesDropped, MetricFramesRefused: star.FramesRefused,
 		MetricJoins: star.Joins, MetricLeaves: star.Leaves, MetricResumes: star.Resumes, MetricConnectionsLost: star.ConnectionsLost,
-		MetricQueueDepth: star.QueueDepth, MetricClosingSeconds: star.ClosingSeconds,
+		MetricQueueDepth: star.QueueDepth, MetricClosingSeconds: star.ClosingSeconds, MetricMessagesByTopic: star.MessagesByTopic,
 	}
 	require.Len(t, same, len(Metrics()))
 	for public, inner := range same {
@@ -212,7 +217,7 @@ func TestMetricsAreThoseOfTheHub(t *testing.T) {
 	require.EqualValues(t, MetricCounter, hub.Counter)
 	require.EqualValues(t, MetricGauge, hub.Gauge)
 	require.EqualValues(t, MetricHistogram, hub.Histogram)
-	require.ElementsMatch(t, []string{star.LabelSlow, star.LabelReplay}, MetricMessagesDropped.Labels())
+	require.ElementsMatch(t, []string{star.LabelSlow, star.LabelReplay, star.LabelExpired}, MetricMessagesDropped.Labels())
 }
 
 func TestErrorsAreThoseOfTheWire(t *testing.T) {
@@ -249,7 +254,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
-		MembershipRate: RateLimit{20, 21},
+		MembershipRate: RateLimit{20, 21}, Topics: []string{"slide"},
 	}
 	fields := reflect.ValueOf(policy)
 	for i := range fields.NumField() {
@@ -264,7 +269,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: hub.QueueLimit{Messages: 9, Bytes: 10}, Replay: hub.QueueLimit{Messages: 11, Bytes: 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: hub.RateLimit{PerSecond: 15, Burst: 16}, SlaveMessageRate: hub.RateLimit{PerSecond: 17, Burst: 18},
-		MembershipRate: hub.RateLimit{PerSecond: 20, Burst: 21}, Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,
+		MembershipRate: hub.RateLimit{PerSecond: 20, Burst: 21}, Topics: []string{"slide"}, Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,
 	}, config)
 	require.Equal(t, string(NameOfChannel), string(hub.NameOfChannel))
 	require.Equal(t, string(NameOfUser), string(hub.NameOfUser))

@@ -159,6 +159,9 @@ type Message struct {
 	ReplyTo uint64
 	// Topic is what the message is about, as its sender says (WithTopic), or empty.
 	Topic string
+	// Expires is from when on the message is worth nothing any more (WithExpiry), by this
+	// side's clock. It is zero where it does not expire.
+	Expires time.Time
 }
 
 // Receipt tells what the hub has made of a message that it has accepted.
@@ -255,7 +258,8 @@ type Answer struct {
 	// Message is the answer, where Err is nil.
 	Message Message
 	// Err says why there is no answer: a *DeclinedError where the slave says no,
-	// ErrNoSuchSlave where it has left, a *GapError where the answer was lost, the context's error where none had
+	// ErrNoSuchSlave where it has left, ErrTooLate where the question's time is over
+	// (WithExpiry), a *GapError where the answer was lost, the context's error where none had
 	// come by then, or why the channel is over.
 	Err error
 }
@@ -264,7 +268,7 @@ type Answer struct {
 
 func message(m client.Message) Message {
 	return Message{
-		Payload: payload(m.Payload), From: m.From, Seq: m.Seq, Private: m.Private, RequestID: m.RequestID, ReplyTo: m.ReplyTo, Topic: m.Topic,
+		Payload: payload(m.Payload), From: m.From, Seq: m.Seq, Private: m.Private, RequestID: m.RequestID, ReplyTo: m.ReplyTo, Topic: m.Topic, Expires: m.Expires,
 	}
 }
 
@@ -296,7 +300,7 @@ func (p Payload) check(limit int) error {
 	return nil
 }
 
-// SendOption adds to a message: WithTopic.
+// SendOption adds to a message: WithTopic, WithExpiry.
 type SendOption interface{ addToSend(*wire.Frame) error }
 
 type sendOption func(*wire.Frame) error
@@ -313,6 +317,22 @@ func WithTopic(topic string) SendOption {
 			return ErrBadFrame.WithText("WithTopic: " + problem)
 		}
 		f.SetTopic(topic)
+		return nil
+	})
+}
+
+// WithExpiry makes the message worth nothing any more after d, from the call on: nobody is
+// handed it later than that and the time that it is on its way, wherever it has waited. Who
+// would have got it is told a [Gap] in its place. A call that cannot give it to the hub in time
+// fails with ErrTooLate; so do the parts of a Request or Gather that have no answer by then,
+// and an answer after that is refused with ErrNoSuchRequest. d is from a millisecond to 24
+// hours; anything else is an error of the call, which matches ErrBadFrame, and nothing is sent.
+func WithExpiry(d time.Duration) SendOption {
+	return sendOption(func(f *wire.Frame) error {
+		if d < time.Millisecond || d > wire.FromMilliseconds(wire.MaxExpires) {
+			return ErrBadFrame.WithText(fmt.Sprintf("WithExpiry: %v is not from a millisecond to 24 hours", d))
+		}
+		f.SetExpires(wire.Milliseconds(d))
 		return nil
 	})
 }

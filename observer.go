@@ -41,7 +41,8 @@ const (
 	// MetricBytesSent is the size of these as encoded, by the receiver's role.
 	MetricBytesSent
 	// MetricMessagesDropped are messages that were not sent to their receiver, by
-	// reason: what a full queue has dropped, and what was no longer kept at a resume.
+	// reason: what a full queue has dropped, what was no longer kept at a resume, and what
+	// has expired before it could be sent.
 	MetricMessagesDropped
 	// MetricFramesRefused are frames that were answered by an error, by its code.
 	MetricFramesRefused
@@ -60,6 +61,9 @@ const (
 	// MetricClosingSeconds is how long after X the last slave of a channel was told of
 	// it and let go, in seconds, where its master was down.
 	MetricClosingSeconds
+	// MetricMessagesByTopic are messages that the hub has accepted and that have a topic, by
+	// the topic: one of Policy.Topics, or "other". Those without a topic are not counted.
+	MetricMessagesByTopic
 
 	metricCount
 )
@@ -102,7 +106,7 @@ func (m Metric) Kind() MetricKind { return MetricKind(m.entry().Kind) }
 // Label names what the metric's labels tell apart; empty where it has none.
 func (m Metric) Label() string { return m.entry().Label }
 
-// Labels lists every label that the metric is ever given. Names of channels and
+// Labels lists every label that the metric is ever given, beside those of Policy.Topics. Names of channels and
 // users, and texts of peers, are never labels.
 func (m Metric) Labels() []string { return slices.Clone(m.entry().Labels) }
 

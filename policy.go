@@ -196,6 +196,11 @@ type Policy struct {
 	// Observer is told counts and durations. What it panics with is logged. Nil:
 	// nobody is told.
 	Observer Observer
+
+	// Topics are those by which MetricMessagesByTopic counts messages (WithTopic): a fixed set,
+	// so that no peer can add to it. Any other topic is counted as "other", which cannot be
+	// among them, and is passed on all the same.
+	Topics []string
 }
 
 // Slow is what happens where a slave's connection does not take its messages as
@@ -346,7 +351,7 @@ func (p Policy) config() hub.Config {
 		FrameRate: hub.RateLimit(p.FrameRate), SlaveMessageRate: hub.RateLimit(p.SlaveMessageRate),
 		MembershipRate: hub.RateLimit(p.MembershipRate),
 		Outbox:         hub.QueueLimit(p.Outbox), Slow: hub.Slow(p.Slow), HoldTimeout: p.HoldTimeout, WriteTimeout: p.WriteTimeout,
-		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, PublicError: publicError, CauseIn: causeIn,
+		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, Topics: p.Topics, PublicError: publicError, CauseIn: causeIn,
 	}
 	if p.Authorize != nil {
 		config.Authorize = p.authorize

@@ -48,6 +48,7 @@ export declare const Code: Readonly<{
   NO_SUCH_SLAVE: 'no_such_slave';
   NO_SUCH_REQUEST: 'no_such_request';
   BUSY: 'busy';
+  TOO_LATE: 'too_late';
   RESUME_FAILED: 'resume_failed';
   HUB_LOST: 'hub_lost';
   SHUTTING_DOWN: 'shutting_down';
@@ -154,6 +155,14 @@ export interface SendOptions extends SignalOption {
    * bad_frame, and nothing is sent.
    */
   readonly topic?: string | undefined;
+  /**
+   * For how many milliseconds from the call on the message is worth something, from 1 to a day: nobody is handed
+   * it later than that and the time that it is on its way, wherever it has waited, and who would have got it is
+   * told a gap in its place. Where the hub could not be given it in time, the call is refused with too_late; so are
+   * the parts of a request or gather that have no answer by then, and an answer after that is refused with
+   * no_such_request.
+   */
+  readonly expires?: number | undefined;
 }
 
 /** What the hub has made of a message that it has accepted. */
@@ -189,6 +198,10 @@ export declare class Message {
   readonly replyTo: number;
   /** What it is about, as its sender says (SendOptions), or empty. */
   readonly topic: string;
+  /** From when on it is worth nothing any more, by this side's clock, or null where it does not expire. */
+  readonly expires: Date | null;
+  /** It is worth nothing any more. */
+  readonly expired: boolean;
   /** How the payload was given. */
   readonly kind: 'text' | 'json' | 'bytes';
   /** The payload's size in bytes. */

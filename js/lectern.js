@@ -20,6 +20,7 @@ var refusals = [
   "no_such_slave",
   "no_such_request",
   "busy",
+  "too_late",
   "resume_failed",
   "hub_lost",
   "shutting_down",
@@ -264,6 +265,7 @@ function mustBeString(name) {
 
 // src/shapes.js
 var MAX_NUMBER = 2 ** 53;
+var MAX_EXPIRES = 24 * 60 * 60 * 1e3;
 var words = {
   role: ["master", "slave"],
   state: ["online", "away", "left"]
@@ -305,6 +307,7 @@ var fieldList = [
   [33, "confirm_messages", "number"],
   [34, "confirm_bytes", "number"],
   [35, "topic", "string"],
+  [36, "expires_ms", "expiry"],
   [37, "joined", "flag"],
   [38, "failed", "failure"]
 ];
@@ -319,7 +322,7 @@ var shapeList = [
   [1, "create", "channel username", "token master_timeout_ms instance"],
   [2, "join", "channel username", "expect token from instance"],
   [3, "resume", "channel username secret", "token epoch last instance"],
-  [4, "send", "channel", "to asks reply seen topic failed", "payload"],
+  [4, "send", "channel", "to asks reply seen topic expires_ms failed", "payload"],
   [5, "leave", "channel", "seen"],
   [6, "away", "channel", "seen"],
   [7, "back", "channel", "seen"],
@@ -328,14 +331,14 @@ var shapeList = [
   [10, "members", "channel", "members numbers seen"],
   [11, "ping", "", "channel seen"],
   [12, "withdraw", "channel request", "seen"],
-  [13, "awaiting", "channel request", "members numbers seen"],
+  [13, "awaiting", "channel request", "code members numbers seen"],
   [14, "refresh", "channel token", "seen"],
   [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes"],
   [18, "joined", "channel username secret master", "epoch master_timeout_ms"],
-  [19, "message", "channel from seq", "private request reply topic failed", "payload"],
+  [19, "message", "channel from seq", "private request reply topic expires_ms failed", "payload"],
   [20, "presence", "channel username role state", "timeout_ms reason number joined"],
   [21, "closed", "channel code", "reason"],
-  [22, "gap", "channel missed", ""],
+  [22, "gap", "channel missed", "seq"],
   [23, "ack", "", "seq slaves"],
   [24, "left", "channel", ""],
   [25, "pong", "", ""],
@@ -1118,6 +1121,8 @@ function readContent(field, content) {
       }
       return members;
     }
+    case "expiry":
+      return readNumber(content, 1, MAX_EXPIRES, "a time that is not from a millisecond to a day");
     default:
       return readNumber(
         content,
@@ -2144,12 +2149,15 @@ var Handle = class extends EventTarget {
 };
 
 // src/sendoptions.js
-function sendOptions(what, { topic, signal, ...rest } = {}) {
+function sendOptions(what, { topic, expires, signal, ...rest } = {}) {
   noOthers(what, rest);
   const fields = {};
   if (topic !== void 0) {
     mustBeTopic(topic);
     fields.topic = topic;
+  }
+  if (expires !== void 0) {
+    fields.expires_ms = milliseconds("expires", expires, 1, MAX_EXPIRES);
   }
   return { fields, signal };
 }
@@ -2344,16 +2352,23 @@ var Inbox = class {
   #missed = 0;
   #takers = [];
   #ended = false;
+  // The number of the newest message that has expired here and is not told yet, and those of
+  // the newest messages that are missing in gaps.
+  #expired = 0;
+  #numbers = /* @__PURE__ */ new WeakMap();
   /**
    * @param {{messages: number, bytes: number}} bound
-   * @param {(entry: object, dropped: boolean) => void} taken is told of each entry that is
-   *   taken; dropped: it is a gap that arose here
+   * @param {(entry: object, dropped: boolean, number: number) => void} taken is told of each
+   *   entry that is taken; dropped: it is a gap that arose here; number is that of the newest
+   *   message that is missing in a gap, or zero where that is not known
    */
   constructor(bound, taken) {
     this.#bound = bound;
     this.#taken = taken;
   }
-  add(entry) {
+  /** add adds an entry. number is that of the newest message that is missing in a gap, if it is known. */
+  add(entry, number = 0) {
+    this.#numbers.set(entry, number);
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
     const over3 = () => {
@@ -2413,10 +2428,13 @@ var Inbox = class {
   }
   #serve() {
     while (this.#takers.length > 0) {
+      this.#dropExpired();
       if (this.#dropped) {
         const gap = Object.freeze({ type: "gap", missed: this.#missed });
         this.#dropped = false;
         this.#missed = 0;
+        this.#numbers.set(gap, this.#expired);
+        this.#expired = 0;
         this.#give(gap, true);
       } else if (this.#head < this.#entries.length) {
         this.#give(this.#shift(), false);
@@ -2427,8 +2445,16 @@ var Inbox = class {
       }
     }
   }
+  // Drops the messages that come next and are worth nothing any more.
+  #dropExpired() {
+    while (this.#entries[this.#head]?.expired) {
+      this.#expired = this.#shift().seq;
+      this.#dropped = true;
+      this.#missed++;
+    }
+  }
   #give(entry, dropped) {
-    this.#taken(entry, dropped);
+    this.#taken(entry, dropped, this.#numbers.get(entry) ?? 0);
     this.#takers.shift()(entry);
   }
   #shift() {
@@ -2501,7 +2527,7 @@ var AnswerQueue = class {
       while (this.#waiting.length > 0) {
         const part = this.#waiting.shift();
         this.#bytes -= part.message?.size ?? 0;
-        yield part;
+        yield part.message?.expired ? { from: part.from, message: null, error: new GapError(1) } : part;
       }
       if (this.#complete) {
         return;
@@ -2516,6 +2542,25 @@ var AnswerQueue = class {
     }
   }
 };
+
+// src/late.js
+function endOf(left) {
+  return left === void 0 ? 0 : Date.now() + left;
+}
+function isOver(end) {
+  return end !== 0 && Date.now() >= end;
+}
+function leftOf(end) {
+  return Math.max(end - Date.now(), 1);
+}
+function whenOver(end, callback) {
+  return end === 0 ? () => {
+  } : later(leftOf(end), () => callback());
+}
+function tooLate({ written }) {
+  const error = new RefusedError(Code.TOO_LATE, "the time of the message was over before the hub had taken it");
+  return written ? new UnknownOutcomeError(error) : error;
+}
 
 // src/inquiries.js
 var Inquiry = class {
@@ -2533,6 +2578,8 @@ var Inquiry = class {
   stale = false;
   // Messages were lost while the request was open.
   gap = false;
+  // When its message expires, and with it the request, or zero. At the hub that is a little later.
+  end = 0;
   /**
    * @param {string} of the one member that is asked; empty: every slave there is
    * @param {number} limit in bytes, of the answers that wait
@@ -2577,6 +2624,7 @@ var hasLeft = (name, reason) => new RefusedError(
   Code.NO_SUCH_SLAVE,
   reason ? `${name} has left: ${reason}` : `${name} has left`
 );
+var notInTime = (name) => new RefusedError(Code.TOO_LATE, `${name} has not answered in time`);
 var Inquiries = class {
   #membership;
   #limit;
@@ -2590,6 +2638,7 @@ var Inquiries = class {
   /** begin sends a request, and returns the inquiry once the hub has accepted it. */
   async begin(frame, payload, of, signal) {
     const inquiry = new Inquiry(of, this.#limit);
+    inquiry.end = endOf(frame.expires_ms);
     await this.#membership.send({ ...frame, asks: true }, payload, { signal, asks: inquiry });
     return inquiry;
   }
@@ -2699,6 +2748,19 @@ var Inquiries = class {
       this.#early.push(answer);
     }
   }
+  /** over is told that the time of a request is over. Those who are listed have answered in time. */
+  over({ request, code, members = [] }) {
+    const inquiry = this.#open.get(request);
+    if (!inquiry || inquiry.unknown || code !== Code.TOO_LATE) {
+      return;
+    }
+    for (const name of [...inquiry.awaited.keys()].sort()) {
+      if (!members.some(({ username }) => username === name)) {
+        inquiry.part(name, null, notInTime(name));
+      }
+    }
+    this.#closeIfAnswered(inquiry);
+  }
   /** departs ends the parts of a slave that has left. number is that of its membership, or zero. */
   departs(name, number, reason) {
     for (const inquiry of [...this.#open.values()]) {
@@ -2755,11 +2817,17 @@ var Inquiries = class {
   #compare(inquiry, listed2) {
     for (const name of [...inquiry.awaited.keys()].sort()) {
       if (!listed2.has(name)) {
-        const unheard = inquiry.gap || this.#membership.role === "slave";
-        inquiry.part(name, null, unheard ? new GapError(1) : hasLeft(name));
+        inquiry.part(name, null, this.#unheard(inquiry, name));
       }
     }
     inquiry.awaited = listed2;
+  }
+  // Why one that is not awaited any more was not heard.
+  #unheard(inquiry, name) {
+    if (!inquiry.gap && isOver(inquiry.end)) {
+      return notInTime(name);
+    }
+    return inquiry.gap || this.#membership.role === "slave" ? new GapError(1) : hasLeft(name);
   }
   #closeIfAnswered(inquiry) {
     if (inquiry.awaited.size === 0 && !inquiry.unknown) {
@@ -2802,9 +2870,14 @@ var Message = class {
     this.requestId = frame.request ?? 0;
     this.replyTo = frame.reply ?? 0;
     this.topic = frame.topic ?? "";
+    this.expires = frame.expires_ms === void 0 ? null : after(frame.expires_ms);
     this.kind = kinds[frame.payload.kind];
     this.#bytes = frame.payload.bytes.slice();
     this.#handle = handle;
+  }
+  /** expired reports whether it is worth nothing any more. */
+  get expired() {
+    return this.expires !== null && Date.now() >= this.expires.getTime();
   }
   /** The payload's size in bytes. */
   get size() {
@@ -2962,9 +3035,12 @@ var Questions = class {
       this.#bytes = kept.reduce((sum, message) => sum + sizeOf2(message), 0);
     }
   }
-  /** taken are those that do not wait in the inbox, where waiting is the number of the first message that does. */
+  /**
+   * taken are those that have not expired and do not wait in the inbox, where waiting is the number of the first
+   * message that does.
+   */
   taken(waiting) {
-    const now = this.#open.filter(({ seq }) => seq < waiting);
+    const now = this.#open.filter(({ seq, expired }) => seq < waiting && !expired);
     if (now.length !== this.#read.length || now.some((each, index) => each !== this.#read[index])) {
       this.#read = Object.freeze(now);
     }
@@ -3185,7 +3261,7 @@ var Membership = class {
     this.roster = new Roster((slave, number, heard) => this.#slaveChanged(slave, number, heard));
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.questions = new Questions(session.options.inbox);
-    this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
+    this.inbox = new Inbox(session.options.inbox, (entry, dropped, number) => this.#took(entry, dropped, number));
   }
   get state() {
     if (this.error) {
@@ -3222,12 +3298,25 @@ var Membership = class {
         reject(this.error ?? this.session.detaching ?? signal.reason);
         return;
       }
-      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0, tries: 0 };
+      const request = {
+        frame,
+        enters,
+        asks,
+        written: false,
+        repeated: false,
+        abandoned: false,
+        slow: 0,
+        tries: 0,
+        end: endOf(frame.expires_ms)
+      };
+      const stop = whenOver(request.end, () => this.#late(request));
       const abort = () => {
+        stop();
         this.#abandon(request);
         reject(signal.reason);
       };
       request.settle = (answer, error) => {
+        stop();
         signal?.removeEventListener("abort", abort);
         if (error) {
           reject(error);
@@ -3287,6 +3376,9 @@ var Membership = class {
       request.frame.ref = this.session.nextRef();
     }
     request.written = true;
+    if (request.end > 0) {
+      request.frame.expires_ms = leftOf(request.end);
+    }
     request.place = this.session.nextWrite();
     connection.send(this.confirming.along(request.frame));
   }
@@ -3336,6 +3428,15 @@ var Membership = class {
       this.session.undo(request.enters.channel, new Promise((gone) => {
         request.gone = gone;
       }));
+    }
+  }
+  // The time of a message is over. One that was written is still answered, unless its
+  // connection is lost.
+  #late(request) {
+    if (this.window.forget(request)) {
+      request.settle(void 0, tooLate(request));
+    } else if (!request.written) {
+      this.fail(request, tooLate(request));
     }
   }
   /** fail gives up a request that must not be sent again. */
@@ -3388,6 +3489,8 @@ var Membership = class {
     request.written = request.repeated;
     if (request.abandoned && !request.written) {
       this.#remove(request);
+    } else if (!request.written && isOver(request.end)) {
+      this.fail(request, tooLate(request));
     }
   }
   #switched(request, frame) {
@@ -3416,6 +3519,9 @@ var Membership = class {
     this.#dropAbandoned();
     if (this.announced) {
       this.confirming.confirm();
+    }
+    for (const request of this.pending.filter(({ end }) => isOver(end))) {
+      this.fail(request, tooLate(request));
     }
     for (const request of this.pending) {
       this.#write(request);
@@ -3594,17 +3700,30 @@ var Membership = class {
     }
     this.#knownAway = false;
   }
-  /** gap takes in that messages were lost in this place. */
-  gap(missed) {
-    this.inbox.add(Object.freeze({ type: "gap", missed }));
+  /**
+   * gap takes in that messages were lost in this place. seq is the number of the newest one, where
+   * that is known: a replay can tell a second time of what has expired.
+   */
+  gap(missed, seq = 0) {
+    if (seq > 0) {
+      if (seq <= this.last) {
+        return;
+      }
+      this.last = seq;
+      this.confirming.arrived(0);
+    }
+    this.inbox.add(Object.freeze({ type: "gap", missed }), seq);
     this.#fire(new GapEvent(missed));
     this.inquiries.lost();
+    this.roster.arrived(this.last);
   }
-  #took(entry, dropped) {
-    if (entry.type === "message") {
-      this.taken = entry.seq;
+  #took(entry, dropped, number) {
+    const taken = entry.type === "message" ? entry.seq : number;
+    if (taken > this.taken) {
+      this.taken = taken;
       this.session.keep(this);
-    } else if (dropped) {
+    }
+    if (dropped) {
       this.#fire(new GapEvent(entry.missed));
     }
   }
@@ -4315,7 +4434,7 @@ var Session = class {
         membership?.presence(frame);
         break;
       case "gap":
-        membership?.gap(frame.missed);
+        membership?.gap(frame.missed, frame.seq);
         break;
       case "members":
         if (frame.ref === void 0) {
@@ -4336,6 +4455,8 @@ var Session = class {
         if (frame.ref !== void 0) {
           this.#answer(connection, frame);
           this.#moving.look();
+        } else if (frame.type === "awaiting") {
+          membership?.inquiries.over(frame);
         }
     }
   }

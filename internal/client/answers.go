@@ -86,5 +86,10 @@ func (q *answerQueue) take() (waiting []Answer, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	waiting, q.waiting, q.bytes = q.waiting, nil, 0
+	for i := range waiting {
+		if waiting[i].Message.expired() {
+			waiting[i] = Answer{From: waiting[i].From, Lost: true}
+		}
+	}
 	return waiting, q.complete
 }

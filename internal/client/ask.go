@@ -38,6 +38,9 @@ func (m *Membership) inquire(ctx context.Context, frame wire.Frame, of string) (
 	q.answers.limit = m.client.options.Inbox.Bytes
 	q.answers.changed = make(chan struct{}, 1)
 	frame.Asks = true
+	if left := frame.Expires(); left > 0 {
+		q.end = time.Now().Add(wire.FromMilliseconds(left))
+	}
 	if _, err := m.sendAs(ctx, &request{frame: frame, asks: q, settle: m.settleInquiry}); err != nil {
 		return nil, err
 	}

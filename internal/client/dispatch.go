@@ -51,7 +51,7 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 		}
 	case wire.Gap:
 		if m != nil {
-			m.onGap(frame.Missed)
+			m.onGap(frame.Missed, frame.Seq)
 		}
 	case wire.Shutdown:
 		l.shutdown, l.spread = true, min(wire.FromMilliseconds(frame.Timeout), maxSpread)
@@ -68,6 +68,8 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 	default:
 		if frame.Ref != 0 {
 			c.onAnswer(l, frame)
+		} else if frame.Type == wire.Awaiting && m != nil {
+			m.onTooLate(frame)
 		}
 		c.goOnMoving()
 	}

@@ -14,8 +14,14 @@ type Message struct {
 	RequestID uint64
 	ReplyTo   uint64
 	Topic     string
-	Payload   wire.Payload
+	// Expires is from when on the message is worth nothing any more, by the clock of this
+	// side, or zero where it does not expire.
+	Expires time.Time
+	Payload wire.Payload
 }
+
+// expired reports whether the message is worth nothing any more.
+func (m *Message) expired() bool { return !m.Expires.IsZero() && !time.Now().Before(m.Expires) }
 
 // Presence is the state of one member, as far as this client knows it.
 type Presence struct {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // inbox is where a membership puts what arrives for its user: an [Inbox] of any type of
@@ -10,14 +11,14 @@ import (
 type inbox interface {
 	message(Message)
 	presence(Presence)
-	gap(missed uint64)
+	gap(missed, seq uint64)
 	Last() uint64
 	firstWaiting() uint64
 }
 
 // Inbox is the queue of the events of one membership, until the user of its handle takes
 // them. It is bounded: where the user is too slow, the oldest events are dropped, and one
-// Gap event takes their place. It is safe for concurrent use.
+// Gap event takes their place. So it is with messages that expire before they are taken. It is safe for concurrent use.
 //
 // The type of an event is the caller's. Each event is built once, by the Constructors,
 // when it arrives.
@@ -36,6 +37,10 @@ type Inbox[E any] struct {
 	// counts the messages among the dropped events.
 	dropped bool
 	missed  uint64
+	// expiring has when the messages expire that do, by their numbers, and is nil before there
+	// was one. expired is the number of the newest one that has expired and is not told yet.
+	expiring map[uint64]time.Time
+	expired  uint64
 	// taken is the number of the last message that the user has taken.
 	taken uint64
 }
@@ -56,7 +61,8 @@ type queuedEvent[E any] struct {
 	bytes int
 	// missed is how many messages the user misses if the event is dropped.
 	missed uint64
-	// seq is the number of a message, and zero for other events.
+	// seq is the number of a message, or of the newest one that is missing in a gap, and zero
+	// for other events.
 	seq uint64
 }
 
@@ -71,21 +77,30 @@ func NewInbox[E any](bound QueueLimit, last uint64, build Constructors[E]) *Inbo
 }
 
 func (b *Inbox[E]) message(m Message) {
-	b.add(queuedEvent[E]{event: b.build.Message(m), bytes: len(m.Payload.Data) + eventOverhead, missed: 1, seq: m.Seq})
+	b.add(queuedEvent[E]{event: b.build.Message(m), bytes: len(m.Payload.Data) + eventOverhead, missed: 1, seq: m.Seq}, m.Expires)
 }
 
 func (b *Inbox[E]) presence(p Presence) {
-	b.add(queuedEvent[E]{event: b.build.Presence(p), bytes: eventOverhead})
+	b.add(queuedEvent[E]{event: b.build.Presence(p), bytes: eventOverhead}, time.Time{})
 }
 
-func (b *Inbox[E]) gap(missed uint64) {
-	b.add(queuedEvent[E]{event: b.build.Gap(missed), bytes: eventOverhead, missed: missed})
+// gap adds that so many messages are missing, of which the newest has the number seq, or
+// zero where that is not known.
+func (b *Inbox[E]) gap(missed, seq uint64) {
+	b.add(queuedEvent[E]{event: b.build.Gap(missed), bytes: eventOverhead, missed: missed, seq: seq}, time.Time{})
 }
 
-// add appends an event, and drops the oldest events that are over the bound.
-func (b *Inbox[E]) add(e queuedEvent[E]) {
+// add appends an event, which is of a message that expires unless the time is zero, and drops
+// the oldest events that are over the bound.
+func (b *Inbox[E]) add(e queuedEvent[E], expires time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !expires.IsZero() {
+		if b.expiring == nil {
+			b.expiring = make(map[uint64]time.Time)
+		}
+		b.expiring[e.seq] = expires
+	}
 	b.events = append(b.events, e)
 	b.bytes += e.bytes
 	for n := len(b.events) - b.head; n > b.bound.Messages || n > 1 && b.bytes > b.bound.Bytes; n-- {
@@ -101,6 +116,7 @@ func (b *Inbox[E]) removeFirst() queuedEvent[E] {
 	b.events[b.head] = queuedEvent[E]{}
 	b.head++
 	b.bytes -= e.bytes
+	delete(b.expiring, e.seq)
 	if b.head == len(b.events) {
 		b.events, b.head = b.events[:0], 0
 		if cap(b.events) > 64 {
@@ -112,6 +128,20 @@ func (b *Inbox[E]) removeFirst() queuedEvent[E] {
 		b.events, b.head = b.events[:n], 0
 	}
 	return e
+}
+
+// dropExpired drops the messages that come next and are worth nothing any more. The lock is
+// held.
+func (b *Inbox[E]) dropExpired() {
+	for len(b.expiring) > 0 && b.head < len(b.events) {
+		seq := b.events[b.head].seq
+		end, expires := b.expiring[seq]
+		if !expires || time.Now().Before(end) {
+			return
+		}
+		b.dropped, b.expired = true, seq
+		b.missed += b.removeFirst().missed
+	}
 }
 
 // signal puts a token into wake, unless there is one.
@@ -126,9 +156,11 @@ func (b *Inbox[E]) signal() {
 func (b *Inbox[E]) tryTake() (event E, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.dropExpired()
 	if b.dropped {
 		event = b.build.Gap(b.missed)
-		b.dropped, b.missed = false, 0
+		b.taken = max(b.taken, b.expired)
+		b.dropped, b.missed, b.expired = false, 0, 0
 		b.signal()
 		return event, true
 	}

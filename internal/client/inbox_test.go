@@ -35,7 +35,7 @@ func (b *Inbox[E]) put(e any) {
 	case Presence:
 		b.presence(e)
 	case gap:
-		b.gap(e.missed)
+		b.gap(e.missed, 0)
 	}
 }
 

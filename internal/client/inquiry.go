@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -31,6 +32,9 @@ type inquiry struct {
 	stale bool
 	// gap: messages were lost while the inquiry was open.
 	gap bool
+	// end is when the inquiry's message expires, by the clock of this side, and with it the
+	// inquiry. At the hub that is a little later. Zero: it does not.
+	end time.Time
 
 	answers answerQueue
 }
@@ -115,6 +119,30 @@ func (q *inquiry) answeredBy(message Message) {
 	if _, ok := q.awaited[message.From]; ok || q.unknown {
 		q.resolve(Answer{From: message.From, Message: message})
 	}
+}
+
+// onTooLate is told that the time of an inquiry is over. Those who are listed have answered in
+// time, which is still to come. The lock is held.
+func (m *Membership) onTooLate(frame *wire.Frame) {
+	q := m.inquiries[frame.Request]
+	if q == nil || q.unknown || frame.Code != string(wire.ErrTooLate.Code) {
+		return // where it is unknown who was asked, the hub is being asked for that
+	}
+	listed := make(map[string]bool, len(frame.Members))
+	for i := range frame.Members {
+		listed[frame.Members[i].Username] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.awaited)) {
+		if !listed[name] {
+			q.resolve(m.tooLate(name))
+		}
+	}
+	m.closeIfAnswered(q)
+}
+
+// tooLate is the part of one that has not answered in time.
+func (m *Membership) tooLate(name string) Answer {
+	return Answer{From: name, Err: m.client.public(wire.ErrTooLate.With(name + " has not answered in time"))}
 }
 
 // membershipOf is the number of the membership that a slave of that name has now, though

@@ -113,6 +113,6 @@ type nobody struct{}
 
 func (nobody) message(Message)      {}
 func (nobody) presence(Presence)    {}
-func (nobody) gap(uint64)           {}
+func (nobody) gap(uint64, uint64)   {}
 func (nobody) Last() uint64         { return 0 }
 func (nobody) firstWaiting() uint64 { return 0 }

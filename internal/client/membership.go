@@ -142,6 +142,7 @@ func (m *Membership) onAttached() {
 		m.confirm()
 	}
 	m.dropSwitches()
+	m.failLate()
 	for _, r := range m.pending {
 		m.write(r, m.link)
 	}

@@ -67,7 +67,7 @@ func (m *Membership) onAnsweredQuestion(send, answer *wire.Frame) {
 }
 
 // OpenRequests are the messages that ask this member and that it has not answered, in the order
-// of their numbers, but for those that still wait in its inbox. After the end there are none.
+// of their numbers, but for those that still wait in its inbox, and those that have expired. After the end there are none.
 func (m *Membership) OpenRequests() []Message {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
@@ -75,9 +75,5 @@ func (m *Membership) OpenRequests() []Message {
 		return nil
 	}
 	waiting := m.inbox.firstWaiting()
-	open := slices.Clone(m.questions.open)
-	if waiting != 0 {
-		open = slices.DeleteFunc(open, func(q Message) bool { return q.Seq >= waiting })
-	}
-	return open
+	return slices.DeleteFunc(slices.Clone(m.questions.open), func(q Message) bool { return waiting != 0 && q.Seq >= waiting || q.expired() })
 }

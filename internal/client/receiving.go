@@ -35,7 +35,7 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 		m.inbox.presence(Presence{Username: m.username, State: wire.StateOnline, Since: now})
 	}
 	if frame.Gap {
-		m.onGap(0)
+		m.onGap(0, 0)
 	}
 	if frame.HasMembers {
 		why := "left while the master was away"
@@ -145,6 +145,9 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 		// The frame's payload is in the connection's read buffer.
 		Payload: wire.Payload{Kind: frame.Payload.Kind, Data: bytes.Clone(frame.Payload.Data)},
 	}
+	if left := frame.Expires(); left > 0 {
+		message.Expires = time.Now().Add(wire.FromMilliseconds(left))
+	}
 	if frame.Request != 0 {
 		m.questions.add(message, m.client.options.Inbox)
 	}
@@ -187,9 +190,20 @@ func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 	m.inbox.presence(p)
 }
 
-// onGap handles a loss of messages at this place in the stream. missed is zero where their
-// number is not known. The lock is held.
-func (m *Membership) onGap(missed uint64) {
-	m.inbox.gap(missed)
+// onGap handles a loss of messages at this place in the stream. missed is zero where it is not
+// known how many there were. seq is the number of the newest one, where that is known: a replay
+// can tell a second time of what has expired. The lock is held.
+func (m *Membership) onGap(missed, seq uint64) {
+	if seq != 0 {
+		if seq <= m.last {
+			return
+		}
+		m.last = seq
+		m.onUnconfirmed(0)
+	}
+	m.inbox.gap(missed, seq)
 	m.onAnswersLost()
+	if m.departed != nil && m.last >= m.replayEnd {
+		m.tellDeparted()
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -25,6 +26,8 @@ type request struct {
 	slow int
 	// failed is why it was given up without an answer, or nil.
 	failed error
+	// end is when the message expires that it is, or zero.
+	end time.Time
 	// outsideWindow: it has no place in the window, because the hub remembers no answer
 	// to it. That is so for withdrawals. There are no more of them than open inquiries.
 	outsideWindow bool
@@ -43,8 +46,12 @@ type request struct {
 
 // do sends a request and waits for its answer, over as many connections as necessary.
 func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
+	late, stop := r.startTime()
+	defer stop()
 	select {
 	case m.window <- struct{}{}:
+	case <-late:
+		return wire.Frame{}, m.client.tooLate(r)
 	case <-ctx.Done():
 		return wire.Frame{}, ctx.Err()
 	case <-m.done:
@@ -66,13 +73,18 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	c.mu.Unlock()
 
 	var cause error
-	select {
-	case answer := <-r.answered:
-		return answer, m.refusal(r, &answer)
-	case <-ctx.Done():
-		cause = ctx.Err()
-	case <-m.done:
-		cause = m.err
+	for cause == nil {
+		select {
+		case answer := <-r.answered:
+			return answer, m.refusal(r, &answer)
+		case <-late:
+			m.onLate(r)
+			late = nil
+		case <-ctx.Done():
+			cause = ctx.Err()
+		case <-m.done:
+			cause = m.err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,6 +140,7 @@ func (m *Membership) write(r *request, l *link) {
 	}
 	r.retransmitted = r.retransmitted || r.written
 	r.written = true
+	r.tellLeft()
 	if m.confirmsBy(&r.frame) {
 		r.frame.Seen, r.frame.HasSeen = m.last, true
 	}
@@ -141,9 +154,13 @@ func (m *Membership) write(r *request, l *link) {
 func (m *Membership) putBack(r *request) {
 	r.written = r.retransmitted
 	m.held = m.held || r.frame.Type != wire.Refresh
-	if r.abandoned && !r.written {
+	switch {
+	case r.written:
+	case r.abandoned:
 		m.remove(r)
 		r.enters.finish()
+	case r.isLate():
+		m.fail(r, m.client.tooLate(r))
 	}
 }
 

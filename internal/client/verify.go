@@ -69,7 +69,12 @@ func (m *Membership) onVerified(frame *wire.Frame) bool {
 				continue
 			}
 			given := Answer{From: name, Err: m.client.public(wire.ErrNoSuchSlave.With(name + " has left"))}
-			if q.gap || m.role == wire.Slave {
+			switch {
+			case q.gap:
+				given = Answer{From: name, Lost: true}
+			case !q.end.IsZero() && !time.Now().Before(q.end):
+				given = m.tooLate(name) // nobody is awaited any more
+			case m.role == wire.Slave:
 				given = Answer{From: name, Lost: true}
 			}
 			q.resolve(given)

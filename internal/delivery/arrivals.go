@@ -5,6 +5,7 @@ import (
 
 	"github.com/lectern-go/lectern/internal/outbox"
 	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // arrivals counts what was pushed to the outbox of the master's newest seat: messages,
@@ -23,26 +24,25 @@ type arrivals struct {
 	refused int
 }
 
-// pushMessage pushes a message with a payload of size bytes to the outbox of the seat, and
-// counts it.
-func (a *arrivals) pushMessage(seat *Seat, message []byte, size int) error {
+// pushMessage pushes the message of the packet to the outbox of the seat, and counts it.
+func (a *arrivals) pushMessage(seat *Seat, message []byte, p *wire.Packet) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.begin(seat)
 	a.messages.Messages++
-	a.messages.Bytes += size
-	return a.noteRefused(seat.line.out.PushAccepted(message))
+	a.messages.Bytes += len(p.Frame().Payload.Data)
+	return a.noteRefused(seat.push(outbox.Accepted, message, p))
 }
 
 // pushReplay is pushMessage for a message of a replay, which does not count in the limits
 // of the outbox.
-func (a *arrivals) pushReplay(seat *Seat, message []byte, size int) {
+func (a *arrivals) pushReplay(seat *Seat, message []byte, p *wire.Packet) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.begin(seat)
 	a.messages.Messages++
-	a.messages.Bytes += size
-	_ = a.noteRefused(seat.line.out.PushExempt(message))
+	a.messages.Bytes += len(p.Frame().Payload.Data)
+	_ = a.noteRefused(seat.push(outbox.Exempt, message, p))
 }
 
 // noteRefused counts a message that was not taken. The lock is held.

@@ -11,6 +11,8 @@ import (
 type batch struct {
 	packets []*wire.Packet
 	size    int // of the payloads, in bytes
+	// expires: there is a message in it that expires.
+	expires bool
 	// encoding guards the fields below: the workers of a fan-out run concurrently.
 	encoding sync.Mutex
 	// binary and text are the packets' bytes in each form. They are encoded when a
@@ -22,6 +24,7 @@ type batch struct {
 func (b *batch) add(p *wire.Packet) {
 	b.packets = append(b.packets, p)
 	b.size += len(p.Frame().Payload.Data)
+	b.expires = b.expires || p.Expires()
 }
 
 // in returns the bytes of the messages in one form. The slice and the messages are
@@ -45,4 +48,5 @@ func (b *batch) clear() {
 	clear(b.binary)
 	clear(b.text)
 	b.packets, b.binary, b.text, b.size = b.packets[:0], b.binary[:0], b.text[:0], 0
+	b.expires = false
 }

@@ -190,8 +190,8 @@ func (c *Channel) fanOutChunk(batch *batch, receivers []receiver, writers *write
 		if encoded[r.form] == nil {
 			encoded[r.form] = batch.in(r.form)
 		}
-		if c.config.Outbox.Overflow != outbox.Refuse {
-			sent, writing := r.pushEach(encoded[r.form])
+		if c.config.Outbox.Overflow != outbox.Refuse || batch.expires {
+			sent, writing := r.pushEach(encoded[r.form], batch)
 			total.add(sent)
 			writers.count(writing)
 			continue

@@ -13,9 +13,9 @@ import (
 func (s *Seat) pushMessage(p *wire.Packet) (int, bool) {
 	data := p.Bytes(s.line.form)
 	if s.Role() == wire.Slave {
-		return len(data), s.pushToSlave(data)
+		return len(data), s.pushToSlave(data, p)
 	}
-	err := s.channel.arrivals.pushMessage(s, data, len(p.Frame().Payload.Data))
+	err := s.channel.arrivals.pushMessage(s, data, p)
 	return len(data), err == nil
 }
 
@@ -28,10 +28,10 @@ func (s *Seat) pushPresence(p *wire.Packet) {
 // pushReplay queues a message of a replay, or a list, for the member.
 func (s *Seat) pushReplay(p *wire.Packet) {
 	if s.Role() == wire.Master && p.IsMessage() {
-		s.channel.arrivals.pushReplay(s, p.Bytes(s.line.form), len(p.Frame().Payload.Data))
+		s.channel.arrivals.pushReplay(s, p.Bytes(s.line.form), p)
 		return
 	}
-	s.line.PushReplay(p)
+	_ = s.push(outbox.Exempt, p.Bytes(s.line.form), p)
 }
 
 // discard drops what is queued for the seat: the frames of its channel. An answer without a
@@ -43,21 +43,38 @@ func (s *Seat) discard() {
 	})
 }
 
-// pushToSlave queues a message for a slave. Where the outbox is full it does what
+// push queues the message of the packet, whose bytes are data, by the rule of the kind.
+func (s *Seat) push(kind outbox.Kind, data []byte, p *wire.Packet) error {
+	out := s.line.out
+	if p.Expires() {
+		return out.PushExpiring(kind, data, &expiring{s, p})
+	}
+	switch kind {
+	case outbox.Streamed:
+		return out.PushStream(data, s)
+	case outbox.Accepted:
+		return out.PushAccepted(data)
+	case outbox.Exempt:
+		return out.PushExempt(data)
+	}
+	return out.Push(data)
+}
+
+// pushToSlave queues the message of the packet, whose bytes are data, for a slave. Where the outbox is full it does what
 // Config.Slow says. It returns false where the outbox refused the message.
-func (s *Seat) pushToSlave(data []byte) bool {
+func (s *Seat) pushToSlave(data []byte, p *wire.Packet) bool {
 	l := s.line
 	var err error
 	if l.config.Outbox.Overflow == outbox.Refuse {
-		if err = l.out.Push(data); err == outbox.ErrFull {
+		if err = s.push(outbox.Limited, data, p); err == outbox.ErrFull {
 			l.out.Flush() // as in MakeRoom
-			err = l.out.Push(data)
+			err = s.push(outbox.Limited, data, p)
 		}
 	} else {
 		if l.out.Full(len(data), 0, 0) {
 			l.out.Flush()
 		}
-		err = l.out.PushStream(data, s)
+		err = s.push(outbox.Streamed, data, p)
 		l.countDropped()
 	}
 	if err == outbox.ErrFull {
@@ -66,11 +83,11 @@ func (s *Seat) pushToSlave(data []byte) bool {
 	return err == nil
 }
 
-// pushEach queues messages for a slave one after the other, and flushes them. It counts
-// those that were queued, and returns the result of Flush.
-func (s *Seat) pushEach(messages [][]byte) (sent sendStats, writing bool) {
-	for _, data := range messages {
-		if s.pushToSlave(data) {
+// pushEach queues the messages of the batch, whose bytes are data, for a slave one after the
+// other, and flushes them. It counts those that were queued, and returns the result of Flush.
+func (s *Seat) pushEach(messages [][]byte, batch *batch) (sent sendStats, writing bool) {
+	for i, data := range messages {
+		if s.pushToSlave(data, batch.packets[i]) {
 			sent.add(sendStats{messages: 1, bytes: len(data)})
 		}
 	}

@@ -71,7 +71,7 @@ func (c Channel) Kick(username, reason string, ban bool) (err error) {
 // message's number, and for how many slaves it was queued. With SlowHold it waits for slow slaves,
 // as their master would, until ctx ends.
 func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves int, err error) {
-	msg, err := messageOf(f)
+	msg, err := messageOf(f, time.Now())
 	switch {
 	case err != nil:
 		return 0, 0, err
@@ -89,7 +89,11 @@ func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves i
 	}
 	defer c.hub.goroutines.Done()
 	var queued uint32
-	c.c.Decide(func(rules *star.Channel, _ time.Time) { seq, queued, err = rules.Speak(msg) })
+	c.c.Decide(func(rules *star.Channel, now time.Time) {
+		if err = wire.ErrTooLate; !msg.IsOver(now) {
+			seq, queued, err = rules.Speak(msg)
+		}
+	})
 	if why, ok := err.(*wire.Cause); ok {
 		err = why.Explain(&wire.Frame{Type: wire.Send, Channel: c.Name(), To: f.To})
 	}

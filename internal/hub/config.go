@@ -52,6 +52,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Observer may be nil: nothing is counted.
 	Observer Observer
+	// Topics are those by which messages are counted.
+	Topics []string
 	// PublicError turns the cause for which a connection ended into the error that
 	// adapters and users get.
 	PublicError func(*wire.Cause) error

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
+	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -70,6 +72,15 @@ func (c Config) WithDefaults() (Config, error) {
 	}
 	if c.Slow > delivery.SlowHold {
 		errs = append(errs, fmt.Errorf("lectern: Policy.Slow has no value %d", c.Slow))
+	}
+
+	for _, topic := range c.Topics {
+		if problem := wire.ShortNameProblem(topic); problem != "" {
+			errs = append(errs, fmt.Errorf("lectern: Policy.Topics has %s, which is no topic: %s", wire.Quote(topic), problem))
+		}
+		if topic == star.LabelOther {
+			errs = append(errs, fmt.Errorf("lectern: Policy.Topics has %q, which stands for all that it does not have", topic))
+		}
 	}
 
 	c.MasterTimeout = orDefault(c.MasterTimeout, defaultMasterTimeout, 0)

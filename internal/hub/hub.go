@@ -73,7 +73,7 @@ func New(config Config) *Hub {
 		Limits: star.Limits{
 			MasterTimeout: config.MasterTimeout, SlaveTimeout: config.SlaveTimeout, MaxSlaves: config.MaxSlaves,
 			HandshakeTimeout: config.HandshakeTimeout,
-			Replay:           config.Replay, Outbox: config.Outbox, Counted: observed,
+			Replay:           config.Replay, Outbox: config.Outbox, Counted: observed, Topics: set(config.Topics),
 		},
 		Outbox: outbox.Limits{
 			Messages: config.Outbox.Messages, Bytes: config.Outbox.Bytes, WriteTimeout: config.WriteTimeout,
@@ -85,6 +85,15 @@ func New(config Config) *Hub {
 	}
 	h.idlers = idlers{limit: config.HandshakeTimeout, due: h.endIdle, counter: &h.goroutines, started: now}
 	return h
+}
+
+// set has each of the names.
+func set(names []string) map[string]bool {
+	all := make(map[string]bool, len(names))
+	for _, name := range names {
+		all[name] = true
+	}
+	return all
 }
 
 // MaxFrameBytes is the size in bytes of the largest frame that a peer may send under the

@@ -41,7 +41,7 @@ var metrics = [...]MetricEntry{
 	star.BytesReceived:    {Name: "bytes_received", Label: "role", Help: "Bytes of payload accepted, by the sender's role.", Labels: senderLabels},
 	star.MessagesSent:     {Name: "messages_sent", Label: "role", Help: "Messages queued for a receiver, by its role.", Labels: roleLabels},
 	star.BytesSent:        {Name: "bytes_sent", Label: "role", Help: "Encoded bytes of messages queued, by the receiver's role.", Labels: roleLabels},
-	star.MessagesDropped:  {Name: "dropped", Label: "reason", Help: "Messages that did not reach a receiver.", Labels: []string{star.LabelSlow, star.LabelReplay}},
+	star.MessagesDropped:  {Name: "dropped", Label: "reason", Help: "Messages that did not reach a receiver.", Labels: []string{star.LabelSlow, star.LabelReplay, star.LabelExpired}},
 	star.FramesRefused:    {Name: "refused", Label: "code", Help: "Frames refused, by code.", Labels: refusalLabels()},
 	star.Joins:            {Name: "joins", Help: "Slaves that have joined."},
 	star.Leaves:           {Name: "leaves", Label: "reason", Help: "Slaves that have left, by reason.", Labels: leaveLabels()},
@@ -49,6 +49,7 @@ var metrics = [...]MetricEntry{
 	star.ConnectionsLost:  {Name: "lost", Label: "role", Help: "Members whose connection was lost.", Labels: roleLabels},
 	star.QueueDepth:       {Name: "queue_depth", Help: "Messages in the longest queue, at each message to all.", Kind: Histogram},
 	star.ClosingSeconds:   {Name: "closing_seconds", Help: "Time from X until the last slave was let go.", Kind: Histogram},
+	star.MessagesByTopic:  {Name: "messages_by_topic", Label: "topic", Help: "Messages accepted that have a topic, by the topic.", Labels: []string{star.LabelOther}},
 }
 
 // refusalLabels are the codes of refusals, and one for those of a service.

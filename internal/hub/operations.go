@@ -78,7 +78,7 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	msg, err := messageOf(f)
+	msg, err := messageOf(f, now)
 	if err != nil {
 		return err
 	}
@@ -114,16 +114,26 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 	if s.deferred != channel {
 		s.deliverDeferred(true)
 	}
-	waits := channel.DecideDeferred(func(rules *star.Channel, _ time.Time) { err = rules.Send(&seat.Attachment, msg) })
+	waits := channel.DecideDeferred(func(rules *star.Channel, now time.Time) {
+		if msg.Refusal == nil && msg.IsOver(now) { // it was held up
+			msg.Refusal = wire.ErrTooLate
+		}
+		err = rules.Send(&seat.Attachment, msg)
+	})
 	if s.deferred = nil; waits {
 		s.deferred = channel
 	}
 	return err
 }
 
-// messageOf is the message of a send, with the frame's own payload, or why there is none.
-func messageOf(f *wire.Frame) (star.Message, error) {
+// messageOf is the message of a send that has come at that time, with the frame's own payload,
+// or why there is none.
+func messageOf(f *wire.Frame, now time.Time) (star.Message, error) {
 	msg := star.Message{Ref: f.Ref, To: f.To, HasTo: f.HasTo, Asks: f.Asks, ReplyTo: f.Reply, Topic: f.Topic(), Payload: f.Payload}
+	if left := f.Expires(); left > 0 {
+		msg.Expires = wire.FromMilliseconds(left)
+		msg.End = now.Add(msg.Expires)
+	}
 	if msg.Topic != "" {
 		if problem := wire.ShortNameProblem(msg.Topic); problem != "" {
 			return msg, wire.ErrBadFrame.With("topic: " + problem)

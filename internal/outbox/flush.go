@@ -38,7 +38,7 @@ func (q *Queue) flush() {
 	}
 	conn, ok := q.conn.(transport.TryWriter)
 	if !ok {
-		q.firstBatch = q.take() // so that it does not count in the limits any more
+		q.setFirst(q.take()) // so that it does not count in the limits any more
 		q.startWriter()
 		return
 	}
@@ -47,8 +47,13 @@ func (q *Queue) flush() {
 		if len(q.pending) == 0 {
 			break
 		}
-		batch := q.take()
-		if !q.tryWrite(conn, batch) {
+		batch, expiring := q.take()
+		if len(expiring) > 0 && cutPiece(batch) < len(batch) {
+			q.setFirst(batch, expiring)
+			break
+		}
+		batch, written := q.tryWrite(conn, batch, expiring)
+		if !written {
 			q.firstBatch = batch
 			break
 		}
@@ -66,7 +71,11 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, writing bool, err error) 
 	defer q.mu.Unlock()
 	if !q.writing && q.end == nil && len(q.pending) == 0 {
 		q.beginWriting()
-		if conn, ok := q.conn.(transport.TryWriter); !ok || !q.tryWrite(conn, messages) {
+		conn, written := q.conn.(transport.TryWriter)
+		if written {
+			_, written = q.tryWrite(conn, messages, nil)
+		}
+		if !written {
 			q.firstBatch = append(getBatch(), messages...)
 		}
 		q.endFlush()
@@ -92,15 +101,17 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, writing bool, err error) 
 	return taken, q.writing, err
 }
 
-// tryWrite calls TryWrite. The lock is held, but released during the write.
-func (q *Queue) tryWrite(conn transport.TryWriter, batch [][]byte) bool {
+// tryWrite calls TryWrite, and returns what it was called with. The lock is held, but released
+// during the write.
+func (q *Queue) tryWrite(conn transport.TryWriter, batch [][]byte, expiring []waitingExpiring) (tried [][]byte, written bool) {
 	q.writes = int32(len(batch))
 	q.mu.Unlock()
 	defer func() {
 		q.mu.Lock()
 		q.writes = 0
 	}()
-	return conn.TryWrite(batch...)
+	batch = renew(batch, expiring)
+	return batch, conn.TryWrite(batch...)
 }
 
 // endFlush releases the write lock. Where something is left to write, or the queue

@@ -92,6 +92,8 @@ type extra struct {
 	// room is closed when what waits has been taken for writing, or was thrown away
 	// because the queue closes.
 	room chan struct{}
+	// expiring are those of pending that expire, in their order, and first those of firstBatch.
+	expiring, first []waitingExpiring
 	// exempt is how much of the queue does not count in the limits: a replay that was
 	// accepted as a whole. It is zero again once the queue has been empty.
 	exempt struct{ messages, bytes int }
@@ -112,6 +114,11 @@ func New(conn transport.Conn, limits *Limits) *Queue {
 func (q *Queue) Push(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.push(message)
+}
+
+// push is Push under the lock.
+func (q *Queue) push(message []byte) error {
 	switch {
 	case q.end != nil:
 		return ErrClosed
@@ -129,6 +136,11 @@ func (q *Queue) Push(message []byte) error {
 func (q *Queue) PushAccepted(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.pushAccepted(message)
+}
+
+// pushAccepted is PushAccepted under the lock.
+func (q *Queue) pushAccepted(message []byte) error {
 	if q.end != nil {
 		return ErrClosed
 	}
@@ -196,6 +208,11 @@ func (q *Queue) noticeFull(size int) bool {
 func (q *Queue) PushExempt(message []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.pushExempt(message)
+}
+
+// pushExempt is PushExempt under the lock.
+func (q *Queue) pushExempt(message []byte) error {
 	if q.end != nil {
 		return ErrClosed
 	}
@@ -236,6 +253,9 @@ func (q *Queue) Drop(match func(frame []byte) (match, message bool)) {
 	}
 	for i, frame := range q.pending {
 		matches, message := match(frame)
+		if matches {
+			q.forgetExpiring(len(kept), true)
+		}
 		if !matches {
 			kept = append(kept, frame)
 			if q.extra != nil && q.extra.infos != nil {
@@ -342,6 +362,7 @@ func (q *Queue) reset() {
 		return
 	}
 	extra.exempt.messages, extra.exempt.bytes = 0, 0
+	extra.expiring = nil
 	extra.infos = extra.infos[:0]
 	if extra.room != nil {
 		close(extra.room)

@@ -36,8 +36,14 @@ type messageInfo struct {
 func (q *Queue) PushStream(message []byte, stream Stream) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	_, err := q.pushStream(message, stream)
+	return err
+}
+
+// pushStream is PushStream under the lock. It reports whether the message itself was queued.
+func (q *Queue) pushStream(message []byte, stream Stream) (queued bool, err error) {
 	if q.end != nil {
-		return ErrClosed
+		return false, ErrClosed
 	}
 	if extra := q.needExtra(); extra.infos == nil {
 		extra.infos = make([]messageInfo, len(q.pending), cap(q.pending)+1)
@@ -46,17 +52,17 @@ func (q *Queue) PushStream(message []byte, stream Stream) error {
 		switch q.limits.Overflow {
 		case DropNewest:
 			q.dropNewest(stream)
-			return nil
+			return false, nil
 		case DropOldest:
 			if q.dropOldest() {
 				continue
 			}
 		}
-		return ErrFull
+		return false, ErrFull
 	}
 	q.messages++
 	q.add(message, messageInfo{stream: stream})
-	return nil
+	return true, nil
 }
 
 // TakeDropped returns how many messages were dropped since the last call.
@@ -90,10 +96,12 @@ func (q *Queue) dropOldest() bool {
 		q.messages--
 		q.bytes -= len(q.pending[i])
 		q.pending = slices.Delete(q.pending, i, i+1)
+		q.forgetExpiring(i, true)
 		q.extra.infos = slices.Delete(infos, i, i+1)
 		return true
 	}
 	q.messages--
+	q.forgetExpiring(i, false)
 	q.countMissing(i)
 	return true
 }

@@ -123,8 +123,30 @@ func (w *watch) putOff(taken uint64, most time.Duration) {
 // batch: a connection that is a transport.LastWriter then writes the batch and closes in
 // one step. Where the connection does not tell how far a write is, the batch goes in
 // pieces, each of which has its WriteTimeout, and is no larger than the floor lets it be,
-// but for a single message.
-func (q *Queue) write(batch [][]byte, last *end) error {
+// but for a single message. So does a batch in which something expires, in smaller ones.
+func (q *Queue) write(batch [][]byte, expiring []waitingExpiring, last *end) error {
+	for len(expiring) > 0 {
+		count := cutPiece(batch)
+		now := expiring
+		for i := range expiring {
+			if expiring[i].index >= count {
+				now = expiring[:i]
+				break
+			}
+		}
+		piece := renew(batch[:count], now)
+		if expiring = expiring[len(now):]; count == len(batch) {
+			batch = piece
+			break
+		}
+		if err := q.writePiece(piece); err != nil {
+			return err
+		}
+		batch = batch[count:]
+		for i := range expiring {
+			expiring[i].index -= count
+		}
+	}
 	_, meters := q.conn.(transport.WriteMeter)
 	for !meters && q.limits.WriteTimeout > 0 {
 		size, count := len(batch[0]), 1
@@ -135,19 +157,27 @@ func (q *Queue) write(batch [][]byte, last *end) error {
 		if count == len(batch) {
 			break
 		}
-		if err := q.conn.Write(batch[:count]...); err != nil {
+		if err := q.writePiece(batch[:count]); err != nil {
 			return err
 		}
 		batch = batch[count:]
-		q.mu.Lock()
-		q.unwatchWrite()
-		q.watchWrite()
-		q.mu.Unlock()
 	}
 	if closer, ok := q.conn.(transport.LastWriter); ok && last != nil {
 		return closer.WriteLast(last.reason, batch...)
 	}
 	return q.conn.Write(batch...)
+}
+
+// writePiece writes a part of a batch, and begins the watch over the next one.
+func (q *Queue) writePiece(piece [][]byte) error {
+	if err := q.conn.Write(piece...); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	q.unwatchWrite()
+	q.watchWrite()
+	q.mu.Unlock()
+	return nil
 }
 
 // pieceSize is how many bytes a peer has to take within WriteTimeout.

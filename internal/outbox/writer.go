@@ -24,11 +24,11 @@ func (q *Queue) startWriter() {
 	go q.writer()
 }
 
-// take takes all that waits, as the next batch.
-func (q *Queue) take() [][]byte {
-	batch := q.pending
+// take takes all that waits, as the next batch, and which of it expires.
+func (q *Queue) take() (batch [][]byte, expiring []waitingExpiring) {
+	batch, expiring = q.pending, q.takeExpiring()
 	q.reset()
-	return batch
+	return batch, expiring
 }
 
 // runWriter is the writer goroutine. It writes batches until nothing waits any more,
@@ -39,9 +39,9 @@ func (q *Queue) runWriter() {
 	defer q.mu.Unlock()
 	failed := false
 	for len(q.firstBatch) > 0 || len(q.pending) > 0 {
-		batch := q.firstBatch
-		if q.firstBatch = nil; len(batch) == 0 {
-			batch = q.take()
+		batch, expiring := q.takeFirst()
+		if len(batch) == 0 {
+			batch, expiring = q.take()
 		}
 		// Where the queue closes, nothing is pushed any more: this is the last batch.
 		last := q.end
@@ -51,7 +51,7 @@ func (q *Queue) runWriter() {
 		q.writes = int32(len(batch))
 		q.watchWrite()
 		q.mu.Unlock()
-		err := q.write(batch, last)
+		err := q.write(batch, expiring, last)
 		putBatch(batch)
 		q.mu.Lock()
 		written := q.writes

@@ -18,11 +18,12 @@ type Ledger struct {
 	counts map[string]int64
 	values map[lectern.Metric][]float64
 	wrong  []string
+	topics []string
 }
 
-// NewLedger returns an empty Ledger.
-func NewLedger() *Ledger {
-	return &Ledger{counts: map[string]int64{}, values: map[lectern.Metric][]float64{}}
+// NewLedger returns an empty Ledger, for a hub whose Policy has these Topics.
+func NewLedger(topics ...string) *Ledger {
+	return &Ledger{topics: topics, counts: map[string]int64{}, values: map[lectern.Metric][]float64{}}
 }
 
 // Add adds to a count. The key of a count is the name of its metric, and its label after a
@@ -30,7 +31,8 @@ func NewLedger() *Ledger {
 func (l *Ledger) Add(metric lectern.Metric, label string, delta int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	labelled := slices.Contains(metric.Labels(), label) || metric.Label() == "" && label == ""
+	labelled := slices.Contains(metric.Labels(), label) || metric.Label() == "" && label == "" ||
+		metric == lectern.MetricMessagesByTopic && slices.Contains(l.topics, label)
 	if !labelled || metric.Kind() == lectern.MetricHistogram || metric.Kind() == lectern.MetricCounter && delta < 0 {
 		l.wrong = append(l.wrong, fmt.Sprint(metric, label, delta))
 	}

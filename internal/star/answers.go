@@ -73,8 +73,8 @@ func (a answer) ack() *wire.Frame {
 // castagnoli is the polynomial for which processors have an instruction.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// contentOf is a checksum of a message: its payload, its address, its topic, and what it asks
-// or answers. It tells another message under the same ref from the same one sent again. It
+// contentOf is a checksum of a message: its payload, its address, its topic, how long it is worth
+// something, and what it asks or answers. It tells another message under the same ref from the same one sent again. It
 // stays the same over a snapshot.
 func contentOf(msg *Message) uint32 {
 	var head [20]byte
@@ -89,9 +89,10 @@ func contentOf(msg *Message) uint32 {
 	}
 	sum := crc32.Update(0, castagnoli, head[:])
 	sum = crc32.Update(sum, castagnoli, []byte(msg.To))
-	// Without a topic the sum is as it was before there were any, and in files is still.
-	if msg.Topic != "" {
-		sum = crc32.Update(sum, castagnoli, []byte("\x00topic\x00"+msg.Topic+"\x00"))
+	// Without these the sum is as it was before there were any, and in files is still.
+	if msg.Topic != "" || msg.Expires != 0 {
+		aside := binary.LittleEndian.AppendUint64([]byte("aside "), uint64(msg.Expires))
+		sum = crc32.Update(sum, castagnoli, append(aside, msg.Topic...))
 	}
 	return crc32.Update(sum, castagnoli, msg.Payload.Data)
 }

@@ -64,8 +64,8 @@ func (c *Channel) admit(a *Attachment) {
 // isFor reports whether a message of the log is for the member, which reads that log.
 func (e *entry) isFor(m *member) bool { return e.to == nil || e.to == m }
 
-// feed queues the next messages for the member, and tells a slave what of them it has
-// missed. It reports whether that were all. The messages count against no limit of the
+// feed queues the next messages for the member, tells a slave what of them it has missed, and
+// any member what of them has expired. It reports whether that were all. The messages count against no limit of the
 // queue: they are bounded by bytes, but for a single one that is larger.
 func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 	m, log := a.member, c.log(a.member.role)
@@ -77,12 +77,18 @@ func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 	if !ready {
 		return false
 	}
+	expired, newest := uint64(0), uint64(0) // in front of the next message
+	defer func() { c.tellExpired(a, expired, newest) }()
 	for e := range log.after(a.fed) {
-		if e.isFor(m) {
+		if e.isFor(m) && e.packet == nil {
+			expired, newest = expired+1, a.fed+1
+		} else if e.isFor(m) {
 			messages++
 			if size += e.size + entryOverhead; messages > 1 && (messages > feedMessages || size > bytes) {
 				return false
 			}
+			c.tellExpired(a, expired, newest)
+			expired = 0
 			c.giveReplay(a, &e)
 		}
 		a.fed++

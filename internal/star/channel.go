@@ -37,6 +37,7 @@ import (
 //   - speaking.go: Speak, in the name of the service
 //   - confirming.go: Confirm
 //   - requests.go: Withdraw and Awaiting
+//   - expiring.go: what becomes of messages and requests whose time is over, by Expire
 //   - Stop, below
 //
 // A transition that returns an error has changed nothing, with one exception: Send
@@ -89,6 +90,8 @@ type Channel struct {
 	changes uint64
 	// requests are the master's open requests, in the order of their numbers.
 	requests []*request
+	// endings are the open requests that end with their messages, of the master and of slaves.
+	endings endings
 }
 
 // Limits bound what a channel holds, and how long it waits.
@@ -111,6 +114,8 @@ type Limits struct {
 	Outbox Bound
 	// Counted asks for Count effects. Without it there are none.
 	Counted bool
+	// Topics are those that messages are counted by. Others are counted as LabelOther.
+	Topics map[string]bool
 }
 
 // Bound limits messages by their number and by their bytes, of which each counts for

@@ -11,7 +11,7 @@ import (
 
 var metricWords = map[Metric]string{
 	Channels: "channels", Slaves: "slaves", MessagesReceived: "messages", BytesReceived: "bytes", MessagesDropped: "dropped",
-	Joins: "joins", Leaves: "leaves", Resumes: "resumes", ConnectionsLost: "lost",
+	MessagesByTopic: "topics", Joins: "joins", Leaves: "leaves", Resumes: "resumes", ConnectionsLost: "lost",
 }
 
 // counted runs a transition and returns what it counts.

@@ -41,7 +41,18 @@ func (c *Channel) messageFrame(from string, seq uint64, msg Message) *wire.Frame
 	if msg.Topic != "" {
 		frame.SetTopic(msg.Topic)
 	}
+	if msg.Expires > 0 {
+		frame.SetExpires(wire.Milliseconds(msg.Expires))
+	}
 	return frame
+}
+
+// newPacket is the packet of a message, which expires at the end, or never where that is zero.
+func newPacket(frame *wire.Frame, end time.Time) *wire.Packet {
+	if end.IsZero() {
+		return wire.NewPacket(frame)
+	}
+	return wire.NewExpiringPacket(frame, end)
 }
 
 // masterFrame tells slaves the state of their master.

@@ -136,11 +136,13 @@ func (c *Channel) expire(now time.Time, m *member) {
 	}
 }
 
-// expiries are the instants at which grants of members expire: a heap, the earliest first.
+// expiries are the instants at which grants of members expire, the earliest first.
 // Entries of members that have left, or have another grant by now, stay in it until they
 // are first, or are too many. So do those that a member has twice, because it was granted
 // the same instant again.
-type expiries []expiry
+type expiries deadlines[expiry]
+
+func (l *expiries) list() *deadlines[expiry] { return (*deadlines[expiry])(l) }
 
 type expiry struct {
 	at time.Time
@@ -159,7 +161,7 @@ func (e *expiry) valid(c *Channel) bool {
 	return g != nil && g.Expires.Equal(e.at) && (e.m == c.master && !c.masterExpired || c.slaves[e.m.name] == e.m)
 }
 
-// add adds the instant of a member's present grant. It makes the heap anew where most of it
+// add adds the instant of a member's present grant. It makes the list anew where most of it
 // is not needed.
 func (l *expiries) add(c *Channel, e expiry) {
 	if e.m == c.master {
@@ -169,19 +171,10 @@ func (l *expiries) add(c *Channel, e expiry) {
 		l.rebuild(c)
 		return
 	}
-	*l = append(*l, e)
-	heap := *l
-	for i := len(heap) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if heap[i].compare(heap[parent]) >= 0 {
-			break
-		}
-		heap[i], heap[parent] = heap[parent], heap[i]
-		i = parent
-	}
+	l.list().push(e)
 }
 
-// rebuild makes the heap anew, with one entry for each member whose grant expires.
+// rebuild makes the list anew, with one entry for each member whose grant expires.
 func (l *expiries) rebuild(c *Channel) {
 	clear(*l)
 	*l = (*l)[:0]
@@ -194,7 +187,6 @@ func (l *expiries) rebuild(c *Channel) {
 	for _, m := range c.slaves {
 		keep(m)
 	}
-	// A sorted list is a heap.
 	slices.SortFunc(*l, expiry.compare)
 }
 
@@ -204,29 +196,7 @@ func (l *expiries) first(c *Channel) (expiry, bool) {
 		if e := (*l)[0]; e.valid(c) {
 			return e, true
 		}
-		l.pop()
+		l.list().pop()
 	}
 	return expiry{}, false
-}
-
-// pop removes the first.
-func (l *expiries) pop() {
-	heap := *l
-	last := len(heap) - 1
-	heap[0], heap[last] = heap[last], expiry{}
-	heap = heap[:last]
-	*l = heap
-	for i := 0; ; {
-		least := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
-			if heap[child].compare(heap[least]) < 0 {
-				least = child
-			}
-		}
-		if least == i {
-			return
-		}
-		heap[i], heap[least] = heap[least], heap[i]
-		i = least
-	}
 }

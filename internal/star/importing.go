@@ -133,12 +133,29 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 			return nil
 		}
 		if i.aside != nil {
-			kept.Topic, i.aside = i.aside.Topic, nil
+			kept.Topic, kept.Expires, kept.End = i.aside.Topic, i.aside.Expires, i.aside.End
+			i.aside = nil
 		}
 		return i.message(kind, &kept)
 	case pieceAside:
 		kept := d.aside()
+		kept.End = i.moved(kept.End)
 		i.aside = &kept
+	case pieceGoneDown, pieceGoneUp:
+		kept := MessageSnapshot{To: d.optionalName(), Gone: true}
+		if d.err != nil {
+			return nil
+		}
+		return i.message(kind, &kept)
+	case pieceEnding:
+		e := EndingSnapshot{Username: d.name(), Seq: d.number(), At: i.moved(d.instant())}
+		if d.err != nil {
+			return nil
+		}
+		if e.At.IsZero() {
+			return fmt.Errorf("request %d ends, and does not say when", e.Seq)
+		}
+		i.r.ending(e)
 	case pieceRequest:
 		s := RequestSnapshot{Seq: d.number(), To: d.optionalName(), Awaited: int(d.atMost(math.MaxInt32))}
 		for range d.count() {
@@ -198,9 +215,7 @@ func (i *Import) head(d *piecesIn) error {
 // service has said, is moved where the clock is behind: nobody has more time than before.
 func (i *Import) member(d *piecesIn, limit int) MemberSnapshot {
 	s := d.member(limit)
-	if !s.Deadline.IsZero() {
-		s.Deadline = s.Deadline.Add(-i.behind)
-	}
+	s.Deadline = i.moved(s.Deadline)
 	if s.Repeatable != 0 {
 		s.Repeatable -= int64(i.behind)
 	}
@@ -208,6 +223,14 @@ func (i *Import) member(d *piecesIn, limit int) MemberSnapshot {
 		s.Repaid -= i.behind.Milliseconds()
 	}
 	return s
+}
+
+// moved is an instant that counts from when something was, by the clock of this hub.
+func (i *Import) moved(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(-i.behind)
 }
 
 // expect counts one of what was announced.
@@ -254,7 +277,8 @@ func (i *Import) message(kind byte, kept *MessageSnapshot) error {
 		return over(fmt.Sprintf("a message of %d bytes", size), "MaxMessageBytes", i.maxPayload)
 	}
 	l, newest := &c.down, i.r.down
-	if kind == pieceUp {
+	up := kind == pieceUp || kind == pieceGoneUp
+	if up {
 		l, newest = &c.up, i.r.up
 	}
 	if l.newest == newest {
@@ -264,7 +288,7 @@ func (i *Import) message(kind byte, kept *MessageSnapshot) error {
 	// and what it has not may be more.
 	bound := limits.Replay
 	messages, bytes := l.kept()+1, l.bytes+size+entryOverhead
-	if kind == pieceUp {
+	if up {
 		bound.Messages += limits.Outbox.Messages
 		bound.Bytes += limits.Outbox.Bytes
 		if messages, bytes = 0, 0; l.newest >= c.up.confirmed {

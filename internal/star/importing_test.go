@@ -155,9 +155,32 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 			p.flags(true)
 			p.text(strings.Repeat("x", 65))
 		}, `the topic "` + strings.Repeat("x", 65) + `" is too long`},
-		"a topic that is none":       {func(p *pieces) { p.byte(pieceAside); p.flags(true); p.text("") }, `"" is no name`},
-		"a request that is too many": {func(p *pieces) { p.request("") }, `channel "abc123" has more requests than its head says`},
-		"a request to no name":       {func(p *pieces) { p.request("\xff") }, `"\xff" is no name`},
+		"an end without a time": {func(p *pieces) {
+			p.byte(pieceAside)
+			p.flags(false, true)
+			p.number(0)
+			p.instant(noon)
+		}, "a message that expires does not say when"},
+		"a time without an end": {func(p *pieces) {
+			p.byte(pieceAside)
+			p.flags(false, true)
+			p.number(1)
+			p.instant(time.Time{})
+		}, "a message that expires does not say when"},
+		"a time that is too long": {func(p *pieces) {
+			p.byte(pieceAside)
+			p.flags(false, true)
+			p.number(wire.MaxExpires + 1)
+			p.instant(noon)
+		}, "there is the number 86400001 where none is above 86400000"},
+		"an expired message that is too many": {func(p *pieces) { p.byte(pieceGoneUp); p.text("") }, `channel "abc123" has more messages than its head says`},
+		"an expired message to no name":       {func(p *pieces) { p.byte(pieceGoneDown); p.text("\xff") }, `"\xff" is no name`},
+		"an end of no request":                {func(p *pieces) { p.ending("alice", 1, noon) }, `star: snapshot of "abc123": request 1 of "alice" ends, and is not open`},
+		"an end of nobody's request":          {func(p *pieces) { p.ending("eve", 1, noon) }, `star: snapshot of "abc123": request 1 of "eve" ends, and is not open`},
+		"an end at no time":                   {func(p *pieces) { p.ending("alice", 1, time.Time{}) }, "request 1 ends, and does not say when"},
+		"a topic that is none":                {func(p *pieces) { p.byte(pieceAside); p.flags(true); p.text("") }, `"" is no name`},
+		"a request that is too many":          {func(p *pieces) { p.request("") }, `channel "abc123" has more requests than its head says`},
+		"a request to no name":                {func(p *pieces) { p.request("\xff") }, `"\xff" is no name`},
 		"a request that too many await": {func(p *pieces) {
 			p.byte(pieceRequest)
 			p.number(1)
@@ -201,6 +224,40 @@ func (p *pieces) message(from string, kind byte) {
 	p.number(0)
 	p.byte(kind)
 	p.bytes(nil)
+}
+
+func (p *pieces) ending(username string, seq uint64, at time.Time) {
+	p.byte(pieceEnding)
+	p.text(username)
+	p.number(seq)
+	p.instant(at)
+}
+
+// An end is listed once, behind those that are earlier.
+func TestImportsOfEnds(t *testing.T) {
+	for what, second := range map[string]struct {
+		seq uint64
+		at  time.Time
+		err string
+	}{
+		"later":          {2, noon.Add(2), ""},
+		"at one instant": {2, noon.Add(1), ""},
+		"twice":          {1, noon.Add(1), "listed twice, or out of order"},
+		"earlier":        {2, noon, "listed twice, or out of order"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			c, _ := leftTable(t)
+			p := pieces{}
+			p.ending("user_1", 1, noon.Add(1))
+			p.ending("user_1", second.seq, second.at)
+			_, err := imported(c.limits, c.parts()[0], p.part)
+			if second.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, second.err)
+		})
+	}
 }
 
 func (p *pieces) request(to string) {

@@ -118,9 +118,10 @@ func (c *Channel) Remove(username string, ban bool, reason string) error {
 // Close ends the channel in the name of the service.
 func (c *Channel) Close(reason string) { c.end(wire.ErrChannelClosed.With(reason)) }
 
-// Expire does what is due: what was granted until then has expired, slaves whose deadline
-// has passed leave, and when the
-// master's deadline has passed the channel ends (rule 3). The caller calls it before
+// Expire does what is due: messages whose time is over are dropped, and requests end with
+// theirs; what was granted until then has expired, slaves whose deadline has passed leave, and
+// when the master's deadline has passed the channel ends (rule 3). A request that ends at the
+// same instant as something else ends before it. The caller calls it before
 // every transition. So a tie is decided by the stored deadlines, and never by which
 // goroutine came first.
 //
@@ -129,27 +130,36 @@ func (c *Channel) Expire(now time.Time) {
 	if c.life != open || c.isStopped() {
 		return
 	}
+	c.expireMessages(now)
 	for {
 		e, ok := c.expiries.first(c)
 		if !ok || now.Before(e.at) {
 			break
 		}
-		c.expiries.pop()
+		c.endRequests(e.at)
+		c.expiries.list().pop()
 		c.masterExpired = c.masterExpired || e.m == c.master
 		if c.expire(now, e.m); c.life != open {
 			return
 		}
 	}
 	for m := c.away.first; m != nil && !now.Before(m.deadline); m = c.away.first {
+		c.endRequests(m.deadline)
 		c.removeSlave(m, "timeout", errTimeout)
 	}
-	if c.master.state == wire.StateAway && !now.Before(c.master.deadline) {
+	down := c.master.state == wire.StateAway && !now.Before(c.master.deadline)
+	if down {
+		now = c.master.deadline
+	}
+	c.endRequests(now)
+	if down {
 		c.end(wire.ErrMasterDown.With(fmt.Sprintf("the master was away for %v", c.timeout)))
 	}
 }
 
 // Due is the earliest deadline, at which Expire must be called next, and whether
-// there is one.
+// there is one. For messages that expire it need not be called: each transition drops them
+// first.
 func (c *Channel) Due() (time.Time, bool) {
 	var due time.Time
 	if c.life != open || c.isStopped() {
@@ -159,6 +169,9 @@ func (c *Channel) Due() (time.Time, bool) {
 		due = c.away.first.deadline
 	}
 	if e, ok := c.expiries.first(c); ok && (due.IsZero() || e.at.Before(due)) {
+		due = e.at
+	}
+	if e, ok := c.endings.first(c); ok && (due.IsZero() || e.at.Before(due)) {
 		due = e.at
 	}
 	if d := c.master.deadline; c.master.state == wire.StateAway && (due.IsZero() || d.Before(due)) {
@@ -186,7 +199,7 @@ func (c *Channel) end(why *wire.Cause) {
 	}
 	c.connected = 0
 	c.slaves, c.banned, c.requests = nil, nil, nil
-	c.away, c.expiries = awayList{}, nil
+	c.away, c.expiries, c.endings = awayList{}, nil, endings{}
 	c.down, c.up = replayLog{}, replayLog{}
 	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline, Number: c.nextChange()})
 }

@@ -21,6 +21,7 @@ const (
 	ConnectionsLost
 	QueueDepth
 	ClosingSeconds
+	MessagesByTopic
 )
 
 // LabelService is the label of MessagesReceived and BytesReceived for what the service sends.
@@ -28,8 +29,24 @@ const (
 const LabelService = "service"
 
 // Labels of MessagesDropped: LabelSlow is for messages that a full queue has dropped,
-// LabelReplay for messages that were no longer kept at a resume.
+// LabelReplay for messages that were no longer kept at a resume, and LabelExpired for
+// messages that were worth nothing any more before they could be sent.
 const (
-	LabelSlow   = "slow"
-	LabelReplay = "replay"
+	LabelSlow    = "slow"
+	LabelReplay  = "replay"
+	LabelExpired = "expired"
 )
+
+// LabelOther is the label of MessagesByTopic for topics that are not among Limits.Topics.
+const LabelOther = "other"
+
+// countTopic counts a message by its topic, where it has one.
+func (c *Channel) countTopic(topic string) {
+	switch {
+	case topic == "":
+	case c.limits.Topics[topic]:
+		c.count(MessagesByTopic, topic, 1)
+	default:
+		c.count(MessagesByTopic, LabelOther, 1)
+	}
+}

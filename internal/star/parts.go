@@ -26,6 +26,10 @@ const (
 	// pieceAside is before a message that has what few have. A hub of before there was any
 	// refuses the file by it, and does not take the message for one without.
 	pieceAside = 7
+	// pieceGoneDown and pieceGoneUp are messages that have expired.
+	pieceGoneDown = 8
+	pieceGoneUp   = 9
+	pieceEnding   = 10
 	// pieceTerms is before the head of a channel of which the service has said something. A hub
 	// of before there was that refuses the file by it.
 	pieceTerms = 12
@@ -61,8 +65,8 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 		p.begin(pieceBanned)
 		p.text(name)
 	}
-	p.log(pieceDown, &c.down)
-	p.log(pieceUp, &c.up)
+	p.log(pieceDown, pieceGoneDown, &c.down)
+	p.log(pieceUp, pieceGoneUp, &c.up)
 	for _, q := range c.requests {
 		r := q.snapshot()
 		p.begin(pieceRequest)
@@ -73,6 +77,12 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 		for _, name := range r.Answered {
 			p.text(name)
 		}
+	}
+	for _, e := range c.endings.snapshot(c) {
+		p.begin(pieceEnding)
+		p.text(e.Username)
+		p.number(e.Seq)
+		p.instant(e.At)
 	}
 	p.flush()
 }
@@ -229,14 +239,27 @@ func (p *pieces) asked(m *member) {
 	}
 }
 
-func (p *pieces) log(kind byte, l *replayLog) {
+func (p *pieces) log(kind, gone byte, l *replayLog) {
 	for e := range l.after(l.lost) {
+		if e.packet == nil {
+			p.begin(gone)
+			to := ""
+			if e.to != nil {
+				to = e.to.name
+			}
+			p.text(to)
+			continue
+		}
 		frame := e.packet.Frame()
 		if frame.Aside != nil {
 			p.begin(pieceAside)
-			p.flags(frame.Topic() != "")
+			p.flags(frame.Topic() != "", frame.Expires() != 0)
 			if frame.Topic() != "" {
 				p.text(frame.Topic())
+			}
+			if frame.Expires() != 0 {
+				p.number(frame.Expires())
+				p.instant(e.packet.End())
 			}
 		}
 		p.begin(kind)

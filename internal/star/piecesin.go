@@ -194,12 +194,18 @@ func (d *piecesIn) answers(n int) []AnswerSnapshot {
 // aside is what a message has that few have.
 func (d *piecesIn) aside() (kept MessageSnapshot) {
 	flags := d.byte()
-	if flags == 0 || flags > 1 {
+	if flags == 0 || flags > 3 {
 		d.fail(errors.New("a message has aside what is not known here"))
 	}
 	if flags&1 != 0 {
 		if kept.Topic = d.name(); len(kept.Topic) > wire.MaxShortName {
 			d.fail(fmt.Errorf("the topic %s is too long", wire.Quote(kept.Topic)))
+		}
+	}
+	if flags&2 != 0 {
+		kept.Expires = wire.FromMilliseconds(d.atMost(wire.MaxExpires))
+		if kept.End = d.instant(); kept.Expires == 0 || kept.End.IsZero() {
+			d.fail(errors.New("a message that expires does not say when"))
 		}
 	}
 	return kept

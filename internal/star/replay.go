@@ -2,6 +2,7 @@ package star
 
 import (
 	"iter"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -26,10 +27,14 @@ type replayLog struct {
 	entries []entry
 	head    int
 	bytes   int
+	// soonest is when the first of them expires, or earlier, and zero where none does.
+	soonest time.Time
 }
 
 // entry is one message that is kept.
 type entry struct {
+	// packet is nil where the message has expired. It keeps its number and its place then, of
+	// which who gets the others is told (expiring.go).
 	packet *wire.Packet
 	// size is the size of the payload in bytes.
 	size int
@@ -51,6 +56,9 @@ func (l *replayLog) add(e entry) {
 	if l.holds && l.newest > l.confirmed {
 		l.unconfirmed.Messages++
 		l.unconfirmed.Bytes += e.size + entryOverhead
+	}
+	if e.packet != nil && e.packet.Expires() {
+		l.expects(e.packet.End())
 	}
 	l.trim()
 }
@@ -108,12 +116,15 @@ func (b Bound) exceeded(messages, bytes int) bool {
 	return messages > b.Messages || messages > 1 && bytes > b.Bytes
 }
 
-// entry is the message of that number, or nil where it is not kept.
+// entry is the message of that number, or nil where it is not kept, or has expired.
 func (l *replayLog) entry(seq uint64) *entry {
 	if seq <= l.lost || seq > l.newest {
 		return nil
 	}
-	return &l.entries[l.head+int(seq-l.lost)-1]
+	if e := &l.entries[l.head+int(seq-l.lost)-1]; e.packet != nil {
+		return e
+	}
+	return nil
 }
 
 // after yields the kept messages with a number above last, in order.

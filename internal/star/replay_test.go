@@ -14,7 +14,9 @@ import (
 func (l *replayLog) numbers(last uint64) []uint64 {
 	numbers := []uint64{}
 	for e := range l.after(last) {
-		numbers = append(numbers, e.packet.Frame().Seq)
+		if e.packet != nil { // else it has expired
+			numbers = append(numbers, e.packet.Frame().Seq)
+		}
 	}
 	return numbers
 }

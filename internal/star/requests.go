@@ -190,6 +190,9 @@ func (c *Channel) toBeFed(a *Attachment, seq uint64) (members []wire.Member) {
 		return nil
 	}
 	for e := range c.log(a.member.role).after(a.fed) {
+		if e.packet == nil {
+			continue // an answer that has expired is not given
+		}
 		answer := e.packet.Frame()
 		if !e.isFor(a.member) || answer.Reply != seq {
 			continue
@@ -207,7 +210,11 @@ func (c *Channel) toBeFed(a *Attachment, seq uint64) (members []wire.Member) {
 	return members
 }
 
-// without removes n from the numbers.
+// without removes n from the numbers, and returns nil where none is left.
 func without(numbers []uint64, n uint64) []uint64 {
-	return slices.DeleteFunc(numbers, func(other uint64) bool { return other == n })
+	left := slices.DeleteFunc(numbers, func(other uint64) bool { return other == n })
+	if len(left) == 0 {
+		return nil
+	}
+	return left
 }

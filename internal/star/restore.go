@@ -47,6 +47,9 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 	for i := range s.Requests {
 		r.request(&s.Requests[i])
 	}
+	for _, e := range s.Endings {
+		r.ending(e)
+	}
 	if err := r.finish(); err != nil {
 		return nil, err
 	}
@@ -153,21 +156,23 @@ func (r *restoration) ban(name string) {
 // message adds a message to one of the logs.
 func (r *restoration) message(l *replayLog, kept *MessageSnapshot) {
 	c := r.c
-	msg := Message{Asks: kept.Asks, ReplyTo: kept.Reply, Topic: kept.Topic, Payload: wire.Payload{
-		Kind: kept.Payload.Kind, Data: bytes.Clone(kept.Payload.Data),
-	}}
 	seq := l.newest + 1
-	frame := c.messageFrame(kept.From, seq, msg)
-	e := entry{size: len(msg.Payload.Data)}
+	e := entry{size: len(kept.Payload.Data)}
 	if kept.To != "" {
-		frame.Private = true
 		// The slave may have left, and another slave may have joined later under
 		// the same name. The message is not for that other slave.
 		if e.to = c.slaves[kept.To]; e.to == nil || e.to.start >= seq {
 			e.to = &member{name: kept.To}
 		}
 	}
-	e.packet = wire.NewPacket(frame)
+	if !kept.Gone {
+		frame := c.messageFrame(kept.From, seq, Message{
+			Asks: kept.Asks, ReplyTo: kept.Reply, Topic: kept.Topic, Expires: kept.Expires,
+			Payload: wire.Payload{Kind: kept.Payload.Kind, Data: bytes.Clone(kept.Payload.Data)},
+		})
+		frame.Private = kept.To != ""
+		e.packet = newPacket(frame, kept.End)
+	}
 	l.add(e)
 }
 
@@ -207,6 +212,25 @@ func (r *restoration) request(s *RequestSnapshot) {
 		return
 	}
 	c.requests = append(c.requests, q)
+}
+
+// ending has an open request end.
+func (r *restoration) ending(s EndingSnapshot) {
+	c := r.c
+	e := ending{at: s.At, m: c.slaves[s.Username], seq: s.Seq}
+	if s.Username == c.master.name {
+		e.m = c.master
+	}
+	if e.m == nil || !e.valid(c) {
+		r.fail("request %d of %q ends, and is not open", s.Seq, s.Username)
+		return
+	}
+	if n := len(c.endings.list); n > 0 && c.endings.list[n-1].compare(e) >= 0 {
+		r.fail("the end of request %d is listed twice, or out of order", s.Seq)
+		return
+	}
+	c.endings.list = append(c.endings.list, e)
+	c.endings.limit = 2*len(c.endings.list) + 16
 }
 
 // finish returns what was wrong, or nil where the channel is whole.

@@ -1,6 +1,10 @@
 package star
 
-import "github.com/lectern-go/lectern/internal/wire"
+import (
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
 
 // This file has the transition Send, by which messages pass through a Channel (rules
 // 5 and 6).
@@ -13,11 +17,19 @@ type Message struct {
 	Asks    bool   // the message is a request, which wants answers
 	ReplyTo uint64 // the number of the request that this message answers, or zero
 	Topic   string // what the message is about, or empty
+	// Expires is for how long the message is worth something, and End the instant from which
+	// on it is worth nothing any more: by the hub's clock, Expires after it has come. Both
+	// are zero where it does not expire.
+	Expires time.Duration
+	End     time.Time
 	Payload wire.Payload
 	// Refusal is set where the caller refuses the message, for a reason that the
 	// channel does not know. Send then remembers the refusal under the ref.
 	Refusal *wire.Cause
 }
+
+// IsOver reports whether the message is worth nothing any more.
+func (msg *Message) IsOver(now time.Time) bool { return !msg.End.IsZero() && !now.Before(msg.End) }
 
 // Send numbers a message and delivers it: from a slave to its master alone (rule 5),
 // from the master to one slave or to all slaves of its channel (rule 6). A
@@ -58,6 +70,7 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 	if err == nil {
 		c.count(MessagesReceived, m.role.String(), 1)
 		c.count(BytesReceived, m.role.String(), int64(len(msg.Payload.Data)))
+		c.countTopic(msg.Topic)
 	}
 	given.ref, given.content = msg.Ref, content
 	if err != nil {
@@ -123,6 +136,7 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	}
 	if msg.Asks {
 		m.openRequests = append(m.openRequests, seq)
+		c.awaitEnd(m, seq, msg.End)
 	}
 	return answer{seq: seq}, nil
 }
@@ -150,7 +164,7 @@ func (c *Channel) giveUp(from string, msg *Message) (seq uint64) {
 //
 //go:noinline
 func (c *Channel) upPacket(from string, seq uint64, msg *Message) *wire.Packet {
-	return wire.NewPacket(c.messageFrame(from, seq, *msg))
+	return newPacket(c.messageFrame(from, seq, *msg), msg.End)
 }
 
 // MustWait reports whether the master, which must have an attachment, can at present get
@@ -206,6 +220,7 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 	}
 	if msg.Asks {
 		c.openRequest(given.seq, to)
+		c.awaitEnd(c.master, given.seq, msg.End)
 	}
 	return given, nil
 }
@@ -215,7 +230,7 @@ func (c *Channel) giveDown(from string, msg *Message, to *member) answer {
 	seq := c.down.newest + 1
 	frame := c.messageFrame(from, seq, *msg)
 	frame.Private = to != nil
-	p := wire.NewPacket(frame)
+	p := newPacket(frame, msg.End)
 	c.down.add(entry{packet: p, size: len(msg.Payload.Data), to: to})
 	switch {
 	case to == nil:

@@ -47,6 +47,8 @@ type Snapshot struct {
 	Joins uint64
 	// Requests are the master's open requests, in the order of their numbers.
 	Requests []RequestSnapshot
+	// Endings are the open requests that end, the earliest first.
+	Endings []EndingSnapshot
 }
 
 // MemberSnapshot is a master or a slave.
@@ -144,6 +146,18 @@ type MessageSnapshot struct {
 	Reply   uint64
 	Topic   string
 	Payload wire.Payload
+	// Expires is for how long it was worth something, and End from when on it is worth
+	// nothing. Gone: it has expired, and there is only a To besides.
+	Expires time.Duration
+	End     time.Time
+	Gone    bool
+}
+
+// EndingSnapshot is an open request that ends at that time: of the member with that name.
+type EndingSnapshot struct {
+	Username string
+	Seq      uint64
+	At       time.Time
 }
 
 // RequestSnapshot is an open request of the master.
@@ -178,6 +192,7 @@ func (c *Channel) Snapshot() Snapshot {
 	for _, q := range c.requests {
 		s.Requests = append(s.Requests, q.snapshot())
 	}
+	s.Endings = c.endings.snapshot(c)
 	return s
 }
 
@@ -191,6 +206,15 @@ func (q *request) snapshot() RequestSnapshot {
 	}
 	slices.Sort(r.Answered)
 	return r
+}
+
+func (l *endings) snapshot(c *Channel) (s []EndingSnapshot) {
+	for _, e := range slices.SortedFunc(slices.Values(l.list), ending.compare) {
+		if e.valid(c) {
+			s = append(s, EndingSnapshot{Username: e.m.name, Seq: e.seq, At: e.at})
+		}
+	}
+	return s
 }
 
 func (m *member) snapshot() MemberSnapshot {
@@ -225,10 +249,14 @@ func (m *member) snapshot() MemberSnapshot {
 func (l *replayLog) snapshot() ReplaySnapshot {
 	s := ReplaySnapshot{Newest: l.newest, Lost: l.lost, LostCommon: l.lostCommon}
 	for e := range l.after(l.lost) {
-		frame := e.packet.Frame()
-		kept := MessageSnapshot{
-			From: frame.From, Asks: frame.Request != 0, Reply: frame.Reply, Topic: frame.Topic(),
-			Payload: wire.Payload{Kind: frame.Payload.Kind, Data: bytes.Clone(frame.Payload.Data)},
+		kept := MessageSnapshot{Gone: e.packet == nil}
+		if !kept.Gone {
+			frame := e.packet.Frame()
+			kept = MessageSnapshot{
+				From: frame.From, Asks: frame.Request != 0, Reply: frame.Reply, Topic: frame.Topic(),
+				Payload: wire.Payload{Kind: frame.Payload.Kind, Data: bytes.Clone(frame.Payload.Data)},
+				Expires: wire.FromMilliseconds(frame.Expires()), End: e.packet.End(),
+			}
 		}
 		if e.to != nil {
 			kept.To = e.to.name

@@ -229,6 +229,9 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	if g.random.IntN(3) == 0 {
 		msg.Topic = g.pick([]string{"slide", "hand"})
 	}
+	if g.random.IntN(3) == 0 {
+		msg = lasting(g.original, msg, time.Duration(1+g.random.IntN(15))*time.Second)
+	}
 	switch g.random.IntN(5) {
 	case 0:
 		msg.Asks = true

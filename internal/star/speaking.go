@@ -43,5 +43,6 @@ func (c *Channel) Speak(msg Message) (seq uint64, slaves uint32, err error) {
 	}
 	c.count(MessagesReceived, LabelService, 1)
 	c.count(BytesReceived, LabelService, int64(len(msg.Payload.Data)))
+	c.countTopic(msg.Topic)
 	return given.seq, given.slaves, nil
 }

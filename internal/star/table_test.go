@@ -309,6 +309,9 @@ func frameLine(f *wire.Frame) string {
 	add(f.Private, "(private)")
 	add(f.Request != 0, "request=%d", f.Request)
 	add(f.Reply != 0, "reply=%d", f.Reply)
+	add(f.Topic() != "", "about %s", f.Topic())
+	add(f.Expires() != 0, "for %dms", f.Expires())
+	add(f.Code != "", "%s", f.Code)
 	add(f.Reason != "", "(%s)", f.Reason)
 	return strings.Join(words, " ")
 }
@@ -334,6 +337,9 @@ func (c *table) snapshot() string {
 	}
 	for _, q := range c.requests {
 		fmt.Fprintf(&b, "question %d: awaited=%d of %v\n", q.seq, q.awaited, c.roster(q.awaits))
+	}
+	for _, e := range c.endings.snapshot(c.Channel) {
+		fmt.Fprintf(&b, "question %d of %s ends at %v\n", e.Seq, e.Username, e.At)
 	}
 	for m := c.away.first; m != nil; m = m.next {
 		fmt.Fprintf(&b, "waiting: %s\n", m.name)

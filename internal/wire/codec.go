@@ -108,6 +108,7 @@ const (
 	notUTF8       problem = "not UTF-8"
 	badNumber     problem = "not a whole number from 0 to 2^53, in digits and without quotes"
 	badNumberZero problem = "not a whole number from 1 to 2^53, in digits and without quotes"
+	badExpiry     problem = "not a whole number from 1 to 86400000, in digits and without quotes"
 	badFlag       problem = "neither true nor false"
 	badRole       problem = "neither master nor slave"
 	badState      problem = "not a state that is possible here"
@@ -133,6 +134,9 @@ func (p problem) at(position int) problem {
 
 // notANumber is the problem of a field that has no number, or one out of its range.
 func notANumber(f field) problem {
+	if f == fieldExpires {
+		return badExpiry
+	}
 	if !inRange(f, 0) {
 		return badNumberZero
 	}

@@ -6,6 +6,9 @@ import "math/bits"
 // numbers are exact in JavaScript and in most readers of JSON.
 const MaxNumber = 1 << 53
 
+// MaxExpires bounds how many milliseconds a message can be worth something: a day.
+const MaxExpires = 24 * 60 * 60 * 1000
+
 // field names one field of a Frame other than its type and payload. Its value
 // is the field's tag in the binary form, and the order of the values is the
 // order in which both forms are written.
@@ -49,6 +52,7 @@ const (
 	fieldConfirmMessages field = 0x21
 	fieldConfirmBytes    field = 0x22
 	fieldTopic           field = 0x23
+	fieldExpires         field = 0x24
 	fieldJoined          field = 0x25
 	fieldFailed          field = 0x26
 
@@ -93,6 +97,7 @@ var fieldNames = [lastField + 1]string{
 	fieldConfirmMessages: "confirm_messages",
 	fieldConfirmBytes:    "confirm_bytes",
 	fieldTopic:           "topic",
+	fieldExpires:         "expires_ms",
 	fieldJoined:          "joined",
 	fieldFailed:          "failed",
 }
@@ -159,7 +164,7 @@ var specs = [lastType + 1]spec{
 	Send: {
 		word:     "send",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldSeen, fieldTopic, fieldFailed),
+		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldSeen, fieldTopic, fieldExpires, fieldFailed),
 		payload:  true,
 	},
 	Leave: {
@@ -204,7 +209,7 @@ var specs = [lastType + 1]spec{
 	Awaiting: {
 		word:     "awaiting",
 		required: set(fieldChannel, fieldRequest),
-		optional: set(fieldRef, fieldMembers, fieldNumbers, fieldSeen),
+		optional: set(fieldRef, fieldCode, fieldMembers, fieldNumbers, fieldSeen),
 	},
 	Refresh: {
 		word:     "refresh",
@@ -224,7 +229,7 @@ var specs = [lastType + 1]spec{
 	Message: {
 		word:     "message",
 		required: set(fieldChannel, fieldFrom, fieldSeq),
-		optional: set(fieldRef, fieldPrivate, fieldRequest, fieldReply, fieldTopic, fieldFailed),
+		optional: set(fieldRef, fieldPrivate, fieldRequest, fieldReply, fieldTopic, fieldExpires, fieldFailed),
 		payload:  true,
 	},
 	Presence: {
@@ -240,7 +245,7 @@ var specs = [lastType + 1]spec{
 	Gap: {
 		word:     "gap",
 		required: set(fieldChannel, fieldMissed),
-		optional: set(fieldRef),
+		optional: set(fieldRef, fieldSeq),
 	},
 	Ack: {
 		word:     "ack",

@@ -113,6 +113,9 @@ type Member struct {
 type Aside struct {
 	// Topic is, in a Send and a Message, what it is about.
 	Topic string
+	// Expires is, in a Send and a Message, how many milliseconds it still is worth something.
+	// Zero: for ever.
+	Expires uint64
 }
 
 // aside is what the frame has aside, to read.
@@ -125,6 +128,16 @@ func (frame *Frame) aside() Aside {
 
 // Topic is what a Send or a Message is about, or empty.
 func (frame *Frame) Topic() string { return frame.aside().Topic }
+
+// Expires is how many milliseconds a Send or a Message still is worth something, or zero
+// where it does not expire.
+func (frame *Frame) Expires() uint64 { return frame.aside().Expires }
+
+// SetExpires sets how many milliseconds a Send or a Message still is worth something.
+func (frame *Frame) SetExpires(ms uint64) {
+	frame.needAside(fieldExpires)
+	frame.Aside.Expires = ms
+}
 
 // SetTopic sets what a Send or a Message is about.
 func (frame *Frame) SetTopic(topic string) {
@@ -192,7 +205,8 @@ type Frame struct {
 	Seen uint64
 	// Seq is the number of a Message, or the one that an Ack tells. In the
 	// Created of a resume it is the number of the newest message for the
-	// master, so that the replay's end can be known.
+	// master, so that the replay's end can be known. In a Gap it is the number of the newest
+	// message that is missing, where that is known.
 	Seq uint64
 	// Request is, in a Message, the number that an answer must carry, and in a
 	// Withdraw or Awaiting the number of the sender's own request.
@@ -210,7 +224,8 @@ type Frame struct {
 	// membership, as in Member.
 	Number uint64
 
-	// Code is the word in a Closed or an Error.
+	// Code is the word in a Closed or an Error, and in an Awaiting that tells that the request
+	// is over.
 	Code string
 	// Reason is for people: in Kick, Closed and a slave's Presence, and the
 	// "message" of an Error.

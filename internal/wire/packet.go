@@ -3,6 +3,7 @@ package wire
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Packet is one frame on its way to any number of receivers. It is encoded once
@@ -13,6 +14,8 @@ type Packet struct {
 	frame  *Frame // nil where it was encoded at once
 	binary []byte
 	text   []byte
+	// aging is of a message that expires, and nil of any other.
+	aging *aging
 }
 
 // NewPacket is a packet of a copy of the frame, which is encoded later. The
@@ -26,6 +29,14 @@ func NewPacket(frame *Frame) *Packet {
 	}{frame: *frame}
 	p.Packet.frame = &p.frame
 	return &p.Packet
+}
+
+// NewExpiringPacket is NewPacket for a message that is worth nothing any more from the instant
+// on. What is left is in the frame as it is when the packet is made.
+func NewExpiringPacket(frame *Frame, end time.Time) *Packet {
+	p := NewPacket(frame)
+	p.aging = &aging{end: end}
+	return p
 }
 
 // EncodedPacket is a packet of a frame that goes to one receiver and is no
@@ -51,6 +62,9 @@ func (p *Packet) IsMessage() bool { return p.frame != nil && p.frame.Type == Mes
 
 // Bytes is the frame in one form. The result is shared and must not be changed.
 func (p *Packet) Bytes(form Form) []byte {
+	if p.aging != nil {
+		return p.aging.bytes(p.frame, form)
+	}
 	encoded := p.in(form)
 	if *encoded == nil {
 		SortMembers(p.frame.Members)

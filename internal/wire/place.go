@@ -78,6 +78,8 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.ConfirmBytes, nil
 	case fieldTopic:
 		return &frame.placeAside().Topic, nil
+	case fieldExpires:
+		return &frame.placeAside().Expires, nil
 	case fieldJoined:
 		return &frame.Joined, nil
 	case fieldFailed:
@@ -106,7 +108,7 @@ func (frame *Frame) needAside(f field) {
 	}
 }
 
-var asideFields = set(fieldTopic)
+var asideFields = set(fieldTopic, fieldExpires)
 
 // isSet reports whether an optional field is to be written.
 func isSet(value any, has *bool) bool {
@@ -139,8 +141,11 @@ func isSet(value any, has *bool) bool {
 // inRange reports whether the field may have the number. Those for which zero
 // stands for "none" in a Frame cannot be given as zero.
 func inRange(f field, n uint64) bool {
-	if n == 0 {
-		return f != fieldRef && f != fieldRequest && f != fieldReply
+	switch {
+	case n == 0:
+		return f != fieldRef && f != fieldRequest && f != fieldReply && f != fieldExpires
+	case f == fieldExpires:
+		return n <= MaxExpires
 	}
 	return n <= MaxNumber
 }

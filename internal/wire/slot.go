@@ -81,6 +81,8 @@ func slotOf(name []byte) int {
 		return int(fieldConfirmBytes)
 	case "topic":
 		return int(fieldTopic)
+	case "expires_ms":
+		return int(fieldExpires)
 	case "joined":
 		return int(fieldJoined)
 	case "failed":

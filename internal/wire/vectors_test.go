@@ -80,6 +80,7 @@ type neutral struct {
 	Members       *[]neutralMember
 	Number        uint64
 	Topic         string
+	Expires       uint64 `json:"expires_ms"`
 	Joined        bool
 	Failed        *struct{ Code, Message string }
 	Payload       struct{ Kind, UTF8, Hex string }
@@ -128,6 +129,9 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 	}
 	if n.Topic != "" {
 		frame.SetTopic(n.Topic)
+	}
+	if n.Expires != 0 {
+		frame.SetExpires(n.Expires)
 	}
 	frame.To, frame.HasTo = value(n.To)
 	frame.Seen, frame.HasSeen = value(n.Seen)

@@ -70,7 +70,7 @@ export class AnswerQueue {
       while (this.#waiting.length > 0) {
         const part = this.#waiting.shift();
         this.#bytes -= part.message?.size ?? 0;
-        yield part;
+        yield part.message?.expired ? { from: part.from, message: null, error: new GapError(1) } : part;
       }
       if (this.#complete) {
         return;

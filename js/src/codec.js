@@ -9,7 +9,7 @@ import { MAX_CODE, failureProblem } from './failure.js';
 import { problemInJSON } from './json.js';
 import { whole } from './numbers.js';
 import {
-  FIRST_CRITICAL, LAST_TYPE, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte, shapesByType,
+  FIRST_CRITICAL, LAST_TYPE, MAX_EXPIRES, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte, shapesByType,
 } from './shapes.js';
 
 const encoder = new TextEncoder();
@@ -272,6 +272,8 @@ function readContent(field, content) {
       }
       return members;
     }
+    case 'expiry':
+      return readNumber(content, 1, MAX_EXPIRES, 'a time that is not from a millisecond to a day');
     default:
       return readNumber(content, field.kind === 'positive' ? 1 : 0, MAX_NUMBER,
         'a number is not a whole one in its range');

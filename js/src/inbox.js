@@ -6,7 +6,7 @@ const sizeOf = (entry) => ENTRY_OVERHEAD + (entry.type === 'message' ? entry.siz
 /**
  * Inbox holds what has happened to a membership until it is taken. It is
  * bounded: where nobody takes it in time, the oldest is dropped, and the loss is
- * told in its place.
+ * told in its place. So is a message that expires before it is taken.
  */
 export class Inbox {
   #bound;
@@ -19,18 +19,25 @@ export class Inbox {
   #missed = 0;
   #takers = [];
   #ended = false;
+  // The number of the newest message that has expired here and is not told yet, and those of
+  // the newest messages that are missing in gaps.
+  #expired = 0;
+  #numbers = new WeakMap();
 
   /**
    * @param {{messages: number, bytes: number}} bound
-   * @param {(entry: object, dropped: boolean) => void} taken is told of each entry that is
-   *   taken; dropped: it is a gap that arose here
+   * @param {(entry: object, dropped: boolean, number: number) => void} taken is told of each
+   *   entry that is taken; dropped: it is a gap that arose here; number is that of the newest
+   *   message that is missing in a gap, or zero where that is not known
    */
   constructor(bound, taken) {
     this.#bound = bound;
     this.#taken = taken;
   }
 
-  add(entry) {
+  /** add adds an entry. number is that of the newest message that is missing in a gap, if it is known. */
+  add(entry, number = 0) {
+    this.#numbers.set(entry, number);
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
     const over = () => {
@@ -94,10 +101,13 @@ export class Inbox {
 
   #serve() {
     while (this.#takers.length > 0) {
+      this.#dropExpired();
       if (this.#dropped) {
         const gap = Object.freeze({ type: 'gap', missed: this.#missed });
         this.#dropped = false;
         this.#missed = 0;
+        this.#numbers.set(gap, this.#expired);
+        this.#expired = 0;
         this.#give(gap, true);
       } else if (this.#head < this.#entries.length) {
         this.#give(this.#shift(), false);
@@ -109,8 +119,17 @@ export class Inbox {
     }
   }
 
+  // Drops the messages that come next and are worth nothing any more.
+  #dropExpired() {
+    while (this.#entries[this.#head]?.expired) {
+      this.#expired = this.#shift().seq;
+      this.#dropped = true;
+      this.#missed++;
+    }
+  }
+
   #give(entry, dropped) {
-    this.#taken(entry, dropped);
+    this.#taken(entry, dropped, this.#numbers.get(entry) ?? 0);
     this.#takers.shift()(entry);
   }
 

@@ -1,5 +1,6 @@
 import { AnswerQueue } from './answers.js';
 import { Code, GapError, RefusedError, passes, refusalIn } from './errors.js';
+import { endOf, isOver } from './late.js';
 
 /** Inquiry is a request of this member on its way to its answers. */
 class Inquiry {
@@ -17,6 +18,8 @@ class Inquiry {
   stale = false;
   // Messages were lost while the request was open.
   gap = false;
+  // When its message expires, and with it the request, or zero. At the hub that is a little later.
+  end = 0;
 
   /**
    * @param {string} of the one member that is asked; empty: every slave there is
@@ -66,6 +69,8 @@ class Inquiry {
 const hasLeft = (name, reason) => new RefusedError(
   Code.NO_SUCH_SLAVE, reason ? `${name} has left: ${reason}` : `${name} has left`);
 
+const notInTime = (name) => new RefusedError(Code.TOO_LATE, `${name} has not answered in time`);
+
 /** Inquiries are the requests of one member that await answers. */
 export class Inquiries {
   #membership;
@@ -82,6 +87,7 @@ export class Inquiries {
   /** begin sends a request, and returns the inquiry once the hub has accepted it. */
   async begin(frame, payload, of, signal) {
     const inquiry = new Inquiry(of, this.#limit);
+    inquiry.end = endOf(frame.expires_ms);
     await this.#membership.send({ ...frame, asks: true }, payload, { signal, asks: inquiry });
     return inquiry;
   }
@@ -199,6 +205,20 @@ export class Inquiries {
     }
   }
 
+  /** over is told that the time of a request is over. Those who are listed have answered in time. */
+  over({ request, code, members = [] }) {
+    const inquiry = this.#open.get(request);
+    if (!inquiry || inquiry.unknown || code !== Code.TOO_LATE) {
+      return; // where it is unknown who was asked, the hub is being asked for that
+    }
+    for (const name of [...inquiry.awaited.keys()].sort()) {
+      if (!members.some(({ username }) => username === name)) {
+        inquiry.part(name, null, notInTime(name));
+      }
+    }
+    this.#closeIfAnswered(inquiry);
+  }
+
   /** departs ends the parts of a slave that has left. number is that of its membership, or zero. */
   departs(name, number, reason) {
     for (const inquiry of [...this.#open.values()]) {
@@ -262,11 +282,18 @@ export class Inquiries {
   #compare(inquiry, listed) {
     for (const name of [...inquiry.awaited.keys()].sort()) {
       if (!listed.has(name)) {
-        const unheard = inquiry.gap || this.#membership.role === 'slave';
-        inquiry.part(name, null, unheard ? new GapError(1) : hasLeft(name));
+        inquiry.part(name, null, this.#unheard(inquiry, name));
       }
     }
     inquiry.awaited = listed;
+  }
+
+  // Why one that is not awaited any more was not heard.
+  #unheard(inquiry, name) {
+    if (!inquiry.gap && isOver(inquiry.end)) {
+      return notInTime(name);
+    }
+    return inquiry.gap || this.#membership.role === 'slave' ? new GapError(1) : hasLeft(name);
   }
 
   #closeIfAnswered(inquiry) {

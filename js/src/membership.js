@@ -5,6 +5,7 @@ import { failureOf } from './failure.js';
 import { ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
 import { Inbox } from './inbox.js';
 import { Inquiries } from './inquiries.js';
+import { endOf, isOver, leftOf, tooLate, whenOver } from './late.js';
 import { Message } from './message.js';
 import { payloadOf } from './payload.js';
 import { after, presence, stateOf } from './presence.js';
@@ -86,7 +87,7 @@ export class Membership {
     this.roster = new Roster((slave, number, heard) => this.#slaveChanged(slave, number, heard));
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.questions = new Questions(session.options.inbox);
-    this.inbox = new Inbox(session.options.inbox, (entry, dropped) => this.#took(entry, dropped));
+    this.inbox = new Inbox(session.options.inbox, (entry, dropped, number) => this.#took(entry, dropped, number));
   }
 
   get state() {
@@ -129,12 +130,17 @@ export class Membership {
         reject(this.error ?? this.session.detaching ?? signal.reason);
         return;
       }
-      const request = { frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0, tries: 0 };
+      const request = {
+        frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0, tries: 0, end: endOf(frame.expires_ms),
+      };
+      const stop = whenOver(request.end, () => this.#late(request));
       const abort = () => {
+        stop();
         this.#abandon(request);
         reject(signal.reason);
       };
       request.settle = (answer, error) => {
+        stop();
         signal?.removeEventListener('abort', abort);
         if (error) {
           reject(error);
@@ -202,6 +208,9 @@ export class Membership {
       request.frame.ref = this.session.nextRef(); // by which it is later than the one before
     }
     request.written = true;
+    if (request.end > 0) {
+      request.frame.expires_ms = leftOf(request.end);
+    }
     request.place = this.session.nextWrite();
     connection.send(this.confirming.along(request.frame));
   }
@@ -259,6 +268,16 @@ export class Membership {
     }
   }
 
+  // The time of a message is over. One that was written is still answered, unless its
+  // connection is lost.
+  #late(request) {
+    if (this.window.forget(request)) {
+      request.settle(undefined, tooLate(request));
+    } else if (!request.written) {
+      this.fail(request, tooLate(request));
+    }
+  }
+
   /** fail gives up a request that must not be sent again. */
   fail(request, error) {
     this.#remove(request);
@@ -313,6 +332,8 @@ export class Membership {
     request.written = request.repeated;
     if (request.abandoned && !request.written) {
       this.#remove(request);
+    } else if (!request.written && isOver(request.end)) {
+      this.fail(request, tooLate(request));
     }
   }
 
@@ -344,6 +365,9 @@ export class Membership {
     this.#dropAbandoned();
     if (this.announced) {
       this.confirming.confirm();
+    }
+    for (const request of this.pending.filter(({ end }) => isOver(end))) {
+      this.fail(request, tooLate(request));
     }
     for (const request of this.pending) {
       this.#write(request);
@@ -539,18 +563,31 @@ export class Membership {
     this.#knownAway = false;
   }
 
-  /** gap takes in that messages were lost in this place. */
-  gap(missed) {
-    this.inbox.add(Object.freeze({ type: 'gap', missed }));
+  /**
+   * gap takes in that messages were lost in this place. seq is the number of the newest one, where
+   * that is known: a replay can tell a second time of what has expired.
+   */
+  gap(missed, seq = 0) {
+    if (seq > 0) {
+      if (seq <= this.last) {
+        return;
+      }
+      this.last = seq;
+      this.confirming.arrived(0);
+    }
+    this.inbox.add(Object.freeze({ type: 'gap', missed }), seq);
     this.#fire(new GapEvent(missed));
     this.inquiries.lost();
+    this.roster.arrived(this.last);
   }
 
-  #took(entry, dropped) {
-    if (entry.type === 'message') {
-      this.taken = entry.seq;
+  #took(entry, dropped, number) {
+    const taken = entry.type === 'message' ? entry.seq : number;
+    if (taken > this.taken) {
+      this.taken = taken;
       this.session.keep(this);
-    } else if (dropped) {
+    }
+    if (dropped) {
       this.#fire(new GapEvent(entry.missed));
     }
   }

@@ -1,3 +1,5 @@
+import { after } from './presence.js';
+
 const kinds = { text: 'text', data: 'json', bytes: 'bytes' };
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -15,10 +17,16 @@ export class Message {
     this.requestId = frame.request ?? 0;
     this.replyTo = frame.reply ?? 0;
     this.topic = frame.topic ?? '';
+    this.expires = frame.expires_ms === undefined ? null : after(frame.expires_ms);
     this.kind = kinds[frame.payload.kind];
     // The frame's payload lies in the memory of the whole frame.
     this.#bytes = frame.payload.bytes.slice();
     this.#handle = handle;
+  }
+
+  /** expired reports whether it is worth nothing any more. */
+  get expired() {
+    return this.expires !== null && Date.now() >= this.expires.getTime();
   }
 
   /** The payload's size in bytes. */

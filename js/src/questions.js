@@ -55,9 +55,12 @@ export class Questions {
     }
   }
 
-  /** taken are those that do not wait in the inbox, where waiting is the number of the first message that does. */
+  /**
+   * taken are those that have not expired and do not wait in the inbox, where waiting is the number of the first
+   * message that does.
+   */
   taken(waiting) {
-    const now = this.#open.filter(({ seq }) => seq < waiting);
+    const now = this.#open.filter(({ seq, expired }) => seq < waiting && !expired);
     if (now.length !== this.#read.length || now.some((each, index) => each !== this.#read[index])) {
       this.#read = Object.freeze(now);
     }

@@ -376,7 +376,7 @@ export class Session {
         membership?.presence(frame);
         break;
       case 'gap':
-        membership?.gap(frame.missed);
+        membership?.gap(frame.missed, frame.seq);
         break;
       case 'members':
         if (frame.ref === undefined) {
@@ -397,6 +397,8 @@ export class Session {
         if (frame.ref !== undefined) {
           this.#answer(connection, frame);
           this.#moving.look();
+        } else if (frame.type === 'awaiting') {
+          membership?.inquiries.over(frame);
         }
     }
   }

@@ -4,6 +4,9 @@
 /** The largest number that a frame may carry. */
 export const MAX_NUMBER = 2 ** 53;
 
+/** The longest time in milliseconds that a message can be worth something: a day. */
+export const MAX_EXPIRES = 24 * 60 * 60 * 1000;
+
 const words = {
   role: ['master', 'slave'],
   state: ['online', 'away', 'left'],
@@ -47,6 +50,7 @@ const fieldList = [
   [0x21, 'confirm_messages', 'number'],
   [0x22, 'confirm_bytes', 'number'],
   [0x23, 'topic', 'string'],
+  [0x24, 'expires_ms', 'expiry'],
   [0x25, 'joined', 'flag'],
   [0x26, 'failed', 'failure'],
 ];
@@ -69,7 +73,7 @@ const shapeList = [
   [0x01, 'create', 'channel username', 'token master_timeout_ms instance'],
   [0x02, 'join', 'channel username', 'expect token from instance'],
   [0x03, 'resume', 'channel username secret', 'token epoch last instance'],
-  [0x04, 'send', 'channel', 'to asks reply seen topic failed', 'payload'],
+  [0x04, 'send', 'channel', 'to asks reply seen topic expires_ms failed', 'payload'],
   [0x05, 'leave', 'channel', 'seen'],
   [0x06, 'away', 'channel', 'seen'],
   [0x07, 'back', 'channel', 'seen'],
@@ -78,14 +82,14 @@ const shapeList = [
   [0x0a, 'members', 'channel', 'members numbers seen'],
   [0x0b, 'ping', '', 'channel seen'],
   [0x0c, 'withdraw', 'channel request', 'seen'],
-  [0x0d, 'awaiting', 'channel request', 'members numbers seen'],
+  [0x0d, 'awaiting', 'channel request', 'code members numbers seen'],
   [0x0e, 'refresh', 'channel token', 'seen'],
   [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers confirm_messages confirm_bytes'],
   [0x12, 'joined', 'channel username secret master', 'epoch master_timeout_ms'],
-  [0x13, 'message', 'channel from seq', 'private request reply topic failed', 'payload'],
+  [0x13, 'message', 'channel from seq', 'private request reply topic expires_ms failed', 'payload'],
   [0x14, 'presence', 'channel username role state', 'timeout_ms reason number joined'],
   [0x15, 'closed', 'channel code', 'reason'],
-  [0x16, 'gap', 'channel missed', ''],
+  [0x16, 'gap', 'channel missed', 'seq'],
   [0x17, 'ack', '', 'seq slaves'],
   [0x18, 'left', 'channel', ''],
   [0x19, 'pong', '', ''],

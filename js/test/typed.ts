@@ -89,10 +89,12 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check(message instanceof Message && message.type === 'message', 'a message');
   check(message.private && message.from === 'alice' && message.seq === 10 && message.size === 3, 'what it is');
   check(message.topic === 'slide', 'what it is about');
+  typed<Equal<typeof message.expires, Date | null>>();
+  check(message.expires === null && !message.expired, 'it is for ever');
   check(message.kind === 'text' && message.requestId === 0 && message.replyTo === 0, 'what it is not');
   check(message.text() === 'you' && message.bytes().length === 3, 'its payload');
 
-  const about: SendOptions = { topic: 'questions', signal };
+  const about: SendOptions = { topic: 'questions', expires: 60_000, signal };
   const asked = master.request('user_one', 'well?', about);
   const { requestId }: Message = await first(slave);
   await slave.reply({ requestId }, { yes: true }, about);

@@ -19,6 +19,10 @@ type Options struct {
 	// lectern.Policy.Outbox allows longer queues than 1024, the former should
 	// reach as far.
 	Buckets map[lectern.Metric][]float64
+
+	// Topics are lectern.Policy.Topics: each of them is a label of
+	// lectern.MetricMessagesByTopic, beside "other".
+	Topics []string
 }
 
 // Observer is a lectern.Observer that keeps the metrics for Prometheus. It is
@@ -71,11 +75,11 @@ func (o *Observer) add(metric lectern.Metric, options Options) {
 	case lectern.MetricCounter:
 		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name + "_total", Help: help}, labelNames(metric))
 		o.collectors = append(o.collectors, vec)
-		o.adders[metric] = series(metric, func(labels ...string) adder { return vec.WithLabelValues(labels...) })
+		o.adders[metric] = series(metric, options, func(labels ...string) adder { return vec.WithLabelValues(labels...) })
 	case lectern.MetricGauge:
 		vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labelNames(metric))
 		o.collectors = append(o.collectors, vec)
-		o.adders[metric] = series(metric, func(labels ...string) adder { return vec.WithLabelValues(labels...) })
+		o.adders[metric] = series(metric, options, func(labels ...string) adder { return vec.WithLabelValues(labels...) })
 	case lectern.MetricHistogram:
 		histogram := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: options.buckets(metric)})
 		o.collectors = append(o.collectors, histogram)
@@ -94,12 +98,16 @@ func labelNames(metric lectern.Metric) []string {
 
 // series makes the series of every label that the metric is ever given, so that
 // Add only looks them up.
-func series(metric lectern.Metric, child func(labels ...string) adder) map[string]adder {
+func series(metric lectern.Metric, options Options, child func(labels ...string) adder) map[string]adder {
 	if metric.Label() == "" {
 		return map[string]adder{"": child()}
 	}
 	all := make(map[string]adder)
-	for _, label := range metric.Labels() {
+	labels := metric.Labels()
+	if metric == lectern.MetricMessagesByTopic {
+		labels = append(labels, options.Topics...)
+	}
+	for _, label := range labels {
 		all[label] = child(label)
 	}
 	return all

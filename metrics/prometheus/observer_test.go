@@ -92,6 +92,7 @@ func TestExposition(t *testing.T) {
 # HELP lectern_bytes_received_total Bytes of payload accepted, by the sender's role.
 # TYPE lectern_bytes_received_total counter
 lectern_bytes_received_total{role="master"} 4.294967295e+09
+lectern_bytes_received_total{role="service"} 0
 lectern_bytes_received_total{role="slave"} 11
 # HELP lectern_connections Open connections.
 # TYPE lectern_connections gauge
@@ -105,6 +106,20 @@ lectern_queue_depth_sum 301
 lectern_queue_depth_count 2
 `), "lectern_bytes_received_total", "lectern_connections", "lectern_queue_depth"))
 	require.Len(t, series(t, registry), len(series(t, second(newObserver(t, lecternprom.Options{})))))
+}
+
+// What a service counts by topic is what it has named, and the rest.
+func TestTopics(t *testing.T) {
+	observer, registry := newObserver(t, lecternprom.Options{Topics: []string{"slide", "hand"}})
+	observer.Add(lectern.MetricMessagesByTopic, "slide", 2)
+	observer.Add(lectern.MetricMessagesByTopic, "other", 1)
+	observer.Add(lectern.MetricMessagesByTopic, "unheard of", 1) // makes no series
+	all := series(t, registry)
+	require.EqualValues(t, 2, all["lectern_messages_by_topic_total topic=slide"])
+	require.EqualValues(t, 1, all["lectern_messages_by_topic_total topic=other"])
+	require.Contains(t, all, "lectern_messages_by_topic_total topic=hand")
+	require.NotContains(t, all, "lectern_messages_by_topic_total topic=unheard of")
+	require.Len(t, all, len(series(t, second(newObserver(t, lecternprom.Options{}))))+2)
 }
 
 func second[T, U any](_ T, u U) U { return u }

@@ -16,7 +16,9 @@ type asked struct {
 	// to is who was asked; all were if it is toEverybody and a master asks.
 	to                    string
 	began, deadline, done time.Time
-	answers               []lectern.Answer
+	// lasts is for how long it is worth something from began on. Zero: it does not expire.
+	lasts   time.Duration
+	answers []lectern.Answer
 }
 
 // askAround asks one question after the other.
@@ -32,30 +34,36 @@ func (r *faultRound) askAround(s *faultSeat, random *rand.Rand) {
 		if s.isMaster() && random.IntN(2) == 0 {
 			to = fmt.Sprint("user_", random.IntN(faultSlaves))
 		}
-		s.ask(h, to, s.text("question", i), patience)
+		q := &asked{question: s.text("question", i), to: to}
+		if r.expires && random.IntN(2) == 0 {
+			q.lasts = max(patience/2, time.Millisecond)
+		}
+		s.ask(h, q, patience)
 	}
 }
 
-func (s *faultSeat) ask(h membershipHandle, to, question string, patience time.Duration) {
-	q := &asked{question: question, to: to, began: time.Now(), deadline: time.Now().Add(patience)}
+func (s *faultSeat) ask(h membershipHandle, q *asked, patience time.Duration) {
+	to, question := q.to, q.question
+	q.began, q.deadline = time.Now(), time.Now().Add(patience)
+	// The question was accepted if it was answered, else nobody here knows.
+	one := &sent{text: question, to: to, began: q.began, lasts: q.lasts, err: lectern.ErrSendUnknown}
 	ctx, cancel := context.WithDeadline(context.Background(), q.deadline)
 	defer cancel()
 	single := func(m lectern.Message, err error) { q.answers = []lectern.Answer{{From: m.From, Message: m, Err: err}} }
 	switch h := h.(type) {
 	case *lectern.Slave:
-		single(h.Request(ctx, s.payload(question)))
+		single(h.Request(ctx, s.payload(question), one.options()...))
 	case *lectern.Master:
 		if to == toEverybody {
-			for a := range h.Gather(ctx, s.payload(question)) {
+			for a := range h.Gather(ctx, s.payload(question), one.options()...) {
 				q.answers = append(q.answers, a)
 			}
 		} else {
-			single(h.Request(ctx, to, s.payload(question)))
+			single(h.Request(ctx, to, s.payload(question), one.options()...))
 		}
 	}
 	q.done = time.Now()
-	// The question was accepted if it was answered, else nobody here knows.
-	one := &sent{text: question, to: to, began: q.began, done: q.done, err: lectern.ErrSendUnknown}
+	one.done = q.done
 	for _, a := range q.answers {
 		if a.Err == nil {
 			one.Seq, one.err = a.Message.ReplyTo, nil
@@ -181,6 +189,9 @@ func (l *life) verifyAsks() error {
 func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) error {
 	if q.done.After(q.deadline) {
 		return fmt.Errorf("it ended at %v, its time at %v", q.done, q.deadline)
+	}
+	if err := q.verifyTime(given); err != nil {
+		return err
 	}
 	parts := map[string]bool{}
 	for _, a := range q.answers {

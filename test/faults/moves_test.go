@@ -38,6 +38,8 @@ type faultChoice struct {
 	leases, doubts bool
 	// twins: who is taken over from stays, and uses its ticket as long as it can.
 	twins bool
+	// expires: some messages and requests expire.
+	expires bool
 	// restarts is how often another hub takes the place of the one that there is.
 	restarts int
 }
@@ -67,6 +69,7 @@ func chooseFaults(seed uint64) faultChoice {
 		twins:    random.IntN(2) == 0,
 	}
 	c.restarts = []int{0, 0, 1, 2, 3}[random.IntN(5)]
+	c.expires = random.IntN(2) == 0
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
 	return c
 }
@@ -81,7 +84,7 @@ func (c faultChoice) String() string {
 	if c.restarts > 0 {
 		words = append(words, fmt.Sprintf("%d restarts", c.restarts))
 	}
-	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins} {
+	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires} {
 		if chosen {
 			words = append(words, word)
 		}

@@ -81,6 +81,8 @@ const toEverybody = ""
 type sent struct {
 	text, to    string
 	began, done time.Time
+	// lasts is for how long it is worth something from began on. Zero: it does not expire.
+	lasts time.Duration
 	lectern.Receipt
 	err error
 	// stale: it was sent by one whose seat another had taken over.
@@ -174,12 +176,12 @@ func (s *faultSeat) send(ctx context.Context, h membershipHandle, one *sent) {
 	payload := s.payload(one.text)
 	switch h := h.(type) {
 	case *lectern.Slave:
-		one.Receipt, one.err = h.Send(ctx, payload)
+		one.Receipt, one.err = h.Send(ctx, payload, one.options()...)
 	case *lectern.Master:
 		if one.to == toEverybody {
-			one.Receipt, one.err = h.Broadcast(ctx, payload)
+			one.Receipt, one.err = h.Broadcast(ctx, payload, one.options()...)
 		} else {
-			one.Receipt, one.err = h.Send(ctx, one.to, payload)
+			one.Receipt, one.err = h.Send(ctx, one.to, payload, one.options()...)
 		}
 	}
 	one.done = time.Now()

@@ -468,7 +468,7 @@ func (r *faultRound) stream(s *faultSeat, number int, random *rand.Rand) {
 			patience = 50 * time.Millisecond
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		one := &sent{text: s.text(fmt.Sprint("stream ", number), i), to: toEverybody}
+		one := &sent{text: s.text(fmt.Sprint("stream ", number), i), to: toEverybody, lasts: r.lasts(random)}
 		if s.isMaster() && random.IntN(3) == 0 {
 			one.to = fmt.Sprint("user_", random.IntN(faultSlaves))
 		}

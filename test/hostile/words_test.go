@@ -196,6 +196,19 @@ func TestEveryRefusalHasWords(t *testing.T) {
 		})
 	})
 
+	t.Run("a service that takes long", func(t *testing.T) {
+		policy := lectern.Policy{AuthorizeMessage: func(context.Context, lectern.Sender, lectern.OutgoingMessage) error {
+			time.Sleep(time.Second)
+			return nil
+		}}
+		stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
+			w.t = t
+			alice, _ := s.Pair()
+			w.of(alice, `{"type":"send","ref":2,"channel":"abc123","expires_ms":1000,"text":"x"}`, lectern.ErrTooLate, "time", "over")
+			require.Equal(t, `{"type":"ack","ref":3,"seq":1,"slaves":1}`, alice.Answer(`{"type":"send","ref":3,"channel":"abc123","expires_ms":1001,"text":"x"}`))
+		})
+	})
+
 	t.Run("the end of the hub", func(t *testing.T) {
 		stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 			w.t = t

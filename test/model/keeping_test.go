@@ -17,9 +17,34 @@ const fewKept = "few kept"
 type heard struct {
 	seq  uint64
 	line string
+	// end is when a message expires, or zero.
+	end time.Time
 }
 
 var gap = heard{line: "a gap"}
+
+// expired is the gap of so many messages that have expired, of which the newest has that number.
+func expired(missed int, seq uint64) heard {
+	return heard{seq: seq, line: fmt.Sprintf("%s of %d", gap.line, missed)}
+}
+
+// withoutExpired is what a member gets in the place of messages that it has missed, by now.
+func (g *game) withoutExpired(missed []heard, now time.Time) (got []heard) {
+	run := 0 // of those that have expired, before the next one
+	for _, m := range missed {
+		if !m.end.IsZero() && !now.Before(m.end) {
+			if run++; run > 1 {
+				got = got[:len(got)-1]
+			}
+			got = append(got, expired(run, m.seq))
+			g.counts["a message expired"]++
+			continue
+		}
+		run = 0
+		got = append(got, m)
+	}
+	return got
+}
 
 func lines(messages []heard) (all []string) {
 	for _, m := range messages {
@@ -117,7 +142,9 @@ func (g *game) catchUp(s *seat) {
 	}
 	missed := s.messages[s.delivered:]
 	kept := slices.DeleteFunc(slices.Clone(missed), func(m heard) bool { return m.seq <= lost })
-	if len(kept) < len(missed) {
+	dropped := len(kept) < len(missed)
+	kept = g.withoutExpired(kept, time.Now())
+	if dropped {
 		kept = append([]heard{gap}, kept...)
 		if s.master != nil {
 			g.counts["a gap for a master"]++

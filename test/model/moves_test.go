@@ -24,7 +24,7 @@ func (m move) String() string {
 
 // moveKinds are all kinds of moves, the likely ones several times.
 var moveKinds = strings.Fields(`create create join join join join expect leave switch
-	broadcast broadcast private private up up up kick ban away back status
+	broadcast broadcast private private up up up brief brief briefly doze doze kick ban away back status
 	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due
 	take take take note note note oldticket oldticket seize unheard unheard lostcreate lostjoin lostjoin lostswitch
 	speak speak speak lease lease refuse unsure refresh refresh flood flood flood restart restart crash`)
@@ -88,8 +88,12 @@ func (g *game) step(m move) error {
 		return nil
 	}
 	if p.offline {
-		if s != nil && len(s.waiting) < 5 && (m.kind == "broadcast" && s.master != nil || m.kind == "up" && s.slave != nil) {
-			s.start(&sending{to: map[bool]int{true: toAll, false: toMaster}[s.master != nil], text: g.text()})
+		if s != nil && len(s.waiting) < 5 && (m.kind == "broadcast" && s.master != nil || m.kind == "up" && s.slave != nil || m.kind == "brief") {
+			one := &sending{to: map[bool]int{true: toAll, false: toMaster}[s.master != nil], text: g.text()}
+			if m.kind == "brief" || m.n%2 == 1 {
+				one.lasts = brief[m.n]
+			}
+			s.start(one)
 			synctest.Wait()
 		}
 		return nil
@@ -141,6 +145,17 @@ func (g *game) step(m move) error {
 				to = m.n
 			}
 			return g.send(s, to)
+		}
+	case "doze":
+		return g.doze(m, p, s)
+	case "brief": // to all or to the master, and worth nothing after a while
+		if s.slave != nil {
+			return g.sendFor(s, toMaster, brief[m.n])
+		}
+		return g.sendFor(s, toAll, brief[m.n])
+	case "briefly": // to one
+		if s.master != nil {
+			return g.sendFor(s, m.n, brief[(m.n+m.channel)%len(brief)])
 		}
 	case "flood": // more than is kept, where few are
 		for range 4 {
@@ -256,8 +271,48 @@ func (g *game) kick(ctx context.Context, s *seat, who int, ban bool) error {
 }
 
 // send sends while online.
-func (g *game) send(s *seat, to int) error {
-	one := &sending{to: to, text: g.text()}
+func (g *game) send(s *seat, to int) error { return g.sendFor(s, to, 0) }
+
+// brief is how long messages are worth something that expire. Nothing else of a game takes as
+// long as one of these.
+var brief = []time.Duration{1 * time.Millisecond, 701 * time.Millisecond, 3703 * time.Millisecond, 12709 * time.Millisecond}
+
+// doze has a user lose its connection, and the other side of one of its channels send what
+// expires meanwhile, and what does not.
+func (g *game) doze(m move, p *player, s *seat) error {
+	from, to := s.star.master, toAll
+	if s.master != nil {
+		to = toMaster
+		for _, slave := range s.star.slaves {
+			if from == s.star.master || slave.user.index < from.user.index {
+				from = slave
+			}
+		}
+	}
+	if from == nil || from.user == p || !from.reachable() {
+		return nil
+	}
+	p.offline = true
+	p.shut()
+	p.cut(false)
+	g.lost(p)
+	for i := range 1 + m.n {
+		if err := g.advance(1); err != nil {
+			return err
+		}
+		if from.end != nil || !from.reachable() {
+			return nil
+		}
+		if err := g.sendFor(from, to, []time.Duration{brief[1], brief[2], 0, brief[3]}[(i+m.user)%len(brief)]); err != nil {
+			return err
+		}
+	}
+	return g.advance(4 * time.Second)
+}
+
+// sendFor is send of a message that lasts so long, or for ever where that is zero.
+func (g *game) sendFor(s *seat, to int, lasts time.Duration) error {
+	one := &sending{to: to, text: g.text(), lasts: lasts}
 	s.start(one)
 	synctest.Wait()
 	s.waiting = nil
@@ -268,17 +323,22 @@ func (g *game) send(s *seat, to int) error {
 // start sends in the background, for the case that it has to wait.
 func (s *seat) start(one *sending) {
 	s.waiting = append(s.waiting, one)
+	var options []lectern.SendOption
+	if one.lasts > 0 {
+		one.end = time.Now().Add(one.lasts)
+		options = append(options, lectern.WithExpiry(one.lasts), lectern.WithTopic("brief"))
+	}
 	go func() {
 		var receipt lectern.Receipt
 		var err error
 		payload := lectern.Text(one.text)
 		switch one.to {
 		case toAll:
-			receipt, err = s.master.Broadcast(context.Background(), payload)
+			receipt, err = s.master.Broadcast(context.Background(), payload, options...)
 		case toMaster:
-			receipt, err = s.slave.Send(context.Background(), payload)
+			receipt, err = s.slave.Send(context.Background(), payload, options...)
 		default:
-			receipt, err = s.master.Send(context.Background(), fmt.Sprint("user_", one.to), payload)
+			receipt, err = s.master.Send(context.Background(), fmt.Sprint("user_", one.to), payload, options...)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -88,6 +88,10 @@ type seat struct {
 type sending struct {
 	to   int // or toAll, toMaster
 	text string
+	// lasts is for how long it is worth something from its call on, which ends at end. Zero: it
+	// does not expire.
+	lasts time.Duration
+	end   time.Time
 	lectern.Receipt
 	err    error
 	done   bool
@@ -101,6 +105,9 @@ const (
 	toAll    = -1
 	toMaster = -2
 )
+
+// isLate reports whether the time of the send is over.
+func (one *sending) isLate(now time.Time) bool { return one.lasts > 0 && !now.Before(one.end) }
 
 // refusal is why the model does not let a user in as a slave.
 func (c *star) refusal(p *player, expect string) error {
@@ -123,7 +130,7 @@ func (c *star) refusal(p *player, expect string) error {
 
 // deliver is what the model makes of a send that reaches the hub.
 func (g *game) deliver(s *seat, one *sending) {
-	if s.master != nil {
+	if s.master != nil && !one.isLate(time.Now()) { // what is too late is not sent
 		g.tells(s.star)
 	}
 	g.deliverFrom(s.user.name(), s.star, one)
@@ -132,6 +139,16 @@ func (g *game) deliver(s *seat, one *sending) {
 // deliverFrom is the outcome of a send of the service too, which has no name.
 func (g *game) deliverFrom(name string, c *star, one *sending) {
 	line := name + ": " + one.text
+	now, end := time.Now(), time.Time{}
+	if one.isLate(now) {
+		g.counts["a send was too late"]++
+		one.expect = lectern.ErrTooLate
+		return
+	}
+	if one.lasts > 0 {
+		// What is left travels in whole milliseconds, rounded up.
+		end = now.Add((one.end.Sub(now) + time.Millisecond - 1).Truncate(time.Millisecond))
+	}
 	switch one.to {
 	case toMaster:
 		if g.isBusy(c) {
@@ -141,13 +158,13 @@ func (g *game) deliverFrom(name string, c *star, one *sending) {
 		}
 		c.up++
 		one.number = c.up
-		g.gets(c.master, heard{c.up, line})
+		g.gets(c.master, heard{c.up, line, end})
 	case toAll:
 		c.down++
 		one.number = c.down
 		for _, slave := range c.slaves {
 			one.slaves += slave.connected()
-			g.gets(slave, heard{c.down, line})
+			g.gets(slave, heard{c.down, line, end})
 		}
 	default:
 		slave := c.slaves[one.to]
@@ -157,7 +174,7 @@ func (g *game) deliverFrom(name string, c *star, one *sending) {
 		}
 		c.down++
 		one.number, one.slaves = c.down, slave.connected()
-		g.gets(slave, heard{c.down, line + " (private)"})
+		g.gets(slave, heard{c.down, line + " (private)", end})
 	}
 }
 

@@ -321,11 +321,21 @@ func (h *held) ticket() ticket {
 	return ticket{h.slave.Ticket(), h.member, h.handle, false}
 }
 
+// brief makes some messages expire soon. They take a number as any other does; what could not
+// be sent in time is refused, and takes none.
+func (a *actor) brief() []lectern.SendOption {
+	if a.rng.IntN(3) > 0 {
+		return nil
+	}
+	return []lectern.SendOption{lectern.WithExpiry(time.Duration(1+a.rng.IntN(20)) * time.Millisecond)}
+}
+
 // lead is what a master does.
 func (a *actor) lead(channel string, h *held) {
 	ctx, done := a.impatient()
 	defer done()
 	in := input{channel: channel, handle: h.handle, member: h.member, to: a.others[a.rng.IntN(len(a.others))]}
+	brief := a.brief()
 	var try func() (lectern.Receipt, error)
 	none := func(do func(context.Context) error) func() (lectern.Receipt, error) {
 		return func() (lectern.Receipt, error) { return lectern.Receipt{}, do(ctx) }
@@ -351,10 +361,10 @@ func (a *actor) lead(channel string, h *held) {
 		try = none(h.master.Back)
 	case n < 9:
 		in.op = tell
-		try = func() (lectern.Receipt, error) { return h.master.Send(ctx, in.to, lectern.Text("to you")) }
+		try = func() (lectern.Receipt, error) { return h.master.Send(ctx, in.to, lectern.Text("to you"), brief...) }
 	default:
 		in.op = broadcast
-		try = func() (lectern.Receipt, error) { return h.master.Broadcast(ctx, lectern.Text("to all")) }
+		try = func() (lectern.Receipt, error) { return h.master.Broadcast(ctx, lectern.Text("to all"), brief...) }
 	}
 	a.operate(channel, in, try)
 }
@@ -364,7 +374,8 @@ func (a *actor) follow(channel string, h *held) {
 	ctx, done := a.impatient()
 	defer done()
 	in := input{op: report, channel: channel, handle: h.handle, member: h.member}
-	try := func() (lectern.Receipt, error) { return h.slave.Send(ctx, lectern.Text("to the master")) }
+	brief := a.brief()
+	try := func() (lectern.Receipt, error) { return h.slave.Send(ctx, lectern.Text("to the master"), brief...) }
 	switch a.rng.IntN(8) {
 	case 0, 1:
 		in.op = leave

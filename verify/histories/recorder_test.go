@@ -199,7 +199,7 @@ func outcomeOf(err error) outcome {
 			return ended
 		}
 	}
-	for _, passing := range []*lectern.Error{lectern.ErrBusy, lectern.ErrRateLimited, lectern.ErrShuttingDown} {
+	for _, passing := range []*lectern.Error{lectern.ErrBusy, lectern.ErrRateLimited, lectern.ErrShuttingDown, lectern.ErrTooLate} {
 		if e.Code == passing.Code {
 			return refused
 		}
