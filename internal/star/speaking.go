@@ -24,7 +24,7 @@ func (c *Channel) Speak(msg Message) (seq uint64, slaves uint32, err error) {
 	}
 	msg.Asks, msg.ReplyTo = false, 0 // the service awaits no answers, and was asked nothing
 	var given answer
-	if size := len(msg.Payload.Data); msg.HasTo && msg.To == c.master.name {
+	if size := len(msg.Payload.Data); msg.To == c.master.name {
 		switch {
 		case c.master.attachment == nil && c.keptFull(size):
 			return 0, 0, errAwayForService

@@ -119,6 +119,10 @@ func TestImportsOfTermsThatCannotBe(t *testing.T) {
 	require.ErrorIs(t, err, errNoHead, "said twice")
 	_, err = imported(c.limits, append(append([]byte(nil), whole...), p.part...))
 	require.ErrorContains(t, err, "kind 12", "said too late")
+	plain, _ := underTerms(t, Limits{}, Terms{}, 0)
+	plain.ends()
+	_, err = imported(c.limits, append(append([]byte(nil), plain.parts()[0]...), p.part...))
+	require.ErrorContains(t, err, "kind 12", "said too late, and not before")
 	_, err = imported(c.limits, p.part)
 	require.ErrorIs(t, err, errNoHead)
 }
