@@ -143,14 +143,10 @@ func (c *Channel) Snapshot() (ChannelSnapshot, bool) {
 		return ChannelSnapshot{}, false
 	}
 	member := func(m hub.MemberReport) MemberSnapshot {
-		s := MemberSnapshot{
+		return MemberSnapshot{
 			Username: m.Username, State: states[m.State], Deadline: m.Deadline, Epoch: m.Epoch, OpenRequests: m.OpenRequests,
-			Data: m.Data, Expires: m.Expires,
+			Data: m.Data, Expires: m.Expires, Queued: QueueSize(hub.Waiting(m)),
 		}
-		if m.Line != nil {
-			s.Queued.Messages, s.Queued.Bytes = m.Line.Waiting()
-		}
-		return s
 	}
 	s := ChannelSnapshot{
 		Name: r.Name, MasterTimeout: r.MasterTimeout, MaxSlaves: r.MaxSlaves, Master: member(r.Master),

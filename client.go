@@ -452,24 +452,11 @@ func (h *handle) openRequests() []Message {
 
 // next waits for the next event. The error is the context's, or why the membership
 // is over.
-func (h *handle) next(ctx context.Context) (Event, error) {
-	event, ok, err := h.inbox.Take(ctx, h.m.Done())
-	if err == nil && !ok {
-		err = h.m.Err()
-	}
-	return event, err
-}
+func (h *handle) next(ctx context.Context) (Event, error) { return h.inbox.Next(ctx, h.m) }
 
 // events yields what arrives until the membership is over.
 func (h *handle) events(ctx context.Context) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		for {
-			event, err := h.next(ctx)
-			if !yield(event, err) || err != nil {
-				return
-			}
-		}
-	}
+	return client.Events(ctx, h.inbox, h.m)
 }
 
 func (h *handle) ticket(master bool) Ticket {
