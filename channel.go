@@ -143,10 +143,14 @@ func (c *Channel) Snapshot() (ChannelSnapshot, bool) {
 		return ChannelSnapshot{}, false
 	}
 	member := func(m hub.MemberReport) MemberSnapshot {
-		return MemberSnapshot{
+		s := MemberSnapshot{
 			Username: m.Username, State: states[m.State], Deadline: m.Deadline, Epoch: m.Epoch, OpenRequests: m.OpenRequests,
-			Data: m.Data, Expires: m.Expires, Queued: QueueSize(hub.Waiting(m)),
+			Data: m.Data, Expires: m.Expires,
 		}
+		if m.Line != nil {
+			s.Queued.Messages, s.Queued.Bytes = m.Line.Waiting()
+		}
+		return s
 	}
 	s := ChannelSnapshot{
 		Name: r.Name, MasterTimeout: r.MasterTimeout, MaxSlaves: r.MaxSlaves, Master: member(r.Master),

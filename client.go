@@ -58,7 +58,10 @@ type ClientOptions struct {
 	// Tickets is called with the ticket of a membership each time it was entered or
 	// resumed, and what it does is done before the hub takes this client for the holder of
 	// the membership: from then on an older ticket is worth nothing. So a program that is
-	// to come back after its end stores the ticket here. It is called in the goroutine
+	// to come back after its end stores the ticket here. What is taken from the handle later is not in
+	// this ticket (Ticket.Last), and comes again to who resumes with it, a request that was answered
+	// too: a program that must not be given it twice stores the handle's Ticket each time that it has
+	// taken something. It is called in the goroutine
 	// that reads from the connection, one call at a time, and holds that up. It must not wait
 	// for the client's answers. Nil: tickets are read from the handles.
 	Tickets func(Ticket)
@@ -185,7 +188,8 @@ func NewClient(dialer transport.Dialer, o ClientOptions) *Client {
 	return &Client{client: client.New(dialer, inner), options: inner, wrong: err}
 }
 
-// Create makes the channel, with the user as its master (rules 1 and 7). The
+// Create makes the channel, with the user as its master (rules 1 and 7). The username may be
+// empty where Policy.Authorize gives the name. The
 // error is the hub's refusal, or why it could not be reached. Where ctx ends
 // first, the channel does not stay. Where this client is leaving a channel of that name, or
 // undoes a call that was given up, Create waits for that. The values of ctx do not reach Policy.Authorize: the
@@ -208,8 +212,8 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 	return &Master{h}, nil
 }
 
-// Join enters a channel that its master has created before (rule 2), as a slave.
-// The error is the hub's refusal, or why it could not be reached. Where ctx ends
+// Join enters a channel that its master has created before (rule 2), as a slave. The username
+// may be empty, as for Create. The error is the hub's refusal, or why it could not be reached. Where ctx ends
 // first, the membership does not stay. It waits for what is being undone, as Create does. The values of ctx do not reach Policy.Authorize, see
 // Create.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
@@ -239,7 +243,10 @@ func addToJoin(frame *wire.Frame, options []JoinOption) error {
 
 // ResumeMaster takes over the membership that the ticket is for, which must be a
 // master's. Another connection that holds it is told replaced. Where ctx ends
-// first, the membership lives on, away, and can be resumed.
+// first, the membership lives on, away, and can be resumed. The ticket is worth nothing any more
+// where the error matches ErrResumeFailed, because the membership is over, ErrHubLost, ErrReplaced,
+// because another client has used one since, or ErrUnauthorized, by the service's word: then Create
+// anew, or give up.
 func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, error) {
 	if !ticket.Master {
 		return nil, publicError(client.ErrOtherRole)
@@ -253,7 +260,8 @@ func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, erro
 
 // ResumeSlave takes over the membership that the ticket is for, which must be a
 // slave's. Another connection that holds it is told replaced. Where ctx ends
-// first, the membership lives on, away, and can be resumed.
+// first, the membership lives on, away, and can be resumed. The ticket is worth nothing any more
+// by the errors that ResumeMaster names: then Join anew, or give up.
 func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error) {
 	if ticket.Master {
 		return nil, publicError(client.ErrOtherRole)
@@ -452,11 +460,24 @@ func (h *handle) openRequests() []Message {
 
 // next waits for the next event. The error is the context's, or why the membership
 // is over.
-func (h *handle) next(ctx context.Context) (Event, error) { return h.inbox.Next(ctx, h.m) }
+func (h *handle) next(ctx context.Context) (Event, error) {
+	event, ok, err := h.inbox.Take(ctx, h.m.Done())
+	if err == nil && !ok {
+		err = h.m.Err()
+	}
+	return event, err
+}
 
 // events yields what arrives until the membership is over.
 func (h *handle) events(ctx context.Context) iter.Seq2[Event, error] {
-	return client.Events(ctx, h.inbox, h.m)
+	return func(yield func(Event, error) bool) {
+		for {
+			event, err := h.next(ctx)
+			if !yield(event, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (h *handle) ticket(master bool) Ticket {

@@ -24,7 +24,17 @@ const (
 	KindBytes
 )
 
-func (k Kind) String() string { return wordAt(k, "text", "json", "bytes") }
+func (k Kind) String() string {
+	switch k {
+	case KindText:
+		return "text"
+	case KindJSON:
+		return "json"
+	case KindBytes:
+		return "bytes"
+	}
+	return "unknown"
+}
 
 // Payload is what a message carries. Make one by [Text], [JSON] or [Bytes]; the
 // zero value is the empty text. A payload does not change and may be sent any
@@ -204,12 +214,14 @@ const (
 	StateGone
 )
 
-func (s State) String() string { return wordAt(s, "unknown", "online", "away", "gone") }
-
-// wordAt is the word for the value, or "unknown".
-func wordAt[T ~uint8](value T, words ...string) string {
-	if int(value) < len(words) {
-		return words[value]
+func (s State) String() string {
+	switch s {
+	case StateOnline:
+		return "online"
+	case StateAway:
+		return "away"
+	case StateGone:
+		return "gone"
 	}
 	return "unknown"
 }

@@ -90,7 +90,12 @@ func Metrics() []Metric {
 }
 
 // String is the metric's name: small letters and underscores.
-func (m Metric) String() string { return m.entry().Name }
+func (m Metric) String() string {
+	if m >= metricCount {
+		return "unknown"
+	}
+	return m.entry().Name
+}
 
 // Help says in one sentence what the metric tells.
 func (m Metric) Help() string { return m.entry().Help }

@@ -163,7 +163,8 @@ type Policy struct {
 	//
 	// An error refuses the message, and the sender alone is told: an *Error as Authorize's is,
 	// any other one as unauthorized. Where it has not said by the end of its context, which is
-	// as Authorize's, or has panicked, the sender is told busy.
+	// as Authorize's, or has panicked, the sender is told busy. Who was asked and whose answer is
+	// refused can answer again.
 	AuthorizeMessage func(ctx context.Context, from Sender, message OutgoingMessage) error
 
 	// Name makes the name that is used of a name that a peer asks for, or refuses it: to
@@ -310,7 +311,8 @@ type Identity struct {
 	// TakeOver gives the user the membership of that name in the channel, in its role,
 	// from whoever has it: the former connection ends with ErrReplaced, and its resume
 	// secret is worth nothing. The user gets what the channel keeps of what was sent since
-	// the member has entered. Where nobody has the name, it is as if it were not set. It
+	// the member has entered, and with it requests that were answered already: an answer to one of
+	// those fails with ErrNoSuchRequest. Where nobody has the name, it is as if it were not set. It
 	// is for a service that knows its users, so that one whose device is lost gets their
 	// place back. It is used at OpCreate and OpJoin.
 	TakeOver bool

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"iter"
 	"sync"
 	"time"
 )
@@ -218,26 +217,4 @@ func (b *Inbox[E]) firstWaiting() uint64 {
 		}
 	}
 	return 0
-}
-
-// Next waits for the next event. It returns the error of the context, or of the membership when
-// that has ended and all events were taken.
-func (q *Inbox[E]) Next(ctx context.Context, m *Membership) (E, error) {
-	event, ok, err := q.Take(ctx, m.done)
-	if err == nil && !ok {
-		err = m.Err()
-	}
-	return event, err
-}
-
-// Events yields what Next returns, up to and with the first error.
-func Events[E any](ctx context.Context, q *Inbox[E], m *Membership) iter.Seq2[E, error] {
-	return func(yield func(E, error) bool) {
-		for {
-			event, err := q.Next(ctx, m)
-			if !yield(event, err) || err != nil {
-				return
-			}
-		}
-	}
 }

@@ -102,11 +102,3 @@ func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves i
 
 // Report describes the channel, and reports whether it exists.
 func (c Channel) Report() (star.Report, bool) { return c.c.Report() }
-
-// Waiting is what waits to be written on the member's connection.
-func Waiting(m MemberReport) (waiting star.Load) {
-	if m.Line != nil {
-		waiting.Messages, waiting.Bytes = m.Line.Waiting()
-	}
-	return waiting
-}

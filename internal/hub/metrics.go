@@ -30,14 +30,8 @@ type MetricEntry struct {
 	Labels            []string
 }
 
-// DescribeMetric is what is said of the metric, or of one that there is not, the name "unknown"
-// alone. The entry's labels must not be changed.
-func DescribeMetric(m Metric) MetricEntry {
-	if int(m) >= len(metrics) {
-		return MetricEntry{Name: "unknown"}
-	}
-	return metrics[m]
-}
+// DescribeMetric is what is said of the metric. The entry's labels must not be changed.
+func DescribeMetric(m Metric) MetricEntry { return metrics[m] }
 
 var metrics = [...]MetricEntry{
 	star.Connections:      {Name: "connections", Help: "Open connections.", Kind: Gauge},
