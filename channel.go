@@ -70,7 +70,7 @@ func (c *Channel) Ban(username, reason string) error {
 
 // Broadcast sends to all slaves of the channel in the name of the service, also while the master
 // is away: a Message whose From is empty, with a number in the order of the master's. Policy.AuthorizeMessage
-// is not asked. The error is ErrNoSuchChannel where the channel is over, ErrTooLarge,
+// is not asked. The error is ErrNoSuchChannel where the channel is over, ErrTooLarge, ErrTooLate,
 // ErrShuttingDown, or the context's, and nobody gets the message then. It does not wait for
 // slaves, but with SlowHold, as their master would.
 func (c *Channel) Broadcast(ctx context.Context, payload Payload, options ...SendOption) (Receipt, error) {

@@ -360,7 +360,7 @@ func (p Policy) config() hub.Config {
 	}
 	if p.AuthorizeMessage != nil {
 		config.AuthorizeMessage = func(ctx context.Context, from hub.Sender, m hub.OutgoingMessage) error {
-			return p.AuthorizeMessage(ctx, Sender(from), OutgoingMessage{payload(m.Payload), m.To, m.Topic, m.Request, m.ReplyTo, declined(m.Payload)})
+			return p.AuthorizeMessage(ctx, Sender(from), OutgoingMessage{payload(m.Payload), m.To, m.Topic, m.Expires, m.Request, m.ReplyTo, declined(m.Payload)})
 		}
 	}
 	for _, op := range p.Reauthorize {

@@ -88,8 +88,10 @@ type OutgoingMessage struct {
 	// To is the one slave that a master's message is for. Empty: it is for all slaves, or is
 	// a slave's, for its master.
 	To string
-	// Topic is that of WithTopic.
-	Topic string
+	// Topic is that of WithTopic, and Expires is when the message is worth nothing any more
+	// (WithExpiry), or zero.
+	Topic   string
+	Expires time.Time
 	// Request: the sender awaits an answer. ReplyTo is, in an answer, the RequestID of the
 	// request.
 	Request bool

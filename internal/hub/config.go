@@ -120,6 +120,7 @@ type OutgoingMessage struct {
 	Payload wire.Payload
 	To      string // empty: it is for all slaves, or for the master
 	Topic   string
+	Expires time.Time // zero: never
 	Request bool
 	ReplyTo uint64
 }

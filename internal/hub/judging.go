@@ -23,7 +23,7 @@ func (s *session) judge(seat *seat, msg *star.Message) error {
 	if !unjudged {
 		return nil
 	}
-	err := s.askAbout(from, OutgoingMessage{Payload: msg.Payload, To: msg.To, Topic: msg.Topic, Request: msg.Asks, ReplyTo: msg.ReplyTo})
+	err := s.askAbout(from, OutgoingMessage{Payload: msg.Payload, To: msg.To, Topic: msg.Topic, Expires: msg.End, Request: msg.Asks, ReplyTo: msg.ReplyTo})
 	if err == nil {
 		return nil
 	}

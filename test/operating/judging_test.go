@@ -37,6 +37,7 @@ func (j *judge) authorize(_ context.Context, from lectern.Sender, m lectern.Outg
 	add(len(from.Data) > 0, "data=%s", from.Data)
 	add(m.To != "", "to=%s", m.To)
 	add(m.Topic != "", "topic=%s", m.Topic)
+	add(!m.Expires.IsZero(), "in %v", time.Until(m.Expires))
 	add(m.Request, "request")
 	add(m.ReplyTo != 0, "reply=%d", m.ReplyTo)
 	if m.Declined != nil {
@@ -103,7 +104,7 @@ func TestAuthorizeMessage(t *testing.T) {
 
 			answered := make(chan error, 1)
 			go func() {
-				answer, err := slave.Request(stage.Within(t), lectern.Text("may I?"), lectern.WithTopic("door"))
+				answer, err := slave.Request(stage.Within(t), lectern.Text("may I?"), lectern.WithTopic("door"), lectern.WithExpiry(time.Minute))
 				if err == nil && answer.Text() != "you may" {
 					err = errors.New(answer.Text())
 				}
@@ -121,7 +122,7 @@ func TestAuthorizeMessage(t *testing.T) {
 			stage.Broadcast(t, master, "hello, all")
 			stage.Receive(t, slave, "hello, all")
 			require.Equal(t, []string{
-				"user_one in abc123 data=b topic=door request: may I?",
+				"user_one in abc123 data=b topic=door in 1m0s request: may I?",
 				"alice in abc123 master data=a to=user_one reply=1: rude",
 				"alice in abc123 master data=a to=user_one reply=1: you may",
 				"alice in abc123 master data=a to=user_one: hello",

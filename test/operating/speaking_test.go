@@ -281,3 +281,24 @@ func TestServiceSpeaksAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// What the service says can expire as what members say.
+func TestServiceSpeaksInTime(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		s.User().Creates("abc123", "alice")
+		one := s.User()
+		slave := one.Joins("abc123", "user_one")
+		channel := channelOf(t, s.Hub)
+		one.CutOff()
+		stage.NextPresence(t, slave, "alice", lectern.StateUnknown)
+		_, err := channel.Broadcast(stage.Within(t), lectern.Text("at once"), lectern.WithExpiry(time.Second))
+		require.NoError(t, err)
+		_, err = channel.Broadcast(stage.Within(t), lectern.Text("some time"), lectern.WithExpiry(time.Minute))
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		one.Bar(false)
+		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
+		require.Equal(t, lectern.Gap{Missed: 1}, stage.Next(t, slave))
+		require.Empty(t, stage.NextText(t, slave, "some time").From)
+	})
+}
