@@ -434,14 +434,23 @@ func (h *handle) ask(ctx context.Context, frame wire.Frame, payload Payload, of 
 }
 
 // gather asks all slaves.
-func (h *handle) gather(ctx context.Context, payload Payload, options []SendOption) iter.Seq[Answer] {
+func (h *handle) gather(ctx context.Context, payload Payload, options []GatherOption) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
 		var frame wire.Frame
-		if err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, options); err != nil {
+		var how client.Gathering
+		err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, nil)
+		for _, option := range options {
+			if option == nil {
+				err = errNoOption
+			} else if err == nil {
+				err = option.addToGather(&frame, &how)
+			}
+		}
+		if err != nil {
 			yield(Answer{Err: err})
 			return
 		}
-		for a := range h.m.Gather(ctx, frame) {
+		for a := range h.m.Gather(ctx, frame, how) {
 			if !yield(answer(a)) {
 				return
 			}

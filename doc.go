@@ -38,6 +38,7 @@
 //
 // Either side can ask and wait for the answer: [Slave.Request], [Master.Request],
 // and [Master.Gather], which asks everybody and yields the answers as they come.
+// A Gather can tell whom it asks, and ask who joins meanwhile ([WithAsked], [WithNewcomers]).
 // Who is asked gets a [Message] whose RequestID is not zero, and answers by Reply, or says no
 // by Decline: then the request fails with a [DeclinedError]. What was asked and not answered yet
 // is in OpenRequests, also after the program that was asked has been started again.

@@ -71,8 +71,10 @@ func (m *Master) Request(ctx context.Context, to string, payload Payload, option
 // the context ends before the hub has told, one Answer without a sender says so.
 //
 // Answers that were not taken yet wait, within the bytes of ClientOptions.Inbox.
-// To leave the loop early withdraws the question.
-func (m *Master) Gather(ctx context.Context, payload Payload, options ...SendOption) iter.Seq[Answer] {
+// To leave the loop early withdraws the question. WithAsked tells who is asked, and WithNewcomers
+// asks those too who join meanwhile; then it ends with its context, and each who was asked and has
+// not answered has a part with its error.
+func (m *Master) Gather(ctx context.Context, payload Payload, options ...GatherOption) iter.Seq[Answer] {
 	return m.h.gather(ctx, payload, options)
 }
 
@@ -97,7 +99,8 @@ func (m *Master) Decline(ctx context.Context, to Message, code, text string) (Re
 // OpenRequests returns the messages of slaves that ask and were not answered yet, by Reply or
 // Decline, in the order of their numbers: those that were taken from Events or dropped there, and not those that still wait there. They
 // are there after the program that has taken them has ended, too, for whoever goes on by its
-// Ticket, as far as Policy.Replay has kept them. Not among them are those of which it is known that nobody awaits the answer any more; that a
+// Ticket, as far as Policy.Replay has kept them: they arrive in front of everything else that is new, which may
+// be a moment after ResumeMaster has returned. Not among them are those of which it is known that nobody awaits the answer any more; that a
 // request was withdrawn is only known when it is answered. They are as many as ClientOptions.Inbox
 // has room for; beyond that the oldest are forgotten. After the end of the handle there are none.
 func (m *Master) OpenRequests() []Message { return m.h.openRequests() }

@@ -301,11 +301,44 @@ func (p Payload) check(limit int) error {
 }
 
 // SendOption adds to a message: WithTopic, WithExpiry.
-type SendOption interface{ addToSend(*wire.Frame) error }
+type SendOption interface {
+	GatherOption
+	addToSend(*wire.Frame) error
+}
+
+// GatherOption adds to a Gather: WithAsked, WithNewcomers, and every SendOption.
+type GatherOption interface{ addToGather(*wire.Frame, *client.Gathering) error }
+
+type gatherOption func(*client.Gathering)
+
+func (o gatherOption) addToGather(_ *wire.Frame, how *client.Gathering) error {
+	o(how)
+	return nil
+}
+
+// WithAsked tells whom a Gather asks. The function is called in the goroutine that takes the answers,
+// with the names in order, before that gets one of theirs: once for those who are asked at first, though they
+// may be none, and under WithNewcomers again for those who are asked later. It is not called where the
+// question could not be sent, or where it did not become known who was asked.
+func WithAsked(asked func(usernames []string)) GatherOption {
+	return gatherOption(func(how *client.Gathering) { how.Asked = asked })
+}
+
+// WithNewcomers makes a Gather ask who joins while it goes on, too: each new membership once, by a
+// request of its own, with the same payload. So it ends with its context, its loop or the channel
+// alone. Who has left and joins again is asked again, and has another part then. At most 128 newcomers are
+// awaited at a time, and others are asked as these have answered or left: a hub takes 256 open
+// requests of a master. They are asked by the loop as it goes on. A question that has expired
+// (WithExpiry) is not asked any more.
+func WithNewcomers() GatherOption {
+	return gatherOption(func(how *client.Gathering) { how.Newcomers = true })
+}
 
 type sendOption func(*wire.Frame) error
 
 func (o sendOption) addToSend(f *wire.Frame) error { return o(f) }
+
+func (o sendOption) addToGather(f *wire.Frame, _ *client.Gathering) error { return o(f) }
 
 // WithTopic says what the message is about: the receiver has it as Message.Topic, to tell
 // kinds of messages apart without a look at their payloads. It is a name as in ValidName, of

@@ -323,7 +323,8 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
   /**
    * The messages that ask and were not answered yet, by reply or decline, in the order of their numbers: those
    * that were taken from events or messages, or dropped there, and not those that still wait there. They are
-   * there after the page was loaded again, too, and for whoever goes on by the ticket, as far as the hub has kept them.
+   * there after the page was loaded again, too, and for whoever goes on by the ticket, as far as the hub has kept
+   * them: they arrive in front of everything else that is new, which may be a moment after the resume.
    * Not among them are those of which it is known that nobody awaits the answer any more; that a request was
    * withdrawn is only known when it is answered. They are as many as options.inbox has room for; beyond that
    * the oldest are forgotten. It is frozen, and the same list until it changes.
@@ -352,6 +353,23 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
     type: K, listener: Listener<Events[K] & PlatformEvent> | null, options?: boolean | ListenerOptions): void;
   removeEventListener(
     type: string, listener: Listener<PlatformEvent> | null, options?: boolean | ListenerOptions): void;
+}
+
+/** How a question to all is asked. */
+export interface GatherOptions extends SendOptions {
+  /**
+   * Is called with the names of those who are asked, in order, before the first of their parts is given:
+   * once for those who are asked at first, though they may be none, and with newcomers again for those
+   * who are asked later. It is called while somebody waits for the next part.
+   */
+  readonly asked?: ((usernames: string[]) => void) | undefined;
+  /**
+   * Who joins while it goes on is asked too: each new membership once, by a request of its own. So it ends with
+   * its signal, its loop or the channel alone. Who has left and joins again is asked again, and has another
+   * part then. At most 128 newcomers are awaited at a time; others are asked as these have answered or left.
+   * A question that has expired is not asked any more.
+   */
+  readonly newcomers?: boolean | undefined;
 }
 
 /** One slave's part in a gather: its answer, or why there is none. */
@@ -394,7 +412,7 @@ export declare class Master extends Handle<MasterEventMap> {
    * whose answer was lost, and who has left by then, is not among the parts. When
    * it ends before the hub has told, one part with an empty from says so.
    */
-  gather(payload: Payload, options?: SendOptions): AsyncGenerator<Answer, void, undefined>;
+  gather(payload: Payload, options?: GatherOptions): AsyncGenerator<Answer, void, undefined>;
   /** Answers a message of a slave that asks. Its sender and requestId are enough. */
   reply(message: Pick<Message, 'from' | 'requestId'>, payload: Payload, options?: SendOptions): Promise<Receipt>;
   /**

@@ -2198,15 +2198,19 @@ var Master = class extends Handle {
   /**
    * gather asks all slaves that are members at the moment at which the hub accepts
    * the question, and yields the part of each once. The question is sent when
-   * the iteration begins.
+   * the iteration begins. asked is told who is asked; with newcomers those are asked too who join
+   * meanwhile.
    */
   gather(payload, { signal, ...options } = {}) {
     return iterate((stop) => this.#gather(payload, stop, options), signal);
   }
-  async *#gather(payload, signal, options) {
+  async *#gather(payload, signal, { asked, newcomers = false, ...options }) {
     const { fields } = sendOptions("gather", options);
+    if (asked !== void 0 && typeof asked !== "function") {
+      throw new TypeError("asked must be a function, which is told who is asked");
+    }
     const { inquiries } = this.#membership;
-    const inquiry = await inquiries.begin(fields, payload, "", signal);
+    const inquiry = await inquiries.gather(fields, payload, { asked, newcomers }, signal);
     yield* inquiries.partsOf(inquiry, signal);
   }
   /** reply answers a message of a slave that asks. */
@@ -2494,6 +2498,10 @@ var AnswerQueue = class {
     }
     this.#changed();
   }
+  /** wake lets the one who takes the parts look at what else there is. */
+  wake() {
+    this.#changed();
+  }
   /** finish tells that no more will come. */
   finish() {
     this.#complete = true;
@@ -2506,25 +2514,30 @@ var AnswerQueue = class {
   }
   /**
    * each yields the parts until the last one. One reader at a time. It calls again
-   * some time after the hub has refused to tell who is still to answer.
+   * some time after the hub has refused to tell who is still to answer. Before each part, and
+   * whenever it is woken, it calls ready, and gives none where that is false.
    */
-  async *each(again) {
+  async *each(again, ready = () => true) {
     let pause = FIRST_PAUSE;
-    let cancel = () => {
-    };
+    let cancel = null;
     try {
       yield* this.#parts(() => {
-        cancel();
-        cancel = later(pause, again);
+        if (cancel) {
+          return;
+        }
+        cancel = later(pause, () => {
+          cancel = null;
+          again();
+        });
         pause *= 2;
-      });
+      }, ready);
     } finally {
-      cancel();
+      cancel?.();
     }
   }
-  async *#parts(refused) {
+  async *#parts(refused, ready) {
     for (; ; ) {
-      while (this.#waiting.length > 0) {
+      while (ready() && this.#waiting.length > 0) {
         const part = this.#waiting.shift();
         this.#bytes -= part.message?.size ?? 0;
         yield part.message?.expired ? { from: part.from, message: null, error: new GapError(1) } : part;
@@ -2562,6 +2575,167 @@ function tooLate({ written }) {
   return written ? new UnknownOutcomeError(error) : error;
 }
 
+// src/gathering.js
+var MAX_NEWCOMERS = 128;
+var FIRST_PAUSE2 = 1e3;
+var Gathering = class {
+  /** The inquiry of those who are asked at first. Its answers take in those of newcomers too. */
+  main = null;
+  #tellAsked;
+  #newcomers;
+  // send asks one newcomer: send(name, options).
+  #send;
+  // It is known who was asked at first. early are those who have answered before that.
+  #begun = false;
+  #early = [];
+  #over = false;
+  // The numbers of the memberships that were asked, or are about to be, by their names.
+  #asked = /* @__PURE__ */ new Map();
+  // Those who were asked, and the application was not told. due: it is to be told.
+  #untold = [];
+  #due = false;
+  #toAsk = [];
+  // The inquiries of newcomers that were sent and are not answered, and what aborts them.
+  #open = /* @__PURE__ */ new Map();
+  #pause = FIRST_PAUSE2;
+  #cancelPause = null;
+  /**
+   * @param {{asked?: (usernames: string[]) => void, newcomers: boolean}} how
+   * @param {(inquiry: object, signal: AbortSignal) => Promise<object>} send asks the one that the inquiry is of
+   * @param {(of: string) => object} make makes the inquiry of one newcomer
+   */
+  constructor({ asked, newcomers }, send, make) {
+    this.#tellAsked = asked;
+    this.#newcomers = newcomers;
+    this.#send = send;
+    this.make = make;
+  }
+  /** Whether it asks newcomers, so that it does not end by itself. */
+  get goesOn() {
+    return this.#newcomers && !this.#over;
+  }
+  /** all are the inquiries that are of it. */
+  get all() {
+    return [this.main, ...this.#open.keys()];
+  }
+  /** answered is told who has answered before it was known who was asked. */
+  answered(name) {
+    this.#early.push(name);
+  }
+  /** begin is told that it is known whose answers are awaited. present are all slaves that there are. */
+  begin(present) {
+    this.#begun = true;
+    this.#due = true;
+    this.#asked = new Map(this.main.awaited);
+    this.#early.forEach((name) => this.#asked.set(name, present.get(name) ?? 0));
+    this.#untold = [...this.#asked.keys()].sort();
+    for (const name of [...present.keys()].sort()) {
+      this.#meet(name, present.get(name));
+    }
+    this.main.answers.wake();
+  }
+  #meet(name, number) {
+    const known3 = this.#asked.get(name);
+    if (!this.#newcomers || this.#over || known3 !== void 0 && (known3 === number || known3 === 0 || number === 0)) {
+      return;
+    }
+    this.#asked.set(name, number);
+    if (!this.#toAsk.includes(name)) {
+      this.#toAsk.push(name);
+    }
+    this.#askMore();
+  }
+  /** slave is told each change of a slave. */
+  slave({ username, state }, number) {
+    if (!this.#begun) {
+      return;
+    }
+    if (state !== "gone") {
+      this.#meet(username, number);
+      return;
+    }
+    const known3 = this.#asked.get(username);
+    if (known3 !== void 0 && (known3 === number || known3 === 0 || number === 0)) {
+      this.#asked.delete(username);
+      this.#toAsk = this.#toAsk.filter((name) => name !== username);
+    }
+  }
+  #askMore() {
+    if (isOver(this.main.end)) {
+      this.#toAsk = [];
+    }
+    while (!this.#over && !this.#cancelPause && this.#toAsk.length > 0 && this.#open.size < MAX_NEWCOMERS) {
+      const inquiry = this.make(this.#toAsk.shift());
+      const controller = new AbortController();
+      this.#open.set(inquiry, controller);
+      this.#send(inquiry, controller.signal).catch((error) => this.#refused(inquiry, error));
+    }
+  }
+  /** accepted is told that the hub has the question to a newcomer. */
+  accepted(inquiry) {
+    this.#tell(inquiry.of);
+  }
+  #tell(name) {
+    this.#untold.push(name);
+    this.#due = true;
+    this.main.answers.wake();
+  }
+  #refused(inquiry, error) {
+    this.#open.delete(inquiry);
+    const name = inquiry.of;
+    if (this.#over) {
+      return;
+    }
+    if (passes(error)) {
+      if (this.#asked.has(name) && !this.#toAsk.includes(name)) {
+        this.#toAsk.push(name);
+      }
+      if (!this.#cancelPause) {
+        this.#cancelPause = later(this.#pause, () => {
+          this.#cancelPause = null;
+          this.#askMore();
+        });
+        this.#pause *= 2;
+      }
+    } else if (error?.code !== Code.NO_SUCH_SLAVE) {
+      this.#tell(name);
+      inquiry.part(name, null, error);
+      this.#askMore();
+    }
+  }
+  /** closed is told that the inquiry of a newcomer is over. */
+  closed(inquiry) {
+    this.#open.delete(inquiry);
+    this.#askMore();
+  }
+  /** tell tells the application whom it asks, where that is due, and reports whether it is known. */
+  tell() {
+    if (this.#due) {
+      this.#due = false;
+      this.#tellAsked?.(this.#untold.splice(0).sort());
+    }
+    return this.#begun || this.#over;
+  }
+  /** abandon ends the parts that are left. */
+  abandon(why) {
+    if (this.#over) {
+      return;
+    }
+    const awaited = new Map(this.all.flatMap((inquiry) => [...inquiry.awaited.keys()].map((name) => [name, inquiry])));
+    this.end();
+    for (const name of [...awaited.keys()].sort()) {
+      awaited.get(name).part(name, null, why);
+    }
+    this.main.abandon(why);
+  }
+  /** end is told that nobody takes any more. What was not accepted yet is withdrawn when it is. */
+  end() {
+    this.#over = true;
+    this.#cancelPause?.();
+    this.#open.forEach((controller) => controller.abort());
+  }
+};
+
 // src/inquiries.js
 var Inquiry = class {
   // The request's number, zero until the hub has accepted it.
@@ -2576,6 +2750,8 @@ var Inquiry = class {
   verifying = 0;
   // Messages were lost since that was asked, so that it must be asked again.
   stale = false;
+  // The hub has refused for now to tell who is still to answer.
+  refused = false;
   // Messages were lost while the request was open.
   gap = false;
   // When its message expires, and with it the request, or zero. At the hub that is a little later.
@@ -2583,14 +2759,23 @@ var Inquiry = class {
   /**
    * @param {string} of the one member that is asked; empty: every slave there is
    * @param {number} limit in bytes, of the answers that wait
+   * @param {Gathering} [group] what it is of, where that tells whom it asks
    */
-  constructor(of, limit) {
+  constructor(of, limit, group) {
     this.of = of;
-    this.answers = new AnswerQueue(limit);
+    this.group = group;
+    this.answers = group?.main?.answers ?? new AnswerQueue(limit);
+  }
+  /** Whether it is of one who has joined while a gathering goes on. */
+  get newcomers() {
+    return this.group !== void 0 && this.group.main !== this;
   }
   /** part ends the part of one who was asked. */
   part(from, message, error) {
     this.awaited.delete(from);
+    if (this.unknown) {
+      this.group?.answered(from);
+    }
     this.answers.add({ from, message, error });
   }
   answeredBy({ from, message = null, error = null }) {
@@ -2629,6 +2814,7 @@ var Inquiries = class {
   #membership;
   #limit;
   #open = /* @__PURE__ */ new Map();
+  #gatherings = /* @__PURE__ */ new Set();
   // Answers that have come before their request's number.
   #early = [];
   constructor(membership, limit) {
@@ -2641,6 +2827,29 @@ var Inquiries = class {
     inquiry.end = endOf(frame.expires_ms);
     await this.#membership.send({ ...frame, asks: true }, payload, { signal, asks: inquiry });
     return inquiry;
+  }
+  /** gather asks every slave, as begin does, and tells whom. */
+  async gather(fields, value, { asked, newcomers }, signal) {
+    if (asked === void 0 && !newcomers) {
+      return this.begin(fields, value, "", signal);
+    }
+    const frame = { ...fields, asks: true, payload: this.#membership.payloadOf(value) };
+    const group = new Gathering(
+      { asked, newcomers },
+      (inquiry, stop) => this.#membership.deliver(
+        { ...frame, to: inquiry.of, ...inquiry.end && { expires_ms: leftOf(inquiry.end) } },
+        { signal: stop, asks: inquiry }
+      ),
+      (of) => Object.assign(new Inquiry(of, this.#limit, group), { end: group.main.end })
+    );
+    group.main = new Inquiry("", this.#limit, group);
+    group.main.end = endOf(fields.expires_ms);
+    await this.#membership.deliver(frame, { signal, asks: group.main });
+    return group.main;
+  }
+  /** slave is told each change of a slave. */
+  slave(change, number) {
+    this.#gatherings.forEach((group) => group.slave(change, number));
   }
   /** ask sends a request to one member and waits for its answer. */
   async ask(frame, payload, of, signal) {
@@ -2659,19 +2868,21 @@ var Inquiries = class {
    * withdraws the request.
    */
   async *partsOf(inquiry, signal) {
+    const { group } = inquiry;
     const abort = () => {
       this.#giveUp(inquiry);
-      inquiry.abandon(signal.reason);
+      (group ?? inquiry).abandon(signal.reason);
     };
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) {
       abort();
     }
     try {
-      yield* inquiry.answers.each(() => this.#verifyAgain(inquiry));
+      yield* inquiry.answers.each(() => this.#verifyAgain(inquiry), () => group?.tell() ?? true);
     } finally {
       signal?.removeEventListener("abort", abort);
       this.#giveUp(inquiry);
+      group?.end();
     }
   }
   /** accepted is told that the hub has numbered the request. Those who are there now are those asked. */
@@ -2687,6 +2898,11 @@ var Inquiries = class {
       inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.roster.present(inquiry.of).get(inquiry.of) ?? 0);
     } else if (!repeated) {
       inquiry.awaited = this.#membership.roster.present();
+    }
+    if (inquiry.newcomers) {
+      inquiry.group.accepted(inquiry);
+    } else if (!inquiry.unknown) {
+      this.#begins(inquiry);
     }
     for (const answer of this.#early) {
       if (answer.replyTo === seq) {
@@ -2718,6 +2934,7 @@ var Inquiries = class {
       }
       inquiry.verifying = 0;
       if (passes(refusalIn(frame))) {
+        inquiry.refused = true;
         inquiry.answers.refuse();
         return true;
       }
@@ -2726,7 +2943,11 @@ var Inquiries = class {
       } else if (inquiry.unknown) {
         inquiry.answers.add({ from: "", message: null, error: refusalIn(frame) });
       }
+      const unknown = inquiry.unknown;
       inquiry.unknown = false;
+      if (unknown) {
+        this.#begins(inquiry);
+      }
       this.#closeIfAnswered(inquiry);
       if (inquiry.stale && this.#isOpen(inquiry)) {
         this.#verify(inquiry);
@@ -2791,8 +3012,20 @@ var Inquiries = class {
   end(why) {
     const open = [...this.#open.values()];
     this.#open.clear();
-    for (const inquiry of open) {
+    for (const { group } of open) {
+      group?.abandon(why);
+    }
+    this.#gatherings.forEach((group) => group.abandon(why));
+    this.#gatherings.clear();
+    for (const inquiry of open.filter(({ group }) => !group)) {
       inquiry.abandon(why);
+    }
+  }
+  // It is known who was asked.
+  #begins({ group }) {
+    if (group) {
+      this.#gatherings.add(group);
+      group.begin(this.#membership.roster.present());
     }
   }
   #numbers() {
@@ -2803,8 +3036,10 @@ var Inquiries = class {
   }
   // Once more, unless that is under way, or will be done on the next connection.
   #verifyAgain(inquiry) {
-    if (this.#isOpen(inquiry) && this.#membership.attached && inquiry.verifying === 0) {
-      this.#verify(inquiry);
+    for (const each of inquiry.group?.all ?? [inquiry]) {
+      if (this.#isOpen(each) && this.#membership.attached && each.verifying === 0 && each.refused) {
+        this.#verify(each);
+      }
     }
   }
   // Its answer is behind every answer that the hub has sent before.
@@ -2812,6 +3047,7 @@ var Inquiries = class {
     const { session, channel, confirming } = this.#membership;
     inquiry.verifying = session.nextRef();
     inquiry.stale = false;
+    inquiry.refused = false;
     this.#membership.push(confirming.along({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq }));
   }
   #compare(inquiry, listed2) {
@@ -2832,7 +3068,11 @@ var Inquiries = class {
   #closeIfAnswered(inquiry) {
     if (inquiry.awaited.size === 0 && !inquiry.unknown) {
       this.#open.delete(inquiry.seq);
-      inquiry.answers.finish();
+      if (inquiry.newcomers) {
+        inquiry.group.closed(inquiry);
+      } else if (!inquiry.group?.goesOn) {
+        inquiry.answers.finish();
+      }
     }
   }
   // A request was sent again and is not answered yet: answers to it may come
@@ -2841,9 +3081,12 @@ var Inquiries = class {
     return this.#membership.pending.some((request) => request.asks && request.repeated);
   }
   #giveUp(inquiry) {
-    if (this.#isOpen(inquiry)) {
-      this.#open.delete(inquiry.seq);
-      this.#withdraw(inquiry.seq);
+    this.#gatherings.delete(inquiry.group);
+    for (const each of inquiry.group?.all ?? [inquiry]) {
+      if (this.#isOpen(each)) {
+        this.#open.delete(each.seq);
+        this.#withdraw(each.seq);
+      }
     }
   }
   // Over as many connections as it takes, and outside of the window, since the hub
@@ -3151,7 +3394,7 @@ var Roster = class {
       if (number) {
         this.#numbers.set(username, number);
       }
-      this.#told(slave, number);
+      this.#told(slave, this.#numbers.get(username) ?? 0);
     }
   }
 };
@@ -3330,15 +3573,19 @@ var Membership = class {
   }
   /** send sends a payload and returns its receipt. */
   async send(frame, value, { signal, asks } = {}) {
-    const payload = payloadOf(value, this.session.options.maxMessageBytes);
-    return this.#sends({ ...frame, payload }, { signal, asks });
+    return this.deliver({ ...frame, payload: this.payloadOf(value) }, { signal, asks });
+  }
+  /** payloadOf is what is sent for a value. */
+  payloadOf(value) {
+    return payloadOf(value, this.session.options.maxMessageBytes);
   }
   /** decline says no in the place of an answer. */
   async decline({ from, requestId: reply }, code, message, signal) {
     const to = this.role === "master" ? { to: from } : {};
-    return this.#sends({ ...to, reply, failed: failureOf(code, message) }, { signal });
+    return this.deliver({ ...to, reply, failed: failureOf(code, message) }, { signal });
   }
-  async #sends(frame, options) {
+  /** deliver sends what has a payload, or says no, and returns its receipt. */
+  async deliver(frame, options) {
     const answer = await this.perform({ ...frame, type: "send", channel: this.channel }, options);
     return Object.freeze({ seq: answer.seq ?? 0, slaves: answer.slaves ?? 0 });
   }
@@ -3648,6 +3895,7 @@ var Membership = class {
       this.questions.removeFrom(slave.username, heard);
       this.inquiries.departs(slave.username, number, slave.reason);
     }
+    this.inquiries.slave(slave, number);
     this.#tell("member", slave);
   }
   /**

@@ -48,6 +48,13 @@ func (q *answerQueue) add(given Answer) {
 	q.signal()
 }
 
+// wake lets the one who takes the answers look at what else there is.
+func (q *answerQueue) wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.signal()
+}
+
 // finish tells that no more answers will come.
 func (q *answerQueue) finish() {
 	q.mu.Lock()

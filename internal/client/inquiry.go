@@ -35,6 +35,10 @@ type inquiry struct {
 	// end is when the inquiry's message expires, by the clock of this side, and with it the
 	// inquiry. At the hub that is a little later. Zero: it does not.
 	end time.Time
+	// refused: the hub has refused for now to tell who has not answered yet.
+	refused bool
+	// group is the Gather that it is of, where that tells whom it asks, or nil.
+	group *gathering
 
 	answers answerQueue
 }
@@ -42,14 +46,22 @@ type inquiry struct {
 // resolve ends the wait for the answer of one member. The lock is held.
 func (q *inquiry) resolve(given Answer) {
 	delete(q.awaited, given.From)
-	q.answers.add(given)
+	if q.unknown && q.group != nil {
+		q.group.early = append(q.group.early, given.From)
+	}
+	q.queue().add(given)
 }
 
 // closeIfAnswered ends the inquiry when no answer is awaited any more. The lock is held.
 func (m *Membership) closeIfAnswered(q *inquiry) {
 	if len(q.awaited) == 0 && !q.unknown {
 		delete(m.inquiries, q.seq)
-		q.answers.finish()
+		switch {
+		case q.isNewcomers():
+			q.group.onNewcomerAnswered(q)
+		case q.group == nil || !q.group.how.Newcomers:
+			q.answers.finish()
+		}
 	}
 }
 
@@ -70,16 +82,10 @@ func (m *Membership) onAccepted(q *inquiry, seq uint64, repeated bool) {
 	case q.of != "":
 		q.awaited[q.of] = m.membershipOf(q.of)
 	case !repeated:
-		for name, known := range m.slaves {
-			q.awaited[name] = known.number
-		}
-		for _, slave := range m.departed {
-			if slave.State == wire.StateLeft {
-				delete(q.awaited, slave.Username)
-			} else {
-				q.awaited[slave.Username] = slave.number
-			}
-		}
+		q.awaited = m.present()
+	}
+	if !q.unknown {
+		q.begins(m)
 	}
 	for _, message := range m.earlyAnswers {
 		if message.ReplyTo == seq {

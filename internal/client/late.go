@@ -69,6 +69,7 @@ func (m *Membership) failLate() {
 func (m *Membership) fail(r *request, why error) {
 	m.remove(r)
 	r.failed = why
+	m.failNewcomer(r, why)
 	r.answered <- wire.Frame{}
 	if !m.retransmitsInquiry() {
 		m.earlyAnswers = nil

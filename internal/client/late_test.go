@@ -212,7 +212,7 @@ func TestTooLateAnswers(t *testing.T) {
 			answers := make(chan Answer, 10)
 			go func() {
 				defer close(answers)
-				for answer := range m.Gather(t.Context(), frame) {
+				for answer := range m.Gather(t.Context(), frame, Gathering{}) {
 					answers <- answer
 				}
 			}()

@@ -74,6 +74,8 @@ type Membership struct {
 	questions questions
 	// inquiries are the inquiries that await answers, by their numbers.
 	inquiries map[uint64]*inquiry
+	// gatherings are those that ask newcomers.
+	gatherings []*gathering
 	// earlyAnswers are answers that have arrived before the number of their inquiry was
 	// known (see retransmitsInquiry).
 	earlyAnswers []Message

@@ -89,7 +89,7 @@ func (p *play) asks() (given <-chan Answer, hub *peer, asked wire.Frame) {
 	answers := make(chan Answer, 10)
 	go func() {
 		defer close(answers)
-		for answer := range m.Gather(p.t.Context(), wire.Frame{Payload: wire.Payload{Kind: wire.TextPayload, Data: []byte("who?")}}) {
+		for answer := range m.Gather(p.t.Context(), wire.Frame{Payload: wire.Payload{Kind: wire.TextPayload, Data: []byte("who?")}}, Gathering{}) {
 			answers <- answer
 		}
 	}()

@@ -129,6 +129,9 @@ func (m *Membership) slaveChanged(p Presence) {
 	} else {
 		m.slaves[p.Username] = slave{since: p.Since, number: p.number, list: m.lists, state: p.State, joined: p.Joined}
 	}
+	for _, g := range m.gatherings {
+		g.onSlave(p)
+	}
 	m.inbox.presence(p)
 }
 

@@ -266,10 +266,10 @@ func (c *Client) failLargest(l *link) {
 	if largest != nil {
 		owner.remove(largest)
 		largest.enters.finishIf(largest.abandoned)
-		largest.answered <- wire.Frame{
-			Type: wire.Error, Code: string(wire.ErrTooLarge.Code),
-			Reason: fmt.Sprintf("the hub has closed the connection for its %d bytes of payload: send less at a time", len(largest.frame.Payload.Data)),
-		}
+		why := wire.ErrTooLarge.With(fmt.Sprintf(
+			"the hub has closed the connection for its %d bytes of payload: send less at a time", len(largest.frame.Payload.Data)))
+		owner.failNewcomer(largest, c.public(why))
+		largest.answered <- wire.Frame{Type: wire.Error, Code: string(why.Code), Reason: why.Text}
 	}
 }
 
@@ -302,6 +302,7 @@ func (c *Client) blameSlow(l *link) {
 		first.enters.finishIf(first.abandoned)
 		first.failed = fmt.Errorf("%w: the connection was closed as too slow %d times while this was sent, with a payload of %d bytes",
 			c.options.ErrSendUnknown, maxSlow, len(first.frame.Payload.Data))
+		owner.failNewcomer(first, first.failed)
 		first.answered <- wire.Frame{}
 	}
 }

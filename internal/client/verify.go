@@ -14,7 +14,7 @@ import (
 // verify asks the hub who has not answered the inquiry yet. The hub's answer comes after
 // every answer of a member that the hub has sent before. The lock is held.
 func (m *Membership) verify(q *inquiry) {
-	q.verifying, q.stale = m.client.nextRef(), false
+	q.verifying, q.stale, q.refused = m.client.nextRef(), false, false
 	m.link.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
 }
 
@@ -22,13 +22,15 @@ func (m *Membership) verify(q *inquiry) {
 // doubles with each refusal, because frames over the rate limit count in it too.
 const verifyPause = time.Second
 
-// verifyAgain asks the hub once more, unless it is being asked already, or will be asked
-// on the next connection.
+// verifyAgain asks the hub once more what it has refused to tell, of the inquiry and those that
+// go with it, unless it is being asked already, or will be asked on the next connection.
 func (m *Membership) verifyAgain(q *inquiry) {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
-	if m.inquiries[q.seq] == q && m.attached && q.verifying == 0 {
-		m.verify(q)
+	for _, each := range q.all() {
+		if m.inquiries[each.seq] == each && m.attached && each.verifying == 0 && each.refused {
+			m.verify(each)
+		}
 	}
 }
 
@@ -48,14 +50,16 @@ func (m *Membership) onVerified(frame *wire.Frame) bool {
 		}
 		q.verifying = 0
 		if why := refusalIn(frame); why != nil && isTransient(why) {
-			q.answers.refuse()
+			q.refused = true
+			q.queue().refuse()
 			return true
 		}
 		unknown := q.unknown
 		q.unknown = false
 		if why := refusalIn(frame); why != nil { // awaited does not change
 			if unknown {
-				q.answers.add(Answer{Err: m.client.public(why)})
+				q.queue().add(Answer{Err: m.client.public(why)})
+				q.begins(m)
 			}
 			m.closeIfAnswered(q)
 			return true
@@ -80,6 +84,9 @@ func (m *Membership) onVerified(frame *wire.Frame) bool {
 			q.resolve(given)
 		}
 		q.awaited = listed
+		if unknown {
+			q.begins(m)
+		}
 		m.closeIfAnswered(q)
 		if q.stale && m.inquiries[q.seq] == q {
 			m.verify(q)

@@ -34,6 +34,11 @@ export class AnswerQueue {
     this.#changed();
   }
 
+  /** wake lets the one who takes the parts look at what else there is. */
+  wake() {
+    this.#changed();
+  }
+
   /** finish tells that no more will come. */
   finish() {
     this.#complete = true;
@@ -48,26 +53,32 @@ export class AnswerQueue {
 
   /**
    * each yields the parts until the last one. One reader at a time. It calls again
-   * some time after the hub has refused to tell who is still to answer.
+   * some time after the hub has refused to tell who is still to answer. Before each part, and
+   * whenever it is woken, it calls ready, and gives none where that is false.
    */
-  async *each(again) {
+  async *each(again, ready = () => true) {
     let pause = FIRST_PAUSE;
-    let cancel = () => {};
+    let cancel = null;
     try {
       yield* this.#parts(() => {
-        cancel();
-        cancel = later(pause, again);
+        if (cancel) {
+          return; // several are refused together
+        }
+        cancel = later(pause, () => {
+          cancel = null;
+          again();
+        });
         // Questions that come too fast count against the rate too.
         pause *= 2;
-      });
+      }, ready);
     } finally {
-      cancel();
+      cancel?.();
     }
   }
 
-  async *#parts(refused) {
+  async *#parts(refused, ready) {
     for (;;) {
-      while (this.#waiting.length > 0) {
+      while (ready() && this.#waiting.length > 0) {
         const part = this.#waiting.shift();
         this.#bytes -= part.message?.size ?? 0;
         yield part.message?.expired ? { from: part.from, message: null, error: new GapError(1) } : part;

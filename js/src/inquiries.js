@@ -1,6 +1,7 @@
 import { AnswerQueue } from './answers.js';
 import { Code, GapError, RefusedError, passes, refusalIn } from './errors.js';
-import { endOf, isOver } from './late.js';
+import { Gathering } from './gathering.js';
+import { endOf, isOver, leftOf } from './late.js';
 
 /** Inquiry is a request of this member on its way to its answers. */
 class Inquiry {
@@ -16,6 +17,8 @@ class Inquiry {
   verifying = 0;
   // Messages were lost since that was asked, so that it must be asked again.
   stale = false;
+  // The hub has refused for now to tell who is still to answer.
+  refused = false;
   // Messages were lost while the request was open.
   gap = false;
   // When its message expires, and with it the request, or zero. At the hub that is a little later.
@@ -24,15 +27,25 @@ class Inquiry {
   /**
    * @param {string} of the one member that is asked; empty: every slave there is
    * @param {number} limit in bytes, of the answers that wait
+   * @param {Gathering} [group] what it is of, where that tells whom it asks
    */
-  constructor(of, limit) {
+  constructor(of, limit, group) {
     this.of = of;
-    this.answers = new AnswerQueue(limit);
+    this.group = group;
+    this.answers = group?.main?.answers ?? new AnswerQueue(limit);
+  }
+
+  /** Whether it is of one who has joined while a gathering goes on. */
+  get newcomers() {
+    return this.group !== undefined && this.group.main !== this;
   }
 
   /** part ends the part of one who was asked. */
   part(from, message, error) {
     this.awaited.delete(from);
+    if (this.unknown) {
+      this.group?.answered(from);
+    }
     this.answers.add({ from, message, error });
   }
 
@@ -76,6 +89,7 @@ export class Inquiries {
   #membership;
   #limit;
   #open = new Map();
+  #gatherings = new Set();
   // Answers that have come before their request's number.
   #early = [];
 
@@ -90,6 +104,29 @@ export class Inquiries {
     inquiry.end = endOf(frame.expires_ms);
     await this.#membership.send({ ...frame, asks: true }, payload, { signal, asks: inquiry });
     return inquiry;
+  }
+
+  /** gather asks every slave, as begin does, and tells whom. */
+  async gather(fields, value, { asked, newcomers }, signal) {
+    if (asked === undefined && !newcomers) {
+      return this.begin(fields, value, '', signal);
+    }
+    const frame = { ...fields, asks: true, payload: this.#membership.payloadOf(value) };
+    const group = new Gathering(
+      { asked, newcomers },
+      (inquiry, stop) => this.#membership.deliver(
+        { ...frame, to: inquiry.of, ...(inquiry.end && { expires_ms: leftOf(inquiry.end) }) }, { signal: stop, asks: inquiry }),
+      (of) => Object.assign(new Inquiry(of, this.#limit, group), { end: group.main.end }),
+    );
+    group.main = new Inquiry('', this.#limit, group);
+    group.main.end = endOf(fields.expires_ms);
+    await this.#membership.deliver(frame, { signal, asks: group.main });
+    return group.main;
+  }
+
+  /** slave is told each change of a slave. */
+  slave(change, number) {
+    this.#gatherings.forEach((group) => group.slave(change, number));
   }
 
   /** ask sends a request to one member and waits for its answer. */
@@ -110,19 +147,21 @@ export class Inquiries {
    * withdraws the request.
    */
   async *partsOf(inquiry, signal) {
+    const { group } = inquiry;
     const abort = () => {
       this.#giveUp(inquiry);
-      inquiry.abandon(signal.reason);
+      (group ?? inquiry).abandon(signal.reason);
     };
     signal?.addEventListener('abort', abort, { once: true });
     if (signal?.aborted) {
       abort();
     }
     try {
-      yield* inquiry.answers.each(() => this.#verifyAgain(inquiry));
+      yield* inquiry.answers.each(() => this.#verifyAgain(inquiry), () => group?.tell() ?? true);
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#giveUp(inquiry);
+      group?.end();
     }
   }
 
@@ -139,6 +178,11 @@ export class Inquiries {
       inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.roster.present(inquiry.of).get(inquiry.of) ?? 0);
     } else if (!repeated) {
       inquiry.awaited = this.#membership.roster.present();
+    }
+    if (inquiry.newcomers) {
+      inquiry.group.accepted(inquiry);
+    } else if (!inquiry.unknown) {
+      this.#begins(inquiry);
     }
     for (const answer of this.#early) {
       if (answer.replyTo === seq) {
@@ -173,6 +217,7 @@ export class Inquiries {
       }
       inquiry.verifying = 0;
       if (passes(refusalIn(frame))) {
+        inquiry.refused = true;
         inquiry.answers.refuse();
         return true;
       }
@@ -181,7 +226,11 @@ export class Inquiries {
       } else if (inquiry.unknown) { // else who is awaited stays as it was
         inquiry.answers.add({ from: '', message: null, error: refusalIn(frame) });
       }
+      const unknown = inquiry.unknown;
       inquiry.unknown = false;
+      if (unknown) {
+        this.#begins(inquiry);
+      }
       this.#closeIfAnswered(inquiry);
       if (inquiry.stale && this.#isOpen(inquiry)) {
         this.#verify(inquiry);
@@ -251,8 +300,21 @@ export class Inquiries {
   end(why) {
     const open = [...this.#open.values()];
     this.#open.clear();
-    for (const inquiry of open) {
+    for (const { group } of open) {
+      group?.abandon(why);
+    }
+    this.#gatherings.forEach((group) => group.abandon(why));
+    this.#gatherings.clear();
+    for (const inquiry of open.filter(({ group }) => !group)) {
       inquiry.abandon(why);
+    }
+  }
+
+  // It is known who was asked.
+  #begins({ group }) {
+    if (group) {
+      this.#gatherings.add(group);
+      group.begin(this.#membership.roster.present());
     }
   }
 
@@ -266,8 +328,10 @@ export class Inquiries {
 
   // Once more, unless that is under way, or will be done on the next connection.
   #verifyAgain(inquiry) {
-    if (this.#isOpen(inquiry) && this.#membership.attached && inquiry.verifying === 0) {
-      this.#verify(inquiry);
+    for (const each of inquiry.group?.all ?? [inquiry]) {
+      if (this.#isOpen(each) && this.#membership.attached && each.verifying === 0 && each.refused) {
+        this.#verify(each);
+      }
     }
   }
 
@@ -276,6 +340,7 @@ export class Inquiries {
     const { session, channel, confirming } = this.#membership;
     inquiry.verifying = session.nextRef();
     inquiry.stale = false;
+    inquiry.refused = false;
     this.#membership.push(confirming.along({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq }));
   }
 
@@ -299,7 +364,11 @@ export class Inquiries {
   #closeIfAnswered(inquiry) {
     if (inquiry.awaited.size === 0 && !inquiry.unknown) {
       this.#open.delete(inquiry.seq);
-      inquiry.answers.finish();
+      if (inquiry.newcomers) {
+        inquiry.group.closed(inquiry);
+      } else if (!inquiry.group?.goesOn) {
+        inquiry.answers.finish();
+      }
     }
   }
 
@@ -310,9 +379,12 @@ export class Inquiries {
   }
 
   #giveUp(inquiry) {
-    if (this.#isOpen(inquiry)) {
-      this.#open.delete(inquiry.seq);
-      this.#withdraw(inquiry.seq);
+    this.#gatherings.delete(inquiry.group);
+    for (const each of inquiry.group?.all ?? [inquiry]) {
+      if (this.#isOpen(each)) {
+        this.#open.delete(each.seq);
+        this.#withdraw(each.seq);
+      }
     }
   }
 

@@ -48,16 +48,20 @@ export class Master extends Handle {
   /**
    * gather asks all slaves that are members at the moment at which the hub accepts
    * the question, and yields the part of each once. The question is sent when
-   * the iteration begins.
+   * the iteration begins. asked is told who is asked; with newcomers those are asked too who join
+   * meanwhile.
    */
   gather(payload, { signal, ...options } = {}) {
     return iterate((stop) => this.#gather(payload, stop, options), signal);
   }
 
-  async *#gather(payload, signal, options) {
+  async *#gather(payload, signal, { asked, newcomers = false, ...options }) {
     const { fields } = sendOptions('gather', options);
+    if (asked !== undefined && typeof asked !== 'function') {
+      throw new TypeError('asked must be a function, which is told who is asked');
+    }
     const { inquiries } = this.#membership;
-    const inquiry = await inquiries.begin(fields, payload, '', signal);
+    const inquiry = await inquiries.gather(fields, payload, { asked, newcomers }, signal);
     yield* inquiries.partsOf(inquiry, signal);
   }
 

@@ -155,17 +155,22 @@ export class Membership {
 
   /** send sends a payload and returns its receipt. */
   async send(frame, value, { signal, asks } = {}) {
-    const payload = payloadOf(value, this.session.options.maxMessageBytes);
-    return this.#sends({ ...frame, payload }, { signal, asks });
+    return this.deliver({ ...frame, payload: this.payloadOf(value) }, { signal, asks });
+  }
+
+  /** payloadOf is what is sent for a value. */
+  payloadOf(value) {
+    return payloadOf(value, this.session.options.maxMessageBytes);
   }
 
   /** decline says no in the place of an answer. */
   async decline({ from, requestId: reply }, code, message, signal) {
     const to = this.role === 'master' ? { to: from } : {};
-    return this.#sends({ ...to, reply, failed: failureOf(code, message) }, { signal });
+    return this.deliver({ ...to, reply, failed: failureOf(code, message) }, { signal });
   }
 
-  async #sends(frame, options) {
+  /** deliver sends what has a payload, or says no, and returns its receipt. */
+  async deliver(frame, options) {
     const answer = await this.perform({ ...frame, type: 'send', channel: this.channel }, options);
     return Object.freeze({ seq: answer.seq ?? 0, slaves: answer.slaves ?? 0 });
   }
@@ -505,6 +510,7 @@ export class Membership {
       this.questions.removeFrom(slave.username, heard);
       this.inquiries.departs(slave.username, number, slave.reason);
     }
+    this.inquiries.slave(slave, number);
     this.#tell('member', slave);
   }
 

@@ -112,7 +112,7 @@ export class Roster {
       if (number) {
         this.#numbers.set(username, number);
       }
-      this.#told(slave, number);
+      this.#told(slave, this.#numbers.get(username) ?? 0);
     }
   }
 }

@@ -6,7 +6,7 @@ import {
   PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Gap, KeptTicket, Payload, Presence, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
+  Answer, ClientOptions, Gap, GatherOptions, KeptTicket, Payload, Presence, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -117,7 +117,8 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   void (() => master.reply({ requestId }, 'whom?'));
   // @ts-expect-error an answer is one to a request
   void (() => slave.reply({ from: 'alice' }, 'what?'));
-  const gathering = master.gather('all?', about);
+  const whom: GatherOptions = { ...about, newcomers: true, asked: (names: string[]) => check(names.join() === 'user_one', 'who is asked') };
+  const gathering = master.gather('all?', whom);
   const part = gathering.next();
   const all = await first(slave);
   void ((): Promise<Receipt> => all.decline('no', 'not me', { signal }));

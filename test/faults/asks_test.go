@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern"
@@ -19,6 +20,11 @@ type asked struct {
 	// lasts is for how long it is worth something from began on. Zero: it does not expire.
 	lasts   time.Duration
 	answers []lectern.Answer
+	// asked are those whom a Gather has told that it asks, if it has named any; unasked is one of whom it had
+	// a part before. newcomers: it has asked those too who joined meanwhile.
+	asked            []string
+	named, newcomers bool
+	unasked          string
 }
 
 // askAround asks one question after the other.
@@ -55,8 +61,23 @@ func (s *faultSeat) ask(h membershipHandle, q *asked, patience time.Duration) {
 		single(h.Request(ctx, s.payload(question), one.options()...))
 	case *lectern.Master:
 		if to == toEverybody {
-			for a := range h.Gather(ctx, s.payload(question), one.options()...) {
+			options := []lectern.GatherOption{lectern.WithAsked(func(names []string) {
+				q.named = true
+				for _, name := range names {
+					q.asked = append(q.asked, name)
+				}
+			})}
+			if q.newcomers = len(question)%3 == 0; q.newcomers {
+				options = append(options, lectern.WithNewcomers())
+			}
+			for _, option := range one.options() {
+				options = append(options, option)
+			}
+			for a := range h.Gather(ctx, s.payload(question), options...) {
 				q.answers = append(q.answers, a)
+				if a.From != "" && !slices.Contains(q.asked, a.From) {
+					q.unasked = a.From
+				}
 			}
 		} else {
 			single(h.Request(ctx, to, s.payload(question), one.options()...))
@@ -186,16 +207,37 @@ func (l *life) verifyAsks() error {
 	return nil
 }
 
+// verifyAsked: nobody has a part who was not named before, and each who was named has one for
+// each time.
+func (q *asked) verifyAsked() error {
+	if q.unasked != "" && q.named {
+		return fmt.Errorf("%q has a part and was not named", q.unasked)
+	}
+	left := map[string]int{}
+	for _, name := range q.asked {
+		left[name]++
+	}
+	for _, a := range q.answers {
+		left[a.From]--
+	}
+	for name, n := range left {
+		if q.named && n != 0 && name != "" {
+			return fmt.Errorf("%q was named %d times more often than it has parts, of %v", name, n, q.asked)
+		}
+	}
+	return nil
+}
+
 func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) error {
 	if q.done.After(q.deadline) {
 		return fmt.Errorf("it ended at %v, its time at %v", q.done, q.deadline)
 	}
-	if err := q.verifyTime(given); err != nil {
+	if err := errors.Join(q.verifyTime(given), q.verifyAsked()); err != nil {
 		return err
 	}
 	parts := map[string]bool{}
 	for _, a := range q.answers {
-		if parts[a.From] {
+		if parts[a.From] && !q.newcomers {
 			return fmt.Errorf("two parts of %q", a.From)
 		}
 		parts[a.From] = true

@@ -132,6 +132,7 @@ func TestOpenRequestsAfterAReload(t *testing.T) {
 			require.ErrorIs(t, answer.Err, lectern.ErrReplaced)
 		}
 		stage.NextPresence(t, again, "user_0", lectern.StateOnline)
+		synctest.Wait()
 		opens(t, again, "up 0", "up 2")
 		nextQuestion(t, again, "up 3")
 		opens(t, again, "up 0", "up 2", "up 3")

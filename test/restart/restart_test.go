@@ -2,6 +2,7 @@ package restart
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -363,5 +364,51 @@ func TestOpenRequestsAtTheNextHub(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "yes again", <-answers)
 		require.Empty(t, next.OpenRequests())
+	})
+}
+
+// A Gather that asks newcomers goes on at the next hub: who was asked is not asked again, who
+// has joined there is, and what was asked of newcomers before is awaited.
+func TestGatherAsksNewcomersAtTheNextHub(t *testing.T) {
+	inBubble(t, lectern.Policy{}, func(t *testing.T, a *address) {
+		ctx := t.Context()
+		master, err := a.client().Create(ctx, "abc123", "alice")
+		require.NoError(t, err)
+		joins := func(name string) *lectern.Slave {
+			slave, err := a.client().Join(ctx, "abc123", name)
+			require.NoError(t, err)
+			return slave
+		}
+		answers := func(slave *lectern.Slave) {
+			question, err := slave.Receive(ctx)
+			require.NoError(t, err)
+			_, err = slave.Reply(ctx, question, lectern.Text("yes"))
+			require.NoError(t, err)
+		}
+		one := joins("one")
+		until, end := context.WithCancel(ctx)
+		told := make(chan string, 20)
+		go func() {
+			defer close(told)
+			asked := lectern.WithAsked(func(names []string) { told <- "asked " + strings.Join(names, " ") })
+			for answer := range master.Gather(until, lectern.Text("who?"), lectern.WithNewcomers(), asked) {
+				told <- fmt.Sprint(answer.From, ": ", answer.Message.Text(), answer.Err)
+			}
+		}()
+		require.Equal(t, "asked one", <-told)
+		two := joins("two")
+		require.Equal(t, "asked two", <-told)
+		state := a.stops(time.Second)
+		time.AfterFunc(time.Second, func() { a.starts(state) })
+		time.Sleep(time.Minute / 2)
+		three := joins("three")
+		require.Equal(t, "asked three", <-told)
+		for _, slave := range []*lectern.Slave{one, two, three} {
+			answers(slave)
+			require.Equal(t, slave.Username()+": yes<nil>", <-told)
+		}
+		end()
+		_, more := <-told
+		require.False(t, more)
 	})
 }
