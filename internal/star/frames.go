@@ -30,8 +30,10 @@ func (c *Channel) joinedFrame(a *Attachment, e Entry) wire.Frame {
 	}
 }
 
-func (c *Channel) messageFrame(from string, seq uint64, msg Message) *wire.Frame {
-	frame := &wire.Frame{
+// messageFrame is a message. It is a value, because it would be allocated otherwise: the packet
+// has a copy.
+func (c *Channel) messageFrame(from string, seq uint64, msg *Message) wire.Frame {
+	frame := wire.Frame{
 		Type: wire.Message, Channel: c.name, From: from, Seq: seq,
 		Reply: msg.ReplyTo, Payload: msg.Payload,
 	}

@@ -112,8 +112,8 @@ func TestReplayLogRandom(t *testing.T) {
 }
 
 func numbered(seq uint64, size int, to *member) entry {
-	frame := (&Channel{}).messageFrame("", seq, Message{})
-	return entry{packet: wire.NewPacket(frame), size: size, to: to}
+	frame := (&Channel{}).messageFrame("", seq, &Message{})
+	return entry{packet: wire.NewPacket(&frame), size: size, to: to}
 }
 
 func sizeOf(entries []entry) (bytes int) {

@@ -166,12 +166,12 @@ func (r *restoration) message(l *replayLog, kept *MessageSnapshot) {
 		}
 	}
 	if !kept.Gone {
-		frame := c.messageFrame(kept.From, seq, Message{
+		frame := c.messageFrame(kept.From, seq, &Message{
 			Asks: kept.Asks, ReplyTo: kept.Reply, Topic: kept.Topic, Expires: kept.Expires,
 			Payload: wire.Payload{Kind: kept.Payload.Kind, Data: bytes.Clone(kept.Payload.Data)},
 		})
 		frame.Private = kept.To != ""
-		e.packet = newPacket(frame, kept.End)
+		e.packet = newPacket(&frame, kept.End)
 	}
 	l.add(e)
 }

@@ -164,7 +164,8 @@ func (c *Channel) giveUp(from string, msg *Message) (seq uint64) {
 //
 //go:noinline
 func (c *Channel) upPacket(from string, seq uint64, msg *Message) *wire.Packet {
-	return newPacket(c.messageFrame(from, seq, *msg), msg.End)
+	frame := c.messageFrame(from, seq, msg)
+	return newPacket(&frame, msg.End)
 }
 
 // MustWait reports whether the master, which must have an attachment, can at present get
@@ -228,9 +229,9 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 // giveDown numbers a message that is accepted for one slave, or for all, and gives it to them.
 func (c *Channel) giveDown(from string, msg *Message, to *member) answer {
 	seq := c.down.newest + 1
-	frame := c.messageFrame(from, seq, *msg)
+	frame := c.messageFrame(from, seq, msg)
 	frame.Private = to != nil
-	p := newPacket(frame, msg.End)
+	p := newPacket(&frame, msg.End)
 	c.down.add(entry{packet: p, size: len(msg.Payload.Data), to: to})
 	switch {
 	case to == nil:
