@@ -489,6 +489,4 @@ func (h *handle) events(ctx context.Context) iter.Seq2[Event, error] {
 	}
 }
 
-func (h *handle) ticket(master bool) Ticket {
-	return ticketOf(h.m.Ticket(), master)
-}
+func (h *handle) ticket(master bool) Ticket { return ticketOf(h.m.Ticket(), master) }

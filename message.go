@@ -307,7 +307,9 @@ type SendOption interface {
 }
 
 // GatherOption adds to a Gather: WithAsked, WithNewcomers, and every SendOption.
-type GatherOption interface{ addToGather(*wire.Frame, *client.Gathering) error }
+type GatherOption interface {
+	addToGather(*wire.Frame, *client.Gathering) error
+}
 
 type gatherOption func(*client.Gathering)
 

@@ -29,9 +29,7 @@ func (s *Slave) MasterTimeout() time.Duration { return s.h.m.Timeout() }
 
 // Master tells, without asking the hub, whether the master is connected (rule
 // 4). The state is StateUnknown, with a deadline, while the own connection is lost.
-func (s *Slave) Master() Presence {
-	return presence(s.h.m.Master())
-}
+func (s *Slave) Master() Presence { return presence(s.h.m.Master()) }
 
 // Send sends to the master (rule 5), also while it is away, and returns once the hub has
 // accepted the message, with its number. It waits while the connection
