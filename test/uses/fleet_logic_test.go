@@ -88,6 +88,12 @@ func (r *register) enter(name string, e entry) {
 	r.entries[name] = e
 }
 
+func (r *register) strike(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.entries, name)
+}
+
 func (r *register) find(name string) (entry, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

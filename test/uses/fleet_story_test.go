@@ -229,6 +229,15 @@ func TestFleet(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		require.Equal(t, "crane at hall of the crane: online\ndispatcher at office: online\ndrill at hall of the drill: online\n"+
 			"lathe at hall of the lathe: online\npress at hall of the press: online\nrobot at hall of the robot: online", y.where.list())
+
+		// Who is struck off the register does not come back, whatever it has on its disk.
+		y.register.strike("drill")
+		programs["drill"].link.set(true)
+		programs["drill"].link.set(false)
+		require.ErrorIs(t, (<-programs["drill"].ended).Err, lectern.ErrRevoked)
+		synctest.Wait()
+		require.NotContains(t, y.where.list(), "drill")
+		delete(programs, "drill")
 		require.NoError(t, depot.Close())
 		for name, p := range programs {
 			require.ErrorIs(t, (<-p.ended).Err, lectern.ErrMasterLeft, name)

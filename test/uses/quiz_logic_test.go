@@ -63,11 +63,12 @@ func (s *scores) board() []line {
 	return board
 }
 
-// round is how one question went: who did what.
+// round is how one question went: who was asked, and who did what.
 type round struct {
 	question question
 	scores   *scores
 
+	asked                         []string
 	right, wrong, passed, without []string
 }
 

@@ -77,11 +77,8 @@ func (h *host) show(ctx context.Context) error {
 }
 
 // follow looks after those who come, until the show is over.
-func (h *host) follow(ctx context.Context) error {
-	for event, err := range h.master.Events(ctx) {
-		if err != nil {
-			return err
-		}
+func (h *host) follow(ctx context.Context) {
+	for event := range h.master.Events(ctx) {
 		if presence, ok := event.(lectern.Presence); ok && presence.Joined {
 			h.scores.add(presence.Username, 0)
 			h.mu.Lock()
@@ -89,13 +86,15 @@ func (h *host) follow(ctx context.Context) error {
 			h.mu.Unlock()
 		}
 	}
-	return nil
 }
 
-// ask puts a question to all, and shows the board.
+// ask puts a question to all, those who come while it is open included, and shows the board.
 func (h *host) ask(ctx context.Context, q question) (*round, error) {
 	r := &round{question: q, scores: &h.scores}
-	for answer := range h.master.Gather(ctx, lectern.JSON(q), lectern.WithTopic("question"), lectern.WithExpiry(q.Time)) {
+	within, cancel := context.WithTimeout(ctx, q.Time) // or it waits for newcomers without end
+	defer cancel()
+	for answer := range h.master.Gather(within, lectern.JSON(q), lectern.WithTopic("question"), lectern.WithExpiry(q.Time),
+		lectern.WithNewcomers(), lectern.WithAsked(func(players []string) { r.asked = append(r.asked, players...) })) {
 		var declined *lectern.DeclinedError
 		switch {
 		case answer.From == "":
