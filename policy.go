@@ -126,7 +126,8 @@ type Policy struct {
 	// HandshakeTimeout or when the hub shuts down; that the peer has gone is not
 	// noticed meanwhile. An *Error that it returns is told to the peer as it is,
 	// with a text of the service's own by Error.WithText; one whose code is the end of
-	// a membership, such as ErrKicked, is told as unauthorized. Of any other error the
+	// a membership, such as ErrKicked, is told as unauthorized, and ErrShuttingDown, where it is
+	// another hub that stops, as busy. Of any other error the
 	// peer learns only unauthorized. At OpResume, OpRefresh and OpStatus an error that is no
 	// *Error, a panic, and an *Error that passes, such as ErrBusy, are told as busy: the
 	// client tries again.

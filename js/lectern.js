@@ -3624,7 +3624,7 @@ var Membership = class {
     }
     request.written = true;
     if (request.end > 0) {
-      request.frame.expires_ms = leftOf(request.end);
+      request.frame.expires_ms = Math.min(leftOf(request.end), request.frame.expires_ms);
     }
     request.place = this.session.nextWrite();
     connection.send(this.confirming.along(request.frame));

@@ -71,7 +71,7 @@ func notAMember(channel string) *wire.Cause {
 
 // refusalBy turns the public error in an error of the service's into what is told to the peer.
 // A client would take the code of an end for the end of a membership: it gets the other one
-// then.
+// then. So it does where it would wait for the next hub, and this one goes on: that is busy.
 func (h *Hub) refusalBy(err error, other *wire.Cause) error {
 	if err == nil || h.config.CauseIn == nil {
 		return err
@@ -80,8 +80,11 @@ func (h *Hub) refusalBy(err error, other *wire.Cause) error {
 	if refusal == nil {
 		return err
 	}
-	if refusal.Code == "" || wire.Lookup(refusal.Code).Is(wire.Ends) {
+	switch {
+	case refusal.Code == "" || wire.Lookup(refusal.Code).Is(wire.Ends):
 		refusal = other.With(refusal.Text)
+	case refusal.Code == wire.ErrShuttingDown.Code && !h.closing.Load():
+		refusal = wire.ErrBusy.With(refusal.Text)
 	}
 	return told{err, refusal}
 }

@@ -95,13 +95,23 @@ func (q *Queue) setFirst(batch [][]byte, expiring []waitingExpiring) {
 	}
 }
 
-// takeFirst takes it.
-func (q *Queue) takeFirst() (batch [][]byte, expiring []waitingExpiring) {
+// setTried is setFirst for a batch that stands for so many messages, and is written as it is.
+func (q *Queue) setTried(batch [][]byte, messages int) {
+	q.firstBatch = batch
+	if together := messages - len(batch); together > 0 {
+		q.needExtra().together = together
+	}
+}
+
+// takeFirst takes it, and returns for how many messages it stands.
+func (q *Queue) takeFirst() (batch [][]byte, expiring []waitingExpiring, messages int) {
 	batch, q.firstBatch = q.firstBatch, nil
+	messages = len(batch)
 	if q.extra != nil {
 		expiring, q.extra.first = q.extra.first, nil
+		messages, q.extra.together = messages+q.extra.together, 0
 	}
-	return batch, expiring
+	return batch, expiring, messages
 }
 
 // expiringPiece is how many bytes of a batch are written at once where there is something

@@ -201,3 +201,25 @@ func TestExpiringWithoutWaiting(t *testing.T) {
 		require.Equal(t, []string{"a1@0s", "a2!1", "a3@0s"}, conn.wrote)
 	})
 }
+
+// Of what was tried and not written every message counts as unwritten, though fewer frames tell of
+// those that have expired.
+func TestWhatHasExpiredIsUnwritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := &trying{full: true}
+		q := outbox.New(conn, &outbox.Limits{Messages: 100, Bytes: 1 << 20})
+		require.NoError(t, q.PushAccepted([]byte("b1")))
+		for _, text := range []string{"a1", "a2", "a3"} {
+			require.NoError(t, q.PushExpiring(outbox.Accepted, []byte(text), perishable{text, time.Now(), time.Now()}))
+		}
+		require.Equal(t, 4, q.Unwritten())
+		require.True(t, q.Flush())
+		require.Equal(t, 4, q.Unwritten())
+		synctest.Wait()
+		require.Equal(t, 4, q.Unwritten(), "it is being written")
+		q.Close(left)
+		q.Wait()
+		require.Zero(t, q.Unwritten())
+		require.Equal(t, []string{"b1 a3!3"}, conn.wrote)
+	})
+}

@@ -52,12 +52,12 @@ func (q *Queue) flush() {
 			q.setFirst(batch, expiring)
 			break
 		}
-		batch, written := q.tryWrite(conn, batch, expiring)
+		tried, written := q.tryWrite(conn, batch, expiring)
 		if !written {
-			q.firstBatch = batch
+			q.setTried(tried, len(batch))
 			break
 		}
-		putBatch(batch)
+		putBatch(tried)
 	}
 	q.endFlush()
 }

@@ -94,6 +94,9 @@ type extra struct {
 	room chan struct{}
 	// expiring are those of pending that expire, in their order, and first those of firstBatch.
 	expiring, first []waitingExpiring
+	// together is how many messages firstBatch stands for beside its frames: they have expired,
+	// and the frame of another one tells of them.
+	together int
 	// exempt is how much of the queue does not count in the limits: a replay that was
 	// accepted as a whole. It is zero again once the queue has been empty.
 	exempt struct{ messages, bytes int }
@@ -290,7 +293,11 @@ func (q *Queue) Drop(match func(frame []byte) (match, message bool)) {
 func (q *Queue) Unwritten() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.pending) + len(q.firstBatch) + int(q.writes+q.thrown)
+	unwritten := len(q.pending) + len(q.firstBatch) + int(q.writes+q.thrown)
+	if q.extra != nil {
+		unwritten += q.extra.together
+	}
+	return unwritten
 }
 
 // Room returns nil where nothing waits. Otherwise it returns a channel that is closed

@@ -39,16 +39,17 @@ func (q *Queue) runWriter() {
 	defer q.mu.Unlock()
 	failed := false
 	for len(q.firstBatch) > 0 || len(q.pending) > 0 {
-		batch, expiring := q.takeFirst()
-		if len(batch) == 0 {
+		batch, expiring, messages := q.takeFirst()
+		if messages == 0 {
 			batch, expiring = q.take()
+			messages = len(batch)
 		}
 		// Where the queue closes, nothing is pushed any more: this is the last batch.
 		last := q.end
 		if len(q.pending) > 0 {
 			last = nil
 		}
-		q.writes = int32(len(batch))
+		q.writes = int32(messages)
 		q.watchWrite()
 		q.mu.Unlock()
 		err := q.write(batch, expiring, last)

@@ -214,7 +214,8 @@ export class Membership {
     }
     request.written = true;
     if (request.end > 0) {
-      request.frame.expires_ms = leftOf(request.end);
+      // It does not grow where the clock is set back.
+      request.frame.expires_ms = Math.min(leftOf(request.end), request.frame.expires_ms);
     }
     request.place = this.session.nextWrite();
     connection.send(this.confirming.along(request.frame));

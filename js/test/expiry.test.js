@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { RefusedError, UnknownOutcomeError } from '../lectern.js';
+import { GapError, RefusedError, UnknownOutcomeError } from '../lectern.js';
 import { FakeHub, createdFor, joinedFor } from './support/fakehub.js';
 import { Stage, all, fakeClient, inState, member, next, refused, within } from './support/stage.js';
 
@@ -144,6 +144,24 @@ test('what is left when it is written is written', async (t) => {
   assert.ok(again.expires_ms <= first.expires_ms - 50, `${first.expires_ms}, then ${again.expires_ms}`);
 });
 
+test('what is left does not grow where the clock is set back', async (t) => {
+  const { hub, slave, sent } = await played(t, (peer, frame) => {
+    if (frame.type === 'send' && peer.count > 1) {
+      peer.send({ type: 'ack', ref: frame.ref, seq: 1 });
+    }
+  });
+  const done = slave.send('x', { expires: 86_400_000 });
+  while (!sent.some(({ type }) => type === 'send')) {
+    await sleep(5);
+  }
+  const now = Date.now;
+  t.mock.method(Date, 'now', () => now() - 3_600_000);
+  hub.peers[0].terminate();
+  await within(done, 'the ack');
+  const [first, again] = sent.filter(({ type }) => type === 'send');
+  assert.ok(again.expires_ms <= first.expires_ms, `${first.expires_ms}, then ${again.expires_ms}`);
+});
+
 test('what is too late is not written', async (t) => {
   let admits = true;
   const hub = await FakeHub.start((peer, frame) => {
@@ -223,4 +241,13 @@ test('an answer that expires before it is taken is lost', async (t) => {
   const second = await next(slave);
   await second.reply('yes', { expires: 60_000 });
   assert.equal((await part).value.message.text(), 'yes');
+  const other = await stage.client().join('abc123', 'user_two');
+  await member(master, 'user_two', 'online');
+  const last = master.gather('and now?');
+  const one = last.next();
+  await (await next(slave)).reply('first');
+  await one;
+  await (await next(other)).reply('second', { expires: 30 });
+  await sleep(100);
+  assert.ok((await last.next()).value.error instanceof GapError);
 });

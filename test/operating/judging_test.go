@@ -69,6 +69,7 @@ func TestAuthorizeMessage(t *testing.T) {
 			"kick me": fmt.Errorf("wrapped: %w", lectern.ErrKicked.WithText("go away")),
 			"nil":     (*lectern.Error)(nil),
 			"late":    fmt.Errorf("the words: %w", context.DeadlineExceeded),
+			"there":   fmt.Errorf("the hub of the words: %w", lectern.ErrShuttingDown),
 		}}
 		policy := lectern.Policy{Authorize: dataOf, AuthorizeMessage: j.authorize}
 		test := func(t *testing.T, s *stage.Stage) {
@@ -89,6 +90,7 @@ func TestAuthorizeMessage(t *testing.T) {
 			for text, want := range map[string]error{
 				"rude": lectern.ErrForbidden, "quota": &lectern.Error{Code: "quota"}, "broken": lectern.ErrUnauthorized,
 				"kick me": lectern.ErrUnauthorized, "nil": lectern.ErrUnauthorized, "late": lectern.ErrBusy,
+				"there": lectern.ErrBusy, // and the client does not wait for the next hub
 			} {
 				_, err := slave.Send(stage.Within(t), lectern.Text(text))
 				require.ErrorIs(t, err, want, text)
