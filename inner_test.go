@@ -276,3 +276,13 @@ func TestPolicyReachesTheHub(t *testing.T) {
 	require.Equal(t, string(OpCreate), string(hub.OpCreate))
 	require.Equal(t, string(OpJoin), string(hub.OpJoin))
 }
+
+// A message without options is made where it is sent from, and asks for no memory of its own.
+func TestAPlainMessageAsksForNoMemory(t *testing.T) {
+	payload, wrong := Text("x"), error(nil)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		var frame wire.Frame
+		wrong = errors.Join(wrong, payload.addToSend(&frame, 0, nil))
+	}))
+	require.NoError(t, wrong)
+}

@@ -383,7 +383,9 @@ func (p Payload) addToSend(frame *wire.Frame, limit int, options []SendOption) e
 		if option == nil {
 			return errNoOption
 		}
-		if err := option.addToSend(frame); err != nil {
+		with := *frame // what an option is given is on the heap, where most frames need not be
+		err := option.addToSend(&with)
+		if *frame = with; err != nil {
 			return err
 		}
 	}

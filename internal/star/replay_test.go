@@ -122,3 +122,14 @@ func sizeOf(entries []entry) (bytes int) {
 	}
 	return bytes
 }
+
+// A message is one piece of memory, and what only some have is made for them alone.
+func TestAMessageIsOneAllocation(t *testing.T) {
+	c, msg := &Channel{name: "abc123"}, &Message{Payload: wire.Payload{Kind: wire.TextPayload, Data: []byte("x")}}
+	var p *wire.Packet
+	pack := func() { p = c.upPacket("user_one", 1, msg) }
+	require.EqualValues(t, 1, testing.AllocsPerRun(100, pack))
+	msg.Topic = "slide"
+	require.Greater(t, testing.AllocsPerRun(100, pack), 1.0)
+	require.Equal(t, "slide", p.Frame().Topic())
+}
