@@ -85,7 +85,8 @@ func (c *Channel) Send(ctx context.Context, to string, payload Payload, options 
 }
 
 func (c *Channel) speak(ctx context.Context, frame wire.Frame, payload Payload, options []SendOption) (Receipt, error) {
-	if err := payload.addToSend(&frame, 0, options); err != nil {
+	frame, err := payload.in(frame, 0, options)
+	if err != nil {
 		return Receipt{}, err
 	}
 	seq, slaves, err := c.c.Speak(ctx, &frame)

@@ -143,8 +143,6 @@ func (o joinOption) addToJoin(f *wire.Frame) error {
 	return nil
 }
 
-var errNoOption = errors.New("lectern: an option is nil")
-
 // WithMaster makes a join expect that master: another one's channel is refused
 // with ErrWrongMaster.
 func WithMaster(username string) JoinOption {
@@ -197,13 +195,8 @@ func NewClient(dialer transport.Dialer, o ClientOptions) *Client {
 // them on, and memory.WithValues makes a dialer that does.
 func (c *Client) Create(ctx context.Context, channel, username string, options ...CreateOption) (*Master, error) {
 	frame := wire.Frame{Type: wire.Create, Channel: channel, Username: username}
-	for _, option := range options {
-		if option == nil {
-			return nil, errNoOption
-		}
-		if err := option.addToCreate(&frame); err != nil {
-			return nil, err
-		}
+	if err := addAll(options, func(o CreateOption) error { return o.addToCreate(&frame) }); err != nil {
+		return nil, err
 	}
 	h, err := c.enter(ctx, wire.Master, frame)
 	if err != nil {
@@ -230,11 +223,18 @@ func (c *Client) Join(ctx context.Context, channel, username string, options ...
 
 // addToJoin adds the options of a join or a switch.
 func addToJoin(frame *wire.Frame, options []JoinOption) error {
+	return addAll(options, func(o JoinOption) error { return o.addToJoin(frame) })
+}
+
+var errNoOption = errors.New("lectern: an option is nil")
+
+// addAll adds the options, one after the other, up to the first that cannot be added.
+func addAll[O any](options []O, add func(O) error) error {
 	for _, option := range options {
-		if option == nil {
+		if any(option) == nil {
 			return errNoOption
 		}
-		if err := option.addToJoin(frame); err != nil {
+		if err := add(option); err != nil {
 			return err
 		}
 	}
@@ -417,7 +417,8 @@ type handle struct {
 
 // send is Send, Broadcast and Reply.
 func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload, options []SendOption) (Receipt, error) {
-	if err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, options); err != nil {
+	frame, err := payload.in(frame, h.client.options.MaxMessageBytes, options)
+	if err != nil {
 		return Receipt{}, err
 	}
 	receipt, err := h.m.Send(ctx, frame)
@@ -426,7 +427,8 @@ func (h *handle) send(ctx context.Context, frame wire.Frame, payload Payload, op
 
 // ask sends a request to one member and waits for its answer.
 func (h *handle) ask(ctx context.Context, frame wire.Frame, payload Payload, of string, options []SendOption) (Message, error) {
-	if err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, options); err != nil {
+	frame, err := payload.in(frame, h.client.options.MaxMessageBytes, options)
+	if err != nil {
 		return Message{}, err
 	}
 	a := answer(h.m.Ask(ctx, frame, of))
@@ -436,15 +438,10 @@ func (h *handle) ask(ctx context.Context, frame wire.Frame, payload Payload, of 
 // gather asks all slaves.
 func (h *handle) gather(ctx context.Context, payload Payload, options []GatherOption) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
-		var frame wire.Frame
 		var how client.Gathering
-		err := payload.addToSend(&frame, h.client.options.MaxMessageBytes, nil)
-		for _, option := range options {
-			if option == nil {
-				err = errNoOption
-			} else if err == nil {
-				err = option.addToGather(&frame, &how)
-			}
+		frame, err := payload.in(wire.Frame{}, h.client.options.MaxMessageBytes, nil)
+		if err == nil {
+			err = addAll(options, func(o GatherOption) error { return o.addToGather(&frame, &how) })
 		}
 		if err != nil {
 			yield(Answer{Err: err})

@@ -26,10 +26,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	if e.Text == "" {
-		return "lectern: " + string(e.Code)
-	}
-	return "lectern: " + string(e.Code) + ": " + e.Text
+	return strings.TrimSuffix("lectern: "+string(e.Code)+": "+e.Text, ": ")
 }
 
 // Is reports whether target is an Error with the same code, or net.ErrClosed

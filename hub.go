@@ -26,15 +26,6 @@ type Hub struct {
 	maxMessageBytes int
 }
 
-var (
-	_ transport.Server        = (*Hub)(nil)
-	_ transport.Acceptor      = (*Hub)(nil)
-	_ transport.Dialer        = (*Hub)(nil)
-	_ transport.FrameLimiter  = (*Hub)(nil)
-	_ transport.ContextReader = (*Hub)(nil)
-	_ transport.FaultLogger   = (*Hub)(nil)
-)
-
 // NewHub returns a hub that enforces the policy. The error says which field
 // makes no sense.
 func NewHub(policy Policy) (*Hub, error) {

@@ -200,6 +200,16 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	require.False(t, isJoinOption)
 }
 
+// What a hub is to a transport.
+var (
+	_ transport.Server        = (*Hub)(nil)
+	_ transport.Acceptor      = (*Hub)(nil)
+	_ transport.Dialer        = (*Hub)(nil)
+	_ transport.FrameLimiter  = (*Hub)(nil)
+	_ transport.ContextReader = (*Hub)(nil)
+	_ transport.FaultLogger   = (*Hub)(nil)
+)
+
 // What the packages beneath call by number or by word is what users call by name.
 
 func TestMetricsAreThoseOfTheHub(t *testing.T) {

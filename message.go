@@ -372,24 +372,15 @@ func WithExpiry(d time.Duration) SendOption {
 	})
 }
 
-// addToSend adds the payload and the options to the frame, or returns the error that keeps it
-// from being sent.
-func (p Payload) addToSend(frame *wire.Frame, limit int, options []SendOption) error {
-	if err := p.check(limit); err != nil {
-		return err
-	}
+// in is the frame with the payload and the options, or the error that keeps it from being sent.
+func (p Payload) in(frame wire.Frame, limit int, options []SendOption) (wire.Frame, error) {
 	frame.Payload = p.onWire()
-	for _, option := range options {
-		if option == nil {
-			return errNoOption
-		}
-		with := *frame // what an option is given is on the heap, where most frames need not be
-		err := option.addToSend(&with)
-		if *frame = with; err != nil {
-			return err
-		}
+	if err := p.check(limit); err != nil || len(options) == 0 {
+		return frame, err
 	}
-	return nil
+	extended := frame // only where there are options, it is not on the stack
+	err := addAll(options, func(o SendOption) error { return o.addToSend(&extended) })
+	return extended, err
 }
 
 // MaxNameBytes is the length in bytes of the longest channel name or username.
