@@ -55,9 +55,13 @@ func (c *Channel) confirmWritten() {
 	if a.catchingUp {
 		given = a.fed
 	}
-	if unwritten := uint64(a.Line.Unwritten(c.accepted)); unwritten < given {
-		c.confirm(given - unwritten)
+	for unwritten := a.Line.Unwritten(c.accepted); unwritten > 0 && given > max(c.up.confirmed, c.up.lost); given-- {
+		// One frame may tell of many that have expired, so these stand for none of what is unwritten.
+		if c.up.entry(given) != nil {
+			unwritten--
+		}
 	}
+	c.confirm(given)
 }
 
 // willConfirm reports whether nothing was heard on the master's attachment of a client that

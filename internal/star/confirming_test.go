@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -201,4 +202,33 @@ func TestWhatWasWrittenDoesNotCountBeforeAnInstanceIsHeard(t *testing.T) {
 			require.Equal(t, 2, c.up.kept())
 		})
 	}
+}
+
+// One frame tells of many that have expired: what was not written before it is not known to have
+// arrived for that.
+func TestWhatWasNotWrittenIsKeptThoughMuchHasExpired(t *testing.T) {
+	c, a, u := openTable(t, Limits{Replay: Bound{Messages: 8}}, 1)
+	c.Lose(c.now, a)
+	for n := range 8 {
+		d := time.Second
+		if n == 0 || n == 7 {
+			d = 0
+		}
+		require.NoError(t, c.sendsFor(u[1], textMessage(0, fmt.Sprint(n+1)), d)())
+	}
+	c.after(time.Second)
+	back := func(unwritten int) {
+		b := c.on(fmt.Sprint("b", unwritten))
+		c.did0(func() error { return c.resume(c.now, b, uint64(9-unwritten), "alice", c.secret("alice"), 0) })
+		b.Line.(*line).unwritten = unwritten
+		c.did0(c.lostBy(b))
+	}
+	back(3)
+	require.Zero(t, c.up.confirmed)
+	c.refused(wire.ErrBusy, c.says(u[1], "x"))
+	back(1)
+	require.EqualValues(t, 7, c.up.confirmed)
+	back(0)
+	require.EqualValues(t, 8, c.up.confirmed)
+	c.did0(c.says(u[1], "x"))
 }
