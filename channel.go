@@ -64,9 +64,7 @@ func (c *Channel) Kick(username, reason string) error {
 // life of the channel. The error is ErrNoSuchSlave for the master's own name,
 // ErrChannelFull where as many names are banned as there may be slaves, and
 // ErrNoSuchChannel where the channel is over.
-func (c *Channel) Ban(username, reason string) error {
-	return public(c.c.Kick(username, reason, true))
-}
+func (c *Channel) Ban(username, reason string) error { return public(c.c.Kick(username, reason, true)) }
 
 // Broadcast sends to all slaves of the channel in the name of the service, also while the master
 // is away: a Message whose From is empty, with a number in the order of the master's. Policy.AuthorizeMessage

@@ -99,10 +99,10 @@ type Client struct {
 	wrong error
 }
 
-// CreateOption adds to a create: WithToken, WithMasterTimeout.
+// CreateOption adds to a create: WithToken, WithMasterTimeout, WithAttributes.
 type CreateOption interface{ addToCreate(*wire.Frame) error }
 
-// JoinOption adds to a join or a switch: WithToken, WithMaster.
+// JoinOption adds to a join or a switch: WithToken, WithMaster, WithAttributes.
 type JoinOption interface{ addToJoin(*wire.Frame) error }
 
 // TokenOption is what WithToken returns, for a create as well as for a join. It
@@ -288,9 +288,10 @@ func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame) (h
 // that was taken before.
 func (c *Client) inbox(last uint64) *client.Inbox[Event] {
 	return client.NewInbox(c.options.Inbox, last, client.Constructors[Event]{
-		Message:  func(m client.Message) Event { return message(m) },
-		Presence: func(p client.Presence) Event { return presence(p) },
-		Gap:      func(missed uint64) Event { return Gap{Missed: missed} },
+		Message:   func(m client.Message) Event { return message(m) },
+		Presence:  func(p client.Presence) Event { return presence(p) },
+		Attribute: func(a client.Attribute) Event { return Attribute{a.From, a.Key, payload(a.Value), a.Deleted, a.Seq} },
+		Gap:       func(missed uint64) Event { return Gap{Missed: missed} },
 	})
 }
 
@@ -462,6 +463,11 @@ func (h *handle) openRequests() []Message {
 		open = append(open, message(question))
 	}
 	return open
+}
+
+// set sets an attribute.
+func (h *handle) set(ctx context.Context, key string, value Payload) error {
+	return h.m.Set(ctx, key, value.onWire(), value.check(h.client.options.MaxMessageBytes))
 }
 
 // next waits for the next event. The error is the context's, or why the membership

@@ -46,6 +46,11 @@
 // A message can say what it is about ([WithTopic]), and for how long it is worth something
 // ([WithExpiry]): a command that comes too late can be worse than none.
 //
+// Members have attributes, the last value by key: the page on the board, a raised hand, who
+// types. [Master.SetAttribute] is seen by all slaves, those too that join later;
+// [Slave.SetAttribute] by the master alone. Each change is an [Attribute] among the events, and
+// [Slave.MasterAttributes] and [Master.AttributesOf] have them as they are.
+//
 // # What is guaranteed
 //
 //   - Order: what a master sends arrives at each slave in the order in which it
@@ -61,6 +66,10 @@
 //     channel still keeps what was missed ([Policy].Replay), everything arrives
 //     once and in order; where it does not, the loss is told by a [Gap] in its
 //     place.
+//   - Attributes: who joins, comes back or has had a gap has exactly the attributes that
+//     there are, and is told what has changed, in one order with the messages. Of a key that
+//     changes while somebody does not keep up, the newest value arrives. No change costs a message its place: it is
+//     no reason for a Gap, ErrBusy or the end of a connection that is too slow.
 //   - What is accepted for a master arrives, where the master comes back in time: this
 //     library's masters tell the hub what has arrived, and what was not told is kept.
 //     Before anything would have to be dropped, sends of slaves fail with ErrBusy. A
@@ -158,7 +167,13 @@
 //     64 KiB. What slaves have
 //     sent and their master has not confirmed may be Outbox.Bytes more;
 //   - for each slave, up to MaxSlaves in a channel, or what Identity.Channel says: 4 KiB, with
-//     its entry in a list that waits for its master.
+//     its entry in a list that waits for its master; and 200 bytes for each key that it has
+//     set, of at most 16;
+//   - for the attributes of each channel: three times the 256 KiB that a master's may have, 4 MiB for
+//     those of all slaves, and twice as much in the queue of a master that does not take
+//     them; in the queue of each slave two places for each of the master's keys, of 128 at most, with
+//     200 bytes each. Values that were replaced stay in memory until who was being written to has taken
+//     them, for WriteTimeout at the most.
 //
 // What a member has missed is queued a part at a time, of 64 KiB or one message, and one
 // part on a connection, however many memberships it resumes. A member that has the same
@@ -172,7 +187,7 @@
 //
 // What a connection can make others do is bounded by its rates: FrameRate, of these
 // SlaveMessageRate for what it sends as a slave, and MembershipRate for its coming and
-// going.
+// going. Changes of a slave's attributes are 20 a second, and 40 at once.
 //
 // # What is not
 //

@@ -105,8 +105,33 @@ func (m *Master) Decline(ctx context.Context, to Message, code, text string) (Re
 // has room for; beyond that the oldest are forgotten. After the end of the handle there are none.
 func (m *Master) OpenRequests() []Message { return m.h.openRequests() }
 
-// Events yields what slaves send, as [Message], and what becomes of them, as
-// [Presence], in one order, so that a list kept from it is exact. A Presence
+// SetAttribute gives the channel an attribute, which all slaves see, those too that join or come
+// back later: the last value by key, such as the page that is on the board. It returns once the
+// hub has accepted it, and waits while the connection is lost. A key is a name of at most 64
+// bytes. A master has at most 64 attributes of 256 KiB together: with more, the error matches
+// ErrAttributesFull. It matches ErrForbidden where the service has set the key
+// (Identity.Attributes).
+func (m *Master) SetAttribute(ctx context.Context, key string, value Payload) error {
+	return m.h.set(ctx, key, value)
+}
+
+// DeleteAttribute takes an attribute away. Where there is none, nothing happens.
+func (m *Master) DeleteAttribute(ctx context.Context, key string) error {
+	return m.h.m.Set(ctx, key, wire.Payload{}, nil)
+}
+
+// Attributes are those that this handle has set or entered with, as far as the hub has accepted
+// them. What the service has set, or an earlier client that had the membership, is not among them.
+func (m *Master) Attributes() map[string]Payload { return payloads(m.h.m.Attributes()) }
+
+// AttributesOf returns the attributes of a slave, as they are known on this side at present. It
+// is empty where there is no such slave. They end with the slave's membership.
+func (m *Master) AttributesOf(username string) map[string]Payload {
+	return payloads(m.h.m.AttributesOf(username))
+}
+
+// Events yields what slaves send, as [Message], their attributes, as [Attribute], and what becomes
+// of them, as [Presence], in one order, so that a list kept from it is exact. A Presence
 // with the master's own name tells that its connection is lost (StateUnknown) or
 // back (StateOnline). After a [Gap], Members tells who is there.
 //

@@ -24,14 +24,12 @@ const (
 	KindBytes
 )
 
-func (k Kind) String() string {
-	switch k {
-	case KindText:
-		return "text"
-	case KindJSON:
-		return "json"
-	case KindBytes:
-		return "bytes"
+func (k Kind) String() string { return wordAt(int(k), "text", "json", "bytes") }
+
+// wordAt is the word of a number, and unknown where there is none.
+func wordAt(n int, words ...string) string {
+	if n < len(words) {
+		return words[n]
 	}
 	return "unknown"
 }
@@ -122,22 +120,18 @@ func (p Payload) onWire() wire.Payload {
 	return wire.Payload{Kind: kindsOnWire[p.kind], Data: p.data}
 }
 
+var kindsHere = [...]Kind{wire.DataPayload: KindJSON, wire.BytesPayload: KindBytes}
+
 // payload is one that has arrived, and is a copy already.
 func payload(p wire.Payload) Payload {
-	kind := KindText
-	switch p.Kind {
-	case wire.DataPayload:
-		kind = KindJSON
-	case wire.BytesPayload:
-		kind = KindBytes
-	case wire.FailedPayload:
+	if p.Kind == wire.FailedPayload {
 		return Payload{}
 	}
-	return Payload{kind: kind, data: p.Data}
+	return Payload{kind: kindsHere[p.Kind], data: p.Data}
 }
 
 // Event is one thing that a member is told, in the order in which it happened:
-// a [Message], a [Presence] or a [Gap].
+// a [Message], a [Presence], an [Attribute] or a [Gap].
 type Event interface{ event() }
 
 // Message is what arrived from the other side.
@@ -179,14 +173,50 @@ type Receipt struct {
 // time from its own handle.
 type Gap struct {
 	// Missed is how many, where that is known, and zero where it is not. After
-	// a resume it may count messages that were for others, never less than the
-	// loss.
+	// a resume it may count messages that were for others, and changes of
+	// attributes, which are not lost; never less than the loss.
 	Missed uint64
 }
 
-func (Message) event()  {}
-func (Presence) event() {}
-func (Gap) event()      {}
+func (Message) event()   {}
+func (Presence) event()  {}
+func (Gap) event()       {}
+func (Attribute) event() {}
+
+// Attribute tells that an attribute of another member has changed: of the master, to its slaves,
+// and of a slave, to its master. While it waits to be taken, the next change of the same
+// attribute takes its place, so that a key that changes often never fills a queue.
+type Attribute struct {
+	// From is the member, and Key which of its attributes.
+	From, Key string
+	// Value is the new value, unless Deleted.
+	Value   Payload
+	Deleted bool
+	// Seq is the change's number, in one order with the messages of the same direction. A change
+	// that is told anew may have a lower one than what came before.
+	Seq uint64
+}
+
+// AttributesOption is what WithAttributes returns, for a create as well as for a join.
+type AttributesOption map[string]Payload
+
+func (o AttributesOption) addToCreate(f *wire.Frame) error { return o.addToJoin(f) }
+
+func (o AttributesOption) addToJoin(f *wire.Frame) error {
+	return wire.SetAttributes(f, o, checked)
+}
+
+// WithAttributes makes the user enter with these attributes: as if they were set, but before
+// anybody is told of the user. All keys and values together have at most 4 KiB. It is
+// both a CreateOption and a JoinOption.
+func WithAttributes(attributes map[string]Payload) AttributesOption { return attributes }
+
+// checked is onWire, with what is wrong with the payload.
+func checked(p Payload) (wire.Payload, error) { return p.onWire(), p.err }
+
+func payloads(values map[string]wire.Payload) map[string]Payload {
+	return client.ValuesOf(values, payload)
+}
 
 // GapError is the error by which Slave.Receive tells of a [Gap]. The next call
 // goes on behind the gap.
@@ -214,17 +244,7 @@ const (
 	StateGone
 )
 
-func (s State) String() string {
-	switch s {
-	case StateOnline:
-		return "online"
-	case StateAway:
-		return "away"
-	case StateGone:
-		return "gone"
-	}
-	return "unknown"
-}
+func (s State) String() string { return wordAt(int(s), "unknown", "online", "away", "gone") }
 
 // Presence is the state of one member as it is known on this side.
 type Presence struct {

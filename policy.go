@@ -1,12 +1,14 @@
 package lectern
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/hub"
+	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // Policy is what a hub enforces. It is passed by value; the zero value is the
@@ -151,8 +153,8 @@ type Policy struct {
 	// as the membership lasts, and anybody may ask for a channel.
 	Reauthorize []Operation
 
-	// AuthorizeMessage decides whether a member may send a message: a send, a request or an
-	// answer. Nil: all may be sent, and nothing is paid.
+	// AuthorizeMessage decides whether a member may send a message: a send, a request, an
+	// answer, or the change of an attribute. Nil: all may be sent, and nothing is paid.
 	//
 	// It is called before the message is numbered, in the goroutine of the sender's connection,
 	// without any lock held: it may take its time, and may call any method of the hub but those
@@ -320,6 +322,12 @@ type Identity struct {
 	// Data is the service's own, kept with the membership: later requests and snapshots
 	// have it, as events of the hub do. A hub has it in memory once for each member.
 	Data []byte
+	// Attributes are attributes of the member that it cannot change itself, such as a role or a
+	// picture. They are set as the member enters, in place of its own of the same keys, and each
+	// time that Authorize is asked again they become those that it returns then. They count in
+	// the bounds of Master.SetAttribute and Slave.SetAttribute. It is a refusal where a key is
+	// not one, or a value is over MaxMessageBytes.
+	Attributes map[string]Payload
 	// Channel is for the channel that an OpCreate makes. It is the service's word, so it may
 	// be more than the Policy allows others.
 	Channel ChannelLimits
@@ -361,7 +369,7 @@ func (p Policy) config() hub.Config {
 	}
 	if p.AuthorizeMessage != nil {
 		config.AuthorizeMessage = func(ctx context.Context, from hub.Sender, m hub.OutgoingMessage) error {
-			return p.AuthorizeMessage(ctx, Sender(from), OutgoingMessage{payload(m.Payload), m.To, m.Topic, m.Expires, m.Request, m.ReplyTo, declined(m.Payload)})
+			return p.AuthorizeMessage(ctx, Sender(from), OutgoingMessage{payload(m.Payload), m.To, m.Topic, m.Expires, m.Request, m.ReplyTo, declined(m.Payload), m.Key, m.Deleted})
 		}
 	}
 	for _, op := range p.Reauthorize {
@@ -381,8 +389,8 @@ func (p Policy) authorize(ctx context.Context, request hub.AuthRequest) (hub.Ide
 	identity, err := p.Authorize(ctx, AuthRequest{
 		Operation: Operation(request.Operation), Channel: request.Channel, Username: request.Username, Token: request.Token, Data: request.Data,
 	})
+	attributes, wrong := wire.AttributesFrom(identity.Attributes, checked)
 	return hub.Identity{
-		Username: identity.Username, AsAsked: identity.AsAsked, Expires: identity.Expires, TakeOver: identity.TakeOver,
-		Data: identity.Data, Channel: hub.ChannelLimits(identity.Channel),
-	}, err
+		Username: identity.Username, AsAsked: identity.AsAsked, Expires: identity.Expires, TakeOver: identity.TakeOver, Data: identity.Data, Channel: hub.ChannelLimits(identity.Channel), Attributes: attributes,
+	}, cmp.Or(err, wrong)
 }

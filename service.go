@@ -98,6 +98,10 @@ type OutgoingMessage struct {
 	ReplyTo uint64
 	// Declined is not nil in an answer that says no, which has no payload.
 	Declined *DeclinedError
+	// Key is that of the attribute which the member changes, and is empty in a message. Deleted:
+	// it takes the attribute away. Those with which a member enters it is not asked about.
+	Key     string
+	Deleted bool
 }
 
 // Events yields all channels and members that there are, marked as Existing, and from then on

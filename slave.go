@@ -76,8 +76,29 @@ func (s *Slave) Decline(ctx context.Context, to Message, code, text string) (Rec
 // has room for; beyond that the oldest are forgotten. After the end of the handle there are none.
 func (s *Slave) OpenRequests() []Message { return s.h.openRequests() }
 
+// SetAttribute gives this slave an attribute, which its master alone sees, also where it comes
+// back later: the last value by key, such as a hand that is raised. It is as that of a Master, but
+// for its bounds: a slave has at most 8 attributes of 4 KiB together, and all slaves of a channel
+// 4 MiB. It may change 20 a second in the long run, with more the error matches ErrRateLimited:
+// that is apart from Policy.SlaveMessageRate.
+func (s *Slave) SetAttribute(ctx context.Context, key string, value Payload) error {
+	return s.h.set(ctx, key, value)
+}
+
+// DeleteAttribute takes an attribute away. Where there is none, nothing happens.
+func (s *Slave) DeleteAttribute(ctx context.Context, key string) error {
+	return s.h.m.Set(ctx, key, wire.Payload{}, nil)
+}
+
+// Attributes are those that this handle has set or entered with, see Master.Attributes.
+func (s *Slave) Attributes() map[string]Payload { return payloads(s.h.m.Attributes()) }
+
+// MasterAttributes returns the attributes of the master, as they are known on this side at
+// present.
+func (s *Slave) MasterAttributes() map[string]Payload { return payloads(s.h.m.MasterAttributes()) }
+
 // Receive returns the next message. It passes over changes of the master's
-// presence, which Master tells. A *GapError says that messages are missing
+// presence, which Master tells, and of its attributes, which MasterAttributes tells. A *GapError says that messages are missing
 // before the next one; the call after it goes on. Any other error is the
 // context's, or why the membership is over.
 func (s *Slave) Receive(ctx context.Context) (Message, error) {
@@ -95,7 +116,8 @@ func (s *Slave) Receive(ctx context.Context) (Message, error) {
 	}
 }
 
-// Events yields messages, changes of the master's [Presence], and each [Gap], in
+// Events yields messages, changes of the master's [Presence] and of its attributes, as [Attribute],
+// and each [Gap], in
 // one order. It ends with an error: the context's, or why the membership is
 // over. Receive and Events take from the same queue; calls at the same time
 // share the events between them.

@@ -49,6 +49,7 @@ export declare const Code: Readonly<{
   NO_SUCH_REQUEST: 'no_such_request';
   BUSY: 'busy';
   TOO_LATE: 'too_late';
+  ATTRIBUTES_FULL: 'attributes_full';
   RESUME_FAILED: 'resume_failed';
   HUB_LOST: 'hub_lost';
   SHUTTING_DOWN: 'shutting_down';
@@ -218,6 +219,35 @@ export declare class Message {
   decline(code: string, text?: string, options?: SignalOption): Promise<Receipt>;
 }
 
+/**
+ * The value of an attribute of a member, and as an event that it has changed. While an event waits to be
+ * taken, the next change of the same attribute takes its place.
+ */
+export declare class Attribute {
+  private constructor();
+  readonly type: 'attribute';
+  /** The member whose it is. */
+  readonly from: string;
+  readonly key: string;
+  /**
+   * The number of the change, in one order with the messages of the same direction. What is told anew may
+   * have a lower one than what came before. 0 of one with which this handle has entered.
+   */
+  readonly seq: number;
+  /** The attribute is gone. There is no value. */
+  readonly deleted: boolean;
+  /** How the value was given. */
+  readonly kind: 'text' | 'json' | 'bytes';
+  /** The value's size in bytes. */
+  readonly size: number;
+  /** The text, the JSON text, or the bytes read as UTF-8. */
+  text(): string;
+  /** The value. A TypeError where it is no JSON. */
+  json(): any;
+  /** A copy of the value's bytes. */
+  bytes(): Uint8Array;
+}
+
 /** The state of one member, as it is known on this side. */
 export interface Presence {
   readonly type: 'presence';
@@ -254,6 +284,12 @@ export declare class PresenceEvent extends PlatformEvent {
   readonly presence: Presence;
 }
 
+/** A change of another member's attribute. */
+export declare class AttributeEvent extends PlatformEvent {
+  constructor(attribute: Attribute);
+  readonly attribute: Attribute;
+}
+
 /** Messages were dropped. */
 export declare class GapEvent extends PlatformEvent {
   constructor(missed: number);
@@ -282,6 +318,8 @@ export interface HandleEventMap {
    * lost (unknown) or back (online).
    */
   presence: PresenceEvent;
+  /** A change of an attribute: of the master, at a slave, or of a slave, at the master. */
+  attribute: AttributeEvent;
   gap: GapEvent;
   state: StateEvent;
   closed: ClosedEvent;
@@ -331,16 +369,33 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
    */
   readonly openRequests: readonly Message[];
   /**
+   * The attributes that this handle has set or entered with, as far as the hub has accepted them, by their
+   * keys. Another map where one changes. What the service has set is not among them.
+   */
+  readonly attributes: ReadonlyMap<string, Attribute>;
+  /**
+   * Gives this member an attribute: the last value by key, such as the page that is on the board, or a hand
+   * that is raised. A master's is seen by all slaves, those too that join or come back later, and a slave's
+   * by its master alone. A key is a name of at most 64 bytes.
+   *
+   * A master has at most 64 of 256 KiB together, a slave 8 of 4 KiB, and all slaves of a channel 4 MiB:
+   * more is refused with attributes_full. A slave may change 20 a second in the long run. What the service
+   * has set is forbidden.
+   */
+  setAttribute(key: string, payload: Payload, options?: SignalOption): Promise<void>;
+  /** Takes an attribute away. Where there is none, nothing happens. */
+  deleteAttribute(key: string, options?: SignalOption): Promise<void>;
+  /**
    * Shows the service a new token, or without one a fresh one of options.token, before what it
    * has granted by the last one expires. Where that is refused, what was granted before stays.
    */
   refresh(token?: string, options?: SignalOption): Promise<void>;
   /**
-   * Yields messages, changes of presence and gaps, in one order, and ends when
+   * Yields messages, changes of presence and of attributes, and gaps, in one order, and ends when
    * the membership is over; error tells why. What is not taken waits, within
    * options.inbox. Iterators at the same time share what comes between them.
    */
-  events(options?: SignalOption): AsyncGenerator<Message | Presence | Gap, void, undefined>;
+  events(options?: SignalOption): AsyncGenerator<Message | Presence | Attribute | Gap, void, undefined>;
   /** Yields the messages alone, from the same queue. */
   messages(options?: SignalOption): AsyncGenerator<Message, void, undefined>;
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined>;
@@ -390,6 +445,11 @@ export declare class Master extends Handle<MasterEventMap> {
    * the same list until one of them changes.
    */
   readonly members: readonly Presence[];
+  /**
+   * The attributes of a slave, by their keys, as they are known on this side. Another map where one changes.
+   * They end with the slave's membership.
+   */
+  attributesOf(username: string): ReadonlyMap<string, Attribute>;
   /** Sends to all slaves of the channel. */
   broadcast(payload: Payload, options?: SendOptions): Promise<Receipt>;
   /** Sends to one slave, also while it is away. */
@@ -449,6 +509,8 @@ export declare class Slave extends Handle<HandleEventMap> {
   private constructor();
   /** What is known of the master, without asking the hub. */
   readonly master: Presence;
+  /** The attributes of the master, by their keys, as they are known on this side. Another map where one changes. */
+  readonly masterAttributes: ReadonlyMap<string, Attribute>;
   /** Sends to the master, also while it is away, and resolves with the receipt. */
   send(payload: Payload, options?: SendOptions): Promise<Receipt>;
   /**
@@ -505,12 +567,16 @@ export interface CreateOptions extends SignalOption {
   readonly token?: string | undefined;
   /** How long this master may be away, where that is less than the hub allows. From 0 to 2 ** 53. */
   readonly masterTimeout?: number | undefined;
+  /** Those with which the master enters, at most 4 KiB in all. */
+  readonly attributes?: Readonly<Record<string, Payload>> | undefined;
 }
 
 export interface JoinOptions extends SignalOption {
   /** The master that is expected: another one's channel is refused with wrong_master. */
   readonly master?: string | undefined;
   readonly token?: string | undefined;
+  /** Those with which the slave enters, at most 4 KiB in all. */
+  readonly attributes?: Readonly<Record<string, Payload>> | undefined;
 }
 
 export interface ResumeOptions extends SignalOption {

@@ -1,5 +1,35 @@
 // The lectern package, built from js/src by npm run build. MIT license.
 
+// src/content.js
+var kinds = { text: "text", data: "json", bytes: "bytes" };
+var decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+var Content = class {
+  #bytes;
+  constructor({ kind, bytes }) {
+    this.kind = kinds[kind];
+    this.#bytes = bytes.slice();
+  }
+  /** The payload's size in bytes. */
+  get size() {
+    return this.#bytes.length;
+  }
+  /** text returns the text, the JSON text, or the bytes read as UTF-8. */
+  text() {
+    return decoder.decode(this.#bytes);
+  }
+  /** json returns the value. It throws a TypeError where the payload is no JSON. */
+  json() {
+    if (this.kind !== "json") {
+      throw new TypeError(`the payload is ${this.kind}, not JSON`);
+    }
+    return JSON.parse(this.text());
+  }
+  /** bytes returns a copy of the payload's bytes. */
+  bytes() {
+    return this.#bytes.slice();
+  }
+};
+
 // src/codes.js
 var refusals = [
   "bad_frame",
@@ -21,6 +51,7 @@ var refusals = [
   "no_such_request",
   "busy",
   "too_late",
+  "attributes_full",
   "resume_failed",
   "hub_lost",
   "shutting_down",
@@ -195,13 +226,13 @@ function characterProblem(before, c, after2) {
   return unseen.test(c) ? "cannot be seen: leave it out" : "";
 }
 var MAX_SHORT_NAME = 64;
-function mustBeTopic(topic) {
-  if (typeof topic !== "string") {
-    throw new TypeError("topic must be a string");
+function mustBeShortName(what, name) {
+  if (typeof name !== "string") {
+    throw new TypeError(`${what} must be a string`);
   }
-  const problem = nameProblem(topic, MAX_SHORT_NAME);
+  const problem = nameProblem(name, MAX_SHORT_NAME);
   if (problem !== "") {
-    throw new RefusedError(Code.BAD_FRAME, `topic: ${problem}`);
+    throw new RefusedError(Code.BAD_FRAME, `${what}: ${problem}`);
   }
 }
 function nameProblem(name, most = MAX_NAME) {
@@ -263,6 +294,229 @@ function mustBeString(name) {
   }
 }
 
+// src/bytes.js
+var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
+function isBuffer(value) {
+  try {
+    byteLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+function base64url(bytes) {
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+// src/json.js
+var MAX_DEPTH = 64;
+var pair = /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g;
+var half = /\\u[dD][89a-fA-F][0-9a-fA-F]{2}/;
+function problemInJSON(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return "data is not one JSON value";
+  }
+  let depth = 0;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
+    switch (token[0]) {
+      case "[":
+      case "{":
+        if (++depth > MAX_DEPTH) {
+          return "JSON is nested too deeply";
+        }
+        break;
+      case "]":
+      case "}":
+        depth--;
+        break;
+      default:
+        if (token.includes("\\u") && half.test(token.replaceAll("\\\\", "  ").replace(pair, " "))) {
+          return "half of a surrogate pair";
+        }
+    }
+  }
+  return "";
+}
+
+// src/stringify.js
+var known = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
+function without(value, inArray) {
+  switch (typeof value) {
+    case "object": {
+      if (value === null) {
+        return "";
+      }
+      const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
+      return known.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+    }
+    case "number":
+      return Number.isFinite(value) ? "" : String(value);
+    case "undefined":
+      return inArray ? "undefined in an array" : "";
+    case "string":
+    case "boolean":
+      return "";
+    default:
+      return `a ${typeof value}`;
+  }
+}
+function stringify(value) {
+  return JSON.stringify(value, function check(key, part) {
+    const what = without(part, Array.isArray(this));
+    if (what !== "") {
+      const where = key === "" ? "" : `, at ${JSON.stringify(key)}`;
+      throw new TypeError(`${what} has no JSON${where}`);
+    }
+    return part;
+  });
+}
+
+// src/payload.js
+var JSONPayload = class {
+  #value;
+  constructor(value) {
+    this.#value = value;
+  }
+  // So another copy of this module knows one too.
+  toJSON(key) {
+    const value = this.#value;
+    return typeof value?.toJSON === "function" ? value.toJSON(key) : value;
+  }
+};
+function json(value) {
+  return new JSONPayload(value);
+}
+var encoder2 = new TextEncoder();
+function payloadOf(value, limit) {
+  const payload = convert(value);
+  if (payload.bytes.length > limit) {
+    throw new RefusedError(Code.TOO_LARGE, `the payload has ${payload.bytes.length} bytes, and this client sends ${limit} at most`);
+  }
+  return payload;
+}
+function convert(value) {
+  if (typeof value === "string") {
+    if (halfPair.test(value)) {
+      throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
+    }
+    return { kind: "text", bytes: encoder2.encode(value) };
+  }
+  if (ArrayBuffer.isView(value)) {
+    return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
+  }
+  if (isBuffer(value)) {
+    return { kind: "bytes", bytes: new Uint8Array(value).slice() };
+  }
+  if (typeof Blob === "function" && value instanceof Blob) {
+    throw new TypeError("a Blob is read first, for instance by its arrayBuffer()");
+  }
+  const text = stringify(value);
+  if (text === void 0) {
+    throw new TypeError("the value has no JSON");
+  }
+  const problem = problemInJSON(text);
+  if (problem !== "") {
+    throw new RefusedError(Code.BAD_FRAME, problem);
+  }
+  return { kind: "data", bytes: encoder2.encode(text) };
+}
+
+// src/attributes.js
+var EMPTY = { kind: "text", bytes: new Uint8Array() };
+var NONE = /* @__PURE__ */ new Map();
+var Attribute = class extends Content {
+  constructor(from, key, payload, seq) {
+    super(payload ?? EMPTY);
+    this.type = "attribute";
+    this.from = from;
+    this.key = key;
+    this.seq = seq;
+    this.deleted = payload === void 0;
+    Object.freeze(this);
+  }
+};
+function attributesOf(given2, limit) {
+  const entries = Object.entries(given2 ?? {}).sort(([one], [other]) => one < other ? -1 : 1);
+  if (entries.length === 0) {
+    return void 0;
+  }
+  return entries.map(([key, value]) => {
+    mustBeShortName("attributes: a key", key);
+    return { key, payload: payloadOf(value, limit) };
+  });
+}
+var Attributes = class {
+  /**
+   * The number up to which those of the others are known. It is lower than that of the newest message while
+   * they are told anew.
+   */
+  known = 0;
+  #told;
+  // By name, and there by key. What was read is not changed: stores of frameworks take another
+  // object for a change.
+  #others = /* @__PURE__ */ new Map();
+  #own = NONE;
+  /** @param {(attribute: Attribute) => void} told is told of each change */
+  constructor(told) {
+    this.#told = told;
+  }
+  /** own are those that were set by this handle, by their keys. */
+  get own() {
+    return this.#own;
+  }
+  /** of returns those of a member, by their keys. */
+  of(username) {
+    return this.#others.get(username) ?? NONE;
+  }
+  /** arrived notes that what has the number has come, and everything before it. */
+  arrived(seq = 0) {
+    this.known = Math.max(this.known, seq);
+  }
+  /** changed takes in a change. One that comes a second time is dropped. */
+  changed(from, key, payload, seq) {
+    const before = this.of(from);
+    const known3 = before.get(key);
+    if (known3 && seq <= known3.seq || !known3 && !payload) {
+      return;
+    }
+    const attribute = new Attribute(from, key, payload, seq);
+    this.#others.set(from, altered(before, attribute));
+    this.#told(attribute);
+  }
+  /** reset forgets those of a member, or of everybody, which are told anew. */
+  reset({ from, seq = 0 }) {
+    if (from === void 0) {
+      this.known = 0;
+    }
+    for (const name of from === void 0 ? [...this.#others.keys()] : [from]) {
+      const gone = this.of(name);
+      this.#others.delete(name);
+      for (const { key, seq: last } of gone.values()) {
+        this.#told(new Attribute(name, key, void 0, Math.max(seq, last)));
+      }
+    }
+  }
+  /** forget forgets those of a member whose membership is over. */
+  forget(name) {
+    this.#others.delete(name);
+  }
+  /** set keeps what this side has set, and the hub has accepted. */
+  set(username, { key, payload }, seq = 0) {
+    this.#own = altered(this.#own, new Attribute(username, key, payload, seq));
+  }
+};
+function altered(before, attribute) {
+  const after2 = new Map(before);
+  if (attribute.deleted) {
+    after2.delete(attribute.key);
+  } else {
+    after2.set(attribute.key, attribute);
+  }
+  return after2;
+}
+
 // src/shapes.js
 var MAX_NUMBER = 2 ** 53;
 var MAX_EXPIRES = 24 * 60 * 60 * 1e3;
@@ -309,7 +563,9 @@ var fieldList = [
   [35, "topic", "string"],
   [36, "expires_ms", "expiry"],
   [37, "joined", "flag"],
-  [38, "failed", "failure"]
+  [38, "failed", "failure"],
+  [39, "key", "string"],
+  [40, "attributes", "attributes"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -319,9 +575,9 @@ var payloadTags = { text: 125, data: 126, bytes: 127 };
 var FIRST_CRITICAL = 128;
 var LAST_TYPE = 31;
 var shapeList = [
-  [1, "create", "channel username", "token master_timeout_ms instance"],
-  [2, "join", "channel username", "expect token from instance"],
-  [3, "resume", "channel username secret", "token epoch last instance"],
+  [1, "create", "channel username", "token master_timeout_ms instance attributes"],
+  [2, "join", "channel username", "expect token from instance attributes"],
+  [3, "resume", "channel username secret", "token epoch last seq instance"],
   [4, "send", "channel", "to asks reply seen topic expires_ms failed", "payload"],
   [5, "leave", "channel", "seen"],
   [6, "away", "channel", "seen"],
@@ -333,17 +589,20 @@ var shapeList = [
   [12, "withdraw", "channel request", "seen"],
   [13, "awaiting", "channel request", "code members numbers seen"],
   [14, "refresh", "channel token", "seen"],
+  [15, "set", "channel key", "seen", "emptied"],
   [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes"],
   [18, "joined", "channel username secret master", "epoch master_timeout_ms"],
   [19, "message", "channel from seq", "private request reply topic expires_ms failed", "payload"],
-  [20, "presence", "channel username role state", "timeout_ms reason number joined"],
+  [20, "presence", "channel username role state", "seq timeout_ms reason number joined attributes"],
   [21, "closed", "channel code", "reason"],
   [22, "gap", "channel missed", "seq"],
   [23, "ack", "", "seq slaves"],
   [24, "left", "channel", ""],
   [25, "pong", "", ""],
   [26, "error", "code", "channel reason"],
-  [27, "shutdown", "timeout_ms", ""]
+  [27, "shutdown", "timeout_ms", ""],
+  [28, "attribute", "channel from seq key", "", "emptied"],
+  [29, "reset", "channel", "from seq"]
 ];
 var names = (list) => list.split(" ").filter((name) => name !== "");
 var shapes = shapeList.map(([byte, type, required, optional, payload]) => {
@@ -355,7 +614,9 @@ var shapes = shapeList.map(([byte, type, required, optional, payload]) => {
     // In the order of their tags, which is the order of writing.
     fields: [...fieldsByTag.values()].filter((field) => has.has(field.name)),
     has,
-    payload: payload !== void 0
+    payload: payload !== void 0,
+    // One without a payload takes something away.
+    emptied: payload === "emptied"
   };
 });
 var shapesByByte = new Map(shapes.map((shape) => [shape.byte, shape]));
@@ -415,7 +676,7 @@ function noOthers(what, rest) {
     throw new TypeError(`${what} has no option ${name}`);
   }
 }
-var known = [
+var known2 = [
   "WebSocket",
   "plainHandshake",
   "tokenInHandshake",
@@ -427,7 +688,7 @@ var known = [
   ...Object.keys(sizes)
 ];
 function optionsOf(options) {
-  noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
+  noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known2.includes(name))));
   const all = {
     inbox: {},
     ...times,
@@ -828,20 +1089,6 @@ var blames = /* @__PURE__ */ new Set([Close.TOO_LARGE, Close.PROTOCOL_ERROR, Clo
 var blamed = (number) => blames.has(number);
 var wordOf = (number) => words2.get(number) ?? String(number);
 
-// src/bytes.js
-var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
-function isBuffer(value) {
-  try {
-    byteLength.call(value);
-    return true;
-  } catch {
-    return false;
-  }
-}
-function base64url(bytes) {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-}
-
 // src/failure.js
 var MAX_CODE = 64;
 var MAX_MESSAGE = 1024;
@@ -863,41 +1110,9 @@ function failureOf(code, message) {
   return { code, message };
 }
 
-// src/json.js
-var MAX_DEPTH = 64;
-var pair = /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g;
-var half = /\\u[dD][89a-fA-F][0-9a-fA-F]{2}/;
-function problemInJSON(text) {
-  try {
-    JSON.parse(text);
-  } catch {
-    return "data is not one JSON value";
-  }
-  let depth = 0;
-  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
-    switch (token[0]) {
-      case "[":
-      case "{":
-        if (++depth > MAX_DEPTH) {
-          return "JSON is nested too deeply";
-        }
-        break;
-      case "]":
-      case "}":
-        depth--;
-        break;
-      default:
-        if (token.includes("\\u") && half.test(token.replaceAll("\\\\", "  ").replace(pair, " "))) {
-          return "half of a surrogate pair";
-        }
-    }
-  }
-  return "";
-}
-
 // src/codec.js
-var encoder2 = new TextEncoder();
-var decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+var encoder3 = new TextEncoder();
+var decoder2 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 var DecodeError = class extends Error {
   /**
    * @param {string} code bad_frame or unsupported
@@ -955,14 +1170,14 @@ var states = ["", "online", "away"];
 function writeContent(field, value) {
   const content = new Writer();
   const writeMember = (member) => {
-    const name = encoder2.encode(member.username);
+    const name = encoder3.encode(member.username);
     content.number(name.length);
     content.raw(name);
     content.byte(states.indexOf(member.state));
   };
   switch (field.kind) {
     case "string":
-      return encoder2.encode(value);
+      return encoder3.encode(value);
     case "flag":
       break;
     case "choice":
@@ -978,12 +1193,20 @@ function writeContent(field, value) {
       value.forEach(writeMember);
       break;
     case "failure": {
-      const code = encoder2.encode(value.code);
+      const code = encoder3.encode(value.code);
       content.number(code.length);
       content.raw(code);
-      content.raw(encoder2.encode(value.message ?? ""));
+      content.raw(encoder3.encode(value.message ?? ""));
       break;
     }
+    case "attributes":
+      for (const { key, payload } of value) {
+        const name = encoder3.encode(key);
+        content.number(name.length);
+        content.raw(name);
+        content.field(payloadTags[payload.kind], payload.bytes);
+      }
+      break;
     case "numbers":
       value.forEach((number) => content.number(number));
       break;
@@ -1058,7 +1281,7 @@ var Reader = class {
 };
 function readText(bytes) {
   try {
-    return decoder.decode(bytes);
+    return decoder2.decode(bytes);
   } catch {
     throw new Problem("not UTF-8");
   }
@@ -1123,6 +1346,8 @@ function readContent(field, content) {
     }
     case "expiry":
       return readNumber(content, 1, MAX_EXPIRES, "a time that is not from a millisecond to a day");
+    case "attributes":
+      return readAttributes(reader);
     default:
       return readNumber(
         content,
@@ -1147,6 +1372,20 @@ function readNumbers(members = [], content) {
   if (reader.more) {
     throw new Problem(problem);
   }
+}
+function readAttributes(reader) {
+  const problem = "an attribute is malformed";
+  const all = [];
+  while (reader.more) {
+    const key = readText(reader.take(problem));
+    const kind = kindsByTag.get(reader.more ? reader.byte() : 0);
+    const payload = readPayload(kind, reader.take(problem));
+    if (!kind || all.some((other) => other.key === key)) {
+      throw new Problem(problem);
+    }
+    all.push({ key, payload });
+  }
+  return all;
 }
 var kindsByTag = new Map(Object.entries(payloadTags).map(([kind, tag]) => [tag, kind]));
 var space2 = (byte) => byte === 32 || byte === 9 || byte === 10 || byte === 13;
@@ -1209,7 +1448,8 @@ function readFields(frame, shape, reader) {
       throw new Problem("a required field is missing");
     }
   }
-  if (shape.payload && payloads + (frame.failed ? 1 : 0) !== 1) {
+  const carried = payloads + (frame.failed ? 1 : 0);
+  if (shape.payload && (carried > 1 || carried === 0 && !shape.emptied)) {
     throw new Problem("not exactly one payload");
   }
   if (frame.failed && (!frame.reply || frame.asks || frame.request)) {
@@ -2105,6 +2345,22 @@ var Handle = class extends EventTarget {
   get ticket() {
     return this.#membership.ticket;
   }
+  /** The attributes that this handle has set, or entered with, by their keys. */
+  get attributes() {
+    return this.#membership.attributes.own;
+  }
+  /** setAttribute gives this member an attribute: the last value by key. */
+  async setAttribute(key, payload, { signal, ...rest } = {}) {
+    noOthers("setAttribute", rest);
+    mustBeShortName("key", key);
+    return this.#membership.set(key, payloadOf(payload, this.#membership.session.options.maxMessageBytes), signal);
+  }
+  /** deleteAttribute takes an attribute away. */
+  async deleteAttribute(key, { signal, ...rest } = {}) {
+    noOthers("deleteAttribute", rest);
+    mustBeShortName("key", key);
+    return this.#membership.set(key, void 0, signal);
+  }
   /** refresh shows the service a new token before what it has granted expires. */
   async refresh(token, { signal, ...rest } = {}) {
     noOthers("refresh", rest);
@@ -2121,7 +2377,7 @@ var Handle = class extends EventTarget {
     return this.#membership.decline(message, code, text, signal);
   }
   /**
-   * events yields messages, changes of presence and gaps, in one order, until the
+   * events yields messages, changes of presence and of attributes, and gaps, in one order, until the
    * membership is over.
    */
   events({ signal, ...rest } = {}) {
@@ -2153,7 +2409,7 @@ function sendOptions(what, { topic, expires, signal, ...rest } = {}) {
   noOthers(what, rest);
   const fields = {};
   if (topic !== void 0) {
-    mustBeTopic(topic);
+    mustBeShortName("topic", topic);
     fields.topic = topic;
   }
   if (expires !== void 0) {
@@ -2177,6 +2433,10 @@ var Master = class extends Handle {
   /** The slaves of the channel, those away included, by their names. */
   get members() {
     return this.#membership.roster.members;
+  }
+  /** attributesOf returns the attributes of a slave, by their keys, as they are known on this side. */
+  attributesOf(username) {
+    return this.#membership.attributes.of(username);
   }
   /** broadcast sends to all slaves, and returns the receipt: its number, and to how many it was queued. */
   async broadcast(payload, options) {
@@ -2321,6 +2581,12 @@ var PresenceEvent = class extends Event {
     this.presence = presence2;
   }
 };
+var AttributeEvent = class extends Event {
+  constructor(attribute) {
+    super("attribute");
+    this.attribute = attribute;
+  }
+};
 var GapEvent = class extends Event {
   constructor(missed) {
     super("gap");
@@ -2344,7 +2610,12 @@ var ClosedEvent = class extends Event {
 
 // src/inbox.js
 var ENTRY_OVERHEAD = 64;
-var sizeOf = (entry) => ENTRY_OVERHEAD + (entry.type === "message" ? entry.size : 0);
+var sizes2 = {
+  message: (entry) => ENTRY_OVERHEAD + entry.size,
+  attribute: () => 0
+};
+var sizeOf = (entry) => sizes2[entry.type]?.(entry) ?? ENTRY_OVERHEAD;
+var placeOf = ({ from, key }) => JSON.stringify([from, key]);
 var Inbox = class {
   #bound;
   #taken;
@@ -2355,6 +2626,10 @@ var Inbox = class {
   #dropped = false;
   #missed = 0;
   #takers = [];
+  // The newest entries of attributes that wait, and those that were followed by a newer one of the same
+  // attribute. Neither counts in the bound, since there are no more than attributes.
+  #attributes = /* @__PURE__ */ new Map();
+  #replaced = /* @__PURE__ */ new Set();
   #ended = false;
   // The number of the newest message that has expired here and is not told yet, and those of
   // the newest messages that are missing in gaps.
@@ -2375,16 +2650,36 @@ var Inbox = class {
     this.#numbers.set(entry, number);
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
+    if (entry.type === "attribute") {
+      this.#replace(entry);
+    }
     const over3 = () => {
-      const count = this.#entries.length - this.#head;
+      const count = this.#entries.length - this.#head - this.#attributes.size - this.#replaced.size;
       return count > this.#bound.messages || count > 1 && this.#bytes > this.#bound.bytes;
     };
     while (over3()) {
       const lost = this.#shift();
+      if (this.#replaced.delete(lost)) {
+        continue;
+      }
       this.#dropped = true;
       this.#missed += lost.type === "message" ? 1 : lost.missed ?? 0;
     }
     this.#serve();
+  }
+  // A change takes the place of an older one of the same attribute.
+  #replace(entry) {
+    const place = placeOf(entry);
+    const older = this.#attributes.get(place);
+    this.#attributes.set(place, entry);
+    if (older) {
+      this.#replaced.add(older);
+    }
+    if (this.#replaced.size > 32 && this.#replaced.size * 2 > this.#entries.length - this.#head) {
+      this.#entries = this.#entries.slice(this.#head).filter((each) => !this.#replaced.has(each));
+      this.#head = 0;
+      this.#replaced.clear();
+    }
   }
   /** end tells that nothing will be added any more. passedOn: what was not taken is another one's to take. */
   end(passedOn = false) {
@@ -2392,6 +2687,8 @@ var Inbox = class {
     if (passedOn) {
       this.#entries = [];
       this.#head = this.#bytes = 0;
+      this.#attributes.clear();
+      this.#replaced.clear();
       this.#dropped = false;
     }
     this.#serve();
@@ -2441,7 +2738,10 @@ var Inbox = class {
         this.#expired = 0;
         this.#give(gap, true);
       } else if (this.#head < this.#entries.length) {
-        this.#give(this.#shift(), false);
+        const entry = this.#shift();
+        if (!this.#replaced.delete(entry)) {
+          this.#give(entry, false);
+        }
       } else if (this.#ended) {
         this.#takers.shift()(void 0);
       } else {
@@ -2465,6 +2765,9 @@ var Inbox = class {
     const entry = this.#entries[this.#head];
     this.#entries[this.#head++] = void 0;
     this.#bytes -= sizeOf(entry);
+    if (entry.type === "attribute" && this.#attributes.get(placeOf(entry)) === entry) {
+      this.#attributes.delete(placeOf(entry));
+    }
     if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
       this.#entries.splice(0, this.#head);
       this.#head = 0;
@@ -3099,13 +3402,11 @@ var Inquiries = class {
 };
 
 // src/message.js
-var kinds = { text: "text", data: "json", bytes: "bytes" };
-var decoder2 = new TextDecoder("utf-8", { ignoreBOM: true });
-var Message = class {
-  #bytes;
+var Message = class extends Content {
   #handle;
   /** handle is the one that it has come to, and by which it is answered. */
   constructor(frame, handle) {
+    super(frame.payload);
     this.type = "message";
     this.from = frame.from;
     this.seq = frame.seq;
@@ -3114,32 +3415,11 @@ var Message = class {
     this.replyTo = frame.reply ?? 0;
     this.topic = frame.topic ?? "";
     this.expires = frame.expires_ms === void 0 ? null : after(frame.expires_ms);
-    this.kind = kinds[frame.payload.kind];
-    this.#bytes = frame.payload.bytes.slice();
     this.#handle = handle;
   }
   /** expired reports whether it is worth nothing any more. */
   get expired() {
     return this.expires !== null && Date.now() >= this.expires.getTime();
-  }
-  /** The payload's size in bytes. */
-  get size() {
-    return this.#bytes.length;
-  }
-  /** text returns the text, the JSON text, or the bytes read as UTF-8. */
-  text() {
-    return decoder2.decode(this.#bytes);
-  }
-  /** json returns the value. It throws a TypeError where the payload is no JSON. */
-  json() {
-    if (this.kind !== "json") {
-      throw new TypeError(`the payload is ${this.kind}, not JSON`);
-    }
-    return JSON.parse(this.text());
-  }
-  /** bytes returns a copy of the payload's bytes. */
-  bytes() {
-    return this.#bytes.slice();
   }
   /** reply answers a message that asks, and returns the answer's receipt. */
   reply(payload, options) {
@@ -3150,89 +3430,6 @@ var Message = class {
     return this.#handle.decline(this, code, text, options);
   }
 };
-
-// src/stringify.js
-var known2 = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
-function without(value, inArray) {
-  switch (typeof value) {
-    case "object": {
-      if (value === null) {
-        return "";
-      }
-      const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
-      return known2.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
-    }
-    case "number":
-      return Number.isFinite(value) ? "" : String(value);
-    case "undefined":
-      return inArray ? "undefined in an array" : "";
-    case "string":
-    case "boolean":
-      return "";
-    default:
-      return `a ${typeof value}`;
-  }
-}
-function stringify(value) {
-  return JSON.stringify(value, function check(key, part) {
-    const what = without(part, Array.isArray(this));
-    if (what !== "") {
-      const where = key === "" ? "" : `, at ${JSON.stringify(key)}`;
-      throw new TypeError(`${what} has no JSON${where}`);
-    }
-    return part;
-  });
-}
-
-// src/payload.js
-var JSONPayload = class {
-  #value;
-  constructor(value) {
-    this.#value = value;
-  }
-  // So another copy of this module knows one too.
-  toJSON(key) {
-    const value = this.#value;
-    return typeof value?.toJSON === "function" ? value.toJSON(key) : value;
-  }
-};
-function json(value) {
-  return new JSONPayload(value);
-}
-var encoder3 = new TextEncoder();
-function payloadOf(value, limit) {
-  const payload = convert(value);
-  if (payload.bytes.length > limit) {
-    throw new RefusedError(Code.TOO_LARGE, `the payload has ${payload.bytes.length} bytes, and this client sends ${limit} at most`);
-  }
-  return payload;
-}
-function convert(value) {
-  if (typeof value === "string") {
-    if (halfPair.test(value)) {
-      throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
-    }
-    return { kind: "text", bytes: encoder3.encode(value) };
-  }
-  if (ArrayBuffer.isView(value)) {
-    return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
-  }
-  if (isBuffer(value)) {
-    return { kind: "bytes", bytes: new Uint8Array(value).slice() };
-  }
-  if (typeof Blob === "function" && value instanceof Blob) {
-    throw new TypeError("a Blob is read first, for instance by its arrayBuffer()");
-  }
-  const text = stringify(value);
-  if (text === void 0) {
-    throw new TypeError("the value has no JSON");
-  }
-  const problem = problemInJSON(text);
-  if (problem !== "") {
-    throw new RefusedError(Code.BAD_FRAME, problem);
-  }
-  return { kind: "data", bytes: encoder3.encode(text) };
-}
 
 // src/questions.js
 var OVERHEAD = 64;
@@ -3320,13 +3517,15 @@ var Roster = class {
    * compare takes in a list. Those who came are told at once; those who went, and those who have
    * joined again since, are told behind the messages that are still to come from them, where last is
    * the newest one that has arrived. follows: who is not known has joined since the list before, or
-   * since the channel was made.
+   * since the channel was made. forget is told of each whose membership is over: what comes behind the
+   * list is of those who are there.
    */
-  compare(frame, reason, last, follows) {
+  compare(frame, reason, last, follows, forget) {
     this.#departed = [];
     const before = this.#slaves.size;
     let met = 0;
     const gone = (name, heard) => {
+      forget(name);
       this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name), heard });
     };
     for (const { username, state, number = 0 } of frame.members) {
@@ -3502,6 +3701,10 @@ var Membership = class {
     this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
     this.roster = new Roster((slave, number, heard) => this.#slaveChanged(slave, number, heard));
+    this.attributes = new Attributes((attribute) => {
+      this.inbox.add(attribute);
+      this.#fire(new AttributeEvent(attribute));
+    });
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.questions = new Questions(session.options.inbox);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped, number) => this.#took(entry, dropped, number));
@@ -3588,6 +3791,10 @@ var Membership = class {
   async deliver(frame, options) {
     const answer = await this.perform({ ...frame, type: "send", channel: this.channel }, options);
     return Object.freeze({ seq: answer.seq ?? 0, slaves: answer.slaves ?? 0 });
+  }
+  /** set sets an attribute, or deletes it where there is no payload. */
+  async set(key, payload, signal) {
+    await this.perform({ type: "set", channel: this.channel, key, payload }, { signal });
   }
   /** operate is an operation that is answered by a mere acknowledgement. */
   async operate(frame, signal) {
@@ -3713,6 +3920,9 @@ var Membership = class {
     if (request.enters && frame.type === "joined") {
       request.enters.announced = request.repeated;
       this.#switched(request, frame);
+    }
+    if (request.frame.type === "set" && frame.type === "ack") {
+      this.attributes.set(this.username, request.frame, frame.seq);
     }
     if (request.asks && frame.type === "ack") {
       this.inquiries.accepted(request.asks, frame.seq, request.repeated, request.abandoned);
@@ -3875,7 +4085,7 @@ var Membership = class {
       this.gap(0);
     }
     if (frame.members) {
-      this.roster.compare(frame, "left while the master was away", this.last, !first || this.remade);
+      this.#compare(frame, "left while the master was away", !first || this.remade);
     }
   }
   /**
@@ -3885,8 +4095,11 @@ var Membership = class {
   listed(frame) {
     if (this.role === "master" && frame.members) {
       this.roster.tellDeparted();
-      this.roster.compare(frame, "left while the master did not keep up", this.last, true);
+      this.#compare(frame, "left while the master did not keep up", true);
     }
+  }
+  #compare(frame, reason, follows) {
+    this.roster.compare(frame, reason, this.last, follows, (name) => this.attributes.forget(name));
   }
   // number is that of the membership of one that has left, and heard that up to which messages from its
   // name were its own.
@@ -3910,6 +4123,7 @@ var Membership = class {
       return;
     }
     this.last = frame.seq;
+    this.attributes.arrived(frame.seq);
     this.confirming.arrived(frame.payload?.bytes.length ?? 0);
     if (frame.failed) {
       const { code, message } = frame.failed;
@@ -3932,13 +4146,35 @@ var Membership = class {
   #messageOf(frame) {
     return new Message(frame, this.handle);
   }
+  /** attribute takes in a change of an attribute. */
+  attribute(frame) {
+    this.attributes.changed(frame.from, frame.key, frame.payload, frame.seq);
+    this.#arrivedUpTo(frame.seq);
+  }
+  /** reset takes in that attributes are told anew. */
+  reset(frame) {
+    this.attributes.reset(frame);
+    this.#arrivedUpTo(frame.seq);
+  }
+  #arrivedUpTo(seq = 0) {
+    this.last = Math.max(this.last, seq);
+    this.attributes.arrived(seq);
+    this.roster.arrived(this.last);
+  }
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
     const { username, reason } = frame;
     if (this.role === "master") {
       this.roster.tellDeparted();
       const joined2 = Boolean(frame.joined || frame.number);
+      if (joined2 || frame.state === "left") {
+        this.attributes.forget(username);
+      }
       this.roster.change(presence("slave", username, stateOf(frame.state), { reason, joined: joined2 }), frame.number);
+      for (const { key, payload } of frame.attributes ?? []) {
+        this.attributes.changed(username, key, payload, frame.seq);
+      }
+      this.#arrivedUpTo(frame.seq);
       return;
     }
     const deadline = frame.state === "away" ? after(frame.timeout_ms ?? 0) : null;
@@ -4012,11 +4248,12 @@ var Moving = class {
     }
   }
   #resume(membership, connection) {
-    const { channel, username, secret, epoch, last, token } = membership;
+    const { channel, username, secret, epoch, last, token, attributes } = membership;
     const { instance } = this.#session;
     const ref = this.#session.nextRef();
     membership.bind(connection, ref);
-    connection.send({ type: "resume", ref, channel, username, secret, epoch, last, token, instance });
+    const seq = Math.min(attributes.known, last);
+    connection.send({ type: "resume", ref, channel, username, secret, epoch, last, seq, token, instance });
   }
   // The tokens that were got before the connection was made may be used up.
   #bring(list, connection) {
@@ -4137,6 +4374,10 @@ var Slave = class extends Handle {
   get master() {
     return this.#membership.master;
   }
+  /** The attributes of the master, by their keys, as they are known on this side. */
+  get masterAttributes() {
+    return this.#membership.attributes.of(this.master.username);
+  }
   /** send sends to the master, also while it is away, and returns the receipt, with its number. */
   async send(payload, options) {
     const { fields, signal } = sendOptions("send", options);
@@ -4157,9 +4398,9 @@ var Slave = class extends Handle {
    * switch joins another channel under the same name and leaves this one in a
    * single step: where the join is refused, the user stays here.
    */
-  async switch(channel, { master, token, signal, ...rest } = {}) {
+  async switch(channel, { master, token, attributes, signal, ...rest } = {}) {
     noOthers("switch", rest);
-    return this.#membership.session.switch(this.#membership, channel, { expect: master, token }, signal);
+    return this.#membership.session.switch(this.#membership, channel, { expect: master, token, attributes }, signal);
   }
   /** leave leaves the channel. */
   async leave() {
@@ -4456,9 +4697,9 @@ var Session = class {
   async resume({ role, channel, username, resume: secret, epoch, last }, { token, signal }) {
     return this.#enterBy(role, { type: "resume", channel, username, secret, epoch, last, token }, signal);
   }
-  async switch(from, channel, { expect, token }, signal) {
+  async switch(from, channel, { expect, token, attributes }, signal) {
     const next = this.#membership("slave", channel, token);
-    const frame = { type: "join", channel, username: from.username, from: from.channel, expect, token };
+    const frame = { type: "join", channel, username: from.username, from: from.channel, expect, token, attributes };
     await this.#entering(frame, signal, next, (entering) => from.perform(entering, { signal, enters: next }));
     return next.handle;
   }
@@ -4480,6 +4721,8 @@ var Session = class {
     const { channel } = given2;
     const frame = { ...given2, instance: this.instance };
     checkNames(frame);
+    frame.attributes = attributesOf(given2.attributes, this.options.maxMessageBytes);
+    frame.attributes?.forEach((attribute) => membership.attributes.set(frame.username, attribute));
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
         throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
@@ -4681,6 +4924,12 @@ var Session = class {
       case "presence":
         membership?.presence(frame);
         break;
+      case "attribute":
+        membership?.attribute(frame);
+        break;
+      case "reset":
+        membership?.reset(frame);
+        break;
       case "gap":
         membership?.gap(frame.missed, frame.seq);
         break;
@@ -4856,15 +5105,15 @@ var Client = class {
     return this.#made;
   }
   /** create makes the channel, with the user as its master. */
-  async create(channel, username, { token, masterTimeout, signal, ...rest } = {}) {
+  async create(channel, username, { token, masterTimeout, attributes, signal, ...rest } = {}) {
     noOthers("create", rest);
     const timeout = masterTimeout === void 0 ? void 0 : milliseconds("masterTimeout", masterTimeout);
-    return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
+    return this.#session.create({ channel, username, token, master_timeout_ms: timeout, attributes }, signal);
   }
   /** join enters a channel that its master has created before. */
-  async join(channel, username, { master, token, signal, ...rest } = {}) {
+  async join(channel, username, { master, token, attributes, signal, ...rest } = {}) {
     noOthers("join", rest);
-    return this.#session.join({ channel, username, expect: master, token }, signal);
+    return this.#session.join({ channel, username, expect: master, token, attributes }, signal);
   }
   /** resumeMaster takes over the membership that the ticket is for. */
   async resumeMaster(ticket, { token, signal, ...rest } = {}) {
@@ -4905,6 +5154,8 @@ var Client = class {
   }
 };
 export {
+  Attribute,
+  AttributeEvent,
   Client,
   ClosedError,
   ClosedEvent,

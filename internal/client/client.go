@@ -115,6 +115,7 @@ func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, in
 	}
 	m := newMembership(c, role, frame.Channel, inbox)
 	m.last, m.epoch, m.ownToken = frame.Last, frame.Epoch, frame.Token != ""
+	m.entersWith(&frame)
 	asked := frame
 	entry, err := c.claim(ctx, m, &asked)
 	if err != nil {
@@ -151,7 +152,7 @@ func checkNames(frame *wire.Frame) *wire.Cause {
 	case frame.Expect != "" && !wire.Sendable(frame.Expect):
 		return wire.BadName("master", frame.Expect)
 	}
-	return nil
+	return checkAttributes(frame)
 }
 
 // Status asks the hub for the state of a channel and its master. The answer is a frame of

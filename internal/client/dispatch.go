@@ -45,6 +45,14 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 		if m != nil {
 			m.onMessage(frame)
 		}
+	case wire.Attribute:
+		if m != nil {
+			m.onAttribute(frame)
+		}
+	case wire.Reset:
+		if m != nil {
+			m.onReset(frame)
+		}
 	case wire.Presence:
 		if m != nil {
 			m.onPresence(frame, time.Now())

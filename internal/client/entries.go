@@ -117,7 +117,7 @@ func (e *entry) adopter() *entry {
 	a, b := e.asked, next.asked
 	same := a.Type == b.Type && a.Username == b.Username && a.Expect == b.Expect && a.Token == b.Token &&
 		a.MasterTimeout == b.MasterTimeout && a.HasMasterTimeout == b.HasMasterTimeout &&
-		a.Secret == b.Secret && a.Epoch == b.Epoch && a.Last == b.Last && (a.From == b.From || b.From == "")
+		a.Attributes() == nil && b.Attributes() == nil && a.Secret == b.Secret && a.Epoch == b.Epoch && a.Last == b.Last && (a.From == b.From || b.From == "")
 	if !same {
 		return nil
 	}

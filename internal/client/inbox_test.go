@@ -17,9 +17,10 @@ type gap struct{ missed uint64 }
 // anyInbox keeps messages, presences and gaps as they are.
 func anyInbox(bound QueueLimit) *Inbox[any] {
 	return NewInbox(bound, 0, Constructors[any]{
-		Message:  func(m Message) any { return m },
-		Presence: func(p Presence) any { return p },
-		Gap:      func(missed uint64) any { return gap{missed} },
+		Message:   func(m Message) any { return m },
+		Presence:  func(p Presence) any { return p },
+		Attribute: func(a Attribute) any { return a },
+		Gap:       func(missed uint64) any { return gap{missed} },
 	})
 }
 
@@ -34,6 +35,8 @@ func (b *Inbox[E]) put(e any) {
 		b.message(e)
 	case Presence:
 		b.presence(e)
+	case Attribute:
+		b.attribute(e)
 	case gap:
 		b.gap(e.missed, 0)
 	}

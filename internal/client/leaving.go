@@ -65,7 +65,7 @@ func (m *Membership) leaveLater() {
 	c := m.client
 	rest := newMembership(c, m.role, m.channel, nobody{})
 	rest.username, rest.secret, rest.epoch, rest.timeout = m.username, m.secret, m.epoch, m.timeout
-	rest.token, rest.ownToken, rest.enteredBy, rest.last = m.token, m.ownToken, m.enteredBy, m.last
+	rest.token, rest.ownToken, rest.enteredBy, rest.last = m.token, m.ownToken, m.enteredBy, m.last // what others have is of no use to it
 	rest.resuming, rest.repeating, rest.asked, rest.stays = m.resuming, m.repeating, m.asked, m.stays
 	rest.link, rest.attached, rest.held, rest.master = m.link, m.link != nil, m.held, m.master
 	lostAt := m.lostAt
@@ -113,6 +113,7 @@ type nobody struct{}
 
 func (nobody) message(Message)      {}
 func (nobody) presence(Presence)    {}
+func (nobody) attribute(Attribute)  {}
 func (nobody) gap(uint64, uint64)   {}
 func (nobody) Last() uint64         { return 0 }
 func (nobody) firstWaiting() uint64 { return 0 }

@@ -68,8 +68,12 @@ type Membership struct {
 	confirming confirming
 	// pending are the requests without an answer, in the order of their refs.
 	pending []*request
-	// last is the number of the newest message that has arrived.
-	last uint64
+	// last is the number of the newest message or change that has arrived. known is that up to
+	// which the attributes of others are known: it is lower while they are told anew.
+	last, known uint64
+	// others are the attributes of others by name and key, and own those that the user has set.
+	others map[string]map[string]attribute
+	own    map[string]wire.Payload
 	// questions are those that this member was asked and has not answered.
 	questions questions
 	// inquiries are the inquiries that await answers, by their numbers.
@@ -312,6 +316,6 @@ func (m *Membership) resume() {
 	m.resuming, m.asked = m.client.nextRef(), m.client.link
 	m.asked.push(&wire.Frame{
 		Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Epoch: m.epoch,
-		Instance: m.client.instance, Last: m.last, Token: m.token,
+		Instance: m.client.instance, Last: m.last, Seq: min(m.known, m.last), Token: m.token,
 	})
 }

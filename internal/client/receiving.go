@@ -71,6 +71,7 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time,
 	// heard is up to where messages are of the membership that has ended: what is still replayed
 	// may be of the next one of that name.
 	gone := func(name string, heard uint64) {
+		delete(m.others, name) // what comes behind the list is of who is there
 		m.departed = append(m.departed, Presence{
 			Username: name, State: wire.StateLeft, Since: now, Reason: why, number: m.slaves[name].number, heard: heard,
 		})
@@ -157,7 +158,7 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 	if known {
 		return // another client was asked, whose ticket this one has
 	}
-	m.last = frame.Seq
+	m.last, m.known = frame.Seq, max(m.known, frame.Seq)
 	m.onUnconfirmed(len(frame.Payload.Data))
 	if !m.onReply(message) {
 		m.inbox.message(message)
@@ -177,7 +178,11 @@ func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 			p.number = m.slaves[p.Username].number // the same membership as before
 		}
 		p.Joined = frame.Joined || frame.Number != 0 // hubs of before tell who is new by its number alone
+		if p.State == wire.StateLeft || p.Joined {
+			delete(m.others, p.Username)
+		}
 		m.slaveChanged(p)
+		m.onJoinedWith(frame)
 		return
 	}
 	if p.State == wire.StateAway {

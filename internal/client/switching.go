@@ -19,9 +19,13 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 	if frame.Expect != "" && !wire.Sendable(frame.Expect) {
 		return nil, m.client.public(wire.BadName("master", frame.Expect))
 	}
+	if err := checkAttributes(&frame); err != nil {
+		return nil, m.client.public(err)
+	}
 	c := m.client
 	next := newMembership(c, wire.Slave, frame.Channel, inbox)
 	next.ownToken = frame.Token != ""
+	next.entersWith(&frame)
 	asked := frame
 	entry, err := c.claim(ctx, next, &asked)
 	if err != nil {

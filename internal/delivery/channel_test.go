@@ -289,7 +289,7 @@ func (c *channel) arrived(master *Seat) star.Load {
 func (c *channel) take(name string, conn transport.Conn) *Seat {
 	seat := c.seat(conn)
 	c.Decide(func(rules *star.Channel, now time.Time) {
-		require.NoError(c.t, rules.Resume(now, &seat.Attachment, star.Entry{Ref: 1}, name, 0))
+		require.NoError(c.t, rules.Resume(now, &seat.Attachment, star.Entry{Ref: 1}, name, 0, 0))
 	})
 	c.Flush()
 	return seat

@@ -253,7 +253,7 @@ func TestWhoHasBeenFedIsNotWaitedFor(t *testing.T) {
 		c.send(alice, strings.Repeat("x", 5000))
 		resume := func(seat *Seat) {
 			c.Decide(func(rules *star.Channel, now time.Time) {
-				require.NoError(t, rules.Resume(now, &seat.Attachment, entry, "bob", 0))
+				require.NoError(t, rules.Resume(now, &seat.Attachment, entry, "bob", 0, 0))
 			})
 			synctest.Wait()
 		}

@@ -34,6 +34,8 @@ func (c *Channel) execute(e *star.Effect) {
 		c.roomMade()
 	case star.SendAll:
 		c.queueAll(e.Packet)
+	case star.Tell, star.TellAll, star.Untell:
+		c.tellAttribute(e)
 	case star.Admit:
 		c.fanout.admit(seatOf(e.To))
 	case star.Dismiss:

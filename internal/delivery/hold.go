@@ -69,7 +69,7 @@ func (set *slowSet) take() []slowSeat {
 // depth is how many messages wait for the peer, and whether the outbox is above its
 // high-water mark: half of its limit in messages or in bytes.
 func (l *Line) depth() (messages int, high bool) {
-	messages, bytes := l.out.Waiting()
+	messages, bytes := l.out.Depth()
 	limit := &l.config.Outbox
 	return messages, messages > limit.Messages/2 || bytes > limit.Bytes/2
 }

@@ -39,7 +39,7 @@ func (s *session) authorize(op Operation, f *wire.Frame) (g star.Grant, terms *s
 		return g, nil, err
 	}
 	s.remember(who)
-	g, err = grantOf(who)
+	g, err = s.grantOf(who)
 	return g, terms, err
 }
 
@@ -60,7 +60,7 @@ func (s *session) reauthorize(op Operation, f *wire.Frame, username string, befo
 	case who.Username != "" && who.Username != username:
 		return g, true, wire.ErrUnauthorized.With("the membership is another user's")
 	}
-	if g, err = grantOf(who); err != nil {
+	if g, err = s.grantOf(who); err != nil {
 		return g, true, err
 	}
 	g.TakeOver = false // it has the membership
@@ -130,11 +130,14 @@ func (s *session) data() []byte {
 }
 
 // grantOf is what the rules are told of the service's judgement.
-func grantOf(who Identity) (star.Grant, error) {
+func (s *session) grantOf(who Identity) (star.Grant, error) {
 	if !who.Expires.IsZero() && !time.Now().Before(who.Expires) {
 		return star.Grant{}, wire.ErrUnauthorized.With("what the service has granted has expired: show a fresh token")
 	}
-	return star.Grant{Asked: true, Expires: who.Expires, TakeOver: who.TakeOver, Data: bytes.Clone(who.Data)}, nil
+	if !s.areAttributes(who.Attributes) {
+		return star.Grant{}, wire.ErrUnauthorized.With("the service gave attributes that are none")
+	}
+	return star.Grant{Asked: true, Expires: who.Expires, TakeOver: who.TakeOver, Data: bytes.Clone(who.Data), Attributes: attributesOf(who.Attributes)}, nil
 }
 
 // askContext is the context with which the service is asked something: it ends after

@@ -123,6 +123,9 @@ type OutgoingMessage struct {
 	Expires time.Time // zero: never
 	Request bool
 	ReplyTo uint64
+	// Key is that of an attribute that is changed, or empty. Deleted: it is taken away.
+	Key     string
+	Deleted bool
 }
 
 // Identity is what Authorize returns.
@@ -134,6 +137,8 @@ type Identity struct {
 	TakeOver bool
 	Data     []byte
 	Channel  ChannelLimits
+	// Attributes are what the member has and cannot change.
+	Attributes *wire.Attributes
 }
 
 // ChannelLimits are for a channel that is created. In each field zero means the hub's, and a

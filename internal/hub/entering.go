@@ -16,6 +16,9 @@ func (s *session) create(f *wire.Frame) error {
 	if err := checkInstance(f); err != nil {
 		return err
 	}
+	if err := s.checkAttributes(f); err != nil {
+		return err
+	}
 	grant, terms, err := s.authorize(OpCreate, f)
 	if err != nil {
 		return err
@@ -77,6 +80,9 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *s
 // 2). Where the user switches from another channel, it leaves that one only afterwards.
 func (s *session) join(f *wire.Frame) error {
 	if err := checkInstance(f); err != nil {
+		return err
+	}
+	if err := s.checkAttributes(f); err != nil {
 		return err
 	}
 	var previous *seat
@@ -158,7 +164,7 @@ func (s *session) resume(f *wire.Frame) error {
 	take := func(seat *seat) (err error) {
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Resume(now, &seat.Attachment, entryOf(f, given(f.Secret), grant), f.Username, f.Last)
+			err = rules.Resume(now, &seat.Attachment, entryOf(f, given(f.Secret), grant), f.Username, f.Last, f.Seq)
 		})
 		if err == nil {
 			seat.secret = knownSecret(f.Secret)
@@ -242,7 +248,7 @@ func checkInstance(f *wire.Frame) error {
 
 // entryOf is what the frame's sender shows, and what the service has said of it.
 func entryOf(f *wire.Frame, secret star.Secret, grant star.Grant) star.Entry {
-	entry := star.Entry{Ref: f.Ref, Epoch: f.Epoch, Secret: secret, Grant: grant}
+	entry := star.Entry{Ref: f.Ref, Epoch: f.Epoch, Secret: secret, Grant: grant, Attributes: attributesOf(f.Attributes())}
 	if f.Instance != "" {
 		entry.Instance = star.HashOf(f.Instance)
 	}

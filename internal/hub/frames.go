@@ -93,10 +93,10 @@ func (s *session) takeMembershipPace(t wire.Type, now time.Time) verdict {
 }
 
 // exemptFromRate reports whether a frame of the type is handled though it is over the
-// rate limit. A send is, so that the channel remembers its refusal. A leave and a
+// rate limit. A send or set is, so that the channel remembers its refusal. A leave and a
 // withdraw are, because they free something, and the peer might not send them again.
 func exemptFromRate(t wire.Type) bool {
-	return t == wire.Send || t == wire.Leave || t == wire.Withdraw
+	return t == wire.Send || t == wire.Set || t == wire.Leave || t == wire.Withdraw
 }
 
 // refuseMalformed answers a message that could not be decoded as a frame. Where no frame

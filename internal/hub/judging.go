@@ -15,23 +15,37 @@ import (
 // that gets an answer: what was sent before, and what a rule refuses, it is not asked about.
 // The refusal becomes that of the message, which the rules remember. An error is for a message
 // of which nothing is to be remembered.
-func (s *session) judge(seat *seat, msg *star.Message) error {
+func (s *session) judge(seat *seat, msg *star.Message) (err error) {
+	message := OutgoingMessage{Payload: msg.Payload, To: msg.To, Topic: msg.Topic, Expires: msg.End, Request: msg.Asks, ReplyTo: msg.ReplyTo}
+	msg.Refusal, err = s.judgement(seat, message, func(rules *star.Channel) ([]byte, bool) { return rules.Unjudged(&seat.Attachment, msg) })
+	return err
+}
+
+// judgeChange is judge for the change of an attribute.
+func (s *session) judgeChange(seat *seat, change *star.AttributeChange) (err error) {
+	message := OutgoingMessage{Payload: change.Value, Key: change.Key, Deleted: change.Value.Kind == wire.NoPayload}
+	change.Refusal, err = s.judgement(seat, message, func(rules *star.Channel) ([]byte, bool) { return rules.UnjudgedChange(&seat.Attachment, change) })
+	return err
+}
+
+// judgement is what the service says of a message, or nil where it lets it pass. unjudged is
+// whether it is to be asked.
+func (s *session) judgement(seat *seat, message OutgoingMessage, unjudged func(*star.Channel) ([]byte, bool)) (*wire.Cause, error) {
 	s.deliverDeferred(true) // it may take its time
 	from := Sender{Channel: seat.Channel().Name(), Username: seat.Username(), Master: seat.Role() == wire.Master}
-	unjudged := false
-	seat.Channel().Decide(func(rules *star.Channel, _ time.Time) { from.Data, unjudged = rules.Unjudged(&seat.Attachment, msg) })
-	if !unjudged {
-		return nil
+	asked := false
+	seat.Channel().Decide(func(rules *star.Channel, _ time.Time) { from.Data, asked = unjudged(rules) })
+	if !asked {
+		return nil, nil
 	}
-	err := s.askAbout(from, OutgoingMessage{Payload: msg.Payload, To: msg.To, Topic: msg.Topic, Expires: msg.End, Request: msg.Asks, ReplyTo: msg.ReplyTo})
+	err := s.askAbout(from, message)
 	if err == nil {
-		return nil
+		return nil, nil
 	}
 	if err == errNotSaid && s.hub.closing.Load() {
-		return wire.ErrShuttingDown // the hub that takes the place of this one will ask
+		return nil, wire.ErrShuttingDown // the hub that takes the place of this one will ask
 	}
-	msg.Refusal = asRefusal(err, wire.ErrUnauthorized)
-	return nil
+	return asRefusal(err, wire.ErrUnauthorized), nil
 }
 
 // errNotSaid is told where the service has not said in time whether a message may be sent, or

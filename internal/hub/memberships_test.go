@@ -54,7 +54,7 @@ func (s *session) takes(t *testing.T, c Channel, secret secret) func(*seat) erro
 	return func(seat *seat) (err error) {
 		seat.Init(&s.Line, c.c)
 		c.c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Resume(now, &seat.Attachment, star.Entry{Secret: given(secret.plain())}, "bob", 0)
+			err = rules.Resume(now, &seat.Attachment, star.Entry{Secret: given(secret.plain())}, "bob", 0, 0)
 		})
 		return err
 	}

@@ -38,6 +38,8 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 		return s.hub.notHere(s.resume(f), f)
 	case wire.Send:
 		return s.send(f, limited, now)
+	case wire.Set:
+		return s.set(f, limited, now)
 	case wire.Leave:
 		return s.leave(f.Channel, f.Ref)
 	case wire.Away:

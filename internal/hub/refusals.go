@@ -11,7 +11,7 @@ import (
 // member's answers keep them.
 type refusals struct {
 	// frames, slaveMessages and memberships: more came than the rate of that name allows.
-	frames, slaveMessages, memberships *wire.Cause
+	frames, slaveMessages, attributes, memberships *wire.Cause
 	// tooLarge: a payload is larger than MaxMessageBytes.
 	tooLarge *wire.Cause
 	// channelsOfHub: there are MaxChannels. channelsOfConnection: the connection has
@@ -27,6 +27,7 @@ func newRefusals(c *Config) refusals {
 	return refusals{
 		frames:        tooFast("too many frames", c.FrameRate),
 		slaveMessages: tooFast("too many messages of a slave", c.SlaveMessageRate),
+		attributes:    tooFast("too many changes of a slave's attributes", slaveAttributeRate),
 		memberships:   tooFast("too many of create, join, resume and leave", c.MembershipRate),
 		tooLarge: wire.ErrTooLarge.With(fmt.Sprintf(
 			"the payload is over %d bytes, which is the most that this hub takes", c.MaxMessageBytes)),

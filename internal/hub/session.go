@@ -43,10 +43,12 @@ type session struct {
 	overdue bool
 	// handshakeBytes counts the bytes that were received before the first membership.
 	handshakeBytes int
-	// pace limits all frames, slavePace the messages that are sent as a slave, and
-	// membershipPace the frames by which memberships begin and end.
+	// pace limits all frames, slavePace the messages that are sent as a slave, attributePace
+	// the changes of a slave's attributes, and membershipPace the frames by which memberships
+	// begin and end.
 	pace           pace
 	slavePace      pace
+	attributePace  pace
 	membershipPace pace
 	// identity is what Authorize has returned last, or nil where that had no data.
 	identity *Identity

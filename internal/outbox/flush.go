@@ -70,15 +70,7 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, writing bool, err error) 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.writing && q.end == nil && len(q.pending) == 0 {
-		q.beginWriting()
-		conn, written := q.conn.(transport.TryWriter)
-		if written {
-			_, written = q.tryWrite(conn, messages, nil)
-		}
-		if !written {
-			q.firstBatch = append(getBatch(), messages...)
-		}
-		q.endFlush()
+		q.pushIdle(messages)
 		return len(messages), q.writing, nil
 	}
 	for taken < len(messages) && err == nil {
@@ -99,6 +91,19 @@ func (q *Queue) PushAll(messages [][]byte) (taken int, writing bool, err error) 
 	}
 	q.flush()
 	return taken, q.writing, err
+}
+
+// pushIdle writes messages without queueing them, where nothing waits and nobody writes.
+func (q *Queue) pushIdle(messages [][]byte) {
+	q.beginWriting()
+	conn, written := q.conn.(transport.TryWriter)
+	if written {
+		_, written = q.tryWrite(conn, messages, nil)
+	}
+	if !written {
+		q.firstBatch = append(getBatch(), messages...)
+	}
+	q.endFlush()
 }
 
 // tryWrite calls TryWrite, and returns what it was called with. The lock is held, but released

@@ -100,6 +100,12 @@ type extra struct {
 	// exempt is how much of the queue does not count in the limits: a replay that was
 	// accepted as a whole. It is zero again once the queue has been empty.
 	exempt struct{ messages, bytes int }
+	// marks are of those that may be replaced (marks.go), and marked is how many of these
+	// wait, of markedBytes. holes is how many of pending are nil, where one was taken out.
+	marks       map[Mark]*mark
+	marked      int
+	markedBytes int
+	holes       int
 }
 
 // NoticeOverhead is how many bytes a notice counts in Limits.Bytes beside its length,
@@ -191,7 +197,8 @@ func (q *Queue) Notices() (notices, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	_, exempt := q.exempt()
-	return len(q.pending) - q.messages, q.bytes - exempt
+	marked, holes := q.marked()
+	return len(q.pending) - q.messages - marked - holes, q.bytes - exempt
 }
 
 // NoticeFull reports whether the queue has no room for a notice of that size.
@@ -239,7 +246,19 @@ func (q *Queue) Full(size, messages, bytes int) bool {
 func (q *Queue) Waiting() (messages, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.pending), q.bytes
+	_, holes := q.marked()
+	return len(q.pending) - holes, q.bytes
+}
+
+// Depth is Waiting without what is exempt from the limits because it may be replaced.
+func (q *Queue) Depth() (messages, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	marked, holes := q.marked()
+	if marked == 0 {
+		return len(q.pending) - holes, q.bytes
+	}
+	return len(q.pending) - marked - holes, q.bytes - q.extra.markedBytes
 }
 
 // Drop removes the frames that wait and match, also those of a replay. message tells
@@ -249,6 +268,8 @@ func (q *Queue) Waiting() (messages, bytes int) {
 func (q *Queue) Drop(match func(frame []byte) (match, message bool)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.closeHoles()
+	defer q.findMarks()
 	kept := q.pending[:0]
 	var infos []messageInfo
 	if q.extra != nil {
@@ -268,6 +289,11 @@ func (q *Queue) Drop(match func(frame []byte) (match, message bool)) {
 		}
 		q.bytes -= len(frame)
 		switch {
+		case q.extra != nil && q.extra.infos != nil && q.extra.infos[i].mark != nil:
+			q.extra.exempt.bytes -= len(frame)
+			q.extra.markedBytes -= len(frame)
+			q.extra.marked--
+			delete(q.extra.marks, q.extra.infos[i].mark.of)
 		case q.extra != nil && q.extra.infos != nil && q.extra.infos[i].missed > 0: // a gap marker
 		case message:
 			q.messages--
@@ -293,7 +319,8 @@ func (q *Queue) Drop(match func(frame []byte) (match, message bool)) {
 func (q *Queue) Unwritten() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	unwritten := len(q.pending) + len(q.firstBatch) + int(q.writes+q.thrown)
+	marked, holes := q.marked()
+	unwritten := len(q.pending) - marked - holes + len(q.firstBatch) + int(q.writes+q.thrown)
 	if q.extra != nil {
 		unwritten += q.extra.together
 	}
@@ -355,7 +382,8 @@ func (q *Queue) add(message []byte, m messageInfo) {
 
 // throwAway empties the queue, whose messages will not be written.
 func (q *Queue) throwAway() {
-	q.thrown += int32(len(q.pending))
+	marked, holes := q.marked()
+	q.thrown += int32(len(q.pending) - marked - holes)
 	q.reset()
 }
 
@@ -371,6 +399,7 @@ func (q *Queue) reset() {
 	extra.exempt.messages, extra.exempt.bytes = 0, 0
 	extra.expiring = nil
 	extra.infos = extra.infos[:0]
+	extra.marks, extra.marked, extra.markedBytes, extra.holes = nil, 0, 0, 0
 	if extra.room != nil {
 		close(extra.room)
 		extra.room = nil

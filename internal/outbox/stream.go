@@ -29,6 +29,8 @@ type Stream interface {
 type messageInfo struct {
 	stream Stream
 	missed uint64
+	// mark is that of a message that may be replaced, or nil.
+	mark *mark
 }
 
 // PushStream is Push for a message of a stream. Where it is over the limits, messages
@@ -98,6 +100,7 @@ func (q *Queue) dropOldest() bool {
 		q.pending = slices.Delete(q.pending, i, i+1)
 		q.forgetExpiring(i, true)
 		q.extra.infos = slices.Delete(infos, i, i+1)
+		q.findMarks()
 		return true
 	}
 	q.messages--

@@ -26,6 +26,7 @@ func (q *Queue) startWriter() {
 
 // take takes all that waits, as the next batch, and which of it expires.
 func (q *Queue) take() (batch [][]byte, expiring []waitingExpiring) {
+	q.closeHoles()
 	batch, expiring = q.pending, q.takeExpiring()
 	q.reset()
 	return batch, expiring

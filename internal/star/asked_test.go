@@ -26,7 +26,7 @@ func askedTable(t *testing.T, limits Limits) (c *table, a, u, w *Attachment) {
 // resumes by the entry, until it has all.
 func (c *table) given(at *Attachment, name string, last uint64, e Entry) (numbers []uint64) {
 	c.t.Helper()
-	require.NoError(c.t, c.do(func() error { return c.Resume(c.now, at, e, name, last) }))
+	require.NoError(c.t, c.do(func() error { return c.Resume(c.now, at, e, name, last, last) }))
 	for more := true; more; {
 		more = false
 		for _, effect := range c.effects {
@@ -132,7 +132,7 @@ func TestWhatIsAskedAgainIsFedInParts(t *testing.T) {
 	}
 	v := c.on("v")
 	enter := func(at *Attachment, ref, epoch uint64) func() error {
-		return func() error { return c.Resume(c.now, at, c.shows("C", ref, epoch, "sa"), "ada", 7) }
+		return func() error { return c.Resume(c.now, at, c.shows("C", ref, epoch, "sa"), "ada", 7, 7) }
 	}
 	c.did(enter(v, 1, 1), "-u", "u ! replaced: the membership was taken over by a newer connection",
 		"v < joined alice=online ref=1", "v ...")
@@ -161,7 +161,7 @@ func TestToBeAskedAgainHasARate(t *testing.T) {
 	refused := 0
 	for i := range uint64(40) {
 		err := c.do(func() error {
-			return c.Resume(c.now, c.on(fmt.Sprint("v", i)), c.shows(fmt.Sprint("C", i), 1, 1, "sa"), "ada", 30)
+			return c.Resume(c.now, c.on(fmt.Sprint("v", i)), c.shows(fmt.Sprint("C", i), 1, 1, "sa"), "ada", 30, 30)
 		})
 		if err != nil {
 			require.ErrorIs(t, err, wire.ErrRateLimited)

@@ -107,16 +107,17 @@ func (c *Channel) Master() *Attachment {
 }
 
 // attach puts the member on the attachment's connection, and raises the epoch.
-// last is the number of the newest message that the member has. A slave that has much to
-// catch up with is admitted to the audience afterwards (caughtUp).
-func (c *Channel) attach(a *Attachment, m *member, e Entry, last uint64) {
+// last is the number of the newest message that the member has, and known the one up to
+// which it knows attributes. A slave that has much to catch up with is admitted to the audience
+// afterwards (caughtUp).
+func (c *Channel) attach(a *Attachment, m *member, e Entry, last, known uint64) {
 	m.epoch++
 	m.attachment = a
 	m.state = wire.StateOnline
 	m.deadline = time.Time{}
 	a.member, a.epoch, a.fed = m, m.epoch, last
 	a.newcomer = e.Instance != Hash{} && e.Instance != m.holder.instance
-	a.catchingUp = c.askAgain(a, last)+c.missedBytes(m, last, c.log(m.role).newest) > atOnce
+	c.feedFrom(a, last, known, c.askAgain(a, last))
 	if m.role == wire.Slave {
 		c.connected++
 		c.admit(a)
@@ -133,8 +134,9 @@ func (c *Channel) detach(m *member) *Attachment {
 	}
 	m.given = c.log(m.role).newest
 	if a.catchingUp {
-		m.given = a.fed
+		m.given = m.floor(a)
 	}
+	m.clearFloor()
 	if m.role == wire.Slave {
 		c.connected--
 		if !a.catchingUp {

@@ -2,6 +2,7 @@ package star
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -45,12 +46,57 @@ func (c *Channel) missedBytes(m *member, last, end uint64) (bytes int) {
 	return bytes
 }
 
+// feedFrom begins to feed a member: with the messages after number last, and the attributes
+// after known. asked is the size of what it is given again that it was asked.
+func (c *Channel) feedFrom(a *Attachment, last, known uint64, asked int) {
+	m, log := a.member, c.log(a.member.role)
+	a.fed = last
+	bytes := asked + c.missedBytes(m, last, log.newest)
+	if log.changes.last != nil {
+		if known < last && log.changes.after(known) != nil {
+			a.fed = known
+			m.needExtras().floor = last
+		}
+		if m.role == wire.Master && log.holds {
+			// Those of many slaves may be much. A slave is not fed because of attributes, nor
+			// is a master for which nothing is kept: it could miss messages by that.
+			bytes += log.changes.bytes(a.fed, log.newest)
+		}
+	}
+	a.catchingUp = bytes > atOnce
+}
+
+// floor is the number up to which the member gets no messages on the attachment any more: it
+// has them, or they are lost. It is above a.fed only while attributes are fed.
+func (m *member) floor(a *Attachment) uint64 { return max(a.fed, m.extra().floor) }
+
+// clearFloor is for the end of the feeding.
+func (m *member) clearFloor() {
+	if m.extras == nil || m.extras.floor == 0 {
+		return
+	}
+	if m.extras.floor = 0; *m.extras == (extras{}) {
+		m.extras = nil
+	}
+}
+
+// raiseFloor raises the floor to the number.
+func (c *Channel) raiseFloor(a *Attachment, number uint64) {
+	switch m := a.member; {
+	case number <= m.floor(a):
+	case c.log(m.role).changes.after(a.fed) == nil:
+		a.fed = number
+	default:
+		m.needExtras().floor = number
+	}
+}
+
 // replay gives a member that has resumed what it has missed: at once, or by feeding it.
 func (c *Channel) replay(a *Attachment) {
 	if a.catchingUp {
 		c.emit(Effect{Kind: AwaitDrain, To: a})
 	} else {
-		c.feed(a, atOnce)
+		c.feed(a, math.MaxInt)
 	}
 }
 
@@ -70,18 +116,26 @@ func (e *entry) isFor(m *member) bool { return e.to == nil || e.to == m }
 func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 	m, log := a.member, c.log(a.member.role)
 	if m.role == wire.Slave {
-		c.tellMissed(a, c.missedBy(m, a.fed))
+		c.tellMissed(a, c.missedBy(m, m.floor(a)))
 	}
-	a.fed = max(a.fed, log.lost)
+	c.raiseFloor(a, log.lost)
 	messages, size, ready := c.feedAsked(a, bytes)
 	if !ready {
 		return false
 	}
 	expired, newest := uint64(0), uint64(0) // in front of the next message
 	defer func() { c.tellExpired(a, expired, newest) }()
-	for e := range log.after(a.fed) {
+	x := log.changes.after(a.fed)
+	for e := range log.after(m.floor(a)) {
+		if x != nil && x.seq < e.seq {
+			c.tellExpired(a, expired, newest)
+			expired = 0
+		}
+		if x = c.feedAttributes(a, x, e.seq, &size, bytes); x != nil && x.seq < e.seq {
+			return false
+		}
 		if e.isFor(m) && e.packet == nil {
-			expired, newest = expired+1, a.fed+1
+			expired, newest = expired+1, e.seq
 		} else if e.isFor(m) {
 			messages++
 			if size += e.size + entryOverhead; messages > 1 && (messages > feedMessages || size > bytes) {
@@ -91,9 +145,34 @@ func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 			expired = 0
 			c.giveReplay(a, &e)
 		}
-		a.fed++
+		a.fed = e.seq
 	}
+	c.tellExpired(a, expired, newest)
+	expired = 0
+	if x = c.feedAttributes(a, x, log.newest, &size, bytes); x != nil {
+		return false
+	}
+	a.fed = log.newest
+	m.clearFloor()
 	return true
+}
+
+// feedAttributes queues the attributes from x on, up to the number end, and returns the next
+// one. To a master it queues them as long as size is not above bytes.
+func (c *Channel) feedAttributes(a *Attachment, x *attribute, end uint64, size *int, bytes int) *attribute {
+	for first := *size == 0; x != nil && x.seq <= end; x, first = x.next, false {
+		if a.member.role == wire.Master && x.owner.told == 0 {
+			continue // it is told with the list in which the slave is
+		}
+		if a.member.role == wire.Master {
+			if *size += x.size() + entryOverhead; !first && *size > bytes {
+				return x
+			}
+		}
+		c.tellOne(a, x)
+		a.fed = x.seq
+	}
+	return x
 }
 
 // giveReplay queues a message of the log for the member.
@@ -122,8 +201,9 @@ func (c *Channel) endCatchUp(a *Attachment) {
 	if waiting, _ := a.Line.Waiting(); waiting == 0 && c.feed(a, feedBytes) {
 		return
 	}
-	missed := c.missedBy(a.member, a.fed)
-	for e := range c.down.after(a.fed) {
+	floor := a.member.floor(a)
+	missed := c.missedBy(a.member, floor)
+	for e := range c.down.after(floor) {
 		if e.isFor(a.member) {
 			missed++
 		}
@@ -196,11 +276,12 @@ func (c *Channel) checkAgain(now time.Time, m *member) error {
 // countAgain counts what a resume sends: the messages that the member was given before, what it
 // is asked again, and the list of a master's slaves.
 func (c *Channel) countAgain(now time.Time, m *member, last uint64, list []wire.Member) {
-	bytes := listSize(list) + c.askedBytes(m) + c.missedBytes(m, last, m.given)
+	log := c.log(m.role)
+	bytes := listSize(list) + c.askedBytes(m) + c.missedBytes(m, last, m.given) + log.changes.bytes(m.attachment.fed, m.given)
 	if bytes == 0 {
 		return
 	}
-	again := float64(bytes) / float64(max(c.limits.Replay.Bytes, againLeast))
+	again := float64(bytes) / float64(max(c.limits.Replay.Bytes, againLeast, log.changes.bytes(0, log.newest)))
 	extras := m.needExtras()
 	extras.repaid = max(extras.repaid, now.UnixMilli()) + int64(again*float64(againTime.Milliseconds()))
 }

@@ -385,7 +385,7 @@ func TestAnswersThatAreStillToBeFedAreAwaited(t *testing.T) {
 		require.NoError(t, c.join(c.now, c.on("u3'"), 1, "user_3", ""))
 		b := c.on("b")
 		c.effects = nil
-		c.did0(func() error { return c.Resume(c.now, b, c.shows("A", 3, 1, "s1"), "alice", 0) })
+		c.did0(func() error { return c.Resume(c.now, b, c.shows("A", 3, 1, "s1"), "alice", 0, 0) })
 		one := wire.Member{Username: "user_1", State: wire.StateOnline, Number: 1}
 		two := wire.Member{Username: "user_2", State: wire.StateLeft}
 		three := wire.Member{Username: "user_3", State: wire.StateLeft} // of that name is another one

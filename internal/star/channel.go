@@ -35,13 +35,14 @@ import (
 //   - catchup.go: Drained
 //   - sending.go: Send (5 and 6)
 //   - speaking.go: Speak, in the name of the service
+//   - attributes.go: Set
 //   - confirming.go: Confirm
 //   - requests.go: Withdraw and Awaiting
 //   - expiring.go: what becomes of messages and requests whose time is over, by Expire
 //   - Stop, below
 //
-// A transition that returns an error has changed nothing, with one exception: Send
-// remembers the refusal under the ref of the message.
+// A transition that returns an error has changed nothing, with one exception: Send and Set
+// remember the refusal under the ref of what was sent.
 type Channel struct {
 	name string
 	// limits are shared by all channels of a hub and do not change.
@@ -88,6 +89,10 @@ type Channel struct {
 	// changes counts what has changed for who listens to this channel (change.go). Nobody
 	// listens to another one, so it is in no Snapshot.
 	changes uint64
+	// slavesBytes is the size of the attributes of all slaves. hidden: the master has not heard
+	// of a slave that has some.
+	slavesBytes int
+	hidden      bool
 	// requests are the master's open requests, in the order of their numbers.
 	requests []*request
 	// endings are the open requests that end with their messages, of the master and of slaves.

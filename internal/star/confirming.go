@@ -53,15 +53,19 @@ func (c *Channel) confirmWritten() {
 	}
 	given := c.up.newest
 	if a.catchingUp {
-		given = a.fed
+		given = a.member.floor(a)
 	}
-	for unwritten := a.Line.Unwritten(c.accepted); unwritten > 0 && given > max(c.up.confirmed, c.up.lost); given-- {
-		// One frame may tell of many that have expired, so these stand for none of what is unwritten.
-		if c.up.entry(given) != nil {
+	// Of the messages up to given, the last ones are those that may not have been written. One
+	// frame may tell of many that have expired, so these stand for none of them.
+	written := c.up.index(given)
+	for unwritten := a.Line.Unwritten(c.accepted); unwritten > 0 && written > c.up.head; written-- {
+		if c.up.entries[written-1].packet != nil {
 			unwritten--
 		}
 	}
-	c.confirm(given)
+	if written > c.up.head {
+		c.confirm(c.up.entries[written-1].seq)
+	}
 }
 
 // willConfirm reports whether nothing was heard on the master's attachment of a client that

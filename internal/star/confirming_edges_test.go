@@ -72,7 +72,7 @@ func TestWhatWasWrittenToANewInstanceDoesNotCount(t *testing.T) {
 	say := c.says(u[1], "x")
 	c.did0(c.lostBy(a))
 	b := c.on("b")
-	c.did0(func() error { return c.Resume(c.now, b, c.shows("B", 1, 1, c.secret("alice")), "alice", 0) })
+	c.did0(func() error { return c.Resume(c.now, b, c.shows("B", 1, 1, c.secret("alice")), "alice", 0, 0) })
 	c.did0(say)
 	c.did0(say)
 	c.refused(wire.ErrBusy, say)

@@ -186,7 +186,7 @@ func TestWhatWasWrittenDoesNotCountBeforeAnInstanceIsHeard(t *testing.T) {
 			require.Equal(t, 3, c.up.kept())
 			for ref := range uint64(3) {
 				b := c.on("b")
-				c.did0(func() error { return c.Resume(c.now, b, c.shows(instance, ref+2, 1, "s1"), "alice", 0) })
+				c.did0(func() error { return c.Resume(c.now, b, c.shows(instance, ref+2, 1, "s1"), "alice", 0, 0) })
 				if ref == 0 {
 					c.did0(say)
 				}
@@ -196,7 +196,7 @@ func TestWhatWasWrittenDoesNotCountBeforeAnInstanceIsHeard(t *testing.T) {
 			}
 			require.Equal(t, 4, c.up.kept())
 			b := c.on("b")
-			c.did0(func() error { return c.Resume(c.now, b, c.shows(instance, 9, 1, "s1"), "alice", 0) })
+			c.did0(func() error { return c.Resume(c.now, b, c.shows(instance, 9, 1, "s1"), "alice", 0, 0) })
 			c.did0(c.hears(b)) // it does not tell what has arrived
 			c.did0(say)
 			require.Equal(t, 2, c.up.kept())

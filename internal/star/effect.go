@@ -21,9 +21,11 @@ type Effect struct {
 	// End is why the membership has ended, or all memberships of the channel.
 	// Release, Eject, ReleaseAll and Forget have it, and the Changed of a slave that has left.
 	End *wire.Cause
-	// Text is what is said of the end in a Changed, or the label of a Count.
+	// Text is what is said of the end in a Changed, the label of a Count, or the key of a Tell or
+	// TellAll.
 	Text string
-	// Of is the member that a Changed is about, and Grant what the service has granted it.
+	// Of is the member that a Changed, Tell, TellAll or Untell is about, and Grant what the service has
+	// granted it.
 	Of    *member
 	Grant *Grant
 	Delta int64
@@ -56,6 +58,14 @@ const (
 	// SendAll queues the packet to the whole audience: all slaves that have a
 	// connection.
 	SendAll
+	// Tell queues the packet, which tells the attribute Text of Member, to one member, and
+	// TellAll to the whole audience. It takes the place of what is queued for the same
+	// attribute. A Text that is empty takes that of all attributes of Member. The packet does
+	// not count in the limits of the queue.
+	Tell
+	TellAll
+	// Untell takes out what is queued for the attributes of Member.
+	Untell
 	// Admit adds a slave's attachment to the audience.
 	Admit
 	// Dismiss removes a slave's attachment from the audience.

@@ -20,6 +20,10 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	if c.life != vacant {
 		return c.exists(now)
 	}
+	m := &member{name: username, role: wire.Master}
+	if err := c.checkEntry(m, e); err != nil {
+		return err
+	}
 	c.life = open
 	if e.Terms != nil {
 		c.terms = *e.Terms
@@ -31,11 +35,12 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	c.slaves = make(map[string]*member)
 	c.down.bound, c.up.bound = c.limits.Replay, c.limits.Replay
 	c.up.holds = c.limits.Replay.Messages > 0
-	c.master = &member{name: username, role: wire.Master}
+	c.master = m
 	c.master.answers.limit = wire.MasterAnswers
 	c.master.enter(now, e)
 	c.setGrant(c.master, e.Grant)
-	c.attach(a, c.master, e, 0)
+	c.enterWith(m, e)
+	c.attach(a, c.master, e, 0, 0)
 	created := c.createdFrame(e)
 	c.sendFrame(a, &created)
 	c.change(Created, c.master, a, nil, "")
@@ -70,15 +75,20 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	if len(c.slaves) >= c.terms.maxSlaves(c.limits) {
 		return wire.ErrChannelFull
 	}
+	m := &member{name: username, role: wire.Slave, number: c.joins + 1, start: c.down.newest}
+	if err := c.checkEntry(m, e); err != nil {
+		return err
+	}
 	c.joins++
-	m := &member{name: username, role: wire.Slave, number: c.joins, start: c.down.newest}
 	m.answers.limit = wire.SlaveAnswers
 	m.enter(now, e)
 	c.slaves[username] = m
 	c.setGrant(m, e.Grant)
-	c.attach(a, m, e, m.start)
+	c.enterWith(m, e)
+	c.attach(a, m, e, m.start, 0)
 	c.sendJoined(now, a, e)
 	c.tellMaster(m, "")
+	c.replay(a)
 	c.change(SlaveJoined, m, a, nil, "")
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
@@ -102,6 +112,9 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	if err := c.checkAgain(now, m); err != nil {
 		return false, err
 	}
+	if err := c.checkGrant(m, e.Grant); err != nil {
+		return false, err
+	}
 	m.hash, m.repeatable = e.Secret.Hash, 0
 	if m.extras != nil {
 		m.extras.newcomer, m.extras.secret = holder{}, Hash{}
@@ -109,7 +122,8 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	m.holder, m.since = holder{e.Instance, e.Ref}, m.epoch+1
 	c.forgetClient(m)
 	c.setGrant(m, e.Grant)
-	c.reattachMember(now, a, m, e, 0, TakenOver)
+	c.changeGrant(m, e.Grant)
+	c.reattachMember(now, a, m, e, 0, 0, TakenOver)
 	return true, nil
 }
 
@@ -119,9 +133,13 @@ func (c *Channel) enterAgain(now time.Time, a *Attachment, m *member, e Entry) e
 	if err := c.checkAgain(now, m); err != nil {
 		return err
 	}
+	if err := c.checkGrant(m, e.Grant); err != nil {
+		return err
+	}
 	m.enterAgain(e)
 	c.setGrant(m, e.Grant)
-	c.reattachMember(now, a, m, e, 0, EnteredAgain)
+	c.changeGrant(m, e.Grant)
+	c.reattachMember(now, a, m, e, 0, 0, EnteredAgain)
 	return nil
 }
 
@@ -156,13 +174,14 @@ func (c *Channel) sendJoined(now time.Time, a *Attachment, e Entry) {
 // secret can do that (rule 7), and none that another client has followed (mayResume). If
 // the member has an older connection, even a live one, that connection is told that it has
 // been replaced. last is the number of the newest message that the member has; the later
-// messages are replayed, as far as they are kept (catchup.go).
-func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string, last uint64) error {
+// messages are replayed, as far as they are kept (catchup.go). known is up to which number it
+// knows the attributes of others, or zero where it does not say.
+func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string, last, known uint64) error {
 	m, err := c.findHeld(username, e.Secret)
 	if err != nil {
 		return err
 	}
-	if last > c.log(m.role).newest {
+	if max(last, known) > c.log(m.role).newest {
 		return ErrAhead
 	}
 	if err := m.mayResume(a, e); err != nil {
@@ -181,20 +200,25 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 			return wire.ErrBusy.With("too much waits for you already: take it, and resume again later")
 		}
 	}
+	if err := c.checkGrant(m, e.Grant); err != nil {
+		return err
+	}
 	c.takeOver(m, e)
 	c.setGrant(m, e.Grant)
+	c.changeGrant(m, e.Grant)
 	c.count(Resumes, m.role.String(), 1)
-	c.reattachMember(now, a, m, e, last, Resumed)
+	c.reattachMember(now, a, m, e, last, known, Resumed)
 	return nil
 }
 
 // reattachMember brings a member back on the connection of the attachment, and gives it what
-// it has missed after number last, but nothing from before it entered.
-func (c *Channel) reattachMember(now time.Time, a *Attachment, m *member, e Entry, last uint64, how ChangeKind) {
+// it has missed after number last, but nothing from before it entered, and the attributes
+// that have changed after number known.
+func (c *Channel) reattachMember(now time.Time, a *Attachment, m *member, e Entry, last, known uint64, how ChangeKind) {
 	if m.role == wire.Master {
-		c.reattachMaster(now, a, e, last, how)
+		c.reattachMaster(now, a, e, last, known, how)
 	} else {
-		c.reattachSlave(now, a, m, e, max(last, m.start), how)
+		c.reattachSlave(now, a, m, e, max(last, m.start), known, how)
 	}
 }
 
@@ -214,24 +238,25 @@ func (c *Channel) findHeld(username string, secret Secret) (*member, error) {
 }
 
 // reattachMaster brings the master back on the connection of the attachment, and gives it
-// the list of its slaves, and the messages after number last.
-func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last uint64, how ChangeKind) {
+// the list of its slaves, the messages after number last and the attributes after known.
+func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last, known uint64, how ChangeKind) {
 	m := c.master
+	c.showHidden()
 	wasAway := m.state == wire.StateAway
 	c.release(m, a)
-	c.attach(a, m, e, last)
+	c.attach(a, m, e, last, known)
 	c.change(how, m, a, nil, "")
 	answer := c.createdFrame(e)
 	c.confirm(last)
+	c.up.hold(last)
 	answer.Gap = c.up.lost > last
-	if c.up.kept() > 0 {
-		answer.Seq = c.up.newest
-	}
+	answer.Seq = c.up.last()
 	answer.Members, answer.HasMembers = c.entries(nil), true
 	c.markTold()
 	// The roster may be longer than the queue's limits, and must be delivered
 	// in any case.
 	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})
+	c.tellReset(a, known)
 	c.countAgain(now, m, last, answer.Members)
 	if wasAway {
 		c.sendFrameToSlaves(c.masterFrame(now))
@@ -240,13 +265,14 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last uin
 }
 
 // reattachSlave brings a slave back on the connection of the attachment, and gives it the
-// messages after number last.
-func (c *Channel) reattachSlave(now time.Time, a *Attachment, m *member, e Entry, last uint64, how ChangeKind) {
+// messages after number last and the attributes after known.
+func (c *Channel) reattachSlave(now time.Time, a *Attachment, m *member, e Entry, last, known uint64, how ChangeKind) {
 	wasAway := m.state == wire.StateAway
 	c.release(m, a)
-	c.attach(a, m, e, last)
+	c.attach(a, m, e, last, known)
 	c.change(how, m, a, nil, "")
 	c.sendJoined(now, a, e)
+	c.tellReset(a, known)
 	c.countAgain(now, m, last, nil)
 	if wasAway {
 		c.tellMaster(m, "")

@@ -36,7 +36,7 @@ func (l *replayLog) expire(now time.Time) (dropped bool) {
 			l.expects(e.packet.End())
 		default:
 			l.bytes -= e.size
-			if l.holds && l.lost+uint64(i)+1 > l.confirmed {
+			if l.holds && e.seq > l.confirmed {
 				l.unconfirmed.Bytes -= e.size
 			}
 			e.packet, e.size = nil, 0

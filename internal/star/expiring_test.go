@@ -327,7 +327,7 @@ func TestNobodyIsAskedAgainWhatIsOver(t *testing.T) {
 	c.effects = nil
 	c.after(time.Second)
 	v := c.on("v")
-	c.did0(func() error { return c.Resume(c.now, v, c.shows("C", 1, 1, "sa"), "ada", 4) })
+	c.did0(func() error { return c.Resume(c.now, v, c.shows("C", 1, 1, "sa"), "ada", 4, 4) })
 	require.Equal(t, []uint64{2, 3, 4}, c.slaves["ada"].extra().asked.left)
 	c.after(time.Second)
 	c.Expire(c.now)
@@ -340,7 +340,7 @@ func TestNobodyIsToldOfRequestsOfAnEarlierClient(t *testing.T) {
 	c, a, _ := openTable(t, Limits{}, 1)
 	require.NoError(t, c.sendsFor(a, asking(2, ""), time.Second)())
 	b := c.on("b")
-	c.did0(func() error { return c.Resume(c.now, b, c.shows("other", 9, 1, c.secret("alice")), "alice", 0) })
+	c.did0(func() error { return c.Resume(c.now, b, c.shows("other", 9, 1, c.secret("alice")), "alice", 0, 0) })
 	c.did0(func() error { return c.Hear(b) })
 	c.after(time.Second)
 	c.did(func() error { return nil })

@@ -22,6 +22,9 @@ type Grant struct {
 	TakeOver bool
 	// Data is the service's own, kept with the membership. It is shared and must not change.
 	Data []byte
+	// Attributes are those that the service says the member has. They are shared, and must
+	// not change.
+	Attributes wire.Attributes
 }
 
 // setGrant keeps what the service has granted.
@@ -35,6 +38,7 @@ func (c *Channel) setGrant(m *member, g Grant) {
 		}
 		return
 	}
+	g.Attributes = nil // the member has them
 	m.needExtras().grant = &g
 	if !g.Expires.IsZero() {
 		c.expiries.add(c, expiry{g.Expires, m})
@@ -53,7 +57,11 @@ func (c *Channel) Refresh(a *Attachment, ref uint64, g Grant) error {
 	if err := c.Hear(a); err != nil {
 		return err
 	}
+	if err := c.checkGrant(a.member, g); err != nil {
+		return err
+	}
 	c.setGrant(a.member, g)
+	c.changeGrant(a.member, g)
 	if g.Asked {
 		c.change(Granted, a.member, a, nil, "")
 	}

@@ -109,7 +109,7 @@ func TestAMasterExpires(t *testing.T) {
 		return c
 	}
 	resumes := func(c *table, ref uint64, g Grant) func() error {
-		return func() error { return c.Resume(c.now, c.on("b"), c.granted("A", ref, 1, "s1", g), "alice", 0) }
+		return func() error { return c.Resume(c.now, c.on("b"), c.granted("A", ref, 1, "s1", g), "alice", 0, 0) }
 	}
 	t.Run("and is back", func(t *testing.T) {
 		c := begin(t)

@@ -31,6 +31,9 @@ type Entry struct {
 	Grant Grant
 	// Terms are what it has said of a channel that is created, or nil.
 	Terms *Terms
+	// Attributes are those with which it enters, at a create or join. They must not change any
+	// more.
+	Attributes wire.Attributes
 }
 
 // holder is the instance that holds a membership. The zero holder: clients that show no

@@ -33,7 +33,7 @@ func heldTable(t *testing.T) (c *table, a, u *Attachment) {
 
 // resumes is a resume of ada.
 func (c *table) resumes(at *Attachment, e Entry) func() error {
-	return func() error { return c.Resume(c.now, at, e, "ada", 0) }
+	return func() error { return c.Resume(c.now, at, e, "ada", 0, 0) }
 }
 
 func (c *table) joinsAs(at *Attachment, e Entry) func() error {
@@ -366,7 +366,7 @@ func TestAnswersTellTheEpoch(t *testing.T) {
 	c.did0(func() error { return nil })
 	u, again := c.on("u"), c.on("u'")
 	require.NoError(t, c.Join(c.now, u, c.shows("A", 1, 0, "s1"), "ada", ""))
-	require.NoError(t, c.Resume(c.now, again, c.shows("A", 2, 1, "s1"), "ada", 0))
+	require.NoError(t, c.Resume(c.now, again, c.shows("A", 2, 1, "s1"), "ada", 0, 0))
 	var epochs []uint64
 	for _, e := range c.effects {
 		if e.Packet != nil && c.frame(e.Packet).Type == wire.Joined {

@@ -156,6 +156,10 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 			return fmt.Errorf("request %d ends, and does not say when", e.Seq)
 		}
 		i.r.ending(e)
+	case pieceSkipped:
+		return i.skipped(d)
+	case pieceAttribute:
+		return i.attribute(d)
 	case pieceRequest:
 		s := RequestSnapshot{Seq: d.number(), To: d.optionalName(), Awaited: int(d.atMost(math.MaxInt32))}
 		for range d.count() {
@@ -263,6 +267,31 @@ func (i *Import) check(s *MemberSnapshot, role wire.Role) error {
 		if seq == 0 || seq > out {
 			return cannot("asked what was not sent")
 		}
+	}
+	return nil
+}
+
+// skipped reads how many numbers no message has.
+func (i *Import) skipped(d *piecesIn) error {
+	kind, n := d.byte(), d.number()
+	if d.err != nil {
+		return nil
+	}
+	l, newest := &i.r.c.down, i.r.down
+	switch kind &^ skippedBefore {
+	case pieceDown:
+	case pieceUp:
+		l, newest = &i.r.c.up, i.r.up
+	default:
+		return fmt.Errorf("channel %s skips numbers of nothing that is known here", wire.Quote(i.r.c.name))
+	}
+	switch {
+	case kind&skippedBefore != 0 && n <= l.lost && l.skipped <= l.newest-n:
+		l.skipped += n
+	case kind&skippedBefore == 0 && n <= newest-l.newest:
+		l.skipTo(l.newest + n)
+	default:
+		return fmt.Errorf("channel %s skips more numbers than there are", wire.Quote(i.r.c.name))
 	}
 	return nil
 }

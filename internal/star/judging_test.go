@@ -57,7 +57,7 @@ func TestUnjudgedOfANewcomer(t *testing.T) {
 	secret := given("s")
 	require.NoError(t, c.Join(c.now, u, Entry{Ref: 1, Instance: HashOf("one"), Secret: secret}, "user_1", ""))
 	require.NoError(t, c.Send(u, textMessage(5, "of the first")))
-	require.NoError(t, c.Resume(c.now, v, Entry{Ref: 1, Instance: HashOf("two"), Epoch: 1, Secret: secret}, "user_1", 0))
+	require.NoError(t, c.Resume(c.now, v, Entry{Ref: 1, Instance: HashOf("two"), Epoch: 1, Secret: secret}, "user_1", 0, 0))
 	msg := textMessage(5, "of the second")
 	_, unjudged := c.Unjudged(v, &msg)
 	require.True(t, unjudged)

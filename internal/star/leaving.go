@@ -197,7 +197,7 @@ func (c *Channel) end(why *wire.Cause) {
 	for _, m := range c.slaves {
 		m.attachment = nil
 	}
-	c.connected = 0
+	c.connected, c.slavesBytes = 0, 0
 	c.slaves, c.banned, c.requests = nil, nil, nil
 	c.away, c.expiries, c.endings = awayList{}, nil, endings{}
 	c.down, c.up = replayLog{}, replayLog{}
@@ -215,6 +215,7 @@ func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
 		c.away.remove(m)
 	}
 	delete(c.slaves, m.name)
+	c.dropAttributes(m)
 	c.stopAwaiting(m)
 	m.state = wire.StateLeft
 	c.change(SlaveLeft, m, at, why, reason)

@@ -70,6 +70,11 @@ type extras struct {
 	repaid int64
 	// asked is what the member is given again that it was asked, or nil (asked.go).
 	asked *askedAgain
+	// attributes are nil where the member has had none.
+	attributes *attributes
+	// floor is up to which number no messages are fed to the member, while it is fed
+	// attributes from before that (catchup.go).
+	floor uint64
 }
 
 // extra is what the member has of extras, to read.

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // This file writes a channel down, and importing.go reads it. What is written is made of
@@ -35,6 +37,14 @@ const (
 	pieceTerms = 12
 	// pieceAsked is behind the slaves, for a member that is given again what it was asked.
 	pieceAsked = 14
+	// pieceSkipped is how many numbers no message has: those that are the next in the log of
+	// the kind of piece that it names, or where that has the bit skippedBefore, those up to
+	// the newest message that is no longer kept. A log without any has no such piece.
+	pieceSkipped  = 15
+	skippedBefore = 0x80
+	// pieceAttribute is an attribute, behind all slaves and in the order of the numbers of its
+	// direction.
+	pieceAttribute = 16
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
@@ -61,6 +71,8 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	for m := c.away.first; m != nil; m = m.next {
 		p.asked(m)
 	}
+	p.attributes(&c.down.changes)
+	p.attributes(&c.up.changes)
 	for _, name := range slices.Sorted(maps.Keys(c.banned)) {
 		p.begin(pieceBanned)
 		p.text(name)
@@ -239,8 +251,35 @@ func (p *pieces) asked(m *member) {
 	}
 }
 
+func (p *pieces) attributes(l *changeList) {
+	for x := range l.all() {
+		p.begin(pieceAttribute)
+		p.flags(x.fixed, x.owner.role == wire.Master)
+		p.text(x.owner.name)
+		p.text(x.key)
+		p.number(x.seq)
+		p.byte(byte(x.value.Kind))
+		p.bytes(x.value.Data)
+	}
+}
+
 func (p *pieces) log(kind, gone byte, l *replayLog) {
+	skipped, last := uint64(0), l.lost
+	skip := func(n uint64, kind byte) {
+		if n > 0 {
+			p.begin(pieceSkipped)
+			p.byte(kind)
+			p.number(n)
+			skipped += n
+		}
+	}
+	defer func() {
+		skip(l.newest-last, kind)
+		skip(l.skipped-skipped, kind|skippedBefore)
+	}()
 	for e := range l.after(l.lost) {
+		skip(e.seq-last-1, kind)
+		last = e.seq
 		if e.packet == nil {
 			p.begin(gone)
 			to := ""

@@ -2,13 +2,15 @@ package star
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// replayLog numbers the messages of one direction of a channel. It keeps the latest
-// of them for replay to members that come back.
+// replayLog numbers the messages of one direction of a channel, and the changes of
+// attributes, which are not in it (attributes.go). It keeps the latest messages for replay to
+// members that come back.
 type replayLog struct {
 	bound Bound
 	// holds: a message above confirmed is kept in any case. Who adds must ask room first.
@@ -18,17 +20,20 @@ type replayLog struct {
 	// unconfirmed is how much there is above it.
 	confirmed   uint64
 	unconfirmed Load
-	// newest is the number of the message added last; the first is 1.
-	newest uint64
+	// newest is the number that was given last; the first is 1. skipped is how many numbers
+	// no message has.
+	newest, skipped uint64
 	// lost is the number of the newest message that is no longer kept. lostCommon is
 	// the number of the newest message that is no longer kept and was for everybody.
 	lost, lostCommon uint64
-	// entries[head:] are the messages lost+1 to newest.
+	// entries[head:] are the messages after lost, in the order of their numbers.
 	entries []entry
 	head    int
 	bytes   int
 	// soonest is when the first of them expires, or earlier, and zero where none does.
 	soonest time.Time
+	// changes are the attributes whose changes have numbers of this direction.
+	changes changeList
 }
 
 // entry is one message that is kept.
@@ -41,6 +46,8 @@ type entry struct {
 	// to is the one slave that the message is for. Nil: it is for everybody, or for
 	// the master.
 	to *member
+	// seq is the message's number, which add gives it.
+	seq uint64
 }
 
 // entryOverhead is how many bytes a message counts in Bound.Bytes beside its payload,
@@ -51,6 +58,7 @@ const entryOverhead = 64
 // that are over the bound.
 func (l *replayLog) add(e entry) {
 	l.newest++
+	e.seq = l.newest
 	l.entries = append(l.entries, e)
 	l.bytes += e.size + entryOverhead
 	if l.holds && l.newest > l.confirmed {
@@ -63,6 +71,19 @@ func (l *replayLog) add(e entry) {
 	l.trim()
 }
 
+// skip takes the next number for something else than a message.
+func (l *replayLog) skip() uint64 {
+	l.newest++
+	l.skipped++
+	return l.newest
+}
+
+// skipTo skips the numbers up to this one, which is not below newest.
+func (l *replayLog) skipTo(number uint64) {
+	l.skipped += number - l.newest
+	l.newest = number
+}
+
 // confirm notes that the receiver has everything up to the number, which is not above
 // newest. It reports whether that is news.
 func (l *replayLog) confirm(number uint64) bool {
@@ -70,13 +91,27 @@ func (l *replayLog) confirm(number uint64) bool {
 		return false
 	}
 	// What is not confirmed is kept, so it is in entries.
-	for i := l.confirmed - l.lost; i < number-l.lost; i++ {
+	for e := range l.between(l.confirmed, number) {
 		l.unconfirmed.Messages--
-		l.unconfirmed.Bytes -= l.entries[l.head+int(i)].size + entryOverhead
+		l.unconfirmed.Bytes -= e.size + entryOverhead
 	}
 	l.confirmed = number
 	l.trim()
 	return true
+}
+
+// hold holds what is kept above the number, though it was confirmed: the receiver says that it
+// does not have it.
+func (l *replayLog) hold(number uint64) {
+	number = max(number, l.lost)
+	if !l.holds || number >= l.confirmed {
+		return
+	}
+	for e := range l.between(number, l.confirmed) {
+		l.unconfirmed.Messages++
+		l.unconfirmed.Bytes += e.size + entryOverhead
+	}
+	l.confirmed = number
 }
 
 // room reports whether a message of that size can be added, and no more is unconfirmed
@@ -87,9 +122,12 @@ func (l *replayLog) room(size int, bound Bound) bool {
 
 // trim removes the oldest messages that are over the bound.
 func (l *replayLog) trim() {
-	for l.bound.exceeded(l.kept(), l.bytes) && !(l.holds && l.lost >= l.confirmed) {
+	for l.bound.exceeded(l.kept(), l.bytes) {
 		oldest := &l.entries[l.head]
-		l.lost++
+		if l.holds && oldest.seq > l.confirmed {
+			break
+		}
+		l.lost = oldest.seq
 		if oldest.to == nil {
 			l.lostCommon = l.lost
 		} else {
@@ -106,6 +144,17 @@ func (l *replayLog) trim() {
 	}
 }
 
+// last is the number of the newest message that is kept, or of a newer attribute, or zero.
+func (l *replayLog) last() (last uint64) {
+	if l.changes.last != nil {
+		last = l.changes.last.seq
+	}
+	if l.kept() > 0 {
+		last = max(last, l.entries[len(l.entries)-1].seq)
+	}
+	return last
+}
+
 // kept is the number of messages that are kept.
 func (l *replayLog) kept() int { return len(l.entries) - l.head }
 
@@ -118,11 +167,11 @@ func (b Bound) exceeded(messages, bytes int) bool {
 
 // entry is the message of that number, or nil where it is not kept, or has expired.
 func (l *replayLog) entry(seq uint64) *entry {
-	if seq <= l.lost || seq > l.newest {
+	if seq == 0 {
 		return nil
 	}
-	if e := &l.entries[l.head+int(seq-l.lost)-1]; e.packet != nil {
-		return e
+	if i := l.index(seq - 1); i < len(l.entries) && l.entries[i].seq == seq && l.entries[i].packet != nil {
+		return &l.entries[i]
 	}
 	return nil
 }
@@ -133,10 +182,21 @@ func (l *replayLog) after(last uint64) iter.Seq[entry] { return l.between(last, 
 // between yields the kept messages with a number above last, up to end, in order.
 func (l *replayLog) between(last, end uint64) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
-		for n := max(last, l.lost); n < end; n++ {
-			if !yield(l.entries[l.head+int(n-l.lost)]) {
+		for i := l.index(last); i < len(l.entries) && l.entries[i].seq <= end; i++ {
+			if !yield(l.entries[i]) {
 				return
 			}
 		}
 	}
+}
+
+// index is where the kept messages with a number above last begin.
+func (l *replayLog) index(last uint64) int {
+	i, _ := slices.BinarySearchFunc(l.entries[l.head:], last, func(e entry, last uint64) int {
+		if e.seq > last {
+			return 1
+		}
+		return -1
+	})
+	return l.head + i
 }

@@ -60,7 +60,7 @@ func (c *Channel) Report() (Report, bool) {
 	}
 	r := Report{
 		Name: c.name, MasterTimeout: c.timeout, MaxSlaves: c.terms.maxSlaves(c.limits), Master: c.master.report(),
-		MasterMessages: c.down.newest, SlaveMessages: c.up.newest,
+		MasterMessages: c.down.newest - c.down.skipped, SlaveMessages: c.up.newest - c.up.skipped,
 		Kept:   Load{Messages: c.down.kept() + c.up.kept(), Bytes: c.down.bytes + c.up.bytes},
 		Banned: len(c.banned), OpenRequests: len(c.requests), Changes: c.changes,
 	}

@@ -189,7 +189,7 @@ func (c *Channel) toBeFed(a *Attachment, seq uint64) (members []wire.Member) {
 	if !a.catchingUp {
 		return nil
 	}
-	for e := range c.log(a.member.role).after(a.fed) {
+	for e := range c.log(a.member.role).after(a.member.floor(a)) {
 		if e.packet == nil {
 			continue // an answer that has expired is not given
 		}

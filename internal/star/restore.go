@@ -38,12 +38,9 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 	for _, name := range s.Banned {
 		r.ban(name)
 	}
-	for i := range s.Down.Kept {
-		r.message(&r.c.down, &s.Down.Kept[i])
-	}
-	for i := range s.Up.Kept {
-		r.message(&r.c.up, &s.Up.Kept[i])
-	}
+	r.allAttributes(&s)
+	r.log(&r.c.down, &s.Down)
+	r.log(&r.c.up, &s.Up)
 	for i := range s.Requests {
 		r.request(&s.Requests[i])
 	}
@@ -94,8 +91,18 @@ func restore(s *Snapshot, limits *Limits) *restoration {
 	for l, kept := range map[*replayLog]*ReplaySnapshot{&c.down: &s.Down, &c.up: &s.Up} {
 		l.bound = c.limits.Replay
 		l.newest, l.lost, l.lostCommon = kept.Lost, kept.Lost, kept.LostCommon
+		l.skipped = kept.Skipped
 	}
 	return r
+}
+
+// log adds what is kept to one of the logs.
+func (r *restoration) log(l *replayLog, s *ReplaySnapshot) {
+	for i := range s.Kept {
+		l.skipTo(l.newest + s.Kept[i].Skipped)
+		r.message(l, &s.Kept[i])
+	}
+	l.skipTo(l.newest + s.SkippedAfter)
 }
 
 func (r *restoration) fail(format string, args ...any) {
@@ -269,7 +276,7 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 		openRequests: slices.Clone(s.Asks), start: s.Start, lostPrivate: s.LostPrivate,
 		given: s.Given, repeatable: s.Repeatable, number: s.Number, told: s.Told,
 	}
-	if e := (extras{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repaid: s.Repaid}); e != (extras{}) {
+	if e := (extras{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repaid: s.Repaid, floor: s.Floor}); e != (extras{}) {
 		m.extras = &e
 	}
 	if s.AskedAgain != 0 {

@@ -55,6 +55,10 @@ func (c *Channel) slaveFrame(m *member, reason string) *wire.Frame {
 	}
 	if m.told == 0 {
 		frame.Number, frame.Joined = m.number, true // the slave is new
+		if attributes := attributesOf(m); attributes != nil {
+			frame.SetAttributes(attributes)
+			frame.Seq = c.up.newest
+		}
 	}
 	return frame
 }
@@ -111,12 +115,19 @@ func (c *Channel) membersFrame(ref uint64) *wire.Frame {
 	return &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.entries(nil), HasMembers: true}
 }
 
-// markTold notes that the master is told the roster as it is now.
+// markTold notes that the master is told the roster as it is now. Of slaves that it had not
+// heard of before, it is told the attributes behind that.
 func (c *Channel) markTold() {
+	before := c.up.newest
+	c.showHidden()
 	c.rosterStale = false
 	c.roomMade()
 	for _, m := range c.slaves {
 		m.told = m.state
+	}
+	if a := c.master.attachment; a != nil && !a.catchingUp && c.up.newest > before {
+		c.feedFrom(a, before, before, 0)
+		c.replay(a)
 	}
 }
 

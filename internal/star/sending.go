@@ -40,22 +40,17 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 	}
 	m := a.member
 	var given answer
+	given.ref = msg.Ref
 	if msg.Ref != 0 {
 		if m.holder.instance == (Hash{}) {
 			given.content = contentOf(&msg)
 		}
-		if known, ok := m.answers.find(msg.Ref); ok {
-			if known.content != given.content {
-				return wire.ErrBadFrame.With("ref: another message was sent under it before")
-			}
-			return c.answerAgain(a, known)
-		}
-		if msg.Ref <= m.answers.highest {
-			return wire.ErrBadFrame.With("ref: it has been used before, or refs do not rise")
+		if answered, err := c.recall(a, given); answered {
+			return err
 		}
 	}
 	if c.isStopped() {
-		return c.stoppedBefore(&msg)
+		return stoppedBefore(msg.Refusal)
 	}
 	var err error
 	content := given.content
@@ -73,11 +68,33 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 		c.countTopic(msg.Topic)
 	}
 	given.ref, given.content = msg.Ref, content
+	return c.remember(a, given, err)
+}
+
+// recall answers what was sent under the ref of given before, if it was answered, and reports
+// whether it was. What cannot be told from something else is refused.
+func (c *Channel) recall(a *Attachment, given answer) (answered bool, err error) {
+	answers := &a.member.answers
+	if known, ok := answers.find(given.ref); ok {
+		if known.content != given.content {
+			return true, wire.ErrBadFrame.With("ref: another message was sent under it before")
+		}
+		return true, c.answerAgain(a, known)
+	}
+	if given.ref <= answers.highest {
+		return true, wire.ErrBadFrame.With("ref: it has been used before, or refs do not rise")
+	}
+	return false, nil
+}
+
+// remember keeps the answer under its ref, if there is one, and gives it to the member. It
+// returns err, which is the refusal or nil.
+func (c *Channel) remember(a *Attachment, given answer, err error) error {
 	if err != nil {
 		given.refusal = err.(*wire.Cause) // as all refusals of the rules are
 	}
-	if msg.Ref != 0 {
-		m.answers.add(given)
+	if given.ref != 0 {
+		a.member.answers.add(given)
 		if err == nil {
 			c.sendFrame(a, given.ack())
 		}
@@ -85,10 +102,10 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 	return err
 }
 
-// stoppedBefore is the refusal of a message that came after Stop.
-func (c *Channel) stoppedBefore(msg *Message) error {
-	if msg.Refusal != nil {
-		return msg.Refusal
+// stoppedBefore is the refusal of what came after Stop, which may have another one.
+func stoppedBefore(refusal *wire.Cause) error {
+	if refusal != nil {
+		return refusal
 	}
 	return wire.ErrShuttingDown
 }

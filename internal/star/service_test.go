@@ -137,7 +137,7 @@ func TestReport(t *testing.T) {
 
 func TestWhatChangesTheAudience(t *testing.T) {
 	changes := map[EffectKind]bool{
-		SendOne: false, SendReplay: false, SendPresence: false, AwaitDrain: false, RoomMade: false, Discard: false, Eject: false, SendAll: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
+		SendOne: false, SendReplay: false, SendPresence: false, AwaitDrain: false, RoomMade: false, Discard: false, Eject: false, SendAll: false, Tell: false, TellAll: false, Untell: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
 		Forget: false, Changed: false, Count: false,
 	}
 	require.Len(t, changes, int(Count)+1)

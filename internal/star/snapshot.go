@@ -2,6 +2,7 @@ package star
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -94,12 +95,17 @@ type MemberSnapshot struct {
 	// be given, on a connection.
 	AskedAgain uint64
 	AskedLeft  []uint64
+	// Attributes are those that the member has, or has had, and the last reset of them, in the
+	// order of their numbers.
+	Attributes []AttributeSnapshot
 	// CatchingUp and Confirms are for members that were on a connection: the member has
 	// been given the messages up to Fed, and those after it are to be fed from the log; and
 	// it has confirmed what has arrived.
 	CatchingUp bool
 	Fed        uint64
-	Confirms   bool
+	// Floor is up to which number it gets no messages while it is fed attributes, or zero.
+	Floor    uint64
+	Confirms bool
 	// IsNewcomer and Heard are for these too: the client is the Newcomer, and a frame of it
 	// has come.
 	IsNewcomer, Heard bool
@@ -107,6 +113,16 @@ type MemberSnapshot struct {
 	// that the master's connection was last told, or zero.
 	Number uint64
 	Told   wire.State
+}
+
+// AttributeSnapshot is an attribute with the number of its last change. Where it was removed,
+// the value has no kind. A reset has no key.
+type AttributeSnapshot struct {
+	Key   string
+	Seq   uint64
+	Value wire.Payload
+	// Fixed: the service has said so.
+	Fixed bool
 }
 
 // HolderSnapshot is a client that holds a membership: the hash of its instance, or zero,
@@ -133,6 +149,9 @@ type ReplaySnapshot struct {
 	// message that is no longer kept. LostCommon is the number of the newest message
 	// that is no longer kept and was for everybody.
 	Newest, Lost, LostCommon uint64
+	// Skipped is how many numbers up to Lost no message had, and SkippedAfter how many behind
+	// the last of Kept.
+	Skipped, SkippedAfter uint64
 	// Kept are the messages from Lost+1 to Newest.
 	Kept []MessageSnapshot
 }
@@ -151,6 +170,9 @@ type MessageSnapshot struct {
 	Expires time.Duration
 	End     time.Time
 	Gone    bool
+	// Skipped is how many numbers before the message's no message has, back to the message
+	// before it or to Lost.
+	Skipped uint64
 }
 
 // EndingSnapshot is an open request that ends at that time: of the member with that name.
@@ -232,6 +254,8 @@ func (m *member) snapshot() MemberSnapshot {
 			s.Fed = a.fed
 		}
 	}
+	s.Floor = m.extra().floor
+	s.Attributes = m.extra().attributes.snapshot()
 	g, newcomer := m.granted(), m.extra().newcomer
 	s.Expires, s.Data = g.Expires, bytes.Clone(g.Data)
 	s.Pending, s.Repeatable = m.extra().secret, m.repeatable
@@ -246,8 +270,23 @@ func (m *member) snapshot() MemberSnapshot {
 	return s
 }
 
+func (of *attributes) snapshot() (all []AttributeSnapshot) {
+	if of == nil {
+		return nil
+	}
+	for _, x := range of.all {
+		all = append(all, AttributeSnapshot{x.key, x.seq, wire.Payload{Kind: x.value.Kind, Data: bytes.Clone(x.value.Data)}, x.fixed})
+	}
+	if of.reset != nil {
+		all = append(all, AttributeSnapshot{Seq: of.reset.seq})
+	}
+	slices.SortFunc(all, func(a, b AttributeSnapshot) int { return cmp.Compare(a.Seq, b.Seq) })
+	return all
+}
+
 func (l *replayLog) snapshot() ReplaySnapshot {
-	s := ReplaySnapshot{Newest: l.newest, Lost: l.lost, LostCommon: l.lostCommon}
+	s := ReplaySnapshot{Newest: l.newest, Lost: l.lost, LostCommon: l.lostCommon, Skipped: l.skipped}
+	last := l.lost
 	for e := range l.after(l.lost) {
 		kept := MessageSnapshot{Gone: e.packet == nil}
 		if !kept.Gone {
@@ -261,7 +300,11 @@ func (l *replayLog) snapshot() ReplaySnapshot {
 		if e.to != nil {
 			kept.To = e.to.name
 		}
+		kept.Skipped, last = e.seq-last-1, e.seq
+		s.Skipped -= kept.Skipped
 		s.Kept = append(s.Kept, kept)
 	}
+	s.SkippedAfter = l.newest - last
+	s.Skipped -= s.SkippedAfter
 	return s
 }

@@ -189,9 +189,15 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	}
 	if g.random.IntN(3) == 0 {
 		entry.Grant = Grant{Asked: true, TakeOver: g.random.IntN(4) == 0, Data: []byte("the service's")}
+		if g.random.IntN(3) == 0 {
+			entry.Grant.Attributes = g.attributes(2)
+		}
 		if g.random.IntN(2) == 0 {
 			entry.Grant.Expires = g.original.now.Add(time.Duration(g.random.IntN(20)) * time.Second)
 		}
+	}
+	if g.random.IntN(4) == 0 {
+		entry.Attributes = g.attributes(3)
 	}
 	if g.random.IntN(4) == 0 || len(g.tags) == 0 {
 		_, pair := g.connect()
@@ -215,7 +221,7 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 				return err
 			}
 		}
-		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], entry, name, number) }
+		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], entry, name, number, number) }
 	}
 	pair := g.attachments[g.pick(g.tags)]
 	msg := textMessage(ref, "x")
@@ -242,8 +248,14 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 			msg.ReplyTo = open[g.random.IntN(len(open))].seq
 		}
 	}
-	switch g.random.IntN(34) {
-	case 33:
+	switch g.random.IntN(41) {
+	case 33, 34, 35, 36, 37, 38, 39:
+		change := AttributeChange{Ref: msg.Ref, Key: fmt.Sprint("key ", g.random.IntN(20)), Value: msg.Payload}
+		if g.random.IntN(2) == 0 {
+			change.Value = wire.Payload{}
+		}
+		return "set", func(c *table, i int) error { return c.Set(pair[i], change) }
+	case 40:
 		return "speak", func(c *table, _ int) error {
 			_, _, err := c.Speak(msg)
 			return err
@@ -292,6 +304,15 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		}
 	}
 	return "send", func(c *table, i int) error { return c.Send(pair[i], msg) }
+}
+
+// attributes are up to n attributes.
+func (g *twin) attributes(n int) (some wire.Attributes) {
+	for i := range g.random.IntN(n + 1) {
+		data := make([]byte, g.random.IntN(2000))
+		some = append(some, wire.KeyValue{Key: fmt.Sprint("key ", i), Value: wire.Payload{Kind: wire.BytesPayload, Data: data}})
+	}
+	return some
 }
 
 // A snapshot shares nothing with the channel that it is of.

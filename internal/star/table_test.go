@@ -18,6 +18,8 @@ import (
 //
 //	u1 < ack ref=2        sent to the attachment u1
 //	u1 << message seq=1   sent to it as part of a replay
+//	u1 ~ attribute seq=1  an attribute that it is told, in place of an older value
+//	u1 x user_1           what is queued for it of that member's attributes is dropped
 //	u1 ...                Drained is to be called
 //	u1 x                  what is queued for it is dropped
 //	a !! unauthorized     its connection is closed
@@ -159,7 +161,7 @@ func (c *table) again(now time.Time, a *Attachment, ref uint64) error {
 }
 
 func (c *table) resume(now time.Time, a *Attachment, ref uint64, username, secret string, last uint64) error {
-	return c.Resume(now, a, Entry{Ref: ref, Secret: given(secret)}, username, last)
+	return c.Resume(now, a, Entry{Ref: ref, Secret: given(secret)}, username, last, last)
 }
 
 // do runs a transition as decide does.
@@ -256,6 +258,12 @@ func (c *table) line(e Effect) string {
 		return to + " !! " + endLine(e.End)
 	case SendAll:
 		return "* < " + c.shown(e.Packet)
+	case Tell:
+		return to + " ~ " + c.shown(e.Packet)
+	case TellAll:
+		return "* ~ " + c.shown(e.Packet)
+	case Untell:
+		return to + " x " + e.Subject()
 	case Admit:
 		return "+" + to
 	case Dismiss:
@@ -276,7 +284,7 @@ func endLine(e *wire.Cause) string {
 
 var typeWords = map[wire.Type]string{
 	wire.Created: "created", wire.Joined: "joined", wire.Message: "message", wire.Presence: "presence", wire.Gap: "gap",
-	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting",
+	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting", wire.Attribute: "attribute", wire.Reset: "reset",
 }
 
 var stateWords = map[wire.State]string{wire.StateOnline: "online", wire.StateAway: "away", wire.StateLeft: "left"}
@@ -288,6 +296,7 @@ func frameLine(f *wire.Frame) string {
 			words = append(words, fmt.Sprintf(format, values...))
 		}
 	}
+	add(f.Type == wire.Attribute || f.Type == wire.Reset && f.From != "", "%s %s", f.From, f.Code)
 	add(f.Type == wire.Presence, "%s %s", f.Username, stateWords[f.State])
 	add(f.HasExists, "exists=%v", f.Exists)
 	add(f.Master.Username != "", "%s=%s", f.Master.Username, stateWords[f.Master.State])
@@ -306,12 +315,18 @@ func frameLine(f *wire.Frame) string {
 	}
 	add(f.HasTimeout, "left=%dms", f.Timeout)
 	add(f.Type == wire.Message, "%s: %s", f.From, f.Payload.Data)
+	add(f.Type == wire.Attribute && f.Payload.Kind != wire.NoPayload, "= %s", f.Payload.Data)
+	if f.Attributes() != nil {
+		for _, kv := range *f.Attributes() {
+			add(true, "%s = %s", kv.Key, kv.Value.Data)
+		}
+	}
 	add(f.Private, "(private)")
 	add(f.Request != 0, "request=%d", f.Request)
 	add(f.Reply != 0, "reply=%d", f.Reply)
 	add(f.Topic() != "", "about %s", f.Topic())
 	add(f.Expires() != 0, "for %dms", f.Expires())
-	add(f.Code != "", "%s", f.Code)
+	add(f.Code != "" && f.Type == wire.Awaiting, "%s", f.Code)
 	add(f.Reason != "", "(%s)", f.Reason)
 	return strings.Join(words, " ")
 }
@@ -322,13 +337,13 @@ func (c *table) snapshot() string {
 	one := func(m *member) {
 		fmt.Fprintf(&b, "%s role=%d secret=%x state=%s deadline=%v epoch=%d at=%q start=%d lost=%d number=%d told=%d answers=%d/%+v asks=%v given=%d repaid=%d\n",
 			m.name, m.role, m.hash, stateWords[m.state], m.deadline, m.epoch, c.tags[m.attachment], m.start, m.lostPrivate, m.number, m.told, m.answers.highest, m.answers.kept, m.openRequests, m.given, m.extra().repaid)
-		fmt.Fprintf(&b, "holder=%v since=%d repeatable=%d newcomer=%v pending=%x grant=%+v\n", m.holder, m.since, m.repeatable, m.extra().newcomer, m.extra().secret, m.granted())
+		fmt.Fprintf(&b, "floor=%d holder=%v since=%d repeatable=%d newcomer=%v pending=%x grant=%+v\n", m.extra().floor, m.holder, m.since, m.repeatable, m.extra().newcomer, m.extra().secret, m.granted())
 		if a := m.attachment; a != nil {
 			fmt.Fprintf(&b, "catching up=%t fed=%d confirms=%t\n", a.catchingUp, a.fed, a.confirms)
 		}
 	}
-	fmt.Fprintf(&b, "life=%d timeout=%v connected=%d banned=%v confirmed=%d accepted=%v stopped=%v told=%v stale=%v joins=%d\n",
-		c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.up.confirmed, c.accepted, c.stopped, c.told, c.rosterStale, c.joins)
+	fmt.Fprintf(&b, "hidden=%t bytes=%d life=%d timeout=%v connected=%d banned=%v confirmed=%d accepted=%v stopped=%v told=%v stale=%v joins=%d\n",
+		c.hidden, c.slavesBytes, c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.up.confirmed, c.accepted, c.stopped, c.told, c.rosterStale, c.joins)
 	if c.master != nil {
 		one(c.master)
 	}
@@ -346,6 +361,9 @@ func (c *table) snapshot() string {
 	}
 	for _, l := range []*replayLog{&c.down, &c.up} {
 		fmt.Fprintf(&b, "newest=%d lost=%d common=%d bytes=%d kept=%v\n", l.newest, l.lost, l.lostCommon, l.bytes, l.numbers(0))
+		for x := range l.changes.all() {
+			fmt.Fprintf(&b, "%d: %s of %s is %s, fixed=%t\n", x.seq, x.key, x.owner.name, x.value.Data, x.fixed)
+		}
 	}
 	return b.String()
 }
@@ -364,6 +382,7 @@ func messageTo(ref uint64, to, text string) Message {
 func (c *table) everyMemberTransition(a *Attachment) map[string]func() error {
 	return map[string]func() error{
 		"send":      func() error { return c.Send(a, textMessage(0, "x")) },
+		"set":       func() error { return c.Set(a, AttributeChange{Ref: 9, Key: "k", Value: textMessage(0, "x").Payload}) },
 		"send, ref": func() error { return c.Send(a, textMessage(100, "x")) },
 		"leave":     func() error { return c.Leave(c.now, a, 9) },
 		"again":     func() error { return c.again(c.now, a, 9) },

@@ -39,18 +39,23 @@ func appendBinary(dst []byte, frame *Frame) []byte {
 		}
 	}
 	if spec.payload && frame.Payload.Kind != NoPayload && frame.Payload.Kind != FailedPayload {
-		dst = append(dst, payloadTags[frame.Payload.Kind])
-		data := frame.Payload.Data
-		switch frame.Payload.Kind {
-		case TextPayload:
-			data = validBytes(data)
-		case DataPayload:
-			data = trimSpace(data)
-		}
-		dst = binary.AppendUvarint(dst, uint64(len(data)))
-		dst = append(dst, data...)
+		dst = appendBinaryPayload(dst, frame.Payload)
 	}
 	return dst
+}
+
+// appendBinaryPayload writes the tag, the length and the content of a payload.
+func appendBinaryPayload(dst []byte, payload Payload) []byte {
+	dst = append(dst, payloadTags[payload.Kind])
+	data := payload.Data
+	switch payload.Kind {
+	case TextPayload:
+		data = validBytes(data)
+	case DataPayload:
+		data = trimSpace(data)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(data)))
+	return append(dst, data...)
 }
 
 // appendBinaryField writes the length and content of a field that has a value as
@@ -84,6 +89,8 @@ func appendBinaryField(dst []byte, value any, has *bool) []byte {
 	case *failure:
 		dst = binary.AppendUvarint(dst, uint64(len(v.Data)))
 		return append(dst, v.Data...)
+	case **Attributes:
+		return (*v).appendBinaryField(dst)
 	}
 	return dst
 }

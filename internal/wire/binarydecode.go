@@ -73,7 +73,7 @@ func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 		return unsupported("a field with a tag from 0x80 on, which this side would have to know", frame.Ref)
 	case seen&spec.required != spec.required:
 		return badFrame(missingField.of(nameOf(frame.Type, (spec.required&^seen).first())), frame.Ref)
-	case spec.payload && payloads == 0:
+	case spec.payload && payloads == 0 && !spec.emptied:
 		return badFrame(noPayload, frame.Ref)
 	case payloads > 1 && seen.has(fieldFailed):
 		return badFrame(failedAndPayload, frame.Ref)
@@ -84,22 +84,32 @@ func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 }
 
 func (frame *Frame) decodeBinaryPayload(tag byte, content []byte) problem {
+	if payload, p := binaryPayload(tag, content, 0); p != "" || payload.Kind != NoPayload {
+		frame.Payload = payload
+		return p
+	}
+	return ""
+}
+
+// binaryPayload is the payload with the tag, which is inside of so many objects. It is none
+// where the tag is not a payload's.
+func binaryPayload(tag byte, content []byte, depth int) (Payload, problem) {
 	switch tag {
 	case tagText:
 		if !utf8.Valid(content) {
-			return notUTF8.of("text")
+			return Payload{}, notUTF8.of("text")
 		}
-		frame.Payload = Payload{Kind: TextPayload, Data: content}
+		return Payload{Kind: TextPayload, Data: content}, ""
 	case tagData:
-		data, p := oneValue(content)
+		data, p := valueInside(content, depth)
 		if p != "" {
-			return p.of("data")
+			return Payload{}, p.of("data")
 		}
-		frame.Payload = Payload{Kind: DataPayload, Data: data}
+		return Payload{Kind: DataPayload, Data: data}, ""
 	case tagBytes:
-		frame.Payload = Payload{Kind: BytesPayload, Data: content}
+		return Payload{Kind: BytesPayload, Data: content}, ""
 	}
-	return ""
+	return Payload{}, ""
 }
 
 func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
@@ -157,6 +167,10 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 		return v.decodeBinary(content)
 	case *failure:
 		return v.decodeBinary(content)
+	case **Attributes:
+		attributes, p := decodeBinaryAttributes(content)
+		*v = attributes
+		return p
 	}
 	return ""
 }

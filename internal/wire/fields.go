@@ -55,8 +55,10 @@ const (
 	fieldExpires         field = 0x24
 	fieldJoined          field = 0x25
 	fieldFailed          field = 0x26
+	fieldKey             field = 0x27
+	fieldAttributes      field = 0x28
 
-	lastField = fieldFailed
+	lastField = fieldAttributes
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -100,6 +102,8 @@ var fieldNames = [lastField + 1]string{
 	fieldExpires:         "expires_ms",
 	fieldJoined:          "joined",
 	fieldFailed:          "failed",
+	fieldKey:             "key",
+	fieldAttributes:      "attributes",
 }
 
 func nameOf(t Type, f field) string {
@@ -135,12 +139,14 @@ func (s fieldSet) butFirst() fieldSet { return s & (s - 1) }
 const lastType Type = 0x1f
 
 // spec is the shape of one type of frame. Every type may carry a ref. Those with
-// a payload carry exactly one, or have failed in its place.
+// a payload carry exactly one, or have failed in its place. One that is emptied need not have any.
 type spec struct {
 	word     string
 	required fieldSet
 	optional fieldSet
 	payload  bool
+	// emptied: a frame without a payload takes something away.
+	emptied bool
 }
 
 func (s *spec) fields() fieldSet { return s.required | s.optional }
@@ -149,17 +155,17 @@ var specs = [lastType + 1]spec{
 	Create: {
 		word:     "create",
 		required: set(fieldChannel, fieldUsername),
-		optional: set(fieldRef, fieldToken, fieldMasterTimeout, fieldInstance),
+		optional: set(fieldRef, fieldToken, fieldMasterTimeout, fieldInstance, fieldAttributes),
 	},
 	Join: {
 		word:     "join",
 		required: set(fieldChannel, fieldUsername),
-		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom, fieldInstance),
+		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom, fieldInstance, fieldAttributes),
 	},
 	Resume: {
 		word:     "resume",
 		required: set(fieldChannel, fieldUsername, fieldSecret),
-		optional: set(fieldRef, fieldToken, fieldEpoch, fieldLast, fieldInstance),
+		optional: set(fieldRef, fieldToken, fieldEpoch, fieldLast, fieldSeq, fieldInstance),
 	},
 	Send: {
 		word:     "send",
@@ -216,6 +222,13 @@ var specs = [lastType + 1]spec{
 		required: set(fieldChannel, fieldToken),
 		optional: set(fieldRef, fieldSeen),
 	},
+	Set: {
+		word:     "set",
+		required: set(fieldChannel, fieldKey),
+		optional: set(fieldRef, fieldSeen),
+		payload:  true,
+		emptied:  true,
+	},
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
@@ -235,7 +248,7 @@ var specs = [lastType + 1]spec{
 	Presence: {
 		word:     "presence",
 		required: set(fieldChannel, fieldUsername, fieldRole, fieldState),
-		optional: set(fieldRef, fieldTimeout, fieldReason, fieldNumber, fieldJoined),
+		optional: set(fieldRef, fieldSeq, fieldTimeout, fieldReason, fieldNumber, fieldJoined, fieldAttributes),
 	},
 	Closed: {
 		word:     "closed",
@@ -269,6 +282,18 @@ var specs = [lastType + 1]spec{
 		word:     "shutdown",
 		required: set(fieldTimeout),
 		optional: set(fieldRef),
+	},
+	Attribute: {
+		word:     "attribute",
+		required: set(fieldChannel, fieldFrom, fieldSeq, fieldKey),
+		optional: set(fieldRef),
+		payload:  true,
+		emptied:  true,
+	},
+	Reset: {
+		word:     "reset",
+		required: set(fieldChannel),
+		optional: set(fieldRef, fieldFrom, fieldSeq),
 	},
 }
 

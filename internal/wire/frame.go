@@ -39,6 +39,8 @@ const (
 	Awaiting Type = 0x0d
 	// Refresh shows a new token for a membership.
 	Refresh Type = 0x0e
+	// Set gives an attribute of the sender a value, or takes it away where it has no payload.
+	Set Type = 0x0f
 )
 
 // Frames from the hub to a client.
@@ -55,6 +57,10 @@ const (
 	Error    Type = 0x1a
 	// Shutdown announces that the hub will close the connection.
 	Shutdown Type = 0x1b
+	// Attribute tells the value of another member's attribute, or that it is gone.
+	Attribute Type = 0x1c
+	// Reset tells that the attributes of the member in From, or of all, are told anew.
+	Reset Type = 0x1d
 )
 
 // Role is what a member is in its channel.
@@ -116,6 +122,9 @@ type Aside struct {
 	// Expires is, in a Send and a Message, how many milliseconds it still is worth something.
 	// Zero: for ever.
 	Expires uint64
+	// Attributes are those with which a member enters, in Create, Join and the Presence of a
+	// slave that has joined. It is nil where there are none.
+	Attributes *Attributes
 }
 
 // aside is what the frame has aside, to read.
@@ -137,6 +146,17 @@ func (frame *Frame) Expires() uint64 { return frame.aside().Expires }
 func (frame *Frame) SetExpires(ms uint64) {
 	frame.needAside(fieldExpires)
 	frame.Aside.Expires = ms
+}
+
+// Attributes are those with which a member enters, or nil.
+func (frame *Frame) Attributes() *Attributes { return frame.aside().Attributes }
+
+// SetAttributes sets those with which a member enters.
+func (frame *Frame) SetAttributes(attributes *Attributes) {
+	if attributes != nil {
+		frame.needAside(fieldAttributes)
+		frame.Aside.Attributes = attributes
+	}
 }
 
 // SetTopic sets what a Send or a Message is about.
@@ -206,7 +226,9 @@ type Frame struct {
 	// Seq is the number of a Message, or the one that an Ack tells. In the
 	// Created of a resume it is the number of the newest message for the
 	// master, so that the replay's end can be known. In a Gap it is the number of the newest
-	// message that is missing, where that is known.
+	// message that is missing, where that is known. In an Attribute, a Reset and a Presence with
+	// attributes it is the number of the change, and in a Resume the one up to which the
+	// member knows the attributes of others.
 	Seq uint64
 	// Request is, in a Message, the number that an answer must carry, and in a
 	// Withdraw or Awaiting the number of the sender's own request.
@@ -225,7 +247,8 @@ type Frame struct {
 	Number uint64
 
 	// Code is the word in a Closed or an Error, and in an Awaiting that tells that the request
-	// is over.
+	// is over. In a Set or an Attribute it is the key, for which a field of its own would
+	// make every message that is kept larger.
 	Code string
 	// Reason is for people: in Kick, Closed and a slave's Presence, and the
 	// "message" of an Error.

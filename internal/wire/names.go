@@ -42,10 +42,10 @@ func Quote(name string) string {
 	return fmt.Sprintf("%s… (%d bytes)", strconv.Quote(name[:cut]), len(name))
 }
 
-// MaxShortName is the length in bytes of the longest topic.
+// MaxShortName is the length in bytes of the longest topic, or key of an attribute.
 const MaxShortName = 64
 
-// ShortNameProblem is NameProblem for a topic: it is as a name, and at most MaxShortName
+// ShortNameProblem is NameProblem for a topic or a key: it is as a name, and at most MaxShortName
 // bytes long.
 func ShortNameProblem(name string) string {
 	if len(name) > MaxShortName {

@@ -6,7 +6,7 @@ import "slices"
 type numbers []Member
 
 // place returns where the frame holds the field: a pointer to a string, a
-// uint64, a bool, a Role, a State, a Member, a slice of Member, a failure or numbers. has is where
+// uint64, a bool, a Role, a State, a Member, a slice of Member, a failure, numbers or Attributes. has is where
 // the frame tells a zero value from none, for the fields that need it.
 func (frame *Frame) place(f field) (value any, has *bool) {
 	switch f {
@@ -84,6 +84,10 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.Joined, nil
 	case fieldFailed:
 		return (*failure)(&frame.Payload), nil
+	case fieldKey:
+		return &frame.Code, nil
+	case fieldAttributes:
+		return &frame.placeAside().Attributes, nil
 	case fieldNumbers:
 		return (*numbers)(&frame.Members), nil
 	}
@@ -108,7 +112,7 @@ func (frame *Frame) needAside(f field) {
 	}
 }
 
-var asideFields = set(fieldTopic, fieldExpires)
+var asideFields = set(fieldTopic, fieldExpires, fieldAttributes)
 
 // isSet reports whether an optional field is to be written.
 func isSet(value any, has *bool) bool {
@@ -132,6 +136,8 @@ func isSet(value any, has *bool) bool {
 		return len(*v) > 0
 	case *failure:
 		return v.Kind == FailedPayload
+	case **Attributes:
+		return *v != nil && len(**v) > 0
 	case *numbers:
 		return slices.ContainsFunc(*v, func(m Member) bool { return m.Number != 0 })
 	}

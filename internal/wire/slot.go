@@ -87,6 +87,10 @@ func slotOf(name []byte) int {
 		return int(fieldJoined)
 	case "failed":
 		return int(fieldFailed)
+	case "key":
+		return int(fieldKey)
+	case "attributes":
+		return int(fieldAttributes)
 	case "message":
 		return slotMessage
 	case "text":

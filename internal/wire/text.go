@@ -26,7 +26,8 @@ func appendText(dst []byte, frame *Frame) []byte {
 			dst = appendTextField(dst, value)
 		}
 	}
-	if spec.payload {
+	if spec.payload && frame.Payload.Kind != NoPayload && frame.Payload.Kind != FailedPayload {
+		dst = append(dst, ',')
 		dst = appendTextPayload(dst, frame.Payload)
 	}
 	return append(dst, '}')
@@ -35,13 +36,13 @@ func appendText(dst []byte, frame *Frame) []byte {
 func appendTextPayload(dst []byte, payload Payload) []byte {
 	switch payload.Kind {
 	case TextPayload:
-		dst = append(dst, `,"text":`...)
+		dst = append(dst, `"text":`...)
 		dst = appendQuoted(dst, validBytes(payload.Data))
 	case DataPayload:
-		dst = append(dst, `,"data":`...)
+		dst = append(dst, `"data":`...)
 		dst = append(dst, trimSpace(payload.Data)...)
 	case BytesPayload:
-		dst = append(dst, `,"base64":"`...)
+		dst = append(dst, `"base64":"`...)
 		dst = base64.StdEncoding.AppendEncode(dst, payload.Data)
 		dst = append(dst, '"')
 	}
@@ -74,6 +75,8 @@ func appendTextField(dst []byte, value any) []byte {
 		return append(dst, ']')
 	case *failure:
 		return v.appendText(dst)
+	case **Attributes:
+		return (*v).appendText(dst)
 	}
 	return dst
 }

@@ -140,35 +140,43 @@ func (o *object) decode(frame *Frame, spec *spec, lists bool) problem {
 
 func (o *object) decodePayload(frame *Frame) problem {
 	text, data, encoded := o.values[slotText], o.values[slotData], o.values[slotBase64]
+	given := text != nil || data != nil || encoded != nil
 	switch {
-	case frame.Payload.Kind == FailedPayload:
-		if text != nil || data != nil || encoded != nil {
-			return failedAndPayload
-		}
+	case frame.Payload.Kind == FailedPayload && given:
+		return failedAndPayload
+	case frame.Payload.Kind == FailedPayload, !given && specOf(frame.Type).emptied:
+		return ""
+	}
+	var p problem
+	frame.Payload, p = payloadOf(text, data, encoded)
+	return p
+}
+
+// payloadOf is the payload that is given by one of the three, of which the others are nil.
+func payloadOf(text, data, encoded jsonValue) (Payload, problem) {
+	switch {
 	case text != nil && data == nil && encoded == nil:
 		s, isString := text.str()
 		if !isString {
-			return notString.of("text")
+			return Payload{}, notString.of("text")
 		}
-		frame.Payload = Payload{Kind: TextPayload, Data: s.content()}
+		return Payload{Kind: TextPayload, Data: s.content()}, ""
 	case text == nil && data != nil && encoded == nil:
-		frame.Payload = Payload{Kind: DataPayload, Data: data}
+		return Payload{Kind: DataPayload, Data: data}, ""
 	case text == nil && data == nil && encoded != nil:
 		s, isString := encoded.str()
 		if !isString {
-			return notString.of("base64")
+			return Payload{}, notString.of("base64")
 		}
 		b, p := decodeBase64(s.content())
 		if p != "" {
-			return p.of("base64")
+			return Payload{}, p.of("base64")
 		}
-		frame.Payload = Payload{Kind: BytesPayload, Data: b}
+		return Payload{Kind: BytesPayload, Data: b}, ""
 	case text == nil && data == nil && encoded == nil:
-		return noPayload
-	default:
-		return twoPayloads
+		return Payload{}, noPayload
 	}
-	return ""
+	return Payload{}, twoPayloads
 }
 
 // decodeBase64 takes the one way to write some bytes: padded, unused bits zero,
@@ -239,6 +247,12 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 		*v = members
 	case *failure:
 		return v.decodeText(value)
+	case **Attributes:
+		attributes, p := value.attributes()
+		if p != "" {
+			return p
+		}
+		*v = attributes
 	}
 	return ""
 }

@@ -31,14 +31,18 @@ func ValidData(data []byte) bool {
 }
 
 // oneValue returns the one JSON value that is in data, without space around it.
-func oneValue(data []byte) ([]byte, problem) {
+func oneValue(data []byte) ([]byte, problem) { return valueInside(data, 0) }
+
+// valueInside is oneValue for a value inside of so many objects, where the frame is written as
+// text.
+func valueInside(data []byte, depth int) ([]byte, problem) {
 	if !utf8.Valid(data) {
 		return nil, notUTF8
 	}
 	s := scanner{data: data}
 	s.space()
 	start := s.pos
-	if p := s.value(0); p != "" {
+	if p := s.value(depth); p != "" {
 		return nil, p
 	}
 	end := s.pos

@@ -83,7 +83,25 @@ type neutral struct {
 	Expires       uint64 `json:"expires_ms"`
 	Joined        bool
 	Failed        *struct{ Code, Message string }
-	Payload       struct{ Kind, UTF8, Hex string }
+	Key           string
+	Attributes    []struct {
+		Key     string
+		Payload neutralPayload
+	}
+	Payload neutralPayload
+}
+
+type neutralPayload struct{ Kind, UTF8, Hex string }
+
+func (n neutralPayload) payload(t testing.TB) (p wire.Payload) {
+	p.Kind = kinds[n.Kind]
+	switch {
+	case n.Hex != "":
+		p.Data = unhex(t, n.Hex)
+	case n.Kind != "":
+		p.Data = []byte(n.UTF8)
+	}
+	return p
 }
 
 type neutralMember struct {
@@ -99,10 +117,11 @@ var (
 		"create": wire.Create, "join": wire.Join, "resume": wire.Resume, "send": wire.Send,
 		"leave": wire.Leave, "away": wire.Away, "back": wire.Back, "kick": wire.Kick,
 		"status": wire.Status, "members": wire.Members, "ping": wire.Ping,
-		"withdraw": wire.Withdraw, "awaiting": wire.Awaiting, "refresh": wire.Refresh,
+		"withdraw": wire.Withdraw, "awaiting": wire.Awaiting, "refresh": wire.Refresh, "set": wire.Set,
 		"created": wire.Created, "joined": wire.Joined, "message": wire.Message,
 		"presence": wire.Presence, "closed": wire.Closed, "gap": wire.Gap, "ack": wire.Ack,
 		"left": wire.Left, "pong": wire.Pong, "error": wire.Error, "shutdown": wire.Shutdown,
+		"attribute": wire.Attribute, "reset": wire.Reset,
 	}
 )
 
@@ -143,17 +162,20 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 	for _, m := range members {
 		frame.Members = append(frame.Members, m.member())
 	}
-	frame.Payload.Kind = kinds[n.Payload.Kind]
-	switch {
-	case n.Failed != nil:
+	frame.Payload = n.Payload.payload(t)
+	if n.Failed != nil {
 		var wrong string
 		frame.Payload, wrong = wire.NewFailure(n.Failed.Code, n.Failed.Message)
 		require.Empty(t, wrong)
-	case n.Payload.Hex != "":
-		frame.Payload.Data = unhex(t, n.Payload.Hex)
-	case n.Payload.Kind != "":
-		frame.Payload.Data = []byte(n.Payload.UTF8)
 	}
+	if n.Key != "" {
+		frame.Code = n.Key
+	}
+	var attributes wire.Attributes
+	for _, a := range n.Attributes {
+		attributes = append(attributes, wire.KeyValue{Key: a.Key, Value: a.Payload.payload(t)})
+	}
+	frame.SetAttributes(attributes.Sorted())
 	return frame
 }
 

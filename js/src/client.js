@@ -87,16 +87,16 @@ export class Client {
   }
 
   /** create makes the channel, with the user as its master. */
-  async create(channel, username, { token, masterTimeout, signal, ...rest } = {}) {
+  async create(channel, username, { token, masterTimeout, attributes, signal, ...rest } = {}) {
     noOthers('create', rest);
     const timeout = masterTimeout === undefined ? undefined : milliseconds('masterTimeout', masterTimeout);
-    return this.#session.create({ channel, username, token, master_timeout_ms: timeout }, signal);
+    return this.#session.create({ channel, username, token, master_timeout_ms: timeout, attributes }, signal);
   }
 
   /** join enters a channel that its master has created before. */
-  async join(channel, username, { master, token, signal, ...rest } = {}) {
+  async join(channel, username, { master, token, attributes, signal, ...rest } = {}) {
     noOthers('join', rest);
-    return this.#session.join({ channel, username, expect: master, token }, signal);
+    return this.#session.join({ channel, username, expect: master, token, attributes }, signal);
   }
 
   /** resumeMaster takes over the membership that the ticket is for. */

@@ -114,6 +114,14 @@ function writeContent(field, value) {
       content.raw(encoder.encode(value.message ?? ''));
       break;
     }
+    case 'attributes':
+      for (const { key, payload } of value) {
+        const name = encoder.encode(key);
+        content.number(name.length);
+        content.raw(name);
+        content.field(payloadTags[payload.kind], payload.bytes);
+      }
+      break;
     case 'numbers':
       value.forEach((number) => content.number(number));
       break;
@@ -274,6 +282,8 @@ function readContent(field, content) {
     }
     case 'expiry':
       return readNumber(content, 1, MAX_EXPIRES, 'a time that is not from a millisecond to a day');
+    case 'attributes':
+      return readAttributes(reader);
     default:
       return readNumber(content, field.kind === 'positive' ? 1 : 0, MAX_NUMBER,
         'a number is not a whole one in its range');
@@ -296,6 +306,21 @@ function readNumbers(members = [], content) {
   if (reader.more) {
     throw new Problem(problem);
   }
+}
+
+function readAttributes(reader) {
+  const problem = 'an attribute is malformed';
+  const all = [];
+  while (reader.more) {
+    const key = readText(reader.take(problem));
+    const kind = kindsByTag.get(reader.more ? reader.byte() : 0);
+    const payload = readPayload(kind, reader.take(problem));
+    if (!kind || all.some((other) => other.key === key)) {
+      throw new Problem(problem);
+    }
+    all.push({ key, payload });
+  }
+  return all;
 }
 
 const kindsByTag = new Map(Object.entries(payloadTags).map(([kind, tag]) => [tag, kind]));
@@ -362,7 +387,8 @@ function readFields(frame, shape, reader) {
       throw new Problem('a required field is missing');
     }
   }
-  if (shape.payload && payloads + (frame.failed ? 1 : 0) !== 1) {
+  const carried = payloads + (frame.failed ? 1 : 0);
+  if (shape.payload && (carried > 1 || (carried === 0 && !shape.emptied))) {
     throw new Problem('not exactly one payload');
   }
   if (frame.failed && (!frame.reply || frame.asks || frame.request)) {

@@ -1,7 +1,9 @@
 import { Code, RefusedError } from './errors.js';
 import { iterate } from './iteration.js';
+import { mustBeShortName } from './names.js';
 import { whole } from './numbers.js';
 import { noOthers } from './options.js';
+import { payloadOf } from './payload.js';
 
 /** mustAsk lets only a message pass that can be answered. */
 export function mustAsk({ requestId }) {
@@ -12,7 +14,7 @@ export function mustAsk({ requestId }) {
 
 /**
  * Handle is what a Master and a Slave have in common. Its events are presence,
- * gap, state and closed, and at a master also member.
+ * attribute, gap, state and closed, and at a master also member.
  */
 export class Handle extends EventTarget {
   #membership;
@@ -58,6 +60,25 @@ export class Handle extends EventTarget {
     return this.#membership.ticket;
   }
 
+  /** The attributes that this handle has set, or entered with, by their keys. */
+  get attributes() {
+    return this.#membership.attributes.own;
+  }
+
+  /** setAttribute gives this member an attribute: the last value by key. */
+  async setAttribute(key, payload, { signal, ...rest } = {}) {
+    noOthers('setAttribute', rest);
+    mustBeShortName('key', key);
+    return this.#membership.set(key, payloadOf(payload, this.#membership.session.options.maxMessageBytes), signal);
+  }
+
+  /** deleteAttribute takes an attribute away. */
+  async deleteAttribute(key, { signal, ...rest } = {}) {
+    noOthers('deleteAttribute', rest);
+    mustBeShortName('key', key);
+    return this.#membership.set(key, undefined, signal);
+  }
+
   /** refresh shows the service a new token before what it has granted expires. */
   async refresh(token, { signal, ...rest } = {}) {
     noOthers('refresh', rest);
@@ -77,7 +98,7 @@ export class Handle extends EventTarget {
   }
 
   /**
-   * events yields messages, changes of presence and gaps, in one order, until the
+   * events yields messages, changes of presence and of attributes, and gaps, in one order, until the
    * membership is over.
    */
   events({ signal, ...rest } = {}) {

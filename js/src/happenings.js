@@ -6,6 +6,14 @@ export class PresenceEvent extends Event {
   }
 }
 
+/** AttributeEvent (attribute) tells of a change of another member's attribute. */
+export class AttributeEvent extends Event {
+  constructor(attribute) {
+    super('attribute');
+    this.attribute = attribute;
+  }
+}
+
 /** GapEvent (gap) tells that messages were dropped. */
 export class GapEvent extends Event {
   constructor(missed) {

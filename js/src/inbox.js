@@ -1,7 +1,14 @@
 // What an entry costs beside its payload.
 const ENTRY_OVERHEAD = 64;
 
-const sizeOf = (entry) => ENTRY_OVERHEAD + (entry.type === 'message' ? entry.size : 0);
+const sizes = {
+  message: (entry) => ENTRY_OVERHEAD + entry.size,
+  attribute: () => 0,
+};
+const sizeOf = (entry) => sizes[entry.type]?.(entry) ?? ENTRY_OVERHEAD;
+
+// A name has no character of which JSON makes something else's.
+const placeOf = ({ from, key }) => JSON.stringify([from, key]);
 
 /**
  * Inbox holds what has happened to a membership until it is taken. It is
@@ -18,6 +25,10 @@ export class Inbox {
   #dropped = false;
   #missed = 0;
   #takers = [];
+  // The newest entries of attributes that wait, and those that were followed by a newer one of the same
+  // attribute. Neither counts in the bound, since there are no more than attributes.
+  #attributes = new Map();
+  #replaced = new Set();
   #ended = false;
   // The number of the newest message that has expired here and is not told yet, and those of
   // the newest messages that are missing in gaps.
@@ -40,16 +51,37 @@ export class Inbox {
     this.#numbers.set(entry, number);
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
+    if (entry.type === 'attribute') {
+      this.#replace(entry);
+    }
     const over = () => {
-      const count = this.#entries.length - this.#head;
+      const count = this.#entries.length - this.#head - this.#attributes.size - this.#replaced.size;
       return count > this.#bound.messages || (count > 1 && this.#bytes > this.#bound.bytes);
     };
     while (over()) {
       const lost = this.#shift();
+      if (this.#replaced.delete(lost)) {
+        continue;
+      }
       this.#dropped = true;
       this.#missed += lost.type === 'message' ? 1 : lost.missed ?? 0;
     }
     this.#serve();
+  }
+
+  // A change takes the place of an older one of the same attribute.
+  #replace(entry) {
+    const place = placeOf(entry);
+    const older = this.#attributes.get(place);
+    this.#attributes.set(place, entry);
+    if (older) {
+      this.#replaced.add(older);
+    }
+    if (this.#replaced.size > 32 && this.#replaced.size * 2 > this.#entries.length - this.#head) {
+      this.#entries = this.#entries.slice(this.#head).filter((each) => !this.#replaced.has(each));
+      this.#head = 0;
+      this.#replaced.clear();
+    }
   }
 
   /** end tells that nothing will be added any more. passedOn: what was not taken is another one's to take. */
@@ -58,6 +90,8 @@ export class Inbox {
     if (passedOn) {
       this.#entries = [];
       this.#head = this.#bytes = 0;
+      this.#attributes.clear();
+      this.#replaced.clear();
       this.#dropped = false;
     }
     this.#serve();
@@ -110,7 +144,10 @@ export class Inbox {
         this.#expired = 0;
         this.#give(gap, true);
       } else if (this.#head < this.#entries.length) {
-        this.#give(this.#shift(), false);
+        const entry = this.#shift();
+        if (!this.#replaced.delete(entry)) {
+          this.#give(entry, false);
+        }
       } else if (this.#ended) {
         this.#takers.shift()(undefined);
       } else {
@@ -137,6 +174,9 @@ export class Inbox {
     const entry = this.#entries[this.#head];
     this.#entries[this.#head++] = undefined;
     this.#bytes -= sizeOf(entry);
+    if (entry.type === 'attribute' && this.#attributes.get(placeOf(entry)) === entry) {
+      this.#attributes.delete(placeOf(entry));
+    }
     if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
       this.#entries.splice(0, this.#head);
       this.#head = 0;

@@ -1,10 +1,11 @@
 // Lectern's client for browsers and Node. lectern.d.ts describes it.
 
+export { Attribute } from './attributes.js';
 export { Client } from './client.js';
 export {
   ClosedError, Code, ConnectionError, DeclinedError, GapError, LecternError, RefusedError, UnknownOutcomeError,
 } from './errors.js';
-export { ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
+export { AttributeEvent, ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
 export { Master } from './master.js';
 export { Message } from './message.js';
 export { json } from './payload.js';

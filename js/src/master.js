@@ -25,6 +25,11 @@ export class Master extends Handle {
     return this.#membership.roster.members;
   }
 
+  /** attributesOf returns the attributes of a slave, by their keys, as they are known on this side. */
+  attributesOf(username) {
+    return this.#membership.attributes.of(username);
+  }
+
   /** broadcast sends to all slaves, and returns the receipt: its number, and to how many it was queued. */
   async broadcast(payload, options) {
     const { fields, signal } = sendOptions('broadcast', options);

@@ -1,8 +1,9 @@
+import { Attributes } from './attributes.js';
 import { MAX_TRIES } from './calls.js';
 import { Confirming } from './confirming.js';
 import { ClosedError, Code, ConnectionError, DeclinedError, UnknownOutcomeError, refusalIn } from './errors.js';
 import { failureOf } from './failure.js';
-import { ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
+import { AttributeEvent, ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
 import { Inbox } from './inbox.js';
 import { Inquiries } from './inquiries.js';
 import { endOf, isOver, leftOf, tooLate, whenOver } from './late.js';
@@ -85,6 +86,10 @@ export class Membership {
     this.confirming = new Confirming(this);
     this.window = new SendWindow(ANSWERS[role]);
     this.roster = new Roster((slave, number, heard) => this.#slaveChanged(slave, number, heard));
+    this.attributes = new Attributes((attribute) => {
+      this.inbox.add(attribute);
+      this.#fire(new AttributeEvent(attribute));
+    });
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.questions = new Questions(session.options.inbox);
     this.inbox = new Inbox(session.options.inbox, (entry, dropped, number) => this.#took(entry, dropped, number));
@@ -173,6 +178,11 @@ export class Membership {
   async deliver(frame, options) {
     const answer = await this.perform({ ...frame, type: 'send', channel: this.channel }, options);
     return Object.freeze({ seq: answer.seq ?? 0, slaves: answer.slaves ?? 0 });
+  }
+
+  /** set sets an attribute, or deletes it where there is no payload. */
+  async set(key, payload, signal) {
+    await this.perform({ type: 'set', channel: this.channel, key, payload }, { signal });
   }
 
   /** operate is an operation that is answered by a mere acknowledgement. */
@@ -313,6 +323,9 @@ export class Membership {
     if (request.enters && frame.type === 'joined') {
       request.enters.announced = request.repeated;
       this.#switched(request, frame);
+    }
+    if (request.frame.type === 'set' && frame.type === 'ack') {
+      this.attributes.set(this.username, request.frame, frame.seq);
     }
     if (request.asks && frame.type === 'ack') {
       this.inquiries.accepted(request.asks, frame.seq, request.repeated, request.abandoned);
@@ -489,7 +502,7 @@ export class Membership {
     }
     if (frame.members) {
       // What a handle begins with was there before, unless it has made the channel itself.
-      this.roster.compare(frame, 'left while the master was away', this.last, !first || this.remade);
+      this.#compare(frame, 'left while the master was away', !first || this.remade);
     }
   }
 
@@ -500,8 +513,12 @@ export class Membership {
   listed(frame) {
     if (this.role === 'master' && frame.members) {
       this.roster.tellDeparted();
-      this.roster.compare(frame, 'left while the master did not keep up', this.last, true);
+      this.#compare(frame, 'left while the master did not keep up', true);
     }
+  }
+
+  #compare(frame, reason, follows) {
+    this.roster.compare(frame, reason, this.last, follows, (name) => this.attributes.forget(name));
   }
 
   // number is that of the membership of one that has left, and heard that up to which messages from its
@@ -527,6 +544,7 @@ export class Membership {
       return;
     }
     this.last = frame.seq;
+    this.attributes.arrived(frame.seq);
     this.confirming.arrived(frame.payload?.bytes.length ?? 0);
     if (frame.failed) {
       const { code, message } = frame.failed;
@@ -552,6 +570,24 @@ export class Membership {
     return new Message(frame, this.handle);
   }
 
+  /** attribute takes in a change of an attribute. */
+  attribute(frame) {
+    this.attributes.changed(frame.from, frame.key, frame.payload, frame.seq);
+    this.#arrivedUpTo(frame.seq);
+  }
+
+  /** reset takes in that attributes are told anew. */
+  reset(frame) {
+    this.attributes.reset(frame);
+    this.#arrivedUpTo(frame.seq);
+  }
+
+  #arrivedUpTo(seq = 0) {
+    this.last = Math.max(this.last, seq);
+    this.attributes.arrived(seq);
+    this.roster.arrived(this.last);
+  }
+
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
     const { username, reason } = frame;
@@ -559,7 +595,14 @@ export class Membership {
       this.roster.tellDeparted(); // a change comes behind everything that was missed
       // Hubs of before tell who is new by the number alone.
       const joined = Boolean(frame.joined || frame.number);
+      if (joined || frame.state === 'left') {
+        this.attributes.forget(username); // what comes with it, or behind it, is of another membership
+      }
       this.roster.change(presence('slave', username, stateOf(frame.state), { reason, joined }), frame.number);
+      for (const { key, payload } of frame.attributes ?? []) {
+        this.attributes.changed(username, key, payload, frame.seq);
+      }
+      this.#arrivedUpTo(frame.seq);
       return;
     }
     const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;

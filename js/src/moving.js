@@ -38,11 +38,12 @@ export class Moving {
   }
 
   #resume(membership, connection) {
-    const { channel, username, secret, epoch, last, token } = membership;
+    const { channel, username, secret, epoch, last, token, attributes } = membership;
     const { instance } = this.#session;
     const ref = this.#session.nextRef();
     membership.bind(connection, ref);
-    connection.send({ type: 'resume', ref, channel, username, secret, epoch, last, token, instance });
+    const seq = Math.min(attributes.known, last);
+    connection.send({ type: 'resume', ref, channel, username, secret, epoch, last, seq, token, instance });
   }
 
   // The tokens that were got before the connection was made may be used up.

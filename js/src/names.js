@@ -92,17 +92,17 @@ function characterProblem(before, c, after) {
   return unseen.test(c) ? 'cannot be seen: leave it out' : '';
 }
 
-/** The length in bytes of the longest topic. */
+/** The length in bytes of the longest topic, or key of an attribute. */
 const MAX_SHORT_NAME = 64;
 
-/** mustBeTopic lets only what a topic may be pass: a name of at most 64 bytes. */
-export function mustBeTopic(topic) {
-  if (typeof topic !== 'string') {
-    throw new TypeError('topic must be a string');
+/** mustBeShortName lets only what a topic or a key may be pass: a name of at most 64 bytes. */
+export function mustBeShortName(what, name) {
+  if (typeof name !== 'string') {
+    throw new TypeError(`${what} must be a string`);
   }
-  const problem = nameProblem(topic, MAX_SHORT_NAME);
+  const problem = nameProblem(name, MAX_SHORT_NAME);
   if (problem !== '') {
-    throw new RefusedError(Code.BAD_FRAME, `topic: ${problem}`);
+    throw new RefusedError(Code.BAD_FRAME, `${what}: ${problem}`);
   }
 }
 

@@ -33,14 +33,16 @@ export class Roster {
    * compare takes in a list. Those who came are told at once; those who went, and those who have
    * joined again since, are told behind the messages that are still to come from them, where last is
    * the newest one that has arrived. follows: who is not known has joined since the list before, or
-   * since the channel was made.
+   * since the channel was made. forget is told of each whose membership is over: what comes behind the
+   * list is of those who are there.
    */
-  compare(frame, reason, last, follows) {
+  compare(frame, reason, last, follows, forget) {
     this.#departed = []; // the list stands for those before it
     const before = this.#slaves.size;
     let met = 0;
     // heard is up to where messages are of the membership that has ended: what is still replayed may be of the next.
     const gone = (name, heard) => {
+      forget(name);
       this.#departed.push({ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name), heard });
     };
     for (const { username, state, number = 0 } of frame.members) {

@@ -1,4 +1,4 @@
-import { mustBeTopic } from './names.js';
+import { mustBeShortName } from './names.js';
 import { milliseconds } from './numbers.js';
 import { noOthers } from './options.js';
 import { MAX_EXPIRES } from './shapes.js';
@@ -11,7 +11,7 @@ export function sendOptions(what, { topic, expires, signal, ...rest } = {}) {
   noOthers(what, rest);
   const fields = {};
   if (topic !== undefined) {
-    mustBeTopic(topic);
+    mustBeShortName('topic', topic);
     fields.topic = topic;
   }
   if (expires !== undefined) {

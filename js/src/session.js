@@ -1,3 +1,4 @@
+import { attributesOf } from './attributes.js';
 import { Calls } from './calls.js';
 import { Close, blamed, final, wordOf } from './closes.js';
 import { FLOOR } from './connection.js';
@@ -129,9 +130,9 @@ export class Session {
     return this.#enterBy(role, { type: 'resume', channel, username, secret, epoch, last, token }, signal);
   }
 
-  async switch(from, channel, { expect, token }, signal) {
+  async switch(from, channel, { expect, token, attributes }, signal) {
     const next = this.#membership('slave', channel, token);
-    const frame = { type: 'join', channel, username: from.username, from: from.channel, expect, token };
+    const frame = { type: 'join', channel, username: from.username, from: from.channel, expect, token, attributes };
     await this.#entering(frame, signal, next, (entering) => from.perform(entering, { signal, enters: next }));
     return next.handle;
   }
@@ -156,6 +157,8 @@ export class Session {
     const { channel } = given;
     const frame = { ...given, instance: this.instance };
     checkNames(frame);
+    frame.attributes = attributesOf(given.attributes, this.options.maxMessageBytes);
+    frame.attributes?.forEach((attribute) => membership.attributes.set(frame.username, attribute));
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
         throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
@@ -374,6 +377,12 @@ export class Session {
         break;
       case 'presence':
         membership?.presence(frame);
+        break;
+      case 'attribute':
+        membership?.attribute(frame);
+        break;
+      case 'reset':
+        membership?.reset(frame);
         break;
       case 'gap':
         membership?.gap(frame.missed, frame.seq);

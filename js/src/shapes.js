@@ -53,6 +53,8 @@ const fieldList = [
   [0x24, 'expires_ms', 'expiry'],
   [0x25, 'joined', 'flag'],
   [0x26, 'failed', 'failure'],
+  [0x27, 'key', 'string'],
+  [0x28, 'attributes', 'attributes'],
 ];
 
 /** The fields by their tags. */
@@ -70,9 +72,9 @@ export const FIRST_CRITICAL = 0x80;
 export const LAST_TYPE = 0x1f;
 
 const shapeList = [
-  [0x01, 'create', 'channel username', 'token master_timeout_ms instance'],
-  [0x02, 'join', 'channel username', 'expect token from instance'],
-  [0x03, 'resume', 'channel username secret', 'token epoch last instance'],
+  [0x01, 'create', 'channel username', 'token master_timeout_ms instance attributes'],
+  [0x02, 'join', 'channel username', 'expect token from instance attributes'],
+  [0x03, 'resume', 'channel username secret', 'token epoch last seq instance'],
   [0x04, 'send', 'channel', 'to asks reply seen topic expires_ms failed', 'payload'],
   [0x05, 'leave', 'channel', 'seen'],
   [0x06, 'away', 'channel', 'seen'],
@@ -84,10 +86,11 @@ const shapeList = [
   [0x0c, 'withdraw', 'channel request', 'seen'],
   [0x0d, 'awaiting', 'channel request', 'code members numbers seen'],
   [0x0e, 'refresh', 'channel token', 'seen'],
+  [0x0f, 'set', 'channel key', 'seen', 'emptied'],
   [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers confirm_messages confirm_bytes'],
   [0x12, 'joined', 'channel username secret master', 'epoch master_timeout_ms'],
   [0x13, 'message', 'channel from seq', 'private request reply topic expires_ms failed', 'payload'],
-  [0x14, 'presence', 'channel username role state', 'timeout_ms reason number joined'],
+  [0x14, 'presence', 'channel username role state', 'seq timeout_ms reason number joined attributes'],
   [0x15, 'closed', 'channel code', 'reason'],
   [0x16, 'gap', 'channel missed', 'seq'],
   [0x17, 'ack', '', 'seq slaves'],
@@ -95,6 +98,8 @@ const shapeList = [
   [0x19, 'pong', '', ''],
   [0x1a, 'error', 'code', 'channel reason'],
   [0x1b, 'shutdown', 'timeout_ms', ''],
+  [0x1c, 'attribute', 'channel from seq key', '', 'emptied'],
+  [0x1d, 'reset', 'channel', 'from seq'],
 ];
 
 const names = (list) => list.split(' ').filter((name) => name !== '');
@@ -109,6 +114,8 @@ const shapes = shapeList.map(([byte, type, required, optional, payload]) => {
     fields: [...fieldsByTag.values()].filter((field) => has.has(field.name)),
     has,
     payload: payload !== undefined,
+    // One without a payload takes something away.
+    emptied: payload === 'emptied',
   };
 });
 

@@ -16,6 +16,11 @@ export class Slave extends Handle {
     return this.#membership.master;
   }
 
+  /** The attributes of the master, by their keys, as they are known on this side. */
+  get masterAttributes() {
+    return this.#membership.attributes.of(this.master.username);
+  }
+
   /** send sends to the master, also while it is away, and returns the receipt, with its number. */
   async send(payload, options) {
     const { fields, signal } = sendOptions('send', options);
@@ -39,9 +44,9 @@ export class Slave extends Handle {
    * switch joins another channel under the same name and leaves this one in a
    * single step: where the join is refused, the user stays here.
    */
-  async switch(channel, { master, token, signal, ...rest } = {}) {
+  async switch(channel, { master, token, attributes, signal, ...rest } = {}) {
     noOthers('switch', rest);
-    return this.#membership.session.switch(this.#membership, channel, { expect: master, token }, signal);
+    return this.#membership.session.switch(this.#membership, channel, { expect: master, token, attributes }, signal);
   }
 
   /** leave leaves the channel. */

@@ -18,6 +18,9 @@ function ours(neutral) {
     const { kind, utf8 = '', hex: digits } = neutral.payload;
     frame.payload = { kind, bytes: digits ? unhex(digits) : new TextEncoder().encode(utf8) };
   }
+  if (neutral.attributes) {
+    frame.attributes = neutral.attributes.map(ours);
+  }
   return frame;
 }
 

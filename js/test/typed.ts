@@ -2,7 +2,7 @@
 // typed.test.js runs it against a real hub, so that what is declared is there.
 
 import {
-  Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, LecternError, Master, Message,
+  Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, LecternError, Master, Message,
   PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
@@ -129,7 +129,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
 
   await slave.send('up', about);
   for await (const event of master.events({ signal })) {
-    typed<Equal<typeof event, Message | Presence | Gap>>();
+    typed<Equal<typeof event, Message | Presence | Attribute | Gap>>();
     if (event.type === 'message') {
       break;
     }
@@ -139,6 +139,13 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
     typed<Equal<typeof event, Message>>();
     break;
   }
+  await master.setAttribute('slide', { page: 1 }, { signal });
+  await slave.setAttribute('hand', 'up', { signal });
+  await slave.deleteAttribute('hand', { signal });
+  const slide: Attribute | undefined = slave.masterAttributes.get('slide');
+  check(slide === undefined || slide.json().page === 1, 'an attribute');
+  check(master.attributes.size === 1 && slave.attributes.size === 0 && master.attributesOf('nobody').size === 0, 'attributes');
+  master.addEventListener('attribute', (event: AttributeEvent) => check(event.attribute.from === 'user_one', 'whose it is'));
   await master.away({ signal });
   await master.back({ signal });
 
@@ -152,7 +159,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check(again instanceof RefusedError && again.code === 'forbidden' && again.reason !== '', 'a refusal');
   const third = new Client(url, { WebSocket });
   const last = await third.resumeMaster(restored.masters[0]!.ticket, { signal });
-  const room = await third.create('abc124', 'bob');
+  const room = await third.create('abc124', 'bob', { attributes: { subject: 'x' } });
   const moved: Slave = await slave.switch('abc124', { master: 'bob', signal });
   slave.removeEventListener('state', onState);
   const end = await closed;
@@ -160,7 +167,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   await room.kick('user_one', { reason: 'enough', signal });
   check((await moved.closed) instanceof ClosedError, 'a kick');
   await last.ban('user_two', { reason: 'never', signal });
-  await (await other.join('abc123', 'user_three')).leave();
+  await (await other.join('abc123', 'user_three', { attributes: { hand: 'up' } })).leave();
   await last.refresh('shown', { signal });
   typed<Equal<Parameters<typeof last.refresh>[0], string | undefined>>();
   typed<Equal<Awaited<ReturnType<Client['detach']>>, Ticket[]>>();

@@ -42,6 +42,9 @@ type faultChoice struct {
 	expires bool
 	// restarts is how often another hub takes the place of the one that there is.
 	restarts int
+	// sets: the members change their attributes all the time. Their changes take numbers, so that
+	// of what a master has got it is not known which numbers are missing.
+	sets bool
 }
 
 // faultShutdown is when the hub shuts down.
@@ -70,6 +73,7 @@ func chooseFaults(seed uint64) faultChoice {
 	}
 	c.restarts = []int{0, 0, 1, 2, 3}[random.IntN(5)]
 	c.expires = random.IntN(2) == 0
+	c.sets = random.IntN(2) == 0
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
 	return c
 }
@@ -84,7 +88,7 @@ func (c faultChoice) String() string {
 	if c.restarts > 0 {
 		words = append(words, fmt.Sprintf("%d restarts", c.restarts))
 	}
-	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires} {
+	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires, "attributes": c.sets} {
 		if chosen {
 			words = append(words, word)
 		}

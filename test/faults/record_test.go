@@ -18,6 +18,8 @@ type membershipHandle interface {
 	Ticket() lectern.Ticket
 	OpenRequests() []lectern.Message
 	Refresh(ctx context.Context, token string) error
+	SetAttribute(ctx context.Context, key string, value lectern.Payload) error
+	DeleteAttribute(ctx context.Context, key string) error
 }
 
 // endOf ends the membership on purpose.
@@ -47,6 +49,7 @@ type faultSeat struct {
 	current membershipHandle // nil once it is over
 	events  []told
 	sends   []*sent
+	changes []*change
 	asks    []*asked
 	ended   time.Time
 	err     error

@@ -233,6 +233,10 @@ func (r *faultRound) occupy(s *faultSeat, random *rand.Rand) {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
 		r.streams.Go(func() { r.stream(s, i, habits) })
 	}
+	if r.sets {
+		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
+		r.streams.Go(func() { r.change(s, habits) })
+	}
 	if r.asks {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
 		r.streams.Go(func() { r.askAround(s, habits) })
@@ -500,6 +504,8 @@ func (r *faultRound) lastWords() {
 			}
 		}
 	}
+	r.lastChanges()
 	time.Sleep(time.Second)
 	synctest.Wait()
+	r.checkAttributes()
 }

@@ -153,10 +153,14 @@ func TestEveryRefusalHasWords(t *testing.T) {
 				one.Answer(fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","request":true,"text":"x"}`, ref))
 			}
 			w.of(one, `{"type":"send","ref":40,"channel":"abc123","request":true,"text":"x"}`, lectern.ErrBusy, "requests", "withdraw")
-			for ref := 41; ref < 48; ref++ {
+			for n := range 8 {
+				one.Answer(fmt.Sprintf(`{"type":"set","ref":%d,"channel":"abc123","key":"%d","text":"x"}`, 41+n, n))
+			}
+			w.of(one, `{"type":"set","ref":49,"channel":"abc123","key":"one more","text":"x"}`, lectern.ErrAttributesFull, "at most 8 attributes", "remove one")
+			for ref := 50; ref < 57; ref++ {
 				one.Answer(fmt.Sprintf(`{"type":"send","ref":%d,"channel":"abc123","text":"x"}`, ref))
 			}
-			w.of(one, `{"type":"send","ref":48,"channel":"abc123","text":"x"}`, lectern.ErrRateLimited, "messages of a slave", "1 a second", "new ref")
+			w.of(one, `{"type":"send","ref":57,"channel":"abc123","text":"x"}`, lectern.ErrRateLimited, "messages of a slave", "1 a second", "new ref")
 			for range 4 {
 				carol.Answer(`{"type":"join","ref":1,"channel":"nowhere","username":"x"}`)
 			}

@@ -70,6 +70,7 @@ func (s *seat) close() error {
 func (s *seat) watch() {
 	for event, err := range s.handle().Events(context.Background()) {
 		s.mu.Lock()
+		s.hearsOf(event)
 		switch event := event.(type) {
 		case lectern.Message:
 			line := event.From + ": " + event.Text()
@@ -148,10 +149,16 @@ func (s *seat) compare() error {
 			}
 			return nil
 		}
+		if err := s.compareAttributes(); err != nil {
+			return err
+		}
 		return s.star.compare(s.slave.Master())
 	}
 	if s.user.offline {
 		return nil
+	}
+	if err := s.compareAttributes(); err != nil {
+		return err
 	}
 	expected := map[string]lectern.State{}
 	for _, slave := range s.star.slaves {

@@ -18,6 +18,7 @@ type membership struct {
 	history []heard
 	// holders counts the clients that have had it, secrets the secrets.
 	holders, secrets int
+	attributes       attributes
 	// hub is the one that has it, by how many had left nothing before.
 	hub int
 }

@@ -113,9 +113,15 @@ func (g *game) confirmed(c *star) {
 
 // trim is what the hub does not keep for the master any more.
 func (g *game) trim(c *star) {
-	if c.up > g.kept {
-		c.lost = max(c.lost, min(c.confirmed, c.up-g.kept))
+	c.lost = max(c.lost, min(c.confirmed, g.tooMany(c.upKept)))
+}
+
+// tooMany is the number of the newest of these messages that is one too many to be kept, or zero.
+func (g *game) tooMany(messages []uint64) uint64 {
+	if n := len(messages) - int(g.kept); n > 0 {
+		return messages[n-1]
 	}
+	return 0
 }
 
 // isBusy reports whether a slave's message would have to push out one that the master is
@@ -125,7 +131,13 @@ func (g *game) isBusy(c *star) bool {
 		return false // its connection takes more than there ever is in a game
 	}
 	g.isLate(c)
-	return c.up-c.confirmed+1 > g.kept
+	unconfirmed := 1
+	for _, n := range c.upKept {
+		if n > c.confirmed {
+			unconfirmed++
+		}
+	}
+	return unconfirmed > int(g.kept)
 }
 
 // catchUp is what a member gets that has come back: all that it has missed, but for what is
@@ -133,12 +145,14 @@ func (g *game) isBusy(c *star) bool {
 func (g *game) catchUp(s *seat) {
 	lost := uint64(0)
 	if s.master != nil {
+		s.star.hears()
 		s.star.unconfirmed, s.star.tells = 0, time.Time{}
 		g.trim(s.star)
 		lost = s.star.lost
-		s.star.confirmed = max(s.star.confirmed, s.last)
-	} else if s.star.down > g.kept {
-		lost = s.star.down - g.kept
+		// What it says that it does not have is held for it again, as far as it is there.
+		s.star.confirmed = max(lost, s.last)
+	} else {
+		lost = g.tooMany(s.star.downKept)
 	}
 	missed := s.messages[s.delivered:]
 	kept := slices.DeleteFunc(slices.Clone(missed), func(m heard) bool { return m.seq <= lost })

@@ -52,7 +52,7 @@ func TestModel(t *testing.T) {
 	for _, kind := range []string{
 		"taken over", "refused: resume_failed", "refused: replaced", "refused: unauthorized", "refused: busy", "seized", "came back unheard of the other",
 		"an answer was lost", "a question was lost", "slave expired", "master expired", "revoked", "refreshed",
-		"busy", "the service spoke", "a message expired", "a gap for a slave", "a gap for a master",
+		"busy", "the service spoke", "a message expired", "a gap for a slave", "a gap for a master", "a change of an attribute",
 		"restarted", "a channel outlived its hub", "a channel's time was up at a restart", "over the policy", "a hub was lost",
 	} {
 		if counts[kind] == 0 {

@@ -24,7 +24,7 @@ func (m move) String() string {
 
 // moveKinds are all kinds of moves, the likely ones several times.
 var moveKinds = strings.Fields(`create create join join join join expect leave switch
-	broadcast broadcast private private up up up brief brief briefly doze doze kick ban away back status
+	broadcast broadcast private private up up up set set set brief brief briefly doze doze kick ban away back status
 	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due
 	take take take note note note oldticket oldticket seize unheard unheard lostcreate lostjoin lostjoin lostswitch
 	speak speak speak lease lease refuse unsure refresh refresh flood flood flood restart restart crash`)
@@ -201,6 +201,8 @@ func (g *game) step(m move) error {
 			return err
 		}
 		return one.compare()
+	case "set":
+		return g.set(ctx, s, m.n)
 	case "refresh":
 		return g.refresh(ctx, s)
 	case "kick", "ban":

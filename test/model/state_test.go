@@ -40,7 +40,10 @@ type star struct {
 	banned   map[int]bool
 	away     bool
 	deadline time.Time
-	down, up uint64
+	// down and up are the numbers that were given last, to messages and changes of attributes,
+	// and downKept and upKept those of the messages.
+	down, up         uint64
+	downKept, upKept []uint64
 	// confirmed is the number up to which the master has told that it has got everything,
 	// and lost that of the newest message to it that is not kept any more. unconfirmed is what
 	// the master has got since it has told, and tells at the time tells at the latest.
@@ -82,6 +85,8 @@ type seat struct {
 	mu     sync.Mutex
 	seen   []string
 	roster map[string]lectern.State
+	// told are the attributes of others that its events have told of, by name and key.
+	told map[string]map[string]string
 }
 
 // sending is one send, and its outcome.
@@ -157,10 +162,12 @@ func (g *game) deliverFrom(name string, c *star, one *sending) {
 			return
 		}
 		c.up++
+		c.upKept = append(c.upKept, c.up)
 		one.number = c.up
 		g.gets(c.master, heard{c.up, line, end})
 	case toAll:
 		c.down++
+		c.downKept = append(c.downKept, c.down)
 		one.number = c.down
 		for _, slave := range c.slaves {
 			one.slaves += slave.connected()
@@ -173,6 +180,7 @@ func (g *game) deliverFrom(name string, c *star, one *sending) {
 			return
 		}
 		c.down++
+		c.downKept = append(c.downKept, c.down)
 		one.number, one.slaves = c.down, slave.connected()
 		g.gets(slave, heard{c.down, line + " (private)", end})
 	}
