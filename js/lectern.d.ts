@@ -221,7 +221,9 @@ export declare class Message {
 
 /**
  * The value of an attribute of a member, and as an event that it has changed. While an event waits to be
- * taken, the next change of the same attribute takes its place.
+ * taken, the next change of the same attribute takes its place, at the end: of a key that changes often, at most
+ * two wait, that the value which was taken is gone, and the newest one. They are apart from options.inbox,
+ * are never dropped, and are never a gap.
  */
 export declare class Attribute {
   private constructor();
@@ -230,11 +232,12 @@ export declare class Attribute {
   readonly from: string;
   readonly key: string;
   /**
-   * The number of the change, in one order with the messages of the same direction. What is told anew may
-   * have a lower one than what came before. 0 of one with which this handle has entered.
+   * The number of the change, in one order with the messages of the same direction. What a handle that goes on by
+   * a ticket is told anew may have a lower one than messages before it. 0 of one with which this handle
+   * has entered.
    */
   readonly seq: number;
-  /** The attribute is gone. There is no value. */
+  /** The attribute is gone. The value is an empty text then. */
   readonly deleted: boolean;
   /** How the value was given. */
   readonly kind: 'text' | 'json' | 'bytes';
@@ -318,7 +321,7 @@ export interface HandleEventMap {
    * lost (unknown) or back (online).
    */
   presence: PresenceEvent;
-  /** A change of an attribute: of the master, at a slave, or of a slave, at the master. */
+  /** A change of an attribute: of the master, at a slave, or of a slave, at the master. Each is told here. */
   attribute: AttributeEvent;
   gap: GapEvent;
   state: StateEvent;
@@ -370,17 +373,19 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
   readonly openRequests: readonly Message[];
   /**
    * The attributes that this handle has set or entered with, as far as the hub has accepted them, by their
-   * keys. Another map where one changes. What the service has set is not among them.
+   * keys. Another map where one changes. What the service has set, or a former client that had the membership,
+   * is not among them.
    */
   readonly attributes: ReadonlyMap<string, Attribute>;
   /**
    * Gives this member an attribute: the last value by key, such as the page that is on the board, or a hand
    * that is raised. A master's is seen by all slaves, those too that join or come back later, and a slave's
-   * by its master alone. A key is a name of at most 64 bytes.
+   * by its master alone. A key is a name as usernames are, of at most 64 bytes. It waits and is sent again as a
+   * message is, and resolves once the hub has accepted it.
    *
    * A master has at most 64 of 256 KiB together, a slave 8 of 4 KiB, and all slaves of a channel 4 MiB:
-   * more is refused with attributes_full. A slave may change 20 a second in the long run. What the service
-   * has set is forbidden.
+   * more is refused with attributes_full. A slave may change 20 a second in the long run, and is refused
+   * with rate_limited beyond, apart from its messages. What the service has set is forbidden.
    */
   setAttribute(key: string, payload: Payload, options?: SignalOption): Promise<void>;
   /** Takes an attribute away. Where there is none, nothing happens. */
@@ -446,8 +451,9 @@ export declare class Master extends Handle<MasterEventMap> {
    */
   readonly members: readonly Presence[];
   /**
-   * The attributes of a slave, by their keys, as they are known on this side. Another map where one changes.
-   * They end with the slave's membership.
+   * The attributes of a slave, by their keys, as they are known on this side: none where there is no such
+   * slave. Another map where one changes. They end with the slave's membership, which is told by
+   * member alone.
    */
   attributesOf(username: string): ReadonlyMap<string, Attribute>;
   /** Sends to all slaves of the channel. */
@@ -567,16 +573,22 @@ export interface CreateOptions extends SignalOption {
   readonly token?: string | undefined;
   /** How long this master may be away, where that is less than the hub allows. From 0 to 2 ** 53. */
   readonly masterTimeout?: number | undefined;
-  /** Those with which the master enters, at most 4 KiB in all. */
-  readonly attributes?: Readonly<Record<string, Payload>> | undefined;
+  /**
+   * Those with which the master enters, by their keys, as if it had set them before anybody is told of it: at most
+   * 4 KiB in all, keys and values. More is refused with attributes_full.
+   */
+  readonly attributes?: { readonly [key: string]: Payload | undefined } | undefined;
 }
 
 export interface JoinOptions extends SignalOption {
   /** The master that is expected: another one's channel is refused with wrong_master. */
   readonly master?: string | undefined;
   readonly token?: string | undefined;
-  /** Those with which the slave enters, at most 4 KiB in all. */
-  readonly attributes?: Readonly<Record<string, Payload>> | undefined;
+  /**
+   * Those with which the slave enters, by their keys, as if it had set them before anybody is told of it: at most
+   * 4 KiB in all, keys and values. More is refused with attributes_full.
+   */
+  readonly attributes?: { readonly [key: string]: Payload | undefined } | undefined;
 }
 
 export interface ResumeOptions extends SignalOption {

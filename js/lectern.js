@@ -30,6 +30,155 @@ var Content = class {
   }
 };
 
+// src/timer.js
+var LONGEST = 2 ** 31 - 1;
+function later(milliseconds2, callback) {
+  let timer;
+  const wait = (rest) => {
+    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
+  };
+  wait(milliseconds2);
+  return () => clearTimeout(timer);
+}
+
+// src/attributes.js
+var EMPTY = { kind: "text", bytes: new Uint8Array() };
+var Attribute = class extends Content {
+  constructor(from, key, payload, seq) {
+    super(payload ?? EMPTY);
+    this.type = "attribute";
+    this.from = from;
+    this.key = key;
+    this.seq = seq;
+    this.deleted = payload === void 0;
+    Object.freeze(this);
+  }
+};
+var Values = class _Values extends Map {
+  /** altered is a copy in which the attribute has the place of the one with its key, or in which that is deleted. */
+  altered(attribute) {
+    const all = new _Values();
+    const put = (key, value) => super.set.call(all, key, value);
+    this.forEach((value, key) => key === attribute.key && attribute.deleted || put(key, value));
+    if (!attribute.deleted) {
+      put(attribute.key, attribute);
+    }
+    return all;
+  }
+  set() {
+    throw new TypeError("attributes are set by setAttribute");
+  }
+  delete() {
+    throw new TypeError("attributes are deleted by deleteAttribute");
+  }
+  clear() {
+    this.delete();
+  }
+};
+var NONE = new Values();
+function same(one, other) {
+  const [a, b] = [one.bytes(), other.bytes()];
+  return one.kind === other.kind && a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+var Attributes = class {
+  /**
+   * The number up to which those of the others are known. It is lower than that of the newest message while
+   * they are told anew.
+   */
+  known = 0;
+  #told;
+  // By name, and there by key; and the numbers of the last changes in the same way.
+  #others = /* @__PURE__ */ new Map();
+  #numbers = /* @__PURE__ */ new Map();
+  #own = NONE;
+  // Those that were there before a reset and were not told anew so far, and of whom that is: undefined is
+  // of everybody. Null: there was no reset. What is told anew follows at once: until then all is as it was, so
+  // that what has not changed does not come and go.
+  #stale = null;
+  #cancel = () => {
+  };
+  /** @param {(attribute: Attribute) => void} told is told of each change */
+  constructor(told) {
+    this.#told = told;
+  }
+  /** own are those that were set by this handle, by their keys. */
+  get own() {
+    return this.#own;
+  }
+  /** of returns those of a member, by their keys. */
+  of(username) {
+    return this.#others.get(username) ?? NONE;
+  }
+  /** arrived notes that what has the number has come, and everything before it. */
+  arrived(seq) {
+    this.known = Math.max(this.known, seq);
+  }
+  /** changed takes in a change. One that comes a second time is dropped. */
+  changed(from, key, payload, seq) {
+    if (this.#stale && (this.#stale.from ?? from) !== from) {
+      this.settle();
+    }
+    const before = this.of(from);
+    const known3 = before.get(key);
+    const numbers2 = this.#numbers.get(from) ?? /* @__PURE__ */ new Map();
+    const anew = Boolean(known3 && this.#stale?.left.delete(known3));
+    const last = numbers2.get(key) ?? 0;
+    if (known3 ? seq < last || seq === last && !anew : !payload) {
+      return;
+    }
+    const attribute = new Attribute(from, key, payload, seq);
+    this.#numbers.set(from, numbers2.set(key, seq));
+    if (!anew || attribute.deleted || !same(known3, attribute)) {
+      this.#change(before, attribute);
+    }
+  }
+  #change(before, attribute) {
+    const { from, key, deleted } = attribute;
+    const after2 = before.altered(attribute);
+    if (deleted) {
+      this.#numbers.get(from).delete(key);
+    }
+    if (after2.size > 0) {
+      this.#others.set(from, after2);
+    } else {
+      this.forget(from);
+    }
+    this.#told(attribute);
+  }
+  /** reset takes in that those of a member, or of everybody, are told anew: others are gone. */
+  reset({ from, seq = 0 }) {
+    this.settle();
+    if (from === void 0) {
+      this.known = 0;
+    }
+    const names2 = from === void 0 ? [...this.#others.keys()] : [from];
+    this.#stale = { from, seq, left: new Set(names2.flatMap((name) => [...this.of(name).values()])) };
+    this.#cancel = later(0, () => this.settle());
+  }
+  /** settle is for what is not told anew: it comes behind that, or some time has passed. What was not is gone. */
+  settle() {
+    if (!this.#stale) {
+      return;
+    }
+    this.#cancel();
+    const { seq, left } = this.#stale;
+    this.#stale = null;
+    for (const attribute of left) {
+      const { from, key } = attribute;
+      this.#change(this.of(from), new Attribute(from, key, void 0, Math.max(seq, this.#numbers.get(from).get(key))));
+    }
+  }
+  /** forget forgets those of a member whose membership is over. */
+  forget(name) {
+    this.#others.delete(name);
+    this.#numbers.delete(name);
+  }
+  /** set keeps what this side has set, and the hub has accepted. */
+  set(username, { key, payload }, seq = 0) {
+    this.#own = this.#own.altered(new Attribute(username, key, payload, seq));
+  }
+};
+
 // src/codes.js
 var refusals = [
   "bad_frame",
@@ -294,232 +443,10 @@ function mustBeString(name) {
   }
 }
 
-// src/bytes.js
-var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
-function isBuffer(value) {
-  try {
-    byteLength.call(value);
-    return true;
-  } catch {
-    return false;
-  }
-}
-function base64url(bytes) {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-}
-
-// src/json.js
-var MAX_DEPTH = 64;
-var pair = /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g;
-var half = /\\u[dD][89a-fA-F][0-9a-fA-F]{2}/;
-function problemInJSON(text) {
-  try {
-    JSON.parse(text);
-  } catch {
-    return "data is not one JSON value";
-  }
-  let depth = 0;
-  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
-    switch (token[0]) {
-      case "[":
-      case "{":
-        if (++depth > MAX_DEPTH) {
-          return "JSON is nested too deeply";
-        }
-        break;
-      case "]":
-      case "}":
-        depth--;
-        break;
-      default:
-        if (token.includes("\\u") && half.test(token.replaceAll("\\\\", "  ").replace(pair, " "))) {
-          return "half of a surrogate pair";
-        }
-    }
-  }
-  return "";
-}
-
-// src/stringify.js
-var known = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
-function without(value, inArray) {
-  switch (typeof value) {
-    case "object": {
-      if (value === null) {
-        return "";
-      }
-      const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
-      return known.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
-    }
-    case "number":
-      return Number.isFinite(value) ? "" : String(value);
-    case "undefined":
-      return inArray ? "undefined in an array" : "";
-    case "string":
-    case "boolean":
-      return "";
-    default:
-      return `a ${typeof value}`;
-  }
-}
-function stringify(value) {
-  return JSON.stringify(value, function check(key, part) {
-    const what = without(part, Array.isArray(this));
-    if (what !== "") {
-      const where = key === "" ? "" : `, at ${JSON.stringify(key)}`;
-      throw new TypeError(`${what} has no JSON${where}`);
-    }
-    return part;
-  });
-}
-
-// src/payload.js
-var JSONPayload = class {
-  #value;
-  constructor(value) {
-    this.#value = value;
-  }
-  // So another copy of this module knows one too.
-  toJSON(key) {
-    const value = this.#value;
-    return typeof value?.toJSON === "function" ? value.toJSON(key) : value;
-  }
-};
-function json(value) {
-  return new JSONPayload(value);
-}
-var encoder2 = new TextEncoder();
-function payloadOf(value, limit) {
-  const payload = convert(value);
-  if (payload.bytes.length > limit) {
-    throw new RefusedError(Code.TOO_LARGE, `the payload has ${payload.bytes.length} bytes, and this client sends ${limit} at most`);
-  }
-  return payload;
-}
-function convert(value) {
-  if (typeof value === "string") {
-    if (halfPair.test(value)) {
-      throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
-    }
-    return { kind: "text", bytes: encoder2.encode(value) };
-  }
-  if (ArrayBuffer.isView(value)) {
-    return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
-  }
-  if (isBuffer(value)) {
-    return { kind: "bytes", bytes: new Uint8Array(value).slice() };
-  }
-  if (typeof Blob === "function" && value instanceof Blob) {
-    throw new TypeError("a Blob is read first, for instance by its arrayBuffer()");
-  }
-  const text = stringify(value);
-  if (text === void 0) {
-    throw new TypeError("the value has no JSON");
-  }
-  const problem = problemInJSON(text);
-  if (problem !== "") {
-    throw new RefusedError(Code.BAD_FRAME, problem);
-  }
-  return { kind: "data", bytes: encoder2.encode(text) };
-}
-
-// src/attributes.js
-var EMPTY = { kind: "text", bytes: new Uint8Array() };
-var NONE = /* @__PURE__ */ new Map();
-var Attribute = class extends Content {
-  constructor(from, key, payload, seq) {
-    super(payload ?? EMPTY);
-    this.type = "attribute";
-    this.from = from;
-    this.key = key;
-    this.seq = seq;
-    this.deleted = payload === void 0;
-    Object.freeze(this);
-  }
-};
-function attributesOf(given2, limit) {
-  const entries = Object.entries(given2 ?? {}).sort(([one], [other]) => one < other ? -1 : 1);
-  if (entries.length === 0) {
-    return void 0;
-  }
-  return entries.map(([key, value]) => {
-    mustBeShortName("attributes: a key", key);
-    return { key, payload: payloadOf(value, limit) };
-  });
-}
-var Attributes = class {
-  /**
-   * The number up to which those of the others are known. It is lower than that of the newest message while
-   * they are told anew.
-   */
-  known = 0;
-  #told;
-  // By name, and there by key. What was read is not changed: stores of frameworks take another
-  // object for a change.
-  #others = /* @__PURE__ */ new Map();
-  #own = NONE;
-  /** @param {(attribute: Attribute) => void} told is told of each change */
-  constructor(told) {
-    this.#told = told;
-  }
-  /** own are those that were set by this handle, by their keys. */
-  get own() {
-    return this.#own;
-  }
-  /** of returns those of a member, by their keys. */
-  of(username) {
-    return this.#others.get(username) ?? NONE;
-  }
-  /** arrived notes that what has the number has come, and everything before it. */
-  arrived(seq = 0) {
-    this.known = Math.max(this.known, seq);
-  }
-  /** changed takes in a change. One that comes a second time is dropped. */
-  changed(from, key, payload, seq) {
-    const before = this.of(from);
-    const known3 = before.get(key);
-    if (known3 && seq <= known3.seq || !known3 && !payload) {
-      return;
-    }
-    const attribute = new Attribute(from, key, payload, seq);
-    this.#others.set(from, altered(before, attribute));
-    this.#told(attribute);
-  }
-  /** reset forgets those of a member, or of everybody, which are told anew. */
-  reset({ from, seq = 0 }) {
-    if (from === void 0) {
-      this.known = 0;
-    }
-    for (const name of from === void 0 ? [...this.#others.keys()] : [from]) {
-      const gone = this.of(name);
-      this.#others.delete(name);
-      for (const { key, seq: last } of gone.values()) {
-        this.#told(new Attribute(name, key, void 0, Math.max(seq, last)));
-      }
-    }
-  }
-  /** forget forgets those of a member whose membership is over. */
-  forget(name) {
-    this.#others.delete(name);
-  }
-  /** set keeps what this side has set, and the hub has accepted. */
-  set(username, { key, payload }, seq = 0) {
-    this.#own = altered(this.#own, new Attribute(username, key, payload, seq));
-  }
-};
-function altered(before, attribute) {
-  const after2 = new Map(before);
-  if (attribute.deleted) {
-    after2.delete(attribute.key);
-  } else {
-    after2.set(attribute.key, attribute);
-  }
-  return after2;
-}
-
 // src/shapes.js
 var MAX_NUMBER = 2 ** 53;
 var MAX_EXPIRES = 24 * 60 * 60 * 1e3;
+var MAX_ATTRIBUTES = 64;
 var words = {
   role: ["master", "slave"],
   state: ["online", "away", "left"]
@@ -644,17 +571,6 @@ function milliseconds(name, value, least = 0, most = MAX_NUMBER) {
   return rounded;
 }
 
-// src/timer.js
-var LONGEST = 2 ** 31 - 1;
-function later(milliseconds2, callback) {
-  let timer;
-  const wait = (rest) => {
-    timer = setTimeout(() => rest > LONGEST ? wait(rest - LONGEST) : callback(), Math.min(rest, LONGEST));
-  };
-  wait(milliseconds2);
-  return () => clearTimeout(timer);
-}
-
 // src/options.js
 var times = {
   minBackoff: 200,
@@ -676,7 +592,7 @@ function noOthers(what, rest) {
     throw new TypeError(`${what} has no option ${name}`);
   }
 }
-var known2 = [
+var known = [
   "WebSocket",
   "plainHandshake",
   "tokenInHandshake",
@@ -688,7 +604,7 @@ var known2 = [
   ...Object.keys(sizes)
 ];
 function optionsOf(options) {
-  noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known2.includes(name))));
+  noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
     inbox: {},
     ...times,
@@ -736,6 +652,177 @@ function stateOf(state) {
 }
 function presence(role, username, state, { deadline = null, reason = "", joined: joined2 = false } = {}) {
   return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, joined: joined2, reason });
+}
+
+// src/bytes.js
+var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
+function isBuffer(value) {
+  try {
+    byteLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+function base64url(bytes) {
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+// src/json.js
+var MAX_DEPTH = 64;
+var pair = /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g;
+var half = /\\u[dD][89a-fA-F][0-9a-fA-F]{2}/;
+function problemInJSON(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return "data is not one JSON value";
+  }
+  let depth = 0;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[{\]}]/g)) {
+    switch (token[0]) {
+      case "[":
+      case "{":
+        if (++depth > MAX_DEPTH) {
+          return "JSON is nested too deeply";
+        }
+        break;
+      case "]":
+      case "}":
+        depth--;
+        break;
+      default:
+        if (token.includes("\\u") && half.test(token.replaceAll("\\\\", "  ").replace(pair, " "))) {
+          return "half of a surrogate pair";
+        }
+    }
+  }
+  return "";
+}
+
+// src/stringify.js
+var known2 = /* @__PURE__ */ new Set(["Object", "Array", "Number", "String", "Boolean"]);
+function without(value, inArray) {
+  switch (typeof value) {
+    case "object": {
+      if (value === null) {
+        return "";
+      }
+      const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
+      return known2.has(kind) || Array.isArray(value) ? "" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+    }
+    case "number":
+      return Number.isFinite(value) ? "" : String(value);
+    case "undefined":
+      return inArray ? "undefined in an array" : "";
+    case "string":
+    case "boolean":
+      return "";
+    default:
+      return `a ${typeof value}`;
+  }
+}
+function stringify(value) {
+  return JSON.stringify(value, function check(key, part) {
+    const what = without(part, Array.isArray(this));
+    if (what !== "") {
+      const where = key === "" ? "" : `, at ${JSON.stringify(key)}`;
+      throw new TypeError(`${what} has no JSON${where}`);
+    }
+    return part;
+  });
+}
+
+// src/payload.js
+var JSONPayload = class {
+  #value;
+  constructor(value) {
+    this.#value = value;
+  }
+  // So another copy of this module knows one too.
+  toJSON(key) {
+    const value = this.#value;
+    return typeof value?.toJSON === "function" ? value.toJSON(key) : value;
+  }
+};
+function json(value) {
+  return new JSONPayload(value);
+}
+var encoder2 = new TextEncoder();
+function payloadOf(value, limit) {
+  const payload = convert(value);
+  if (payload.bytes.length > limit) {
+    throw new RefusedError(Code.TOO_LARGE, `the payload has ${payload.bytes.length} bytes, and this client sends ${limit} at most`);
+  }
+  return payload;
+}
+function convert(value) {
+  if (typeof value === "string") {
+    if (halfPair.test(value)) {
+      throw new RefusedError(Code.BAD_FRAME, "the text has half of a surrogate pair");
+    }
+    return { kind: "text", bytes: encoder2.encode(value) };
+  }
+  if (ArrayBuffer.isView(value)) {
+    return { kind: "bytes", bytes: new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice() };
+  }
+  if (isBuffer(value)) {
+    return { kind: "bytes", bytes: new Uint8Array(value).slice() };
+  }
+  if (typeof Blob === "function" && value instanceof Blob) {
+    throw new TypeError("a Blob is read first, for instance by its arrayBuffer()");
+  }
+  const text = stringify(value);
+  if (text === void 0) {
+    throw new TypeError("the value has no JSON");
+  }
+  const problem = problemInJSON(text);
+  if (problem !== "") {
+    throw new RefusedError(Code.BAD_FRAME, problem);
+  }
+  return { kind: "data", bytes: encoder2.encode(text) };
+}
+
+// src/attributelimits.js
+var MOST = { master: 256 << 10, slave: 4 << 10 };
+var MOST_ENTERING = 4 << 10;
+var encoder3 = new TextEncoder();
+var sizeOf = ({ key, payload }) => encoder3.encode(key).length + payload.bytes.length;
+function checkFits(role, attribute) {
+  const size = sizeOf(attribute);
+  if (size > MOST[role]) {
+    throw new RefusedError(
+      Code.ATTRIBUTES_FULL,
+      `the key and the value have ${size} bytes, and the attributes of a ${role} have at most ${MOST[role]}`
+    );
+  }
+}
+function attributesOf(given2, limit) {
+  if (given2 === void 0) {
+    return void 0;
+  }
+  if (Object.prototype.toString.call(given2) !== "[object Object]") {
+    throw new TypeError("attributes must be an object, which has values by their keys");
+  }
+  const entries = Object.entries(given2).filter(([, value]) => value !== void 0);
+  if (entries.length > MAX_ATTRIBUTES) {
+    throw new RefusedError(
+      Code.BAD_FRAME,
+      `attributes: there are ${entries.length} keys, and at most ${MAX_ATTRIBUTES} are possible`
+    );
+  }
+  const all = entries.map(([key, value]) => {
+    mustBeShortName("attributes: a key", key);
+    return { key, payload: payloadOf(value, limit) };
+  });
+  const size = all.reduce((sum, attribute) => sum + sizeOf(attribute), 0);
+  if (size > MOST_ENTERING) {
+    throw new RefusedError(
+      Code.ATTRIBUTES_FULL,
+      `attributes: they have ${size} bytes, and one enters with at most ${MOST_ENTERING}: set the others afterwards`
+    );
+  }
+  return all.length === 0 ? void 0 : all;
 }
 
 // src/first.js
@@ -1111,7 +1198,7 @@ function failureOf(code, message) {
 }
 
 // src/codec.js
-var encoder3 = new TextEncoder();
+var encoder4 = new TextEncoder();
 var decoder2 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 var DecodeError = class extends Error {
   /**
@@ -1170,14 +1257,14 @@ var states = ["", "online", "away"];
 function writeContent(field, value) {
   const content = new Writer();
   const writeMember = (member) => {
-    const name = encoder3.encode(member.username);
+    const name = encoder4.encode(member.username);
     content.number(name.length);
     content.raw(name);
     content.byte(states.indexOf(member.state));
   };
   switch (field.kind) {
     case "string":
-      return encoder3.encode(value);
+      return encoder4.encode(value);
     case "flag":
       break;
     case "choice":
@@ -1193,15 +1280,15 @@ function writeContent(field, value) {
       value.forEach(writeMember);
       break;
     case "failure": {
-      const code = encoder3.encode(value.code);
+      const code = encoder4.encode(value.code);
       content.number(code.length);
       content.raw(code);
-      content.raw(encoder3.encode(value.message ?? ""));
+      content.raw(encoder4.encode(value.message ?? ""));
       break;
     }
     case "attributes":
       for (const { key, payload } of value) {
-        const name = encoder3.encode(key);
+        const name = encoder4.encode(key);
         content.number(name.length);
         content.raw(name);
         content.field(payloadTags[payload.kind], payload.bytes);
@@ -1380,7 +1467,7 @@ function readAttributes(reader) {
     const key = readText(reader.take(problem));
     const kind = kindsByTag.get(reader.more ? reader.byte() : 0);
     const payload = readPayload(kind, reader.take(problem));
-    if (!kind || all.some((other) => other.key === key)) {
+    if (!kind || all.length === MAX_ATTRIBUTES || all.some((other) => other.key === key)) {
       throw new Problem(problem);
     }
     all.push({ key, payload });
@@ -2608,28 +2695,109 @@ var ClosedEvent = class extends Event {
   }
 };
 
+// src/changes.js
+var Changes = class {
+  // By member, and there by key: what waits, and whether the one who takes knows a value.
+  #members = /* @__PURE__ */ new Map();
+  // {change, behind}, in their order. Where change is null it was followed by a newer one.
+  #queue = [];
+  #head = 0;
+  #followed = 0;
+  /** behind is how many other entries are before the first one, or Infinity where there is none. */
+  get behind() {
+    while (this.#head < this.#queue.length && !this.#queue[this.#head].change) {
+      this.#head++;
+      this.#followed--;
+    }
+    return this.#queue[this.#head]?.behind ?? Infinity;
+  }
+  /** add puts a change behind so many other entries. */
+  add(change, behind) {
+    const { from, key, deleted } = change;
+    const member = this.#members.get(from) ?? /* @__PURE__ */ new Map();
+    const state = member.get(key) ?? { known: false, deletion: null, value: null };
+    this.#members.set(from, member.set(key, state));
+    this.#follow(state.value);
+    state.value = null;
+    if (!deleted) {
+      state.value = this.#push(change, behind);
+    } else if (state.known) {
+      state.deletion ??= this.#push(change, behind);
+    }
+    this.#clean(change, state);
+  }
+  /** take takes the first one, of which behind has told. */
+  take() {
+    const { change } = this.#queue[this.#head];
+    this.#queue[this.#head++] = void 0;
+    const state = this.#members.get(change.from).get(change.key);
+    if (change.deleted) {
+      state.deletion = null;
+    } else {
+      state.value = null;
+    }
+    state.known = !change.deleted;
+    this.#clean(change, state);
+    this.#compact();
+    return change;
+  }
+  /** forget takes out what is of a member whose membership is over. */
+  forget(from) {
+    for (const { deletion, value } of this.#members.get(from)?.values() ?? []) {
+      this.#follow(deletion);
+      this.#follow(value);
+    }
+    this.#members.delete(from);
+    this.#compact();
+  }
+  clear() {
+    this.#members.clear();
+    this.#queue = [];
+    this.#head = this.#followed = 0;
+  }
+  #push(change, behind) {
+    const slot = { change, behind };
+    this.#queue.push(slot);
+    return slot;
+  }
+  #follow(slot) {
+    if (slot) {
+      slot.change = null;
+      this.#followed++;
+    }
+  }
+  #clean({ from, key }, { known: known3, deletion, value }) {
+    const member = this.#members.get(from);
+    if (!known3 && !deletion && !value && member.delete(key) && member.size === 0) {
+      this.#members.delete(from);
+    }
+    this.#compact();
+  }
+  #compact() {
+    const idle = this.#head + this.#followed;
+    if (idle > 32 && idle * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head).filter(({ change }) => change);
+      this.#head = this.#followed = 0;
+    }
+  }
+};
+
 // src/inbox.js
 var ENTRY_OVERHEAD = 64;
-var sizes2 = {
-  message: (entry) => ENTRY_OVERHEAD + entry.size,
-  attribute: () => 0
-};
-var sizeOf = (entry) => sizes2[entry.type]?.(entry) ?? ENTRY_OVERHEAD;
-var placeOf = ({ from, key }) => JSON.stringify([from, key]);
+var sizeOf2 = (entry) => ENTRY_OVERHEAD + (entry.type === "message" ? entry.size : 0);
 var Inbox = class {
   #bound;
   #taken;
   #entries = [];
   // The entries before head have been taken.
   #head = 0;
+  // How many were taken or dropped so far.
+  #removed = 0;
+  #changes = new Changes();
   #bytes = 0;
   #dropped = false;
   #missed = 0;
   #takers = [];
-  // The newest entries of attributes that wait, and those that were followed by a newer one of the same
-  // attribute. Neither counts in the bound, since there are no more than attributes.
-  #attributes = /* @__PURE__ */ new Map();
-  #replaced = /* @__PURE__ */ new Set();
   #ended = false;
   // The number of the newest message that has expired here and is not told yet, and those of
   // the newest messages that are missing in gaps.
@@ -2647,39 +2815,28 @@ var Inbox = class {
   }
   /** add adds an entry. number is that of the newest message that is missing in a gap, if it is known. */
   add(entry, number = 0) {
+    if (entry.type === "attribute") {
+      this.#changes.add(entry, this.#removed + this.#entries.length - this.#head);
+      this.#serve();
+      return;
+    }
     this.#numbers.set(entry, number);
     this.#entries.push(entry);
-    this.#bytes += sizeOf(entry);
-    if (entry.type === "attribute") {
-      this.#replace(entry);
-    }
+    this.#bytes += sizeOf2(entry);
     const over3 = () => {
-      const count = this.#entries.length - this.#head - this.#attributes.size - this.#replaced.size;
+      const count = this.#entries.length - this.#head;
       return count > this.#bound.messages || count > 1 && this.#bytes > this.#bound.bytes;
     };
     while (over3()) {
       const lost = this.#shift();
-      if (this.#replaced.delete(lost)) {
-        continue;
-      }
       this.#dropped = true;
       this.#missed += lost.type === "message" ? 1 : lost.missed ?? 0;
     }
     this.#serve();
   }
-  // A change takes the place of an older one of the same attribute.
-  #replace(entry) {
-    const place = placeOf(entry);
-    const older = this.#attributes.get(place);
-    this.#attributes.set(place, entry);
-    if (older) {
-      this.#replaced.add(older);
-    }
-    if (this.#replaced.size > 32 && this.#replaced.size * 2 > this.#entries.length - this.#head) {
-      this.#entries = this.#entries.slice(this.#head).filter((each) => !this.#replaced.has(each));
-      this.#head = 0;
-      this.#replaced.clear();
-    }
+  /** forget takes out the changes of attributes of a member whose membership is over. */
+  forget(username) {
+    this.#changes.forget(username);
   }
   /** end tells that nothing will be added any more. passedOn: what was not taken is another one's to take. */
   end(passedOn = false) {
@@ -2687,8 +2844,7 @@ var Inbox = class {
     if (passedOn) {
       this.#entries = [];
       this.#head = this.#bytes = 0;
-      this.#attributes.clear();
-      this.#replaced.clear();
+      this.#changes.clear();
       this.#dropped = false;
     }
     this.#serve();
@@ -2737,11 +2893,10 @@ var Inbox = class {
         this.#numbers.set(gap, this.#expired);
         this.#expired = 0;
         this.#give(gap, true);
+      } else if (this.#changes.behind <= this.#removed) {
+        this.#give(this.#changes.take(), false);
       } else if (this.#head < this.#entries.length) {
-        const entry = this.#shift();
-        if (!this.#replaced.delete(entry)) {
-          this.#give(entry, false);
-        }
+        this.#give(this.#shift(), false);
       } else if (this.#ended) {
         this.#takers.shift()(void 0);
       } else {
@@ -2764,10 +2919,8 @@ var Inbox = class {
   #shift() {
     const entry = this.#entries[this.#head];
     this.#entries[this.#head++] = void 0;
-    this.#bytes -= sizeOf(entry);
-    if (entry.type === "attribute" && this.#attributes.get(placeOf(entry)) === entry) {
-      this.#attributes.delete(placeOf(entry));
-    }
+    this.#removed++;
+    this.#bytes -= sizeOf2(entry);
     if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
       this.#entries.splice(0, this.#head);
       this.#head = 0;
@@ -3433,7 +3586,7 @@ var Message = class extends Content {
 
 // src/questions.js
 var OVERHEAD = 64;
-var sizeOf2 = ({ size }) => OVERHEAD + size;
+var sizeOf3 = ({ size }) => OVERHEAD + size;
 var Questions = class {
   #bound;
   #open = [];
@@ -3451,9 +3604,9 @@ var Questions = class {
       return;
     }
     this.#open.splice(later2 < 0 ? this.#open.length : later2, 0, message);
-    this.#bytes += sizeOf2(message);
+    this.#bytes += sizeOf3(message);
     while (this.#open.length > this.#bound.messages || this.#open.length > 1 && this.#bytes > this.#bound.bytes) {
-      this.#bytes -= sizeOf2(this.#open.shift());
+      this.#bytes -= sizeOf3(this.#open.shift());
     }
   }
   /** remove removes the question of that number, if it is there. */
@@ -3472,7 +3625,7 @@ var Questions = class {
     const kept = this.#open.filter(fits);
     if (kept.length < this.#open.length) {
       this.#open = kept;
-      this.#bytes = kept.reduce((sum, message) => sum + sizeOf2(message), 0);
+      this.#bytes = kept.reduce((sum, message) => sum + sizeOf3(message), 0);
     }
   }
   /**
@@ -3498,8 +3651,8 @@ var Roster = class {
   // The numbers of the slaves' memberships, by their names, as far as they were told.
   #numbers = /* @__PURE__ */ new Map();
   // Slaves that have left while the master was away, and those of them that have
-  // joined again, to be told behind the messages up to number replayEnd.
-  #departed = [];
+  // joined again, to be told behind the messages up to number replayEnd. By their names, the changes of each.
+  #departed = /* @__PURE__ */ new Map();
   #replayEnd = 0;
   /**
    * @param {(slave: object, number: number, heard: number) => void} told is told of each change, with the
@@ -3521,12 +3674,12 @@ var Roster = class {
    * list is of those who are there.
    */
   compare(frame, reason, last, follows, forget) {
-    this.#departed = [];
+    this.#departed.clear();
     const before = this.#slaves.size;
     let met = 0;
     const gone = (name, heard) => {
       forget(name);
-      this.#departed.push({ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name), heard });
+      this.#departed.set(name, [{ slave: presence("slave", name, "gone", { reason }), number: this.#numbers.get(name), heard }]);
     };
     for (const { username, state, number = 0 } of frame.members) {
       const known3 = this.#numbers.get(username) ?? 0;
@@ -3534,7 +3687,7 @@ var Roster = class {
       met += was ? 1 : 0;
       if (known3 && number && known3 !== number) {
         gone(username, last);
-        this.#departed.push({ slave: presence("slave", username, state, { joined: true }), number });
+        this.#departed.get(username).push({ slave: presence("slave", username, state, { joined: true }), number });
       } else if (was?.state !== state) {
         this.change(presence("slave", username, state, { joined: !was && follows }), number);
       } else if (number && known3 !== number) {
@@ -3554,10 +3707,12 @@ var Roster = class {
       this.tellDeparted();
     }
   }
-  /** tellDeparted tells what was put off. */
-  tellDeparted() {
-    for (const { slave, number, heard } of this.#departed.splice(0)) {
-      this.change(slave, number, heard);
+  /** tellDeparted tells what was put off; with a name, of that one alone. */
+  tellDeparted(only) {
+    for (const name of only === void 0 ? [...this.#departed.keys()] : [only]) {
+      const changes = this.#departed.get(name) ?? [];
+      this.#departed.delete(name);
+      changes.forEach(({ slave, number, heard }) => this.change(slave, number, heard));
     }
   }
   /**
@@ -3567,10 +3722,8 @@ var Roster = class {
   present(only) {
     const names2 = only === void 0 ? this.#slaves.keys() : [only];
     const numbers2 = new Map([...names2].map((name) => [name, this.#numbers.get(name) ?? 0]));
-    for (const { slave: { username, state }, number = 0 } of this.#departed) {
-      if (only !== void 0 && username !== only) {
-        continue;
-      }
+    const departed = only === void 0 ? [...this.#departed.values()] : [this.#departed.get(only) ?? []];
+    for (const { slave: { username, state }, number = 0 } of departed.flat()) {
       if (state === "gone") {
         numbers2.delete(username);
       } else {
@@ -3668,6 +3821,8 @@ var Membership = class {
   announced = false;
   // The create that has made it was written more than once: slaves may have joined before its answer.
   remade = false;
+  // The attributes of the create or join that has made it, or undefined.
+  enteredWith = void 0;
   // It is being left on purpose.
   leaving = false;
   // The requests without an answer, in the order of their refs.
@@ -3794,6 +3949,9 @@ var Membership = class {
   }
   /** set sets an attribute, or deletes it where there is no payload. */
   async set(key, payload, signal) {
+    if (payload) {
+      checkFits(this.role, { key, payload });
+    }
     await this.perform({ type: "set", channel: this.channel, key, payload }, { signal });
   }
   /** operate is an operation that is answered by a mere acknowledgement. */
@@ -4027,6 +4185,7 @@ var Membership = class {
     if (this.error) {
       return;
     }
+    this.attributes.settle();
     this.roster.tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
     if (this.leaving) {
@@ -4056,6 +4215,7 @@ var Membership = class {
   }
   /** entered takes over what created or joined tells, the first time or after a resume. */
   entered(frame) {
+    this.attributes.settle();
     const first = this.secret === "";
     const back = this.lost;
     this.line = null;
@@ -4066,6 +4226,7 @@ var Membership = class {
       this.channel = frame.channel;
       this.username = frame.username;
       this.timeout = frame.master_timeout_ms ?? 0;
+      this.enteredWith?.forEach((attribute) => this.attributes.set(this.username, attribute));
     }
     if (this.role === "slave") {
       const { username, state } = frame.master;
@@ -4093,13 +4254,14 @@ var Membership = class {
    * changes since the last one, after this side did not take them fast enough.
    */
   listed(frame) {
+    this.attributes.settle();
     if (this.role === "master" && frame.members) {
       this.roster.tellDeparted();
       this.#compare(frame, "left while the master did not keep up", true);
     }
   }
   #compare(frame, reason, follows) {
-    this.roster.compare(frame, reason, this.last, follows, (name) => this.attributes.forget(name));
+    this.roster.compare(frame, reason, this.last, follows, (name) => this.#forgetAttributes(name));
   }
   // number is that of the membership of one that has left, and heard that up to which messages from its
   // name were its own.
@@ -4116,6 +4278,7 @@ var Membership = class {
    * member is to answer: another client was asked, whose ticket this one has.
    */
   message(frame) {
+    this.attributes.settle();
     if (frame.seq <= this.last) {
       if (frame.request) {
         this.questions.add(this.#messageOf(frame));
@@ -4148,15 +4311,22 @@ var Membership = class {
   }
   /** attribute takes in a change of an attribute. */
   attribute(frame) {
+    this.roster.tellDeparted(frame.from);
     this.attributes.changed(frame.from, frame.key, frame.payload, frame.seq);
-    this.#arrivedUpTo(frame.seq);
+    this.#noted(frame.seq);
   }
   /** reset takes in that attributes are told anew. */
   reset(frame) {
     this.attributes.reset(frame);
-    this.#arrivedUpTo(frame.seq);
+    this.#noted(frame.seq);
   }
-  #arrivedUpTo(seq = 0) {
+  // Those of a membership that is over are told to nobody any more.
+  #forgetAttributes(username) {
+    this.attributes.forget(username);
+    this.inbox.forget(username);
+  }
+  // What has the number has come, and everything before it.
+  #noted(seq = 0) {
     this.last = Math.max(this.last, seq);
     this.attributes.arrived(seq);
     this.roster.arrived(this.last);
@@ -4164,17 +4334,18 @@ var Membership = class {
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
     const { username, reason } = frame;
+    this.attributes.settle();
     if (this.role === "master") {
       this.roster.tellDeparted();
       const joined2 = Boolean(frame.joined || frame.number);
       if (joined2 || frame.state === "left") {
-        this.attributes.forget(username);
+        this.#forgetAttributes(username);
       }
       this.roster.change(presence("slave", username, stateOf(frame.state), { reason, joined: joined2 }), frame.number);
       for (const { key, payload } of frame.attributes ?? []) {
         this.attributes.changed(username, key, payload, frame.seq);
       }
-      this.#arrivedUpTo(frame.seq);
+      this.#noted(frame.seq);
       return;
     }
     const deadline = frame.state === "away" ? after(frame.timeout_ms ?? 0) : null;
@@ -4189,6 +4360,7 @@ var Membership = class {
    * that is known: a replay can tell a second time of what has expired.
    */
   gap(missed, seq = 0) {
+    this.attributes.settle();
     if (seq > 0) {
       if (seq <= this.last) {
         return;
@@ -4721,8 +4893,7 @@ var Session = class {
     const { channel } = given2;
     const frame = { ...given2, instance: this.instance };
     checkNames(frame);
-    frame.attributes = attributesOf(given2.attributes, this.options.maxMessageBytes);
-    frame.attributes?.forEach((attribute) => membership.attributes.set(frame.username, attribute));
+    frame.attributes = membership.enteredWith = attributesOf(given2.attributes, this.options.maxMessageBytes);
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
         throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
@@ -4901,10 +5072,10 @@ var Session = class {
       `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`
     ));
   }
-  // What was on its way is the first send without an answer. Where it was this side that has
+  // What was on its way is the first payload without an answer. Where it was this side that has
   // heard nothing, a send of that many bytes or fewer is not the reason.
   #tooSlow(connection, bytes) {
-    const [first] = [...this.memberships.values()].filter(({ line }) => line === connection).flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === "send").map((request) => ({ membership, request }))).sort((one, other) => one.request.place - other.request.place);
+    const [first] = [...this.memberships.values()].filter(({ line }) => line === connection).flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.payload).map((request) => ({ membership, request }))).sort((one, other) => one.request.place - other.request.place);
     const size = first?.request.frame.payload?.bytes.length ?? 0;
     if (first && size > bytes && ++first.request.slow >= MAX_SLOW) {
       first.membership.fail(first.request, new ConnectionError(

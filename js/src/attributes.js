@@ -1,9 +1,7 @@
 import { Content } from './content.js';
-import { mustBeShortName } from './names.js';
-import { payloadOf } from './payload.js';
+import { later } from './timer.js';
 
 const EMPTY = { kind: 'text', bytes: new Uint8Array() };
-const NONE = new Map();
 
 /** Attribute is the value of a member's attribute, or that it was deleted. */
 export class Attribute extends Content {
@@ -18,16 +16,37 @@ export class Attribute extends Content {
   }
 }
 
-/** attributesOf are the attributes of an option as a frame has them, or undefined where there are none. */
-export function attributesOf(given, limit) {
-  const entries = Object.entries(given ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
-  if (entries.length === 0) {
-    return undefined;
+/** Values is a Map of attributes by their keys that does not change: where one changes there is another. */
+class Values extends Map {
+  /** altered is a copy in which the attribute has the place of the one with its key, or in which that is deleted. */
+  altered(attribute) {
+    const all = new Values();
+    const put = (key, value) => super.set.call(all, key, value);
+    this.forEach((value, key) => (key === attribute.key && attribute.deleted) || put(key, value));
+    if (!attribute.deleted) {
+      put(attribute.key, attribute);
+    }
+    return all;
   }
-  return entries.map(([key, value]) => {
-    mustBeShortName('attributes: a key', key);
-    return { key, payload: payloadOf(value, limit) };
-  });
+
+  set() {
+    throw new TypeError('attributes are set by setAttribute');
+  }
+
+  delete() {
+    throw new TypeError('attributes are deleted by deleteAttribute');
+  }
+
+  clear() {
+    this.delete();
+  }
+}
+
+const NONE = new Values();
+
+function same(one, other) {
+  const [a, b] = [one.bytes(), other.bytes()];
+  return one.kind === other.kind && a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 /**
@@ -42,10 +61,15 @@ export class Attributes {
   known = 0;
 
   #told;
-  // By name, and there by key. What was read is not changed: stores of frameworks take another
-  // object for a change.
+  // By name, and there by key; and the numbers of the last changes in the same way.
   #others = new Map();
+  #numbers = new Map();
   #own = NONE;
+  // Those that were there before a reset and were not told anew so far, and of whom that is: undefined is
+  // of everybody. Null: there was no reset. What is told anew follows at once: until then all is as it was, so
+  // that what has not changed does not come and go.
+  #stale = null;
+  #cancel = () => {};
 
   /** @param {(attribute: Attribute) => void} told is told of each change */
   constructor(told) {
@@ -63,53 +87,77 @@ export class Attributes {
   }
 
   /** arrived notes that what has the number has come, and everything before it. */
-  arrived(seq = 0) {
+  arrived(seq) {
     this.known = Math.max(this.known, seq);
   }
 
   /** changed takes in a change. One that comes a second time is dropped. */
   changed(from, key, payload, seq) {
+    if (this.#stale && (this.#stale.from ?? from) !== from) {
+      this.settle();
+    }
     const before = this.of(from);
     const known = before.get(key);
-    if ((known && seq <= known.seq) || (!known && !payload)) {
+    const numbers = this.#numbers.get(from) ?? new Map();
+    const anew = Boolean(known && this.#stale?.left.delete(known));
+    const last = numbers.get(key) ?? 0;
+    if (known ? seq < last || (seq === last && !anew) : !payload) {
       return;
     }
     const attribute = new Attribute(from, key, payload, seq);
-    this.#others.set(from, altered(before, attribute));
+    this.#numbers.set(from, numbers.set(key, seq));
+    if (!anew || attribute.deleted || !same(known, attribute)) {
+      this.#change(before, attribute);
+    }
+  }
+
+  #change(before, attribute) {
+    const { from, key, deleted } = attribute;
+    const after = before.altered(attribute);
+    if (deleted) {
+      this.#numbers.get(from).delete(key);
+    }
+    if (after.size > 0) {
+      this.#others.set(from, after);
+    } else {
+      this.forget(from);
+    }
     this.#told(attribute);
   }
 
-  /** reset forgets those of a member, or of everybody, which are told anew. */
+  /** reset takes in that those of a member, or of everybody, are told anew: others are gone. */
   reset({ from, seq = 0 }) {
+    this.settle();
     if (from === undefined) {
       this.known = 0;
     }
-    for (const name of from === undefined ? [...this.#others.keys()] : [from]) {
-      const gone = this.of(name);
-      this.#others.delete(name);
-      for (const { key, seq: last } of gone.values()) {
-        this.#told(new Attribute(name, key, undefined, Math.max(seq, last)));
-      }
+    const names = from === undefined ? [...this.#others.keys()] : [from];
+    this.#stale = { from, seq, left: new Set(names.flatMap((name) => [...this.of(name).values()])) };
+    this.#cancel = later(0, () => this.settle());
+  }
+
+  /** settle is for what is not told anew: it comes behind that, or some time has passed. What was not is gone. */
+  settle() {
+    if (!this.#stale) {
+      return;
+    }
+    this.#cancel();
+    const { seq, left } = this.#stale;
+    this.#stale = null;
+    for (const attribute of left) {
+      const { from, key } = attribute;
+      this.#change(this.of(from), new Attribute(from, key, undefined, Math.max(seq, this.#numbers.get(from).get(key))));
     }
   }
 
   /** forget forgets those of a member whose membership is over. */
   forget(name) {
     this.#others.delete(name);
+    this.#numbers.delete(name);
   }
 
   /** set keeps what this side has set, and the hub has accepted. */
   set(username, { key, payload }, seq = 0) {
-    this.#own = altered(this.#own, new Attribute(username, key, payload, seq));
+    this.#own = this.#own.altered(new Attribute(username, key, payload, seq));
   }
-}
-
-function altered(before, attribute) {
-  const after = new Map(before);
-  if (attribute.deleted) {
-    after.delete(attribute.key);
-  } else {
-    after.set(attribute.key, attribute);
-  }
-  return after;
 }

@@ -9,7 +9,7 @@ import { MAX_CODE, failureProblem } from './failure.js';
 import { problemInJSON } from './json.js';
 import { whole } from './numbers.js';
 import {
-  FIRST_CRITICAL, LAST_TYPE, MAX_EXPIRES, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte, shapesByType,
+  FIRST_CRITICAL, LAST_TYPE, MAX_ATTRIBUTES, MAX_EXPIRES, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte, shapesByType,
 } from './shapes.js';
 
 const encoder = new TextEncoder();
@@ -315,7 +315,7 @@ function readAttributes(reader) {
     const key = readText(reader.take(problem));
     const kind = kindsByTag.get(reader.more ? reader.byte() : 0);
     const payload = readPayload(kind, reader.take(problem));
-    if (!kind || all.some((other) => other.key === key)) {
+    if (!kind || all.length === MAX_ATTRIBUTES || all.some((other) => other.key === key)) {
       throw new Problem(problem);
     }
     all.push({ key, payload });

@@ -1,19 +1,15 @@
+import { Changes } from './changes.js';
+
 // What an entry costs beside its payload.
 const ENTRY_OVERHEAD = 64;
 
-const sizes = {
-  message: (entry) => ENTRY_OVERHEAD + entry.size,
-  attribute: () => 0,
-};
-const sizeOf = (entry) => sizes[entry.type]?.(entry) ?? ENTRY_OVERHEAD;
-
-// A name has no character of which JSON makes something else's.
-const placeOf = ({ from, key }) => JSON.stringify([from, key]);
+const sizeOf = (entry) => ENTRY_OVERHEAD + (entry.type === 'message' ? entry.size : 0);
 
 /**
  * Inbox holds what has happened to a membership until it is taken. It is
  * bounded: where nobody takes it in time, the oldest is dropped, and the loss is
- * told in its place. So is a message that expires before it is taken.
+ * told in its place. So is a message that expires before it is taken. Changes of attributes have a bound of
+ * their own, and are never dropped.
  */
 export class Inbox {
   #bound;
@@ -21,14 +17,13 @@ export class Inbox {
   #entries = [];
   // The entries before head have been taken.
   #head = 0;
+  // How many were taken or dropped so far.
+  #removed = 0;
+  #changes = new Changes();
   #bytes = 0;
   #dropped = false;
   #missed = 0;
   #takers = [];
-  // The newest entries of attributes that wait, and those that were followed by a newer one of the same
-  // attribute. Neither counts in the bound, since there are no more than attributes.
-  #attributes = new Map();
-  #replaced = new Set();
   #ended = false;
   // The number of the newest message that has expired here and is not told yet, and those of
   // the newest messages that are missing in gaps.
@@ -48,40 +43,29 @@ export class Inbox {
 
   /** add adds an entry. number is that of the newest message that is missing in a gap, if it is known. */
   add(entry, number = 0) {
+    if (entry.type === 'attribute') {
+      this.#changes.add(entry, this.#removed + this.#entries.length - this.#head);
+      this.#serve();
+      return;
+    }
     this.#numbers.set(entry, number);
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
-    if (entry.type === 'attribute') {
-      this.#replace(entry);
-    }
     const over = () => {
-      const count = this.#entries.length - this.#head - this.#attributes.size - this.#replaced.size;
+      const count = this.#entries.length - this.#head;
       return count > this.#bound.messages || (count > 1 && this.#bytes > this.#bound.bytes);
     };
     while (over()) {
       const lost = this.#shift();
-      if (this.#replaced.delete(lost)) {
-        continue;
-      }
       this.#dropped = true;
       this.#missed += lost.type === 'message' ? 1 : lost.missed ?? 0;
     }
     this.#serve();
   }
 
-  // A change takes the place of an older one of the same attribute.
-  #replace(entry) {
-    const place = placeOf(entry);
-    const older = this.#attributes.get(place);
-    this.#attributes.set(place, entry);
-    if (older) {
-      this.#replaced.add(older);
-    }
-    if (this.#replaced.size > 32 && this.#replaced.size * 2 > this.#entries.length - this.#head) {
-      this.#entries = this.#entries.slice(this.#head).filter((each) => !this.#replaced.has(each));
-      this.#head = 0;
-      this.#replaced.clear();
-    }
+  /** forget takes out the changes of attributes of a member whose membership is over. */
+  forget(username) {
+    this.#changes.forget(username);
   }
 
   /** end tells that nothing will be added any more. passedOn: what was not taken is another one's to take. */
@@ -90,8 +74,7 @@ export class Inbox {
     if (passedOn) {
       this.#entries = [];
       this.#head = this.#bytes = 0;
-      this.#attributes.clear();
-      this.#replaced.clear();
+      this.#changes.clear();
       this.#dropped = false;
     }
     this.#serve();
@@ -143,11 +126,10 @@ export class Inbox {
         this.#numbers.set(gap, this.#expired);
         this.#expired = 0;
         this.#give(gap, true);
+      } else if (this.#changes.behind <= this.#removed) {
+        this.#give(this.#changes.take(), false);
       } else if (this.#head < this.#entries.length) {
-        const entry = this.#shift();
-        if (!this.#replaced.delete(entry)) {
-          this.#give(entry, false);
-        }
+        this.#give(this.#shift(), false);
       } else if (this.#ended) {
         this.#takers.shift()(undefined);
       } else {
@@ -173,10 +155,8 @@ export class Inbox {
   #shift() {
     const entry = this.#entries[this.#head];
     this.#entries[this.#head++] = undefined;
+    this.#removed++;
     this.#bytes -= sizeOf(entry);
-    if (entry.type === 'attribute' && this.#attributes.get(placeOf(entry)) === entry) {
-      this.#attributes.delete(placeOf(entry));
-    }
     if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
       this.#entries.splice(0, this.#head);
       this.#head = 0;

@@ -1,3 +1,4 @@
+import { checkFits } from './attributelimits.js';
 import { Attributes } from './attributes.js';
 import { MAX_TRIES } from './calls.js';
 import { Confirming } from './confirming.js';
@@ -52,6 +53,8 @@ export class Membership {
   announced = false;
   // The create that has made it was written more than once: slaves may have joined before its answer.
   remade = false;
+  // The attributes of the create or join that has made it, or undefined.
+  enteredWith = undefined;
   // It is being left on purpose.
   leaving = false;
   // The requests without an answer, in the order of their refs.
@@ -182,6 +185,9 @@ export class Membership {
 
   /** set sets an attribute, or deletes it where there is no payload. */
   async set(key, payload, signal) {
+    if (payload) {
+      checkFits(this.role, { key, payload });
+    }
     await this.perform({ type: 'set', channel: this.channel, key, payload }, { signal });
   }
 
@@ -441,6 +447,7 @@ export class Membership {
     if (this.error) {
       return;
     }
+    this.attributes.settle();
     this.roster.tellDeparted();
     this.error = this.leaving && (why.code === Code.RESUME_FAILED || why.code === Code.HUB_LOST) ? new ClosedError(Code.LEFT) : why;
     if (this.leaving) {
@@ -471,6 +478,7 @@ export class Membership {
 
   /** entered takes over what created or joined tells, the first time or after a resume. */
   entered(frame) {
+    this.attributes.settle();
     const first = this.secret === '';
     const back = this.lost;
     this.line = null; // nothing is sent before the ticket is stored
@@ -481,6 +489,7 @@ export class Membership {
       this.channel = frame.channel; // the service may have taken other names than were asked for
       this.username = frame.username;
       this.timeout = frame.master_timeout_ms ?? 0;
+      this.enteredWith?.forEach((attribute) => this.attributes.set(this.username, attribute));
     }
     if (this.role === 'slave') {
       const { username, state } = frame.master;
@@ -511,6 +520,7 @@ export class Membership {
    * changes since the last one, after this side did not take them fast enough.
    */
   listed(frame) {
+    this.attributes.settle();
     if (this.role === 'master' && frame.members) {
       this.roster.tellDeparted();
       this.#compare(frame, 'left while the master did not keep up', true);
@@ -518,7 +528,7 @@ export class Membership {
   }
 
   #compare(frame, reason, follows) {
-    this.roster.compare(frame, reason, this.last, follows, (name) => this.attributes.forget(name));
+    this.roster.compare(frame, reason, this.last, follows, (name) => this.#forgetAttributes(name));
   }
 
   // number is that of the membership of one that has left, and heard that up to which messages from its
@@ -537,6 +547,7 @@ export class Membership {
    * member is to answer: another client was asked, whose ticket this one has.
    */
   message(frame) {
+    this.attributes.settle();
     if (frame.seq <= this.last) {
       if (frame.request) {
         this.questions.add(this.#messageOf(frame));
@@ -572,17 +583,25 @@ export class Membership {
 
   /** attribute takes in a change of an attribute. */
   attribute(frame) {
+    this.roster.tellDeparted(frame.from); // it is of the one who is there now
     this.attributes.changed(frame.from, frame.key, frame.payload, frame.seq);
-    this.#arrivedUpTo(frame.seq);
+    this.#noted(frame.seq);
   }
 
   /** reset takes in that attributes are told anew. */
   reset(frame) {
     this.attributes.reset(frame);
-    this.#arrivedUpTo(frame.seq);
+    this.#noted(frame.seq);
   }
 
-  #arrivedUpTo(seq = 0) {
+  // Those of a membership that is over are told to nobody any more.
+  #forgetAttributes(username) {
+    this.attributes.forget(username);
+    this.inbox.forget(username);
+  }
+
+  // What has the number has come, and everything before it.
+  #noted(seq = 0) {
     this.last = Math.max(this.last, seq);
     this.attributes.arrived(seq);
     this.roster.arrived(this.last);
@@ -591,18 +610,19 @@ export class Membership {
   /** presence takes in a change of the master, on a slave's side, or of a slave. */
   presence(frame) {
     const { username, reason } = frame;
+    this.attributes.settle();
     if (this.role === 'master') {
       this.roster.tellDeparted(); // a change comes behind everything that was missed
       // Hubs of before tell who is new by the number alone.
       const joined = Boolean(frame.joined || frame.number);
       if (joined || frame.state === 'left') {
-        this.attributes.forget(username); // what comes with it, or behind it, is of another membership
+        this.#forgetAttributes(username); // what comes with it, or behind it, is of another membership
       }
       this.roster.change(presence('slave', username, stateOf(frame.state), { reason, joined }), frame.number);
       for (const { key, payload } of frame.attributes ?? []) {
         this.attributes.changed(username, key, payload, frame.seq);
       }
-      this.#arrivedUpTo(frame.seq);
+      this.#noted(frame.seq);
       return;
     }
     const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;
@@ -618,6 +638,7 @@ export class Membership {
    * that is known: a replay can tell a second time of what has expired.
    */
   gap(missed, seq = 0) {
+    this.attributes.settle();
     if (seq > 0) {
       if (seq <= this.last) {
         return;

@@ -11,8 +11,8 @@ export class Roster {
   // The numbers of the slaves' memberships, by their names, as far as they were told.
   #numbers = new Map();
   // Slaves that have left while the master was away, and those of them that have
-  // joined again, to be told behind the messages up to number replayEnd.
-  #departed = [];
+  // joined again, to be told behind the messages up to number replayEnd. By their names, the changes of each.
+  #departed = new Map();
   #replayEnd = 0;
 
   /**
@@ -37,13 +37,13 @@ export class Roster {
    * list is of those who are there.
    */
   compare(frame, reason, last, follows, forget) {
-    this.#departed = []; // the list stands for those before it
+    this.#departed.clear(); // the list stands for those before it
     const before = this.#slaves.size;
     let met = 0;
     // heard is up to where messages are of the membership that has ended: what is still replayed may be of the next.
     const gone = (name, heard) => {
       forget(name);
-      this.#departed.push({ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name), heard });
+      this.#departed.set(name, [{ slave: presence('slave', name, 'gone', { reason }), number: this.#numbers.get(name), heard }]);
     };
     for (const { username, state, number = 0 } of frame.members) {
       const known = this.#numbers.get(username) ?? 0;
@@ -51,7 +51,7 @@ export class Roster {
       met += was ? 1 : 0;
       if (known && number && known !== number) {
         gone(username, last);
-        this.#departed.push({ slave: presence('slave', username, state, { joined: true }), number });
+        this.#departed.get(username).push({ slave: presence('slave', username, state, { joined: true }), number });
       } else if (was?.state !== state) {
         this.change(presence('slave', username, state, { joined: !was && follows }), number);
       } else if (number && known !== number) {
@@ -73,10 +73,12 @@ export class Roster {
     }
   }
 
-  /** tellDeparted tells what was put off. */
-  tellDeparted() {
-    for (const { slave, number, heard } of this.#departed.splice(0)) {
-      this.change(slave, number, heard);
+  /** tellDeparted tells what was put off; with a name, of that one alone. */
+  tellDeparted(only) {
+    for (const name of only === undefined ? [...this.#departed.keys()] : [only]) {
+      const changes = this.#departed.get(name) ?? [];
+      this.#departed.delete(name);
+      changes.forEach(({ slave, number, heard }) => this.change(slave, number, heard));
     }
   }
 
@@ -87,10 +89,8 @@ export class Roster {
   present(only) {
     const names = only === undefined ? this.#slaves.keys() : [only];
     const numbers = new Map([...names].map((name) => [name, this.#numbers.get(name) ?? 0]));
-    for (const { slave: { username, state }, number = 0 } of this.#departed) {
-      if (only !== undefined && username !== only) {
-        continue;
-      }
+    const departed = only === undefined ? [...this.#departed.values()] : [this.#departed.get(only) ?? []];
+    for (const { slave: { username, state }, number = 0 } of departed.flat()) {
       if (state === 'gone') {
         numbers.delete(username);
       } else {

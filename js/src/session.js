@@ -1,4 +1,4 @@
-import { attributesOf } from './attributes.js';
+import { attributesOf } from './attributelimits.js';
 import { Calls } from './calls.js';
 import { Close, blamed, final, wordOf } from './closes.js';
 import { FLOOR } from './connection.js';
@@ -157,8 +157,7 @@ export class Session {
     const { channel } = given;
     const frame = { ...given, instance: this.instance };
     checkNames(frame);
-    frame.attributes = attributesOf(given.attributes, this.options.maxMessageBytes);
-    frame.attributes?.forEach((attribute) => membership.attributes.set(frame.username, attribute));
+    frame.attributes = membership.enteredWith = attributesOf(given.attributes, this.options.maxMessageBytes);
     await this.#entries.enter(channel, signal, async () => {
       if (this.memberships.has(channel)) {
         throw new RefusedError(Code.FORBIDDEN, `this client is in ${quoted(channel)} already`);
@@ -352,11 +351,11 @@ export class Session {
       Code.TOO_LARGE, `the hub has closed the connection for its ${size(largest.request)} bytes of payload: send less at a time`));
   }
 
-  // What was on its way is the first send without an answer. Where it was this side that has
+  // What was on its way is the first payload without an answer. Where it was this side that has
   // heard nothing, a send of that many bytes or fewer is not the reason.
   #tooSlow(connection, bytes) {
     const [first] = [...this.memberships.values()].filter(({ line }) => line === connection)
-      .flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.type === 'send')
+      .flatMap((membership) => membership.pending.filter(({ written, frame }) => written && frame.payload)
         .map((request) => ({ membership, request })))
       .sort((one, other) => one.request.place - other.request.place);
     const size = first?.request.frame.payload?.bytes.length ?? 0;

@@ -7,6 +7,9 @@ export const MAX_NUMBER = 2 ** 53;
 /** The longest time in milliseconds that a message can be worth something: a day. */
 export const MAX_EXPIRES = 24 * 60 * 60 * 1000;
 
+/** So many attributes may be in one frame. */
+export const MAX_ATTRIBUTES = 64;
+
 const words = {
   role: ['master', 'slave'],
   state: ['online', 'away', 'left'],

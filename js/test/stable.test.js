@@ -5,7 +5,7 @@ import { FakeHub, createdFor } from './support/fakehub.js';
 import { Stage, fakeClient, happens, member, next } from './support/stage.js';
 
 // What every member has, as stores of frameworks read it: the same until it changes.
-const readings = ['members', 'master', 'ticket', 'error', 'state', 'closed', 'username', 'timeout'];
+const readings = ['members', 'master', 'attributes', 'masterAttributes', 'ticket', 'error', 'state', 'closed', 'username', 'timeout'];
 
 test('what is read twice is the same, as long as nothing has changed', async (t) => {
   const stage = await Stage.open(t);

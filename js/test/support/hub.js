@@ -25,12 +25,12 @@ export class Hub {
   #process;
   #ended;
 
-  /** start returns when the hub listens, on the port or on any that is free. */
-  static async start({ port = 0, masterTimeout = '30s', slaveTimeout = '30s' } = {}) {
+  /** start returns when the hub listens, on the port or on any that is free. state is a file in which it is kept. */
+  static async start({ port = 0, masterTimeout = '30s', slaveTimeout = '30s', state } = {}) {
     built ??= build();
     const hub = new Hub();
     hub.#process = spawn(built, ['-ws', `127.0.0.1:${port}`, '-master-timeout', masterTimeout,
-      '-slave-timeout', slaveTimeout], { stdio: ['ignore', 'pipe', 'ignore'] });
+      '-slave-timeout', slaveTimeout, ...(state ? ['-state', state] : [])], { stdio: ['ignore', 'pipe', 'ignore'] });
     hub.#ended = new Promise((ended) => {
       hub.#process.on('exit', ended);
     });
