@@ -184,7 +184,8 @@ func (Gap) event()       {}
 func (Attribute) event() {}
 
 // Attribute tells that an attribute of another member has changed: of the master, to its slaves,
-// and of a slave, to its master. While it waits to be taken, the next change of the same
+// and of a slave, to its master. Those that there are when a member enters, or goes on by a
+// Ticket, are told in the same way. While it waits to be taken, the next change of the same
 // attribute takes its place, so that a key that changes often never fills a queue.
 type Attribute struct {
 	// From is the member, and Key which of its attributes.

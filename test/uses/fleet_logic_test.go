@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"iter"
 	"maps"
 	"math/big"
 	"slices"
@@ -131,6 +132,29 @@ func (w *whereabouts) list() string {
 	return strings.Join(slices.Sorted(maps.Values(w.members)), "\n")
 }
 
+// board is what the dispatcher sees of the machines, and how often it has changed.
+type board struct {
+	mu      sync.Mutex
+	values  map[string]string
+	changes int
+}
+
+func (b *board) put(machine, what, value string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.values == nil {
+		b.values = make(map[string]string)
+	}
+	b.values[machine+" "+what] = value
+	b.changes++
+}
+
+func (b *board) sees(machine, what string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.values[machine+" "+what]
+}
+
 // command is what the dispatcher wants a machine to do, and for how long that is of any use.
 type command struct {
 	Do     string        `json:"do"`
@@ -143,9 +167,35 @@ type device struct {
 	name string
 	disk disk
 
-	mu   sync.Mutex
-	done []string
-	gaps int
+	mu          sync.Mutex
+	done        []string
+	gaps        int
+	temperature int
+}
+
+// measure yields the device's temperature, which changes ten times a second.
+func (d *device) measure(ctx context.Context) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for ctx.Err() == nil {
+			d.mu.Lock()
+			d.temperature++
+			now := d.temperature
+			d.mu.Unlock()
+			if !yield(now) {
+				return
+			}
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+func (d *device) hot() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.temperature
 }
 
 var takes = map[string]time.Duration{"turn": time.Second, "weld": 20 * time.Second}

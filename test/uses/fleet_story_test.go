@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -123,6 +124,16 @@ func (y *yard) starts(device *device, config *tls.Config) *program {
 	return p
 }
 
+// ends waits for the end of the program, which is soon, and tells why it is over.
+func (p *program) ends() error {
+	select {
+	case outcome := <-p.ended:
+		return outcome.Err
+	case <-time.After(time.Minute):
+		return errors.New("it goes on")
+	}
+}
+
 // dies has the program end without a word to anybody.
 func (p *program) dies() {
 	p.link.set(true)
@@ -138,12 +149,14 @@ func TestFleet(t *testing.T) {
 		defer y.running.Wait()
 		defer func() { y.end() }()
 
-		config, number := y.authority.issue("dispatcher")
+		office, number := y.authority.issue("dispatcher")
 		y.register.enter("dispatcher", entry{number, true, "office"})
-		desk := lectern.NewClient((&link{yard: y, config: config}).dialer(), lectern.ClientOptions{})
+		desk := lectern.NewClient((&link{yard: y, config: office}).dialer(), lectern.ClientOptions{})
 		defer desk.Close()
 		depot, err := desk.Create(t.Context(), "depot", "")
 		require.NoError(t, err)
+		var wall board
+		y.running.Go(func() { wall.watch(t.Context(), depot) })
 		devices, programs, configs := map[string]*device{}, map[string]*program{}, map[string]*tls.Config{}
 		for _, name := range []string{"crane", "drill", "lathe", "press", "robot"} {
 			config, number := y.authority.issue(name)
@@ -154,9 +167,10 @@ func TestFleet(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, "crane at hall of the crane: online\ndispatcher at office: online\ndrill at hall of the drill: online\n"+
 			"lathe at hall of the lathe: online\npress at hall of the press: online\nrobot at hall of the robot: online", y.where.list())
+		require.Equal(t, "hall of the crane", wall.sees("crane", "site"))
 
 		// Who is not in the register is told so.
-		config, _ = y.authority.issue("crane")
+		config, _ := y.authority.issue("crane")
 		_, err = start(t.Context(), (&link{yard: y, config: config}).dialer(), &device{name: "crane"})
 		require.ErrorIs(t, err, lectern.ErrUnauthorized)
 		require.ErrorContains(t, err, "not in the register")
@@ -209,7 +223,7 @@ func TestFleet(t *testing.T) {
 		former := programs["press"]
 		devices["press"] = &device{name: "press"}
 		programs["press"] = y.starts(devices["press"], config)
-		require.ErrorIs(t, (<-former.ended).Err, lectern.ErrReplaced)
+		require.ErrorIs(t, former.ends(), lectern.ErrReplaced)
 		_, err = order(t.Context(), depot, "press", command{"turn", time.Minute})
 		require.NoError(t, err)
 		done, _ = former.device.did()
@@ -229,18 +243,39 @@ func TestFleet(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		require.Equal(t, "crane at hall of the crane: online\ndispatcher at office: online\ndrill at hall of the drill: online\n"+
 			"lathe at hall of the lathe: online\npress at hall of the press: online\nrobot at hall of the robot: online", y.where.list())
+		time.Sleep(50 * time.Millisecond)
+		for name, device := range devices {
+			require.Equal(t, fmt.Sprint(device.hot()), wall.sees(name, "temperature"), name)
+			require.Equal(t, fmt.Sprint(device.hot()), depot.AttributesOf(name)["temperature"].Text(), name)
+			require.Equal(t, "hall of the "+name, wall.sees(name, "site"))
+		}
+		err = programs["crane"].slave.SetAttribute(t.Context(), "site", lectern.Text("the beach"))
+		require.ErrorIs(t, err, lectern.ErrForbidden)
+
+		// The dispatcher's program is started again, and sees what the one before has seen.
+		desk = lectern.NewClient((&link{yard: y, config: office}).dialer(), lectern.ClientOptions{})
+		defer desk.Close()
+		depot, err = desk.ResumeMaster(t.Context(), depot.Ticket())
+		require.NoError(t, err)
+		var again board
+		y.running.Go(func() { again.watch(t.Context(), depot) })
+		synctest.Wait()
+		for name, device := range devices {
+			require.Equal(t, fmt.Sprint(device.hot()), again.sees(name, "temperature"), name)
+			require.Equal(t, "1.4", depot.AttributesOf(name)["release"].Text(), name)
+		}
 
 		// Who is struck off the register does not come back, whatever it has on its disk.
 		y.register.strike("drill")
 		programs["drill"].link.set(true)
 		programs["drill"].link.set(false)
-		require.ErrorIs(t, (<-programs["drill"].ended).Err, lectern.ErrRevoked)
+		require.ErrorIs(t, programs["drill"].ends(), lectern.ErrRevoked)
 		synctest.Wait()
 		require.NotContains(t, y.where.list(), "drill")
 		delete(programs, "drill")
 		require.NoError(t, depot.Close())
 		for name, p := range programs {
-			require.ErrorIs(t, (<-p.ended).Err, lectern.ErrMasterLeft, name)
+			require.ErrorIs(t, p.ends(), lectern.ErrMasterLeft, name)
 		}
 	})
 }

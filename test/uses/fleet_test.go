@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/lectern-go/lectern"
@@ -34,7 +35,7 @@ func newFleet(known *register) (*lectern.Hub, error) {
 				return lectern.Identity{}, lectern.ErrUnauthorized.WithText("only a dispatcher opens a depot")
 			}
 			data, err := json.Marshal(entry)
-			return lectern.Identity{Username: name, TakeOver: true, Data: data}, err
+			return lectern.Identity{Username: name, TakeOver: true, Data: data, Attributes: map[string]lectern.Payload{"site": lectern.Text(entry.Site)}}, err
 		},
 	})
 }
@@ -52,6 +53,15 @@ func (w *whereabouts) follow(hub *lectern.Hub) {
 			var known entry
 			json.Unmarshal(event.Data, &known)
 			w.set(event.Username, known.Site, event.State.String())
+		}
+	}
+}
+
+// watch keeps how the machines are, until the depot is closed.
+func (b *board) watch(ctx context.Context, depot *lectern.Master) {
+	for event := range depot.Events(ctx) {
+		if attribute, ok := event.(lectern.Attribute); ok {
+			b.put(attribute.From, attribute.Key, attribute.Value.Text())
 		}
 	}
 }
@@ -82,13 +92,23 @@ func start(ctx context.Context, dialer transport.Dialer, device *device) (*machi
 		m.slave, err = m.client.ResumeSlave(ctx, ticket)
 	}
 	if err != nil {
-		m.slave, err = m.client.Join(ctx, "depot", device.name)
+		release := map[string]lectern.Payload{"release": lectern.Text("1.4")}
+		m.slave, err = m.client.Join(ctx, "depot", device.name, lectern.WithAttributes(release))
 	}
 	return m, err
 }
 
 // run does what the machine is told, until the membership or the program is over.
 func (m *machine) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var measuring sync.WaitGroup
+	defer measuring.Wait()
+	defer stop()
+	measuring.Go(func() {
+		for temperature := range m.device.measure(ctx) {
+			m.slave.SetAttribute(ctx, "temperature", lectern.JSON(temperature)) // the newest is what matters
+		}
+	})
 	for _, open := range m.slave.OpenRequests() { // a former program took these, and did not finish
 		m.obey(ctx, open)
 	}

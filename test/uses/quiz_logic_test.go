@@ -123,8 +123,9 @@ func (a *attendance) counts() (there, most, back int) {
 
 // game is what a player's page is about: what it shows, and what the player does.
 type game struct {
-	disk  *disk
-	moves map[int]move // by the question's number
+	disk    *disk
+	picture string
+	moves   map[int]move // by the question's number
 
 	mu    sync.Mutex
 	shown map[string]string // by what it is: the board, the question

@@ -36,7 +36,7 @@ func (e *evening) loads(number int) {
 	if e.disks[name] == nil {
 		e.disks[name] = new(disk)
 	}
-	p := &player{game: game{disk: e.disks[name], moves: movesOf(number)}}
+	p := &player{game: game{disk: e.disks[name], picture: "a picture of " + name, moves: movesOf(number)}}
 	require.NoError(e.t, p.enter(e.t.Context(), e.network, "friday", name))
 	synctest.Wait() // what the page before it was asked comes right behind the resume
 	conns := e.network.Conns()
@@ -136,11 +136,24 @@ func TestQuiz(t *testing.T) {
 			e.loads(number)
 		}
 
+		typist := e.players[playerName(2)]
+		typed := 0
+		e.running.Go(func() {
+			for err := error(nil); err == nil; typed++ {
+				err = typist.types(t.Context(), fmt.Sprint("Bielefeld? ", typed))
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+
 		first := e.asks(questions[0], func() {
 			time.Sleep(5 * time.Second)
 			e.loads(6) // the question was taken, and is not answered
 			for number := 26; number <= 28; number++ {
 				e.loads(number)
+			}
+			synctest.Wait()
+			for _, number := range []int{1, 6, 28} {
+				require.JSONEq(t, `{"number":1,"text":"The capital of France?"}`, e.players[playerName(number)].sees("question"))
 			}
 		})
 		slices.Sort(first.asked)
@@ -188,6 +201,12 @@ func TestQuiz(t *testing.T) {
 			require.JSONEq(t, string(board), p.sees("board"), name)
 			require.Contains(t, p.told(), "five minutes left", name)
 		}
+		for number := 1; number <= players; number++ {
+			about := e.host.master.AttributesOf(playerName(number))
+			require.Equal(t, "a picture of "+playerName(number), about["picture"].Text())
+			require.Equal(t, number == 2, about["typing"].Text() != "")
+		}
+		require.NoError(t, typist.slave.Err())
 		require.NoError(t, e.host.master.Close())
 	})
 }

@@ -63,17 +63,6 @@ func (a *attendance) attend(hub *lectern.Hub) {
 type host struct {
 	master *lectern.Master
 	scores scores
-	mu     sync.Mutex
-	board  lectern.Payload
-}
-
-// show shows the board to all, and keeps it for those who come later.
-func (h *host) show(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.board = lectern.JSON(h.scores.board())
-	_, err := h.master.Broadcast(ctx, h.board)
-	return err
 }
 
 // follow looks after those who come, until the show is over.
@@ -81,9 +70,6 @@ func (h *host) follow(ctx context.Context) {
 	for event := range h.master.Events(ctx) {
 		if presence, ok := event.(lectern.Presence); ok && presence.Joined {
 			h.scores.add(presence.Username, 0)
-			h.mu.Lock()
-			h.master.Send(ctx, presence.Username, h.board)
-			h.mu.Unlock()
 		}
 	}
 }
@@ -91,6 +77,9 @@ func (h *host) follow(ctx context.Context) {
 // ask puts a question to all, those who come while it is open included, and shows the board.
 func (h *host) ask(ctx context.Context, q question) (*round, error) {
 	r := &round{question: q, scores: &h.scores}
+	if err := h.master.SetAttribute(ctx, "question", lectern.JSON(q)); err != nil {
+		return nil, err
+	}
 	within, cancel := context.WithTimeout(ctx, q.Time) // or it waits for newcomers without end
 	defer cancel()
 	for answer := range h.master.Gather(within, lectern.JSON(q), lectern.WithTopic("question"), lectern.WithExpiry(q.Time),
@@ -107,7 +96,7 @@ func (h *host) ask(ctx context.Context, q question) (*round, error) {
 			r.answered(answer.From, answer.Message.Text())
 		}
 	}
-	return r, h.show(ctx)
+	return r, h.master.SetAttribute(ctx, "board", lectern.JSON(h.scores.board()))
 }
 
 // player is the page of one who answers.
@@ -124,7 +113,8 @@ func (p *player) enter(ctx context.Context, dialer transport.Dialer, show, name 
 	if p.disk.read(&ticket) {
 		p.slave, err = p.client.ResumeSlave(ctx, ticket)
 	} else {
-		p.slave, err = p.client.Join(ctx, show, name)
+		picture := map[string]lectern.Payload{"picture": lectern.Text(p.picture)}
+		p.slave, err = p.client.Join(ctx, show, name, lectern.WithAttributes(picture))
 	}
 	return err
 }
@@ -140,15 +130,15 @@ func (p *player) play(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		message, ok := event.(lectern.Message)
-		switch {
-		case !ok: // the master's presence, or a question that was over before it arrived
-		case message.RequestID != 0:
-			answers.Go(func() { p.answer(ctx, message) })
-		case message.From == "": // the service itself
-			p.tell(message.Text())
-		default:
-			p.show("board", message.Text())
+		switch event := event.(type) {
+		case lectern.Message:
+			if event.RequestID != 0 {
+				answers.Go(func() { p.answer(ctx, event) })
+			} else { // the service itself
+				p.tell(event.Text())
+			}
+		case lectern.Attribute:
+			p.show(event.Key, event.Value.Text())
 		}
 		p.disk.write(p.slave.Ticket()) // what was taken does not come again
 	}
@@ -172,4 +162,9 @@ func (p *player) answer(ctx context.Context, asked lectern.Message) {
 	if errors.Is(err, lectern.ErrNoSuchRequest) {
 		p.tell("that was too late")
 	}
+}
+
+// types tells the host what the player is about to say.
+func (p *player) types(ctx context.Context, text string) error {
+	return p.slave.SetAttribute(ctx, "typing", lectern.Text(text))
 }
