@@ -37,8 +37,11 @@ try {
   await teacher.reads('Do we need the worksheet from last week?');
   await teacher.writes('Yes please, page 3. And well done with your essay.', 'Ada');
   await ada.reads('Yes please, page 3. And well done with your essay.');
+  await teacher.putsOnBoard('How leaves make sugar\n\nWorksheet, page 3\nBring a leaf tomorrow');
   await teacher.writes('Here comes a question.', 'Everybody');
   await ada.reads('Here comes a question.');
+  await ada.raisesHand();
+  await teacher.hands('Ada');
   await teacher.asks(question, ['Mitochondria', 'Chloroplasts', 'Nucleus', 'Cell wall']);
   await teacher.counts(question, 'Chloroplasts', 4);
   await teacher.counts(question, 'Cell wall', 1);

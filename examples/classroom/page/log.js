@@ -33,6 +33,12 @@ export function log({ title, empty }) {
     class: 'log', role: 'log', tabindex: '0', 'aria-labelledby': heading, 'data-empty': empty,
   });
   const atEnd = () => list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+  // Also where its height changes, since the board or a keyboard takes room.
+  let follows = true;
+  list.addEventListener('scroll', () => {
+    follows = atEnd();
+  });
+  new ResizeObserver(() => follows && api.toEnd()).observe(list);
 
   const api = {
     element: h('section', { class: 'talk', 'aria-labelledby': heading },

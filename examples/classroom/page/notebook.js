@@ -58,6 +58,8 @@ export class Notebook {
     this.members = [];
     // Earlier entries are no longer kept.
     this.cut = false;
+    // One's own attributes, by their keys: see Own.
+    this.own = {};
     // What is written and not yet sent, and to whom.
     this.draft = '';
     this.draftTo = '';

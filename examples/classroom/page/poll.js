@@ -29,10 +29,10 @@ function choiceFields() {
  * poll is where a teacher asks a question with choices, one at a time, and watches
  * the answers come.
  *
- * @param {{ask: (text: string, choices: string[]) => string, close: (id: string) => void}} actions ask
- *   returns what is wrong, or ''
+ * @param {{ask: (text: string, choices: string[]) => string, close: (id: string) => void, save: () => void}} actions
+ *   ask returns what is wrong, or ''; save gives the answers so far as a file
  */
-export function poll({ ask, close }) {
+export function poll({ ask, close, save }) {
   const heading = newId();
   const text = h('input', { id: newId(), dir: 'auto', autocomplete: 'off', required: true });
   const choices = choiceFields();
@@ -71,6 +71,7 @@ export function poll({ ask, close }) {
   const actions = h('div', { class: 'present-actions' }, end, again);
   const earlier = h('div', { class: 'earlier' });
   const charts = new Map();
+  const keep = h('button', { type: 'button', class: 'quiet', hidden: true, click: save }, 'Save as a file');
 
   // The question that is open or was the last one, or the form.
   function shows(question) {
@@ -87,7 +88,7 @@ export function poll({ ask, close }) {
   }
 
   const element = h('section', { class: 'poll', 'aria-labelledby': heading },
-    h('div', { class: 'section-head' }, h('h2', { id: heading }, 'Question')), present, actions, form, earlier);
+    h('div', { class: 'section-head' }, h('h2', { id: heading }, 'Question'), keep), present, actions, form, earlier);
 
   shows(null);
   return {
@@ -99,6 +100,7 @@ export function poll({ ask, close }) {
       if (!one) {
         one = chart(question);
         charts.set(question.id, one);
+        keep.hidden = false;
         shows(question);
       }
       one.tell(question);

@@ -1,6 +1,7 @@
 import { h, newId } from './elements.js';
 
 const endings = {
+  kept: 'Your answer is kept until your teacher can take it.',
   sending: 'Your answer is on its way.',
   answered: 'Your teacher has your answer.',
   over: 'The question is closed.',

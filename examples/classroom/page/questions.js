@@ -1,8 +1,10 @@
 import { randomId } from './notebook.js';
+import { Own } from './own.js';
 import * as talk from './talk.js';
 
 /**
- * Questions are those that a teacher asks, each by a gather. Whoever joins while
+ * Questions are those that a teacher asks, each by a gather. The one that is open is an attribute besides,
+ * so that who comes later sees it at once, also while the teacher is away. Whoever joins while
  * one is open is asked too. When the page is loaded again, those who are still to
  * answer are asked again under the question's id: a student's page that has
  * answered meanwhile says the same once more, without bothering anybody.
@@ -11,6 +13,7 @@ export class Questions {
   #master;
   #notebook;
   #view;
+  #shown;
   // The questions that are open, by their ids: {question, awaited, closing, asking}.
   #running = new Map();
 
@@ -18,6 +21,7 @@ export class Questions {
     this.#master = master;
     this.#notebook = notebook;
     this.#view = view;
+    this.#shown = new Own(master, notebook, 'question', (problem) => problem !== '' && view.note(problem));
   }
 
   /** ask begins a question, and returns what is wrong with it, or ''. */
@@ -34,6 +38,7 @@ export class Questions {
     const run = this.#run(question);
     asked.forEach((name) => run.awaited.add(name));
     this.#view.tell(question);
+    this.#show();
     this.#collect(run, this.#master.gather(talk.question(question), { signal: run.closing.signal }));
     return '';
   }
@@ -49,6 +54,7 @@ export class Questions {
         this.#tellOver(question);
       }
     }
+    this.#show();
   }
 
   #goOn(question, present) {
@@ -59,6 +65,7 @@ export class Questions {
       }
     }
     present.forEach((name) => this.#askOne(run, name));
+    present.forEach((name) => this.#tellKnown(question, name));
     this.#changed(question);
     this.#endIfAnswered(run);
   }
@@ -67,6 +74,7 @@ export class Questions {
   joined(name) {
     for (const run of this.#running.values()) {
       this.#askOne(run, name);
+      this.#tellKnown(run.question, name);
       this.#changed(run.question);
     }
   }
@@ -75,7 +83,6 @@ export class Questions {
     const run = this.#running.get(id);
     if (run) {
       this.#end(run);
-      this.#tellOver(run.question);
     }
   }
 
@@ -160,6 +167,21 @@ export class Questions {
     question.open = false;
     closing.abort();
     this.#changed(question);
+    this.#show();
+    this.#tellOver(question);
+  }
+
+  // What everybody sees is the newest question that is open.
+  #show() {
+    const open = this.#notebook.questions.filter((question) => question.open).at(-1);
+    this.#shown.set(open ? talk.question(open) : null);
+  }
+
+  // Who comes anew sees the question, and does not know that there is an answer of that name.
+  async #tellKnown({ id, answers }, name) {
+    if (answers.some(([each, choice]) => each === name && choice !== null)) {
+      await this.#master.send(name, talk.answered(id)).catch(() => {}); // who has gone need not know
+    }
   }
 
   // Until the hub has it, a reload tells it again.

@@ -19,14 +19,17 @@ export function table(questions) {
   return `\ufeff${rows.map((row) => row.map(cell).join(',')).join('\r\n')}\r\n`;
 }
 
-function save(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+/** saveResults gives a teacher the answers so far as a file. */
+export function saveResults({ who, questions }) {
+  const url = URL.createObjectURL(new Blob([table(questions)], { type: 'text/csv' }));
+  const name = `${who.channel.replace(/[^\p{L}\p{M}\p{N} ]+/gu, '-')} results.csv`;
   h('a', { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url));
 }
 
 /** results are what a teacher keeps of a class that is over, or null where nothing was asked. */
-export function results({ who, questions }) {
+export function results(notebook) {
+  const { questions } = notebook;
   if (questions.length === 0) {
     return null;
   }
@@ -36,9 +39,8 @@ export function results({ who, questions }) {
     one.tell({ ...question, open: false });
     return one.element;
   });
-  const file = `${who.channel.replace(/[^\p{L}\p{M}\p{N} ]+/gu, '-')} results.csv`;
   return h('section', { class: 'results', 'aria-labelledby': heading },
     h('div', { class: 'section-head' }, h('h2', { id: heading }, 'Questions'),
-      h('button', { type: 'button', class: 'secondary', click: () => save(file, table(questions)) }, 'Save as a file')),
+      h('button', { type: 'button', class: 'secondary', click: () => saveResults(notebook) }, 'Save as a file')),
     ...charts);
 }

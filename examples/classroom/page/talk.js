@@ -8,10 +8,15 @@ const MAX_ID = 40;
 /** How many choices a question has, and how long they and the question may be. */
 export const CHOICES = { least: 2, most: 6, length: 120, question: 300 };
 
+/** How many characters there may be on the board. */
+export const BOARD = 1000;
+
 export const text = (id, words) => ({ kind: 'text', id, text: words });
 export const question = ({ id, text: words, choices }) => ({ kind: 'question', id, text: words, choices });
 export const questionOver = (id) => ({ kind: 'question over', id });
 export const answer = (id, choice) => ({ kind: 'answer', id, choice });
+export const answered = (id) => ({ kind: 'answered', id });
+export const lowerHand = (id) => ({ kind: 'lower hand', id });
 
 const cut = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} … (there was more)` : text);
 
@@ -28,6 +33,10 @@ const readers = {
 
   answer: ({ id, choice }) => Number.isInteger(choice) && choice >= 0 && choice < CHOICES.most
     && { kind: 'answer', id, choice },
+
+  answered: ({ id }) => ({ kind: 'answered', id }),
+
+  'lower hand': ({ id }) => ({ kind: 'lower hand', id }),
 };
 
 /**
@@ -47,4 +56,13 @@ export function read(message) {
     return null;
   }
   return readers[value.kind](value) || null;
+}
+
+/** readBoard is what a teacher's attribute says that is on the board, or ''. */
+export const readBoard = (attribute) => (attribute?.kind === 'text' ? cut(attribute.text()) : '');
+
+/** readQuestion is the question that is open by a teacher's attribute, or null. */
+export function readQuestion(attribute) {
+  const words = attribute ? read(attribute) : null;
+  return words?.kind === 'question' ? words : null;
 }

@@ -1,13 +1,18 @@
-import { board } from './board.js';
+import { boardWriter } from './blackboard.js';
 import { composer, draftIn } from './composer.js';
 import { steady } from './countdown.js';
 import { ask } from './dialogs.js';
 import { h, newId, show, words as sentence } from './elements.js';
+import { raised } from './hand.js';
+import { classHead } from './head.js';
 import { invite } from './invite.js';
 import { log } from './log.js';
+import { randomId } from './notebook.js';
 import { Outgoing } from './outgoing.js';
+import { Own } from './own.js';
 import { Questions } from './questions.js';
 import { poll } from './poll.js';
+import { saveResults } from './results.js';
 import { roster } from './roster.js';
 import { tabs } from './tabs.js';
 import * as talk from './talk.js';
@@ -21,7 +26,7 @@ export async function teach(master, notebook) {
 
   const hint = h('p', { class: 'board-hint', id: newId() });
   const steps = h('button', { type: 'button', class: 'on-board', 'aria-describedby': hint.id, click: step }, 'Step away');
-  const head = board({
+  const head = classHead({
     title: master.channel,
     subtitle: sentence`with ${master.username}`,
     actions: [steps, h('button', { type: 'button', class: 'on-board', click: finish }, 'End class')],
@@ -36,12 +41,22 @@ export async function teach(master, notebook) {
     draft: draftIn(notebook),
     send: (text, to) => outgoing.write(text, to, to === '' ? undefined : sentence`to ${to} only`),
   });
-  const asks = poll({ ask: (text, choices) => questions.ask(text, choices), close: (id) => questions.close(id) });
+  const writing = boardWriter({ write: (text) => putOnBoard(text), clear: () => putOnBoard(null) });
+  const onBoard = new Own(master, notebook, 'board', (problem, text) => {
+    if (problem !== '') {
+      writing.refused(text ?? '', problem);
+    }
+    tellBoard();
+  });
+  const asks = poll({
+    ask: (text, choices) => questions.ask(text, choices), close: (id) => questions.close(id), save: () => saveResults(notebook),
+  });
   const questions = new Questions(master, notebook, {
     tell: (question) => {
       asks.tell(question);
       sections.count('question', question.open ? question.answers.length : 0);
     },
+    note,
   });
   const people = roster({
     write: (name) => {
@@ -49,18 +64,22 @@ export async function teach(master, notebook) {
       writes.writeTo(name);
     },
     remove,
+    lower,
   });
   const sections = tabs([
     { id: 'people', name: 'Students', content: h('div', { class: 'side' }, invite(notebook.who), people.element) },
+    { id: 'board', name: 'Board', content: h('div', { class: 'side top' }, writing.element) },
     { id: 'talk', name: 'Talk', content: h('div', { class: 'middle' }, said.element, writes.element) },
     { id: 'question', name: 'Question', content: h('div', { class: 'side' }, asks.element) },
-  ], { shown: (id) => id === 'talk' && said.toEnd() });
+  ], { first: 'people', shown: (id) => id === 'talk' && said.toEnd() });
 
   show(h('div', { class: 'class teaching' }, head.element, sections.nav, h('main', { class: 'columns' }, sections.contents)),
     `${master.channel} · Classroom`);
   said.fill(notebook);
   tellMembers(true);
   tellState();
+  tellBoard();
+  onBoard.again();
   outgoing.again();
   questions.again();
 
@@ -69,6 +88,8 @@ export async function teach(master, notebook) {
       received(event);
     } else if (event.type === 'gap') {
       note('Some messages could not be brought back.');
+    } else if (event.type === 'attribute') {
+      tellMembers();
     } else if (event.role === 'slave') {
       const came = event.state !== 'gone' && (members.get(event.username)?.state ?? 'gone') === 'gone';
       members.set(event.username, { state: event.state, because: event.state === 'gone' ? goneBecause(event.reason) : '' });
@@ -103,6 +124,15 @@ export async function teach(master, notebook) {
     said.add(notebook.note(text));
   }
 
+  function putOnBoard(text) {
+    onBoard.set(text);
+    tellBoard();
+  }
+
+  function tellBoard() {
+    writing.tell(onBoard.value ?? '');
+  }
+
   // What the hub says now, and from the notebook those who have left meanwhile.
   function tellMembers(anew = false) {
     if (anew) {
@@ -116,8 +146,11 @@ export async function teach(master, notebook) {
     }
     notebook.members = [...members];
     notebook.save();
-    people.tell(notebook.members);
-    writes.names(notebook.members.filter(([, { state }]) => state !== 'gone').map(([name]) => name));
+    const present = notebook.members.filter(([, { state }]) => state !== 'gone').map(([name]) => name);
+    const hands = raised(master, present);
+    people.tell(notebook.members, hands);
+    sections.also('people', hands.length, 'up');
+    writes.names(present);
     sections.count('people', notebook.members.filter(([, { state }]) => state === 'online').length);
   }
 
@@ -149,6 +182,15 @@ export async function teach(master, notebook) {
   async function finish() {
     if (await ask({ title: 'End the class?', words: 'It is over for everybody then.', confirm: 'End class' })) {
       await master.close();
+    }
+  }
+
+  // The hand is the student's: that page lowers it.
+  async function lower(name) {
+    try {
+      await master.send(name, talk.lowerHand(randomId()));
+    } catch (error) {
+      note(refusal(error));
     }
   }
 

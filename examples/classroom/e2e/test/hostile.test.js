@@ -22,9 +22,24 @@ test('names and words that are markup stay text', async (t) => {
   await teacher.asks(`Is ${IMG} text?`, [`<b>Yes</b>`, SCRIPT]);
   await ada.answers(SCRIPT);
   await teacher.counts(`Is ${IMG} text?`, SCRIPT, 1);
+  await teacher.putsOnBoard(`${IMG}\n${SCRIPT}`);
+  await ada.board(`${IMG}\n${SCRIPT}`);
+  await ada.raisesHand();
+  await teacher.hands(IMG);
+  await teacher.button('Close the question').click();
+  await teacher.button('Ask another').click();
+  await teacher.asks(`And ${IMG}?`, [IMG, SCRIPT]);
+  const late = await stage.person(`<b>late</b>`);
+  await late.joins(link);
+  await late.board(`${IMG}\n${SCRIPT}`);
+  await late.page.getByLabel(IMG, { exact: true }).waitFor();
+  await late.raisesHand();
+  await teacher.hands(IMG, '<b>late</b>');
+  await teacher.button('Lower hand of <b>late</b>').click();
+  await late.reads(`Ms ${SCRIPT} has lowered your hand.`);
   await teacher.removes(IMG, { reason: IMG });
   await ada.sees(`has removed you from the class: “${IMG}”`);
-  for (const { page } of [teacher, ada]) {
+  for (const { page } of [teacher, ada, late]) {
     assert.equal(await page.locator('img, #page script, b').count(), 0);
   }
   stage.quiet();
@@ -43,10 +58,12 @@ test('a program that speaks nonsense does not harm the page', async (t) => {
     for (const value of [null, 7, [], {}, { kind: 'text' }, { kind: 'text', id: 1, text: 'a' },
       { kind: 'text', id: 'a', text: { toString: 'b' } }, { kind: 'toString', id: 'a' }, { kind: '__proto__', id: 'a' },
       { kind: 'text', id: 'long', text: long }, { kind: 'question', id: 'q', text: 'mine?', choices: ['a', 'b'] },
-      { kind: 'answer', id: 'q', choice: 99 }, new Uint8Array([1, 2, 3])]) {
+      { kind: 'answer', id: 'q', choice: 99 }, { kind: 'lower hand', id: 'h' }, { kind: 'answered', id: 'q' }, new Uint8Array([1, 2, 3])]) {
       await slave.send(value);
     }
     await slave.send('Plain text is fine.');
+    await slave.setAttribute('hand', { up: ['down'] });
+    await slave.setAttribute('<b>other</b>', new Uint8Array([1, 2, 3]));
     (async () => {
       for await (const message of slave.messages()) {
         if (message.requestId) {
@@ -57,8 +74,48 @@ test('a program that speaks nonsense does not harm the page', async (t) => {
   });
   await teacher.reads('Plain text is fine.');
   assert.equal(await teacher.log.getByRole('article').count(), 1);
+  await teacher.hands('Mallory');
   // An answer that is none is the end of that student's part, and counts for nothing.
   await teacher.asks('Ready?', ['Yes', 'No']);
   await teacher.sees('0 of 1 answered · closed');
+  stage.quiet();
+});
+
+test('a teacher’s program that speaks nonsense does not harm the page', async (t) => {
+  const stage = await Stage.open(t);
+  const [mallory, ada] = await Promise.all(['Mallory', 'Ada'].map((name) => stage.person(name)));
+  await mallory.page.goto(stage.program.url);
+  await mallory.page.evaluate(async () => {
+    const { Client } = await import('/lectern.js');
+    const master = await new Client('/ws').create('Biology 7b', 'Mallory');
+    globalThis.says = async (board, question) => {
+      await master.setAttribute('board', board);
+      await master.setAttribute('question', question);
+      await master.setAttribute('other', question);
+      await master.deleteAttribute('other');
+      await master.broadcast('.');
+    };
+    globalThis.asksBack = () => master.broadcast({ kind: 'lower hand', id: 'a' });
+  });
+  await ada.joins(new URL('?class=Biology+7b&with=Mallory', stage.program.url).href);
+  let told = 0;
+  for (const [board, question] of [[7, 7], [null, null], [{ toString: 'a' }, { kind: 'question', id: 'q' }], [[], 'question'],
+    ['', { kind: 'question', id: 'q', text: 'mine?', choices: ['a', { toString: 'b' }] }],
+    [{ kind: 'text', id: 'a', text: 'b' }, { kind: 'answer', id: 'q', choice: 1 }], [{}, { kind: '__proto__', id: 'q' }]]) {
+    await mallory.page.evaluate((values) => globalThis.says(...values), [board, question]);
+    told++;
+    await ada.reads('.', told);
+    await ada.board('');
+    await ada.sees('There is no question right now.');
+  }
+  await mallory.page.evaluate(() => globalThis.says('x'.repeat(9000), { kind: 'question', id: 'q', text: 'Mine?', choices: ['a', 'b'] }));
+  await ada.board(`${'x'.repeat(4000)} … (there was more)`);
+  await ada.page.getByRole('group', { name: 'Mine?' }).waitFor();
+  // A hand that is not up is not lowered, and nothing is said of it.
+  await mallory.page.evaluate(() => globalThis.asksBack());
+  await ada.raisesHand();
+  await mallory.page.evaluate(() => globalThis.asksBack());
+  await ada.button('Raise hand').waitFor();
+  await ada.reads('Mallory has lowered your hand.');
   stage.quiet();
 });

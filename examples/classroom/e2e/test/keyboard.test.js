@@ -90,6 +90,24 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
     await press(ada.page, 'Send answer');
     await teacher.counts('Ready?', 'No', 1);
 
+    await part(teacher, 'Board');
+    await press(teacher.page, 'Write on the board');
+    await teacher.page.keyboard.type('Page 12'); // the field has the focus
+    await press(teacher.page, 'Put on the board');
+    await ada.board('Page 12');
+    assert.equal(await focused(teacher.page), 'Change the board');
+    await press(teacher.page, 'Clear the board');
+    await ada.board('');
+    assert.equal(await focused(teacher.page), 'Write on the board');
+
+    await press(ada.page, 'Raise hand');
+    await part(teacher, 'Students 1 1 up');
+    await press(teacher.page, 'Lower hand of Ada');
+    await ada.part('Talk');
+    await ada.reads('Ms Okafor has lowered your hand.');
+    await teacher.hands();
+    assert.equal(await focused(teacher.page), 'Students', 'the focus is where the list is');
+
     await press(teacher.page, 'Step away');
     await ada.sees('Ms Okafor is away. The class is over in');
     await teacher.sees('You are away. The class is over in');

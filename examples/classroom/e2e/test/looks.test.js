@@ -13,6 +13,16 @@ test('in forced colours there are still bars, lamps and a ledge', async (t) => {
   await teacher.asks('Ready?', ['Yes', 'No', 'Perhaps']);
   await ada.answers('Yes');
   await teacher.counts('Ready?', 'Yes', 1);
+  await teacher.putsOnBoard('Page 12');
+  await ada.board('Page 12');
+  await ada.raisesHand();
+  for (const person of [ada, ben]) {
+    await person.page.emulateMedia({ forcedColors: 'active' });
+  }
+  const hand = ({ page }) => page.getByRole('button', { name: / hand$/ }).evaluate((button) => getComputedStyle(button).outlineStyle);
+  assert.notEqual(await hand(ada), await hand(ben), 'a hand that is up looks different');
+  const around = ({ page }) => page.locator('.blackboard').evaluate((board) => getComputedStyle(board).borderStyle);
+  assert.equal(await around(ada), 'solid');
   for (const colorScheme of ['light', 'dark']) {
     await teacher.page.emulateMedia({ forcedColors: 'active', colorScheme });
     const bars = await teacher.page.locator('.bar').evaluateAll((all) => all.map((bar) => {

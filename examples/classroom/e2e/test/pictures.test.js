@@ -65,8 +65,8 @@ test('each state, accessible and photographed', async (t) => {
   const { relay, url } = await stage.relay();
   const ada = await stage.person('Ada', { url });
   const [ben, cleo, dan] = await Promise.all(['Ben Achterberg', 'Cleo', 'Dan'].map((name) => stage.person(name)));
-  const teachers = ['Students', 'Talk', 'Question'];
-  const students = ['Talk', 'Question'];
+  const teachers = ['Students', 'Board', 'Talk', 'Question'];
+  const students = ['Board', 'Talk', 'Question'];
 
   await teacher.page.goto(teacher.url);
   await photograph(teacher, '01-start');
@@ -96,6 +96,13 @@ test('each state, accessible and photographed', async (t) => {
   await teacher.writes('Of course.', 'Cleo');
   await teacher.writes('Here comes a first question.', 'Everybody');
   await ada.reads('Here comes a first question.');
+
+  await teacher.button('Write on the board').click();
+  await photograph(teacher, '05-teacher-writing-on-the-board', { parts: ['Board'] });
+  await teacher.button('Cancel').click();
+  await teacher.putsOnBoard('Photosynthesis\n\n1. Read page 12\n2. Worksheet, page 3\n3. Bring a leaf tomorrow');
+  await ben.raisesHand();
+  await ada.raisesHand();
 
   const question = 'Where in the cell does photosynthesis happen?';
   await teacher.asks(question, ['Mitochondria', 'Chloroplasts', 'Nucleus', 'Cell wall']);

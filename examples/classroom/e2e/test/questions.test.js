@@ -91,7 +91,9 @@ test('who comes while a question is open is asked too', async (t) => {
   await teacher.sees('1 of 3 answered · 1 left before · waiting for Cleo');
   await ada.joinsAgain();
   await teacher.sees('1 of 3 answered · waiting for Ada, Cleo');
-  await ben.sees('There is no question right now.');
+  // He sees it, as everybody does, and that there is an answer of his.
+  await ben.sees('Your teacher has your answer.');
+  assert.equal(await ben.page.getByRole('radio').count(), 0);
   await ada.answers('Yes');
   await cleo.answers('Yes');
   await teacher.sees('3 of 3 answered · everybody has');

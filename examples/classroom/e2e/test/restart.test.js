@@ -16,6 +16,11 @@ test('a program that is replaced: the class goes on where it was, with an open q
   await ada.answers('Yes');
   await teacher.counts('Ready?', 'Yes', 1);
   await ben.sees('Ready?');
+  await teacher.putsOnBoard('Page 12');
+  await ben.board('Page 12');
+  await ada.raisesHand();
+  await ben.raisesHand();
+  await teacher.hands('Ada', 'Ben');
 
   for (const [index, text] of ['After.', 'And again.'].entries()) {
     await stage.replaced();
@@ -30,7 +35,13 @@ test('a program that is replaced: the class goes on where it was, with an open q
     }
     await teacher.counts('Ready?', 'Yes', 1);
     await teacher.counts('Ready?', 'No', 1);
+    await teacher.hands('Ada', 'Ben');
   }
+  const cleo = await stage.person('Cleo');
+  await cleo.joins(link);
+  await cleo.board('Page 12');
+  await ada.lowersHand();
+  await teacher.hands('Ben');
   await ada.writes('I am still here.');
   await teacher.reads('I am still here.');
   stage.quiet(/ERR_CONNECTION|WebSocket connection .* failed/);

@@ -127,6 +127,34 @@ test('a browser that keeps no site data has the class until the page is loaded a
   stage.quiet();
 });
 
+// keeps returns the file that a teacher gets.
+async function keeps(teacher) {
+  const [download] = await Promise.all([teacher.page.waitForEvent('download'), teacher.button('Save as a file').click()]);
+  assert.equal(download.suggestedFilename(), 'Biology 7b results.csv');
+  return readFileSync(await download.path(), 'utf8');
+}
+
+test('the teacher has the results as a file while the class goes on', async (t) => {
+  const stage = await Stage.open(t);
+  const [teacher, ada, ben] = await Promise.all(['Ms Okafor', 'Ada', 'Ben'].map((name) => stage.person(name)));
+  const link = await teacher.opens('Biology 7b');
+  await ada.joins(link);
+  await ben.joins(link);
+  await teacher.knows('Ben', 'online');
+  assert.equal(await teacher.button('Save as a file').isVisible(), false, 'there is nothing to save yet');
+  await teacher.asks('Ready?', ['Yes', 'No']);
+  await ada.answers('Yes');
+  await teacher.counts('Ready?', 'Yes', 1);
+  assert.equal(await keeps(teacher), '\ufeff"Question","Student","Answer"\r\n"Ready?","Ada","Yes"\r\n"Ready?","Ben",""\r\n');
+  await ben.answers('No');
+  await teacher.sees('2 of 2 answered · everybody has');
+  await teacher.page.reload();
+  await teacher.sees('You are here');
+  assert.equal(await keeps(teacher), '\ufeff"Question","Student","Answer"\r\n"Ready?","Ada","Yes"\r\n"Ready?","Ben","No"\r\n');
+  assert.equal(await ada.button('Save as a file').count(), 0);
+  stage.quiet();
+});
+
 test('when the class is over the teacher still has the results, also as a file', async (t) => {
   const stage = await Stage.open(t);
   const [teacher, ada, eve] = await Promise.all(['Ms Okafor', 'Ada', '=cmd()'].map((name) => stage.person(name)));
@@ -150,9 +178,7 @@ test('when the class is over the teacher still has the results, also as a file',
     }
     await teacher.counts('Who said "cells"?', 'Hooke', 1);
     await teacher.counts('Ready?', 'Yes', 1);
-    const [download] = await Promise.all([teacher.page.waitForEvent('download'), teacher.button('Save as a file').click()]);
-    assert.equal(download.suggestedFilename(), 'Biology 7b results.csv');
-    assert.equal(readFileSync(await download.path(), 'utf8'), [
+    assert.equal(await keeps(teacher), [
       '\ufeff"Question","Student","Answer"',
       '"Who said ""cells""?","\'=cmd()","Hooke"',
       '"Who said ""cells""?","Ada","Darwin, Charles"',

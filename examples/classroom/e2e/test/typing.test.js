@@ -54,6 +54,10 @@ test('what is written from right to left has that base, and turns nothing around
   await teacher.asks('هل أنتم جاهزون؟', ['نعم!', 'No.']);
   await ada.page.getByLabel('نعم!').waitFor();
   await ada.page.getByLabel('نعم!').focus();
+  await teacher.putsOnBoard('صفحة 12\nPage 12');
+  await ada.board('صفحة 12\nPage 12');
+  await ada.raisesHand();
+  await teacher.hands('עדה');
 
   for (const [person, text, expected] of [
     [ada, 'صباح الخير!', 'rtl'], [ada, 'Good morning!', 'ltr'], [teacher, 'صباح الخير!', 'rtl'],
@@ -63,6 +67,9 @@ test('what is written from right to left has that base, and turns nothing around
   assert.equal(await direction(ada.page.getByRole('heading', { level: 1 })), 'rtl');
   assert.equal(await direction(ada.log.locator('.who').first()), 'rtl');
   assert.equal(await direction(teacher.page.getByRole('listitem').filter({ hasText: 'עדה' }).locator('bdi').first()), 'rtl');
+  assert.equal(await direction(ada.page.locator('.blackboard-text')), 'rtl');
+  assert.equal(await direction(teacher.page.locator('.blackboard-text')), 'rtl');
+  assert.equal(await direction(teacher.button('Lower hand of עדה').locator('bdi')), 'rtl');
   assert.equal(await direction(teacher.page.getByRole('figure').locator('figcaption')), 'rtl');
   assert.equal(await direction(ada.page.locator('legend')), 'rtl');
   assert.equal(await direction(ada.page.getByText('نعم!').first()), 'rtl');

@@ -68,6 +68,31 @@ export class Person {
     await this.page.getByRole('heading', { level: 1, name }).waitFor();
   }
 
+  /** board waits until exactly this is on the board; '' is nothing. */
+  async board(text) {
+    await this.part('Board');
+    const words = this.page.locator('.blackboard');
+    if (text === '') {
+      await words.waitFor({ state: 'hidden' });
+      return;
+    }
+    await words.getByText(text, { exact: true }).waitFor();
+    assert.equal(await words.innerText(), text);
+  }
+
+  /** hands waits until a teacher sees these hands up, in this order. */
+  async hands(...names) {
+    await this.page.waitForFunction((expected) => {
+      const up = [...document.querySelectorAll('.member')].filter((row) => row.querySelector('.member-hand:not([hidden])'));
+      return JSON.stringify(up.map((row) => row.querySelector('.member-name bdi').textContent)) === expected;
+    }, JSON.stringify(names));
+    // Who has the hand up is first in the list, and counted above it.
+    const rows = await this.page.locator('.member-name > bdi').allTextContents();
+    assert.deepEqual(rows.slice(0, names.length), names);
+    const count = this.page.getByRole('region', { name: 'Students' }).getByRole('status');
+    assert.equal(await count.textContent(), { 0: '', 1: '1 hand up' }[names.length] ?? `${names.length} hands up`);
+  }
+
   /** part shows a part of the class, where one is shown at a time. */
   async part(name) {
     const button = this.page.getByRole('navigation').getByRole('button', { name });
@@ -111,6 +136,13 @@ export class Person {
     await this.button('Ask').click();
   }
 
+  async putsOnBoard(text) {
+    await this.part('Board');
+    await this.button(/^(Write on|Change) the board$/).click();
+    await this.page.getByLabel('On the board', { exact: true }).fill(text);
+    await this.button('Put on the board').click();
+  }
+
   /** counts waits until a choice has so many answers. */
   async counts(question, choice, count) {
     const words = count === 1 ? '1 answer' : `${count} answers`;
@@ -140,7 +172,7 @@ export class Person {
     await this.page.goto(link);
     await this.page.getByLabel('Your name').fill(this.name);
     await this.button('Join the class').click();
-    await this.page.getByRole('log').waitFor({ state: 'attached' });
+    await this.page.getByRole('log', { includeHidden: true }).waitFor({ state: 'attached' });
   }
 
   async answers(choice) {
@@ -148,6 +180,16 @@ export class Person {
     await this.page.getByLabel(choice, { exact: true }).check();
     await this.button('Send answer').click();
     await this.sees('Your teacher has your answer.');
+  }
+
+  async raisesHand() {
+    await this.button('Raise hand').click();
+    await this.sees('Your hand is up.');
+  }
+
+  async lowersHand() {
+    await this.button('Lower hand').click();
+    await this.button('Raise hand').waitFor();
   }
 
   async leaves() {

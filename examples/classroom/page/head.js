@@ -2,12 +2,12 @@ import { Countdown, clock } from './countdown.js';
 import { h, setText } from './elements.js';
 
 /**
- * board is the head of a class: its name, and how the teacher is. While the
+ * classHead is the head of a class: its name, and how the teacher is. While the
  * teacher is away the ledge beneath burns down with the time that is left.
  *
  * @param {{title: string, subtitle: Array, actions: Node[], hint?: Node}} what
  */
-export function board({ title, subtitle, actions, hint = null }) {
+export function classHead({ title, subtitle, actions, hint = null }) {
   const sentence = h('span', { class: 'state-words', role: 'status' });
   const left = h('span', { class: 'state-time', role: 'timer' });
   const ledge = h('div', { class: 'ledge-left' });
