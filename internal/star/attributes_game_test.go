@@ -136,7 +136,6 @@ type attributeGame struct {
 	watchers [2]*watcher
 	audience map[*Attachment]bool
 	carol    *Attachment
-	ref      uint64
 	// sent are the numbers of the messages to bob and to alice.
 	sent [2][]uint64
 }

@@ -63,9 +63,7 @@ func (s *faultSeat) ask(h membershipHandle, q *asked, patience time.Duration) {
 		if to == toEverybody {
 			options := []lectern.GatherOption{lectern.WithAsked(func(names []string) {
 				q.named = true
-				for _, name := range names {
-					q.asked = append(q.asked, name)
-				}
+				q.asked = append(q.asked, names...)
 			})}
 			if q.newcomers = len(question)%3 == 0; q.newcomers {
 				options = append(options, lectern.WithNewcomers())

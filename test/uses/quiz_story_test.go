@@ -170,8 +170,6 @@ func TestQuiz(t *testing.T) {
 		e.loads(29)
 		e.loads(30)
 		synctest.Wait()
-		board, err := json.Marshal(e.host.scores.board())
-		require.NoError(t, err)
 		require.NotEmpty(t, e.players[playerName(30)].sees("board"))
 		late := &player{game: game{disk: new(disk)}}
 		require.ErrorIs(t, late.enter(t.Context(), e.network, "friday", "one too many"), lectern.ErrChannelFull)
@@ -192,7 +190,7 @@ func TestQuiz(t *testing.T) {
 		require.EqualValues(t, 28+30+30-2, ledger.Count("messages_by_topic answer"), "the others passed, or were too late")
 		there, most, back := door.counts()
 		require.Equal(t, []int{players, players, 2}, []int{there, most, back})
-		board, err = json.Marshal(e.host.scores.board())
+		board, err := json.Marshal(e.host.scores.board())
 		require.NoError(t, err)
 		for name, points := range expected() {
 			require.Equal(t, points, e.host.scores.points[name], name)
