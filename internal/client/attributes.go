@@ -39,6 +39,9 @@ func (m *Membership) noted(seq uint64) {
 // onAttribute handles a change of an attribute. One that comes a second time is dropped. The
 // lock is held.
 func (m *Membership) onAttribute(frame *wire.Frame) {
+	if slices.ContainsFunc(m.departed, func(p Presence) bool { return p.Username == frame.From }) {
+		m.tellDeparted() // it is of the one who is there now
+	}
 	m.setAttribute(frame.From, frame.Code, frame.Payload, frame.Seq)
 	m.noted(frame.Seq)
 }
@@ -63,6 +66,13 @@ func (m *Membership) setAttribute(from, key string, value wire.Payload, seq uint
 		m.others[from][key] = attribute{value, seq}
 	}
 	m.inbox.attribute(Attribute{From: from, Key: key, Value: value, Deleted: deleted, Seq: seq})
+}
+
+// forgetAttributes forgets those of a slave whose membership is over. Its user is told of that
+// alone: changes that wait are worth nothing any more. The lock is held.
+func (m *Membership) forgetAttributes(username string) {
+	delete(m.others, username)
+	m.inbox.forget(username)
 }
 
 // onReset handles a reset: what the member, or everybody, has is told anew. The lock is held.

@@ -12,6 +12,7 @@ type inbox interface {
 	message(Message)
 	presence(Presence)
 	attribute(Attribute)
+	forget(username string)
 	gap(missed, seq uint64)
 	Last() uint64
 	firstWaiting() uint64
@@ -19,7 +20,8 @@ type inbox interface {
 
 // Inbox is the queue of the events of one membership, until the user of its handle takes
 // them. It is bounded: where the user is too slow, the oldest events are dropped, and one
-// Gap event takes their place. So it is with messages that expire before they are taken. It is safe for concurrent use.
+// Gap event takes their place. So it is with messages that expire before they are taken. Changes
+// of attributes wait apart, and are not dropped (changes). It is safe for concurrent use.
 //
 // The type of an event is the caller's. Each event is built once, by the Constructors,
 // when it arrives.
@@ -34,13 +36,10 @@ type Inbox[E any] struct {
 	events []queuedEvent[E]
 	head   int
 	bytes  int
-	// removed is how many events were removed from the front since the beginning, so that an
-	// event has a place that does not change. attributes are the places of the newest event of
-	// each attribute that waits, and replaced how many of those that wait were followed by a
-	// newer one.
-	removed    int
-	attributes map[attributeOf]int
-	replaced   int
+	// removed is how many events were removed from the front since the beginning. changes are
+	// those of attributes, which wait apart, and nil before the first one.
+	removed int
+	changes *changes[E]
 	// dropped: events were dropped, and a Gap must come before the next event. missed
 	// counts the messages among the dropped events.
 	dropped bool
@@ -74,15 +73,7 @@ type queuedEvent[E any] struct {
 	// seq is the number of a message, or of the newest one that is missing in a gap, and zero
 	// for other events.
 	seq uint64
-	// of is the attribute that has changed, with a key. Where a newer event of the same
-	// attribute has come since, it is replaced, and there is nothing to take. Neither counts in
-	// the bound, since there are no more than attributes.
-	of       attributeOf
-	replaced bool
 }
-
-// attributeOf is an attribute of a member.
-type attributeOf struct{ from, key string }
 
 // eventOverhead is how many bytes an event counts in QueueLimit.Bytes beside its payload, for
 // the names and numbers around it.
@@ -108,39 +99,26 @@ func (b *Inbox[E]) gap(missed, seq uint64) {
 	b.add(queuedEvent[E]{event: b.build.Gap(missed), bytes: eventOverhead, missed: missed, seq: seq}, time.Time{})
 }
 
-// attribute appends the change in the place of an older one of the same attribute.
+// attribute adds a change, which has a bound of its own.
 func (b *Inbox[E]) attribute(a Attribute) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	of := attributeOf{a.From, a.Key}
-	if place, waits := b.attributes[of]; waits {
-		b.events[place-b.removed+b.head] = queuedEvent[E]{replaced: true}
-		b.replaced++
+	if b.changes == nil {
+		b.changes = new(changes[E])
 	}
-	if b.attributes == nil {
-		b.attributes = make(map[attributeOf]int)
-	}
-	b.attributes[of] = b.removed + len(b.events) - b.head
-	b.events = append(b.events, queuedEvent[E]{event: b.build.Attribute(a), of: of})
-	if b.replaced > 32 && b.replaced*2 > len(b.events)-b.head {
-		b.forgetReplaced()
-	}
+	b.changes.add(&change[E]{
+		of: attributeOf{a.From, a.Key}, event: b.build.Attribute(a), deleted: a.Deleted, behind: b.removed + len(b.events) - b.head,
+	})
 	b.signal()
 }
 
-// forgetReplaced makes the queue anew without what was replaced. The lock is held.
-func (b *Inbox[E]) forgetReplaced() {
-	kept := make([]queuedEvent[E], 0, len(b.events)-b.head-b.replaced)
-	for _, e := range b.events[b.head:] {
-		if e.replaced {
-			continue
-		}
-		if e.of.key != "" {
-			b.attributes[e.of] = b.removed + len(kept)
-		}
-		kept = append(kept, e)
+// forget takes out the changes of attributes of a member whose membership is over.
+func (b *Inbox[E]) forget(username string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.changes != nil {
+		b.changes.forget(username)
 	}
-	b.events, b.head, b.replaced = kept, 0, 0
 }
 
 // add appends an event, which is of a message that expires unless the time is zero, and drops
@@ -156,15 +134,12 @@ func (b *Inbox[E]) add(e queuedEvent[E], expires time.Time) {
 	}
 	b.events = append(b.events, e)
 	b.bytes += e.bytes
-	for n := b.counted(); n > b.bound.Messages || n > 1 && b.bytes > b.bound.Bytes; n = b.counted() {
+	for n := len(b.events) - b.head; n > b.bound.Messages || n > 1 && b.bytes > b.bound.Bytes; n-- {
 		b.dropped = true
 		b.missed += b.removeFirst().missed
 	}
 	b.signal()
 }
-
-// counted is how many events count in the bound.
-func (b *Inbox[E]) counted() int { return len(b.events) - b.head - b.replaced - len(b.attributes) }
 
 // removeFirst removes the oldest event. The lock is held.
 func (b *Inbox[E]) removeFirst() queuedEvent[E] {
@@ -174,11 +149,6 @@ func (b *Inbox[E]) removeFirst() queuedEvent[E] {
 	b.removed++
 	b.bytes -= e.bytes
 	delete(b.expiring, e.seq)
-	if e.replaced {
-		b.replaced--
-	} else if e.of.key != "" {
-		delete(b.attributes, e.of)
-	}
 	if b.head == len(b.events) {
 		b.events, b.head = b.events[:0], 0
 		if cap(b.events) > 64 {
@@ -192,22 +162,17 @@ func (b *Inbox[E]) removeFirst() queuedEvent[E] {
 	return e
 }
 
-// pass passes over what is not to be taken any more of what comes next: changes of attributes
-// that were replaced, and messages that are worth nothing any more, which are dropped. The lock
-// is held.
-func (b *Inbox[E]) pass() {
-	for b.head < len(b.events) {
-		next := &b.events[b.head]
-		end, expires := b.expiring[next.seq]
-		switch {
-		case next.replaced:
-			b.removeFirst()
-		case expires && !time.Now().Before(end):
-			b.dropped, b.expired = true, next.seq
-			b.missed += b.removeFirst().missed
-		default:
+// dropExpired drops the messages that come next and are worth nothing any more. The lock is
+// held.
+func (b *Inbox[E]) dropExpired() {
+	for len(b.expiring) > 0 && b.head < len(b.events) {
+		seq := b.events[b.head].seq
+		end, expires := b.expiring[seq]
+		if !expires || time.Now().Before(end) {
 			return
 		}
+		b.dropped, b.expired = true, seq
+		b.missed += b.removeFirst().missed
 	}
 }
 
@@ -223,7 +188,7 @@ func (b *Inbox[E]) signal() {
 func (b *Inbox[E]) tryTake() (event E, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pass()
+	b.dropExpired()
 	if b.dropped {
 		event = b.build.Gap(b.missed)
 		b.taken = max(b.taken, b.expired)
@@ -231,18 +196,22 @@ func (b *Inbox[E]) tryTake() (event E, ok bool) {
 		b.signal()
 		return event, true
 	}
-	if b.head == len(b.events) {
+	if next := b.changes.first(); next != nil && next.behind <= b.removed {
+		event = b.changes.take()
+	} else if b.head < len(b.events) {
+		e := b.removeFirst()
+		if e.seq != 0 {
+			b.taken = e.seq
+		}
+		event = e.event
+	} else {
 		return event, false
 	}
-	e := b.removeFirst()
-	if e.seq != 0 {
-		b.taken = e.seq
-	}
-	if b.head < len(b.events) {
+	if b.head < len(b.events) || b.changes.first() != nil {
 		// Another taker may be waiting for what is left.
 		b.signal()
 	}
-	return e.event, true
+	return event, true
 }
 
 // Take waits for the next event. ended must be closed when the membership has ended and

@@ -315,32 +315,6 @@ func TestInboxDropsWhatHasExpiredBehindWhatWasReplaced(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, []any{gap{1}, numberedMessage(3, 0), newest}, b.takeAll())
 		require.Empty(t, b.expiring)
-		require.Empty(t, b.attributes)
-		require.Zero(t, b.replaced)
+		require.Nil(t, b.changes.first())
 	})
-}
-
-// However often attributes change while nobody takes anything, what waits is bounded by how many
-// there are, messages keep their place, and the newest values arrive in their order.
-func TestInboxKeepsTheNewestChangeOfAnAttribute(t *testing.T) {
-	b := anyInbox(QueueLimit{Messages: 2, Bytes: 1 << 20})
-	b.put(numberedMessage(1, 0))
-	b.put(numberedMessage(2, 0))
-	seq := uint64(2)
-	for range 10_000 {
-		for _, key := range []string{"a", "b", "c"} {
-			seq++
-			b.put(Attribute{From: "alice", Key: key, Seq: seq})
-			require.LessOrEqual(t, len(b.events)-b.head, 2+2*33+3)
-		}
-	}
-	taken := b.takeAll()
-	require.Len(t, taken, 5)
-	for i, of := range []uint64{1, 2} {
-		require.EqualValues(t, of, taken[i].(Message).Seq)
-	}
-	for i, key := range []string{"a", "b", "c"} {
-		require.Equal(t, Attribute{From: "alice", Key: key, Seq: seq - 2 + uint64(i)}, taken[2+i])
-	}
-	require.Zero(t, b.replaced)
 }

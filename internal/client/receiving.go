@@ -71,7 +71,7 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time,
 	// heard is up to where messages are of the membership that has ended: what is still replayed
 	// may be of the next one of that name.
 	gone := func(name string, heard uint64) {
-		delete(m.others, name) // what comes behind the list is of who is there
+		m.forgetAttributes(name) // what comes behind the list is of who is there
 		m.departed = append(m.departed, Presence{
 			Username: name, State: wire.StateLeft, Since: now, Reason: why, number: m.slaves[name].number, heard: heard,
 		})
@@ -179,7 +179,7 @@ func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 		}
 		p.Joined = frame.Joined || frame.Number != 0 // hubs of before tell who is new by its number alone
 		if p.State == wire.StateLeft || p.Joined {
-			delete(m.others, p.Username)
+			m.forgetAttributes(p.Username)
 		}
 		m.slaveChanged(p)
 		m.onJoinedWith(frame)

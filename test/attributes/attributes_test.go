@@ -116,9 +116,9 @@ func TestAttributesOverALostConnection(t *testing.T) {
 		require.Equal(t, words{"a": "2", "c": "1", "d": "1", "tick": "299"}, texts(slave.MasterAttributes()))
 
 		// A master too; a slave sets while it is away, which is never busy.
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		u.CutOff()
 		stage.NextPresence(t, slave, "alice", lectern.StateAway)
-		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		stage.NextPresence(t, master, "alice", lectern.StateUnknown)
 		require.NoError(t, slave.SetAttribute(stage.Within(t), "hand", lectern.Text("up")))
 		late := s.User().Joins("abc123", "user_two", lectern.WithAttributes(map[string]lectern.Payload{"hand": lectern.Text("down")}))

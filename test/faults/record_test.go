@@ -73,6 +73,18 @@ func (e told) reconnects() bool {
 	return e.event == nil || ok && p.State == lectern.StateUnknown
 }
 
+// lostSince is since when the seat has had no connection when it ended, or zero.
+func (s *faultSeat) lostSince() (since time.Time) {
+	for _, e := range s.events {
+		if p, ok := e.event.(lectern.Presence); ok && p.State == lectern.StateUnknown {
+			since = e.at
+		} else if ok && !since.IsZero() && p.State == lectern.StateOnline {
+			since = time.Time{}
+		}
+	}
+	return since
+}
+
 // hasMoved reports whether the seat has got another holder.
 func (s *faultSeat) hasMoved() bool {
 	return slices.ContainsFunc(s.events, func(e told) bool { return e.event == nil })
