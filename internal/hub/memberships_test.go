@@ -15,7 +15,8 @@ import (
 	"github.com/lectern-go/lectern/transport/memory"
 )
 
-// twice is a hub with a channel of alice, and bob's session in it.
+// twice is a hub with a channel of alice, and bob's session in it, for which nothing waits any
+// more. It is for a bubble.
 func twice(t *testing.T) (h *Hub, bob *session, c Channel) {
 	h = New(Config{
 		MasterTimeout: time.Minute, SlaveTimeout: time.Minute, MaxSlaves: 9, MaxChannels: 9, MaxChannelsPerConnection: 9, MaxConnections: 9,
@@ -28,6 +29,7 @@ func twice(t *testing.T) (h *Hub, bob *session, c Channel) {
 	require.NoError(t, bob.Receive([]byte(`{"type":"join","channel":"abc123","username":"bob"}`)))
 	c, ok := h.Channel("abc123")
 	require.True(t, ok)
+	synctest.Wait()
 	t.Cleanup(func() {
 		_ = alice.End(io.EOF)
 		require.NoError(t, h.Shutdown(context.Background()))
