@@ -228,7 +228,9 @@ func TestHubEventsForWhoDoesNotRead(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		require.NoError(t, slow.Compare(), "it has begun anew")
-		require.InDelta(t, 4400, slow.Missed(), 10)
+		// It may have read some before the others came, and has missed all that came then.
+		require.Greater(t, slow.Missed(), 4096)
+		require.LessOrEqual(t, slow.Missed(), 4400+10)
 		require.NoError(t, keen.Stop())
 		require.NoError(t, slow.Stop())
 	})
