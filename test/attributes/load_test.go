@@ -128,7 +128,7 @@ func joinAndDrop(t *testing.T, s *stage.Stage, n int, attributes string) {
 
 // Joins cost the master no frame for attributes: what there is goes along with the presence.
 func TestJoinsCostNoFrameForAttributes(t *testing.T) {
-	const joins = 2000
+	const joins = 10_000
 	for _, attributes := range []string{"", `,"attributes":{"hand":{"text":"up"},"photo":{"base64":"AAAA"}}`} {
 		stage.InBubble(t, unlimited, func(t *testing.T, s *stage.Stage) {
 			alice := s.Raw()
