@@ -84,10 +84,11 @@ func (s *faultSeat) ask(h membershipHandle, q *asked, patience time.Duration) {
 	q.done = time.Now()
 	one.done = q.done
 	for _, a := range q.answers {
-		if a.Err == nil {
+		if a.Err == nil && !q.newcomers { // of what newcomers were asked, the number is another one
 			one.Seq, one.err = a.Message.ReplyTo, nil
 		}
 	}
+	one.newcomers = q.newcomers
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asks = append(s.asks, q)

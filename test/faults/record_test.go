@@ -102,6 +102,8 @@ type sent struct {
 	err error
 	// stale: it was sent by one whose seat another had taken over.
 	stale bool
+	// newcomers: it is a question that was put to each who came later too, under a number of its own.
+	newcomers bool
 	// question is what it answers, if anything. Answers are not among the events. no: the answer
 	// is a no.
 	question string

@@ -151,6 +151,9 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	for _, one := range all {
 		if one.unknown() {
 			unknown++
+			if one.newcomers {
+				unknown += uint64(len(s.life.seats))
+			}
 			if one.question != "" {
 				answers++
 			}
@@ -220,6 +223,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 			return fmt.Errorf("%q came, though its sender was told %w", text, one.err)
 		case one.err == nil && one.Seq != m.Seq:
 			return fmt.Errorf("%q has the number %d, its sender was told %d", text, m.Seq, one.Seq)
+		case one.newcomers && m.Private:
 		case !s.isMaster() && m.Private != (one.to != toEverybody), !s.isMaster() && m.Private && one.to != s.name:
 			return fmt.Errorf("%q was for %q", text, one.to)
 		}
