@@ -219,23 +219,7 @@ func TestWhatIsNoTime(t *testing.T) {
 				require.ErrorIs(t, err, lectern.ErrBadFrame)
 				require.ErrorContains(t, err, fmt.Sprintf("WithExpiry: %v is not from a millisecond to 24 hours", d))
 			}
-			_, err := master.Broadcast(ctx, lectern.Text("x"), wrong)
-			refused(err)
-			_, err = master.Send(ctx, "user_one", lectern.Text("x"), wrong)
-			refused(err)
-			_, err = master.Request(ctx, "user_one", lectern.Text("x"), wrong)
-			refused(err)
-			for answer := range master.Gather(ctx, lectern.Text("x"), wrong) {
-				refused(answer.Err)
-			}
-			_, err = master.Reply(ctx, lectern.Message{RequestID: 1}, lectern.Text("x"), wrong)
-			refused(err)
-			_, err = slave.Send(ctx, lectern.Text("x"), wrong)
-			refused(err)
-			_, err = slave.Request(ctx, lectern.Text("x"), wrong)
-			refused(err)
-			_, err = slave.Reply(ctx, lectern.Message{RequestID: 1}, lectern.Text("x"), wrong)
-			refused(err)
+			sendsWith(t, master, slave, wrong, refused)
 		}
 		receipt, err := master.Broadcast(ctx, lectern.Text("x"), lectern.WithExpiry(time.Millisecond))
 		require.NoError(t, err)

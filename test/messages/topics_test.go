@@ -112,23 +112,7 @@ func TestWhatIsNoTopic(t *testing.T) {
 				require.ErrorContains(t, err, "WithTopic: ")
 				require.ErrorContains(t, err, words)
 			}
-			_, err := master.Broadcast(ctx, lectern.Text("x"), wrong)
-			refused(err)
-			_, err = master.Send(ctx, "user_one", lectern.Text("x"), wrong)
-			refused(err)
-			_, err = master.Request(ctx, "user_one", lectern.Text("x"), wrong)
-			refused(err)
-			for answer := range master.Gather(ctx, lectern.Text("x"), wrong) {
-				refused(answer.Err)
-			}
-			_, err = master.Reply(ctx, lectern.Message{RequestID: 1}, lectern.Text("x"), wrong)
-			refused(err)
-			_, err = slave.Send(ctx, lectern.Text("x"), wrong)
-			refused(err)
-			_, err = slave.Request(ctx, lectern.Text("x"), wrong)
-			refused(err)
-			_, err = slave.Reply(ctx, lectern.Message{RequestID: 1}, lectern.Text("x"), wrong)
-			refused(err)
+			sendsWith(t, master, slave, wrong, refused)
 		}
 		_, err := master.Broadcast(ctx, lectern.Text("x"), nil)
 		require.ErrorContains(t, err, "an option is nil")
@@ -164,4 +148,27 @@ func TestTopicsByHand(t *testing.T) {
 		alice.Send(`{"type":"send","ref":2,"channel":"abc123","topic":"a b","text":"x"}`)
 		alice.Expect(`{"type":"ack","ref":2,"seq":1,"slaves":1}`)
 	})
+}
+
+// sendsWith gives what comes of each call that sends, with the option, to check.
+func sendsWith(t *testing.T, master *lectern.Master, slave *lectern.Slave, option lectern.SendOption, check func(error)) {
+	t.Helper()
+	ctx := stage.Within(t)
+	_, err := master.Broadcast(ctx, lectern.Text("x"), option)
+	check(err)
+	_, err = master.Send(ctx, "user_one", lectern.Text("x"), option)
+	check(err)
+	_, err = master.Request(ctx, "user_one", lectern.Text("x"), option)
+	check(err)
+	for answer := range master.Gather(ctx, lectern.Text("x"), option) {
+		check(answer.Err)
+	}
+	_, err = master.Reply(ctx, lectern.Message{RequestID: 1}, lectern.Text("x"), option)
+	check(err)
+	_, err = slave.Send(ctx, lectern.Text("x"), option)
+	check(err)
+	_, err = slave.Request(ctx, lectern.Text("x"), option)
+	check(err)
+	_, err = slave.Reply(ctx, lectern.Message{RequestID: 1}, lectern.Text("x"), option)
+	check(err)
 }
