@@ -361,7 +361,7 @@ func TestAGapBesideAttributes(t *testing.T) {
 	r := c.on("r")
 	c.did(func() error { return c.resume(c.now, r, 2, "user_1", c.secret("user_1"), 0) },
 		"r < joined alice=online ref=2", "r < reset", "a < presence user_1 online", "r ...")
-	c.feeds(r, "r < gap missed=2", "r ~ attribute alice slide seq=1 = 1", "3", "4", "+r")
+	c.feeds(r, "r < gap seq=2 missed=2", "r ~ attribute alice slide seq=1 = 1", "3", "4", "+r")
 }
 
 // What has expired is told in its place, in front of an attribute that has changed after it.

@@ -116,7 +116,8 @@ func (e *entry) isFor(m *member) bool { return e.to == nil || e.to == m }
 func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 	m, log := a.member, c.log(a.member.role)
 	if m.role == wire.Slave {
-		c.tellMissed(a, c.missedBy(m, m.floor(a)))
+		missed, newest := c.missedBy(m, m.floor(a))
+		c.tellMissed(a, missed, newest)
 	}
 	c.raiseFloor(a, log.lost)
 	messages, size, ready := c.feedAsked(a, bytes)
@@ -202,19 +203,20 @@ func (c *Channel) endCatchUp(a *Attachment) {
 		return
 	}
 	floor := a.member.floor(a)
-	missed := c.missedBy(a.member, floor)
+	missed, newest := c.missedBy(a.member, floor)
 	for e := range c.down.after(floor) {
 		if e.isFor(a.member) {
-			missed++
+			missed, newest = missed+1, e.seq
 		}
 	}
-	c.tellMissed(a, missed)
+	c.tellMissed(a, missed, newest)
 }
 
-// tellMissed tells a slave how many messages for it are not replayed, where there are any.
-func (c *Channel) tellMissed(a *Attachment, missed uint64) {
+// tellMissed tells a slave how many messages for it are not replayed, where there are any, and
+// the number of the newest, so that it is not told again when it comes back once more.
+func (c *Channel) tellMissed(a *Attachment, missed, newest uint64) {
 	if missed > 0 {
-		c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: missed})
+		c.sendFrame(a, &wire.Frame{Type: wire.Gap, Channel: c.name, Seq: newest, Missed: missed})
 		c.count(MessagesDropped, LabelReplay, int64(missed))
 	}
 }

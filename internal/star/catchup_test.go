@@ -86,11 +86,28 @@ func TestAGapWhileASlaveIsFed(t *testing.T) {
 	}
 	r := c.on("r")
 	c.did0(func() error { return c.resume(c.now, r, 2, "user_1", c.secret("user_1"), 0) })
-	c.feeds(r, "r < gap missed=1", "2", "3", "r ...")
+	c.feeds(r, "r < gap seq=1 missed=1", "2", "3", "r ...")
 	for range 3 {
 		c.did0(c.says(a, "x"))
 	}
-	c.feeds(r, "r < gap missed=1", "5", "6", "7", "+r")
+	c.feeds(r, "r < gap seq=4 missed=1", "5", "6", "7", "+r")
+}
+
+// Who was told that messages are lost, and comes back before anything else was for it, is not
+// told again: a gap has the number of the newest of them that was for the member.
+func TestAGapIsToldOnce(t *testing.T) {
+	c, a, u := openTable(t, Limits{Replay: Bound{Messages: 2}}, 2)
+	c.did0(c.lostBy(u[1]))
+	c.did0(c.says(a, "to all"))
+	for _, to := range []string{"user_1", "user_2", "user_2", "user_2"} {
+		c.did0(func() error { return c.Send(a, messageTo(0, to, "x")) })
+	}
+	r := c.on("r")
+	c.did(func() error { return c.resume(c.now, r, 2, "user_1", c.secret("user_1"), 0) },
+		"+r", "r < joined alice=online ref=2", "a < presence user_1 online", "r < gap seq=2 missed=3")
+	s := c.on("s")
+	c.did(func() error { return c.resume(c.now, s, 3, "user_1", c.secret("user_1"), 2) },
+		"-r", "r ! replaced: the membership was taken over by a newer connection", "+s", "s < joined alice=online ref=3")
 }
 
 // A slave that is fed and leaves, is kicked or lost is fed no more, and the number of what
@@ -141,7 +158,7 @@ func TestTheEndOfFeeding(t *testing.T) {
 		c, _, r := begin(t)
 		r.Line.(*line).waiting = 1
 		c.Close("")
-		require.Equal(t, []string{"* ! channel_closed", "r < gap missed=1", "r ! channel_closed", "a ! channel_closed", "forget"}, c.fed(r))
+		require.Equal(t, []string{"* ! channel_closed", "r < gap seq=3 missed=1", "r ! channel_closed", "a ! channel_closed", "forget"}, c.fed(r))
 	})
 	t.Run("the channel's end, with more than a part", func(t *testing.T) {
 		c, a, r := begin(t)
@@ -149,7 +166,7 @@ func TestTheEndOfFeeding(t *testing.T) {
 			c.did0(c.says(a, large))
 		}
 		c.Close("")
-		require.Equal(t, []string{"* ! channel_closed", "3", "4", "r < gap missed=2", "r ! channel_closed", "a ! channel_closed", "forget"}, c.fed(r))
+		require.Equal(t, []string{"* ! channel_closed", "3", "4", "r < gap seq=6 missed=2", "r ! channel_closed", "a ! channel_closed", "forget"}, c.fed(r))
 	})
 }
 

@@ -40,7 +40,7 @@ func TestWhatIsMissedAtTheEnd(t *testing.T) {
 		lines := c.fed(r)
 		require.Contains(t, lines, "r ! channel_closed")
 		if missed {
-			require.Contains(t, lines, "r < gap missed=1")
+			require.Contains(t, lines, "r < gap seq=1 missed=1")
 		} else {
 			require.NotContains(t, strings.Join(lines, "\n"), "gap")
 		}

@@ -293,10 +293,12 @@ func (c *Channel) release(m *member, a *Attachment) {
 
 // missedBy counts the messages after number last that the slave m can never get,
 // because they are no longer kept. It is zero exactly when no message for m is lost.
-// Otherwise the count may include messages that were for other slaves alone.
-func (c *Channel) missedBy(m *member, last uint64) uint64 {
-	if max(c.down.lostCommon, m.lostPrivate) <= last {
-		return 0
+// Otherwise the count may include messages that were for other slaves alone. newest is the
+// number of the newest that was for m.
+func (c *Channel) missedBy(m *member, last uint64) (missed, newest uint64) {
+	newest = max(c.down.lostCommon, m.lostPrivate)
+	if newest <= last {
+		return 0, 0
 	}
-	return c.down.lost - last
+	return c.down.lost - last, newest
 }

@@ -138,7 +138,7 @@ func TestExpiredWhileItIsFed(t *testing.T) {
 	c.after(time.Second)
 	c.Expire(c.now)
 	c.Close("")
-	c.expect("* ! channel_closed", "r < gap missed=4", "r ! channel_closed", "a ! channel_closed", "forget")
+	c.expect("* ! channel_closed", "r < gap seq=4 missed=4", "r ! channel_closed", "a ! channel_closed", "forget")
 }
 
 // The bytes of what has expired are free, also of what the master is to get in any case; its

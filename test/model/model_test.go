@@ -72,6 +72,12 @@ func TestModelKnownGames(t *testing.T) {
 			{"away", 0, 0, 0}, {"due", 0, 0, 0}, {"status", 0, 0, 0}, {"status", 0, 0, 0},
 			{"ghostsend", 1, 0, 1},
 		},
+		// A slave is told of a gap, gets nothing after it, and loses its connection once more: it is
+		// not told again.
+		"a gap is told once": {
+			{"create", 0, 0, 0}, {"join", 1, 0, 0}, {"join", 2, 0, 0}, {"create", 3, 1, 1}, {"blinksend", 0, 0, 2}, {"lostjoin", 1, 1, 2},
+			{"speak", 1, 0, 2}, {"join", 3, 0, 0}, {"speak", 2, 0, 3}, {"take", 5, 1, 3}, {"seize", 5, 0, 2}, {"seize", 1, 1, 3}, {fewKept, 0, 0, 0},
+		},
 		"a send is too late": {{"create", 0, 0, 1}, {"join", 1, 0, 0}, {"cut", 1, 0, 0}, {"brief", 1, 0, 1}, {"brief", 1, 0, 3}, {"sleep", 0, 0, 0}, {"restore", 1, 0, 0}},
 		// What expires while its receiver is away is a gap in its place: to a slave, to a master,
 		// over a restart, and to another client, which is told all of it.
