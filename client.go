@@ -2,8 +2,6 @@ package lectern
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
 	"slices"
@@ -95,8 +93,6 @@ type ClientOptions struct {
 type Client struct {
 	client  *client.Client
 	options client.Options
-	// wrong is what makes no sense of the options.
-	wrong error
 }
 
 // CreateOption adds to a create: WithToken, WithMasterTimeout, WithAttributes.
@@ -153,23 +149,18 @@ func WithMaster(username string) JoinOption {
 // milliseconds. One that is longer than Policy.MasterTimeout has no effect, nor has
 // zero. A negative one, and one below a millisecond, is an error of Create.
 func WithMasterTimeout(timeout time.Duration) CreateOption {
-	return createOption(func(f *wire.Frame) error {
-		if timeout < 0 {
-			return fmt.Errorf("lectern: WithMasterTimeout: %v is no time", timeout)
-		}
-		f.MasterTimeout, f.HasMasterTimeout = wire.Milliseconds(timeout), true
-		return transport.CheckTime("lectern: WithMasterTimeout", timeout)
-	})
+	return createOption(func(f *wire.Frame) error { return client.SetMasterTimeout(f, timeout) })
 }
 
 // NewClient returns a client of the hub that the dialer leads to. It does not
 // connect yet.
 func NewClient(dialer transport.Dialer, o ClientOptions) *Client {
-	inner, err := client.Options{
+	inner, wrong := client.Options{
 		MinBackoff: o.MinBackoff, MaxBackoff: o.MaxBackoff, DialTimeout: o.DialTimeout, WriteTimeout: o.WriteTimeout,
 		CloseTimeout: o.CloseTimeout, MaxMessageBytes: o.MaxMessageBytes, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger,
 		PublicError: publicError, ErrSendUnknown: ErrSendUnknown,
 	}.WithDefaults()
+	inner.Wrong = wrong
 	if o.Token != nil {
 		inner.Token = func(ctx context.Context, operation wire.Type, channel, username string) (string, error) {
 			return o.Token(ctx, TokenRequest{Operation: Operation(operation.String()), Channel: channel, Username: username})
@@ -183,7 +174,7 @@ func NewClient(dialer transport.Dialer, o ClientOptions) *Client {
 			return !slices.ContainsFunc(hubs, func(h *Hub) bool { return !h.hub.Closing() })
 		}
 	}
-	return &Client{client: client.New(dialer, inner), options: inner, wrong: err}
+	return &Client{client: client.New(dialer, inner), options: inner}
 }
 
 // Create makes the channel, with the user as its master (rules 1 and 7). The username may be
@@ -195,7 +186,7 @@ func NewClient(dialer transport.Dialer, o ClientOptions) *Client {
 // them on, and memory.WithValues makes a dialer that does.
 func (c *Client) Create(ctx context.Context, channel, username string, options ...CreateOption) (*Master, error) {
 	frame := wire.Frame{Type: wire.Create, Channel: channel, Username: username}
-	if err := addAll(options, func(o CreateOption) error { return o.addToCreate(&frame) }); err != nil {
+	if err := client.AddAll(options, func(o CreateOption) error { return o.addToCreate(&frame) }); err != nil {
 		return nil, err
 	}
 	h, err := c.enter(ctx, wire.Master, frame)
@@ -223,22 +214,7 @@ func (c *Client) Join(ctx context.Context, channel, username string, options ...
 
 // addToJoin adds the options of a join or a switch.
 func addToJoin(frame *wire.Frame, options []JoinOption) error {
-	return addAll(options, func(o JoinOption) error { return o.addToJoin(frame) })
-}
-
-var errNoOption = errors.New("lectern: an option is nil")
-
-// addAll adds the options, one after the other, up to the first that cannot be added.
-func addAll[O any](options []O, add func(O) error) error {
-	for _, option := range options {
-		if any(option) == nil {
-			return errNoOption
-		}
-		if err := add(option); err != nil {
-			return err
-		}
-	}
-	return nil
+	return client.AddAll(options, func(o JoinOption) error { return o.addToJoin(frame) })
 }
 
 // ResumeMaster takes over the membership that the ticket is for, which must be a
@@ -275,9 +251,6 @@ func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error)
 
 // enter makes a membership and its handle.
 func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame) (handle, error) {
-	if c.wrong != nil {
-		return handle{}, c.wrong
-	}
 	h := handle{client: c, inbox: c.inbox(frame.Last)}
 	var err error
 	h.m, err = c.client.Enter(ctx, role, frame, h.inbox)
@@ -306,19 +279,8 @@ type Status struct {
 // Status asks for a channel and its master, for which no membership is needed
 // (rule 4).
 func (c *Client) Status(ctx context.Context, channel string) (Status, error) {
-	if c.wrong != nil {
-		return Status{}, c.wrong
-	}
-	answer, err := c.client.Status(ctx, channel)
-	if err != nil || !answer.Exists {
-		return Status{}, err
-	}
-	now := time.Now()
-	master := Presence{Username: answer.Master.Username, State: states[answer.Master.State], Since: now}
-	if answer.HasTimeout {
-		master.Deadline = now.Add(wire.FromMilliseconds(answer.Timeout))
-	}
-	return Status{Exists: true, Master: master}, nil
+	master, exists, err := c.client.Status(ctx, channel)
+	return Status{Exists: exists, Master: presence(master)}, err
 }
 
 // Close leaves every channel, which closes those of which it is the master, and closes
@@ -342,11 +304,7 @@ func (c *Client) Close() error { return c.client.Close() }
 // time, it returns no tickets and an error that matches net.ErrClosed.
 func (c *Client) Detach(ctx context.Context) ([]Ticket, error) {
 	detached, err := c.client.Detach(ctx)
-	var tickets []Ticket
-	for _, t := range detached {
-		tickets = append(tickets, ticketOf(t.Resume, t.Role == wire.Master))
-	}
-	return tickets, err
+	return client.All(detached, func(t client.Ticket) Ticket { return ticketOf(t.Resume, t.Role == wire.Master) }), err
 }
 
 // Ticket is what it takes to come back to a membership from another client, for
@@ -442,54 +400,26 @@ func (h *handle) gather(ctx context.Context, payload Payload, options []GatherOp
 		var how client.Gathering
 		frame, err := payload.in(wire.Frame{}, h.client.options.MaxMessageBytes, nil)
 		if err == nil {
-			err = addAll(options, func(o GatherOption) error { return o.addToGather(&frame, &how) })
+			err = client.AddAll(options, func(o GatherOption) error { return o.addToGather(&frame, &how) })
 		}
 		if err != nil {
 			yield(Answer{Err: err})
 			return
 		}
-		for a := range h.m.Gather(ctx, frame, how) {
-			if !yield(answer(a)) {
-				return
-			}
-		}
+		h.m.Gather(ctx, frame, how)(func(a client.Answer) bool { return yield(answer(a)) })
 	}
 }
 
 // openRequests is OpenRequests of both handles.
-func (h *handle) openRequests() []Message {
-	var open []Message
-	for _, question := range h.m.OpenRequests() {
-		open = append(open, message(question))
-	}
-	return open
-}
+func (h *handle) openRequests() []Message { return client.All(h.m.OpenRequests(), message) }
 
 // set sets an attribute.
 func (h *handle) set(ctx context.Context, key string, value Payload) error {
 	return h.m.Set(ctx, key, value.onWire(), value.check(h.client.options.MaxMessageBytes))
 }
 
-// next waits for the next event. The error is the context's, or why the membership
-// is over.
-func (h *handle) next(ctx context.Context) (Event, error) {
-	event, ok, err := h.inbox.Take(ctx, h.m.Done())
-	if err == nil && !ok {
-		err = h.m.Err()
-	}
-	return event, err
-}
-
-// events yields what arrives until the membership is over.
 func (h *handle) events(ctx context.Context) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		for {
-			event, err := h.next(ctx)
-			if !yield(event, err) || err != nil {
-				return
-			}
-		}
-	}
+	return client.Events(ctx, h.m, h.inbox)
 }
 
 func (h *handle) ticket(master bool) Ticket { return ticketOf(h.m.Ticket(), master) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/internal/client"
 	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/star"
@@ -185,13 +186,13 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, time.Millisecond, master.MasterTimeout())
 	_, err = hub.Create(t.Context(), "abc124", "alice", nil)
-	require.Equal(t, errNoOption, err)
+	require.Equal(t, client.ErrNoOption, err)
 	_, err = hub.Join(t.Context(), "abc123", "bob", nil)
-	require.Equal(t, errNoOption, err)
+	require.Equal(t, client.ErrNoOption, err)
 	bob, err := hub.Join(t.Context(), "abc123", "bob")
 	require.NoError(t, err)
 	_, err = bob.Switch(t.Context(), "abc124", nil)
-	require.Equal(t, errNoOption, err)
+	require.Equal(t, client.ErrNoOption, err)
 
 	// An option is for what its name says: the others do not compile.
 	_, isCreateOption := WithMaster("alice").(CreateOption)

@@ -3,10 +3,9 @@ package lectern
 import (
 	"context"
 	"iter"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/client"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -142,18 +141,7 @@ func (m *Master) Events(ctx context.Context) iter.Seq2[Event, error] { return m.
 
 // Members returns the slaves of the channel, those away included, by their
 // names, as they are known on this side at present.
-func (m *Master) Members() []Presence {
-	slaves := m.h.m.Slaves()
-	if len(slaves) == 0 {
-		return nil
-	}
-	members := make([]Presence, 0, len(slaves))
-	for _, slave := range slaves {
-		members = append(members, presence(slave))
-	}
-	slices.SortFunc(members, func(a, b Presence) int { return strings.Compare(a.Username, b.Username) })
-	return members
-}
+func (m *Master) Members() []Presence { return client.All(m.h.m.Slaves(), presence) }
 
 // Kick removes a slave, which is told the reason. It may join again.
 func (m *Master) Kick(ctx context.Context, username, reason string) error {

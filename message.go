@@ -368,13 +368,7 @@ func (o sendOption) addToGather(f *wire.Frame, _ *client.Gathering) error { retu
 // at most 64 bytes; anything else is an error of the call, which matches ErrBadFrame, and
 // nothing is sent.
 func WithTopic(topic string) SendOption {
-	return sendOption(func(f *wire.Frame) error {
-		if problem := wire.ShortNameProblem(topic); problem != "" {
-			return ErrBadFrame.WithText("WithTopic: " + problem)
-		}
-		f.SetTopic(topic)
-		return nil
-	})
+	return sendOption(func(f *wire.Frame) error { return public(client.SetTopic(f, topic)) })
 }
 
 // WithExpiry makes the message worth nothing any more after d, from the call on: nobody is
@@ -384,13 +378,7 @@ func WithTopic(topic string) SendOption {
 // and an answer after that is refused with ErrNoSuchRequest. d is from a millisecond to 24
 // hours; anything else is an error of the call, which matches ErrBadFrame, and nothing is sent.
 func WithExpiry(d time.Duration) SendOption {
-	return sendOption(func(f *wire.Frame) error {
-		if d < time.Millisecond || d > wire.FromMilliseconds(wire.MaxExpires) {
-			return ErrBadFrame.WithText(fmt.Sprintf("WithExpiry: %v is not from a millisecond to 24 hours", d))
-		}
-		f.SetExpires(wire.Milliseconds(d))
-		return nil
-	})
+	return sendOption(func(f *wire.Frame) error { return public(client.SetExpiry(f, d)) })
 }
 
 // in is the frame with the payload and the options, or the error that keeps it from being sent.
@@ -400,7 +388,7 @@ func (p Payload) in(frame wire.Frame, limit int, options []SendOption) (wire.Fra
 		return frame, err
 	}
 	extended := frame // only where there are options, it is not on the stack
-	err := addAll(options, func(o SendOption) error { return o.addToSend(&extended) })
+	err := client.AddAll(options, func(o SendOption) error { return o.addToSend(&extended) })
 	return extended, err
 }
 

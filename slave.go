@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/client"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -103,7 +104,7 @@ func (s *Slave) MasterAttributes() map[string]Payload { return payloads(s.h.m.Ma
 // context's, or why the membership is over.
 func (s *Slave) Receive(ctx context.Context) (Message, error) {
 	for {
-		event, err := s.h.next(ctx)
+		event, err := client.Next(ctx, s.h.m, s.h.inbox)
 		if err != nil {
 			return Message{}, err
 		}

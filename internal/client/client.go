@@ -108,6 +108,9 @@ func newInstance() string {
 // or join has entered; a membership that was to be resumed goes on, as away. Where an
 // earlier membership of the channel is being undone, Enter waits until that is over.
 func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, inbox inbox) (*Membership, error) {
+	if c.options.Wrong != nil {
+		return nil, c.options.Wrong
+	}
 	// The hub would refuse the names too, but a name with invalid UTF-8 would not even
 	// reach the hub.
 	if err := checkNames(&frame); err != nil {
@@ -155,13 +158,24 @@ func checkNames(frame *wire.Frame) *wire.Cause {
 	return checkAttributes(frame)
 }
 
-// Status asks the hub for the state of a channel and its master. The answer is a frame of
-// type Status.
-func (c *Client) Status(ctx context.Context, channel string) (wire.Frame, error) {
-	if !wire.ValidName(channel) {
-		return wire.Frame{}, c.public(wire.BadName("channel", channel))
+// Status asks the hub for the state of a channel's master, and whether there is the channel.
+func (c *Client) Status(ctx context.Context, channel string) (master Presence, exists bool, err error) {
+	if c.options.Wrong != nil {
+		return Presence{}, false, c.options.Wrong
 	}
-	return c.call(ctx, wire.Frame{Type: wire.Status, Channel: channel}, nil)
+	if !wire.ValidName(channel) {
+		return Presence{}, false, c.public(wire.BadName("channel", channel))
+	}
+	answer, err := c.call(ctx, wire.Frame{Type: wire.Status, Channel: channel}, nil)
+	if err != nil || !answer.Exists {
+		return Presence{}, false, err
+	}
+	now := time.Now()
+	master = Presence{Username: answer.Master.Username, State: answer.Master.State, Since: now}
+	if answer.HasTimeout {
+		master.Deadline = now.Add(wire.FromMilliseconds(answer.Timeout))
+	}
+	return master, true, nil
 }
 
 // public is the error that users get for a cause.

@@ -28,7 +28,7 @@ func TestNamesAreCheckedBeforeDialling(t *testing.T) {
 		return public
 	}})
 	defer c.Close()
-	_, err := c.Status(t.Context(), "")
+	_, _, err := c.Status(t.Context(), "")
 	require.Equal(t, public, err)
 	for _, frame := range []wire.Frame{
 		{Type: wire.Join, Channel: "\x00", Username: "bob"}, {Type: wire.Create, Channel: "abc123", Username: " "},

@@ -2,6 +2,7 @@ package client
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -285,8 +286,8 @@ func (m *Membership) Master() Presence {
 	return m.master
 }
 
-// Slaves are the states of the master's slaves, in any order, as far as they are known. It
-// does not ask the hub.
+// Slaves are the states of the master's slaves, by their names, as far as they are known. It does not
+// ask the hub.
 func (m *Membership) Slaves() []Presence {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
@@ -294,6 +295,7 @@ func (m *Membership) Slaves() []Presence {
 	for name, s := range m.slaves {
 		all = append(all, Presence{Username: name, State: s.state, Since: s.since, Joined: s.joined})
 	}
+	slices.SortFunc(all, func(a, b Presence) int { return strings.Compare(a.Username, b.Username) })
 	return all
 }
 

@@ -360,7 +360,7 @@ func TestADialerThatIsOverDuringAMove(t *testing.T) {
 		old.refuses(old.one(wire.Join), wire.ErrShuttingDown)
 		asked := make(chan error, 1)
 		go func() {
-			_, err := p.client.Status(t.Context(), "abc")
+			_, _, err := p.client.Status(t.Context(), "abc")
 			asked <- err
 		}()
 		status := old.one(wire.Status)

@@ -40,6 +40,9 @@ type Options struct {
 	// HubIsOver reports whether the hub has shut down for good. It may be nil: that is
 	// never known. It is called with a lock held, so it must do nothing else.
 	HubIsOver func() bool
+	// Wrong is what makes no sense of the public options, or nil. Nothing is entered or asked
+	// then: this is the error.
+	Wrong error
 }
 
 // QueueLimit limits messages by their number and by their bytes.
