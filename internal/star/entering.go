@@ -281,12 +281,16 @@ func (c *Channel) reattachSlave(now time.Time, a *Attachment, m *member, e Entry
 }
 
 // release takes the member off the connection that it is on, which is told so unless it is
-// the one of the attachment.
+// the one of the attachment. What waits there for one whose grant expires is dropped: it could
+// be written after that. Who has the membership now gets it.
 func (c *Channel) release(m *member, a *Attachment) {
 	if m.attachment == nil && m.role == wire.Slave {
 		c.away.remove(m)
 	}
 	if old := c.detach(m); old != nil && old.Line.Connection() != a.Line.Connection() {
+		if !m.granted().Expires.IsZero() {
+			c.emit(Effect{Kind: Discard, To: old})
+		}
 		c.emit(Effect{Kind: Release, To: old, End: wire.ErrReplaced.With("the membership was taken over by a newer connection")})
 	}
 }

@@ -57,6 +57,16 @@ func TestASlaveExpires(t *testing.T) {
 	c.passes(20, "a < presence ada left (expired)")
 }
 
+// What waits on the former connection of one whose grant expires is dropped when another one
+// takes the membership over: it could be written after the grant has expired.
+func TestNothingWaitsOnAFormerConnection(t *testing.T) {
+	c, _, _ := openTable(t, Limits{}, 1)
+	u := c.on("u")
+	c.did0(c.joinsAs(u, c.granted("A", 1, 0, "s1", until(10))))
+	c.did(c.resumes(c.on("v"), c.granted("A", 2, 1, "s1", until(10))), "-u", "u x",
+		"u ! replaced: the membership was taken over by a newer connection", "+v", "v < joined alice=online ref=2")
+}
+
 // At the same instant the expiry is before anything else: a resume and a refresh come too
 // late, and so does the end of the time to come back.
 func TestExpiryWinsATie(t *testing.T) {
