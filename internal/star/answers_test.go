@@ -2,6 +2,7 @@ package star
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,4 +42,40 @@ func TestAnswersRememberRefusals(t *testing.T) {
 	a.add(answer{ref: 4, seq: 1})
 	_, ok = a.find(3)
 	require.False(t, ok)
+}
+
+// The checksum of what was sent tells messages and changes apart that differ in one thing alone.
+// It is in files, so it is the same in each version: that of a message without a topic and an end
+// is as it was before there were any.
+func TestChecksumsOfWhatWasSent(t *testing.T) {
+	sums := map[uint32]string{}
+	one := func(what string, want, got uint32) {
+		t.Helper()
+		require.Equal(t, want, got, what)
+		require.Empty(t, sums[got], what)
+		sums[got] = what
+	}
+	message := func(what string, want uint32, change func(msg *Message)) {
+		t.Helper()
+		msg := textMessage(9, "x")
+		change(&msg)
+		one(what, want, contentOf(&msg))
+	}
+	message("nothing", 0x0d0a03ff, func(*Message) {})
+	message("a payload", 0xff6180fc, func(msg *Message) { msg.Payload.Data = []byte("y") })
+	message("a kind", 0x7d28dca7, func(msg *Message) { msg.Payload.Kind = wire.BytesPayload })
+	message("an empty address", 0xd04fa947, func(msg *Message) { msg.HasTo = true })
+	message("an address", 0x43c08d54, func(msg *Message) { msg.To, msg.HasTo = "bob", true })
+	message("what it asks", 0xa84b9181, func(msg *Message) { msg.Asks = true })
+	message("what it answers", 0x2e3d727c, func(msg *Message) { msg.ReplyTo = 7 })
+	message("a topic", 0x76244424, func(msg *Message) { msg.Topic = "slide" })
+	message("how long it lasts", 0x2ddc25eb, func(msg *Message) { msg.Expires = time.Second })
+	message("both", 0x4a0eb57c, func(msg *Message) { msg.Topic, msg.Expires = "slide", time.Second })
+	same := textMessage(10, "x") // sent again, it comes later
+	same.End = noon
+	require.Equal(t, uint32(0x0d0a03ff), contentOf(&same))
+	value := textMessage(0, "x").Payload
+	one("a change", 0x5b204d37, contentOfChange(&AttributeChange{Key: "k", Value: value}))
+	one("of another key", 0x15fe77cc, contentOfChange(&AttributeChange{Key: "kk", Value: value}))
+	one("a removal", 0x64333f76, contentOfChange(&AttributeChange{Key: "k"}))
 }

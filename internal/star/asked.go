@@ -38,7 +38,9 @@ func (c *Channel) askAgain(a *Attachment, last uint64) (bytes int) {
 		open = c.asked(m, last)
 	}
 	if len(open) == 0 {
-		m.forgetAsked()
+		if known != nil {
+			m.extras.asked = nil // it has all of what it was asked
+		}
 		return 0
 	}
 	m.needExtras().asked = &askedAgain{last, open}
@@ -116,14 +118,4 @@ func (c *Channel) feedAsked(a *Attachment, bytes int) (messages, size int, all b
 	}
 	again.left = nil
 	return messages, size, true
-}
-
-// forgetAsked is for a member that has all of what it was asked.
-func (m *member) forgetAsked() {
-	if m.extras == nil {
-		return
-	}
-	if m.extras.asked = nil; *m.extras == (extras{}) {
-		m.extras = nil
-	}
 }

@@ -119,6 +119,7 @@ func TestNobodyIsAskedAgainForNothing(t *testing.T) {
 	require.Equal(t, []uint64{1}, c.given(c.on("v"), "ada", 2, c.shows("C", 1, 1, "sa")))
 	c.did0(c.says(a, "three"))
 	require.Empty(t, c.given(c.on("v'"), "ada", 3, c.shows("D", 1, 1, "sa")), "it is not kept")
+	require.Nil(t, c.slaves["ada"].extra().asked)
 	c.did0(c.enters(c.on("e"), "eve"))
 	require.Empty(t, c.given(c.on("e'"), "eve", 3, Entry{Ref: 9, Secret: given(c.secret("eve"))}))
 }
@@ -149,6 +150,60 @@ func TestWhatIsAskedAgainIsFedInParts(t *testing.T) {
 	require.Equal(t, uint64(7), c.slaves["ada"].extra().asked.last)
 	require.Nil(t, c.slaves["ada"].extra().asked.left)
 	_ = u
+}
+
+// A master is not given again what who has left had asked, nor what was answered or withdrawn
+// while it was given the rest.
+func TestWhatAMasterIsAskedAgainIsFedInParts(t *testing.T) {
+	c, _, u, w := askedTable(t, Limits{})
+	for range 4 {
+		c.asks(u, "", large)
+	}
+	c.asks(w, "", large)
+	c.asks(u, "", large)
+	b := c.on("b")
+	c.did0(func() error { return c.Resume(c.now, b, c.shows("N", 1, 1, "sm"), "alice", 6, 6) })
+	c.feeds(b, "1", "2", "b ...")
+	c.did0(func() error { return c.Withdraw(u, 0, 3) })
+	c.did0(c.leaves(w))
+	c.answers(b, "ada", 4)
+	c.feeds(b, "6", "b ...")
+	require.Nil(t, c.master.extra().asked.left)
+}
+
+// A part of what is asked again is bounded as one of a replay is: in messages, and in bytes but
+// for a single question that is larger.
+func TestPartsOfWhatIsAskedAgainAreBounded(t *testing.T) {
+	c, a, _, _ := askedTable(t, Limits{})
+	c.asks(a, "", strings.Repeat(large, 3))
+	for range feedMessages + 1 {
+		c.asks(a, "", "x")
+	}
+	v := c.on("v")
+	c.did0(func() error {
+		return c.Resume(c.now, v, c.shows("C", 1, 1, "sa"), "ada", feedMessages+2, feedMessages+2)
+	})
+	c.feeds(v, "1", "v ...")
+	c.Drained(v)
+	got := c.fed(v)
+	require.Len(t, got, feedMessages+1)
+	require.Equal(t, []string{fmt.Sprint(feedMessages + 1), "v ..."}, got[feedMessages-1:])
+	c.feeds(v, fmt.Sprint(feedMessages+2), "+v")
+}
+
+// Who is being given again what it was asked gets the rest of it after a restore.
+func TestRestoredWhileAMemberIsAskedAgain(t *testing.T) {
+	c, a, _, _ := askedTable(t, Limits{})
+	for range 3 {
+		c.asks(a, "", large)
+	}
+	v := c.on("v")
+	c.did0(func() error { return c.Resume(c.now, v, c.shows("C", 1, 1, "sa"), "ada", 3, 3) })
+	c.feeds(v, "1", "2", "v ...")
+	r := c.on("r")
+	restored := c.restoredOn(c.limits, map[string]*Attachment{"alice": c.on("a'"), "ada": r})
+	restored.expect("r ...")
+	restored.feeds(r, "3", "+r")
 }
 
 // What is asked again counts against the rate of what is sent again: nobody has it sent without

@@ -119,7 +119,9 @@ func (c *Channel) checkAttributes(m *member, added wire.Attributes, dropped func
 		switch isAdded := slices.ContainsFunc(added, func(kv wire.KeyValue) bool { return kv.Key == x.key }); {
 		case isAdded:
 			growth -= x.size()
-		case !x.removed() && (dropped == nil || !dropped(x)):
+		case dropped != nil && dropped(x):
+			growth -= len(x.value.Data) // that it was removed is kept, with its key
+		case !x.removed():
 			keys++
 			bytes += x.size()
 		}
@@ -134,7 +136,7 @@ func (c *Channel) checkAttributes(m *member, added wire.Attributes, dropped func
 		return wire.ErrAttributesFull.With(fmt.Sprintf("a %s has at most %d attributes: remove one first", m.role, limit))
 	case bytes > limitBytes:
 		return wire.ErrAttributesFull.With(fmt.Sprintf("the attributes of a %s have at most %d bytes", m.role, limitBytes))
-	case m.role == wire.Slave && growth > 0 && c.slavesBytes+growth > slavesBytes:
+	case m.role == wire.Slave && c.slavesBytes+growth > slavesBytes:
 		return wire.ErrAttributesFull.With(fmt.Sprintf("the attributes of all slaves have at most %d bytes together", slavesBytes))
 	}
 	return nil
@@ -303,9 +305,6 @@ func (c *Channel) enterWith(m *member, e Entry) {
 // checkEntry returns why a new member cannot have the attributes with which it enters, or
 // nil.
 func (c *Channel) checkEntry(m *member, e Entry) error {
-	if len(e.Attributes)+len(e.Grant.Attributes) == 0 {
-		return nil
-	}
 	bytes := 0
 	for _, kv := range e.Attributes {
 		if problem := wire.ShortNameProblem(kv.Key); problem != "" {
@@ -324,9 +323,6 @@ func (c *Channel) checkEntry(m *member, e Entry) error {
 
 // checkGrant returns why the member cannot have what the service says of it now, or nil.
 func (c *Channel) checkGrant(m *member, g Grant) error {
-	if !g.Asked || len(g.Attributes) == 0 {
-		return nil
-	}
 	return c.checkAttributes(m, g.Attributes, func(x *attribute) bool { return x.fixed })
 }
 
@@ -337,7 +333,7 @@ func (c *Channel) changeGrant(m *member, g Grant) {
 	}
 	for _, x := range slices.Clone(m.attributes()) {
 		still := slices.ContainsFunc(g.Attributes, func(kv wire.KeyValue) bool { return kv.Key == x.key })
-		if x.fixed && !x.removed() && !still {
+		if x.fixed && !still {
 			c.changeAttribute(m, x.key, wire.Payload{}, false)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -362,17 +361,4 @@ func TestAGapBesideAttributes(t *testing.T) {
 	c.did(func() error { return c.resume(c.now, r, 2, "user_1", c.secret("user_1"), 0) },
 		"r < joined alice=online ref=2", "r < reset", "a < presence user_1 online", "r ...")
 	c.feeds(r, "r < gap seq=2 missed=2", "r ~ attribute alice slide seq=1 = 1", "3", "4", "+r")
-}
-
-// What has expired is told in its place, in front of an attribute that has changed after it.
-func TestWhatHasExpiredIsToldBeforeTheNextAttribute(t *testing.T) {
-	c, a, u := openTable(t, Limits{}, 1)
-	c.did0(c.lostBy(u[1]))
-	c.did0(c.sendsFor(a, textMessage(0, "go"), time.Second))
-	c.did0(c.sets(a, "slide", "1"))
-	c.after(time.Second)
-	c.Expire(c.now)
-	r := c.on("r")
-	c.did(func() error { return c.resume(c.now, r, 2, "user_1", c.secret("user_1"), 0) },
-		"+r", "r < joined alice=online ref=2", "r < reset", "a < presence user_1 online", "r << gap seq=1 missed=1", "r ~ attribute alice slide seq=2 = 1")
 }

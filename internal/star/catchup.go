@@ -53,13 +53,14 @@ func (c *Channel) feedFrom(a *Attachment, last, known uint64, asked int) {
 	a.fed = last
 	bytes := asked + c.missedBytes(m, last, log.newest)
 	if log.changes.last != nil {
-		if known < last && log.changes.after(known) != nil {
+		if x := log.changes.after(known); x != nil && x.seq <= last {
 			a.fed = known
 			m.needExtras().floor = last
 		}
-		if m.role == wire.Master && log.holds {
-			// Those of many slaves may be much. A slave is not fed because of attributes, nor
-			// is a master for which nothing is kept: it could miss messages by that.
+		if log.holds {
+			// It is a master's, and those of many slaves may be much. A slave is not fed because
+			// of attributes, nor is a master for which nothing is kept: it could miss messages by
+			// that.
 			bytes += log.changes.bytes(a.fed, log.newest)
 		}
 	}
@@ -72,7 +73,7 @@ func (m *member) floor(a *Attachment) uint64 { return max(a.fed, m.extra().floor
 
 // clearFloor is for the end of the feeding.
 func (m *member) clearFloor() {
-	if m.extras == nil || m.extras.floor == 0 {
+	if m.extras == nil {
 		return
 	}
 	if m.extras.floor = 0; *m.extras == (extras{}) {
@@ -159,14 +160,14 @@ func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 }
 
 // feedAttributes queues the attributes from x on, up to the number end, and returns the next
-// one. To a master it queues them as long as size is not above bytes.
+// one. To a master it queues them as long as size is not above bytes, which each one alone is not.
 func (c *Channel) feedAttributes(a *Attachment, x *attribute, end uint64, size *int, bytes int) *attribute {
-	for first := *size == 0; x != nil && x.seq <= end; x, first = x.next, false {
+	for ; x != nil && x.seq <= end; x = x.next {
 		if a.member.role == wire.Master && x.owner.told == 0 {
 			continue // it is told with the list in which the slave is
 		}
 		if a.member.role == wire.Master {
-			if *size += x.size() + entryOverhead; !first && *size > bytes {
+			if *size += x.size() + entryOverhead; *size > bytes {
 				return x
 			}
 		}

@@ -87,6 +87,7 @@ func TestAGapWhileASlaveIsFed(t *testing.T) {
 	r := c.on("r")
 	c.did0(func() error { return c.resume(c.now, r, 2, "user_1", c.secret("user_1"), 0) })
 	c.feeds(r, "r < gap seq=1 missed=1", "2", "3", "r ...")
+	require.Nil(t, c.slaves["user_1"].extras, "a gap alone takes nothing beside the attachment")
 	for range 3 {
 		c.did0(c.says(a, "x"))
 	}

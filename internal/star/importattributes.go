@@ -33,7 +33,7 @@ func (i *Import) attribute(d *piecesIn) error {
 		return cannot("has no kind")
 	case key != "" && (!wire.Sendable(key) || len(key) > wire.MaxShortName):
 		return cannot("has no key")
-	case s.Value.Kind == wire.NoPayload && key != "" && s.owner.removals() >= c.keys(s.owner):
+	case s.Value.Kind == wire.NoPayload && s.owner.removals() >= c.keys(s.owner): // or a reset, which is in front of them
 		return cannot("is one more that was removed than is kept")
 	}
 	if s.Value.Kind != wire.NoPayload {

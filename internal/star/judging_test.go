@@ -1,6 +1,7 @@
 package star
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,33 @@ func TestUnjudged(t *testing.T) {
 	require.True(t, asked(b, textMessage(4, "x")))
 	c.Stop(c.now)
 	require.False(t, asked(b, textMessage(5, "x")))
+}
+
+// So it is of the change of an attribute.
+func TestUnjudgedChange(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 1)
+	asked := func(a *Attachment, ref uint64, key, text string) bool {
+		_, unjudged := c.UnjudgedChange(a, &AttributeChange{Ref: ref, Key: key, Value: textMessage(0, text).Payload})
+		return unjudged
+	}
+	require.True(t, asked(u[1], 2, "hand", "up"))
+	require.True(t, asked(u[1], 0, "hand", "up"))
+	require.NoError(t, c.Set(u[1], AttributeChange{Ref: 2, Key: "hand", Value: textMessage(0, "up").Payload}))
+	require.False(t, asked(u[1], 2, "hand", "up"), "it was accepted before")
+	require.False(t, asked(u[1], 1, "hand", "up"), "its ref is too low")
+	require.True(t, asked(u[1], 3, "hand", "down"))
+	require.True(t, asked(a, 2, "slide", "1"))
+	require.False(t, asked(a, 2, "", "1"), "it has no key")
+	require.False(t, asked(u[1], 3, "photo", strings.Repeat("x", slaveBytes)), "it is too much")
+	require.NoError(t, c.Refresh(u[1], 4, Grant{Asked: true, Data: []byte("seven"), Attributes: withAttributes("role", "guest")}))
+	require.False(t, asked(u[1], 5, "role", "admin"), "it is the service's")
+	data, unjudged := c.UnjudgedChange(u[1], &AttributeChange{Ref: 5, Key: "hand"})
+	require.True(t, unjudged)
+	require.Equal(t, "seven", string(data))
+	c.Lose(c.now, u[1])
+	require.False(t, asked(u[1], 5, "hand", "up"), "it has no connection")
+	c.Stop(c.now)
+	require.False(t, asked(a, 2, "slide", "1"))
 }
 
 // What is known of the refs of one client is not known of those of the next one, from its first

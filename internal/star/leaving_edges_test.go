@@ -105,15 +105,18 @@ func TestAMasterExpiresOnce(t *testing.T) {
 	require.NotContains(t, c.slaves, "bob")
 }
 
-// The earliest of all deadlines is due: the end of a grant, or of the time of somebody who
-// is away.
+// The earliest of all deadlines is due: the end of a grant or of a request, or of the time of
+// somebody who is away.
 func TestTheEarliestDeadlineIsDue(t *testing.T) {
-	for expires, want := range map[int]int{15: 15, 20: 20, 25: 20} {
-		c, _, u := openTable(t, Limits{}, 1)
-		c.did0(c.joinsAs(c.on("v"), c.granted("A", 1, 0, "s1", until(expires))))
+	for _, test := range []struct{ expires, asked, want int }{
+		{15, 90, 15}, {20, 90, 20}, {25, 90, 20}, {15, 10, 10}, {25, 10, 10}, {15, 17, 15}, {25, 20, 20}, {25, 22, 20},
+	} {
+		c, a, u := openTable(t, Limits{}, 1)
+		c.did0(c.joinsAs(c.on("v"), c.granted("A", 1, 0, "s1", until(test.expires))))
+		c.did0(c.sendsFor(a, asking(2, ""), time.Duration(test.asked)*time.Second))
 		c.did0(c.lostBy(u[1])) // until 20 s
 		due, ok := c.Due()
 		require.True(t, ok)
-		require.Equal(t, noon.Add(time.Duration(want)*time.Second), due)
+		require.Equal(t, noon.Add(time.Duration(test.want)*time.Second), due)
 	}
 }

@@ -14,6 +14,9 @@ func (c *Channel) RepeatCreate(a *Attachment, e Entry) error {
 	if a.member != m || !created || e.Ref == 0 || e.Ref != m.holder.ref {
 		return wire.ErrChannelExists
 	}
+	if err := c.checkRoster(); err != nil {
+		return err
+	}
 	answer := c.createdFrame(e)
 	if len(c.slaves) > 0 {
 		answer.Members, answer.HasMembers = c.entries(nil), true

@@ -1,6 +1,7 @@
 package star
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -51,4 +52,27 @@ func TestRule7CreateRepeatedTellsTheList(t *testing.T) {
 	c.did(c.createdAgain(a, 1), "a < created ref=1 epoch=1 [user_1#1=online user_4#2=online]")
 	c.did(c.says(four, "z"), "a < message seq=1 user_4: z")
 	c.did(c.drains(a))
+}
+
+// Nor does the repeated answer's list go before the messages of a slave that is not in it any
+// more, while the master is fed them.
+func TestRule7CreateRepeatedWhileTheMasterIsFed(t *testing.T) {
+	c := newTable(t, Limits{})
+	create := func(at *Attachment, ref uint64) func() error {
+		return func() error { return c.Create(c.now, at, c.shows("M", ref, 0, fmt.Sprint("s", ref)), "alice", 0) }
+	}
+	a, b, u := c.on("a"), c.on("b"), c.on("u")
+	c.did0(create(a, 1))
+	c.did0(c.enters(u, "user_1"))
+	for range 3 {
+		c.did0(c.says(u, large))
+	}
+	c.did0(create(b, 2))
+	again := func() error { return c.RepeatCreate(b, c.shows("M", 2, 0, "s2")) }
+	c.did(again, "b < created ref=2 epoch=2 [user_1=online]")
+	c.feeds(b, "1", "2", "b ...")
+	c.did(c.leaves(u), "-u", "u < left ref=2")
+	c.refused(wire.ErrBusy, again)
+	c.feeds(b, "3", "b ...")
+	c.did(again, "b < created ref=2 epoch=2") // nobody is left
 }

@@ -165,11 +165,9 @@ func (b Bound) exceeded(messages, bytes int) bool {
 	return messages > b.Messages || messages > 1 && bytes > b.Bytes
 }
 
-// entry is the message of that number, or nil where it is not kept, or has expired.
+// entry is the message of that number, or nil where it is not kept, or has expired. No message
+// has the number zero.
 func (l *replayLog) entry(seq uint64) *entry {
-	if seq == 0 {
-		return nil
-	}
 	if i := l.index(seq - 1); i < len(l.entries) && l.entries[i].seq == seq && l.entries[i].packet != nil {
 		return &l.entries[i]
 	}

@@ -280,10 +280,7 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 		m.extras = &e
 	}
 	if s.AskedAgain != 0 {
-		m.needExtras().asked = &askedAgain{last: s.AskedAgain}
-		if s.Attached {
-			m.extras.asked.left = slices.Clone(s.AskedLeft)
-		}
+		m.needExtras().asked = &askedAgain{last: s.AskedAgain, left: slices.Clone(s.AskedLeft)}
 	}
 	m.answers = answers{limit: limit, kept: make([]answer, 0, len(s.Answers))}
 	for _, given := range s.Answers {

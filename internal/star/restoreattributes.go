@@ -57,7 +57,7 @@ func (r *restoration) attribute(s *ownedAttribute) {
 	of := extras.attributes
 	x := &attribute{owner: m, key: s.Key, value: s.Value, fixed: s.Fixed}
 	switch {
-	case s.Key == "" && (of.reset != nil || !x.removed()) || s.Key != "" && m.attribute(s.Key) != nil:
+	case s.Key == "" && (of.reset != nil || !x.removed()) || m.attribute(s.Key) != nil:
 		r.fail("%q has the attribute %q twice", m.name, s.Key)
 		return
 	case s.Key == "":

@@ -94,14 +94,20 @@ func checkRoom(a *Attachment, entries int) error {
 
 var errListFull = wire.ErrBusy.With("too much waits for you already: take it, and ask again later")
 
-// sendRoster sends the master, which must have an attachment, the list of its slaves. It
-// refuses as sendList does, and where the list that is due has to wait for messages of
-// slaves that are not in it any more.
-func (c *Channel) sendRoster(ref uint64) error {
+// checkRoster refuses to send the master, which must have an attachment, the list of its slaves,
+// where there is no room for it, and where one is due that has to wait for messages of slaves
+// that are not in it any more.
+func (c *Channel) checkRoster() error {
 	if c.master.attachment.catchingUp && c.rosterStale {
 		return errListFull
 	}
-	if err := checkRoom(c.master.attachment, len(c.slaves)); err != nil {
+	return checkRoom(c.master.attachment, len(c.slaves))
+}
+
+// sendRoster sends the master, which must have an attachment, the list of its slaves. It
+// refuses as checkRoster and sendList do.
+func (c *Channel) sendRoster(ref uint64) error {
+	if err := c.checkRoster(); err != nil {
 		return err
 	}
 	if err := c.sendList(c.master.attachment, c.membersFrame(ref)); err != nil {
@@ -115,8 +121,8 @@ func (c *Channel) membersFrame(ref uint64) *wire.Frame {
 	return &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name, Members: c.entries(nil), HasMembers: true}
 }
 
-// markTold notes that the master is told the roster as it is now. Of slaves that it had not
-// heard of before, it is told the attributes behind that.
+// markTold notes that the master, which must have an attachment, is told the roster as it is now.
+// Of slaves that it had not heard of before, it is told the attributes behind that.
 func (c *Channel) markTold() {
 	before := c.up.newest
 	c.showHidden()
@@ -125,7 +131,7 @@ func (c *Channel) markTold() {
 	for _, m := range c.slaves {
 		m.told = m.state
 	}
-	if a := c.master.attachment; a != nil && !a.catchingUp && c.up.newest > before {
+	if a := c.master.attachment; !a.catchingUp && c.up.newest > before {
 		c.feedFrom(a, before, before, 0)
 		c.replay(a)
 	}
