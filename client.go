@@ -264,6 +264,7 @@ func (c *Client) inbox(last uint64) *client.Inbox[Event] {
 		Message:   func(m client.Message) Event { return message(m) },
 		Presence:  func(p client.Presence) Event { return presence(p) },
 		Attribute: func(a client.Attribute) Event { return Attribute{a.From, a.Key, payload(a.Value), a.Deleted, a.Seq} },
+		Muted:     func(on bool) Event { return Muted{On: on} },
 		Gap:       func(missed uint64) Event { return Gap{Missed: missed} },
 	})
 }

@@ -51,6 +51,10 @@
 // [Slave.SetAttribute] by the master alone. Each change is an [Attribute] among the events, and
 // [Slave.MasterAttributes] and [Master.AttributesOf] have them as they are.
 //
+// A master can have one slave be quiet, or all of them: [Master.Mute], [Master.MuteAll]. What these
+// send of their own accord fails with [ErrMuted] then; what they are asked they can answer, and
+// raise a hand by an attribute. Each change is a [Muted] among a slave's events.
+//
 // # What is guaranteed
 //
 //   - Order: what a master sends arrives at each slave in the order in which it
@@ -169,6 +173,8 @@
 //   - for each slave, up to MaxSlaves in a channel, or what Identity.Channel says: 4 KiB, with
 //     its entry in a list that waits for its master; and 200 bytes for each key that it has
 //     set, of at most 16;
+//   - for each name that is banned, and each that is muted or not as an exception, up to MaxSlaves of
+//     either in a channel: 256 bytes;
 //   - for the attributes of each channel: three times the 256 KiB that a master's may have, 4 MiB for
 //     those of all slaves, and twice as much in the queue of a master that does not take
 //     them; in the queue of each slave two places for each of the master's keys, of 128 at most, with

@@ -87,6 +87,9 @@ var (
 	// ErrTooLate: the time of the message was over (WithExpiry): the hub could not be given it
 	// before, or nobody had answered it by then.
 	ErrTooLate = sentinel("too_late")
+	// ErrMuted: the master does not let this slave send of its own accord at present
+	// (Master.Mute, Master.MuteAll).
+	ErrMuted = sentinel("muted")
 	// ErrAttributesFull: the member has as many attributes as it may have, or as many bytes of
 	// them, or all slaves of the channel have, see Master.SetAttribute and Slave.SetAttribute.
 	ErrAttributesFull = sentinel("attributes_full")

@@ -161,6 +161,33 @@ func (m *Master) kick(ctx context.Context, username, reason string, ban bool) er
 	return m.h.m.Kick(ctx, wire.Frame{To: username, HasTo: true, Reason: reason, Ban: ban})
 }
 
+// Mute has a slave be quiet: what it sends of its own accord, requests too, fails with ErrMuted from
+// then on, also after it has left and joined again. Its answers and its attributes do not. It is
+// told by [Muted]. Where the channel has no slave of that name the error matches ErrNoSuchSlave.
+//
+// A slave that is muted or not by its name is an exception of what MuteAll or UnmuteAll has said of
+// all. The hub remembers as many exceptions as there may be slaves, those of members that have left
+// as long as there is room for them.
+func (m *Master) Mute(ctx context.Context, username string) error {
+	return m.h.m.Mute(ctx, username, true)
+}
+
+// Unmute lets a slave speak that Mute or MuteAll has muted.
+func (m *Master) Unmute(ctx context.Context, username string) error {
+	return m.h.m.Mute(ctx, username, false)
+}
+
+// MuteAll has all slaves be quiet, as Mute does, those too that join later. There are no
+// exceptions any more.
+func (m *Master) MuteAll(ctx context.Context) error { return m.h.m.MuteAll(ctx, true) }
+
+// UnmuteAll lets all slaves speak. There are no exceptions any more.
+func (m *Master) UnmuteAll(ctx context.Context) error { return m.h.m.MuteAll(ctx, false) }
+
+// AllMuted reports whether all slaves are muted that are no exceptions, as it is known on this side.
+// That is so for a program too that goes on by the Ticket of another one.
+func (m *Master) AllMuted() bool { return m.h.m.Muted() }
+
 // noSuchSlave is the error for a name that no slave can have.
 func (m *Master) noSuchSlave(username string) error {
 	return publicError(wire.ErrNoSuchSlave.Explain(&wire.Frame{Channel: m.Channel(), To: username}))

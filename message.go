@@ -131,7 +131,7 @@ func payload(p wire.Payload) Payload {
 }
 
 // Event is one thing that a member is told, in the order in which it happened:
-// a [Message], a [Presence], an [Attribute] or a [Gap].
+// a [Message], a [Presence], an [Attribute], a [Muted] or a [Gap].
 type Event interface{ event() }
 
 // Message is what arrived from the other side.
@@ -182,6 +182,11 @@ func (Message) event()   {}
 func (Presence) event()  {}
 func (Gap) event()       {}
 func (Attribute) event() {}
+func (Muted) event()     {}
+
+// Muted tells a slave that its master lets it send of its own accord no longer (On), or again: see
+// Master.Mute. What it has sent before and the hub has not got yet is decided by that too.
+type Muted struct{ On bool }
 
 // Attribute tells that an attribute of another member has changed: of the master, to its slaves,
 // and of a slave, to its master. Those that there are when a member enters, or goes on by a

@@ -35,7 +35,7 @@ func (s *Slave) Master() Presence { return presence(s.h.m.Master()) }
 // Send sends to the master (rule 5), also while it is away, and returns once the hub has
 // accepted the message, with its number. It waits while the connection
 // is lost. The error matches ErrBusy where the master cannot take more at
-// present. On any error but one that matches ErrSendUnknown, the master does not
+// present, and ErrMuted where it wants to hear nothing. On any error but one that matches ErrSendUnknown, the master does not
 // get the message.
 func (s *Slave) Send(ctx context.Context, payload Payload, options ...SendOption) (Receipt, error) {
 	return s.h.send(ctx, wire.Frame{}, payload, options)
@@ -117,8 +117,12 @@ func (s *Slave) Receive(ctx context.Context) (Message, error) {
 	}
 }
 
+// Muted reports whether the master does not let this slave send of its own accord (Master.Mute), as it
+// is known on this side at present. A change is a [Muted] among the events.
+func (s *Slave) Muted() bool { return s.h.m.Muted() }
+
 // Events yields messages, changes of the master's [Presence] and of its attributes, as [Attribute],
-// and each [Gap], in
+// each [Muted] and each [Gap], in
 // one order. It ends with an error: the context's, or why the membership is
 // over. Receive and Events take from the same queue; calls at the same time
 // share the events between them.

@@ -49,6 +49,7 @@ export declare const Code: Readonly<{
   NO_SUCH_REQUEST: 'no_such_request';
   BUSY: 'busy';
   TOO_LATE: 'too_late';
+  MUTED: 'muted';
   ATTRIBUTES_FULL: 'attributes_full';
   RESUME_FAILED: 'resume_failed';
   HUB_LOST: 'hub_lost';

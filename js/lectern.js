@@ -200,6 +200,7 @@ var refusals = [
   "no_such_request",
   "busy",
   "too_late",
+  "muted",
   "attributes_full",
   "resume_failed",
   "hub_lost",
@@ -492,7 +493,9 @@ var fieldList = [
   [37, "joined", "flag"],
   [38, "failed", "failure"],
   [39, "key", "string"],
-  [40, "attributes", "attributes"]
+  [40, "attributes", "attributes"],
+  [45, "on", "choice", "kept"],
+  [47, "muted", "flag"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -500,7 +503,8 @@ var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
 ]));
 var payloadTags = { text: 125, data: 126, bytes: 127 };
 var FIRST_CRITICAL = 128;
-var LAST_TYPE = 31;
+var LAST_TYPE = 63;
+var LAST_CONTROL = 31;
 var shapeList = [
   [1, "create", "channel username", "token master_timeout_ms instance attributes"],
   [2, "join", "channel username", "expect token from instance attributes"],
@@ -517,8 +521,8 @@ var shapeList = [
   [13, "awaiting", "channel request", "code members numbers seen"],
   [14, "refresh", "channel token", "seen"],
   [15, "set", "channel key", "seen", "emptied"],
-  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes"],
-  [18, "joined", "channel username secret master", "epoch master_timeout_ms"],
+  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes muted"],
+  [18, "joined", "channel username secret master", "epoch master_timeout_ms muted"],
   [19, "message", "channel from seq", "private request reply topic expires_ms failed", "payload"],
   [20, "presence", "channel username role state", "seq timeout_ms reason number joined attributes"],
   [21, "closed", "channel code", "reason"],
@@ -529,7 +533,9 @@ var shapeList = [
   [26, "error", "code", "channel reason"],
   [27, "shutdown", "timeout_ms", ""],
   [28, "attribute", "channel from seq key", "", "emptied"],
-  [29, "reset", "channel", "from seq"]
+  [29, "reset", "channel", "from seq"],
+  [35, "mute", "channel on", "to seen"],
+  [50, "muted", "channel on", ""]
 ];
 var names = (list) => list.split(" ").filter((name) => name !== "");
 var shapes = shapeList.map(([byte, type, required, optional, payload]) => {
@@ -1546,8 +1552,14 @@ function readFields(frame, shape, reader) {
     throw new Problem("a state that does not exist here");
   }
 }
-function decode(bytes) {
+function isBinary(bytes) {
   if (bytes.length === 0 || bytes[0] === 0 || bytes[0] > LAST_TYPE) {
+    return false;
+  }
+  return bytes[0] <= LAST_CONTROL || bytes[1] === 1 || bytes[1] === 2;
+}
+function decode(bytes) {
+  if (!isBinary(bytes)) {
     throw new DecodeError("bad_frame", "not the binary form", 0, true);
   }
   const shape = shapesByByte.get(bytes[0]);

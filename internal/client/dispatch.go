@@ -53,6 +53,10 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 		if m != nil {
 			m.onReset(frame)
 		}
+	case wire.Muted:
+		if m != nil {
+			m.setMuted(frame.Muted, true)
+		}
 	case wire.Presence:
 		if m != nil {
 			m.onPresence(frame, time.Now())

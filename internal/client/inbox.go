@@ -13,6 +13,7 @@ type inbox interface {
 	presence(Presence)
 	attribute(Attribute)
 	forget(username string)
+	muted(on bool)
 	gap(missed, seq uint64)
 	Last() uint64
 	firstWaiting() uint64
@@ -59,6 +60,8 @@ type Constructors[E any] struct {
 	Presence func(Presence) E
 	// Attribute builds the event of a change of an attribute.
 	Attribute func(Attribute) E
+	// Muted builds the event that a slave is muted from now on, or no longer.
+	Muted func(on bool) E
 	// Gap builds the event of a gap: missed is the number of missing messages, or zero
 	// where it is not known.
 	Gap func(missed uint64) E
@@ -91,6 +94,11 @@ func (b *Inbox[E]) message(m Message) {
 
 func (b *Inbox[E]) presence(p Presence) {
 	b.add(queuedEvent[E]{event: b.build.Presence(p), bytes: eventOverhead}, time.Time{})
+}
+
+// muted adds that a slave is muted from now on, or no longer.
+func (b *Inbox[E]) muted(on bool) {
+	b.add(queuedEvent[E]{event: b.build.Muted(on), bytes: eventOverhead}, time.Time{})
 }
 
 // gap adds that so many messages are missing, of which the newest has the number seq, or

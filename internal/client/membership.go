@@ -38,6 +38,9 @@ type Membership struct {
 	remade bool
 	// switched: a switch from here was made that its caller had given up.
 	switched bool
+	// muted: this slave is muted, or, where this is the master, all slaves are that are no
+	// exceptions.
+	muted bool
 
 	inbox inbox
 	// done is closed at the end; err is set before.

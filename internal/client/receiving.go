@@ -17,6 +17,7 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 	moved := m.enteredBy != 0 && !back
 	m.secret, m.epoch = frame.Secret, frame.Epoch
 	m.confirming.begin(frame)
+	m.setMuted(frame.Muted, back || moved)
 	if !back && !moved {
 		m.username = frame.Username
 		m.timeout = wire.FromMilliseconds(frame.MasterTimeout)

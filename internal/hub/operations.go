@@ -47,12 +47,12 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Back:
 		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Back(now, a, f.Ref) })
 	case wire.Kick:
-		other := s.hub.otherName(NameOfUser, f.To)
-		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-			if !rules.HasSlave(f.To) {
-				f.To = other
-			}
+		return s.aboutSlave(f, func(rules *star.Channel, a *star.Attachment) error {
 			return rules.Kick(a, f.Ref, f.To, f.Ban, f.Reason)
+		})
+	case wire.Mute:
+		return s.aboutSlave(f, func(rules *star.Channel, a *star.Attachment) error {
+			return rules.Mute(a, f.Ref, f.To, f.HasTo, f.Muted)
 		})
 	case wire.Members:
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Members(a, f.Ref) })
@@ -230,6 +230,18 @@ func (s *session) ping(f *wire.Frame) error {
 	}
 	s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
 	return nil
+}
+
+// aboutSlave is asMember for a frame about the slave in its To, which it may call by a name of which
+// the service makes another one.
+func (s *session) aboutSlave(f *wire.Frame, transition func(*star.Channel, *star.Attachment) error) error {
+	other := s.hub.otherName(NameOfUser, f.To)
+	return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+		if !rules.HasSlave(f.To) {
+			f.To = other
+		}
+		return transition(rules, a)
+	})
 }
 
 // asMember runs a transition for the membership that this connection has in the frame's

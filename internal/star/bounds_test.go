@@ -63,6 +63,37 @@ func TestASlaveTakesLittle(t *testing.T) {
 	}
 }
 
+// Names of nobody, as long as can be, that are banned, or exceptions of who is muted.
+func TestNamesTakeLittle(t *testing.T) {
+	for what, remember := range map[string]func(c *table, a *Attachment, name string){
+		"banned": func(c *table, a *Attachment, name string) {
+			require.NoError(t, c.Kick(a, 0, name, true, ""))
+		},
+		"muted": func(c *table, a *Attachment, name string) {
+			u := &Attachment{Line: &line{room: -1, notices: -1, mark: -1}}
+			require.NoError(t, c.Join(c.now, u, c.shows("", 1, 0, "secret"), name, ""))
+			require.NoError(t, c.Mute(a, 0, name, true, true))
+			require.NoError(t, c.Leave(c.now, u, 0))
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			const names = 1000
+			c, a, _ := openTable(t, Limits{MaxSlaves: names}, 0)
+			before := heap()
+			for i := range names {
+				remember(c, a, fmt.Sprintf("%s%04d", quotes[:124], i))
+				c.effects = nil
+			}
+			require.Len(t, c.voice.inOrder(), names-len(c.banned))
+			each := (heap() - before) / names
+			t.Logf("%d bytes for each", each)
+			require.Less(t, each, 256)
+			require.Greater(t, each, 128, "it was measured")
+			runtime.KeepAlive(c)
+		})
+	}
+}
+
 // What is kept of large messages, and of many small ones, in both forms and under the
 // longest names.
 func TestAReplayTakesWhatIsSaid(t *testing.T) {

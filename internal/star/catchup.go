@@ -222,17 +222,21 @@ func (c *Channel) tellMissed(a *Attachment, missed, newest uint64) {
 	}
 }
 
-// releaseCatchingUp tells the slaves that have not caught up that their channel has ended.
-// They are not in the audience.
-func (c *Channel) releaseCatchingUp(why *wire.Cause) {
-	var behind []*member
+// behind are the slaves that have not caught up, in the order in which they have joined.
+func (c *Channel) behind() (behind []*member) {
 	for _, m := range c.slaves {
 		if m.attachment != nil && m.attachment.catchingUp {
 			behind = append(behind, m)
 		}
 	}
 	slices.SortFunc(behind, func(a, b *member) int { return cmp.Compare(a.number, b.number) })
-	for _, m := range behind {
+	return behind
+}
+
+// releaseCatchingUp tells the slaves that have not caught up that their channel has ended.
+// They are not in the audience.
+func (c *Channel) releaseCatchingUp(why *wire.Cause) {
+	for _, m := range c.behind() {
 		c.endCatchUp(m.attachment)
 		c.emit(Effect{Kind: Release, To: m.attachment, End: why})
 	}

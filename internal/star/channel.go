@@ -35,6 +35,7 @@ import (
 //   - catchup.go: Drained
 //   - sending.go: Send (5 and 6)
 //   - speaking.go: Speak, in the name of the service
+//   - voice.go: Mute
 //   - attributes.go: Set
 //   - confirming.go: Confirm
 //   - requests.go: Withdraw and Awaiting
@@ -68,6 +69,8 @@ type Channel struct {
 	// away lists the slaves without a connection, the earliest deadline first.
 	away   awayList
 	banned map[string]struct{}
+	// voice is which slaves may speak.
+	voice voice
 	// expiries are when grants expire. masterExpired: the master's has, and what follows
 	// from it is done.
 	expiries      expiries
@@ -110,7 +113,8 @@ type Limits struct {
 	// since. Zero: there is no limit.
 	HandshakeTimeout time.Duration
 	// MaxSlaves bounds the number of slaves, including those without a connection.
-	// It also bounds the number of banned names.
+	// It also bounds the number of banned names, and of those that are muted, or not, as an
+	// exception.
 	MaxSlaves int
 	// Replay bounds the messages that are kept in each direction. What slaves have sent
 	// and the connected master has not confirmed may be more, by Outbox.

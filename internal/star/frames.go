@@ -12,7 +12,7 @@ import (
 func (c *Channel) createdFrame(e Entry) wire.Frame {
 	frame := wire.Frame{
 		Type: wire.Created, Ref: e.Ref, Channel: c.name, Username: c.master.name, Secret: e.Secret.Text,
-		Epoch: c.master.epoch, MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true,
+		Epoch: c.master.epoch, MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true, Muted: c.voice.all,
 	}
 	if c.up.holds && e.Instance != (Hash{}) {
 		// It is the library's client, or one that does as that. A master that confirms so often leaves its slaves half of the log.
@@ -27,6 +27,7 @@ func (c *Channel) joinedFrame(a *Attachment, e Entry) wire.Frame {
 		Type: wire.Joined, Ref: e.Ref, Channel: c.name, Username: a.member.name, Secret: e.Secret.Text, Epoch: a.epoch,
 		Master:        wire.Member{Username: c.master.name, State: c.master.state},
 		MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true,
+		Muted: c.voice.muted(a.member.name),
 	}
 }
 
@@ -80,9 +81,14 @@ func (c *Channel) sendFrame(a *Attachment, frame *wire.Frame) {
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.EncodedPacket(frame, a.Line.Form())})
 }
 
-// sendFrameToSlaves sends a frame to every slave that has a connection.
+// sendFrameToSlaves sends a frame, which is no message, to every slave that has a connection. Those
+// that have not caught up are not in the audience, and get it at once all the same: it is so now.
 func (c *Channel) sendFrameToSlaves(frame *wire.Frame) {
-	c.emit(Effect{Kind: SendAll, Packet: wire.NewPacket(frame)})
+	packet := wire.NewPacket(frame)
+	c.emit(Effect{Kind: SendAll, Packet: packet})
+	for _, m := range c.behind() {
+		c.emit(Effect{Kind: SendOne, To: m.attachment, Packet: packet})
+	}
 }
 
 // acknowledge answers an operation whose only answer is an ack. A ref of zero wants

@@ -127,6 +127,8 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 			return err
 		}
 		i.r.ban(name)
+	case pieceVoice:
+		return i.voice(d)
 	case pieceDown, pieceUp:
 		kept := d.message()
 		if d.err != nil {

@@ -139,8 +139,17 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 		"a slave without a name":   {func(p *pieces) { p.byte(pieceSlave); p.member(&MemberSnapshot{}) }, `"" is no name`},
 		"a banned name that is too many": {func(p *pieces) { p.byte(pieceBanned); p.text("eve") },
 			`channel "abc123" has more banned names than its head says`},
-		"a message that is too many": {func(p *pieces) { p.message("alice", byte(wire.TextPayload)) }, `channel "abc123" has more messages than its head says`},
-		"a message of no kind":       {func(p *pieces) { p.message("alice", 0) }, `a message of "alice" has no kind`},
+		"too many exceptions":          {func(p *pieces) { p.voice(&voice{exceptions: exceptions(1001)}) }, `channel "abc123" has 1001 or more names that are muted or not as exceptions, and MaxSlaves is 1000`},
+		"as many exceptions as may be": {func(p *pieces) { p.voice(&voice{all: true, exceptions: exceptions(1000)}) }, ""},
+		"an exception twice": {func(p *pieces) {
+			p.voice(&voice{exceptions: exceptions(1)})
+			p.voice(&voice{exceptions: exceptions(1)})
+		}, `star: snapshot of "abc123": "name 0" is muted, or not, as an exception twice`},
+		"an exception without a name":   {func(p *pieces) { p.voice(&voice{exceptions: map[string]uint64{"\xff": 1}}) }, `"\xff" is no name`},
+		"all muted twice":               {func(p *pieces) { p.voice(&voice{all: true}); p.voice(&voice{all: true}) }, `channel "abc123" says twice, or too late, that all are muted`},
+		"all muted behind an exception": {func(p *pieces) { p.voice(&voice{exceptions: exceptions(1)}); p.voice(&voice{all: true}) }, `channel "abc123" says twice, or too late, that all are muted`},
+		"a message that is too many":    {func(p *pieces) { p.message("alice", byte(wire.TextPayload)) }, `channel "abc123" has more messages than its head says`},
+		"a message of no kind":          {func(p *pieces) { p.message("alice", 0) }, `a message of "alice" has no kind`},
 		"an answer of none that says no": {func(p *pieces) { p.message("alice", byte(wire.FailedPayload)) },
 			`a message of "alice" says no to nothing, or not in words`},
 		"what is aside of no message": {func(p *pieces) {
@@ -193,7 +202,13 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 			p := pieces{}
 			p.head(c.Channel)
 			test.write(&p)
-			require.EqualError(t, NewImport(c.limits, anyPayload, 0).Add(p.part), test.err)
+			p.yield = func([]byte) bool { return true }
+			err := NewImport(c.limits, anyPayload, 0).Add(p.part)
+			if test.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, test.err)
 		})
 	}
 
@@ -216,6 +231,15 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 	p.head(c.Channel)
 	_, err = imported(c.limits, p.part)
 	require.EqualError(t, err, `star: snapshot of "abc123": messages 1 to 3 are kept, but there are 0`)
+}
+
+// exceptions are so many names.
+func exceptions(n int) map[string]uint64 {
+	names := make(map[string]uint64, n)
+	for i := range n {
+		names[fmt.Sprint("name ", i)] = uint64(i + 1)
+	}
+	return names
 }
 
 func (p *pieces) message(from string, kind byte) {

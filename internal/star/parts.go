@@ -45,6 +45,9 @@ const (
 	// pieceAttribute is an attribute, behind all slaves and in the order of the numbers of its
 	// direction.
 	pieceAttribute = 16
+	// pieceVoice is that all slaves are muted, where it has no name, and first where it is there.
+	// With a name it is an exception. A hub of before there were any refuses the file by it.
+	pieceVoice = 17
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
@@ -77,6 +80,7 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 		p.begin(pieceBanned)
 		p.text(name)
 	}
+	p.voice(&c.voice)
 	p.log(pieceDown, pieceGoneDown, &c.down)
 	p.log(pieceUp, pieceGoneUp, &c.up)
 	for _, q := range c.requests {
@@ -260,6 +264,17 @@ func (p *pieces) attributes(l *changeList) {
 		p.number(x.seq)
 		p.byte(byte(x.value.Kind))
 		p.bytes(x.value.Data)
+	}
+}
+
+func (p *pieces) voice(v *voice) {
+	if v.all {
+		p.begin(pieceVoice)
+		p.text("")
+	}
+	for _, name := range v.inOrder() {
+		p.begin(pieceVoice)
+		p.text(name)
 	}
 }
 

@@ -201,6 +201,9 @@ func TestImportsAreBounded(t *testing.T) {
 		require.NoError(t, c.Send(a, textMessage(0, "0123456789")))
 		require.NoError(t, c.Send(u[1], textMessage(0, "0123456789")))
 	}
+	for _, name := range []string{"user_1", "user_2", "user_3"} {
+		require.NoError(t, c.Mute(a, 0, name, true, true))
+	}
 	c.ends()
 	c.up.confirmed = 0 // the line of a test says that all was written
 	c.up.unconfirmed = Load{4, 4 * (10 + entryOverhead)}
@@ -269,6 +272,8 @@ func TestImportsOfDamagedParts(t *testing.T) {
 	require.NoError(t, c.Send(u[1], asking(2, "")))
 	require.ErrorIs(t, c.Send(u[2], messageTo(3, "user_2", "psst")), wire.ErrForbidden)
 	require.NoError(t, c.Kick(a, 0, "eve", true, ""))
+	require.NoError(t, c.Mute(a, 0, "", false, true))
+	require.NoError(t, c.Mute(a, 0, "user_2", true, false))
 	c.ends()
 	whole := c.parts()[0]
 	for n := range whole {

@@ -38,6 +38,10 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 	for _, name := range s.Banned {
 		r.ban(name)
 	}
+	r.c.voice.all = s.Muted
+	for _, name := range s.Exceptions {
+		r.exception(name)
+	}
 	r.allAttributes(&s)
 	r.log(&r.c.down, &s.Down)
 	r.log(&r.c.up, &s.Up)
@@ -158,6 +162,15 @@ func (r *restoration) ban(name string) {
 		r.c.banned = make(map[string]struct{})
 	}
 	r.c.banned[name] = struct{}{}
+}
+
+// exception adds a name behind those that are exceptions of who is muted.
+func (r *restoration) exception(name string) {
+	if _, twice := r.c.voice.exceptions[name]; twice {
+		r.fail("%q is muted, or not, as an exception twice", name)
+		return
+	}
+	r.c.voice.except(name)
 }
 
 // message adds a message to one of the logs.

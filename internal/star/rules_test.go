@@ -124,7 +124,7 @@ func TestRule5ASlaveSendsToItsMasterOnly(t *testing.T) {
 
 	for what, transition := range c.everyMemberTransition(u[1]) {
 		switch what {
-		case "away", "back", "kick", "ban", "members":
+		case "away", "back", "kick", "ban", "mute", "mute all", "members":
 			t.Run(what, func(t *testing.T) { c.refused(wire.ErrForbidden, transition) })
 		}
 	}

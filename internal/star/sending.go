@@ -130,6 +130,9 @@ func (c *Channel) checkSend(m *member, msg *Message) (to *member, err error) {
 			return nil, wire.ErrNoSuchSlave
 		}
 	}
+	if err := c.checkVoice(m, msg); err != nil {
+		return nil, err
+	}
 	return to, c.checkRequestAndAnswer(m, to, msg)
 }
 

@@ -34,6 +34,10 @@ type Snapshot struct {
 	Slaves []MemberSnapshot
 	Away   []string
 	Banned []string
+	// Muted: slaves are muted that are no Exceptions, which are the names of those that are as the
+	// others are not, the oldest first.
+	Muted      bool
+	Exceptions []string
 	// Down has the messages of the master, Up the messages of the slaves.
 	Down, Up ReplaySnapshot
 	// Confirmed is the number up to which the master is known to have the messages of Up.
@@ -210,6 +214,7 @@ func (c *Channel) Snapshot() Snapshot {
 		s.Away = append(s.Away, m.name)
 	}
 	s.Banned = slices.Sorted(maps.Keys(c.banned))
+	s.Muted, s.Exceptions = c.voice.all, c.voice.inOrder()
 	s.Down, s.Up = c.down.snapshot(), c.up.snapshot()
 	for _, q := range c.requests {
 		s.Requests = append(s.Requests, q.snapshot())

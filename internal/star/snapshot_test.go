@@ -248,7 +248,12 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 			msg.ReplyTo = open[g.random.IntN(len(open))].seq
 		}
 	}
-	switch g.random.IntN(41) {
+	switch g.random.IntN(44) {
+	case 41, 42:
+		on := number%3 > 0
+		return "mute", func(c *table, i int) error { return c.Mute(pair[i], ref, name, true, on) }
+	case 43:
+		return "mute all", func(c *table, i int) error { return c.Mute(pair[i], ref, "", false, number%2 == 0) }
 	case 33, 34, 35, 36, 37, 38, 39:
 		change := AttributeChange{Ref: msg.Ref, Key: fmt.Sprint("key ", g.random.IntN(20)), Value: msg.Payload}
 		if g.random.IntN(2) == 0 {
@@ -392,6 +397,7 @@ func TestSnapshotThatDoesNotFit(t *testing.T) {
 		{"a request that was never sent", func(s *Snapshot) { s.Requests[0].Seq = 2 }, `request 2 is listed twice, out of order, or was never sent`},
 		{"a number that was not given", func(s *Snapshot) { s.Slaves[1].Number = 3 }, `"user_2" has the number 3 of 2`},
 		{"a number that is none", func(s *Snapshot) { s.Slaves[1].Number = 0 }, `"user_2" has the number 0 of 2`},
+		{"an exception twice", func(s *Snapshot) { s.Exceptions = []string{"user_2", "eve", "user_2"} }, `"user_2" is muted, or not, as an exception twice`},
 		{"a number twice", func(s *Snapshot) { s.Slaves[1].Number = 1 }, `two slaves have one number`},
 		{"a message that is missing", func(s *Snapshot) { s.Down.Kept = nil }, `messages 1 to 1 are kept, but there are 0`},
 	}

@@ -284,7 +284,7 @@ func endLine(e *wire.Cause) string {
 
 var typeWords = map[wire.Type]string{
 	wire.Created: "created", wire.Joined: "joined", wire.Message: "message", wire.Presence: "presence", wire.Gap: "gap",
-	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting", wire.Attribute: "attribute", wire.Reset: "reset",
+	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting", wire.Attribute: "attribute", wire.Reset: "reset", wire.Muted: "muted",
 }
 
 var stateWords = map[wire.State]string{wire.StateOnline: "online", wire.StateAway: "away", wire.StateLeft: "left"}
@@ -298,6 +298,7 @@ func frameLine(f *wire.Frame) string {
 	}
 	add(f.Type == wire.Attribute || f.Type == wire.Reset && f.From != "", "%s %s", f.From, f.Code)
 	add(f.Type == wire.Presence, "%s %s", f.Username, stateWords[f.State])
+	add(f.Type == wire.Muted, "%v", f.Muted)
 	add(f.HasExists, "exists=%v", f.Exists)
 	add(f.Master.Username != "", "%s=%s", f.Master.Username, stateWords[f.Master.State])
 	add(f.Ref != 0, "ref=%d", f.Ref)
@@ -305,6 +306,7 @@ func frameLine(f *wire.Frame) string {
 	add(f.Seq != 0, "seq=%d", f.Seq)
 	add(f.Slaves != 0, "slaves=%d", f.Slaves)
 	add(f.Gap, "gap")
+	add(f.Muted && f.Type != wire.Muted, "muted")
 	add(f.Missed != 0, "missed=%d", f.Missed)
 	if f.HasMembers {
 		members := []string{}
@@ -344,6 +346,7 @@ func (c *table) snapshot() string {
 	}
 	fmt.Fprintf(&b, "hidden=%t bytes=%d life=%d timeout=%v connected=%d banned=%v confirmed=%d accepted=%v stopped=%v told=%v stale=%v joins=%d\n",
 		c.hidden, c.slavesBytes, c.life, c.timeout, c.connected, slices.Sorted(maps.Keys(c.banned)), c.up.confirmed, c.accepted, c.stopped, c.told, c.rosterStale, c.joins)
+	fmt.Fprintf(&b, "muted=%t but %v\n", c.voice.all, c.voice.inOrder())
 	if c.master != nil {
 		one(c.master)
 	}
@@ -390,6 +393,8 @@ func (c *table) everyMemberTransition(a *Attachment) map[string]func() error {
 		"back":      func() error { return c.Back(c.now, a, 9) },
 		"kick":      func() error { return c.Kick(a, 9, "user_1", false, "") },
 		"ban":       func() error { return c.Kick(a, 9, "user_9", true, "") },
+		"mute":      func() error { return c.Mute(a, 9, "user_1", true, true) },
+		"mute all":  func() error { return c.Mute(a, 9, "", false, true) },
 		"members":   func() error { return c.Members(a, 9) },
 		"withdraw":  func() error { return c.Withdraw(a, 9, 1) },
 		"awaiting":  func() error { return c.Awaiting(a, 9, 1) },

@@ -23,7 +23,7 @@ func TestAppendWritesTheTypesOwnFields(t *testing.T) {
 		MasterTimeout: 6, HasMasterTimeout: true, Timeout: 7, HasTimeout: true, Ban: true, Code: "d", Reason: "r",
 		Role: wire.Slave, State: wire.StateAway, Epoch: 8, Gap: true, Missed: 9, Slaves: 10, Exists: true, HasExists: true,
 		Master:  wire.Member{Username: "m", State: wire.StateOnline, Number: 13},
-		Members: []wire.Member{{Username: "n", State: wire.StateAway, Number: 11}}, HasMembers: true, Number: 12,
+		Members: []wire.Member{{Username: "n", State: wire.StateAway, Number: 11}}, HasMembers: true, Number: 12, Muted: true,
 		Aside: &wire.Aside{
 			Topic: "a", Expires: 17,
 			Attributes: &wire.Attributes{{Key: "k", Value: wire.Payload{Kind: wire.TextPayload, Data: []byte("v")}}},
@@ -43,14 +43,16 @@ func TestAppendWritesTheTypesOwnFields(t *testing.T) {
 		`{"type":"set","ref":1,"channel":"c","seen":14,"key":"d","text":"p"}`:                                             wire.Set,
 		`{"type":"attribute","ref":1,"channel":"c","from":"f","seq":3,"key":"d","text":"p"}`:                              wire.Attribute,
 		`{"type":"reset","ref":1,"channel":"c","from":"f","seq":3}`:                                                       wire.Reset,
-		`{"type":"created","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"seq":3,"master_timeout_ms":6,"gap":true,"members":[{"username":"n","state":"away","number":11}],"confirm_messages":15,"confirm_bytes":16}`: wire.Created,
-		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"master":{"username":"m","state":"online"},"master_timeout_ms":6}`:                                                                           wire.Joined,
-		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"topic":"a","expires_ms":17,"text":"p"}`:                                                                                  wire.Message,
-		`{"type":"presence","ref":1,"channel":"c","username":"u","seq":3,"role":"slave","state":"away","timeout_ms":7,"reason":"r","number":12,"attributes":{"k":{"text":"v"}}}`:                                                   wire.Presence,
-		`{"type":"closed","ref":1,"channel":"c","code":"d","reason":"r"}`: wire.Closed,
-		`{"type":"gap","ref":1,"channel":"c","seq":3,"missed":9}`:         wire.Gap,
-		`{"type":"ack","ref":1,"seq":3,"slaves":10}`:                      wire.Ack,
-		`{"type":"error","ref":1,"channel":"c","code":"d","message":"r"}`: wire.Error,
+		`{"type":"created","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"seq":3,"master_timeout_ms":6,"gap":true,"members":[{"username":"n","state":"away","number":11}],"confirm_messages":15,"confirm_bytes":16,"muted":true}`: wire.Created,
+		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"master":{"username":"m","state":"online"},"master_timeout_ms":6,"muted":true}`:                                                                           wire.Joined,
+		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"topic":"a","expires_ms":17,"text":"p"}`:                                                                                               wire.Message,
+		`{"type":"presence","ref":1,"channel":"c","username":"u","seq":3,"role":"slave","state":"away","timeout_ms":7,"reason":"r","number":12,"attributes":{"k":{"text":"v"}}}`:                                                                wire.Presence,
+		`{"type":"closed","ref":1,"channel":"c","code":"d","reason":"r"}`:    wire.Closed,
+		`{"type":"gap","ref":1,"channel":"c","seq":3,"missed":9}`:            wire.Gap,
+		`{"type":"ack","ref":1,"seq":3,"slaves":10}`:                         wire.Ack,
+		`{"type":"error","ref":1,"channel":"c","code":"d","message":"r"}`:    wire.Error,
+		`{"type":"mute","ref":1,"channel":"c","to":"o","seen":14,"on":true}`: wire.Mute,
+		`{"type":"muted","ref":1,"channel":"c","on":true}`:                   wire.Muted,
 	} {
 		t.Run(frameType.String(), func(t *testing.T) {
 			full.Type = frameType
@@ -81,6 +83,8 @@ func TestAppendTellsZeroFromNone(t *testing.T) {
 		{wire.Frame{Type: wire.Members, HasMembers: true}, `{"type":"members","channel":"","members":[]}`},
 		{wire.Frame{Type: wire.Gap}, `{"type":"gap","channel":"","missed":0}`},
 		{wire.Frame{Type: wire.Ack}, `{"type":"ack"}`},
+		{wire.Frame{Type: wire.Mute}, `{"type":"mute","channel":"","on":false}`},
+		{wire.Frame{Type: wire.Joined, Master: wire.Member{State: wire.StateAway}}, `{"type":"joined","channel":"","username":"","resume":"","master":{"username":"","state":"away"}}`},
 		{wire.Frame{Type: wire.Ping, Channel: "c", HasSeen: true}, `{"type":"ping","channel":"c","seen":0}`},
 	}
 	for _, test := range tests {
@@ -123,7 +127,7 @@ func TestAppendTrimsData(t *testing.T) {
 
 func TestAppendPanicsWithoutAType(t *testing.T) {
 	for _, form := range forms {
-		for _, frameType := range []wire.Type{0, 0x1e, 0x1f, 0x20, '{', 0xff} {
+		for _, frameType := range []wire.Type{0, 0x1e, 0x1f, 0x2f, 0x3f, '{', 0xff} {
 			require.Panics(t, func() { wire.Append(nil, form, &wire.Frame{Type: frameType}) })
 		}
 	}

@@ -67,14 +67,12 @@ func appendBinaryField(dst []byte, value any, has *bool) []byte {
 	case *uint64:
 		return appendBinaryNumber(dst, *v)
 	case *bool:
-		switch {
-		case has == nil:
+		if has == nil {
 			return append(dst, 0)
-		case *v:
-			return appendBinaryNumber(dst, 1)
-		default:
-			return appendBinaryNumber(dst, 0)
 		}
+		return appendBinaryNumber(dst, choiceNumber(*v))
+	case *choice:
+		return appendBinaryNumber(dst, choiceNumber(bool(*v)))
 	case *Role:
 		return appendBinaryNumber(dst, uint64(*v))
 	case *State:
@@ -93,6 +91,14 @@ func appendBinaryField(dst []byte, value any, has *bool) []byte {
 		return (*v).appendBinaryField(dst)
 	}
 	return dst
+}
+
+// choiceNumber is the number that stands for true or false.
+func choiceNumber(v bool) uint64 {
+	if v {
+		return 1
+	}
+	return 0
 }
 
 // appendBinaryMembers, and numbers.appendBinary, are functions of their own for the sake

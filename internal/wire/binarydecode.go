@@ -138,11 +138,9 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 			}
 			return ""
 		}
-		n, p := wholeNumber(content)
-		if p != "" || n > 1 {
-			return badFlag
-		}
-		*v = n == 1
+		return decodeChoice(v, content)
+	case *choice:
+		return decodeChoice((*bool)(v), content)
 	case *Role:
 		n, p := wholeNumber(content)
 		if p != "" || n != uint64(Master) && n != uint64(Slave) {
@@ -172,6 +170,16 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 		*v = attributes
 		return p
 	}
+	return ""
+}
+
+// decodeChoice reads a number that stands for true or false.
+func decodeChoice(v *bool, content []byte) problem {
+	n, p := wholeNumber(content)
+	if p != "" || n > 1 {
+		return badFlag
+	}
+	*v = n == 1
 	return ""
 }
 

@@ -80,6 +80,7 @@ var (
 	ErrNoSuchRequest   = listed("no_such_request", Refuses, 0, "no answer to request {request} is awaited in {channel}: it has been answered, withdrawn, was asked of others, or its time is over")
 	ErrBusy            = listed("busy", Refuses, 0, "too much waits already: try again later, under a new ref")
 	ErrTooLate         = listed("too_late", Refuses, 0, "the time of the message was over: nobody gets it, or answers it, any more")
+	ErrMuted           = listed("muted", Refuses, 0, "the master of {channel} does not let you speak at present: answer what you are asked, and wait for the rest")
 	ErrAttributesFull  = listed("attributes_full", Refuses, 0, "there are as many attributes in {channel} as there may be: remove some first")
 	ErrResumeFailed    = listed("resume_failed", Refuses|Ends, 0, "there is no membership of {username} in {channel} with that secret and that last message: join, or create, anew")
 	ErrHubLost         = listed("hub_lost", Refuses|Ends, 0, "the hub that had {channel} is gone, and this one does not have what was in it: join, or create, anew")

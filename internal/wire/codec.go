@@ -37,7 +37,7 @@ func (frame *Frame) usualSize() int {
 		len(frame.Reason) + len(frame.Payload.Data)
 }
 
-// FormOf tells a frame's form by its first byte. Data that is in neither form
+// FormOf tells a frame's form by its first byte: '{' begins the text form alone. Data that is in neither form
 // counts as Binary; Decode refuses it with NoForm set.
 func FormOf(data []byte) Form {
 	if len(data) > 0 && data[0] == '{' {
@@ -71,7 +71,7 @@ func decodeInto(frame *Frame, data []byte, lists bool) error {
 	switch {
 	case FormOf(data) == Text:
 		err = decodeText(data, frame, lists)
-	case len(data) == 0 || data[0] == 0 || Type(data[0]) > lastType:
+	case !isBinary(data):
 		err = &DecodeError{Code: CodeBadFrame, NoForm: true, Detail: "no frame: one in the text form begins with {"}
 	default:
 		err = decodeBinary(data, frame, lists)
@@ -84,6 +84,17 @@ func decodeInto(frame *Frame, data []byte, lists bool) error {
 		frame.Aside = nil // the fields are there, and empty
 	}
 	return nil
+}
+
+// isBinary reports whether the data begins as a frame in the binary form does.
+func isBinary(data []byte) bool {
+	switch {
+	case len(data) == 0 || data[0] == 0 || Type(data[0]) > lastType:
+		return false
+	case Type(data[0]) <= lastControl:
+		return true
+	}
+	return len(data) > 1 && (field(data[1]) == fieldRef || field(data[1]) == fieldChannel)
 }
 
 // DecodeError tells why a frame could not be read.

@@ -57,8 +57,10 @@ const (
 	fieldFailed          field = 0x26
 	fieldKey             field = 0x27
 	fieldAttributes      field = 0x28
+	fieldOn              field = 0x2d
+	fieldMuted           field = 0x2f
 
-	lastField = fieldAttributes
+	lastField = fieldMuted
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -104,6 +106,8 @@ var fieldNames = [lastField + 1]string{
 	fieldFailed:          "failed",
 	fieldKey:             "key",
 	fieldAttributes:      "attributes",
+	fieldOn:              "on",
+	fieldMuted:           "muted",
 }
 
 func nameOf(t Type, f field) string {
@@ -135,8 +139,12 @@ func (s fieldSet) first() field { return field(bits.TrailingZeros64(uint64(s))) 
 func (s fieldSet) butFirst() fieldSet { return s & (s - 1) }
 
 // lastType is the last value that is kept for frame types. None of them is
-// '{', so that the first byte tells the form.
-const lastType Type = 0x1f
+// '{', so that the first bytes tell the form. Types after lastControl are characters too, which
+// text can begin with: a frame of one of them has a ref or a channel, whose tag no text has.
+const (
+	lastType    Type = 0x3f
+	lastControl Type = 0x1f
+)
 
 // spec is the shape of one type of frame. Every type may carry a ref. Those with
 // a payload carry exactly one, or have failed in its place. One that is emptied need not have any.
@@ -232,12 +240,12 @@ var specs = [lastType + 1]spec{
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
-		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes),
+		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes, fieldMuted),
 	},
 	Joined: {
 		word:     "joined",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldMaster),
-		optional: set(fieldRef, fieldEpoch, fieldMasterTimeout),
+		optional: set(fieldRef, fieldEpoch, fieldMasterTimeout, fieldMuted),
 	},
 	Message: {
 		word:     "message",
@@ -294,6 +302,16 @@ var specs = [lastType + 1]spec{
 		word:     "reset",
 		required: set(fieldChannel),
 		optional: set(fieldRef, fieldFrom, fieldSeq),
+	},
+	Mute: {
+		word:     "mute",
+		required: set(fieldChannel, fieldOn),
+		optional: set(fieldRef, fieldTo, fieldSeen),
+	},
+	Muted: {
+		word:     "muted",
+		required: set(fieldChannel, fieldOn),
+		optional: set(fieldRef),
 	},
 }
 

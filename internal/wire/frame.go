@@ -41,6 +41,8 @@ const (
 	Refresh Type = 0x0e
 	// Set gives an attribute of the sender a value, or takes it away where it has no payload.
 	Set Type = 0x0f
+	// Mute sets whether a slave, or all of them, may speak of their own accord.
+	Mute Type = 0x23
 )
 
 // Frames from the hub to a client.
@@ -61,6 +63,8 @@ const (
 	Attribute Type = 0x1c
 	// Reset tells that the attributes of the member in From, or of all, are told anew.
 	Reset Type = 0x1d
+	// Muted tells a slave whether it may speak of its own accord.
+	Muted Type = 0x32
 )
 
 // Role is what a member is in its channel.
@@ -192,8 +196,12 @@ type Frame struct {
 	Exists  bool // in the answer Status
 	// Joined is in the Presence of a slave that is new: it has joined, and not come back.
 	Joined bool
-	Role   Role
-	State  State
+	// Muted is, in a Mute and a Muted, whether slaves may not speak of their own accord from now
+	// on ("on" in the text form), and in a Joined whether the receiver may not, in a Created
+	// whether all may not who are no exceptions.
+	Muted bool
+	Role  Role
+	State State
 
 	// Ref is the sender's number for the frame, carried back by the answer.
 	// Zero is none.
@@ -216,7 +224,7 @@ type Frame struct {
 	// From is, in a Join, the channel to leave in the same step; in a Message
 	// its sender.
 	From string
-	// To is the slave that a master's Send or Kick is for.
+	// To is the slave that a master's Send, Kick or Mute is for.
 	To string
 
 	// Last is, in a Resume, the highest number that the member has seen.

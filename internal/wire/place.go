@@ -5,8 +5,12 @@ import "slices"
 // numbers are the numbers of the members of a list, as a field of their own.
 type numbers []Member
 
+// choice is a field that is required and true or false: unlike a flag it is written where it is
+// false too.
+type choice bool
+
 // place returns where the frame holds the field: a pointer to a string, a
-// uint64, a bool, a Role, a State, a Member, a slice of Member, a failure, numbers or Attributes. has is where
+// uint64, a bool, a choice, a Role, a State, a Member, a slice of Member, a failure, numbers or Attributes. has is where
 // the frame tells a zero value from none, for the fields that need it.
 func (frame *Frame) place(f field) (value any, has *bool) {
 	switch f {
@@ -88,6 +92,10 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.Code, nil
 	case fieldAttributes:
 		return &frame.placeAside().Attributes, nil
+	case fieldOn:
+		return (*choice)(&frame.Muted), nil
+	case fieldMuted:
+		return &frame.Muted, nil
 	case fieldNumbers:
 		return (*numbers)(&frame.Members), nil
 	}
@@ -126,6 +134,8 @@ func isSet(value any, has *bool) bool {
 		return *v != 0
 	case *bool:
 		return *v
+	case *choice:
+		return bool(*v)
 	case *Role:
 		return *v != 0
 	case *State:

@@ -91,6 +91,10 @@ func slotOf(name []byte) int {
 		return int(fieldKey)
 	case "attributes":
 		return int(fieldAttributes)
+	case "on":
+		return int(fieldOn)
+	case "muted":
+		return int(fieldMuted)
 	case "message":
 		return slotMessage
 	case "text":

@@ -58,6 +58,8 @@ func appendTextField(dst []byte, value any) []byte {
 		return strconv.AppendUint(dst, *v, 10)
 	case *bool:
 		return strconv.AppendBool(dst, *v)
+	case *choice:
+		return strconv.AppendBool(dst, bool(*v))
 	case *Role:
 		return appendQuoted(dst, v.String())
 	case *State:

@@ -213,14 +213,9 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 		}
 		*v = n
 	case *bool:
-		switch string(value) {
-		case "true":
-			*v = true
-		case "false":
-			*v = false
-		default:
-			return badFlag
-		}
+		return value.flag(v)
+	case *choice:
+		return value.flag((*bool)(v))
 	case *Role:
 		s, _ := value.str()
 		*v = roleOf(s.content())
@@ -253,6 +248,19 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 			return p
 		}
 		*v = attributes
+	}
+	return ""
+}
+
+// flag reads true or false.
+func (v jsonValue) flag(into *bool) problem {
+	switch string(v) {
+	case "true":
+		*into = true
+	case "false":
+		*into = false
+	default:
+		return badFlag
 	}
 	return ""
 }

@@ -82,6 +82,8 @@ type neutral struct {
 	Topic         string
 	Expires       uint64 `json:"expires_ms"`
 	Joined        bool
+	On            *bool
+	Muted         bool
 	Failed        *struct{ Code, Message string }
 	Key           string
 	Attributes    []struct {
@@ -121,7 +123,7 @@ var (
 		"created": wire.Created, "joined": wire.Joined, "message": wire.Message,
 		"presence": wire.Presence, "closed": wire.Closed, "gap": wire.Gap, "ack": wire.Ack,
 		"left": wire.Left, "pong": wire.Pong, "error": wire.Error, "shutdown": wire.Shutdown,
-		"attribute": wire.Attribute, "reset": wire.Reset,
+		"attribute": wire.Attribute, "reset": wire.Reset, "mute": wire.Mute, "muted": wire.Muted,
 	}
 )
 
@@ -151,6 +153,9 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 	}
 	if n.Expires != 0 {
 		frame.SetExpires(n.Expires)
+	}
+	if frame.Muted = n.Muted; n.On != nil {
+		frame.Muted = *n.On
 	}
 	frame.To, frame.HasTo = value(n.To)
 	frame.Seen, frame.HasSeen = value(n.Seen)

@@ -9,7 +9,7 @@ import { MAX_CODE, failureProblem } from './failure.js';
 import { problemInJSON } from './json.js';
 import { whole } from './numbers.js';
 import {
-  FIRST_CRITICAL, LAST_TYPE, MAX_ATTRIBUTES, MAX_EXPIRES, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte, shapesByType,
+  FIRST_CRITICAL, LAST_CONTROL, LAST_TYPE, MAX_ATTRIBUTES, MAX_EXPIRES, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte, shapesByType,
 } from './shapes.js';
 
 const encoder = new TextEncoder();
@@ -399,6 +399,14 @@ function readFields(frame, shape, reader) {
   }
 }
 
+// Whether the input begins as a frame does.
+function isBinary(bytes) {
+  if (bytes.length === 0 || bytes[0] === 0 || bytes[0] > LAST_TYPE) {
+    return false;
+  }
+  return bytes[0] <= LAST_CONTROL || bytes[1] === 0x01 || bytes[1] === 0x02;
+}
+
 /**
  * decode reads one frame of the binary form, whose payload lies in the input
  * then. What it throws is always a DecodeError.
@@ -406,7 +414,7 @@ function readFields(frame, shape, reader) {
  * @param {Uint8Array} bytes
  */
 export function decode(bytes) {
-  if (bytes.length === 0 || bytes[0] === 0 || bytes[0] > LAST_TYPE) {
+  if (!isBinary(bytes)) {
     throw new DecodeError('bad_frame', 'not the binary form', 0, true);
   }
   const shape = shapesByByte.get(bytes[0]);

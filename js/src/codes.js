@@ -4,8 +4,8 @@
 export const refusals = [
   'bad_frame', 'unsupported', 'too_large', 'rate_limited', 'unauthorized', 'forbidden', 'no_such_channel',
   'channel_exists', 'wrong_master', 'name_taken', 'bad_name', 'banned', 'channel_full', 'too_many_channels',
-  'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'too_late', 'attributes_full', 'resume_failed', 'hub_lost', 'shutting_down',
-  'replaced',
+  'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'too_late', 'muted', 'attributes_full', 'resume_failed', 'hub_lost',
+  'shutting_down', 'replaced',
 ];
 
 /** The codes with which a membership ends, and the number of a connection that ends with it. */

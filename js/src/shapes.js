@@ -58,6 +58,8 @@ const fieldList = [
   [0x26, 'failed', 'failure'],
   [0x27, 'key', 'string'],
   [0x28, 'attributes', 'attributes'],
+  [0x2d, 'on', 'choice', 'kept'],
+  [0x2f, 'muted', 'flag'],
 ];
 
 /** The fields by their tags. */
@@ -71,8 +73,12 @@ export const payloadTags = { text: 0x7d, data: 0x7e, bytes: 0x7f };
 /** Tags from here on must be understood by whoever reads the frame. */
 export const FIRST_CRITICAL = 0x80;
 
-/** The last first byte of the binary form. */
-export const LAST_TYPE = 0x1f;
+/**
+ * The last first byte of the binary form. Those after LAST_CONTROL are characters too, which text
+ * can begin with: a frame of one of these types has a ref or a channel, whose tag no text has.
+ */
+export const LAST_TYPE = 0x3f;
+export const LAST_CONTROL = 0x1f;
 
 const shapeList = [
   [0x01, 'create', 'channel username', 'token master_timeout_ms instance attributes'],
@@ -90,8 +96,8 @@ const shapeList = [
   [0x0d, 'awaiting', 'channel request', 'code members numbers seen'],
   [0x0e, 'refresh', 'channel token', 'seen'],
   [0x0f, 'set', 'channel key', 'seen', 'emptied'],
-  [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers confirm_messages confirm_bytes'],
-  [0x12, 'joined', 'channel username secret master', 'epoch master_timeout_ms'],
+  [0x11, 'created', 'channel username secret epoch', 'seq master_timeout_ms gap members numbers confirm_messages confirm_bytes muted'],
+  [0x12, 'joined', 'channel username secret master', 'epoch master_timeout_ms muted'],
   [0x13, 'message', 'channel from seq', 'private request reply topic expires_ms failed', 'payload'],
   [0x14, 'presence', 'channel username role state', 'seq timeout_ms reason number joined attributes'],
   [0x15, 'closed', 'channel code', 'reason'],
@@ -103,6 +109,8 @@ const shapeList = [
   [0x1b, 'shutdown', 'timeout_ms', ''],
   [0x1c, 'attribute', 'channel from seq key', '', 'emptied'],
   [0x1d, 'reset', 'channel', 'from seq'],
+  [0x23, 'mute', 'channel on', 'to seen'],
+  [0x32, 'muted', 'channel on', ''],
 ];
 
 const names = (list) => list.split(' ').filter((name) => name !== '');

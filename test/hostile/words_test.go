@@ -114,6 +114,11 @@ func TestEveryRefusalHasWords(t *testing.T) {
 			alice.Send(`{"type":"kick","ref":8,"channel":"abc123","to":"user_two","ban":true}`)
 			alice.Expect(`{"type":"ack","ref":8}`)
 			w.of(bob, `{"type":"join","ref":1,"channel":"abc123","username":"user_two"}`, lectern.ErrBanned, `"user_two"`, `"abc123"`)
+			w.of(alice, `{"type":"mute","ref":9,"channel":"abc123","to":"nobody","on":true}`, lectern.ErrNoSuchSlave, `"nobody"`, `"abc123"`)
+			alice.Send(`{"type":"mute","ref":10,"channel":"abc123","on":true}`)
+			alice.Expect(`{"type":"ack","ref":10}`)
+			one.Expect(`{"type":"muted","channel":"abc123","on":true}`)
+			w.of(one, `{"type":"send","ref":7,"channel":"abc123","text":"x"}`, lectern.ErrMuted, `"abc123"`, "master", "answer")
 
 			long := strings.Repeat("x", 100_000)
 			for _, frame := range []string{
