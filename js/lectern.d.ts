@@ -276,6 +276,12 @@ export interface Presence {
   readonly reason: string;
 }
 
+/** A slave may not send of its own accord from now on, or may again. */
+export interface Muted {
+  readonly type: 'muted';
+  readonly on: boolean;
+}
+
 /** Messages were dropped in this place. missed is how many, where that is known, else 0. */
 export interface Gap {
   readonly type: 'gap';
@@ -292,6 +298,12 @@ export declare class PresenceEvent extends PlatformEvent {
 export declare class AttributeEvent extends PlatformEvent {
   constructor(attribute: Attribute);
   readonly attribute: Attribute;
+}
+
+/** A slave may not send of its own accord from now on, or may again. */
+export declare class MutedEvent extends PlatformEvent {
+  constructor(on: boolean);
+  readonly on: boolean;
 }
 
 /** Messages were dropped. */
@@ -334,6 +346,11 @@ export interface MasterEventMap extends HandleEventMap {
   member: PresenceEvent;
 }
 
+export interface SlaveEventMap extends HandleEventMap {
+  /** The master does not let this slave send of its own accord any more, or lets it again. */
+  muted: MutedEvent;
+}
+
 type Listener<E extends PlatformEvent> = ((event: E) => void) | { handleEvent(event: E): void };
 
 interface ListenerOptions extends SignalOption {
@@ -343,7 +360,7 @@ interface ListenerOptions extends SignalOption {
 }
 
 /** What a Master and a Slave have in common. */
-declare abstract class Handle<Events extends HandleEventMap> extends PlatformEventTarget {
+declare abstract class Handle<Events extends HandleEventMap, Happening> extends PlatformEventTarget {
   protected constructor();
   /** The channel's name. */
   readonly channel: string;
@@ -397,11 +414,11 @@ declare abstract class Handle<Events extends HandleEventMap> extends PlatformEve
    */
   refresh(token?: string, options?: SignalOption): Promise<void>;
   /**
-   * Yields messages, changes of presence and of attributes, and gaps, in one order, and ends when
-   * the membership is over; error tells why. What is not taken waits, within
+   * Yields messages, changes of presence and of attributes, gaps, and at a slave that it is muted or no longer, in
+   * one order, and ends when the membership is over; error tells why. What is not taken waits, within
    * options.inbox. Iterators at the same time share what comes between them.
    */
-  events(options?: SignalOption): AsyncGenerator<Message | Presence | Attribute | Gap, void, undefined>;
+  events(options?: SignalOption): AsyncGenerator<Happening, void, undefined>;
   /** Yields the messages alone, from the same queue. */
   messages(options?: SignalOption): AsyncGenerator<Message, void, undefined>;
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined>;
@@ -444,7 +461,7 @@ export type Answer =
  *
  * What is sent resolves with its receipt once the hub has accepted it.
  */
-export declare class Master extends Handle<MasterEventMap> {
+export declare class Master extends Handle<MasterEventMap, Message | Presence | Attribute | Gap> {
   private constructor();
   /**
    * The slaves of the channel, those away included, by their names. It is frozen, and
@@ -492,6 +509,23 @@ export declare class Master extends Handle<MasterEventMap> {
   kick(username: string, options?: KickOptions): Promise<void>;
   /** Removes a slave, if it is there, and refuses its name for the life of the channel. */
   ban(username: string, options?: KickOptions): Promise<void>;
+  /**
+   * Has a slave be quiet: what it sends of its own accord, requests too, is refused with muted from then on, also
+   * after it has left and joined again. Its answers and its attributes are not. Rejected with no_such_slave where
+   * the channel has none of that name.
+   *
+   * A slave that is muted or not by its name is an exception of what was said of all. The hub remembers as many
+   * exceptions as there may be slaves, those of members that have left as long as there is room for them.
+   */
+  mute(username: string, options?: SignalOption): Promise<void>;
+  /** Lets a slave speak that mute or muteAll has muted. */
+  unmute(username: string, options?: SignalOption): Promise<void>;
+  /** Has all slaves be quiet, as mute does, those too that join later. There are no exceptions any more. */
+  muteAll(options?: SignalOption): Promise<void>;
+  /** Lets all slaves speak. There are no exceptions any more. */
+  unmuteAll(options?: SignalOption): Promise<void>;
+  /** Whether all slaves are muted that are no exceptions, as it is known on this side. */
+  readonly allMuted: boolean;
   /** Tells the slaves that the master is not there, though it is connected. Its time runs. */
   away(options?: SignalOption): Promise<void>;
   /** Ends what away has begun. */
@@ -512,12 +546,17 @@ export interface KickOptions extends SignalOption {
  * connection is lost comes back by itself and gets what it has missed, or ends
  * with master_down after the time that a master may be away.
  */
-export declare class Slave extends Handle<HandleEventMap> {
+export declare class Slave extends Handle<SlaveEventMap, Message | Presence | Attribute | Muted | Gap> {
   private constructor();
   /** What is known of the master, without asking the hub. */
   readonly master: Presence;
   /** The attributes of the master, by their keys, as they are known on this side. Another map where one changes. */
   readonly masterAttributes: ReadonlyMap<string, Attribute>;
+  /**
+   * Whether the master does not let this slave send of its own accord, as it is known on this side. What it sends
+   * is refused with muted then; it can answer what it is asked.
+   */
+  readonly muted: boolean;
   /** Sends to the master, also while it is away, and resolves with the receipt. */
   send(payload: Payload, options?: SendOptions): Promise<Receipt>;
   /**

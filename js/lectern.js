@@ -2476,8 +2476,8 @@ var Handle = class extends EventTarget {
     return this.#membership.decline(message, code, text, signal);
   }
   /**
-   * events yields messages, changes of presence and of attributes, and gaps, in one order, until the
-   * membership is over.
+   * events yields messages, changes of presence and of attributes, gaps, and at a slave that it is muted or
+   * no longer, in one order, until the membership is over.
    */
   events({ signal, ...rest } = {}) {
     return iterate((stop) => this.#entries("events", rest, stop, () => true), signal);
@@ -2590,6 +2590,33 @@ var Master = class extends Handle {
     mustBeSendable(username);
     return this.#membership.operate({ type: "kick", to: username, reason, ban: true }, signal);
   }
+  /** mute has a slave be quiet: what it sends of its own accord is refused. Its answers are not. */
+  async mute(username, options) {
+    return this.#mute("mute", { to: username, on: true }, options);
+  }
+  /** unmute lets a slave speak that was muted. */
+  async unmute(username, options) {
+    return this.#mute("unmute", { to: username, on: false }, options);
+  }
+  /** muteAll has all slaves be quiet, those too that join later. There are no exceptions any more. */
+  async muteAll(options) {
+    return this.#mute("muteAll", { on: true }, options);
+  }
+  /** unmuteAll lets all slaves speak. There are no exceptions any more. */
+  async unmuteAll(options) {
+    return this.#mute("unmuteAll", { on: false }, options);
+  }
+  /** Whether all slaves are muted that are no exceptions. */
+  get allMuted() {
+    return this.#membership.voice.muted;
+  }
+  async #mute(what, fields, { signal, ...rest } = {}) {
+    noOthers(what, rest);
+    if ("to" in fields) {
+      mustBeSendable(fields.to);
+    }
+    return this.#membership.operate({ type: "mute", ...fields }, signal);
+  }
   /** away tells the slaves that the master is not there, though it is connected. */
   async away({ signal, ...rest } = {}) {
     noOthers("away", rest);
@@ -2684,6 +2711,12 @@ var AttributeEvent = class extends Event {
   constructor(attribute) {
     super("attribute");
     this.attribute = attribute;
+  }
+};
+var MutedEvent = class extends Event {
+  constructor(on) {
+    super("muted");
+    this.on = on;
   }
 };
 var GapEvent = class extends Event {
@@ -3763,6 +3796,26 @@ var Roster = class {
   }
 };
 
+// src/voice.js
+var Voice = class {
+  muted = false;
+  #told;
+  /** @param {(entry: object, event: Event) => void} told is told of each change of which the application hears */
+  constructor(told) {
+    this.#told = told;
+  }
+  /** becomes notes what the hub has said. quietly: the application knows, or is about to look. */
+  becomes(muted, quietly = false) {
+    if (muted === this.muted) {
+      return;
+    }
+    this.muted = muted;
+    if (!quietly) {
+      this.#told(Object.freeze({ type: "muted", on: muted }), new MutedEvent(muted));
+    }
+  }
+};
+
 // src/window.js
 var SendWindow = class {
   #free;
@@ -3871,6 +3924,10 @@ var Membership = class {
     this.attributes = new Attributes((attribute) => {
       this.inbox.add(attribute);
       this.#fire(new AttributeEvent(attribute));
+    });
+    this.voice = new Voice((entry, event) => {
+      this.inbox.add(entry);
+      this.#fire(event);
     });
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.questions = new Questions(session.options.inbox);
@@ -4094,6 +4151,9 @@ var Membership = class {
     if (request.frame.type === "set" && frame.type === "ack") {
       this.attributes.set(this.username, request.frame, frame.seq);
     }
+    if (request.frame.type === "mute" && request.frame.to === void 0 && frame.type === "ack") {
+      this.voice.becomes(request.frame.on, true);
+    }
     if (request.asks && frame.type === "ack") {
       this.inquiries.accepted(request.asks, frame.seq, request.repeated, request.abandoned);
     }
@@ -4240,6 +4300,7 @@ var Membership = class {
       this.timeout = frame.master_timeout_ms ?? 0;
       this.enteredWith?.forEach((attribute) => this.attributes.set(this.username, attribute));
     }
+    this.voice.becomes(frame.muted ?? false, first || this.role === "master");
     if (this.role === "slave") {
       const { username, state } = frame.master;
       this.#knownAway = this.master?.state === "away" && state === "away";
@@ -4561,6 +4622,10 @@ var Slave = class extends Handle {
   /** The attributes of the master, by their keys, as they are known on this side. */
   get masterAttributes() {
     return this.#membership.attributes.of(this.master.username);
+  }
+  /** Whether the master does not let this slave send of its own accord, as it is known on this side. */
+  get muted() {
+    return this.#membership.voice.muted;
   }
   /** send sends to the master, also while it is away, and returns the receipt, with its number. */
   async send(payload, options) {
@@ -5107,6 +5172,9 @@ var Session = class {
       case "presence":
         membership?.presence(frame);
         break;
+      case "muted":
+        membership?.voice.becomes(frame.on);
+        break;
       case "attribute":
         membership?.attribute(frame);
         break;
@@ -5350,6 +5418,7 @@ export {
   LecternError,
   Master,
   Message,
+  MutedEvent,
   PresenceEvent,
   RefusedError,
   Slave,

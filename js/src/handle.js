@@ -14,7 +14,7 @@ export function mustAsk({ requestId }) {
 
 /**
  * Handle is what a Master and a Slave have in common. Its events are presence,
- * attribute, gap, state and closed, and at a master also member.
+ * attribute, gap, state and closed, at a slave also muted and at a master member.
  */
 export class Handle extends EventTarget {
   #membership;
@@ -98,8 +98,8 @@ export class Handle extends EventTarget {
   }
 
   /**
-   * events yields messages, changes of presence and of attributes, and gaps, in one order, until the
-   * membership is over.
+   * events yields messages, changes of presence and of attributes, gaps, and at a slave that it is muted or
+   * no longer, in one order, until the membership is over.
    */
   events({ signal, ...rest } = {}) {
     return iterate((stop) => this.#entries('events', rest, stop, () => true), signal);

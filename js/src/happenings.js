@@ -14,6 +14,14 @@ export class AttributeEvent extends Event {
   }
 }
 
+/** MutedEvent (muted) tells a slave that it may not send of its own accord any more, or may again. */
+export class MutedEvent extends Event {
+  constructor(on) {
+    super('muted');
+    this.on = on;
+  }
+}
+
 /** GapEvent (gap) tells that messages were dropped. */
 export class GapEvent extends Event {
   constructor(missed) {

@@ -91,6 +91,39 @@ export class Master extends Handle {
     return this.#membership.operate({ type: 'kick', to: username, reason, ban: true }, signal);
   }
 
+  /** mute has a slave be quiet: what it sends of its own accord is refused. Its answers are not. */
+  async mute(username, options) {
+    return this.#mute('mute', { to: username, on: true }, options);
+  }
+
+  /** unmute lets a slave speak that was muted. */
+  async unmute(username, options) {
+    return this.#mute('unmute', { to: username, on: false }, options);
+  }
+
+  /** muteAll has all slaves be quiet, those too that join later. There are no exceptions any more. */
+  async muteAll(options) {
+    return this.#mute('muteAll', { on: true }, options);
+  }
+
+  /** unmuteAll lets all slaves speak. There are no exceptions any more. */
+  async unmuteAll(options) {
+    return this.#mute('unmuteAll', { on: false }, options);
+  }
+
+  /** Whether all slaves are muted that are no exceptions. */
+  get allMuted() {
+    return this.#membership.voice.muted;
+  }
+
+  async #mute(what, fields, { signal, ...rest } = {}) {
+    noOthers(what, rest);
+    if ('to' in fields) {
+      mustBeSendable(fields.to);
+    }
+    return this.#membership.operate({ type: 'mute', ...fields }, signal);
+  }
+
   /** away tells the slaves that the master is not there, though it is connected. */
   async away({ signal, ...rest } = {}) {
     noOthers('away', rest);

@@ -14,6 +14,7 @@ import { after, presence, stateOf } from './presence.js';
 import { Questions } from './questions.js';
 import { Roster } from './roster.js';
 import { later } from './timer.js';
+import { Voice } from './voice.js';
 import { SendWindow } from './window.js';
 
 // How many answers the hub remembers for each member, and so how many requests
@@ -92,6 +93,10 @@ export class Membership {
     this.attributes = new Attributes((attribute) => {
       this.inbox.add(attribute);
       this.#fire(new AttributeEvent(attribute));
+    });
+    this.voice = new Voice((entry, event) => {
+      this.inbox.add(entry);
+      this.#fire(event);
     });
     this.inquiries = new Inquiries(this, session.options.inbox.bytes);
     this.questions = new Questions(session.options.inbox);
@@ -333,6 +338,9 @@ export class Membership {
     if (request.frame.type === 'set' && frame.type === 'ack') {
       this.attributes.set(this.username, request.frame, frame.seq);
     }
+    if (request.frame.type === 'mute' && request.frame.to === undefined && frame.type === 'ack') {
+      this.voice.becomes(request.frame.on, true);
+    }
     if (request.asks && frame.type === 'ack') {
       this.inquiries.accepted(request.asks, frame.seq, request.repeated, request.abandoned);
     }
@@ -491,6 +499,7 @@ export class Membership {
       this.timeout = frame.master_timeout_ms ?? 0;
       this.enteredWith?.forEach((attribute) => this.attributes.set(this.username, attribute));
     }
+    this.voice.becomes(frame.muted ?? false, first || this.role === 'master');
     if (this.role === 'slave') {
       const { username, state } = frame.master;
       // A move changes nothing by itself.

@@ -377,6 +377,9 @@ export class Session {
       case 'presence':
         membership?.presence(frame);
         break;
+      case 'muted':
+        membership?.voice.becomes(frame.on);
+        break;
       case 'attribute':
         membership?.attribute(frame);
         break;

@@ -21,6 +21,11 @@ export class Slave extends Handle {
     return this.#membership.attributes.of(this.master.username);
   }
 
+  /** Whether the master does not let this slave send of its own accord, as it is known on this side. */
+  get muted() {
+    return this.#membership.voice.muted;
+  }
+
   /** send sends to the master, also while it is away, and returns the receipt, with its number. */
   async send(payload, options) {
     const { fields, signal } = sendOptions('send', options);

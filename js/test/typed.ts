@@ -2,11 +2,11 @@
 // typed.test.js runs it against a real hub, so that what is declared is there.
 
 import {
-  Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, LecternError, Master, Message,
+  Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, LecternError, Master, Message, MutedEvent,
   PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Gap, GatherOptions, KeptTicket, Payload, Presence, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
+  Answer, ClientOptions, Gap, GatherOptions, KeptTicket, Muted, Payload, Presence, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -149,6 +149,18 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check(slide === undefined || slide.json().page === 1, 'an attribute');
   check(master.attributes.size === 1 && slave.attributes.size === 0 && master.attributesOf('nobody').size === 0, 'attributes');
   master.addEventListener('attribute', (event: AttributeEvent) => check(event.attribute.from === 'user_one', 'whose it is'));
+  for await (const event of slave.events({ signal })) {
+    typed<Equal<typeof event, Message | Presence | Attribute | Muted | Gap>>();
+    break;
+  }
+  slave.addEventListener('muted', (event: MutedEvent) => check(typeof event.on === 'boolean', 'muted'));
+  await master.mute('user_one', { signal });
+  await master.unmute('user_one');
+  await master.muteAll();
+  await master.unmuteAll({ signal });
+  check(!master.allMuted && typeof slave.muted === 'boolean', 'who is muted');
+  // @ts-expect-error a master is told of nobody
+  master.addEventListener('muted', (event: MutedEvent) => void event.on);
   await master.away({ signal });
   await master.back({ signal });
 
