@@ -114,6 +114,13 @@ func (s *faultService) expired(who string, at time.Time) bool {
 	return false
 }
 
+// hasEnded is expired for the present, while the round goes on.
+func (s *faultService) hasEnded(who string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expired(who, time.Now())
+}
+
 // refused reports whether the user was not let back at that time, or before it.
 func (s *faultService) refused(who string, at time.Time, exactly bool) bool {
 	for _, r := range s.rulings {

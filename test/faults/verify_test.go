@@ -86,7 +86,7 @@ func (l *life) verifyMaster() error {
 	}
 	switch {
 	case errors.Is(w.err, lectern.ErrMasterDown):
-		// A witness that came while the master was away knows the deadline in
+		// A witness that came, or came back, while the master was away knows the deadline in
 		// whole milliseconds, rounded up; else it is exact.
 		late := time.Duration(0)
 		if l.round.service.refused(whoIn(l.channel, "alice"), w.ended, true) {
@@ -98,7 +98,7 @@ func (l *life) verifyMaster() error {
 		if away == nil {
 			return errors.New("it ended with master_down, but its master was there")
 		}
-		if !away.Deadline.Equal(since.Add(faultX)) {
+		if !away.Deadline.Equal(since.Add(faultX)) || l.round.overlaps(since, since) {
 			late = time.Millisecond
 		}
 		if early := away.Deadline.Sub(w.ended); early < 0 || early > late {
