@@ -58,6 +58,17 @@ type world struct {
 	tickets map[string][]ticket
 	// secrets are the memberships by their secrets.
 	secrets map[string]int
+	plugs   map[*lectern.Client]*plug
+	// said counts what has a text or a value of its own.
+	said int
+
+	// reading are those who take events, as long as it is open. news is when they have. calm is
+	// closed when nobody does anything else any more.
+	reading sync.WaitGroup
+	calm    chan struct{}
+	open    context.Context
+	end     context.CancelFunc
+	news    *sync.Cond
 }
 
 type ticket struct {
@@ -68,26 +79,42 @@ type ticket struct {
 }
 
 func newWorld(t testing.TB, dialer transport.Dialer) *world {
-	return &world{
+	w := &world{
 		t: t, dialer: dialer, recorder: new(recorder),
-		tickets: make(map[string][]ticket), secrets: make(map[string]int),
+		tickets: make(map[string][]ticket), secrets: make(map[string]int), plugs: make(map[*lectern.Client]*plug),
+		calm: make(chan struct{}),
 	}
+	w.news = sync.NewCond(&w.mu)
+	w.open, w.end = context.WithCancel(context.Background())
+	return w
+}
+
+// text is one that nobody else says.
+func (w *world) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said++
+	return fmt.Sprint("t", w.said)
 }
 
 func (w *world) client() *lectern.Client {
-	c := lectern.NewClient(w.dialer, lectern.ClientOptions{MinBackoff: -1, MaxBackoff: -1})
+	p := &plug{Dialer: w.dialer}
+	c := lectern.NewClient(p, lectern.ClientOptions{MinBackoff: -1, MaxBackoff: -1})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.clients = append(w.clients, c)
+	w.plugs[c] = p
 	return c
 }
 
 func (w *world) close() {
+	w.end()
 	var closing sync.WaitGroup
 	for _, c := range w.clients {
 		closing.Go(func() { c.Close() })
 	}
 	closing.Wait()
+	w.reading.Wait()
 }
 
 // publish lets others come back with the ticket, and checks that its secret is
@@ -134,6 +161,11 @@ type held struct {
 	handle, member int
 	master         *lectern.Master
 	slave          *lectern.Slave
+	// texts are those of the messages that were taken, and last is what was said last.
+	texts map[string]bool
+	last  string
+	// cut: nothing was done since its connection was cut.
+	cut bool
 }
 
 func (h *held) err() error {
@@ -157,12 +189,14 @@ type actor struct {
 	others  []string
 	clients map[string]*lectern.Client
 	holds   map[string]*held
+	// unclear are clients with something under way that nobody waits for.
+	unclear map[*lectern.Client]bool
 }
 
 func (w *world) actor(rng *rand.Rand, name string, others, contested, quiet []string) *actor {
 	a := &actor{
 		w: w, rng: rng, lane: w.recorder.lane(), name: name, others: others,
-		clients: make(map[string]*lectern.Client), holds: make(map[string]*held),
+		clients: make(map[string]*lectern.Client), holds: make(map[string]*held), unclear: make(map[*lectern.Client]bool),
 	}
 	for _, channel := range contested {
 		a.clients[channel] = w.client()
@@ -203,6 +237,10 @@ func (a *actor) act(channel string, contested bool) {
 		a.status(channel)
 	case h == nil:
 		a.enter(channel, contested)
+	case !contested && !a.unclear[a.clients[channel]] && a.rng.IntN(12) == 0:
+		a.cut(channel)
+	case a.rng.IntN(3) == 0:
+		a.set(channel, h)
 	case h.master != nil:
 		a.lead(channel, h)
 	default:
@@ -262,6 +300,9 @@ func (a *actor) enter(channel string, contested bool) {
 	case n < 7:
 		in.op = join
 		var options []lectern.JoinOption
+		if in.pairs = a.pairs(); in.pairs != nil {
+			options = append(options, lectern.WithAttributes(payloads(in.pairs)))
+		}
 		if a.rng.IntN(3) == 0 {
 			in.expect = a.others[a.rng.IntN(len(a.others))]
 			options = append(options, lectern.WithMaster(in.expect))
@@ -269,7 +310,9 @@ func (a *actor) enter(channel string, contested bool) {
 		try = func() (err error) { h.slave, err = c.Join(ctx, channel, a.name, options...); return err }
 	default:
 		in.op = create
-		try = func() (err error) { h.master, err = c.Create(ctx, channel, a.name); return err }
+		in.pairs = a.pairs()
+		with := lectern.WithAttributes(payloads(in.pairs))
+		try = func() (err error) { h.master, err = c.Create(ctx, channel, a.name, with); return err }
 	}
 	out := a.lane.run(in, func() output {
 		err := try()
@@ -292,7 +335,9 @@ func (a *actor) enter(channel string, contested bool) {
 		if contested {
 			a.w.publish(h.ticket())
 		}
+		a.w.read(channel, h, a.rng.IntN(6) == 0)
 	case unknown:
+		a.unclear[c] = true
 		// The client leaves once it learns that it has entered after all, or loses
 		// its connection where it has come back. What that meets on the same
 		// connection is a matter of its own, so it goes on with another one.
@@ -321,21 +366,11 @@ func (h *held) ticket() ticket {
 	return ticket{h.slave.Ticket(), h.member, h.handle, false}
 }
 
-// brief makes some messages expire soon. They take a number as any other does; what could not
-// be sent in time is refused, and takes none.
-func (a *actor) brief() []lectern.SendOption {
-	if a.rng.IntN(3) > 0 {
-		return nil
-	}
-	return []lectern.SendOption{lectern.WithExpiry(time.Duration(1+a.rng.IntN(20)) * time.Millisecond)}
-}
-
 // lead is what a master does.
 func (a *actor) lead(channel string, h *held) {
 	ctx, done := a.impatient()
 	defer done()
-	in := input{channel: channel, handle: h.handle, member: h.member, to: a.others[a.rng.IntN(len(a.others))]}
-	brief := a.brief()
+	in := input{channel: channel, handle: h.handle, member: h.member, to: a.others[a.rng.IntN(len(a.others))], again: h.cut}
 	var try func() (lectern.Receipt, error)
 	none := func(do func(context.Context) error) func() (lectern.Receipt, error) {
 		return func() (lectern.Receipt, error) { return lectern.Receipt{}, do(ctx) }
@@ -361,10 +396,12 @@ func (a *actor) lead(channel string, h *held) {
 		try = none(h.master.Back)
 	case n < 9:
 		in.op = tell
-		try = func() (lectern.Receipt, error) { return h.master.Send(ctx, in.to, lectern.Text("to you"), brief...) }
+		options := a.compose(&in)
+		try = func() (lectern.Receipt, error) { return h.master.Send(ctx, in.to, lectern.Text(in.text), options...) }
 	default:
-		in.op = broadcast
-		try = func() (lectern.Receipt, error) { return h.master.Broadcast(ctx, lectern.Text("to all"), brief...) }
+		in.op, in.to = broadcast, ""
+		options := a.compose(&in)
+		try = func() (lectern.Receipt, error) { return h.say(ctx, lectern.Text(in.text), options...) }
 	}
 	a.operate(channel, in, try)
 }
@@ -374,14 +411,14 @@ func (a *actor) follow(channel string, h *held) {
 	ctx, done := a.impatient()
 	defer done()
 	in := input{op: report, channel: channel, handle: h.handle, member: h.member}
-	brief := a.brief()
-	try := func() (lectern.Receipt, error) { return h.slave.Send(ctx, lectern.Text("to the master"), brief...) }
+	options := a.compose(&in)
+	try := func() (lectern.Receipt, error) { return h.say(ctx, lectern.Text(in.text), options...) }
 	switch a.rng.IntN(8) {
 	case 0, 1:
-		in.op = leave
+		in.op, in.text = leave, ""
 		try = func() (lectern.Receipt, error) { return lectern.Receipt{}, h.slave.Leave() }
 	case 2:
-		in.op, in.says = refresh, []string{"", refuses, unsure, shortly}[a.rng.IntN(4)]
+		in.op, in.text, in.says = refresh, "", []string{"", refuses, unsure, shortly}[a.rng.IntN(4)]
 		try = func() (lectern.Receipt, error) { return lectern.Receipt{}, h.slave.Refresh(ctx, in.says) }
 	}
 	a.operate(channel, in, try)
@@ -394,11 +431,7 @@ func (a *actor) follow(channel string, h *held) {
 func (a *actor) operate(channel string, in input, try func() (lectern.Receipt, error)) {
 	out := a.lane.run(in, func() output {
 		receipt, err := try()
-		out := output{outcome: outcomeOf(err)}
-		if out.outcome == ok {
-			out.seq, out.slaves = receipt.Seq, receipt.Slaves
-		}
-		return out
+		return sentAs(receipt, err)
 	})
 	if out.outcome == ended {
 		// The hub may refuse before the word of the end is out; but that follows.
@@ -407,6 +440,9 @@ func (a *actor) operate(channel string, in input, try func() (lectern.Receipt, e
 		case <-time.After(patience):
 			a.w.t.Errorf("handle %d of %s is no member's any more, and is not told", in.handle, channel)
 		}
+	}
+	if h := a.holds[channel]; out.outcome != unknown {
+		h.cut = false
 	}
 	if out.outcome == ended || in.op == leave {
 		delete(a.holds, channel)
@@ -423,8 +459,10 @@ func (w *world) play(seed uint64, actors, steps int) {
 	}
 	var playing sync.WaitGroup
 	start := make(chan struct{})
+	var all []*actor
 	for i := range actors {
 		a := w.actor(rand.New(rand.NewPCG(seed, uint64(i))), names[i%len(names)], names, contested, quiet)
+		all = append(all, a)
 		playing.Go(func() {
 			<-start
 			for range steps {
@@ -435,6 +473,9 @@ func (w *world) play(seed uint64, actors, steps int) {
 	}
 	close(start)
 	playing.Wait()
+	w.lastWords(all, channels)
+	w.end()
+	w.reading.Wait()
 }
 
 func newHub(t testing.TB) *lectern.Hub {

@@ -66,6 +66,7 @@ func TestHistories(t *testing.T) {
 		"broadcast ok", "tell ok", "report ok", "leave ok", "status ok",
 		"resume ended", "resume unauthorized", "resume refused", "seize by create ok", "seize by join ok",
 		"refresh ok", "refresh unauthorized", "refresh refused",
+		"set ok", "take a message", "take a value", "take a removal",
 	} {
 		require.NotZero(t, outcomes[name], "the histories never have %q, so they prove little", name)
 	}

@@ -2,13 +2,8 @@ package histories
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-
-	"github.com/anishathalye/porcupine"
-
-	"github.com/lectern-go/lectern"
 )
 
 // operation names what somebody does.
@@ -29,6 +24,8 @@ const (
 	report    operation = "report" // slave to its master
 	status    operation = "status"
 	refresh   operation = "refresh"
+	set       operation = "set"    // an attribute, or its removal
+	take      operation = "take"   // an event, from a handle
 	expire    operation = "expire" // what follows on a refresh that lets a slave in for a moment
 	// seizeCreate and seizeJoin are creates and joins to which the service gives the seat of
 	// that name.
@@ -52,6 +49,14 @@ type input struct {
 	expect string // of a join: the master, or empty for any
 	to     string // of kick and tell
 	ban    bool
+	// again: it may have been sent on two connections. A kick that finds nobody then counts as done
+	// by the first one.
+	again bool
+	// text, topic and expires are of a message, which has a text of its own.
+	text, topic string
+	expires     bool
+	// pairs are the attributes with which somebody enters, or the one that is set.
+	pairs []pair
 	// says is what the service says of a resume or a refresh: nothing, or one of the tokens.
 	says string
 }
@@ -73,9 +78,12 @@ const (
 
 type output struct {
 	outcome outcome
-	// Of what was sent.
+	// Of what was sent. Of a master's attribute, and where the outcome is unknown, seq is what
+	// somebody has seen, or zero.
 	seq    uint64
 	slaves int
+	// Of what was taken.
+	got reading
 	// Of status.
 	exists bool
 	master string
@@ -86,6 +94,12 @@ type output struct {
 type seat struct {
 	member, holder int
 	name           string
+	// owner is the member by which the seat was made: it has the attributes, whoever has it. start
+	// is the length of the log then.
+	owner, start int
+	// untold: it is a slave's of which its master has not heard. sure: its connection is there
+	// for certain, and gets what is sent.
+	untold, sure bool
 	// secret are the handles that have its present resume secret, and current those of them
 	// with a ticket that no other client has followed that was heard.
 	secret, current handles
@@ -108,12 +122,15 @@ func (s handles) after(handle int) handles {
 
 // newSeat is the seat that the operation makes.
 func newSeat(in input) seat {
-	return seat{in.member, in.handle, in.user, handleSet(in.handle), handleSet(in.handle)}
+	return seat{
+		member: in.member, holder: in.handle, name: in.user, owner: in.member, sure: true,
+		secret: handleSet(in.handle), current: handleSet(in.handle),
+	}
 }
 
 // resumedBy is the seat after a resume by its ticket.
 func (x seat) resumedBy(handle int) seat {
-	x.holder, x.secret, x.current = handle, x.secret.with(handle), x.current.with(handle)
+	x.holder, x.secret, x.current, x.sure = handle, x.secret.with(handle), x.current.with(handle), false
 	return x
 }
 
@@ -121,19 +138,25 @@ func (x seat) resumedBy(handle int) seat {
 // membership: nothing of the one before is worth anything.
 func (x seat) seizedBy(in input) seat {
 	seized := newSeat(in)
-	seized.name = x.name
+	seized.name, seized.owner, seized.start, seized.untold, seized.sure = x.name, x.owner, x.start, x.untold, false
 	return seized
 }
 
 // star is a channel by the seven rules. It is a value: a step makes another one
 // and never writes into the slices of the one before.
 type star struct {
-	exists   bool
-	master   seat
-	away     bool
+	exists bool
+	master seat
+	away   bool
+	// gone: the master has no connection.
+	gone     bool
 	slaves   []seat // by name
 	banned   []string
 	down, up uint64
+	// logs are what has happened in each of the channel's lives, and readers are those of them
+	// all.
+	logs    []*entry
+	readers []reader
 }
 
 func (s star) slave(name string) int {
@@ -179,8 +202,20 @@ func (s star) follows(in input) bool {
 	})
 }
 
-func (s star) without(name string) star {
-	s.slaves = slices.DeleteFunc(slices.Clone(s.slaves), func(x seat) bool { return x.name == name })
+// outOf is the channel after the slave's membership is over, if there is one.
+func (s star) outOf(member int) star {
+	if x := s.seat(member); x != nil && x.member != s.master.member {
+		return s.out(*x)
+	}
+	return s
+}
+
+// taken is the channel after the handle has got the seat, in the place of the one before.
+func (s star) taken(before seat, handle int) star {
+	s = s.endReaders(before, handle)
+	if before.owner == s.master.owner {
+		s = s.hears()
+	}
 	return s
 }
 
@@ -198,17 +233,18 @@ func (s star) try(in input) (star, []outcome) {
 	switch in.op {
 	case create: // rules 1 and 7
 		unless(!s.exists, "channel_exists")
-		next = star{exists: true, master: newSeat(in)}
+		next = star{exists: true, master: newSeat(in), logs: append(slices.Clip(s.logs), nil), readers: s.readers}
+		next = next.entersWith(next.master, true, in.pairs)
 	case seizeCreate, seizeJoin:
 		ordinary := in
 		ordinary.op = map[operation]operation{seizeCreate: create, seizeJoin: join}[in.op]
 		seizes := func(x seat) seat { return x.seizedBy(in) }
 		if s.exists && s.master.name == in.user {
-			next = s.change(s.master.member, seizes)
+			next = s.change(s.master.member, seizes).taken(s.master, in.handle)
 			next.away = false
 			unless(in.op == seizeCreate, "forbidden")
 		} else if i := s.slave(in.user); s.exists && i >= 0 {
-			next = s.change(s.slaves[i].member, seizes)
+			next = s.change(s.slaves[i].member, seizes).taken(s.slaves[i], in.handle)
 			unless(in.op == seizeJoin, "forbidden")
 		} else {
 			return s.try(ordinary)
@@ -223,7 +259,10 @@ func (s star) try(in input) (star, []outcome) {
 		unless(in.expect == "" || in.expect == s.master.name, "wrong_master")
 		unless(!slices.Contains(s.banned, in.user), "banned")
 		unless(s.slave(in.user) < 0 && in.user != s.master.name, "name_taken")
-		next.slaves = append(slices.Clone(s.slaves), newSeat(in))
+		joined := newSeat(in)
+		joined.untold, joined.start = s.gone, s.log().length()
+		next.slaves = append(slices.Clone(s.slaves), joined)
+		next = next.entersWith(joined, false, in.pairs)
 		slices.SortFunc(next.slaves, func(a, b seat) int { return strings.Compare(a.name, b.name) })
 	case resume: // rule 7
 		x := s.seat(in.member)
@@ -237,7 +276,7 @@ func (s star) try(in input) (star, []outcome) {
 		case in.says == unsure:
 			no = append(no, refused)
 		default:
-			next = s.change(in.member, func(x seat) seat { return x.resumedBy(in.handle) })
+			next = s.change(in.member, func(x seat) seat { return x.resumedBy(in.handle) }).taken(*x, in.handle)
 			next.away = s.away && s.master.member != in.member
 		}
 	case refresh:
@@ -246,22 +285,30 @@ func (s star) try(in input) (star, []outcome) {
 		unless(in.says != unsure, refused)
 	case expire:
 		if s.follows(in) {
-			next.slaves = slices.DeleteFunc(slices.Clone(s.slaves), func(x seat) bool { return x.member == in.member })
+			next = s.outOf(in.member)
 		}
 	case leave, giveUp: // of a membership that the handle has, or else it is nothing
 		switch {
 		case s.leads(in):
-			next = star{} // rule 3: everybody goes with the master
+			next = star{logs: s.logs, readers: s.readers} // rule 3: everybody goes with the master
 		case s.follows(in):
-			next.slaves = slices.DeleteFunc(slices.Clone(s.slaves), func(x seat) bool { return x.member == in.member })
+			next = s.outOf(in.member)
 		}
 	case letGo: // the membership lives on, and its master is away
-		next.away = s.away || s.leads(in)
+		switch {
+		case s.leads(in):
+			next.away, next.gone = true, true
+		case s.follows(in):
+			next = s.change(in.member, func(x seat) seat { x.sure = false; return x })
+		}
 	case kick:
 		unless(s.leads(in), ended)
-		present := s.slave(in.to) >= 0
+		i := s.slave(in.to)
+		present := i >= 0
 		unless(present || in.ban && in.to != s.master.name, "no_such_slave")
-		next = s.without(in.to)
+		if present {
+			next = s.out(s.slaves[i])
+		}
 		if in.ban && !slices.Contains(s.banned, in.to) {
 			next.banned = append(slices.Clone(s.banned), in.to)
 			slices.Sort(next.banned)
@@ -271,14 +318,21 @@ func (s star) try(in input) (star, []outcome) {
 		next.away = in.op == away
 	case broadcast: // rule 6
 		unless(s.leads(in), ended)
-		next.down++
 	case tell: // rule 6
 		unless(s.leads(in), ended)
 		unless(s.slave(in.to) >= 0, "no_such_slave")
-		next.down++
 	case report: // rule 5
 		unless(s.follows(in), ended)
-		next.up++
+	case set:
+		unless(s.leads(in) || s.follows(in), ended)
+	}
+	if x := s.seat(in.member); no == nil && x != nil {
+		switch in.op {
+		case broadcast, tell, report:
+			next = s.speaks(*x, in)
+		case set:
+			next = s.sets(*x, s.leads(in), in.pairs[0])
+		}
 	}
 	if no != nil {
 		return s, no
@@ -290,6 +344,9 @@ func (s star) try(in input) (star, []outcome) {
 // it. What is unknown happens where it can; that it never happened is the same
 // as that it happened behind everything else.
 func (s star) step(in input, out output) (bool, star) {
+	if in.op == take {
+		return s.read(in.handle, out.got)
+	}
 	next, possible := s.try(in)
 	if in.op == resume && out.outcome == ended {
 		// By rule 7, a ticket is worth nothing once another client has used one and was heard,
@@ -313,9 +370,20 @@ func (s star) step(in input, out output) (bool, star) {
 	if out.outcome == ok && (s.leads(in) || s.follows(in)) {
 		next = next.heard(in.member)
 	}
+	if x := next.seat(in.member); x != nil && out.outcome == ok && x.holder == in.handle {
+		switch in.op {
+		case create, join, resume, seizeCreate, seizeJoin:
+			next = next.reads(in.handle, *x, x.member == next.master.member)
+		}
+	}
 	switch {
+	case out.outcome == unknown && out.seq != 0:
+		// Somebody has got it, so it has happened.
+		return next.log().length() > s.log().length() && next.log().seq == out.seq, next
 	case out.outcome == unknown:
 		return true, next
+	case in.again && out.outcome == ok && slices.Equal(possible, []outcome{"no_such_slave"}):
+		return true, s
 	case out.outcome == refused, in.op == refresh && in.says == shortly && out.outcome == "unauthorized":
 		// The moment for which the service lets the member in may be over before the hub has
 		// decided that: then nothing is granted, and nothing changes.
@@ -327,10 +395,16 @@ func (s star) step(in input, out output) (bool, star) {
 	case status: // rule 4
 		same := out.exists == s.exists && (!s.exists || out.master == s.master.name && out.away == s.away)
 		return same, s
-	case broadcast: // to those who are on a connection, of which the history knows nothing
-		return out.outcome != ok || out.seq == next.down && out.slaves <= len(s.slaves), next
+	case broadcast: // to those who are on a connection, of which the history does not know all
+		return out.outcome != ok || out.seq == next.down && s.sure() <= out.slaves && out.slaves <= len(s.slaves), next
 	case tell:
-		return out.outcome != ok || out.seq == next.down && out.slaves <= 1, next
+		least := 0
+		if i := s.slave(in.to); i >= 0 && s.slaves[i].sure {
+			least = 1
+		}
+		return out.outcome != ok || out.seq == next.down && least <= out.slaves && out.slaves <= 1, next
+	case set:
+		return out.outcome != ok || out.seq == 0 || out.seq == next.down && next.down > s.down, next
 	case report:
 		return out.outcome != ok || out.seq == next.up && out.slaves == 0, next
 	}
@@ -339,7 +413,8 @@ func (s star) step(in input, out output) (bool, star) {
 
 func (s star) equal(o star) bool {
 	return s.exists == o.exists && s.master == o.master && s.away == o.away && s.down == o.down && s.up == o.up &&
-		slices.Equal(s.slaves, o.slaves) && slices.Equal(s.banned, o.banned)
+		s.gone == o.gone && slices.Equal(s.slaves, o.slaves) && slices.Equal(s.banned, o.banned) && slices.Equal(s.readers, o.readers) &&
+		slices.EqualFunc(s.logs, o.logs, func(a, b *entry) bool { return a.sum() == b.sum() })
 }
 
 func (s star) hash() uint64 {
@@ -354,84 +429,12 @@ func (s star) hash() uint64 {
 		add(x.holder)
 	}
 	add(len(s.banned))
+	for _, log := range s.logs {
+		add(int(log.sum()))
+	}
+	for _, r := range s.readers {
+		add(int(r.last))
+		add(r.until)
+	}
 	return h
-}
-
-func (s star) String() string {
-	if !s.exists {
-		return "no channel"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s#%d by %d, current %s", s.master.name, s.master.member, s.master.holder, s.master.current)
-	if s.away {
-		b.WriteString(" away")
-	}
-	for _, x := range s.slaves {
-		fmt.Fprintf(&b, ", %s#%d by %d, current %s", x.name, x.member, x.holder, x.current)
-	}
-	fmt.Fprintf(&b, "; banned %v; down %d, up %d", s.banned, s.down, s.up)
-	return b.String()
-}
-
-func describe(in input, out output) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d: %s", in.handle, in.op)
-	switch in.op {
-	case create, join, seizeCreate, seizeJoin:
-		fmt.Fprintf(&b, " as %s", in.user)
-	case resume, leave, giveUp, letGo, refresh, expire:
-		fmt.Fprintf(&b, " #%d", in.member)
-	case kick, tell:
-		fmt.Fprintf(&b, " %s", in.to)
-	}
-	if in.expect != "" {
-		fmt.Fprintf(&b, " of %s", in.expect)
-	}
-	if in.ban {
-		b.WriteString(" for good")
-	}
-	if in.op == resume {
-		fmt.Fprintf(&b, " by the ticket of %d", in.from)
-	}
-	if in.says != "" {
-		fmt.Fprintf(&b, " (%s)", in.says)
-	}
-	fmt.Fprintf(&b, ": %s", out.outcome)
-	switch {
-	case out.seq > 0:
-		fmt.Fprintf(&b, " %d", out.seq)
-	case out.exists:
-		fmt.Fprintf(&b, " %s away=%t", out.master, out.away)
-	}
-	return b.String()
-}
-
-// model is the seven rules, one channel at a time: a history is linearizable
-// where the part of it on each channel is.
-var model = porcupine.Model{
-	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-		byChannel := make(map[string][]porcupine.Operation)
-		for _, op := range history {
-			channel := op.Input.(input).channel
-			byChannel[channel] = append(byChannel[channel], op)
-		}
-		parts := make([][]porcupine.Operation, 0, len(byChannel))
-		for _, channel := range slices.Sorted(maps.Keys(byChannel)) {
-			parts = append(parts, byChannel[channel])
-		}
-		return parts
-	},
-	Init: func() any { return star{} },
-	Step: func(state, in, out any) (bool, any) {
-		return state.(star).step(in.(input), out.(output))
-	},
-	Equal:             func(a, b any) bool { return a.(star).equal(b.(star)) },
-	Hash:              func(state any) uint64 { return state.(star).hash() },
-	DescribeOperation: func(in, out any) string { return describe(in.(input), out.(output)) },
-	DescribeState:     func(state any) string { return state.(star).String() },
-}
-
-// stateOf is what a status tells, as the model puts it.
-func stateOf(s lectern.Status) output {
-	return output{outcome: ok, exists: s.Exists, master: s.Master.Username, away: s.Exists && s.Master.State == lectern.StateAway}
 }

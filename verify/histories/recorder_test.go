@@ -94,7 +94,29 @@ func (r *recorder) finish() []porcupine.Operation {
 	for _, i := range r.pending {
 		r.history[i].Return = end
 	}
+	learn(r.history)
 	return r.history
+}
+
+// learn notes the numbers that somebody has seen with what was sent or set by calls that were
+// told none. A slave's attributes may be told with other numbers than they had at first.
+func learn(history []porcupine.Operation) {
+	seen := make(map[string]uint64)
+	for _, op := range history {
+		if got := op.Output.(output).got; got.what == said || got.what == hasSet && got.ofMaster && got.value != "" {
+			seen[got.text+got.value] = got.seq
+		}
+	}
+	for i, op := range history {
+		in, out := op.Input.(input), op.Output.(output)
+		if in.op == set {
+			in.text = in.pairs[0].value
+		}
+		if out.seq == 0 && in.text != "" && (out.outcome == ok || out.outcome == unknown) {
+			out.seq = seen[in.text]
+			history[i].Output = out
+		}
+	}
 }
 
 // judge fails the test where the history is not what the rules allow, and says
@@ -165,7 +187,20 @@ type tally map[string]int
 
 func (n tally) add(history []porcupine.Operation) {
 	for _, op := range history {
-		n[fmt.Sprint(op.Input.(input).op, " ", op.Output.(output).outcome)]++
+		in, out := op.Input.(input), op.Output.(output)
+		name := fmt.Sprint(in.op, " ", out.outcome)
+		switch {
+		case in.op != take:
+		case out.got.what == said:
+			name = "take a message"
+		case out.got.missed > 0:
+			name = "take a gap"
+		case out.got.value == "":
+			name = "take a removal"
+		default:
+			name = "take a value"
+		}
+		n[name]++
 	}
 }
 
