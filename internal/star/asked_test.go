@@ -120,6 +120,9 @@ func TestNobodyIsAskedAgainForNothing(t *testing.T) {
 	c.did0(c.says(a, "three"))
 	require.Empty(t, c.given(c.on("v'"), "ada", 3, c.shows("D", 1, 1, "sa")), "it is not kept")
 	require.Nil(t, c.slaves["ada"].extra().asked)
+	none, m, _, _ := askedTable(t, Limits{Replay: Bound{Messages: -1}})
+	none.asks(m, "", "one")
+	require.Empty(t, none.given(none.on("v"), "ada", 1, none.shows("C", 1, 1, "sa")), "nothing is kept")
 	c.did0(c.enters(c.on("e"), "eve"))
 	require.Empty(t, c.given(c.on("e'"), "eve", 3, Entry{Ref: 9, Secret: given(c.secret("eve"))}))
 }
@@ -150,6 +153,13 @@ func TestWhatIsAskedAgainIsFedInParts(t *testing.T) {
 	require.Equal(t, uint64(7), c.slaves["ada"].extra().asked.last)
 	require.Nil(t, c.slaves["ada"].extra().asked.left)
 	_ = u
+
+	// Nothing is left of it where the connection is lost meanwhile.
+	y := c.on("y")
+	c.did0(enter(y, 3, 2))
+	c.feeds(y, "1", "2", "y ...")
+	c.did0(c.lostBy(y))
+	require.Nil(t, c.slaves["ada"].extra().asked.left)
 }
 
 // A master is not given again what who has left had asked, nor what was answered or withdrawn
@@ -230,11 +240,13 @@ func TestToBeAskedAgainHasARate(t *testing.T) {
 // Up to where a client is asked again goes on over a stop; which member that is for has to be
 // there, and to have been told so much.
 func TestAskedAgainOverAStop(t *testing.T) {
-	c, a, u, _ := askedTable(t, Limits{})
+	c, a, _, w := askedTable(t, Limits{})
 	c.asks(a, "", "one")
-	c.asks(u, "", "one")
-	require.Equal(t, []uint64{1}, c.given(c.on("v"), "ada", 1, c.shows("C", 1, 1, "sa")))
-	require.Equal(t, []uint64{1}, c.given(c.on("b"), "alice", 1, c.shows("N", 1, 1, "sm")))
+	c.asks(w, "", "one")
+	v, b := c.on("v"), c.on("b")
+	require.Equal(t, []uint64{1}, c.given(v, "ada", 1, c.shows("C", 1, 1, "sa")))
+	require.Equal(t, []uint64{1}, c.given(b, "alice", 1, c.shows("N", 1, 1, "sm")))
+	c.did0(c.hears(v)) // it is no newcomer any more
 	c.ends()
 	restored, err := imported(c.limits, c.parts()...)
 	require.NoError(t, err)
@@ -245,8 +257,9 @@ func TestAskedAgainOverAStop(t *testing.T) {
 
 	for what, piece := range map[string]func(p *pieces){
 		`"eve" is asked again up to message 1 of 1`: func(p *pieces) { p.text("eve"); p.number(1) },
-		`"ada" is asked again up to message 2 of 1`: func(p *pieces) { p.text("ada"); p.number(2) },
-		`"ada" is asked again up to message 0 of 1`: func(p *pieces) { p.text("ada"); p.number(0) },
+		`"bob" is asked again up to message 2 of 1`: func(p *pieces) { p.text("bob"); p.number(2) },
+		`"bob" is asked again up to message 0 of 1`: func(p *pieces) { p.text("bob"); p.number(0) },
+		`"ada" is asked again up to message 1 of 1`: func(p *pieces) { p.text("ada"); p.number(1) },
 		`"alice" is asked again up to message 1`:    func(p *pieces) { p.text("alice"); p.number(1) },
 		`"" is no name`:                             func(p *pieces) { p.text(""); p.number(1) },
 	} {

@@ -131,6 +131,30 @@ func TestWhoseAttributesAreHidden(t *testing.T) {
 	c.did0(func() error { return c.Members(a, 0) })
 	require.False(t, c.hidden)
 	require.False(t, c.restoredOn(c.limits, nil).hidden)
+
+	// A master that comes back is told them as it is told the slave, and their numbers are new once.
+	c.did0(c.lostBy(a))
+	c.did0(c.joinsWith(c.on("w"), "user_3", withAttributes("hand", "up"), Grant{}))
+	n := c.up.newest
+	c.did(func() error { return c.resume(c.now, c.on("b"), 9, "alice", c.secret("alice"), n) },
+		fmt.Sprintf("b << created ref=9 epoch=2 seq=%d [user_1=online user_2=online user_3=online]", n+1), "* < presence alice online",
+		fmt.Sprintf("b ~ attribute user_3 hand seq=%d = up", n+1))
+}
+
+// How many bytes of attributes have changed after a number and up to another one.
+func TestBytesOfChanges(t *testing.T) {
+	c, a, _ := openTable(t, Limits{}, 0)
+	for _, key := range []string{"a", "bb", "ccc"} {
+		c.did0(c.sets(a, key, "1"))
+	}
+	for last, bytes := range [][]int{{0, 2, 5, 9}, {0, 0, 3, 7}, {0, 0, 0, 4}, {0, 0, 0, 0}} {
+		for end, size := range bytes {
+			if size > 0 {
+				size += (end - last) * entryOverhead
+			}
+			require.Equal(t, size, c.down.changes.bytes(uint64(last), uint64(end)), "%d to %d", last, end)
+		}
+	}
 }
 
 // Up to which message a member has come, and up to which number it knows attributes, are told

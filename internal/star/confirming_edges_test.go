@@ -47,6 +47,37 @@ func TestWhatIsMissedAtTheEnd(t *testing.T) {
 	}
 }
 
+// What a master had confirmed and says that it does not have is held again, as far as it is kept,
+// until it confirms it once more.
+func TestWhatTheMasterDoesNotHaveIsHeldAgain(t *testing.T) {
+	for _, test := range []struct {
+		last uint64
+		held Load
+	}{
+		{0, Load{3, 3 * (1 + entryOverhead)}}, {2, Load{3, 3 * (1 + entryOverhead)}}, {3, Load{2, 2 * (1 + entryOverhead)}}, {5, Load{}},
+	} {
+		c, a, u := openTable(t, Limits{Replay: Bound{Messages: 3}}, 1)
+		for range 5 {
+			c.did0(c.says(u[1], "x"))
+		}
+		c.did0(c.confirms(a, 5))
+		c.did0(c.lostBy(a))
+		require.Zero(t, c.up.unconfirmed)
+		b := c.on("b")
+		b.Line.(*line).unwritten = 9
+		c.did0(func() error {
+			return c.Resume(c.now, b, c.shows("M", 2, 1, c.secret("alice")), "alice", test.last, test.last)
+		})
+		require.Equal(t, test.held, c.up.unconfirmed)
+		for range 3 - test.held.Messages {
+			c.did0(c.says(u[1], "y"))
+		}
+		c.refused(wire.ErrBusy, c.says(u[1], "y"))
+		c.did0(c.confirms(b, c.up.newest))
+		c.did0(c.says(u[1], "y"))
+	}
+}
+
 // The first confirmation on a connection is news, also where it confirms nothing new.
 func TestTheFirstConfirmationIsNews(t *testing.T) {
 	c, a, u := openTable(t, Limits{}, 1)

@@ -48,6 +48,14 @@ func TestAMessageThatExpires(t *testing.T) {
 	c.refused(wire.ErrBadFrame, c.sendsFor(a, msg, 1500*time.Millisecond))
 }
 
+// A message is over from its end on, and one without an end never.
+func TestWhenAMessageIsOver(t *testing.T) {
+	require.False(t, (&Message{}).IsOver(noon))
+	for d, over := range map[time.Duration]bool{-1: false, 0: true, 1: true} {
+		require.Equal(t, over, (&Message{End: noon}).IsOver(noon.Add(d)))
+	}
+}
+
 // What has expired leaves the log at that very instant: its bytes are free, and it is told, in
 // its place and exactly, to those whom it was for.
 func TestExpiredInTheLog(t *testing.T) {
@@ -372,6 +380,18 @@ func TestEndingsAreBounded(t *testing.T) {
 	c.Expire(c.now)
 	require.Empty(t, c.slaves["user_1"].openRequests)
 	require.Empty(t, c.endings.list)
+}
+
+// The ends of requests that are open are in a snapshot, the earliest first, and no others.
+func TestEndsInASnapshot(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 1)
+	c.did0(c.sendsFor(a, asking(0, ""), time.Hour))
+	c.did0(c.sendsFor(a, asking(0, ""), 2*time.Minute))
+	c.did0(c.sendsFor(u[1], asking(0, ""), time.Minute))
+	c.did0(func() error { return c.Withdraw(a, 0, 2) })
+	want := []EndingSnapshot{{"user_1", 1, noon.Add(time.Minute)}, {"alice", 1, noon.Add(time.Hour)}}
+	require.Equal(t, want, c.Snapshot().Endings)
+	require.Equal(t, want, c.restoredOn(c.limits, nil).Snapshot().Endings)
 }
 
 // What expires goes on over a restart, by the clock: what has expired meanwhile is told.

@@ -121,6 +121,55 @@ func TestImportsOfAttributes(t *testing.T) {
 	}
 }
 
+// A value of no bytes is none that was removed, and either is as it was.
+func TestAttributesOfNoBytesInParts(t *testing.T) {
+	c, _, u := openTable(t, Limits{}, 1)
+	c.did0(c.sets(u[1], "gone", "x"))
+	c.did0(c.sets(u[1], "gone", ""))
+	c.did0(func() error {
+		return c.Set(u[1], AttributeChange{Key: "empty", Value: wire.Payload{Kind: wire.TextPayload, Data: []byte{}}})
+	})
+	c.ends()
+	restored, err := imported(c.limits, c.parts()...)
+	require.NoError(t, err)
+	require.Equal(t, c.Snapshot().Slaves[0].Attributes, restored.Snapshot().Slaves[0].Attributes)
+	require.True(t, restored.slaves["user_1"].has("empty"))
+	require.False(t, restored.slaves["user_1"].has("gone"))
+}
+
+// A reset goes on as what it is, and is none of the removals.
+func TestARestoredReset(t *testing.T) {
+	c := attributesTable(t)
+	p := pieces{}
+	p.attributePiece("user_1", "", 1, wire.NoPayload, "")
+	p.attributePiece("user_1", "k", 2, wire.TextPayload, "x")
+	restored, err := imported(c.limits, append(c.parts(), p.part)...)
+	require.NoError(t, err)
+	m := restored.slaves["user_1"]
+	require.NotNil(t, m.extras.attributes.reset)
+	require.Len(t, m.attributes(), 1)
+	require.Zero(t, m.removals())
+	s := restored.Snapshot()
+	require.Len(t, s.Slaves[0].Attributes, 2)
+	again, err := Restore(s, c.limits, c.now, nil)
+	require.NoError(t, err)
+	require.Equal(t, s, again.Snapshot())
+	require.NotNil(t, again.slaves["user_1"].extras.attributes.reset)
+}
+
+// A log whose numbers are all those of messages is written down without the others.
+func TestPartsOfALogWithoutSkippedNumbers(t *testing.T) {
+	c, a, _ := openTable(t, Limits{Replay: Bound{Messages: 1}}, 0)
+	c.did0(c.says(a, "x"))
+	c.did0(c.says(a, "y"))
+	c.ends()
+	p := pieces{}
+	p.head(c.Channel)
+	p.message("alice", byte(wire.TextPayload))
+	p.part[len(p.part)-1] = 1 // byte of text
+	require.Equal(t, string(append(p.part, 'y')), string(c.parts()[0]))
+}
+
 // Numbers that no message has are as many as there can be, in front of what is kept and behind.
 func TestImportsOfSkippedNumbers(t *testing.T) {
 	const tooMany = `channel "abc123" skips more numbers than there are`
@@ -132,6 +181,7 @@ func TestImportsOfSkippedNumbers(t *testing.T) {
 		err   string // empty: it can be
 	}{
 		"all of them":                {[]func(p *pieces){skip(pieceDown, 6), skip(pieceDown|skippedBefore, 4), skip(pieceUp, 6), skip(pieceUp|skippedBefore, 4)}, ""},
+		"all of them, one by one":    {[]func(p *pieces){skip(pieceDown, 3), skip(pieceDown, 3), skip(pieceUp, 3), skip(pieceUp, 3)}, ""},
 		"none before":                {[]func(p *pieces){skip(pieceDown, 6), skip(pieceUp, 6)}, ""},
 		"a part of those before":     {[]func(p *pieces){skip(pieceDown, 6), skip(pieceDown|skippedBefore, 1), skip(pieceUp, 6)}, ""},
 		"all before, one by one":     {[]func(p *pieces){skip(pieceDown|skippedBefore, 2), skip(pieceDown|skippedBefore, 2), skip(pieceDown, 6), skip(pieceUp, 6)}, ""},

@@ -120,3 +120,13 @@ func TestTheEarliestDeadlineIsDue(t *testing.T) {
 		require.Equal(t, noon.Add(time.Duration(test.want)*time.Second), due)
 	}
 }
+
+// A channel that has ended is kept for nobody: who creates it on is told no more than that it is
+// there.
+func TestAnEndedChannelIsKeptForNobody(t *testing.T) {
+	c, a, _ := openTable(t, Limits{}, 0)
+	c.did0(c.lostBy(a))
+	require.ErrorContains(t, c.create(c.now, c.on("b"), 1, "alice", 0), "kept for its master")
+	c.passes(30, "* ! master_down: the master was away for 30s", "forget")
+	require.Same(t, wire.ErrChannelExists, c.create(c.now, c.on("b"), 1, "alice", 0))
+}

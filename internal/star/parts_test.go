@@ -87,6 +87,29 @@ func TestPartsAreTheChannel(t *testing.T) {
 	}
 }
 
+// A channel that does not exist is not written down.
+func TestNoPartsOfAChannelThatIsNotThere(t *testing.T) {
+	require.Empty(t, newTable(t, Limits{}).parts())
+	c, _, _ := openTable(t, Limits{}, 1)
+	require.NotEmpty(t, c.parts())
+	c.Close("over")
+	require.Empty(t, c.parts())
+}
+
+// Of two secrets that work, both work after a stop, until the client is heard.
+func TestBothSecretsInParts(t *testing.T) {
+	for _, shown := range []string{"s1", "s2"} {
+		c, _, _ := heldTable(t)
+		c.did0(c.joinsAs(c.on("u'"), c.shows("A", 2, 0, "s2")))
+		c.ends()
+		restored, err := imported(c.limits, c.parts()...)
+		require.NoError(t, err)
+		require.Equal(t, HashOf("s2"), restored.slaves["ada"].extra().secret)
+		r := &table{Channel: restored, t: t, now: c.now, tags: map[*Attachment]string{}, secrets: c.secrets}
+		r.did0(r.resumes(r.on("r"), r.shows("A", 3, 2, shown)))
+	}
+}
+
 // Who was online when the hub stopped is away from then on, whenever its connection was
 // closed, and everybody else's time goes on as before.
 func TestTimesGoOnOverAStop(t *testing.T) {

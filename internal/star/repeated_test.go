@@ -25,6 +25,8 @@ func TestRule7CreateRepeated(t *testing.T) {
 	c.refused(wire.ErrChannelExists, c.createdAgain(u[1], 1))
 	a.Line.(*line).notices = 0
 	c.refused(wire.ErrBusy, c.createdAgain(a, 1))
+	a.Line.(*line).notices = 2 * listEntryOverhead
+	c.refused(wire.ErrBusy, c.createdAgain(a, 1)) // there is no room for the names
 	a.Line.(*line).notices = -1
 
 	// Another connection of the master's has its own refs, and has created nothing.

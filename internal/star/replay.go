@@ -104,14 +104,11 @@ func (l *replayLog) confirm(number uint64) bool {
 // does not have it.
 func (l *replayLog) hold(number uint64) {
 	number = max(number, l.lost)
-	if !l.holds || number >= l.confirmed {
-		return
-	}
 	for e := range l.between(number, l.confirmed) {
 		l.unconfirmed.Messages++
 		l.unconfirmed.Bytes += e.size + entryOverhead
 	}
-	l.confirmed = number
+	l.confirmed = min(number, l.confirmed)
 }
 
 // room reports whether a message of that size can be added, and no more is unconfirmed

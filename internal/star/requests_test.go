@@ -51,6 +51,18 @@ func TestMastersQuestionToAll(t *testing.T) {
 	require.Empty(t, c.requests)
 }
 
+// Who has no open request any more has no list of them either.
+func TestNothingIsLeftOfRequests(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 1)
+	for range 2 {
+		c.did0(func() error { return c.Send(u[1], asking(0, "")) })
+	}
+	c.did0(func() error { return c.Send(a, replying("user_1", 1)) })
+	require.Equal(t, []uint64{2}, u[1].member.openRequests)
+	c.did0(func() error { return c.Withdraw(u[1], 0, 2) })
+	require.Nil(t, u[1].member.openRequests)
+}
+
 func TestQuestionsThatAreOver(t *testing.T) {
 	c, a, u := openTable(t, Limits{}, 2)
 	c.did(func() error { return c.Send(a, asking(0, "")) }, "* < message seq=1 alice: well? request=1")

@@ -72,6 +72,7 @@ func TestChangesAreGathered(t *testing.T) {
 	c.did(c.enters(four, "user_4"), "+u4", "u4 < joined alice=online ref=1")
 	c.did(c.leaves(four), "-u4", "u4 < left ref=2")
 
+	c.did(c.drains(three))      // whose list it is not
 	c.did(c.drains(a), "a ...") // messages have come meanwhile, so it is behind still
 	c.takes(a)
 	c.did(c.drains(a), "a << members [user_1#1=away user_2#3=online]")

@@ -93,6 +93,29 @@ func TestRestoredWhileAMasterIsFed(t *testing.T) {
 	restored.feeds(b, "b' << members [user_1=online]")
 }
 
+// A channel that has ended has ended, and one that was not created yet can be.
+func TestRestoredWhereThereIsNoChannel(t *testing.T) {
+	vacant := newTable(t, Limits{})
+	require.NoError(t, vacant.restoredOn(vacant.limits, nil).create(vacant.now, vacant.on("a"), 1, "alice", 0))
+	c, _, _ := openTable(t, Limits{}, 1)
+	c.Close("over")
+	restored := c.restoredOn(c.limits, nil)
+	require.True(t, restored.Ended())
+	require.False(t, restored.Exists())
+	restored.refused(wire.ErrChannelExists, func() error { return restored.create(c.now, c.on("a'"), 1, "alice", 0) })
+}
+
+// Where nothing is kept, nothing is held for the master either.
+func TestRestoredWhereNothingIsKept(t *testing.T) {
+	c, _, _ := openTable(t, Limits{Replay: Bound{Messages: -1}}, 1)
+	one := c.on("u1'")
+	restored := c.restoredOn(c.limits, map[string]*Attachment{"alice": c.on("a'"), "user_1": one})
+	for range 3 {
+		restored.did0(restored.says(one, "x"))
+	}
+	require.Zero(t, restored.up.kept())
+}
+
 // A master cannot have confirmed a message that was never sent.
 func TestSnapshotThatConfirmsTooMuch(t *testing.T) {
 	c, _, u := openTable(t, Limits{}, 1)
@@ -119,6 +142,9 @@ func TestRestoredWhereMessagesAreKeptFromNowOn(t *testing.T) {
 	restored := c.restoredOn(&limits, map[string]*Attachment{"alice": a, "user_1": one})
 	restored.expect("+u1'")
 	restored.did(restored.confirms(a, 0))
+	news, err := restored.Confirm(a, 2)
+	require.NoError(t, err)
+	require.False(t, news, "nobody waits for it")
 	for seq := uint64(4); seq < 8; seq++ {
 		restored.did0(restored.says(one, "y"))
 		restored.refused(wire.ErrBusy, restored.says(one, "too much"))

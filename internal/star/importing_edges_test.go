@@ -1,0 +1,65 @@
+package star
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// An answer that says no answers something, in words, and asks nothing.
+func TestImportsOfAnswersThatSayNo(t *testing.T) {
+	failure, _ := wire.NewFailure("no", "not now")
+	for _, test := range []struct {
+		reply uint64
+		asks  bool
+		words string
+		ok    bool
+	}{
+		{1, false, string(failure.Data), true},
+		{0, false, string(failure.Data), false},
+		{1, true, string(failure.Data), false},
+		{1, false, "no", false},
+	} {
+		c, a, _ := openTable(t, Limits{}, 0)
+		c.did0(c.says(a, "x"))
+		c.ends()
+		p := pieces{}
+		p.head(c.Channel)
+		p.byte(pieceDown)
+		p.flags(test.asks)
+		p.text("alice")
+		p.number(test.reply)
+		p.byte(byte(wire.FailedPayload))
+		p.bytes([]byte(test.words))
+		_, err := imported(c.limits, p.part)
+		if test.ok {
+			require.NoError(t, err)
+		} else {
+			require.EqualError(t, err, `a message of "alice" says no to nothing, or not in words`)
+		}
+	}
+}
+
+// A topic has as many bytes as a short name may have.
+func TestImportsOfALongTopic(t *testing.T) {
+	c, a, _ := openTable(t, Limits{}, 0)
+	msg := textMessage(0, "x")
+	msg.Topic = strings.Repeat("x", wire.MaxShortName)
+	c.did0(func() error { return c.Send(a, msg) })
+	c.ends()
+	_, err := imported(c.limits, c.parts()...)
+	require.NoError(t, err)
+}
+
+// Of a request that is cut off, nothing else is wrong.
+func TestImportsOfARequestThatIsCutOff(t *testing.T) {
+	c, _, _ := openTable(t, Limits{}, 0)
+	c.ends()
+	p := pieces{}
+	p.head(c.Channel)
+	p.byte(pieceRequest)
+	require.EqualError(t, NewImport(c.limits, anyPayload, 0).Add(p.part), errCut.Error())
+}
