@@ -1,4 +1,4 @@
-import { h, newId, setText, words } from './elements.js';
+import { h, newId, plain, setText, words } from './elements.js';
 import { tooLong } from './lengths.js';
 
 const EVERYBODY = '';
@@ -35,8 +35,10 @@ export function composer({ label, many, draft, send }) {
   let present = [];
   const to = many ? h('select', { id: newId(), class: 'to', change: choose }) : null;
   const problem = h('p', { class: 'problem', role: 'alert' });
+  const silence = h('p', { id: newId(), class: 'silence' });
+  const button = h('button', { class: 'primary' }, 'Send');
   const field = h('textarea', {
-    id: newId(), rows: '1', dir: 'auto', enterkeyhint: 'send', autocomplete: 'off',
+    id: newId(), rows: '1', dir: 'auto', enterkeyhint: 'send', autocomplete: 'off', 'aria-describedby': silence.id,
     input: () => {
       setText(problem, longer(field.value));
       keep();
@@ -60,7 +62,7 @@ export function composer({ label, many, draft, send }) {
   h('div', { class: 'composer-line' },
     h('label', { for: field.id, class: many ? 'unseen' : 'composer-label' }, label),
     field,
-    h('button', { class: 'primary' }, 'Send')), problem);
+    button), silence, problem);
 
   field.value = draft.text;
   if (many) {
@@ -73,6 +75,9 @@ export function composer({ label, many, draft, send }) {
 
   function submit(text) {
     if (text === '') {
+      field.focus();
+    } else if (silence.textContent !== '') {
+      setText(problem, 'Not sent. It stays here until you can write again.');
       field.focus();
     } else if (gone) {
       setText(problem, words`Not sent: ${addressee} has left the class. Choose who is to read this.`);
@@ -139,6 +144,21 @@ export function composer({ label, many, draft, send }) {
       // One who comes under the same name may be somebody else.
       gone ||= addressee !== EVERYBODY && !list.includes(addressee);
       tellTo();
+    },
+
+    /** quiet says why nothing can be sent at present, and with '' that it can. What is written stays. */
+    quiet(why) {
+      setText(silence, why);
+      setText(problem, longer(field.value));
+      // It keeps the focus, so that it is not disabled.
+      button.setAttribute('aria-disabled', String(plain(why) !== ''));
+    },
+
+    /** giveBack puts a text that was not sent behind what is written. */
+    giveBack(text) {
+      field.value = field.value === '' ? text : `${field.value}\n${text}`;
+      setText(problem, longer(field.value));
+      keep();
     },
 
     writeTo(name) {

@@ -60,6 +60,8 @@ export class Notebook {
     this.cut = false;
     // One's own attributes, by their keys: see Own.
     this.own = {};
+    // Who has to be quiet, at a teacher: see Voice.
+    this.voice = { all: false, others: [], changes: [] };
     // What is written and not yet sent, and to whom.
     this.draft = '';
     this.draftTo = '';

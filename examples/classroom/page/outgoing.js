@@ -3,6 +3,9 @@ import { randomId } from './notebook.js';
 import * as talk from './talk.js';
 import { refusal } from './words.js';
 
+// After these, what was written is given back: it may be said later, or to somebody else.
+const RETURNED = new Set(['muted']);
+
 function problem(error) {
   if (error instanceof ConnectionError) {
     return 'Not sent: the network is too slow for a text of this length.';
@@ -19,12 +22,17 @@ export class Outgoing {
   #notebook;
   #log;
   #deliver;
+  #giveBack;
 
-  /** @param {(to: string, payload: object) => Promise<object>} deliver */
-  constructor(notebook, log, deliver) {
+  /**
+   * @param {(to: string, payload: object) => Promise<object>} deliver
+   * @param {(entry: object) => void} giveBack takes what was not sent and may be later
+   */
+  constructor(notebook, log, deliver, giveBack) {
     this.#notebook = notebook;
     this.#log = log;
     this.#deliver = deliver;
+    this.#giveBack = giveBack;
   }
 
   write(text, to, tag) {
@@ -47,6 +55,9 @@ export class Outgoing {
     } catch (error) {
       entry.status = 'failed';
       entry.problem = problem(error);
+      if (RETURNED.has(error.code)) {
+        this.#giveBack(entry);
+      }
     }
     this.#notebook.save();
     this.#log.update(entry);

@@ -23,7 +23,7 @@ export async function learn(slave, notebook) {
     hint: ownHand.words,
   });
   const said = log({ title: 'Conversation', empty: `What ${teacher} writes appears here. What you write goes to ${teacher} only.` });
-  const outgoing = new Outgoing(notebook, said, (to, payload) => slave.send(payload));
+  const outgoing = new Outgoing(notebook, said, (to, payload) => slave.send(payload), ({ text }) => writes.giveBack(text));
   const writes = composer({
     label: sentence`Write to ${teacher}`, many: false, draft: draftIn(notebook), send: (text) => outgoing.write(text, ''),
   });
@@ -53,6 +53,7 @@ export async function learn(slave, notebook) {
   said.fill(notebook);
   tellTeacher();
   tellBoard();
+  tellQuiet();
   asked.again();
   tellQuestion();
   ownHand.again();
@@ -65,6 +66,9 @@ export async function learn(slave, notebook) {
       note('Some messages could not be brought back.');
     } else if (event.type === 'attribute') {
       tellAttribute(event);
+    } else if (event.type === 'muted') {
+      note(event.on ? sentence`${teacher} wants you to be quiet now. You can answer questions and raise your hand.` : 'You can write again.');
+      tellQuiet();
     } else {
       changed(event);
     }
@@ -95,6 +99,10 @@ export async function learn(slave, notebook) {
     } else {
       head.tell({ state: 'online', words: sentence`${teacher} is here` });
     }
+  }
+
+  function tellQuiet() {
+    writes.quiet(slave.muted ? sentence`You cannot write now: ${teacher} wants you to be quiet. You can answer and raise your hand.` : '');
   }
 
   function tellBoard() {

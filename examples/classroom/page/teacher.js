@@ -16,6 +16,7 @@ import { saveResults } from './results.js';
 import { roster } from './roster.js';
 import { tabs } from './tabs.js';
 import * as talk from './talk.js';
+import { Voice } from './voice.js';
 import { goneBecause, refusal, seconds } from './words.js';
 
 /** teach runs a class from its teacher's side, until it is over; it returns how it ended. */
@@ -34,7 +35,7 @@ export async function teach(master, notebook) {
   });
   const said = log({ title: 'Conversation', empty: 'What you write, and what your students write to you, appears here.' });
   const outgoing = new Outgoing(notebook, said, (to, payload) => (
-    to === '' ? master.broadcast(payload) : master.send(to, payload)));
+    to === '' ? master.broadcast(payload) : master.send(to, payload)), ({ text }) => writes.giveBack(text));
   const writes = composer({
     label: 'Message',
     many: true,
@@ -65,6 +66,16 @@ export async function teach(master, notebook) {
     },
     remove,
     lower,
+    quiet: (name, on) => {
+      voice.set(name, on);
+      tellMembers();
+    },
+  });
+  const voice = new Voice(master, notebook, (problem) => {
+    if (problem !== '') {
+      note(problem);
+    }
+    tellMembers();
   });
   const sections = tabs([
     { id: 'people', name: 'Students', content: h('div', { class: 'side' }, invite(notebook.who), people.element) },
@@ -82,6 +93,7 @@ export async function teach(master, notebook) {
   onBoard.again();
   outgoing.again();
   questions.again();
+  voice.again();
 
   for await (const event of master.events()) {
     if (event.type === 'message') {
@@ -148,7 +160,7 @@ export async function teach(master, notebook) {
     notebook.save();
     const present = notebook.members.filter(([, { state }]) => state !== 'gone').map(([name]) => name);
     const hands = raised(master, present);
-    people.tell(notebook.members, hands);
+    people.tell(notebook.members, hands, voice);
     sections.also('people', hands.length, 'up');
     writes.names(present);
     sections.count('people', notebook.members.filter(([, { state }]) => state === 'online').length);

@@ -33,7 +33,7 @@ const refusals = {
   hub_lost: 'The server has been started anew, and does not know of this class any more.',
   no_such_slave: 'Not sent: this student is no longer in the class.',
   too_late: 'Not sent: its time was over before the connection was back.',
-  muted: 'Not sent: the teacher wants it to be quiet at present.',
+  muted: 'Not sent: the teacher wants you to be quiet at present. What you wrote is back where you write.',
   attributes_full: 'There is no more room for that. Please remove something first.',
   busy: 'Not sent: the teacher cannot take more at present. Please try again in a moment.',
   rate_limited: 'Not sent: that was too fast. Please try again in a moment.',

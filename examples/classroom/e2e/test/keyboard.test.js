@@ -115,6 +115,16 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
     await ada.page.getByRole('status').getByText('Ms Okafor is here').waitFor();
 
     await part(teacher, 'Students 1');
+    await press(teacher.page, 'Everybody quiet');
+    await ada.sees('You cannot write now');
+    await teacher.page.keyboard.press('Enter'); // it is the same button
+    await ada.reads('You can write again.');
+    await press(teacher.page, 'More about Ada');
+    await press(teacher.page, 'Quiet Ada');
+    await ada.sees('You cannot write now');
+    await teacher.page.keyboard.press('Enter');
+    await ada.reads('You can write again.', 2);
+
     await press(teacher.page, 'Remove Ada');
     await teacher.page.keyboard.type('see you tomorrow'); // the reason has the focus
     await press(teacher.page, 'Remove');

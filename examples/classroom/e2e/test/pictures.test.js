@@ -117,6 +117,18 @@ test('each state, accessible and photographed', async (t) => {
   await photograph(teacher, '07-teacher-question', { parts: teachers });
   await photograph(ada, '08-student-answered', { parts: students });
 
+  await teacher.quiets();
+  await teacher.quiets('Ben Achterberg');
+  await ada.part('Talk');
+  await ada.sees('You cannot write now');
+  await ada.page.getByRole('textbox', { name: 'Write to Ms Okafor' }).fill('Is the leaf for');
+  await photograph(teacher, '08-teacher-quiet', { parts: ['Students'] });
+  await photograph(ada, '08-student-quiet', { parts: ['Talk'] });
+  await ada.page.getByRole('textbox', { name: 'Write to Ms Okafor' }).fill('');
+  await teacher.quiets();
+  await ada.gone('You cannot write now');
+
+  await teacher.more('Cleo');
   await teacher.button('Remove Cleo').click();
   await photograph(teacher, '09-teacher-removing');
   const dialog = teacher.page.getByRole('dialog');

@@ -156,7 +156,35 @@ export class Person {
       .filter({ hasText: name }).getByText(state, { exact: true }).waitFor();
   }
 
+  /** more shows what else can be done about a student. */
+  async more(name) {
+    const button = this.button(`More about ${name}`);
+    if (await button.getAttribute('aria-expanded') === 'false') {
+      await button.click();
+    }
+  }
+
+  /** quiets has a student be quiet, or everybody, or no longer. */
+  async quiets(name = 'Everybody') {
+    await this.part('Students');
+    if (name === 'Everybody') {
+      await this.button('Everybody quiet').click();
+    } else {
+      await this.more(name);
+      await this.button(`Quiet ${name}`).click();
+    }
+  }
+
+  /** quiet waits until exactly these students have to be quiet, in the order of their names. */
+  async quiet(...names) {
+    await this.page.waitForFunction((expected) => {
+      const quiet = [...document.querySelectorAll('.member')].filter((row) => row.querySelector('.member-about .tag:not([hidden])'));
+      return JSON.stringify(quiet.map((row) => row.querySelector('.member-name bdi').textContent).sort()) === expected;
+    }, JSON.stringify(names));
+  }
+
   async removes(name, { reason = '', ban = false } = {}) {
+    await this.more(name);
     await this.button(`Remove ${name}`).click();
     const dialog = this.page.getByRole('dialog');
     await dialog.getByLabel('Reason').fill(reason);
