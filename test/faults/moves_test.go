@@ -45,6 +45,8 @@ type faultChoice struct {
 	// sets: the members change their attributes all the time. Their changes take numbers, so that
 	// of what a master has got it is not known which numbers are missing.
 	sets bool
+	// mutes: the masters mute slaves, and let them speak again.
+	mutes bool
 }
 
 // faultShutdown is when the hub shuts down.
@@ -74,6 +76,7 @@ func chooseFaults(seed uint64) faultChoice {
 	c.restarts = []int{0, 0, 1, 2, 3}[random.IntN(5)]
 	c.expires = random.IntN(2) == 0
 	c.sets = random.IntN(2) == 0
+	c.mutes = random.IntN(2) == 0
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
 	return c
 }
@@ -88,7 +91,7 @@ func (c faultChoice) String() string {
 	if c.restarts > 0 {
 		words = append(words, fmt.Sprintf("%d restarts", c.restarts))
 	}
-	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires, "attributes": c.sets} {
+	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires, "attributes": c.sets, "muted slaves": c.mutes} {
 		if chosen {
 			words = append(words, word)
 		}

@@ -37,6 +37,8 @@ type faultRound struct {
 	// reopened counts the questions that were answered by another holder than the one who had
 	// taken them.
 	reopened atomic.Int64
+	// muted counts the sends that were refused because their senders were muted.
+	muted atomic.Int64
 
 	mu sync.Mutex
 	// hub is the one that there is now, after these replacements.
@@ -72,6 +74,8 @@ type life struct {
 	// told to have worked.
 	kicked   map[string]bool
 	removals []removal
+	// mutings are what its master has asked for of who may speak, in order.
+	mutings []*muting
 	// left: the master may have closed the channel on purpose.
 	left bool
 }
@@ -236,6 +240,10 @@ func (r *faultRound) occupy(s *faultSeat, random *rand.Rand) {
 	if r.sets {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
 		r.streams.Go(func() { r.change(s, habits) })
+	}
+	if r.mutes && s.isMaster() {
+		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
+		r.streams.Go(func() { r.mutesAround(s, habits) })
 	}
 	if r.asks {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
@@ -493,6 +501,7 @@ func (r *faultRound) stream(s *faultSeat, number int, random *rand.Rand) {
 // lastWords are sent when everybody who is still there must be back, and must
 // arrive.
 func (r *faultRound) lastWords() {
+	r.unmuteAll()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	for s := range r.remaining() {
@@ -508,4 +517,5 @@ func (r *faultRound) lastWords() {
 	time.Sleep(time.Second)
 	synctest.Wait()
 	r.checkAttributes()
+	r.checkVoice()
 }

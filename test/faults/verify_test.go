@@ -13,7 +13,7 @@ import (
 func (r *faultRound) verify() error {
 	errs := r.wrong
 	for _, l := range r.lives {
-		for _, check := range []error{l.verifyAsks(), l.verifyRemovals(), l.verifyShutdown(), l.verifyReplacements(), l.verifyPace()} {
+		for _, check := range []error{l.verifyAsks(), l.verifyRemovals(), l.verifyShutdown(), l.verifyReplacements(), l.verifyPace(), l.verifyVoice()} {
 			if check != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", l.channel, check))
 			}

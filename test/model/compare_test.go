@@ -68,9 +68,15 @@ func (s *seat) close() error {
 
 // watch takes all events of the handle.
 func (s *seat) watch() {
+	if s.slave != nil {
+		s.mu.Lock()
+		s.quiet = s.slave.Muted()
+		s.mu.Unlock()
+	}
 	for event, err := range s.handle().Events(context.Background()) {
 		s.mu.Lock()
 		s.hearsOf(event)
+		s.hearsOfVoice(event)
 		switch event := event.(type) {
 		case lectern.Message:
 			line := event.From + ": " + event.Text()
@@ -149,7 +155,7 @@ func (s *seat) compare() error {
 			}
 			return nil
 		}
-		if err := s.compareAttributes(); err != nil {
+		if err := errors.Join(s.compareAttributes(), s.compareVoice()); err != nil {
 			return err
 		}
 		return s.star.compare(s.slave.Master())
@@ -157,7 +163,7 @@ func (s *seat) compare() error {
 	if s.user.offline {
 		return nil
 	}
-	if err := s.compareAttributes(); err != nil {
+	if err := errors.Join(s.compareAttributes(), s.compareVoice()); err != nil {
 		return err
 	}
 	expected := map[string]lectern.State{}

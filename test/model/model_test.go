@@ -53,6 +53,7 @@ func TestModel(t *testing.T) {
 		"taken over", "refused: resume_failed", "refused: replaced", "refused: unauthorized", "refused: busy", "seized", "came back unheard of the other",
 		"an answer was lost", "a question was lost", "slave expired", "master expired", "revoked", "refreshed",
 		"busy", "the service spoke", "a message expired", "a gap for a slave", "a gap for a master", "a change of an attribute",
+		"a muted send was refused",
 		"restarted", "a channel outlived its hub", "a channel's time was up at a restart", "over the policy", "a hub was lost",
 	} {
 		if counts[kind] == 0 {
@@ -77,6 +78,13 @@ func TestModelKnownGames(t *testing.T) {
 		"a gap is told once": {
 			{"create", 0, 0, 0}, {"join", 1, 0, 0}, {"join", 2, 0, 0}, {"create", 3, 1, 1}, {"blinksend", 0, 0, 2}, {"lostjoin", 1, 1, 2},
 			{"speak", 1, 0, 2}, {"join", 3, 0, 0}, {"speak", 2, 0, 3}, {"take", 5, 1, 3}, {"seize", 5, 0, 2}, {"seize", 1, 1, 3}, {fewKept, 0, 0, 0},
+		},
+		// An exception is over with the next word on all, and stays over leaving, joining and a restart.
+		"who is muted": {
+			{"create", 0, 0, 1}, {"join", 1, 0, 0}, {"join", 2, 0, 0}, {"mute", 0, 0, 1}, {"up", 1, 0, 0}, {"up", 2, 0, 0}, {"hush", 0, 0, 0},
+			{"up", 1, 0, 0}, {"unmute", 0, 0, 2}, {"up", 2, 0, 0}, {"leave", 2, 0, 0}, {"unmute", 0, 0, 2}, {"restart", 0, 0, 1}, {"join", 2, 0, 0},
+			{"up", 2, 0, 0}, {"cut", 1, 0, 0}, {"up", 1, 0, 0}, {"unhush", 0, 0, 0}, {"mute", 0, 0, 2}, {"restore", 1, 0, 0}, {"up", 1, 0, 0},
+			{"unhush", 0, 0, 0}, {"up", 2, 0, 0}, {"mute", 0, 0, 0},
 		},
 		"a send is too late": {{"create", 0, 0, 1}, {"join", 1, 0, 0}, {"cut", 1, 0, 0}, {"brief", 1, 0, 1}, {"brief", 1, 0, 3}, {"sleep", 0, 0, 0}, {"restore", 1, 0, 0}},
 		// What expires while its receiver is away is a gap in its place: to a slave, to a master,

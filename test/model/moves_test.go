@@ -27,6 +27,7 @@ var moveKinds = strings.Fields(`create create join join join join expect leave s
 	broadcast broadcast private private up up up set set set brief brief briefly doze doze kick ban away back status
 	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due
 	take take take note note note oldticket oldticket seize unheard unheard lostcreate lostjoin lostjoin lostswitch
+	mute mute mute mute unmute unmute hush hush unhush
 	speak speak speak lease lease refuse unsure refresh refresh flood flood flood restart restart crash`)
 
 func randomMoves(seed uint64) []move {
@@ -209,6 +210,16 @@ func (g *game) step(m move) error {
 		if s.master != nil {
 			g.tells(c)
 			return g.kick(ctx, s, m.n, m.kind == "ban")
+		}
+	case "mute", "unmute":
+		if s.master != nil {
+			g.tells(c)
+			return g.mute(ctx, s, m.n, m.kind == "mute")
+		}
+	case "hush", "unhush":
+		if s.master != nil {
+			g.tells(c)
+			return g.muteAll(ctx, s, m.kind == "hush")
 		}
 	case "away":
 		if s.master != nil {

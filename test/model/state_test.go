@@ -38,7 +38,10 @@ type star struct {
 	master   *seat
 	slaves   map[int]*seat
 	banned   map[int]bool
-	away     bool
+	// quiet: all slaves are muted but the exceptions, by their numbers.
+	quiet      bool
+	exceptions map[int]bool
+	away       bool
 	deadline time.Time
 	// down and up are the numbers that were given last, to messages and changes of attributes,
 	// and downKept and upKept those of the messages.
@@ -87,6 +90,8 @@ type seat struct {
 	roster map[string]lectern.State
 	// told are the attributes of others that its events have told of, by name and key.
 	told map[string]map[string]string
+	// quiet: it is muted, as its events have told.
+	quiet bool
 }
 
 // sending is one send, and its outcome.
@@ -137,6 +142,11 @@ func (c *star) refusal(p *player, expect string) error {
 func (g *game) deliver(s *seat, one *sending) {
 	if s.master != nil && !one.isLate(time.Now()) { // what is too late is not sent
 		g.tells(s.star)
+	}
+	if s.slave != nil && s.star.muted(s.user.number) && !one.isLate(time.Now()) {
+		g.counts["a muted send was refused"]++
+		one.expect = lectern.ErrMuted
+		return
 	}
 	g.deliverFrom(s.user.name(), s.star, one)
 }
