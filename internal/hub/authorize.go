@@ -176,6 +176,7 @@ func (s *session) askSafely(ctx context.Context, request AuthRequest) (who Ident
 		}
 	}()
 	who, err = s.hub.config.Authorize(ctx, request)
+	s.serviceRefused = err != nil
 	return who, s.hub.refusalBy(err, wire.ErrUnauthorized)
 }
 

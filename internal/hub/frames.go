@@ -58,12 +58,14 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 	case limited == tooFast && !exemptFromRate(frame.Type):
 		err = why
 	default:
+		s.serviceRefused = false
 		err = s.dispatch(frame, limited == tooFast, now)
 	}
 	if err == errFlood {
 		return errFlood
 	}
-	if !errors.Is(err, wire.ErrBadFrame) {
+	malformed := errors.Is(err, wire.ErrBadFrame) && !s.serviceRefused
+	if !malformed {
 		s.malformed = 0
 	}
 	if err == nil {
@@ -76,7 +78,7 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 		return nil
 	}
 	s.refuse(frame, asked, err)
-	if errors.Is(err, wire.ErrBadFrame) {
+	if malformed {
 		return s.countMalformed()
 	}
 	return nil

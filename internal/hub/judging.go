@@ -67,6 +67,7 @@ func (s *session) askAbout(from Sender, message OutgoingMessage) (err error) {
 		return nil
 	}
 	s.logger().Warn("refused by AuthorizeMessage", "channel", from.Channel, "username", from.Username, "error", fmt.Sprint(err))
+	s.serviceRefused = true
 	err = s.hub.refusalBy(err, wire.ErrUnauthorized)
 	var refusal *wire.Cause
 	if !errors.As(err, &refusal) && (ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {

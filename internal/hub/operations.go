@@ -26,6 +26,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	switch f.Type {
 	case wire.Create, wire.Join, wire.Status:
 		if err := s.hub.checkNames(f); err != nil {
+			s.serviceRefused = true
 			return err
 		}
 	}

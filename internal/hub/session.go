@@ -41,6 +41,9 @@ type session struct {
 	// overdue: the session has held no membership for too long, and is about to enter a
 	// channel. mu guards it, as ending.
 	overdue bool
+	// serviceRefused: the service has refused the frame that is being handled, in words of its own:
+	// that it is a bad_frame says nothing of the peer's frames then. It belongs to the reader.
+	serviceRefused bool
 	// handshakeBytes counts the bytes that were received before the first membership.
 	handshakeBytes int
 	// pace limits all frames, slavePace the messages that are sent as a slave, attributePace

@@ -226,6 +226,64 @@ func TestAuthorizeMessageTakesItsTime(t *testing.T) {
 	})
 }
 
+// A service may call what it refuses a bad_frame. That says nothing of the frames of who has sent
+// it: however often, its connection stays, and nobody else notices.
+func TestTheServicesBadFramesAreNoMalformedFrames(t *testing.T) {
+	bad := lectern.ErrBadFrame.WithText("there is no such answer")
+	policy := lectern.Policy{
+		Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
+			if r.Channel == "of nobody" {
+				return lectern.Identity{}, bad
+			}
+			return lectern.Identity{AsAsked: true}, nil
+		},
+		AuthorizeMessage: func(_ context.Context, from lectern.Sender, _ lectern.OutgoingMessage) error {
+			if from.Master {
+				return nil
+			}
+			return bad
+		},
+		Name: func(_ lectern.NameKind, name string) (string, error) {
+			if name == "nobody" {
+				return "", bad
+			}
+			return name, nil
+		},
+	}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		s.User().Creates("abc123", "alice")
+		raw := s.Raw()
+		raw.Send(`{"type":"join","ref":1,"channel":"abc123","username":"user_one"}`)
+		raw.Expect(`{"type":"joined","ref":1,"channel":"abc123","username":"user_one","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`)
+		for ref, frame := range []string{
+			`{"type":"send","ref":%d,"channel":"abc123","text":"x"}`,
+			`{"type":"set","ref":%d,"channel":"abc123","key":"k","text":"v"}`,
+			`{"type":"join","ref":%d,"channel":"of nobody","username":"user_one"}`,
+			`{"type":"join","ref":%d,"channel":"abc124","username":"nobody"}`,
+		} {
+			for n := range 4 {
+				raw.Send(fmt.Sprintf(frame, 10*(ref+1)+n))
+				answer, err := raw.Read()
+				require.NoError(t, err)
+				require.Contains(t, answer, "there is no such answer")
+			}
+		}
+		// Of its own it may have as many as ever.
+		raw.Send(`{"type":"send"}`, `{"type":"send"}`)
+		for range 2 {
+			answer, err := raw.Read()
+			require.NoError(t, err)
+			require.Contains(t, answer, "bad_frame")
+		}
+		raw.Send(`{"type":"send","ref":60,"channel":"abc123","text":"x"}`, `{"type":"send"}`, `{"type":"send"}`, `{"type":"send"}`)
+		var err error
+		for err == nil {
+			_, err = raw.Read()
+		}
+		require.ErrorContains(t, err, "protocol_error")
+	})
+}
+
 // Row I12: one that panics has refused, is logged, and nobody else notices.
 func TestAuthorizeMessagePanics(t *testing.T) {
 	var log stage.LockedBuffer
