@@ -98,8 +98,8 @@ func (m *Master) Decline(ctx context.Context, to Message, code, text string) (Re
 // OpenRequests returns the messages of slaves that ask and were not answered yet, by Reply or
 // Decline, in the order of their numbers: those that were taken from Events or dropped there, and not those that still wait there. They
 // are there after the program that has taken them has ended, too, for whoever goes on by its
-// Ticket, as far as Policy.Replay has kept them: they arrive in front of everything else that is new, which may
-// be a moment after ResumeMaster has returned. Not among them are those of which it is known that nobody awaits the answer any more; that a
+// Ticket, as far as Policy.Replay has kept them: ResumeMaster returns when they are there, in front of
+// everything else that is new. Not among them are those of which it is known that nobody awaits the answer any more; that a
 // request was withdrawn is only known when it is answered. They are as many as ClientOptions.Inbox
 // has room for; beyond that the oldest are forgotten. After the end of the handle there are none.
 func (m *Master) OpenRequests() []Message { return m.h.openRequests() }
@@ -119,8 +119,9 @@ func (m *Master) DeleteAttribute(ctx context.Context, key string) error {
 	return m.h.m.Set(ctx, key, wire.Payload{}, nil)
 }
 
-// Attributes are those that this handle has set or entered with, as far as the hub has accepted
-// them. What the service has set, or an earlier client that had the membership, is not among them.
+// Attributes are those that the channel has by this handle, or by an earlier client that had the membership
+// before it was resumed or taken over, as far as the hub has accepted them. What the service has set
+// (Identity.Attributes) is not among them.
 func (m *Master) Attributes() map[string]Payload { return payloads(m.h.m.Attributes()) }
 
 // AttributesOf returns the attributes of a slave, as they are known on this side at present. It

@@ -315,7 +315,8 @@ type Identity struct {
 	// from whoever has it: the former connection ends with ErrReplaced, and its resume
 	// secret is worth nothing. The user gets what the channel keeps of what was sent since
 	// the member has entered, and with it requests that were answered already: an answer to one of
-	// those fails with ErrNoSuchRequest. Where nobody has the name, it is as if it were not set. It
+	// those fails with ErrNoSuchRequest. The attributes with which the user enters (WithAttributes) are the
+	// member's then, beside those that it had. Where nobody has the name, it is as if it were not set. It
 	// is for a service that knows its users, so that one whose device is lost gets their
 	// place back. It is used at OpCreate and OpJoin.
 	TakeOver bool

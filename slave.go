@@ -71,8 +71,8 @@ func (s *Slave) Decline(ctx context.Context, to Message, code, text string) (Rec
 // OpenRequests returns the messages of the master that ask and were not answered yet, by Reply or
 // Decline, in the order of their numbers: those that were taken from Events or by Receive, or dropped there, and not those that still wait there. They
 // are there after the program that has taken them has ended, too, for whoever goes on by its
-// Ticket, as far as Policy.Replay has kept them: they arrive in front of everything else that is new, which may
-// be a moment after ResumeSlave has returned. Not among them are those of which it is known that nobody awaits the answer any more; that a
+// Ticket, as far as Policy.Replay has kept them: ResumeSlave returns when they are there, in front of
+// everything else that is new. Not among them are those of which it is known that nobody awaits the answer any more; that a
 // request was withdrawn is only known when it is answered. They are as many as ClientOptions.Inbox
 // has room for; beyond that the oldest are forgotten. After the end of the handle there are none.
 func (s *Slave) OpenRequests() []Message { return s.h.openRequests() }
@@ -91,7 +91,7 @@ func (s *Slave) DeleteAttribute(ctx context.Context, key string) error {
 	return s.h.m.Set(ctx, key, wire.Payload{}, nil)
 }
 
-// Attributes are those that this handle has set or entered with, see Master.Attributes.
+// Attributes are those that this slave has, but for what the service has set, see Master.Attributes.
 func (s *Slave) Attributes() map[string]Payload { return payloads(s.h.m.Attributes()) }
 
 // MasterAttributes returns the attributes of the master, as they are known on this side at

@@ -383,16 +383,14 @@ declare abstract class Handle<Events extends HandleEventMap, Happening> extends 
    * The messages that ask and were not answered yet, by reply or decline, in the order of their numbers: those
    * that were taken from events or messages, or dropped there, and not those that still wait there. They are
    * there after the page was loaded again, too, and for whoever goes on by the ticket, as far as the hub has kept
-   * them: they arrive in front of everything else that is new, which may be a moment after the resume.
-   * Not among them are those of which it is known that nobody awaits the answer any more; that a request was
+   * them: they are there when that handle is, in front of everything else that is new. Not among them are those of which it is known that nobody awaits the answer any more; that a request was
    * withdrawn is only known when it is answered. They are as many as options.inbox has room for; beyond that
    * the oldest are forgotten. It is frozen, and the same list until it changes.
    */
   readonly openRequests: readonly Message[];
   /**
-   * The attributes that this handle has set or entered with, as far as the hub has accepted them, by their
-   * keys. Another map where one changes. What the service has set, or a former client that had the membership,
-   * is not among them.
+   * The attributes that this member has by this handle, or by a client that had the membership before, as far as the hub has
+   * accepted them, by their keys. Another map where one changes. What the service has set is not among them.
    */
   readonly attributes: ReadonlyMap<string, Attribute>;
   /**

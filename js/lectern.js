@@ -76,6 +76,7 @@ var Values = class _Values extends Map {
   }
 };
 var NONE = new Values();
+var ANEW_WITHIN = 100;
 function same(one, other) {
   const [a, b] = [one.bytes(), other.bytes()];
   return one.kind === other.kind && a.length === b.length && a.every((byte, index) => byte === b[index]);
@@ -92,7 +93,7 @@ var Attributes = class {
   #numbers = /* @__PURE__ */ new Map();
   #own = NONE;
   // Those that were there before a reset and were not told anew so far, and of whom that is: undefined is
-  // of everybody. Null: there was no reset. What is told anew follows at once: until then all is as it was, so
+  // of everybody. Null: there was no reset. What is told anew follows right behind it: until then all is as it was, so
   // that what has not changed does not come and go.
   #stale = null;
   #cancel = () => {
@@ -101,7 +102,7 @@ var Attributes = class {
   constructor(told) {
     this.#told = told;
   }
-  /** own are those that were set by this handle, by their keys. */
+  /** own are those that were set for this member, by this handle or a client before it, by their keys. */
   get own() {
     return this.#own;
   }
@@ -122,6 +123,7 @@ var Attributes = class {
     const known3 = before.get(key);
     const numbers2 = this.#numbers.get(from) ?? /* @__PURE__ */ new Map();
     const anew = Boolean(known3 && this.#stale?.left.delete(known3));
+    this.#awaitNext();
     const last = numbers2.get(key) ?? 0;
     if (known3 ? seq < last || seq === last && !anew : !payload) {
       return;
@@ -153,7 +155,13 @@ var Attributes = class {
     }
     const names2 = from === void 0 ? [...this.#others.keys()] : [from];
     this.#stale = { from, seq, left: new Set(names2.flatMap((name) => [...this.of(name).values()])) };
-    this.#cancel = later(0, () => this.settle());
+    this.#awaitNext();
+  }
+  #awaitNext() {
+    this.#cancel();
+    if (this.#stale?.left.size > 0) {
+      this.#cancel = later(ANEW_WITHIN, () => this.settle());
+    }
   }
   /** settle is for what is not told anew: it comes behind that, or some time has passed. What was not is gone. */
   settle() {
@@ -172,6 +180,11 @@ var Attributes = class {
   forget(name) {
     this.#others.delete(name);
     this.#numbers.delete(name);
+  }
+  /** toldOwn keeps those of this side, as the hub tells them. */
+  toldOwn(username, all) {
+    this.#own = NONE;
+    all.forEach((attribute) => this.set(username, attribute));
   }
   /** set keeps what this side has set, and the hub has accepted. */
   set(username, { key, payload }, seq = 0) {
@@ -521,8 +534,13 @@ var shapeList = [
   [13, "awaiting", "channel request", "code members numbers seen"],
   [14, "refresh", "channel token", "seen"],
   [15, "set", "channel key", "seen", "emptied"],
-  [17, "created", "channel username secret epoch", "seq master_timeout_ms gap members numbers confirm_messages confirm_bytes muted"],
-  [18, "joined", "channel username secret master", "epoch master_timeout_ms muted"],
+  [
+    17,
+    "created",
+    "channel username secret epoch",
+    "seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted"
+  ],
+  [18, "joined", "channel username secret master", "epoch asks master_timeout_ms attributes muted"],
   [19, "message", "channel from seq", "private request reply topic expires_ms failed", "payload"],
   [20, "presence", "channel username role state", "seq timeout_ms reason number joined attributes"],
   [21, "closed", "channel code", "reason"],
@@ -534,6 +552,7 @@ var shapeList = [
   [27, "shutdown", "timeout_ms", ""],
   [28, "attribute", "channel from seq key", "", "emptied"],
   [29, "reset", "channel", "from seq"],
+  [30, "asked", "channel", ""],
   [35, "mute", "channel on", "to seen"],
   [50, "muted", "channel on", ""]
 ];
@@ -658,6 +677,22 @@ function stateOf(state) {
 }
 function presence(role, username, state, { deadline = null, reason = "", joined: joined2 = false } = {}) {
   return Object.freeze({ type: "presence", role, username, state, since: /* @__PURE__ */ new Date(), deadline, joined: joined2, reason });
+}
+
+// src/aborting.js
+function orAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal?.aborted) {
+      abort();
+      return;
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+    promise.then((value) => {
+      signal?.removeEventListener("abort", abort);
+      resolve(value);
+    });
+  });
 }
 
 // src/bytes.js
@@ -1840,22 +1875,6 @@ var Connection = class {
     this.#handlers.ended(how);
   }
 };
-
-// src/aborting.js
-function orAborted(promise, signal) {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal?.aborted) {
-      abort();
-      return;
-    }
-    signal?.addEventListener("abort", abort, { once: true });
-    promise.then((value) => {
-      signal?.removeEventListener("abort", abort);
-      resolve(value);
-    });
-  });
-}
 
 // src/entries.js
 var undoing = /* @__PURE__ */ new Map();
@@ -3903,6 +3922,9 @@ var Membership = class {
   lostBy = /* @__PURE__ */ new Set();
   // What a slave knows of its master.
   master = null;
+  // Resolves when it has all that it is asked again, over any number of connections, or is over. Null: nothing is
+  // asked again.
+  asked = null;
   // What was last read of it. Stores of frameworks take another object for a change.
   #ticket = null;
   #cancelLifeline = () => {
@@ -3910,6 +3932,7 @@ var Membership = class {
   // The hub is about to tell that the master is away, which is known.
   #knownAway = false;
   #resolveClosed;
+  #resolveAsked;
   constructor(session, role, channel) {
     this.session = session;
     this.role = role;
@@ -4281,6 +4304,7 @@ var Membership = class {
     this.questions.clear();
     this.inbox.end(this.error.code === Code.DETACHED);
     this.session.progress();
+    this.allAsked();
     this.#resolveClosed(this.error);
     this.#fire(new StateEvent("closed"));
     this.#fire(new ClosedEvent(this.error));
@@ -4301,6 +4325,10 @@ var Membership = class {
       this.enteredWith?.forEach((attribute) => this.attributes.set(this.username, attribute));
     }
     this.voice.becomes(frame.muted ?? false, first || this.role === "master");
+    if (frame.attributes) {
+      this.attributes.toldOwn(this.username, frame.attributes);
+    }
+    this.#askedAgain(frame.asks);
     if (this.role === "slave") {
       const { username, state } = frame.master;
       this.#knownAway = this.master?.state === "away" && state === "away";
@@ -4321,6 +4349,22 @@ var Membership = class {
     if (frame.members) {
       this.#compare(frame, "left while the master was away", !first || this.remade);
     }
+  }
+  // Where the answer does not say that it is asked again, all has come: of a membership that was lost meanwhile
+  // the hub knows how far it has got.
+  #askedAgain(more) {
+    if (!more) {
+      this.allAsked();
+    } else if (!this.asked) {
+      this.asked = new Promise((resolve) => {
+        this.#resolveAsked = resolve;
+      });
+    }
+  }
+  /** allAsked is told that it has all that it is asked again. */
+  allAsked() {
+    this.#resolveAsked?.();
+    this.asked = null;
   }
   /**
    * listed takes in a list of the slaves that nobody has asked for. It stands for the
@@ -4955,8 +4999,29 @@ var Session = class {
   async #enterBy(role, frame, signal) {
     const membership = this.#membership(role, frame.channel, frame.token);
     membership.last = membership.taken = frame.last ?? 0;
-    await this.#entering(frame, signal, membership, (entering) => this.call(entering, signal, membership));
+    await this.#entering(frame, signal, membership, async (entering) => {
+      await this.call(entering, signal, membership);
+      await this.#afterAsked(membership, signal);
+    });
     return membership.handle;
+  }
+  // What it is asked again is there when the handle is. Where the caller gives up before, the seat is away
+  // then, and can be resumed.
+  async #afterAsked(membership, signal) {
+    if (!membership.asked) {
+      return;
+    }
+    try {
+      await orAborted(membership.asked, signal);
+    } catch (error) {
+      const connection = membership.line ?? membership.bound;
+      membership.end(new ClosedError(Code.LEFT), true);
+      if (connection) {
+        this.undo(membership.channel, connection.over);
+        this.#letGo(connection);
+      }
+      throw error;
+    }
   }
   #membership(role, channel, token = "") {
     const membership = new Membership(this, role, channel);
@@ -5183,6 +5248,9 @@ var Session = class {
         break;
       case "gap":
         membership?.gap(frame.missed, frame.seq);
+        break;
+      case "asked":
+        membership?.allAsked();
         break;
       case "members":
         if (frame.ref === void 0) {

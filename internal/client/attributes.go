@@ -48,10 +48,14 @@ func (m *Membership) onAttribute(frame *wire.Frame) {
 
 // setAttribute keeps the value of an attribute, and tells the user. The lock is held.
 func (m *Membership) setAttribute(from, key string, value wire.Payload, seq uint64) {
+	anew := m.isToldAnew(from, key)
 	before, known := m.others[from][key]
 	deleted := value.Kind == wire.NoPayload
 	switch {
-	case known && seq <= before.seq || !known && deleted:
+	case known && (seq < before.seq || seq == before.seq && !anew) || !known && deleted:
+		return
+	case anew && !deleted && value.Kind == before.value.Kind && bytes.Equal(value.Data, before.value.Data):
+		m.others[from][key] = attribute{before.value, seq}
 		return
 	case deleted:
 		delete(m.others[from], key)
@@ -73,24 +77,6 @@ func (m *Membership) setAttribute(from, key string, value wire.Payload, seq uint
 func (m *Membership) forgetAttributes(username string) {
 	delete(m.others, username)
 	m.inbox.forget(username)
-}
-
-// onReset handles a reset: what the member, or everybody, has is told anew. The lock is held.
-func (m *Membership) onReset(frame *wire.Frame) {
-	for from, attributes := range m.others {
-		if frame.From != "" && frame.From != from {
-			continue
-		}
-		delete(m.others, from)
-		for _, key := range slices.Sorted(maps.Keys(attributes)) {
-			m.inbox.attribute(Attribute{From: from, Key: key, Deleted: true, Seq: max(frame.Seq, attributes[key].seq)})
-		}
-	}
-	if frame.From == "" {
-		m.known = 0
-	} else {
-		m.noted(frame.Seq)
-	}
 }
 
 // onJoinedWith handles the attributes with which a slave has joined. The lock is held.
@@ -121,8 +107,8 @@ func (m *Membership) MasterAttributes() map[string]wire.Payload {
 	return m.AttributesOf(m.Master().Username)
 }
 
-// Attributes are those that the user has set by this membership, as far as the hub has
-// accepted them.
+// Attributes are those that were set for this member, by this client or by another one before it,
+// as far as the hub has accepted them.
 func (m *Membership) Attributes() map[string]wire.Payload {
 	m.client.mu.Lock()
 	defer m.client.mu.Unlock()
@@ -170,13 +156,15 @@ func (m *Membership) setOwn(key string, value wire.Payload) {
 	m.own[key] = value
 }
 
-// entersWith notes the attributes with which the membership is entered.
+// entersWith notes the member's own attributes, with which it is entered or that the hub tells.
 func (m *Membership) entersWith(frame *wire.Frame) {
 	if frame.Attributes() == nil {
 		return
 	}
 	for _, attribute := range *frame.Attributes() {
-		m.setOwn(attribute.Key, attribute.Value)
+		value := attribute.Value
+		value.Data = bytes.Clone(value.Data) // it may be in the connection's read buffer
+		m.setOwn(attribute.Key, value)
 	}
 }
 

@@ -103,7 +103,8 @@ func newInstance() string {
 
 // Enter makes a membership of the role, by a create, a join or a resume frame. The
 // membership takes part as soon as the answer is read, so that no frame after the answer
-// is missed. What arrives for it goes to the inbox. The error is the hub's refusal, or
+// is missed. What arrives for it goes to the inbox. Enter returns when all has come that the
+// member is asked again. The error is the hub's refusal, or
 // why the hub could not be reached. Where ctx ends first, the client leaves what a create
 // or join has entered; a membership that was to be resumed goes on, as away. Where an
 // earlier membership of the channel is being undone, Enter waits until that is over.
@@ -125,7 +126,7 @@ func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, in
 		return nil, err
 	}
 	if entry.adopted {
-		return m, nil
+		return m.afterAsked(ctx)
 	}
 	frame.Instance = c.instance
 	if frame.Token, err = c.tokenFor(ctx, frame.Type, frame.Channel, frame.Username, frame.Token); err != nil {
@@ -136,7 +137,7 @@ func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, in
 	if _, err = c.call(ctx, frame, m); err != nil {
 		return nil, err
 	}
-	return m, nil
+	return m.afterAsked(ctx)
 }
 
 // checkNames returns why the names of a create, a join or a resume are refused, or nil. The

@@ -57,6 +57,10 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 		if m != nil {
 			m.setMuted(frame.Muted, true)
 		}
+	case wire.Asked:
+		if m != nil {
+			m.onAllAsked()
+		}
 	case wire.Presence:
 		if m != nil {
 			m.onPresence(frame, time.Now())

@@ -275,7 +275,7 @@ func (e *entry) undoEntered() {
 	case m.err != nil:
 	case e.asked.Type == wire.Resume:
 		m.entry = nil // it is over with the connection
-		l := m.link
+		l := cmp.Or(m.link, m.asked)
 		m.end(wire.ErrLeft)
 		e.client.dropLink(l, e)
 	default:

@@ -75,11 +75,16 @@ type Membership struct {
 	// last is the number of the newest message or change that has arrived. known is that up to
 	// which the attributes of others are known: it is lower while they are told anew.
 	last, known uint64
-	// others are the attributes of others by name and key, and own those that the user has set.
+	// others are the attributes of others by name and key, and own those that were set for this
+	// member, by this client or another one before it.
 	others map[string]map[string]attribute
 	own    map[string]wire.Payload
-	// questions are those that this member was asked and has not answered.
+	// anew are those of others that are told anew, or nil where none are.
+	anew *toldAnew
+	// questions are those that this member was asked and has not answered. asking is closed when
+	// it has all that it is asked again, and is nil while nothing is.
 	questions questions
+	asking    chan struct{}
 	// inquiries are the inquiries that await answers, by their numbers.
 	inquiries map[uint64]*inquiry
 	// gatherings are those that ask newcomers.
@@ -243,6 +248,7 @@ func (m *Membership) endAs(err error) {
 	m.link, m.attached, m.asked, m.lostAt = nil, false, nil, time.Time{}
 	m.stopGiveUpTimer()
 	m.stopConfirming()
+	m.endAnew()
 	if m.client.memberships[m.channel] == m {
 		delete(m.client.memberships, m.channel)
 	}

@@ -13,11 +13,13 @@ import (
 // the membership has moved without being lost, the user is told only of what has changed
 // meanwhile. The lock is held.
 func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
+	m.endAnew()
 	back := !m.lostAt.IsZero() && !m.untold
 	moved := m.enteredBy != 0 && !back
 	m.secret, m.epoch = frame.Secret, frame.Epoch
 	m.confirming.begin(frame)
 	m.setMuted(frame.Muted, back || moved)
+	m.onGiven(frame)
 	if !back && !moved {
 		m.username = frame.Username
 		m.timeout = wire.FromMilliseconds(frame.MasterTimeout)
@@ -52,6 +54,7 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 // place of the changes since it has sent the last one, after this client did not take them
 // fast enough. The lock is held.
 func (m *Membership) onRoster(frame *wire.Frame, now time.Time) {
+	m.endAnew()
 	if m.role == wire.Master && frame.HasMembers {
 		m.tellDeparted()
 		m.compareRoster(frame, "left while the master did not keep up", now, true)
@@ -141,6 +144,7 @@ func (m *Membership) slaveChanged(p Presence) {
 // what this member is to answer.
 // The lock is held.
 func (m *Membership) onMessage(frame *wire.Frame) {
+	m.endAnew()
 	known := frame.Seq <= m.last
 	if known && frame.Request == 0 {
 		return
@@ -172,6 +176,7 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 // onPresence handles a change of a member's state: of the master where this member is a
 // slave, of a slave where this member is the master. The lock is held.
 func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
+	m.endAnew()
 	p := Presence{Username: frame.Username, State: frame.State, Since: now, Reason: frame.Reason, heard: math.MaxUint64}
 	if m.role == wire.Master {
 		m.tellDeparted() // a presence comes after everything that was missed
@@ -203,6 +208,7 @@ func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 // known how many there were. seq is the number of the newest one, where that is known: a replay
 // can tell a second time of what has expired. The lock is held.
 func (m *Membership) onGap(missed, seq uint64) {
+	m.endAnew()
 	if seq != 0 {
 		if seq <= m.last {
 			return

@@ -14,6 +14,8 @@ import (
 //
 // It may not have got all of them when its connection is lost. So it gets them once more as
 // long as it comes back with no later message than at first: what it is given is in order.
+// The answer by which it comes back says whether there are any, and an asked frame that it has
+// them all: some of them may not be given after all, because they were answered meanwhile.
 
 // askedAgain is what a member is given again.
 type askedAgain struct {
@@ -97,14 +99,21 @@ func (c *Channel) isAsked(m *member, question *wire.Frame) bool {
 	return slave != nil && slices.Contains(slave.openRequests, question.Seq)
 }
 
+// isAskedAgain reports whether there are questions that the member is still to be given again.
+func (m *member) isAskedAgain() bool {
+	again := m.extra().asked
+	return again != nil && len(again.left) > 0
+}
+
 // feedAsked queues the next questions that the member is given again, as feed does with
-// messages. It returns how many they were, and their size, and reports whether none is left.
+// messages, and tells it when it has all. It returns how many they were, and their size, and
+// reports whether none is left.
 func (c *Channel) feedAsked(a *Attachment, bytes int) (messages, size int, all bool) {
 	m := a.member
-	again := m.extra().asked
-	if again == nil {
+	if !m.isAskedAgain() {
 		return 0, 0, true
 	}
+	again := m.extras.asked
 	for len(again.left) > 0 {
 		e := c.log(m.role).entry(again.left[0])
 		if e != nil && c.isAsked(m, e.packet.Frame()) {
@@ -117,5 +126,6 @@ func (c *Channel) feedAsked(a *Attachment, bytes int) (messages, size int, all b
 		again.left = again.left[1:]
 	}
 	again.left = nil
+	c.sendFrame(a, &wire.Frame{Type: wire.Asked, Channel: c.name})
 	return messages, size, true
 }

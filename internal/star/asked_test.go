@@ -139,7 +139,7 @@ func TestWhatIsAskedAgainIsFedInParts(t *testing.T) {
 		return func() error { return c.Resume(c.now, at, c.shows("C", ref, epoch, "sa"), "ada", 7, 7) }
 	}
 	c.did(enter(v, 1, 1), "-u", "u ! replaced: the membership was taken over by a newer connection",
-		"v < joined alice=online ref=1", "v ...")
+		"v < joined alice=online ref=1 asking", "v ...")
 	c.feeds(v, "1", "2", "v ...")
 	c.did(c.says(a, "live"), "* < message seq=8 alice: live") // it comes behind them
 	c.answers(v, "", 3)
@@ -149,7 +149,7 @@ func TestWhatIsAskedAgainIsFedInParts(t *testing.T) {
 	c.did0(enter(x, 2, 2))
 	c.feeds(x, "1", "2", "x ...")
 	c.feeds(x, "5", "6", "x ...")
-	c.feeds(x, "7", "8", "+x")
+	c.feeds(x, "7", "x < asked", "8", "+x")
 	require.Equal(t, uint64(7), c.slaves["ada"].extra().asked.last)
 	require.Nil(t, c.slaves["ada"].extra().asked.left)
 	_ = u
@@ -177,7 +177,7 @@ func TestWhatAMasterIsAskedAgainIsFedInParts(t *testing.T) {
 	c.did0(func() error { return c.Withdraw(u, 0, 3) })
 	c.did0(c.leaves(w))
 	c.answers(b, "ada", 4)
-	c.feeds(b, "6", "b ...")
+	c.feeds(b, "6", "b < asked", "b ...")
 	require.Nil(t, c.master.extra().asked.left)
 }
 
@@ -198,7 +198,7 @@ func TestPartsOfWhatIsAskedAgainAreBounded(t *testing.T) {
 	got := c.fed(v)
 	require.Len(t, got, feedMessages+1)
 	require.Equal(t, []string{fmt.Sprint(feedMessages + 1), "v ..."}, got[feedMessages-1:])
-	c.feeds(v, fmt.Sprint(feedMessages+2), "+v")
+	c.feeds(v, fmt.Sprint(feedMessages+2), "v < asked", "+v")
 }
 
 // Who is being given again what it was asked gets the rest of it after a restore.
@@ -213,7 +213,46 @@ func TestRestoredWhileAMemberIsAskedAgain(t *testing.T) {
 	r := c.on("r")
 	restored := c.restoredOn(c.limits, map[string]*Attachment{"alice": c.on("a'"), "ada": r})
 	restored.expect("r ...")
-	restored.feeds(r, "3", "+r")
+	restored.feeds(r, "3", "r < asked", "+r")
+}
+
+// Who is asked again is told so by the answer, and when it has all: also where nothing is left to be
+// asked by then. Whoever has all, or is asked nothing, is not told.
+func TestWhoIsAskedAgainIsToldWhenItHasAll(t *testing.T) {
+	c, a, u, _ := askedTable(t, Limits{})
+	c.asks(a, "ada", "one")
+	c.asks(u, "", "up")
+	resume := func(at *Attachment, name, instance, secret string, ref, epoch, last uint64) func() error {
+		return func() error { return c.Resume(c.now, at, c.shows(instance, ref, epoch, secret), name, last, last) }
+	}
+	v := c.on("v")
+	c.did(resume(v, "ada", "C", "sa", 1, 1, 1), "-u", "u ! replaced: the membership was taken over by a newer connection", "+v",
+		"v < joined alice=online ref=1 asking", "v << message seq=1 alice: one (private) request=1", "v < asked")
+	b := c.on("b")
+	c.did(resume(b, "alice", "N", "sm", 1, 1, 1), "a ! replaced: the membership was taken over by a newer connection",
+		"b << created ref=1 epoch=2 seq=1 asking [ada=online bob=online]", "b << message seq=1 ada: up request=1", "b < asked")
+	c.did0(c.hears(v))
+	c.did(resume(c.on("v'"), "ada", "C", "sa", 2, 2, 1), "-v", "v ! replaced: the membership was taken over by a newer connection", "+v'",
+		"v' < joined alice=online ref=2 asking", "v' << message seq=1 alice: one (private) request=1", "v' < asked")
+	b2 := c.on("b'")
+	c.did(resume(b2, "alice", "M", "sm", 2, 2, 1), "b ! replaced: the membership was taken over by a newer connection",
+		"b' << created ref=2 epoch=3 seq=1 [ada=online bob=online]")
+
+	// The join of a connection that is still to be asked again is answered with that.
+	for range 7 {
+		c.asks(b2, "bob", large)
+	}
+	w := c.on("w'")
+	c.did(resume(w, "bob", "D", "sb", 1, 1, 8), "-w", "w ! replaced: the membership was taken over by a newer connection",
+		"w' < joined alice=online ref=1 asking", "w' ...")
+	c.did(func() error { return c.RepeatJoin(c.now, w, Entry{Ref: 1, Secret: given("sb")}) }, "w' < joined alice=online ref=1 asking")
+	c.feeds(w, "2", "3", "w' ...")
+	c.answers(w, "", 4)
+	for seq := range uint64(4) {
+		c.did0(func() error { return c.Withdraw(b2, 0, 5+seq) })
+	}
+	c.feeds(w, "w' < asked", "+w'")
+	c.did(func() error { return c.RepeatJoin(c.now, w, Entry{Ref: 1, Secret: given("sb")}) }, "w' < joined alice=online ref=1")
 }
 
 // What is asked again counts against the rate of what is sent again: nobody has it sent without

@@ -302,8 +302,8 @@ func (c *Channel) enterWith(m *member, e Entry) {
 	}
 }
 
-// checkEntry returns why a new member cannot have the attributes with which it enters, or
-// nil.
+// checkEntry returns why a member, new or taken over, cannot have the attributes with which it
+// enters, or nil.
 func (c *Channel) checkEntry(m *member, e Entry) error {
 	bytes := 0
 	for _, kv := range e.Attributes {
@@ -318,7 +318,7 @@ func (c *Channel) checkEntry(m *member, e Entry) error {
 	if bytes > entryBytes {
 		return wire.ErrAttributesFull.With(fmt.Sprintf("attributes: one enters with at most %d bytes of them: set the others afterwards", entryBytes))
 	}
-	return c.checkAttributes(m, slices.Concat(e.Attributes, e.Grant.Attributes), nil)
+	return c.checkAttributes(m, slices.Concat(e.Attributes, e.Grant.Attributes), func(x *attribute) bool { return x.fixed })
 }
 
 // checkGrant returns why the member cannot have what the service says of it now, or nil.
@@ -338,9 +338,17 @@ func (c *Channel) changeGrant(m *member, g Grant) {
 		}
 	}
 	for _, kv := range g.Attributes {
-		x := m.attribute(kv.Key)
-		if x == nil || !x.fixed || x.value.Kind != kv.Value.Kind || string(x.value.Data) != string(kv.Value.Data) {
+		if x := m.attribute(kv.Key); x == nil || !x.fixed || !x.is(kv.Value) {
 			c.changeAttribute(m, kv.Key, kv.Value, true)
+		}
+	}
+}
+
+// changeAttributes gives the member the attributes, but for those that it has so.
+func (c *Channel) changeAttributes(m *member, given wire.Attributes) {
+	for _, kv := range given {
+		if x := m.attribute(kv.Key); x == nil || !x.is(kv.Value) {
+			c.changeAttribute(m, kv.Key, kv.Value, false)
 		}
 	}
 }
@@ -384,14 +392,39 @@ func (c *Channel) showHidden() {
 }
 
 // attributesOf are the attributes that the member has, in the order of their keys, or nil.
-func attributesOf(m *member) *wire.Attributes {
+func attributesOf(m *member) *wire.Attributes { return m.listAttributes(true) }
+
+// listAttributes is attributesOf, with those that the service has set, or without them.
+func (m *member) listAttributes(fixed bool) *wire.Attributes {
 	var all wire.Attributes
 	for _, x := range m.attributes() {
-		if !x.removed() {
+		if !x.removed() && (fixed || !x.fixed) {
 			all = append(all, wire.KeyValue{Key: x.key, Value: x.value})
 		}
 	}
 	return all.Sorted()
+}
+
+// ownAttributes are the attributes of the member itself that its client may not know, since
+// another one has set them: those of the service are not among them. The member has come back
+// on the attachment. It is nil where there are none.
+func ownAttributes(a *Attachment, how ChangeKind) *wire.Attributes {
+	if !a.newcomer && how != TakenOver {
+		return nil
+	}
+	return a.member.listAttributes(false)
+}
+
+// attributesSize is the size of attributes, of which there may be none, with what each has beside
+// its key and value.
+func attributesSize(all *wire.Attributes) (bytes int) {
+	if all == nil {
+		return 0
+	}
+	for _, kv := range *all {
+		bytes += len(kv.Key) + len(kv.Value.Data) + entryOverhead
+	}
+	return bytes
 }
 
 // tellReset tells a member that has resumed, and does not say what it knows, that what

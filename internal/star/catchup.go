@@ -281,10 +281,11 @@ func (c *Channel) checkAgain(now time.Time, m *member) error {
 }
 
 // countAgain counts what a resume sends: the messages that the member was given before, what it
-// is asked again, and the list of a master's slaves.
-func (c *Channel) countAgain(now time.Time, m *member, last uint64, list []wire.Member) {
+// is asked again, and the answer's own bytes: of the list of a master's slaves and of
+// attributes.
+func (c *Channel) countAgain(now time.Time, m *member, last uint64, answer int) {
 	log := c.log(m.role)
-	bytes := listSize(list) + c.askedBytes(m) + c.missedBytes(m, last, m.given) + log.changes.bytes(m.attachment.fed, m.given)
+	bytes := answer + c.askedBytes(m) + c.missedBytes(m, last, m.given) + log.changes.bytes(m.attachment.fed, m.given)
 	if bytes == 0 {
 		return
 	}

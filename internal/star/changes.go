@@ -29,6 +29,11 @@ func (x *attribute) size() int { return len(x.key) + len(x.value.Data) }
 
 func (x *attribute) removed() bool { return x.value.Kind == wire.NoPayload }
 
+// is reports whether the attribute has that value.
+func (x *attribute) is(value wire.Payload) bool {
+	return x.value.Kind == value.Kind && string(x.value.Data) == string(value.Data)
+}
+
 // changeList has the attributes of one direction of a channel in the order of their numbers.
 // A change takes its attribute to the end.
 type changeList struct{ first, last *attribute }

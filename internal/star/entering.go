@@ -86,7 +86,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	c.setGrant(m, e.Grant)
 	c.enterWith(m, e)
 	c.attach(a, m, e, m.start, 0)
-	c.sendJoined(now, a, e)
+	c.sendJoined(now, a, e, nil)
 	c.tellMaster(m, "")
 	c.replay(a)
 	c.change(SlaveJoined, m, a, nil, "")
@@ -97,7 +97,8 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 
 // takeSeat gives the client the membership of that name, in its role, where the service has
 // said so and there is one. Whoever has had it is told that it was replaced, and its secret
-// is worth nothing any more. The client gets what is kept from when the member has entered.
+// is worth nothing any more. The client gets what is kept from when the member has entered,
+// and the attributes with which it enters are the member's, beside those that it had.
 func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username string) (taken bool, err error) {
 	if !e.Grant.TakeOver || c.life != open {
 		return false, nil
@@ -112,7 +113,7 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	if err := c.checkAgain(now, m); err != nil {
 		return false, err
 	}
-	if err := c.checkGrant(m, e.Grant); err != nil {
+	if err := c.checkEntry(m, e); err != nil {
 		return false, err
 	}
 	m.hash, m.repeatable = e.Secret.Hash, 0
@@ -123,6 +124,7 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	c.forgetClient(m)
 	c.setGrant(m, e.Grant)
 	c.changeGrant(m, e.Grant)
+	c.changeAttributes(m, e.Attributes)
 	c.reattachMember(now, a, m, e, 0, 0, TakenOver)
 	return true, nil
 }
@@ -156,14 +158,16 @@ func (c *Channel) RepeatJoin(now time.Time, a *Attachment, e Entry) error {
 	if err := a.stale(); err != nil {
 		return err
 	}
-	c.sendJoined(now, a, e)
+	c.sendJoined(now, a, e, nil)
 	return nil
 }
 
-// sendJoined tells a slave that it is a member. While the master is away, it also
+// sendJoined tells a slave that it is a member, and its own attributes where there are any
+// that it may not know. While the master is away, it also
 // tells the slave how long the channel still waits for the master (rule 4).
-func (c *Channel) sendJoined(now time.Time, a *Attachment, e Entry) {
+func (c *Channel) sendJoined(now time.Time, a *Attachment, e Entry, own *wire.Attributes) {
 	joined := c.joinedFrame(a, e)
+	joined.SetAttributes(own)
 	c.sendFrame(a, &joined)
 	if c.master.state == wire.StateAway {
 		c.sendFrame(a, c.masterFrame(now))
@@ -247,6 +251,7 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last, kn
 	c.attach(a, m, e, last, known)
 	c.change(how, m, a, nil, "")
 	answer := c.createdFrame(e)
+	answer.SetAttributes(ownAttributes(a, how))
 	c.confirm(last)
 	c.up.hold(last)
 	answer.Gap = c.up.lost > last
@@ -257,7 +262,7 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last, kn
 	// in any case.
 	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})
 	c.tellReset(a, known)
-	c.countAgain(now, m, last, answer.Members)
+	c.countAgain(now, m, last, listSize(answer.Members)+attributesSize(answer.Attributes()))
 	if wasAway {
 		c.sendFrameToSlaves(c.masterFrame(now))
 	}
@@ -271,9 +276,10 @@ func (c *Channel) reattachSlave(now time.Time, a *Attachment, m *member, e Entry
 	c.release(m, a)
 	c.attach(a, m, e, last, known)
 	c.change(how, m, a, nil, "")
-	c.sendJoined(now, a, e)
+	own := ownAttributes(a, how)
+	c.sendJoined(now, a, e, own)
 	c.tellReset(a, known)
-	c.countAgain(now, m, last, nil)
+	c.countAgain(now, m, last, attributesSize(own))
 	if wasAway {
 		c.tellMaster(m, "")
 	}

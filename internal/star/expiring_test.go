@@ -340,7 +340,7 @@ func TestNobodyIsAskedAgainWhatIsOver(t *testing.T) {
 	c.after(time.Second)
 	c.Expire(c.now)
 	c.effects = nil
-	c.feeds(v, "2", "4", "+v")
+	c.feeds(v, "2", "4", "v < asked", "+v")
 }
 
 // A client that is followed by another one does not hear of its requests any more.

@@ -12,7 +12,8 @@ import (
 func (c *Channel) createdFrame(e Entry) wire.Frame {
 	frame := wire.Frame{
 		Type: wire.Created, Ref: e.Ref, Channel: c.name, Username: c.master.name, Secret: e.Secret.Text,
-		Epoch: c.master.epoch, MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true, Muted: c.voice.all,
+		Epoch: c.master.epoch, Asks: c.master.isAskedAgain(), MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true,
+		Muted: c.voice.all,
 	}
 	if c.up.holds && e.Instance != (Hash{}) {
 		// It is the library's client, or one that does as that. A master that confirms so often leaves its slaves half of the log.
@@ -25,7 +26,7 @@ func (c *Channel) createdFrame(e Entry) wire.Frame {
 func (c *Channel) joinedFrame(a *Attachment, e Entry) wire.Frame {
 	return wire.Frame{
 		Type: wire.Joined, Ref: e.Ref, Channel: c.name, Username: a.member.name, Secret: e.Secret.Text, Epoch: a.epoch,
-		Master:        wire.Member{Username: c.master.name, State: c.master.state},
+		Asks: a.member.isAskedAgain(), Master: wire.Member{Username: c.master.name, State: c.master.state},
 		MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true,
 		Muted: c.voice.muted(a.member.name),
 	}

@@ -284,7 +284,7 @@ func endLine(e *wire.Cause) string {
 
 var typeWords = map[wire.Type]string{
 	wire.Created: "created", wire.Joined: "joined", wire.Message: "message", wire.Presence: "presence", wire.Gap: "gap",
-	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting", wire.Attribute: "attribute", wire.Reset: "reset", wire.Muted: "muted",
+	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting", wire.Attribute: "attribute", wire.Reset: "reset", wire.Muted: "muted", wire.Asked: "asked",
 }
 
 var stateWords = map[wire.State]string{wire.StateOnline: "online", wire.StateAway: "away", wire.StateLeft: "left"}
@@ -307,6 +307,7 @@ func frameLine(f *wire.Frame) string {
 	add(f.Slaves != 0, "slaves=%d", f.Slaves)
 	add(f.Gap, "gap")
 	add(f.Muted && f.Type != wire.Muted, "muted")
+	add(f.Asks, "asking")
 	add(f.Missed != 0, "missed=%d", f.Missed)
 	if f.HasMembers {
 		members := []string{}

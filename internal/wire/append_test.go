@@ -42,11 +42,12 @@ func TestAppendWritesTheTypesOwnFields(t *testing.T) {
 		`{"type":"refresh","ref":1,"channel":"c","token":"t","seen":14}`:                                                  wire.Refresh,
 		`{"type":"set","ref":1,"channel":"c","seen":14,"key":"d","text":"p"}`:                                             wire.Set,
 		`{"type":"attribute","ref":1,"channel":"c","from":"f","seq":3,"key":"d","text":"p"}`:                              wire.Attribute,
+		`{"type":"asked","ref":1,"channel":"c"}`:                                                                          wire.Asked,
 		`{"type":"reset","ref":1,"channel":"c","from":"f","seq":3}`:                                                       wire.Reset,
-		`{"type":"created","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"seq":3,"master_timeout_ms":6,"gap":true,"members":[{"username":"n","state":"away","number":11}],"confirm_messages":15,"confirm_bytes":16,"muted":true}`: wire.Created,
-		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"master":{"username":"m","state":"online"},"master_timeout_ms":6,"muted":true}`:                                                                           wire.Joined,
-		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"topic":"a","expires_ms":17,"text":"p"}`:                                                                                               wire.Message,
-		`{"type":"presence","ref":1,"channel":"c","username":"u","seq":3,"role":"slave","state":"away","timeout_ms":7,"reason":"r","number":12,"attributes":{"k":{"text":"v"}}}`:                                                                wire.Presence,
+		`{"type":"created","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"seq":3,"request":true,"master_timeout_ms":6,"gap":true,"members":[{"username":"n","state":"away","number":11}],"confirm_messages":15,"confirm_bytes":16,"attributes":{"k":{"text":"v"}},"muted":true}`: wire.Created,
+		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"request":true,"master":{"username":"m","state":"online"},"master_timeout_ms":6,"attributes":{"k":{"text":"v"}},"muted":true}`:                                                                           wire.Joined,
+		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"topic":"a","expires_ms":17,"text":"p"}`:                                                                                                                                              wire.Message,
+		`{"type":"presence","ref":1,"channel":"c","username":"u","seq":3,"role":"slave","state":"away","timeout_ms":7,"reason":"r","number":12,"attributes":{"k":{"text":"v"}}}`:                                                                                                               wire.Presence,
 		`{"type":"closed","ref":1,"channel":"c","code":"d","reason":"r"}`:    wire.Closed,
 		`{"type":"gap","ref":1,"channel":"c","seq":3,"missed":9}`:            wire.Gap,
 		`{"type":"ack","ref":1,"seq":3,"slaves":10}`:                         wire.Ack,
@@ -127,7 +128,7 @@ func TestAppendTrimsData(t *testing.T) {
 
 func TestAppendPanicsWithoutAType(t *testing.T) {
 	for _, form := range forms {
-		for _, frameType := range []wire.Type{0, 0x1e, 0x1f, 0x2f, 0x3f, '{', 0xff} {
+		for _, frameType := range []wire.Type{0, 0x1f, 0x2f, 0x3f, '{', 0xff} {
 			require.Panics(t, func() { wire.Append(nil, form, &wire.Frame{Type: frameType}) })
 		}
 	}
@@ -135,7 +136,7 @@ func TestAppendPanicsWithoutAType(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	require.Equal(t, "send", wire.Send.String())
-	require.Equal(t, "type 30", wire.Type(30).String())
+	require.Equal(t, "type 31", wire.Type(31).String())
 	require.Equal(t, "type 255", wire.Type(255).String())
 	require.Equal(t, "slave", wire.Slave.String())
 	require.Equal(t, "role 3", wire.Role(3).String())

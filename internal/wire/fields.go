@@ -240,12 +240,12 @@ var specs = [lastType + 1]spec{
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
-		optional: set(fieldRef, fieldSeq, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes, fieldMuted),
+		optional: set(fieldRef, fieldSeq, fieldAsks, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes, fieldAttributes, fieldMuted),
 	},
 	Joined: {
 		word:     "joined",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldMaster),
-		optional: set(fieldRef, fieldEpoch, fieldMasterTimeout, fieldMuted),
+		optional: set(fieldRef, fieldEpoch, fieldAsks, fieldMasterTimeout, fieldAttributes, fieldMuted),
 	},
 	Message: {
 		word:     "message",
@@ -302,6 +302,11 @@ var specs = [lastType + 1]spec{
 		word:     "reset",
 		required: set(fieldChannel),
 		optional: set(fieldRef, fieldFrom, fieldSeq),
+	},
+	Asked: {
+		word:     "asked",
+		required: set(fieldChannel),
+		optional: set(fieldRef),
 	},
 	Mute: {
 		word:     "mute",

@@ -63,6 +63,8 @@ const (
 	Attribute Type = 0x1c
 	// Reset tells that the attributes of the member in From, or of all, are told anew.
 	Reset Type = 0x1d
+	// Asked tells that all has come that the member is asked again.
+	Asked Type = 0x1e
 	// Muted tells a slave whether it may speak of its own accord.
 	Muted Type = 0x32
 )
@@ -127,7 +129,8 @@ type Aside struct {
 	// Zero: for ever.
 	Expires uint64
 	// Attributes are those with which a member enters, in Create, Join and the Presence of a
-	// slave that has joined. It is nil where there are none.
+	// slave that has joined. In Created and Joined they are the member's own that another client
+	// has set. It is nil where there are none.
 	Attributes *Attributes
 }
 
@@ -152,10 +155,10 @@ func (frame *Frame) SetExpires(ms uint64) {
 	frame.Aside.Expires = ms
 }
 
-// Attributes are those with which a member enters, or nil.
+// Attributes are those with which a member enters, or that it has, or nil.
 func (frame *Frame) Attributes() *Attributes { return frame.aside().Attributes }
 
-// SetAttributes sets those with which a member enters.
+// SetAttributes sets those with which a member enters, or that it has.
 func (frame *Frame) SetAttributes(attributes *Attributes) {
 	if attributes != nil {
 		frame.needAside(fieldAttributes)
@@ -187,7 +190,8 @@ type Frame struct {
 	HasSeen          bool
 	HasMembers       bool
 
-	// Asks is, in a Send, set for a request ("request":true).
+	// Asks is, in a Send, set for a request ("request":true). In a Created and a Joined it says
+	// that what the member is asked again follows, up to an Asked.
 	Asks bool
 	// Private is in a Message that is for the receiver alone.
 	Private bool

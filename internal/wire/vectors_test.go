@@ -123,7 +123,7 @@ var (
 		"created": wire.Created, "joined": wire.Joined, "message": wire.Message,
 		"presence": wire.Presence, "closed": wire.Closed, "gap": wire.Gap, "ack": wire.Ack,
 		"left": wire.Left, "pong": wire.Pong, "error": wire.Error, "shutdown": wire.Shutdown,
-		"attribute": wire.Attribute, "reset": wire.Reset, "mute": wire.Mute, "muted": wire.Muted,
+		"attribute": wire.Attribute, "reset": wire.Reset, "asked": wire.Asked, "mute": wire.Mute, "muted": wire.Muted,
 	}
 )
 

@@ -44,6 +44,10 @@ class Values extends Map {
 
 const NONE = new Values();
 
+// How long after a reset, and after each attribute that is told anew, the next one is waited for where nothing else
+// comes, in milliseconds.
+const ANEW_WITHIN = 100;
+
 function same(one, other) {
   const [a, b] = [one.bytes(), other.bytes()];
   return one.kind === other.kind && a.length === b.length && a.every((byte, index) => byte === b[index]);
@@ -66,7 +70,7 @@ export class Attributes {
   #numbers = new Map();
   #own = NONE;
   // Those that were there before a reset and were not told anew so far, and of whom that is: undefined is
-  // of everybody. Null: there was no reset. What is told anew follows at once: until then all is as it was, so
+  // of everybody. Null: there was no reset. What is told anew follows right behind it: until then all is as it was, so
   // that what has not changed does not come and go.
   #stale = null;
   #cancel = () => {};
@@ -76,7 +80,7 @@ export class Attributes {
     this.#told = told;
   }
 
-  /** own are those that were set by this handle, by their keys. */
+  /** own are those that were set for this member, by this handle or a client before it, by their keys. */
   get own() {
     return this.#own;
   }
@@ -100,6 +104,7 @@ export class Attributes {
     const known = before.get(key);
     const numbers = this.#numbers.get(from) ?? new Map();
     const anew = Boolean(known && this.#stale?.left.delete(known));
+    this.#awaitNext();
     const last = numbers.get(key) ?? 0;
     if (known ? seq < last || (seq === last && !anew) : !payload) {
       return;
@@ -133,7 +138,14 @@ export class Attributes {
     }
     const names = from === undefined ? [...this.#others.keys()] : [from];
     this.#stale = { from, seq, left: new Set(names.flatMap((name) => [...this.of(name).values()])) };
-    this.#cancel = later(0, () => this.settle());
+    this.#awaitNext();
+  }
+
+  #awaitNext() {
+    this.#cancel();
+    if (this.#stale?.left.size > 0) {
+      this.#cancel = later(ANEW_WITHIN, () => this.settle());
+    }
   }
 
   /** settle is for what is not told anew: it comes behind that, or some time has passed. What was not is gone. */
@@ -154,6 +166,12 @@ export class Attributes {
   forget(name) {
     this.#others.delete(name);
     this.#numbers.delete(name);
+  }
+
+  /** toldOwn keeps those of this side, as the hub tells them. */
+  toldOwn(username, all) {
+    this.#own = NONE;
+    all.forEach((attribute) => this.set(username, attribute));
   }
 
   /** set keeps what this side has set, and the hub has accepted. */

@@ -71,6 +71,9 @@ export class Membership {
   lostBy = new Set();
   // What a slave knows of its master.
   master = null;
+  // Resolves when it has all that it is asked again, over any number of connections, or is over. Null: nothing is
+  // asked again.
+  asked = null;
 
   // What was last read of it. Stores of frameworks take another object for a change.
   #ticket = null;
@@ -78,6 +81,7 @@ export class Membership {
   // The hub is about to tell that the master is away, which is known.
   #knownAway = false;
   #resolveClosed;
+  #resolveAsked;
 
   constructor(session, role, channel) {
     this.session = session;
@@ -479,6 +483,7 @@ export class Membership {
     this.questions.clear();
     this.inbox.end(this.error.code === Code.DETACHED);
     this.session.progress();
+    this.allAsked();
     this.#resolveClosed(this.error);
     this.#fire(new StateEvent('closed'));
     this.#fire(new ClosedEvent(this.error));
@@ -500,6 +505,10 @@ export class Membership {
       this.enteredWith?.forEach((attribute) => this.attributes.set(this.username, attribute));
     }
     this.voice.becomes(frame.muted ?? false, first || this.role === 'master');
+    if (frame.attributes) {
+      this.attributes.toldOwn(this.username, frame.attributes);
+    }
+    this.#askedAgain(frame.asks);
     if (this.role === 'slave') {
       const { username, state } = frame.master;
       // A move changes nothing by itself.
@@ -522,6 +531,24 @@ export class Membership {
       // What a handle begins with was there before, unless it has made the channel itself.
       this.#compare(frame, 'left while the master was away', !first || this.remade);
     }
+  }
+
+  // Where the answer does not say that it is asked again, all has come: of a membership that was lost meanwhile
+  // the hub knows how far it has got.
+  #askedAgain(more) {
+    if (!more) {
+      this.allAsked();
+    } else if (!this.asked) {
+      this.asked = new Promise((resolve) => {
+        this.#resolveAsked = resolve;
+      });
+    }
+  }
+
+  /** allAsked is told that it has all that it is asked again. */
+  allAsked() {
+    this.#resolveAsked?.();
+    this.asked = null;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { orAborted } from './aborting.js';
 import { attributesOf } from './attributelimits.js';
 import { Calls } from './calls.js';
 import { Close, blamed, final, wordOf } from './closes.js';
@@ -140,8 +141,30 @@ export class Session {
   async #enterBy(role, frame, signal) {
     const membership = this.#membership(role, frame.channel, frame.token);
     membership.last = membership.taken = frame.last ?? 0;
-    await this.#entering(frame, signal, membership, (entering) => this.call(entering, signal, membership));
+    await this.#entering(frame, signal, membership, async (entering) => {
+      await this.call(entering, signal, membership);
+      await this.#afterAsked(membership, signal);
+    });
     return membership.handle;
+  }
+
+  // What it is asked again is there when the handle is. Where the caller gives up before, the seat is away
+  // then, and can be resumed.
+  async #afterAsked(membership, signal) {
+    if (!membership.asked) {
+      return;
+    }
+    try {
+      await orAborted(membership.asked, signal);
+    } catch (error) {
+      const connection = membership.line ?? membership.bound;
+      membership.end(new ClosedError(Code.LEFT), true);
+      if (connection) {
+        this.undo(membership.channel, connection.over);
+        this.#letGo(connection);
+      }
+      throw error;
+    }
   }
 
   #membership(role, channel, token = '') {
@@ -388,6 +411,9 @@ export class Session {
         break;
       case 'gap':
         membership?.gap(frame.missed, frame.seq);
+        break;
+      case 'asked':
+        membership?.allAsked();
         break;
       case 'members':
         if (frame.ref === undefined) {

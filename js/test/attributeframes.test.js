@@ -80,6 +80,13 @@ test('what is told anew behind a reset and has not changed is not told, and the 
   assert.ok(states.every(([, values]) => values.a), 'nothing is gone that is not');
 });
 
+test('what is told anew may come in parts', async (t) => {
+  const slave = await one(t, 'slave', alices('a', 1, '1'), alices('b', 2, '2'), alices('c', 3, '3'),
+    reset({ from: 'alice', seq: 4 }), alices('a', 5, '1'), alices('c', 6, '3'), says('alice', 7, 'done'));
+  assert.deepEqual(await within(told(slave), 'the events'), ['alice a 1 1', 'alice b 2 2', 'alice c 3 3', 'alice b gone 4']);
+  assert.deepEqual(plain(slave.masterAttributes), { a: '1', c: '3' });
+});
+
 test('where nothing comes behind a reset, what was not told anew is gone after a moment', async (t) => {
   const slave = await one(t, 'slave', alices('a', 1, '1'), alices('b', 2, '2'), [reset({ from: 'alice', seq: 3 }), alices('b', 4, '2')]);
   const gone = await happens(slave, 'attribute', ({ attribute: { deleted } }) => deleted);
@@ -99,6 +106,24 @@ test('a reset of one slave leaves the others alone', async (t) => {
     'bob a gone 4', 'eve b 6 6', 'bob b gone 7', 'eve b gone 8',
   ]);
   assert.deepEqual([plain(master.attributesOf('bob')), plain(master.attributesOf('eve'))], [{}, { a: '3' }]);
+});
+
+test('its own are those that the hub tells, and else those with which it has entered', async (t) => {
+  const own = { attributes: [{ key: 'at', payload: text('3') }, { key: 'hand', payload: text('up') }] };
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join' || frame.type === 'resume') {
+      peer.send({ ...joinedFor(frame), epoch: 1, ...(frame.channel === 'new' || peer.count > 1 ? {} : own) });
+    }
+  });
+  const client = fakeClient(t, hub);
+  const entering = { attributes: { hand: 'down' } };
+  assert.deepEqual(plain((await client.join('new', 'one', entering)).attributes), { hand: 'down' });
+  const slave = await client.join('taken over', 'one', entering);
+  assert.deepEqual(plain(slave.attributes), { at: '3', hand: 'up' });
+  const back = inState(slave, 'reconnecting').then(() => inState(slave, 'online'));
+  hub.peers[0].close(4104);
+  await within(back, 'the return');
+  assert.deepEqual(plain(slave.attributes), { at: '3', hand: 'up' });
 });
 
 test('those of a slave come with it, in their order with messages, and end with it', async (t) => {

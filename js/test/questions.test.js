@@ -70,6 +70,7 @@ test('a page that is loaded again has what it has taken and not answered, and no
   asks(master.request('user_one', 'nor this'));
   await master.broadcast('after');
   const { slaves: [again] } = await stage.client({ storage }).restore();
+  assert.deepEqual(open(again), ['ready?']);
   await takes(again, 'not taken');
   assert.deepEqual(open(again), ['ready?', 'not taken']);
   await again.openRequests[0].reply('I am');
@@ -77,6 +78,113 @@ test('a page that is loaded again has what it has taken and not answered, and no
   await takes(again, 'nor this');
   await takes(again, 'after');
   assert.deepEqual(open(again), ['not taken', 'nor this']);
+});
+
+test('a resume gives all that is open, however much it is', async (t) => {
+  const stage = await Stage.open(t);
+  const master = await stage.client().create('abc123', 'alice');
+  let slave = await stage.client().join('abc123', 'user_one');
+  const questions = Array.from({ length: 30 }, (_, number) => `${number} ${'x'.repeat(16 << 10)}`);
+  for (const question of questions) {
+    asks(master.request('user_one', question));
+    await takes(slave, question);
+  }
+  for (let round = 0; round < 3; round++) {
+    slave = await stage.client().resumeSlave(slave.ticket);
+    assert.deepEqual(open(slave), questions);
+    await master.broadcast('live');
+    await takes(slave, 'live');
+  }
+});
+
+// A hub that asks again, one part on each connection: script(peer, resume, ask, count).
+async function askingHub(t, script) {
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'resume') {
+      script(peer, frame, (...seqs) => seqs.forEach((seq) => peer.send({
+        type: 'message', channel: 'abc123', from: 'alice', seq, request: seq, payload: { kind: 'bytes', bytes: new Uint8Array() },
+      })));
+    }
+  });
+  t.after(() => hub.close());
+  return hub;
+}
+
+const ticket = { channel: 'abc123', username: 'user_one', role: 'slave', resume: 's', epoch: 1, last: 9 };
+const asking = (frame) => ({ ...joinedFor(frame), epoch: 2, asks: true });
+const asked = { type: 'asked', channel: 'abc123' };
+const soon = (milliseconds = 30) => new Promise((resolve) => {
+  setTimeout(resolve, milliseconds);
+});
+
+test('a resume waits for what is asked again, over lost connections', async (t) => {
+  let last;
+  const hub = await askingHub(t, (peer, frame, ask) => {
+    assert.equal(frame.last, 9);
+    peer.send(asking(frame));
+    ask(2);
+    if (peer.count < 3) {
+      peer.close(4104);
+    } else {
+      last = () => {
+        ask(5);
+        peer.send(asked);
+        ask(10);
+      };
+    }
+  });
+  let slave = null;
+  const resumed = fakeClient(t, hub).resumeSlave(ticket).then((handle) => {
+    slave = handle;
+  });
+  while (!last) {
+    await soon();
+  }
+  await soon();
+  assert.equal(slave, null);
+  last();
+  await within(resumed, 'the resume');
+  assert.deepEqual(slave.openRequests.map(({ seq }) => seq), [2, 5]);
+  assert.equal((await next(slave)).seq, 10);
+});
+
+test('a resume whose connection is lost has all where the next hub says that nothing is left', async (t) => {
+  const hub = await askingHub(t, (peer, frame, ask) => {
+    if (peer.count === 1) {
+      peer.send(asking(frame));
+      ask(2);
+      peer.close(4104);
+    } else {
+      peer.send(joinedFor(frame));
+    }
+  });
+  const slave = await within(fakeClient(t, hub).resumeSlave(ticket), 'the resume');
+  assert.deepEqual(slave.openRequests.map(({ seq }) => seq), [2]);
+});
+
+test('a resume that is given up while it is asked again leaves the seat to the next one', async (t) => {
+  const hub = await askingHub(t, (peer, frame) => peer.send(peer.count === 1 ? asking(frame) : joinedFor(frame)));
+  const client = fakeClient(t, hub);
+  const controller = new AbortController();
+  const resumed = client.resumeSlave(ticket, { signal: controller.signal });
+  while (hub.peers.length === 0) {
+    await soon();
+  }
+  await soon();
+  controller.abort();
+  await assert.rejects(resumed, { name: 'AbortError' });
+  const slave = await within(client.resumeSlave(ticket), 'the next resume');
+  assert.equal(await within(hub.peers[0].closed, 'the end'), 4104);
+  assert.equal(slave.state, 'online');
+});
+
+test('a membership that ends while it is asked again says so', async (t) => {
+  const hub = await askingHub(t, (peer, frame) => {
+    peer.send(asking(frame));
+    peer.send({ type: 'closed', channel: 'abc123', code: 'kicked' });
+  });
+  const slave = await within(fakeClient(t, hub).resumeSlave(ticket), 'the resume');
+  assert.equal(slave.error.code, 'kicked');
 });
 
 test('of more than the inbox has room for the oldest are forgotten', async (t) => {

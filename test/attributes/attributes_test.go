@@ -172,11 +172,62 @@ func TestAttributesByATicket(t *testing.T) {
 		require.NoError(t, err)
 		nextAttribute(t, other, "alice", "slide", "1")
 		require.Equal(t, words{"slide": "1"}, texts(other.MasterAttributes()))
+		require.Equal(t, words{"hand": "up"}, texts(other.Attributes()), "its own are what the client before it has set")
+		require.NoError(t, other.SetAttribute(stage.Within(t), "hand", lectern.Text("down")))
+		require.Equal(t, words{"hand": "down"}, texts(other.Attributes()))
+		nextAttribute(t, master, "user_one", "hand", "down")
 		second, err := s.User().ResumeMaster(stage.Within(t), master.Ticket())
 		require.NoError(t, err)
 		stage.NextPresence(t, second, "user_one", lectern.StateOnline)
-		nextAttribute(t, second, "user_one", "hand", "up")
-		require.Equal(t, words{"hand": "up"}, texts(second.AttributesOf("user_one")))
+		nextAttribute(t, second, "user_one", "hand", "down")
+		require.Equal(t, words{"hand": "down"}, texts(second.AttributesOf("user_one")))
+		require.Equal(t, words{"slide": "1"}, texts(second.Attributes()))
+	})
+}
+
+// Who takes a seat over has the attributes with which it enters, beside those that were set for the member,
+// and what the service says of it now.
+func TestAttributesOfWhoTakesASeatOver(t *testing.T) {
+	with := func(pairs ...string) lectern.JoinOption {
+		values := map[string]lectern.Payload{}
+		for i := 0; i < len(pairs); i += 2 {
+			values[pairs[i]] = lectern.Text(pairs[i+1])
+		}
+		return lectern.WithAttributes(values)
+	}
+	policy := lectern.Policy{Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
+		identity := lectern.Identity{AsAsked: true, TakeOver: true}
+		if r.Operation == lectern.OpJoin {
+			identity.Attributes = map[string]lectern.Payload{"role": lectern.Text("guest")}
+		}
+		return identity, nil
+	}}
+	stage.Everywhere(t, policy, func(t *testing.T, s *stage.Stage) {
+		master := s.User().Creates("abc123", "alice")
+		require.NoError(t, master.SetAttribute(stage.Within(t), "slide", lectern.JSON(1)))
+		slave := s.User().Joins("abc123", "user_one", with("hand", "up", "at", "3"))
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
+		nextAttribute(t, master, "user_one", "at", "3")
+		nextAttribute(t, master, "user_one", "hand", "up")
+		nextAttribute(t, master, "user_one", "role", "guest")
+
+		_, err := s.User().Join(stage.Within(t), "abc123", "user_one", with("role", "admin"))
+		require.ErrorIs(t, err, lectern.ErrForbidden)
+		next := s.User().Joins("abc123", "user_one", with("at", "4", "hand", "up"))
+		stage.Ended(t, slave, lectern.ErrReplaced)
+		nextAttribute(t, master, "user_one", "at", "4")
+		require.Equal(t, words{"at": "4", "hand": "up"}, texts(next.Attributes()))
+		require.Equal(t, words{"at": "4", "hand": "up", "role": "guest"}, texts(master.AttributesOf("user_one")))
+		last := s.User().Joins("abc123", "user_one")
+		require.Equal(t, words{"at": "4", "hand": "up"}, texts(last.Attributes()))
+
+		second, err := s.User().Create(stage.Within(t), "abc123", "alice",
+			lectern.WithAttributes(map[string]lectern.Payload{"subject": lectern.Text("physics")}))
+		require.NoError(t, err)
+		require.Equal(t, words{"slide": "1", "subject": "physics"}, texts(second.Attributes()))
+		nextAttribute(t, last, "alice", "slide", "1")
+		nextAttribute(t, last, "alice", "subject", "physics")
+		require.Equal(t, words{"slide": "1", "subject": "physics"}, texts(last.MasterAttributes()))
 	})
 }
 
@@ -203,11 +254,15 @@ func TestManyRemovals(t *testing.T) {
 		v.Bar(false)
 		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
 		stage.Broadcast(t, master, "end")
+		stage.NextPresence(t, slave, "alice", lectern.StateUnknown)
+		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
+		nextAttribute(t, slave, "alice", "goes", "") // and not what stays
 		for event := stage.Next(t, slave); ; event = stage.Next(t, slave) {
 			if message, ok := event.(lectern.Message); ok {
 				require.Equal(t, "end", message.Text())
 				break
 			}
+			require.NotContains(t, words{"stays": "", "goes": ""}, event.(lectern.Attribute).Key)
 		}
 		require.Equal(t, words{"stays": "1"}, texts(slave.MasterAttributes()))
 	})

@@ -106,6 +106,14 @@ func (r *faultRound) checkAttributes() {
 		return
 	}
 	for watcher := range r.remaining() {
+		if h := watcher.present(); h != nil && h.Err() == nil {
+			own := textsOf(h.Attributes())
+			for _, key := range []string{"key 0", "key 1", "key 2", "last"} {
+				if possible := watcher.possible(key); !slices.Contains(possible, own[key]) {
+					r.fail("%v has %s as %q by its own account, and not as one of %q", watcher, key, own[key], possible)
+				}
+			}
+		}
 		for other := range r.remaining() {
 			h := watcher.present()
 			if watcher.life != other.life || watcher.isMaster() == other.isMaster() || h == nil || h.Err() != nil || other.present() == nil || other.present().Err() != nil {
@@ -129,7 +137,11 @@ func (s *faultSeat) attributesOf(h membershipHandle, other *faultSeat) map[strin
 	} else {
 		attributes = h.(*lectern.Slave).MasterAttributes()
 	}
-	values := map[string]string{}
+	return textsOf(attributes)
+}
+
+func textsOf(attributes map[string]lectern.Payload) map[string]string {
+	values := make(map[string]string, len(attributes))
 	for key, value := range attributes {
 		values[key] = value.Text()
 	}

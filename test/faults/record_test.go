@@ -20,6 +20,7 @@ type membershipHandle interface {
 	Refresh(ctx context.Context, token string) error
 	SetAttribute(ctx context.Context, key string, value lectern.Payload) error
 	DeleteAttribute(ctx context.Context, key string) error
+	Attributes() map[string]lectern.Payload
 }
 
 // endOf ends the membership on purpose.

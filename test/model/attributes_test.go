@@ -24,32 +24,43 @@ type attributes struct {
 // set has a member change an attribute.
 func (g *game) set(ctx context.Context, s *seat, n int) error {
 	key, text := fmt.Sprint("key ", n%2), g.text()
-	c, of := s.star, &s.of.attributes
-	number := &c.up
 	if s.master != nil {
-		g.tells(c)
-		number = &c.down
+		g.tells(s.star)
 	}
 	if n == 3 {
-		if _, has := of.values[key]; has {
-			*number++
-			delete(of.values, key)
+		if _, has := s.of.attributes.values[key]; has {
+			*s.star.numbers(s)++
+			delete(s.of.attributes.values, key)
 		}
 		if s.master != nil {
 			return s.master.DeleteAttribute(ctx, key)
 		}
 		return s.slave.DeleteAttribute(ctx, key)
 	}
-	if of.values == nil {
-		of.values, of.keys = map[string]string{}, map[string]bool{}
-	}
-	of.values[key], of.keys[key] = text, true
-	*number++
+	s.star.changes(s, key, text)
 	g.counts["a change of an attribute"]++
 	if s.master != nil {
 		return s.master.SetAttribute(ctx, key, lectern.Text(text))
 	}
 	return s.slave.SetAttribute(ctx, key, lectern.Text(text))
+}
+
+// numbers counts what the member of the seat sends.
+func (c *star) numbers(s *seat) *uint64 {
+	if s.master != nil {
+		return &c.down
+	}
+	return &c.up
+}
+
+// changes gives an attribute of the seat's member another value.
+func (c *star) changes(s *seat, key, text string) {
+	of := &s.of.attributes
+	if of.values == nil {
+		of.values, of.keys = map[string]string{}, map[string]bool{}
+	}
+	of.values[key], of.keys[key] = text, true
+	*c.numbers(s)++
 }
 
 // hears is the return of a master: it hears of the slaves that have joined meanwhile.
@@ -62,8 +73,8 @@ func (c *star) hears() {
 	}
 }
 
-// compareAttributes compares what a member is told of others' attributes with the model. told is
-// by the names, as its events tell.
+// compareAttributes compares what a member is told of others' attributes, and its own, with the model.
+// told is by the names, as its events tell.
 func (s *seat) compareAttributes() error {
 	expected := map[string]map[string]string{}
 	read := map[string]map[string]lectern.Payload{}
@@ -76,12 +87,11 @@ func (s *seat) compareAttributes() error {
 			expected[name], read[name] = slave.of.attributes.values, s.master.AttributesOf(name)
 		}
 	}
+	if own := textsOf(s.own()); !maps.Equal(own, s.of.attributes.values) {
+		return fmt.Errorf("its own attributes are %v, not %v", own, s.of.attributes.values)
+	}
 	for name, values := range expected {
-		texts := map[string]string{}
-		for key, value := range read[name] {
-			texts[key] = value.Text()
-		}
-		if !maps.Equal(texts, values) {
+		if texts := textsOf(read[name]); !maps.Equal(texts, values) {
 			return fmt.Errorf("the attributes of %s are %v, not %v", name, texts, values)
 		}
 		if !maps.Equal(s.told[name], values) {
@@ -89,6 +99,14 @@ func (s *seat) compareAttributes() error {
 		}
 	}
 	return nil
+}
+
+func textsOf(attributes map[string]lectern.Payload) map[string]string {
+	texts := make(map[string]string, len(attributes))
+	for key, value := range attributes {
+		texts[key] = value.Text()
+	}
+	return texts
 }
 
 // hearsOf takes in what an event tells of attributes.

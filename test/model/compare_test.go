@@ -57,6 +57,14 @@ func (s *seat) handle() stage.Handle {
 	return s.slave
 }
 
+// own are the attributes of the seat's member by its own account.
+func (s *seat) own() map[string]lectern.Payload {
+	if s.master != nil {
+		return s.master.Attributes()
+	}
+	return s.slave.Attributes()
+}
+
 func (s *seat) err() error { return s.handle().Err() }
 
 func (s *seat) close() error {

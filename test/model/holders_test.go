@@ -159,13 +159,20 @@ func (g *game) seize(ctx context.Context, p *player, c *star) error {
 	defer g.service.seizing(false)
 	s := g.newSeat(p, c)
 	var err error
+	with := map[string]lectern.Payload{}
+	if former.of.holders%2 == 0 {
+		with["key 0"] = lectern.Text(g.text())
+	}
 	if former.master != nil {
-		s.master, err = p.client.Create(ctx, c.name, p.name())
+		s.master, err = p.client.Create(ctx, c.name, p.name(), lectern.WithAttributes(with))
 	} else {
-		s.slave, err = p.client.Join(ctx, c.name, p.name())
+		s.slave, err = p.client.Join(ctx, c.name, p.name(), lectern.WithAttributes(with))
 	}
 	if err != nil {
 		return err
+	}
+	for key, value := range with {
+		c.changes(former, key, value.Text())
 	}
 	former.of.holders++
 	former.of.secrets++

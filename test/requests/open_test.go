@@ -131,9 +131,8 @@ func TestOpenRequestsAfterAReload(t *testing.T) {
 		for answer := range answers {
 			require.ErrorIs(t, answer.Err, lectern.ErrReplaced)
 		}
-		stage.NextPresence(t, again, "user_0", lectern.StateOnline)
-		synctest.Wait()
 		opens(t, again, "up 0", "up 2")
+		stage.NextPresence(t, again, "user_0", lectern.StateOnline)
 		nextQuestion(t, again, "up 3")
 		opens(t, again, "up 0", "up 2", "up 3")
 		require.NoError(t, replies(t, again, "up 2", "late"))
@@ -150,7 +149,6 @@ func TestOpenRequestsAfterAReload(t *testing.T) {
 		nextQuestion(t, slave, "ready?")
 		next, err := s.User().ResumeSlave(ctx, slave.Ticket())
 		require.NoError(t, err)
-		synctest.Wait()
 		opens(t, next, "ready?")
 		require.NoError(t, replies(t, next, "ready?", "I am"))
 		require.Equal(t, "I am", parts.next(t, "user_0").Message.Text())
@@ -158,6 +156,47 @@ func TestOpenRequestsAfterAReload(t *testing.T) {
 		stage.NextText(t, next, "the end")
 		opens(t, next)
 		_, _ = alice, users
+	})
+}
+
+// A handle that goes on by a ticket has all open questions when it is there, however many they are: whoever
+// answers those first and then takes events misses none.
+func TestAResumeReturnsWithTheOpenRequests(t *testing.T) {
+	const questions = 30 // a slave has no more of its own
+	text := func(i int) string { return fmt.Sprintf("%02d %s", i, strings.Repeat("x", 16<<10)) }
+	all := func(t *testing.T, h answerer) {
+		t.Helper()
+		open := h.OpenRequests()
+		require.Len(t, open, questions)
+		for i, question := range open {
+			require.Equal(t, text(i), question.Text())
+		}
+	}
+	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		ctx := stage.Within(t)
+		_, master, _, slaves := s.Class(1)
+		slave := slaves[0]
+		for i := range questions {
+			go func() { _, _ = master.Request(ctx, "user_0", lectern.Text(text(i))) }()
+			nextQuestion(t, slave, text(i))
+		}
+		for range 3 {
+			next, err := s.User().ResumeSlave(ctx, slave.Ticket())
+			require.NoError(t, err)
+			all(t, next)
+			stage.Broadcast(t, master, "live")
+			slave = next
+			stage.NextText(t, slave, "live")
+			all(t, slave)
+		}
+
+		for i := range questions {
+			go func() { _, _ = slave.Request(ctx, lectern.Text(text(i))) }()
+			nextQuestion(t, master, text(i))
+		}
+		again, err := s.User().ResumeMaster(ctx, master.Ticket())
+		require.NoError(t, err)
+		all(t, again)
 	})
 }
 

@@ -118,7 +118,6 @@ func (y *yard) starts(device *device, config *tls.Config) *program {
 	m, err := start(ctx, p.link.dialer(), device)
 	require.NoError(y.t, err)
 	p.machine, p.stop = m, cancel
-	synctest.Wait() // what the program before it was asked comes right behind the resume
 	p.ended = stage.InBackground(func() (struct{}, error) { return struct{}{}, m.run(ctx) })
 	y.t.Cleanup(func() { m.client.Close() })
 	return p

@@ -38,7 +38,6 @@ func (e *evening) loads(number int) {
 	}
 	p := &player{game: game{disk: e.disks[name], picture: "a picture of " + name, moves: movesOf(number)}}
 	require.NoError(e.t, p.enter(e.t.Context(), e.network, "friday", name))
-	synctest.Wait() // what the page before it was asked comes right behind the resume
 	conns := e.network.Conns()
 	e.players[name], e.links[name] = p, conns[len(conns)-1]
 	e.running.Go(func() { p.play(e.t.Context()) })

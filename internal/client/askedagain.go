@@ -1,0 +1,59 @@
+package client
+
+import (
+	"context"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// This file is what a client that goes on by the ticket of another one is asked again, and its own
+// attributes, which the other one has set. The hub tells both with, or right behind, the answer by
+// which the membership is entered.
+
+// onGiven takes what the answer says of that. Where it says nothing, all has come: of a membership
+// that was lost meanwhile the hub knows how far it has got. The lock is held.
+func (m *Membership) onGiven(answer *wire.Frame) {
+	if answer.Attributes() != nil {
+		m.own = nil
+		m.entersWith(answer)
+	}
+	switch {
+	case !answer.Asks:
+		m.onAllAsked()
+	case m.asking == nil:
+		m.asking = make(chan struct{})
+	}
+}
+
+// onAllAsked is called when the member has all that it is asked again. The lock is held.
+func (m *Membership) onAllAsked() {
+	if m.asking != nil {
+		close(m.asking)
+		m.asking = nil
+	}
+}
+
+// afterAsked returns the membership when it has all that it is asked again, over as many connections
+// as necessary, or has ended. Where ctx ends first, what was entered is undone.
+func (m *Membership) afterAsked(ctx context.Context) (*Membership, error) {
+	c := m.client
+	c.mu.Lock()
+	asking := m.asking
+	c.mu.Unlock()
+	if asking == nil {
+		return m, nil
+	}
+	select {
+	case <-asking:
+		return m, nil
+	case <-m.done:
+		return m, nil // the handle says why
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := m.entry
+	e.entered = false // who enters the channel next waits until this is undone
+	e.undoEntered()
+	return nil, ctx.Err()
+}
