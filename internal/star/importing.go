@@ -151,9 +151,6 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 		return i.message(kind, &kept)
 	case pieceEnding:
 		e := EndingSnapshot{Username: d.name(), Seq: d.number(), At: i.moved(d.instant())}
-		if d.err != nil {
-			return nil
-		}
 		if e.At.IsZero() {
 			return fmt.Errorf("request %d ends, and does not say when", e.Seq)
 		}

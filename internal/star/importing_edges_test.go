@@ -54,12 +54,19 @@ func TestImportsOfALongTopic(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Of a request that is cut off, nothing else is wrong.
-func TestImportsOfARequestThatIsCutOff(t *testing.T) {
+// Of a piece that is cut off, nothing else is wrong.
+func TestImportsOfPiecesThatAreCutOff(t *testing.T) {
 	c, _, _ := openTable(t, Limits{}, 0)
 	c.ends()
-	p := pieces{}
-	p.head(c.Channel)
-	p.byte(pieceRequest)
-	require.EqualError(t, NewImport(c.limits, anyPayload, 0).Add(p.part), errCut.Error())
+	for what, write := range map[string]func(p *pieces){
+		"a request":    func(p *pieces) { p.byte(pieceRequest) },
+		"an end":       func(p *pieces) { p.byte(pieceEnding) },
+		"a mute":       func(p *pieces) { p.voice(&voice{all: true}); p.byte(pieceVoice) },
+		"an attribute": func(p *pieces) { p.byte(pieceAttribute) },
+	} {
+		p := pieces{}
+		p.head(c.Channel)
+		write(&p)
+		require.EqualError(t, NewImport(c.limits, anyPayload, 0).Add(p.part), errCut.Error(), what)
+	}
 }

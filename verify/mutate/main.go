@@ -19,7 +19,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"strings"
 	"time"
 )
 
@@ -32,9 +31,7 @@ type options struct {
 	// draw is how many mutants are drawn with the seed, or zero for all.
 	draw int
 	seed uint64
-	// without are the names of files whose mutants are not drawn.
-	without []string
-	only    string
+	only string
 	// equivalent is the file that lists the survivors that are accepted.
 	equivalent string
 	// timeout is what each run has, or zero for a multiple of what the clean run takes.
@@ -52,7 +49,6 @@ func main() {
 	flag.StringVar(&o.own, "own", "", "arguments of the package's own tests, as for go test")
 	flag.IntVar(&o.draw, "draw", 0, "draw so many of the mutants instead of taking all")
 	flag.Uint64Var(&o.seed, "seed", 0, "what decides the draw; 0 takes one that it prints")
-	without := flag.String("without", "", "names of files, with commas between them, whose mutants are not drawn")
 	flag.StringVar(&o.only, "only", "", "take the one mutant of this id, and show what the tests say")
 	flag.StringVar(&o.equivalent, "equivalent", "mutate/equivalent.txt", "the list of survivors that are accepted")
 	flag.DurationVar(&o.timeout, "timeout", 0, "what each run may take (10 times the clean run, but at least 5 s)")
@@ -65,7 +61,6 @@ func main() {
 		os.Exit(2)
 	}
 	o.dir, o.tests = flag.Arg(0), flag.Args()[1:]
-	o.without = strings.Split(*without, ",")
 	for o.seed == 0 {
 		o.seed = rand.Uint64() >> 32 // short enough to be typed
 	}

@@ -68,11 +68,11 @@ func choose(o options, mutants []*mutant, out io.Writer) ([]*mutant, error) {
 	if o.draw == 0 || o.draw >= len(mutants) {
 		return mutants, nil
 	}
-	drawn := slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return slices.Contains(o.without, filepath.Base(m.at.Filename)) })
-	fmt.Fprintf(out, "%d of %d mutants are drawn, with -seed %d\n", min(o.draw, len(drawn)), len(drawn), o.seed)
+	fmt.Fprintf(out, "%d of %d mutants are drawn, with -seed %d\n", o.draw, len(mutants), o.seed)
+	drawn := slices.Clone(mutants)
 	order := rand.New(rand.NewPCG(o.seed, 0))
 	order.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
-	drawn = drawn[:min(o.draw, len(drawn))]
+	drawn = drawn[:o.draw]
 	slices.SortFunc(drawn, func(a, b *mutant) int { return a.number - b.number })
 	return drawn, nil
 }

@@ -152,13 +152,6 @@ func TestDraw(t *testing.T) {
 	_, other := play(t, o)
 	require.NotEqual(t, drawn[1:], other[1:])
 
-	o.without = []string{"others.go", "shapes.go"}
-	_, none := play(t, o)
-	require.Equal(t, "0 of 0 mutants are drawn, with -seed 8", none[0])
-	o.without = []string{"others.go"}
-	_, still := play(t, o)
-	require.Equal(t, other, still)
-
 	o.draw = 100
 	_, all := play(t, o)
 	require.Len(t, after(all, "shapes.go:"), 56)
