@@ -110,6 +110,9 @@ type ChannelSnapshot struct {
 	Kept QueueSize
 	// Banned is how many names are banned.
 	Banned int
+	// Door is what becomes of who joins, and Waiting how many wait there.
+	Door    Door
+	Waiting int
 	// OpenRequests is how many requests of the master await answers.
 	OpenRequests int
 }
@@ -154,7 +157,7 @@ func (c *Channel) Snapshot() (ChannelSnapshot, bool) {
 	s := ChannelSnapshot{
 		Name: r.Name, MasterTimeout: r.MasterTimeout, MaxSlaves: r.MaxSlaves, Master: member(r.Master),
 		MasterMessages: r.MasterMessages, SlaveMessages: r.SlaveMessages,
-		Kept: QueueSize(r.Kept), Banned: r.Banned, OpenRequests: r.OpenRequests,
+		Kept: QueueSize(r.Kept), Banned: r.Banned, Door: Door(r.Door.String()), Waiting: r.Waiting, OpenRequests: r.OpenRequests,
 	}
 	for _, slave := range r.Slaves {
 		s.Slaves = append(s.Slaves, member(slave))

@@ -95,19 +95,19 @@ type Client struct {
 	options client.Options
 }
 
-// CreateOption adds to a create: WithToken, WithMasterTimeout, WithAttributes.
+// CreateOption adds to a create: WithToken, WithMasterTimeout, WithAttributes, WithDoor.
 type CreateOption interface{ addToCreate(*wire.Frame) error }
 
-// JoinOption adds to a join or a switch: WithToken, WithMaster, WithAttributes.
-type JoinOption interface{ addToJoin(*wire.Frame) error }
+// JoinOption adds to a join or a switch: WithToken, WithMaster, WithAttributes, WithWait, WithWaiting.
+type JoinOption interface{ addToJoin(*client.Joining) error }
 
 // TokenOption is what WithToken returns, for a create as well as for a join. It
 // hides the token from what formats values for people.
 type TokenOption struct{ add func(*wire.Frame) }
 
-func (o TokenOption) addToCreate(f *wire.Frame) error { return o.addToJoin(f) }
+func (o TokenOption) addToJoin(j *client.Joining) error { return o.addToCreate(&j.Frame) }
 
-func (o TokenOption) addToJoin(f *wire.Frame) error {
+func (o TokenOption) addToCreate(f *wire.Frame) error {
 	if o.add != nil { // else it is the zero TokenOption, which is none
 		o.add(f)
 	}
@@ -132,17 +132,17 @@ type createOption func(*wire.Frame) error
 
 func (o createOption) addToCreate(f *wire.Frame) error { return o(f) }
 
-type joinOption func(*wire.Frame)
+type joinOption func(*client.Joining)
 
-func (o joinOption) addToJoin(f *wire.Frame) error {
-	o(f)
+func (o joinOption) addToJoin(j *client.Joining) error {
+	o(j)
 	return nil
 }
 
 // WithMaster makes a join expect that master: another one's channel is refused
 // with ErrWrongMaster.
 func WithMaster(username string) JoinOption {
-	return joinOption(func(f *wire.Frame) { f.Expect = username })
+	return joinOption(func(j *client.Joining) { j.Expect = username })
 }
 
 // WithMasterTimeout makes a create ask for its own master timeout, in whole
@@ -150,6 +150,26 @@ func WithMaster(username string) JoinOption {
 // zero. A negative one, and one below a millisecond, is an error of Create.
 func WithMasterTimeout(timeout time.Duration) CreateOption {
 	return createOption(func(f *wire.Frame) error { return client.SetMasterTimeout(f, timeout) })
+}
+
+// WithDoor makes a create give the channel its door before anybody can be let in, see
+// Master.SetDoor.
+func WithDoor(door Door) CreateOption {
+	return createOption(func(f *wire.Frame) error { return public(client.WithDoor(f, string(door))) })
+}
+
+// WithWait makes a join wait for a channel that does not exist yet, in the place of
+// ErrNoSuchChannel, and then at its door as any other, for Policy.WaitTimeout in all.
+func WithWait() JoinOption {
+	return joinOption(func(j *client.Joining) { j.NeedEntering().Wait = true })
+}
+
+// WithWaiting has the function called when a join or a switch waits, and each time that what it waits for changes,
+// in the goroutine of the call. Where several changes have come at once, it is called with the newest.
+func WithWaiting(waiting func(Waiting)) JoinOption {
+	return joinOption(func(j *client.Joining) {
+		j.Waiting = func(w client.Waiting) { waiting(Waiting{WaitingFor(w.For.String()), presence(w.Master)}) }
+	})
 }
 
 // NewClient returns a client of the hub that the dialer leads to. It does not
@@ -189,7 +209,7 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 	if err := client.AddAll(options, func(o CreateOption) error { return o.addToCreate(&frame) }); err != nil {
 		return nil, err
 	}
-	h, err := c.enter(ctx, wire.Master, frame)
+	h, err := c.enter(ctx, wire.Master, client.Joining{Frame: frame})
 	if err != nil {
 		return nil, err
 	}
@@ -200,12 +220,17 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 // may be empty, as for Create. The error is the hub's refusal, or why it could not be reached. Where ctx ends
 // first, the membership does not stay. It waits for what is being undone, as Create does. The values of ctx do not reach Policy.Authorize, see
 // Create.
+//
+// Where the master wants to be asked (DoorKnock), Join waits until it is in, or refused: with ErrDenied, with
+// ErrLocked where the door is locked meanwhile, with ErrTooLate after Policy.WaitTimeout, or
+// with the channel's end. When ctx ends, the knock is taken back. Where the connection is lost meanwhile, the
+// client knocks anew on the next one, and stands at the end. WithWaiting tells that it waits.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
-	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: username}
-	if err := addToJoin(&frame, options); err != nil {
+	join := client.Joining{Frame: wire.Frame{Type: wire.Join, Channel: channel, Username: username}}
+	if err := addToJoin(&join, options); err != nil {
 		return nil, err
 	}
-	h, err := c.enter(ctx, wire.Slave, frame)
+	h, err := c.enter(ctx, wire.Slave, join)
 	if err != nil {
 		return nil, err
 	}
@@ -213,8 +238,8 @@ func (c *Client) Join(ctx context.Context, channel, username string, options ...
 }
 
 // addToJoin adds the options of a join or a switch.
-func addToJoin(frame *wire.Frame, options []JoinOption) error {
-	return client.AddAll(options, func(o JoinOption) error { return o.addToJoin(frame) })
+func addToJoin(join *client.Joining, options []JoinOption) error {
+	return client.AddAll(options, func(o JoinOption) error { return o.addToJoin(join) })
 }
 
 // ResumeMaster takes over the membership that the ticket is for, which must be a
@@ -227,7 +252,7 @@ func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, erro
 	if !ticket.Master {
 		return nil, publicError(client.ErrOtherRole)
 	}
-	h, err := c.enter(ctx, wire.Master, ticket.resume())
+	h, err := c.enter(ctx, wire.Master, client.Joining{Frame: ticket.resume()})
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +267,7 @@ func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error)
 	if ticket.Master {
 		return nil, publicError(client.ErrOtherRole)
 	}
-	h, err := c.enter(ctx, wire.Slave, ticket.resume())
+	h, err := c.enter(ctx, wire.Slave, client.Joining{Frame: ticket.resume()})
 	if err != nil {
 		return nil, err
 	}
@@ -250,10 +275,10 @@ func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error)
 }
 
 // enter makes a membership and its handle.
-func (c *Client) enter(ctx context.Context, role wire.Role, frame wire.Frame) (handle, error) {
-	h := handle{client: c, inbox: c.inbox(frame.Last)}
+func (c *Client) enter(ctx context.Context, role wire.Role, join client.Joining) (handle, error) {
+	h := handle{client: c, inbox: c.inbox(join.Last)}
 	var err error
-	h.m, err = c.client.Enter(ctx, role, frame, h.inbox)
+	h.m, err = c.client.EnterWaiting(ctx, role, join, h.inbox)
 	return h, err
 }
 
@@ -265,6 +290,7 @@ func (c *Client) inbox(last uint64) *client.Inbox[Event] {
 		Presence:  func(p client.Presence) Event { return presence(p) },
 		Attribute: func(a client.Attribute) Event { return Attribute{a.From, a.Key, payload(a.Value), a.Deleted, a.Seq} },
 		Muted:     func(on bool) Event { return Muted{On: on} },
+		Knock:     func(k client.Knock) Event { return knock(k) },
 		Gap:       func(missed uint64) Event { return Gap{Missed: missed} },
 	})
 }

@@ -55,6 +55,11 @@
 // send of their own accord fails with [ErrMuted] then; what they are asked they can answer, and
 // raise a hand by an attribute. Each change is a [Muted] among a slave's events.
 //
+// A channel has a door. With [DoorKnock], by [WithDoor] or [Master.SetDoor], who joins waits until the
+// master lets it in ([Knock], [Master.Admit], [Master.Deny]), with [DoorLocked] nobody comes in. A
+// join can wait for a channel that its master has not created yet ([WithWait]), and then comes
+// to its door as any other.
+//
 // # What is guaranteed
 //
 //   - Order: what a master sends arrives at each slave in the order in which it
@@ -85,6 +90,9 @@
 //     hears from after its resume has the membership. The others end with ErrReplaced, and
 //     so does one that comes back late; what it had to say is not taken for what another
 //     has said. A ticket that is read later, from the one that has the membership, moves it.
+//   - The door: who waits gets nothing but the state of its master and its answer, and is no
+//     member. Who is let in is who has knocked, also where the name was given up and
+//     taken again meanwhile. Nobody who has waited for a channel is in before its door is asked.
 //   - Another program, or the next version of this one, goes on with the seats of a client
 //     that is ended by [Client.Detach].
 //   - A create, join or switch whose answer is lost with the connection is repeated by
@@ -181,6 +189,9 @@
 //     200 bytes each. Values that were replaced stay in memory until who was being written to has taken
 //     them, for WriteTimeout at the most.
 //
+// Who waits is at most 256 at a door, as many for one channel that does not exist, and 10,000 at a hub, each
+// with 8 KiB of attributes and what the service has said of it; WaitTimeout bounds for how long.
+//
 // What a member has missed is queued a part at a time, of 64 KiB or one message, and one
 // part on a connection, however many memberships it resumes. A member that has the same
 // messages sent again gets as many bytes as Replay keeps in five seconds, and four times
@@ -209,6 +220,8 @@
 //   - A message that a slave could not take in time, beyond Replay and its
 //     handle's inbox, is lost, though the master's Send returned nil; the slave
 //     is told by a Gap.
+//   - Who waits at a door waits on a connection. One that is lost takes the knock with it: the
+//     library's clients knock again on the next one, and stand at the end.
 //   - An answer that comes after its request was given up, or to the program that
 //     held the membership before a Ticket was used, is dropped.
 //   - A create or join that its caller gives up while its answer is lost with the

@@ -68,6 +68,10 @@ var (
 	ErrBadName = sentinel("bad_name")
 	// ErrBanned: the master has banned this username from the channel.
 	ErrBanned = sentinel("banned")
+	// ErrLocked: the door of the channel is locked (Master.SetDoor).
+	ErrLocked = sentinel("locked")
+	// ErrDenied: the master does not let this user in (Master.Deny), who may ask again.
+	ErrDenied = sentinel("denied")
 	// ErrChannelFull: the channel holds Policy.MaxSlaves.
 	ErrChannelFull = sentinel("channel_full")
 	// ErrTooManyChannels: the hub holds Policy.MaxChannels, or the connection
@@ -85,7 +89,7 @@ var (
 	// delivered; trying again later makes sense.
 	ErrBusy = sentinel("busy")
 	// ErrTooLate: the time of the message was over (WithExpiry): the hub could not be given it
-	// before, or nobody had answered it by then.
+	// before, or nobody had answered it by then. Of a join: it has waited for Policy.WaitTimeout.
 	ErrTooLate = sentinel("too_late")
 	// ErrMuted: the master does not let this slave send of its own accord at present
 	// (Master.Mute, Master.MuteAll).

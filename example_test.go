@@ -124,6 +124,42 @@ func ExampleMaster_Send() {
 	// true
 }
 
+// A master sees who comes, and lets them in by the number of their knock.
+func ExampleMaster_Admit() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	master := must(hub.Create(ctx, "abc123", "alice", lectern.WithDoor(lectern.DoorKnock)))
+
+	entered := make(chan *lectern.Slave)
+	go func() {
+		waits := lectern.WithWaiting(func(w lectern.Waiting) { fmt.Println("waiting for", w.Master.Username, "at the", w.For) })
+		entered <- must(hub.Join(ctx, "abc123", "user_one", waits))
+	}()
+	for event, err := range master.Events(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if knock, ok := event.(lectern.Knock); ok {
+			if err := master.Admit(ctx, knock.Number); err != nil {
+				log.Fatal(err)
+			}
+			break
+		}
+	}
+	fmt.Println((<-entered).Username(), "is in")
+
+	if err := master.SetDoor(ctx, lectern.DoorLocked); err != nil {
+		log.Fatal(err)
+	}
+	_, err := hub.Join(ctx, "abc123", "user_two")
+	fmt.Println(errors.Is(err, lectern.ErrLocked))
+	// Output:
+	// waiting for alice at the door
+	// user_one is in
+	// true
+}
+
 // A master asks one slave, or all of them, and gets each answer as it comes.
 func ExampleMaster_Gather() {
 	ctx := context.Background()

@@ -32,7 +32,7 @@ func TestPolicyDefaults(t *testing.T) {
 	require.Equal(t, plain(Policy{
 		MasterTimeout: 30 * time.Second, SlaveTimeout: 30 * time.Second,
 		MaxSlaves: 20_000, MaxChannels: 10_000, MaxChannelsPerConnection: 64, MaxMessageBytes: 64 << 10,
-		MaxConnections: 100_000, HandshakeTimeout: 10 * time.Second, MaxHandshakeBytes: 16 << 10,
+		MaxConnections: 100_000, HandshakeTimeout: 10 * time.Second, WaitTimeout: 10 * time.Minute, MaxHandshakeBytes: 16 << 10,
 		FrameRate: RateLimit{1000, 2000}, SlaveMessageRate: RateLimit{100, 200}, MembershipRate: RateLimit{20, 128}, HoldTimeout: time.Second, WriteTimeout: 10 * time.Second,
 		Outbox: QueueLimit{256, 1 << 20}, Replay: QueueLimit{256, 1 << 20},
 	}.config()), plain(p))
@@ -41,7 +41,7 @@ func TestPolicyDefaults(t *testing.T) {
 func TestPolicyNegativeIsNone(t *testing.T) {
 	p, err := Policy{
 		MasterTimeout: -1, SlaveTimeout: -1, MaxSlaves: -1, MaxChannels: -1, MaxChannelsPerConnection: -1,
-		MaxConnections: -1, HandshakeTimeout: -1, MaxHandshakeBytes: -1, WriteTimeout: -1, Replay: QueueLimit{-1, -1},
+		MaxConnections: -1, HandshakeTimeout: -1, WaitTimeout: -1, MaxHandshakeBytes: -1, WriteTimeout: -1, Replay: QueueLimit{-1, -1},
 		FrameRate: RateLimit{PerSecond: -1}, SlaveMessageRate: RateLimit{PerSecond: -1, Burst: 7},
 		MembershipRate: RateLimit{PerSecond: -1},
 	}.config().WithDefaults()
@@ -55,7 +55,7 @@ func TestPolicyNegativeIsNone(t *testing.T) {
 func TestPolicyKeepsWhatIsGiven(t *testing.T) {
 	given := Policy{
 		MasterTimeout: 1 * time.Second, SlaveTimeout: 2 * time.Second, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
-		HandshakeTimeout: 7 * time.Second, WriteTimeout: 8 * time.Second, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
+		HandshakeTimeout: 7 * time.Second, WaitTimeout: 22 * time.Second, WriteTimeout: 8 * time.Second, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19 * time.Second,
 		MembershipRate: RateLimit{20, 21},
 	}
@@ -263,7 +263,7 @@ func TestSlowIsThatOfTheHub(t *testing.T) {
 func TestPolicyReachesTheHub(t *testing.T) {
 	policy := Policy{
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
-		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
+		HandshakeTimeout: 7, WaitTimeout: 22, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
 		MembershipRate: RateLimit{20, 21}, Topics: []string{"slide"},
 	}
@@ -278,7 +278,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 	config := plain(policy.config())
 	require.Equal(t, hub.Config{
 		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
-		HandshakeTimeout: 7, WriteTimeout: 8, Outbox: hub.QueueLimit{Messages: 9, Bytes: 10}, Replay: hub.QueueLimit{Messages: 11, Bytes: 12},
+		HandshakeTimeout: 7, WaitTimeout: 22, WriteTimeout: 8, Outbox: hub.QueueLimit{Messages: 9, Bytes: 10}, Replay: hub.QueueLimit{Messages: 11, Bytes: 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: hub.RateLimit{PerSecond: 15, Burst: 16}, SlaveMessageRate: hub.RateLimit{PerSecond: 17, Burst: 18},
 		MembershipRate: hub.RateLimit{PerSecond: 20, Burst: 21}, Topics: []string{"slide"}, Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,
 	}, config)

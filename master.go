@@ -130,8 +130,33 @@ func (m *Master) AttributesOf(username string) map[string]Payload {
 	return payloads(m.h.m.AttributesOf(username))
 }
 
-// Events yields what slaves send, as [Message], their attributes, as [Attribute], and what becomes
-// of them, as [Presence], in one order, so that a list kept from it is exact. A Presence
+// SetDoor says what becomes of who joins from now on. Locked, the door refuses those too who wait there. Open,
+// it lets them in, in their order, as far as there is room.
+func (m *Master) SetDoor(ctx context.Context, door Door) error {
+	return m.h.m.SetDoor(ctx, string(door))
+}
+
+// Door is what becomes of who joins, as far as it is known on this side.
+func (m *Master) Door() Door { return Door(m.h.m.Door().String()) }
+
+// Admit lets the one in who has knocked under the number. The error matches ErrNoSuchSlave where
+// nobody waits under it any more, and ErrChannelFull where there is no room: then it waits on.
+func (m *Master) Admit(ctx context.Context, knock uint64) error {
+	return m.h.m.Judge(ctx, wire.Frame{Type: wire.Admit, Number: knock})
+}
+
+// Deny refuses the one who has knocked under the number, with ErrDenied and the reason, which may
+// be empty. It may knock again; Ban refuses a name for good. The error is as that of Admit.
+func (m *Master) Deny(ctx context.Context, knock uint64, reason string) error {
+	return m.h.m.Judge(ctx, wire.Frame{Type: wire.Deny, Number: knock, Reason: reason})
+}
+
+// Knocks are those who wait at the door, in the order in which they have knocked, as far as it is
+// known on this side.
+func (m *Master) Knocks() []Knock { return client.All(m.h.m.Knocks(), knock) }
+
+// Events yields what slaves send, as [Message], their attributes, as [Attribute], who waits at the door, as [Knock],
+// and what becomes of slaves, as [Presence], in one order, so that a list kept from it is exact. A Presence
 // with the master's own name tells that its connection is lost (StateUnknown) or
 // back (StateOnline). After a [Gap], Members tells who is there.
 //

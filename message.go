@@ -131,7 +131,7 @@ func payload(p wire.Payload) Payload {
 }
 
 // Event is one thing that a member is told, in the order in which it happened:
-// a [Message], a [Presence], an [Attribute], a [Muted] or a [Gap].
+// a [Message], a [Presence], an [Attribute], a [Knock], a [Muted] or a [Gap].
 type Event interface{ event() }
 
 // Message is what arrived from the other side.
@@ -188,6 +188,50 @@ func (Muted) event()     {}
 // Master.Mute. What it has sent before and the hub has not got yet is decided by that too.
 type Muted struct{ On bool }
 
+func (Knock) event() {}
+
+// Knock tells a master that somebody waits at its door (DoorKnock), or does not any more.
+type Knock struct {
+	// Number is what Master.Admit and Master.Deny take. Each knock has its own: who leaves and
+	// knocks again has another one, and so has who knocks under a name that is free again.
+	Number   uint64
+	Username string
+	// Attributes are those with which the user would enter (WithAttributes, Identity.Attributes).
+	Attributes map[string]Payload
+	// Over: nobody waits under the number any more, because it is in, was refused, or has gone.
+	Over bool
+}
+
+// Door is what becomes of who joins a channel. It is asked at joins alone: who comes back after
+// its connection was lost does not come to it.
+type Door string
+
+const (
+	// DoorOpen lets everybody in. It is how a channel begins.
+	DoorOpen Door = "open"
+	// DoorKnock has everybody wait until the master says yes or no.
+	DoorKnock Door = "knock"
+	// DoorLocked refuses everybody with ErrLocked.
+	DoorLocked Door = "locked"
+)
+
+// WaitingFor is what a join waits for.
+type WaitingFor string
+
+const (
+	// WaitingForMaster: the channel does not exist yet (WithWait).
+	WaitingForMaster WaitingFor = "master"
+	// WaitingForDoor: the master has to say yes or no.
+	WaitingForDoor WaitingFor = "door"
+)
+
+// Waiting is what a join waits for (WithWaiting).
+type Waiting struct {
+	For WaitingFor
+	// Master is the channel's master and its state, at the door.
+	Master Presence
+}
+
 // Attribute tells that an attribute of another member has changed: of the master, to its slaves,
 // and of a slave, to its master. Those that there are when a member enters, or goes on by a
 // Ticket, are told in the same way. While it waits to be taken, the next change of the same
@@ -206,9 +250,9 @@ type Attribute struct {
 // AttributesOption is what WithAttributes returns, for a create as well as for a join.
 type AttributesOption map[string]Payload
 
-func (o AttributesOption) addToCreate(f *wire.Frame) error { return o.addToJoin(f) }
+func (o AttributesOption) addToJoin(j *client.Joining) error { return o.addToCreate(&j.Frame) }
 
-func (o AttributesOption) addToJoin(f *wire.Frame) error {
+func (o AttributesOption) addToCreate(f *wire.Frame) error {
 	return wire.SetAttributes(f, o, checked)
 }
 
@@ -296,6 +340,10 @@ func message(m client.Message) Message {
 	return Message{
 		Payload: payload(m.Payload), From: m.From, Seq: m.Seq, Private: m.Private, RequestID: m.RequestID, ReplyTo: m.ReplyTo, Topic: m.Topic, Expires: m.Expires,
 	}
+}
+
+func knock(k client.Knock) Knock {
+	return Knock{Number: k.Number, Username: k.Username, Attributes: payloads(k.Attributes), Over: k.Over}
 }
 
 func presence(p client.Presence) Presence {

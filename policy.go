@@ -56,6 +56,11 @@ type Policy struct {
 	// answer it did not get. Default 10 s. Negative: for ever.
 	HandshakeTimeout time.Duration
 
+	// WaitTimeout is how long a join may wait, for its channel and at its door together, before
+	// it is refused with too_late. Who waits is not idle. At most 256 wait at one door or for one channel, and
+	// 10,000 at a hub; others are refused with busy. Default 10 min. Negative: for ever.
+	WaitTimeout time.Duration
+
 	// MaxHandshakeBytes is how much a connection may send before its first
 	// membership; one that sends more is closed with too_large. It must leave
 	// room for the names and the token of a join. Default 16 KiB. Negative: no
@@ -360,7 +365,7 @@ func (p Policy) config() hub.Config {
 		MaxSlaves: p.MaxSlaves, MaxChannels: p.MaxChannels, MaxChannelsPerConnection: p.MaxChannelsPerConnection,
 		MaxMessageBytes: p.MaxMessageBytes, MaxConnections: p.MaxConnections,
 		HandshakeTimeout: p.HandshakeTimeout, MaxHandshakeBytes: p.MaxHandshakeBytes,
-		FrameRate: hub.RateLimit(p.FrameRate), SlaveMessageRate: hub.RateLimit(p.SlaveMessageRate),
+		WaitTimeout: p.WaitTimeout, FrameRate: hub.RateLimit(p.FrameRate), SlaveMessageRate: hub.RateLimit(p.SlaveMessageRate),
 		MembershipRate: hub.RateLimit(p.MembershipRate),
 		Outbox:         hub.QueueLimit(p.Outbox), Slow: hub.Slow(p.Slow), HoldTimeout: p.HoldTimeout, WriteTimeout: p.WriteTimeout,
 		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, Topics: p.Topics, PublicError: publicError, CauseIn: causeIn,

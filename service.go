@@ -33,6 +33,9 @@ const (
 	// EventLeft: a slave is out. Why is "left", "kicked", "banned", "timeout", "expired" or
 	// "revoked", and Text the words of a kick.
 	EventLeft EventKind = "left"
+	// EventKnocked: somebody waits at the door, under the Number of the knock. It is no member yet:
+	// where it is let in, EventJoined follows, with another Number.
+	EventKnocked EventKind = "knocked"
 	// EventEnded: the channel is over, and so are all memberships in it, for which there is no
 	// EventLeft. Why is "master_left", "master_down", "channel_closed" or "shutdown", and Text
 	// says more.

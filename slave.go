@@ -132,16 +132,17 @@ func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.h
 // single step: where the join is refused, the user stays here. After it, this
 // handle has ended with ErrLeft. Where ctx ends first, the error matches ErrSendUnknown, and
 // what the switch may have entered is left again: this handle goes on, or ends with ErrLeft.
-// Then Switch, if it is tried again, joins.
+// Then Switch, if it is tried again, joins. Where it has to wait, as a Join does, the user stays here until it is in; where the
+// membership here ends meanwhile, Switch fails.
 func (s *Slave) Switch(ctx context.Context, channel string, options ...JoinOption) (*Slave, error) {
-	frame := wire.Frame{Type: wire.Join, Channel: channel, Username: s.Username(), From: s.Channel()}
-	if err := addToJoin(&frame, options); err != nil {
+	join := client.Joining{Frame: wire.Frame{Type: wire.Join, Channel: channel, Username: s.Username(), From: s.Channel()}}
+	if err := addToJoin(&join, options); err != nil {
 		return nil, err
 	}
 	next := s.h
 	next.inbox = s.h.client.inbox(0)
 	var err error
-	if next.m, err = s.h.m.Switch(ctx, frame, next.inbox); err != nil {
+	if next.m, err = s.h.m.Switch(ctx, join, next.inbox); err != nil {
 		return nil, err
 	}
 	return &Slave{next}, nil

@@ -42,6 +42,8 @@ export declare const Code: Readonly<{
   NAME_TAKEN: 'name_taken';
   BAD_NAME: 'bad_name';
   BANNED: 'banned';
+  LOCKED: 'locked';
+  DENIED: 'denied';
   CHANNEL_FULL: 'channel_full';
   TOO_MANY_CHANNELS: 'too_many_channels';
   NOT_A_MEMBER: 'not_a_member';

@@ -206,6 +206,8 @@ var refusals = [
   "name_taken",
   "bad_name",
   "banned",
+  "locked",
+  "denied",
   "channel_full",
   "too_many_channels",
   "not_a_member",
@@ -461,9 +463,12 @@ function mustBeString(name) {
 var MAX_NUMBER = 2 ** 53;
 var MAX_EXPIRES = 24 * 60 * 60 * 1e3;
 var MAX_ATTRIBUTES = 64;
+var MAX_KNOCKS = 256;
 var words = {
   role: ["master", "slave"],
-  state: ["online", "away", "left"]
+  state: ["online", "away", "left"],
+  door: ["open", "knock", "locked"],
+  for: ["master", "door"]
 };
 var fieldList = [
   [1, "ref", "positive"],
@@ -507,8 +512,13 @@ var fieldList = [
   [38, "failed", "failure"],
   [39, "key", "string"],
   [40, "attributes", "attributes"],
+  [41, "door", "word"],
+  [42, "wait", "flag"],
+  [43, "for", "word"],
+  [44, "knock", "positive"],
   [45, "on", "choice", "kept"],
-  [47, "muted", "flag"]
+  [47, "muted", "flag"],
+  [48, "knocks", "knocks"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -519,8 +529,8 @@ var FIRST_CRITICAL = 128;
 var LAST_TYPE = 63;
 var LAST_CONTROL = 31;
 var shapeList = [
-  [1, "create", "channel username", "token master_timeout_ms instance attributes"],
-  [2, "join", "channel username", "expect token from instance attributes"],
+  [1, "create", "channel username", "token master_timeout_ms instance attributes door"],
+  [2, "join", "channel username", "expect token from instance attributes wait"],
   [3, "resume", "channel username secret", "token epoch last seq instance"],
   [4, "send", "channel", "to asks reply seen topic expires_ms failed", "payload"],
   [5, "leave", "channel", "seen"],
@@ -538,7 +548,7 @@ var shapeList = [
     17,
     "created",
     "channel username secret epoch",
-    "seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted"
+    "seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted door knocks"
   ],
   [18, "joined", "channel username secret master", "epoch asks master_timeout_ms attributes muted"],
   [19, "message", "channel from seq", "private request reply topic expires_ms failed", "payload"],
@@ -553,7 +563,12 @@ var shapeList = [
   [28, "attribute", "channel from seq key", "", "emptied"],
   [29, "reset", "channel", "from seq"],
   [30, "asked", "channel", ""],
+  [32, "door", "channel door", "seen"],
+  [33, "admit", "channel knock", "seen"],
+  [34, "deny", "channel knock", "reason seen"],
   [35, "mute", "channel on", "to seen"],
+  [48, "waiting", "channel for", "master timeout_ms"],
+  [49, "knock", "channel username knock on", "attributes"],
   [50, "muted", "channel on", ""]
 ];
 var names = (list) => list.split(" ").filter((name) => name !== "");
@@ -1290,6 +1305,11 @@ var Writer = class {
     this.number(content.length);
     this.raw(content);
   }
+  /** counted writes the length and the bytes. */
+  counted(bytes) {
+    this.number(bytes.length);
+    this.raw(bytes);
+  }
   done() {
     return this.#bytes.slice(0, this.#length);
   }
@@ -1328,11 +1348,15 @@ function writeContent(field, value) {
       break;
     }
     case "attributes":
-      for (const { key, payload } of value) {
-        const name = encoder4.encode(key);
-        content.number(name.length);
-        content.raw(name);
-        content.field(payloadTags[payload.kind], payload.bytes);
+      writeAttributes(content, value);
+      break;
+    case "knocks":
+      for (const { knock, username, attributes = [] } of value) {
+        const [name, inner] = [encoder4.encode(username), new Writer()];
+        writeAttributes(inner, attributes);
+        content.number(knock);
+        content.counted(name);
+        content.counted(inner.done());
       }
       break;
     case "numbers":
@@ -1342,6 +1366,12 @@ function writeContent(field, value) {
       content.number(value);
   }
   return content.done();
+}
+function writeAttributes(content, attributes) {
+  for (const { key, payload } of attributes) {
+    content.counted(encoder4.encode(key));
+    content.field(payloadTags[payload.kind], payload.bytes);
+  }
 }
 function numbersOf(members = []) {
   return members.some(({ number }) => number) ? members.map(({ number = 0 }) => number) : void 0;
@@ -1476,6 +1506,8 @@ function readContent(field, content) {
       return readNumber(content, 1, MAX_EXPIRES, "a time that is not from a millisecond to a day");
     case "attributes":
       return readAttributes(reader);
+    case "knocks":
+      return readKnocks(reader);
     default:
       return readNumber(
         content,
@@ -1512,6 +1544,20 @@ function readAttributes(reader) {
       throw new Problem(problem);
     }
     all.push({ key, payload });
+  }
+  return all;
+}
+function readKnocks(reader) {
+  const problem = "a knock is malformed";
+  const all = [];
+  while (reader.more) {
+    const knock = reader.number(problem);
+    const username = readText(reader.take(problem));
+    const attributes = readAttributes(new Reader(reader.take(problem)));
+    if (knock === 0 || knock > MAX_NUMBER || all.length === MAX_KNOCKS) {
+      throw new Problem(problem);
+    }
+    all.push(attributes.length > 0 ? { knock, username, attributes } : { knock, username });
   }
   return all;
 }

@@ -32,6 +32,8 @@ type call struct {
 	// behind is an entry of the same channel under another name, which is being undone. The
 	// call is sent again when that is over. Nil: there is none.
 	behind *entry
+	// waiting is what the hub has told of a join that waits to be let in.
+	waiting waiting
 	// givenUp: the caller waits no longer, and what the call does is undone.
 	givenUp bool
 	result  chan callResult
@@ -69,7 +71,12 @@ func (c *Client) nextRef() uint64 {
 
 // call sends a frame when there is a connection, and waits for the answer.
 func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership) (wire.Frame, error) {
-	k := &call{frame: frame, enters: enters, result: make(chan callResult, 1)}
+	return c.callWaiting(ctx, frame, enters, nil)
+}
+
+// callWaiting is call for a join whose caller wants to be told what it waits for. tell may be nil.
+func (c *Client) callWaiting(ctx context.Context, frame wire.Frame, enters *Membership, tell func(Waiting)) (wire.Frame, error) {
+	k := &call{frame: frame, enters: enters, waiting: newWaiting(tell), result: make(chan callResult, 1)}
 	c.mu.Lock()
 	if err := ctx.Err(); err != nil {
 		k.release()
@@ -88,20 +95,27 @@ func (c *Client) call(ctx context.Context, frame wire.Frame, enters *Membership)
 	c.mu.Unlock()
 
 	var result callResult
-	select {
-	case result = <-k.result:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-	case <-ctx.Done():
-		c.mu.Lock()
-		defer c.mu.Unlock()
+	for waits := true; waits; {
 		select {
 		case result = <-k.result:
-		default:
-			c.giveUp(k)
-			return wire.Frame{}, ctx.Err()
+			waits = false
+		case now := <-k.waiting.news:
+			k.waiting.caller(now)
+		case <-ctx.Done():
+			waits = false
+			c.mu.Lock()
+			select {
+			case result = <-k.result:
+			default:
+				defer c.mu.Unlock()
+				c.giveUp(k)
+				return wire.Frame{}, ctx.Err()
+			}
+			c.mu.Unlock()
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if enters != nil {
 		return result.answer, c.settle(ctx, enters.entry, result.err)
 	}
@@ -151,7 +165,7 @@ func (c *Client) removeCall(k *call) {
 // is to be resumed, and another may. A connection that is for nothing else is closed then. The
 // lock is held.
 func (c *Client) callsAgain(k *call, l *link, answer *wire.Frame) bool {
-	k.link = nil
+	k.link, k.waiting.on = nil, nil
 	switch {
 	case isOfShutdown(answer) && !c.hubIsOver() && k.awaitsHub():
 	case answer.Type == wire.Error && answer.Code == string(wire.ErrHubLost.Code) && !c.uses(l) && k.nowhere.add(l) < c.places && k.awaitsHub():
@@ -206,6 +220,7 @@ func (c *Client) repeatCalls(l *link, again, shutdown bool) {
 			continue
 		}
 		over := false
+		k.waiting.on = nil
 		if !shutdown {
 			k.losses++
 			over = k.losses >= maxLosses

@@ -109,6 +109,12 @@ func newInstance() string {
 // or join has entered; a membership that was to be resumed goes on, as away. Where an
 // earlier membership of the channel is being undone, Enter waits until that is over.
 func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, inbox inbox) (*Membership, error) {
+	return c.EnterWaiting(ctx, role, Joining{Frame: frame}, inbox)
+}
+
+// EnterWaiting is Enter for a user who may have to wait.
+func (c *Client) EnterWaiting(ctx context.Context, role wire.Role, joining Joining, inbox inbox) (*Membership, error) {
+	frame := joining.Frame
 	if c.options.Wrong != nil {
 		return nil, c.options.Wrong
 	}
@@ -134,7 +140,7 @@ func (c *Client) Enter(ctx context.Context, role wire.Role, frame wire.Frame, in
 		return nil, err
 	}
 	m.token = frame.Token
-	if _, err = c.call(ctx, frame, m); err != nil {
+	if _, err = c.callWaiting(ctx, frame, m, joining.Waiting); err != nil {
 		return nil, err
 	}
 	return m.afterAsked(ctx)

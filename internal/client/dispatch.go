@@ -64,6 +64,14 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 	case wire.Presence:
 		if m != nil {
 			m.onPresence(frame, time.Now())
+		} else if frame.Role == wire.Master {
+			c.onMasterOfDoor(l, frame)
+		}
+	case wire.Waiting:
+		c.onWaiting(l, frame)
+	case wire.Knock:
+		if m != nil {
+			m.onKnock(frame)
 		}
 	case wire.Gap:
 		if m != nil {
@@ -73,7 +81,9 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 		l.shutdown, l.spread = true, min(wire.FromMilliseconds(frame.Timeout), maxSpread)
 		c.startMoving()
 	case wire.Closed:
-		if m != nil {
+		if frame.Ref != 0 {
+			c.onAnswer(l, frame) // of a join that has waited
+		} else if m != nil {
 			m.onClosed(&wire.Cause{Code: wire.Code(frame.Code), Text: frame.Reason})
 		}
 		c.goOnMoving()
@@ -97,6 +107,7 @@ func (c *Client) onAnswer(l *link, frame *wire.Frame) {
 	c.onFirstAnswer(l, frame)
 	for _, k := range c.calls {
 		if k.frame.Ref == frame.Ref {
+			*frame = asRefusal(frame)
 			if c.callsAgain(k, l, frame) {
 				return
 			}

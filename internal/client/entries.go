@@ -33,6 +33,8 @@ type entry struct {
 	// before is an entry of the same channel that is being undone, for which this one waits,
 	// or nil.
 	before *entry
+	// waiting is what the hub has told of a switch that waits to be let in.
+	waiting waiting
 	// adopted: this entry has got what the one before it has made.
 	adopted bool
 	// unreachable gets why the hub could not be reached while this entry waits. It has room
@@ -227,6 +229,7 @@ func (c *Client) failWaiting(err error) {
 // giveUp is called when the caller of a call has given up. What the hub may have got is
 // undone: by its answer it is known what there is to undo. The lock is held.
 func (c *Client) giveUp(k *call) {
+	c.takeBack(&k.waiting)
 	if k.enters != nil && k.behind == nil && (k.link != nil || k.along || k.writes > 0 && k.frame.Type != wire.Resume) {
 		k.givenUp = true
 		return

@@ -12,6 +12,7 @@ type inbox interface {
 	message(Message)
 	presence(Presence)
 	attribute(Attribute)
+	knock(Knock)
 	forget(username string)
 	muted(on bool)
 	gap(missed, seq uint64)
@@ -62,6 +63,7 @@ type Constructors[E any] struct {
 	Attribute func(Attribute) E
 	// Muted builds the event that a slave is muted from now on, or no longer.
 	Muted func(on bool) E
+	Knock func(Knock) E
 	// Gap builds the event of a gap: missed is the number of missing messages, or zero
 	// where it is not known.
 	Gap func(missed uint64) E
@@ -99,6 +101,10 @@ func (b *Inbox[E]) presence(p Presence) {
 // muted adds that a slave is muted from now on, or no longer.
 func (b *Inbox[E]) muted(on bool) {
 	b.add(queuedEvent[E]{event: b.build.Muted(on), bytes: eventOverhead}, time.Time{})
+}
+
+func (b *Inbox[E]) knock(k Knock) {
+	b.add(queuedEvent[E]{event: b.build.Knock(k), bytes: k.bytes() + eventOverhead}, time.Time{})
 }
 
 // gap adds that so many messages are missing, of which the newest has the number seq, or

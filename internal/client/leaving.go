@@ -113,6 +113,7 @@ type nobody struct{}
 
 func (nobody) message(Message)      {}
 func (nobody) presence(Presence)    {}
+func (nobody) knock(Knock)          {}
 func (nobody) forget(string)        {}
 func (nobody) muted(bool)           {}
 func (nobody) attribute(Attribute)  {}

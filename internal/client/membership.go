@@ -111,6 +111,8 @@ type Membership struct {
 	// more.
 	master   Presence
 	repeated bool
+	// door is what a master knows of its door, or nil.
+	door *door
 	// slaves is what a master knows about its slaves.
 	slaves map[string]slave
 	// lists counts the lists of slaves that have come.
@@ -257,6 +259,9 @@ func (m *Membership) endAs(err error) {
 		m.master.State, m.master.Since, m.master.Deadline = wire.StateLeft, time.Now(), time.Time{}
 	}
 	for _, r := range m.pending {
+		if r.enters != nil {
+			m.client.takeBack(&r.enters.waiting) // nothing is left to switch from
+		}
 		r.enters.finish()
 	}
 	m.entry.finish()

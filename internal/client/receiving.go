@@ -40,6 +40,7 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 	if frame.Gap {
 		m.onGap(0, 0)
 	}
+	m.listedDoor(frame)
 	if frame.HasMembers {
 		why := "left while the master was away"
 		if moved {

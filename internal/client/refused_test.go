@@ -393,7 +393,7 @@ func TestASwitchAtAShutdown(t *testing.T) {
 				inbox := anyInbox(QueueLimit{Messages: 9, Bytes: 99})
 				switched := make(chan error, 1)
 				go func() {
-					_, err := m.Switch(t.Context(), wire.Frame{Type: wire.Join, Channel: "to", Username: "ada", From: "from"}, inbox)
+					_, err := m.Switch(t.Context(), Joining{Frame: wire.Frame{Type: wire.Join, Channel: "to", Username: "ada", From: "from"}}, inbox)
 					switched <- err
 				}()
 				synctest.Wait()

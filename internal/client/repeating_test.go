@@ -72,7 +72,7 @@ func switching(t *testing.T) (h scriptedHub, written wire.Frame, next *memory.Co
 	m := <-entered
 	done := make(chan error, 1)
 	go func() {
-		_, err := m.Switch(t.Context(), wire.Frame{Type: wire.Join, Channel: "to", Username: "ada", From: "from"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+		_, err := m.Switch(t.Context(), Joining{Frame: wire.Frame{Type: wire.Join, Channel: "to", Username: "ada", From: "from"}}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
 		done <- err
 	}()
 	written = h.reads(conn, wire.Join)

@@ -73,10 +73,16 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	c.mu.Unlock()
 
 	var cause error
+	var news <-chan Waiting
+	if r.enters != nil {
+		news = r.enters.waiting.news
+	}
 	for cause == nil {
 		select {
 		case answer := <-r.answered:
 			return answer, m.refusal(r, &answer)
+		case now := <-news:
+			r.enters.waiting.caller(now)
 		case <-late:
 			m.onLate(r)
 			late = nil
@@ -94,6 +100,9 @@ func (m *Membership) do(ctx context.Context, r *request) (wire.Frame, error) {
 	default:
 	}
 	r.abandoned = true
+	if r.enters != nil {
+		c.takeBack(&r.enters.waiting)
+	}
 	if !r.written {
 		m.remove(r)
 		c.madeProgress()
@@ -135,6 +144,9 @@ func (m *Membership) enqueue(r *request) {
 
 // write sends the request on the connection. The lock is held.
 func (m *Membership) write(r *request, l *link) {
+	if r.enters != nil {
+		r.enters.waiting.on = nil
+	}
 	if r.frame.Type == wire.Join && r.written {
 		r.frame.Ref = m.client.nextRef() // by which it is later than the one before
 	}
@@ -196,6 +208,9 @@ func (m *Membership) onAnswer(l *link, frame *wire.Frame) bool {
 		m.remove(r)
 		m.onAnsweredQuestion(&r.frame, frame)
 		answer := *frame
+		if r.enters != nil {
+			answer = asRefusal(frame)
+		}
 		if r.settle != nil {
 			answer = r.settle(r, answer)
 		}
@@ -289,7 +304,7 @@ func (c *Client) blameSlow(l *link) {
 			continue // its requests were not written on this connection
 		}
 		for _, r := range m.pending {
-			if !r.outsideWindow && (first == nil || r.frame.Ref < first.frame.Ref) {
+			if !r.outsideWindow && (r.enters == nil || r.enters.waiting.on == nil) && (first == nil || r.frame.Ref < first.frame.Ref) {
 				owner, first = m, r
 			}
 		}

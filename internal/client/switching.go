@@ -12,7 +12,8 @@ import (
 // single step. Where the join is refused, the user stays in this channel. What arrives for
 // the new membership goes to the inbox. Where an earlier switch from here was given up and
 // yet made, Switch joins.
-func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) (*Membership, error) {
+func (m *Membership) Switch(ctx context.Context, joining Joining, inbox inbox) (*Membership, error) {
+	frame := joining.Frame
 	if !wire.ValidName(frame.Channel) {
 		return nil, m.client.public(wire.BadName("channel", frame.Channel))
 	}
@@ -42,12 +43,13 @@ func (m *Membership) Switch(ctx context.Context, frame wire.Frame, inbox inbox) 
 	next.token = frame.Token
 	if m.hasSwitched() {
 		frame.From = ""
-		if _, err = c.call(ctx, frame, next); err != nil {
+		if _, err = c.callWaiting(ctx, frame, next, joining.Waiting); err != nil {
 			return nil, err
 		}
 		m.handOver(next)
 		return next, nil
 	}
+	entry.waiting = newWaiting(joining.Waiting)
 	r := &request{frame: frame, enters: entry, settle: func(r *request, answer wire.Frame) wire.Frame {
 		return m.settleSwitch(r, next, answer)
 	}}

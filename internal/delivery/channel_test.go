@@ -91,6 +91,8 @@ func (nobody) Observe(star.Metric, float64)   {}
 type tells struct{}
 
 func (tells) Release(seat *Seat, closed *wire.Packet, _ *wire.Cause) { seat.line.Push(closed) }
+func (tells) Enter(*Seat)                                            {}
+func (tells) Refuse(*Seat, *wire.Cause)                              {}
 func (tells) Eject(*Seat, *wire.Cause)                               {}
 
 // takesAll is a connection that takes everything.

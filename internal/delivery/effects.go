@@ -44,6 +44,12 @@ func (c *Channel) execute(e *star.Effect) {
 		seat := seatOf(e.To)
 		seat.line.owner.Release(seat, ClosedPacket(c.name, e.End), e.End)
 		c.needsFlush(seat.line)
+	case star.Enter:
+		seat := seatOf(e.To)
+		seat.line.owner.Enter(seat)
+	case star.Refuse:
+		seat := seatOf(e.To)
+		seat.line.owner.Refuse(seat, e.End)
 	case star.Discard:
 		seatOf(e.To).discard()
 	case star.Eject:
@@ -84,7 +90,7 @@ func ClosedPacket(channel string, end *wire.Cause) *wire.Packet {
 // something elsewhere.
 var changeTexts = [...]string{
 	star.SlaveJoined: "slave joined", star.ConnectionLost: "member lost its connection", star.GrantExpired: "master expired",
-	star.Resumed: "member resumed", star.TakenOver: "member taken over", star.SlaveLeft: "slave left",
+	star.Resumed: "member resumed", star.TakenOver: "member taken over", star.SlaveLeft: "slave left", star.Knocked: "user knocked",
 }
 
 // logChange logs a change of a member, with the connection that it was on.

@@ -33,6 +33,10 @@ type Owner interface {
 	// closed, after what was queued before, if it holds no other membership or if why
 	// is that it was replaced.
 	Release(seat *Seat, closed *wire.Packet, why *wire.Cause)
+	// Enter makes the seat, which has waited, a membership of the connection.
+	Enter(seat *Seat)
+	// Refuse tells the peer that the seat, which has waited, is none, and why.
+	Refuse(seat *Seat, why *wire.Cause)
 	// Eject frees the seat and closes the connection because of why, whatever else it
 	// holds, after what was queued before.
 	Eject(seat *Seat, why *wire.Cause)

@@ -23,6 +23,7 @@ type Config struct {
 	MaxConnections           int
 
 	HandshakeTimeout  time.Duration // zero: there is no limit
+	WaitTimeout       time.Duration // zero: there is no limit
 	MaxHandshakeBytes int
 	FrameRate         RateLimit
 	SlaveMessageRate  RateLimit

@@ -27,6 +27,7 @@ const (
 	defaultMaxHandshakeBytes        = 16 << 10
 	defaultHoldTimeout              = time.Second
 	defaultHandshakeTimeout         = 10 * time.Second
+	defaultWaitTimeout              = 10 * time.Minute
 	defaultWriteTimeout             = 10 * time.Second
 	defaultQueueMessages            = 256
 	defaultQueueBytes               = 1 << 20
@@ -42,8 +43,8 @@ var (
 const unbounded = int(^uint(0) >> 1)
 
 // WithDefaults returns the config of a Policy as it was given, with every default filled in,
-// and "none" as what it comes to: a timeout of 0 is "at once", except for HandshakeTimeout
-// and WriteTimeout, where it is "never". The error names each field of the Policy that makes
+// and "none" as what it comes to: a timeout of 0 is "at once", except for HandshakeTimeout,
+// WaitTimeout and WriteTimeout, where it is "never". The error names each field of the Policy that makes
 // no sense.
 func (c Config) WithDefaults() (Config, error) {
 	var errs []error
@@ -60,6 +61,7 @@ func (c Config) WithDefaults() (Config, error) {
 		transport.CheckTime("lectern: Policy.MasterTimeout", c.MasterTimeout),
 		transport.CheckTime("lectern: Policy.SlaveTimeout", c.SlaveTimeout),
 		transport.CheckTime("lectern: Policy.HandshakeTimeout", c.HandshakeTimeout),
+		transport.CheckTime("lectern: Policy.WaitTimeout", c.WaitTimeout),
 		transport.CheckTime("lectern: Policy.HoldTimeout", c.HoldTimeout),
 		transport.CheckTime("lectern: Policy.WriteTimeout", c.WriteTimeout))
 	for _, op := range c.Reauthorize {
@@ -86,6 +88,7 @@ func (c Config) WithDefaults() (Config, error) {
 	c.MasterTimeout = orDefault(c.MasterTimeout, defaultMasterTimeout, 0)
 	c.SlaveTimeout = orDefault(c.SlaveTimeout, defaultSlaveTimeout, 0)
 	c.HandshakeTimeout = orDefault(c.HandshakeTimeout, defaultHandshakeTimeout, 0)
+	c.WaitTimeout = orDefault(c.WaitTimeout, defaultWaitTimeout, 0)
 	c.WriteTimeout = orDefault(c.WriteTimeout, defaultWriteTimeout, 0)
 	c.MaxSlaves = orDefault(c.MaxSlaves, defaultMaxSlaves, unbounded)
 	c.MaxChannels = orDefault(c.MaxChannels, defaultMaxChannels, unbounded)

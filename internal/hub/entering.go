@@ -60,9 +60,12 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *s
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); !ended {
+				there := rules.Exists()
 				entry := entryOf(f, seat.secret.fresh(s.hub.id, f), grant)
-				entry.Terms = terms
-				err = rules.Create(now, &seat.Attachment, entry, f.Username, asked)
+				entry.Terms, entry.Door = terms, f.Entering().Door
+				if err = rules.Create(now, &seat.Attachment, entry, f.Username, asked); err == nil && !there {
+					h.letWaitersIn(c, rules, now)
+				}
 			}
 		})
 		if !ended {
@@ -78,7 +81,9 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *s
 
 // join handles a join frame: it asks for permission, and then enters the channel (rule
 // 2). Where the user switches from another channel, it leaves that one only afterwards.
-func (s *session) join(f *wire.Frame) error {
+//
+// asked is how the peer calls the channel. A join may be answered later (waiting.go).
+func (s *session) join(f *wire.Frame, asked string) error {
 	if err := checkInstance(f); err != nil {
 		return err
 	}
@@ -104,11 +109,44 @@ func (s *session) join(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	c := s.hub.findChannel(f.Channel)
-	if c == nil {
-		return cmp.Or(notHeld, error(wire.ErrNoSuchChannel))
+	if f.Entering().Wait && s.hub.asksForStatus() {
+		if err := s.authorizeStatus(f); err != nil {
+			return err
+		}
 	}
-	err = s.enter(f.Channel, extra, func(seat *seat) (err error) {
+	for {
+		if w, c := s.hub.waits.find(s, f.Channel); w != nil {
+			if waits, err := s.waitsAgain(w, c, f); waits {
+				return err
+			}
+		}
+		c := s.hub.findChannel(f.Channel)
+		if c != nil {
+			err = s.joinChannel(c, f, asked, grant, previous, notHeld, extra)
+		} else {
+			err = cmp.Or(notHeld, error(wire.ErrNoSuchChannel))
+		}
+		if !f.Entering().Wait || err != wire.ErrNoSuchChannel {
+			return err
+		}
+		w := s.newWait(f, asked, &seat{secret: newSecret()}, previous, star.Entry{})
+		since := w.entry.Since
+		w.entry = entryOf(f, w.seat.secret.fresh(s.hub.id, f), grant)
+		w.entry.Since = since
+		if err := s.waitForChannel(w); err != nil {
+			return err
+		}
+		// A channel that comes from now on finds the wait. One that has come just before has not.
+		if c = s.hub.findChannel(f.Channel); c == nil || !c.Exists() || !s.takeBack(w) {
+			s.liftFrameLimit()
+			return nil
+		}
+	}
+}
+
+// joinChannel joins a channel that there is, or waits at its door.
+func (s *session) joinChannel(c *delivery.Channel, f *wire.Frame, asked string, grant star.Grant, previous *seat, notHeld error, extra int) error {
+	err := s.enter(f.Channel, extra, func(seat *seat) (err error) {
 		seat.secret = newSecret()
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
@@ -119,7 +157,9 @@ func (s *session) join(f *wire.Frame) error {
 				err = notHeld
 				return
 			}
-			err = rules.Join(now, &seat.Attachment, entry, f.Username, f.Expect)
+			if err = rules.Join(now, &seat.Attachment, entry, f.Username, f.Expect); err == star.ErrKnock {
+				err = s.knock(s.newWait(f, asked, seat, previous, entry), c, rules, now)
+			}
 		})
 		return err
 	}, func(seat *seat) (err error) {
@@ -131,11 +171,12 @@ func (s *session) join(f *wire.Frame) error {
 		})
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	if previous == nil {
+	if err == errWaits {
+		s.liftFrameLimit()
 		return nil
+	}
+	if err != nil || previous == nil {
+		return err
 	}
 	c.Flush() // the joined is queued before the left, which another channel sends
 	if s.leaveAs(previous, 0) == wire.ErrReplaced {
@@ -275,7 +316,9 @@ func (s *session) enter(channel string, extra int, fresh, again func(*seat) erro
 		return err
 	}
 	if err := fresh(reserved); err != nil {
-		s.unreserveSeat(channel, reserved)
+		if err != errWaits {
+			s.unreserveSeat(channel, reserved)
+		}
 		return err
 	}
 	s.holdSeat()

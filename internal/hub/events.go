@@ -24,6 +24,7 @@ const (
 	EventBack    EventKind = "back"
 	EventGranted EventKind = "granted"
 	EventLeft    EventKind = "left"
+	EventKnocked EventKind = "knocked"
 	EventEnded   EventKind = "ended"
 	EventMissed  EventKind = "missed"
 )
@@ -54,7 +55,7 @@ var kinds = [...]EventKind{
 	star.Created: EventCreated, star.SlaveJoined: EventJoined,
 	star.ConnectionLost: EventAway, star.DeclaredAway: EventAway, star.GrantExpired: EventAway,
 	star.DeclaredBack: EventBack, star.Resumed: EventBack, star.TakenOver: EventBack, star.EnteredAgain: EventBack,
-	star.Granted: EventGranted, star.SlaveLeft: EventLeft, star.Ended: EventEnded,
+	star.Granted: EventGranted, star.SlaveLeft: EventLeft, star.Knocked: EventKnocked, star.Ended: EventEnded,
 }
 
 // ways are why a member is away or back. Where it ends, the code of the end says why.

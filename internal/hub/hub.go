@@ -39,6 +39,7 @@ type Hub struct {
 	closing    atomic.Bool
 
 	idlers idlers
+	waits  waits
 
 	// stopped is when Shutdown began, and retired are the channels that there were at its end.
 	// They do not change after ended was closed.
@@ -72,8 +73,8 @@ func New(config Config) *Hub {
 	h.delivering = delivery.Config{
 		Limits: star.Limits{
 			MasterTimeout: config.MasterTimeout, SlaveTimeout: config.SlaveTimeout, MaxSlaves: config.MaxSlaves,
-			HandshakeTimeout: config.HandshakeTimeout,
-			Replay:           config.Replay, Outbox: config.Outbox, Counted: observed, Topics: set(config.Topics),
+			HandshakeTimeout: config.HandshakeTimeout, WaitTimeout: config.WaitTimeout,
+			Replay: config.Replay, Outbox: config.Outbox, Counted: observed, Topics: set(config.Topics),
 		},
 		Outbox: outbox.Limits{
 			Messages: config.Outbox.Messages, Bytes: config.Outbox.Bytes, WriteTimeout: config.WriteTimeout,
@@ -84,6 +85,7 @@ func New(config Config) *Hub {
 		Goroutines: &h.goroutines, Forget: h.removeChannel,
 	}
 	h.idlers = idlers{limit: config.HandshakeTimeout, due: h.endIdle, counter: &h.goroutines, started: now}
+	h.waits = waits{timeout: config.WaitTimeout, due: h.endOverdueWaits, counter: &h.goroutines}
 	return h
 }
 

@@ -123,6 +123,7 @@ func (s *session) endIdle() {
 	defer s.mu.Unlock()
 	switch {
 	case s.hub.idlers.has(s):
+	case s.waits():
 	case s.seats.count() == 0:
 		s.closeIdle()
 	default:

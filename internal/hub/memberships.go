@@ -25,7 +25,7 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
-		return nil, wire.ErrShuttingDown.With("this connection is being closed: connect again")
+		return nil, errEnding
 	}
 	if s.hub.closing.Load() {
 		return nil, wire.ErrShuttingDown
@@ -33,12 +33,18 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 	if held := s.seats.get(channel); held != nil {
 		return held, nil
 	}
-	if s.seats.count()-extra >= s.hub.config.MaxChannelsPerConnection {
+	if w, _ := s.hub.waits.find(s, channel); w != nil {
+		return nil, wire.ErrForbidden.With("this connection waits in " + wire.Quote(channel) + ": leave it first")
+	}
+	if s.seats.count()+s.hub.waits.number(s)-extra >= s.hub.config.MaxChannelsPerConnection {
 		return nil, s.hub.refusals.channelsOfConnection
 	}
 	s.seats.set(channel, seat)
 	return nil, nil
 }
+
+// errEnding refuses what would enter a channel on a connection that is being closed.
+var errEnding = wire.ErrShuttingDown.With("this connection is being closed: connect again")
 
 // replaceSeat puts another seat in the place of old, unless old was removed meanwhile. It
 // reports whether it has.
@@ -60,9 +66,12 @@ func (s *session) unreserveSeat(channel string, seat *seat) {
 	if s.seats.get(channel) != seat {
 		return
 	}
-	if s.seats.remove(channel); s.seats.count() == 0 && s.overdue {
+	s.seats.remove(channel)
+	if s.seats.count() == 0 && !s.waits() && s.overdue {
 		s.closeIdle()
+		return
 	}
+	s.becomeIdle() // it may have waited meanwhile
 }
 
 // holdSeat notes that a reserved seat has become a membership: the session is not idle.
@@ -81,9 +90,8 @@ func (s *session) freeSeat(channel string, seat *seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seats.get(channel) == seat {
-		if s.seats.remove(channel); s.seats.count() == 0 && !s.hub.idlers.has(s) {
-			s.hub.idlers.add(s)
-		}
+		s.seats.remove(channel)
+		s.becomeIdle()
 	}
 }
 
@@ -121,6 +129,7 @@ func (s *session) endMemberships(err error) []*seat {
 	s.mu.Lock()
 	held := s.seats.all()
 	s.seats = seats{}
+	waiting := s.hub.waits.takeAll(s)
 	s.hub.idlers.remove(s)
 	s.mu.Unlock()
 	var closed *transport.CloseError
@@ -132,12 +141,13 @@ func (s *session) endMemberships(err error) []*seat {
 			}
 		})
 	}
+	s.endWaits(waiting, onPurpose)
 	return held
 }
 
 // Release frees the seat of a membership that has ended, and tells the peer. Where the
-// connection holds no other membership, or was replaced, it is closed after what was
-// queued before. Release makes the session a delivery.Owner.
+// connection holds no other membership and waits for none, or was replaced, it is closed after
+// what was queued before. Release makes the session a delivery.Owner.
 func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wire.Cause) {
 	channel := released.Channel().Name()
 	s.MakeRoom(closed)
@@ -149,7 +159,7 @@ func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wir
 		s.seats.remove(channel)
 	}
 	full := !s.PushNotice(closed)
-	if s.seats.count() == 0 || why.Code == wire.ErrReplaced.Code {
+	if s.seats.count() == 0 && !s.waits() || why.Code == wire.ErrReplaced.Code {
 		s.ending = true
 		s.Out().Close(closeReason(why))
 	}

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -23,6 +22,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 			return err
 		}
 	}
+	asked := f.Channel // the service may make another name of it
 	switch f.Type {
 	case wire.Create, wire.Join, wire.Status:
 		if err := s.hub.checkNames(f); err != nil {
@@ -34,7 +34,7 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Create:
 		return s.create(f)
 	case wire.Join:
-		return s.join(f)
+		return s.join(f, asked)
 	case wire.Resume:
 		return s.hub.notHere(s.resume(f), f)
 	case wire.Send:
@@ -54,6 +54,18 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Mute:
 		return s.aboutSlave(f, func(rules *star.Channel, a *star.Attachment) error {
 			return rules.Mute(a, f.Ref, f.To, f.HasTo, f.Muted)
+		})
+	case wire.SetDoor:
+		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
+			return rules.SetDoor(now, a, f.Ref, f.Entering().Door)
+		})
+	case wire.Admit:
+		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
+			return rules.Admit(now, a, f.Ref, f.Number)
+		})
+	case wire.Deny:
+		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			return rules.Deny(a, f.Ref, f.Number, f.Reason)
 		})
 	case wire.Members:
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Members(a, f.Ref) })
@@ -145,8 +157,11 @@ func messageOf(f *wire.Frame, now time.Time) (star.Message, error) {
 	return msg, nil
 }
 
-// leave ends the membership that this connection has in the channel.
+// leave ends the membership that this connection has in the channel, or what it waits for there.
 func (s *session) leave(channel string, ref uint64) error {
+	if s.hub.waits.number(s) > 0 && (s.leaveWait(channel, ref) || s.leaveWait(s.hub.otherName(NameOfChannel, channel), ref)) {
+		return nil
+	}
 	seat, err := s.heldSeat(channel)
 	if err != nil {
 		return err
@@ -166,7 +181,7 @@ func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
 // status tells the peer whether a channel exists, and the state of its master, if the
 // service lets it ask.
 func (s *session) status(f *wire.Frame) error {
-	if s.hub.config.Authorize != nil && slices.Contains(s.hub.config.Reauthorize, OpStatus) {
+	if s.hub.asksForStatus() {
 		if err := s.authorizeStatus(f); err != nil {
 			return err
 		}

@@ -91,6 +91,9 @@ func (s *session) start() {
 
 // Receive handles one frame. An error ends the connection.
 func (s *session) Receive(message []byte) error {
+	if !s.handshakeDone && s.hasSeats() {
+		s.endHandshake() // it has waited, and is in
+	}
 	if !s.handshakeDone {
 		if s.handshakeBytes += len(message); s.handshakeBytes > s.hub.config.MaxHandshakeBytes {
 			return s.hub.failure(errHandshakeTooLarge)
@@ -139,6 +142,14 @@ func (s *session) End(err error) error {
 func (s *session) limitFrames(bytes int) {
 	if setter, ok := s.Conn().(transport.FrameLimitSetter); ok {
 		setter.SetMaxFrameBytes(bytes)
+	}
+}
+
+// liftFrameLimit removes the bound on frames of the handshake for one who waits: its first frame
+// as a member may come at any time. The bound on all of them stays. The reader calls it.
+func (s *session) liftFrameLimit() {
+	if !s.handshakeDone {
+		s.limitFrames(0)
 	}
 }
 

@@ -69,6 +69,9 @@ func (h *Hub) stop() (sessions []*session, first bool) {
 	sessions = slices.Clone(h.sessions)
 	h.mu.Unlock()
 	h.idlers.stop()
+	for _, w := range h.waits.stop() {
+		w.refuse(wire.ErrShuttingDown)
+	}
 	for _, c := range channels {
 		c.Stop()
 	}

@@ -192,7 +192,7 @@ func (c *Channel) caughtUp(a *Attachment) {
 	a.catchingUp = false
 	if a.member.role == wire.Slave {
 		c.admit(a)
-	} else if c.rosterStale {
+	} else if c.rosterStale || c.doorStale() {
 		c.emit(Effect{Kind: AwaitDrain, To: a})
 	}
 }
@@ -257,6 +257,8 @@ func (c *Channel) Drained(a *Attachment) {
 		}
 	case a.member.role == wire.Master && c.rosterStale:
 		c.drainedRoster(a)
+	case a.member.role == wire.Master && c.doorStale():
+		c.drainedDoor(a)
 	}
 }
 

@@ -37,6 +37,8 @@ const (
 	Granted
 	// SlaveLeft: a slave is out.
 	SlaveLeft
+	// Knocked: somebody waits at the door.
+	Knocked
 	// Ended: the channel is over, and all memberships with it. It is told by a Forget.
 	Ended
 )
@@ -52,7 +54,7 @@ type Change struct {
 	State    wire.State
 	// Deadline is when the membership of an away member ends, or zero.
 	Deadline time.Time
-	// Membership is the number of a slave's membership, and Epoch counts the member's
+	// Membership is the number of a slave's membership, or that of a knock, and Epoch counts the member's
 	// connections.
 	Membership, Epoch uint64
 	// Data is the service's own. It is shared and must not change.
@@ -73,14 +75,18 @@ func (e *Effect) Change() Change {
 		change.Kind, change.Text = Ended, e.End.Text
 		return change
 	}
-	change.Username, change.Role, change.Membership = e.Of.name, e.Of.role, e.Of.number
+	change.Username, change.Role = e.Of.name, e.Of.role
 	if change.State = e.State; e.State == wire.StateAway {
 		change.Deadline = e.Since
 	}
 	if e.Grant != nil {
 		change.Data = e.Grant.Data
 	}
-	change.Epoch = uint64(e.Delta)
+	if e.What == Knocked {
+		change.Membership = uint64(e.Delta) // it may be a member by now, with another number
+		return change
+	}
+	change.Membership, change.Epoch = e.Of.number, uint64(e.Delta)
 	return change
 }
 

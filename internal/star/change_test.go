@@ -14,7 +14,7 @@ import (
 var changeWords = map[ChangeKind]string{
 	Created: "created", SlaveJoined: "joined", ConnectionLost: "lost", DeclaredAway: "declared away", GrantExpired: "expired",
 	DeclaredBack: "declared back", Resumed: "resumed", TakenOver: "taken over", EnteredAgain: "entered again", Granted: "granted",
-	SlaveLeft: "left", Ended: "ended",
+	SlaveLeft: "left", Knocked: "knocked", Ended: "ended",
 }
 
 // changed does something and expects these changes, numbered one after the other.

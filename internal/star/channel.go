@@ -26,6 +26,7 @@ import (
 //
 //   - entering.go: Create (rules 1 and 7), Join and RepeatJoin (2), Resume (7)
 //   - grant.go: Refresh, Revoke, and what becomes of who is granted no more
+//   - door.go: SetDoor, Knock, Arrive, CancelKnock, Admit and Deny; WaitsAt
 //   - holder.go: which client may hold a membership (7), and Hear
 //   - attachment.go: what makes an older attachment stale (7)
 //   - leaving.go: Leave, Lose, Expire (3), Kick; Close and Remove in the name of
@@ -71,6 +72,8 @@ type Channel struct {
 	banned map[string]struct{}
 	// voice is which slaves may speak.
 	voice voice
+	// door is what becomes of who joins, or nil where it was always open.
+	door *door
 	// expiries are when grants expire. masterExpired: the master's has, and what follows
 	// from it is done.
 	expiries      expiries
@@ -112,6 +115,8 @@ type Limits struct {
 	// HandshakeTimeout is how long a create or join can be repeated that was not heard of
 	// since. Zero: there is no limit.
 	HandshakeTimeout time.Duration
+	// WaitTimeout is how long somebody may wait to be let in. Zero: there is no limit.
+	WaitTimeout time.Duration
 	// MaxSlaves bounds the number of slaves, including those without a connection.
 	// It also bounds the number of banned names, and of those that are muted, or not, as an
 	// exception.
@@ -172,8 +177,12 @@ func (c *Channel) Ended() bool { return c.life == ended }
 // before the others, slaves could be told another reason than shutdown. Who loses its
 // connection from now on is away from now on.
 func (c *Channel) Stop(now time.Time) {
-	if !c.isStopped() {
-		c.stopped = now
+	if c.isStopped() {
+		return
+	}
+	c.stopped = now
+	if c.life == open {
+		c.clearDoor(wire.ErrShuttingDown) // they knock at the hub that takes the place of this one
 	}
 }
 

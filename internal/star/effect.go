@@ -13,13 +13,13 @@ type Effect struct {
 	// What and State are for Changed: what has changed, and how the member is since then.
 	What  ChangeKind
 	State wire.State
-	// Metric and Delta are for Count. Delta is the member's epoch in a Changed, so that effects,
-	// of which there are many, are no larger for it.
+	// Metric and Delta are for Count. Delta is the member's epoch in a Changed, or the number of a
+	// knock, so that effects, of which there are many, are no larger for it.
 	Metric Metric
 	To     *Attachment
 	Packet *wire.Packet
 	// End is why the membership has ended, or all memberships of the channel.
-	// Release, Eject, ReleaseAll and Forget have it, and the Changed of a slave that has left.
+	// Release, Eject, ReleaseAll, Refuse and Forget have it, and the Changed of a slave that has left.
 	End *wire.Cause
 	// Text is what is said of the end in a Changed, the label of a Count, or the key of a Tell or
 	// TellAll.
@@ -74,6 +74,11 @@ const (
 	// connection, unless the connection holds another membership. Where another
 	// connection has taken the membership over, it closes it in any case.
 	Release
+	// Enter makes the attachment a membership of its connection, which has waited for it. What is
+	// sent to it comes behind.
+	Enter
+	// Refuse tells one who has waited to enter why it does not, as End says. The connection stays.
+	Refuse
 	// Discard drops what is queued for the attachment and was not taken to be written: a
 	// Release or Eject follows, and is all that the member is still told.
 	Discard

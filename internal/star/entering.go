@@ -28,6 +28,9 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	if e.Terms != nil {
 		c.terms = *e.Terms
 	}
+	if e.Door != 0 {
+		c.needDoor().mode = e.Door
+	}
 	c.timeout = c.terms.masterTimeout(c.limits)
 	if asked > 0 && asked < c.timeout {
 		c.timeout = asked
@@ -51,7 +54,7 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 // Join makes the user a slave of the channel. The master must have created the
 // channel before (rule 2). expect is the name that the user expects the master to
 // have, or empty. A Join that repeats the one that has made the membership gets that
-// membership.
+// membership. Where it is to be let in first, the error is ErrKnock (door.go).
 func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect string) error {
 	if c.life != open {
 		return wire.ErrNoSuchChannel
@@ -72,17 +75,39 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	} else if username == c.master.name {
 		return wire.ErrNameTaken
 	}
+	k := c.knockOf(username)
+	switch {
+	case k != nil && !k.isFollowedBy(e):
+		return wire.ErrNameTaken
+	case c.doorMode() == wire.DoorLocked:
+		return wire.ErrLocked
+	}
+	m := &member{name: username, role: wire.Slave}
+	if err := c.checkSlave(m, e); err != nil {
+		return err
+	}
+	if c.doorMode() == wire.DoorKnock {
+		return ErrKnock
+	}
+	c.comeIn(now, a, m, e)
+	return nil
+}
+
+// checkSlave returns why there is no room for a new slave, or nil.
+func (c *Channel) checkSlave(m *member, e Entry) error {
 	if len(c.slaves) >= c.terms.maxSlaves(c.limits) {
 		return wire.ErrChannelFull
 	}
-	m := &member{name: username, role: wire.Slave, number: c.joins + 1, start: c.down.newest}
-	if err := c.checkEntry(m, e); err != nil {
-		return err
-	}
+	return c.checkEntry(m, e)
+}
+
+// comeIn makes a new member a slave of the channel, which checkSlave.
+func (c *Channel) comeIn(now time.Time, a *Attachment, m *member, e Entry) {
 	c.joins++
+	m.number, m.start = c.joins, c.down.newest
 	m.answers.limit = wire.SlaveAnswers
 	m.enter(now, e)
-	c.slaves[username] = m
+	c.slaves[m.name] = m
 	c.setGrant(m, e.Grant)
 	c.enterWith(m, e)
 	c.attach(a, m, e, m.start, 0)
@@ -92,7 +117,6 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	c.change(SlaveJoined, m, a, nil, "")
 	c.count(Joins, "", 1)
 	c.count(Slaves, "", 1)
-	return nil
 }
 
 // takeSeat gives the client the membership of that name, in its role, where the service has
@@ -257,14 +281,15 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last, kn
 	answer.Gap = c.up.lost > last
 	answer.Seq = c.up.last()
 	answer.Members, answer.HasMembers = c.entries(nil), true
+	c.listDoor(&answer)
 	c.markTold()
 	// The roster may be longer than the queue's limits, and must be delivered
 	// in any case.
 	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})
 	c.tellReset(a, known)
-	c.countAgain(now, m, last, listSize(answer.Members)+attributesSize(answer.Attributes()))
+	c.countAgain(now, m, last, listSize(answer.Members)+attributesSize(answer.Attributes())+c.doorBytes())
 	if wasAway {
-		c.sendFrameToSlaves(c.masterFrame(now))
+		c.tellMasterState(now)
 	}
 	c.replay(a)
 }

@@ -15,6 +15,9 @@ func (c *Channel) createdFrame(e Entry) wire.Frame {
 		Epoch: c.master.epoch, Asks: c.master.isAskedAgain(), MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true,
 		Muted: c.voice.all,
 	}
+	if mode := c.doorMode(); mode != wire.DoorOpen {
+		frame.NeedEntering().Door = mode
+	}
 	if c.up.holds && e.Instance != (Hash{}) {
 		// It is the library's client, or one that does as that. A master that confirms so often leaves its slaves half of the log.
 		frame.ConfirmMessages = min(uint64(max(c.up.bound.Messages/2, 1)), wire.MaxNumber)
@@ -84,12 +87,21 @@ func (c *Channel) sendFrame(a *Attachment, frame *wire.Frame) {
 
 // sendFrameToSlaves sends a frame, which is no message, to every slave that has a connection. Those
 // that have not caught up are not in the audience, and get it at once all the same: it is so now.
-func (c *Channel) sendFrameToSlaves(frame *wire.Frame) {
-	packet := wire.NewPacket(frame)
+func (c *Channel) sendFrameToSlaves(frame *wire.Frame) { c.sendToSlaves(wire.NewPacket(frame)) }
+
+func (c *Channel) sendToSlaves(packet *wire.Packet) {
 	c.emit(Effect{Kind: SendAll, Packet: packet})
 	for _, m := range c.behind() {
 		c.emit(Effect{Kind: SendOne, To: m.attachment, Packet: packet})
 	}
+}
+
+// tellMasterState tells every slave that has a connection the state of the master, and those who
+// wait at the door.
+func (c *Channel) tellMasterState(now time.Time) {
+	packet := wire.NewPacket(c.masterFrame(now))
+	c.sendToSlaves(packet)
+	c.tellDoor(packet)
 }
 
 // acknowledge answers an operation whose only answer is an ack. A ref of zero wants

@@ -34,6 +34,10 @@ type Entry struct {
 	// Attributes are those with which it enters, at a create or join. They must not change any
 	// more.
 	Attributes wire.Attributes
+	// Door is what a create makes the channel's door. Zero: it is open.
+	Door wire.Door
+	// Since is from when on the user has waited for the channel, at a join. The zero time: it has not.
+	Since time.Time
 }
 
 // holder is the instance that holds a membership. The zero holder: clients that show no

@@ -121,6 +121,8 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 		if name, last := d.name(), d.number(); d.err == nil {
 			i.r.askedAgain(name, last)
 		}
+	case pieceDoor:
+		return i.door(d)
 	case pieceBanned:
 		name := d.name()
 		if err := i.expect(&i.banned, "banned names"); err != nil {

@@ -84,6 +84,9 @@ func (c *Channel) kickSlave(name string, ban bool, reason string) {
 			c.banned = make(map[string]struct{})
 		}
 		c.banned[name] = struct{}{}
+		if k := c.knockOf(name); k != nil {
+			c.endKnock(k, wire.ErrBanned)
+		}
 	}
 	m := c.slaves[name]
 	if m == nil {
@@ -131,6 +134,7 @@ func (c *Channel) Expire(now time.Time) {
 		return
 	}
 	c.expireMessages(now)
+	c.expireDoor(now)
 	for {
 		e, ok := c.expiries.first(c)
 		if !ok || now.Before(e.at) {
@@ -174,6 +178,9 @@ func (c *Channel) Due() (time.Time, bool) {
 	if e, ok := c.endings.first(c); ok && (due.IsZero() || e.at.Before(due)) {
 		due = e.at
 	}
+	if c.door != nil && !c.door.due.IsZero() && (due.IsZero() || c.door.due.Before(due)) {
+		due = c.door.due
+	}
 	if d := c.master.deadline; c.master.state == wire.StateAway && (due.IsZero() || d.Before(due)) {
 		due = d
 	}
@@ -189,6 +196,8 @@ func (c *Channel) end(why *wire.Cause) {
 	}
 	c.life = ended
 	c.countOut(why)
+	c.clearDoor(why)
+	c.door = nil
 	c.emit(Effect{Kind: ReleaseAll, End: why})
 	c.releaseCatchingUp(why)
 	if master := c.detach(c.master); master != nil {

@@ -48,6 +48,8 @@ const (
 	// pieceVoice is that all slaves are muted, where it has no name, and first where it is there.
 	// With a name it is an exception. A hub of before there were any refuses the file by it.
 	pieceVoice = 17
+	// pieceDoor is behind the head of a channel whose door is not open, or has not always been.
+	pieceDoor = 18
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
@@ -64,6 +66,11 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	p := pieces{yield: yield, part: buffer[:0]}
 	p.terms(c.terms)
 	p.head(c)
+	if c.door != nil {
+		p.begin(pieceDoor)
+		p.byte(byte(c.door.mode))
+		p.number(c.door.knocks)
+	}
 	// The slaves are in the order in which their deadlines come.
 	for m := c.away.first; m != nil; m = m.next {
 		s := m.snapshot()

@@ -33,7 +33,7 @@ func (c *Channel) markAway(now time.Time, how ChangeKind, a *Attachment) {
 	}
 	// Where the timeout is zero, slaves are told of the end, which follows at once.
 	if c.timeout > 0 {
-		c.sendFrameToSlaves(c.masterFrame(now))
+		c.tellMasterState(now)
 	}
 	c.Expire(now) // a timeout of zero is over at once
 }
@@ -48,7 +48,7 @@ func (c *Channel) Back(now time.Time, a *Attachment, ref uint64) error {
 		c.master.state = wire.StateOnline
 		c.master.deadline = time.Time{}
 		c.change(DeclaredBack, c.master, a, nil, "")
-		c.sendFrameToSlaves(c.masterFrame(now))
+		c.tellMasterState(now)
 	}
 	return nil
 }

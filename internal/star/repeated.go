@@ -21,9 +21,11 @@ func (c *Channel) RepeatCreate(a *Attachment, e Entry) error {
 	if len(c.slaves) > 0 {
 		answer.Members, answer.HasMembers = c.entries(nil), true
 	}
-	if err := c.sendList(a, &answer); err != nil {
+	if err := checkBytes(a, listSize(answer.Members)+c.doorBytes()); err != nil {
 		return err
 	}
+	c.listDoor(&answer)
+	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(&answer)})
 	c.markTold()
 	return nil
 }

@@ -26,6 +26,9 @@ type Report struct {
 	Kept Load
 	// Banned is the number of banned names.
 	Banned int
+	// Door is what becomes of who joins, and Waiting how many wait there.
+	Door    wire.Door
+	Waiting int
 	// OpenRequests is the number of the master's requests that await answers.
 	OpenRequests int
 	// Changes is the number of the last change that is in the report (Change.Number).
@@ -64,6 +67,7 @@ func (c *Channel) Report() (Report, bool) {
 		Kept:   Load{Messages: c.down.kept() + c.up.kept(), Bytes: c.down.bytes + c.up.bytes},
 		Banned: len(c.banned), OpenRequests: len(c.requests), Changes: c.changes,
 	}
+	r.Door, r.Waiting = c.doorMode(), len(c.atDoor())
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		r.Slaves = append(r.Slaves, c.slaves[name].report())
 	}

@@ -78,6 +78,7 @@ func restore(s *Snapshot, limits *Limits) *restoration {
 	c.life = open
 	c.timeout, c.terms = s.MasterTimeout, s.Terms
 	c.rosterStale, c.joins = s.RosterStale, s.Joins
+	c.restoreDoor(s.Door, s.Knocks)
 	c.slaves = make(map[string]*member)
 	c.master = s.Master.member(wire.Master, wire.MasterAnswers)
 	c.restoreGrant(c.master, &s.Master)

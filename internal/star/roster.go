@@ -73,6 +73,9 @@ func (c *Channel) drainedRoster(a *Attachment) {
 	// case. There is one at most in the queue, since the queue was empty.
 	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(c.membersFrame(0))})
 	c.markTold()
+	if c.doorStale() {
+		c.drainedDoor(a)
+	}
 }
 
 // Members answers the master with the list of its slaves.
@@ -86,7 +89,11 @@ func (c *Channel) Members(a *Attachment, ref uint64) error {
 // checkRoom refuses a list of so many entries for which there is no room, however short the
 // names are, before anything is made of it.
 func checkRoom(a *Attachment, entries int) error {
-	if a.Line.NoticeFull(entries * listEntryOverhead) {
+	return checkBytes(a, entries*listEntryOverhead)
+}
+
+func checkBytes(a *Attachment, bytes int) error {
+	if a.Line.NoticeFull(bytes) {
 		return errListFull
 	}
 	return nil
@@ -160,8 +167,8 @@ func (c *Channel) entries(wanted func(*member) bool) []wire.Member {
 // sendList answers a member with a list of members. It refuses with busy when the
 // list does not fit into the queue behind what the member has not read yet.
 func (c *Channel) sendList(a *Attachment, frame *wire.Frame) error {
-	if a.Line.NoticeFull(listSize(frame.Members)) {
-		return errListFull
+	if err := checkBytes(a, listSize(frame.Members)); err != nil {
+		return err
 	}
 	// NewPacket encodes later: a long list is not encoded under the caller's lock.
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(frame)})

@@ -119,7 +119,7 @@ func TestReport(t *testing.T) {
 	r, exists := c.Report()
 	require.True(t, exists)
 	require.Equal(t, Report{
-		Name: "abc123", MasterTimeout: xMaster, MaxSlaves: 1000, MasterMessages: 2, SlaveMessages: 1, Banned: 1, OpenRequests: 1, Changes: 5,
+		Name: "abc123", MasterTimeout: xMaster, MaxSlaves: 1000, MasterMessages: 2, SlaveMessages: 1, Banned: 1, Door: wire.DoorOpen, OpenRequests: 1, Changes: 5,
 		Kept:   Load{Messages: 3, Bytes: 3*entryOverhead + 2*len("well?") + len("four")},
 		Master: MemberReport{Username: "alice", State: wire.StateAway, Deadline: noon.Add(xMaster), Epoch: 1, Line: a.Line},
 		Slaves: []MemberReport{
@@ -137,7 +137,7 @@ func TestReport(t *testing.T) {
 
 func TestWhatChangesTheAudience(t *testing.T) {
 	changes := map[EffectKind]bool{
-		SendOne: false, SendReplay: false, SendPresence: false, AwaitDrain: false, RoomMade: false, Discard: false, Eject: false, SendAll: false, Tell: false, TellAll: false, Untell: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
+		SendOne: false, SendReplay: false, SendPresence: false, AwaitDrain: false, RoomMade: false, Discard: false, Eject: false, Enter: false, Refuse: false, SendAll: false, Tell: false, TellAll: false, Untell: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
 		Forget: false, Changed: false, Count: false,
 	}
 	require.Len(t, changes, int(Count)+1)

@@ -12,7 +12,8 @@ import (
 
 // Snapshot is the whole state of a channel at one moment. It shares no memory with
 // the channel. It is plain data: encoding/json and encoding/gob can encode all of it.
-// Effects that were not taken yet are not part of it. A hub that is exported writes its
+// Effects that were not taken yet are not part of it, nor is who waits at the door: they are no
+// members, and knock again. A hub that is exported writes its
 // channels down a part at a time (Parts).
 //
 // Every list in it has a fixed order, so that equal channels have equal snapshots.
@@ -38,6 +39,9 @@ type Snapshot struct {
 	// others are not, the oldest first.
 	Muted      bool
 	Exceptions []string
+	// Door is what becomes of who joins. Knocks counts those who have ever waited there.
+	Door   wire.Door
+	Knocks uint64
 	// Down has the messages of the master, Up the messages of the slaves.
 	Down, Up ReplaySnapshot
 	// Confirmed is the number up to which the master is known to have the messages of Up.
@@ -215,6 +219,7 @@ func (c *Channel) Snapshot() Snapshot {
 	}
 	s.Banned = slices.Sorted(maps.Keys(c.banned))
 	s.Muted, s.Exceptions = c.voice.all, c.voice.inOrder()
+	s.Door, s.Knocks = c.doorMode(), c.knocks()
 	s.Down, s.Up = c.down.snapshot(), c.up.snapshot()
 	for _, q := range c.requests {
 		s.Requests = append(s.Requests, q.snapshot())

@@ -29,6 +29,8 @@ import (
 //	u1 ! kicked           released
 //	* ! master_down       the whole audience released
 //	forget                taken off the hub
+//	u1 in                 it has waited, and is a member from here on
+//	u1 out: locked        it has waited, and is refused
 type table struct {
 	*Channel
 	t   *testing.T
@@ -274,6 +276,10 @@ func (c *table) line(e Effect) string {
 		return "* ! " + endLine(e.End)
 	case Forget:
 		return "forget"
+	case Enter:
+		return to + " in"
+	case Refuse:
+		return to + " out: " + endLine(e.End)
 	}
 	return fmt.Sprint("effect ", e.Kind)
 }
@@ -285,6 +291,7 @@ func endLine(e *wire.Cause) string {
 var typeWords = map[wire.Type]string{
 	wire.Created: "created", wire.Joined: "joined", wire.Message: "message", wire.Presence: "presence", wire.Gap: "gap",
 	wire.Ack: "ack", wire.Left: "left", wire.Members: "members", wire.Status: "status", wire.Awaiting: "awaiting", wire.Attribute: "attribute", wire.Reset: "reset", wire.Muted: "muted", wire.Asked: "asked",
+	wire.Waiting: "waiting", wire.Knock: "knock",
 }
 
 var stateWords = map[wire.State]string{wire.StateOnline: "online", wire.StateAway: "away", wire.StateLeft: "left"}
@@ -299,6 +306,7 @@ func frameLine(f *wire.Frame) string {
 	add(f.Type == wire.Attribute || f.Type == wire.Reset && f.From != "", "%s %s", f.From, f.Code)
 	add(f.Type == wire.Presence, "%s %s", f.Username, stateWords[f.State])
 	add(f.Type == wire.Muted, "%v", f.Muted)
+	add(f.Type == wire.Knock, "%d %s on=%v", f.Number, f.Username, f.Muted)
 	add(f.HasExists, "exists=%v", f.Exists)
 	add(f.Master.Username != "", "%s=%s", f.Master.Username, stateWords[f.Master.State])
 	add(f.Ref != 0, "ref=%d", f.Ref)
@@ -306,7 +314,7 @@ func frameLine(f *wire.Frame) string {
 	add(f.Seq != 0, "seq=%d", f.Seq)
 	add(f.Slaves != 0, "slaves=%d", f.Slaves)
 	add(f.Gap, "gap")
-	add(f.Muted && f.Type != wire.Muted, "muted")
+	add(f.Muted && f.Type != wire.Muted && f.Type != wire.Knock, "muted")
 	add(f.Asks, "asking")
 	add(f.Missed != 0, "missed=%d", f.Missed)
 	if f.HasMembers {
@@ -317,6 +325,15 @@ func frameLine(f *wire.Frame) string {
 		add(true, "[%s]", strings.Join(members, " "))
 	}
 	add(f.HasTimeout, "left=%dms", f.Timeout)
+	add(f.Entering().Door != 0, "door=%v", f.Entering().Door)
+	if knocks := f.Entering().Knocks; knocks != nil {
+		for _, k := range *knocks {
+			add(true, "%d=%s", k.Number, k.Username)
+			if k.Attributes != nil {
+				add(true, "%d attributes", len(*k.Attributes))
+			}
+		}
+	}
 	add(f.Type == wire.Message, "%s: %s", f.From, f.Payload.Data)
 	add(f.Type == wire.Attribute && f.Payload.Kind != wire.NoPayload, "= %s", f.Payload.Data)
 	if f.Attributes() != nil {
@@ -353,6 +370,12 @@ func (c *table) snapshot() string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
 		one(c.slaves[name])
+	}
+	if d := c.door; d != nil {
+		fmt.Fprintf(&b, "door %v knocks=%d due=%v stale=%t over=%d\n", d.mode, d.knocks, d.due, d.stale, len(d.over))
+		for _, k := range d.waiting {
+			fmt.Fprintf(&b, "knock %d of %s at %q ends=%v told=%t %+v\n", k.number, k.m.name, c.tags[k.a], k.ends, k.told, k.e)
+		}
 	}
 	for _, q := range c.requests {
 		fmt.Fprintf(&b, "question %d: awaited=%d of %v\n", q.seq, q.awaited, c.roster(q.awaits))
@@ -398,6 +421,7 @@ func (c *table) everyMemberTransition(a *Attachment) map[string]func() error {
 		"mute all":  func() error { return c.Mute(a, 9, "", false, true) },
 		"members":   func() error { return c.Members(a, 9) },
 		"withdraw":  func() error { return c.Withdraw(a, 9, 1) },
+		"door":      func() error { return c.SetDoor(c.now, a, 9, wire.DoorLocked) },
 		"awaiting":  func() error { return c.Awaiting(a, 9, 1) },
 	}
 }

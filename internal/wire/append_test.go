@@ -26,14 +26,18 @@ func TestAppendWritesTheTypesOwnFields(t *testing.T) {
 		Members: []wire.Member{{Username: "n", State: wire.StateAway, Number: 11}}, HasMembers: true, Number: 12, Muted: true,
 		Aside: &wire.Aside{
 			Topic: "a", Expires: 17,
-			Attributes: &wire.Attributes{{Key: "k", Value: wire.Payload{Kind: wire.TextPayload, Data: []byte("v")}}},
+			Entering: &wire.Entering{
+				Attributes: &wire.Attributes{{Key: "k", Value: wire.Payload{Kind: wire.TextPayload, Data: []byte("v")}}},
+				Knocks:     &wire.Knocks{{Number: 18, Username: "w"}},
+				Door:       wire.DoorLocked, For: wire.ForDoor, Wait: true,
+			},
 		},
 	}
 	for want, frameType := range map[string]wire.Type{
-		`{"type":"create","ref":1,"channel":"c","username":"u","token":"t","master_timeout_ms":6,"instance":"i","attributes":{"k":{"text":"v"}}}`: wire.Create,
-		`{"type":"join","ref":1,"channel":"c","username":"u","master":"e","token":"t","from":"f","instance":"i","attributes":{"k":{"text":"v"}}}`: wire.Join,
-		`{"type":"resume","ref":1,"channel":"c","username":"u","token":"t","resume":"s","epoch":8,"last":2,"seq":3,"instance":"i"}`:               wire.Resume,
-		`{"type":"send","ref":1,"channel":"c","to":"o","request":true,"reply":5,"seen":14,"topic":"a","expires_ms":17,"text":"p"}`:                wire.Send,
+		`{"type":"create","ref":1,"channel":"c","username":"u","token":"t","master_timeout_ms":6,"instance":"i","attributes":{"k":{"text":"v"}},"door":"locked"}`: wire.Create,
+		`{"type":"join","ref":1,"channel":"c","username":"u","master":"e","token":"t","from":"f","instance":"i","attributes":{"k":{"text":"v"}},"wait":true}`:     wire.Join,
+		`{"type":"resume","ref":1,"channel":"c","username":"u","token":"t","resume":"s","epoch":8,"last":2,"seq":3,"instance":"i"}`:                               wire.Resume,
+		`{"type":"send","ref":1,"channel":"c","to":"o","request":true,"reply":5,"seen":14,"topic":"a","expires_ms":17,"text":"p"}`:                                wire.Send,
 		`{"type":"leave","ref":1,"channel":"c","seen":14}`:                                                                wire.Leave,
 		`{"type":"kick","ref":1,"channel":"c","to":"o","reason":"r","ban":true,"seen":14}`:                                wire.Kick,
 		`{"type":"status","ref":1,"channel":"c","exists":true,"master":{"username":"m","state":"online"},"timeout_ms":7}`: wire.Status,
@@ -44,16 +48,21 @@ func TestAppendWritesTheTypesOwnFields(t *testing.T) {
 		`{"type":"attribute","ref":1,"channel":"c","from":"f","seq":3,"key":"d","text":"p"}`:                              wire.Attribute,
 		`{"type":"asked","ref":1,"channel":"c"}`:                                                                          wire.Asked,
 		`{"type":"reset","ref":1,"channel":"c","from":"f","seq":3}`:                                                       wire.Reset,
-		`{"type":"created","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"seq":3,"request":true,"master_timeout_ms":6,"gap":true,"members":[{"username":"n","state":"away","number":11}],"confirm_messages":15,"confirm_bytes":16,"attributes":{"k":{"text":"v"}},"muted":true}`: wire.Created,
-		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"request":true,"master":{"username":"m","state":"online"},"master_timeout_ms":6,"attributes":{"k":{"text":"v"}},"muted":true}`:                                                                           wire.Joined,
-		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"topic":"a","expires_ms":17,"text":"p"}`:                                                                                                                                              wire.Message,
-		`{"type":"presence","ref":1,"channel":"c","username":"u","seq":3,"role":"slave","state":"away","timeout_ms":7,"reason":"r","number":12,"attributes":{"k":{"text":"v"}}}`:                                                                                                               wire.Presence,
-		`{"type":"closed","ref":1,"channel":"c","code":"d","reason":"r"}`:    wire.Closed,
-		`{"type":"gap","ref":1,"channel":"c","seq":3,"missed":9}`:            wire.Gap,
-		`{"type":"ack","ref":1,"seq":3,"slaves":10}`:                         wire.Ack,
-		`{"type":"error","ref":1,"channel":"c","code":"d","message":"r"}`:    wire.Error,
-		`{"type":"mute","ref":1,"channel":"c","to":"o","seen":14,"on":true}`: wire.Mute,
-		`{"type":"muted","ref":1,"channel":"c","on":true}`:                   wire.Muted,
+		`{"type":"created","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"seq":3,"request":true,"master_timeout_ms":6,"gap":true,"members":[{"username":"n","state":"away","number":11}],"confirm_messages":15,"confirm_bytes":16,"attributes":{"k":{"text":"v"}},"door":"locked","muted":true,"knocks":[{"knock":18,"username":"w"}]}`: wire.Created,
+		`{"type":"joined","ref":1,"channel":"c","username":"u","resume":"s","epoch":8,"request":true,"master":{"username":"m","state":"online"},"master_timeout_ms":6,"attributes":{"k":{"text":"v"}},"muted":true}`:                                                                                                                                  wire.Joined,
+		`{"type":"message","ref":1,"channel":"c","from":"f","seq":3,"private":true,"request":4,"reply":5,"topic":"a","expires_ms":17,"text":"p"}`:                                                                                                                                                                                                     wire.Message,
+		`{"type":"presence","ref":1,"channel":"c","username":"u","seq":3,"role":"slave","state":"away","timeout_ms":7,"reason":"r","number":12,"attributes":{"k":{"text":"v"}}}`:                                                                                                                                                                      wire.Presence,
+		`{"type":"closed","ref":1,"channel":"c","code":"d","reason":"r"}`:                                                 wire.Closed,
+		`{"type":"gap","ref":1,"channel":"c","seq":3,"missed":9}`:                                                         wire.Gap,
+		`{"type":"ack","ref":1,"seq":3,"slaves":10}`:                                                                      wire.Ack,
+		`{"type":"error","ref":1,"channel":"c","code":"d","message":"r"}`:                                                 wire.Error,
+		`{"type":"door","ref":1,"channel":"c","seen":14,"door":"locked"}`:                                                 wire.SetDoor,
+		`{"type":"admit","ref":1,"channel":"c","seen":14,"knock":12}`:                                                     wire.Admit,
+		`{"type":"deny","ref":1,"channel":"c","reason":"r","seen":14,"knock":12}`:                                         wire.Deny,
+		`{"type":"waiting","ref":1,"channel":"c","master":{"username":"m","state":"online"},"timeout_ms":7,"for":"door"}`: wire.Waiting,
+		`{"type":"knock","ref":1,"channel":"c","username":"u","attributes":{"k":{"text":"v"}},"knock":12,"on":true}`:      wire.Knock,
+		`{"type":"mute","ref":1,"channel":"c","to":"o","seen":14,"on":true}`:                                              wire.Mute,
+		`{"type":"muted","ref":1,"channel":"c","on":true}`:                                                                wire.Muted,
 	} {
 		t.Run(frameType.String(), func(t *testing.T) {
 			full.Type = frameType
@@ -128,7 +137,7 @@ func TestAppendTrimsData(t *testing.T) {
 
 func TestAppendPanicsWithoutAType(t *testing.T) {
 	for _, form := range forms {
-		for _, frameType := range []wire.Type{0, 0x1f, 0x2f, 0x3f, '{', 0xff} {
+		for _, frameType := range []wire.Type{0, 0x1f, 0x2f, 0x3e, 0x3f, 0x40, '{', 0xff} {
 			require.Panics(t, func() { wire.Append(nil, form, &wire.Frame{Type: frameType}) })
 		}
 	}

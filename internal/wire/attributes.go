@@ -155,8 +155,9 @@ func (v jsonValue) attribute() (Payload, problem) {
 	return payloadOf(values[0], values[1], values[2])
 }
 
-// decodeBinaryAttributes reads what appendBinary has written.
-func decodeBinaryAttributes(content []byte) (*Attributes, problem) {
+// decodeBinaryAttributes reads what appendBinary has written. depth is how many arrays and
+// objects are around a value in the text form.
+func decodeBinaryAttributes(content []byte, depth int) (*Attributes, problem) {
 	var all Attributes
 	for len(content) > 0 {
 		key, rest, p := cut(content)
@@ -173,7 +174,7 @@ func decodeBinaryAttributes(content []byte) (*Attributes, problem) {
 		if p != "" {
 			return nil, p
 		}
-		payload, p := binaryPayload(tag, value, attributeDepth)
+		payload, p := binaryPayload(tag, value, depth)
 		if p == "" && payload.Kind == NoPayload {
 			p = noPayload
 		}

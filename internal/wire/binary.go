@@ -89,6 +89,12 @@ func appendBinaryField(dst []byte, value any, has *bool) []byte {
 		return append(dst, v.Data...)
 	case **Attributes:
 		return (*v).appendBinaryField(dst)
+	case *Door:
+		return appendBinaryNumber(dst, uint64(*v))
+	case *WaitingFor:
+		return appendBinaryNumber(dst, uint64(*v))
+	case **Knocks:
+		return (*v).appendBinary(dst)
 	}
 	return dst
 }

@@ -166,8 +166,16 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 	case *failure:
 		return v.decodeBinary(content)
 	case **Attributes:
-		attributes, p := decodeBinaryAttributes(content)
+		attributes, p := decodeBinaryAttributes(content, attributeDepth)
 		*v = attributes
+		return p
+	case *Door:
+		return v.decodeBinary(content)
+	case *WaitingFor:
+		return v.decodeBinary(content)
+	case **Knocks:
+		knocks, p := decodeBinaryKnocks(content)
+		*v = knocks
 		return p
 	}
 	return ""

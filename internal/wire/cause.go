@@ -73,6 +73,8 @@ var (
 	ErrNameTaken       = listed("name_taken", Refuses, 0, "the name {username} is taken in {channel}: choose another one, or resume if it is your own")
 	ErrBadName         = listed("bad_name", Refuses, 0, "a name has 1 to 128 bytes of UTF-8, and nothing in it that cannot be seen")
 	ErrBanned          = listed("banned", Refuses, 0, "the master of {channel} does not let {username} in any more")
+	ErrLocked          = listed("locked", Refuses, 0, "the door of {channel} is locked: nobody is let in at present")
+	ErrDenied          = listed("denied", Refuses, 0, "the master of {channel} does not let {username} in")
 	ErrChannelFull     = listed("channel_full", Refuses, 0, "the channel {channel} is full: try again when somebody has left")
 	ErrTooManyChannels = listed("too_many_channels", Refuses, 0, "there are as many channels as there may be: try again when one has ended")
 	ErrNotAMember      = listed("not_a_member", Refuses, 0, "this connection is not a member of {channel}: create, join or resume it first")

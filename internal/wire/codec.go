@@ -80,9 +80,7 @@ func decodeInto(frame *Frame, data []byte, lists bool) error {
 		*frame = Frame{}
 		return err
 	}
-	if frame.Aside != nil && *frame.Aside == (Aside{}) {
-		frame.Aside = nil // the fields are there, and empty
-	}
+	frame.dropEmptyAside()
 	return nil
 }
 

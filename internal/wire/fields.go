@@ -57,10 +57,15 @@ const (
 	fieldFailed          field = 0x26
 	fieldKey             field = 0x27
 	fieldAttributes      field = 0x28
+	fieldDoor            field = 0x29
+	fieldWait            field = 0x2a
+	fieldFor             field = 0x2b
+	fieldKnock           field = 0x2c
 	fieldOn              field = 0x2d
 	fieldMuted           field = 0x2f
+	fieldKnocks          field = 0x30
 
-	lastField = fieldMuted
+	lastField = fieldKnocks
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -106,8 +111,13 @@ var fieldNames = [lastField + 1]string{
 	fieldFailed:          "failed",
 	fieldKey:             "key",
 	fieldAttributes:      "attributes",
+	fieldDoor:            "door",
+	fieldWait:            "wait",
+	fieldFor:             "for",
+	fieldKnock:           "knock",
 	fieldOn:              "on",
 	fieldMuted:           "muted",
+	fieldKnocks:          "knocks",
 }
 
 func nameOf(t Type, f field) string {
@@ -163,12 +173,12 @@ var specs = [lastType + 1]spec{
 	Create: {
 		word:     "create",
 		required: set(fieldChannel, fieldUsername),
-		optional: set(fieldRef, fieldToken, fieldMasterTimeout, fieldInstance, fieldAttributes),
+		optional: set(fieldRef, fieldToken, fieldMasterTimeout, fieldInstance, fieldAttributes, fieldDoor),
 	},
 	Join: {
 		word:     "join",
 		required: set(fieldChannel, fieldUsername),
-		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom, fieldInstance, fieldAttributes),
+		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom, fieldInstance, fieldAttributes, fieldWait),
 	},
 	Resume: {
 		word:     "resume",
@@ -240,7 +250,7 @@ var specs = [lastType + 1]spec{
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
-		optional: set(fieldRef, fieldSeq, fieldAsks, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes, fieldAttributes, fieldMuted),
+		optional: set(fieldRef, fieldSeq, fieldAsks, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes, fieldAttributes, fieldDoor, fieldMuted, fieldKnocks),
 	},
 	Joined: {
 		word:     "joined",
@@ -317,6 +327,31 @@ var specs = [lastType + 1]spec{
 		word:     "muted",
 		required: set(fieldChannel, fieldOn),
 		optional: set(fieldRef),
+	},
+	SetDoor: {
+		word:     "door",
+		required: set(fieldChannel, fieldDoor),
+		optional: set(fieldRef, fieldSeen),
+	},
+	Admit: {
+		word:     "admit",
+		required: set(fieldChannel, fieldKnock),
+		optional: set(fieldRef, fieldSeen),
+	},
+	Deny: {
+		word:     "deny",
+		required: set(fieldChannel, fieldKnock),
+		optional: set(fieldRef, fieldReason, fieldSeen),
+	},
+	Waiting: {
+		word:     "waiting",
+		required: set(fieldChannel, fieldFor),
+		optional: set(fieldRef, fieldMaster, fieldTimeout),
+	},
+	Knock: {
+		word:     "knock",
+		required: set(fieldChannel, fieldUsername, fieldKnock, fieldOn),
+		optional: set(fieldRef, fieldAttributes),
 	},
 }
 

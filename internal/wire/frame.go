@@ -43,6 +43,11 @@ const (
 	Set Type = 0x0f
 	// Mute sets whether a slave, or all of them, may speak of their own accord.
 	Mute Type = 0x23
+	// SetDoor says what becomes of who joins.
+	SetDoor Type = 0x20
+	// Admit and Deny let somebody in who waits at the door, or do not.
+	Admit Type = 0x21
+	Deny  Type = 0x22
 )
 
 // Frames from the hub to a client.
@@ -67,6 +72,10 @@ const (
 	Asked Type = 0x1e
 	// Muted tells a slave whether it may speak of its own accord.
 	Muted Type = 0x32
+	// Waiting tells who joins that the answer takes its time, and for what it waits.
+	Waiting Type = 0x30
+	// Knock tells a master that somebody waits at the door, or does not any more.
+	Knock Type = 0x31
 )
 
 // Role is what a member is in its channel.
@@ -128,10 +137,8 @@ type Aside struct {
 	// Expires is, in a Send and a Message, how many milliseconds it still is worth something.
 	// Zero: for ever.
 	Expires uint64
-	// Attributes are those with which a member enters, in Create, Join and the Presence of a
-	// slave that has joined. In Created and Joined they are the member's own that another client
-	// has set. It is nil where there are none.
-	Attributes *Attributes
+	// Entering is what frames have that are about how somebody comes in, or nil.
+	Entering *Entering
 }
 
 // aside is what the frame has aside, to read.
@@ -156,13 +163,12 @@ func (frame *Frame) SetExpires(ms uint64) {
 }
 
 // Attributes are those with which a member enters, or that it has, or nil.
-func (frame *Frame) Attributes() *Attributes { return frame.aside().Attributes }
+func (frame *Frame) Attributes() *Attributes { return frame.Entering().Attributes }
 
 // SetAttributes sets those with which a member enters, or that it has.
 func (frame *Frame) SetAttributes(attributes *Attributes) {
 	if attributes != nil {
-		frame.needAside(fieldAttributes)
-		frame.Aside.Attributes = attributes
+		frame.NeedEntering().Attributes = attributes
 	}
 }
 
@@ -203,6 +209,7 @@ type Frame struct {
 	// Muted is, in a Mute and a Muted, whether slaves may not speak of their own accord from now
 	// on ("on" in the text form), and in a Joined whether the receiver may not, in a Created
 	// whether all may not who are no exceptions.
+	// Muted is, in a Knock, whether it is still there ("on" in the text form).
 	Muted bool
 	Role  Role
 	State State

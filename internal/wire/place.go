@@ -10,7 +10,8 @@ type numbers []Member
 type choice bool
 
 // place returns where the frame holds the field: a pointer to a string, a
-// uint64, a bool, a choice, a Role, a State, a Member, a slice of Member, a failure, numbers or Attributes. has is where
+// uint64, a bool, a choice, a Role, a State, a Door, a WaitingFor, a Member, a slice of Member, a failure,
+// numbers, Attributes or Knocks. has is where
 // the frame tells a zero value from none, for the fields that need it.
 func (frame *Frame) place(f field) (value any, has *bool) {
 	switch f {
@@ -91,11 +92,21 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 	case fieldKey:
 		return &frame.Code, nil
 	case fieldAttributes:
-		return &frame.placeAside().Attributes, nil
+		return &frame.placeEntering().Attributes, nil
+	case fieldDoor:
+		return &frame.placeEntering().Door, nil
+	case fieldWait:
+		return &frame.placeEntering().Wait, nil
+	case fieldFor:
+		return &frame.placeEntering().For, nil
+	case fieldKnock:
+		return &frame.Number, nil
 	case fieldOn:
 		return (*choice)(&frame.Muted), nil
 	case fieldMuted:
 		return &frame.Muted, nil
+	case fieldKnocks:
+		return &frame.placeEntering().Knocks, nil
 	case fieldNumbers:
 		return (*numbers)(&frame.Members), nil
 	}
@@ -115,12 +126,15 @@ func (frame *Frame) placeAside() *Aside {
 
 // needAside makes room for the field where that is aside.
 func (frame *Frame) needAside(f field) {
-	if asideFields.has(f) && frame.Aside == nil {
+	switch {
+	case enteringFields.has(f):
+		frame.NeedEntering()
+	case asideFields.has(f) && frame.Aside == nil:
 		frame.Aside = new(Aside)
 	}
 }
 
-var asideFields = set(fieldTopic, fieldExpires, fieldAttributes)
+var asideFields = set(fieldTopic, fieldExpires)
 
 // isSet reports whether an optional field is to be written.
 func isSet(value any, has *bool) bool {
@@ -146,7 +160,13 @@ func isSet(value any, has *bool) bool {
 		return len(*v) > 0
 	case *failure:
 		return v.Kind == FailedPayload
+	case *Door:
+		return *v != 0
+	case *WaitingFor:
+		return *v != 0
 	case **Attributes:
+		return *v != nil && len(**v) > 0
+	case **Knocks:
 		return *v != nil && len(**v) > 0
 	case *numbers:
 		return slices.ContainsFunc(*v, func(m Member) bool { return m.Number != 0 })
@@ -159,7 +179,7 @@ func isSet(value any, has *bool) bool {
 func inRange(f field, n uint64) bool {
 	switch {
 	case n == 0:
-		return f != fieldRef && f != fieldRequest && f != fieldReply && f != fieldExpires
+		return f != fieldRef && f != fieldRequest && f != fieldReply && f != fieldExpires && f != fieldKnock
 	case f == fieldExpires:
 		return n <= MaxExpires
 	}

@@ -91,10 +91,20 @@ func slotOf(name []byte) int {
 		return int(fieldKey)
 	case "attributes":
 		return int(fieldAttributes)
+	case "door":
+		return int(fieldDoor)
+	case "wait":
+		return int(fieldWait)
+	case "for":
+		return int(fieldFor)
+	case "knock":
+		return int(fieldKnock)
 	case "on":
 		return int(fieldOn)
 	case "muted":
 		return int(fieldMuted)
+	case "knocks":
+		return int(fieldKnocks)
 	case "message":
 		return slotMessage
 	case "text":

@@ -79,6 +79,12 @@ func appendTextField(dst []byte, value any) []byte {
 		return v.appendText(dst)
 	case **Attributes:
 		return (*v).appendText(dst)
+	case *Door:
+		return appendQuoted(dst, v.String())
+	case *WaitingFor:
+		return appendQuoted(dst, v.String())
+	case **Knocks:
+		return (*v).appendText(dst)
 	}
 	return dst
 }

@@ -248,6 +248,14 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 			return p
 		}
 		*v = attributes
+	case *Door:
+		return v.decodeText(value)
+	case *WaitingFor:
+		return v.decodeText(value)
+	case **Knocks:
+		knocks, p := value.knocks()
+		*v = knocks
+		return p
 	}
 	return ""
 }

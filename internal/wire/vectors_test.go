@@ -86,10 +86,21 @@ type neutral struct {
 	Muted         bool
 	Failed        *struct{ Code, Message string }
 	Key           string
-	Attributes    []struct {
-		Key     string
-		Payload neutralPayload
+	Attributes    []neutralAttribute
+	Door          string
+	Wait          bool
+	For           string
+	Knock         uint64
+	Knocks        []struct {
+		Knock      uint64
+		Username   string
+		Attributes []neutralAttribute
 	}
+	Payload neutralPayload
+}
+
+type neutralAttribute struct {
+	Key     string
 	Payload neutralPayload
 }
 
@@ -124,6 +135,7 @@ var (
 		"presence": wire.Presence, "closed": wire.Closed, "gap": wire.Gap, "ack": wire.Ack,
 		"left": wire.Left, "pong": wire.Pong, "error": wire.Error, "shutdown": wire.Shutdown,
 		"attribute": wire.Attribute, "reset": wire.Reset, "asked": wire.Asked, "mute": wire.Mute, "muted": wire.Muted,
+		"door": wire.SetDoor, "admit": wire.Admit, "deny": wire.Deny, "waiting": wire.Waiting, "knock": wire.Knock,
 	}
 )
 
@@ -176,12 +188,36 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 	if n.Key != "" {
 		frame.Code = n.Key
 	}
+	frame.SetAttributes(attributesOf(t, n.Attributes))
+	n.enter(t, &frame)
+	return frame
+}
+
+// enter gives the frame what it has of how somebody comes in.
+func (n neutral) enter(t testing.TB, frame *wire.Frame) {
+	if n.Knock != 0 {
+		frame.Number = n.Knock
+	}
+	if n.Door+n.For == "" && !n.Wait && n.Knocks == nil {
+		return
+	}
+	e := frame.NeedEntering()
+	e.Door, e.Wait, e.For = wire.DoorOf(n.Door), n.Wait, map[string]wire.WaitingFor{"master": wire.ForMaster, "door": wire.ForDoor}[n.For]
+	var knocks wire.Knocks
+	for _, k := range n.Knocks {
+		knocks = append(knocks, wire.Knocking{Number: k.Knock, Username: k.Username, Attributes: attributesOf(t, k.Attributes)})
+	}
+	if knocks != nil {
+		e.Knocks = &knocks
+	}
+}
+
+func attributesOf(t testing.TB, all []neutralAttribute) *wire.Attributes {
 	var attributes wire.Attributes
-	for _, a := range n.Attributes {
+	for _, a := range all {
 		attributes = append(attributes, wire.KeyValue{Key: a.Key, Value: a.Payload.payload(t)})
 	}
-	frame.SetAttributes(attributes.Sorted())
-	return frame
+	return attributes.Sorted()
 }
 
 func unhex(t testing.TB, s string) []byte {

@@ -9,7 +9,8 @@ import { MAX_CODE, failureProblem } from './failure.js';
 import { problemInJSON } from './json.js';
 import { whole } from './numbers.js';
 import {
-  FIRST_CRITICAL, LAST_CONTROL, LAST_TYPE, MAX_ATTRIBUTES, MAX_EXPIRES, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte, shapesByType,
+  FIRST_CRITICAL, LAST_CONTROL, LAST_TYPE, MAX_ATTRIBUTES, MAX_EXPIRES, MAX_KNOCKS, MAX_NUMBER, fieldsByTag, payloadTags, shapesByByte,
+  shapesByType,
 } from './shapes.js';
 
 const encoder = new TextEncoder();
@@ -75,6 +76,12 @@ class Writer {
     this.raw(content);
   }
 
+  /** counted writes the length and the bytes. */
+  counted(bytes) {
+    this.number(bytes.length);
+    this.raw(bytes);
+  }
+
   done() {
     return this.#bytes.slice(0, this.#length);
   }
@@ -115,11 +122,15 @@ function writeContent(field, value) {
       break;
     }
     case 'attributes':
-      for (const { key, payload } of value) {
-        const name = encoder.encode(key);
-        content.number(name.length);
-        content.raw(name);
-        content.field(payloadTags[payload.kind], payload.bytes);
+      writeAttributes(content, value);
+      break;
+    case 'knocks':
+      for (const { knock, username, attributes = [] } of value) {
+        const [name, inner] = [encoder.encode(username), new Writer()];
+        writeAttributes(inner, attributes);
+        content.number(knock);
+        content.counted(name);
+        content.counted(inner.done());
       }
       break;
     case 'numbers':
@@ -129,6 +140,13 @@ function writeContent(field, value) {
       content.number(value);
   }
   return content.done();
+}
+
+function writeAttributes(content, attributes) {
+  for (const { key, payload } of attributes) {
+    content.counted(encoder.encode(key));
+    content.field(payloadTags[payload.kind], payload.bytes);
+  }
 }
 
 // The numbers of the members of a list, or undefined where none has one.
@@ -284,6 +302,8 @@ function readContent(field, content) {
       return readNumber(content, 1, MAX_EXPIRES, 'a time that is not from a millisecond to a day');
     case 'attributes':
       return readAttributes(reader);
+    case 'knocks':
+      return readKnocks(reader);
     default:
       return readNumber(content, field.kind === 'positive' ? 1 : 0, MAX_NUMBER,
         'a number is not a whole one in its range');
@@ -319,6 +339,21 @@ function readAttributes(reader) {
       throw new Problem(problem);
     }
     all.push({ key, payload });
+  }
+  return all;
+}
+
+function readKnocks(reader) {
+  const problem = 'a knock is malformed';
+  const all = [];
+  while (reader.more) {
+    const knock = reader.number(problem);
+    const username = readText(reader.take(problem));
+    const attributes = readAttributes(new Reader(reader.take(problem)));
+    if (knock === 0 || knock > MAX_NUMBER || all.length === MAX_KNOCKS) {
+      throw new Problem(problem);
+    }
+    all.push(attributes.length > 0 ? { knock, username, attributes } : { knock, username });
   }
   return all;
 }

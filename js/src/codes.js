@@ -3,7 +3,7 @@
 /** The codes of refusals. */
 export const refusals = [
   'bad_frame', 'unsupported', 'too_large', 'rate_limited', 'unauthorized', 'forbidden', 'no_such_channel',
-  'channel_exists', 'wrong_master', 'name_taken', 'bad_name', 'banned', 'channel_full', 'too_many_channels',
+  'channel_exists', 'wrong_master', 'name_taken', 'bad_name', 'banned', 'locked', 'denied', 'channel_full', 'too_many_channels',
   'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'too_late', 'muted', 'attributes_full', 'resume_failed', 'hub_lost',
   'shutting_down', 'replaced',
 ];

@@ -10,9 +10,14 @@ export const MAX_EXPIRES = 24 * 60 * 60 * 1000;
 /** So many attributes may be in one frame. */
 export const MAX_ATTRIBUTES = 64;
 
+/** So many can wait at one door. */
+export const MAX_KNOCKS = 256;
+
 const words = {
   role: ['master', 'slave'],
   state: ['online', 'away', 'left'],
+  door: ['open', 'knock', 'locked'],
+  for: ['master', 'door'],
 };
 
 // kept: the field is told apart from none even where its value is zero or empty.
@@ -58,8 +63,13 @@ const fieldList = [
   [0x26, 'failed', 'failure'],
   [0x27, 'key', 'string'],
   [0x28, 'attributes', 'attributes'],
+  [0x29, 'door', 'word'],
+  [0x2a, 'wait', 'flag'],
+  [0x2b, 'for', 'word'],
+  [0x2c, 'knock', 'positive'],
   [0x2d, 'on', 'choice', 'kept'],
   [0x2f, 'muted', 'flag'],
+  [0x30, 'knocks', 'knocks'],
 ];
 
 /** The fields by their tags. */
@@ -81,8 +91,8 @@ export const LAST_TYPE = 0x3f;
 export const LAST_CONTROL = 0x1f;
 
 const shapeList = [
-  [0x01, 'create', 'channel username', 'token master_timeout_ms instance attributes'],
-  [0x02, 'join', 'channel username', 'expect token from instance attributes'],
+  [0x01, 'create', 'channel username', 'token master_timeout_ms instance attributes door'],
+  [0x02, 'join', 'channel username', 'expect token from instance attributes wait'],
   [0x03, 'resume', 'channel username secret', 'token epoch last seq instance'],
   [0x04, 'send', 'channel', 'to asks reply seen topic expires_ms failed', 'payload'],
   [0x05, 'leave', 'channel', 'seen'],
@@ -97,7 +107,7 @@ const shapeList = [
   [0x0e, 'refresh', 'channel token', 'seen'],
   [0x0f, 'set', 'channel key', 'seen', 'emptied'],
   [0x11, 'created', 'channel username secret epoch',
-    'seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted'],
+    'seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted door knocks'],
   [0x12, 'joined', 'channel username secret master', 'epoch asks master_timeout_ms attributes muted'],
   [0x13, 'message', 'channel from seq', 'private request reply topic expires_ms failed', 'payload'],
   [0x14, 'presence', 'channel username role state', 'seq timeout_ms reason number joined attributes'],
@@ -111,7 +121,12 @@ const shapeList = [
   [0x1c, 'attribute', 'channel from seq key', '', 'emptied'],
   [0x1d, 'reset', 'channel', 'from seq'],
   [0x1e, 'asked', 'channel', ''],
+  [0x20, 'door', 'channel door', 'seen'],
+  [0x21, 'admit', 'channel knock', 'seen'],
+  [0x22, 'deny', 'channel knock', 'reason seen'],
   [0x23, 'mute', 'channel on', 'to seen'],
+  [0x30, 'waiting', 'channel for', 'master timeout_ms'],
+  [0x31, 'knock', 'channel username knock on', 'attributes'],
   [0x32, 'muted', 'channel on', ''],
 ];
 

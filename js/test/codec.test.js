@@ -21,6 +21,9 @@ function ours(neutral) {
   if (neutral.attributes) {
     frame.attributes = neutral.attributes.map(ours);
   }
+  if (neutral.knocks) {
+    frame.knocks = neutral.knocks.map(ours);
+  }
   return frame;
 }
 

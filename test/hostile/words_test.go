@@ -179,6 +179,27 @@ func TestEveryRefusalHasWords(t *testing.T) {
 		})
 	})
 
+	t.Run("the door", func(t *testing.T) {
+		stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+			w.t = t
+			alice, _ := s.Pair()
+			bob := s.Raw()
+			alice.Answer(`{"type":"door","ref":2,"channel":"abc123","door":"locked"}`)
+			w.of(bob, `{"type":"join","ref":1,"channel":"abc123","username":"bob"}`, lectern.ErrLocked, "door", `"abc123"`)
+			alice.Answer(`{"type":"door","ref":3,"channel":"abc123","door":"knock"}`)
+			bob.Answer(`{"type":"join","ref":2,"channel":"abc123","username":"bob"}`)
+			synctest.Wait()
+			_, err := alice.Read() // the knock
+			require.NoError(t, err)
+			alice.Answer(`{"type":"deny","ref":4,"channel":"abc123","knock":1}`)
+			synctest.Wait()
+			w.of(bob, `{"type":"ping","ref":3}`, lectern.ErrDenied, `"bob"`, `"abc123"`)
+			_, err = alice.Read() // that it is over
+			require.NoError(t, err)
+			w.of(alice, `{"type":"admit","ref":5,"channel":"abc123","knock":1}`, lectern.ErrNoSuchSlave, "knock: ", "1")
+		})
+	})
+
 	t.Run("a service that says nothing", func(t *testing.T) {
 		answers := map[string]error{
 			"plain": fmt.Errorf("the database is down"), "sentinel": lectern.ErrNoSuchChannel, "own": &lectern.Error{Code: "quota"},

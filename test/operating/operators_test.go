@@ -48,7 +48,7 @@ func TestSnapshots(t *testing.T) {
 				{Username: "user_1", State: lectern.StateOnline, Epoch: 1, OpenRequests: 1},
 				{Username: "user_2", State: lectern.StateAway, Epoch: 1, Deadline: time.Now().Add(30 * time.Second)},
 			},
-			MasterMessages: 3, SlaveMessages: 2, Kept: shot.Kept, Banned: 1, OpenRequests: 1,
+			MasterMessages: 3, SlaveMessages: 2, Kept: shot.Kept, Banned: 1, Door: lectern.DoorOpen, OpenRequests: 1,
 		}, shot)
 		require.Equal(t, 5, shot.Kept.Messages)
 		require.NotZero(t, shot.Kept.Bytes)

@@ -26,6 +26,8 @@ const refusals = {
     'Somebody in this class has that name already. Please choose another one.'),
   bad_name: ({ reason }) => `That name cannot be used: ${reason.replace(/^\w+: /, '')}.`,
   banned: 'The teacher does not let that name into the class any more.',
+  locked: 'The door of the class is closed. Ask the teacher to let you in, and try again.',
+  denied: 'The teacher does not let you in at present.',
   channel_full: 'The class is full.',
   too_many_channels: 'There are too many classes at present. Please try again later.',
   not_a_member: 'You are no longer in the class.',

@@ -1,0 +1,261 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/delivery"
+	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// This file is who waits to get in: for a channel that does not exist yet, and at the door of
+// one. The session has no seat there before it is in.
+
+// errWaits is no refusal: the join is answered later, and its seat is not reserved any more.
+var errWaits = errors.New("hub: it waits")
+
+// newWait is a wait for what the frame, a join, asks.
+func (s *session) newWait(f *wire.Frame, asked string, seat, previous *seat, entry star.Entry) *wait {
+	entry.Since = time.Now()
+	return &wait{
+		session: s, seat: seat, channel: f.Channel, asked: asked, username: f.Username, expect: f.Expect, entry: entry, previous: previous,
+	}
+}
+
+// knock has the wait stand at the door of the channel, whose lock is held.
+func (s *session) knock(w *wait, c *delivery.Channel, rules *star.Channel, now time.Time) error {
+	// The wait is there before the door is asked: whoever lets it in finds it.
+	if err := s.beginWait(w, c); err != nil {
+		return err
+	}
+	if err := rules.Knock(now, &w.seat.Attachment, w.entry, w.username, w.expect); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.hub.waits.take(s, &w.seat.Seat)
+		s.seats.set(w.channel, w.seat) // it is reserved, and no more
+		return err
+	}
+	return errWaits
+}
+
+// waitForChannel has the wait stand until its channel is created, and tells the peer so.
+func (s *session) waitForChannel(w *wait) error {
+	if err := s.beginWait(w, nil); err != nil {
+		return err
+	}
+	s.tellWaiting(w)
+	return nil
+}
+
+// beginWait notes that the session waits. Its seat is not reserved any more.
+func (s *session) beginWait(w *wait, c *delivery.Channel) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending {
+		return errEnding
+	}
+	reserved := s.seats.get(w.channel) == w.seat
+	extra := 0
+	if w.previous != nil {
+		extra++
+	}
+	if reserved {
+		extra++
+	}
+	if s.seats.count()+s.hub.waits.number(s)-extra >= s.hub.config.MaxChannelsPerConnection {
+		return s.hub.refusals.channelsOfConnection
+	}
+	if err := s.hub.waits.add(w, c); err != nil {
+		return err
+	}
+	if reserved {
+		s.seats.remove(w.channel)
+	}
+	s.overdue = false
+	s.hub.idlers.remove(s)
+	return nil
+}
+
+// tellWaiting tells the peer that it waits for the channel.
+func (s *session) tellWaiting(w *wait) {
+	frame := &wire.Frame{Type: wire.Waiting, Ref: w.entry.Ref, Channel: w.asked}
+	frame.NeedEntering().For = wire.ForMaster
+	s.PushAndFlush(wire.NewPacket(frame))
+}
+
+// waitsAgain is for a join in a channel in which the session waits: it is told so again, under
+// the ref of this one. It reports whether the session waits there still.
+func (s *session) waitsAgain(w *wait, c *delivery.Channel, f *wire.Frame) (waits bool, err error) {
+	if w.username != f.Username {
+		return true, wire.ErrForbidden.With("this connection waits in " + wire.Quote(f.Channel) + " under another name: leave it first")
+	}
+	if waits = s.hub.waits.setRef(w, f.Ref); !waits {
+		return false, nil
+	}
+	if c == nil {
+		s.tellWaiting(w)
+		return true, nil
+	}
+	c.Decide(func(rules *star.Channel, now time.Time) { waits = rules.WaitsAt(now, &w.seat.Attachment, f.Ref) })
+	if !waits {
+		c.Flush() // it is in, or refused
+	}
+	return waits, nil
+}
+
+// letWaitersIn brings those to the door of a new channel who have waited for it. The channel's
+// lock is held, so that nobody is in before.
+func (h *Hub) letWaitersIn(c *delivery.Channel, rules *star.Channel, now time.Time) {
+	for _, w := range h.waits.arrived(c, now) {
+		w.seat.Init(&w.session.Line, c)
+		rules.Arrive(now, &w.seat.Attachment, w.entry, w.username, w.expect)
+	}
+}
+
+// waits reports whether the session waits somewhere. The lock is held.
+func (s *session) waits() bool { return s.hub.waits.number(s) > 0 }
+
+// becomeIdle notes that the session has one seat, or wait, less. The lock is held.
+func (s *session) becomeIdle() {
+	if s.seats.count() == 0 && !s.waits() && !s.hub.idlers.has(s) {
+		s.hub.idlers.add(s)
+	}
+}
+
+// Enter makes a seat that has waited one of the session's. It makes the session, with Refuse, a
+// delivery.Owner.
+func (s *session) Enter(entered *delivery.Seat) {
+	s.mu.Lock()
+	w := s.hub.waits.take(s, entered)
+	if w != nil {
+		s.seats.set(w.channel, w.seat)
+	}
+	s.mu.Unlock()
+	if w != nil && w.previous != nil {
+		// Not here: another channel may be told at the same time to leave this one.
+		s.hub.goroutines.Add(1)
+		go s.leavePrevious(w)
+	}
+}
+
+// leavePrevious ends a switch that has waited: the connection leaves the former channel.
+func (s *session) leavePrevious(w *wait) {
+	defer s.hub.goroutines.Done()
+	w.c.Flush() // the joined is queued before the left, which another channel sends
+	if s.seatIn(w.previous.Channel().Name()) != w.previous {
+		return // that membership has ended meanwhile
+	}
+	if s.leaveAs(w.previous, 0) == wire.ErrReplaced {
+		_ = s.leave(w.channel, 0)
+		s.endReplaced(w.channel)
+	}
+}
+
+// Refuse tells the peer why a seat that has waited is none.
+func (s *session) Refuse(refused *delivery.Seat, why *wire.Cause) {
+	if w := s.takeWait(func() *wait { return s.hub.waits.take(s, refused) }); w != nil {
+		s.endWaiting(w, why)
+	}
+}
+
+// takeWait takes a wait out, unless it was taken before: then it is nil.
+func (s *session) takeWait(take func() *wait) *wait {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := take()
+	if w != nil {
+		s.becomeIdle()
+	}
+	return w
+}
+
+// endWaiting answers a join that has waited, and was taken out.
+func (s *session) endWaiting(w *wait, why *wire.Cause) {
+	use := wire.Lookup(why.Code)
+	switch {
+	case why.Code == wire.ErrLeft.Code:
+		s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Left, Ref: w.entry.Ref, Channel: w.asked}))
+	case use.Is(wire.InClosed) && !use.Is(wire.Refuses):
+		s.PushAndFlush(wire.NewPacket(&wire.Frame{
+			Type: wire.Closed, Ref: w.entry.Ref, Channel: w.asked, Code: string(why.Code), Reason: why.Text,
+		}))
+	default:
+		s.refuse(&wire.Frame{Type: wire.Join, Ref: w.entry.Ref, Channel: w.channel, Username: w.username, Expect: w.expect}, w.asked, why)
+	}
+}
+
+// leaveWait ends what the session waits for in the channel, by a leave with that ref, and
+// reports whether it has waited there.
+func (s *session) leaveWait(channel string, ref uint64) (waited bool) {
+	w, c := s.hub.waits.find(s, channel)
+	if w == nil {
+		return false
+	}
+	if c == nil {
+		if !s.takeBack(w) {
+			return s.leaveWait(channel, ref) // it is at the door by now
+		}
+		s.endWaiting(w, wire.ErrLeft)
+	} else {
+		out := false
+		c.Decide(func(rules *star.Channel, _ time.Time) { out = rules.CancelKnock(&w.seat.Attachment) })
+		if c.Flush(); !out {
+			return false // it is in, or refused
+		}
+	}
+	s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Left, Ref: ref, Channel: channel}))
+	return true
+}
+
+// takeBack takes out a wait for a channel, and reports whether it was there.
+func (s *session) takeBack(w *wait) bool {
+	return s.takeWait(func() *wait {
+		if s.hub.waits.takeBack(w) {
+			return w
+		}
+		return nil
+	}) != nil
+}
+
+// endWaits takes what the session waits for from the doors, after its connection has ended. They
+// were taken out before. onPurpose: the peer has left.
+func (s *session) endWaits(left []*wait, onPurpose bool) {
+	for _, w := range left {
+		if w.c == nil {
+			continue
+		}
+		a := &w.seat.Attachment
+		w.c.Decide(func(rules *star.Channel, now time.Time) {
+			if rules.CancelKnock(a) {
+				return
+			}
+			// It was let in, and does not know.
+			if !onPurpose || rules.Leave(now, a, 0) != nil {
+				rules.Lose(now, a)
+			}
+		})
+	}
+}
+
+// endOverdueWaits refuses those who have waited too long for a channel.
+func (h *Hub) endOverdueWaits() {
+	defer h.goroutines.Done()
+	for _, w := range h.waits.over() {
+		w.refuse(wire.ErrTooLate.With(fmt.Sprintf("nobody has created the channel for %v", h.config.WaitTimeout)))
+	}
+}
+
+// refuse answers a wait for a channel that was taken out.
+func (w *wait) refuse(why *wire.Cause) {
+	w.session.takeWait(func() *wait { return w })
+	w.session.endWaiting(w, why)
+}
+
+// asksForStatus reports whether the service is asked before anybody is told whether a channel
+// exists.
+func (h *Hub) asksForStatus() bool {
+	return h.config.Authorize != nil && slices.Contains(h.config.Reauthorize, OpStatus)
+}
