@@ -62,6 +62,10 @@ type world struct {
 	// said counts what has a text or a value of its own.
 	said int
 
+	// answers are those who await one, at the longest until asking ends.
+	answers sync.WaitGroup
+	asking  context.Context
+	stop    context.CancelFunc
 	// reading are those who take events, as long as it is open. news is when they have. calm is
 	// closed when nobody does anything else any more.
 	reading sync.WaitGroup
@@ -85,6 +89,7 @@ func newWorld(t testing.TB, dialer transport.Dialer) *world {
 		calm: make(chan struct{}),
 	}
 	w.news = sync.NewCond(&w.mu)
+	w.asking, w.stop = context.WithCancel(context.Background())
 	w.open, w.end = context.WithCancel(context.Background())
 	return w
 }
@@ -108,6 +113,7 @@ func (w *world) client() *lectern.Client {
 }
 
 func (w *world) close() {
+	w.stop()
 	w.end()
 	var closing sync.WaitGroup
 	for _, c := range w.clients {
@@ -239,8 +245,11 @@ func (a *actor) act(channel string, contested bool) {
 		a.enter(channel, contested)
 	case !contested && !a.unclear[a.clients[channel]] && a.rng.IntN(12) == 0:
 		a.cut(channel)
+	case h.master != nil && a.rng.IntN(4) > 0 && a.reply(channel, h):
 	case a.rng.IntN(3) == 0:
 		a.set(channel, h)
+	case h.slave != nil && a.rng.IntN(6) == 0:
+		a.ask(channel, h)
 	case h.master != nil:
 		a.lead(channel, h)
 	default:
@@ -473,6 +482,8 @@ func (w *world) play(seed uint64, actors, steps int) {
 	}
 	close(start)
 	playing.Wait()
+	w.stop()
+	w.answers.Wait()
 	w.lastWords(all, channels)
 	w.end()
 	w.reading.Wait()

@@ -40,7 +40,9 @@ func describe(in input, out output) string {
 		fmt.Fprintf(&b, " #%d", in.member)
 	case kick, tell:
 		fmt.Fprintf(&b, " %s", in.to)
-	case take:
+	case reply:
+		fmt.Fprintf(&b, " %s to %d", in.to, in.question)
+	case take, hear:
 		fmt.Fprintf(&b, " %v", out.got)
 		return b.String()
 	}

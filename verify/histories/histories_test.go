@@ -66,7 +66,7 @@ func TestHistories(t *testing.T) {
 		"broadcast ok", "tell ok", "report ok", "leave ok", "status ok",
 		"resume ended", "resume unauthorized", "resume refused", "seize by create ok", "seize by join ok",
 		"refresh ok", "refresh unauthorized", "refresh refused",
-		"set ok", "take a message", "take a value", "take a removal",
+		"set ok", "take a message", "take a value", "take a removal", "ask ok", "hear ok", "reply ok",
 	} {
 		require.NotZero(t, outcomes[name], "the histories never have %q, so they prove little", name)
 	}

@@ -23,9 +23,13 @@ type entry struct {
 	owner     int // the membership
 	name      string
 	ofMaster  bool
-	// Of what was said.
+	// Of what was said. asks: it wants an answer, for the handle. question is the number of the
+	// ask that it answers, with a no where it is declined.
 	text, topic, to string
-	expires         bool
+	expires, asks   bool
+	handle          int
+	question        uint64
+	declined        bool
 	// Of an attribute. Without a value it was removed. hidden: nobody was told of it with this number.
 	key, value string
 	hidden     bool
@@ -35,9 +39,10 @@ type entry struct {
 type happening string
 
 const (
-	said   happening = "said"
-	hasSet happening = "set"
-	isOut  happening = "out" // a slave's membership is over, and its attributes are
+	said    happening = "said"
+	hasSet  happening = "set"
+	replied happening = "replied" // an answer, which is not among the events
+	isOut   happening = "out"     // a slave's membership is over, and its attributes are
 )
 
 // keys are those of the attributes.
@@ -84,7 +89,7 @@ func (s star) log() *entry { return s.logs[len(s.logs)-1] }
 func (s star) noted(e entry) star {
 	e.before, e.index = s.log(), s.log().length()+1
 	h := fnv.New64a()
-	fmt.Fprint(h, s.log().sum(), e.what, e.seq, e.told, e.owner, e.name, e.text, "|", e.topic, "|", e.to, e.expires, e.key, "|", e.value, e.hidden)
+	fmt.Fprint(h, s.log().sum(), e.what, e.seq, e.told, e.owner, e.name, e.text, "|", e.topic, "|", e.to, e.expires, e.key, "|", e.value, e.hidden, e.asks, e.handle, e.question, e.declined)
 	e.hash = h.Sum64()
 	s.logs = slices.Clone(s.logs)
 	s.logs[len(s.logs)-1] = &e
@@ -94,7 +99,14 @@ func (s star) noted(e entry) star {
 // speaks is the channel after something was said by the seat's holder.
 func (s star) speaks(x seat, in input) star {
 	e := entry{what: said, owner: x.owner, name: x.name, text: in.text, topic: in.topic, to: in.to, expires: in.expires}
-	if in.op == report {
+	switch in.op {
+	case ask:
+		e.asks, e.handle = true, in.handle
+	case reply:
+		e.what, e.question, e.declined = replied, in.question, in.declined
+		s = s.closed(func(x *entry) bool { return x.seq == in.question })
+	}
+	if in.op == report || in.op == ask {
 		s.up++
 		e.seq = s.up
 	} else {
@@ -230,6 +242,8 @@ type reading struct {
 	seq, missed uint64
 	text, topic string
 	private     bool
+	asks        bool
+	declined    bool
 	key, value  string
 	view        map[string]string
 }
@@ -260,7 +274,7 @@ func (s star) read(handle int, got reading) (bool, star) {
 func (r *reader) takes(log *entry, got reading) bool {
 	e := log.find(func(e *entry) bool { return e.what == said && e.ofMaster != r.isMaster && e.seq == got.seq })
 	if e == nil || e.index <= r.start || e.index > r.until || e.seq <= r.last || !r.gets(e) ||
-		e.text != got.text || e.topic != got.topic || e.name != got.from || !r.isMaster && got.private != (e.to != "") {
+		e.text != got.text || e.topic != got.topic || e.asks != got.asks || e.name != got.from || !r.isMaster && got.private != (e.to != "") {
 		return false
 	}
 	lost := uint64(0)
@@ -371,7 +385,7 @@ func (r *reader) setMark(how, name, key string, index int) {
 
 func (e *entry) String() string {
 	switch e.what {
-	case said:
+	case said, replied:
 		return fmt.Sprintf("%s said %q (%d)", e.name, e.text, e.seq)
 	case hasSet:
 		return fmt.Sprintf("%s set %s=%q (%d)", e.name, e.key, e.value, e.seq)
@@ -381,6 +395,8 @@ func (e *entry) String() string {
 
 func (got reading) String() string {
 	switch got.what {
+	case replied:
+		return fmt.Sprintf("%q as the answer, declined=%t", got.text, got.declined)
 	case said:
 		return fmt.Sprintf("%q of %s, number %d, topic %q, private %t, when its attributes were %v", got.text, got.from, got.seq, got.topic, got.private, got.view)
 	case hasSet:

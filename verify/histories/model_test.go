@@ -24,9 +24,13 @@ const (
 	report    operation = "report" // slave to its master
 	status    operation = "status"
 	refresh   operation = "refresh"
-	set       operation = "set"    // an attribute, or its removal
-	take      operation = "take"   // an event, from a handle
-	expire    operation = "expire" // what follows on a refresh that lets a slave in for a moment
+	ask       operation = "ask"      // of a slave: a report that wants an answer
+	reply     operation = "reply"    // of its master
+	withdraw  operation = "withdraw" // what follows on an ask nobody waits for any more
+	hear      operation = "hear"     // the answer, by who has asked
+	set       operation = "set"      // an attribute, or its removal
+	take      operation = "take"     // an event, from a handle
+	expire    operation = "expire"   // what follows on a refresh that lets a slave in for a moment
 	// seizeCreate and seizeJoin are creates and joins to which the service gives the seat of
 	// that name.
 	seizeCreate operation = "seize by create"
@@ -55,6 +59,9 @@ type input struct {
 	// text, topic and expires are of a message, which has a text of its own.
 	text, topic string
 	expires     bool
+	// question is the number of the ask that a reply is for. declined: it says no.
+	question uint64
+	declined bool
 	// pairs are the attributes with which somebody enters, or the one that is set.
 	pairs []pair
 	// says is what the service says of a resume or a refresh: nothing, or one of the tokens.
@@ -157,6 +164,8 @@ type star struct {
 	// all.
 	logs    []*entry
 	readers []reader
+	// answered are the asks of the present life that are over.
+	answered handles
 }
 
 func (s star) slave(name string) int {
@@ -321,14 +330,21 @@ func (s star) try(in input) (star, []outcome) {
 	case tell: // rule 6
 		unless(s.leads(in), ended)
 		unless(s.slave(in.to) >= 0, "no_such_slave")
-	case report: // rule 5
+	case report, ask: // rule 5
 		unless(s.follows(in), ended)
+	case reply:
+		unless(s.leads(in), ended)
+		i := s.slave(in.to)
+		unless(i >= 0, "no_such_slave")
+		unless(i < 0 || s.awaits(s.slaves[i], in.question) != over, "no_such_request")
+	case withdraw:
+		next = s.closed(func(e *entry) bool { return e.text == in.text })
 	case set:
 		unless(s.leads(in) || s.follows(in), ended)
 	}
 	if x := s.seat(in.member); no == nil && x != nil {
 		switch in.op {
-		case broadcast, tell, report:
+		case broadcast, tell, report, ask, reply:
 			next = s.speaks(*x, in)
 		case set:
 			next = s.sets(*x, s.leads(in), in.pairs[0])
@@ -344,8 +360,11 @@ func (s star) try(in input) (star, []outcome) {
 // it. What is unknown happens where it can; that it never happened is the same
 // as that it happened behind everything else.
 func (s star) step(in input, out output) (bool, star) {
-	if in.op == take {
+	switch in.op {
+	case take:
 		return s.read(in.handle, out.got)
+	case hear:
+		return s.hasAnswered(in.handle, out.got), s
 	}
 	next, possible := s.try(in)
 	if in.op == resume && out.outcome == ended {
@@ -382,6 +401,9 @@ func (s star) step(in input, out output) (bool, star) {
 		return next.log().length() > s.log().length() && next.log().seq == out.seq, next
 	case out.outcome == unknown:
 		return true, next
+	case in.op == reply && out.outcome == "no_such_request" && s.leads(in):
+		i := s.slave(in.to)
+		return i >= 0 && s.awaits(s.slaves[i], in.question) != open, s
 	case in.again && out.outcome == ok && slices.Equal(possible, []outcome{"no_such_slave"}):
 		return true, s
 	case out.outcome == refused, in.op == refresh && in.says == shortly && out.outcome == "unauthorized":
@@ -405,15 +427,17 @@ func (s star) step(in input, out output) (bool, star) {
 		return out.outcome != ok || out.seq == next.down && least <= out.slaves && out.slaves <= 1, next
 	case set:
 		return out.outcome != ok || out.seq == 0 || out.seq == next.down && next.down > s.down, next
-	case report:
+	case report, ask:
 		return out.outcome != ok || out.seq == next.up && out.slaves == 0, next
+	case reply:
+		return out.outcome != ok || out.seq == next.down && out.slaves <= 1, next
 	}
 	return true, next
 }
 
 func (s star) equal(o star) bool {
 	return s.exists == o.exists && s.master == o.master && s.away == o.away && s.down == o.down && s.up == o.up &&
-		s.gone == o.gone && slices.Equal(s.slaves, o.slaves) && slices.Equal(s.banned, o.banned) && slices.Equal(s.readers, o.readers) &&
+		s.gone == o.gone && s.answered == o.answered && slices.Equal(s.slaves, o.slaves) && slices.Equal(s.banned, o.banned) && slices.Equal(s.readers, o.readers) &&
 		slices.EqualFunc(s.logs, o.logs, func(a, b *entry) bool { return a.sum() == b.sum() })
 }
 

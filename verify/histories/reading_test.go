@@ -55,7 +55,8 @@ func (w *world) read(channel string, h *held, late bool) {
 			switch event := event.(type) {
 			case lectern.Message:
 				lane.add(in, output{outcome: ok, got: reading{
-					what: said, from: event.From, ofMaster: h.slave != nil, seq: event.Seq, text: event.Text(), topic: event.Topic, private: event.Private, view: h.view(event.From),
+					what: said, from: event.From, ofMaster: h.slave != nil, seq: event.Seq, text: event.Text(), topic: event.Topic, private: event.Private,
+					asks: event.RequestID != 0, view: h.view(event.From),
 				}})
 				w.mu.Lock()
 				h.texts[event.Text()] = true

@@ -53,6 +53,8 @@ func takes(call int64, handle int, got reading) event {
 	return e
 }
 
+func private(e event) event { return with(e, func(e *event) { e.output.got.private = true }) }
+
 func with(e event, change func(*event)) event {
 	change(&e)
 	return e
@@ -63,7 +65,6 @@ func TestTeethOfReaders(t *testing.T) {
 	class := []event{did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, carol, ok)}
 	page := map[string]string{"k0": "p1"}
 	expiring := func(e event) event { return with(e, func(e *event) { e.input.expires = true }) }
-	private := func(e event) event { return with(e, func(e *event) { e.output.got.private = true }) }
 	cases := []struct {
 		name  string
 		legal bool
@@ -168,6 +169,72 @@ func dave(k0, k1 string) input {
 	return input{op: join, handle: 7, user: "dave", pairs: []pair{{"k0", k0}, {"k1", k1}}}
 }
 
+// asked is that bob has asked something, replies that alice has answered it, and hears that the
+// answer has come to the handle.
+func asked(call, end int64, text string, seq uint64) event {
+	return numbered(did(call, end, input{op: ask, handle: 3, member: 3, text: text}, ok), seq)
+}
+
+func replies(call, end int64, to string, question uint64, text string, seq uint64) event {
+	return numbered(did(call, end, input{op: reply, handle: 1, member: 1, to: to, question: question, text: text}, ok), seq)
+}
+
+func hears(call int64, handle int, text string, seq uint64) event {
+	e := did(call, call, input{op: hear, handle: handle}, ok)
+	e.output.got = reading{what: replied, text: text, seq: seq}
+	return e
+}
+
+// TestTeethOfAnswers: an answer that was not given, or not to whom it has come, is found out.
+func TestTeethOfAnswers(t *testing.T) {
+	class := []event{did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, carol, ok)}
+	refusedAs := func(e event, why outcome) event { return with(e, func(e *event) { e.output = output{outcome: why} }) }
+	declined := func(e event) event {
+		return with(e, func(e *event) { e.input.declined, e.output.got.declined = true, true })
+	}
+	gone := input{op: withdraw, handle: 3, member: 3, text: "q"}
+	again := input{op: resume, handle: 8, member: 3, from: 3}
+	cases := []struct {
+		name  string
+		legal bool
+		list  []event
+	}{
+		{"an answer", true, []event{asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), hears(13, 3, "a", 1)}},
+		{"a no", true, []event{asked(7, 12, "q", 1), declined(replies(8, 9, "bob", 1, "a", 1)), declined(hears(13, 3, "a", 0))}},
+		{"a no that comes as a yes", false, []event{asked(7, 12, "q", 1), declined(replies(8, 9, "bob", 1, "a", 1)), hears(13, 3, "a", 1)}},
+		{"an answer that was not given", false, []event{asked(7, 12, "q", 1), hears(13, 3, "a", 1)}},
+		{"an answer before it was given", false, []event{asked(7, 8, "q", 1), hears(9, 3, "a", 1), replies(10, 11, "bob", 1, "a", 1)}},
+		{"another answer", false, []event{asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), hears(13, 3, "b", 1)}},
+		{"an answer with another number", false, []event{asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), hears(13, 3, "a", 2)}},
+		{"an answer to another one", false, []event{asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), hears(13, 4, "a", 1)}},
+		{"an answer for another one", false, []event{asked(7, 12, "q", 1), replies(8, 9, "carol", 1, "a", 1)}},
+		{"an answer to no question", false, []event{tells(7, 8, 3, 3, "m", "", 1, 0), replies(9, 10, "bob", 1, "a", 1)}},
+		{"an answer takes a number", true, []event{asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), tells(10, 11, 1, 1, "m", "", 2, 2)}},
+		{"an answer takes no number", false, []event{asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), tells(10, 11, 1, 1, "m", "", 1, 2)}},
+		{"an answer is no event", false, []event{asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), private(gets(10, 3, "alice", "a", 1, nil))}},
+		{"a second answer", false, []event{asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), replies(10, 11, "bob", 1, "b", 2)}},
+		{"a second answer that is refused", true, []event{
+			asked(7, 12, "q", 1), replies(8, 9, "bob", 1, "a", 1), refusedAs(replies(10, 11, "bob", 1, "b", 0), "no_such_request")}},
+		{"an answer that is awaited and refused", false, []event{asked(7, 8, "q", 1), refusedAs(replies(9, 10, "bob", 1, "a", 0), "no_such_request")}},
+		{"an answer that is not awaited any more", true, []event{
+			asked(7, forever, "q", 1), did(8, forever, gone, unknown), refusedAs(replies(9, 10, "bob", 1, "a", 0), "no_such_request")}},
+		{"an answer to who has left", false, []event{asked(7, 14, "q", 1), did(8, 9, kicks, ok), replies(10, 11, "bob", 1, "a", 1)}},
+		{"the same, and it is refused", true, []event{
+			asked(7, 14, "q", 1), did(8, 9, kicks, ok), refusedAs(replies(10, 11, "bob", 1, "a", 0), "no_such_slave")}},
+		{"an answer to who has joined since", false, []event{
+			asked(7, 16, "q", 1), did(8, 9, kicks, ok), did(10, 11, bob2of(6), ok), replies(12, 13, "bob", 1, "a", 1)}},
+		{"an answer to a client that another one has followed, which may have been heard", true, []event{
+			asked(7, 16, "q", 1), did(8, 9, again, ok), refusedAs(replies(10, 11, "bob", 1, "a", 0), "no_such_request")}},
+		{"an answer to a client that another one has followed, which was heard", false, []event{
+			asked(7, 16, "q", 1), did(8, 9, again, ok), tells(10, 11, 8, 3, "m", "", 2, 0), replies(12, 13, "bob", 1, "a", 1)}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			require.Equal(t, c.legal, porcupine.CheckOperations(model, historyOf(append(class[:len(class):len(class)], c.list...))))
+		})
+	}
+}
+
 // TestTeethOnRealHistories turns over one thing at a time of what was recorded. Some of what can
 // be turned over may have been so; but of each kind much is noticed.
 func TestTeethOnRealHistories(t *testing.T) {
@@ -220,6 +287,7 @@ func turns() []*turning {
 	}
 	message := func(in input, out output) bool { return in.op == take && out.got.what == said }
 	change := func(in input, out output) bool { return in.op == take && out.got.what == hasSet }
+	heard := func(in input, out output) bool { return in.op == hear }
 	sees := func(in input, out output) bool { return message(in, out) && len(out.got.view) > 0 }
 	var former map[string]reading // of each key that a handle has taken, the change before
 	return []*turning{
@@ -249,6 +317,10 @@ func turns() []*turning {
 			former[""] = before
 			return change(in, out) && before.what != ""
 		}, turn: func(out *output) { out.got = former[""] }, always: true},
+		{name: "another answer", of: heard, turn: func(out *output) { out.got.text += "?" }, always: true},
+		{name: "a no for a yes, or the other way", of: heard, turn: func(out *output) { out.got.declined = !out.got.declined }, always: true},
+		{name: "an answer that was refused", of: func(in input, out output) bool { return in.op == reply && out.outcome == ok },
+			turn: func(out *output) { *out = output{outcome: "no_such_request"} }},
 		{name: "nothing is seen", of: sees, turn: func(out *output) { out.got.view = nil }},
 		{name: "something else is seen", of: sees, turn: func(out *output) {
 			out.got.view = maps.Clone(out.got.view)
@@ -259,11 +331,12 @@ func turns() []*turning {
 	}
 }
 
-// turnAll turns over each that there is in the history, one at a time.
+// turnAll turns over what there is of it in the history, one at a time.
 func (kind *turning) turnAll(history []porcupine.Operation) {
+	const enough = 20
 	for i, op := range history {
 		out := op.Output.(output)
-		if !kind.of(op.Input.(input), out) {
+		if !kind.of(op.Input.(input), out) || kind.noticed >= enough {
 			continue
 		}
 		kind.turn(&out)

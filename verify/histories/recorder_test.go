@@ -103,12 +103,15 @@ func (r *recorder) finish() []porcupine.Operation {
 func learn(history []porcupine.Operation) {
 	seen := make(map[string]uint64)
 	for _, op := range history {
-		if got := op.Output.(output).got; got.what == said || got.what == hasSet && got.ofMaster && got.value != "" {
+		if got := op.Output.(output).got; got.what == said || got.what == replied && got.seq != 0 || got.what == hasSet && got.ofMaster && got.value != "" {
 			seen[got.text+got.value] = got.seq
 		}
 	}
 	for i, op := range history {
 		in, out := op.Input.(input), op.Output.(output)
+		if in.op == withdraw {
+			continue
+		}
 		if in.op == set {
 			in.text = in.pairs[0].value
 		}
