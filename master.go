@@ -71,8 +71,8 @@ func (m *Master) Request(ctx context.Context, to string, payload Payload, option
 //
 // Answers that were not taken yet wait, within the bytes of ClientOptions.Inbox.
 // To leave the loop early withdraws the question. WithAsked tells who is asked, and WithNewcomers
-// asks those too who join meanwhile; then it ends with its context, and each who was asked and has
-// not answered has a part with its error.
+// asks those too who join meanwhile; then it ends with its context, or at its expiry (WithExpiry), and each who was
+// asked and has not answered has a part with its error.
 func (m *Master) Gather(ctx context.Context, payload Payload, options ...GatherOption) iter.Seq[Answer] {
 	return m.h.gather(ctx, payload, options)
 }

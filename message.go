@@ -401,11 +401,10 @@ func WithAsked(asked func(usernames []string)) GatherOption {
 }
 
 // WithNewcomers makes a Gather ask who joins while it goes on, too: each new membership once, by a
-// request of its own, with the same payload. So it ends with its context, its loop or the channel
-// alone. Who has left and joins again is asked again, and has another part then. At most 128 newcomers are
+// request of its own, with the same payload. So it ends with its context, its loop, the channel, or when the
+// question has expired (WithExpiry) and nobody is awaited any more. Who has left and joins again is asked again, and has another part then. At most 128 newcomers are
 // awaited at a time, and others are asked as these have answered or left: a hub takes 256 open
-// requests of a master. They are asked by the loop as it goes on. A question that has expired
-// (WithExpiry) is not asked any more.
+// requests of a master. They are asked by the loop as it goes on.
 func WithNewcomers() GatherOption {
 	return gatherOption(func(how *client.Gathering) { how.Newcomers = true })
 }

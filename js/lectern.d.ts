@@ -443,9 +443,8 @@ export interface GatherOptions extends SendOptions {
   readonly asked?: ((usernames: string[]) => void) | undefined;
   /**
    * Who joins while it goes on is asked too: each new membership once, by a request of its own. So it ends with
-   * its signal, its loop or the channel alone. Who has left and joins again is asked again, and has another
+   * its signal, its loop, the channel, or when the question has expired and nobody is awaited any more. Who has left and joins again is asked again, and has another
    * part then. At most 128 newcomers are awaited at a time; others are asked as these have answered or left.
-   * A question that has expired is not asked any more.
    */
   readonly newcomers?: boolean | undefined;
 }

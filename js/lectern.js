@@ -3165,6 +3165,8 @@ var Gathering = class {
   #open = /* @__PURE__ */ new Map();
   #pause = FIRST_PAUSE2;
   #cancelPause = null;
+  #cancelEnd = () => {
+  };
   /**
    * @param {{asked?: (usernames: string[]) => void, newcomers: boolean}} how
    * @param {(inquiry: object, signal: AbortSignal) => Promise<object>} send asks the one that the inquiry is of
@@ -3198,7 +3200,24 @@ var Gathering = class {
     for (const name of [...present.keys()].sort()) {
       this.#meet(name, present.get(name));
     }
+    if (this.#newcomers && !this.#over) {
+      this.#awaitEnd();
+    }
     this.main.answers.wake();
+  }
+  #awaitEnd() {
+    this.endIfOver();
+    if (!isOver(this.main.end)) {
+      this.#cancelEnd = whenOver(this.main.end, () => this.#awaitEnd());
+    }
+  }
+  /** endIfOver ends it when its time is over and nobody who was asked is awaited any more. */
+  endIfOver() {
+    const { main } = this;
+    if (this.#newcomers && this.#begun && isOver(main.end) && main.awaited.size + this.#open.size === 0) {
+      this.#toAsk = [];
+      main.answers.finish();
+    }
   }
   #meet(name, number) {
     const known3 = this.#asked.get(name);
@@ -3268,11 +3287,13 @@ var Gathering = class {
       inquiry.part(name, null, error);
       this.#askMore();
     }
+    this.endIfOver();
   }
   /** closed is told that the inquiry of a newcomer is over. */
   closed(inquiry) {
     this.#open.delete(inquiry);
     this.#askMore();
+    this.endIfOver();
   }
   /** tell tells the application whom it asks, where that is due, and reports whether it is known. */
   tell() {
@@ -3298,6 +3319,7 @@ var Gathering = class {
   end() {
     this.#over = true;
     this.#cancelPause?.();
+    this.#cancelEnd();
     this.#open.forEach((controller) => controller.abort());
   }
 };
@@ -3636,7 +3658,9 @@ var Inquiries = class {
       this.#open.delete(inquiry.seq);
       if (inquiry.newcomers) {
         inquiry.group.closed(inquiry);
-      } else if (!inquiry.group?.goesOn) {
+      } else if (inquiry.group?.goesOn) {
+        inquiry.group.endIfOver();
+      } else {
         inquiry.answers.finish();
       }
     }

@@ -98,7 +98,7 @@ func (m *Membership) Ask(ctx context.Context, frame wire.Frame, of string) Answe
 }
 
 // Gather sends the frame to every slave, and yields one Answer for each of them. With newcomers
-// it goes on until its context or the membership ends.
+// it goes on until its context, the time of the question or the membership ends.
 func (m *Membership) Gather(ctx context.Context, frame wire.Frame, how Gathering) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
 		var group *gathering
@@ -133,6 +133,8 @@ func (m *Membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer]
 		later := time.NewTimer(pause)
 		later.Stop()
 		defer later.Stop()
+		ends, stop := q.ends()
+		defer stop()
 		over, armed := false, false
 		for {
 			begun := q.group == nil || over || m.hasBegun(q.group)
@@ -161,6 +163,9 @@ func (m *Membership) answersTo(ctx context.Context, q *inquiry) iter.Seq[Answer]
 				m.askNewcomer(q.group)
 				continue
 			case <-q.answers.changed:
+				continue
+			case <-ends:
+				m.timeIsOver(q.group)
 				continue
 			case <-later.C:
 				armed = false

@@ -3,6 +3,7 @@ package client
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -98,8 +99,36 @@ func (g *gathering) begin(m *Membership) {
 		for _, name := range slices.Sorted(maps.Keys(present)) {
 			g.meet(name, present[name])
 		}
+		g.endIfOver()
 	}
 	g.main.answers.wake()
+}
+
+// endIfOver ends a gathering that asks newcomers when its time is over and nobody who was asked is
+// awaited any more. The lock is held.
+func (g *gathering) endIfOver() {
+	main := g.main
+	if g.begun && !main.end.IsZero() && !time.Now().Before(main.end) && len(main.awaited)+len(g.open) == 0 {
+		g.toAsk = nil
+		main.answers.finish()
+	}
+}
+
+// timeIsOver is called when the time of the gathering is over.
+func (m *Membership) timeIsOver(g *gathering) {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	g.endIfOver()
+}
+
+// ends has a value when the time of the question is over where newcomers are asked, and is nil
+// otherwise.
+func (q *inquiry) ends() (over <-chan time.Time, stop func()) {
+	if q.group == nil || !q.group.how.Newcomers || q.end.IsZero() {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(time.Until(q.end))
+	return timer.C, func() { timer.Stop() }
 }
 
 // begins is called when it has become known who awaits to be heard. The lock is held.
@@ -195,6 +224,7 @@ func (m *Membership) settleNewcomer(r *request, answer wire.Frame) wire.Frame {
 	default:
 		m.failNewcomer(r, m.client.public(why))
 	}
+	g.endIfOver()
 	g.main.answers.wake()
 	return answer
 }
@@ -206,12 +236,14 @@ func (m *Membership) failNewcomer(r *request, err error) {
 		delete(q.group.open, q)
 		q.group.untold, q.group.due = append(q.group.untold, q.of), true
 		q.resolve(Answer{From: q.of, Err: err})
+		q.group.endIfOver()
 	}
 }
 
 // onNewcomerAnswered is called when the inquiry of a newcomer is over. The lock is held.
 func (g *gathering) onNewcomerAnswered(q *inquiry) {
 	delete(g.open, q)
+	g.endIfOver()
 	g.main.answers.wake() // there is room for another one
 }
 

@@ -61,6 +61,8 @@ func (m *Membership) closeIfAnswered(q *inquiry) {
 			q.group.onNewcomerAnswered(q)
 		case q.group == nil || !q.group.how.Newcomers:
 			q.answers.finish()
+		default:
+			q.group.endIfOver()
 		}
 	}
 }

@@ -1,5 +1,5 @@
 import { Code, passes } from './errors.js';
-import { isOver } from './late.js';
+import { isOver, whenOver } from './late.js';
 import { later } from './timer.js';
 
 // How many newcomers are asked at a time: each is a request of its own, and the hub has room for
@@ -31,6 +31,7 @@ export class Gathering {
   #open = new Map();
   #pause = FIRST_PAUSE;
   #cancelPause = null;
+  #cancelEnd = () => {};
 
   /**
    * @param {{asked?: (usernames: string[]) => void, newcomers: boolean}} how
@@ -69,7 +70,26 @@ export class Gathering {
     for (const name of [...present.keys()].sort()) {
       this.#meet(name, present.get(name));
     }
+    if (this.#newcomers && !this.#over) {
+      this.#awaitEnd();
+    }
     this.main.answers.wake();
+  }
+
+  #awaitEnd() {
+    this.endIfOver();
+    if (!isOver(this.main.end)) {
+      this.#cancelEnd = whenOver(this.main.end, () => this.#awaitEnd());
+    }
+  }
+
+  /** endIfOver ends it when its time is over and nobody who was asked is awaited any more. */
+  endIfOver() {
+    const { main } = this;
+    if (this.#newcomers && this.#begun && isOver(main.end) && main.awaited.size + this.#open.size === 0) {
+      this.#toAsk = [];
+      main.answers.finish();
+    }
   }
 
   #meet(name, number) {
@@ -145,12 +165,14 @@ export class Gathering {
       inquiry.part(name, null, error);
       this.#askMore();
     }
+    this.endIfOver();
   }
 
   /** closed is told that the inquiry of a newcomer is over. */
   closed(inquiry) {
     this.#open.delete(inquiry);
     this.#askMore();
+    this.endIfOver();
   }
 
   /** tell tells the application whom it asks, where that is due, and reports whether it is known. */
@@ -179,6 +201,7 @@ export class Gathering {
   end() {
     this.#over = true;
     this.#cancelPause?.();
+    this.#cancelEnd();
     this.#open.forEach((controller) => controller.abort());
   }
 }

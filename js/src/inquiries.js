@@ -366,7 +366,9 @@ export class Inquiries {
       this.#open.delete(inquiry.seq);
       if (inquiry.newcomers) {
         inquiry.group.closed(inquiry);
-      } else if (!inquiry.group?.goesOn) {
+      } else if (inquiry.group?.goesOn) {
+        inquiry.group.endIfOver();
+      } else {
         inquiry.answers.finish();
       }
     }

@@ -109,6 +109,33 @@ test('who joins while it goes on is asked too, once for each membership', async 
   await within(again.over, 'the end');
 });
 
+test('it ends at its expiry, when nobody is awaited any more', async (t) => {
+  const stage = await Stage.open(t);
+  const master = await stage.client().create('abc123', 'alice');
+  const begun = Date.now();
+  const nobody = new Lines(master, { newcomers: true, expires: 300 });
+  await nobody.are('asked ');
+  await within(nobody.over, 'the end');
+  assert.ok(Date.now() - begun >= 300);
+
+  const there = member(master, 'one', 'online');
+  const one = await stage.client().join('abc123', 'one');
+  await there;
+  const lines = new Lines(master, { newcomers: true, expires: 1500 });
+  await lines.are('asked one');
+  const two = await stage.client().join('abc123', 'two');
+  await lines.are('asked two');
+  await (await next(two)).reply('yes');
+  await lines.are('two: yes');
+  await (await next(one)).reply('yes');
+  await lines.are('one: yes');
+  await stage.client().join('abc123', 'three');
+  await lines.are('asked three', 'three: too_late');
+  await within(lines.over, 'the end');
+  await stage.client().join('abc123', 'four');
+  lines.none();
+});
+
 test('newcomers are found by the numbers of their memberships after a resume', async (t) => {
   const stage = await Stage.open(t);
   const above = await stage.far();

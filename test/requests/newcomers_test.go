@@ -318,3 +318,72 @@ func TestGatherOfNewcomersExpires(t *testing.T) {
 		require.Equal(t, []string{"bob: lectern: channel_closed"}, l.were())
 	})
 }
+
+// A Gather that asks newcomers ends when its time is over: with the parts of those who have not answered, and at
+// once where there is nobody.
+func TestGatherOfNewcomersEndsAtItsExpiry(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		begun := time.Now()
+		_, master, _, slaves := s.Class(2)
+		l := gathers(stage.Within(t), master, lectern.WithNewcomers(), lectern.WithExpiry(10*time.Second))
+		answers := func(slave *lectern.Slave) {
+			nextQuestion(t, slave, "ready?")
+			require.NoError(t, replies(t, slave, "ready?", "yes"))
+		}
+		answers(slaves[0])
+		require.Equal(t, []string{"asked user_0 user_1", "user_0: yes"}, l.were())
+		time.Sleep(4 * time.Second)
+		answers(s.User().Joins("abc123", "eve"))
+		require.Equal(t, []string{"asked eve", "eve: yes"}, l.were())
+		s.User().Joins("abc123", "quiet")
+		require.Equal(t, []string{"asked quiet"}, l.were())
+		time.Sleep(5 * time.Second)
+		require.Empty(t, l.were())
+		<-l.over
+		require.InDelta(t, 10*time.Second, time.Since(begun), float64(10*time.Millisecond))
+		told := l.were()
+		slices.Sort(told)
+		require.Equal(t, []string{
+			"quiet: lectern: too_late: quiet has not answered in time", "user_1: lectern: too_late: user_1 has not answered in time",
+		}, told)
+		s.User().Joins("abc123", "late")
+		require.Empty(t, l.were())
+
+		for _, slave := range master.Members() {
+			require.NoError(t, master.Kick(stage.Within(t), slave.Username, ""))
+		}
+		begun = time.Now()
+		l = gathers(stage.Within(t), master, lectern.WithNewcomers(), lectern.WithExpiry(time.Second))
+		<-l.over
+		require.Equal(t, time.Second, time.Since(begun))
+		require.Equal(t, []string{"asked "}, l.were())
+	})
+}
+
+// What is under way as the time ends is still waited for: a question to a newcomer that the hub has not
+// answered, and an answer that the hub says was given in time.
+func TestGatherOfNewcomersWaitsForWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hubByHand(t)
+		h.joins("ada", 1)
+		l := gathers(stage.Within(t), h.master, lectern.WithNewcomers(), lectern.WithExpiry(10*time.Second))
+		h.writes(`{"type":"ack","ref":%d,"seq":1,"slaves":1}`, h.next().Ref)
+		require.Equal(t, []string{"asked ada"}, l.were())
+		time.Sleep(9 * time.Second)
+		h.joins("bob", 2)
+		question := h.next()
+		time.Sleep(time.Second)
+		h.writes(`{"type":"awaiting","channel":"abc123","request":1,"code":"too_late","members":[{"username":"ada","state":"online"}]}`)
+		require.Empty(t, l.were())
+		h.writes(`{"type":"message","channel":"abc123","from":"ada","seq":1,"reply":1,"text":"yes"}`)
+		require.Equal(t, []string{"ada: yes"}, l.were())
+		select {
+		case <-l.over:
+			require.Fail(t, "bob is asked")
+		default:
+		}
+		h.writes(`{"type":"error","ref":%d,"channel":"abc123","code":"too_late","message":"too late"}`, question.Ref)
+		<-l.over
+		require.Equal(t, []string{"asked bob", "bob: lectern: too_late: too late"}, l.were())
+	})
+}

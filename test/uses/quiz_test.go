@@ -80,9 +80,7 @@ func (h *host) ask(ctx context.Context, q question) (*round, error) {
 	if err := h.master.SetAttribute(ctx, "question", lectern.JSON(q)); err != nil {
 		return nil, err
 	}
-	within, cancel := context.WithTimeout(ctx, q.Time) // or it waits for newcomers without end
-	defer cancel()
-	for answer := range h.master.Gather(within, lectern.JSON(q), lectern.WithTopic("question"), lectern.WithExpiry(q.Time),
+	for answer := range h.master.Gather(ctx, lectern.JSON(q), lectern.WithTopic("question"), lectern.WithExpiry(q.Time),
 		lectern.WithNewcomers(), lectern.WithAsked(func(players []string) { r.asked = append(r.asked, players...) })) {
 		var declined *lectern.DeclinedError
 		switch {
