@@ -146,8 +146,8 @@ func WithMaster(username string) JoinOption {
 }
 
 // WithMasterTimeout makes a create ask for its own master timeout, in whole
-// milliseconds. One that is longer than Policy.MasterTimeout has no effect, nor has
-// zero. A negative one, and one below a millisecond, is an error of Create.
+// milliseconds. One that is longer than Policy.MasterTimeout, or than what the service says of
+// the channel (Identity.Channel), has no effect, nor has zero. A negative one, and one below a millisecond, is an error of Create.
 func WithMasterTimeout(timeout time.Duration) CreateOption {
 	return createOption(func(f *wire.Frame) error { return client.SetMasterTimeout(f, timeout) })
 }
