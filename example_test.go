@@ -197,6 +197,30 @@ func ExampleMaster_Gather() {
 	// user_two says user_two is ready
 }
 
+// Quiet, please: a slave that is muted is told so, and what it sends is refused.
+func ExampleMaster_MuteAll() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	master := must(hub.Create(ctx, "lesson", "alice"))
+	pupil := must(hub.Join(ctx, "lesson", "bob"))
+
+	if err := master.MuteAll(ctx); err != nil {
+		log.Fatal(err)
+	}
+	for event := range pupil.Events(ctx) {
+		if muted, ok := event.(lectern.Muted); ok {
+			fmt.Println("muted:", muted.On)
+			break
+		}
+	}
+	_, err := pupil.Send(ctx, lectern.Text("psst"))
+	fmt.Println(errors.Is(err, lectern.ErrMuted))
+	// Output:
+	// muted: true
+	// true
+}
+
 // A slave always knows whether its master is there.
 func ExampleSlave_Events() {
 	ctx := context.Background()

@@ -5308,7 +5308,9 @@ var Session = class {
         membership?.presence(frame);
         break;
       case "muted":
-        membership?.voice.becomes(frame.on);
+        if (membership?.role === "slave") {
+          membership.voice.becomes(frame.on);
+        }
         break;
       case "attribute":
         membership?.attribute(frame);

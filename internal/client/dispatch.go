@@ -54,7 +54,7 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 			m.onReset(frame)
 		}
 	case wire.Muted:
-		if m != nil {
+		if m != nil && m.role == wire.Slave {
 			m.setMuted(frame.Muted, true)
 		}
 	case wire.Asked:

@@ -146,6 +146,7 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 			p.voice(&voice{exceptions: exceptions(1)})
 		}, `star: snapshot of "abc123": "name 0" is muted, or not, as an exception twice`},
 		"an exception without a name":   {func(p *pieces) { p.voice(&voice{exceptions: map[string]uint64{"\xff": 1}}) }, `"\xff" is no name`},
+		"an exception that is cut off":  {func(p *pieces) { p.voice(&voice{all: true}); p.byte(pieceVoice); p.number(5) }, "a piece is cut off"},
 		"all muted twice":               {func(p *pieces) { p.voice(&voice{all: true}); p.voice(&voice{all: true}) }, `channel "abc123" says twice, or too late, that all are muted`},
 		"all muted behind an exception": {func(p *pieces) { p.voice(&voice{exceptions: exceptions(1)}); p.voice(&voice{all: true}) }, `channel "abc123" says twice, or too late, that all are muted`},
 		"a message that is too many":    {func(p *pieces) { p.message("alice", byte(wire.TextPayload)) }, `channel "abc123" has more messages than its head says`},

@@ -401,7 +401,9 @@ export class Session {
         membership?.presence(frame);
         break;
       case 'muted':
-        membership?.voice.becomes(frame.on);
+        if (membership?.role === 'slave') {
+          membership.voice.becomes(frame.on);
+        }
         break;
       case 'attribute':
         membership?.attribute(frame);
