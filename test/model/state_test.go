@@ -33,16 +33,16 @@ type game struct {
 
 // star is the model of a channel. Its master is nil while it does not exist.
 type star struct {
-	name     string
-	x        time.Duration
-	master   *seat
-	slaves   map[int]*seat
-	banned   map[int]bool
+	name   string
+	x      time.Duration
+	master *seat
+	slaves map[int]*seat
+	banned map[int]bool
 	// quiet: all slaves are muted but the exceptions, by their numbers.
 	quiet      bool
 	exceptions map[int]bool
 	away       bool
-	deadline time.Time
+	deadline   time.Time
 	// down and up are the numbers that were given last, to messages and changes of attributes,
 	// and downKept and upKept those of the messages.
 	down, up         uint64
