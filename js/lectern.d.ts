@@ -284,6 +284,27 @@ export interface Muted {
   readonly on: boolean;
 }
 
+/** What becomes of who joins: open lets them in, knock has them wait for the master's yes or no, locked refuses them. */
+export type Door = 'open' | 'knock' | 'locked';
+
+/** Somebody waits at a master's door, or where it is over, does not any more: in, refused, or gone. */
+export interface Knock {
+  readonly type: 'knock';
+  /** What admit and deny take. No two knocks of a channel have the same. */
+  readonly number: number;
+  readonly username: string;
+  /** Those with which the user would enter, by their keys. */
+  readonly attributes: ReadonlyMap<string, Attribute>;
+  readonly over: boolean;
+}
+
+/** What a join waits for: for its channel, whose master has not created it, or for the master to say yes or no. */
+export interface Waiting {
+  readonly for: 'master' | 'door';
+  /** The channel's master and its state, at the door, and else null. */
+  readonly master: Presence | null;
+}
+
 /** Messages were dropped in this place. missed is how many, where that is known, else 0. */
 export interface Gap {
   readonly type: 'gap';
@@ -306,6 +327,12 @@ export declare class AttributeEvent extends PlatformEvent {
 export declare class MutedEvent extends PlatformEvent {
   constructor(on: boolean);
   readonly on: boolean;
+}
+
+/** Somebody waits at a master's door, or does not any more. */
+export declare class KnockEvent extends PlatformEvent {
+  constructor(knock: Knock);
+  readonly knock: Knock;
 }
 
 /** Messages were dropped. */
@@ -346,6 +373,8 @@ export interface HandleEventMap {
 export interface MasterEventMap extends HandleEventMap {
   /** A change of a slave. */
   member: PresenceEvent;
+  /** Somebody waits at the door, or does not any more. */
+  knock: KnockEvent;
 }
 
 export interface SlaveEventMap extends HandleEventMap {
@@ -460,7 +489,7 @@ export type Answer =
  *
  * What is sent resolves with its receipt once the hub has accepted it.
  */
-export declare class Master extends Handle<MasterEventMap, Message | Presence | Attribute | Gap> {
+export declare class Master extends Handle<MasterEventMap, Message | Presence | Attribute | Knock | Gap> {
   private constructor();
   /**
    * The slaves of the channel, those away included, by their names. It is frozen, and
@@ -525,6 +554,22 @@ export declare class Master extends Handle<MasterEventMap, Message | Presence | 
   unmuteAll(options?: SignalOption): Promise<void>;
   /** Whether all slaves are muted that are no exceptions, as it is known on this side. */
   readonly allMuted: boolean;
+  /**
+   * Says what becomes of who joins from now on. Locked, the door refuses those too who wait there; open, it lets them
+   * in, in their order, as far as there is room.
+   */
+  setDoor(door: Door, options?: SignalOption): Promise<void>;
+  /** What becomes of who joins, as far as it is known on this side. */
+  readonly door: Door;
+  /** Those who wait at the door, in the order in which they have knocked, as far as it is known on this side. */
+  readonly knocks: readonly Knock[];
+  /**
+   * Lets the one in who has knocked under the number. Rejected with no_such_slave where nobody waits under it any
+   * more, and with channel_full where there is no room: then it waits on.
+   */
+  admit(knock: number, options?: SignalOption): Promise<void>;
+  /** Refuses the one who has knocked under the number, with denied and the reason. It may knock again. */
+  deny(knock: number, reason?: string, options?: SignalOption): Promise<void>;
   /** Tells the slaves that the master is not there, though it is connected. Its time runs. */
   away(options?: SignalOption): Promise<void>;
   /** Ends what away has begun. */
@@ -617,6 +662,8 @@ export interface CreateOptions extends SignalOption {
    * 4 KiB in all, keys and values. More is refused with attributes_full.
    */
   readonly attributes?: { readonly [key: string]: Payload | undefined } | undefined;
+  /** The channel's door, before anybody can be let in. Open where it is left out. */
+  readonly door?: Door | undefined;
 }
 
 export interface JoinOptions extends SignalOption {
@@ -628,6 +675,13 @@ export interface JoinOptions extends SignalOption {
    * 4 KiB in all, keys and values. More is refused with attributes_full.
    */
   readonly attributes?: { readonly [key: string]: Payload | undefined } | undefined;
+  /**
+   * Waits for a channel that does not exist yet, in the place of no_such_channel, and then at its door as any other. Who
+   * has waited for longer than the hub allows is refused with too_late.
+   */
+  readonly wait?: boolean | undefined;
+  /** Is told what is waited for, each time that it changes. The signal takes the knock back. */
+  readonly onwaiting?: ((waiting: Waiting) => void) | undefined;
 }
 
 export interface ResumeOptions extends SignalOption {

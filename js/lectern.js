@@ -681,6 +681,12 @@ function withPlatform(options) {
   const plainHandshake = options.plainHandshake || !("protocol" in (WebSocket.prototype ?? {}));
   return { ...options, WebSocket, plainHandshake };
 }
+function doorOf(door) {
+  if (door !== void 0 && !["open", "knock", "locked"].includes(door)) {
+    throw new TypeError("a door is 'open', 'knock' or 'locked'");
+  }
+  return door;
+}
 
 // src/presence.js
 var LAST_TIME = 864e13;
@@ -928,6 +934,61 @@ var First = class {
   }
 };
 
+// src/waiting.js
+var Waiting = class {
+  #tell;
+  // The connection on which it waits, or null, how the hub calls the channel, and what it waits for.
+  #on = null;
+  #channel = "";
+  #for = "";
+  /** @param {((waiting: object) => void) | undefined} tell is told what it waits for, each time that it changes */
+  constructor(tell) {
+    if (tell !== void 0 && typeof tell !== "function") {
+      throw new TypeError("onwaiting must be a function, which is told what is waited for");
+    }
+    this.#tell = tell;
+  }
+  /** take takes a waiting frame. */
+  take(connection, frame) {
+    this.#on = connection;
+    this.#channel = frame.channel;
+    this.#for = frame.for;
+    this.#told(frame.master ? { ...frame.master, timeout_ms: frame.timeout_ms } : null);
+  }
+  /** master takes the presence of the master at whose door it waits. */
+  master(connection, frame) {
+    if (this.#on === connection && this.#channel === frame.channel && this.#for === "door") {
+      this.#told(frame);
+    }
+  }
+  // A page that has a fault in its function does not lose its connection by that.
+  #told(master) {
+    const deadline = master?.timeout_ms === void 0 ? null : after(master?.timeout_ms);
+    const waiting = Object.freeze({
+      for: this.#for,
+      master: master && presence("master", master.username, master.state, { deadline })
+    });
+    if (this.#tell) {
+      queueMicrotask(() => this.#tell(waiting));
+    }
+  }
+  /** over: it does not wait there any more. */
+  over() {
+    this.#on = null;
+  }
+  /** takeBack has the hub let nobody in who waits. The join is answered then too. */
+  takeBack(ref) {
+    this.#on?.send({ type: "leave", ref: ref(), channel: this.#channel });
+    this.#on = null;
+  }
+};
+function answerOf(frame) {
+  if (frame.type === "closed") {
+    return { ...frame, type: "error" };
+  }
+  return frame.type === "left" ? { ...frame, type: "error", code: "left" } : frame;
+}
+
 // src/calls.js
 var MAX_TRIES = 3;
 var Calls = class {
@@ -1086,6 +1147,7 @@ var Calls = class {
       const written = was && call.written;
       if (was) {
         call.on = null;
+        call.enters?.waiting.over();
       }
       if (written) {
         call.written = !answered && (blamed2 || call.tries - call.refused >= MAX_TRIES);
@@ -1113,6 +1175,25 @@ var Calls = class {
     this.#remove(call);
     call.settle(void 0, error);
   }
+  /** waits takes a waiting frame of the connection. What its caller has given up is taken back. */
+  waits(connection, frame) {
+    this.#awaited?.takes(frame);
+    const call = this.#waiting.find((each) => each.frame.ref === frame.ref && each.on === connection);
+    const waits = call ?? this.#undoing.get(frame.ref)?.call;
+    if (waits) {
+      waits.tries = 1;
+      waits.refused = 0;
+      waits.enters.waiting.take(connection, frame);
+    }
+    if (waits && !call) {
+      waits.enters.waiting.takeBack(() => this.#session.nextRef());
+    }
+    return Boolean(waits);
+  }
+  /** masterIs tells those who wait at a door of its master. */
+  masterIs(connection, frame) {
+    this.#waiting.forEach(({ enters }) => enters?.waiting.master(connection, frame));
+  }
   /** answer gives a frame to the call that it answers, and reports whether there is one. */
   answer(frame) {
     if (this.#awaited?.takes(frame)) {
@@ -1124,7 +1205,8 @@ var Calls = class {
     }
     if (call) {
       this.#remove(call);
-      call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
+      const answer = call.enters ? answerOf(frame) : frame;
+      call.settle(answer, refusalIn(answer) ?? this.#session.settled(call, answer));
       return true;
     }
     if (this.#undoing.has(frame.ref)) {
@@ -1197,6 +1279,7 @@ var Calls = class {
       this.#session.undo(channel, new Promise((undone) => {
         this.#undoing.set(ref, { channel, undone, call });
       }));
+      enters.waiting.takeBack(() => this.#session.nextRef());
       return;
     }
     this.#session.undo(channel, call.on.over);
@@ -2588,6 +2671,12 @@ function mustBeSendable(username) {
     throw new RefusedError(Code.NO_SUCH_SLAVE, `there is no slave ${quoted(username)}: members tells who is there`);
   }
 }
+function numbered(knock) {
+  if (!Number.isSafeInteger(knock) || knock < 1) {
+    throw new TypeError("a knock is named by its number");
+  }
+  return knock;
+}
 var Master = class extends Handle {
   #membership;
   constructor(membership) {
@@ -2681,6 +2770,32 @@ var Master = class extends Handle {
       mustBeSendable(fields.to);
     }
     return this.#membership.operate({ type: "mute", ...fields }, signal);
+  }
+  /** setDoor says what becomes of who joins: 'open' lets them in, 'knock' has them wait, 'locked' refuses them. */
+  async setDoor(door, { signal, ...rest } = {}) {
+    noOthers("setDoor", rest);
+    if (door === void 0) {
+      throw new TypeError("a door is 'open', 'knock' or 'locked'");
+    }
+    return this.#membership.operate({ type: "door", door: doorOf(door) }, signal);
+  }
+  /** What becomes of who joins, as far as it is known on this side. */
+  get door() {
+    return this.#membership.door.mode;
+  }
+  /** Those who wait at the door, in the order in which they have knocked, as far as it is known on this side. */
+  get knocks() {
+    return this.#membership.door.knocks;
+  }
+  /** admit lets the one in who has knocked under the number. */
+  async admit(knock, { signal, ...rest } = {}) {
+    noOthers("admit", rest);
+    return this.#membership.operate({ type: "admit", knock: numbered(knock) }, signal);
+  }
+  /** deny refuses the one who has knocked under the number. It may knock again. */
+  async deny(knock, reason, { signal, ...rest } = {}) {
+    noOthers("deny", rest);
+    return this.#membership.operate({ type: "deny", knock: numbered(knock), reason }, signal);
   }
   /** away tells the slaves that the master is not there, though it is connected. */
   async away({ signal, ...rest } = {}) {
@@ -2784,6 +2899,12 @@ var MutedEvent = class extends Event {
     this.on = on;
   }
 };
+var KnockEvent = class extends Event {
+  constructor(knock) {
+    super("knock");
+    this.knock = knock;
+  }
+};
 var GapEvent = class extends Event {
   constructor(missed) {
     super("gap");
@@ -2802,6 +2923,66 @@ var ClosedEvent = class extends Event {
     this.code = error.code;
     this.reason = error.reason;
     this.error = error;
+  }
+};
+
+// src/door.js
+function knockOf({ knock, username, attributes = [] }, over3 = false) {
+  return Object.freeze({
+    type: "knock",
+    number: knock,
+    username,
+    attributes: new Map(attributes.map(({ key, payload }) => [key, new Attribute(username, key, payload, 0)])),
+    over: over3
+  });
+}
+var Door = class {
+  mode = "open";
+  #knocks = [];
+  #told;
+  /** @param {(knock: object, event: Event) => void} told is told of each change of who waits */
+  constructor(told) {
+    this.#told = told;
+  }
+  /** knocks are those who wait, in the order in which they have knocked. */
+  get knocks() {
+    return [...this.#knocks];
+  }
+  /** listed takes what a created says. Who is not in it does not wait any more. */
+  listed({ door = "open", knocks = [] }) {
+    this.mode = door;
+    for (const { number } of this.knocks) {
+      if (!knocks.some(({ knock }) => knock === number)) {
+        this.#over(number);
+      }
+    }
+    knocks.forEach((knock) => this.#add(knock));
+  }
+  /** knocked takes a knock. */
+  knocked(frame) {
+    if (frame.on) {
+      this.#add(frame);
+    } else {
+      this.#over(frame.knock);
+    }
+  }
+  #add(frame) {
+    if (this.#knocks.some(({ number }) => number === frame.knock) || this.#knocks.length >= MAX_KNOCKS) {
+      return;
+    }
+    const knock = knockOf(frame);
+    this.#knocks.push(knock);
+    this.#tell(knock);
+  }
+  #over(number) {
+    const knock = this.#knocks.find((each) => each.number === number);
+    if (knock) {
+      this.#knocks = this.#knocks.filter((each) => each !== knock);
+      this.#tell(Object.freeze({ ...knock, over: true }));
+    }
+  }
+  #tell(knock) {
+    this.#told(knock, new KnockEvent(knock));
   }
 };
 
@@ -3992,6 +4173,8 @@ var Membership = class {
   lostBy = /* @__PURE__ */ new Set();
   // What a slave knows of its master.
   master = null;
+  // What the join or switch waits for that makes it.
+  waiting = new Waiting();
   // Resolves when it has all that it is asked again, over any number of connections, or is over. Null: nothing is
   // asked again.
   asked = null;
@@ -4019,6 +4202,10 @@ var Membership = class {
       this.#fire(new AttributeEvent(attribute));
     });
     this.voice = new Voice((entry, event) => {
+      this.inbox.add(entry);
+      this.#fire(event);
+    });
+    this.door = new Door((entry, event) => {
       this.inbox.add(entry);
       this.#fire(event);
     });
@@ -4196,6 +4383,7 @@ var Membership = class {
   // until it is answered or the connection is lost.
   #abandon(request) {
     request.abandoned = true;
+    request.enters?.waiting.takeBack(() => this.session.nextRef());
     if (!this.window.forget(request) && !request.written) {
       this.#remove(request);
     } else if (request.enters && this.pending.includes(request)) {
@@ -4218,6 +4406,19 @@ var Membership = class {
     this.#remove(request);
     request.settle(void 0, error);
   }
+  /** waits takes a waiting frame that is for a switch of this member, and reports whether it is. */
+  waits(connection, frame) {
+    const { switching } = this;
+    if (switching?.frame.ref !== frame.ref) {
+      return false;
+    }
+    switching.tries = 0;
+    switching.enters.waiting.take(connection, frame);
+    if (switching.abandoned) {
+      switching.enters.waiting.takeBack(() => this.session.nextRef());
+    }
+    return true;
+  }
   /** answer gives a frame to the request that it answers, and reports whether there is one. */
   answer(frame) {
     if (this.inquiries.verified(frame)) {
@@ -4233,8 +4434,8 @@ var Membership = class {
     }
     this.#remove(request);
     this.#answeredQuestion(request.frame, frame);
-    let given2 = frame;
-    if (request.repeated && request.frame.type === "kick" && frame.code === Code.NO_SUCH_SLAVE) {
+    let given2 = request.enters ? answerOf(frame) : frame;
+    if (request.repeated && ["kick", "admit", "deny"].includes(request.frame.type) && frame.code === Code.NO_SUCH_SLAVE) {
       given2 = { type: "ack", ref: frame.ref };
     }
     if (request.enters && frame.type === "joined") {
@@ -4246,6 +4447,9 @@ var Membership = class {
     }
     if (request.frame.type === "mute" && request.frame.to === void 0 && frame.type === "ack") {
       this.voice.becomes(request.frame.on, true);
+    }
+    if (request.frame.type === "door" && frame.type === "ack") {
+      this.door.mode = request.frame.door;
     }
     if (request.asks && frame.type === "ack") {
       this.inquiries.accepted(request.asks, frame.seq, request.repeated, request.abandoned);
@@ -4326,6 +4530,7 @@ var Membership = class {
     this.letGo();
     this.bind(null);
     for (const request of [...this.pending]) {
+      request.enters?.waiting.over();
       if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError("no answer to join: the connection was lost each time"));
       }
@@ -4368,6 +4573,7 @@ var Membership = class {
     }
     for (const request of this.pending.splice(0)) {
       request.gone?.();
+      request.enters?.waiting.takeBack(() => this.session.nextRef());
       request.settle(void 0, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);
@@ -4416,6 +4622,7 @@ var Membership = class {
     if (frame.gap) {
       this.gap(0);
     }
+    this.door.listed(frame);
     if (frame.members) {
       this.#compare(frame, "left while the master was away", !first || this.remade);
     }
@@ -4761,9 +4968,10 @@ var Slave = class extends Handle {
    * switch joins another channel under the same name and leaves this one in a
    * single step: where the join is refused, the user stays here.
    */
-  async switch(channel, { master, token, attributes, signal, ...rest } = {}) {
+  async switch(channel, { master, token, attributes, wait, onwaiting, signal, ...rest } = {}) {
     noOthers("switch", rest);
-    return this.#membership.session.switch(this.#membership, channel, { expect: master, token, attributes }, signal);
+    const how = { expect: master, token, attributes, wait: Boolean(wait) };
+    return this.#membership.session.switch(this.#membership, channel, how, signal, onwaiting);
   }
   /** leave leaves the channel. */
   async leave() {
@@ -5054,20 +5262,22 @@ var Session = class {
   async create(frame, signal) {
     return this.#enterBy("master", { ...frame, type: "create" }, signal);
   }
-  async join(frame, signal) {
-    return this.#enterBy("slave", { ...frame, type: "join" }, signal);
+  async join(frame, signal, onwaiting) {
+    return this.#enterBy("slave", { ...frame, type: "join" }, signal, onwaiting);
   }
   async resume({ role, channel, username, resume: secret, epoch, last }, { token, signal }) {
     return this.#enterBy(role, { type: "resume", channel, username, secret, epoch, last, token }, signal);
   }
-  async switch(from, channel, { expect, token, attributes }, signal) {
+  async switch(from, channel, { expect, token, attributes, wait }, signal, onwaiting) {
     const next = this.#membership("slave", channel, token);
-    const frame = { type: "join", channel, username: from.username, from: from.channel, expect, token, attributes };
+    next.waiting = new Waiting(onwaiting);
+    const frame = { type: "join", channel, username: from.username, from: from.channel, expect, token, attributes, wait };
     await this.#entering(frame, signal, next, (entering) => from.perform(entering, { signal, enters: next }));
     return next.handle;
   }
-  async #enterBy(role, frame, signal) {
+  async #enterBy(role, frame, signal, onwaiting) {
     const membership = this.#membership(role, frame.channel, frame.token);
+    membership.waiting = new Waiting(onwaiting);
     membership.last = membership.taken = frame.last ?? 0;
     await this.#entering(frame, signal, membership, async (entering) => {
       await this.call(entering, signal, membership);
@@ -5305,7 +5515,20 @@ var Session = class {
         membership?.message(frame);
         break;
       case "presence":
-        membership?.presence(frame);
+        if (membership) {
+          membership.presence(frame);
+        } else if (frame.role === "master") {
+          this.#calls.masterIs(connection, frame);
+          this.memberships.forEach(({ switching }) => switching?.enters.waiting.master(connection, frame));
+        }
+        break;
+      case "waiting":
+        if (!this.#calls.waits(connection, frame)) {
+          this.#on(connection).some((each) => each.waits(connection, frame));
+        }
+        break;
+      case "knock":
+        membership?.door.knocked(frame);
         break;
       case "muted":
         if (membership?.role === "slave") {
@@ -5330,7 +5553,9 @@ var Session = class {
         }
         break;
       case "closed":
-        if (membership?.line && membership.bound && frame.code === Code.REPLACED) {
+        if (frame.ref !== void 0) {
+          this.#answer(connection, frame);
+        } else if (membership?.line && membership.bound && frame.code === Code.REPLACED) {
           membership.letGo();
         } else {
           membership?.end(new ClosedError(frame.code, frame.reason));
@@ -5496,15 +5721,15 @@ var Client = class {
     return this.#made;
   }
   /** create makes the channel, with the user as its master. */
-  async create(channel, username, { token, masterTimeout, attributes, signal, ...rest } = {}) {
+  async create(channel, username, { token, masterTimeout, attributes, door, signal, ...rest } = {}) {
     noOthers("create", rest);
     const timeout = masterTimeout === void 0 ? void 0 : milliseconds("masterTimeout", masterTimeout);
-    return this.#session.create({ channel, username, token, master_timeout_ms: timeout, attributes }, signal);
+    return this.#session.create({ channel, username, token, master_timeout_ms: timeout, attributes, door: doorOf(door) }, signal);
   }
   /** join enters a channel that its master has created before. */
-  async join(channel, username, { master, token, attributes, signal, ...rest } = {}) {
+  async join(channel, username, { master, token, attributes, wait, onwaiting, signal, ...rest } = {}) {
     noOthers("join", rest);
-    return this.#session.join({ channel, username, expect: master, token, attributes }, signal);
+    return this.#session.join({ channel, username, expect: master, token, attributes, wait: Boolean(wait) }, signal, onwaiting);
   }
   /** resumeMaster takes over the membership that the ticket is for. */
   async resumeMaster(ticket, { token, signal, ...rest } = {}) {
@@ -5555,6 +5780,7 @@ export {
   DeclinedError,
   GapError,
   GapEvent,
+  KnockEvent,
   LecternError,
   Master,
   Message,

@@ -1,5 +1,6 @@
 import { Code, ConnectionError, refusalIn } from './errors.js';
 import { First } from './first.js';
+import { answerOf } from './waiting.js';
 
 /** On so many connections a call is tried. Where each is lost before the answer, it may be because of the call. */
 export const MAX_TRIES = 3;
@@ -174,6 +175,7 @@ export class Calls {
       const written = was && call.written;
       if (was) {
         call.on = null;
+        call.enters?.waiting.over();
       }
       if (written) {
         call.written = !answered && (blamed || call.tries - call.refused >= MAX_TRIES);
@@ -206,6 +208,27 @@ export class Calls {
     call.settle(undefined, error);
   }
 
+  /** waits takes a waiting frame of the connection. What its caller has given up is taken back. */
+  waits(connection, frame) {
+    this.#awaited?.takes(frame);
+    const call = this.#waiting.find((each) => each.frame.ref === frame.ref && each.on === connection);
+    const waits = call ?? this.#undoing.get(frame.ref)?.call;
+    if (waits) {
+      waits.tries = 1; // its connection is not lost because of it
+      waits.refused = 0;
+      waits.enters.waiting.take(connection, frame);
+    }
+    if (waits && !call) {
+      waits.enters.waiting.takeBack(() => this.#session.nextRef());
+    }
+    return Boolean(waits);
+  }
+
+  /** masterIs tells those who wait at a door of its master. */
+  masterIs(connection, frame) {
+    this.#waiting.forEach(({ enters }) => enters?.waiting.master(connection, frame));
+  }
+
   /** answer gives a frame to the call that it answers, and reports whether there is one. */
   answer(frame) {
     if (this.#awaited?.takes(frame)) {
@@ -217,7 +240,8 @@ export class Calls {
     }
     if (call) {
       this.#remove(call);
-      call.settle(frame, refusalIn(frame) ?? this.#session.settled(call, frame));
+      const answer = call.enters ? answerOf(frame) : frame;
+      call.settle(answer, refusalIn(answer) ?? this.#session.settled(call, answer));
       return true;
     }
     if (this.#undoing.has(frame.ref)) {
@@ -295,6 +319,7 @@ export class Calls {
       this.#session.undo(channel, new Promise((undone) => {
         this.#undoing.set(ref, { channel, undone, call });
       }));
+      enters.waiting.takeBack(() => this.#session.nextRef());
       return;
     }
     this.#session.undo(channel, call.on.over);

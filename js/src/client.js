@@ -1,7 +1,7 @@
 import { Code, RefusedError } from './errors.js';
 import { nameProblem } from './names.js';
 import { milliseconds } from './numbers.js';
-import { noOthers, optionsOf, withPlatform } from './options.js';
+import { doorOf, noOthers, optionsOf, withPlatform } from './options.js';
 import { after, presence } from './presence.js';
 import { Session } from './session.js';
 import { readTicket } from './tickets.js';
@@ -87,16 +87,16 @@ export class Client {
   }
 
   /** create makes the channel, with the user as its master. */
-  async create(channel, username, { token, masterTimeout, attributes, signal, ...rest } = {}) {
+  async create(channel, username, { token, masterTimeout, attributes, door, signal, ...rest } = {}) {
     noOthers('create', rest);
     const timeout = masterTimeout === undefined ? undefined : milliseconds('masterTimeout', masterTimeout);
-    return this.#session.create({ channel, username, token, master_timeout_ms: timeout, attributes }, signal);
+    return this.#session.create({ channel, username, token, master_timeout_ms: timeout, attributes, door: doorOf(door) }, signal);
   }
 
   /** join enters a channel that its master has created before. */
-  async join(channel, username, { master, token, attributes, signal, ...rest } = {}) {
+  async join(channel, username, { master, token, attributes, wait, onwaiting, signal, ...rest } = {}) {
     noOthers('join', rest);
-    return this.#session.join({ channel, username, expect: master, token, attributes }, signal);
+    return this.#session.join({ channel, username, expect: master, token, attributes, wait: Boolean(wait) }, signal, onwaiting);
   }
 
   /** resumeMaster takes over the membership that the ticket is for. */

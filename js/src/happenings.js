@@ -22,6 +22,14 @@ export class MutedEvent extends Event {
   }
 }
 
+/** KnockEvent (knock) tells a master that somebody waits at its door, or does not any more. */
+export class KnockEvent extends Event {
+  constructor(knock) {
+    super('knock');
+    this.knock = knock;
+  }
+}
+
 /** GapEvent (gap) tells that messages were dropped. */
 export class GapEvent extends Event {
   constructor(missed) {

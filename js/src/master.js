@@ -2,13 +2,20 @@ import { Code, RefusedError } from './errors.js';
 import { Handle, mustAsk } from './handle.js';
 import { iterate } from './iteration.js';
 import { quoted, sendable } from './names.js';
-import { noOthers } from './options.js';
+import { doorOf, noOthers } from './options.js';
 import { sendOptions } from './sendoptions.js';
 
 function mustBeSendable(username) {
   if (!sendable(username)) {
     throw new RefusedError(Code.NO_SUCH_SLAVE, `there is no slave ${quoted(username)}: members tells who is there`);
   }
+}
+
+function numbered(knock) {
+  if (!Number.isSafeInteger(knock) || knock < 1) {
+    throw new TypeError('a knock is named by its number');
+  }
+  return knock;
 }
 
 /** Master is the handle of the one who is in charge of a channel. */
@@ -122,6 +129,37 @@ export class Master extends Handle {
       mustBeSendable(fields.to);
     }
     return this.#membership.operate({ type: 'mute', ...fields }, signal);
+  }
+
+  /** setDoor says what becomes of who joins: 'open' lets them in, 'knock' has them wait, 'locked' refuses them. */
+  async setDoor(door, { signal, ...rest } = {}) {
+    noOthers('setDoor', rest);
+    if (door === undefined) {
+      throw new TypeError("a door is 'open', 'knock' or 'locked'");
+    }
+    return this.#membership.operate({ type: 'door', door: doorOf(door) }, signal);
+  }
+
+  /** What becomes of who joins, as far as it is known on this side. */
+  get door() {
+    return this.#membership.door.mode;
+  }
+
+  /** Those who wait at the door, in the order in which they have knocked, as far as it is known on this side. */
+  get knocks() {
+    return this.#membership.door.knocks;
+  }
+
+  /** admit lets the one in who has knocked under the number. */
+  async admit(knock, { signal, ...rest } = {}) {
+    noOthers('admit', rest);
+    return this.#membership.operate({ type: 'admit', knock: numbered(knock) }, signal);
+  }
+
+  /** deny refuses the one who has knocked under the number. It may knock again. */
+  async deny(knock, reason, { signal, ...rest } = {}) {
+    noOthers('deny', rest);
+    return this.#membership.operate({ type: 'deny', knock: numbered(knock), reason }, signal);
   }
 
   /** away tells the slaves that the master is not there, though it is connected. */

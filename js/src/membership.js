@@ -2,6 +2,7 @@ import { checkFits } from './attributelimits.js';
 import { Attributes } from './attributes.js';
 import { MAX_TRIES } from './calls.js';
 import { Confirming } from './confirming.js';
+import { Door } from './door.js';
 import { ClosedError, Code, ConnectionError, DeclinedError, UnknownOutcomeError, refusalIn } from './errors.js';
 import { failureOf } from './failure.js';
 import { AttributeEvent, ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
@@ -15,6 +16,7 @@ import { Questions } from './questions.js';
 import { Roster } from './roster.js';
 import { later } from './timer.js';
 import { Voice } from './voice.js';
+import { Waiting, answerOf } from './waiting.js';
 import { SendWindow } from './window.js';
 
 // How many answers the hub remembers for each member, and so how many requests
@@ -71,6 +73,8 @@ export class Membership {
   lostBy = new Set();
   // What a slave knows of its master.
   master = null;
+  // What the join or switch waits for that makes it.
+  waiting = new Waiting();
   // Resolves when it has all that it is asked again, over any number of connections, or is over. Null: nothing is
   // asked again.
   asked = null;
@@ -99,6 +103,10 @@ export class Membership {
       this.#fire(new AttributeEvent(attribute));
     });
     this.voice = new Voice((entry, event) => {
+      this.inbox.add(entry);
+      this.#fire(event);
+    });
+    this.door = new Door((entry, event) => {
       this.inbox.add(entry);
       this.#fire(event);
     });
@@ -290,6 +298,7 @@ export class Membership {
   // until it is answered or the connection is lost.
   #abandon(request) {
     request.abandoned = true;
+    request.enters?.waiting.takeBack(() => this.session.nextRef());
     if (!this.window.forget(request) && !request.written) {
       this.#remove(request);
     } else if (request.enters && this.pending.includes(request)) {
@@ -315,6 +324,20 @@ export class Membership {
     request.settle(undefined, error);
   }
 
+  /** waits takes a waiting frame that is for a switch of this member, and reports whether it is. */
+  waits(connection, frame) {
+    const { switching } = this;
+    if (switching?.frame.ref !== frame.ref) {
+      return false;
+    }
+    switching.tries = 0; // its connection is not lost because of it
+    switching.enters.waiting.take(connection, frame);
+    if (switching.abandoned) {
+      switching.enters.waiting.takeBack(() => this.session.nextRef());
+    }
+    return true;
+  }
+
   /** answer gives a frame to the request that it answers, and reports whether there is one. */
   answer(frame) {
     if (this.inquiries.verified(frame)) {
@@ -330,9 +353,9 @@ export class Membership {
     }
     this.#remove(request);
     this.#answeredQuestion(request.frame, frame);
-    let given = frame;
-    if (request.repeated && request.frame.type === 'kick' && frame.code === Code.NO_SUCH_SLAVE) {
-      // The kick that was sent before the connection was lost has worked.
+    let given = request.enters ? answerOf(frame) : frame;
+    if (request.repeated && ['kick', 'admit', 'deny'].includes(request.frame.type) && frame.code === Code.NO_SUCH_SLAVE) {
+      // What was sent before the connection was lost has worked.
       given = { type: 'ack', ref: frame.ref };
     }
     if (request.enters && frame.type === 'joined') {
@@ -344,6 +367,9 @@ export class Membership {
     }
     if (request.frame.type === 'mute' && request.frame.to === undefined && frame.type === 'ack') {
       this.voice.becomes(request.frame.on, true);
+    }
+    if (request.frame.type === 'door' && frame.type === 'ack') {
+      this.door.mode = request.frame.door;
     }
     if (request.asks && frame.type === 'ack') {
       this.inquiries.accepted(request.asks, frame.seq, request.repeated, request.abandoned);
@@ -432,6 +458,7 @@ export class Membership {
     this.letGo();
     this.bind(null);
     for (const request of [...this.pending]) {
+      request.enters?.waiting.over();
       if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError('no answer to join: the connection was lost each time'));
       }
@@ -477,6 +504,7 @@ export class Membership {
     }
     for (const request of this.pending.splice(0)) {
       request.gone?.();
+      request.enters?.waiting.takeBack(() => this.session.nextRef()); // nothing is left to switch from
       request.settle(undefined, request.written ? new UnknownOutcomeError(this.error) : this.error);
     }
     this.inquiries.end(this.error);
@@ -527,6 +555,7 @@ export class Membership {
     if (frame.gap) {
       this.gap(0);
     }
+    this.door.listed(frame);
     if (frame.members) {
       // What a handle begins with was there before, unless it has made the channel itself.
       this.#compare(frame, 'left while the master was away', !first || this.remade);

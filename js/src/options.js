@@ -80,3 +80,11 @@ export function withPlatform(options) {
   const plainHandshake = options.plainHandshake || !('protocol' in (WebSocket.prototype ?? {}));
   return { ...options, WebSocket, plainHandshake };
 }
+
+/** doorOf is a door as it is given, which must be one. */
+export function doorOf(door) {
+  if (door !== undefined && !['open', 'knock', 'locked'].includes(door)) {
+    throw new TypeError("a door is 'open', 'knock' or 'locked'");
+  }
+  return door;
+}

@@ -16,6 +16,7 @@ import { Slave } from './slave.js';
 import { Tickets } from './tickets.js';
 import { later } from './timer.js';
 import { Tokens } from './tokens.js';
+import { Waiting } from './waiting.js';
 
 // After so many protocol_error in a row it is this side that is wrong, and
 // coming back would only repeat it.
@@ -123,23 +124,25 @@ export class Session {
     return this.#enterBy('master', { ...frame, type: 'create' }, signal);
   }
 
-  async join(frame, signal) {
-    return this.#enterBy('slave', { ...frame, type: 'join' }, signal);
+  async join(frame, signal, onwaiting) {
+    return this.#enterBy('slave', { ...frame, type: 'join' }, signal, onwaiting);
   }
 
   async resume({ role, channel, username, resume: secret, epoch, last }, { token, signal }) {
     return this.#enterBy(role, { type: 'resume', channel, username, secret, epoch, last, token }, signal);
   }
 
-  async switch(from, channel, { expect, token, attributes }, signal) {
+  async switch(from, channel, { expect, token, attributes, wait }, signal, onwaiting) {
     const next = this.#membership('slave', channel, token);
-    const frame = { type: 'join', channel, username: from.username, from: from.channel, expect, token, attributes };
+    next.waiting = new Waiting(onwaiting);
+    const frame = { type: 'join', channel, username: from.username, from: from.channel, expect, token, attributes, wait };
     await this.#entering(frame, signal, next, (entering) => from.perform(entering, { signal, enters: next }));
     return next.handle;
   }
 
-  async #enterBy(role, frame, signal) {
+  async #enterBy(role, frame, signal, onwaiting) {
     const membership = this.#membership(role, frame.channel, frame.token);
+    membership.waiting = new Waiting(onwaiting);
     membership.last = membership.taken = frame.last ?? 0;
     await this.#entering(frame, signal, membership, async (entering) => {
       await this.call(entering, signal, membership);
@@ -398,7 +401,20 @@ export class Session {
         membership?.message(frame);
         break;
       case 'presence':
-        membership?.presence(frame);
+        if (membership) {
+          membership.presence(frame);
+        } else if (frame.role === 'master') {
+          this.#calls.masterIs(connection, frame);
+          this.memberships.forEach(({ switching }) => switching?.enters.waiting.master(connection, frame));
+        }
+        break;
+      case 'waiting':
+        if (!this.#calls.waits(connection, frame)) {
+          this.#on(connection).some((each) => each.waits(connection, frame));
+        }
+        break;
+      case 'knock':
+        membership?.door.knocked(frame);
         break;
       case 'muted':
         if (membership?.role === 'slave') {
@@ -423,7 +439,9 @@ export class Session {
         }
         break;
       case 'closed':
-        if (membership?.line && membership.bound && frame.code === Code.REPLACED) {
+        if (frame.ref !== undefined) {
+          this.#answer(connection, frame); // of a join that has waited
+        } else if (membership?.line && membership.bound && frame.code === Code.REPLACED) {
           membership.letGo(); // by its own move, as it seems: the answer tells
         } else {
           membership?.end(new ClosedError(frame.code, frame.reason));

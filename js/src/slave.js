@@ -49,9 +49,10 @@ export class Slave extends Handle {
    * switch joins another channel under the same name and leaves this one in a
    * single step: where the join is refused, the user stays here.
    */
-  async switch(channel, { master, token, attributes, signal, ...rest } = {}) {
+  async switch(channel, { master, token, attributes, wait, onwaiting, signal, ...rest } = {}) {
     noOthers('switch', rest);
-    return this.#membership.session.switch(this.#membership, channel, { expect: master, token, attributes }, signal);
+    const how = { expect: master, token, attributes, wait: Boolean(wait) };
+    return this.#membership.session.switch(this.#membership, channel, how, signal, onwaiting);
   }
 
   /** leave leaves the channel. */

@@ -2,11 +2,11 @@
 // typed.test.js runs it against a real hub, so that what is declared is there.
 
 import {
-  Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, LecternError, Master, Message, MutedEvent,
+  Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, KnockEvent, LecternError, Master, Message, MutedEvent,
   PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Gap, GatherOptions, KeptTicket, Muted, Payload, Presence, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
+  Answer, ClientOptions, Door, Gap, GatherOptions, KeptTicket, Knock, Muted, Waiting, Payload, Presence, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -129,7 +129,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
 
   await slave.send('up', about);
   for await (const event of master.events({ signal })) {
-    typed<Equal<typeof event, Message | Presence | Attribute | Gap>>();
+    typed<Equal<typeof event, Message | Presence | Attribute | Knock | Gap>>();
     if (event.type === 'message') {
       break;
     }
@@ -161,6 +161,23 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check(!master.allMuted && typeof slave.muted === 'boolean', 'who is muted');
   // @ts-expect-error a master is told of nobody
   master.addEventListener('muted', (event: MutedEvent) => void event.on);
+  await master.setDoor('knock', { signal });
+  const door: Door = master.door;
+  const knocks: readonly Knock[] = master.knocks;
+  check(door === 'knock' && knocks.length === 0, 'the door');
+  const knocked = new Promise<Knock>((resolve) => {
+    master.addEventListener('knock', (event: KnockEvent) => event.knock.over || resolve(event.knock));
+  });
+  const told: Waiting[] = [];
+  const visitor = new Client(url, options);
+  const waits = visitor.join('abc123', 'guest', { wait: true, onwaiting: (waiting) => told.push(waiting), signal }).catch(() => null);
+  await master.deny((await knocked).number, 'not now', { signal });
+  check(await waits === null && told[0]?.for === 'door' && told[0].master?.username === master.username, 'who waits');
+  await master.admit(7, { signal }).catch(() => null);
+  await visitor.close();
+  // @ts-expect-error no door
+  await master.setDoor('ajar').catch(() => null);
+  await master.setDoor('open');
   await master.away({ signal });
   await master.back({ signal });
 
