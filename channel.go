@@ -31,7 +31,8 @@ import (
 //  6. A master sends to one slave or to all slaves of its channel: Send, for a master
 //     (sending.go). Beside it only the service speaks to slaves: Speak (speaking.go).
 //  7. A channel has exactly one master: a second Create is refused; Resume
-//     (entering.go) is for the holder of the resume secret alone. Each attachment raises
+//     (entering.go) is for the holder of the resume secret alone, and HandOver (handover.go)
+//     is one step. Each attachment raises
 //     the epoch, and what comes from an older one is refused (attachment.go).
 //
 // All methods are safe for concurrent use. A Channel that is over stays so; another
@@ -80,6 +81,14 @@ func (c *Channel) Broadcast(ctx context.Context, payload Payload, options ...Sen
 // at present: try again later.
 func (c *Channel) Send(ctx context.Context, to string, payload Payload, options ...SendOption) (Receipt, error) {
 	return c.speak(ctx, wire.Frame{To: to, HasTo: true}, payload, options)
+}
+
+// SetMaster makes a slave the master of the channel, also while its master is away. The former master
+// leaves, with ErrHandedOver, and may join again. Otherwise it is as Master.HandOver: the slave has to be
+// connected, and Policy.Authorize is asked with OpMaster. The error is ErrNoSuchChannel where the
+// channel is over, and ErrShuttingDown where the hub ends.
+func (c *Channel) SetMaster(ctx context.Context, username string) error {
+	return public(c.c.SetMaster(ctx, username))
 }
 
 func (c *Channel) speak(ctx context.Context, frame wire.Frame, payload Payload, options []SendOption) (Receipt, error) {

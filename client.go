@@ -291,9 +291,13 @@ func (c *Client) inbox(last uint64) *client.Inbox[Event] {
 		Attribute: func(a client.Attribute) Event { return Attribute{a.From, a.Key, payload(a.Value), a.Deleted, a.Seq} },
 		Muted:     func(on bool) Event { return Muted{On: on} },
 		Knock:     func(k client.Knock) Event { return knock(k) },
+		Promoted:  func(m *client.Membership) Event { return Promotion{&Master{c.handleOf(m)}} },
 		Gap:       func(missed uint64) Event { return Gap{Missed: missed} },
 	})
 }
+
+// handleOf is that of a membership which another one has become.
+func (c *Client) handleOf(m *client.Membership) handle { return handle{c, m, client.InboxOf[Event](m)} }
 
 // Status is what anybody may know of a channel.
 type Status struct {

@@ -60,6 +60,11 @@
 // join can wait for a channel that its master has not created yet ([WithWait]), and then comes
 // to its door as any other.
 //
+// A master can hand its channel to one of its slaves, and go on as a slave or leave: [Master.HandOver].
+// The slave's handle ends with a [Promotion], which has a master's. The service can do the same,
+// also while the master is away: [Channel.SetMaster]. All others stay as they are, and what was on its way
+// to or from either of the two reaches nobody for whom it was not meant.
+//
 // # What is guaranteed
 //
 //   - Order: what a master sends arrives at each slave in the order in which it

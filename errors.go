@@ -97,6 +97,9 @@ var (
 	// ErrAttributesFull: the member has as many attributes as it may have, or as many bytes of
 	// them, or all slaves of the channel have, see Master.SetAttribute and Slave.SetAttribute.
 	ErrAttributesFull = sentinel("attributes_full")
+	// ErrRoleChanged: the mastership was handed over while this was on its way, so nobody gets
+	// it: what was meant for the master is no message to all, and the other way round.
+	ErrRoleChanged = sentinel("role_changed")
 	// ErrShuttingDown: the hub takes on nothing new. A Client does what was refused so on the
 	// next connection, unless its hub is in the same process.
 	ErrShuttingDown = sentinel("shutting_down")
@@ -121,6 +124,10 @@ var (
 	ErrExpired = sentinel("expired")
 	// ErrRevoked: Policy.Authorize does not let this member back (Policy.Reauthorize).
 	ErrRevoked = sentinel("revoked")
+	// ErrHandedOver: the mastership has gone to another member (Master.HandOver,
+	// Channel.SetMaster). It ends the handle of the former master, and that which the new one
+	// had as a slave.
+	ErrHandedOver = sentinel("handed_over")
 	// ErrReplaced: another connection, with the membership's resume secret, has
 	// taken it over. It refuses a resume where another client has done so since the
 	// ticket was made.

@@ -418,3 +418,40 @@ func ExampleNewClient_transport() {
 	// frames written: 1
 	// exists: false
 }
+
+// The teacher hands the class to an assistant, and stays as one of the class.
+func ExampleMaster_HandOver() {
+	ctx := context.Background()
+	hub, err := lectern.NewHub(lectern.Policy{})
+	if err != nil {
+		panic(err)
+	}
+	defer hub.Close()
+	teacher, err := hub.Create(ctx, "abc123", "alice")
+	if err != nil {
+		panic(err)
+	}
+	assistant, err := hub.Join(ctx, "abc123", "bob")
+	if err != nil {
+		panic(err)
+	}
+
+	pupil, err := teacher.HandOver(ctx, "bob", true)
+	if err != nil {
+		panic(err)
+	}
+	for event := range assistant.Events(ctx) {
+		if promotion, ok := event.(lectern.Promotion); ok {
+			_, err = promotion.Master.Broadcast(ctx, lectern.Text("I take over from here"))
+		}
+	}
+	if err != nil {
+		panic(err)
+	}
+	message, err := pupil.Receive(ctx)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%s: %s\n", message.From, message.Text())
+	// Output: bob: I take over from here
+}

@@ -214,6 +214,21 @@ func (m *Master) UnmuteAll(ctx context.Context) error { return m.h.m.MuteAll(ctx
 // That is so for a program too that goes on by the Ticket of another one.
 func (m *Master) AllMuted() bool { return m.h.m.Muted() }
 
+// HandOver makes a slave the master of the channel, in the place of this one, and returns once it is.
+// It has to be connected, or the error matches ErrNoSuchSlave, and has to have got what it has missed, or
+// it matches ErrBusy. Policy.Authorize is asked (OpMaster). With stay this user goes on as a slave, by the handle that is returned, without
+// attributes; else it leaves, and there is none. In both cases this handle ends with ErrHandedOver.
+//
+// All slaves are told the name of their new master, and stay as they are; the attributes that this master has set
+// stay too, but for those of its Identity. The new master gets what slaves have sent and this one is
+// not known to have got, and what they ask and was not answered. What this one asks is over. What is
+// on its way while the mastership goes over fails with ErrRoleChanged, and nobody gets it. Where ctx ends
+// first, the error matches ErrSendUnknown, and if the mastership has gone over, this user leaves.
+func (m *Master) HandOver(ctx context.Context, username string, stay bool) (*Slave, error) {
+	next, err := m.h.m.HandOver(ctx, username, stay)
+	return client.HandleOf(next, func(stays *client.Membership) Slave { return Slave{m.h.client.handleOf(stays)} }), err
+}
+
 // noSuchSlave is the error for a name that no slave can have.
 func (m *Master) noSuchSlave(username string) error {
 	return publicError(wire.ErrNoSuchSlave.Explain(&wire.Frame{Channel: m.Channel(), To: username}))

@@ -131,7 +131,7 @@ func payload(p wire.Payload) Payload {
 }
 
 // Event is one thing that a member is told, in the order in which it happened:
-// a [Message], a [Presence], an [Attribute], a [Knock], a [Muted] or a [Gap].
+// a [Message], a [Presence], an [Attribute], a [Knock], a [Muted], a [Promotion] or a [Gap].
 type Event interface{ event() }
 
 // Message is what arrived from the other side.
@@ -183,6 +183,13 @@ func (Presence) event()  {}
 func (Gap) event()       {}
 func (Attribute) event() {}
 func (Muted) event()     {}
+func (Promotion) event() {}
+
+// Promotion tells a slave that it is the master of the channel from now on, by the word of the former
+// one (Master.HandOver) or of the service (Channel.SetMaster). Master is its handle. It is the last
+// event of the slave's, which has ended. Whoever does not want to be the master hands over again, or
+// closes the channel.
+type Promotion struct{ Master *Master }
 
 // Muted tells a slave that its master lets it send of its own accord no longer (On), or again: see
 // Master.Mute. What it has sent before and the hub has not got yet is decided by that too.

@@ -135,7 +135,7 @@ type Policy struct {
 	// with a text of the service's own by Error.WithText; one whose code is the end of
 	// a membership, such as ErrKicked, is told as unauthorized, and ErrShuttingDown, where it is
 	// another hub that stops, as busy. Of any other error the
-	// peer learns only unauthorized. At OpResume, OpRefresh and OpStatus an error that is no
+	// peer learns only unauthorized. At OpResume, OpRefresh, OpMaster and OpStatus an error that is no
 	// *Error, a panic, and an *Error that passes, such as ErrBusy, are told as busy: the
 	// client tries again.
 	//
@@ -149,7 +149,7 @@ type Policy struct {
 	// is not for use after the call.
 	Authorize func(ctx context.Context, request AuthRequest) (Identity, error)
 
-	// Reauthorize has the operations beside OpCreate, OpJoin and OpRefresh for which
+	// Reauthorize has the operations beside OpCreate, OpJoin, OpMaster and OpRefresh for which
 	// Authorize is asked: OpResume, OpStatus. At a resume the secret is checked before.
 	// A refusal of the client that holds the membership ends it, with ErrRevoked; where it
 	// is a master's, the channel ends for its slaves with ErrMasterDown. Anybody else is
@@ -262,6 +262,10 @@ const (
 	OpResume Operation = "resume"
 	// OpRefresh shows a new token of a member. Username is the member's.
 	OpRefresh Operation = "refresh"
+	// OpMaster makes a slave, Username, the master of its channel (Master.HandOver,
+	// Channel.SetMaster). The context has the values of the slave's connection, and the Identity
+	// is the slave's from then on.
+	OpMaster Operation = "master"
 	// OpStatus asks whether there is such a channel and how its master is, without being a
 	// member. It is asked for where Policy.Reauthorize has it; Username is empty.
 	OpStatus Operation = "status"
@@ -285,7 +289,7 @@ type AuthRequest struct {
 	Username  string
 	// Token is what the peer gave as its token, or empty.
 	Token string
-	// Data is Identity.Data of an earlier answer: at OpResume and OpRefresh what the member
+	// Data is Identity.Data of an earlier answer: at OpResume, OpRefresh and OpMaster what the member
 	// was given last, otherwise what was given last on this connection. It must not be
 	// changed.
 	Data []byte
@@ -304,7 +308,7 @@ func (r AuthRequest) LogValue() slog.Value { return slog.StringValue(r.String())
 
 // Identity is who a peer is, in the judgement of Policy.Authorize.
 type Identity struct {
-	// Username is the name that the others see. At OpResume and OpRefresh it has to be the
+	// Username is the name that the others see. At OpResume, OpRefresh and OpMaster it has to be the
 	// member's own; another one is a refusal. At OpStatus it is not used.
 	Username string
 	// AsAsked says that the name which was asked for is right. Where there is none, the

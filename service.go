@@ -36,6 +36,10 @@ const (
 	// EventKnocked: somebody waits at the door, under the Number of the knock. It is no member yet:
 	// where it is let in, EventJoined follows, with another Number.
 	EventKnocked EventKind = "knocked"
+	// EventHandedOver: a slave, Username, is the master of its channel, and who was the master is out:
+	// if it stays, an EventJoined of it follows. Why is "master" (Master.HandOver) or "service"
+	// (Channel.SetMaster).
+	EventHandedOver EventKind = "handed_over"
 	// EventEnded: the channel is over, and so are all memberships in it, for which there is no
 	// EventLeft. Why is "master_left", "master_down", "channel_closed" or "shutdown", and Text
 	// says more.

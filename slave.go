@@ -117,6 +117,10 @@ func (s *Slave) Receive(ctx context.Context) (Message, error) {
 	}
 }
 
+// Promoted returns the handle of the master that this slave has become, or nil. It is what
+// [Promotion] tells, the last of the events of this handle, which ends with ErrHandedOver then.
+func (s *Slave) Promoted() *Master { return client.PromotionOf[Promotion](s.h.m).Master }
+
 // Muted reports whether the master does not let this slave send of its own accord (Master.Mute), as it
 // is known on this side at present. A change is a [Muted] among the events.
 func (s *Slave) Muted() bool { return s.h.m.Muted() }
@@ -157,7 +161,8 @@ func (s *Slave) Refresh(ctx context.Context, token string) error { return s.h.m.
 // ClientOptions.CloseTimeout. The handle ends with ErrLeft in any case; an error says
 // that the hub was not told: it is told when it can be reached again, or finds out by the
 // slave's absence. Later calls do
-// nothing more.
+// nothing more. Where the mastership has come to this slave at that moment, the error matches
+// ErrRoleChanged, and Promoted has the master's handle: the channel goes on.
 func (s *Slave) Leave() error { return s.h.m.Close() }
 
 // Done is closed when the membership is over.

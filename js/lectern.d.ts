@@ -51,6 +51,7 @@ export declare const Code: Readonly<{
   NO_SUCH_REQUEST: 'no_such_request';
   BUSY: 'busy';
   TOO_LATE: 'too_late';
+  ROLE_CHANGED: 'role_changed';
   MUTED: 'muted';
   ATTRIBUTES_FULL: 'attributes_full';
   RESUME_FAILED: 'resume_failed';
@@ -66,6 +67,7 @@ export declare const Code: Readonly<{
   LEFT: 'left';
   EXPIRED: 'expired';
   REVOKED: 'revoked';
+  HANDED_OVER: 'handed_over';
   REPLACED: 'replaced';
   SHUTDOWN: 'shutdown';
   // This side's own.

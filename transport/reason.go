@@ -31,6 +31,8 @@ const (
 	Expired CloseCode = 4006
 	// Revoked: the service does not let this member back.
 	Revoked CloseCode = 4007
+	// HandedOver: the channel has another master, and this one has left.
+	HandedOver CloseCode = 4008
 )
 
 // The codes from 4100 on are about the connection: its memberships may live on,
@@ -66,6 +68,7 @@ var codeWords = map[CloseCode]string{
 	Left:          "left",
 	Expired:       "expired",
 	Revoked:       "revoked",
+	HandedOver:    "handed_over",
 	Slow:          "slow",
 	Replaced:      "replaced",
 	ProtocolError: "protocol_error",

@@ -38,7 +38,11 @@ func (m *Membership) confirm() {
 	if m.epoch == 0 {
 		return // a hub of before instances does not know of this
 	}
-	m.link.push(&wire.Frame{Type: wire.Ping, Channel: m.channel, Seen: m.last, HasSeen: true})
+	frame := wire.Frame{Type: wire.Ping, Channel: m.channel, Seen: m.last, HasSeen: true}
+	if m.shows {
+		frame.Epoch = m.epoch
+	}
+	m.link.push(&frame)
 }
 
 // confirmsBy reports whether a request is to tell what has arrived, and notes that it does.

@@ -96,6 +96,8 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 			c.onAnswer(l, frame)
 		} else if frame.Type == wire.Awaiting && m != nil {
 			m.onTooLate(frame)
+		} else if (frame.Type == wire.Created || frame.Type == wire.Joined) && m != nil {
+			m.onRoleChanged(l, frame)
 		}
 		c.goOnMoving()
 	}
@@ -173,7 +175,7 @@ func (c *Client) onResumed(m *Membership, l *link, frame *wire.Frame) {
 	switch why := refusalIn(frame); {
 	case why == nil:
 		m.removeAbandoned()
-		m.link, m.attached, m.stays = l, false, nil
+		m.link, m.attached, m.stays, m.shows = l, false, nil, false
 		m.onEntered(frame, time.Now())
 		c.attach(m)
 	case m.link != nil:

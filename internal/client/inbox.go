@@ -18,6 +18,9 @@ type inbox interface {
 	gap(missed, seq uint64)
 	Last() uint64
 	firstWaiting() uint64
+	anew() inbox
+	promoted(next *Membership) any
+	rename(before, name string)
 }
 
 // Inbox is the queue of the events of one membership, until the user of its handle takes
@@ -64,6 +67,8 @@ type Constructors[E any] struct {
 	// Muted builds the event that a slave is muted from now on, or no longer.
 	Muted func(on bool) E
 	Knock func(Knock) E
+	// Promoted builds the event that the slave is the master, by the next membership.
+	Promoted func(next *Membership) E
 	// Gap builds the event of a gap: missed is the number of missing messages, or zero
 	// where it is not known.
 	Gap func(missed uint64) E
@@ -95,12 +100,17 @@ func (b *Inbox[E]) message(m Message) {
 }
 
 func (b *Inbox[E]) presence(p Presence) {
-	b.add(queuedEvent[E]{event: b.build.Presence(p), bytes: eventOverhead}, time.Time{})
+	b.addEvent(b.build.Presence(p))
 }
 
 // muted adds that a slave is muted from now on, or no longer.
 func (b *Inbox[E]) muted(on bool) {
-	b.add(queuedEvent[E]{event: b.build.Muted(on), bytes: eventOverhead}, time.Time{})
+	b.addEvent(b.build.Muted(on))
+}
+
+// addEvent adds an event that is no message.
+func (b *Inbox[E]) addEvent(event E) {
+	b.add(queuedEvent[E]{event: event, bytes: eventOverhead}, time.Time{})
 }
 
 func (b *Inbox[E]) knock(k Knock) {

@@ -33,8 +33,11 @@ func (m *Membership) Close() error {
 	if owned {
 		_ = m.client.Close()
 	}
-	if late {
+	switch {
+	case late:
 		return fmt.Errorf("lectern: the hub could not be told: %w", err)
+	case m.Next() != nil:
+		return err // it was the master by then
 	}
 	return nil
 }
@@ -111,12 +114,15 @@ func (m *Membership) unreached() *wire.Cause {
 // nobody is an inbox for what nobody takes.
 type nobody struct{}
 
-func (nobody) message(Message)      {}
-func (nobody) presence(Presence)    {}
-func (nobody) knock(Knock)          {}
-func (nobody) forget(string)        {}
-func (nobody) muted(bool)           {}
-func (nobody) attribute(Attribute)  {}
-func (nobody) gap(uint64, uint64)   {}
-func (nobody) Last() uint64         { return 0 }
-func (nobody) firstWaiting() uint64 { return 0 }
+func (nobody) message(Message)          {}
+func (nobody) presence(Presence)        {}
+func (nobody) forget(string)            {}
+func (nobody) muted(bool)               {}
+func (nobody) attribute(Attribute)      {}
+func (nobody) gap(uint64, uint64)       {}
+func (nobody) Last() uint64             { return 0 }
+func (nobody) firstWaiting() uint64     { return 0 }
+func (nobody) anew() inbox              { return nobody{} }
+func (nobody) promoted(*Membership) any { return nil }
+func (nobody) rename(string, string)    {}
+func (nobody) knock(Knock)              {}

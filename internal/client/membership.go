@@ -38,6 +38,12 @@ type Membership struct {
 	remade bool
 	// switched: a switch from here was made that its caller had given up.
 	switched bool
+	// next is the membership that this one has become by a hand-over, or nil, and promotion the
+	// event by which a slave's user was told. shows: the hub may not know yet that this client
+	// knows what it is, so its frames show the epoch.
+	next      *Membership
+	promotion any
+	shows     bool
 	// muted: this slave is muted, or, where this is the master, all slaves are that are no
 	// exceptions.
 	muted bool
@@ -199,10 +205,10 @@ func (m *Membership) lose(now time.Time) {
 
 // removeAbandoned removes requests that nobody waits for before they are retransmitted. An
 // abandoned inquiry is retransmitted, so that its number becomes known and it can be
-// withdrawn; an abandoned switch is repeated, so that it can be undone. The lock is held.
+// withdrawn; an abandoned switch or hand-over is repeated, so that it can be undone. The lock is held.
 func (m *Membership) removeAbandoned() {
 	for _, r := range slices.Clone(m.pending) {
-		if r.abandoned && r.asks == nil && r.enters == nil {
+		if r.abandoned && r.asks == nil && r.enters == nil && r.frame.Type != wire.HandOver {
 			m.remove(r)
 		}
 	}

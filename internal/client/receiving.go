@@ -26,6 +26,7 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 	}
 	if m.role == wire.Slave {
 		before := m.master
+		m.masterIs(frame.Master.Username)
 		m.master = Presence{Username: frame.Master.Username, State: frame.Master.State, Since: now}
 		if moved && before.Username == m.master.Username && before.State == m.master.State {
 			m.master, m.repeated = before, before.State == wire.StateAway
@@ -195,6 +196,7 @@ func (m *Membership) onPresence(frame *wire.Frame, now time.Time) {
 	if p.State == wire.StateAway {
 		p.Deadline = now.Add(wire.FromMilliseconds(frame.Timeout))
 	}
+	m.masterIs(p.Username)
 	if repeated := m.repeated; repeated {
 		if m.repeated = false; p.State == m.master.State {
 			m.master.Deadline = p.Deadline

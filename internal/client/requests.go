@@ -147,12 +147,19 @@ func (m *Membership) write(r *request, l *link) {
 	if r.enters != nil {
 		r.enters.waiting.on = nil
 	}
-	if r.frame.Type == wire.Join && r.written {
+	switch {
+	case !r.repeatsFirst():
+	case r.frame.Type == wire.Join:
 		r.frame.Ref = m.client.nextRef() // by which it is later than the one before
+	default:
+		m.showMaster(r)
 	}
 	r.retransmitted = r.retransmitted || r.written
 	r.written = true
 	r.tellLeft()
+	if r.frame.Epoch = 0; m.shows && r.frame.Channel == m.channel {
+		r.frame.Epoch = m.epoch
+	}
 	if m.confirmsBy(&r.frame) {
 		r.frame.Seen, r.frame.HasSeen = m.last, true
 	}
@@ -206,6 +213,7 @@ func (m *Membership) onAnswer(l *link, frame *wire.Frame) bool {
 			return true
 		}
 		m.remove(r)
+		m.shows = m.shows && frame.Type == wire.Error
 		m.onAnsweredQuestion(&r.frame, frame)
 		answer := *frame
 		if r.enters != nil {

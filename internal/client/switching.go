@@ -121,18 +121,18 @@ func (m *Membership) handOver(next *Membership) {
 	next.owned, m.owned = m.owned, false
 }
 
-// dropSwitches removes the switches that their callers have given up. It is called when the
+// dropSwitches removes the switches and hand-overs that their callers have given up. It is called when the
 // membership was resumed: the hub has not carried them out. The lock is held.
 func (m *Membership) dropSwitches() {
 	for _, r := range slices.Clone(m.pending) {
-		if r.abandoned && r.enters != nil {
+		if r.abandoned && (r.enters != nil || r.frame.Type == wire.HandOver) {
 			m.remove(r)
 			r.enters.finish()
 		}
 	}
 }
 
-// repeatSwitch repeats a switch that was written on an earlier connection and has no answer,
+// repeatSwitch repeats a switch or a hand-over that was written on an earlier connection and has no answer,
 // and reports whether there is one. It comes before the membership is resumed: where the
 // hub has carried the switch out, there is nothing to resume. The lock is held.
 func (m *Membership) repeatSwitch() bool {
@@ -146,12 +146,11 @@ func (m *Membership) repeatSwitch() bool {
 	return true
 }
 
-// writtenSwitch is a switch that was written and has no answer, or nil. The lock is held.
+// writtenSwitch is a switch, or a hand-over, that was written and has no answer, or nil. The lock is
+// held.
 func (m *Membership) writtenSwitch() *request {
-	for _, r := range m.pending {
-		if r.frame.Type == wire.Join && r.written {
-			return r
-		}
+	if i := slices.IndexFunc(m.pending, (*request).repeatsFirst); i >= 0 {
+		return m.pending[i]
 	}
 	return nil
 }

@@ -91,6 +91,7 @@ func ClosedPacket(channel string, end *wire.Cause) *wire.Packet {
 var changeTexts = [...]string{
 	star.SlaveJoined: "slave joined", star.ConnectionLost: "member lost its connection", star.GrantExpired: "master expired",
 	star.Resumed: "member resumed", star.TakenOver: "member taken over", star.SlaveLeft: "slave left", star.Knocked: "user knocked",
+	star.HandedOver: "mastership handed over",
 }
 
 // logChange logs a change of a member, with the connection that it was on.

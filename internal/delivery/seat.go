@@ -27,6 +27,9 @@ func (s *Seat) Channel() *Channel { return s.channel }
 // seatOf is the seat that the attachment is a part of.
 func seatOf(a *star.Attachment) *Seat { return a.Line.(*Seat) }
 
+// OwnerOf is the owner of the line of a seat that the rules call a line.
+func OwnerOf(l star.Line) Owner { return l.(*Seat).line.owner }
+
 // Peer is the number of the connection on which a seat is that the rules call a line, and the
 // address of its peer, or empty where it is not known.
 func Peer(l star.Line) (connection uint64, address string) {

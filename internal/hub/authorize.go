@@ -47,6 +47,15 @@ func (s *session) authorize(op Operation, f *wire.Frame) (g star.Grant, terms *s
 // has granted the member until now. refused: it may not, which is not for the moment only.
 func (s *session) reauthorize(op Operation, f *wire.Frame, username string, before star.Grant) (g star.Grant, refused bool, err error) {
 	who, err := s.ask(AuthRequest{Operation: op, Channel: f.Channel, Username: username, Token: f.Token, Data: before.Data})
+	if g, refused, err = s.judgementOf(who, err, op, f.Channel, username); err == nil {
+		s.remember(who)
+	}
+	return g, refused, err
+}
+
+// judgementOf is what the service says of a member, which it was asked about: who it is, or an error. refused
+// is as in reauthorize.
+func (s *session) judgementOf(who Identity, err error, op Operation, channel, username string) (g star.Grant, refused bool, _ error) {
 	var refusal *wire.Cause
 	switch {
 	case errors.As(err, &refusal) && !passes(refusal):
@@ -55,7 +64,7 @@ func (s *session) reauthorize(op Operation, f *wire.Frame, username string, befo
 		return g, false, refusal
 	case err != nil:
 		return g, false, errCannotSay
-	case s.namesNobody(who, op, f.Channel, username):
+	case s.namesNobody(who, op, channel, username):
 		return g, true, wire.ErrUnauthorized
 	case who.Username != "" && who.Username != username:
 		return g, true, wire.ErrUnauthorized.With("the membership is another user's")
@@ -64,7 +73,6 @@ func (s *session) reauthorize(op Operation, f *wire.Frame, username string, befo
 		return g, true, err
 	}
 	g.TakeOver = false // it has the membership
-	s.remember(who)
 	return g, false, nil
 }
 
@@ -161,6 +169,11 @@ func (s *session) askContext() (context.Context, func()) {
 func (s *session) ask(request AuthRequest) (who Identity, err error) {
 	ctx, done := s.askContext()
 	defer done()
+	return s.askWith(ctx, request)
+}
+
+// askWith is ask with a context.
+func (s *session) askWith(ctx context.Context, request AuthRequest) (who Identity, err error) {
 	who, err = s.askSafely(ctx, request)
 	if err != nil {
 		s.logger().Warn("refused by Authorize", "operation", string(request.Operation), "channel", request.Channel, "username", request.Username, "error", withoutToken(fmt.Sprint(err), request.Token))

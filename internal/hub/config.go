@@ -95,6 +95,7 @@ const (
 	OpResume  Operation = "resume"
 	OpRefresh Operation = "refresh"
 	OpStatus  Operation = "status"
+	OpMaster  Operation = "master"
 )
 
 // AuthRequest is what Authorize gets. Channel and Username are valid names, but Username is

@@ -109,6 +109,12 @@ func (s *session) join(f *wire.Frame, asked string) error {
 	if err != nil {
 		return err
 	}
+	if previous != nil {
+		if err := s.switching(previous, true); err == wire.ErrRoleChanged {
+			return err
+		}
+		defer s.switching(previous, false)
+	}
 	if f.Entering().Wait && s.hub.asksForStatus() {
 		if err := s.authorizeStatus(f); err != nil {
 			return err
@@ -204,10 +210,16 @@ func (s *session) resume(f *wire.Frame) error {
 	}
 	take := func(seat *seat) (err error) {
 		seat.Init(&s.Line, c)
+		var fresh secret
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Resume(now, &seat.Attachment, entryOf(f, given(f.Secret), grant), f.Username, f.Last, f.Seq)
+			entry := entryOf(f, given(f.Secret), grant)
+			if rules.Promoted(entry, f.Username) {
+				fresh = newSecret()
+				entry.Fresh = fresh.fresh(s.hub.id, f)
+			}
+			err = rules.Resume(now, &seat.Attachment, entry, f.Username, f.Last, f.Seq)
 		})
-		if err == nil {
+		if seat.secret = fresh; err == nil && fresh == (secret{}) {
 			seat.secret = knownSecret(f.Secret)
 		}
 		return err

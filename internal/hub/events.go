@@ -18,15 +18,16 @@ import (
 type EventKind string
 
 const (
-	EventCreated EventKind = "created"
-	EventJoined  EventKind = "joined"
-	EventAway    EventKind = "away"
-	EventBack    EventKind = "back"
-	EventGranted EventKind = "granted"
-	EventLeft    EventKind = "left"
-	EventKnocked EventKind = "knocked"
-	EventEnded   EventKind = "ended"
-	EventMissed  EventKind = "missed"
+	EventCreated    EventKind = "created"
+	EventJoined     EventKind = "joined"
+	EventAway       EventKind = "away"
+	EventBack       EventKind = "back"
+	EventGranted    EventKind = "granted"
+	EventLeft       EventKind = "left"
+	EventKnocked    EventKind = "knocked"
+	EventHandedOver EventKind = "handed_over"
+	EventEnded      EventKind = "ended"
+	EventMissed     EventKind = "missed"
 )
 
 // Event is a change of a channel for the service. The fields mean what those of the same names
@@ -55,7 +56,7 @@ var kinds = [...]EventKind{
 	star.Created: EventCreated, star.SlaveJoined: EventJoined,
 	star.ConnectionLost: EventAway, star.DeclaredAway: EventAway, star.GrantExpired: EventAway,
 	star.DeclaredBack: EventBack, star.Resumed: EventBack, star.TakenOver: EventBack, star.EnteredAgain: EventBack,
-	star.Granted: EventGranted, star.SlaveLeft: EventLeft, star.Knocked: EventKnocked, star.Ended: EventEnded,
+	star.Granted: EventGranted, star.SlaveLeft: EventLeft, star.Knocked: EventKnocked, star.HandedOver: EventHandedOver, star.Ended: EventEnded,
 }
 
 // ways are why a member is away or back. Where it ends, the code of the end says why.
@@ -142,10 +143,14 @@ func (f *follower) tell(e *delivery.Event) bool {
 	if why == "" {
 		why = ways[e.Kind]
 	}
+	text := e.Text
+	if e.Kind == star.HandedOver {
+		why, text = e.Text, "" // by whose word
+	}
 	return f.give(Event{
 		Kind: kinds[e.Kind], Time: e.Time, Channel: e.Channel.Name(), Username: e.Username, Master: e.Role == wire.Master,
 		State: e.State, Deadline: e.Deadline, Number: e.Membership, Epoch: e.Epoch, Connection: e.Connection, Address: e.Address,
-		Data: e.Data, Why: why, Text: e.Text,
+		Data: e.Data, Why: why, Text: text,
 	})
 }
 

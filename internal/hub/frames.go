@@ -88,7 +88,7 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 // presence that others are told.
 func (s *session) takeMembershipPace(t wire.Type, now time.Time) verdict {
 	switch t {
-	case wire.Create, wire.Join, wire.Resume, wire.Leave:
+	case wire.Create, wire.Join, wire.Resume, wire.Leave, wire.HandOver:
 		return s.membershipPace.take(s.hub.config.MembershipRate, now)
 	}
 	return inTime
@@ -142,8 +142,8 @@ func (s *session) refuse(frame *wire.Frame, channel string, err error) {
 		channel = "" // no channel has that name, and the answer must not be as long as the question
 	}
 	level := slog.LevelWarn
-	if refusal.Code == wire.ErrShuttingDown.Code {
-		level = slog.LevelInfo // what is sent while the hub is stopped on purpose is sent again
+	if refusal.Code == wire.ErrShuttingDown.Code || refusal.Code == wire.ErrRoleChanged.Code {
+		level = slog.LevelInfo // what is on its way while the hub is stopped, or a master handed over, on purpose
 	}
 	s.logger().With(named(channel)...).Log(context.Background(), level, "refused", "code", string(refusal.Code))
 	s.PushAndFlush(wire.NewPacket(&wire.Frame{

@@ -17,6 +17,12 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	if f.Type != wire.Send {
 		s.deliverDeferred(true)
 	}
+	if f.Epoch != 0 && f.Type != wire.Resume {
+		err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Show(a, f.Epoch) })
+		if err != nil {
+			return err
+		}
+	}
 	if f.HasSeen {
 		if err := s.confirm(f, now); err != nil {
 			return err
@@ -67,6 +73,8 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
 			return rules.Deny(a, f.Ref, f.Number, f.Reason)
 		})
+	case wire.HandOver:
+		return s.handOver(f)
 	case wire.Members:
 		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Members(a, f.Ref) })
 	case wire.Withdraw:

@@ -85,8 +85,11 @@ func checksum(content []byte) (sum [2]byte) {
 }
 
 // fresh is a new secret for the sender of the frame, in the form in which the rules take it.
-func (s secret) fresh(hub ID, f *wire.Frame) star.Secret {
-	if f.Instance == "" {
+func (s secret) fresh(hub ID, f *wire.Frame) star.Secret { return s.freshFor(hub, f.Instance == "") }
+
+// freshFor is fresh for a client that speaks by hand, or not.
+func (s secret) freshFor(hub ID, byHand bool) star.Secret {
+	if byHand {
 		return given(s.plain())
 	}
 	return given(s.marked(hub))

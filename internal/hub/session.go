@@ -20,7 +20,7 @@ type session struct {
 
 	hub *Hub
 	// ctx is the connection's context, of which Config.Authorize gets the values. The
-	// reader changes it at the first membership.
+	// reader changes it at the first membership, under mu: others read it too (values).
 	ctx context.Context
 	// watch closes the connection when ctx is done. It is nil where ctx is never done.
 	watch *contextWatch
@@ -159,6 +159,9 @@ func (s *session) endHandshake() {
 	if !s.handshakeDone {
 		s.handshakeDone = true
 		s.limitFrames(0)
-		s.ctx = transport.ReturnContext(s.ctx)
+		ctx := transport.ReturnContext(s.ctx)
+		s.mu.Lock()
+		s.ctx = ctx
+		s.mu.Unlock()
 	}
 }

@@ -145,7 +145,13 @@ func (s *session) Enter(entered *delivery.Seat) {
 func (s *session) leavePrevious(w *wait) {
 	defer s.hub.goroutines.Done()
 	w.c.Flush() // the joined is queued before the left, which another channel sends
-	if s.seatIn(w.previous.Channel().Name()) != w.previous {
+	if held := s.seatIn(w.previous.Channel().Name()); held != w.previous {
+		if held != nil && held.Role() == wire.Master {
+			// It has become the master of the channel that it is just leaving, and does not know: it is
+			// away there.
+			held.Channel().Decide(func(rules *star.Channel, now time.Time) { rules.Lose(now, &held.Attachment) })
+			s.freeSeat(held.Channel().Name(), held)
+		}
 		return // that membership has ended meanwhile
 	}
 	if s.leaveAs(w.previous, 0) == wire.ErrReplaced {

@@ -202,6 +202,16 @@ func (l *waits) find(s *session, channel string) (*wait, *delivery.Channel) {
 	return nil, nil
 }
 
+// leads reports whether the session waits to leave the seat of the attachment for another channel.
+func (l *waits) leads(s *session, from *star.Attachment) bool {
+	if l.count.Load() == 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.of[s], func(w *wait) bool { return w.previous != nil && &w.previous.Attachment == from })
+}
+
 // number is how many waits the session has.
 func (l *waits) number(s *session) int {
 	if l.count.Load() == 0 {

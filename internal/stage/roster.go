@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -96,6 +97,11 @@ func (r *Roster) take(e lectern.HubEvent) {
 		if !there || in || e.Master || e.Number == 0 {
 			r.fail(e, "there is such a member, or no such channel, or it has no number")
 		}
+	case lectern.EventHandedOver:
+		if !in || member.Master || !e.Master || e.Epoch <= member.Epoch || e.Why == "" {
+			r.fail(e, "the member is no slave, or it is not said by whose word")
+		}
+		maps.DeleteFunc(members, func(_ string, m lectern.HubEvent) bool { return m.Master })
 	default:
 		if !in || member.Master != e.Master || member.Number != e.Number || e.Epoch < member.Epoch || e.Existing {
 			r.fail(e, "the member is another one, or is none")

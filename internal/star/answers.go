@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"iter"
+	"slices"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -64,6 +65,12 @@ func (a *answers) oldestFirst() iter.Seq[answer] {
 			}
 		}
 	}
+}
+
+// upTo are the latest answers, no more than the limit, for a membership that goes on with them.
+func (a *answers) upTo(limit int32) answers {
+	kept := slices.Collect(a.oldestFirst())
+	return answers{limit: limit, highest: a.highest, kept: kept[max(len(kept)-int(limit), 0):]}
 }
 
 func (a answer) ack() *wire.Frame {

@@ -31,6 +31,8 @@ type Attachment struct {
 	// confirms: the member has confirmed on this attachment what has arrived
 	// (confirming.go).
 	confirms bool
+	// switching: the member is about to leave for another channel (Switching).
+	switching bool
 	// Index is the caller's, for where it keeps the attachment. It is here because it takes
 	// no memory here.
 	Index int32
@@ -76,6 +78,10 @@ func (a *Attachment) Epoch() uint64 { return a.epoch }
 // entered a channel.
 func (a *Attachment) Holds(hash Hash) bool { return a.member.matches(hash) }
 
+// ByHand reports whether the client has shown no instance. The attachment must have entered a
+// channel.
+func (a *Attachment) ByHand() bool { return !a.newcomer && a.member.holder.instance == Hash{} }
+
 // current reports whether the attachment is the present one of its member.
 func (a *Attachment) current() bool {
 	return a.member != nil && a.member.attachment == a
@@ -83,20 +89,25 @@ func (a *Attachment) current() bool {
 
 // stale is nil while the attachment is current. Otherwise it is the error for
 // everything that comes from it: a newer attachment has raised the epoch (rule 7),
-// or the membership has ended.
+// or the membership has ended, or has become another one by a hand-over.
 func (a *Attachment) stale() error {
 	switch {
 	case a.current():
 		return nil
 	case a.member != nil && a.member.epoch > a.epoch:
 		return wire.ErrReplaced
+	case a.member != nil && a.member.extra().parted:
+		return wire.ErrRoleChanged
 	}
 	return wire.ErrNotAMember
 }
 
-// MembershipEnded reports whether the membership of the attachment has ended. It is
-// false where a newer attachment has taken the membership over.
-func (c *Channel) MembershipEnded(a *Attachment) bool { return a.stale() == wire.ErrNotAMember }
+// MembershipEnded reports whether the membership of the attachment has ended, or has become
+// another one. It is false where a newer attachment has taken the membership over.
+func (c *Channel) MembershipEnded(a *Attachment) bool {
+	err := a.stale()
+	return err == wire.ErrNotAMember || err == wire.ErrRoleChanged
+}
 
 // Master is the present attachment of the channel's master, or nil.
 func (c *Channel) Master() *Attachment {

@@ -57,7 +57,8 @@ type AttributeChange struct {
 // Set changes an attribute of the member, and tells those who see it. A change that is
 // sent again is answered as the first time, as in Send.
 func (c *Channel) Set(a *Attachment, change AttributeChange) error {
-	if err := c.Hear(a); err != nil {
+	err := c.Hear(a)
+	if err != nil && !a.current() {
 		return err
 	}
 	m := a.member
@@ -66,14 +67,19 @@ func (c *Channel) Set(a *Attachment, change AttributeChange) error {
 		if m.holder.instance == (Hash{}) {
 			given.content = contentOfChange(&change)
 		}
+		if err != nil {
+			return c.recallUnheard(a, given, err)
+		}
 		if answered, err := c.recall(a, given); answered {
 			return err
 		}
 	}
-	if c.isStopped() {
+	switch {
+	case err != nil:
+		return err
+	case c.isStopped():
 		return stoppedBefore(change.Refusal)
 	}
-	var err error
 	if change.Refusal != nil {
 		err = change.Refusal
 	} else if err = c.checkChange(m, &change); err == nil && (change.Value.Kind != wire.NoPayload || m.has(change.Key)) {
@@ -409,7 +415,7 @@ func (m *member) listAttributes(fixed bool) *wire.Attributes {
 // another one has set them: those of the service are not among them. The member has come back
 // on the attachment. It is nil where there are none.
 func ownAttributes(a *Attachment, how ChangeKind) *wire.Attributes {
-	if !a.newcomer && how != TakenOver {
+	if !a.newcomer && how != TakenOver && !a.member.unshown() {
 		return nil
 	}
 	return a.member.listAttributes(false)

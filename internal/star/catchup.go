@@ -288,6 +288,11 @@ func (c *Channel) checkAgain(now time.Time, m *member) error {
 func (c *Channel) countAgain(now time.Time, m *member, last uint64, answer int) {
 	log := c.log(m.role)
 	bytes := answer + c.askedBytes(m) + c.missedBytes(m, last, m.given) + log.changes.bytes(m.attachment.fed, m.given)
+	c.payAgain(now, m, log, bytes)
+}
+
+// payAgain counts so many bytes of the log that are sent to the member again.
+func (c *Channel) payAgain(now time.Time, m *member, log *replayLog, bytes int) {
 	if bytes == 0 {
 		return
 	}

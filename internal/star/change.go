@@ -39,6 +39,9 @@ const (
 	SlaveLeft
 	// Knocked: somebody waits at the door.
 	Knocked
+	// HandedOver: a slave is the master, in the place of the one that there was, which is out: if
+	// it stays, it comes in as a slave behind this. The text says by whose word.
+	HandedOver
 	// Ended: the channel is over, and all memberships with it. It is told by a Forget.
 	Ended
 )

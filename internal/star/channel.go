@@ -32,6 +32,7 @@ import (
 //   - leaving.go: Leave, Lose, Expire (3), Kick; Close and Remove in the name of
 //     the service
 //   - presence.go: Away, Back (3 and 4), Status (4)
+//   - handover.go: HandOver (7); unshown.go: what the two have of it until they know (5, 6)
 //   - roster.go: Members
 //   - catchup.go: Drained
 //   - sending.go: Send (5 and 6)
@@ -78,6 +79,8 @@ type Channel struct {
 	// from it is done.
 	expiries      expiries
 	masterExpired bool
+	// givenOver are the latest hand-overs that their masters can repeat.
+	givenOver []givenOver
 	// down has the messages of the master, up the messages of the slaves.
 	down, up replayLog
 	// roomAwaited: a slave waits until the master can get its message (AwaitRoom).

@@ -144,6 +144,7 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	if m.extras != nil {
 		m.extras.newcomer, m.extras.secret = holder{}, Hash{}
 	}
+	c.shown(m)
 	m.holder, m.since = holder{e.Instance, e.Ref}, m.epoch+1
 	c.forgetClient(m)
 	c.setGrant(m, e.Grant)
@@ -205,11 +206,15 @@ func (c *Channel) sendJoined(now time.Time, a *Attachment, e Entry, own *wire.At
 // messages are replayed, as far as they are kept (catchup.go). known is up to which number it
 // knows the attributes of others, or zero where it does not say.
 func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string, last, known uint64) error {
-	m, err := c.findHeld(username, e.Secret)
+	m, err := c.findHeld(username, e)
 	if err != nil {
 		return err
 	}
-	if max(last, known) > c.log(m.role).newest {
+	log, former := c.log(m.role), m.wasHeldBy(e)
+	if former {
+		log = &c.down
+	}
+	if max(last, known) > log.newest {
 		return ErrAhead
 	}
 	if err := m.mayResume(a, e); err != nil {
@@ -231,6 +236,11 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 	if err := c.checkGrant(m, e.Grant); err != nil {
 		return err
 	}
+	if former {
+		c.resumeFormer(now, a, m, e, last)
+		return nil
+	}
+	c.shown(m)
 	c.takeOver(m, e)
 	c.setGrant(m, e.Grant)
 	c.changeGrant(m, e.Grant)
@@ -243,15 +253,16 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 // it has missed after number last, but nothing from before it entered, and the attributes
 // that have changed after number known.
 func (c *Channel) reattachMember(now time.Time, a *Attachment, m *member, e Entry, last, known uint64, how ChangeKind) {
+	last = max(last, m.start)
 	if m.role == wire.Master {
 		c.reattachMaster(now, a, e, last, known, how)
 	} else {
-		c.reattachSlave(now, a, m, e, max(last, m.start), known, how)
+		c.reattachSlave(now, a, m, e, last, known, how)
 	}
 }
 
-// findHeld returns the member of that name if the secret is its own.
-func (c *Channel) findHeld(username string, secret Secret) (*member, error) {
+// findHeld returns the member of that name if the entry shows its secret.
+func (c *Channel) findHeld(username string, e Entry) (*member, error) {
 	if c.life != open {
 		return nil, wire.ErrResumeFailed
 	}
@@ -259,7 +270,7 @@ func (c *Channel) findHeld(username string, secret Secret) (*member, error) {
 	if username != m.name {
 		m = c.slaves[username]
 	}
-	if m == nil || !m.matches(secret.Hash) {
+	if m == nil || !m.matches(e.Secret.Hash) && !m.wasHeldBy(e) {
 		return nil, wire.ErrResumeFailed
 	}
 	return m, nil

@@ -87,7 +87,7 @@ func (m *member) granted() Grant {
 // Resumable returns why Resume would refuse the entry of its own, or nil, and what the
 // service has granted the member before. fresh: Resume needs a new grant.
 func (c *Channel) Resumable(now time.Time, a *Attachment, e Entry, username string) (g Grant, fresh bool, err error) {
-	m, err := c.findHeld(username, e.Secret)
+	m, err := c.findHeld(username, e)
 	if err != nil {
 		return Grant{}, false, err
 	}
@@ -102,7 +102,7 @@ func (c *Channel) Resumable(now time.Time, a *Attachment, e Entry, username stri
 // master's ends, the channel does. An entry that was overtaken while the service was asked
 // ends nothing: the service has judged the later one by itself.
 func (c *Channel) Revoke(a *Attachment, e Entry, username, reason string) bool {
-	m, err := c.findHeld(username, e.Secret)
+	m, err := c.findHeld(username, e)
 	if err != nil || (e.Instance == Hash{}) || e.Instance != m.holder.instance || m.mayResume(a, e) != nil {
 		return false
 	}

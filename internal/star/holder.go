@@ -25,8 +25,9 @@ type Entry struct {
 	// Epoch is, at a resume, the one that the client's ticket has.
 	Epoch uint64
 	// Secret is at a resume the one that the client shows, and at a create or join a new
-	// one.
+	// one. Fresh is a new one where a Resume needs it (Promoted), and for RepeatHandOver.
 	Secret Secret
+	Fresh  Secret
 	// Grant is what the service has said of the client.
 	Grant Grant
 	// Terms are what it has said of a channel that is created, or nil.
@@ -156,13 +157,17 @@ func (c *Channel) takeOver(m *member, e Entry) {
 	m.repeatable = 0
 }
 
-// Hear notes that a frame of the member has come. It refuses one from a stale attachment.
+// Hear notes that a frame of the member has come. It refuses one from a stale attachment, and
+// one of a member that may not know what it has become (unshown.go).
 // By the first frame of its attachment, a newcomer becomes the holder of the membership.
 func (c *Channel) Hear(a *Attachment) error {
 	if err := a.stale(); err != nil {
 		return err
 	}
 	if !a.heard {
+		if a.member.unshown() {
+			return wire.ErrRoleChanged
+		}
 		c.hearFirst(a)
 	}
 	return nil

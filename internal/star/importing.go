@@ -123,6 +123,10 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 		}
 	case pieceDoor:
 		return i.door(d)
+	case pieceHanded:
+		return i.handed(d)
+	case pieceGivenOver:
+		return i.givenOver(d)
 	case pieceBanned:
 		name := d.name()
 		if err := i.expect(&i.banned, "banned names"); err != nil {
@@ -137,7 +141,7 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 			return nil
 		}
 		if i.aside != nil {
-			kept.Topic, kept.Expires, kept.End = i.aside.Topic, i.aside.Expires, i.aside.End
+			kept.Topic, kept.Expires, kept.End, kept.Former = i.aside.Topic, i.aside.Expires, i.aside.End, i.aside.Former
 			i.aside = nil
 		}
 		return i.message(kind, &kept)

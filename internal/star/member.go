@@ -75,6 +75,10 @@ type extras struct {
 	// floor is up to which number no messages are fed to the member, while it is fed
 	// attributes from before that (catchup.go).
 	floor uint64
+	// handed is what the member has of a hand-over until it has shown that it knows of it, or nil
+	// (unshown.go). parted: by a hand-over this has become another membership.
+	handed *handed
+	parted bool
 }
 
 // extra is what the member has of extras, to read.

@@ -50,6 +50,10 @@ const (
 	pieceVoice = 17
 	// pieceDoor is behind the head of a channel whose door is not open, or has not always been.
 	pieceDoor = 18
+	// pieceHanded is what a member has of a hand-over, behind the slaves, and pieceGivenOver a
+	// hand-over that its master can repeat. A hub of before there was any refuses the file by it.
+	pieceHanded    = 20
+	pieceGivenOver = 21
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
@@ -81,6 +85,7 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	for m := c.away.first; m != nil; m = m.next {
 		p.asked(m)
 	}
+	p.handOvers(c)
 	p.attributes(&c.down.changes)
 	p.attributes(&c.up.changes)
 	for _, name := range slices.Sorted(maps.Keys(c.banned)) {
@@ -89,6 +94,7 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	}
 	p.voice(&c.voice)
 	p.log(pieceDown, pieceGoneDown, &c.down)
+	p.former = c.isFormer
 	p.log(pieceUp, pieceGoneUp, &c.up)
 	for _, q := range c.requests {
 		r := q.snapshot()
@@ -115,6 +121,8 @@ type pieces struct {
 	yield func(part []byte) bool
 	part  []byte
 	done  bool
+	// former reports whether a message of slaves is from one that is one no more.
+	former func(frame *wire.Frame) bool
 }
 
 // begin begins a new piece.
@@ -312,9 +320,10 @@ func (p *pieces) log(kind, gone byte, l *replayLog) {
 			continue
 		}
 		frame := e.packet.Frame()
-		if frame.Aside != nil {
+		former := kind == pieceUp && p.former(frame)
+		if frame.Aside != nil || former {
 			p.begin(pieceAside)
-			p.flags(frame.Topic() != "", frame.Expires() != 0)
+			p.flags(frame.Topic() != "", frame.Expires() != 0, former)
 			if frame.Topic() != "" {
 				p.text(frame.Topic())
 			}

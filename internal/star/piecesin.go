@@ -194,7 +194,7 @@ func (d *piecesIn) answers(n int) []AnswerSnapshot {
 // aside is what a message has that few have.
 func (d *piecesIn) aside() (kept MessageSnapshot) {
 	flags := d.byte()
-	if flags == 0 || flags > 3 {
+	if kept.Former = flags&4 != 0; flags == 0 || flags > 7 {
 		d.fail(errors.New("a message has aside what is not known here"))
 	}
 	if flags&1 != 0 {

@@ -44,7 +44,8 @@ type entry struct {
 	// size is the size of the payload in bytes.
 	size int
 	// to is the one slave that the message is for. Nil: it is for everybody, or for
-	// the master.
+	// the master. Of slaves' messages, it is nobody, with the sender's name, where the master
+	// is not to get it, since it has sent it itself.
 	to *member
 	// seq is the message's number, which add gives it.
 	seq uint64
@@ -96,8 +97,25 @@ func (l *replayLog) confirm(number uint64) bool {
 		l.unconfirmed.Bytes -= e.size + entryOverhead
 	}
 	l.confirmed = number
+	l.passOver()
 	l.trim()
 	return true
+}
+
+// passOver takes for confirmed what comes next and is for nobody: a master does not get what it
+// has sent as a slave.
+func (l *replayLog) passOver() {
+	if !l.holds {
+		return
+	}
+	for e := range l.after(l.confirmed) {
+		if e.to == nil {
+			return
+		}
+		l.unconfirmed.Messages--
+		l.unconfirmed.Bytes -= e.size + entryOverhead
+		l.confirmed = e.seq
+	}
 }
 
 // hold holds what is kept above the number, though it was confirmed: the receiver says that it
@@ -109,6 +127,7 @@ func (l *replayLog) hold(number uint64) {
 		l.unconfirmed.Bytes += e.size + entryOverhead
 	}
 	l.confirmed = min(number, l.confirmed)
+	l.passOver()
 }
 
 // room reports whether a message of that size can be added, and no more is unconfirmed

@@ -127,7 +127,7 @@ func sizeOf(entries []entry) (bytes int) {
 func TestAMessageIsOneAllocation(t *testing.T) {
 	c, msg := &Channel{name: "abc123"}, &Message{Payload: wire.Payload{Kind: wire.TextPayload, Data: []byte("x")}}
 	var p *wire.Packet
-	pack := func() { p = c.upPacket("user_one", 1, msg) }
+	pack := func() { p = c.upPacket("user_one", 0, 1, msg) }
 	require.EqualValues(t, 1, testing.AllocsPerRun(100, pack))
 	msg.Topic = "slide"
 	require.Greater(t, testing.AllocsPerRun(100, pack), 1.0)

@@ -42,6 +42,9 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 	for _, name := range s.Exceptions {
 		r.exception(name)
 	}
+	for i := range s.GivenOver {
+		r.givenOver(&s.GivenOver[i])
+	}
 	r.allAttributes(&s)
 	r.log(&r.c.down, &s.Down)
 	r.log(&r.c.up, &s.Up)
@@ -182,7 +185,7 @@ func (r *restoration) message(l *replayLog, kept *MessageSnapshot) {
 	if kept.To != "" {
 		// The slave may have left, and another slave may have joined later under
 		// the same name. The message is not for that other slave.
-		if e.to = c.slaves[kept.To]; e.to == nil || e.to.start >= seq {
+		if e.to = r.receiver(kept.To); e.to == nil || e.to.start >= seq || l == &c.up {
 			e.to = &member{name: kept.To}
 		}
 	}
@@ -192,6 +195,9 @@ func (r *restoration) message(l *replayLog, kept *MessageSnapshot) {
 			Payload: wire.Payload{Kind: kept.Payload.Kind, Data: bytes.Clone(kept.Payload.Data)},
 		})
 		frame.Private = kept.To != ""
+		if l == &c.up {
+			frame.Number = r.membership(kept)
+		}
 		e.packet = newPacket(&frame, kept.End)
 	}
 	l.add(e)
@@ -257,6 +263,7 @@ func (r *restoration) ending(s EndingSnapshot) {
 // finish returns what was wrong, or nil where the channel is whole.
 func (r *restoration) finish() error {
 	c := r.c
+	r.checkHanded()
 	numbers := make(map[uint64]struct{}, len(c.slaves))
 	attached := make(map[string]bool, len(r.attached))
 	for i := range r.attached {
@@ -292,6 +299,9 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	}
 	if e := (extras{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repaid: s.Repaid, floor: s.Floor}); e != (extras{}) {
 		m.extras = &e
+	}
+	if s.Handed != nil {
+		m.needExtras().handed = s.Handed.handed(s.Name)
 	}
 	if s.AskedAgain != 0 {
 		m.needExtras().asked = &askedAgain{last: s.AskedAgain, left: slices.Clone(s.AskedLeft)}

@@ -35,7 +35,8 @@ func (msg *Message) IsOver(now time.Time) bool { return !msg.End.IsZero() && !no
 // from the master to one slave or to all slaves of its channel (rule 6). A
 // retransmitted send, which is recognised by its ref, is answered as the first time.
 func (c *Channel) Send(a *Attachment, msg Message) error {
-	if err := c.Hear(a); err != nil {
+	err := c.Hear(a)
+	if err != nil && !a.current() {
 		return err
 	}
 	m := a.member
@@ -45,14 +46,19 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 		if m.holder.instance == (Hash{}) {
 			given.content = contentOf(&msg)
 		}
+		if err != nil {
+			return c.recallUnheard(a, given, err)
+		}
 		if answered, err := c.recall(a, given); answered {
 			return err
 		}
 	}
-	if c.isStopped() {
+	switch {
+	case err != nil:
+		return err
+	case c.isStopped():
 		return stoppedBefore(msg.Refusal)
 	}
-	var err error
 	content := given.content
 	switch {
 	case msg.Refusal != nil:
@@ -85,6 +91,15 @@ func (c *Channel) recall(a *Attachment, given answer) (answered bool, err error)
 		return true, wire.ErrBadFrame.With("ref: it has been used before, or refs do not rise")
 	}
 	return false, nil
+}
+
+// recallUnheard answers what is sent again by a member that is not heard (unshown.go), where it was
+// answered before it became what it is: err is for what was not.
+func (c *Channel) recallUnheard(a *Attachment, given answer, err error) error {
+	if known, ok := a.member.answers.find(given.ref); ok && known.content == given.content {
+		return c.answerAgain(a, known)
+	}
+	return err
 }
 
 // remember keeps the answer under its ref, if there is one, and gives it to the member. It
@@ -150,7 +165,7 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	if c.master.attachment != nil && c.MustWait(m.attachment, size) {
 		return answer{}, wire.ErrBusy.With("the master does not keep up: send it again later, under a new ref")
 	}
-	seq := c.giveUp(m.name, &msg)
+	seq := c.giveUp(m.name, m.number, &msg)
 	if msg.ReplyTo != 0 {
 		c.recordAnswer(m, nil, msg.ReplyTo)
 	}
@@ -164,11 +179,12 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 // keptFull reports whether a message of that size cannot be kept for a master that is away.
 func (c *Channel) keptFull(size int) bool { return c.up.bound.Messages == 0 || c.logFull(size) }
 
-// giveUp numbers a message that is accepted for the master, and gives it to it.
-func (c *Channel) giveUp(from string, msg *Message) (seq uint64) {
+// giveUp numbers a message that is accepted for the master, and gives it to it. membership is the
+// number of the sender's, or zero for the service.
+func (c *Channel) giveUp(from string, membership uint64, msg *Message) (seq uint64) {
 	size := len(msg.Payload.Data)
 	seq = c.up.newest + 1
-	p := c.upPacket(from, seq, msg)
+	p := c.upPacket(from, membership, seq, msg)
 	c.up.add(entry{packet: p, size: size})
 	if master := c.master.attachment; master != nil && !master.catchingUp {
 		c.accepted.Messages++
@@ -183,8 +199,9 @@ func (c *Channel) giveUp(from string, msg *Message) (seq uint64) {
 // longer than all the rest.
 //
 //go:noinline
-func (c *Channel) upPacket(from string, seq uint64, msg *Message) *wire.Packet {
+func (c *Channel) upPacket(from string, membership, seq uint64, msg *Message) *wire.Packet {
 	frame := c.messageFrame(from, seq, msg)
+	frame.Number = membership // it is not written: it is for who looks for the sender's messages (passOver)
 	return newPacket(&frame, msg.End)
 }
 

@@ -54,6 +54,8 @@ type Snapshot struct {
 	MasterExpired bool
 	// Joins counts the memberships of slaves there have ever been.
 	Joins uint64
+	// GivenOver are the hand-overs that their masters can repeat, the oldest first.
+	GivenOver []GivenOverSnapshot
 	// Requests are the master's open requests, in the order of their numbers.
 	Requests []RequestSnapshot
 	// Endings are the open requests that end, the earliest first.
@@ -114,6 +116,8 @@ type MemberSnapshot struct {
 	// Floor is up to which number it gets no messages while it is fed attributes, or zero.
 	Floor    uint64
 	Confirms bool
+	// Handed is what the member has of a hand-over, or nil.
+	Handed *HandedSnapshot
 	// IsNewcomer and Heard are for these too: the client is the Newcomer, and a frame of it
 	// has come.
 	IsNewcomer, Heard bool
@@ -178,6 +182,8 @@ type MessageSnapshot struct {
 	Expires time.Duration
 	End     time.Time
 	Gone    bool
+	// Former: it is from a slave that is one no more, though there may be one of its name.
+	Former bool
 	// Skipped is how many numbers before the message's no message has, back to the message
 	// before it or to Lost.
 	Skipped uint64
@@ -220,7 +226,9 @@ func (c *Channel) Snapshot() Snapshot {
 	s.Banned = slices.Sorted(maps.Keys(c.banned))
 	s.Muted, s.Exceptions = c.voice.all, c.voice.inOrder()
 	s.Door, s.Knocks = c.doorMode(), c.knocks()
+	s.GivenOver = c.givenOverSnapshots()
 	s.Down, s.Up = c.down.snapshot(), c.up.snapshot()
+	c.markFormer(&s.Up)
 	for _, q := range c.requests {
 		s.Requests = append(s.Requests, q.snapshot())
 	}
@@ -264,7 +272,7 @@ func (m *member) snapshot() MemberSnapshot {
 			s.Fed = a.fed
 		}
 	}
-	s.Floor = m.extra().floor
+	s.Floor, s.Handed = m.extra().floor, m.extra().handed.snapshot()
 	s.Attributes = m.extra().attributes.snapshot()
 	g, newcomer := m.granted(), m.extra().newcomer
 	s.Expires, s.Data = g.Expires, bytes.Clone(g.Data)

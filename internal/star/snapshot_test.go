@@ -221,6 +221,9 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 				return err
 			}
 		}
+		if m := g.original.master; g.original.life == open && m.unshown() && g.random.IntN(2) == 0 {
+			return g.resumeFormer(pair, m, ref, number, entry)
+		}
 		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], entry, name, number, number) }
 	}
 	pair := g.attachments[g.pick(g.tags)]
@@ -247,6 +250,9 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		if open := g.original.requests; len(open) > 0 {
 			msg.ReplyTo = open[g.random.IntN(len(open))].seq
 		}
+	}
+	if g.random.IntN(5) == 0 {
+		return g.aroundHandOvers(pair, name, ref, number, entry)
 	}
 	switch g.random.IntN(44) {
 	case 41, 42:
@@ -309,15 +315,6 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		}
 	}
 	return "send", func(c *table, i int) error { return c.Send(pair[i], msg) }
-}
-
-// attributes are up to n attributes.
-func (g *twin) attributes(n int) (some wire.Attributes) {
-	for i := range g.random.IntN(n + 1) {
-		data := make([]byte, g.random.IntN(2000))
-		some = append(some, wire.KeyValue{Key: fmt.Sprint("key ", i), Value: wire.Payload{Kind: wire.BytesPayload, Data: data}})
-	}
-	return some
 }
 
 // A snapshot shares nothing with the channel that it is of.

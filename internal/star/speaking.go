@@ -31,7 +31,7 @@ func (c *Channel) Speak(msg Message) (seq uint64, slaves uint32, err error) {
 		case c.master.attachment != nil && c.masterFull(size):
 			return 0, 0, errSlowForService
 		}
-		given.seq = c.giveUp("", &msg)
+		given.seq = c.giveUp("", 0, &msg)
 	} else {
 		var to *member
 		if msg.HasTo {

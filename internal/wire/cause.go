@@ -81,6 +81,7 @@ var (
 	ErrNoSuchSlave     = listed("no_such_slave", Refuses, 0, "there is no slave {to} in {channel}: the list of its members tells who is there")
 	ErrNoSuchRequest   = listed("no_such_request", Refuses, 0, "no answer to request {request} is awaited in {channel}: it has been answered, withdrawn, was asked of others, or its time is over")
 	ErrBusy            = listed("busy", Refuses, 0, "too much waits already: try again later, under a new ref")
+	ErrRoleChanged     = listed("role_changed", Refuses, 0, "the mastership of {channel} was handed over, and this {type} came from before that: send it anew as what you are now")
 	ErrTooLate         = listed("too_late", Refuses, 0, "the time of the message was over: nobody gets it, or answers it, any more")
 	ErrMuted           = listed("muted", Refuses, 0, "the master of {channel} does not let you speak at present: answer what you are asked, and wait for the rest")
 	ErrAttributesFull  = listed("attributes_full", Refuses, 0, "there are as many attributes in {channel} as there may be: remove some first")
@@ -95,6 +96,7 @@ var (
 	ErrLeft          = listed("left", Ends, 4005, "")
 	ErrExpired       = listed("expired", Ends|InClosed, 4006, "")
 	ErrRevoked       = listed("revoked", Ends|InClosed, 4007, "")
+	ErrHandedOver    = listed("handed_over", Ends|InClosed, 4008, "")
 	ErrReplaced      = listed("replaced", Refuses|Ends|InClosed, 4102, "another connection has the membership of {username} in {channel}")
 	ErrShutdown      = listed("shutdown", Ends, 4106, "")
 

@@ -62,6 +62,7 @@ const (
 	fieldFor             field = 0x2b
 	fieldKnock           field = 0x2c
 	fieldOn              field = 0x2d
+	fieldStay            field = 0x2e
 	fieldMuted           field = 0x2f
 	fieldKnocks          field = 0x30
 
@@ -118,6 +119,7 @@ var fieldNames = [lastField + 1]string{
 	fieldOn:              "on",
 	fieldMuted:           "muted",
 	fieldKnocks:          "knocks",
+	fieldStay:            "stay",
 }
 
 func nameOf(t Type, f field) string {
@@ -188,28 +190,28 @@ var specs = [lastType + 1]spec{
 	Send: {
 		word:     "send",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldSeen, fieldTopic, fieldExpires, fieldFailed),
+		optional: set(fieldRef, fieldTo, fieldAsks, fieldReply, fieldEpoch, fieldSeen, fieldTopic, fieldExpires, fieldFailed),
 		payload:  true,
 	},
 	Leave: {
 		word:     "leave",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldSeen),
+		optional: set(fieldRef, fieldEpoch, fieldSeen),
 	},
 	Away: {
 		word:     "away",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldSeen),
+		optional: set(fieldRef, fieldEpoch, fieldSeen),
 	},
 	Back: {
 		word:     "back",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldSeen),
+		optional: set(fieldRef, fieldEpoch, fieldSeen),
 	},
 	Kick: {
 		word:     "kick",
 		required: set(fieldChannel, fieldTo),
-		optional: set(fieldRef, fieldReason, fieldBan, fieldSeen),
+		optional: set(fieldRef, fieldReason, fieldBan, fieldEpoch, fieldSeen),
 	},
 	Status: {
 		word:     "status",
@@ -219,33 +221,38 @@ var specs = [lastType + 1]spec{
 	Members: {
 		word:     "members",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldMembers, fieldNumbers, fieldSeen),
+		optional: set(fieldRef, fieldMembers, fieldNumbers, fieldEpoch, fieldSeen),
 	},
 	Ping: {
 		word:     "ping",
-		optional: set(fieldRef, fieldChannel, fieldSeen),
+		optional: set(fieldRef, fieldChannel, fieldEpoch, fieldSeen),
 	},
 	Withdraw: {
 		word:     "withdraw",
 		required: set(fieldChannel, fieldRequest),
-		optional: set(fieldRef, fieldSeen),
+		optional: set(fieldRef, fieldEpoch, fieldSeen),
 	},
 	Awaiting: {
 		word:     "awaiting",
 		required: set(fieldChannel, fieldRequest),
-		optional: set(fieldRef, fieldCode, fieldMembers, fieldNumbers, fieldSeen),
+		optional: set(fieldRef, fieldCode, fieldMembers, fieldNumbers, fieldEpoch, fieldSeen),
 	},
 	Refresh: {
 		word:     "refresh",
 		required: set(fieldChannel, fieldToken),
-		optional: set(fieldRef, fieldSeen),
+		optional: set(fieldRef, fieldEpoch, fieldSeen),
 	},
 	Set: {
 		word:     "set",
 		required: set(fieldChannel, fieldKey),
-		optional: set(fieldRef, fieldSeen),
+		optional: set(fieldRef, fieldEpoch, fieldSeen),
 		payload:  true,
 		emptied:  true,
+	},
+	HandOver: {
+		word:     "hand_over",
+		required: set(fieldChannel, fieldTo),
+		optional: set(fieldRef, fieldUsername, fieldSecret, fieldEpoch, fieldInstance, fieldSeen, fieldStay),
 	},
 	Created: {
 		word:     "created",
@@ -321,7 +328,7 @@ var specs = [lastType + 1]spec{
 	Mute: {
 		word:     "mute",
 		required: set(fieldChannel, fieldOn),
-		optional: set(fieldRef, fieldTo, fieldSeen),
+		optional: set(fieldRef, fieldTo, fieldEpoch, fieldSeen),
 	},
 	Muted: {
 		word:     "muted",
@@ -331,17 +338,17 @@ var specs = [lastType + 1]spec{
 	SetDoor: {
 		word:     "door",
 		required: set(fieldChannel, fieldDoor),
-		optional: set(fieldRef, fieldSeen),
+		optional: set(fieldRef, fieldEpoch, fieldSeen),
 	},
 	Admit: {
 		word:     "admit",
 		required: set(fieldChannel, fieldKnock),
-		optional: set(fieldRef, fieldSeen),
+		optional: set(fieldRef, fieldEpoch, fieldSeen),
 	},
 	Deny: {
 		word:     "deny",
 		required: set(fieldChannel, fieldKnock),
-		optional: set(fieldRef, fieldReason, fieldSeen),
+		optional: set(fieldRef, fieldReason, fieldEpoch, fieldSeen),
 	},
 	Waiting: {
 		word:     "waiting",

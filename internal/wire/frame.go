@@ -48,6 +48,8 @@ const (
 	// Admit and Deny let somebody in who waits at the door, or do not.
 	Admit Type = 0x21
 	Deny  Type = 0x22
+	// HandOver makes a slave the master in the place of the sender.
+	HandOver Type = 0x24
 )
 
 // Frames from the hub to a client.
@@ -201,9 +203,11 @@ type Frame struct {
 	Asks bool
 	// Private is in a Message that is for the receiver alone.
 	Private bool
-	Ban     bool // in a Kick
-	Gap     bool // in the Created of a resume: the replay fell short
-	Exists  bool // in the answer Status
+	// Ban is in a Kick. In a HandOver it is stay: the master goes on as a slave. A field of its
+	// own would make every message that is kept larger.
+	Ban    bool
+	Gap    bool // in the Created of a resume: the replay fell short
+	Exists bool // in the answer Status
 	// Joined is in the Presence of a slave that is new: it has joined, and not come back.
 	Joined bool
 	// Muted is, in a Mute and a Muted, whether slaves may not speak of their own accord from now
@@ -224,18 +228,19 @@ type Frame struct {
 	// Token goes with Create, Join, Resume and Refresh, for the service's
 	// authorization.
 	Token string
-	// Instance is the client's own id, in Create, Join and Resume. It is of use to whoever
+	// Instance is the client's own id, in Create, Join, Resume and a HandOver that is
+	// repeated. It is of use to whoever
 	// knows it, so nobody is told another's.
 	Instance string
-	// Secret is the resume secret, "resume" in the text form: in Resume, and in
-	// the answers Created and Joined.
+	// Secret is the resume secret, "resume" in the text form: in Resume and a HandOver that is
+	// repeated, and in the answers Created and Joined.
 	Secret string
 	// Expect is the master that a Join expects, "master" in the text form.
 	Expect string
 	// From is, in a Join, the channel to leave in the same step; in a Message
 	// its sender.
 	From string
-	// To is the slave that a master's Send, Kick or Mute is for.
+	// To is the slave that a master's Send, Kick, Mute or HandOver is for.
 	To string
 
 	// Last is, in a Resume, the highest number that the member has seen.
@@ -273,6 +278,8 @@ type Frame struct {
 	// "message" of an Error.
 	Reason string
 
+	// Epoch counts the connections of a membership: in Created, Joined and Resume, and in any
+	// frame of a member that shows that it knows of it.
 	Epoch  uint64
 	Missed uint64 // in a Gap
 	Slaves uint64 // in an Ack: to how many it was queued

@@ -67,7 +67,7 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.Missed, nil
 	case fieldReason:
 		return &frame.Reason, nil
-	case fieldBan:
+	case fieldBan, fieldStay:
 		return &frame.Ban, nil
 	case fieldMembers:
 		return &frame.Members, &frame.HasMembers

@@ -209,6 +209,6 @@ func TestProtocolCloseCodes(t *testing.T) {
 	require.ElementsMatch(t, []transport.CloseCode{
 		transport.MasterLeft, transport.MasterDown, transport.Kicked, transport.ChannelClosed, transport.Left,
 		transport.Slow, transport.Replaced, transport.ProtocolError, transport.Idle, transport.RateLimited,
-		transport.Shutdown, transport.TooLarge, transport.Expired, transport.Revoked, transport.Unauthorized,
+		transport.Shutdown, transport.TooLarge, transport.Expired, transport.Revoked, transport.HandedOver, transport.Unauthorized,
 	}, got)
 }

@@ -105,6 +105,8 @@ func slotOf(name []byte) int {
 		return int(fieldMuted)
 	case "knocks":
 		return int(fieldKnocks)
+	case "stay":
+		return int(fieldStay)
 	case "message":
 		return slotMessage
 	case "text":

@@ -84,6 +84,7 @@ type neutral struct {
 	Joined        bool
 	On            *bool
 	Muted         bool
+	Stay          bool
 	Failed        *struct{ Code, Message string }
 	Key           string
 	Attributes    []neutralAttribute
@@ -135,7 +136,7 @@ var (
 		"presence": wire.Presence, "closed": wire.Closed, "gap": wire.Gap, "ack": wire.Ack,
 		"left": wire.Left, "pong": wire.Pong, "error": wire.Error, "shutdown": wire.Shutdown,
 		"attribute": wire.Attribute, "reset": wire.Reset, "asked": wire.Asked, "mute": wire.Mute, "muted": wire.Muted,
-		"door": wire.SetDoor, "admit": wire.Admit, "deny": wire.Deny, "waiting": wire.Waiting, "knock": wire.Knock,
+		"door": wire.SetDoor, "admit": wire.Admit, "deny": wire.Deny, "waiting": wire.Waiting, "knock": wire.Knock, "hand_over": wire.HandOver,
 	}
 )
 
@@ -155,7 +156,7 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 	frame := wire.Frame{
 		Type: types[n.Type], Ref: n.Ref, Channel: n.Channel, Username: n.Username, Token: n.Token,
 		Secret: n.Secret, Expect: n.Expect, From: n.From, Last: n.Last, Seq: n.Seq, Asks: n.Asks,
-		Request: n.Request, Reply: n.Reply, Private: n.Private, Ban: n.Ban, Code: n.Code,
+		Request: n.Request, Reply: n.Reply, Private: n.Private, Ban: n.Ban || n.Stay, Code: n.Code,
 		Reason: n.Reason, Role: roles[n.Role], State: states[n.State], Epoch: n.Epoch, Gap: n.Gap,
 		Missed: n.Missed, Slaves: n.Slaves, Number: n.Number, Joined: n.Joined, Master: n.Master.member(),
 		Instance: n.Instance, ConfirmMessages: n.Confirm, ConfirmBytes: n.ConfirmBytes,

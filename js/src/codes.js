@@ -4,7 +4,8 @@
 export const refusals = [
   'bad_frame', 'unsupported', 'too_large', 'rate_limited', 'unauthorized', 'forbidden', 'no_such_channel',
   'channel_exists', 'wrong_master', 'name_taken', 'bad_name', 'banned', 'locked', 'denied', 'channel_full', 'too_many_channels',
-  'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'too_late', 'muted', 'attributes_full', 'resume_failed', 'hub_lost',
+  'not_a_member', 'no_such_slave', 'no_such_request', 'busy', 'too_late', 'role_changed', 'muted', 'attributes_full',
+  'resume_failed', 'hub_lost',
   'shutting_down', 'replaced',
 ];
 
@@ -17,6 +18,7 @@ export const ends = {
   left: 4005,
   expired: 4006,
   revoked: 4007,
+  handed_over: 4008,
   replaced: 4102,
   shutdown: 4106,
 };

@@ -120,6 +120,9 @@ func TestEveryRefusalHasWords(t *testing.T) {
 			one.Expect(`{"type":"muted","channel":"abc123","on":true}`)
 			w.of(one, `{"type":"send","ref":7,"channel":"abc123","text":"x"}`, lectern.ErrMuted, `"abc123"`, "master", "answer")
 
+			w.of(alice, `{"type":"hand_over","ref":11,"channel":"abc123","to":"nobody"}`, lectern.ErrNoSuchSlave, `"nobody"`, `"abc123"`)
+			w.of(one, `{"type":"hand_over","ref":11,"channel":"abc123","to":"nobody"}`, lectern.ErrForbidden, "hand_over", `"abc123"`, "master")
+
 			long := strings.Repeat("x", 100_000)
 			for _, frame := range []string{
 				`{"type":"join","ref":1,"channel":"%s","username":"bob"}`, `{"type":"join","ref":1,"channel":"abc123","username":"%s"}`,
@@ -130,6 +133,11 @@ func TestEveryRefusalHasWords(t *testing.T) {
 			w.of(bob, `{"type":"leave","ref":1,"channel":"`+long+`"}`, lectern.ErrNotAMember, "100000 bytes")
 			w.of(bob, `{"type":"join","ref":1,"channel":"abc123","username":"bob","master":"`+long+`"}`, lectern.ErrWrongMaster, "100000 bytes")
 			w.of(alice, `{"type":"kick","ref":9,"channel":"abc123","to":"`+long+`"}`, lectern.ErrNoSuchSlave, "100000 bytes")
+			alice.Send(`{"type":"hand_over","ref":12,"channel":"abc123","to":"user_one"}`)
+			alice.Expect(`{"type":"ack","ref":12}`)
+			_, err = one.Read() // a created
+			require.NoError(t, err)
+			w.of(one, `{"type":"send","ref":12,"channel":"abc123","text":"x"}`, lectern.ErrRoleChanged, `"abc123"`, "send", "handed over")
 			require.NoError(t, channel.Close())
 		})
 	})

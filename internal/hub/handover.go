@@ -1,0 +1,232 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lectern-go/lectern/internal/delivery"
+	"github.com/lectern-go/lectern/internal/star"
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// This file hands the mastership of a channel to one of its slaves, for its master and for the
+// service. The service is asked about the slave first, without a lock. Then all is decided again,
+// and in the same step the sessions of the two have their new seats: whatever comes from their
+// peers behind that is for these.
+
+// maxMoves is how often a successor may come back on another connection while the service is asked
+// about it.
+const maxMoves = 3
+
+// handOver handles the frame of a master.
+func (s *session) handOver(f *wire.Frame) error {
+	held, err := s.heldSeat(f.Channel)
+	if err != nil {
+		if f.Secret == "" {
+			return err
+		}
+		return s.repeatHandOver(f)
+	}
+	ctx, done := s.askContext()
+	defer done()
+	succession := succession{hub: s.hub, channel: held.Channel(), master: s, held: held, stay: f.Ban, ref: f.Ref}
+	return succession.to(ctx, f.To)
+}
+
+// SetMaster makes a slave the master in the name of the service.
+func (c Channel) SetMaster(ctx context.Context, username string) error {
+	succession := succession{hub: c.hub, channel: c.c}
+	if limit := c.hub.config.HandshakeTimeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	err := succession.to(ctx, username)
+	if why, ok := err.(*wire.Cause); ok {
+		return why.Explain(&wire.Frame{Type: wire.HandOver, Channel: c.Name(), To: username, Username: username})
+	}
+	return err
+}
+
+// succession is one hand-over. master and held are the session and the seat of the master that
+// asks for it, and nil where the service does.
+type succession struct {
+	hub     *Hub
+	channel *delivery.Channel
+	master  *session
+	held    *seat
+	stay    bool
+	ref     uint64
+}
+
+// to finds the slave of that name, asks the service about it, and hands over.
+func (n *succession) to(ctx context.Context, name string) (err error) {
+	other := n.hub.otherName(NameOfUser, name)
+	for range maxMoves {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		change := star.HandOver{To: name, Ref: n.ref}
+		var before star.Grant
+		err = n.decide(func(rules *star.Channel, _ time.Time) (err error) {
+			if !rules.HasSlave(change.To) {
+				change.To = other
+			}
+			change.From, before, err = rules.Successor(n.attachment(), change.To)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		heir := delivery.OwnerOf(change.From.Line).(*session)
+		if change.Grant, err = heir.authorizeMaster(ctx, n.channel.Name(), change.To, before); err != nil {
+			return err
+		}
+		if err = n.change(heir, change); err != star.ErrMoved {
+			return err
+		}
+	}
+	return err
+}
+
+// attachment is that of the master, or nil where it is the service that asks.
+func (n *succession) attachment() *star.Attachment {
+	if n.held == nil {
+		return nil
+	}
+	return &n.held.Attachment
+}
+
+// decide runs a transition of the channel.
+func (n *succession) decide(transition func(*star.Channel, time.Time) error) (err error) {
+	if n.master == nil {
+		if !n.hub.acquire() {
+			return shuttingDown
+		}
+		defer n.hub.goroutines.Done()
+	}
+	n.channel.Decide(func(rules *star.Channel, now time.Time) { err = transition(rules, now) })
+	return err
+}
+
+// change hands over, and gives the sessions of the two their seats. Where one of them has ended
+// meanwhile, its member is away from then on.
+func (n *succession) change(heir *session, change star.HandOver) error {
+	master, stays := newSeat(heir, n.channel), (*seat)(nil)
+	change.New = &master.Attachment
+	if n.stay && n.master != nil {
+		stays = newSeat(n.master, n.channel)
+		change.Stays = &stays.Attachment
+	}
+	return n.decide(func(rules *star.Channel, now time.Time) error {
+		if n.hub.waits.leads(heir, change.From) {
+			return star.ErrSwitching
+		}
+		if stays != nil {
+			change.StaysSecret = stays.secret.freshFor(n.hub.id, n.held.ByHand())
+		}
+		change.Secret = master.secret.freshFor(n.hub.id, change.From.ByHand())
+		if err := rules.HandOver(now, n.attachment(), change); err != nil {
+			return err
+		}
+		if !heir.succeedSeat(change.From, master) {
+			rules.Lose(now, &master.Attachment)
+		}
+		if stays != nil && !n.master.succeedSeat(n.attachment(), stays) {
+			rules.Lose(now, &stays.Attachment)
+		}
+		return nil
+	})
+}
+
+// switching notes that the member of the seat is about to leave for another channel, or is not any
+// more.
+func (s *session) switching(seat *seat, on bool) (err error) {
+	seat.Channel().Decide(func(rules *star.Channel, _ time.Time) { err = rules.Switching(&seat.Attachment, on) })
+	return err
+}
+
+// newSeat is a seat with a new secret on the session's connection.
+func newSeat(s *session, c *delivery.Channel) *seat {
+	made := &seat{secret: newSecret()}
+	made.Init(&s.Line, c)
+	return made
+}
+
+// succeedSeat puts the next seat of the peer in its channel in the place of the one that has the
+// attachment, unless that was removed meanwhile. It reports whether it has. The channel's lock is
+// held, so that nothing can be sent to the peer before.
+func (s *session) succeedSeat(before *star.Attachment, next *seat) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	channel := next.Channel().Name()
+	held := s.seats.get(channel)
+	if held == nil || &held.Attachment != before {
+		return false
+	}
+	s.seats.set(channel, next)
+	return true
+}
+
+// authorizeMaster asks the service whether the session's peer, a slave of that name, may be the
+// master. ctx is of the one who wants it; the service gets the values of the peer's connection.
+func (s *session) authorizeMaster(ctx context.Context, channel, username string, before star.Grant) (star.Grant, error) {
+	if s.hub.config.Authorize == nil {
+		return star.Grant{}, nil
+	}
+	request := AuthRequest{Operation: OpMaster, Channel: channel, Username: username, Data: before.Data}
+	who, err := s.askWith(withValuesOf{ctx, s.values()}, request)
+	g, _, err := s.judgementOf(who, err, OpMaster, channel, username)
+	return g, err
+}
+
+// withValuesOf is a context with the values of another one.
+type withValuesOf struct {
+	context.Context
+	values context.Context
+}
+
+func (c withValuesOf) Value(key any) any { return c.values.Value(key) }
+
+// values is the context of the connection, for its values.
+func (s *session) values() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ctx
+}
+
+// repeatHandOver answers a hand-over that a former master repeats, since it did not get the
+// answer. It has no seat in the channel here.
+func (s *session) repeatHandOver(f *wire.Frame) error {
+	if err := checkInstance(f); err != nil {
+		return err
+	}
+	c := s.hub.findChannel(f.Channel)
+	if c == nil {
+		return notAMember(f.Channel)
+	}
+	repeat := func(seat *seat) (err error) {
+		c.Decide(func(rules *star.Channel, now time.Time) {
+			entry := entryOf(f, given(f.Secret), star.Grant{})
+			entry.Fresh = seat.secret.fresh(s.hub.id, f)
+			err = rules.RepeatHandOver(now, &seat.Attachment, entry, f.Username, f.To, f.Ban)
+		})
+		if errors.Is(err, wire.ErrNotAMember) {
+			return notAMember(f.Channel)
+		}
+		return err
+	}
+	if !f.Ban {
+		if err := repeat(newSeat(s, c)); err != nil {
+			return err
+		}
+		s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Ack, Ref: f.Ref}))
+		return nil
+	}
+	return s.enter(f.Channel, 0, func(reserved *seat) error {
+		reserved.secret = newSecret()
+		reserved.Init(&s.Line, c)
+		return repeat(reserved)
+	}, func(*seat) error { return notAMember(f.Channel) })
+}
