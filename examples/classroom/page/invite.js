@@ -31,8 +31,8 @@ async function copy(field) {
   return document.execCommand('copy');
 }
 
-/** invite is the way into the class: a link, and a QR code that can be shown to everybody. */
-export function invite({ channel, teacher }) {
+/** invite is the way into the class: a link, a QR code that can be shown to everybody, and the door. */
+export function invite({ channel, teacher }, door) {
   const link = linkTo({ channel, teacher });
   const label = `QR code of the link to ${channel}`;
   const heading = newId();
@@ -74,5 +74,5 @@ export function invite({ channel, teacher }) {
           ' and open an address that it prints.') : null),
       h('div', { class: 'invite-link' },
         h('p', { class: 'invite-label' }, h('label', { for: field.id }, 'Link for students'), told),
-        field, copyButton)));
+        field, copyButton)), door);
 }

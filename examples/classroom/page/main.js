@@ -6,6 +6,8 @@ import { classIsOver, over } from './over.js';
 import { comingBack, joinByLink, start } from './start.js';
 import { learn } from './student.js';
 import { teach } from './teacher.js';
+import { waiting } from './waiting.js';
+import { refusalToJoin } from './words.js';
 
 const client = new Client('/ws', { storage, storageKey: TICKETS });
 
@@ -27,8 +29,29 @@ async function open(channel, username, how) {
   begin(master, 'teacher', master.username, how);
 }
 
-async function join(channel, username, { teacher = '', ...how } = {}) {
-  const slave = await client.join(channel, username, { master: teacher === '' ? undefined : teacher });
+// Who follows a link comes before the teacher, perhaps, and waits. Of a name that was typed one is told that there is no such
+// class. At the door all wait.
+async function join(channel, username, { teacher = '', invited = false, ...how } = {}) {
+  const giving = new AbortController();
+  let page = null;
+  let slave;
+  try {
+    slave = await client.join(channel, username, {
+      master: teacher === '' ? undefined : teacher,
+      wait: invited,
+      onwaiting: (what) => {
+        page ??= waiting({ channel, teacher, username }, { giveUp: () => giving.abort() });
+        page.tell(what);
+      },
+      signal: giving.signal,
+    });
+  } catch (error) {
+    if (!page) {
+      throw error;
+    }
+    toJoin({ channel, teacher, username, problem: giving.signal.aborted ? '' : refusalToJoin(error) });
+    return;
+  }
   begin(slave, 'student', slave.master.username, how);
 }
 
@@ -83,10 +106,10 @@ async function continueHere(notebook) {
   goOn(handle, own);
 }
 
-function toJoin({ channel, teacher, username }) {
-  joinByLink({ channel, teacher, username }, {
+function toJoin({ channel, teacher, username, problem }) {
+  joinByLink({ channel, teacher, username, problem }, {
     status: () => client.status(channel),
-    join: (name, how) => join(channel, name, { teacher, ...how }),
+    join: (name, how) => join(channel, name, { teacher, invited: true, ...how }),
     elsewhere: toStart,
   });
 }

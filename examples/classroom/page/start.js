@@ -1,7 +1,7 @@
 import { h, newId, setText, show, words as sentence } from './elements.js';
 import { tooLong } from './lengths.js';
 import { MOST, cleaned, lost } from './names.js';
-import { refusal } from './words.js';
+import { refusal, refusalToJoin } from './words.js';
 
 // How long until the page behind a link looks for the class again, in milliseconds.
 const LOOK_AGAIN = 3000;
@@ -13,11 +13,13 @@ function field(label, attributes) {
 
 /**
  * formCard is a form that tries something with what is written, and says why it has not
- * worked. attempt is given what is written, and whether that is not all that was typed.
+ * worked. attempt is given what is written, and whether that is not all that was typed. before is why
+ * something has not worked before.
  */
-function formCard({ title, words, fields, button, attempt, main, status = null }) {
+function formCard({ title, words, fields, button, attempt, main, status = null, refused = refusal, before = '' }) {
   const heading = newId();
-  const problem = h('p', { class: 'problem', role: 'alert' });
+  const problem = h('p', { id: newId(), class: 'problem', role: 'alert' }, before);
+  fields.forEach(({ input }) => input.setAttribute('aria-describedby', problem.id));
   const submit = h('button', { class: main ? 'primary' : 'secondary' }, button);
   return h('form', {
     class: ['card', main && 'main', fields.length > 1 && 'pair'].filter(Boolean).join(' '),
@@ -33,7 +35,7 @@ function formCard({ title, words, fields, button, attempt, main, status = null }
       try {
         await attempt(...names, { changed: fields.some(({ input }) => lost(input.value)) });
       } catch (error) {
-        setText(problem, refusal(error));
+        setText(problem, refused(error));
         submit.disabled = false;
         fields.at(-1).input.focus();
       }
@@ -43,7 +45,8 @@ function formCard({ title, words, fields, button, attempt, main, status = null }
   ...fields.map(({ element }) => element), submit, problem);
 }
 
-function frame(heading, words, ...content) {
+/** frame is what is around the pages without a class. */
+export function frame(heading, words, ...content) {
   return h('div', { class: 'start' },
     h('header', { class: 'board' },
       h('div', { class: 'board-inner start-head' }, h('h1', { tabindex: '-1', dir: 'auto' }, heading), h('p', {}, words)),
@@ -72,6 +75,7 @@ export function start({ open, join }) {
     fields: [field('Name of the class'), field('Your name', { autocomplete: 'name' })],
     button: 'Join',
     attempt: join,
+    refused: refusalToJoin,
   });
   show(frame('Classroom', 'One teacher, many students, and nothing from desk to desk.', opening, joining), 'Classroom');
 }
@@ -105,11 +109,11 @@ export async function lookFor(status, teacher, tell) {
 /**
  * joinByLink is the page behind a link: all that is missing is one's name.
  *
- * @param {{channel: string, teacher: string, username?: string}} link
+ * @param {{channel: string, teacher: string, username?: string, problem?: string}} link problem: why one is not in
  * @param {{status: () => Promise<object>, join: (username: string, how: {changed: boolean}) => Promise<void>,
  *   elsewhere: () => void}} actions
  */
-export function joinByLink({ channel, teacher, username = '' }, { status, join, elsewhere }) {
+export function joinByLink({ channel, teacher, username = '', problem = '' }, { status, join, elsewhere }) {
   const words = h('span', { role: 'status' }, 'Looking for the class…');
   const state = h('p', { class: 'class-state' }, h('span', { class: 'lamp', 'aria-hidden': 'true' }), words);
   const card = formCard({
@@ -119,6 +123,8 @@ export function joinByLink({ channel, teacher, username = '' }, { status, join, 
     fields: [field('Your name', { autocomplete: 'name', 'data-focus': true, value: username })],
     button: 'Join the class',
     attempt: join,
+    refused: refusalToJoin,
+    before: problem,
     main: true,
   });
   const other = h('button', { type: 'button', class: 'quiet', click: elsewhere }, 'Open or join another class');

@@ -2,6 +2,7 @@ import { boardWriter } from './blackboard.js';
 import { composer, draftIn } from './composer.js';
 import { steady } from './countdown.js';
 import { ask } from './dialogs.js';
+import { door } from './door.js';
 import { h, newId, show, words as sentence } from './elements.js';
 import { raised } from './hand.js';
 import { classHead } from './head.js';
@@ -19,10 +20,13 @@ import * as talk from './talk.js';
 import { Voice } from './voice.js';
 import { goneBecause, refusal, seconds } from './words.js';
 
+const wait = (count) => (count === 1 ? 'waits' : 'wait');
+
 /** teach runs a class from its teacher's side, until it is over; it returns how it ended. */
 export async function teach(master, notebook) {
   const members = new Map(notebook.members);
   let sinceAway = null; // when the teacher will be given up, having stepped away
+  let chosen = null; // how the door is to be, until the hub has it
   let lost = null; // the same, where the connection is lost
 
   const hint = h('p', { class: 'board-hint', id: newId() });
@@ -77,8 +81,18 @@ export async function teach(master, notebook) {
     }
     tellMembers();
   });
+  const entrance = door({
+    choose: async (choice) => {
+      chosen = choice;
+      await atDoor(master.setDoor(choice));
+      chosen = chosen === choice ? null : chosen;
+      tellDoor();
+    },
+    admit: ({ number, username }) => atDoor(master.admit(number), username),
+    deny: ({ number, username }) => atDoor(master.deny(number), username),
+  });
   const sections = tabs([
-    { id: 'people', name: 'Students', content: h('div', { class: 'side' }, invite(notebook.who), people.element) },
+    { id: 'people', name: 'Students', content: h('div', { class: 'side' }, entrance.waiting, invite(notebook.who, entrance.element), people.element) },
     { id: 'board', name: 'Board', content: h('div', { class: 'side top' }, writing.element) },
     { id: 'talk', name: 'Talk', content: h('div', { class: 'middle' }, said.element, writes.element) },
     { id: 'question', name: 'Question', content: h('div', { class: 'side' }, asks.element) },
@@ -88,6 +102,7 @@ export async function teach(master, notebook) {
     `${master.channel} · Classroom`);
   said.fill(notebook);
   tellMembers(true);
+  tellDoor();
   tellState();
   tellBoard();
   onBoard.again();
@@ -102,6 +117,11 @@ export async function teach(master, notebook) {
       note('Some messages could not be brought back.');
     } else if (event.type === 'attribute') {
       tellMembers();
+    } else if (event.type === 'knock') {
+      tellDoor();
+      if (!event.over) {
+        sections.news('people');
+      }
     } else if (event.role === 'slave') {
       const came = event.state !== 'gone' && (members.get(event.username)?.state ?? 'gone') === 'gone';
       members.set(event.username, { state: event.state, because: event.state === 'gone' ? goneBecause(event.reason) : '' });
@@ -161,9 +181,29 @@ export async function teach(master, notebook) {
     const present = notebook.members.filter(([, { state }]) => state !== 'gone').map(([name]) => name);
     const hands = raised(master, present);
     people.tell(notebook.members, hands, voice);
-    sections.also('people', hands.length, 'up');
+    tellWhoWants(hands.length);
     writes.names(present);
     sections.count('people', notebook.members.filter(([, { state }]) => state === 'online').length);
+  }
+
+  function tellDoor() {
+    entrance.tell(chosen ?? master.door, master.knocks);
+    tellWhoWants(raised(master, master.members.map(({ username }) => username)).length);
+  }
+
+  // Who is at the door comes before hands.
+  function tellWhoWants(hands) {
+    const { length } = master.knocks;
+    sections.also('people', length || hands, length === 0 ? 'up' : wait(length));
+  }
+
+  async function atDoor(doing, name) {
+    try {
+      await doing;
+    } catch (error) {
+      note(error.code === 'no_such_slave' ? sentence`${name} is not at the door any more.` : refusal(error));
+    }
+    tellDoor();
   }
 
   function tellState() {

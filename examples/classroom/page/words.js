@@ -26,8 +26,8 @@ const refusals = {
     'Somebody in this class has that name already. Please choose another one.'),
   bad_name: ({ reason }) => `That name cannot be used: ${reason.replace(/^\w+: /, '')}.`,
   banned: 'The teacher does not let that name into the class any more.',
-  locked: 'The door of the class is closed. Ask the teacher to let you in, and try again.',
-  denied: 'The teacher does not let you in at present.',
+  locked: 'The class is locked: nobody comes in at present. Please try again later.',
+  denied: 'The teacher has not let you in.',
   channel_full: 'The class is full.',
   too_many_channels: 'There are too many classes at present. Please try again later.',
   not_a_member: 'You are no longer in the class.',
@@ -53,6 +53,14 @@ export function refusal(error) {
   const say = refusals[error.code] ?? `That did not work (${error.message}).`;
   return typeof say === 'function' ? say(error) : say;
 }
+
+const refusalsToJoin = {
+  too_late: 'You have waited for a long time, and nobody has let you in. Please try again.',
+  busy: 'Too many are waiting already. Please try again in a moment.',
+};
+
+/** refusalToJoin says why somebody is not in. */
+export const refusalToJoin = (error) => refusalsToJoin[error.code] ?? refusal(error);
 
 /** seconds is a duration in words. */
 export function seconds(milliseconds) {

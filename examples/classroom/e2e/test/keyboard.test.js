@@ -59,10 +59,19 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
     await teacher.page.getByRole('dialog').waitFor({ state: 'hidden' });
     assert.equal(await focused(teacher.page), 'Show large', 'the focus is back');
 
+    await tabTo(teacher.page, 'Open');
+    await teacher.page.keyboard.press('ArrowRight');
+    await teacher.sees('Who comes waits until you say yes or no.');
     await ada.page.goto(await teacher.page.getByLabel('Link for students').inputValue());
     await ada.heading('Biology 7b');
     await ada.page.keyboard.type('Ada');
     await ada.page.keyboard.press('Enter');
+    await ada.sees('Please wait until you are let in.');
+    assert.equal(await focused(ada.page), 'Biology 7b');
+    await press(ada.page, 'Wait no longer');
+    await ada.page.keyboard.press('Enter'); // the name has the focus, and is there
+    await ada.sees('Please wait until you are let in.');
+    await press(teacher.page, 'Let in Ada');
     await ada.sees('Ms Okafor is here');
     await tabTo(ada.page, 'Write to Ms Okafor');
     await ada.page.keyboard.type('Good morning!');

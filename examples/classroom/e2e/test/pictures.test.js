@@ -79,6 +79,19 @@ test('each state, accessible and photographed', async (t) => {
   await ada.page.goto(`${url}?class=Chemistry&with=Mr+Lind`);
   await ada.sees('Mr Lind has not opened');
   await photograph(ada, '04-student-no-class');
+  await teacher.door('Ask me');
+  await ada.asksToCome(adas);
+  await cleo.asksToCome(link);
+  await teacher.knocks('Ada', 'Cleo');
+  await photograph(teacher, '04-teacher-asked-at-the-door', { parts: ['Students'] });
+  await photograph(ada, '04-student-at-the-door');
+  await teacher.button('No to Ada').click();
+  await ada.sees('The teacher has not let you in.');
+  await photograph(ada, '04-student-not-let-in');
+  await teacher.door('Open');
+  await cleo.comes();
+  await cleo.leaves();
+  await teacher.knows('Cleo', 'left');
   await ada.joins(adas);
   await photograph(ada, '05-student-empty', { parts: students });
 

@@ -136,6 +136,12 @@ test('what cannot be is said in words', async (t) => {
   await twin.sees('This class is not open.');
   await twin.page.getByLabel('Your name').fill('Bea');
   await twin.button('Join the class').click();
+  await twin.sees('This class is not open yet. Stay here: this page goes on by itself.');
+  await twin.page.goto(stage.program.url);
+  const joining = twin.page.getByRole('form', { name: 'Join a class' });
+  await joining.getByLabel('Name of the class').fill('Nowhere');
+  await joining.getByLabel('Your name').fill('Bea');
+  await joining.getByRole('button', { name: 'Join' }).click();
   await twin.sees('There is no class of that name.');
   stage.quiet();
 });

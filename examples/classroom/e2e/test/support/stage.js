@@ -156,6 +156,22 @@ export class Person {
       .filter({ hasText: name }).getByText(state, { exact: true }).waitFor();
   }
 
+  /** door says who comes in: Open, Ask me or Locked. */
+  async door(choice) {
+    await this.part('Students');
+    const radio = this.page.getByRole('group', { name: 'Who comes in' }).getByLabel(choice, { exact: true });
+    await radio.check();
+    await this.page.waitForFunction((name) => document.querySelector('.door :checked + label').textContent === name, choice);
+  }
+
+  /** knocks waits until exactly these wait at the door, in this order. */
+  async knocks(...names) {
+    await this.page.waitForFunction((expected) => {
+      const waiting = [...document.querySelectorAll('.knock > bdi')].map((name) => name.textContent);
+      return JSON.stringify(waiting) === expected;
+    }, JSON.stringify(names));
+  }
+
   /** more shows what else can be done about a student. */
   async more(name) {
     const button = this.button(`More about ${name}`);
@@ -201,6 +217,18 @@ export class Person {
     await this.page.getByLabel('Your name').fill(this.name);
     await this.button('Join the class').click();
     await this.page.getByRole('log', { includeHidden: true }).waitFor({ state: 'attached' });
+  }
+
+  /** asksToCome comes to a class by its link, and does not wait to be in. */
+  async asksToCome(link) {
+    await this.page.goto(link);
+    await this.page.getByLabel('Your name').fill(this.name);
+    await this.button('Join the class').click();
+  }
+
+  /** comes waits until the page is in the class. */
+  async comes() {
+    await this.page.getByRole('log', { name: 'Conversation', includeHidden: true }).waitFor({ state: 'attached' });
   }
 
   async answers(choice) {
