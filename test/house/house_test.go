@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 
 	"examples/chat":      {".", "transport", "transport/websocket"},
 	"examples/classroom": {".", "hubfile", "js", "transport/websocket"},
+	"examples/desk":      {".", "transport", "transport/websocket"},
 	"examples/fleet":     {".", "transport/netconn"},
 	"examples/hub":       {".", "hubfile", "transport/netconn", "transport/websocket"},
 }
