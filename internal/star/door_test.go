@@ -236,6 +236,11 @@ func TestDoorRepeated(t *testing.T) {
 	require.False(t, c.CancelKnock(u), "the late end of the other connection")
 	c.did(func() error { return c.Admit(c.now, a, 0, 1) },
 		"v in", "a < knock 1 bob on=false", "+v", "v < joined alice=online ref=6", "a < presence bob online")
+	// Who has shown no instance is told from nobody who has not either.
+	require.NoError(t, c.knock(u, c.entry(1, "typed", ""), "typed")())
+	c.effects = nil
+	c.refused(wire.ErrNameTaken, c.knock(v, c.entry(9, "typed", ""), "typed"))
+	require.NoError(t, c.CancelKnockOf("typed"))
 	// Whoever the service gives the name has it.
 	e := c.entry(1, "eve", "k")
 	e.Grant = Grant{Asked: true, TakeOver: true}
@@ -246,11 +251,11 @@ func TestDoorRepeated(t *testing.T) {
 	e.Attributes = values("hand", "up")
 	y := c.on("y")
 	c.did(c.knock(y, e, "eve"), "x out: replaced: you wait on another connection", "a < knock 2 eve on=false",
-		"y < waiting alice=online ref=2", "a < knock 3 eve on=true hand = up")
+		"y < waiting alice=online ref=2", "a < knock 4 eve on=true hand = up")
 	e.Ref, e.Grant.Attributes = 3, values("role", "guest")
 	z := c.on("z")
-	c.did(c.knock(z, e, "eve"), "y out: replaced: you wait on another connection", "a < knock 3 eve on=false",
-		"z < waiting alice=online ref=3", "a < knock 4 eve on=true hand = up role = guest")
+	c.did(c.knock(z, e, "eve"), "y out: replaced: you wait on another connection", "a < knock 4 eve on=false",
+		"z < waiting alice=online ref=3", "a < knock 5 eve on=true hand = up role = guest")
 	// On one connection it is told again.
 	require.False(t, c.WaitsAt(c.now, y, 8))
 	require.True(t, c.WaitsAt(c.now, z, 8))
@@ -258,6 +263,41 @@ func TestDoorRepeated(t *testing.T) {
 	require.True(t, c.WaitsAt(c.now, z, 0))
 	c.expect("z < waiting alice=online ref=8")
 	require.False(t, newTable(t, Limits{}).WaitsAt(c.now, z, 8))
+}
+
+// The same attributes are those of which key, kind and value are the same.
+func TestDoorRepeatedWithAttributes(t *testing.T) {
+	c, _, _ := doorTable(t, wire.DoorKnock, Limits{}, 0)
+	ref := uint64(0)
+	number := func(attributes wire.Attributes) uint64 {
+		ref++
+		e := c.entry(ref, "bob", "i")
+		e.Attributes = attributes
+		require.NoError(t, c.knock(c.on(fmt.Sprint("u", ref)), e, "bob")())
+		require.Len(t, c.door.waiting, 1)
+		return c.door.waiting[0].number
+	}
+	bytes := values("hand", "up")
+	bytes[0].Value.Kind = wire.BytesPayload
+	require.Equal(t, uint64(1), number(values("hand", "up")))
+	require.Equal(t, uint64(1), number(values("hand", "up")))
+	require.Equal(t, uint64(2), number(values("foot", "up")))
+	require.Equal(t, uint64(3), number(values("hand", "up")))
+	require.Equal(t, uint64(4), number(values("hand", "down")))
+	require.Equal(t, uint64(5), number(values("hand", "up")))
+	require.Equal(t, uint64(6), number(bytes))
+}
+
+// What the service grants for longer than one may wait is no end.
+func TestDoorGrantThatOutlivesTheWait(t *testing.T) {
+	c, _, _ := doorTable(t, wire.DoorKnock, Limits{}, 0)
+	e := c.entry(1, "bob", "i")
+	e.Grant = Grant{Asked: true, Expires: c.now.Add(2 * xWait)}
+	require.NoError(t, c.knock(c.on("u"), e, "bob")())
+	due, _ := c.Due()
+	require.Equal(t, c.now.Add(xWait), due)
+	c.effects, c.now = nil, due
+	c.did(func() error { return nil }, "u out: too_late: nobody has let you in for 10m0s", "a < knock 1 bob on=false")
 }
 
 // A name that waits has got no frame but waiting, its master's presence and its own answer.
@@ -389,9 +429,32 @@ func TestDoorWaitTimeout(t *testing.T) {
 	require.NoError(t, c.knock(w, e, "kim")())
 	due, _ = c.Due()
 	require.Equal(t, c.now.Add(time.Second), due)
+	require.True(t, c.CancelKnock(u))
+	require.NoError(t, c.knock(u, c.entry(8, "bob", "i"), "bob")())
+	again, _ := c.Due()
+	require.Equal(t, due, again, "one that waits without an end has none")
 	c.now = due
 	c.effects = nil
 	c.did(func() error { return nil }, "w out: unauthorized: what the service has granted has expired: show a fresh token", "a < knock 6 kim on=false")
+}
+
+// The door is one of the deadlines, and the earliest comes first.
+func TestDoorAmongTheDeadlines(t *testing.T) {
+	c, _, u := doorTable(t, wire.DoorKnock, Limits{}, 2)
+	due := func() time.Time {
+		due, ok := c.Due()
+		require.True(t, ok)
+		return due
+	}
+	c.Lose(c.now, u[1])
+	require.Equal(t, c.now.Add(xSlave), due(), "nobody waits")
+	require.NoError(t, c.knock(c.on("v"), c.entry(1, "bob", "i"), "bob")())
+	require.Equal(t, noon.Add(xSlave), due(), "it is before the end of the wait")
+	c.now = noon.Add(xWait - time.Second)
+	c.Expire(c.now)
+	require.Equal(t, noon.Add(xWait), due())
+	c.Lose(c.now, u[2])
+	require.Equal(t, noon.Add(xWait), due(), "it is before that of the slave")
 }
 
 // As many can wait at a door as there may be, and no more.
@@ -423,6 +486,12 @@ func TestDoorMasterBehind(t *testing.T) {
 	c.did(func() error { c.CancelKnock(u); return nil }, "u out: left")
 	c.did(func() error { c.Drained(a); return nil }, "a ...")
 	a.Line.(*line).taken = 2
+	c.did(c.knock(u, c.entry(3, "bob", "i"), "bob"), "u < waiting alice=online ref=3") // what is due comes first
+	c.did(func() error { c.CancelKnock(u); return nil }, "u out: left")
+	slave := &member{name: "x", role: wire.Slave}
+	slave.attachment = c.on("x")
+	slave.attachment.member = slave
+	c.did(func() error { c.Drained(slave.attachment); return nil }) // it is told nothing of the door
 	c.did(func() error { c.Drained(a); return nil }, "a << knock 1 bob on=false", "a << knock 3 kim on=true")
 	c.did(func() error { c.Drained(a); return nil })
 	c.did(func() error { c.CancelKnock(w); return nil }, "w out: left", "a < knock 3 kim on=false")
@@ -438,10 +507,13 @@ func TestDoorMasterBehind(t *testing.T) {
 	c.did(c.knock(w, c.entry(5, "kim", "k"), "kim"), "w < waiting alice=online ref=5", "a ...")
 	b := c.on("b")
 	c.did(func() error { return c.resume(c.now, b, 9, "alice", c.secret("alice"), 0) },
-		"a ! replaced: the membership was taken over by a newer connection", "b << created ref=9 epoch=2 [eve=online] door=knock 5=kim")
+		"a ! replaced: the membership was taken over by a newer connection", "b << created ref=9 epoch=2 [eve=online] door=knock 6=kim")
 	require.False(t, c.doorStale())
 	c.did(func() error { c.Drained(b); return nil })
-	c.did(func() error { c.CancelKnock(w); return nil }, "w out: left", "b < knock 5 kim on=false")
+	c.did(func() error { c.CancelKnock(w); return nil }, "w out: left", "b < knock 6 kim on=false")
+	answer := wire.Frame{Type: wire.Created}
+	c.listDoor(&answer)
+	require.Nil(t, answer.Entering().Knocks, "nobody waits")
 }
 
 // One that is catching up is told when it has.
@@ -555,11 +627,13 @@ func importOf(t *testing.T, c *table) *Channel {
 }
 
 func TestDoorThatIsNone(t *testing.T) {
-	c, a, _ := doorTable(t, wire.DoorLocked, Limits{}, 0)
+	c, a, _ := openTable(t, Limits{}, 0)
 	c.Lose(c.now, a)
 	var whole []byte
 	c.Parts(nil, func(part []byte) bool { whole = append(whole, part...); return true })
-	for _, door := range [][]byte{{pieceDoor, 1, 0}, {pieceDoor, 0, 1}, {pieceDoor, 4, 1}} {
+	require.NoError(t, NewImport(c.limits, 1<<16, 0).Add(append(bytes.Clone(whole), pieceDoor, 1, 7)))
+	require.NoError(t, NewImport(c.limits, 1<<16, 0).Add(append(bytes.Clone(whole), pieceDoor, 3, 0)))
+	for _, door := range [][]byte{{pieceDoor, 2, 0, pieceDoor, 2, 0}, {pieceDoor, 0, 1}, {pieceDoor, 4, 1}} {
 		changed := append(bytes.Clone(whole), door...)
 		require.ErrorContains(t, NewImport(c.limits, 1<<16, 0).Add(changed), "has a door that is none, or two")
 	}

@@ -142,9 +142,6 @@ func (c *Channel) restoreDoor(mode wire.Door, knocks uint64) {
 // door reads what the door is like.
 func (i *Import) door(d *piecesIn) error {
 	mode, knocks := wire.Door(d.byte()), d.number()
-	if d.err != nil {
-		return nil
-	}
 	if c := i.r.c; c.door != nil || mode < wire.DoorOpen || mode > wire.DoorLocked {
 		return fmt.Errorf("channel %s has a door that is none, or two", wire.Quote(c.name))
 	}
