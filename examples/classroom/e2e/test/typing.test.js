@@ -109,6 +109,7 @@ test('what is pasted and too long is said to be, and stays', async (t) => {
   await teacher.button('Ask').click();
   await teacher.sees('Choice 2 has 121 characters, and 120 are possible.');
   assert.equal(await ada.page.getByRole('radio').count(), 0);
+  await teacher.more('Ada');
   await teacher.button('Remove Ada').click();
   const dialog = teacher.page.getByRole('dialog');
   await dialog.getByLabel('Reason').fill('r'.repeat(101));
