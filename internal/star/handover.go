@@ -180,9 +180,7 @@ func (c *Channel) promoted(former *member, at *Attachment, epoch uint64) *member
 	slave.answers = answers{}
 	m.needExtras().handed = &handed{slave: slave, until: c.down.newest, by: former.name}
 	m.extras.repaid = max(former.extra().repaid, slave.extra().repaid)
-	if m.start > 0 {
-		m.extras.asked = &askedAgain{last: m.start} // what it is to answer, as its former master was
-	}
+	m.extras.asked = &askedAgain{last: m.start} // what it is to answer, as its former master was
 	return m
 }
 
