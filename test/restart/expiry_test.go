@@ -64,7 +64,10 @@ func TestWhatExpiresForWhoIsAwayOverARestart(t *testing.T) {
 		state := a.stops(time.Second)
 		time.Sleep(8 * time.Second)
 		a.starts(state)
-		time.Sleep(4 * time.Second)
+		// The master is back at the latest after MaxBackoff, 5 seconds.
+		stage.NextPresence(t, master, "alice", lectern.StateUnknown)
+		stage.NextPresence(t, master, "alice", lectern.StateOnline)
+		time.Sleep(time.Until(began.Add(17 * time.Second)))
 		slave, err := a.client().ResumeSlave(ctx, tickets[0])
 		require.NoError(t, err)
 		require.Equal(t, lectern.Gap{Missed: 2}, stage.Next(t, slave))
