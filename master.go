@@ -222,7 +222,7 @@ func (m *Master) AllMuted() bool { return m.h.m.Muted() }
 // All slaves are told the name of their new master, and stay as they are; the attributes that this master has set
 // stay too, but for those of its Identity. The new master gets what slaves have sent and this one is
 // not known to have got, and what they ask and was not answered. What this one asks is over. What is
-// on its way while the mastership goes over fails with ErrRoleChanged, and nobody gets it. Where ctx ends
+// on its way while the mastership goes over fails with ErrRoleChanged, or with ErrNotAMember or ErrHandedOver where this user leaves, and nobody gets it. Where ctx ends
 // first, the error matches ErrSendUnknown, and if the mastership has gone over, this user leaves.
 func (m *Master) HandOver(ctx context.Context, username string, stay bool) (*Slave, error) {
 	next, err := m.h.m.HandOver(ctx, username, stay)

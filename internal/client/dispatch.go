@@ -187,6 +187,7 @@ func (c *Client) onResumed(m *Membership, l *link, frame *wire.Frame) {
 	case why.Code == wire.ErrHubLost.Code && m.nowhere.add(l) < c.places:
 		m.notNow, m.lackedBy = why, l
 		c.onNotMoved(l) // what else is here is not disturbed
+	case why.Code == wire.ErrResumeFailed.Code && m.repeatSwitchAgain():
 	case m.leaving:
 		m.end(wire.ErrLeft) // the hub has carried out the leave, and its answer was lost
 	default:

@@ -114,6 +114,30 @@ func TestARepeatedSwitchThatIsRefusedForTheMoment(t *testing.T) {
 	})
 }
 
+// A hub can read a switch from the connection that was lost behind the one that repeats it, and carry
+// it out before the resume: then it is repeated once more.
+func TestASwitchThatIsCarriedOutBehindItsRepetition(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			h, _, next, switched := switching(t)
+			refuses := func(of wire.Type, why *wire.Cause) {
+				frame := h.reads(next, of)
+				h.answers(next, wire.Frame{Type: wire.Error, Ref: frame.Ref, Channel: "to", Code: string(why.Code), Reason: "no"})
+			}
+			refuses(wire.Join, wire.ErrNotAMember)
+			refuses(wire.Resume, wire.ErrResumeFailed)
+			if known {
+				h.answers(next, h.joined(h.reads(next, wire.Join)))
+				require.NoError(t, <-switched)
+				return
+			}
+			refuses(wire.Join, wire.ErrNotAMember)
+			refuses(wire.Resume, wire.ErrResumeFailed)
+			require.ErrorIs(t, <-switched, wire.ErrResumeFailed, "no more than once")
+		})
+	}
+}
+
 // Where a request was accepted on a connection that was lost, and the hub does not tell any
 // more who was asked, the caller gets an error, and not the silence of an empty channel.
 func TestAnInquiryOfWhichNobodyKnowsWhoWasAsked(t *testing.T) {

@@ -22,6 +22,8 @@ type request struct {
 	// abandoned: its caller has given up. It keeps its place in the window until it is
 	// answered or the connection is lost.
 	abandoned bool
+	// again: it was repeated behind a resume that was refused (repeatSwitchAgain).
+	again bool
 	// slow is how many connections were closed as too slow while it was under way.
 	slow int
 	// failed is why it was given up without an answer, or nil.

@@ -146,6 +146,18 @@ func (m *Membership) repeatSwitch() bool {
 	return true
 }
 
+// repeatSwitchAgain is repeatSwitch behind a resume that was refused, though the repetition before it was
+// too: the hub may have carried the first one out in between, since it has read it late from the
+// connection that was lost. That can be so once. The lock is held.
+func (m *Membership) repeatSwitchAgain() bool {
+	r := m.writtenSwitch()
+	if r == nil || r.again {
+		return false
+	}
+	r.again = true
+	return m.repeatSwitch()
+}
+
 // writtenSwitch is a switch, or a hand-over, that was written and has no answer, or nil. The lock is
 // held.
 func (m *Membership) writtenSwitch() *request {

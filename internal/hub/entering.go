@@ -163,6 +163,9 @@ func (s *session) joinChannel(c *delivery.Channel, f *wire.Frame, asked string, 
 				err = notHeld
 				return
 			}
+			if rules.JoinsAsMaster(now, &seat.Attachment, entry, f.Username) {
+				defer func(master secret) { seat.secret = master }(addFresh(&entry, s.hub.id, f))
+			}
 			if err = rules.Join(now, &seat.Attachment, entry, f.Username, f.Expect); err == star.ErrKnock {
 				err = s.knock(s.newWait(f, asked, seat, previous, entry), c, rules, now)
 			}
@@ -214,8 +217,7 @@ func (s *session) resume(f *wire.Frame) error {
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			entry := entryOf(f, given(f.Secret), grant)
 			if rules.Promoted(entry, f.Username) {
-				fresh = newSecret()
-				entry.Fresh = fresh.fresh(s.hub.id, f)
+				fresh = addFresh(&entry, s.hub.id, f)
 			}
 			err = rules.Resume(now, &seat.Attachment, entry, f.Username, f.Last, f.Seq)
 		})
@@ -244,6 +246,13 @@ func (s *session) takeAgain(channel string, old *seat, take func(*seat) error) e
 		replacement.Channel().Decide(func(rules *star.Channel, now time.Time) { rules.Lose(now, &replacement.Attachment) })
 	}
 	return nil
+}
+
+// addFresh gives the entry a new secret of a master, and returns it.
+func addFresh(entry *star.Entry, id ID, f *wire.Frame) secret {
+	fresh := newSecret()
+	entry.Fresh = fresh.fresh(id, f)
+	return fresh
 }
 
 // authorizeResume asks the service whether the member may come back, where it wants to be

@@ -210,7 +210,11 @@ func (s *session) repeatHandOver(f *wire.Frame) error {
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			entry := entryOf(f, given(f.Secret), star.Grant{})
 			entry.Fresh = seat.secret.fresh(s.hub.id, f)
-			err = rules.RepeatHandOver(now, &seat.Attachment, entry, f.Username, f.To, f.Ban)
+			next := newSecret()
+			err = rules.RepeatHandOver(now, &seat.Attachment, entry, next.fresh(s.hub.id, f), f.Username, f.To, f.Ban)
+			if err == nil && f.Ban && seat.Role() == wire.Master {
+				seat.secret = next // it has become that again
+			}
 		})
 		if errors.Is(err, wire.ErrNotAMember) {
 			return notAMember(f.Channel)

@@ -17,6 +17,9 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	if f.Type != wire.Send {
 		s.deliverDeferred(true)
 	}
+	if f.Type == wire.HandOver && f.Secret != "" && s.seatIn(f.Channel) == nil {
+		f.Epoch, f.HasSeen = 0, false // it is repeated, and this was said of a membership that is not here
+	}
 	if f.Epoch != 0 && f.Type != wire.Resume {
 		err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Show(a, f.Epoch) })
 		if err != nil {

@@ -44,6 +44,8 @@ type knock struct {
 	// kept as it is: nobody was given it yet, and it goes into the answer.
 	a *Attachment
 	e Entry
+	// expect is the name of the master that it expects, or empty.
+	expect string
 	// ends is when it has waited for too long, or what the service has granted expires. The
 	// zero time: never.
 	ends time.Time
@@ -94,7 +96,7 @@ func (c *Channel) Knock(now time.Time, a *Attachment, e Entry, username, expect 
 	if k != nil {
 		if k.e.sameAttributes(e) {
 			old := k.a
-			k.a, k.e = a, e
+			k.a, k.e, k.expect = a, e, expect
 			a.member = k.m
 			c.needDoor().findDue()
 			c.emit(Effect{Kind: Refuse, To: old, End: errMoved})
@@ -105,7 +107,7 @@ func (c *Channel) Knock(now time.Time, a *Attachment, e Entry, username, expect 
 	}
 	d := c.needDoor()
 	d.knocks++
-	k = &knock{number: d.knocks, m: &member{name: username, role: wire.Slave}, a: a, e: e, ends: c.waitEnds(now, e)}
+	k = &knock{number: d.knocks, m: &member{name: username, role: wire.Slave}, a: a, e: e, expect: expect, ends: c.waitEnds(now, e)}
 	a.member = k.m
 	d.waiting = append(d.waiting, k)
 	d.findDue()
@@ -227,6 +229,15 @@ func (c *Channel) removeKnock(k *knock) {
 func (c *Channel) clearDoor(why *wire.Cause) {
 	for _, k := range c.atDoor() {
 		c.endKnock(k, why)
+	}
+}
+
+// refuseExpecting refuses those who wait for a master that they have named, when it is another one.
+func (c *Channel) refuseExpecting() {
+	for _, k := range c.atDoor() {
+		if k.expect != "" {
+			c.endKnock(k, wire.ErrWrongMaster)
+		}
 	}
 }
 

@@ -59,6 +59,9 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	if c.life != open {
 		return wire.ErrNoSuchChannel
 	}
+	if c.JoinsAsMaster(now, a, e, username) && !e.Grant.TakeOver {
+		return c.joinAsMaster(now, a, e)
+	}
 	if expect != "" && expect != c.master.name {
 		return wire.ErrWrongMaster
 	}
@@ -174,7 +177,7 @@ func (c *Channel) enterAgain(now time.Time, a *Attachment, m *member, e Entry) e
 // membership.
 func (c *Channel) Repeated(now time.Time, a *Attachment, e Entry, username string) bool {
 	m := c.slaves[username]
-	return c.life == open && m != nil && c.repeats(now, m, a, e)
+	return c.life == open && m != nil && c.repeats(now, m, a, e) || c.JoinsAsMaster(now, a, e, username)
 }
 
 // RepeatJoin answers a join that the same connection sends again: with the same secret,
@@ -237,7 +240,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 		return err
 	}
 	if former {
-		c.resumeFormer(now, a, m, e, last)
+		c.resumeFormer(now, a, m, e, last, 0)
 		return nil
 	}
 	c.shown(m)

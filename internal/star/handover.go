@@ -48,6 +48,10 @@ func (c *Channel) Successor(a *Attachment, to string) (at *Attachment, g Grant, 
 		return nil, Grant{}, wire.ErrShuttingDown
 	}
 	switch m := c.slaves[to]; {
+	case to == c.master.name:
+		return nil, Grant{}, errSuccessorIsMaster
+	case m == nil && c.knockOf(to) != nil:
+		return nil, Grant{}, errSuccessorWaits
 	case m == nil:
 		return nil, Grant{}, wire.ErrNoSuchSlave
 	case m.attachment == nil:
@@ -62,7 +66,9 @@ func (c *Channel) Successor(a *Attachment, to string) (at *Attachment, g Grant, 
 }
 
 var (
-	errSuccessorAway = wire.ErrNoSuchSlave.With("to: the slave is away, and only one that is connected can be the master: try again when it is back")
+	errSuccessorIsMaster = wire.ErrNoSuchSlave.With("to: it is the master already")
+	errSuccessorWaits    = wire.ErrNoSuchSlave.With("to: it waits at the door, and only a slave can be the master: let it in first")
+	errSuccessorAway     = wire.ErrNoSuchSlave.With("to: the slave is away, and only one that is connected can be the master: try again when it is back")
 	// ErrSwitching refuses a hand-over to a slave that is about to leave (Switching).
 	ErrSwitching       = wire.ErrBusy.With("to: the slave is about to leave for another channel")
 	errSuccessorBehind = wire.ErrBusy.With("to: the slave is still being sent what it has missed: try again when it has got that")
@@ -112,6 +118,7 @@ func (c *Channel) HandOver(now time.Time, a *Attachment, h HandOver) error {
 	c.leaveAsSuccessor(slave)
 	m := c.promoted(former, at, epoch)
 	c.master, c.masterExpired = m, false
+	c.refuseExpecting()
 	if !h.Grant.Asked {
 		h.Grant = slave.granted()
 		h.Grant.Asked = true

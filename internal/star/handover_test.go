@@ -108,7 +108,7 @@ func TestHandOversThatAreRefused(t *testing.T) {
 	c, a, u := openTable(t, Limits{}, 3)
 	c.did(c.lostBy(u[3]), "-u3", "a < presence user_3 away")
 	for _, by := range []*Attachment{a, nil} {
-		c.refused(wire.ErrNoSuchSlave, c.handsOver(by, c.handing("alice", true, 7)))
+		c.refused(errSuccessorIsMaster, c.handsOver(by, c.handing("alice", true, 7)))
 		c.refused(wire.ErrNoSuchSlave, c.handsOver(by, c.handing("nobody", true, 7)))
 		c.refused(errSuccessorAway, c.handsOver(by, c.handing("user_3", true, 7)))
 		moved := c.handing("user_1", true, 7)

@@ -25,7 +25,8 @@ type Entry struct {
 	// Epoch is, at a resume, the one that the client's ticket has.
 	Epoch uint64
 	// Secret is at a resume the one that the client shows, and at a create or join a new
-	// one. Fresh is a new one where a Resume needs it (Promoted), and for RepeatHandOver.
+	// one. Fresh is a new one where a Resume (Promoted) or a Join (JoinsAsMaster) needs it, and for
+	// RepeatHandOver.
 	Secret Secret
 	Fresh  Secret
 	// Grant is what the service has said of the client.
@@ -83,10 +84,16 @@ func (m *member) isLate(a *Attachment, e Entry) bool {
 // repeats reports whether the entry repeats the create or join that has made the
 // membership, because the client did not get the answer.
 func (c *Channel) repeats(now time.Time, m *member, a *Attachment, e Entry) bool {
-	if (e.Instance == Hash{}) || m.holder.instance != e.Instance || m.repeatable == 0 || m.isLate(a, e) {
+	if (e.Instance == Hash{}) || m.holder.instance != e.Instance || m.isLate(a, e) {
 		return false
 	}
-	return c.limits.HandshakeTimeout == 0 || now.UnixNano()-m.repeatable < int64(c.limits.HandshakeTimeout)
+	return c.isRepeatable(now, m)
+}
+
+// isRepeatable reports whether nothing was heard of the member since its create or join, which is not
+// long ago.
+func (c *Channel) isRepeatable(now time.Time, m *member) bool {
+	return m.repeatable != 0 && (c.limits.HandshakeTimeout == 0 || now.UnixNano()-m.repeatable < int64(c.limits.HandshakeTimeout))
 }
 
 // ErrAhead refuses a resume of a client that shows the member's secret and has come further

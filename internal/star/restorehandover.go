@@ -13,10 +13,11 @@ type HandedSnapshot struct {
 	// By is the name of the former master, and Until the number of its last message.
 	By    string
 	Until uint64
-	// Hash to LostPrivate are of the membership that the new master had as a slave, see
+	// Hash to Repeatable are of the membership that the new master had as a slave, see
 	// MemberSnapshot.
-	Hash, Pending             Hash
-	Epoch, Start, LostPrivate uint64
+	Hash, Pending                     Hash
+	Epoch, Start, LostPrivate, Number uint64
+	Repeatable                        int64
 }
 
 // GivenOverSnapshot is a hand-over that its master By can repeat: the slave To, the hash of the
@@ -37,7 +38,7 @@ func (h *handed) snapshot() *HandedSnapshot {
 	}
 	return &HandedSnapshot{
 		By: h.by, Until: h.until, Hash: h.slave.hash, Pending: h.slave.extra().secret,
-		Epoch: h.slave.epoch, Start: h.slave.start, LostPrivate: h.slave.lostPrivate,
+		Epoch: h.slave.epoch, Start: h.slave.start, LostPrivate: h.slave.lostPrivate, Number: h.slave.number, Repeatable: h.slave.repeatable,
 	}
 }
 
@@ -46,7 +47,9 @@ func (s *HandedSnapshot) handed(name string) *handed {
 	if *s == (HandedSnapshot{}) {
 		return new(handed)
 	}
-	slave := &member{name: name, role: wire.Slave, hash: s.Hash, epoch: s.Epoch, start: s.Start, lostPrivate: s.LostPrivate}
+	slave := &member{
+		name: name, role: wire.Slave, hash: s.Hash, epoch: s.Epoch, start: s.Start, lostPrivate: s.LostPrivate, number: s.Number, repeatable: s.Repeatable,
+	}
 	slave.extras = &extras{secret: s.Pending, parted: true}
 	return &handed{slave: slave, until: s.Until, by: s.By}
 }
@@ -132,9 +135,10 @@ func (p *pieces) handOvers(c *Channel) {
 		p.text(s.By)
 		p.hash(s.Hash)
 		p.hash(s.Pending)
-		for _, n := range []uint64{s.Until, s.Epoch, s.Start, s.LostPrivate} {
+		for _, n := range []uint64{s.Until, s.Epoch, s.Start, s.LostPrivate, s.Number} {
 			p.number(n)
 		}
+		p.signed(s.Repeatable)
 	}
 	one(c.master)
 	for m := c.away.first; m != nil; m = m.next {
@@ -160,8 +164,11 @@ func (i *Import) handed(d *piecesIn) error {
 		m = c.master
 		s.By = d.name()
 		s.Hash, s.Pending = d.hash(), d.hash()
-		for _, n := range []*uint64{&s.Until, &s.Epoch, &s.Start, &s.LostPrivate} {
+		for _, n := range []*uint64{&s.Until, &s.Epoch, &s.Start, &s.LostPrivate, &s.Number} {
 			*n = d.number()
+		}
+		if s.Repeatable = d.signed(); s.Repeatable != 0 {
+			s.Repeatable -= int64(i.behind)
 		}
 	}
 	if d.err != nil {

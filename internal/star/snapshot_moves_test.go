@@ -19,9 +19,9 @@ func (g *twin) aroundHandOvers(pair [2]*Attachment, name string, ref, number uin
 			if n := len(c.givenOver); n > 0 && number > 3 {
 				last := c.givenOver[n-1]
 				entry.Ref, entry.Instance, entry.Secret.Hash = last.ref, last.instance, last.hash
-				return c.RepeatHandOver(c.now, pair[i], entry, last.by, last.to, last.membership != 0)
+				return c.RepeatHandOver(c.now, pair[i], entry, given("next"), last.by, last.to, last.membership != 0)
 			}
-			return c.RepeatHandOver(c.now, pair[i], entry, name, g.names[0], true)
+			return c.RepeatHandOver(c.now, pair[i], entry, given("next"), name, g.names[0], true)
 		}
 	}
 	epoch := uint64(g.random.IntN(3))

@@ -85,9 +85,10 @@ func (c *Channel) keepGivenOver(former, stays *member, h *HandOver) {
 
 // RepeatHandOver is nil for a hand-over that its master sends again on another connection, because
 // it did not get the answer. One that stays is answered again, and is on this connection from now
-// on, with the secret e.Fresh; the caller answers one that has left. e.Secret is the one that it
-// had as the master, which is of no other use.
-func (c *Channel) RepeatHandOver(now time.Time, a *Attachment, e Entry, username, to string, stay bool) error {
+// on, with the secret e.Fresh; the caller answers one that has left. Where it has become the master
+// again meanwhile, it is told that too, with the secret next. e.Secret is the one that it had as the
+// master, which is of no other use.
+func (c *Channel) RepeatHandOver(now time.Time, a *Attachment, e Entry, next Secret, username, to string, stay bool) error {
 	i := slices.IndexFunc(c.givenOver, func(g givenOver) bool {
 		return g.by == username && g.to == to && (g.membership != 0) == stay && g.ref == e.Ref && g.instance == e.Instance && g.hash.matches(e.Secret.Hash)
 	})
@@ -97,8 +98,11 @@ func (c *Channel) RepeatHandOver(now time.Time, a *Attachment, e Entry, username
 	if !stay {
 		return nil
 	}
-	m := c.slaves[username]
-	if m == nil || m.number != c.givenOver[i].membership {
+	m, was := c.slaves[username], c.slaves[username]
+	if username == c.master.name && c.master.unshown() {
+		m, was = c.master, c.master.extras.handed.slave
+	}
+	if was == nil || was.number != c.givenOver[i].membership {
 		return wire.ErrNotAMember // it has left since
 	}
 	if m.attachment != nil && m.attachment.Line.Connection() > a.Line.Connection() {
@@ -107,7 +111,11 @@ func (c *Channel) RepeatHandOver(now time.Time, a *Attachment, e Entry, username
 	if err := c.checkAgain(now, m); err != nil {
 		return err
 	}
-	m.hash = e.Fresh.Hash
+	was.hash = e.Fresh.Hash
+	if m.role == wire.Master {
+		c.resumeFormer(now, a, m, Entry{Instance: e.Instance, Secret: e.Fresh, Fresh: next}, 0, e.Ref)
+		return nil
+	}
 	c.reattachSlave(now, a, m, Entry{Secret: e.Fresh, Instance: e.Instance}, m.start, 0, EnteredAgain)
 	c.acknowledge(a, e.Ref)
 	return nil
@@ -125,19 +133,47 @@ func (m *member) wasHeldBy(e Entry) bool {
 	return m.unshown() && m.extras.handed.slave != nil && e.Instance == m.holder.instance && m.extras.handed.slave.matches(e.Secret.Hash)
 }
 
+// JoinsAsMaster reports whether a Join of that name repeats the one by which the master has come in
+// as the slave that it was: it was told neither. Then Join needs a fresh secret.
+func (c *Channel) JoinsAsMaster(now time.Time, a *Attachment, e Entry, username string) bool {
+	if c.life != open || username != c.master.name || !c.master.unshown() || c.master.isLate(a, e) {
+		return false
+	}
+	slave := c.master.extras.handed.slave
+	return slave != nil && e.Instance == c.master.holder.instance && c.isRepeatable(now, slave)
+}
+
+// joinAsMaster brings the master back whose Join JoinsAsMaster.
+func (c *Channel) joinAsMaster(now time.Time, a *Attachment, e Entry) error {
+	m := c.master
+	if err := c.checkAgain(now, m); err != nil {
+		return err
+	}
+	if err := c.checkGrant(m, e.Grant); err != nil {
+		return err
+	}
+	slave := m.extras.handed.slave
+	slave.keepSecret()
+	slave.needExtras().secret = e.Secret.Hash
+	c.resumeFormer(now, a, m, e, 0, 0)
+	return nil
+}
+
 // resumeFormer brings the master back on a connection, for a client that has not been told that
 // it is. It is told as if its connection had not been lost: it is the slave, gets what it has
-// missed as that after number last, and then is the master.
-func (c *Channel) resumeFormer(now time.Time, a *Attachment, m *member, e Entry, last uint64) {
+// missed as that after number last, and then is the master. handedOver is the ref of its own
+// hand-over that it repeats, or zero.
+func (c *Channel) resumeFormer(now time.Time, a *Attachment, m *member, e Entry, last, handedOver uint64) {
 	h := m.extras.handed
 	c.sendFrame(a, &wire.Frame{
 		Type: wire.Joined, Ref: e.Ref, Channel: c.name, Username: m.name, Secret: e.Secret.Text, Epoch: h.slave.epoch,
 		Master:        wire.Member{Username: h.by, State: wire.StateOnline},
 		MasterTimeout: wire.Milliseconds(c.timeout), HasMasterTimeout: true,
 	})
+	c.acknowledge(a, handedOver)
 	given := c.feedFormer(a, h, max(last, h.slave.start))
 	c.payAgain(now, m, &c.down, given.Bytes+given.Messages*entryOverhead)
-	m.holder.ref = e.Ref
+	m.holder.ref = max(m.holder.ref, e.Ref)
 	e.Ref, e.Secret = 0, e.Fresh
 	m.hash = e.Secret.Hash
 	c.setGrant(m, e.Grant)

@@ -1,6 +1,7 @@
 package star
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -219,7 +220,7 @@ func TestAHandOverIsRepeated(t *testing.T) {
 	repeats := func(at *Attachment, e Entry, to string, stay bool) func() error {
 		return func() error {
 			e.Fresh = given("fresh")
-			return c.RepeatHandOver(c.now, at, e, "alice", to, stay)
+			return c.RepeatHandOver(c.now, at, e, given("next"), "alice", to, stay)
 		}
 	}
 	for what, transition := range map[string]func() error{
@@ -268,7 +269,7 @@ func TestAHandOverIsNotRepeatedByAnother(t *testing.T) {
 	c, _, o, _ := handedTable(t, Limits{}, 2)
 	e := Entry{Ref: 7, Secret: given("secret 1 of alice"), Fresh: given("fresh")}
 	repeat := func() error {
-		return c.RepeatHandOver(c.now, c.on("b"), e, "alice", "user_1", true)
+		return c.RepeatHandOver(c.now, c.on("b"), e, given("next"), "alice", "user_1", true)
 	}
 	require.NoError(t, repeat())
 	_ = o
@@ -290,4 +291,128 @@ func TestTakingOverAfterAHandOver(t *testing.T) {
 	c.did(c.hears(d))
 	require.Empty(t, c.givenOver)
 	_, _ = n, o
+}
+
+// The answer to the join of a slave is lost, and it is made the master before its connection is found
+// to be: it repeats the join, and is told both.
+func TestRule7ASuccessorRepeatsItsJoin(t *testing.T) {
+	begin := func(t *testing.T) (c *table, n *Attachment, e Entry) {
+		c = newTable(t, Limits{HandshakeTimeout: 10 * time.Second})
+		a, u := c.on("a"), c.on("u")
+		require.NoError(t, c.Create(c.now, a, c.shows("A", 1, 0, "s1"), "alice", 0))
+		require.NoError(t, c.Join(c.now, u, c.shows("B", 1, 0, "u1"), "ada", "alice"))
+		require.NoError(t, c.Send(a, textMessage(0, "for all")))
+		h := c.handing("ada", false, 7)
+		require.NoError(t, c.do(c.handsOver(a, h)))
+		c.effects = nil
+		e = c.shows("B", 2, 0, "u2")
+		e.Fresh = given("m2")
+		return c, h.New, e
+	}
+	c, n, e := begin(t)
+	b := c.on("b")
+	require.True(t, c.JoinsAsMaster(c.now, b, e, "ada"))
+	require.True(t, c.Repeated(c.now, b, e, "ada"))
+	c.did(func() error { return c.Join(c.now, b, e, "ada", "alice") },
+		"b < joined alice=online ref=2", "b << message seq=1 alice: for all",
+		"n ! replaced: the membership was taken over by a newer connection", "b << created epoch=3 []")
+	c.refused(wire.ErrRoleChanged, c.hears(b))
+	d := c.on("d")
+	again := c.shows("B", 3, 1, "u1") // the secret that was lost, or not
+	again.Fresh = given("m3")
+	c.did(func() error { return c.Resume(c.now, d, again, "ada", 1, 0) }, "d < joined alice=online ref=3",
+		"b ! replaced: the membership was taken over by a newer connection", "d << created epoch=4 []")
+	again.Secret = given("u2")
+	require.True(t, c.master.wasHeldBy(again))
+	require.NoError(t, c.Show(d, 4))
+	later := c.shows("B", 4, 0, "u4")
+	c.refused(wire.ErrNameTaken, func() error { return c.Join(c.now, b, later, "ada", "") })
+	_ = n
+
+	for what, change := range map[string]func(c *table, e *Entry){
+		"another client":   func(_ *table, e *Entry) { e.Instance = HashOf("C") },
+		"no client":        func(_ *table, e *Entry) { e.Instance = Hash{} },
+		"not a later one":  func(_ *table, e *Entry) { e.Ref = 1 },
+		"too late":         func(c *table, _ *Entry) { c.now = c.now.Add(10 * time.Second) },
+		"it was heard":     func(c *table, _ *Entry) { c.master.extras.handed.slave.repeatable = 0 },
+		"it has been told": func(c *table, _ *Entry) { require.NoError(c.t, c.Show(c.master.attachment, 2)) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			c, _, e := begin(t)
+			change(c, &e)
+			require.False(t, c.JoinsAsMaster(c.now, c.on("b"), e, "ada"))
+			c.refused(wire.ErrNameTaken, func() error { return c.Join(c.now, c.on("b"), e, "ada", "") })
+		})
+	}
+	c, _, e = begin(t)
+	require.False(t, c.JoinsAsMaster(c.now, c.on("b"), e, "eve"))
+	full := e
+	full.Grant = Grant{Asked: true}
+	for i := range masterKeys + 1 {
+		full.Grant.Attributes = append(full.Grant.Attributes, wire.KeyValue{Key: fmt.Sprint(i), Value: textMessage(0, "x").Payload})
+	}
+	c.refused(wire.ErrAttributesFull, func() error { return c.Join(c.now, c.on("b"), full, "ada", "") })
+	over := e
+	over.Grant = Grant{Asked: true, TakeOver: true}
+	c.did(func() error { return c.Join(c.now, c.on("b"), over, "ada", "") },
+		"n ! replaced: the membership was taken over by a newer connection", "b << created ref=2 epoch=3 []")
+	require.False(t, c.master.unshown(), "the service says that it is the master's")
+	c.Close("")
+	c.effects = nil
+	require.False(t, c.JoinsAsMaster(c.now, c.on("b"), e, "ada"))
+	require.False(t, New("none", c.limits).JoinsAsMaster(c.now, c.on("b"), e, ""))
+
+	c, _, e = begin(t)
+	c.master.extras.repaid = c.now.Add(againBurst * againTime).UnixMilli()
+	c.refused(wire.ErrRateLimited, func() error { return c.Join(c.now, c.on("b"), e, "ada", "") })
+}
+
+// A former master that stays, and was not told so, is made the master again: it repeats its hand-over, and
+// is told both.
+func TestRule7AFormerMasterIsTheMasterAgain(t *testing.T) {
+	c := newTable(t, Limits{HandshakeTimeout: 10 * time.Second})
+	a, u := c.on("a"), c.on("u")
+	require.NoError(t, c.Create(c.now, a, c.shows("A", 1, 0, "s1"), "alice", 0))
+	require.NoError(t, c.Join(c.now, u, c.shows("B", 1, 0, "u1"), "ada", ""))
+	require.NoError(t, c.Hear(a))
+	h := c.handing("ada", true, 7)
+	require.NoError(t, c.do(c.handsOver(a, h)))
+	require.NoError(t, c.Show(h.New, 2))
+	require.NoError(t, c.Send(h.New, textMessage(0, "for all")))
+	back := c.handing("alice", true, 8)
+	back.Secret = given("lost")
+	require.NoError(t, c.do(c.handsOver(h.New, back)))
+	require.NoError(t, c.do(c.lostBy(back.New)))
+	c.effects = nil
+	repeats := func(at *Attachment) func() error {
+		return func() error {
+			e := c.shows("A", 7, 1, "s1")
+			e.Fresh = given("slave again")
+			return c.RepeatHandOver(c.now, at, e, given("master again"), "alice", "ada", true)
+		}
+	}
+	b := c.on("b")
+	c.did(repeats(b), "b < joined ada=online", "b < ack ref=7", "b << message seq=1 ada: for all",
+		"b << created epoch=4 [ada=online]", "* < presence alice online")
+	c.refused(wire.ErrRoleChanged, c.hears(b))
+	// Whichever of the two secrets it has got by then is good, and the one that it has handed over is not.
+	d := c.on("d")
+	e := c.shows("A", 9, 3, "slave again")
+	e.Fresh = given("m3")
+	c.did(func() error { return c.Resume(c.now, d, e, "alice", 1, 0) }, "d < joined ada=online ref=9",
+		"b ! replaced: the membership was taken over by a newer connection", "d << created epoch=5 [ada=online]")
+	c.refused(wire.ErrReplaced, repeats(b)) // it is read late
+	c.refused(wire.ErrResumeFailed, c.resumes(c.on("x"), c.shows("A", 10, 3, "s1")))
+	require.NoError(t, c.Show(d, 5))
+	c.refused(wire.ErrNotAMember, repeats(c.on("x")))
+
+	// Another one's hand-over, of a membership that was before, is not repeated by the one that there is.
+	c, n, o, _ := handedTable(t, Limits{}, 1)
+	require.NoError(t, c.Remove("alice", false, ""))
+	again := c.on("again")
+	require.NoError(t, c.join(c.now, again, 1, "alice", ""))
+	require.NoError(t, c.Show(n, 2))
+	require.NoError(t, c.do(c.handsOver(n, c.handing("alice", false, 0))))
+	require.ErrorIs(t, c.RepeatHandOver(c.now, c.on("b"), Entry{Ref: 7, Secret: given("secret 1 of alice")}, given("next"), "alice", "user_1", true), wire.ErrNotAMember)
+	_ = o
 }
