@@ -97,6 +97,12 @@ func (r *Roster) take(e lectern.HubEvent) {
 		if !there || in || e.Master || e.Number == 0 {
 			r.fail(e, "there is such a member, or no such channel, or it has no number")
 		}
+	case lectern.EventKnocked:
+		// Nobody of that name is in, and nobody is by that.
+		if !there || in || e.Master || e.Number == 0 || e.State != lectern.StateUnknown {
+			r.fail(e, "there is such a member, or no such channel, or it has no number")
+		}
+		return
 	case lectern.EventHandedOver:
 		if !in || member.Master || !e.Master || e.Epoch <= member.Epoch || e.Why == "" {
 			r.fail(e, "the member is no slave, or it is not said by whose word")

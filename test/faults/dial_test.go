@@ -31,7 +31,7 @@ func (u *faultUser) Dial(ctx context.Context) (transport.Conn, error) {
 		_ = conn.Close(transport.Reason{Code: transport.ProtocolError})
 		return nil, errNetworkDown
 	}
-	u.latest = &heardConn{Conn: conn, plan: u.planned}
+	u.latest = &heardConn{Conn: conn, round: u.round, plan: u.planned}
 	return u.latest, nil
 }
 
@@ -53,15 +53,25 @@ func (u *faultUser) DialFirst(ctx context.Context, message []byte) (conn transpo
 // resume with which the connection began. And it knows how it has ended.
 type heardConn struct {
 	transport.Conn
+	round *faultRound
 	heard atomic.Bool
 	end   atomic.Pointer[error]
 	plan  faults.Plan
+	entering
+}
+
+func (c *heardConn) Write(messages ...[]byte) error {
+	c.asks(messages)
+	return c.Conn.Write(messages...)
 }
 
 func (c *heardConn) Read() ([]byte, error) {
 	data, err := c.Conn.Read()
 	if err == nil {
 		c.heard.Store(true)
+		if wrong := c.gets(data); wrong != nil {
+			c.round.fail("%w", wrong)
+		}
 	} else {
 		c.end.Store(&err)
 	}

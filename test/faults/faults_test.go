@@ -131,6 +131,7 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 		address.leave()()
 		failure, plans = r.verify(), list.String()
 		t.Logf("%d sends of muted slaves were refused", r.muted.Load())
+		t.Logf("of %d knocks masters have decided", r.judged.Load())
 		t.Logf("%d questions were answered by another holder than had taken them", r.reopened.Load())
 		// Whatever is left of a goroutine fails the bubble.
 	})

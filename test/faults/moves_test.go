@@ -47,6 +47,8 @@ type faultChoice struct {
 	sets bool
 	// mutes: the masters mute slaves, and let them speak again.
 	mutes bool
+	// doors: the masters keep their doors.
+	doors bool
 }
 
 // faultShutdown is when the hub shuts down.
@@ -77,6 +79,7 @@ func chooseFaults(seed uint64) faultChoice {
 	c.expires = random.IntN(2) == 0
 	c.sets = random.IntN(2) == 0
 	c.mutes = random.IntN(2) == 0
+	c.doors = random.IntN(2) == 0
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
 	return c
 }
@@ -91,7 +94,7 @@ func (c faultChoice) String() string {
 	if c.restarts > 0 {
 		words = append(words, fmt.Sprintf("%d restarts", c.restarts))
 	}
-	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires, "attributes": c.sets, "muted slaves": c.mutes} {
+	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires, "attributes": c.sets, "muted slaves": c.mutes, "doors": c.doors} {
 		if chosen {
 			words = append(words, word)
 		}

@@ -39,6 +39,8 @@ type faultRound struct {
 	reopened atomic.Int64
 	// muted counts the sends that were refused because their senders were muted.
 	muted atomic.Int64
+	// judged counts the knocks of which masters have decided.
+	judged atomic.Int64
 
 	mu sync.Mutex
 	// hub is the one that there is now, after these replacements.
@@ -244,6 +246,10 @@ func (r *faultRound) occupy(s *faultSeat, random *rand.Rand) {
 	if r.mutes && s.isMaster() {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
 		r.streams.Go(func() { r.mutesAround(s, habits) })
+	}
+	if r.doors && s.isMaster() {
+		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
+		r.streams.Go(func() { r.keepsDoor(s, habits) })
 	}
 	if r.asks {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
