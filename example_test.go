@@ -124,6 +124,34 @@ func ExampleMaster_Send() {
 	// true
 }
 
+// What who comes late must see is an attribute of the master: the last value by key.
+func ExampleMaster_SetAttribute() {
+	ctx := context.Background()
+	hub := newHub()
+	defer hub.Close()
+	master := must(hub.Create(ctx, "abc123", "alice"))
+	for page := 1; page <= 3; page++ {
+		if err := master.SetAttribute(ctx, "page", lectern.Text(fmt.Sprint(page))); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	late := must(hub.Join(ctx, "abc123", "user_one"))
+	for event, err := range late.Events(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if attribute, ok := event.(lectern.Attribute); ok {
+			fmt.Println(attribute.From, "shows the", attribute.Key, attribute.Value.Text())
+			break
+		}
+	}
+	fmt.Println(late.MasterAttributes()["page"].Text())
+	// Output:
+	// alice shows the page 3
+	// 3
+}
+
 // A master sees who comes, and lets them in by the number of their knock.
 func ExampleMaster_Admit() {
 	ctx := context.Background()
