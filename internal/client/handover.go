@@ -84,7 +84,9 @@ func (m *Membership) onRoleChanged(l *link, frame *wire.Frame) {
 		return
 	}
 	var asked *request
-	if i := slices.IndexFunc(m.pending, func(r *request) bool { return r.frame.Type == wire.HandOver }); i >= 0 && role == wire.Slave {
+	if i := slices.IndexFunc(m.pending, func(r *request) bool {
+		return r.frame.Type == wire.HandOver && (m.repeating == 0 || m.repeating == r.frame.Ref)
+	}); i >= 0 && role == wire.Slave {
 		asked = m.pending[i]
 		m.remove(asked)
 	}

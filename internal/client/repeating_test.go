@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -227,5 +228,54 @@ func TestACallIsRepeatedWhenAnotherMembershipCostsTheConnection(t *testing.T) {
 		require.Greater(t, again.Ref, first.Ref)
 		h.answers(conn, h.joined(again))
 		require.NoError(t, <-joined)
+	})
+}
+
+// Of two hand-overs that were under way when the connection was lost, the hub may have refused the first
+// one, and carried out the second: both are repeated, and each caller gets its own answer.
+func TestOfTwoHandOversTheSecondIsCarriedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := scriptedHub{t, make(chan *memory.Conn, 10)}
+		c := New(h, Options{
+			PublicError: func(why *wire.Cause) error { return why }, CloseTimeout: time.Second, DialTimeout: time.Second,
+			ErrSendUnknown: errors.New("unknown"), Logger: slog.New(slog.DiscardHandler),
+		})
+		defer c.Close()
+		entered := make(chan *Membership, 1)
+		go func() {
+			m, err := c.Enter(t.Context(), wire.Master, wire.Frame{Type: wire.Create, Channel: "abc123", Username: "ada"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+			require.NoError(t, err)
+			entered <- m
+		}()
+		conn := <-h.conns
+		h.answers(conn, mastersAnswer(h.reads(conn, wire.Create)))
+		m := <-entered
+		results := map[string]chan error{"one": make(chan error, 1), "two": make(chan error, 1)}
+		for _, to := range []string{"one", "two"} {
+			go func() {
+				_, err := m.HandOver(t.Context(), to, true)
+				results[to] <- err
+			}()
+			require.Equal(t, to, h.reads(conn, wire.HandOver).To)
+		}
+		conn.Cut()
+		next := <-h.conns
+		refuses := func(of wire.Type, to string, why *wire.Cause) {
+			frame := h.reads(next, of)
+			require.Equal(t, to, frame.To)
+			h.answers(next, wire.Frame{Type: wire.Error, Ref: frame.Ref, Channel: "abc123", Code: string(why.Code), Reason: "no"})
+		}
+		for range 2 {
+			refuses(wire.HandOver, "one", wire.ErrNotAMember)
+			refuses(wire.Resume, "", wire.ErrResumeFailed)
+		}
+		again := h.reads(next, wire.HandOver)
+		require.Equal(t, "two", again.To)
+		joined := h.joined(wire.Frame{Channel: "abc123", Username: "ada"})
+		joined.Epoch = 2
+		h.answers(next, joined)
+		h.answers(next, wire.Frame{Type: wire.Ack, Ref: again.Ref})
+		require.NoError(t, <-results["two"])
+		require.ErrorIs(t, <-results["one"], wire.ErrRoleChanged)
 	})
 }

@@ -140,22 +140,28 @@ func (m *Membership) repeatSwitch() bool {
 	if r == nil {
 		return false
 	}
+	m.repeat(r)
+	return true
+}
+
+// repeat writes the switch or hand-over on the newest connection. The lock is held.
+func (m *Membership) repeat(r *request) {
 	m.asked = m.client.link
 	m.write(r, m.asked)
 	m.repeating = r.frame.Ref
-	return true
 }
 
 // repeatSwitchAgain is repeatSwitch behind a resume that was refused, though the repetition before it was
 // too: the hub may have carried the first one out in between, since it has read it late from the
-// connection that was lost. That can be so once. The lock is held.
+// connection that was lost, or it was another one that it has carried out. Each is tried once. The lock is held.
 func (m *Membership) repeatSwitchAgain() bool {
-	r := m.writtenSwitch()
-	if r == nil || r.again {
+	i := slices.IndexFunc(m.pending, func(r *request) bool { return r.repeatsFirst() && !r.again })
+	if i < 0 {
 		return false
 	}
-	r.again = true
-	return m.repeatSwitch()
+	m.pending[i].again = true
+	m.repeat(m.pending[i])
+	return true
 }
 
 // writtenSwitch is a switch, or a hand-over, that was written and has no answer, or nil. The lock is
