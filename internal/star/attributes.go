@@ -58,7 +58,7 @@ type AttributeChange struct {
 // sent again is answered as the first time, as in Send.
 func (c *Channel) Set(a *Attachment, change AttributeChange) error {
 	err := c.Hear(a)
-	if err != nil && !a.current() {
+	if !a.current() {
 		return err
 	}
 	m := a.member

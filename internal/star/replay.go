@@ -105,9 +105,6 @@ func (l *replayLog) confirm(number uint64) bool {
 // passOver takes for confirmed what comes next and is for nobody: a master does not get what it
 // has sent as a slave.
 func (l *replayLog) passOver() {
-	if !l.holds {
-		return
-	}
 	for e := range l.after(l.confirmed) {
 		if e.to == nil {
 			return

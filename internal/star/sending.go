@@ -36,7 +36,7 @@ func (msg *Message) IsOver(now time.Time) bool { return !msg.End.IsZero() && !no
 // retransmitted send, which is recognised by its ref, is answered as the first time.
 func (c *Channel) Send(a *Attachment, msg Message) error {
 	err := c.Hear(a)
-	if err != nil && !a.current() {
+	if !a.current() {
 		return err
 	}
 	m := a.member

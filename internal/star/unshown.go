@@ -92,7 +92,7 @@ func (c *Channel) RepeatHandOver(now time.Time, a *Attachment, e Entry, next Sec
 	i := slices.IndexFunc(c.givenOver, func(g givenOver) bool {
 		return g.by == username && g.to == to && (g.membership != 0) == stay && g.ref == e.Ref && g.instance == e.Instance && g.hash.matches(e.Secret.Hash)
 	})
-	if c.life != open || i < 0 {
+	if i < 0 {
 		return wire.ErrNotAMember
 	}
 	if !stay {
@@ -188,9 +188,7 @@ func (c *Channel) resumeFormer(now time.Time, a *Attachment, m *member, e Entry,
 // feedFormer gives the new master what it has missed as the slave that it was. It is no more than
 // the log keeps, and comes at once: what follows is for the master.
 func (c *Channel) feedFormer(a *Attachment, h *handed, last uint64) (given Load) {
-	if last >= h.until {
-		return given
-	}
+	last = min(last, h.until)
 	missed, newest := c.missedBy(h.slave, last)
 	c.tellMissed(a, min(missed, h.until-last), min(newest, h.until))
 	expired := uint64(0)
