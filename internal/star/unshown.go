@@ -140,7 +140,7 @@ func (c *Channel) JoinsAsMaster(now time.Time, a *Attachment, e Entry, username 
 		return false
 	}
 	slave := c.master.extras.handed.slave
-	return slave != nil && e.Instance == c.master.holder.instance && c.isRepeatable(now, slave)
+	return e.Instance == c.master.holder.instance && c.isRepeatable(now, slave)
 }
 
 // joinAsMaster brings the master back whose Join JoinsAsMaster.
