@@ -50,7 +50,7 @@ func (c *Channel) Successor(a *Attachment, to string) (at *Attachment, g Grant, 
 	switch m := c.slaves[to]; {
 	case to == c.master.name:
 		return nil, Grant{}, errSuccessorIsMaster
-	case m == nil && c.knockOf(to) != nil:
+	case c.knockOf(to) != nil:
 		return nil, Grant{}, errSuccessorWaits
 	case m == nil:
 		return nil, Grant{}, wire.ErrNoSuchSlave

@@ -46,6 +46,24 @@ func TestWhoHasNeverEnteredIsNotAboutToSwitch(t *testing.T) {
 	require.Equal(t, wire.ErrNotAMember, c.Switching(c.on("x"), true))
 }
 
+// Who cannot be the master is named by what it is.
+func TestWhoCannotBeTheMaster(t *testing.T) {
+	c, a, u := doorTable(t, wire.DoorKnock, Limits{}, 2)
+	require.NoError(t, c.knock(c.on("w"), c.entry(5, "bob", "i"), "bob")())
+	c.Lose(c.now, u[2])
+	for to, why := range map[string]*wire.Cause{
+		"alice": errSuccessorIsMaster, "bob": errSuccessorWaits, "eve": wire.ErrNoSuchSlave, "user_2": errSuccessorAway,
+	} {
+		for _, by := range []*Attachment{a, nil} {
+			_, _, err := c.Successor(by, to)
+			require.EqualError(t, err, why.Error(), to)
+		}
+	}
+	at, _, err := c.Successor(a, "user_1")
+	require.NoError(t, err)
+	require.Equal(t, u[1], at)
+}
+
 // The rate is the master's, and not the service's.
 func TestAHandOverOfAMasterThatWasSentTooMuch(t *testing.T) {
 	c, a, _ := openTable(t, Limits{}, 1)
@@ -316,4 +334,25 @@ func TestPartsOfAMessageWithAllThatFewHave(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, back.Snapshot().Up.Kept[0].Former)
 	require.Equal(t, c.Snapshot().Up, back.Snapshot().Up)
+}
+
+// For how long a successor can repeat its join goes by the clock of the hub that reads it.
+func TestAHandOverIsReadByAClockThatIsBehind(t *testing.T) {
+	for _, instance := range []string{"", "A"} {
+		c, a, _ := openTable(t, Limits{HandshakeTimeout: 10 * time.Second}, 0)
+		require.NoError(t, c.Join(c.now, c.on("u"), c.shows(instance, 1, 0, "s1"), "ada", ""))
+		require.NoError(t, c.do(c.handsOver(a, c.handing("ada", true, 7))))
+		c.ends()
+		i := NewImport(c.limits, anyPayload, time.Minute)
+		for _, part := range c.parts() {
+			require.NoError(t, i.Add(part))
+		}
+		back, err := i.Finish()
+		require.NoError(t, err)
+		want := int64(0)
+		if instance != "" {
+			want = noon.Add(-time.Minute).UnixNano()
+		}
+		require.Equal(t, want, back.master.extra().handed.slave.repeatable)
+	}
 }
