@@ -152,3 +152,30 @@ func TestDoorThatIsNone(t *testing.T) {
 	}
 	require.ErrorIs(t, NewImport(c.limits, 1<<16, 0).Add(append(bytes.Clone(whole), pieceDoor, 1)), errCut)
 }
+
+// The channel's end is theirs who wait.
+// Who waits and expects a master is not let in by another one.
+func TestDoorExpectsAMaster(t *testing.T) {
+	c, a, _ := doorTable(t, wire.DoorKnock, Limits{}, 1)
+	waits := func(tag, name, expect string) *Attachment {
+		at := c.on(tag)
+		require.NoError(t, c.Knock(c.now, at, c.entry(5, name, name), name, expect))
+		return at
+	}
+	waits("v", "bob", "alice")
+	waits("w", "eve", "")
+	waits("x", "joe", "")
+	again := c.entry(6, "joe", "joe")
+	require.NoError(t, c.Knock(c.now, c.on("y"), again, "joe", "alice"))
+	c.effects = nil
+	c.refused(errSuccessorWaits, c.handsOver(a, c.handing("eve", false, 0)))
+	c.did(c.handsOver(a, c.handing("user_1", false, 0)), "-u1", "v out: wrong_master", "y out: wrong_master",
+		"* < presence user_1 online", "w < presence user_1 online",
+		"n << created epoch=2 [] door=knock 2=eve", `a ! handed_over: "user_1" is the master now`)
+	require.Len(t, c.atDoor(), 1)
+	z := c.on("z")
+	require.NoError(t, c.Knock(c.now, z, c.entry(5, "zoe", "zoe"), "zoe", "user_1"))
+	c.effects = nil
+	require.NoError(t, c.Show(c.master.attachment, 2))
+	require.NoError(t, c.Admit(c.now, c.master.attachment, 0, 4))
+}
