@@ -300,6 +300,12 @@ export interface Knock {
   readonly over: boolean;
 }
 
+/** The slave is the master of its channel now, with a handle of its own. Nothing comes behind it. */
+export interface Promotion {
+  readonly type: 'promoted';
+  readonly master: Master;
+}
+
 /** What a join waits for: for its channel, whose master has not created it, or for the master to say yes or no. */
 export interface Waiting {
   readonly for: 'master' | 'door';
@@ -329,6 +335,12 @@ export declare class AttributeEvent extends PlatformEvent {
 export declare class MutedEvent extends PlatformEvent {
   constructor(on: boolean);
   readonly on: boolean;
+}
+
+/** A slave is the master of its channel now. */
+export declare class PromotedEvent extends PlatformEvent {
+  constructor(master: Master);
+  readonly master: Master;
 }
 
 /** Somebody waits at a master's door, or does not any more. */
@@ -382,6 +394,8 @@ export interface MasterEventMap extends HandleEventMap {
 export interface SlaveEventMap extends HandleEventMap {
   /** The master does not let this slave send of its own accord any more, or lets it again. */
   muted: MutedEvent;
+  /** The slave is the master of its channel now, by a hand-over. This handle ends with handed_over. */
+  promoted: PromotedEvent;
 }
 
 type Listener<E extends PlatformEvent> = ((event: E) => void) | { handleEvent(event: E): void };
@@ -445,8 +459,8 @@ declare abstract class Handle<Events extends HandleEventMap, Happening> extends 
    */
   refresh(token?: string, options?: SignalOption): Promise<void>;
   /**
-   * Yields messages, changes of presence and of attributes, gaps, and at a slave that it is muted or no longer, in
-   * one order, and ends when the membership is over; error tells why. What is not taken waits, within
+   * Yields messages, changes of presence and of attributes, gaps, and at a slave that it is muted or no longer, and at last
+   * that it is the master, in one order, and ends when the membership is over; error tells why. What is not taken waits, within
    * options.inbox. Iterators at the same time share what comes between them.
    */
   events(options?: SignalOption): AsyncGenerator<Happening, void, undefined>;
@@ -577,10 +591,32 @@ export declare class Master extends Handle<MasterEventMap, Message | Presence | 
   /** Ends what away has begun. */
   back(options?: SignalOption): Promise<void>;
   /**
+   * Makes a slave the master, in one step. This handle ends with handed_over: with stay the member goes on as a slave,
+   * whose handle is given, and otherwise it has left, and null is.
+   *
+   * The attributes of the mastership, the door, who waits there, who is muted by a word to all and what is open of
+   * slaves' requests go on to the new master. The requests of this one end with handed_over. What either of the two
+   * has sent and was not accepted before is rejected with role_changed and has not happened, or with an
+   * UnknownOutcomeError where a connection was lost meanwhile.
+   *
+   * Rejected with no_such_slave where there is none of that name, where it is away, and for the master itself, and
+   * with busy where the slave is being sent what it has missed, or is about to switch. Where the signal is aborted and it is carried
+   * out all the same, this member leaves.
+   */
+  handOver(username: string, options: HandOverOptions & { readonly stay: true }): Promise<Slave>;
+  handOver(username: string, options?: HandOverOptions & { readonly stay?: false | undefined }): Promise<null>;
+  handOver(username: string, options?: HandOverOptions): Promise<Slave | null>;
+  /**
    * Closes the channel: every slave is told master_left and let go. Resolves when
-   * the hub has confirmed it, or after options.closeTimeout.
+   * the hub has confirmed it, or after options.closeTimeout. Rejected with role_changed where this is not the master any
+   * more by a hand-over that came before: then nothing is closed.
    */
   close(): Promise<void>;
+}
+
+export interface HandOverOptions extends SignalOption {
+  /** The member goes on as a slave. Otherwise it leaves. */
+  readonly stay?: boolean | undefined;
 }
 
 export interface KickOptions extends SignalOption {
@@ -592,7 +628,7 @@ export interface KickOptions extends SignalOption {
  * connection is lost comes back by itself and gets what it has missed, or ends
  * with master_down after the time that a master may be away.
  */
-export declare class Slave extends Handle<SlaveEventMap, Message | Presence | Attribute | Muted | Gap> {
+export declare class Slave extends Handle<SlaveEventMap, Message | Presence | Attribute | Muted | Promotion | Gap> {
   private constructor();
   /** What is known of the master, without asking the hub. */
   readonly master: Presence;
@@ -603,6 +639,8 @@ export declare class Slave extends Handle<SlaveEventMap, Message | Presence | At
    * is refused with muted then; it can answer what it is asked.
    */
   readonly muted: boolean;
+  /** The handle of the master that this slave has become by a hand-over, or null. */
+  readonly promoted: Master | null;
   /** Sends to the master, also while it is away, and resolves with the receipt. */
   send(payload: Payload, options?: SendOptions): Promise<Receipt>;
   /**
@@ -623,7 +661,10 @@ export declare class Slave extends Handle<SlaveEventMap, Message | Presence | At
    * step: where the join is refused, the user stays here.
    */
   switch(channel: string, options?: JoinOptions): Promise<Slave>;
-  /** Leaves the channel. Resolves when the hub has confirmed it, or after options.closeTimeout. */
+  /**
+   * Leaves the channel. Resolves when the hub has confirmed it, or after options.closeTimeout. Rejected with role_changed
+   * where this is the master by then: it has not left, and promoted is its handle.
+   */
   leave(): Promise<void>;
 }
 

@@ -29,6 +29,9 @@ var Content = class {
     return this.#bytes.slice();
   }
 };
+function payloadIn(content) {
+  return { kind: content.kind === kinds.data ? "data" : content.kind, bytes: content.bytes() };
+}
 
 // src/timer.js
 var LONGEST = 2 ** 31 - 1;
@@ -54,6 +57,10 @@ var Attribute = class extends Content {
     Object.freeze(this);
   }
 };
+function renamed(attribute, from) {
+  const { key, seq, deleted } = attribute;
+  return new Attribute(from, key, deleted ? void 0 : payloadIn(attribute), seq);
+}
 var Values = class _Values extends Map {
   /** altered is a copy in which the attribute has the place of the one with its key, or in which that is deleted. */
   altered(attribute) {
@@ -180,6 +187,16 @@ var Attributes = class {
   forget(name) {
     this.#others.delete(name);
     this.#numbers.delete(name);
+  }
+  /** rename has those of a member be another one's from now on. */
+  rename(before, name) {
+    this.settle();
+    const all = this.of(before);
+    if (all.size > 0) {
+      this.#others.set(name, [...all.values()].reduce((values, each) => values.altered(renamed(each, name)), NONE));
+      this.#numbers.set(name, this.#numbers.get(before));
+      this.forget(before);
+    }
   }
   /** toldOwn keeps those of this side, as the hub tells them. */
   toldOwn(username, all) {
@@ -2629,7 +2646,7 @@ var Handle = class extends EventTarget {
   }
   /**
    * events yields messages, changes of presence and of attributes, gaps, and at a slave that it is muted or
-   * no longer, in one order, until the membership is over.
+   * no longer, and at last that it is the master, in one order, until the membership is over.
    */
   events({ signal, ...rest } = {}) {
     return iterate((stop) => this.#entries("events", rest, stop, () => true), signal);
@@ -2811,6 +2828,15 @@ var Master = class extends Handle {
     noOthers("back", rest);
     return this.#membership.operate({ type: "back" }, signal);
   }
+  /**
+   * handOver makes a slave the master, in one step. This handle is over then: with stay the member goes on as a
+   * slave, whose handle is returned, and otherwise it has left, and null is.
+   */
+  async handOver(username, { stay = false, signal, ...rest } = {}) {
+    noOthers("handOver", rest);
+    mustBeSendable(username);
+    return this.#membership.handOver(username, Boolean(stay), signal);
+  }
   /** close closes the channel: every slave is told master_left and let go. */
   async close() {
     return this.#membership.leave();
@@ -2846,16 +2872,24 @@ var Confirming = class {
     const { channel, epoch, last } = this.#membership;
     this.#confirmed();
     if (epoch > 0) {
-      this.#membership.push({ type: "ping", channel, seen: last });
+      this.#membership.push(this.#shown({ type: "ping", channel, seen: last }));
     }
   }
-  /** along is a member's frame with what is to be confirmed. */
+  /** along is a member's frame with what is to be confirmed, and the epoch where that is to be shown. */
   along(frame) {
-    if (this.#messages === 0 || frame.type === "join") {
+    if (frame.type === "join") {
       return frame;
     }
+    const shown = this.#shown(frame);
+    if (this.#messages === 0) {
+      return shown;
+    }
     this.#confirmed();
-    return { ...frame, seen: this.#membership.last };
+    return { ...shown, seen: this.#membership.last };
+  }
+  #shown(frame) {
+    const { shows, epoch } = this.#membership;
+    return shows ? { ...frame, epoch } : frame;
   }
   /** arrived counts a message. */
   arrived(bytes) {
@@ -2901,6 +2935,12 @@ var MutedEvent = class extends Event {
   constructor(on) {
     super("muted");
     this.on = on;
+  }
+};
+var PromotedEvent = class extends Event {
+  constructor(master) {
+    super("promoted");
+    this.master = master;
   }
 };
 var KnockEvent = class extends Event {
@@ -3045,6 +3085,20 @@ var Changes = class {
     this.#members.delete(from);
     this.#compact();
   }
+  /** rename has what is of a member be another one's from now on. */
+  rename(before, name) {
+    const states2 = this.#members.get(before);
+    if (!states2) {
+      return;
+    }
+    this.#members.delete(before);
+    this.#members.set(name, states2);
+    for (const { deletion, value } of states2.values()) {
+      for (const slot of [deletion, value].filter(Boolean)) {
+        slot.change = renamed(slot.change, name);
+      }
+    }
+  }
   clear() {
     this.#members.clear();
     this.#queue = [];
@@ -3132,6 +3186,10 @@ var Inbox = class {
   /** forget takes out the changes of attributes of a member whose membership is over. */
   forget(username) {
     this.#changes.forget(username);
+  }
+  /** rename has the changes of attributes of a member be another one's from now on. */
+  rename(before, name) {
+    this.#changes.rename(before, name);
   }
   /** end tells that nothing will be added any more. passedOn: what was not taken is another one's to take. */
   end(passedOn = false) {
@@ -3665,6 +3723,9 @@ var Inquiries = class {
       this.#withdraw(seq);
       return;
     }
+    if (this.#membership.role === "slave") {
+      inquiry.of = this.#membership.master.username;
+    }
     this.#open.set(seq, inquiry);
     inquiry.unknown = repeated && inquiry.of === "";
     if (inquiry.of !== "") {
@@ -3679,7 +3740,7 @@ var Inquiries = class {
     }
     for (const answer of this.#early) {
       if (answer.replyTo === seq) {
-        inquiry.answeredBy(answer);
+        this.#answered(inquiry, answer);
       }
     }
     if (repeated) {
@@ -3736,10 +3797,25 @@ var Inquiries = class {
   reply(answer) {
     const inquiry = this.#open.get(answer.replyTo);
     if (inquiry) {
-      inquiry.answeredBy(answer);
+      this.#answered(inquiry, answer);
       this.#closeIfAnswered(inquiry);
     } else if (this.#asksAgain()) {
       this.#early.push(answer);
+    }
+  }
+  // Whoever was the master when it answered a slave has answered for the one who is.
+  #answered(inquiry, answer) {
+    inquiry.answeredBy(this.#membership.role === "slave" ? { ...answer, from: inquiry.of } : answer);
+  }
+  /** masterIs is told that a slave's master has another name from now on: what was asked of the one before is the new one's. */
+  masterIs(name) {
+    for (const inquiry of this.#open.values()) {
+      const { of, awaited } = inquiry;
+      inquiry.of = name;
+      if (awaited.has(of)) {
+        awaited.set(name, awaited.get(of));
+        awaited.delete(of);
+      }
     }
   }
   /** over is told that the time of a request is over. Those who are listed have answered in time. */
@@ -4151,13 +4227,17 @@ var Membership = class {
   // stays where it is.
   bound = null;
   refusedOn = null;
-  // The ref of the resume that is under way, or zero, and that of a switch that is repeated before.
+  // The ref of the resume that is under way, or zero, and that of a switch or hand-over that is repeated before.
   resuming = 0;
   repeating = 0;
   // The hub is told at once, by a frame, that this client has the membership: where another
   // one may have the same ticket, or where there are two secrets. Else the first frame that
   // there is to send tells it.
   announced = false;
+  // The membership that this one has become by a hand-over, or null.
+  next = null;
+  // The hub may not know yet that this client knows what it is since a hand-over: frames show the epoch.
+  shows = false;
   // The create that has made it was written more than once: slaves may have joined before its answer.
   remade = false;
   // The attributes of the create or join that has made it, or undefined.
@@ -4319,10 +4399,46 @@ var Membership = class {
     const cancel = later(this.session.options.closeTimeout, () => controller.abort());
     try {
       await this.perform({ type: "leave", channel: this.channel }, { signal: controller.signal });
-    } catch {
+    } catch (error) {
+      if (this.next) {
+        throw error;
+      }
+    } finally {
+      cancel();
     }
-    cancel();
     this.end(new ClosedError(Code.LEFT));
+  }
+  /** handOver makes a slave the master, and returns the handle of the slave that this one is then, or null. */
+  async handOver(to, stay, signal) {
+    await this.perform({ type: "hand_over", channel: this.channel, to, stay }, { signal });
+    return stay ? this.next?.handle ?? null : null;
+  }
+  /**
+   * becomes is told by the connection that the member has another role from now on. What has no answer ends: the hub
+   * has refused it, or will. It returns whether there is somebody who wants the next membership.
+   */
+  becomes(next, connection) {
+    const handing = this.pending.find(({ frame }) => frame.type === "hand_over" && (!this.repeating || frame.ref === this.repeating));
+    this.next = next;
+    this.leaving = false;
+    const refusal = new RefusedError(Code.ROLE_CHANGED, "the mastership was handed over while it was on its way");
+    for (const request of this.window.clear()) {
+      request.settle(void 0, refusal);
+    }
+    if (handing && next.role === "slave") {
+      this.#remove(handing);
+      handing.settle({ type: "ack" });
+    }
+    for (const request of [...this.pending]) {
+      const unknown = request.written && (request.repeated || this.line !== connection);
+      this.fail(request, unknown ? new UnknownOutcomeError(refusal) : refusal);
+    }
+    if (next.role === "master") {
+      this.inbox.add(Object.freeze({ type: "promoted", master: next.handle }));
+      this.#fire(new PromotedEvent(next.handle));
+      return true;
+    }
+    return Boolean(handing && !handing.abandoned);
   }
   /**
    * enqueue makes a request the next one that is sent. It has a place in the
@@ -4340,30 +4456,58 @@ var Membership = class {
     if (request.enters && request.place) {
       request.frame.ref = this.session.nextRef();
     }
+    if (request.repeated && request.frame.type === "hand_over") {
+      const { username, secret, session: { instance } } = this;
+      Object.assign(request.frame, { username, secret, instance });
+    }
     request.written = true;
     if (request.end > 0) {
       request.frame.expires_ms = Math.min(leftOf(request.end), request.frame.expires_ms);
     }
     request.place = this.session.nextWrite();
-    connection.send(this.confirming.along(request.frame));
+    connection.send(connection === this.line ? this.confirming.along(request.frame) : request.frame);
   }
   /** switching is a switch that was written and has no answer, or undefined. */
   get switching() {
     return this.pending.find(({ enters, written }) => enters && written);
   }
+  /** handing is a hand-over that was written and has no answer, or undefined. */
+  get handing() {
+    return this.pending.find(({ frame, written }) => frame.type === "hand_over" && written);
+  }
+  /** undecided is what of the two there is: a membership is over by it, and another one begins. */
+  get undecided() {
+    return this.role === "master" ? this.handing : this.switching;
+  }
   /**
-   * repeatSwitch sends a switch once more that was written on an earlier connection, and reports
+   * repeatFirst sends a switch or a hand-over once more that was written on an earlier connection, and reports
    * whether there is one. It comes before a resume: where the hub has carried it out, there is
    * nothing to resume.
    */
-  repeatSwitch(connection) {
-    const { switching } = this;
-    if (switching) {
-      this.bound = connection;
-      this.#write(switching, connection);
-      this.repeating = switching.frame.ref;
+  repeatFirst(connection) {
+    const { undecided } = this;
+    if (undecided) {
+      this.#repeat(undecided, connection);
     }
-    return Boolean(switching);
+    return Boolean(undecided);
+  }
+  /**
+   * handsOverAgain is repeatFirst behind a resume that was refused: the hub may have read the hand-over late from the
+   * connection that was lost, or it was another one that it has carried out. Each is tried once.
+   */
+  handsOverAgain(connection) {
+    const request = this.pending.find(({ frame, written, again }) => frame.type === "hand_over" && written && !again);
+    if (request) {
+      request.again = true;
+      this.bind(connection);
+      this.#repeat(request, connection);
+    }
+    return Boolean(request);
+  }
+  #repeat(request, connection) {
+    this.bound = connection;
+    this.#write(request, connection);
+    this.repeating = request.frame.ref;
   }
   #remove(request) {
     const index = this.pending.indexOf(request);
@@ -4437,6 +4581,7 @@ var Membership = class {
       return true;
     }
     this.#remove(request);
+    this.shows &&= frame.type === "error";
     this.#answeredQuestion(request.frame, frame);
     let given2 = request.enters ? answerOf(frame) : frame;
     if (request.repeated && ["kick", "admit", "deny"].includes(request.frame.type) && frame.code === Code.NO_SUCH_SLAVE) {
@@ -4462,6 +4607,9 @@ var Membership = class {
       this.inquiries.settled();
     }
     request.settle(given2, refusalIn(given2));
+    if (request.frame.type === "hand_over" && frame.type === "ack") {
+      this.end(new ClosedError(Code.HANDED_OVER, `${quoted(request.frame.to)} is the master now`));
+    }
     return true;
   }
   // Whether the answer was accepted, or is not awaited any more, the question is not open.
@@ -4504,7 +4652,7 @@ var Membership = class {
     this.lost = this.held = false;
     this.lostBy.clear();
     this.#cancelLifeline();
-    this.#dropAbandoned();
+    this.#dropAbandoned(true);
     if (this.announced) {
       this.confirming.confirm();
     }
@@ -4520,9 +4668,10 @@ var Membership = class {
     }
   }
   // An abandoned request for answers is asked once more, so that its number
-  // is learned and it can be withdrawn.
-  #dropAbandoned() {
-    this.pending.filter(({ abandoned, asks }) => abandoned && !asks).forEach((request) => this.#remove(request));
+  // is learned and it can be withdrawn; and so is a hand-over, unless it is known that it has not
+  // been carried out.
+  #dropAbandoned(known3) {
+    this.pending.filter(({ abandoned, asks, frame }) => abandoned && !asks && (known3 || frame.type !== "hand_over")).forEach((request) => this.#remove(request));
   }
   /** letGo is told that the connection is gone, and that it is being resumed on another one. */
   letGo() {
@@ -4539,7 +4688,7 @@ var Membership = class {
         this.fail(request, new ConnectionError("no answer to join: the connection was lost each time"));
       }
     }
-    this.#dropAbandoned();
+    this.#dropAbandoned(false);
     if (this.lost) {
       return;
     }
@@ -4594,6 +4743,7 @@ var Membership = class {
     this.attributes.settle();
     const first = this.secret === "";
     const back = this.lost;
+    this.shows &&= first;
     this.line = null;
     this.secret = frame.secret;
     this.epoch = frame.epoch ?? 0;
@@ -4611,8 +4761,10 @@ var Membership = class {
     this.#askedAgain(frame.asks);
     if (this.role === "slave") {
       const { username, state } = frame.master;
-      this.#knownAway = this.master?.state === "away" && state === "away";
-      if (this.master?.state !== state) {
+      const same2 = this.master?.username === username && this.master.state === state;
+      this.#knownAway = same2 && state === "away";
+      this.#masterIs(username);
+      if (!same2) {
         this.master = presence("master", username, state);
         if (!first && state === "online") {
           this.#tell("presence", this.master);
@@ -4629,6 +4781,16 @@ var Membership = class {
     this.door.listed(frame);
     if (frame.members) {
       this.#compare(frame, "left while the master was away", !first || this.remade);
+    }
+  }
+  // Where the slave's master has another name than before, what is known of the one before, and was asked of it, is
+  // the new one's.
+  #masterIs(name) {
+    const before = this.master?.username ?? name;
+    if (before !== name) {
+      this.attributes.rename(before, name);
+      this.inbox.rename(before, name);
+      this.inquiries.masterIs(name);
     }
   }
   // Where the answer does not say that it is asked again, all has come: of a membership that was lost meanwhile
@@ -4747,6 +4909,7 @@ var Membership = class {
       return;
     }
     const deadline = frame.state === "away" ? after(frame.timeout_ms ?? 0) : null;
+    this.#masterIs(username);
     this.master = presence("master", username, stateOf(frame.state), { deadline, reason });
     if (!this.#knownAway || frame.state !== "away") {
       this.#tell("presence", this.master);
@@ -4810,10 +4973,10 @@ var Moving = class {
     this.#all.forEach((membership) => this.#begin(membership, connection));
     this.look();
   }
-  // A switch whose answer was lost comes before the resume. While the former connection is there, its
+  // A switch or a hand-over whose answer was lost comes before the resume. While the former connection is there, its
   // answer is awaited.
   #begin(membership, connection) {
-    if (membership.line ? !membership.switching : !membership.repeatSwitch(connection)) {
+    if (membership.line ? !membership.undecided : !membership.repeatFirst(connection)) {
       this.#resume(membership, connection);
     }
   }
@@ -4848,7 +5011,7 @@ var Moving = class {
     }
     const left = this.#all.filter(({ line }) => line === former);
     if (current) {
-      this.#bring(left.filter((each) => !each.bound && each.refusedOn !== current && !each.switching), current);
+      this.#bring(left.filter((each) => !each.bound && each.refusedOn !== current && !each.undecided), current);
     }
     if (left.length === 0 && !this.#calls.on(former)) {
       this.#link.dismiss();
@@ -4883,6 +5046,8 @@ var Moving = class {
     const repeating = bound.find((each) => each.repeating === frame.ref);
     if (resuming) {
       this.#resumed(resuming, connection, frame);
+    } else if (repeating?.handing && passes(refusalIn(frame))) {
+      this.#session.tryLater(connection);
     } else if (repeating && frame.type === "error") {
       this.#resume(repeating, connection);
     } else {
@@ -4900,7 +5065,7 @@ var Moving = class {
       this.#refused(membership, connection);
     } else if (this.#elsewhere(membership, connection, refusal)) {
       this.#refused(membership, connection, false);
-    } else {
+    } else if (refusal.code !== Code.RESUME_FAILED || !membership.handsOverAgain(connection)) {
       membership.end(new ClosedError(refusal.code, refusal.reason), !over.has(refusal.code));
     }
     this.#leaveIfLost(connection);
@@ -4951,6 +5116,10 @@ var Slave = class extends Handle {
   /** Whether the master does not let this slave send of its own accord, as it is known on this side. */
   get muted() {
     return this.#membership.voice.muted;
+  }
+  /** The handle of the master that this slave has become, or null. */
+  get promoted() {
+    return this.#membership.next?.handle ?? null;
   }
   /** send sends to the master, also while it is away, and returns the receipt, with its number. */
   async send(payload, options) {
@@ -5574,7 +5743,27 @@ var Session = class {
           this.#moving.look();
         } else if (frame.type === "awaiting") {
           membership?.inquiries.over(frame);
+        } else if ((frame.type === "created" || frame.type === "joined") && membership) {
+          this.#roleChanged(membership, connection, frame);
         }
+    }
+  }
+  // By a hand-over a membership is over, and another one begins on the same connection. Where the one who was the
+  // master has given up, it leaves.
+  #roleChanged(membership, connection, frame) {
+    const { channel, token, ownToken } = membership;
+    const role = frame.type === "created" ? "master" : "slave";
+    if (role === membership.role) {
+      return;
+    }
+    const next = Object.assign(this.#membership(role, channel), { token, ownToken, announced: true, shows: true });
+    const wanted = membership.becomes(next, connection);
+    this.enter(next, frame, connection);
+    const now = role === "master" ? frame.username : frame.master.username;
+    membership.end(new ClosedError(Code.HANDED_OVER, `${quoted(now)} is the master now`));
+    if (!wanted) {
+      next.push({ type: "leave", channel, epoch: next.epoch });
+      next.end(new ClosedError(Code.LEFT));
     }
   }
   // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
@@ -5790,6 +5979,7 @@ export {
   Message,
   MutedEvent,
   PresenceEvent,
+  PromotedEvent,
   RefusedError,
   Slave,
   StateEvent,

@@ -1,4 +1,4 @@
-import { Content } from './content.js';
+import { Content, payloadIn } from './content.js';
 import { later } from './timer.js';
 
 const EMPTY = { kind: 'text', bytes: new Uint8Array() };
@@ -14,6 +14,12 @@ export class Attribute extends Content {
     this.deleted = payload === undefined;
     Object.freeze(this);
   }
+}
+
+/** renamed is an attribute, or that it was deleted, as another member's. */
+export function renamed(attribute, from) {
+  const { key, seq, deleted } = attribute;
+  return new Attribute(from, key, deleted ? undefined : payloadIn(attribute), seq);
 }
 
 /** Values is a Map of attributes by their keys that does not change: where one changes there is another. */
@@ -166,6 +172,17 @@ export class Attributes {
   forget(name) {
     this.#others.delete(name);
     this.#numbers.delete(name);
+  }
+
+  /** rename has those of a member be another one's from now on. */
+  rename(before, name) {
+    this.settle();
+    const all = this.of(before);
+    if (all.size > 0) {
+      this.#others.set(name, [...all.values()].reduce((values, each) => values.altered(renamed(each, name)), NONE));
+      this.#numbers.set(name, this.#numbers.get(before));
+      this.forget(before);
+    }
   }
 
   /** toldOwn keeps those of this side, as the hub tells them. */

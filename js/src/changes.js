@@ -1,3 +1,5 @@
+import { renamed } from './attributes.js';
+
 /**
  * Changes holds the changes of attributes until they are taken. Of an attribute at most two wait: that the
  * value which was taken last is gone, and behind that the newest value. So there are never more than two for each
@@ -60,6 +62,21 @@ export class Changes {
     }
     this.#members.delete(from);
     this.#compact();
+  }
+
+  /** rename has what is of a member be another one's from now on. */
+  rename(before, name) {
+    const states = this.#members.get(before);
+    if (!states) {
+      return;
+    }
+    this.#members.delete(before);
+    this.#members.set(name, states);
+    for (const { deletion, value } of states.values()) {
+      for (const slot of [deletion, value].filter(Boolean)) {
+        slot.change = renamed(slot.change, name);
+      }
+    }
   }
 
   clear() {

@@ -38,17 +38,26 @@ export class Confirming {
     const { channel, epoch, last } = this.#membership;
     this.#confirmed();
     if (epoch > 0) { // else it is a hub of before instances, which does not know of this
-      this.#membership.push({ type: 'ping', channel, seen: last });
+      this.#membership.push(this.#shown({ type: 'ping', channel, seen: last }));
     }
   }
 
-  /** along is a member's frame with what is to be confirmed. */
+  /** along is a member's frame with what is to be confirmed, and the epoch where that is to be shown. */
   along(frame) {
-    if (this.#messages === 0 || frame.type === 'join') {
+    if (frame.type === 'join') {
       return frame;
     }
+    const shown = this.#shown(frame);
+    if (this.#messages === 0) {
+      return shown;
+    }
     this.#confirmed();
-    return { ...frame, seen: this.#membership.last };
+    return { ...shown, seen: this.#membership.last };
+  }
+
+  #shown(frame) {
+    const { shows, epoch } = this.#membership;
+    return shows ? { ...frame, epoch } : frame;
   }
 
   /** arrived counts a message. */

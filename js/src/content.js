@@ -34,3 +34,8 @@ export class Content {
     return this.#bytes.slice();
   }
 }
+
+/** payloadIn is the payload of a content as it is in a frame. */
+export function payloadIn(content) {
+  return { kind: content.kind === kinds.data ? 'data' : content.kind, bytes: content.bytes() };
+}

@@ -14,7 +14,7 @@ export function mustAsk({ requestId }) {
 
 /**
  * Handle is what a Master and a Slave have in common. Its events are presence,
- * attribute, gap, state and closed, at a slave also muted and at a master member and knock.
+ * attribute, gap, state and closed, at a slave also muted and promoted and at a master member and knock.
  */
 export class Handle extends EventTarget {
   #membership;
@@ -99,7 +99,7 @@ export class Handle extends EventTarget {
 
   /**
    * events yields messages, changes of presence and of attributes, gaps, and at a slave that it is muted or
-   * no longer, in one order, until the membership is over.
+   * no longer, and at last that it is the master, in one order, until the membership is over.
    */
   events({ signal, ...rest } = {}) {
     return iterate((stop) => this.#entries('events', rest, stop, () => true), signal);

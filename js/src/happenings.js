@@ -22,6 +22,14 @@ export class MutedEvent extends Event {
   }
 }
 
+/** PromotedEvent (promoted) tells a slave that it is the master now. */
+export class PromotedEvent extends Event {
+  constructor(master) {
+    super('promoted');
+    this.master = master;
+  }
+}
+
 /** KnockEvent (knock) tells a master that somebody waits at its door, or does not any more. */
 export class KnockEvent extends Event {
   constructor(knock) {

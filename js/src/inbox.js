@@ -68,6 +68,11 @@ export class Inbox {
     this.#changes.forget(username);
   }
 
+  /** rename has the changes of attributes of a member be another one's from now on. */
+  rename(before, name) {
+    this.#changes.rename(before, name);
+  }
+
   /** end tells that nothing will be added any more. passedOn: what was not taken is another one's to take. */
   end(passedOn = false) {
     this.#ended = true;

@@ -5,7 +5,9 @@ export { Client } from './client.js';
 export {
   ClosedError, Code, ConnectionError, DeclinedError, GapError, LecternError, RefusedError, UnknownOutcomeError,
 } from './errors.js';
-export { AttributeEvent, ClosedEvent, GapEvent, KnockEvent, MutedEvent, PresenceEvent, StateEvent } from './happenings.js';
+export {
+  AttributeEvent, ClosedEvent, GapEvent, KnockEvent, MutedEvent, PresenceEvent, PromotedEvent, StateEvent,
+} from './happenings.js';
 export { Master } from './master.js';
 export { Message } from './message.js';
 export { json } from './payload.js';

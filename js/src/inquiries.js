@@ -172,6 +172,9 @@ export class Inquiries {
       this.#withdraw(seq);
       return;
     }
+    if (this.#membership.role === 'slave') {
+      inquiry.of = this.#membership.master.username; // it may be another one than when it was asked
+    }
     this.#open.set(seq, inquiry);
     inquiry.unknown = repeated && inquiry.of === '';
     if (inquiry.of !== '') {
@@ -186,7 +189,7 @@ export class Inquiries {
     }
     for (const answer of this.#early) {
       if (answer.replyTo === seq) {
-        inquiry.answeredBy(answer);
+        this.#answered(inquiry, answer);
       }
     }
     if (repeated) {
@@ -247,10 +250,27 @@ export class Inquiries {
   reply(answer) {
     const inquiry = this.#open.get(answer.replyTo);
     if (inquiry) {
-      inquiry.answeredBy(answer);
+      this.#answered(inquiry, answer);
       this.#closeIfAnswered(inquiry);
     } else if (this.#asksAgain()) {
       this.#early.push(answer);
+    }
+  }
+
+  // Whoever was the master when it answered a slave has answered for the one who is.
+  #answered(inquiry, answer) {
+    inquiry.answeredBy(this.#membership.role === 'slave' ? { ...answer, from: inquiry.of } : answer);
+  }
+
+  /** masterIs is told that a slave's master has another name from now on: what was asked of the one before is the new one's. */
+  masterIs(name) {
+    for (const inquiry of this.#open.values()) {
+      const { of, awaited } = inquiry;
+      inquiry.of = name;
+      if (awaited.has(of)) {
+        awaited.set(name, awaited.get(of));
+        awaited.delete(of);
+      }
     }
   }
 

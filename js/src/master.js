@@ -174,6 +174,16 @@ export class Master extends Handle {
     return this.#membership.operate({ type: 'back' }, signal);
   }
 
+  /**
+   * handOver makes a slave the master, in one step. This handle is over then: with stay the member goes on as a
+   * slave, whose handle is returned, and otherwise it has left, and null is.
+   */
+  async handOver(username, { stay = false, signal, ...rest } = {}) {
+    noOthers('handOver', rest);
+    mustBeSendable(username);
+    return this.#membership.handOver(username, Boolean(stay), signal);
+  }
+
   /** close closes the channel: every slave is told master_left and let go. */
   async close() {
     return this.#membership.leave();

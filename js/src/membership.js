@@ -3,13 +3,14 @@ import { Attributes } from './attributes.js';
 import { MAX_TRIES } from './calls.js';
 import { Confirming } from './confirming.js';
 import { Door } from './door.js';
-import { ClosedError, Code, ConnectionError, DeclinedError, UnknownOutcomeError, refusalIn } from './errors.js';
+import { ClosedError, Code, ConnectionError, DeclinedError, RefusedError, UnknownOutcomeError, refusalIn } from './errors.js';
 import { failureOf } from './failure.js';
-import { AttributeEvent, ClosedEvent, GapEvent, PresenceEvent, StateEvent } from './happenings.js';
+import { AttributeEvent, ClosedEvent, GapEvent, PresenceEvent, PromotedEvent, StateEvent } from './happenings.js';
 import { Inbox } from './inbox.js';
 import { Inquiries } from './inquiries.js';
 import { endOf, isOver, leftOf, tooLate, whenOver } from './late.js';
 import { Message } from './message.js';
+import { quoted } from './names.js';
 import { payloadOf } from './payload.js';
 import { after, presence, stateOf } from './presence.js';
 import { Questions } from './questions.js';
@@ -47,13 +48,17 @@ export class Membership {
   // stays where it is.
   bound = null;
   refusedOn = null;
-  // The ref of the resume that is under way, or zero, and that of a switch that is repeated before.
+  // The ref of the resume that is under way, or zero, and that of a switch or hand-over that is repeated before.
   resuming = 0;
   repeating = 0;
   // The hub is told at once, by a frame, that this client has the membership: where another
   // one may have the same ticket, or where there are two secrets. Else the first frame that
   // there is to send tells it.
   announced = false;
+  // The membership that this one has become by a hand-over, or null.
+  next = null;
+  // The hub may not know yet that this client knows what it is since a hand-over: frames show the epoch.
+  shows = false;
   // The create that has made it was written more than once: slaves may have joined before its answer.
   remade = false;
   // The attributes of the create or join that has made it, or undefined.
@@ -221,11 +226,50 @@ export class Membership {
     const cancel = later(this.session.options.closeTimeout, () => controller.abort());
     try {
       await this.perform({ type: 'leave', channel: this.channel }, { signal: controller.signal });
-    } catch {
+    } catch (error) {
       // Where the hub could not be told, it finds out by the absence.
+      if (this.next) {
+        throw error; // the member has another role since, in which it has not left
+      }
+    } finally {
+      cancel();
     }
-    cancel();
     this.end(new ClosedError(Code.LEFT));
+  }
+
+  /** handOver makes a slave the master, and returns the handle of the slave that this one is then, or null. */
+  async handOver(to, stay, signal) {
+    await this.perform({ type: 'hand_over', channel: this.channel, to, stay }, { signal });
+    return stay ? this.next?.handle ?? null : null;
+  }
+
+  /**
+   * becomes is told by the connection that the member has another role from now on. What has no answer ends: the hub
+   * has refused it, or will. It returns whether there is somebody who wants the next membership.
+   */
+  becomes(next, connection) {
+    const handing = this.pending.find(({ frame }) => frame.type === 'hand_over' && (!this.repeating || frame.ref === this.repeating));
+    this.next = next;
+    this.leaving = false;
+    const refusal = new RefusedError(Code.ROLE_CHANGED, 'the mastership was handed over while it was on its way');
+    for (const request of this.window.clear()) {
+      request.settle(undefined, refusal);
+    }
+    if (handing && next.role === 'slave') {
+      this.#remove(handing);
+      handing.settle({ type: 'ack' });
+    }
+    for (const request of [...this.pending]) {
+      // On an earlier connection the hub may have carried it out.
+      const unknown = request.written && (request.repeated || this.line !== connection);
+      this.fail(request, unknown ? new UnknownOutcomeError(refusal) : refusal);
+    }
+    if (next.role === 'master') {
+      this.inbox.add(Object.freeze({ type: 'promoted', master: next.handle }));
+      this.#fire(new PromotedEvent(next.handle));
+      return true;
+    }
+    return Boolean(handing && !handing.abandoned);
   }
 
   /**
@@ -245,13 +289,19 @@ export class Membership {
     if (request.enters && request.place) {
       request.frame.ref = this.session.nextRef(); // by which it is later than the one before
     }
+    if (request.repeated && request.frame.type === 'hand_over') {
+      // The connection may have no membership of the channel.
+      const { username, secret, session: { instance } } = this;
+      Object.assign(request.frame, { username, secret, instance });
+    }
     request.written = true;
     if (request.end > 0) {
       // It does not grow where the clock is set back.
       request.frame.expires_ms = Math.min(leftOf(request.end), request.frame.expires_ms);
     }
     request.place = this.session.nextWrite();
-    connection.send(this.confirming.along(request.frame));
+    // Where it is not a member, it has nothing to show.
+    connection.send(connection === this.line ? this.confirming.along(request.frame) : request.frame);
   }
 
   /** switching is a switch that was written and has no answer, or undefined. */
@@ -259,19 +309,47 @@ export class Membership {
     return this.pending.find(({ enters, written }) => enters && written);
   }
 
+  /** handing is a hand-over that was written and has no answer, or undefined. */
+  get handing() {
+    return this.pending.find(({ frame, written }) => frame.type === 'hand_over' && written);
+  }
+
+  /** undecided is what of the two there is: a membership is over by it, and another one begins. */
+  get undecided() {
+    return this.role === 'master' ? this.handing : this.switching;
+  }
+
   /**
-   * repeatSwitch sends a switch once more that was written on an earlier connection, and reports
+   * repeatFirst sends a switch or a hand-over once more that was written on an earlier connection, and reports
    * whether there is one. It comes before a resume: where the hub has carried it out, there is
    * nothing to resume.
    */
-  repeatSwitch(connection) {
-    const { switching } = this;
-    if (switching) {
-      this.bound = connection;
-      this.#write(switching, connection);
-      this.repeating = switching.frame.ref;
+  repeatFirst(connection) {
+    const { undecided } = this;
+    if (undecided) {
+      this.#repeat(undecided, connection);
     }
-    return Boolean(switching);
+    return Boolean(undecided);
+  }
+
+  /**
+   * handsOverAgain is repeatFirst behind a resume that was refused: the hub may have read the hand-over late from the
+   * connection that was lost, or it was another one that it has carried out. Each is tried once.
+   */
+  handsOverAgain(connection) {
+    const request = this.pending.find(({ frame, written, again }) => frame.type === 'hand_over' && written && !again);
+    if (request) {
+      request.again = true;
+      this.bind(connection);
+      this.#repeat(request, connection);
+    }
+    return Boolean(request);
+  }
+
+  #repeat(request, connection) {
+    this.bound = connection;
+    this.#write(request, connection);
+    this.repeating = request.frame.ref;
   }
 
   #remove(request) {
@@ -352,6 +430,7 @@ export class Membership {
       return true;
     }
     this.#remove(request);
+    this.shows &&= frame.type === 'error';
     this.#answeredQuestion(request.frame, frame);
     let given = request.enters ? answerOf(frame) : frame;
     if (request.repeated && ['kick', 'admit', 'deny'].includes(request.frame.type) && frame.code === Code.NO_SUCH_SLAVE) {
@@ -378,6 +457,9 @@ export class Membership {
       this.inquiries.settled();
     }
     request.settle(given, refusalIn(given));
+    if (request.frame.type === 'hand_over' && frame.type === 'ack') {
+      this.end(new ClosedError(Code.HANDED_OVER, `${quoted(request.frame.to)} is the master now`));
+    }
     return true;
   }
 
@@ -425,7 +507,7 @@ export class Membership {
     this.lost = this.held = false;
     this.lostBy.clear();
     this.#cancelLifeline();
-    this.#dropAbandoned();
+    this.#dropAbandoned(true);
     if (this.announced) {
       this.confirming.confirm();
     }
@@ -442,9 +524,11 @@ export class Membership {
   }
 
   // An abandoned request for answers is asked once more, so that its number
-  // is learned and it can be withdrawn.
-  #dropAbandoned() {
-    this.pending.filter(({ abandoned, asks }) => abandoned && !asks).forEach((request) => this.#remove(request));
+  // is learned and it can be withdrawn; and so is a hand-over, unless it is known that it has not
+  // been carried out.
+  #dropAbandoned(known) {
+    this.pending.filter(({ abandoned, asks, frame }) => abandoned && !asks && (known || frame.type !== 'hand_over'))
+      .forEach((request) => this.#remove(request));
   }
 
   /** letGo is told that the connection is gone, and that it is being resumed on another one. */
@@ -463,7 +547,7 @@ export class Membership {
         this.fail(request, new ConnectionError('no answer to join: the connection was lost each time'));
       }
     }
-    this.#dropAbandoned();
+    this.#dropAbandoned(false);
     if (this.lost) {
       return;
     }
@@ -522,6 +606,7 @@ export class Membership {
     this.attributes.settle();
     const first = this.secret === '';
     const back = this.lost;
+    this.shows &&= first; // by its secret the member has shown it
     this.line = null; // nothing is sent before the ticket is stored
     this.secret = frame.secret;
     this.epoch = frame.epoch ?? 0;
@@ -540,8 +625,10 @@ export class Membership {
     if (this.role === 'slave') {
       const { username, state } = frame.master;
       // A move changes nothing by itself.
-      this.#knownAway = this.master?.state === 'away' && state === 'away';
-      if (this.master?.state !== state) {
+      const same = this.master?.username === username && this.master.state === state;
+      this.#knownAway = same && state === 'away';
+      this.#masterIs(username);
+      if (!same) {
         this.master = presence('master', username, state);
         if (!first && state === 'online') {
           this.#tell('presence', this.master);
@@ -559,6 +646,17 @@ export class Membership {
     if (frame.members) {
       // What a handle begins with was there before, unless it has made the channel itself.
       this.#compare(frame, 'left while the master was away', !first || this.remade);
+    }
+  }
+
+  // Where the slave's master has another name than before, what is known of the one before, and was asked of it, is
+  // the new one's.
+  #masterIs(name) {
+    const before = this.master?.username ?? name;
+    if (before !== name) {
+      this.attributes.rename(before, name);
+      this.inbox.rename(before, name);
+      this.inquiries.masterIs(name);
     }
   }
 
@@ -691,6 +789,7 @@ export class Membership {
       return;
     }
     const deadline = frame.state === 'away' ? after(frame.timeout_ms ?? 0) : null;
+    this.#masterIs(username);
     this.master = presence('master', username, stateOf(frame.state), { deadline, reason });
     if (!this.#knownAway || frame.state !== 'away') {
       this.#tell('presence', this.master);

@@ -29,10 +29,10 @@ export class Moving {
     this.look();
   }
 
-  // A switch whose answer was lost comes before the resume. While the former connection is there, its
+  // A switch or a hand-over whose answer was lost comes before the resume. While the former connection is there, its
   // answer is awaited.
   #begin(membership, connection) {
-    if (membership.line ? !membership.switching : !membership.repeatSwitch(connection)) {
+    if (membership.line ? !membership.undecided : !membership.repeatFirst(connection)) {
       this.#resume(membership, connection);
     }
   }
@@ -70,7 +70,7 @@ export class Moving {
     }
     const left = this.#all.filter(({ line }) => line === former);
     if (current) {
-      this.#bring(left.filter((each) => !each.bound && each.refusedOn !== current && !each.switching), current);
+      this.#bring(left.filter((each) => !each.bound && each.refusedOn !== current && !each.undecided), current);
     }
     if (left.length === 0 && !this.#calls.on(former)) {
       this.#link.dismiss();
@@ -107,6 +107,8 @@ export class Moving {
     const repeating = bound.find((each) => each.repeating === frame.ref);
     if (resuming) {
       this.#resumed(resuming, connection, frame);
+    } else if (repeating?.handing && passes(refusalIn(frame))) {
+      this.#session.tryLater(connection); // it tells nothing of the first one
     } else if (repeating && frame.type === 'error') {
       // The first one has not arrived, or was refused: it is made anew behind the resume.
       this.#resume(repeating, connection);
@@ -126,7 +128,7 @@ export class Moving {
       this.#refused(membership, connection);
     } else if (this.#elsewhere(membership, connection, refusal)) {
       this.#refused(membership, connection, false);
-    } else {
+    } else if (refusal.code !== Code.RESUME_FAILED || !membership.handsOverAgain(connection)) {
       membership.end(new ClosedError(refusal.code, refusal.reason), !over.has(refusal.code));
     }
     this.#leaveIfLost(connection);

@@ -456,7 +456,28 @@ export class Session {
           this.#moving.look();
         } else if (frame.type === 'awaiting') {
           membership?.inquiries.over(frame);
+        } else if ((frame.type === 'created' || frame.type === 'joined') && membership) {
+          this.#roleChanged(membership, connection, frame);
         }
+    }
+  }
+
+  // By a hand-over a membership is over, and another one begins on the same connection. Where the one who was the
+  // master has given up, it leaves.
+  #roleChanged(membership, connection, frame) {
+    const { channel, token, ownToken } = membership;
+    const role = frame.type === 'created' ? 'master' : 'slave';
+    if (role === membership.role) {
+      return;
+    }
+    const next = Object.assign(this.#membership(role, channel), { token, ownToken, announced: true, shows: true });
+    const wanted = membership.becomes(next, connection);
+    this.enter(next, frame, connection);
+    const now = role === 'master' ? frame.username : frame.master.username;
+    membership.end(new ClosedError(Code.HANDED_OVER, `${quoted(now)} is the master now`));
+    if (!wanted) {
+      next.push({ type: 'leave', channel, epoch: next.epoch });
+      next.end(new ClosedError(Code.LEFT));
     }
   }
 

@@ -26,6 +26,11 @@ export class Slave extends Handle {
     return this.#membership.voice.muted;
   }
 
+  /** The handle of the master that this slave has become, or null. */
+  get promoted() {
+    return this.#membership.next?.handle ?? null;
+  }
+
   /** send sends to the master, also while it is away, and returns the receipt, with its number. */
   async send(payload, options) {
     const { fields, signal } = sendOptions('send', options);

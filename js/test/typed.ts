@@ -3,10 +3,10 @@
 
 import {
   Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, KnockEvent, LecternError, Master, Message, MutedEvent,
-  PresenceEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
+  PresenceEvent, PromotedEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Door, Gap, GatherOptions, KeptTicket, Knock, Muted, Waiting, Payload, Presence, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
+  Answer, ClientOptions, Door, Gap, GatherOptions, KeptTicket, Knock, Muted, Waiting, Payload, Presence, Promotion, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -150,7 +150,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   check(master.attributes.size === 1 && slave.attributes.size === 0 && master.attributesOf('nobody').size === 0, 'attributes');
   master.addEventListener('attribute', (event: AttributeEvent) => check(event.attribute.from === 'user_one', 'whose it is'));
   for await (const event of slave.events({ signal })) {
-    typed<Equal<typeof event, Message | Presence | Attribute | Muted | Gap>>();
+    typed<Equal<typeof event, Message | Presence | Attribute | Muted | Promotion | Gap>>();
     break;
   }
   slave.addEventListener('muted', (event: MutedEvent) => check(typeof event.on === 'boolean', 'muted'));
@@ -214,7 +214,23 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   const none = await fourth.resumeMaster(kept, { token: 'x', signal }).catch((error: unknown) => error);
   check(none instanceof RefusedError && none.code === 'resume_failed', 'a ticket that leads nowhere');
   check((await fourth.detach()).length === 0, 'nothing to keep');
-  await last.close();
+  const heir = await other.join('abc123', 'user_four');
+  const promotion = new Promise<Master>((resolve) => {
+    heir.addEventListener('promoted', (event: PromotedEvent) => resolve(event.master));
+  });
+  // @ts-expect-error a master is not made the master
+  last.addEventListener('promoted', (event: PromotedEvent) => void event.master);
+  const former = await last.handOver('user_four', { stay: true, signal });
+  typed<Equal<typeof former, Slave>>();
+  const promoted = await promotion;
+  check(heir.promoted === promoted && heir.error?.code === Code.HANDED_OVER, 'a hand-over');
+  for await (const event of heir.events({ signal })) {
+    check(event.type !== 'promoted' || event.master === promoted, 'what is told of it');
+  }
+  const handed = await promoted.handOver('alice');
+  typed<Equal<typeof handed, null>>();
+  await former.closed;
+  await former.promoted?.close();
   check(states.join() === 'closed', 'states');
 
   const errors: LecternError[] = [
