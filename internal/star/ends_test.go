@@ -357,3 +357,13 @@ func TestALeaveHasItsReason(t *testing.T) {
 		require.Equal(t, []string{test.label}, labels)
 	}
 }
+
+// Who loses its connection after Stop is away since the first one, however often it is called.
+func TestAChannelStopsOnce(t *testing.T) {
+	c, _, u := openTable(t, Limits{}, 1)
+	c.Stop(noon)
+	c.Stop(noon.Add(time.Second))
+	c.Lose(noon.Add(2*time.Second), u[1])
+	require.Equal(t, noon.Add(xSlave), c.slaves["user_1"].deadline)
+	require.Equal(t, noon, c.Snapshot().Stopped)
+}
