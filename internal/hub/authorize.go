@@ -169,10 +169,12 @@ func (s *session) askContext() (context.Context, func()) {
 func (s *session) ask(request AuthRequest) (who Identity, err error) {
 	ctx, done := s.askContext()
 	defer done()
-	return s.askWith(ctx, request)
+	who, err = s.askWith(ctx, request)
+	s.serviceRefused = err != nil
+	return who, err
 }
 
-// askWith is ask with a context.
+// askWith is ask with a context, and can be called by others than the reader.
 func (s *session) askWith(ctx context.Context, request AuthRequest) (who Identity, err error) {
 	who, err = s.askSafely(ctx, request)
 	if err != nil {
@@ -189,7 +191,6 @@ func (s *session) askSafely(ctx context.Context, request AuthRequest) (who Ident
 		}
 	}()
 	who, err = s.hub.config.Authorize(ctx, request)
-	s.serviceRefused = err != nil
 	return who, s.hub.refusalBy(err, wire.ErrUnauthorized)
 }
 

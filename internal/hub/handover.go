@@ -81,6 +81,9 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 		}
 		heir := delivery.OwnerOf(change.From.Line).(*session)
 		if change.Grant, err = heir.authorizeMaster(ctx, n.channel.Name(), change.To, before); err != nil {
+			if n.master != nil {
+				n.master.serviceRefused = true // it is its reader that asks
+			}
 			return err
 		}
 		if err = n.change(heir, change); err != star.ErrMoved {
