@@ -81,6 +81,9 @@ test('what is told anew behind a reset and has not changed is not told, and the 
 });
 
 test('what is told anew may come in parts', async (t) => {
+  // However slowly they come here: the time after which no more is awaited has a test of its own.
+  const later = globalThis.setTimeout;
+  t.mock.method(globalThis, 'setTimeout', (f, ms, ...rest) => later(f, ms === 100 ? 60_000 : ms, ...rest));
   const slave = await one(t, 'slave', alices('a', 1, '1'), alices('b', 2, '2'), alices('c', 3, '3'),
     reset({ from: 'alice', seq: 4 }), alices('a', 5, '1'), alices('c', 6, '3'), says('alice', 7, 'done'));
   assert.deepEqual(await within(told(slave), 'the events'), ['alice a 1 1', 'alice b 2 2', 'alice c 3 3', 'alice b gone 4']);
