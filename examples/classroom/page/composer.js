@@ -13,9 +13,11 @@ const MOST = 2000;
 export const draftIn = (notebook) => ({
   text: notebook.draft,
   to: notebook.draftTo,
-  keep: (text, to) => {
+  whose: notebook.draftFor,
+  keep: (text, to, whose) => {
     notebook.draft = text;
     notebook.draftTo = to;
+    notebook.draftFor = whose;
     notebook.save();
   },
 });
@@ -25,12 +27,13 @@ export const draftIn = (notebook) => ({
  * written stays for whom it was written: where that one has left, it is not sent until
  * somebody is chosen.
  *
- * @param {{label: string, many: boolean, draft: {text: string, to: string, keep: (text: string, to: string) => void},
- *   send: (text: string, to: string) => void}} what many: there is a choice of whom to write to, and '' is
- *   everybody
+ * @param {{label: string | Array, many: boolean, draft: object, send: (text: string, to: string) => void}} what
+ *   many: there is a choice of whom to write to, and '' is everybody
  */
 export function composer({ label, many, draft, send }) {
   let addressee = many ? draft.to : EVERYBODY;
+  // Where the teacher is another one than before: for whom it was written.
+  let { whose } = draft;
   let gone = false;
   let present = [];
   const to = many ? h('select', { id: newId(), class: 'to', change: choose }) : null;
@@ -40,6 +43,7 @@ export function composer({ label, many, draft, send }) {
   const field = h('textarea', {
     id: newId(), rows: '1', dir: 'auto', enterkeyhint: 'send', autocomplete: 'off', 'aria-describedby': silence.id,
     input: () => {
+      whose = field.value === '' ? null : whose;
       setText(problem, longer(field.value));
       keep();
     },
@@ -51,6 +55,7 @@ export function composer({ label, many, draft, send }) {
       }
     },
   });
+  const caption = h('label', { for: field.id, class: many ? 'unseen' : 'composer-label' }, label);
   const element = h('form', {
     class: 'composer',
     submit: (event) => {
@@ -60,7 +65,7 @@ export function composer({ label, many, draft, send }) {
   },
   many ? h('div', { class: 'composer-to' }, h('label', { for: to.id }, 'To'), to) : null,
   h('div', { class: 'composer-line' },
-    h('label', { for: field.id, class: many ? 'unseen' : 'composer-label' }, label),
+    caption,
     field,
     button), silence, problem);
 
@@ -79,6 +84,12 @@ export function composer({ label, many, draft, send }) {
     } else if (silence.textContent !== '') {
       setText(problem, 'Not sent. It stays here until you can write again.');
       field.focus();
+    } else if (whose !== null) {
+      setText(problem, whose === EVERYBODY ? 'Not sent: this was for everybody. Send it again, and only your teacher reads it.'
+        : words`Not sent: this was for ${whose}. Send it again, and your teacher reads it.`);
+      whose = null;
+      keep();
+      field.focus();
     } else if (gone) {
       setText(problem, words`Not sent: ${addressee} has left the class. Choose who is to read this.`);
       to.focus();
@@ -95,7 +106,7 @@ export function composer({ label, many, draft, send }) {
   }
 
   function keep() {
-    draft.keep(field.value, addressee);
+    draft.keep(field.value, addressee, whose);
   }
 
   function choose() {
@@ -152,6 +163,13 @@ export function composer({ label, many, draft, send }) {
       setText(problem, longer(field.value));
       // It keeps the focus, so that it is not disabled.
       button.setAttribute('aria-disabled', String(plain(why) !== ''));
+    },
+
+    /** goesTo says to whom goes from now on what is written, and for whom it was where it was for somebody else. */
+    goesTo(name, before) {
+      whose = before;
+      setText(caption, name);
+      keep();
     },
 
     /** giveBack puts a text that was not sent behind what is written. */

@@ -1,14 +1,20 @@
 import { h, newId, setText } from './elements.js';
 import { tooLong } from './lengths.js';
 
+/** tell says something in a dialog, and resolves when it was read. */
+export async function tell({ title, words }) {
+  await ask({ title, words, confirm: 'OK', choice: false });
+}
+
 /**
  * ask asks in a dialog, and resolves with the values of its fields by their
  * names, or with null where the answer is no.
  *
  * @param {{title: string, words: string, fields?: {name: string, label: string, type: string,
- *   most?: number}[], confirm: string}} what most: so many characters
+ *   most?: number}[], confirm: string, choice?: boolean}} what most: so many characters; choice: the
+ *   answer may be no
  */
-export function ask({ title, words, fields = [], confirm }) {
+export function ask({ title, words, fields = [], confirm, choice = true }) {
   const heading = newId();
   const inputs = fields.map(({ name, label, type }) => {
     const input = h('input', { id: newId(), name, type, autocomplete: 'off', dir: type === 'text' && 'auto' });
@@ -20,8 +26,8 @@ export function ask({ title, words, fields = [], confirm }) {
   const form = h('form', { method: 'dialog', class: 'ask' },
     h('h2', { id: heading }, title), h('p', {}, words), ...inputs, problem,
     h('div', { class: 'ask-actions' },
-      h('button', { type: 'button', class: 'secondary', click: () => dialog.close() }, 'Cancel'),
-      h('button', { class: 'primary danger', value: 'yes' }, confirm)));
+      choice ? h('button', { type: 'button', class: 'secondary', click: () => dialog.close() }, 'Cancel') : null,
+      h('button', { class: choice ? 'primary danger' : 'primary', value: 'yes' }, confirm)));
   const dialog = h('dialog', { 'aria-labelledby': heading }, form);
   const before = document.activeElement;
   document.body.append(dialog);

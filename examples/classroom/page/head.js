@@ -9,6 +9,7 @@ import { h, setText } from './elements.js';
  */
 export function classHead({ title, subtitle, actions, hint = null }) {
   const sentence = h('span', { class: 'state-words', role: 'status' });
+  const beneath = h('p', { class: 'board-subtitle' }, subtitle);
   const left = h('span', { class: 'state-time', role: 'timer' });
   const ledge = h('div', { class: 'ledge-left' });
   let total = 1;
@@ -21,7 +22,7 @@ export function classHead({ title, subtitle, actions, hint = null }) {
     h('div', { class: 'board-inner' },
       h('div', { class: 'board-name' },
         h('h1', { tabindex: '-1', dir: 'auto' }, title),
-        h('p', { class: 'board-subtitle' }, subtitle)),
+        beneath),
       h('div', { class: 'board-state' },
         h('span', { class: 'lamp', 'aria-hidden': 'true' }), sentence, left),
       h('div', { class: 'board-actions' }, ...actions), hint),
@@ -45,6 +46,11 @@ export function classHead({ title, subtitle, actions, hint = null }) {
         total = timeout;
         countdown.until(deadline);
       }
+    },
+
+    /** subtitle says something else beneath the name. */
+    subtitle(words) {
+      setText(beneath, words);
     },
 
     end() {

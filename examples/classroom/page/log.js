@@ -54,6 +54,11 @@ export function log({ title, empty }) {
       }
     },
 
+    /** empty says something else where there is nothing. */
+    empty(words) {
+      list.dataset.empty = words;
+    },
+
     /** update shows what has become of an entry. */
     update(entry) {
       const one = shown.get(entry.key);

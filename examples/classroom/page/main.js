@@ -1,6 +1,8 @@
-import { Client, Code, RefusedError } from '/lectern.js';
+import { Client, Code, Master, RefusedError } from '/lectern.js';
 import { words } from './elements.js';
 import { borrow, lend } from './elsewhere.js';
+import { tell } from './dialogs.js';
+import { becomesStudent, becomesTeacher } from './handover.js';
 import { Notebook, TICKETS, keeps, storage } from './notebook.js';
 import { classIsOver, over } from './over.js';
 import { comingBack, joinByLink, start } from './start.js';
@@ -68,12 +70,24 @@ function begin(handle, role, teacher, { changed = false } = {}) {
   goOn(handle, notebook);
 }
 
-/** goOn is in the class until it is over. */
+/** goOn is in the class until it is over, in whatever role. */
 async function goOn(handle, notebook) {
-  const run = notebook.who.role === 'teacher' ? teach : learn;
+  const teaches = handle instanceof Master;
+  if (teaches !== (notebook.who.role === 'teacher')) {
+    (teaches ? becomesTeacher : becomesStudent)(notebook, handle);
+    notebook.save();
+    if (teaches) {
+      setTimeout(() => tell({ title: 'You are the teacher now', words: 'The class was handed to you. You decide who comes in, who writes, and when it ends.' }));
+    }
+  }
   const stop = lend(notebook.who, () => ({ ticket: handle.ticket, notebook }));
-  notebook.over = await run(handle, notebook);
+  const { next, ...end } = await (teaches ? teach : learn)(handle, notebook);
   stop();
+  if (next) {
+    goOn(next, notebook);
+    return;
+  }
+  notebook.over = end;
   if (notebook.over.code === 'replaced') {
     notebook.over.ticket = handle.ticket;
   }
@@ -84,7 +98,7 @@ async function goOn(handle, notebook) {
 function isOver(notebook) {
   const { channel, teacher, username } = notebook.who;
   over(notebook, {
-    join: () => toJoin({ channel, teacher, username }),
+    join: () => toJoin({ channel, teacher: notebook.over.code === 'handed_over' ? '' : teacher, username }),
     open: () => open(channel, username),
     status: () => client.status(channel),
     here: () => continueHere(notebook),

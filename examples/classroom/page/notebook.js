@@ -62,9 +62,16 @@ export class Notebook {
     this.own = {};
     // Who has to be quiet, at a teacher: see Voice.
     this.voice = { all: false, others: [], changes: [] };
-    // What is written and not yet sent, and to whom.
+    // What is written and not yet sent, and to whom. draftFor is for whom it was written, or '' for everybody, where that is
+    // somebody else than it would go to now, and otherwise null.
     this.draft = '';
     this.draftTo = '';
+    this.draftFor = null;
+    // What a student has seen on the board, the question that is open, and who is otherwise than all of who has to be quiet.
+    this.seen = { board: '', question: null };
+    this.quiet = [];
+    // The questions that one has asked who was the teacher before, and is a student.
+    this.taught = [];
     // How the class ended: {code, reason, lost}, and where it goes on elsewhere the ticket.
     this.over = null;
   }

@@ -4,9 +4,12 @@ import * as talk from './talk.js';
 import { refusal } from './words.js';
 
 // After these, what was written is given back: it may be said later, or to somebody else.
-const RETURNED = new Set(['muted']);
+const RETURNED = new Set(['muted', 'role_changed', 'handed_over']);
 
 function problem(error) {
+  if (error.code === 'handed_over') {
+    return refusal({ code: 'role_changed' });
+  }
   if (error instanceof ConnectionError) {
     return 'Not sent: the network is too slow for a text of this length.';
   }
@@ -23,6 +26,7 @@ export class Outgoing {
   #log;
   #deliver;
   #giveBack;
+  #sending = new Set();
 
   /**
    * @param {(to: string, payload: object) => Promise<object>} deliver
@@ -40,12 +44,22 @@ export class Outgoing {
     const entry = { kind: 'said', key, mine: true, who: 'You', to, tag, text, at: Date.now(), status: 'sending' };
     this.#notebook.add(entry);
     this.#log.add(entry);
-    this.#send(entry);
+    this.#start(entry);
+  }
+
+  /** done resolves when it is known what has become of everything. */
+  async done() {
+    await Promise.all(this.#sending);
   }
 
   /** again sends what no answer has come to. */
   again() {
-    this.#notebook.entries.filter((entry) => entry.status === 'sending').forEach((entry) => this.#send(entry));
+    this.#notebook.entries.filter((entry) => entry.status === 'sending').forEach((entry) => this.#start(entry));
+  }
+
+  #start(entry) {
+    const sent = this.#send(entry).finally(() => this.#sending.delete(sent));
+    this.#sending.add(sent);
   }
 
   async #send(entry) {

@@ -13,12 +13,16 @@ const CUT_SHORT = new Set(['resume_failed', 'hub_lost', 'master_down', 'channel_
 // After these the class is over, and one of its name is another one.
 const OVER = new Set(['master_left', 'master_down', 'channel_closed', 'hub_lost']);
 
+// After these, the class goes on without a teacher's page.
+const BOTH = new Set(['replaced', 'handed_over']);
+
 const titles = {
+  handed_over: 'You have handed the class over',
   kicked: 'You are out of the class', left: 'You have left', replaced: 'Continued elsewhere', resume_failed: 'Your place was given up',
 };
 
 /** classIsOver reports whether the class itself is over, and not only the part of this page in it. */
-export const classIsOver = (who, { code }) => OVER.has(code) || (who.role === 'teacher' && code !== 'replaced');
+export const classIsOver = (who, { code }) => OVER.has(code) || (who.role === 'teacher' && !BOTH.has(code));
 
 /**
  * over says plainly that it is over and why, and keeps what was said to read, and what was
@@ -31,7 +35,8 @@ export const classIsOver = (who, { code }) => OVER.has(code) || (who.role === 't
 export function over(notebook, { join, open, status, here, away }) {
   const { who, over: end } = notebook;
   const student = who.role === 'student';
-  const title = (student && titles[end.code]) || (end.code === 'replaced' ? titles.replaced : 'The class is over');
+  const questions = student ? notebook.taught : notebook.questions;
+  const title = (student || BOTH.has(end.code)) && titles[end.code] ? titles[end.code] : 'The class is over';
   const said = log({ title: 'What was said', empty: 'Nothing was said.' });
   const problem = h('p', { class: 'problem', role: 'alert' });
   const button = (name, click, kind = 'primary') => h('button', { type: 'button', class: kind, click }, name);
@@ -47,7 +52,7 @@ export function over(notebook, { join, open, status, here, away }) {
     }
   };
   const replaced = end.code === 'replaced';
-  const again = student ? button('Join again', join, replaced ? 'secondary' : 'primary') : null;
+  const again = student || end.code === 'handed_over' ? button('Join again', join, replaced ? 'secondary' : 'primary') : null;
   const opened = h('p', { role: 'status' });
   if (student && !MAY_RETURN.has(end.code)) {
     again.hidden = true;
@@ -65,7 +70,7 @@ export function over(notebook, { join, open, status, here, away }) {
         again,
         !student && CUT_SHORT.has(end.code) ? button('Open it again', trying(open)) : null,
         button('To the start', away, 'secondary'), opened, problem),
-      student ? null : results(notebook),
+      results({ who, questions }),
       said.element)), `${title} · Classroom`);
   said.fill(notebook);
   if (student && classIsOver(who, end)) {

@@ -129,8 +129,8 @@ export class Questions {
 
   #take(run, { from, message, error }) {
     const { question, awaited } = run;
-    if (!question.open) {
-      return;
+    if (!question.open || error?.code === 'handed_over') {
+      return; // then another teacher asks on
     }
     awaited.delete(from);
     if (error?.code === 'gap') {

@@ -10,10 +10,11 @@ const hands = (count) => (count === 1 ? '1 hand up' : `${count} hands up`);
  * who is online, away, or has left.
  *
  * @param {{write: (name: string) => void, remove: (name: string) => void, lower: (name: string) => void,
+ *   handOver: (name: string) => void,
  *   quiet: (name: string | null, on: boolean) => void}} actions
  *   lower: asks a student to lower the hand; quiet: has one be quiet or no longer, or with null all
  */
-export function roster({ write, remove, lower, quiet }) {
+export function roster({ write, remove, lower, handOver, quiet }) {
   const heading = newId();
   const count = h('span', { class: 'count' });
   const up = h('span', { class: 'tag', role: 'status' });
@@ -49,6 +50,8 @@ export function roster({ write, remove, lower, quiet }) {
     const toggle = h('button', { type: 'button', class: 'quiet toggle', click: () => quiet(name, !pressed(toggle)) }, 'Quiet',
       h('span', { class: 'unseen' }, ' ', h('bdi', {}, name)));
     const rest = h('p', { class: 'member-rest', id }, toggle,
+      h('button', { type: 'button', class: 'quiet', click: () => handOver(name) }, 'Hand over',
+        h('span', { class: 'unseen' }, ' the class to ', h('bdi', {}, name))),
       h('button', { type: 'button', class: 'quiet danger', click: () => remove(name) }, 'Remove',
         h('span', { class: 'unseen' }, ' ', h('bdi', {}, name))));
     const down = h('button', { type: 'button', class: 'quiet', click: () => lower(name) }, 'Lower hand',

@@ -5,6 +5,7 @@ import { steady } from './countdown.js';
 import { ask } from './dialogs.js';
 import { h, show, words as sentence } from './elements.js';
 import { hand } from './hand.js';
+import { hasTeacher } from './handover.js';
 import { classHead } from './head.js';
 import { log } from './log.js';
 import { Outgoing } from './outgoing.js';
@@ -12,20 +13,25 @@ import { questionCard } from './question.js';
 import { tabs } from './tabs.js';
 import * as talk from './talk.js';
 
-/** learn is in a class as a student, until it is over; it returns how it ended. */
+/**
+ * learn is in a class as a student, until it is over, and returns how it ended. next is there where the class was
+ * handed to this student: the page goes on as the teacher's.
+ */
 export async function learn(slave, notebook) {
-  const teacher = slave.master.username;
+  let teacher = slave.master.username;
+  let next = null;
+  hasTeacher(notebook, teacher);
   const ownHand = hand(slave, notebook, { note });
   const head = classHead({
     title: slave.channel,
-    subtitle: sentence`${slave.username}, with ${teacher}`,
+    subtitle: subtitle(),
     actions: [ownHand.button, h('button', { type: 'button', class: 'on-board', click: leave }, 'Leave')],
     hint: ownHand.words,
   });
-  const said = log({ title: 'Conversation', empty: `What ${teacher} writes appears here. What you write goes to ${teacher} only.` });
+  const said = log({ title: 'Conversation', empty: empty() });
   const outgoing = new Outgoing(notebook, said, (to, payload) => slave.send(payload), ({ text }) => writes.giveBack(text));
   const writes = composer({
-    label: sentence`Write to ${teacher}`, many: false, draft: draftIn(notebook), send: (text) => outgoing.write(text, ''),
+    label: label(), many: false, draft: draftIn(notebook), send: (text) => outgoing.write(text, ''),
   });
   const onBoard = blackboard();
   const card = questionCard({ answer: (id, choice) => asked.answer(id, choice) });
@@ -66,6 +72,8 @@ export async function learn(slave, notebook) {
       note('Some messages could not be brought back.');
     } else if (event.type === 'attribute') {
       tellAttribute(event);
+    } else if (event.type === 'promoted') {
+      next = event.master;
     } else if (event.type === 'muted') {
       note(event.on ? sentence`${teacher} wants you to be quiet now. You can answer questions and raise your hand.` : 'You can write again.');
       tellQuiet();
@@ -74,18 +82,45 @@ export async function learn(slave, notebook) {
     }
   }
   head.end();
-  return { code: slave.error.code, reason: slave.error.reason, lost: presence.state === 'unknown' };
+  await outgoing.done();
+  return { next, code: slave.error.code, reason: slave.error.reason, lost: presence.state === 'unknown' };
 
-  function changed(next) {
+  function changed(now) {
     const before = presence.state;
-    presence = next;
-    until = steady(next.deadline);
-    if (next.state === 'away' && before !== 'away') {
+    presence = now;
+    until = steady(now.deadline);
+    if (now.username !== teacher) {
+      follow(now.username);
+    } else if (now.state === 'away' && before !== 'away') {
       note(sentence`${teacher} is away.`);
-    } else if (next.state === 'online' && before === 'away') {
+    } else if (now.state === 'online' && before === 'away') {
       note(sentence`${teacher} is back.`);
     }
     tellTeacher();
+  }
+
+  // The class was handed to another student.
+  function follow(name) {
+    teacher = name;
+    hasTeacher(notebook, teacher);
+    writes.goesTo(label(), notebook.draftFor);
+    said.add(notebook.entries.at(-1));
+    sections.news('talk');
+    said.empty(empty());
+    head.subtitle(subtitle());
+    tellQuiet();
+  }
+
+  function empty() {
+    return `What ${teacher} writes appears here. What you write goes to ${teacher} only.`;
+  }
+
+  function label() {
+    return sentence`Write to ${teacher}`;
+  }
+
+  function subtitle() {
+    return sentence`${slave.username}, with ${teacher}`;
   }
 
   function tellTeacher() {
@@ -107,13 +142,21 @@ export async function learn(slave, notebook) {
 
   function tellBoard() {
     const text = talk.readBoard(slave.masterAttributes.get('board'));
+    see({ board: text });
     if (onBoard.tell(text) && text !== '') {
       sections.news('board');
     }
   }
 
+  // It is the class's, whoever is the teacher.
+  function see(what) {
+    Object.assign(notebook.seen, what);
+    notebook.save();
+  }
+
   function tellQuestion() {
     const words = talk.readQuestion(slave.masterAttributes.get('question'));
+    see({ question: words });
     if (words) {
       asked.shown(words);
     }
@@ -123,6 +166,7 @@ export async function learn(slave, notebook) {
     if (key === 'board') {
       tellBoard();
     } else if (key === 'question' && deleted) {
+      see({ question: null });
       asked.shown(null);
     } else if (key === 'question') {
       tellQuestion();
@@ -133,13 +177,16 @@ export async function learn(slave, notebook) {
     const words = talk.read(message);
     const key = words && `${message.from} ${words.id}`;
     if (words?.kind === 'text' && !notebook.has(key)) {
-      add({ kind: 'said', key, who: teacher, tag: message.private ? 'to you only' : undefined, text: words.text, at: Date.now() });
+      add({ kind: 'said', key, who: message.from || teacher, tag: message.private ? 'to you only' : undefined, text: words.text, at: Date.now() });
     } else if (words?.kind === 'question' && message.requestId !== 0) {
       asked.requested(words, message.requestId);
     } else if (words?.kind === 'question over') {
       asked.over(words.id);
     } else if (words?.kind === 'answered') {
       asked.known(words.id);
+    } else if (words?.kind === 'quiet') {
+      notebook.quiet = words.names;
+      notebook.save();
     } else if (words?.kind === 'lower hand' && ownHand.lower()) {
       note(sentence`${teacher} has lowered your hand.`);
     }

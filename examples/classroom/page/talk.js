@@ -4,6 +4,10 @@
 // In units of UTF-16, of which a character has one or two.
 const MAX_TEXT = 4000;
 const MAX_ID = 40;
+const MAX_NAME = 128;
+
+// So many names there are in a list at the most.
+const MAX_NAMES = 400;
 
 /** How many choices a question has, and how long they and the question may be. */
 export const CHOICES = { least: 2, most: 6, length: 120, question: 300 };
@@ -17,6 +21,10 @@ export const questionOver = (id) => ({ kind: 'question over', id });
 export const answer = (id, choice) => ({ kind: 'answer', id, choice });
 export const answered = (id) => ({ kind: 'answered', id });
 export const lowerHand = (id) => ({ kind: 'lower hand', id });
+export const quiet = (id, names) => ({ kind: 'quiet', id, names });
+
+/** NAMES is how many names quiet can have. */
+export const NAMES = MAX_NAMES;
 
 const cut = (text) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} … (there was more)` : text);
 
@@ -37,6 +45,9 @@ const readers = {
   answered: ({ id }) => ({ kind: 'answered', id }),
 
   'lower hand': ({ id }) => ({ kind: 'lower hand', id }),
+
+  quiet: ({ id, names }) => Array.isArray(names) && names.length <= MAX_NAMES && names.every((name) => isText(name, MAX_NAME))
+    && { kind: 'quiet', id, names },
 };
 
 /**

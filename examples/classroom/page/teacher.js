@@ -22,11 +22,15 @@ import { goneBecause, refusal, seconds } from './words.js';
 
 const wait = (count) => (count === 1 ? 'waits' : 'wait');
 
-/** teach runs a class from its teacher's side, until it is over; it returns how it ended. */
+/**
+ * teach runs a class from its teacher's side, until it is over, and returns how it ended. next is there where the
+ * class was handed over: this page goes on as a student's.
+ */
 export async function teach(master, notebook) {
   const members = new Map(notebook.members);
   let sinceAway = null; // when the teacher will be given up, having stepped away
   let chosen = null; // how the door is to be, until the hub has it
+  let handing = null; // the class is being handed over: what becomes of this page
   let lost = null; // the same, where the connection is lost
 
   const hint = h('p', { class: 'board-hint', id: newId() });
@@ -70,6 +74,7 @@ export async function teach(master, notebook) {
     },
     remove,
     lower,
+    handOver,
     quiet: (name, on) => {
       voice.set(name, on);
       tellMembers();
@@ -138,7 +143,8 @@ export async function teach(master, notebook) {
     }
   }
   head.end();
-  return { code: master.error.code, reason: master.error.reason, lost: lost !== null };
+  await outgoing.done();
+  return { next: await handing, code: master.error.code, reason: master.error.reason, lost: lost !== null };
 
   function received(message) {
     const words = talk.read(message);
@@ -234,6 +240,33 @@ export async function teach(master, notebook) {
   async function finish() {
     if (await ask({ title: 'End the class?', words: 'It is over for everybody then.', confirm: 'End class' })) {
       await master.close();
+    }
+  }
+
+  async function handOver(name) {
+    const sure = await ask({
+      title: sentence`Hand the class to ${name}?`,
+      words: sentence`${name} is the teacher then, and only ${name} can hand it back. You stay, as a student.`,
+      confirm: 'Hand over',
+    });
+    if (sure) {
+      handing = give(name);
+      if (!await handing) {
+        people.focus();
+      }
+    }
+  }
+
+  // Who is quiet by name the hub tells nobody: the one who follows hears it before.
+  async function give(name) {
+    try {
+      await master.send(name, talk.quiet(randomId(), voice.others.slice(0, talk.NAMES)));
+      return await master.handOver(name, { stay: true });
+    } catch (error) {
+      if (!master.error) {
+        note(error.code === 'no_such_slave' ? sentence`${name} has no connection at the moment, and cannot take the class.` : refusal(error));
+      }
+      return null;
     }
   }
 

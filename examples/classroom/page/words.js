@@ -20,7 +20,7 @@ const refusals = {
   channel_exists: whenKept(
     (time) => `A class of that name is open, and its teacher has lost the connection. If that is you, go on in the tab or on the device where you were. In ${time} it ends, and you can open it anew.`,
     'A class of that name is open already. Please choose another name.'),
-  wrong_master: 'The class of that name is another teacher’s. Please ask for a new link.',
+  wrong_master: 'The class of that name is another teacher’s. Perhaps it was handed over: please ask for a new link.',
   name_taken: whenKept(
     (time) => `Somebody of that name is in this class, and has lost the connection. If that is you, go on in the tab or on the device where you were, or try again in ${time}. Otherwise please choose another name.`,
     'Somebody in this class has that name already. Please choose another one.'),
@@ -35,7 +35,7 @@ const refusals = {
   hub_lost: 'The server has been started anew, and does not know of this class any more.',
   no_such_slave: 'Not sent: this student is no longer in the class.',
   too_late: 'Not sent: its time was over before the connection was back.',
-  role_changed: 'Not sent: the class has just got another teacher. Please send it again if you still want to.',
+  role_changed: 'Not sent: the class has been handed over meanwhile. What you wrote is back where you write.',
   muted: 'Not sent: the teacher wants you to be quiet at present. What you wrote is back where you write.',
   attributes_full: 'There is no more room for that. Please remove something first.',
   busy: 'Not sent: the teacher cannot take more at present. Please try again in a moment.',
@@ -83,7 +83,7 @@ const studentsEnds = {
   hub_lost: () => 'The server has been started anew, and does not know of this class any more.',
   expired: () => 'Your time in this class is over.',
   revoked: () => 'The server does not let you in any more.',
-  handed_over: () => 'You are the teacher of this class now.',
+  handed_over: ({ teacher }) => words`${teacher} has handed the class to you.`,
   replaced: () => 'You are in this class in another tab or window now. You can go on here as well.',
   channel_closed: () => 'The class was closed by the server.',
   shutdown: () => 'The server was stopped.',

@@ -199,6 +199,21 @@ export class Person {
     }, JSON.stringify(names));
   }
 
+  /** handsOver hands the class to a student. */
+  async handsOver(name) {
+    await this.part('Students');
+    await this.more(name);
+    await this.button(`Hand over the class to ${name}`).click();
+    await this.page.getByRole('dialog').getByRole('button', { name: 'Hand over' }).click();
+  }
+
+  /** isToldToTeach waits until a student is told to be the teacher, and has read it. */
+  async isToldToTeach() {
+    const dialog = this.page.getByRole('dialog', { name: 'You are the teacher now' });
+    await dialog.getByRole('button', { name: 'OK' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
   async removes(name, { reason = '', ban = false } = {}) {
     await this.more(name);
     await this.button(`Remove ${name}`).click();
