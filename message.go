@@ -187,7 +187,8 @@ func (Promotion) event() {}
 
 // Promotion tells a slave that it is the master of the channel from now on, by the word of the former
 // one (Master.HandOver) or of the service (Channel.SetMaster). Master is its handle. It is the last
-// event of the slave's, which has ended. Whoever does not want to be the master hands over again, or
+// event of the slave's, which has ended. The attributes of its slaves come a moment later, as events
+// and in AttributesOf. Whoever does not want to be the master hands over again, or
 // closes the channel.
 type Promotion struct{ Master *Master }
 

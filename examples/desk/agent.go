@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 
 	"github.com/lectern-go/lectern"
@@ -18,8 +20,8 @@ type agent struct {
 	// colleagues are the others, by their language.
 	colleagues map[string]*agent
 	say        func(format string, args ...any)
-	// thinks is called before the agent hands a customer over.
-	thinks func()
+	// thinks is called before the agent hands a customer over, and handed after that.
+	thinks, handed func()
 
 	following sync.WaitGroup
 	mu        sync.Mutex
@@ -27,7 +29,7 @@ type agent struct {
 }
 
 func newAgent(name, speaks string, client *lectern.Client, say func(format string, args ...any)) *agent {
-	return &agent{name: name, speaks: speaks, client: client, say: say, thinks: func() {}, colleagues: map[string]*agent{}, customers: map[string]*lectern.Master{}}
+	return &agent{name: name, speaks: speaks, client: client, say: say, thinks: func() {}, handed: func() {}, colleagues: map[string]*agent{}, customers: map[string]*lectern.Master{}}
 }
 
 // takes opens the channel for which a customer waits.
@@ -36,38 +38,52 @@ func (a *agent) takes(ctx context.Context, customer string) error {
 	if err != nil {
 		return fmt.Errorf("%s takes %s: %w", a.name, customer, err)
 	}
-	a.has(ctx, master)
+	a.has(ctx, master, nil)
 	return nil
 }
 
-// has answers the customer from now on, and first what a colleague has left open.
-func (a *agent) has(ctx context.Context, master *lectern.Master) {
+// has answers the customer from now on, and first what a colleague has left open. greets is called
+// when it is known who that is: attributes come behind the list of slaves.
+func (a *agent) has(ctx context.Context, master *lectern.Master, greets func(known map[string]lectern.Payload)) {
 	a.mu.Lock()
 	a.customers[master.Channel()] = master
 	a.mu.Unlock()
 	a.following.Go(func() {
-		for _, question := range master.OpenRequests() {
-			a.answers(ctx, master, question)
-		}
+		defer a.loses(master.Channel())
+		open := master.OpenRequests()
 		for event, err := range master.Events(ctx) {
 			if err != nil {
-				break // the channel is over, or is a colleague's
+				return // the channel is over, or is a colleague's
 			}
 			if message, ok := event.(lectern.Message); ok && message.RequestID != 0 {
-				a.answers(ctx, master, message)
+				open = append(open, message)
 			}
+			known := master.AttributesOf(master.Channel()) // the customer bears the channel's name
+			if known["language"].Len() == 0 || known["order"].Len() == 0 {
+				continue
+			}
+			if greets != nil {
+				greets(known)
+				greets = nil
+			}
+			for _, question := range open {
+				a.answers(ctx, master, question, known["language"].Text())
+			}
+			open = nil
 		}
-		a.mu.Lock()
-		delete(a.customers, master.Channel())
-		a.mu.Unlock()
 	})
 }
 
-// answers answers a question, or hands the customer to a colleague who can.
-func (a *agent) answers(ctx context.Context, master *lectern.Master, question lectern.Message) {
-	language := master.AttributesOf(question.From)["language"].Text()
+func (a *agent) loses(customer string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.customers, customer)
+}
+
+// answers answers a question in a language, or hands the customer to a colleague who can.
+func (a *agent) answers(ctx context.Context, master *lectern.Master, question lectern.Message, language string) {
 	if language == a.speaks {
-		if _, err := master.Reply(ctx, question, lectern.Text("it is on its way")); err != nil {
+		if _, err := master.Reply(ctx, question, lectern.Text("it is on its way")); err != nil && !errors.Is(err, net.ErrClosed) {
 			a.say("%s cannot answer %s: %v", a.name, question.From, err)
 		}
 		return
@@ -89,8 +105,12 @@ func (a *agent) handsOver(ctx context.Context, master *lectern.Master, colleague
 		return err
 	}
 	a.say("%s hands %s over to %s", a.name, master.Channel(), colleague.name)
-	_, err := master.HandOver(ctx, colleague.name, false)
-	return err
+	if _, err := master.HandOver(ctx, colleague.name, false); err != nil {
+		return err
+	}
+	a.loses(master.Channel())
+	a.handed()
+	return nil
 }
 
 // comesTo joins a colleague's customer, to be handed it.
@@ -112,13 +132,11 @@ func (a *agent) comesTo(ctx context.Context, customer string) error {
 	return nil
 }
 
-// isHanded greets a customer who was a colleague's.
+// isHanded has a customer who was a colleague's.
 func (a *agent) isHanded(ctx context.Context, master *lectern.Master) {
-	for _, customer := range master.Members() {
-		known := master.AttributesOf(customer.Username)
-		a.say("%s has %s now, who speaks %s and is in the order %s", a.name, customer.Username, known["language"].Text(), known["order"].Text())
-	}
-	a.has(ctx, master)
+	a.has(ctx, master, func(known map[string]lectern.Payload) {
+		a.say("%s has %s now, who speaks %s and is in the order %s", a.name, master.Channel(), known["language"].Text(), known["order"].Text())
+	})
 }
 
 // count is how many customers the agent has.

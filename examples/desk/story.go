@@ -28,7 +28,8 @@ func story(ctx context.Context, out io.Writer, hub *lectern.Hub, dialer transpor
 		return c
 	}
 	ada, ben := newAgent("ada", "English", client(), say), newAgent("ben", "French", client(), say)
-	ada.thinks = thinks
+	handed := make(chan struct{})
+	ada.thinks, ada.handed = thinks, func() { close(handed) }
 	ada.colleagues["French"], ben.colleagues["English"] = ben, ada
 	defer func() {
 		for _, c := range clients {
@@ -70,6 +71,11 @@ func story(ctx context.Context, out io.Writer, hub *lectern.Hub, dialer transpor
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		by[answer.From]++
+	}
+	select {
+	case <-handed: // the colleague can be faster with the answer
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	say("ada has answered %d of them, and ben %d", by["ada"], by["ben"])
 	say("ada has %d customers over %d connection, and ben %d", ada.count(), connectionsOf(hub, "ada", count), ben.count())

@@ -100,16 +100,18 @@ func (m *Membership) onRoleChanged(l *link, frame *wire.Frame) {
 	}
 	m.next = next
 	m.failBefore(l)
+	ref := m.enteredBy
+	// What its user reads without the lock is there before anybody can have the handle.
+	m.client.enter(next, frame, l)
+	next.enteredBy = ref
 	if role == wire.Master {
 		m.promotion = m.inbox.promoted(next)
 	}
 	if asked != nil {
 		asked.answered <- wire.Frame{Type: wire.Ack, Ref: asked.frame.Ref}
 	}
-	ref := m.enteredBy
 	m.end(wire.ErrHandedOver)
-	m.client.enter(next, frame, l)
-	if next.enteredBy = ref; next.leaving {
+	if next.leaving {
 		next.leave()
 	}
 }
