@@ -50,14 +50,15 @@ type expiryRound struct {
 
 	// near is the connection that was made last. holding is the one that the member is on, and is
 	// nil where that was lost, at the time lost.
-	near, holding  transport.Conn
-	lost           time.Time
-	conns          []transport.Conn
-	served         sync.WaitGroup
-	secret         string
-	ref            uint64
-	stalled        bool
-	resume, freshs int
+	near, holding transport.Conn
+	lost          time.Time
+	conns         []transport.Conn
+	served        sync.WaitGroup
+	secret        string
+	ref           uint64
+	stalled       bool
+	// resumed and renewed count the returns without a fresh grant and with one.
+	resumed, renewed int
 }
 
 func (r *expiryRound) String() string {
@@ -190,7 +191,7 @@ func (r *expiryRound) comesBack() {
 			return
 		}
 		require.False(r.T, over && !r.master, "a slave was let back after it had expired: %v", answer)
-		r.freshs++
+		r.renewed++
 		r.entered(answer, until)
 		return
 	}
@@ -202,7 +203,7 @@ func (r *expiryRound) comesBack() {
 		return
 	}
 	require.NotEqual(r.T, "error", answer["type"], "%v, before it was over:\n%v", answer, r)
-	r.resume++
+	r.resumed++
 	r.entered(answer, until)
 }
 
@@ -249,17 +250,13 @@ func (r *expiryRound) next() time.Duration {
 func (r *expiryRound) play(t *testing.T) {
 	other := r.User()
 	var says func()
-	enters := fmt.Sprintf(`"ref":1,"channel":"abc123","username":"subject","token":"%d"}`, r.lasts())
-	var lasts time.Duration
-	_, err := fmt.Sscanf(enters[strings.Index(enters, "token"):], `token":"%d"`, &lasts)
-	require.NoError(t, err)
-	r.ref = 1
 	begins := func(operation string) {
-		r.windows = append(r.windows, grantWindow{time.Now(), time.Now().Add(lasts)})
-		r.connects(`{"type":"` + operation + `",` + enters)
+		lasts := r.lasts()
+		r.ref = 1
+		r.connects(fmt.Sprintf(`{"type":%q,"ref":1,"channel":"abc123","username":"subject","token":"%d"}`, operation, lasts))
 		answer := r.answer(1)
 		require.NotEqual(t, "error", answer["type"])
-		r.entered(answer, r.until())
+		r.entered(answer, time.Now().Add(lasts))
 	}
 	text := strings.Repeat("x", 1+r.random.IntN(5000))
 	if r.master {
@@ -324,7 +321,7 @@ func TestNothingAfterExpires(t *testing.T) {
 	if *expirySeed != 0 {
 		seeds = []uint64{*expirySeed}
 	}
-	resumed, fresh := 0, 0
+	resumed, renewed := 0, 0
 	for _, seed := range seeds {
 		r := &expiryRound{random: rand.New(rand.NewPCG(seed, 0)), master: seed%2 == 0, reauthorizes: seed%3 == 0}
 		policy := lectern.Policy{Authorize: r.authorize, MasterTimeout: away, SlaveTimeout: away, WriteTimeout: time.Hour}
@@ -338,10 +335,10 @@ func TestNothingAfterExpires(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("of -expiry.seed=%d", seed)
 		}
-		resumed, fresh = resumed+r.resume, fresh+r.freshs
+		resumed, renewed = resumed+r.resumed, renewed+r.renewed
 	}
 	if *expirySeed == 0 {
 		require.Positive(t, resumed)
-		require.Positive(t, fresh)
+		require.Positive(t, renewed)
 	}
 }
