@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,6 +69,92 @@ func TestWhoWaitsAtAHubIsBounded(t *testing.T) {
 		require.NoError(t, master.Deny(stage.Within(t), 1, ""))
 		more.Send(`{"type":"join","ref":3,"channel":"abc123","username":"eve"}`)
 		more.Expect(`{"type":"waiting","ref":3,"channel":"abc123","master":{"username":"alice","state":"online"},"for":"door"}`)
+	})
+}
+
+// Where as many wait as may, at one door or at the hub, that is told to who would wait too, and to nobody else: others
+// come, go, come back and talk as ever, in the same channel and elsewhere.
+func TestNobodyElseNoticesThatTooManyWait(t *testing.T) {
+	policy := lectern.Policy{
+		MaxChannelsPerConnection: -1, MembershipRate: lectern.RateLimit{PerSecond: -1}, FrameRate: lectern.RateLimit{PerSecond: -1}, MaxHandshakeBytes: -1,
+	}
+	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
+		master, inside := s.User().Creates("abc123", "alice"), s.User()
+		one := inside.Joins("abc123", "one")
+		stage.NextPresence(t, master, "one", lectern.StateOnline)
+		open := s.User().Creates("open", "bob")
+		require.NoError(t, master.SetDoor(stage.Within(t), lectern.DoorKnock))
+		many := s.Raw()
+		waits := func(ref int, channel, username string) {
+			many.Send(fmt.Sprintf(`{"type":"join","ref":%d,"channel":%q,"username":%q,"wait":true}`, ref, channel, username))
+			_, err := many.Read()
+			require.NoError(t, err)
+		}
+		others := func(round int) {
+			began := time.Now()
+			_, err := s.User().Join(stage.Within(t), "none", "eve")
+			require.ErrorIs(t, err, lectern.ErrNoSuchChannel)
+			name := fmt.Sprint("guest ", round)
+			slave := s.User().Joins("open", name)
+			stage.NextPresence(t, open, name, lectern.StateOnline)
+			stage.Say(t, slave, "hello")
+			stage.NextText(t, open, "hello")
+			require.NoError(t, slave.Leave())
+			stage.NextPresence(t, open, name, lectern.StateGone)
+			require.NoError(t, s.User().Creates(name, "eve").Close())
+			stage.Say(t, one, "still here")
+			stage.NextText(t, master, "still here")
+			require.Equal(t, began, time.Now(), "somebody was held up")
+			inside.Plug().Cut()
+			stage.NextPresence(t, master, "one", lectern.StateAway)
+			stage.NextPresence(t, master, "one", lectern.StateOnline)
+		}
+
+		// At one door.
+		var at []*stage.Raw
+		for i := range 256 {
+			peer := s.Raw()
+			peer.Send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"n%d"}`, i))
+			peer.Expect(`{"type":"waiting","ref":1,"channel":"abc123","master":{"username":"alice","state":"online"},"for":"door"}`)
+			knocks(t, master, fmt.Sprint("n", i))
+			at = append(at, peer)
+		}
+		_, err := s.User().Join(stage.Within(t), "abc123", "more")
+		require.ErrorIs(t, err, lectern.ErrBusy)
+		others(1)
+		require.NoError(t, open.SetDoor(stage.Within(t), lectern.DoorKnock))
+		elsewhere := joins(t, s.User(), "open", "somebody")
+		knock := knocks(t, open, "somebody")
+		require.NoError(t, open.Admit(stage.Within(t), knock.Number))
+		elsewhere.in()
+		over(t, open, knock)
+		stage.NextPresence(t, open, "somebody", lectern.StateOnline)
+		require.NoError(t, open.SetDoor(stage.Within(t), lectern.DoorOpen))
+
+		// At the hub.
+		for i := range 10_000 - 256 {
+			waits(i+1, fmt.Sprint("c", i), "bob")
+		}
+		_, err = s.User().Join(stage.Within(t), "late", "more", lectern.WithWait())
+		require.ErrorIs(t, err, lectern.ErrBusy)
+		others(2)
+		require.NoError(t, open.SetDoor(stage.Within(t), lectern.DoorKnock))
+		_, err = s.User().Join(stage.Within(t), "open", "more")
+		require.ErrorIs(t, err, lectern.ErrBusy)
+		waits(20_000, "c7", "bob") // it waits already
+		require.Equal(t, 256, shot(t, s).Waiting)
+
+		// Whoever is let in, or goes, makes room for one.
+		require.NoError(t, master.Admit(stage.Within(t), 1))
+		at[0].Expect(`{"type":"joined","ref":1,"channel":"abc123","username":"n0","resume":"*","epoch":1,"master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`)
+		late := joins(t, s.User(), "late", "more", lectern.WithWait())
+		late.waits(lectern.WaitingForMaster)
+		_, err = s.User().Join(stage.Within(t), "later", "more", lectern.WithWait())
+		require.ErrorIs(t, err, lectern.ErrBusy)
+		many.Plug.Cut()
+		synctest.Wait()
+		later := joins(t, s.User(), "later", "more", lectern.WithWait())
+		later.waits(lectern.WaitingForMaster)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -95,4 +96,44 @@ func TestConnectionsTakeWhatIsSaid(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who waits takes what is said under "Bounds", and nothing any more once it has gone: for channels that there are not, on one
+// connection, and at one door, with a master that knows of all of them.
+func TestWhoWaitsTakesWhatIsSaid(t *testing.T) {
+	noRate := lectern.RateLimit{PerSecond: -1}
+	policy := lectern.Policy{MaxChannelsPerConnection: -1, MembershipRate: noRate, FrameRate: noRate, MaxHandshakeBytes: -1}
+	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
+		const attribute = 4000
+		with := `,"attributes":{"k":{"text":"` + strings.Repeat("x", attribute) + `"}}}`
+		master := s.User().Creates("abc123", "alice", lectern.WithDoor(lectern.DoorKnock))
+		raw := s.Raw()
+		before := held()
+		const many = 2000
+		for i := range many {
+			raw.Send(fmt.Sprintf(`{"type":"join","ref":%d,"channel":"c%d","username":"bob","wait":true`, i+1, i) + with)
+			raw.Expect(fmt.Sprintf(`{"type":"waiting","ref":%d,"channel":"c%d","for":"master"}`, i+1, i))
+		}
+		each := (held() - before) / many
+		t.Log("for a channel:", each)
+		require.Less(t, each, attribute+1<<10)
+		raw.Plug.Cut()
+		synctest.Wait()
+		require.Less(t, held()-before, 1<<20, "it has gone")
+
+		doors := make([]*stage.Raw, 256)
+		for i := range doors {
+			doors[i] = s.Raw()
+		}
+		before = held()
+		for i, door := range doors {
+			door.Send(fmt.Sprintf(`{"type":"join","ref":1,"channel":"abc123","username":"n%d"`, i) + with)
+			door.Expect(`{"type":"waiting","ref":1,"channel":"abc123","master":{"username":"alice","state":"online"},"for":"door"}`)
+		}
+		synctest.Wait()
+		each = (held() - before) / len(doors)
+		t.Log("at a door:", each)
+		require.Less(t, each, 5*attribute, "the attributes twice, in the hub and in the master's client, and the connection's buffers")
+		require.Len(t, master.Knocks(), len(doors))
+	})
 }
