@@ -64,7 +64,9 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 	if err == errFlood {
 		return errFlood
 	}
-	malformed := errors.Is(err, wire.ErrBadFrame) && !s.serviceRefused
+	// What was refused before is refused again in the words of then, which may be the service's.
+	_, again := err.(star.Again)
+	malformed := errors.Is(err, wire.ErrBadFrame) && !s.serviceRefused && !again
 	if !malformed {
 		s.malformed = 0
 	}

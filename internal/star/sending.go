@@ -125,10 +125,17 @@ func stoppedBefore(refusal *wire.Cause) error {
 	return wire.ErrShuttingDown
 }
 
+// Again is the refusal of what was sent before, and refused then: it says nothing of what the peer
+// sends now.
+type Again struct{ cause *wire.Cause }
+
+func (r Again) Error() string { return r.cause.Error() }
+func (r Again) Unwrap() error { return r.cause }
+
 // answerAgain gives a retransmitted send the answer that is known.
 func (c *Channel) answerAgain(a *Attachment, known answer) error {
 	if known.refusal != nil {
-		return known.refusal
+		return Again{known.refusal}
 	}
 	c.sendFrame(a, known.ack())
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/internal/stage"
+	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/netconn"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -281,6 +282,40 @@ func TestTheServicesBadFramesAreNoMalformedFrames(t *testing.T) {
 			_, err = raw.Read()
 		}
 		require.ErrorContains(t, err, "protocol_error")
+	})
+}
+
+// What the service has refused so, and whose answers were lost, is sent again behind a resume, and refused as
+// before: that says nothing of the peer's frames either.
+func TestTheServicesBadFramesAfterAResume(t *testing.T) {
+	policy := lectern.Policy{AuthorizeMessage: func(context.Context, lectern.Sender, lectern.OutgoingMessage) error {
+		return lectern.ErrBadFrame.WithText("there is no such answer")
+	}}
+	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
+		alice, one := s.Pair()
+		sends := func(peer *stage.Raw) {
+			for ref := 2; ref < 8; ref++ {
+				frame := `{"type":"send","ref":%d,"channel":"abc123","text":"x"}`
+				if ref%2 == 0 {
+					frame = `{"type":"set","ref":%d,"channel":"abc123","key":"k","text":"x"}`
+				}
+				peer.Send(fmt.Sprintf(frame, ref))
+				peer.Expect(fmt.Sprintf(`{"type":"error","ref":%d,"channel":"abc123","code":"bad_frame","message":"there is no such answer"}`, ref))
+			}
+		}
+		sends(one)
+		one.Plug.Cut()
+		alice.Expect(`{"type":"presence","channel":"abc123","username":"user_one","role":"slave","state":"away"}`)
+		again := s.Raw()
+		again.Send(`{"type":"resume","ref":8,"channel":"abc123","username":"user_one","resume":"` + one.Secret + `"}`)
+		again.Expect(stage.OneResumed(8))
+		sends(again)
+		// Another one under the same ref is the peer's own, and so often it may be.
+		for range 2 {
+			again.Refused(`{"type":"send","ref":7,"channel":"abc123","text":"another"}`, lectern.ErrBadFrame)
+		}
+		again.Send(`{"type":"send","ref":7,"channel":"abc123","text":"another"}`)
+		again.ClosedAfter(transport.ProtocolError)
 	})
 }
 
