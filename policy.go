@@ -257,8 +257,9 @@ const (
 	OpCreate Operation = "create"
 	// OpJoin enters a channel as a slave.
 	OpJoin Operation = "join"
-	// OpResume brings a member back, who has shown its resume secret. It is asked for
-	// where Policy.Reauthorize has it, and of a master whose Identity has expired.
+	// OpResume brings a member back, who has shown its resume secret: also a master that stays behind its
+	// hand-over and repeats that on another connection. It is asked for where Policy.Reauthorize has it, and of
+	// a master whose Identity has expired.
 	OpResume Operation = "resume"
 	// OpRefresh shows a new token of a member. Username is the member's.
 	OpRefresh Operation = "refresh"

@@ -587,7 +587,7 @@ var shapeList = [
   [33, "admit", "channel knock", "epoch seen"],
   [34, "deny", "channel knock", "reason epoch seen"],
   [35, "mute", "channel on", "to epoch seen"],
-  [36, "hand_over", "channel to", "username secret epoch instance seen stay"],
+  [36, "hand_over", "channel to", "username token secret epoch instance seen stay"],
   [48, "waiting", "channel for", "master timeout_ms"],
   [49, "knock", "channel username knock on", "attributes"],
   [50, "muted", "channel on", ""]
@@ -4457,8 +4457,8 @@ var Membership = class {
       request.frame.ref = this.session.nextRef();
     }
     if (request.repeated && request.frame.type === "hand_over") {
-      const { username, secret, session: { instance } } = this;
-      Object.assign(request.frame, { username, secret, instance });
+      const { username, secret, token, session: { instance } } = this;
+      Object.assign(request.frame, { username, secret, instance, token: request.frame.stay ? token : void 0 });
     }
     request.written = true;
     if (request.end > 0) {

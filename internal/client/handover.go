@@ -137,9 +137,12 @@ func (r *request) repeatsFirst() bool {
 }
 
 // showMaster has a hand-over that is written once more show whose it was: the connection may have
-// no membership of the channel.
+// no membership of the channel. Who stays comes back by it, and shows a token as with a resume.
 func (m *Membership) showMaster(r *request) {
 	r.frame.Username, r.frame.Secret, r.frame.Instance = m.username, m.secret, m.client.instance
+	if r.frame.Ban {
+		r.frame.Token = m.token
+	}
 }
 
 // masterIs notes that the master of this slave has another name than before: what was asked of the

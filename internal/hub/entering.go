@@ -263,12 +263,24 @@ func (s *session) authorizeResume(c *delivery.Channel, f *wire.Frame) (g star.Gr
 	if s.hub.config.Authorize == nil {
 		return g, nil
 	}
+	entry := entryOf(f, given(f.Secret), g)
+	return s.authorizeReturn(c, f, func(rules *star.Channel, now time.Time, a *star.Attachment) (star.Grant, bool, error) {
+		return rules.Resumable(now, a, entry, f.Username)
+	}, func(rules *star.Channel, a *star.Attachment, reason string) bool {
+		return rules.Revoke(a, entry, f.Username, reason)
+	})
+}
+
+// authorizeReturn is authorizeResume for a frame by which a member comes back. may says what the rules
+// say before the service is asked, as star.Channel.Resumable does, and revoke ends the membership.
+func (s *session) authorizeReturn(
+	c *delivery.Channel, f *wire.Frame,
+	may func(*star.Channel, time.Time, *star.Attachment) (star.Grant, bool, error),
+	revoke func(*star.Channel, *star.Attachment, string) bool,
+) (g star.Grant, err error) {
 	probe, fresh := new(seat), false
 	probe.Init(&s.Line, c)
-	entry := entryOf(f, given(f.Secret), g)
-	c.Decide(func(rules *star.Channel, now time.Time) {
-		g, fresh, err = rules.Resumable(now, &probe.Attachment, entry, f.Username)
-	})
+	c.Decide(func(rules *star.Channel, now time.Time) { g, fresh, err = may(rules, now, &probe.Attachment) })
 	if err != nil || !fresh && !slices.Contains(s.hub.config.Reauthorize, OpResume) {
 		return star.Grant{}, err
 	}
@@ -277,9 +289,7 @@ func (s *session) authorizeResume(c *delivery.Channel, f *wire.Frame) (g star.Gr
 		ended := false
 		why := asRefusal(err, wire.ErrUnauthorized)
 		held := s.seatIn(f.Channel)
-		c.Decide(func(rules *star.Channel, _ time.Time) {
-			ended = rules.Revoke(&probe.Attachment, entry, f.Username, why.Text)
-		})
+		c.Decide(func(rules *star.Channel, _ time.Time) { ended = revoke(rules, &probe.Attachment, why.Text) })
 		if ended {
 			// Where this connection had the membership, it is told as anybody is, and before the
 			// answer.

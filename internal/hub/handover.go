@@ -37,12 +37,18 @@ func (s *session) handOver(f *wire.Frame) error {
 // SetMaster makes a slave the master in the name of the service.
 func (c Channel) SetMaster(ctx context.Context, username string) error {
 	succession := succession{hub: c.hub, channel: c.c}
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.hub.open, cancel)()
 	if limit := c.hub.config.HandshakeTimeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
+		asking, cancel = context.WithTimeout(asking, limit)
 		defer cancel()
 	}
-	err := succession.to(ctx, username)
+	err := succession.to(asking, username)
+	if err == errCannotSay && ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if why, ok := err.(*wire.Cause); ok {
 		return why.Explain(&wire.Frame{Type: wire.HandOver, Channel: c.Name(), To: username, Username: username})
 	}
@@ -64,8 +70,8 @@ type succession struct {
 func (n *succession) to(ctx context.Context, name string) (err error) {
 	other := n.hub.otherName(NameOfUser, name)
 	for range maxMoves {
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return n.notSaid()
 		}
 		change := star.HandOver{To: name, Ref: n.ref}
 		var before star.Grant
@@ -84,6 +90,9 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 			if n.master != nil {
 				n.master.serviceRefused = true // it is its reader that asks
 			}
+			if err == errCannotSay {
+				err = n.notSaid()
+			}
 			return err
 		}
 		if err = n.change(heir, change); err != star.ErrMoved {
@@ -91,6 +100,15 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 		}
 	}
 	return err
+}
+
+// notSaid is the error where the service has not said in time whether it allows the hand-over. The hub that
+// takes the place of one that shuts down will ask.
+func (n *succession) notSaid() error {
+	if n.hub.closing.Load() {
+		return wire.ErrShuttingDown
+	}
+	return errCannotSay
 }
 
 // attachment is that of the master, or nil where it is the service that asks.
@@ -209,9 +227,16 @@ func (s *session) repeatHandOver(f *wire.Frame) error {
 	if c == nil {
 		return notAMember(f.Channel)
 	}
+	grant, err := s.authorizeStaying(c, f)
+	if errors.Is(err, wire.ErrNotAMember) {
+		return notAMember(f.Channel)
+	}
+	if err != nil {
+		return err
+	}
 	repeat := func(seat *seat) (err error) {
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			entry := entryOf(f, given(f.Secret), star.Grant{})
+			entry := entryOf(f, given(f.Secret), grant)
 			entry.Fresh = seat.secret.fresh(s.hub.id, f)
 			next := newSecret()
 			err = rules.RepeatHandOver(now, &seat.Attachment, entry, next.fresh(s.hub.id, f), f.Username, f.To, f.Ban)
@@ -236,4 +261,18 @@ func (s *session) repeatHandOver(f *wire.Frame) error {
 		reserved.Init(&s.Line, c)
 		return repeat(reserved)
 	}, func(*seat) error { return notAMember(f.Channel) })
+}
+
+// authorizeStaying asks the service whether a former master may come back by the hand-over that it
+// repeats, as authorizeResume does. One that does not stay is only told that it has handed over.
+func (s *session) authorizeStaying(c *delivery.Channel, f *wire.Frame) (star.Grant, error) {
+	if s.hub.config.Authorize == nil || !f.Ban {
+		return star.Grant{}, nil
+	}
+	entry := entryOf(f, given(f.Secret), star.Grant{})
+	return s.authorizeReturn(c, f, func(rules *star.Channel, now time.Time, a *star.Attachment) (star.Grant, bool, error) {
+		return rules.StayedOn(now, a, entry, f.Username, f.To)
+	}, func(rules *star.Channel, a *star.Attachment, reason string) bool {
+		return rules.RevokeStayed(a, entry, f.Username, f.To, reason)
+	})
 }

@@ -37,6 +37,9 @@ type Hub struct {
 	// delivering goroutines, and calls of a Channel's methods.
 	goroutines sync.WaitGroup
 	closing    atomic.Bool
+	// open ends when Shutdown begins, by close: for who waits in the service's name.
+	open  context.Context
+	close context.CancelFunc
 
 	idlers idlers
 	waits  waits
@@ -69,6 +72,7 @@ func New(config Config) *Hub {
 		config.Observer = discard{}
 	}
 	h := &Hub{config: config, id: newID(), ended: make(chan struct{}), failures: newFailures(config.PublicError), refusals: newRefusals(&config), channels: make(map[string]*delivery.Channel)}
+	h.open, h.close = context.WithCancel(context.Background())
 	now := time.Now()
 	h.delivering = delivery.Config{
 		Limits: star.Limits{

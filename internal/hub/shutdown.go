@@ -76,6 +76,7 @@ func (h *Hub) stop() (sessions []*session, first bool) {
 		c.Stop()
 	}
 	if first {
+		h.close()
 		for _, s := range sessions {
 			s.endWait()
 		}

@@ -106,16 +106,21 @@ func (c *Channel) Revoke(a *Attachment, e Entry, username, reason string) bool {
 	if err != nil || (e.Instance == Hash{}) || e.Instance != m.holder.instance || m.mayResume(a, e) != nil {
 		return false
 	}
+	c.revoke(m, reason)
+	return true
+}
+
+// revoke ends the membership, since the service does not let the member back.
+func (c *Channel) revoke(m *member, reason string) {
 	why := wire.ErrRevoked.With(reason)
 	if m.role == wire.Slave {
 		c.expel(m, why)
-		return true
+		return
 	}
 	if at := c.detach(m); at != nil {
 		c.emit(Effect{Kind: Release, To: at, End: why})
 	}
 	c.end(wire.ErrMasterDown.With("the service does not let the master back"))
-	return true
 }
 
 // expel ends the membership of a slave, which is told why and nothing else that waits for

@@ -89,36 +89,73 @@ func (c *Channel) keepGivenOver(former, stays *member, h *HandOver) {
 // again meanwhile, it is told that too, with the secret next. e.Secret is the one that it had as the
 // master, which is of no other use.
 func (c *Channel) RepeatHandOver(now time.Time, a *Attachment, e Entry, next Secret, username, to string, stay bool) error {
-	i := slices.IndexFunc(c.givenOver, func(g givenOver) bool {
-		return g.by == username && g.to == to && (g.membership != 0) == stay && g.ref == e.Ref && g.instance == e.Instance && g.hash.matches(e.Secret.Hash)
-	})
-	if i < 0 {
-		return wire.ErrNotAMember
+	m, was, err := c.repeatsHandOver(a, e, username, to, stay)
+	if err != nil || !stay {
+		return err
 	}
-	if !stay {
-		return nil
-	}
-	m, was := c.slaves[username], c.slaves[username]
-	if username == c.master.name && c.master.unshown() {
-		m, was = c.master, c.master.extras.handed.slave
-	}
-	if was == nil || was.number != c.givenOver[i].membership {
-		return wire.ErrNotAMember // it has left since
-	}
-	if m.attachment != nil && m.attachment.Line.Connection() > a.Line.Connection() {
-		return wire.ErrReplaced.With("the client has come back on another connection since")
+	if m.expired(now) && !e.Grant.Asked {
+		return wire.ErrUnauthorized.With("what the service has granted has expired: show a fresh token")
 	}
 	if err := c.checkAgain(now, m); err != nil {
 		return err
 	}
+	if err := c.checkGrant(m, e.Grant); err != nil {
+		return err
+	}
 	was.hash = e.Fresh.Hash
 	if m.role == wire.Master {
-		c.resumeFormer(now, a, m, Entry{Instance: e.Instance, Secret: e.Fresh, Fresh: next}, 0, e.Ref)
+		c.resumeFormer(now, a, m, Entry{Instance: e.Instance, Secret: e.Fresh, Fresh: next, Grant: e.Grant}, 0, e.Ref)
 		return nil
 	}
+	c.setGrant(m, e.Grant)
+	c.changeGrant(m, e.Grant)
 	c.reattachSlave(now, a, m, Entry{Secret: e.Fresh, Instance: e.Instance}, m.start, 0, EnteredAgain)
 	c.acknowledge(a, e.Ref)
 	return nil
+}
+
+// repeatsHandOver returns who has handed over by what the entry repeats: as what it is there now, and
+// the slave's membership that it got by that, both nil where it did not stay.
+func (c *Channel) repeatsHandOver(a *Attachment, e Entry, username, to string, stay bool) (m, was *member, err error) {
+	i := slices.IndexFunc(c.givenOver, func(g givenOver) bool {
+		return g.by == username && g.to == to && (g.membership != 0) == stay && g.ref == e.Ref && g.instance == e.Instance && g.hash.matches(e.Secret.Hash)
+	})
+	if i < 0 {
+		return nil, nil, wire.ErrNotAMember
+	}
+	if !stay {
+		return nil, nil, nil
+	}
+	m, was = c.slaves[username], c.slaves[username]
+	if username == c.master.name && c.master.unshown() {
+		m, was = c.master, c.master.extras.handed.slave
+	}
+	if was == nil || was.number != c.givenOver[i].membership {
+		return nil, nil, wire.ErrNotAMember // it has left since
+	}
+	if m.attachment != nil && m.attachment.Line.Connection() > a.Line.Connection() {
+		return nil, nil, wire.ErrReplaced.With("the client has come back on another connection since")
+	}
+	return m, was, nil
+}
+
+// StayedOn is Resumable for a hand-over of one that stays, which is sent again: it comes back by that.
+func (c *Channel) StayedOn(now time.Time, a *Attachment, e Entry, username, to string) (g Grant, fresh bool, err error) {
+	m, _, err := c.repeatsHandOver(a, e, username, to, true)
+	if err != nil {
+		return Grant{}, false, err
+	}
+	return m.granted(), m.expired(now), nil
+}
+
+// RevokeStayed is Revoke for one that is StayedOn.
+func (c *Channel) RevokeStayed(a *Attachment, e Entry, username, to, reason string) bool {
+	m, _, err := c.repeatsHandOver(a, e, username, to, true)
+	if err != nil || (e.Instance == Hash{}) {
+		return false
+	}
+	c.revoke(m, reason)
+	return true
 }
 
 // Promoted reports whether the entry shows the secret that the master has had as a slave, and

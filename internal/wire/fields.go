@@ -252,7 +252,7 @@ var specs = [lastType + 1]spec{
 	HandOver: {
 		word:     "hand_over",
 		required: set(fieldChannel, fieldTo),
-		optional: set(fieldRef, fieldUsername, fieldSecret, fieldEpoch, fieldInstance, fieldSeen, fieldStay),
+		optional: set(fieldRef, fieldUsername, fieldToken, fieldSecret, fieldEpoch, fieldInstance, fieldSeen, fieldStay),
 	},
 	Created: {
 		word:     "created",

@@ -225,7 +225,7 @@ type Frame struct {
 	Channel  string
 	Username string
 
-	// Token goes with Create, Join, Resume and Refresh, for the service's
+	// Token goes with Create, Join, Resume, Refresh and a HandOver that is repeated, for the service's
 	// authorization.
 	Token string
 	// Instance is the client's own id, in Create, Join, Resume and a HandOver that is

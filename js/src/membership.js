@@ -290,9 +290,9 @@ export class Membership {
       request.frame.ref = this.session.nextRef(); // by which it is later than the one before
     }
     if (request.repeated && request.frame.type === 'hand_over') {
-      // The connection may have no membership of the channel.
-      const { username, secret, session: { instance } } = this;
-      Object.assign(request.frame, { username, secret, instance });
+      // The connection may have no membership of the channel. Who stays comes back by it, with a token.
+      const { username, secret, token, session: { instance } } = this;
+      Object.assign(request.frame, { username, secret, instance, token: request.frame.stay ? token : undefined });
     }
     request.written = true;
     if (request.end > 0) {

@@ -126,7 +126,7 @@ const shapeList = [
   [0x21, 'admit', 'channel knock', 'epoch seen'],
   [0x22, 'deny', 'channel knock', 'reason epoch seen'],
   [0x23, 'mute', 'channel on', 'to epoch seen'],
-  [0x24, 'hand_over', 'channel to', 'username secret epoch instance seen stay'],
+  [0x24, 'hand_over', 'channel to', 'username token secret epoch instance seen stay'],
   [0x30, 'waiting', 'channel for', 'master timeout_ms'],
   [0x31, 'knock', 'channel username knock on', 'attributes'],
   [0x32, 'muted', 'channel on', ''],

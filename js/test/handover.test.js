@@ -460,6 +460,33 @@ test('what refuses a repeated hand-over for now tells nothing of the first one',
   assert.deepEqual(seen.filter(([, type]) => type !== 'ping'), [[1, 'create'], [1, 'hand_over'], [2, 'hand_over'], [3, 'hand_over']]);
 });
 
+test('who stays shows a fresh token with the hand-over that it repeats, and who leaves shows none', async (t) => {
+  for (const stay of [true, false]) {
+    const shown = [];
+    const hub = await FakeHub.start((peer, frame) => {
+      const { type, ref, token } = frame;
+      if (type === 'create') {
+        peer.send(createdFor(frame));
+      } else if (type === 'hand_over') {
+        shown.push(token);
+        if (peer.count === 1) {
+          peer.terminate();
+          return;
+        }
+        if (stay) {
+          peer.send({ ...joinedFor(frame), ref: undefined, username: 'alice', epoch: 2, master: { username: 'one', state: 'online' } });
+        }
+        peer.send({ type: 'ack', ref });
+      }
+    });
+    const token = async ({ operation }) => `of ${operation}`;
+    const master = await fakeClient(t, hub, { token }).create('abc123', 'alice');
+    const slave = await within(master.handOver('one', { stay }), 'the hand-over');
+    assert.equal(slave instanceof Slave, stay);
+    assert.deepEqual(shown, [undefined, stay ? 'of resume' : undefined]);
+  }
+});
+
 test('of two hand-overs the hub has carried out the second', async (t) => {
   const hub = await FakeHub.start((peer, frame) => {
     const { type, to, ref, channel } = frame;
