@@ -44,6 +44,8 @@ var mayImport = map[string][]string{
 	"transport/netconn":       {"transport", "internal/direct"},
 	"transport/websocket":     {"transport", "internal/direct", "internal/linked"},
 	"transport/transporttest": {"transport"},
+	"cluster":                 {},
+	"cluster/clustertest":     {"cluster"},
 	"js":                      {},
 	"hubfile":                 {},
 
