@@ -53,6 +53,9 @@ func (m *Membership) afterAsked(ctx context.Context) (*Membership, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := m.entry
+	if e == nil {
+		return m, nil // it has another role, and the handle says so
+	}
 	e.entered = false // who enters the channel next waits until this is undone
 	e.undoEntered()
 	return nil, ctx.Err()

@@ -88,6 +88,10 @@ func (c *Client) callWaiting(ctx context.Context, frame wire.Frame, enters *Memb
 		c.mu.Unlock()
 		return wire.Frame{}, err
 	}
+	var entry *entry // the membership may have another role when its caller is told
+	if enters != nil {
+		entry = enters.entry
+	}
 	k.frame.Ref = c.nextRef()
 	c.calls = append(c.calls, k)
 	c.writeCall(k)
@@ -116,8 +120,8 @@ func (c *Client) callWaiting(ctx context.Context, frame wire.Frame, enters *Memb
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if enters != nil {
-		return result.answer, c.settle(ctx, enters.entry, result.err)
+	if entry != nil {
+		return result.answer, c.settle(ctx, entry, result.err)
 	}
 	return result.answer, result.err
 }
