@@ -224,7 +224,8 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 // Where the master wants to be asked (DoorKnock), Join waits until it is in, or refused: with ErrDenied, with
 // ErrLocked where the door is locked meanwhile, with ErrTooLate after Policy.WaitTimeout, or
 // with the channel's end. When ctx ends, the knock is taken back. Where the connection is lost meanwhile, the
-// client knocks anew on the next one, and stands at the end. WithWaiting tells that it waits.
+// client knocks anew on the next one, and stands at the end; for a minute it tries to make one. WithWaiting
+// tells that it waits. There is no Ticket of a wait: a program that is started again joins again.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
 	join := client.Joining{Frame: wire.Frame{Type: wire.Join, Channel: channel, Username: username}}
 	if err := addToJoin(&join, options); err != nil {

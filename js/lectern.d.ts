@@ -459,7 +459,7 @@ declare abstract class Handle<Events extends HandleEventMap, Happening> extends 
    */
   refresh(token?: string, options?: SignalOption): Promise<void>;
   /**
-   * Yields messages, changes of presence and of attributes, gaps, and at a slave that it is muted or no longer, and at last
+   * Yields messages, changes of presence and of attributes, gaps, at a master who knocks, and at a slave that it is muted or no longer, and at last
    * that it is the master, in one order, and ends when the membership is over; error tells why. What is not taken waits, within
    * options.inbox. Iterators at the same time share what comes between them.
    */
@@ -723,7 +723,10 @@ export interface JoinOptions extends SignalOption {
    * has waited for longer than the hub allows is refused with too_late.
    */
   readonly wait?: boolean | undefined;
-  /** Is told what is waited for, each time that it changes. The signal takes the knock back. */
+  /**
+   * Is told what is waited for, each time that it changes, and again on each connection. The signal takes the knock back. Where the
+   * connection is lost, the client knocks on the next one, and stands at the end; for a minute it tries to make one.
+   */
   readonly onwaiting?: ((waiting: Waiting) => void) | undefined;
 }
 

@@ -1012,6 +1012,7 @@ function answerOf(frame) {
 
 // src/calls.js
 var MAX_TRIES = 3;
+var HUB_WAIT = 6e4;
 var Calls = class {
   // Those that wait for an answer.
   #waiting = [];
@@ -1074,7 +1075,9 @@ var Calls = class {
         tries: 0,
         failed: 0,
         refused: 0,
-        lostBy: /* @__PURE__ */ new Set()
+        lostBy: /* @__PURE__ */ new Set(),
+        waited: false,
+        gone: 0
       };
       const abort = () => {
         this.#remove(call);
@@ -1173,10 +1176,17 @@ var Calls = class {
       if (written) {
         call.written = !answered && (blamed2 || call.tries - call.refused >= MAX_TRIES);
       }
-      if (all && ++call.failed >= this.#session.addresses || written && call.written) {
+      if (all && this.#outlasts(call)) {
+        call.tries = 1;
+      } else if (all && ++call.failed >= this.#session.addresses || written && call.written) {
         this.#fail(call, reason);
       }
     }
+  }
+  // A hub that is gone for a moment is no reason to wait no longer.
+  #outlasts(call) {
+    call.gone ||= performance.now();
+    return call.waited && performance.now() - call.gone < HUB_WAIT;
   }
   /** giveUp ends all calls with the error. What they may have entered is left when that is known. */
   giveUp(error) {
@@ -1202,8 +1212,7 @@ var Calls = class {
     const call = this.#waiting.find((each) => each.frame.ref === frame.ref && each.on === connection);
     const waits = call ?? this.#undoing.get(frame.ref)?.call;
     if (waits) {
-      waits.tries = 1;
-      waits.refused = 0;
+      Object.assign(waits, { waited: true, gone: 0, tries: 1, refused: 0 });
       waits.enters.waiting.take(connection, frame);
     }
     if (waits && !call) {
@@ -4340,6 +4349,7 @@ var Membership = class {
         repeated: false,
         abandoned: false,
         slow: 0,
+        tried: false,
         tries: 0,
         end: endOf(frame.expires_ms)
       };
@@ -4465,6 +4475,7 @@ var Membership = class {
       request.frame.expires_ms = Math.min(leftOf(request.end), request.frame.expires_ms);
     }
     request.place = this.session.nextWrite();
+    request.tried = true;
     connection.send(connection === this.line ? this.confirming.along(request.frame) : request.frame);
   }
   /** switching is a switch that was written and has no answer, or undefined. */
@@ -4684,9 +4695,10 @@ var Membership = class {
     this.bind(null);
     for (const request of [...this.pending]) {
       request.enters?.waiting.over();
-      if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
+      if (request.enters && request.tried && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError("no answer to join: the connection was lost each time"));
       }
+      request.tried = false;
     }
     this.#dropAbandoned(false);
     if (this.lost) {

@@ -22,7 +22,8 @@ type call struct {
 	writes, losses int
 	// nowhere are the places whose hubs do not have what it resumes.
 	nowhere without
-	// stoppedAt is when it was refused first so that it waits for another hub, or zero.
+	// stoppedAt is when it was refused first so that it waits for another hub, or when the first
+	// connection could not be made for one that has waited to be let in. Zero: neither.
 	stoppedAt time.Time
 	// renewed: the frame has a ref for the connection that is being made.
 	renewed bool
@@ -34,6 +35,8 @@ type call struct {
 	behind *entry
 	// waiting is what the hub has told of a join that waits to be let in.
 	waiting waiting
+	// waited: the hub has told it to wait, so that its user has time.
+	waited bool
 	// givenUp: the caller waits no longer, and what the call does is undone.
 	givenUp bool
 	result  chan callResult
@@ -50,11 +53,12 @@ type callResult struct {
 const maxLosses = 3
 
 // hubWait is how long after a hub that shuts down, or has not what is resumed, has refused a call
-// other refusals of that kind are waited out. A membership has its own time, that of its master.
+// other refusals of that kind are waited out, and how long one that has waited to be let in goes on
+// where the hub cannot be reached. A membership has its own time, that of its master.
 const hubWait = time.Minute
 
 // awaitsHub is called when a call was refused because the hub shuts down, or has not what is
-// resumed, and reports whether it waits for another hub.
+// resumed, or was not there for one that has waited, and reports whether it waits for another hub.
 func (k *call) awaitsHub() bool {
 	now := time.Now()
 	if k.stoppedAt.IsZero() {

@@ -169,7 +169,7 @@ func (c *Client) dial(place *int) (conn transport.Conn, sent *call, err error) {
 const leaveWait = time.Second
 
 // onDialFailed ends the calls that wait for a connection, unless another hub may take the place
-// of one that shuts down. Where the error is net.ErrClosed, the dialer can never connect again,
+// of one that shuts down, or their users have waited to be let in. Where the error is net.ErrClosed, the dialer can never connect again,
 // and all memberships end that have no connection.
 func (c *Client) onDialFailed(err error) {
 	c.mu.Lock()
@@ -181,7 +181,10 @@ func (c *Client) onDialFailed(err error) {
 	}
 	stopped := !over && c.isOfShutdown(err)
 	err = fmt.Errorf("dialling: %w", err)
-	c.failCalls(err, func(k *call) bool { return k.link == nil && !(stopped && k.awaitsHub()) })
+	c.failCalls(err, func(k *call) bool {
+		waits := stopped || (k.waited && !k.givenUp && !over)
+		return k.link == nil && !(waits && k.awaitsHub())
+	})
 	if stopped || len(c.links) > 0 {
 		return
 	}

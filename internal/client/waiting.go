@@ -85,7 +85,7 @@ func (c *Client) onWaiting(l *link, frame *wire.Frame) {
 	c.onFirstAnswer(l, frame)
 	for _, k := range c.calls {
 		if k.frame.Ref == frame.Ref && k.link == l {
-			k.losses, k.stoppedAt = 0, time.Time{} // the connection is not lost because of the call
+			k.waited, k.losses, k.stoppedAt = true, 0, time.Time{} // the connection is not lost because of the call
 			if k.waiting.take(l, frame, time.Now()); k.givenUp {
 				c.takeBack(&k.waiting)
 			}

@@ -5,6 +5,9 @@ import { answerOf } from './waiting.js';
 /** On so many connections a call is tried. Where each is lost before the answer, it may be because of the call. */
 export const MAX_TRIES = 3;
 
+// For how long a join that has waited to be let in goes on where the hub cannot be reached, in milliseconds.
+const HUB_WAIT = 60_000;
+
 /**
  * Calls are operations without a membership. One whose connection is lost before the answer is
  * repeated on the next, with a ref by which it is later: the hub knows it by the instance.
@@ -70,10 +73,10 @@ export class Calls {
     return new Promise((resolve, reject) => {
       // tries are the connections that it was written on, or offered to, and failed those that could not
       // be made; on is the one that is to bring its answer, and lostBy are the addresses that do not have
-      // what it resumes.
+      // what it resumes. waited: the hub has told it to wait, and gone is since when that cannot be reached.
       const call = {
         frame: { ...frame, ref: this.#session.nextRef() }, enters, written: false, on: null, tries: 0, failed: 0, refused: 0,
-        lostBy: new Set(),
+        lostBy: new Set(), waited: false, gone: 0,
       };
       const abort = () => {
         this.#remove(call);
@@ -180,10 +183,18 @@ export class Calls {
       if (written) {
         call.written = !answered && (blamed || call.tries - call.refused >= MAX_TRIES);
       }
-      if ((all && ++call.failed >= this.#session.addresses) || (written && call.written)) {
+      if (all && this.#outlasts(call)) {
+        call.tries = 1;
+      } else if ((all && ++call.failed >= this.#session.addresses) || (written && call.written)) {
         this.#fail(call, reason);
       }
     }
+  }
+
+  // A hub that is gone for a moment is no reason to wait no longer.
+  #outlasts(call) {
+    call.gone ||= performance.now();
+    return call.waited && performance.now() - call.gone < HUB_WAIT;
   }
 
   /** giveUp ends all calls with the error. What they may have entered is left when that is known. */
@@ -214,8 +225,7 @@ export class Calls {
     const call = this.#waiting.find((each) => each.frame.ref === frame.ref && each.on === connection);
     const waits = call ?? this.#undoing.get(frame.ref)?.call;
     if (waits) {
-      waits.tries = 1; // its connection is not lost because of it
-      waits.refused = 0;
+      Object.assign(waits, { waited: true, gone: 0, tries: 1, refused: 0 }); // its connection is not lost because of it
       waits.enters.waiting.take(connection, frame);
     }
     if (waits && !call) {

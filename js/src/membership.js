@@ -161,7 +161,7 @@ export class Membership {
         return;
       }
       const request = {
-        frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0, tries: 0, end: endOf(frame.expires_ms),
+        frame, enters, asks, written: false, repeated: false, abandoned: false, slow: 0, tried: false, tries: 0, end: endOf(frame.expires_ms),
       };
       const stop = whenOver(request.end, () => this.#late(request));
       const abort = () => {
@@ -300,6 +300,7 @@ export class Membership {
       request.frame.expires_ms = Math.min(leftOf(request.end), request.frame.expires_ms);
     }
     request.place = this.session.nextWrite();
+    request.tried = true;
     // Where it is not a member, it has nothing to show.
     connection.send(connection === this.line ? this.confirming.along(request.frame) : request.frame);
   }
@@ -543,9 +544,11 @@ export class Membership {
     this.bind(null);
     for (const request of [...this.pending]) {
       request.enters?.waiting.over();
-      if (request.enters && request.written && ++request.tries >= MAX_TRIES) {
+      // A connection that could not be made was none.
+      if (request.enters && request.tried && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError('no answer to join: the connection was lost each time'));
       }
+      request.tried = false;
     }
     this.#dropAbandoned(false);
     if (this.lost) {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { KnockEvent, RefusedError } from '../lectern.js';
-import { Stage, happens, member, next, refused, within } from './support/stage.js';
+import { ConnectionError, KnockEvent, RefusedError } from '../lectern.js';
+import { Stage, happens, inState, member, next, refused, within } from './support/stage.js';
+import { Storage } from './support/storage.js';
 
 /** knocks resolves with the knock of that name, whenever it comes. */
 async function knocks(master, username) {
@@ -10,12 +12,21 @@ async function knocks(master, username) {
   return known ?? (await happens(master, 'knock', ({ knock }) => !knock.over && knock.username === username)).knock;
 }
 
-/** joining is a join under way, with what it was told. */
+/** joining is a join under way, with what it was told. times resolves when it was told so often that it waits. */
 function joining(client, channel, username, options = {}) {
   const told = [];
-  const promise = client.join(channel, username, { onwaiting: (waiting) => told.push(waiting), ...options });
+  let look = () => {};
+  const onwaiting = (waiting) => {
+    told.push(waiting);
+    look();
+  };
+  const promise = client.join(channel, username, { onwaiting, ...options });
   promise.catch(() => {});
-  return { promise, told };
+  const times = (count) => within(new Promise((resolve) => {
+    look = () => told.length >= count && resolve();
+    look();
+  }), `that ${username} waits, ${count} times`);
+  return { promise, told, times };
 }
 
 test('who knocks is let in, or not', async (t) => {
@@ -122,6 +133,171 @@ test('a switch stays where it is until it is in', async (t) => {
   await left;
   assert.equal(moved.channel, 'new');
   assert.equal(slave.error.code, 'left');
+});
+
+test('a lost connection takes the knock with it, and the client knocks on the next one, however often that is', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, client } = await stage.far();
+  const master = await stage.client().create('abc123', 'alice', { door: 'knock' });
+  const bob = joining(client, 'abc123', 'bob', { attributes: { class: '7b' } });
+  const numbers = [(await knocks(master, 'bob')).number];
+  joining(stage.client(), 'abc123', 'eve');
+  await knocks(master, 'eve');
+  for (let count = 0; count < 5; count++) {
+    const over = happens(master, 'knock', ({ knock }) => knock.over);
+    relay.bar();
+    assert.equal((await over).knock.number, numbers.at(-1));
+    relay.bar(false);
+    const { number, attributes } = await knocks(master, 'bob');
+    assert.equal(attributes.get('class').text(), '7b');
+    numbers.push(number);
+  }
+  await bob.times(numbers.length);
+  assert.deepEqual(numbers, [...new Set(numbers)].sort((one, other) => one - other));
+  assert.deepEqual(master.knocks.map(({ username }) => username), ['eve', 'bob'], 'it stands at the end');
+  await refused(master.admit(numbers[0]), 'no_such_slave', RefusedError);
+  await master.admit(numbers.at(-1));
+  const slave = await within(bob.promise, 'the join');
+  await slave.send('hello');
+  assert.equal((await next(master)).text(), 'hello');
+});
+
+test('who waits for a channel that is made while the connection is lost comes to its door', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, client } = await stage.far();
+  const bob = joining(client, 'abc123', 'bob', { wait: true });
+  await bob.times(1);
+  const attempt = relay.attempt();
+  relay.bar();
+  await within(attempt, 'an attempt to come back');
+  const master = await stage.client().create('abc123', 'alice', { door: 'knock' });
+  relay.bar(false);
+  const { number } = await knocks(master, 'bob');
+  await bob.times(2);
+  assert.deepEqual(bob.told.map((waiting) => waiting.for), ['master', 'door']);
+  await master.admit(number);
+  assert.equal((await within(bob.promise, 'the join')).master.username, 'alice');
+});
+
+test('where the hub has not noticed the loss, who waits keeps the place', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, client } = await stage.far({ silence: 50, patience: 50 });
+  const master = await stage.client().create('abc123', 'alice', { door: 'knock' });
+  const bob = joining(client, 'abc123', 'bob');
+  const { number } = await knocks(master, 'bob');
+  joining(stage.client(), 'abc123', 'eve');
+  await knocks(master, 'eve');
+  const told = [];
+  master.addEventListener('knock', ({ knock }) => told.push(knock));
+  relay.strand();
+  await bob.times(2);
+  await master.setDoor('knock'); // behind all that the hub had to tell by then
+  assert.deepEqual(told, []);
+  assert.deepEqual(master.knocks.map(({ username }) => username), ['bob', 'eve']);
+  await master.admit(number);
+  const slave = await within(bob.promise, 'the join');
+  await master.send('bob', 'welcome');
+  assert.equal((await next(slave)).text(), 'welcome');
+});
+
+test('a master that comes back has those who wait, and is told who has come and gone', async (t) => {
+  const stage = await Stage.open(t);
+  const storage = new Storage();
+  const kept = { storage, storageKey: 'kept' };
+  const { relay, client } = await stage.far(kept);
+  const master = await client.create('abc123', 'alice', { door: 'knock' });
+  const ann = joining(stage.client(), 'abc123', 'ann', { attributes: { class: '7b' } });
+  const first = await knocks(master, 'ann');
+  const [guest, gone] = [stage.client(), new AbortController()];
+  const left = joining(guest, 'abc123', 'bob', { signal: gone.signal });
+  const second = await knocks(master, 'bob');
+  const told = [];
+  master.addEventListener('knock', ({ knock }) => told.push([knock.number, knock.username, knock.over]));
+  relay.bar();
+  await inState(master, 'reconnecting');
+  gone.abort(new Error('enough'));
+  await assert.rejects(left.promise, /enough/);
+  const bob = joining(guest, 'abc123', 'bob'); // behind the end of the first one
+  await bob.times(1);
+  assert.deepEqual(master.knocks, [first, second], 'what is known on this side');
+  const anew = happens(master, 'knock', ({ knock }) => !knock.over);
+  relay.bar(false);
+  const { knock: third } = await anew;
+  assert.ok(third.number > second.number);
+  assert.deepEqual(told, [[second.number, 'bob', true], [third.number, 'bob', false]]);
+  assert.deepEqual([master.door, master.knocks], ['knock', [first, third]]);
+  await refused(master.admit(second.number), 'no_such_slave', RefusedError);
+  await master.admit(third.number);
+  assert.equal((await within(bob.promise, 'the join of bob')).username, 'bob');
+
+  const { masters: [again] } = await within(stage.client(kept).restore(), 'the restore');
+  assert.deepEqual([again.door, again.knocks.map(({ number }) => number)], ['knock', [first.number]]);
+  assert.equal(again.knocks[0].attributes.get('class').text(), '7b');
+  await again.admit(first.number);
+  assert.equal((await within(ann.promise, 'the join of ann')).username, 'ann');
+});
+
+test('a switch that waits does so over connections that cannot be made, as often as that is so', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, client } = await stage.far();
+  await stage.client().create('old', 'alice');
+  const slave = await client.join('old', 'bob');
+  const master = await stage.client().create('new', 'carol', { door: 'knock' });
+  const given = slave.switch('new');
+  await knocks(master, 'bob');
+  const over = happens(master, 'knock', ({ knock }) => knock.over);
+  relay.bar();
+  for (let count = 0; count < 5; count++) {
+    await within(relay.attempt(), 'an attempt');
+  }
+  await over;
+  relay.bar(false);
+  await master.admit((await knocks(master, 'bob')).number);
+  assert.equal((await within(given, 'the switch')).channel, 'new');
+});
+
+test('a join that waits ends where the hub stays away', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, client } = await stage.far();
+  const bob = joining(client, 'abc123', 'bob', { wait: true });
+  await bob.times(1);
+  let ahead = 0;
+  const { now } = performance;
+  t.mock.method(performance, 'now', () => now.call(performance) + ahead);
+  relay.bar();
+  await within(relay.attempt(), 'an attempt');
+  await within(relay.attempt(), 'another attempt');
+  ahead = 59_000;
+  await within(relay.attempt(), 'one before the minute is over');
+  ahead = 61_000;
+  await refused(bob.promise, 'connection', ConnectionError);
+});
+
+test('the README tells what is so', async (t) => {
+  const stage = await Stage.open(t);
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const [, section] = readme.split('## Who comes in\n');
+  const [guard, wait] = [...section.split('\n## ')[0].matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+  const AsyncFunction = (async () => {}).constructor;
+  const run = (code, given) => new AsyncFunction(...Object.keys(given), code)(...Object.values(given));
+  const [asked, told, logged, button] = [[], [], [], {}];
+  const master = await stage.client().create('abc123', 'alice');
+  let answer = () => true;
+  const confirm = (question) => asked.push(question) && answer();
+  await run(guard, { master, confirm, alert: (words) => told.push(words) });
+  const joins = (log) => run(`${wait}\nreturn slave;`, { client: stage.client(), document: { querySelector: () => button }, console: { log } });
+  const slave = await within(joins((line) => logged.push(line)), 'the join');
+  assert.deepEqual([slave.username, asked, logged], ['user_one', ['Let user_one in?'], ['alice is asked']]);
+  await slave.leave();
+  answer = () => { // it is refused before the yes
+    master.deny(master.knocks[0].number, 'no');
+    return true;
+  };
+  await refused(joins(() => {}), 'denied', RefusedError);
+  await master.setDoor('knock');
+  assert.match(told.join(), /^knock: nobody waits any more under the number \d+$/);
+  answer = () => false;
+  await assert.rejects(joins(() => button.onclick()), { name: 'AbortError' });
 });
 
 test('a list in the place of what was known', async () => {

@@ -1,0 +1,80 @@
+package door
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
+)
+
+// outage is how long the hub cannot be reached in these tests. A join that was told to wait is tried for a minute
+// from the first connection on that could not be made.
+const outage = 50 * time.Second
+
+// Who waits is not out because the hub cannot be reached for a while, however often that is so.
+func TestWhoWaitsDoesSoOverAnOutage(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		u := s.User()
+		bob := joins(t, u, "abc123", "bob", lectern.WithWait())
+		bob.waits(lectern.WaitingForMaster)
+		u.CutOff()
+		time.Sleep(outage)
+		u.Bar(false)
+		bob.waits(lectern.WaitingForMaster)
+		master := s.User().Creates("abc123", "alice", lectern.WithDoor(lectern.DoorKnock))
+		bob.waits(lectern.WaitingForDoor)
+		knock := knocks(t, master, "bob")
+		for range 2 {
+			u.CutOff()
+			over(t, master, knock)
+			time.Sleep(outage)
+			u.Bar(false)
+			bob.waits(lectern.WaitingForDoor)
+			knock = knocks(t, master, "bob")
+		}
+		require.NoError(t, master.Admit(stage.Within(t), knock.Number))
+		bob.in()
+	})
+}
+
+// A switch that waits does so for as long as there is something to switch from.
+func TestSwitchThatWaitsDoesSoOverAnOutage(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{MasterTimeout: time.Hour, SlaveTimeout: time.Hour}, func(t *testing.T, s *stage.Stage) {
+		u := s.User()
+		s.User().Creates("old", "alice")
+		slave := u.Joins("old", "bob")
+		next := s.User().Creates("new", "carol", lectern.WithDoor(lectern.DoorKnock))
+		bob := begin(t, func(ctx context.Context, options ...lectern.JoinOption) (*lectern.Slave, error) {
+			return slave.Switch(ctx, "new", options...)
+		})
+		bob.waits(lectern.WaitingForDoor)
+		knock := knocks(t, next, "bob")
+		u.CutOff()
+		over(t, next, knock)
+		time.Sleep(outage)
+		u.Bar(false)
+		bob.waits(lectern.WaitingForDoor)
+		require.NoError(t, next.Admit(stage.Within(t), knocks(t, next, "bob").Number))
+		bob.in()
+	})
+}
+
+// Where the hub is not there again within a minute, the join says so.
+func TestWhoWaitsIsToldThatTheHubIsGone(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		u := s.User()
+		bob := joins(t, u, "abc123", "bob", lectern.WithWait())
+		bob.waits(lectern.WaitingForMaster)
+		u.CutOff()
+		lost := time.Now()
+		<-bob.done
+		require.ErrorContains(t, bob.err, "no answer to join: dialling")
+		took := time.Since(lost)
+		require.GreaterOrEqual(t, took, time.Minute)
+		require.Less(t, took, time.Minute+10*time.Second)
+	})
+}
