@@ -30,9 +30,14 @@ func (m *Membership) HandOver(ctx context.Context, to string, stay bool) (*Membe
 // held.
 func (m *Membership) settleHandOver(r *request, answer wire.Frame) wire.Frame {
 	if answer.Type == wire.Ack && !r.frame.Ban {
-		m.end(wire.ErrHandedOver)
+		m.end(handedTo(r.frame.To))
 	}
 	return answer
+}
+
+// handedTo is the end of a membership by a hand-over to the user of that name.
+func handedTo(name string) *wire.Cause {
+	return wire.ErrHandedOver.With(wire.Quote(name) + " is the master now")
 }
 
 // Next is the membership that this one has become by a hand-over, or nil.
@@ -76,9 +81,9 @@ func (b *Inbox[E]) promoted(next *Membership) any {
 // onRoleChanged handles a created or joined that answers nothing: this member has another role from
 // now on. The lock is held.
 func (m *Membership) onRoleChanged(l *link, frame *wire.Frame) {
-	role := wire.Slave
+	role, now := wire.Slave, frame.Master.Username
 	if frame.Type == wire.Created {
-		role = wire.Master
+		role, now = wire.Master, frame.Username
 	}
 	if role == m.role {
 		return
@@ -110,7 +115,7 @@ func (m *Membership) onRoleChanged(l *link, frame *wire.Frame) {
 	if asked != nil {
 		asked.answered <- wire.Frame{Type: wire.Ack, Ref: asked.frame.Ref}
 	}
-	m.end(wire.ErrHandedOver)
+	m.end(handedTo(now))
 	if next.leaving {
 		next.leave()
 	}

@@ -3,6 +3,7 @@ package handover
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,9 @@ func TestHandOver(t *testing.T) {
 		require.Nil(t, none)
 		stage.Ended(t, next, lectern.ErrHandedOver)
 		last := promoted(t, alice)
+		for handle, now := range map[stage.Handle]string{master: "one", one: "one", next: "alice", alice: "alice"} {
+			require.EqualError(t, handle.Err(), fmt.Sprintf("lectern: handed_over: %q is the master now", now))
+		}
 		require.Equal(t, []string{"two"}, names(last.Members()))
 		stage.NextPresence(t, two, "alice", lectern.StateOnline)
 		require.NoError(t, last.Close())
