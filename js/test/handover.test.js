@@ -240,17 +240,43 @@ test('a leave that was on its way is refused, and the channel goes on', async (t
 
 test('the new epoch is shown at once, and until something is answered', async (t) => {
   const stage = await Stage.open(t);
-  const { WebSocket, sent } = framed();
-  const master = await stage.client().create('abc123', 'alice');
-  const one = await stage.client({ WebSocket }).join('abc123', 'one');
+  const [above, below] = [framed(), framed()];
+  const master = await stage.client({ WebSocket: above.WebSocket }).create('abc123', 'alice');
+  const one = await stage.client({ WebSocket: below.WebSocket }).join('abc123', 'one');
   await member(master, 'one', 'online');
-  await master.handOver('one', { stay: true });
+  await one.send('as a slave');
+  const alice = await master.handOver('one', { stay: true });
   const { master: now } = await promotedAfter(one);
   await Promise.all([now.broadcast('a'), now.broadcast('b')]);
   await now.broadcast('c');
-  const shown = sent.filter(({ type }) => type === 'ping' || type === 'send').map(({ type, epoch, seen }) => [type, epoch, seen]);
+  await alice.send('a');
+  await alice.send('b');
+  const shown = ({ sent }) => sent.filter(({ type }) => type === 'ping' || type === 'send').map(({ type, epoch, seen }) => [type, epoch, seen]);
   const { epoch } = now.ticket;
-  assert.deepEqual(shown, [['ping', epoch, 0], ['send', epoch, undefined], ['send', epoch, undefined], ['send', undefined, undefined]]);
+  assert.deepEqual(shown(below), [
+    ['send', undefined, undefined], ['ping', epoch, 0], ['send', epoch, undefined], ['send', epoch, undefined], ['send', undefined, undefined],
+  ]);
+  const { epoch: staying } = alice.ticket;
+  assert.deepEqual(shown(above).slice(-3), [['ping', staying, 0], ['send', staying, undefined], ['send', undefined, undefined]]);
+});
+
+test('the new epoch is shown on, where what has shown it was refused before the channel', async (t) => {
+  const shown = [];
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join') {
+      peer.send({ ...joinedFor(frame), epoch: 1 });
+      peer.send({ ...createdFor(frame), ref: undefined, username: 'one', epoch: 2, members: [] });
+    } else if (frame.type === 'send') {
+      peer.send(shown.push(frame.epoch) === 1
+        ? { type: 'error', ref: frame.ref, channel: 'abc123', code: 'rate_limited' } : { type: 'ack', ref: frame.ref, seq: shown.length });
+    }
+  });
+  const slave = await fakeClient(t, hub).join('abc123', 'one');
+  const { master } = await happens(slave, 'promoted');
+  await refused(master.broadcast('a'), 'rate_limited');
+  await master.broadcast('a');
+  await master.broadcast('b');
+  assert.deepEqual(shown, [2, 2, undefined]);
 });
 
 for (const stay of [true, false]) {
@@ -304,6 +330,26 @@ for (const stay of [true, false]) {
     assert.equal((await promotedAfter(one)).master.username, 'one');
   });
 }
+
+test('a close behind a hand-over whose answer was lost leaves neither the channel nor the slave', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, client } = await stage.far({ closeTimeout: LIMIT });
+  const master = await client.create('abc123', 'alice');
+  const one = await stage.client().join('abc123', 'one');
+  await member(master, 'one', 'online');
+  relay.lose('down');
+  const promotion = happens(one, 'promoted');
+  const handing = master.handOver('one', { stay: true });
+  const closing = assert.rejects(master.close(), UnknownOutcomeError);
+  const { master: now } = await promotion;
+  relay.cut();
+  relay.lose('down', false);
+  const alice = await within(handing, 'the hand-over');
+  await closing;
+  await alice.send('still here');
+  assert.equal((await next(now)).text(), 'still here');
+  assert.deepEqual([alice.state, names(now.members)], ['online', ['alice']]);
+});
 
 test('a hand-over that is begun while the connection is lost', async (t) => {
   const stage = await Stage.open(t);

@@ -431,8 +431,8 @@ test('only a real change of the master is told', async (t) => {
   });
   const slave = await client.join('abc123', 'ada');
   const told = events(slave);
-  const move = async (count, state) => {
-    master.state = state;
+  const move = async (count, state, username = 'alice') => {
+    Object.assign(master, { state, username });
     peer(count).send(shutdown);
     await within(peer(count).closed, 'the end of the old one');
     await came((frame) => frame.type === 'resume' && frame.count === count + 1);
@@ -444,6 +444,9 @@ test('only a real change of the master is told', async (t) => {
   assert.deepEqual(await move(3, 'away'), []);
   assert.equal(slave.master.state, 'away');
   assert.deepEqual(await move(4, 'online'), ['presence online']);
+  // Another master is a change, however it is.
+  assert.deepEqual(await move(5, 'online', 'bob'), ['presence online']);
+  assert.equal(slave.master.username, 'bob');
 });
 
 test('who has left is told once, though it moves again before what was missed has come', async (t) => {
@@ -516,6 +519,39 @@ test('a switch that is under way is answered where it was asked for, and both en
     const resumes = frames.filter(({ type, count }) => type === 'resume' && count === 2).map(({ channel }) => channel);
     assert.deepEqual(resumes, granted ? ['abc125', 'abc124'] : ['abc125', 'abc123']);
   }
+});
+
+test('a hand-over that is under way is answered where it was asked for, and no token is got for it meanwhile', async (t) => {
+  const asked = [];
+  let handing;
+  const { client, peer, came } = await moving(t, (_, frame) => {
+    if (frame.type === 'hand_over') {
+      handing = frame;
+    }
+    return frame.type === 'hand_over';
+  }, {
+    token: ({ operation, channel }) => {
+      asked.push(`${operation} ${channel}`);
+      return 't';
+    },
+  });
+  const tokens = () => asked.filter((each) => each === 'resume abc123').length;
+  const master = await client.create('abc123', 'alice');
+  await client.join('abc124', 'ada');
+  await client.join('abc125', 'ada');
+  const given = assert.rejects(master.handOver('one'), { code: 'busy' });
+  await came(({ type }) => type === 'hand_over');
+  peer(1).send(shutdown);
+  await came(({ type, channel }) => type === 'resume' && channel === 'abc124');
+  await came(({ type, channel }) => type === 'resume' && channel === 'abc125');
+  await turn();
+  assert.equal(tokens(), 1, 'before the connection was made');
+  peer(1).send(no(handing, 'busy'));
+  await given;
+  await came(({ type, channel, count }) => type === 'resume' && channel === 'abc123' && count === 2);
+  assert.equal(tokens(), 2);
+  assert.equal(await within(peer(1).closed, 'the end of the old one'), 4104);
+  assert.equal(master.state, 'online');
 });
 
 test('calls that a hub refuses that shuts down are made on the next connection', async (t) => {
