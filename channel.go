@@ -84,7 +84,7 @@ func (c *Channel) Send(ctx context.Context, to string, payload Payload, options 
 }
 
 // SetMaster makes a slave the master of the channel, also while its master is away. The former master
-// leaves, with ErrHandedOver, and may join again. Otherwise it is as Master.HandOver: the slave has to be
+// leaves, with ErrHandedOver, and may join again, by the door as anybody. Otherwise it is as Master.HandOver: the slave has to be
 // connected, and Policy.Authorize is asked with OpMaster, for HandshakeTimeout or until ctx ends. The error is
 // ErrNoSuchChannel where the channel is over, and ErrShuttingDown where the hub ends.
 func (c *Channel) SetMaster(ctx context.Context, username string) error {

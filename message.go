@@ -193,7 +193,8 @@ func (Promotion) event() {}
 type Promotion struct{ Master *Master }
 
 // Muted tells a slave that its master lets it send of its own accord no longer (On), or again: see
-// Master.Mute. What it has sent before and the hub has not got yet is decided by that too.
+// Master.Mute. What it has sent before and the hub has not got yet is decided by that too. How it is for who
+// joins is no change: Slave.Muted has it.
 type Muted struct{ On bool }
 
 func (Knock) event() {}
@@ -317,8 +318,8 @@ type Presence struct {
 	Deadline time.Time
 	// Joined tells the new from those that are back: this slave is a member since it was
 	// told last, and its membership is another one than that of anybody who had the name before.
-	// Where a master has gone on by a Ticket, or in a seat that it has taken over, those who are
-	// there then are not told as joined. Members has what the newest change of each was.
+	// Where a master has gone on by a Ticket, in a seat that it has taken over, or by a hand-over,
+	// those who are there then are told, and not as joined. Members has what the newest change of each was.
 	Joined bool
 	// Reason says why a slave is gone, where that is known: "left", "kicked",
 	// "timeout", "expired", "revoked", or the words of the kick. Of who has left while this

@@ -101,7 +101,7 @@ func (s *Slave) MasterAttributes() map[string]Payload { return payloads(s.h.m.Ma
 // Receive returns the next message. It passes over changes of the master's
 // presence, which Master tells, and of its attributes, which MasterAttributes tells. A *GapError says that messages are missing
 // before the next one; the call after it goes on. Any other error is the
-// context's, or why the membership is over.
+// context's, or why the membership is over: where that is ErrHandedOver, Promoted has the master's handle.
 func (s *Slave) Receive(ctx context.Context) (Message, error) {
 	for {
 		event, err := client.Next(ctx, s.h.m, s.h.inbox)
@@ -126,8 +126,8 @@ func (s *Slave) Promoted() *Master { return client.PromotionOf[Promotion](s.h.m)
 func (s *Slave) Muted() bool { return s.h.m.Muted() }
 
 // Events yields messages, changes of the master's [Presence] and of its attributes, as [Attribute],
-// each [Muted] and each [Gap], in
-// one order. It ends with an error: the context's, or why the membership is
+// each [Muted] and each [Gap], in one order, and last of all a [Promotion] where this slave becomes the
+// master. It ends with an error: the context's, or why the membership is
 // over. Receive and Events take from the same queue; calls at the same time
 // share the events between them.
 func (s *Slave) Events(ctx context.Context) iter.Seq2[Event, error] { return s.h.events(ctx) }
