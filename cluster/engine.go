@@ -170,8 +170,8 @@ type Bus interface {
 	Serve(self HubID, answer func(from HubID, request []byte, reply func([]byte) error)) (stop func(), err error)
 
 	// Ask sends a request once, when it is ranged over, and yields what is replied, as
-	// often as that is, until the caller breaks off or the context ends. How many
-	// replies there are, the two have to agree on. A reply that comes after the range has
+	// often as that is and in order, until the caller breaks off or the context ends. How
+	// many replies there are, and whether one is missing, the two have to agree on. A reply that comes after the range has
 	// ended reaches nobody. ErrNobody and the context's error are yielded last.
 	Ask(ctx context.Context, from, to HubID, request []byte) iter.Seq2[[]byte, error]
 
