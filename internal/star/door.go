@@ -40,7 +40,7 @@ type knock struct {
 	number uint64
 	// m becomes a slave of the channel where it is let in. It does not change before.
 	m *member
-	// a is where it waits, and e what it has shown there. Unlike that of a member, its secret is
+	// a is where it waits, and e what it has shown there, but for since when it waits. Unlike that of a member, its secret is
 	// kept as it is: nobody was given it yet, and it goes into the answer.
 	a *Attachment
 	e Entry
@@ -93,10 +93,14 @@ func (c *Channel) Knock(now time.Time, a *Attachment, e Entry, username, expect 
 	if !e.Attributes.FitKnock() || !e.Grant.Attributes.FitKnock() {
 		return wire.ErrBadFrame.With("attributes: a value has too many arrays and objects inside of each other to be shown at a door")
 	}
+	if e.Since.IsZero() {
+		e.Since = now
+	}
 	if k != nil {
 		if k.e.sameAttributes(e) {
 			old := k.a
-			k.a, k.e, k.expect = a, e, expect
+			e.Since = k.e.Since
+			k.a, k.e, k.expect, k.ends = a, e, expect, c.waitEnds(e)
 			a.member = k.m
 			c.needDoor().findDue()
 			c.emit(Effect{Kind: Refuse, To: old, End: errMoved})
@@ -107,7 +111,7 @@ func (c *Channel) Knock(now time.Time, a *Attachment, e Entry, username, expect 
 	}
 	d := c.needDoor()
 	d.knocks++
-	k = &knock{number: d.knocks, m: &member{name: username, role: wire.Slave}, a: a, e: e, expect: expect, ends: c.waitEnds(now, e)}
+	k = &knock{number: d.knocks, m: &member{name: username, role: wire.Slave}, a: a, e: e, expect: expect, ends: c.waitEnds(e)}
 	a.member = k.m
 	d.waiting = append(d.waiting, k)
 	d.findDue()
@@ -124,12 +128,15 @@ func (c *Channel) Knock(now time.Time, a *Attachment, e Entry, username, expect 
 // errMoved is told on the connection that one who waits has given up.
 var errMoved = wire.ErrReplaced.With("you wait on another connection")
 
-// Arrive is Knock for one that has waited for the channel to be created. What becomes of it is
-// told as of one who has waited at the door.
+// Arrive is Knock for one that has waited for the channel to be created, for as long as its grant
+// lets it. What becomes of it is told as of one who has waited at the door.
 func (c *Channel) Arrive(now time.Time, a *Attachment, e Entry, username, expect string) {
 	before := len(c.effects)
 	c.emit(Effect{Kind: Enter, To: a})
-	err := c.Join(now, a, e, username, expect)
+	err := error(errGrantExpired)
+	if !e.Grant.expired(now) {
+		err = c.Join(now, a, e, username, expect)
+	}
 	if err == nil {
 		return
 	}
@@ -248,18 +255,15 @@ func (c *Channel) expireDoor(now time.Time) {
 		k := c.door.waiting[i]
 		why := wire.ErrTooLate.With(fmt.Sprintf("nobody has let you in for %v", c.limits.WaitTimeout))
 		if k.e.Grant.Expires.Equal(k.ends) {
-			why = wire.ErrUnauthorized.With("what the service has granted has expired: show a fresh token")
+			why = errGrantExpired
 		}
 		c.endKnock(k, why)
 	}
 }
 
-// waitEnds is when one who knocks now has waited for too long.
-func (c *Channel) waitEnds(now time.Time, e Entry) (ends time.Time) {
+// waitEnds is when one who knocks has waited for too long.
+func (c *Channel) waitEnds(e Entry) (ends time.Time) {
 	if c.limits.WaitTimeout > 0 {
-		if e.Since.IsZero() {
-			e.Since = now
-		}
 		ends = e.Since.Add(c.limits.WaitTimeout)
 	}
 	if expires := e.Grant.Expires; !expires.IsZero() && (ends.IsZero() || !expires.After(ends)) {

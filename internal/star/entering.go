@@ -84,6 +84,8 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 		return wire.ErrNameTaken
 	case c.doorMode() == wire.DoorLocked:
 		return wire.ErrLocked
+	case k != nil && k.e.sameAttributes(e):
+		return ErrKnock // it keeps its place, for which it needs no room
 	}
 	m := &member{name: username, role: wire.Slave}
 	if err := c.checkSlave(m, e); err != nil {
@@ -224,7 +226,7 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 		return err
 	}
 	if m.expired(now) && !e.Grant.Asked {
-		return wire.ErrUnauthorized.With("what the service has granted has expired: show a fresh token")
+		return errGrantExpired
 	}
 	if err := c.checkAgain(now, m); err != nil {
 		return err

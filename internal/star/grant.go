@@ -27,6 +27,11 @@ type Grant struct {
 	Attributes wire.Attributes
 }
 
+// errGrantExpired refuses who comes too late with what it was granted.
+var errGrantExpired = wire.ErrUnauthorized.With("what the service has granted has expired: show a fresh token")
+
+func (g *Grant) expired(now time.Time) bool { return !g.Expires.IsZero() && !now.Before(g.Expires) }
+
 // setGrant keeps what the service has granted.
 func (c *Channel) setGrant(m *member, g Grant) {
 	if !g.Asked {
@@ -49,7 +54,7 @@ func (c *Channel) setGrant(m *member, g Grant) {
 // only, which is away then: a slave's membership ends.
 func (m *member) expired(now time.Time) bool {
 	g := m.extra().grant
-	return g != nil && !g.Expires.IsZero() && !now.Before(g.Expires)
+	return g != nil && g.expired(now)
 }
 
 // Refresh keeps a new grant of the member.
