@@ -219,27 +219,29 @@ func (c *Client) writeCalls(sent *call) {
 }
 
 // repeatCalls lets the calls that were on a connection that has ended be repeated on the next
-// one: all of them, where again, and in any case those that are to be undone, so that it
-// becomes known what there is to undo. A resume is undone by the end of its connection. shutdown:
-// the hub has closed it for that, so it is not because of them. The lock is held.
+// one: all of them, where again, and in any case those that wait to be let in, of which the hub has told,
+// and those that are to be undone, so that it becomes known what there is to undo. A resume is undone by the end of its connection. shutdown:
+// the hub has closed it for that, so it is not because of them; nor is it where this side has, since a membership
+// was refused for the moment. The lock is held.
 func (c *Client) repeatCalls(l *link, again, shutdown bool) {
 	for _, k := range slices.Clone(c.calls) {
 		if k.link != l {
 			continue
 		}
-		over := false
+		over, waits := false, k.waiting.on == l
 		k.waiting.on = nil
-		if !shutdown {
+		switch {
+		case shutdown:
+			over = !k.awaitsHub()
+		case !l.later:
 			k.losses++
 			over = k.losses >= maxLosses
-		} else {
-			over = !k.awaitsHub()
 		}
 		switch {
 		case k.givenUp && k.frame.Type == wire.Resume:
 			c.removeCall(k)
 			k.release()
-		case (again || k.givenUp) && !over:
+		case (again || waits || k.givenUp) && !over:
 			k.link = nil
 		}
 	}

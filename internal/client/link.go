@@ -37,6 +37,8 @@ type link struct {
 	// worked: a membership was taken up here. Where the hub shuts down then, in order, the
 	// connection has not failed: a hub may be replaced several times in a row.
 	worked bool
+	// later: this side has closed it, to try what was refused there later (tryLater).
+	later bool
 	// handedOn: another goroutine makes the next connection, see moving.go.
 	handedOn bool
 }
@@ -58,6 +60,7 @@ func (l *link) push(frame *wire.Frame) {
 // tryLater closes the connection after a transient refusal, to try the same on the next one.
 // The lock is held.
 func (l *link) tryLater() {
+	l.later = true
 	l.out.Close(transport.Reason{Code: transport.Idle, Text: "trying again later"})
 }
 

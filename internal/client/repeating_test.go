@@ -207,27 +207,80 @@ func TestARepeatedCallWithAHandshakeIsALaterOne(t *testing.T) {
 }
 
 // A connection that the hub closes because what a master was granted has expired takes other
-// calls along: they are asked again, as where the connection was lost.
+// calls along: they are asked again, as where the connection was lost. So is a join that waits to be let in,
+// whatever its connection is closed for, such as that another client has another membership of it.
 func TestACallIsRepeatedWhenAnotherMembershipCostsTheConnection(t *testing.T) {
+	for code, waits := range map[transport.CloseCode]bool{
+		transport.Unauthorized: false, transport.Replaced: true, transport.Slow: true, transport.Idle: true, transport.RateLimited: true,
+	} {
+		t.Run(code.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := scriptedHub{t, make(chan *memory.Conn, 10)}
+				c := New(h, Options{
+					PublicError: func(why *wire.Cause) error { return why }, DialTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+				})
+				defer func() { require.NoError(t, c.Close()) }()
+				joined := make(chan error, 1)
+				go func() {
+					_, err := c.Enter(t.Context(), wire.Slave, wire.Frame{Type: wire.Join, Channel: "abc123", Username: "ada"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+					joined <- err
+				}()
+				conn := <-h.conns
+				first := h.reads(conn, wire.Join)
+				if waits {
+					waiting := wire.Frame{Type: wire.Waiting, Ref: first.Ref, Channel: "abc123"}
+					waiting.NeedEntering().For = wire.ForMaster
+					h.answers(conn, waiting)
+				}
+				require.NoError(t, conn.Close(transport.Reason{Code: code, Text: "because of a membership"}))
+				select {
+				case conn = <-h.conns:
+				case err := <-joined:
+					require.Fail(t, "it is not asked again", "%v", err)
+				}
+				again := h.reads(conn, wire.Join)
+				require.Greater(t, again.Ref, first.Ref)
+				h.answers(conn, h.joined(again))
+				require.NoError(t, <-joined)
+			})
+		})
+	}
+}
+
+// A client that closes its connections itself, since one of its memberships cannot be resumed yet, does not
+// give up a call because of that.
+func TestACallOutlastsConnectionsThatAreNotLostBecauseOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := scriptedHub{t, make(chan *memory.Conn, 10)}
 		c := New(h, Options{
 			PublicError: func(why *wire.Cause) error { return why }, DialTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
 		})
 		defer func() { require.NoError(t, c.Close()) }()
-		joined := make(chan error, 1)
-		go func() {
-			_, err := c.Enter(t.Context(), wire.Slave, wire.Frame{Type: wire.Join, Channel: "abc123", Username: "ada"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
-			joined <- err
-		}()
+		results := map[string]chan error{"held": make(chan error, 1), "asked": make(chan error, 1)}
+		enters := func(channel string) {
+			_, err := c.Enter(t.Context(), wire.Slave, wire.Frame{Type: wire.Join, Channel: channel, Username: "ada"}, anyInbox(QueueLimit{Messages: 9, Bytes: 99}))
+			results[channel] <- err
+		}
+		go enters("held")
 		conn := <-h.conns
-		first := h.reads(conn, wire.Join)
-		require.NoError(t, conn.Close(transport.Reason{Code: transport.Unauthorized, Text: "what a master was granted has expired"}))
+		h.answers(conn, h.joined(h.reads(conn, wire.Join)))
+		require.NoError(t, <-results["held"])
+		go enters("asked")
+		h.reads(conn, wire.Join)
+		conn.Cut()
+		for range 2 * maxLosses {
+			conn = <-h.conns
+			resume := h.reads(conn, wire.Resume)
+			h.reads(conn, wire.Join)
+			h.answers(conn, wire.Frame{Type: wire.Error, Ref: resume.Ref, Channel: "held", Code: string(wire.ErrBusy.Code), Reason: "later"})
+			synctest.Wait()
+			require.Empty(t, results["asked"])
+		}
 		conn = <-h.conns
-		again := h.reads(conn, wire.Join)
-		require.Greater(t, again.Ref, first.Ref)
-		h.answers(conn, h.joined(again))
-		require.NoError(t, <-joined)
+		resumed := h.reads(conn, wire.Resume)
+		h.answers(conn, h.joined(resumed))
+		h.answers(conn, h.joined(h.reads(conn, wire.Join)))
+		require.NoError(t, <-results["asked"])
 	})
 }
 
