@@ -109,6 +109,14 @@ func textsOf(attributes map[string]lectern.Payload) map[string]string {
 	return texts
 }
 
+func payloadsOf(texts map[string]string) map[string]lectern.Payload {
+	payloads := make(map[string]lectern.Payload, len(texts))
+	for key, text := range texts {
+		payloads[key] = lectern.Text(text)
+	}
+	return payloads
+}
+
 // hearsOf takes in what an event tells of attributes.
 func (s *seat) hearsOf(event lectern.Event) {
 	switch event := event.(type) {

@@ -85,6 +85,7 @@ func (s *seat) watch() {
 		s.mu.Lock()
 		s.hearsOf(event)
 		s.hearsOfVoice(event)
+		s.hearsOfKnock(event)
 		switch event := event.(type) {
 		case lectern.Message:
 			line := event.From + ": " + event.Text()
@@ -108,6 +109,9 @@ func (s *seat) watch() {
 
 // compare compares everything that anybody sees with the model.
 func (g *game) compare() error {
+	if err := errors.Join(g.failed, g.compareAttempts()); err != nil {
+		return err
+	}
 	for _, s := range g.seats {
 		if err := s.compare(); err != nil {
 			return fmt.Errorf("%v: %w", s, err)
@@ -120,11 +124,27 @@ func (g *game) compare() error {
 		return err
 	}
 	for _, c := range g.stars {
-		if _, exists := g.hub.Channel(c.name); exists != (c.master != nil) {
-			return fmt.Errorf("%s exists at the hub: %v", c.name, exists)
+		if err := g.compareChannel(c); err != nil {
+			return fmt.Errorf("%s at the hub: %w", c.name, err)
 		}
 	}
 	return nil
+}
+
+// compareChannel compares what the hub has of a channel with the model.
+func (g *game) compareChannel(c *star) error {
+	channel, exists := g.hub.Channel(c.name)
+	if exists != (c.master != nil) {
+		return fmt.Errorf("it exists: %v", exists)
+	}
+	if !exists {
+		return nil
+	}
+	has, _ := channel.Snapshot()
+	if has.Master.Username != c.master.user.name() {
+		return fmt.Errorf("its master is %s, not %s", has.Master.Username, c.master.user.name())
+	}
+	return g.compareDoor(c, has)
 }
 
 func (s *seat) compare() error {
@@ -171,7 +191,7 @@ func (s *seat) compare() error {
 	if s.user.offline {
 		return nil
 	}
-	if err := errors.Join(s.compareAttributes(), s.compareVoice()); err != nil {
+	if err := errors.Join(s.compareAttributes(), s.compareVoice(), s.compareKnocks()); err != nil {
 		return err
 	}
 	expected := map[string]lectern.State{}

@@ -81,7 +81,7 @@ func (g *game) take(ctx context.Context, m move, p *player, c *star) error {
 			g.tickets[key] = t
 		}
 	}
-	if !known || p.seats[c] != nil {
+	if !known || p.isIn(c) {
 		return nil
 	}
 	if now := t.of.now; now.in && now.user == p {
@@ -151,7 +151,7 @@ func (g *game) succeeds(s *seat, of *membership, last uint64) {
 // has.
 func (g *game) seize(ctx context.Context, p *player, c *star) error {
 	former := g.twin(p).seats[c]
-	if former == nil || !former.in || p.seats[c] != nil || g.service.isRefusing(p) {
+	if former == nil || !former.in || p.isIn(c) || g.service.isRefusing(p) {
 		return nil
 	}
 	g.tickets[c.name+" "+p.name()] = former.ticket()
@@ -188,7 +188,7 @@ func (g *game) seize(ctx context.Context, p *player, c *star) error {
 func (g *game) takeUnheard(ctx context.Context, p *player, c *star) error {
 	other := g.twin(p)
 	former := other.seats[c]
-	if former == nil || !former.in || !other.offline || p.seats[c] != nil || g.service.isRefusing(p) || g.service.cannotSay(p) {
+	if former == nil || !former.in || !other.offline || p.isIn(c) || g.service.isRefusing(p) || g.service.cannotSay(p) {
 		return nil
 	}
 	p.lose(answers)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,11 @@ func TestModel(t *testing.T) {
 		"an answer was lost", "a question was lost", "slave expired", "master expired", "revoked", "refreshed",
 		"busy", "the service spoke", "a message expired", "a gap for a slave", "a gap for a master", "a change of an attribute",
 		"a muted send was refused",
+		"knocked", "admitted", "admitted, and there was no room", "denied", "a knock was judged that was over", "a knock was taken back", "banned at the door",
+		"the door was opened", "the door was opened, and there was no room", "the door was locked", "refused: locked", "refused: channel_full",
+		"waited for a channel", "came to the door of a new channel", "a switch waited", "waited again", "kept its place at the door", "taken over at the door",
+		"waited too long", "a grant expired at the door", "what was granted expired before there was a channel", "a knock was given up by its client",
+		"let in as it gave up", "let in too late, as it gave up", "knocked under a name that was just left", "knocked under a name that was still there",
 		"restarted", "a channel outlived its hub", "a channel's time was up at a restart", "over the policy", "a hub was lost",
 	} {
 		if counts[kind] == 0 {
@@ -85,6 +91,27 @@ func TestModelKnownGames(t *testing.T) {
 			{"up", 1, 0, 0}, {"unmute", 0, 0, 2}, {"up", 2, 0, 0}, {"leave", 2, 0, 0}, {"unmute", 0, 0, 2}, {"restart", 0, 0, 1}, {"join", 2, 0, 0},
 			{"up", 2, 0, 0}, {"cut", 1, 0, 0}, {"up", 1, 0, 0}, {"unhush", 0, 0, 0}, {"mute", 0, 0, 2}, {"restore", 1, 0, 0}, {"up", 1, 0, 0},
 			{"unhush", 0, 0, 0}, {"up", 2, 0, 0}, {"mute", 0, 0, 0},
+		},
+		// What the service has granted one who waits for a channel has expired when that comes: one is not in.
+		"a grant that is over before there is a channel": {
+			{"lease", 1, 0, 1}, {"knock", 1, 0, 1}, {"knock", 2, 0, 1}, {"sleep", 0, 0, 1}, {"create", 0, 0, 0}, {"up", 2, 0, 0},
+		},
+		// Who keeps its place at the door has what it was granted last.
+		"a grant of one that keeps its place": {
+			{"guard", 0, 0, 0}, {"knock", 1, 0, 0}, {"lease", 1, 0, 1}, {"ghost", 1, 0, 0}, {"sleep", 0, 0, 1}, {"knock", 1, 0, 0}, {"ghost", 1, 0, 0},
+			{"lease", 1, 0, 0}, {"ghost", 1, 0, 0}, {"sleep", 0, 0, 1}, {"admit", 0, 0, 0},
+		},
+		// The connection of one who waits ends because of another membership on it: the wait goes on.
+		"a wait outlasts what ends its connection": {
+			{"guard", 0, 0, 0}, {"create", 3, 1, 0}, {"join", 2, 1, 0}, {"knock", 2, 0, 0}, {"take", 6, 1, 0}, {"admit", 0, 0, 0}, {"knock", 6, 0, 0},
+			{"leave", 2, 0, 0}, {"knock", 6, 0, 0}, {"unsure", 6, 1, 1}, {"unsure", 6, 1, 1}, {"blink", 6, 0, 0}, {"admit", 0, 0, 0},
+		},
+		// Of those who wait for a channel, and at its door: each is let in as the one who has come, also where
+		// its name was left and taken again.
+		"who is let in is who has knocked": {
+			{"knock", 1, 0, 1}, {"knock", 2, 0, 3}, {"knock", 6, 0, 1}, {"guard", 0, 0, 1}, {"giveup", 1, 0, 0}, {"knock", 5, 0, 0}, {"admit", 0, 0, 3},
+			{"admit", 0, 0, 1}, {"swap", 2, 0, 0}, {"swap", 6, 0, 1}, {"door", 0, 0, 3}, {"knock", 3, 0, 0}, {"door", 0, 0, 0}, {"knock", 3, 0, 0},
+			{"restart", 0, 0, 1}, {"door", 0, 0, 2}, {"door", 0, 0, 3}, {"leave", 3, 0, 0}, {"knock", 3, 1, 1}, {"guard", 0, 1, 3},
 		},
 		"a send is too late": {{"create", 0, 0, 1}, {"join", 1, 0, 0}, {"cut", 1, 0, 0}, {"brief", 1, 0, 1}, {"brief", 1, 0, 3}, {"sleep", 0, 0, 0}, {"restore", 1, 0, 0}},
 		// What expires while its receiver is away is a gap in its place: to a slave, to a master,
@@ -125,7 +152,7 @@ func shrink(t *testing.T, moves []move, err error) ([]move, error) {
 const (
 	gameUsers    = 4
 	gameChannels = 2
-	gameMoves    = 70
+	gameMoves    = 100
 
 	gameMasterTimeout = 30 * time.Second
 	gameSlaveTimeout  = 10 * time.Second
@@ -136,10 +163,13 @@ const (
 // play plays the moves in a bubble, and returns the first difference.
 func play(t *testing.T, moves []move, counts map[string]int) (failure error) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &game{service: newService(), kept: 256, tickets: map[string]ticket{}, counts: counts}
+		g := &game{service: newService(), kept: 256, tickets: map[string]ticket{}, counts: counts, knocks: &knocks{of: map[string][]knock{}}}
 		for _, m := range moves {
-			if m.kind == fewKept {
+			switch m.kind {
+			case fewKept:
 				g.kept = 2
+			case fewPlaces:
+				g.places = 1 + m.n
 			}
 		}
 		hub, err := lectern.NewHub(g.policy())
@@ -150,10 +180,10 @@ func play(t *testing.T, moves []move, counts map[string]int) (failure error) {
 			g.stars = append(g.stars, &star{name: fmt.Sprint("channel_", i)})
 		}
 		for i := range 2 * gameUsers {
-			p := &player{index: i, number: i % gameUsers, service: g.service, seats: map[*star]*seat{}, gate: make(chan struct{})}
+			p := &player{index: i, number: i % gameUsers, service: g.service, seats: map[*star]*seat{}, waits: map[*star]*entry{}, gate: make(chan struct{})}
 			close(p.gate)
 			// The shortest of pauses: a reconnect takes no time.
-			p.client = lectern.NewClient(p, lectern.ClientOptions{MinBackoff: -1, MaxBackoff: -1})
+			p.client = lectern.NewClient(p, lectern.ClientOptions{MinBackoff: -1, MaxBackoff: -1, DialTimeout: gameDialTimeout})
 			g.players = append(g.players, p)
 		}
 		g.serves(hub)
@@ -184,6 +214,11 @@ func play(t *testing.T, moves []move, counts map[string]int) (failure error) {
 func (g *game) bye(p *player) error {
 	_ = p.client.Close()
 	synctest.Wait()
+	for _, e := range maps.Clone(p.waits) {
+		if e.old == nil { // else it ends with that
+			g.turnsAway(e, net.ErrClosed)
+		}
+	}
 	for _, s := range maps.Clone(p.seats) {
 		if p.offline {
 			g.over(s, lectern.ErrLeft) // the hub is not told

@@ -28,6 +28,7 @@ var moveKinds = strings.Fields(`create create join join join join expect leave s
 	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due
 	take take take note note note oldticket oldticket seize unheard unheard lostcreate lostjoin lostjoin lostswitch
 	mute mute mute mute unmute unmute hush hush unhush
+	door door door door guard knock knock knock knock knock knock admit admit admit admit deny giveup giveup swap swap seizeknock
 	speak speak speak lease lease refuse unsure refresh refresh flood flood flood restart restart crash`)
 
 func randomMoves(seed uint64) []move {
@@ -42,11 +43,21 @@ func randomMoves(seed uint64) []move {
 			moves[i].user += gameUsers // the same user, elsewhere
 		}
 	}
-	if seed%4 != 0 { // most games begin with somebody there
+	switch seed % 4 { // most games begin with somebody there
+	case 0:
+		if seed%16 == 0 {
+			copy(moves, []move{{"lease", 1, 0, 1}, {"knock", 1, 0, 1}})
+		}
+	case 1, 2:
 		copy(moves, []move{{"create", 0, 0, 0}, {"join", 1, 0, 0}, {"join", 2, 0, 0}, {"create", 3, 1, 1}, {"join", 0, 1, 0}})
+	case 3:
+		copy(moves, []move{{"guard", 0, 0, 0}, {"knock", 1, 0, 0}, {"knock", 2, 0, 2}, {"create", 3, 1, 1}, {"join", 2, 1, 0}})
 	}
 	if seed%3 == 0 {
 		moves[len(moves)-1] = move{kind: fewKept}
+	}
+	if seed%8 >= 6 {
+		moves[len(moves)-2] = move{kind: fewPlaces, n: int(seed / 8 % 2)}
 	}
 	return moves
 }
@@ -73,6 +84,15 @@ func (g *game) step(m move) error {
 		return g.restart(gap)
 	case "speak":
 		return g.speak(ctx, c, m.n)
+	case "door", "admit", "deny": // whoever is the master
+		if c.master == nil || c.master.user.offline {
+			return nil
+		}
+		g.tells(c)
+		if m.kind == "door" {
+			return g.setDoor(ctx, c.master, m.n)
+		}
+		return g.judge(ctx, c.master, m.n, m.kind == "admit")
 	case "crash":
 		if m.n > 0 {
 			return nil // it ends everything
@@ -100,10 +120,16 @@ func (g *game) step(m move) error {
 		return nil
 	}
 	switch m.kind {
-	case "create", "join", "expect", "switch":
-		return g.enter(ctx, m, p, c, s)
+	case "create", "guard", "join", "knock", "expect", "switch":
+		return g.enter(m, p, c, s)
 	case "lostcreate", "lostjoin", "lostswitch":
-		return g.enterTwice(ctx, m, p, c, s)
+		return g.enterTwice(m, p, c, s)
+	case "giveup":
+		return g.giveUp(p.waits[c])
+	case "swap":
+		return g.swap(ctx, m, p, c)
+	case "seizeknock":
+		return g.seizeKnock(m, p, c)
 	case "take", "oldticket":
 		return g.take(ctx, m, p, c)
 	case "note": // a ticket, for later
@@ -128,6 +154,10 @@ func (g *game) step(m move) error {
 		p.cut(false)
 		g.lost(p)
 	case "blink", "ghost":
+		if m.kind == "ghost" && !p.mayBeAGhost() {
+			return nil
+		}
+		p.becomesAGhost(m.kind == "ghost")
 		p.cut(m.kind == "ghost")
 		synctest.Wait()
 		g.blinked(p)
@@ -176,9 +206,11 @@ func (g *game) step(m move) error {
 			return g.send(s, toMaster)
 		}
 	case "blinksend", "ghostsend":
-		if g.service.isRefusing(p) {
+		ghost := m.kind == "ghostsend"
+		if g.service.isRefusing(p) || ghost && !p.mayBeAGhost() {
 			return nil // whether the hub has got it before, nobody knows
 		}
+		p.becomesAGhost(ghost)
 		// The message and the loss of the connection cross.
 		one := &sending{to: toAll, text: g.text()}
 		if s.slave != nil {
@@ -191,7 +223,7 @@ func (g *game) step(m move) error {
 		} else {
 			s.start(one)
 		}
-		p.cut(m.kind == "ghostsend")
+		p.cut(ghost)
 		synctest.Wait()
 		g.blinked(p)
 		s.waiting = nil
@@ -265,11 +297,18 @@ func (g *game) kick(ctx context.Context, s *seat, who int, ban bool) error {
 	c := s.star
 	target := c.slaves[who]
 	var expected, err error
-	if who == s.user.number || target == nil && !ban {
+	switch {
+	case who == s.user.number || target == nil && !ban:
 		expected = lectern.ErrNoSuchSlave
-	} else {
+	case ban && !c.banned[who] && g.places > 0 && len(c.banned) >= g.places:
+		expected = lectern.ErrChannelFull
+	default:
 		if ban {
 			c.banned[who] = true
+			if e := c.knockOf(who); e != nil {
+				g.counts["banned at the door"]++
+				g.turnsAway(e, lectern.ErrBanned)
+			}
 		}
 		if target != nil {
 			g.out(target, lectern.ErrKicked)

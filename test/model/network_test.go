@@ -22,6 +22,10 @@ type player struct {
 	// ejected: the hub has closed the connection, and what follows is not decided yet.
 	ejected bool
 	seats   map[*star]*seat
+	// waits are what the client waits for. ghostly: the hub learns that the connection before the present
+	// one is lost from the knocks that come on this one.
+	waits   map[*star]*entry
+	ghostly bool
 
 	mu   sync.Mutex
 	gate chan struct{} // closed while dialling is possible
@@ -31,6 +35,9 @@ type player struct {
 }
 
 func (p *player) name() string { return fmt.Sprint("user_", p.number) }
+
+// isIn reports whether the client is a member of the channel, or about to be.
+func (p *player) isIn(c *star) bool { return p.seats[c] != nil || p.waits[c] != nil }
 
 // relay carries a connection, so that one end can be lost without the other's
 // knowing.

@@ -18,6 +18,7 @@ import (
 // serves has a hub take the place of the former one, if any, at the same address.
 func (g *game) serves(hub *lectern.Hub) {
 	g.hub = hub
+	go g.knocks.follow(hub)
 	if g.roster == nil {
 		g.roster = stage.FollowEvents(hub)
 	}
@@ -35,7 +36,7 @@ func (g *game) serves(hub *lectern.Hub) {
 // policy is that of all hubs of a game.
 func (g *game) policy() lectern.Policy {
 	return lectern.Policy{
-		MasterTimeout: gameMasterTimeout, SlaveTimeout: gameSlaveTimeout,
+		MasterTimeout: gameMasterTimeout, SlaveTimeout: gameSlaveTimeout, WaitTimeout: gameWaitTimeout, MaxSlaves: g.places,
 		Replay:    lectern.QueueLimit{Messages: int(g.kept)},
 		Authorize: g.service.authorize, Reauthorize: []lectern.Operation{lectern.OpResume},
 	}

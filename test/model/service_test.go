@@ -97,9 +97,13 @@ func (s *service) seizing(seizes bool) {
 
 // granted takes over what the service has said of the member just now.
 func (g *game) granted(s *seat) {
-	g.service.mu.Lock()
-	defer g.service.mu.Unlock()
-	s.expires = g.service.until[s.star.name+" "+s.user.name()]
+	s.expires = g.service.grantedUntil(s)
+}
+
+func (s *service) grantedUntil(of *seat) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.until[of.star.name+" "+of.user.name()]
 }
 
 // expires is the instant until which the member was granted its seat. It reports whether

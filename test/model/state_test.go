@@ -1,7 +1,9 @@
 package model
 
 import (
+	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,10 +20,18 @@ type game struct {
 	service *service
 	// roster is what the hub's events tell of.
 	roster *stage.Roster
-	// kept is how many messages a channel keeps in each direction.
+	// kept is how many messages a channel keeps in each direction, and places how many slaves it
+	// may have, or zero: as many as there are.
 	kept    uint64
+	places  int
 	players []*player
 	stars   []*star
+	// attempts are those to enter that have waited, and have not been compared in the end. knocks are
+	// those at each channel, as the hub's events tell.
+	attempts []*entry
+	knocks   *knocks
+	// failed is what was wrong where it was found, or nil.
+	failed error
 	// seats are all memberships there have ever been.
 	seats []*seat
 	// tickets are those that were used last, by the name of channel and user.
@@ -38,9 +48,15 @@ type star struct {
 	master *seat
 	slaves map[int]*seat
 	banned map[int]bool
-	// quiet: all slaves are muted but the exceptions, by their numbers.
+	// door is what becomes of who joins. knocks are all that there ever were, and atDoor those who wait
+	// there, in their order. awaiting are those who wait for the channel to be created.
+	door     lectern.Door
+	knocks   []knock
+	atDoor   []*entry
+	awaiting []*entry
+	// quiet: all slaves are muted but the exceptions, by their numbers, the oldest first.
 	quiet      bool
-	exceptions map[int]bool
+	exceptions []int
 	away       bool
 	deadline   time.Time
 	// down and up are the numbers that were given last, to messages and changes of attributes,
@@ -92,6 +108,8 @@ type seat struct {
 	told map[string]map[string]string
 	// quiet: it is muted, as its events have told.
 	quiet bool
+	// knocking are those who wait at a master's door, as its events have told, by their numbers.
+	knocking map[uint64]string
 }
 
 // sending is one send, and its outcome.
@@ -119,21 +137,32 @@ const (
 // isLate reports whether the time of the send is over.
 func (one *sending) isLate(now time.Time) bool { return one.lasts > 0 && !now.Before(one.end) }
 
-// refusal is why the model does not let a user in as a slave.
-func (c *star) refusal(p *player, expect string) error {
+// refusal is why the model does not let a user in as a slave, nor to the door.
+func (g *game) refusal(p *player, c *star, expect string) error {
 	switch {
-	case p.seats[c] != nil:
+	case p.isIn(c):
 		return lectern.ErrForbidden // the client knows by itself
 	case p.service.isRefusing(p):
 		return lectern.ErrUnauthorized
+	}
+	return g.ruledOut(p, c, expect)
+}
+
+// ruledOut is why the rules do not let a user in as a slave, nor to the door.
+func (g *game) ruledOut(p *player, c *star, expect string) error {
+	switch {
 	case c.master == nil:
 		return lectern.ErrNoSuchChannel
 	case expect != "" && expect != c.master.user.name():
 		return lectern.ErrWrongMaster
 	case c.banned[p.number]:
 		return lectern.ErrBanned
-	case c.slaves[p.number] != nil || c.master.user.number == p.number:
+	case c.slaves[p.number] != nil || c.master.user.number == p.number || c.knockOf(p.number) != nil:
 		return lectern.ErrNameTaken
+	case c.door == lectern.DoorLocked:
+		return lectern.ErrLocked
+	case g.isFull(c):
+		return lectern.ErrChannelFull
 	}
 	return nil
 }
@@ -221,10 +250,12 @@ func (g *game) lost(p *player) {
 			c.away, c.deadline = true, time.Now().Add(c.x)
 		}
 	}
+	g.waitsNowhere(p)
 }
 
 // resumed is a user's coming back.
 func (g *game) resumed(p *player) {
+	defer g.waitsAgain(p)
 	for c, s := range maps.Clone(p.seats) {
 		s.lifeline, s.deadline = time.Time{}, time.Time{}
 		if !s.in {
@@ -271,6 +302,11 @@ func (g *game) over(s *seat, why error) {
 	s.end = why
 	s.lifeline = time.Time{}
 	delete(s.user.seats, s.star)
+	for _, e := range s.user.waits {
+		if e.old == s {
+			g.turnsAway(e, why) // nothing is left to switch from
+		}
+	}
 }
 
 // close is the end of a channel.
@@ -278,6 +314,9 @@ func (g *game) close(c *star, why error) { g.closeWith(c, why, why) }
 
 // closeWith is close where the master is told something else.
 func (g *game) closeWith(c *star, why, masters error) {
+	for _, e := range slices.Clone(c.atDoor) {
+		g.turnsAway(e, why)
+	}
 	for _, s := range c.slaves {
 		g.out(s, why)
 	}
@@ -295,6 +334,10 @@ func (g *game) nextDeadline() time.Time {
 	}
 	for _, s := range g.seats {
 		consider(s.lifeline)
+	}
+	for _, e := range g.attempts {
+		consider(e.lifeline)
+		consider(e.ends)
 	}
 	if g.down {
 		return next
@@ -321,11 +364,22 @@ func (g *game) expire(now time.Time) {
 			g.over(s, lectern.ErrMasterDown)
 		}
 	}
+	for _, e := range g.attempts {
+		if due(e.lifeline) {
+			g.counts["a knock was given up by its client"]++
+			g.turnsAway(e, context.DeadlineExceeded)
+		}
+	}
 }
 
 // expireAtHub is what the hub does at that time.
 func (g *game) expireAtHub(now time.Time, due func(time.Time) bool) {
 	var ejected []*player
+	for _, e := range g.attempts {
+		if due(e.ends) {
+			g.waitedTooLong(e)
+		}
+	}
 	for _, s := range g.seats {
 		if due(s.expires) && g.expires(s, now) {
 			ejected = append(ejected, s.user)

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lectern-go/lectern"
 )
@@ -10,7 +11,25 @@ import (
 // This file is the model of who may speak. It is the channel's, and goes by the users' numbers.
 
 // muted reports whether a slave with that number may not speak of its own accord.
-func (c *star) muted(number int) bool { return c.quiet != c.exceptions[number] }
+func (c *star) muted(number int) bool { return c.quiet != slices.Contains(c.exceptions, number) }
+
+// forgetException makes room for one more: there are no more than there may be slaves.
+func (g *game) forgetException(c *star) {
+	if g.places == 0 || len(c.exceptions) < g.places {
+		return
+	}
+	g.counts["an exception was forgotten"]++
+	for _, who := range c.exceptions {
+		if c.slaves[who] == nil {
+			c.exceptions = without(c.exceptions, who)
+			return
+		}
+	}
+}
+
+func without(numbers []int, number int) []int {
+	return slices.DeleteFunc(numbers, func(other int) bool { return other == number })
+}
 
 // mute has a master mute a slave, or let it speak.
 func (g *game) mute(ctx context.Context, s *seat, who int, on bool) error {
@@ -19,13 +38,12 @@ func (g *game) mute(ctx context.Context, s *seat, who int, on bool) error {
 	switch {
 	case c.slaves[who] == nil:
 		expected = lectern.ErrNoSuchSlave
+	case on == c.muted(who):
 	case on == c.quiet:
-		delete(c.exceptions, who)
+		c.exceptions = without(c.exceptions, who)
 	default:
-		if c.exceptions == nil {
-			c.exceptions = map[int]bool{}
-		}
-		c.exceptions[who] = true
+		g.forgetException(c)
+		c.exceptions = append(c.exceptions, who)
 	}
 	set := s.master.Unmute
 	if on {
