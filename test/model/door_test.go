@@ -17,10 +17,12 @@ import (
 // next one, at the end; but where the hub has not noticed, it keeps its place and its number.
 
 const (
-	// gameWaitTimeout is how long the hub lets somebody wait, and gameDialTimeout how long a client tries
-	// to connect before it gives up what it waits for.
+	// gameWaitTimeout is how long the hub lets somebody wait. gameDialTimeout is for one attempt of a client to
+	// connect, and gameHubWait for how long it goes on with what waits after the first one has failed, or the hub
+	// has shut down.
 	gameWaitTimeout = 17 * time.Second
-	gameDialTimeout = 9 * time.Second
+	gameDialTimeout = time.Second
+	gameHubWait     = time.Minute
 )
 
 // knock is one who has come to a door.
@@ -188,7 +190,10 @@ func (g *game) waitsNowhere(p *player) {
 	for _, e := range p.waits {
 		g.forgets(e)
 		if e.old == nil { // a switch waits for as long as the membership goes on
-			e.lifeline = time.Now().Add(gameDialTimeout)
+			e.lifeline = time.Now().Add(gameDialTimeout + gameHubWait)
+			if g.down {
+				e.lifeline = time.Now().Add(gameHubWait)
+			}
 		}
 	}
 }
