@@ -4410,6 +4410,12 @@ var Membership = class {
     try {
       await this.perform({ type: "leave", channel: this.channel }, { signal: controller.signal });
     } catch (error) {
+      if (error.code === Code.ROLE_CHANGED && !this.next) {
+        const late = new Promise((resolve) => {
+          controller.signal.addEventListener("abort", resolve, { once: true });
+        });
+        await Promise.race([this.closed, late]);
+      }
       if (this.next) {
         throw error;
       }

@@ -98,8 +98,8 @@ func (m *Membership) onRoleChanged(l *link, frame *wire.Frame) {
 	next := newMembership(m.client, role, m.channel, m.inbox.anew())
 	next.token, next.ownToken, next.announced, next.shows = m.token, m.ownToken, true, true
 	next.owned, m.owned = m.owned, false
-	// Where the caller has given up, the one who was the master leaves.
-	next.leaving = role == wire.Slave && (asked == nil || asked.abandoned)
+	// Where the caller has given up, the one who was the master leaves, and so does what nobody wants.
+	next.leaving = m.unwanted || role == wire.Slave && (asked == nil || asked.abandoned)
 	if next.entry, m.entry = m.entry, nil; next.entry != nil {
 		next.entry.member = next
 	}

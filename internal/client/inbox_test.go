@@ -20,6 +20,7 @@ func anyInbox(bound QueueLimit) *Inbox[any] {
 		Message:   func(m Message) any { return m },
 		Presence:  func(p Presence) any { return p },
 		Attribute: func(a Attribute) any { return a },
+		Promoted:  func(next *Membership) any { return next },
 		Gap:       func(missed uint64) any { return gap{missed} },
 	})
 }

@@ -21,6 +21,14 @@ func (m *Membership) Close() error {
 	m.leaving = true
 	m.client.mu.Unlock()
 	_, err := m.do(ctx, &request{frame: wire.Frame{Type: wire.Leave}, settle: m.settleLeave})
+	if m.isRoleChanged(err) {
+		// What the member has become is told behind that, or was.
+		select {
+		case <-m.done:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
 	late := errors.Is(err, context.DeadlineExceeded)
 	m.client.mu.Lock()
 	owned := m.owned
@@ -45,7 +53,7 @@ func (m *Membership) Close() error {
 // leave leaves what nobody wants any more, over as many connections as necessary, and ends
 // the membership then. The lock is held.
 func (m *Membership) leave() {
-	m.leaving = true
+	m.leaving, m.unwanted = true, true
 	m.enqueue(&request{
 		frame: wire.Frame{Type: wire.Leave}, outsideWindow: true, answered: make(chan wire.Frame, 1),
 		settle: m.settleLeave,
@@ -53,10 +61,18 @@ func (m *Membership) leave() {
 }
 
 // settleLeave ends the membership with the answer to its leave. What comes behind it on the
-// connection may be of another membership of the channel. The lock is held.
+// connection may be of another membership of the channel. But where the member has another role by now, it
+// has not left. The lock is held.
 func (m *Membership) settleLeave(_ *request, answer wire.Frame) wire.Frame {
-	m.end(wire.ErrLeft)
+	if why := refusalIn(&answer); why == nil || why.Code != wire.ErrRoleChanged.Code {
+		m.end(wire.ErrLeft)
+	}
 	return answer
+}
+
+// isRoleChanged reports whether the error is that the member has had another role already.
+func (m *Membership) isRoleChanged(err error) bool {
+	return err != nil && errors.Is(err, m.client.public(wire.ErrRoleChanged))
 }
 
 // leaveLater ends the membership for its user, and lets another one take its place that is

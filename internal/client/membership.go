@@ -24,9 +24,9 @@ type Membership struct {
 	token    string
 	ownToken bool
 	// entry is what the membership is of its channel. It is over when the membership has
-	// ended. leaving: the membership is being left.
-	entry   *entry
-	leaving bool
+	// ended. leaving: the membership is being left. unwanted: by the client, since no user has it.
+	entry             *entry
+	leaving, unwanted bool
 	// enteredBy is the ref of the frame by which the membership was entered.
 	enteredBy uint64
 	// timeout is X of rule 3.

@@ -227,6 +227,11 @@ export class Membership {
     try {
       await this.perform({ type: 'leave', channel: this.channel }, { signal: controller.signal });
     } catch (error) {
+      if (error.code === Code.ROLE_CHANGED && !this.next) {
+        // What the member has become is told behind that.
+        const late = new Promise((resolve) => { controller.signal.addEventListener('abort', resolve, { once: true }); });
+        await Promise.race([this.closed, late]);
+      }
       // Where the hub could not be told, it finds out by the absence.
       if (this.next) {
         throw error; // the member has another role since, in which it has not left

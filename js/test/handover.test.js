@@ -533,6 +533,22 @@ test('who stays shows a fresh token with the hand-over that it repeats, and who 
   }
 });
 
+test('a leave whose refusal overtakes what the slave has become has not left', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    const { type, ref, channel } = frame;
+    if (type === 'join') {
+      peer.send(joinedFor(frame));
+    } else if (type === 'leave') {
+      peer.send({ type: 'error', ref, channel, code: 'role_changed' });
+      setTimeout(() => peer.send({ ...createdFor(frame), ref: undefined, username: 'ada', epoch: 2, members: [] }), 10);
+    }
+  });
+  const slave = await fakeClient(t, hub).join('abc123', 'ada');
+  await refused(slave.leave(), 'role_changed');
+  assert.equal(slave.error.code, 'handed_over');
+  assert.equal(slave.promoted.error, null);
+});
+
 test('of two hand-overs the hub has carried out the second', async (t) => {
   const hub = await FakeHub.start((peer, frame) => {
     const { type, to, ref, channel } = frame;
