@@ -267,7 +267,7 @@ func (o AttributesOption) addToCreate(f *wire.Frame) error {
 
 // WithAttributes makes the user enter with these attributes: as if they were set, but before
 // anybody is told of the user. All keys and values together have at most 4 KiB. It is
-// both a CreateOption and a JoinOption.
+// both a CreateOption and a JoinOption. Of several the last one counts.
 func WithAttributes(attributes map[string]Payload) AttributesOption { return attributes }
 
 // checked is onWire, with what is wrong with the payload.

@@ -334,8 +334,9 @@ type Identity struct {
 	// have it, as events of the hub do. A hub has it in memory once for each member.
 	Data []byte
 	// Attributes are attributes of the member that it cannot change itself, such as a role or a
-	// picture. They are set as the member enters, in place of its own of the same keys, and each
-	// time that Authorize is asked again they become those that it returns then. They count in
+	// picture: to enter with one of the same key (WithAttributes), or to set it, is ErrForbidden. They are
+	// set as the member enters, and each time that Authorize is asked again they become those that it returns
+	// then, in place of what the member has set under these keys meanwhile. They count in
 	// the bounds of Master.SetAttribute and Slave.SetAttribute. It is a refusal where a key is
 	// not one, or a value is over MaxMessageBytes.
 	Attributes map[string]Payload

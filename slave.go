@@ -72,8 +72,8 @@ func (s *Slave) Decline(ctx context.Context, to Message, code, text string) (Rec
 // Decline, in the order of their numbers: those that were taken from Events or by Receive, or dropped there, and not those that still wait there. They
 // are there after the program that has taken them has ended, too, for whoever goes on by its
 // Ticket, as far as Policy.Replay has kept them: ResumeSlave returns when they are there, in front of
-// everything else that is new. Not among them are those of which it is known that nobody awaits the answer any more; that a
-// request was withdrawn is only known when it is answered. They are as many as ClientOptions.Inbox
+// everything else that is new. Not among them are those of which it is known that nobody awaits the answer any more, as of a master that
+// has handed over; that a request was withdrawn is only known when it is answered. They are as many as ClientOptions.Inbox
 // has room for; beyond that the oldest are forgotten. After the end of the handle there are none.
 func (s *Slave) OpenRequests() []Message { return s.h.openRequests() }
 

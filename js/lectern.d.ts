@@ -430,8 +430,8 @@ declare abstract class Handle<Events extends HandleEventMap, Happening> extends 
    * The messages that ask and were not answered yet, by reply or decline, in the order of their numbers: those
    * that were taken from events or messages, or dropped there, and not those that still wait there. They are
    * there after the page was loaded again, too, and for whoever goes on by the ticket, as far as the hub has kept
-   * them: they are there when that handle is, in front of everything else that is new. Not among them are those of which it is known that nobody awaits the answer any more; that a request was
-   * withdrawn is only known when it is answered. They are as many as options.inbox has room for; beyond that
+   * them: they are there when that handle is, in front of everything else that is new. Not among them are those of which it is known that nobody awaits the answer any more, as of a master that has
+   * handed over; that a request was withdrawn is only known when it is answered. They are as many as options.inbox has room for; beyond that
    * the oldest are forgotten. It is frozen, and the same list until it changes.
    */
   readonly openRequests: readonly Message[];

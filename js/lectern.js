@@ -4808,6 +4808,7 @@ var Membership = class {
     if (before !== name) {
       this.attributes.rename(before, name);
       this.inbox.rename(before, name);
+      this.questions.removeFrom(before, Infinity);
       this.inquiries.masterIs(name);
     }
   }
@@ -4859,7 +4860,7 @@ var Membership = class {
     this.attributes.settle();
     if (frame.seq <= this.last) {
       if (frame.request) {
-        this.questions.add(this.#messageOf(frame));
+        this.#asks(this.#messageOf(frame));
       }
       return;
     }
@@ -4876,12 +4877,18 @@ var Membership = class {
   }
   #arrived(message) {
     if (message.requestId !== 0) {
-      this.questions.add(message);
+      this.#asks(message);
     }
     if (message.replyTo !== 0) {
       this.inquiries.reply({ from: message.from, replyTo: message.replyTo, message });
     } else {
       this.inbox.add(message);
+    }
+  }
+  // What a master that is it no more has asked is over.
+  #asks(message) {
+    if (this.role === "master" || message.from === this.master?.username) {
+      this.questions.add(message);
     }
   }
   #messageOf(frame) {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -151,7 +152,7 @@ func (m *Membership) showMaster(r *request) {
 }
 
 // masterIs notes that the master of this slave has another name than before: what was asked of the
-// one before, and what is known of its attributes, is the new one's. The lock is held.
+// one before, and what is known of its attributes, is the new one's. What it has asked is over. The lock is held.
 func (m *Membership) masterIs(name string) {
 	before := m.master.Username
 	if before == name || before == "" {
@@ -163,6 +164,7 @@ func (m *Membership) masterIs(name string) {
 		m.others[name] = known
 	}
 	m.inbox.rename(before, name)
+	m.questions.removeFrom(before, math.MaxUint64) // what that one asks is over, and who answers it is told so
 	rename := func(q *inquiry) {
 		if q.of == before {
 			q.of = name

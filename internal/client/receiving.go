@@ -159,7 +159,7 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 	if left := frame.Expires(); left > 0 {
 		message.Expires = time.Now().Add(wire.FromMilliseconds(left))
 	}
-	if frame.Request != 0 {
+	if frame.Request != 0 && (m.role == wire.Master || frame.From == m.master.Username) {
 		m.questions.add(message, m.client.options.Inbox)
 	}
 	if known {

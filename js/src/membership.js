@@ -664,6 +664,7 @@ export class Membership {
     if (before !== name) {
       this.attributes.rename(before, name);
       this.inbox.rename(before, name);
+      this.questions.removeFrom(before, Infinity); // what that one asks is over
       this.inquiries.masterIs(name);
     }
   }
@@ -721,7 +722,7 @@ export class Membership {
     this.attributes.settle();
     if (frame.seq <= this.last) {
       if (frame.request) {
-        this.questions.add(this.#messageOf(frame));
+        this.#asks(this.#messageOf(frame));
       }
       return;
     }
@@ -739,12 +740,19 @@ export class Membership {
 
   #arrived(message) {
     if (message.requestId !== 0) {
-      this.questions.add(message);
+      this.#asks(message);
     }
     if (message.replyTo !== 0) {
       this.inquiries.reply({ from: message.from, replyTo: message.replyTo, message });
     } else {
       this.inbox.add(message);
+    }
+  }
+
+  // What a master that is it no more has asked is over.
+  #asks(message) {
+    if (this.role === 'master' || message.from === this.master?.username) {
+      this.questions.add(message);
     }
   }
 

@@ -549,6 +549,28 @@ test('a leave whose refusal overtakes what the slave has become has not left', a
   assert.equal(slave.promoted.error, null);
 });
 
+test('what a master has asked that has handed over is not open', async (t) => {
+  const stage = await Stage.open(t);
+  const master = await stage.client().create('abc123', 'alice');
+  const { relay, client } = await stage.far();
+  const [one, there, away] = [await stage.client().join('abc123', 'one'), await stage.client().join('abc123', 'there'), await client.join('abc123', 'away')];
+  await member(master, 'away', 'online');
+  const over = ['there', 'away'].map((name) => assert.rejects(master.request(name, `for ${name}`), /handed_over/));
+  assert.deepEqual(await texts(there, 1), ['for there']);
+  assert.equal(there.openRequests.length, 1);
+  relay.bar();
+  await member(master, 'away', 'away');
+  await master.handOver('one', { stay: true });
+  await Promise.all(over);
+  await masterIs(there, 'one');
+  assert.deepEqual(there.openRequests, []);
+  relay.bar(false);
+  await masterIs(away, 'one');
+  await one.promoted.broadcast('x');
+  assert.deepEqual(await texts(away, 2), ['for away', 'x']);
+  assert.deepEqual(away.openRequests, []);
+});
+
 test('of two hand-overs the hub has carried out the second', async (t) => {
   const hub = await FakeHub.start((peer, frame) => {
     const { type, to, ref, channel } = frame;

@@ -180,6 +180,53 @@ func TestRequestsAfterAHandOver(t *testing.T) {
 	})
 }
 
+// What a master has asked is over when it has handed over, and not open at those whom it has asked, taken or not, there
+// or away; what the new one asks is.
+func TestOpenRequestsOfAFormerMaster(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		master, away := s.User().Creates("abc123", "alice"), s.User()
+		slaves := map[string]*lectern.Slave{"one": s.User().Joins("abc123", "one"), "there": s.User().Joins("abc123", "there"), "away": away.Joins("abc123", "away")}
+		asks := func(m *lectern.Master, name, text string) {
+			go func() { _, _ = m.Request(stage.Within(t), name, lectern.Text(text)) }()
+			synctest.Wait()
+		}
+		open := func(name string) (texts []string) {
+			synctest.Wait()
+			for _, m := range slaves[name].OpenRequests() {
+				texts = append(texts, m.Text())
+			}
+			return texts
+		}
+		asks(master, "there", "taken")
+		asks(master, "there", "not taken")
+		taken := stage.NextText(t, slaves["there"], "taken")
+		require.Equal(t, []string{"taken"}, open("there"))
+		away.CutOff()
+		synctest.Wait()
+		asks(master, "away", "missed")
+		handsOver(t, master, "one")
+		require.Empty(t, open("there"))
+		next := slaves["one"].Promoted()
+		stage.NextText(t, slaves["there"], "not taken")
+		require.Empty(t, open("there"))
+		_, err := slaves["there"].Reply(stage.Within(t), taken, lectern.Text("late"))
+		require.ErrorIs(t, err, lectern.ErrNoSuchRequest)
+		away.Bar(false)
+		stage.NextPresence(t, slaves["away"], "alice", lectern.StateUnknown)
+		stage.NextPresence(t, slaves["away"], "one", lectern.StateOnline)
+		stage.NextText(t, slaves["away"], "missed")
+		require.Empty(t, open("away"))
+		for name, texts := range map[string]int{"there": 1, "away": 0} {
+			asks(next, name, "of the new one")
+			for range texts {
+				stage.NextPresence(t, slaves[name], "one", lectern.StateOnline)
+			}
+			stage.NextText(t, slaves[name], "of the new one")
+			require.Equal(t, []string{"of the new one"}, open(name))
+		}
+	})
+}
+
 func TestAttributesAfterAHandOver(t *testing.T) {
 	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master, one, two := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "one"), s.User().Joins("abc123", "two")
