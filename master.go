@@ -125,7 +125,9 @@ func (m *Master) DeleteAttribute(ctx context.Context, key string) error {
 func (m *Master) Attributes() map[string]Payload { return payloads(m.h.m.Attributes()) }
 
 // AttributesOf returns the attributes of a slave, as they are known on this side at present. It
-// is empty where there is no such slave. They end with the slave's membership.
+// is empty where there is no such slave. They end with the slave's membership. A handle that ResumeMaster or a
+// Promotion has given begins without them: they come behind, as events, each in its place among the messages
+// that were missed.
 func (m *Master) AttributesOf(username string) map[string]Payload {
 	return payloads(m.h.m.AttributesOf(username))
 }

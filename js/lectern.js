@@ -5770,6 +5770,8 @@ var Session = class {
           membership?.inquiries.over(frame);
         } else if ((frame.type === "created" || frame.type === "joined") && membership) {
           this.#roleChanged(membership, connection, frame);
+        } else if (frame.type === "created" && !this.memberships.has(frame.channel)) {
+          connection.send({ type: "leave", channel: frame.channel, epoch: frame.epoch });
         }
     }
   }

@@ -458,6 +458,9 @@ export class Session {
           membership?.inquiries.over(frame);
         } else if ((frame.type === 'created' || frame.type === 'joined') && membership) {
           this.#roleChanged(membership, connection, frame);
+        } else if (frame.type === 'created' && !this.memberships.has(frame.channel)) {
+          // What was given up has become the master before it had left, and leaves as that.
+          connection.send({ type: 'leave', channel: frame.channel, epoch: frame.epoch });
         }
     }
   }

@@ -549,6 +549,34 @@ test('a leave whose refusal overtakes what the slave has become has not left', a
   assert.equal(slave.promoted.error, null);
 });
 
+test('what was given up, and becomes the master, leaves', async (t) => {
+  const left = [];
+  const controller = new AbortController();
+  const hub = await FakeHub.start((peer, frame) => {
+    const { type, ref, channel, epoch } = frame;
+    if (type === 'join') {
+      controller.abort(new Error('given up'));
+      setTimeout(() => peer.send(joinedFor(frame)), 10);
+    } else if (type === 'leave' && !epoch) {
+      peer.send({ type: 'error', ref, channel, code: 'role_changed' });
+      peer.send({ ...createdFor(frame), ref: undefined, username: 'ada', epoch: 2, members: [] });
+    } else if (type === 'leave') {
+      left.push({ channel, epoch });
+      peer.send({ type: 'left', channel });
+    } else if (type === 'status') {
+      peer.send({ type: 'status', ref, channel, exists: true, master: { username: 'ada', state: 'online' } });
+    }
+  });
+  const client = fakeClient(t, hub);
+  await assert.rejects(client.join('abc123', 'ada', { signal: controller.signal }), /given up/);
+  await within((async () => {
+    while (left.length === 0) {
+      await client.status('abc123'); // the connection stays while something is asked
+    }
+  })(), 'the leave');
+  assert.deepEqual(left, [{ channel: 'abc123', epoch: 2 }]);
+});
+
 test('what a master has asked that has handed over is not open', async (t) => {
   const stage = await Stage.open(t);
   const master = await stage.client().create('abc123', 'alice');
