@@ -4865,7 +4865,9 @@ var Membership = class {
       return;
     }
     this.last = frame.seq;
-    this.attributes.arrived(frame.seq);
+    if (!this.asked) {
+      this.attributes.arrived(frame.seq);
+    }
     this.confirming.arrived(frame.payload?.bytes.length ?? 0);
     if (frame.failed) {
       const { code, message } = frame.failed;

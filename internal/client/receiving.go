@@ -165,7 +165,9 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 	if known {
 		return // another client was asked, whose ticket this one has
 	}
-	m.last, m.known = frame.Seq, max(m.known, frame.Seq)
+	if m.last = frame.Seq; m.asking == nil {
+		m.known = max(m.known, frame.Seq) // what is asked again comes in front of attributes with lower numbers
+	}
 	m.onUnconfirmed(len(frame.Payload.Data))
 	if !m.onReply(message) {
 		m.inbox.message(message)

@@ -85,6 +85,7 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 		if err != nil {
 			return err
 		}
+		n.channel.Flush() // who was just let in has a seat only then
 		heir := delivery.OwnerOf(change.From.Line).(*session)
 		if change.Grant, err = heir.authorizeMaster(ctx, n.channel.Name(), change.To, before); err != nil {
 			if n.master != nil {

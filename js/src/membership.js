@@ -727,7 +727,9 @@ export class Membership {
       return;
     }
     this.last = frame.seq;
-    this.attributes.arrived(frame.seq);
+    if (!this.asked) { // what is asked again comes in front of attributes with lower numbers
+      this.attributes.arrived(frame.seq);
+    }
     this.confirming.arrived(frame.payload?.bytes.length ?? 0);
     if (frame.failed) {
       const { code, message } = frame.failed;

@@ -665,6 +665,29 @@ test('the master that a slave has become resumes by its own secret, with the tok
   assert.deepEqual([resumed.secret, resumed.epoch, resumed.token, resumed.last], ['another', 5, 't', undefined]);
 });
 
+test('what a new master is asked again is no sign that attributes with lower numbers have come', async (t) => {
+  let resumed;
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join') {
+      peer.send({ ...joinedFor(frame), epoch: 1 });
+      peer.send({ ...createdFor(frame), ref: undefined, secret: 'another', username: 'one', epoch: 5, asks: true, members: [] });
+      peer.send({ type: 'message', channel: 'abc123', from: 'two', seq: 10, request: 10, payload: { kind: 'text', bytes: new TextEncoder().encode('why?') } });
+    } else if (frame.type === 'send' && peer.count === 1) {
+      peer.terminate();
+    } else if (frame.type === 'resume') {
+      resumed = frame;
+      peer.send({ ...createdFor(frame), epoch: 6 });
+    } else if (frame.type === 'send') {
+      peer.send({ type: 'ack', ref: frame.ref, seq: 1, slaves: 0 });
+    }
+  });
+  const slave = await fakeClient(t, hub).join('abc123', 'one');
+  const { master } = await happens(slave, 'promoted');
+  assert.deepEqual(await texts(master, 1), ['why?']);
+  await master.broadcast('x');
+  assert.deepEqual([resumed.last, resumed.seq], [10, undefined]);
+});
+
 test('what is said twice, or of a role that it has, changes nothing', async (t) => {
   const hub = await FakeHub.start((peer, frame) => {
     if (frame.type === 'join') {
