@@ -203,16 +203,6 @@ func (c *Channel) deliverPending() {
 	}
 }
 
-// Flush returns when the effects of all earlier decisions have been executed.
-func (c *Channel) Flush() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.startDelivery()
-	for until := c.taken + uint64(c.rules.Pending()); c.executed < until; {
-		c.progress.Wait()
-	}
-}
-
 // Exists reports whether the channel was created and has not ended.
 func (c *Channel) Exists() bool {
 	c.mu.Lock()

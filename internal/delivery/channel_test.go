@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -38,7 +39,7 @@ func newChannel(t testing.TB, slow Slow, observed bool) *channel {
 	c := &channel{Channel: New("abc123", config), t: t}
 	t.Cleanup(func() {
 		c.Stop()
-		c.Flush()
+		require.NoError(t, c.Flush(context.Background()))
 		for _, l := range c.lines {
 			l.out.Abort(transport.Reason{Code: transport.Shutdown})
 			l.out.Wait()
@@ -61,7 +62,7 @@ func (c *channel) enter(name string, role wire.Role, conn transport.Conn) *Seat 
 		}
 		require.NoError(c.t, err)
 	})
-	c.Flush()
+	require.NoError(c.t, c.Flush(c.t.Context()))
 	return seat
 }
 
@@ -93,6 +94,8 @@ type tells struct{}
 func (tells) Release(seat *Seat, closed *wire.Packet, _ *wire.Cause) { seat.line.Push(closed) }
 func (tells) Enter(*Seat)                                            {}
 func (tells) Refuse(*Seat, *wire.Cause)                              {}
+func (tells) Answer(*Seat, *wire.Packet, *wire.Cause, uint64)        {}
+func (tells) Vacate(*Seat)                                           {}
 func (tells) Eject(*Seat, *wire.Cause)                               {}
 
 // takesAll is a connection that takes everything.
@@ -208,7 +211,7 @@ func TestEffectsInTheirOrder(t *testing.T) {
 				require.NoError(t, transition(rules))
 			}
 		})
-		c.Flush()
+		require.NoError(t, c.Flush(t.Context()))
 	}
 	send := func(from *Seat, to, text string) func(rules *star.Channel) error {
 		return func(rules *star.Channel) error {
@@ -263,7 +266,7 @@ func TestFull(t *testing.T) {
 			require.NoError(t, rules.Send(&slave.Attachment, msg))
 			require.ErrorIs(t, rules.Send(&slave.Attachment, msg), wire.ErrBusy, "two are on their way, and none is queued")
 		})
-		c.Flush()
+		require.NoError(t, c.Flush(t.Context()))
 		require.NotNil(t, c.heldUp(slave, 1))
 		stuck.release()
 		synctest.Wait()
@@ -271,7 +274,7 @@ func TestFull(t *testing.T) {
 
 		next := c.take("alice", new(recorder)) // and has the two replayed
 		c.send(slave, "x")
-		c.Flush()
+		require.NoError(t, c.Flush(t.Context()))
 		require.Equal(t, star.Load{Messages: 3, Bytes: 3}, c.arrived(next))
 		require.Zero(t, c.arrived(master))
 	})
@@ -293,7 +296,7 @@ func (c *channel) take(name string, conn transport.Conn) *Seat {
 	c.Decide(func(rules *star.Channel, now time.Time) {
 		require.NoError(c.t, rules.Resume(now, &seat.Attachment, star.Entry{Ref: 1}, name, 0, 0))
 	})
-	c.Flush()
+	require.NoError(c.t, c.Flush(c.t.Context()))
 	return seat
 }
 
@@ -307,11 +310,11 @@ func BenchmarkToAll(b *testing.B) {
 			for i := range slaves {
 				c.enter(fmt.Sprint("user_", i), wire.Slave, takesAll{})
 			}
-			text := strings.Repeat("x", 128)
+			text, ctx := strings.Repeat("x", 128), context.Background()
 			b.ReportAllocs()
 			for b.Loop() {
 				c.send(master, text)
-				c.Flush()
+				_ = c.Flush(ctx)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(slaves), "ns/delivery")
 		})

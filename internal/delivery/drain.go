@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -58,7 +59,7 @@ func (l *Line) serveDrains(d *drains) {
 		}
 		s.channel.drained(s)
 		// What is queued for this seat now is in the outbox before the next one's turn.
-		s.channel.Flush()
+		_ = s.channel.Flush(context.Background()) // the hub waits for this goroutine
 		if !d.waits(s) {
 			s.channel.slow.remove(slowSeat{Seat: s, catchingUp: true})
 		}

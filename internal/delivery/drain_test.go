@@ -47,7 +47,7 @@ func (c *channel) comesAndGoes(times int) {
 			require.NoError(c.t, rules.Leave(now, &again.Attachment, 0))
 		}
 	})
-	c.Flush()
+	require.NoError(c.t, c.Flush(c.t.Context()))
 }
 
 // mark is after how many changes of slaves the rest is gathered, in a small channel.
@@ -221,7 +221,7 @@ func TestHoldUntilTheListIsTold(t *testing.T) {
 			c.drained(master)
 			<-held
 			c.send(eve, "here I am")
-			c.Flush()
+			require.NoError(t, c.Flush(t.Context()))
 			lines := conn.lines()
 			require.Equal(t, []string{"members", "message 1 here I am"}, lines[len(lines)-2:])
 		})
@@ -263,7 +263,7 @@ func TestWhoHasBeenFedIsNotWaitedFor(t *testing.T) {
 		require.Empty(t, c.slow.take())
 		c.send(alice, strings.Repeat("x", 40_000))
 		c.send(alice, strings.Repeat("x", 40_000))
-		c.Flush()
+		require.NoError(t, c.Flush(t.Context()))
 		conn := newGated()
 		stuck := c.seat(conn)
 		resume(stuck)

@@ -14,7 +14,7 @@ import (
 // An effect for the master does not wait for the batch of earlier messages to all
 // slaves. That is allowed because there is no order between two different members.
 func (c *Channel) execute(e *star.Effect) {
-	if e.Kind.ChangesAudience() || e.To != nil && e.To.Role() == wire.Slave && e.Kind != star.Changed {
+	if e.Kind.ChangesAudience() || e.To != nil && e.To.Entered() && e.To.Role() == wire.Slave && e.Kind != star.Changed {
 		c.fanOutBatch()
 	}
 	switch e.Kind {
@@ -50,6 +50,13 @@ func (c *Channel) execute(e *star.Effect) {
 	case star.Refuse:
 		seat := seatOf(e.To)
 		seat.line.owner.Refuse(seat, e.End)
+	case star.Answer:
+		seat := seatOf(e.To)
+		seat.line.owner.Answer(seat, e.Packet, e.End, e.Number)
+		c.needsFlush(seat.line)
+	case star.Vacate:
+		seat := seatOf(e.To)
+		seat.line.owner.Vacate(seat)
 	case star.Discard:
 		seatOf(e.To).discard()
 	case star.Eject:
@@ -89,7 +96,7 @@ func ClosedPacket(channel string, end *wire.Cause) *wire.Packet {
 // changeTexts are what the log says of a change. Of one that has none it says nothing, or
 // something elsewhere.
 var changeTexts = [...]string{
-	star.SlaveJoined: "slave joined", star.ConnectionLost: "member lost its connection", star.GrantExpired: "master expired",
+	star.Created: "channel created", star.SlaveJoined: "slave joined", star.ConnectionLost: "member lost its connection", star.GrantExpired: "master expired",
 	star.Resumed: "member resumed", star.TakenOver: "member taken over", star.SlaveLeft: "slave left", star.Knocked: "user knocked",
 	star.HandedOver: "mastership handed over",
 }
@@ -100,7 +107,11 @@ func (c *Channel) logChange(e *star.Effect) {
 	if text == "" || !c.logs() {
 		return
 	}
-	attributes := []any{"channel", c.name, "member", e.Subject()}
+	who := "member"
+	if e.What == star.Created {
+		who = "master"
+	}
+	attributes := []any{"channel", c.name, who, e.Subject()}
 	if e.End != nil {
 		attributes = append(attributes, "reason", string(e.End.Code))
 	}

@@ -108,7 +108,7 @@ func TestWhatExpiresOnASlowConnection(t *testing.T) {
 					for _, d := range []time.Duration{2, 1, 0, 3, 2, 9} {
 						c.sendFor(from, "x", d*time.Second)
 					}
-					c.Flush()
+					require.NoError(t, c.Flush(t.Context()))
 					time.Sleep(2 * time.Second)
 					require.NoError(t, slowOne.Close(transport.Reason{}))
 					synctest.Wait()
@@ -132,7 +132,7 @@ func TestWhatExpiresOnFastConnections(t *testing.T) {
 		}
 		c.sendFor(alice, "a", time.Second)
 		c.sendFor(alice, "b", 0)
-		c.Flush()
+		require.NoError(t, c.Flush(t.Context()))
 		for _, slave := range slaves {
 			require.Equal(t, []string{"1 a/1000", "2 b"}, what(t, slave.frames()))
 		}

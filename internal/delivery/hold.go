@@ -58,6 +58,12 @@ func (set *slowSet) remove(s slowSeat) {
 	delete(set.present, s)
 }
 
+func (set *slowSet) empty() bool {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	return len(set.seats) == 0
+}
+
 func (set *slowSet) take() []slowSeat {
 	set.mu.Lock()
 	defer set.mu.Unlock()
@@ -89,14 +95,19 @@ func (s *Seat) Hold(size int, waitContext func() (ctx context.Context, done func
 
 // HoldForSlaves holds back the sender of a message to slaves, see Seat.Hold.
 func (c *Channel) HoldForSlaves(waitContext func() (ctx context.Context, done func())) {
-	// The slow slaves are known only after the earlier messages have been queued.
-	c.Flush()
-	slowSlaves := c.slow.take()
-	if len(slowSlaves) == 0 {
+	if c.delivered() && c.slow.empty() {
 		return
 	}
 	ctx, done := waitContext()
 	defer done()
+	// The slow slaves are known only after the earlier messages have been queued.
+	if c.Flush(ctx) != nil {
+		return
+	}
+	slowSlaves := c.slow.take()
+	if len(slowSlaves) == 0 {
+		return
+	}
 	late := time.NewTimer(c.config.HoldTimeout)
 	defer late.Stop()
 	overdue := false

@@ -33,10 +33,15 @@ type Owner interface {
 	// closed, after what was queued before, if it holds no other membership or if why
 	// is that it was replaced.
 	Release(seat *Seat, closed *wire.Packet, why *wire.Cause)
-	// Enter makes the seat, which has waited, a membership of the connection.
+	// Enter makes the seat, which was entering, a membership of the connection.
 	Enter(seat *Seat)
-	// Refuse tells the peer that the seat, which has waited, is none, and why.
+	// Refuse tells the peer that the seat, which was entering, is none, and why.
 	Refuse(seat *Seat, why *wire.Cause)
+	// Answer queues the packet, which answers a frame. why is why the frame is refused, or nil, and
+	// number the frame's among those of the connection.
+	Answer(seat *Seat, packet *wire.Packet, why *wire.Cause, number uint64)
+	// Vacate frees the seat of a membership that the peer has ended. The connection stays.
+	Vacate(seat *Seat)
 	// Eject frees the seat and closes the connection because of why, whatever else it
 	// holds, after what was queued before.
 	Eject(seat *Seat, why *wire.Cause)

@@ -46,8 +46,8 @@ func (s *session) set(f *wire.Frame, limited bool, now time.Time) error {
 			}
 		}
 	}
-	seat.Channel().Decide(func(rules *star.Channel, _ time.Time) { err = rules.Set(&seat.Attachment, change) })
-	return err
+	s.decide(seat, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Set(a, change) })
+	return nil
 }
 
 // attributesOf is a copy of attributes, in the order of their keys.

@@ -23,22 +23,22 @@ func (s *session) create(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	return s.enter(f.Channel, 0, func(seat *seat) error {
+	return s.enter(s.entering(f, f.Channel, nil), 0, func(seat *seat) (in bool, err error) {
 		return s.createAs(seat, f, grant, terms)
-	}, func(seat *seat) (err error) {
-		if seat.Username() != f.Username {
+	}, func(held *seat) error {
+		if held.Username() != f.Username {
 			return wire.ErrChannelExists
 		}
-		seat.Channel().Decide(func(rules *star.Channel, _ time.Time) {
-			err = rules.RepeatCreate(&seat.Attachment, entryOf(f, seat.known(s.hub.id), grant))
+		s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			return rules.RepeatCreate(a, entryOf(f, held.known(s.hub.id), grant))
 		})
-		return err
+		return nil
 	})
 }
 
 // createAs finds or adds the channel, and lets the rules decide. A channel that has
 // ended and still has the name is removed first.
-func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *star.Terms) error {
+func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *star.Terms) (in bool, err error) {
 	h := s.hub
 	seat.secret = newSecret()
 	longest := h.config.MasterTimeout
@@ -54,27 +54,30 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *s
 	for {
 		c, err := h.findOrAddChannel(f.Channel)
 		if err != nil {
-			return err
+			return false, err
 		}
 		ended := false
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			if ended = rules.Ended(); !ended {
-				there := rules.Exists()
-				entry := entryOf(f, seat.secret.fresh(s.hub.id, f), grant)
-				entry.Terms, entry.Door = terms, f.Entering().Door
-				if err = rules.Create(now, &seat.Attachment, entry, f.Username, asked); err == nil && !there {
-					h.letWaitersIn(c, rules, now)
-				}
+			if ended = rules.Ended(); ended {
+				return
+			}
+			there := rules.Exists()
+			entry := entryOf(f, seat.secret.fresh(s.hub.id, f), grant)
+			entry.Terms, entry.Door = terms, f.Entering().Door
+			in = nil == rules.Enter(&seat.Attachment, func() error {
+				return rules.Create(now, &seat.Attachment, entry, f.Username, asked)
+			})
+			if in && !there {
+				h.letWaitersIn(c, rules, now)
 			}
 		})
 		if !ended {
-			if err == nil && seat.Epoch() == 1 { // else it was asked for again, or taken over
-				s.logger().Info("channel created", "channel", f.Channel, "master", f.Username)
-			}
-			return err
+			return in, nil
 		}
-		c.Flush() // its end is told before the next one of the name
+		if err := s.flush(c); err != nil { // its end is told before the next one of the name
+			return false, err
+		}
 		h.removeChannel(c)
 	}
 }
@@ -110,10 +113,18 @@ func (s *session) join(f *wire.Frame, asked string) error {
 		return err
 	}
 	if previous != nil {
-		if err := s.switching(previous, true); err == wire.ErrRoleChanged {
-			return err
+		// It is not to become the master of the channel that it leaves. From when the seat is
+		// reserved on, that is known by the seat (session.leads).
+		mark := func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			if err := rules.Switching(a, true); err == wire.ErrRoleChanged {
+				return err
+			}
+			return nil
 		}
-		defer s.switching(previous, false)
+		if !s.decide(previous, f, mark) {
+			return nil
+		}
+		defer s.switched(previous)
 	}
 	if f.Entering().Wait && s.hub.asksForStatus() {
 		if err := s.authorizeStatus(f); err != nil {
@@ -122,7 +133,7 @@ func (s *session) join(f *wire.Frame, asked string) error {
 	}
 	for {
 		if w, c := s.hub.waits.find(s, f.Channel); w != nil {
-			if waits, err := s.waitsAgain(w, c, f); waits {
+			if waits, err := s.waitsAgain(w, c, f); waits || err != nil {
 				return err
 			}
 		}
@@ -135,10 +146,8 @@ func (s *session) join(f *wire.Frame, asked string) error {
 		if !f.Entering().Wait || err != wire.ErrNoSuchChannel {
 			return err
 		}
-		w := s.newWait(f, asked, &seat{secret: newSecret()}, previous, star.Entry{})
-		since := w.entry.Since
-		w.entry = entryOf(f, w.seat.secret.fresh(s.hub.id, f), grant)
-		w.entry.Since = since
+		waiting := &seat{secret: newSecret(), entering: s.entering(f, asked, previous)}
+		w := s.newWait(waiting, entryOf(f, waiting.secret.fresh(s.hub.id, f), grant))
 		if err := s.waitForChannel(w); err != nil {
 			return err
 		}
@@ -150,51 +159,68 @@ func (s *session) join(f *wire.Frame, asked string) error {
 	}
 }
 
-// joinChannel joins a channel that there is, or waits at its door.
+// joinChannel joins a channel that there is, or waits at its door. Where the channel has just ended,
+// and the peer wants to wait for the next one, it returns wire.ErrNoSuchChannel.
 func (s *session) joinChannel(c *delivery.Channel, f *wire.Frame, asked string, grant star.Grant, previous *seat, notHeld error, extra int) error {
-	err := s.enter(f.Channel, extra, func(seat *seat) (err error) {
+	return s.enter(s.entering(f, asked, previous), extra, func(seat *seat) (in bool, err error) {
 		seat.secret = newSecret()
 		seat.Init(&s.Line, c)
+		join := join{session: s, seat: seat, channel: c, frame: f, grant: grant, notHeld: notHeld}
 		c.Decide(func(rules *star.Channel, now time.Time) {
-			entry := entryOf(f, seat.secret.fresh(s.hub.id, f), grant)
-			if notHeld != nil && !rules.Repeated(now, &seat.Attachment, entry, f.Username) {
-				// It is not a switch that is repeated because its answer was lost, after
-				// which the former membership is over.
-				err = notHeld
-				return
-			}
-			if rules.JoinsAsMaster(now, &seat.Attachment, entry, f.Username) {
-				defer func(master secret) { seat.secret = master }(addFresh(&entry, s.hub.id, f))
-			}
-			if err = rules.Join(now, &seat.Attachment, entry, f.Username, f.Expect); err == star.ErrKnock {
-				err = s.knock(s.newWait(f, asked, seat, previous, entry), c, rules, now)
-			}
+			err = rules.Enter(&seat.Attachment, func() error { return join.decide(rules, now) })
 		})
-		return err
-	}, func(seat *seat) (err error) {
-		if seat.Role() != wire.Slave || seat.Username() != f.Username {
+		switch {
+		case join.gone:
+			return false, wire.ErrNoSuchChannel
+		case err == star.ErrWaits:
+			s.liftFrameLimit()
+		}
+		return err == nil, nil
+	}, func(held *seat) error {
+		if held.Role() != wire.Slave || held.Username() != f.Username {
 			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name or role: leave it first")
 		}
-		c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.RepeatJoin(now, &seat.Attachment, entryOf(f, seat.known(s.hub.id), grant))
+		s.decide(held, f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
+			return rules.RepeatJoin(now, a, entryOf(f, held.known(s.hub.id), grant))
 		})
-		return err
-	})
-	if err == errWaits {
-		s.liftFrameLimit()
 		return nil
+	})
+}
+
+// join is a join of a channel that there is.
+type join struct {
+	session *session
+	seat    *seat
+	channel *delivery.Channel
+	frame   *wire.Frame
+	grant   star.Grant
+	// notHeld is why there is no seat to switch from, or nil.
+	notHeld error
+	// gone: the channel has ended, and the peer waits for the next one.
+	gone bool
+}
+
+// decide is the transition of a join.
+func (j *join) decide(rules *star.Channel, now time.Time) error {
+	a, f, id := &j.seat.Attachment, j.frame, j.session.hub.id
+	entry := entryOf(f, j.seat.secret.fresh(id, f), j.grant)
+	if j.notHeld != nil && !rules.Repeated(now, a, entry, f.Username) {
+		// It is not a switch that is repeated because its answer was lost, after
+		// which the former membership is over.
+		return j.notHeld
 	}
-	if err != nil || previous == nil {
-		return err
+	if rules.JoinsAsMaster(now, a, entry, f.Username) {
+		defer func(master secret) { j.seat.secret = master }(addFresh(&entry, id, f))
 	}
-	c.Flush() // the joined is queued before the left, which another channel sends
-	if s.leaveAs(previous, 0) == wire.ErrReplaced {
-		// Another connection has taken the previous membership over meanwhile, and keeps
-		// it. So the user has not switched.
-		_ = s.leave(f.Channel, 0)
-		return wire.ErrReplaced
+	err := rules.Join(now, a, entry, f.Username, f.Expect)
+	switch {
+	case err == star.ErrKnock:
+		return j.session.knock(j.session.newWait(j.seat, entry), j.channel, rules, now)
+	case err == error(wire.ErrNoSuchChannel) && f.Entering().Wait:
+		j.gone = true
+		return star.ErrWaits
 	}
-	return nil
+	return err
 }
 
 // resume handles a resume frame: it takes a membership over onto this connection (rule
@@ -205,46 +231,65 @@ func (s *session) resume(f *wire.Frame) error {
 	}
 	c := s.hub.findChannel(f.Channel)
 	if c == nil {
-		return wire.ErrResumeFailed
+		return s.hub.notHere(wire.ErrResumeFailed, f)
 	}
-	grant, err := s.authorizeResume(c, f)
-	if err != nil {
-		return err
-	}
-	take := func(seat *seat) (err error) {
+	return s.enter(s.entering(f, f.Channel, nil), 0, func(seat *seat) (in bool, err error) {
 		seat.Init(&s.Line, c)
-		var fresh secret
-		c.Decide(func(rules *star.Channel, now time.Time) {
-			entry := entryOf(f, given(f.Secret), grant)
-			if rules.Promoted(entry, f.Username) {
-				fresh = addFresh(&entry, s.hub.id, f)
-			}
-			err = rules.Resume(now, &seat.Attachment, entry, f.Username, f.Last, f.Seq)
-		})
-		if seat.secret = fresh; err == nil && fresh == (secret{}) {
-			seat.secret = knownSecret(f.Secret)
+		grant, ok, err := s.authorizeResume(seat, f, false, func(rules *star.Channel, err error) { s.refuseSeat(rules, seat, err) })
+		if ok {
+			c.Decide(func(rules *star.Channel, now time.Time) {
+				in = nil == rules.Enter(&seat.Attachment, func() error { return s.resumeAs(seat, f, grant, rules, now) })
+			})
 		}
-		return err
-	}
-	return s.enter(f.Channel, 0, take, func(old *seat) error {
-		if old.Username() != f.Username {
+		return in, err
+	}, func(held *seat) error {
+		if held.Username() != f.Username {
 			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name: leave it first")
 		}
-		return s.takeAgain(f.Channel, old, take)
+		return s.resumeAgain(held, f)
 	})
 }
 
-// takeAgain takes a membership over that this connection has in the seat old. That one may
+// resumeAs is the transition of a resume.
+func (s *session) resumeAs(seat *seat, f *wire.Frame, grant star.Grant, rules *star.Channel, now time.Time) error {
+	var fresh secret
+	entry := entryOf(f, given(f.Secret), grant)
+	if rules.Promoted(entry, f.Username) {
+		fresh = addFresh(&entry, s.hub.id, f)
+	}
+	err := rules.Resume(now, &seat.Attachment, entry, f.Username, f.Last, f.Seq)
+	if seat.secret = fresh; err == nil && fresh == (secret{}) {
+		seat.secret = knownSecret(f.Secret)
+	}
+	return s.hub.notHere(err, f)
+}
+
+// refuseSeat has the channel refuse a seat that is being entered, for what the service has said, or
+// the channel. The channel's lock is held.
+func (s *session) refuseSeat(rules *star.Channel, refused *seat, err error) {
+	s.mu.Lock()
+	refused.entering.number = s.countedFrame()
+	s.mu.Unlock()
+	rules.Refuse(&refused.Attachment, err)
+}
+
+// resumeAgain takes a membership over that this connection has in the seat held. That one may
 // be released meanwhile, by an earlier decision, which also closes the connection. Then
 // nothing else would tell the rules of the connection's end.
-func (s *session) takeAgain(channel string, old *seat, take func(*seat) error) error {
-	replacement := new(seat)
-	if err := take(replacement); err != nil {
+func (s *session) resumeAgain(held *seat, f *wire.Frame) error {
+	next := new(seat)
+	next.Init(&s.Line, held.Channel())
+	grant, ok, err := s.authorizeResume(next, f, true, func(rules *star.Channel, err error) { s.answer(rules, held, f, err) })
+	if !ok {
 		return err
 	}
-	if !s.replaceSeat(channel, old, replacement) {
-		replacement.Channel().Decide(func(rules *star.Channel, now time.Time) { rules.Lose(now, &replacement.Attachment) })
-	}
+	s.decide(held, f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
+		err := s.resumeAs(next, f, grant, rules, now)
+		if err == nil && !s.succeedSeat(a, next) {
+			rules.Lose(now, &next.Attachment)
+		}
+		return err
+	})
 	return nil
 }
 
@@ -258,48 +303,62 @@ func addFresh(entry *star.Entry, id ID, f *wire.Frame) secret {
 // authorizeResume asks the service whether the member may come back, where it wants to be
 // asked or the member needs it. The secret is checked before, so that nobody else can have
 // the service asked. Where the service refuses the client that holds the membership, that
-// is over.
-func (s *session) authorizeResume(c *delivery.Channel, f *wire.Frame) (g star.Grant, err error) {
-	if s.hub.config.Authorize == nil {
-		return g, nil
-	}
+// is over. What the channel refuses is answered by refuse, with the channel's lock held: then
+// ok is false, as it is where there is an error. held: this connection has the membership.
+func (s *session) authorizeResume(seat *seat, f *wire.Frame, held bool, refuse func(*star.Channel, error)) (g star.Grant, ok bool, err error) {
 	entry := entryOf(f, given(f.Secret), g)
-	return s.authorizeReturn(c, f, func(rules *star.Channel, now time.Time, a *star.Attachment) (star.Grant, bool, error) {
-		return rules.Resumable(now, a, entry, f.Username)
-	}, func(rules *star.Channel, a *star.Attachment, reason string) bool {
-		return rules.Revoke(a, entry, f.Username, reason)
+	return s.authorizeReturn(seat, f, returning{
+		may: func(rules *star.Channel, now time.Time, a *star.Attachment) (star.Grant, bool, error) {
+			return rules.Resumable(now, a, entry, f.Username)
+		},
+		revoke: func(rules *star.Channel, a *star.Attachment, reason string) bool {
+			return rules.Revoke(a, entry, f.Username, reason)
+		},
+		held:   held,
+		refuse: func(rules *star.Channel, err error) { refuse(rules, s.hub.notHere(err, f)) },
 	})
 }
 
-// authorizeReturn is authorizeResume for a frame by which a member comes back. may says what the rules
-// say before the service is asked, as star.Channel.Resumable does, and revoke ends the membership.
-func (s *session) authorizeReturn(
-	c *delivery.Channel, f *wire.Frame,
-	may func(*star.Channel, time.Time, *star.Attachment) (star.Grant, bool, error),
-	revoke func(*star.Channel, *star.Attachment, string) bool,
-) (g star.Grant, err error) {
-	probe, fresh := new(seat), false
-	probe.Init(&s.Line, c)
-	c.Decide(func(rules *star.Channel, now time.Time) { g, fresh, err = may(rules, now, &probe.Attachment) })
-	if err != nil || !fresh && !slices.Contains(s.hub.config.Reauthorize, OpResume) {
-		return star.Grant{}, err
+// returning is how a member comes back by a frame.
+type returning struct {
+	// may says what the rules say before the service is asked, as star.Channel.Resumable does, and
+	// revoke ends the membership.
+	may    func(*star.Channel, time.Time, *star.Attachment) (star.Grant, bool, error)
+	revoke func(*star.Channel, *star.Attachment, string) bool
+	// held and refuse are as for authorizeResume.
+	held   bool
+	refuse func(*star.Channel, error)
+}
+
+// authorizeReturn is authorizeResume for any frame by which a member comes back.
+func (s *session) authorizeReturn(seat *seat, f *wire.Frame, r returning) (g star.Grant, ok bool, err error) {
+	if s.hub.config.Authorize == nil {
+		return g, true, nil
+	}
+	c, fresh := seat.Channel(), false
+	c.Decide(func(rules *star.Channel, now time.Time) {
+		if g, fresh, err = r.may(rules, now, &seat.Attachment); err != nil {
+			r.refuse(rules, err)
+		}
+	})
+	switch {
+	case err != nil:
+		return star.Grant{}, false, nil
+	case !fresh && !slices.Contains(s.hub.config.Reauthorize, OpResume):
+		return star.Grant{}, true, nil
 	}
 	g, refused, err := s.reauthorize(OpResume, f, f.Username, g)
-	if refused {
-		ended := false
-		why := asRefusal(err, wire.ErrUnauthorized)
-		held := s.seatIn(f.Channel)
-		c.Decide(func(rules *star.Channel, _ time.Time) { ended = revoke(rules, &probe.Attachment, why.Text) })
-		if ended {
-			// Where this connection had the membership, it is told as anybody is, and before the
-			// answer.
-			c.Flush()
-		}
-		if ended && (held == nil || held.Channel() != c) {
-			s.PushAndFlush(delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)))
-		}
+	if !refused {
+		return g, err == nil, err
 	}
-	return g, err
+	why := asRefusal(err, wire.ErrUnauthorized)
+	c.Decide(func(rules *star.Channel, _ time.Time) {
+		if r.revoke(rules, &seat.Attachment, why.Text) && !r.held {
+			rules.Answer(&seat.Attachment, delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)), nil, 0)
+		}
+		r.refuse(rules, err)
+	})
+	return star.Grant{}, false, nil
 }
 
 // maxInstanceBytes bounds the id of an instance.
@@ -327,32 +386,54 @@ func entryOf(f *wire.Frame, secret star.Secret, grant star.Grant) star.Entry {
 	return entry
 }
 
-// enter reserves a seat for the channel and calls fresh with it, which decides whether
-// there is a new membership. Where the connection is a member of the channel already, it
-// calls again instead, with the seat that the connection holds. extra is as for
-// reserveSeat.
-func (s *session) enter(channel string, extra int, fresh, again func(*seat) error) error {
-	reserved := new(seat)
-	held, err := s.reserveSeat(channel, reserved, extra)
+// enter reserves a seat for the channel and calls fresh with it, which has the channel decide
+// whether there is a new membership, and tells what is known of that: it is in, or the channel
+// tells what has become of it, or there is an error, for what was refused without the channel.
+// Where the connection is a member of the channel already, enter calls again instead, with the
+// seat that the connection holds. extra is as for reserveSeat.
+func (s *session) enter(e *entering, extra int, fresh func(*seat) (in bool, err error), again func(*seat) error) error {
+	reserved := &seat{entering: e}
+	held, err := s.reserveSeat(e.channel, reserved, extra)
 	for err == nil && held != nil {
-		if !held.Channel().MembershipEnded(&held.Seat) {
+		if _, settled := s.seatIn(e.channel); settled != nil {
+			err = s.await(settled)
+		} else if !held.Channel().MembershipEnded(&held.Seat) {
 			return again(held)
+		} else {
+			// That membership has ended, but the effect that frees the seat is still in flight.
+			err = s.flush(held.Channel())
 		}
-		// That membership has ended, but its Release effect, which frees the seat, is
-		// still in flight.
-		held.Channel().Flush()
-		held, err = s.reserveSeat(channel, reserved, extra)
+		if err == nil {
+			held, err = s.reserveSeat(e.channel, reserved, extra)
+		}
+	}
+	if err == error(s.hub.refusals.channelsOfConnection) && s.flushEnded() {
+		return s.enter(e, extra, fresh, again)
 	}
 	if err != nil {
 		return err
 	}
-	if err := fresh(reserved); err != nil {
-		if err != errWaits {
-			s.unreserveSeat(channel, reserved)
-		}
+	in, err := fresh(reserved)
+	if err != nil {
+		s.unreserveSeat(e.channel, reserved)
 		return err
 	}
-	s.holdSeat()
-	s.endHandshake()
+	if in {
+		s.endHandshake()
+	}
 	return nil
+}
+
+// flushEnded waits until the seats of memberships that have ended are free, and reports whether
+// there were any.
+func (s *session) flushEnded() (any bool) {
+	s.mu.Lock()
+	held := s.seats.all()
+	s.mu.Unlock()
+	for _, seat := range held {
+		if c := seat.Channel(); c.MembershipEnded(&seat.Seat) && s.flush(c) == nil {
+			any = true
+		}
+	}
+	return any
 }

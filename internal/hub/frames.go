@@ -1,18 +1,12 @@
 package hub
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 )
-
-// maxMalformed is how many malformed frames in a row end the connection.
-const maxMalformed = 3
 
 var (
 	// errHandshakeTooLarge: the peer sent more than MaxHandshakeBytes before its first
@@ -30,6 +24,7 @@ var frames = sync.Pool{New: func() any { return new(wire.Frame) }}
 // counts against the rate before it is decoded, whatever it turns out to be.
 func (s *session) handleFrame(data []byte) *wire.Cause {
 	now := time.Now()
+	s.frame++
 	limited := s.pace.take(s.hub.config.FrameRate, now)
 	if limited == muchTooFast {
 		return errFlood
@@ -64,24 +59,12 @@ func (s *session) handleFrame(data []byte) *wire.Cause {
 	if err == errFlood {
 		return errFlood
 	}
-	// What was refused before is refused again in the words of then, which may be the service's.
-	_, again := err.(star.Again)
-	malformed := errors.Is(err, wire.ErrBadFrame) && !s.serviceRefused && !again
-	if !malformed {
-		s.malformed = 0
-	}
 	if err == nil {
 		return nil
 	}
-	if err == wire.ErrReplaced {
-		// The frame came from a stale attachment: this connection does not know yet that
-		// another connection has taken its membership over (rule 7).
-		s.endReplaced(frame.Channel)
-		return nil
-	}
 	s.refuse(frame, asked, err)
-	if malformed {
-		return s.countMalformed()
+	if errors.Is(err, wire.ErrBadFrame) && !s.serviceRefused && s.malformedTooOften(s.frame) {
+		return errNotProtocol
 	}
 	return nil
 }
@@ -119,14 +102,7 @@ func (s *session) refuseMalformed(err error, limited bool) *wire.Cause {
 	if bad.Code == wire.CodeUnsupported {
 		return nil
 	}
-	return s.countMalformed()
-}
-
-// countMalformed counts a malformed frame. Too many in a row are a cause to end the
-// connection.
-func (s *session) countMalformed() *wire.Cause {
-	s.malformed++
-	if s.malformed >= maxMalformed {
+	if s.malformedTooOften(s.frame) {
 		return errNotProtocol
 	}
 	return nil
@@ -134,33 +110,3 @@ func (s *session) countMalformed() *wire.Cause {
 
 // errNotProtocol: what the peer sends is not Lectern's protocol.
 var errNotProtocol = wire.ErrProtocolError.With("what came is not Lectern's protocol")
-
-// refuse answers the frame, which was for the channel of that name, with an error. It always
-// has a text for people.
-func (s *session) refuse(frame *wire.Frame, channel string, err error) {
-	refusal := asRefusal(err, wire.ErrBadFrame).Explain(frame)
-	s.hub.config.Observer.Add(star.FramesRefused, refusalLabel(refusal.Code), 1)
-	if len(channel) > wire.MaxName {
-		channel = "" // no channel has that name, and the answer must not be as long as the question
-	}
-	level := slog.LevelWarn
-	if refusal.Code == wire.ErrShuttingDown.Code || refusal.Code == wire.ErrRoleChanged.Code {
-		level = slog.LevelInfo // what is on its way while the hub is stopped, or a master handed over, on purpose
-	}
-	s.logger().With(named(channel)...).Log(context.Background(), level, "refused", "code", string(refusal.Code))
-	s.PushAndFlush(wire.NewPacket(&wire.Frame{
-		Type: wire.Error, Ref: frame.Ref, Channel: channel, Code: string(refusal.Code), Reason: refusal.Text,
-	}))
-}
-
-// labelOther is the label of refusals whose code is not in wire.Codes.
-const labelOther = "other"
-
-// refusalLabel is the metrics label of a refusal's code. Authorize may use codes of its
-// own, and the number of labels must be bounded.
-func refusalLabel(code wire.Code) string {
-	if wire.Lookup(code).Is(wire.Refuses) {
-		return string(code)
-	}
-	return labelOther
-}

@@ -31,7 +31,10 @@ func (s *session) handOver(f *wire.Frame) error {
 	ctx, done := s.askContext()
 	defer done()
 	succession := succession{hub: s.hub, channel: held.Channel(), master: s, held: held, stay: f.Ban, ref: f.Ref}
-	return succession.to(ctx, f.To)
+	if err := succession.to(ctx, f.To); err != nil {
+		s.decide(held, f, func(*star.Channel, time.Time, *star.Attachment) error { return err })
+	}
+	return nil
 }
 
 // SetMaster makes a slave the master in the name of the service.
@@ -85,7 +88,9 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 		if err != nil {
 			return err
 		}
-		n.channel.Flush() // who was just let in has a seat only then
+		if n.channel.Flush(ctx) != nil { // who was just let in has a seat only then
+			return n.notSaid()
+		}
 		heir := delivery.OwnerOf(change.From.Line).(*session)
 		if change.Grant, err = heir.authorizeMaster(ctx, n.channel.Name(), change.To, before); err != nil {
 			if n.master != nil {
@@ -142,7 +147,7 @@ func (n *succession) change(heir *session, change star.HandOver) error {
 		change.Stays = &stays.Attachment
 	}
 	return n.decide(func(rules *star.Channel, now time.Time) error {
-		if n.hub.waits.leads(heir, change.From) {
+		if heir.leaves(n.channel.Name(), change.From) {
 			return star.ErrSwitching
 		}
 		if stays != nil {
@@ -160,13 +165,6 @@ func (n *succession) change(heir *session, change star.HandOver) error {
 		}
 		return nil
 	})
-}
-
-// switching notes that the member of the seat is about to leave for another channel, or is not any
-// more.
-func (s *session) switching(seat *seat, on bool) (err error) {
-	seat.Channel().Decide(func(rules *star.Channel, _ time.Time) { err = rules.Switching(&seat.Attachment, on) })
-	return err
 }
 
 // newSeat is a seat with a new secret on the session's connection.
@@ -228,52 +226,60 @@ func (s *session) repeatHandOver(f *wire.Frame) error {
 	if c == nil {
 		return notAMember(f.Channel)
 	}
-	grant, err := s.authorizeStaying(c, f)
-	if errors.Is(err, wire.ErrNotAMember) {
-		return notAMember(f.Channel)
-	}
-	if err != nil {
-		return err
-	}
-	repeat := func(seat *seat) (err error) {
-		c.Decide(func(rules *star.Channel, now time.Time) {
-			entry := entryOf(f, given(f.Secret), grant)
-			entry.Fresh = seat.secret.fresh(s.hub.id, f)
-			next := newSecret()
-			err = rules.RepeatHandOver(now, &seat.Attachment, entry, next.fresh(s.hub.id, f), f.Username, f.To, f.Ban)
-			if err == nil && f.Ban && seat.Role() == wire.Master {
-				seat.secret = next // it has become that again
-			}
-		})
+	repeat := func(seat *seat, grant star.Grant, rules *star.Channel, now time.Time) error {
+		entry := entryOf(f, given(f.Secret), grant)
+		entry.Fresh = seat.secret.fresh(s.hub.id, f)
+		next := newSecret()
+		err := rules.RepeatHandOver(now, &seat.Attachment, entry, next.fresh(s.hub.id, f), f.Username, f.To, f.Ban)
+		if err == nil && f.Ban && seat.Role() == wire.Master {
+			seat.secret = next // it has become that again
+		}
 		if errors.Is(err, wire.ErrNotAMember) {
 			return notAMember(f.Channel)
 		}
 		return err
 	}
 	if !f.Ban {
-		if err := repeat(newSeat(s, c)); err != nil {
-			return err
-		}
-		s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Ack, Ref: f.Ref}))
+		// It does not stay, and is only told that it has handed over.
+		probe := newSeat(s, c)
+		c.Decide(func(rules *star.Channel, now time.Time) {
+			if err := repeat(probe, star.Grant{}, rules, now); err != nil {
+				s.answer(rules, probe, f, err)
+				return
+			}
+			rules.Answer(&probe.Attachment, wire.NewPacket(&wire.Frame{Type: wire.Ack, Ref: f.Ref}), nil, 0)
+		})
 		return nil
 	}
-	return s.enter(f.Channel, 0, func(reserved *seat) error {
+	return s.enter(s.entering(f, f.Channel, nil), 0, func(reserved *seat) (in bool, err error) {
 		reserved.secret = newSecret()
 		reserved.Init(&s.Line, c)
-		return repeat(reserved)
+		grant, ok, err := s.authorizeStaying(reserved, f)
+		if ok {
+			c.Decide(func(rules *star.Channel, now time.Time) {
+				in = nil == rules.Enter(&reserved.Attachment, func() error { return repeat(reserved, grant, rules, now) })
+			})
+		}
+		return in, err
 	}, func(*seat) error { return notAMember(f.Channel) })
 }
 
 // authorizeStaying asks the service whether a former master may come back by the hand-over that it
-// repeats, as authorizeResume does. One that does not stay is only told that it has handed over.
-func (s *session) authorizeStaying(c *delivery.Channel, f *wire.Frame) (star.Grant, error) {
-	if s.hub.config.Authorize == nil || !f.Ban {
-		return star.Grant{}, nil
-	}
+// repeats, as authorizeResume does.
+func (s *session) authorizeStaying(reserved *seat, f *wire.Frame) (star.Grant, bool, error) {
 	entry := entryOf(f, given(f.Secret), star.Grant{})
-	return s.authorizeReturn(c, f, func(rules *star.Channel, now time.Time, a *star.Attachment) (star.Grant, bool, error) {
-		return rules.StayedOn(now, a, entry, f.Username, f.To)
-	}, func(rules *star.Channel, a *star.Attachment, reason string) bool {
-		return rules.RevokeStayed(a, entry, f.Username, f.To, reason)
+	return s.authorizeReturn(reserved, f, returning{
+		may: func(rules *star.Channel, now time.Time, a *star.Attachment) (star.Grant, bool, error) {
+			return rules.StayedOn(now, a, entry, f.Username, f.To)
+		},
+		revoke: func(rules *star.Channel, a *star.Attachment, reason string) bool {
+			return rules.RevokeStayed(a, entry, f.Username, f.To, reason)
+		},
+		refuse: func(rules *star.Channel, err error) {
+			if errors.Is(err, wire.ErrNotAMember) {
+				err = notAMember(f.Channel)
+			}
+			s.refuseSeat(rules, reserved, err)
+		},
 	})
 }

@@ -10,11 +10,42 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// seat is a membership of a session's connection.
+// seat is a membership of a session's connection, or becomes one, or was one: it is there before
+// the membership is decided, and until its end is told.
 type seat struct {
 	delivery.Seat
 	// secret is kept to repeat an answer. The rules keep only its hash.
 	secret secret
+	// entering is by what the seat is being entered, and nil once it is in. The session's lock
+	// guards it.
+	entering *entering
+	// leaving is for what the seat is left once that is in, by a switch, or nil. The session's lock
+	// guards it.
+	leaving *entering
+}
+
+// entering is what a frame asks by which a seat is entered. It does not change, but for settled.
+type entering struct {
+	kind wire.Type
+	ref  uint64
+	// channel is the channel's name, and asked what the peer calls it.
+	channel, asked   string
+	username, expect string
+	// number is the frame's, where it counts as malformed if the channel says so, or zero.
+	number uint64
+	// previous is what the connection leaves once it is in, or nil.
+	previous *seat
+	// settled is closed when it is decided whether the previous seat is left: until then, what comes
+	// from the peer in it waits.
+	settled chan struct{}
+}
+
+// entering is what the frame asks. asked is how the peer calls the channel.
+func (s *session) entering(f *wire.Frame, asked string, previous *seat) *entering {
+	return &entering{
+		kind: f.Type, ref: f.Ref, channel: f.Channel, asked: asked, username: f.Username, expect: f.Expect,
+		number: s.countedFrame(), previous: previous,
+	}
 }
 
 // reserveSeat adds a seat to the session before the membership is decided, so that a
@@ -40,33 +71,27 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 		return nil, s.hub.refusals.channelsOfConnection
 	}
 	s.seats.set(channel, seat)
+	s.beginLeaving(seat.entering)
 	return nil, nil
 }
 
 // errEnding refuses what would enter a channel on a connection that is being closed.
 var errEnding = wire.ErrShuttingDown.With("this connection is being closed: connect again")
 
-// replaceSeat puts another seat in the place of old, unless old was removed meanwhile. It
-// reports whether it has.
-func (s *session) replaceSeat(channel string, old, replacement *seat) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seats.get(channel) != old {
-		return false
-	}
-	s.seats.set(channel, replacement)
-	return true
-}
-
 // unreserveSeat removes a seat that has not become a membership. The time that the session
 // may hold none goes on as if nothing had been asked for.
 func (s *session) unreserveSeat(channel string, seat *seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seats.get(channel) != seat {
-		return
+	if s.seats.get(channel) == seat {
+		s.seats.remove(channel)
+		s.settle(seat.entering)
+		s.settleIdle()
 	}
-	s.seats.remove(channel)
+}
+
+// settleIdle is for a seat that was taken out without having become a membership. The lock is held.
+func (s *session) settleIdle() {
 	if s.seats.count() == 0 && !s.waits() && s.overdue {
 		s.closeIdle()
 		return
@@ -74,32 +99,97 @@ func (s *session) unreserveSeat(channel string, seat *seat) {
 	s.becomeIdle() // it may have waited meanwhile
 }
 
-// holdSeat notes that a reserved seat has become a membership: the session is not idle.
-func (s *session) holdSeat() {
+// Enter makes a seat that was being entered, or has waited for that, a membership of the
+// connection.
+func (s *session) Enter(entered *delivery.Seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if w := s.hub.waits.take(s, entered); w != nil {
+		s.seats.set(w.channel, w.seat)
+	}
+	in := s.seats.get(entered.Channel().Name())
+	if in == nil || &in.Seat != entered || in.entering == nil {
+		return // the connection has ended, or the seat has come by a hand-over
+	}
 	s.overdue = false
-	if s.seats.count() > 0 {
-		s.hub.idlers.remove(s)
+	s.hub.idlers.remove(s)
+	previous := in.entering.previous
+	if previous == nil {
+		in.entering = nil
+		return
+	}
+	if previous.leaving == nil {
+		s.beginLeaving(in.entering) // it has waited
+	}
+	// Not here: another channel may be told at the same time to leave this one.
+	s.hub.goroutines.Add(1)
+	go s.leavePrevious(in, previous)
+}
+
+// Refuse tells the peer why a seat that was being entered, or has waited for that, is none.
+func (s *session) Refuse(refused *delivery.Seat, why *wire.Cause) {
+	if w := s.takeWait(func() *wait { return s.hub.waits.take(s, refused) }); w != nil {
+		s.endWaiting(w, why)
+		return
+	}
+	s.mu.Lock()
+	held := s.seats.get(refused.Channel().Name())
+	if held == nil || !s.removeSeat(refused) {
+		s.mu.Unlock()
+		return // the connection has ended
+	}
+	e := held.entering
+	s.mu.Unlock()
+	s.refuseEntering(e, e.ref, why)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(e)
+	s.settleIdle()
+}
+
+// refuseEntering answers the frame, or a later one with that ref that asks the same.
+func (s *session) refuseEntering(e *entering, ref uint64, why *wire.Cause) {
+	frame := &wire.Frame{Type: e.kind, Ref: ref, Channel: e.channel, Username: e.username, Expect: e.expect}
+	s.refuse(frame, e.asked, why)
+	s.strike(why, e.number)
+}
+
+// Vacate frees the seat of a membership that the peer has left.
+func (s *session) Vacate(vacated *delivery.Seat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.removeSeat(vacated) {
+		s.becomeIdle() // a session without seats is
 	}
 }
 
-// freeSeat removes the seat of a membership that has ended, unless it was removed or
-// replaced meanwhile. A session without seats is idle.
-func (s *session) freeSeat(channel string, seat *seat) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seats.get(channel) == seat {
-		s.seats.remove(channel)
-		s.becomeIdle()
+// removeSeat removes the seat, unless it was removed or replaced before, and reports whether it
+// has. The lock is held.
+func (s *session) removeSeat(removed *delivery.Seat) bool {
+	channel := removed.Channel().Name()
+	held := s.seats.get(channel)
+	if held == nil || &held.Seat != removed {
+		return false
 	}
+	s.seats.remove(channel)
+	return true
 }
 
 // heldSeat returns the seat that this connection has in the channel.
 func (s *session) heldSeat(channel string) (*seat, error) {
-	seat := s.seatIn(channel)
+	seat, settled := s.seatIn(channel)
 	if seat == nil {
-		seat = s.seatIn(s.hub.otherName(NameOfChannel, channel))
+		seat, settled = s.seatIn(s.hub.otherName(NameOfChannel, channel))
+	}
+	if settled != nil {
+		if err := s.await(settled); err != nil {
+			return nil, err
+		}
+		return s.heldSeat(channel)
+	}
+	if seat != nil && !seat.Entered() {
+		_ = s.flush(seat.Channel()) // it was refused, and the peer is told that first
+		seat = nil
 	}
 	if seat == nil {
 		return nil, notAMember(channel)
@@ -107,11 +197,56 @@ func (s *session) heldSeat(channel string) (*seat, error) {
 	return seat, nil
 }
 
-// seatIn returns the seat that this connection has in the channel of that name, or nil.
-func (s *session) seatIn(channel string) *seat {
+// flush waits until what the channel has decided was told. The error is for a peer that asks for
+// more meanwhile. The reader calls it.
+func (s *session) flush(c *delivery.Channel) error {
+	ctx, done := s.waitContext()
+	defer done()
+	if c.Flush(ctx) != nil {
+		return errEnding
+	}
+	return nil
+}
+
+// await waits until the channel is closed. The reader calls it.
+func (s *session) await(closed <-chan struct{}) error {
+	ctx, done := s.waitContext()
+	defer done()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return errEnding
+	}
+}
+
+// hasSeat reports whether this connection has a seat in the channel of that name.
+func (s *session) hasSeat(channel string) bool {
+	held, _ := s.seatIn(channel)
+	return held != nil
+}
+
+// seatIn returns the seat that this connection has in the channel of that name, or nil, and, where
+// it is about to be left, what is closed when that is decided.
+func (s *session) seatIn(channel string) (held *seat, settled <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seats.get(channel)
+	if held = s.seats.get(channel); held != nil && held.leaving != nil {
+		settled = held.leaving.settled
+	}
+	return held, settled
+}
+
+// isIn reports whether the connection holds a membership.
+func (s *session) isIn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for seat := range s.seats.each {
+		if seat.entering == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // hasSeats reports whether the connection holds a membership or is about to enter one.
@@ -128,12 +263,16 @@ func (s *session) hasSeats() bool {
 func (s *session) endMemberships(err error) []*seat {
 	s.mu.Lock()
 	held := s.seats.all()
+	switches := s.switches()
 	s.seats = seats{}
 	waiting := s.hub.waits.takeAll(s)
 	s.hub.idlers.remove(s)
 	s.mu.Unlock()
 	var closed *transport.CloseError
 	onPurpose := errors.As(err, &closed) && closed.Reason.Code == transport.Left
+	for in, previous := range switches {
+		s.finishSwitch(in, previous)
+	}
 	for _, seat := range held {
 		seat.Channel().Decide(func(rules *star.Channel, now time.Time) {
 			if !onPurpose || rules.Leave(now, &seat.Attachment, 0) != nil {
@@ -149,15 +288,12 @@ func (s *session) endMemberships(err error) []*seat {
 // connection holds no other membership and waits for none, or was replaced, it is closed after
 // what was queued before. Release makes the session a delivery.Owner.
 func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wire.Cause) {
-	channel := released.Channel().Name()
 	s.MakeRoom(closed)
 	// The seat is removed and the frame queued under one lock. A peer that has been told
 	// may enter the channel again. A peer that has not been told yet must not get the
 	// answer that it is not a member.
 	s.mu.Lock()
-	if seat := s.seats.get(channel); seat != nil && seat.isOf(released, why) {
-		s.seats.remove(channel)
-	}
+	s.removeSeat(released)
 	full := !s.PushNotice(closed)
 	if s.seats.count() == 0 && !s.waits() || why.Code == wire.ErrReplaced.Code {
 		s.ending = true
@@ -169,36 +305,12 @@ func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wir
 	}
 }
 
-// isOf reports whether the seat is the released one, or is of the same membership, which has
-// ended: a resume on the same connection may have taken it over, and not have replaced the
-// seat yet. One that was taken over by another connection has not ended.
-func (s *seat) isOf(released *delivery.Seat, why *wire.Cause) bool {
-	return &s.Seat == released || why.Code != wire.ErrReplaced.Code && s.Channel() == released.Channel()
-}
-
 // Eject frees the seat of a master whose grant has expired, and closes the connection, so
 // that the client comes back with a fresh token.
 func (s *session) Eject(ejected *delivery.Seat, why *wire.Cause) {
-	channel := ejected.Channel().Name()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seat := s.seats.get(channel); seat != nil && &seat.Seat == ejected {
-		s.seats.remove(channel)
-	}
+	s.removeSeat(ejected)
 	s.ending = true
-	s.Out().Close(closeReason(why))
-}
-
-// endReplaced ends a connection whose membership was taken over, before the Release
-// effect has arrived. It tells the peer why: a peer that is not told would come back and
-// take the membership over again.
-func (s *session) endReplaced(channel string) {
-	why := wire.ErrReplaced.With("a newer connection has the membership")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// All under one lock, so that no answer to a later frame of the peer comes between.
-	s.seats.remove(channel)
-	s.ending = true
-	s.PushReplay(delivery.ClosedPacket(channel, why))
 	s.Out().Close(closeReason(why))
 }

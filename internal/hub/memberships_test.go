@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport/memory"
 )
@@ -51,15 +50,9 @@ func accepted(t *testing.T, h *Hub) *session {
 	return receiver.(*session)
 }
 
-// takes is a resume of bob on the session.
-func (s *session) takes(t *testing.T, c Channel, secret secret) func(*seat) error {
-	return func(seat *seat) (err error) {
-		seat.Init(&s.Line, c.c)
-		c.c.Decide(func(rules *star.Channel, now time.Time) {
-			err = rules.Resume(now, &seat.Attachment, star.Entry{Secret: given(secret.plain())}, "bob", 0, 0)
-		})
-		return err
-	}
+// back is a resume of bob with the secret.
+func back(secret secret) *wire.Frame {
+	return &wire.Frame{Type: wire.Resume, Channel: "abc123", Username: "bob", Secret: secret.plain()}
 }
 
 // A membership that is resumed on its own connection, while the word that another connection
@@ -68,11 +61,11 @@ func (s *session) takes(t *testing.T, c Channel, secret secret) func(*seat) erro
 func TestResumedOnAConnectionThatIsBeingReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, bob, c := twice(t)
-		old := bob.seatIn("abc123")
+		old, _ := bob.seatIn("abc123")
 		other := accepted(t, h)
-		require.NoError(t, other.enter("abc123", 0, other.takes(t, c, old.secret), nil))
-		c.c.Flush() // the word has come
-		require.NoError(t, bob.takeAgain("abc123", old, bob.takes(t, c, old.secret)))
+		require.NoError(t, other.resume(back(old.secret)))
+		require.NoError(t, c.c.Flush(t.Context())) // the word has come
+		require.NoError(t, bob.resumeAgain(old, back(old.secret)))
 		_ = bob.End(io.EOF)
 		_ = other.End(io.EOF)
 		shot, _ := c.Report()
@@ -80,19 +73,18 @@ func TestResumedOnAConnectionThatIsBeingReplaced(t *testing.T) {
 	})
 }
 
-// The same where the membership ends meanwhile: the connection is closed with the reason, and
+// The same where the membership ends after it: the connection is closed with the reason, and
 // has no seat any more.
 func TestKickedWhileResumedOnItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, bob, c := twice(t)
-		old := bob.seatIn("abc123")
-		require.NoError(t, bob.takeAgain("abc123", old, func(replacement *seat) error {
-			require.NoError(t, bob.takes(t, c, old.secret)(replacement))
-			require.NoError(t, c.Kick("bob", "", false))
-			c.c.Flush()
-			return nil
-		}))
-		require.Nil(t, bob.seatIn("abc123"))
+		old, _ := bob.seatIn("abc123")
+		require.NoError(t, bob.resumeAgain(old, back(old.secret)))
+		next, _ := bob.seatIn("abc123")
+		require.NotSame(t, old, next)
+		require.NoError(t, c.Kick("bob", "", false))
+		require.NoError(t, c.c.Flush(t.Context()))
+		require.False(t, bob.hasSeat("abc123"))
 		require.True(t, bob.ending)
 		_ = bob.End(io.EOF)
 	})

@@ -9,25 +9,19 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// dispatch does what one frame of the peer asks for. Where it returns an error, nothing
-// has happened; the caller tells the peer the error, and wire.ErrReplaced ends the
-// connection. limited: the frame is over the rate limit, for which a send is refused. now
+// dispatch does what one frame of the peer asks for. What a channel has to say of it is told by
+// effects. An error is for what was refused without one: nothing has happened, and the caller
+// tells the peer. limited: the frame is over the rate limit, for which a send is refused. now
 // is when the frame was read.
 func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	if f.Type != wire.Send {
 		s.deliverDeferred(true)
 	}
-	if f.Type == wire.HandOver && f.Secret != "" && s.seatIn(f.Channel) == nil {
+	if f.Type == wire.HandOver && f.Secret != "" && !s.hasSeat(f.Channel) {
 		f.Epoch, f.HasSeen = 0, false // it is repeated, and this was said of a membership that is not here
 	}
-	if f.Epoch != 0 && f.Type != wire.Resume {
-		err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Show(a, f.Epoch) })
-		if err != nil {
-			return err
-		}
-	}
-	if f.HasSeen {
-		if err := s.confirm(f, now); err != nil {
+	if f.HasSeen || f.Epoch != 0 && f.Type != wire.Resume {
+		if ok, err := s.show(f, now); !ok {
 			return err
 		}
 	}
@@ -45,13 +39,13 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	case wire.Join:
 		return s.join(f, asked)
 	case wire.Resume:
-		return s.hub.notHere(s.resume(f), f)
+		return s.resume(f)
 	case wire.Send:
 		return s.send(f, limited, now)
 	case wire.Set:
 		return s.set(f, limited, now)
 	case wire.Leave:
-		return s.leave(f.Channel, f.Ref)
+		return s.leave(f)
 	case wire.Away:
 		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Away(now, a, f.Ref) })
 	case wire.Back:
@@ -144,12 +138,14 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		if msg.Refusal == nil && msg.IsOver(now) { // it was held up
 			msg.Refusal = wire.ErrTooLate
 		}
-		err = rules.Send(&seat.Attachment, msg)
+		if err := rules.Send(&seat.Attachment, msg); err != nil {
+			s.answer(rules, seat, f, err)
+		}
 	})
 	if s.deferred = nil; waits {
 		s.deferred = channel
 	}
-	return err
+	return nil
 }
 
 // messageOf is the message of a send that has come at that time, with the frame's own payload,
@@ -169,7 +165,8 @@ func messageOf(f *wire.Frame, now time.Time) (star.Message, error) {
 }
 
 // leave ends the membership that this connection has in the channel, or what it waits for there.
-func (s *session) leave(channel string, ref uint64) error {
+func (s *session) leave(f *wire.Frame) error {
+	channel, ref := f.Channel, f.Ref
 	if s.hub.waits.number(s) > 0 && (s.leaveWait(channel, ref) || s.leaveWait(s.hub.otherName(NameOfChannel, channel), ref)) {
 		return nil
 	}
@@ -177,15 +174,13 @@ func (s *session) leave(channel string, ref uint64) error {
 	if err != nil {
 		return err
 	}
-	return s.leaveAs(seat, ref)
+	s.decide(seat, f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Leave(now, a, ref) })
+	return nil
 }
 
-// leaveAs ends the membership of the seat.
+// leaveAs ends the membership of the seat, which the peer has asked for before.
 func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
 	seat.Channel().Decide(func(rules *star.Channel, now time.Time) { err = rules.Leave(now, &seat.Attachment, ref) })
-	if err == nil {
-		s.freeSeat(seat.Channel().Name(), seat)
-	}
 	return err
 }
 
@@ -213,46 +208,64 @@ func (s *session) refresh(f *wire.Frame) error {
 			return rules.Refresh(a, f.Ref, star.Grant{})
 		})
 	}
+	held, err := s.heldSeat(f.Channel)
+	if err != nil {
+		return err
+	}
 	var username string
 	var before star.Grant
-	err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
+	ok := s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
 		username, before, err = rules.Granted(a)
 		return err
 	})
-	if err != nil {
-		return err
+	if !ok {
+		return nil
 	}
 	grant, _, err := s.reauthorize(OpRefresh, f, username, before)
 	if err != nil {
 		return err
 	}
-	return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+	s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
 		return rules.Refresh(a, f.Ref, grant)
 	})
+	return nil
 }
 
-// confirm notes what the frame's sender has got. A ping that brings news does not count
-// against the rate: there are no more of them than memberships that were entered, and
-// messages to the sender.
-func (s *session) confirm(f *wire.Frame, now time.Time) error {
+// show notes the epoch that the frame shows, and what its sender has got, and reports whether the
+// rest of the frame counts. A ping that brings news does not count against the rate: there are no
+// more of them than memberships that were entered, and messages to the sender.
+func (s *session) show(f *wire.Frame, now time.Time) (ok bool, err error) {
+	held, err := s.heldSeat(f.Channel)
+	if err != nil {
+		return false, err
+	}
 	news := false
-	err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
-		news, err = rules.Confirm(a, f.Seen)
+	ok = s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
+		if f.Epoch != 0 {
+			err = rules.Show(a, f.Epoch)
+		}
+		if err == nil && f.HasSeen {
+			news, err = rules.Confirm(a, f.Seen)
+		}
 		return err
 	})
 	if news && f.Type == wire.Ping {
 		s.pace.giveBack(s.hub.config.FrameRate, now)
 	}
-	return err
+	return ok, nil
 }
 
 // ping answers a ping. One that names a channel is from a member, and wants an answer only
-// where it has a ref.
+// where it has a ref. The answer says that the connection lives, and waits for no channel.
 func (s *session) ping(f *wire.Frame) error {
 	if f.Channel != "" {
-		err := s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Hear(a) })
-		if err != nil || f.Ref == 0 {
+		held, err := s.heldSeat(f.Channel)
+		if err != nil {
 			return err
+		}
+		ok := s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Hear(a) })
+		if !ok || f.Ref == 0 {
+			return nil
 		}
 	}
 	s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
@@ -274,10 +287,10 @@ func (s *session) aboutSlave(f *wire.Frame, transition func(*star.Channel, *star
 // asMember runs a transition for the membership that this connection has in the frame's
 // channel.
 func (s *session) asMember(f *wire.Frame, transition func(*star.Channel, time.Time, *star.Attachment) error) error {
-	seat, err := s.heldSeat(f.Channel)
+	held, err := s.heldSeat(f.Channel)
 	if err != nil {
 		return err
 	}
-	seat.Channel().Decide(func(rules *star.Channel, now time.Time) { err = transition(rules, now, &seat.Attachment) })
-	return err
+	s.decide(held, f, transition)
+	return nil
 }

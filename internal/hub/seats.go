@@ -1,5 +1,7 @@
 package hub
 
+import "slices"
+
 // seats has the seats of a connection by channel, including seats whose membership is not
 // decided yet. It is a slice while there are few: most connections have one seat, and a
 // map for it would take ten times the memory.
@@ -64,14 +66,21 @@ func (s *seats) remove(channel string) {
 	delete(s.many, channel)
 }
 
-// all returns every seat, in any order.
-func (s *seats) all() []*seat {
-	all := make([]*seat, 0, s.count())
+// each yields every seat, in any order.
+func (s *seats) each(yield func(*seat) bool) {
 	for _, p := range s.few {
-		all = append(all, p.seat)
+		if !yield(p.seat) {
+			return
+		}
 	}
 	for _, seat := range s.many {
-		all = append(all, seat)
+		if !yield(seat) {
+			return
+		}
 	}
-	return all
+}
+
+// all returns every seat, in any order.
+func (s *seats) all() []*seat {
+	return slices.AppendSeq(make([]*seat, 0, s.count()), s.each)
 }

@@ -31,8 +31,8 @@ type session struct {
 	formKnown bool
 	// handshakeDone: the connection has had a membership.
 	handshakeDone bool
-	// malformed counts the malformed frames in a row.
-	malformed uint8
+	// frame is the number of the frame that is being handled, or was last.
+	frame uint64
 	// ending: the connection is being closed, because its last membership has ended,
 	// because it was idle for too long, or because it was replaced. It enters no channel
 	// any more. So a frame that the peer gets no answer to has had no effect. mu guards
@@ -60,9 +60,10 @@ type session struct {
 	// index is the session's index in Hub.sessions. The hub's lock guards it.
 	index int
 
-	// mu guards ending, overdue, seats and cancelWait.
-	mu    sync.Mutex
-	seats seats
+	// mu guards ending, overdue, seats, malformed and cancelWait.
+	mu        sync.Mutex
+	seats     seats
+	malformed malformed
 	// cancelWait cancels the context with which the reader waits at present. It is nil
 	// where the reader does not wait.
 	cancelWait context.CancelFunc
@@ -91,7 +92,7 @@ func (s *session) start() {
 
 // Receive handles one frame. An error ends the connection.
 func (s *session) Receive(message []byte) error {
-	if !s.handshakeDone && s.hasSeats() {
+	if !s.handshakeDone && s.isIn() {
 		s.endHandshake() // it has waited, and is in
 	}
 	if !s.handshakeDone {
@@ -128,6 +129,9 @@ func (s *session) End(err error) error {
 		s.watch.stop()
 	}
 	s.Pause()
+	if s.endedMalformed() {
+		err = s.hub.failure(errNotProtocol)
+	}
 	held := s.endMemberships(err)
 	s.Out().Abort(s.hub.closingReason(err))
 	s.Out().Wait()

@@ -35,7 +35,7 @@ const closingPause = 10 * time.Millisecond
 // time over which the closing is spread, and then connect once more, to move before this
 // hub closes their connections. After that they try for as long as a master may be away.
 func (h *Hub) Shutdown(ctx context.Context) error {
-	sessions, first := h.stop()
+	sessions, first := h.stop(ctx)
 	gone := make(chan struct{})
 	go func() {
 		h.goroutines.Wait()
@@ -60,7 +60,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 
 // stop makes the hub refuse everything new. It returns the sessions that there are, and
 // whether this was the first call.
-func (h *Hub) stop() (sessions []*session, first bool) {
+func (h *Hub) stop(ctx context.Context) (sessions []*session, first bool) {
 	h.mu.Lock()
 	if first = !h.closing.Swap(true); first {
 		h.stopped = time.Now()
@@ -82,7 +82,7 @@ func (h *Hub) stop() (sessions []*session, first bool) {
 		}
 		// What was accepted before must be in the outboxes before those close.
 		for _, c := range channels {
-			c.Flush()
+			_ = c.Flush(ctx) // where it ends first, what waits is dropped
 		}
 	}
 	return sessions, first

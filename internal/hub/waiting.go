@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,15 +13,10 @@ import (
 // This file is who waits to get in: for a channel that does not exist yet, and at the door of
 // one. The session has no seat there before it is in.
 
-// errWaits is no refusal: the join is answered later, and its seat is not reserved any more.
-var errWaits = errors.New("hub: it waits")
-
-// newWait is a wait for what the frame, a join, asks.
-func (s *session) newWait(f *wire.Frame, asked string, seat, previous *seat, entry star.Entry) *wait {
+// newWait is a wait for what the seat is being entered by, a join.
+func (s *session) newWait(seat *seat, entry star.Entry) *wait {
 	entry.Since = time.Now()
-	return &wait{
-		session: s, seat: seat, channel: f.Channel, asked: asked, username: f.Username, expect: f.Expect, entry: entry, previous: previous,
-	}
+	return &wait{session: s, seat: seat, entering: seat.entering, entry: entry}
 }
 
 // knock has the wait stand at the door of the channel, whose lock is held.
@@ -38,7 +32,7 @@ func (s *session) knock(w *wait, c *delivery.Channel, rules *star.Channel, now t
 		s.seats.set(w.channel, w.seat) // it is reserved, and no more
 		return err
 	}
-	return errWaits
+	return star.ErrWaits
 }
 
 // waitForChannel has the wait stand until its channel is created, and tells the peer so.
@@ -73,6 +67,7 @@ func (s *session) beginWait(w *wait, c *delivery.Channel) error {
 	}
 	if reserved {
 		s.seats.remove(w.channel)
+		s.settle(w.entering)
 	}
 	s.overdue = false
 	s.hub.idlers.remove(s)
@@ -101,9 +96,9 @@ func (s *session) waitsAgain(w *wait, c *delivery.Channel, f *wire.Frame) (waits
 	}
 	c.Decide(func(rules *star.Channel, now time.Time) { waits = rules.WaitsAt(now, &w.seat.Attachment, f.Ref) })
 	if !waits {
-		c.Flush() // it is in, or refused
+		err = s.flush(c) // it is in, or refused
 	}
-	return waits, nil
+	return waits, err
 }
 
 // letWaitersIn brings those to the door of a new channel who have waited for it. The channel's
@@ -122,48 +117,6 @@ func (s *session) waits() bool { return s.hub.waits.number(s) > 0 }
 func (s *session) becomeIdle() {
 	if s.seats.count() == 0 && !s.waits() && !s.hub.idlers.has(s) {
 		s.hub.idlers.add(s)
-	}
-}
-
-// Enter makes a seat that has waited one of the session's. It makes the session, with Refuse, a
-// delivery.Owner.
-func (s *session) Enter(entered *delivery.Seat) {
-	s.mu.Lock()
-	w := s.hub.waits.take(s, entered)
-	if w != nil {
-		s.seats.set(w.channel, w.seat)
-	}
-	s.mu.Unlock()
-	if w != nil && w.previous != nil {
-		// Not here: another channel may be told at the same time to leave this one.
-		s.hub.goroutines.Add(1)
-		go s.leavePrevious(w)
-	}
-}
-
-// leavePrevious ends a switch that has waited: the connection leaves the former channel.
-func (s *session) leavePrevious(w *wait) {
-	defer s.hub.goroutines.Done()
-	w.c.Flush() // the joined is queued before the left, which another channel sends
-	if held := s.seatIn(w.previous.Channel().Name()); held != w.previous {
-		if held != nil && held.Role() == wire.Master {
-			// It has become the master of the channel that it is just leaving, and does not know: it is
-			// away there.
-			held.Channel().Decide(func(rules *star.Channel, now time.Time) { rules.Lose(now, &held.Attachment) })
-			s.freeSeat(held.Channel().Name(), held)
-		}
-		return // that membership has ended meanwhile
-	}
-	if s.leaveAs(w.previous, 0) == wire.ErrReplaced {
-		_ = s.leave(w.channel, 0)
-		s.endReplaced(w.channel)
-	}
-}
-
-// Refuse tells the peer why a seat that has waited is none.
-func (s *session) Refuse(refused *delivery.Seat, why *wire.Cause) {
-	if w := s.takeWait(func() *wait { return s.hub.waits.take(s, refused) }); w != nil {
-		s.endWaiting(w, why)
 	}
 }
 
@@ -189,7 +142,7 @@ func (s *session) endWaiting(w *wait, why *wire.Cause) {
 			Type: wire.Closed, Ref: w.entry.Ref, Channel: w.asked, Code: string(why.Code), Reason: why.Text,
 		}))
 	default:
-		s.refuse(&wire.Frame{Type: wire.Join, Ref: w.entry.Ref, Channel: w.channel, Username: w.username, Expect: w.expect}, w.asked, why)
+		s.refuseEntering(w.entering, w.entry.Ref, why)
 	}
 }
 
@@ -200,19 +153,24 @@ func (s *session) leaveWait(channel string, ref uint64) (waited bool) {
 	if w == nil {
 		return false
 	}
+	left := wire.NewPacket(&wire.Frame{Type: wire.Left, Ref: ref, Channel: channel})
 	if c == nil {
 		if !s.takeBack(w) {
 			return s.leaveWait(channel, ref) // it is at the door by now
 		}
 		s.endWaiting(w, wire.ErrLeft)
 	} else {
-		out := false
-		c.Decide(func(rules *star.Channel, _ time.Time) { out = rules.CancelKnock(&w.seat.Attachment) })
-		if c.Flush(); !out {
-			return false // it is in, or refused
+		c.Decide(func(rules *star.Channel, _ time.Time) {
+			if waited = rules.CancelKnock(&w.seat.Attachment); waited {
+				rules.Answer(&w.seat.Attachment, left, nil, 0)
+			}
+		})
+		if !waited {
+			_ = s.flush(c) // it is in, or refused
 		}
+		return waited
 	}
-	s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Left, Ref: ref, Channel: channel}))
+	s.PushAndFlush(left)
 	return true
 }
 

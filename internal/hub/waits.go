@@ -25,13 +25,9 @@ type wait struct {
 	session *session
 	// seat becomes the membership. It is none of the session's seats before.
 	seat *seat
-	// channel is the channel's name, and asked what the peer calls it.
-	channel, asked   string
-	username, expect string
+	*entering
 	// entry has the ref of the answer.
 	entry star.Entry
-	// previous is what the connection leaves once it is in, or nil.
-	previous *seat
 	// ends is when it has waited too long for the channel, or zero.
 	ends time.Time
 	// c is the channel at whose door it waits, or nil while there is none.
@@ -209,7 +205,7 @@ func (l *waits) leads(s *session, from *star.Attachment) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.of[s], func(w *wait) bool { return w.previous != nil && &w.previous.Attachment == from })
+	return slices.ContainsFunc(l.of[s], func(w *wait) bool { return w.leaves(from) })
 }
 
 // number is how many waits the session has.

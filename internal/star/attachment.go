@@ -67,6 +67,13 @@ type Line interface {
 // Role is the member's role. The attachment must have entered a channel.
 func (a *Attachment) Role() wire.Role { return a.member.role }
 
+// Entered reports whether the attachment has entered a channel, or has knocked at its door.
+func (a *Attachment) Entered() bool { return a.member != nil }
+
+// IsOf reports whether the attachment is of the member that the other one is of. Both must have
+// entered a channel.
+func (a *Attachment) IsOf(other *Attachment) bool { return a.member == other.member }
+
 // Username is the member's name. The attachment must have entered a channel.
 func (a *Attachment) Username() string { return a.member.name }
 

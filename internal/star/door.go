@@ -131,23 +131,18 @@ var errMoved = wire.ErrReplaced.With("you wait on another connection")
 // Arrive is Knock for one that has waited for the channel to be created, for as long as its grant
 // lets it. What becomes of it is told as of one who has waited at the door.
 func (c *Channel) Arrive(now time.Time, a *Attachment, e Entry, username, expect string) {
-	before := len(c.effects)
-	c.emit(Effect{Kind: Enter, To: a})
-	err := error(errGrantExpired)
-	if !e.Grant.expired(now) {
-		err = c.Join(now, a, e, username, expect)
-	}
-	if err == nil {
-		return
-	}
-	c.effects = c.effects[:before]
-	if err == ErrKnock {
-		err = c.Knock(now, a, e, username, expect)
-	}
-	if err != nil {
-		a.member = &member{name: username, role: wire.Slave}
-		c.emit(Effect{Kind: Refuse, To: a, End: refusal(err)})
-	}
+	_ = c.Enter(a, func() error {
+		if e.Grant.expired(now) {
+			return errGrantExpired
+		}
+		err := c.Join(now, a, e, username, expect)
+		if err == ErrKnock {
+			if err = c.Knock(now, a, e, username, expect); err == nil {
+				err = ErrWaits
+			}
+		}
+		return err
+	})
 }
 
 // WaitsAt reports whether the attachment waits at the door, and tells it so again, under
@@ -337,13 +332,4 @@ func (e *Entry) sameAttributes(other Entry) bool {
 		return a.Key == b.Key && a.Value.Kind == b.Value.Kind && string(a.Value.Data) == string(b.Value.Data)
 	}
 	return slices.EqualFunc(e.Attributes, other.Attributes, same) && slices.EqualFunc(e.Grant.Attributes, other.Grant.Attributes, same)
-}
-
-// refusal is a refusal of a transition as the cause that it is.
-func refusal(err error) *wire.Cause {
-	var why *wire.Cause
-	if !errors.As(err, &why) {
-		return wire.ErrBadFrame
-	}
-	return why
 }

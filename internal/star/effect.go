@@ -20,6 +20,7 @@ type Effect struct {
 	Packet *wire.Packet
 	// End is why the membership has ended, or all memberships of the channel.
 	// Release, Eject, ReleaseAll, Refuse and Forget have it, and the Changed of a slave that has left.
+	// In an Answer it is why a frame was refused, or nil.
 	End *wire.Cause
 	// Text is what is said of the end in a Changed, the label of a Count, or the key of a Tell or
 	// TellAll.
@@ -29,7 +30,8 @@ type Effect struct {
 	Of    *member
 	Grant *Grant
 	Delta int64
-	// Number is for Changed and Forget: it counts the changes of the channel.
+	// Number is for Changed and Forget: it counts the changes of the channel. In an Answer it is
+	// the frame's among those of its connection.
 	Number uint64
 	// Since is for Forget: the deadline by which an away master had to be back, or zero
 	// where the master was not away. For Changed it is the deadline of an away member.
@@ -74,11 +76,16 @@ const (
 	// connection, unless the connection holds another membership. Where another
 	// connection has taken the membership over, it closes it in any case.
 	Release
-	// Enter makes the attachment a membership of its connection, which has waited for it. What is
+	// Enter makes the attachment, which was entering, a membership of its connection. What is
 	// sent to it comes behind.
 	Enter
-	// Refuse tells one who has waited to enter why it does not, as End says. The connection stays.
+	// Refuse tells one who was entering why it does not, as End says. The connection stays.
 	Refuse
+	// Answer queues the packet, which answers a frame that came on the attachment's connection.
+	Answer
+	// Vacate takes the attachment, whose membership has ended by its own frame, from its
+	// connection, which stays. The answer to the frame comes behind.
+	Vacate
 	// Discard drops what is queued for the attachment and was not taken to be written: a
 	// Release or Eject follows, and is all that the member is still told.
 	Discard

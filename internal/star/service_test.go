@@ -25,7 +25,7 @@ func TestServiceRemoves(t *testing.T) {
 	c.did(func() error { return c.Remove("user_9", true, "") }) // a name that nobody has yet
 	c.refused(wire.ErrChannelFull, func() error { return c.Remove("user_8", true, "") })
 	c.did(func() error { return c.Remove("user_9", true, "") }) // one that is banned already
-	c.did(func() error { return c.Leave(c.now, a, 0) }, "* ! master_left", "forget", "a < left")
+	c.did(func() error { return c.Leave(c.now, a, 0) }, "* ! master_left", "forget", "a vacates", "a < left")
 	c.refused(wire.ErrNoSuchChannel, func() error { return c.Remove("user_1", false, "") })
 	c.refused(wire.ErrNoSuchChannel, func() error { return newTable(t, Limits{}).Remove("user_1", false, "") })
 }
@@ -137,7 +137,7 @@ func TestReport(t *testing.T) {
 
 func TestWhatChangesTheAudience(t *testing.T) {
 	changes := map[EffectKind]bool{
-		SendOne: false, SendReplay: false, SendPresence: false, AwaitDrain: false, RoomMade: false, Discard: false, Eject: false, Enter: false, Refuse: false, SendAll: false, Tell: false, TellAll: false, Untell: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
+		SendOne: false, SendReplay: false, SendPresence: false, AwaitDrain: false, RoomMade: false, Discard: false, Eject: false, Enter: false, Refuse: false, Answer: false, Vacate: false, SendAll: false, Tell: false, TellAll: false, Untell: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
 		Forget: false, Changed: false, Count: false,
 	}
 	require.Len(t, changes, int(Count)+1)

@@ -29,8 +29,9 @@ import (
 //	u1 ! kicked           released
 //	* ! master_down       the whole audience released
 //	forget                taken off the hub
-//	u1 in                 it has waited, and is a member from here on
-//	u1 out: locked        it has waited, and is refused
+//	u1 in                 it was entering, and is a member from here on
+//	u1 out: locked        it was entering, and is refused
+//	u1 vacates            it has left, and its connection stays
 type table struct {
 	*Channel
 	t   *testing.T
@@ -280,6 +281,10 @@ func (c *table) line(e Effect) string {
 		return to + " in"
 	case Refuse:
 		return to + " out: " + endLine(e.End)
+	case Answer:
+		return to + " < " + c.shown(e.Packet)
+	case Vacate:
+		return to + " vacates"
 	}
 	return fmt.Sprint("effect ", e.Kind)
 }
