@@ -159,7 +159,8 @@ func WithDoor(door Door) CreateOption {
 }
 
 // WithWait makes a join wait for a channel that does not exist yet, in the place of
-// ErrNoSuchChannel, and then at its door as any other, for Policy.WaitTimeout in all.
+// ErrNoSuchChannel, and then at its door as any other, for Policy.WaitTimeout in all. What Join says of
+// a connection that is lost meanwhile is so here too.
 func WithWait() JoinOption {
 	return joinOption(func(j *client.Joining) { j.NeedEntering().Wait = true })
 }
@@ -224,8 +225,11 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 // Where the master wants to be asked (DoorKnock), Join waits until it is in, or refused: with ErrDenied, with
 // ErrLocked where the door is locked meanwhile, with ErrTooLate after Policy.WaitTimeout, or
 // with the channel's end. When ctx ends, the knock is taken back. Where the connection is lost meanwhile, the
-// client knocks anew on the next one, and stands at the end; for a minute it tries to make one. WithWaiting
-// tells that it waits. There is no Ticket of a wait: a program that is started again joins again.
+// client knocks anew on the next one, and stands at the end. WithWaiting tells that it waits. There is no Ticket
+// of a wait: a program that is started again joins again.
+//
+// Who was told to wait goes on waiting while no hub can be reached. The client tries again, with the pauses of
+// ClientOptions, until a hub answers, ctx ends or the client is closed. A ctx without end waits for ever then.
 func (c *Client) Join(ctx context.Context, channel, username string, options ...JoinOption) (*Slave, error) {
 	join := client.Joining{Frame: wire.Frame{Type: wire.Join, Channel: channel, Username: username}}
 	if err := addToJoin(&join, options); err != nil {

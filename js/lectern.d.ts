@@ -725,7 +725,8 @@ export interface JoinOptions extends SignalOption {
   readonly wait?: boolean | undefined;
   /**
    * Is told what is waited for, each time that it changes, and again on each connection. The signal takes the knock back. Where the
-   * connection is lost, the client knocks on the next one, and stands at the end; for a minute it tries to make one.
+   * connection is lost, the client knocks on the next one, and stands at the end; it tries to
+   * make one until the signal ends the wait.
    */
   readonly onwaiting?: ((waiting: Waiting) => void) | undefined;
 }

@@ -957,6 +957,8 @@ var First = class {
 
 // src/waiting.js
 var Waiting = class {
+  // It was told to wait, at least once.
+  told = false;
   #tell;
   // The connection on which it waits, or null, how the hub calls the channel, and what it waits for.
   #on = null;
@@ -971,19 +973,20 @@ var Waiting = class {
   }
   /** take takes a waiting frame. */
   take(connection, frame) {
+    this.told = true;
     this.#on = connection;
     this.#channel = frame.channel;
     this.#for = frame.for;
-    this.#told(frame.master ? { ...frame.master, timeout_ms: frame.timeout_ms } : null);
+    this.#changed(frame.master ? { ...frame.master, timeout_ms: frame.timeout_ms } : null);
   }
   /** master takes the presence of the master at whose door it waits. */
   master(connection, frame) {
     if (this.#on === connection && this.#channel === frame.channel && this.#for === "door") {
-      this.#told(frame);
+      this.#changed(frame);
     }
   }
   // A page that has a fault in its function does not lose its connection by that.
-  #told(master) {
+  #changed(master) {
     const deadline = master?.timeout_ms === void 0 ? null : after(master?.timeout_ms);
     const waiting = Object.freeze({
       for: this.#for,
@@ -992,6 +995,10 @@ var Waiting = class {
     if (this.#tell) {
       queueMicrotask(() => this.#tell(waiting));
     }
+  }
+  /** isOn reports whether it waits on that connection. */
+  isOn(connection) {
+    return this.#on !== null && this.#on === connection;
   }
   /** over: it does not wait there any more. */
   over() {
@@ -1012,7 +1019,7 @@ function answerOf(frame) {
 
 // src/calls.js
 var MAX_TRIES = 3;
-var HUB_WAIT = 6e4;
+var isPatient = ({ enters }) => Boolean(enters?.waiting.told);
 var Calls = class {
   // Those that wait for an answer.
   #waiting = [];
@@ -1075,9 +1082,7 @@ var Calls = class {
         tries: 0,
         failed: 0,
         refused: 0,
-        lostBy: /* @__PURE__ */ new Set(),
-        waited: false,
-        gone: 0
+        lostBy: /* @__PURE__ */ new Set()
       };
       const abort = () => {
         this.#remove(call);
@@ -1154,9 +1159,9 @@ var Calls = class {
    * @param {string} reason
    * @param {{dialed: boolean, all: boolean, answered: boolean, blamed: boolean}} how dialed: it was an
    *   attempt; all: those too that were not written, where that was the last address; answered: the hub has answered all that it has carried out, so that the
-   *   others can be asked again; blamed: it may be because of one of them, so that none is
+   *   others can be asked again; blamed: it may be because of one of them, so that none is; stopped: the hub stops
    */
-  lost(connection, reason, { dialed, all, answered, blamed: blamed2 }) {
+  lost(connection, reason, { dialed, all, answered, blamed: blamed2, stopped }) {
     if (dialed) {
       this.#first = null;
     }
@@ -1167,26 +1172,21 @@ var Calls = class {
     [...this.#forsaken].filter(([, on]) => on === connection).forEach(([ref]) => this.#forsaken.delete(ref));
     [...this.#undoing].filter(([, { call: { on } }]) => on === null || on === connection).forEach(([ref]) => this.#undone(ref));
     for (const call of [...this.#waiting]) {
+      const waiting = call.enters?.waiting;
       const was = call.on === connection;
       const written = was && call.written;
+      const excused = answered || waiting?.isOn(connection);
       if (was) {
         call.on = null;
-        call.enters?.waiting.over();
+        waiting?.over();
       }
       if (written) {
-        call.written = !answered && (blamed2 || call.tries - call.refused >= MAX_TRIES);
+        call.written = !excused && (isPatient(call) ? blamed2 && !stopped : blamed2 || call.tries - call.refused >= MAX_TRIES);
       }
-      if (all && this.#outlasts(call)) {
-        call.tries = 1;
-      } else if (all && ++call.failed >= this.#session.addresses || written && call.written) {
+      if (all && !isPatient(call) && ++call.failed >= this.#session.addresses || written && call.written) {
         this.#fail(call, reason);
       }
     }
-  }
-  // A hub that is gone for a moment is no reason to wait no longer.
-  #outlasts(call) {
-    call.gone ||= performance.now();
-    return call.waited && performance.now() - call.gone < HUB_WAIT;
   }
   /** giveUp ends all calls with the error. What they may have entered is left when that is known. */
   giveUp(error) {
@@ -1212,7 +1212,8 @@ var Calls = class {
     const call = this.#waiting.find((each) => each.frame.ref === frame.ref && each.on === connection);
     const waits = call ?? this.#undoing.get(frame.ref)?.call;
     if (waits) {
-      Object.assign(waits, { waited: true, gone: 0, tries: 1, refused: 0 });
+      waits.tries = 1;
+      waits.refused = 0;
       waits.enters.waiting.take(connection, frame);
     }
     if (waits && !call) {
@@ -4701,7 +4702,8 @@ var Membership = class {
     this.bind(null);
     for (const request of [...this.pending]) {
       request.enters?.waiting.over();
-      if (request.enters && request.tried && ++request.tries >= MAX_TRIES) {
+      const patient = request.enters?.waiting.told && !request.abandoned;
+      if (request.enters && request.tried && !patient && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError("no answer to join: the connection was lost each time"));
       }
       request.tried = false;
@@ -5660,7 +5662,8 @@ var Session = class {
       dialed: !wasOpen,
       all: !wasOpen && !replaced,
       answered: final(number),
-      blamed: blamed(number)
+      blamed: blamed(number),
+      stopped: number === Close.SHUTDOWN
     });
     if (number === Close.TOO_LARGE) {
       this.#failLargest(connection);

@@ -22,8 +22,7 @@ type call struct {
 	writes, losses int
 	// nowhere are the places whose hubs do not have what it resumes.
 	nowhere without
-	// stoppedAt is when it was refused first so that it waits for another hub, or when the first
-	// connection could not be made for one that has waited to be let in. Zero: neither.
+	// stoppedAt is when it was refused first so that it waits for another hub, or zero.
 	stoppedAt time.Time
 	// renewed: the frame has a ref for the connection that is being made.
 	renewed bool
@@ -35,7 +34,7 @@ type call struct {
 	behind *entry
 	// waiting is what the hub has told of a join that waits to be let in.
 	waiting waiting
-	// waited: the hub has told it to wait, so that its user has time.
+	// waited: a hub has told it to wait, at least once.
 	waited bool
 	// givenUp: the caller waits no longer, and what the call does is undone.
 	givenUp bool
@@ -49,17 +48,20 @@ type callResult struct {
 }
 
 // maxLosses is how many connections of a call may be lost before the answer: it may be
-// because of the call.
+// because of the call, unless that is patient.
 const maxLosses = 3
 
 // hubWait is how long after a hub that shuts down, or has not what is resumed, has refused a call
-// other refusals of that kind are waited out, and how long one that has waited to be let in goes on
-// where the hub cannot be reached. A membership has its own time, that of its master.
+// other refusals of that kind are waited out. A membership has its own time, that of its master, and a
+// patient call that of its caller.
 const hubWait = time.Minute
 
 // awaitsHub is called when a call was refused because the hub shuts down, or has not what is
-// resumed, or was not there for one that has waited, and reports whether it waits for another hub.
+// resumed, and reports whether it waits for another hub.
 func (k *call) awaitsHub() bool {
+	if k.isPatient() {
+		return true
+	}
 	now := time.Now()
 	if k.stoppedAt.IsZero() {
 		k.stoppedAt = now
@@ -235,7 +237,7 @@ func (c *Client) repeatCalls(l *link, again, shutdown bool) {
 			over = !k.awaitsHub()
 		case !l.later:
 			k.losses++
-			over = k.losses >= maxLosses
+			over = k.losses >= maxLosses && !k.isPatient()
 		}
 		switch {
 		case k.givenUp && k.frame.Type == wire.Resume:

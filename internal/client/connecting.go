@@ -169,8 +169,8 @@ func (c *Client) dial(place *int) (conn transport.Conn, sent *call, err error) {
 const leaveWait = time.Second
 
 // onDialFailed ends the calls that wait for a connection, unless another hub may take the place
-// of one that shuts down, or their users have waited to be let in. Where the error is net.ErrClosed, the dialer can never connect again,
-// and all memberships end that have no connection.
+// of one that shuts down, or they are patient. Where the error is net.ErrClosed, the dialer can never
+// connect again, and all memberships end that have no connection.
 func (c *Client) onDialFailed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,11 +179,14 @@ func (c *Client) onDialFailed(err error) {
 	if !over && len(c.links) > 0 {
 		return
 	}
-	stopped := !over && c.isOfShutdown(err)
+	another := !over && !c.hubIsOver() // may come
+	stopped := another && c.isOfShutdown(err)
 	err = fmt.Errorf("dialling: %w", err)
+	for _, k := range c.calls {
+		k.renewed = k.renewed && !k.along // a hub may have read it all the same, so the next one is later
+	}
 	c.failCalls(err, func(k *call) bool {
-		waits := stopped || (k.waited && !k.givenUp && !over)
-		return k.link == nil && !(waits && k.awaitsHub())
+		return k.link == nil && !(stopped && k.awaitsHub()) && !(another && k.isPatient())
 	})
 	if stopped || len(c.links) > 0 {
 		return

@@ -35,6 +35,11 @@ type waiting struct {
 	caller func(Waiting)
 }
 
+// isPatient reports whether the call is a join that a hub has told to wait, and whose caller has not given
+// up. It outlasts whatever time no hub can be reached, as a seat does that is away: but nobody has
+// set it a limit, so that how long it may take is for its caller's context to say.
+func (k *call) isPatient() bool { return k.waited && !k.givenUp }
+
 // newWaiting is the state of what nobody has told to wait.
 func newWaiting(tell func(Waiting)) waiting {
 	if tell == nil {

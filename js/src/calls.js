@@ -5,8 +5,9 @@ import { answerOf } from './waiting.js';
 /** On so many connections a call is tried. Where each is lost before the answer, it may be because of the call. */
 export const MAX_TRIES = 3;
 
-// For how long a join that has waited to be let in goes on where the hub cannot be reached, in milliseconds.
-const HUB_WAIT = 60_000;
+// A join that was told to wait outlasts whatever time no hub can be reached: how long that may take is for its caller
+// to say, by the signal.
+const isPatient = ({ enters }) => Boolean(enters?.waiting.told);
 
 /**
  * Calls are operations without a membership. One whose connection is lost before the answer is
@@ -73,10 +74,10 @@ export class Calls {
     return new Promise((resolve, reject) => {
       // tries are the connections that it was written on, or offered to, and failed those that could not
       // be made; on is the one that is to bring its answer, and lostBy are the addresses that do not have
-      // what it resumes. waited: the hub has told it to wait, and gone is since when that cannot be reached.
+      // what it resumes.
       const call = {
         frame: { ...frame, ref: this.#session.nextRef() }, enters, written: false, on: null, tries: 0, failed: 0, refused: 0,
-        lostBy: new Set(), waited: false, gone: 0,
+        lostBy: new Set(),
       };
       const abort = () => {
         this.#remove(call);
@@ -161,9 +162,9 @@ export class Calls {
    * @param {string} reason
    * @param {{dialed: boolean, all: boolean, answered: boolean, blamed: boolean}} how dialed: it was an
    *   attempt; all: those too that were not written, where that was the last address; answered: the hub has answered all that it has carried out, so that the
-   *   others can be asked again; blamed: it may be because of one of them, so that none is
+   *   others can be asked again; blamed: it may be because of one of them, so that none is; stopped: the hub stops
    */
-  lost(connection, reason, { dialed, all, answered, blamed }) {
+  lost(connection, reason, { dialed, all, answered, blamed, stopped }) {
     if (dialed) {
       this.#first = null;
     }
@@ -174,27 +175,21 @@ export class Calls {
     [...this.#forsaken].filter(([, on]) => on === connection).forEach(([ref]) => this.#forsaken.delete(ref));
     [...this.#undoing].filter(([, { call: { on } }]) => on === null || on === connection).forEach(([ref]) => this.#undone(ref));
     for (const call of [...this.#waiting]) {
+      const waiting = call.enters?.waiting;
       const was = call.on === connection;
       const written = was && call.written;
+      const excused = answered || waiting?.isOn(connection);
       if (was) {
         call.on = null;
-        call.enters?.waiting.over();
+        waiting?.over();
       }
       if (written) {
-        call.written = !answered && (blamed || call.tries - call.refused >= MAX_TRIES);
+        call.written = !excused && (isPatient(call) ? blamed && !stopped : blamed || call.tries - call.refused >= MAX_TRIES);
       }
-      if (all && this.#outlasts(call)) {
-        call.tries = 1;
-      } else if ((all && ++call.failed >= this.#session.addresses) || (written && call.written)) {
+      if ((all && !isPatient(call) && ++call.failed >= this.#session.addresses) || (written && call.written)) {
         this.#fail(call, reason);
       }
     }
-  }
-
-  // A hub that is gone for a moment is no reason to wait no longer.
-  #outlasts(call) {
-    call.gone ||= performance.now();
-    return call.waited && performance.now() - call.gone < HUB_WAIT;
   }
 
   /** giveUp ends all calls with the error. What they may have entered is left when that is known. */
@@ -225,7 +220,8 @@ export class Calls {
     const call = this.#waiting.find((each) => each.frame.ref === frame.ref && each.on === connection);
     const waits = call ?? this.#undoing.get(frame.ref)?.call;
     if (waits) {
-      Object.assign(waits, { waited: true, gone: 0, tries: 1, refused: 0 }); // its connection is not lost because of it
+      waits.tries = 1; // its connection is not lost because of it
+      waits.refused = 0;
       waits.enters.waiting.take(connection, frame);
     }
     if (waits && !call) {

@@ -549,8 +549,9 @@ export class Membership {
     this.bind(null);
     for (const request of [...this.pending]) {
       request.enters?.waiting.over();
-      // A connection that could not be made was none.
-      if (request.enters && request.tried && ++request.tries >= MAX_TRIES) {
+      // A connection that could not be made was none. Who was told to wait does so for as long as it is a member here.
+      const patient = request.enters?.waiting.told && !request.abandoned;
+      if (request.enters && request.tried && !patient && ++request.tries >= MAX_TRIES) {
         this.fail(request, new ConnectionError('no answer to join: the connection was lost each time'));
       }
       request.tried = false;

@@ -343,6 +343,7 @@ export class Session {
     // a final number.
     this.#calls.lost(connection, why, {
       dialed: !wasOpen, all: !wasOpen && !replaced, answered: final(number), blamed: blamed(number),
+      stopped: number === Close.SHUTDOWN,
     });
     if (number === Close.TOO_LARGE) {
       this.#failLargest(connection);

@@ -2,6 +2,8 @@ import { after, presence } from './presence.js';
 
 /** Waiting is a join, or a switch, that the hub has told to wait: for the channel, or at its door. */
 export class Waiting {
+  // It was told to wait, at least once.
+  told = false;
   #tell;
   // The connection on which it waits, or null, how the hub calls the channel, and what it waits for.
   #on = null;
@@ -18,21 +20,22 @@ export class Waiting {
 
   /** take takes a waiting frame. */
   take(connection, frame) {
+    this.told = true;
     this.#on = connection;
     this.#channel = frame.channel;
     this.#for = frame.for;
-    this.#told(frame.master ? { ...frame.master, timeout_ms: frame.timeout_ms } : null);
+    this.#changed(frame.master ? { ...frame.master, timeout_ms: frame.timeout_ms } : null);
   }
 
   /** master takes the presence of the master at whose door it waits. */
   master(connection, frame) {
     if (this.#on === connection && this.#channel === frame.channel && this.#for === 'door') {
-      this.#told(frame);
+      this.#changed(frame);
     }
   }
 
   // A page that has a fault in its function does not lose its connection by that.
-  #told(master) {
+  #changed(master) {
     const deadline = master?.timeout_ms === undefined ? null : after(master?.timeout_ms);
     const waiting = Object.freeze({
       for: this.#for, master: master && presence('master', master.username, master.state, { deadline }),
@@ -40,6 +43,11 @@ export class Waiting {
     if (this.#tell) {
       queueMicrotask(() => this.#tell(waiting));
     }
+  }
+
+  /** isOn reports whether it waits on that connection. */
+  isOn(connection) {
+    return this.#on !== null && this.#on === connection;
   }
 
   /** over: it does not wait there any more. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { ConnectionError, KnockEvent, RefusedError } from '../lectern.js';
+import { KnockEvent, RefusedError } from '../lectern.js';
 import { Stage, happens, inState, member, next, refused, within } from './support/stage.js';
 import { Storage } from './support/storage.js';
 
@@ -254,23 +254,6 @@ test('a switch that waits does so over connections that cannot be made, as often
   relay.bar(false);
   await master.admit((await knocks(master, 'bob')).number);
   assert.equal((await within(given, 'the switch')).channel, 'new');
-});
-
-test('a join that waits ends where the hub stays away', async (t) => {
-  const stage = await Stage.open(t);
-  const { relay, client } = await stage.far();
-  const bob = joining(client, 'abc123', 'bob', { wait: true });
-  await bob.times(1);
-  let ahead = 0;
-  const { now } = performance;
-  t.mock.method(performance, 'now', () => now.call(performance) + ahead);
-  relay.bar();
-  await within(relay.attempt(), 'an attempt');
-  await within(relay.attempt(), 'another attempt');
-  ahead = 59_000;
-  await within(relay.attempt(), 'one before the minute is over');
-  ahead = 61_000;
-  await refused(bob.promise, 'connection', ConnectionError);
 });
 
 test('the README tells what is so', async (t) => {

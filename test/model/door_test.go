@@ -18,11 +18,9 @@ import (
 
 const (
 	// gameWaitTimeout is how long the hub lets somebody wait. gameDialTimeout is for one attempt of a client to
-	// connect, and gameHubWait for how long it goes on with what waits after the first one has failed, or the hub
-	// has shut down.
+	// connect, of which it makes any number for what waits.
 	gameWaitTimeout = 17 * time.Second
 	gameDialTimeout = time.Second
-	gameHubWait     = time.Minute
 )
 
 // knock is one who has come to a door.
@@ -44,8 +42,8 @@ type stand struct {
 	// It has waited since then, and ends is when that is too long, while the hub knows of it. expires is
 	// until when the service lets it in.
 	since, ends, expires time.Time
-	// lifeline is when its client gives up, while that is offline.
-	lifeline time.Time
+	// lost is since when its client is offline, or zero.
+	lost time.Time
 	// over: it waits no longer, and why is the outcome.
 	over bool
 	why  error
@@ -173,7 +171,7 @@ func (g *game) comesIn(e *entry) {
 // turnsAway ends the wait of one who does not get in, or of one who does, where why is nil.
 func (g *game) turnsAway(e *entry, why error) {
 	g.forgets(e)
-	e.over, e.why, e.lifeline = true, why, time.Time{}
+	e.over, e.why = true, why
 	delete(e.seat.user.waits, e.seat.star)
 }
 
@@ -185,16 +183,12 @@ func (g *game) forgets(e *entry) {
 	e.number, e.ends = 0, time.Time{}
 }
 
-// waitsNowhere is the loss of a user's connection, for what it waits for.
+// waitsNowhere is the loss of a user's connection, for what it waits for. That goes on for as long as its caller
+// wants, and a switch for as long as the membership does.
 func (g *game) waitsNowhere(p *player) {
 	for _, e := range p.waits {
 		g.forgets(e)
-		if e.old == nil { // a switch waits for as long as the membership goes on
-			e.lifeline = time.Now().Add(gameDialTimeout + gameHubWait)
-			if g.down {
-				e.lifeline = time.Now().Add(gameHubWait)
-			}
-		}
+		e.lost = time.Now()
 	}
 }
 
@@ -208,7 +202,10 @@ func (g *game) waitsAgain(p *player) {
 
 func (g *game) again(e *entry) {
 	p, c := e.seat.user, e.seat.star
-	e.lifeline = time.Time{}
+	if !e.lost.IsZero() && time.Since(e.lost) > gameWaitTimeout {
+		g.counts["waited longer without a hub than one allows"]++
+	}
+	e.lost = time.Time{}
 	if g.service.isRefusing(p) {
 		g.turnsAway(e, lectern.ErrUnauthorized)
 		return

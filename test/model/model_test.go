@@ -58,7 +58,7 @@ func TestModel(t *testing.T) {
 		"knocked", "admitted", "admitted, and there was no room", "denied", "a knock was judged that was over", "a knock was taken back", "banned at the door",
 		"the door was opened", "the door was opened, and there was no room", "the door was locked", "refused: locked", "refused: channel_full",
 		"waited for a channel", "came to the door of a new channel", "a switch waited", "waited again", "kept its place at the door", "taken over at the door",
-		"waited too long", "a grant expired at the door", "what was granted expired before there was a channel", "a knock was given up by its client",
+		"waited too long", "a grant expired at the door", "what was granted expired before there was a channel", "waited longer without a hub than one allows",
 		"let in as it gave up", "let in too late, as it gave up", "knocked under a name that was just left", "knocked under a name that was still there",
 		"restarted", "a channel outlived its hub", "a channel's time was up at a restart", "over the policy", "a hub was lost",
 	} {

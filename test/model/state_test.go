@@ -1,7 +1,6 @@
 package model
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -336,7 +335,6 @@ func (g *game) nextDeadline() time.Time {
 		consider(s.lifeline)
 	}
 	for _, e := range g.attempts {
-		consider(e.lifeline)
 		consider(e.ends)
 	}
 	if g.down {
@@ -362,12 +360,6 @@ func (g *game) expire(now time.Time) {
 	for _, s := range g.seats {
 		if due(s.lifeline) {
 			g.over(s, lectern.ErrMasterDown)
-		}
-	}
-	for _, e := range g.attempts {
-		if due(e.lifeline) {
-			g.counts["a knock was given up by its client"]++
-			g.turnsAway(e, context.DeadlineExceeded)
 		}
 	}
 }
