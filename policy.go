@@ -328,7 +328,8 @@ type Identity struct {
 	// those fails with ErrNoSuchRequest. The attributes with which the user enters (WithAttributes) are the
 	// member's then, beside those that it had. Where nobody has the name, it is as if it were not set. It
 	// is for a service that knows its users, so that one whose device is lost gets their
-	// place back. It is used at OpCreate and OpJoin.
+	// place back. It is used at OpCreate and OpJoin. A Join of one who is the master by now fails with
+	// ErrForbidden, and its Create has the seat; so it is the other way round.
 	TakeOver bool
 	// Data is the service's own, kept with the membership: later requests and snapshots
 	// have it, as events of the hub do. A hub has it in memory once for each member.

@@ -5814,13 +5814,13 @@ var Session = class {
     }
     return refusal;
   }
-  // A resume may turn out to be of the other role.
+  // A resume, and a seat that the service gives back, may turn out to be of the other role.
   #wrongRole(frame, enters, connection) {
     if (!enters || frame.type === (enters.role === "master" ? "created" : "joined")) {
       return void 0;
     }
     this.#letGo(connection);
-    return new RefusedError(Code.FORBIDDEN, "the ticket is for the other role: resume with the one for it");
+    return new RefusedError(Code.FORBIDDEN, `the membership is of the other role by now: ${enters.role === "master" ? "join, or resume as a slave" : "create, or resume as the master"}`);
   }
   // The service may take two names of channels for the same.
   #alreadyIn({ channel }) {

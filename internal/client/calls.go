@@ -276,7 +276,7 @@ var operationWords = map[wire.Type]string{
 func (c *Client) enterAs(m *Membership, frame *wire.Frame, l *link) error {
 	if frame.Type != m.enteredType() {
 		c.dropLink(l, nil)
-		return c.public(ErrOtherRole)
+		return c.public(errOtherSeat)
 	}
 	if why := c.alreadyIn(frame); why != nil {
 		return c.public(why)
@@ -292,6 +292,10 @@ func (m *Membership) enteredType() wire.Type {
 	}
 	return wire.Joined
 }
+
+// errOtherSeat is the error where what there is of the user is of the other role: by a ticket that stands for
+// it, or a seat that the service gives back (Identity.TakeOver).
+var errOtherSeat = wire.ErrForbidden.With("the membership is of the other role by now: create, or resume as the master, where it is the master's; else join, or resume as a slave")
 
 // ErrOtherRole is the error of a resume by a ticket for the other role.
 var ErrOtherRole = wire.ErrForbidden.With("the ticket is for the other role: resume with the one for it")

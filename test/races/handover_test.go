@@ -241,6 +241,7 @@ func TestRaceOfAHandOverATicketAndATakeOver(t *testing.T) {
 			if taken != nil {
 				// It is the master's seat by now, which is not joined; who has had it was told that it has not.
 				require.ErrorIs(t, taken, lectern.ErrForbidden, what)
+				require.ErrorContains(t, taken, "create", what)
 				require.NoError(t, set, what)
 				master, err := heirs[1].Create(stage.Within(t), "abc123", "one", lectern.WithToken("mine"))
 				require.NoError(t, err, what)
