@@ -4259,6 +4259,10 @@ var Membership = class {
   // The number of the newest message that has arrived, and that was taken.
   last = 0;
   taken = 0;
+  // The number of the newest message that this client got when it had this role before, and that of those in the
+  // other role.
+  had = 0;
+  hadOther = 0;
   // The connection was lost, and the membership is not back yet.
   lost = false;
   // The hub of the connection takes on nothing new: what is asked for waits for the next one.
@@ -4437,6 +4441,8 @@ var Membership = class {
   becomes(next, connection) {
     const handing = this.pending.find(({ frame }) => frame.type === "hand_over" && (!this.repeating || frame.ref === this.repeating));
     this.next = next;
+    next.had = this.hadOther;
+    next.hadOther = Math.max(this.had, this.last);
     this.leaving = false;
     const refusal = new RefusedError(Code.ROLE_CHANGED, "the mastership was handed over while it was on its way");
     for (const request of this.window.clear()) {
@@ -4874,10 +4880,14 @@ var Membership = class {
     if (frame.failed) {
       const { code, message } = frame.failed;
       this.inquiries.reply({ from: frame.from, replyTo: frame.reply, error: new DeclinedError(code, message) });
-    } else {
+    } else if (frame.request || !this.#hasHad(frame.seq)) {
       this.#arrived(this.#messageOf(frame));
     }
     this.roster.arrived(this.last);
+  }
+  // When this client was the master before it may have got what the hub was not told to have arrived.
+  #hasHad(seq) {
+    return seq > 0 && seq <= this.had;
   }
   #arrived(message) {
     if (message.requestId !== 0) {
@@ -4958,9 +4968,11 @@ var Membership = class {
       this.last = seq;
       this.confirming.arrived(0);
     }
-    this.inbox.add(Object.freeze({ type: "gap", missed }), seq);
-    this.#fire(new GapEvent(missed));
-    this.inquiries.lost();
+    if (!this.#hasHad(seq)) {
+      this.inbox.add(Object.freeze({ type: "gap", missed }), seq);
+      this.#fire(new GapEvent(missed));
+      this.inquiries.lost();
+    }
     this.roster.arrived(this.last);
   }
   #took(entry, dropped, number) {

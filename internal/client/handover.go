@@ -99,6 +99,7 @@ func (m *Membership) onRoleChanged(l *link, frame *wire.Frame) {
 	next := newMembership(m.client, role, m.channel, m.inbox.anew())
 	next.token, next.ownToken, next.announced, next.shows = m.token, m.ownToken, true, true
 	next.owned, m.owned = m.owned, false
+	next.had, next.hadOther = m.hadOther, max(m.had, m.last)
 	// Where the caller has given up, the one who was the master leaves, and so does what nobody wants.
 	next.leaving = m.unwanted || role == wire.Slave && (asked == nil || asked.abandoned)
 	if next.entry, m.entry = m.entry, nil; next.entry != nil {
@@ -121,6 +122,10 @@ func (m *Membership) onRoleChanged(l *link, frame *wire.Frame) {
 		next.leave()
 	}
 }
+
+// hasHad reports whether the client got what has that number when it was the master before, though the hub
+// was not told in time that it had arrived, and the one in between has not said so either.
+func (m *Membership) hasHad(seq uint64) bool { return seq != 0 && seq <= m.had }
 
 // failBefore ends what was not answered before the role has changed: the hub has refused it, or will.
 // What was written on an earlier connection too it may have carried out there. The lock is held.

@@ -81,6 +81,9 @@ type Membership struct {
 	// last is the number of the newest message or change that has arrived. known is that up to
 	// which the attributes of others are known: it is lower while they are told anew.
 	last, known uint64
+	// had is the number of the newest message that this client got when it had this role before, and
+	// hadOther that of those in the other role (handover.go).
+	had, hadOther uint64
 	// others are the attributes of others by name and key, and own those that were set for this
 	// member, by this client or another one before it.
 	others map[string]map[string]attribute

@@ -143,7 +143,7 @@ func (m *Membership) slaveChanged(p Presence) {
 }
 
 // onMessage handles a message. A message that a replay brings a second time is dropped, but for
-// what this member is to answer.
+// what this member is to answer; and so is one that came to this client when it was the master before.
 // The lock is held.
 func (m *Membership) onMessage(frame *wire.Frame) {
 	m.endAnew()
@@ -169,7 +169,7 @@ func (m *Membership) onMessage(frame *wire.Frame) {
 		m.known = max(m.known, frame.Seq) // what is asked again comes in front of attributes with lower numbers
 	}
 	m.onUnconfirmed(len(frame.Payload.Data))
-	if !m.onReply(message) {
+	if !m.onReply(message) && (frame.Request != 0 || !m.hasHad(frame.Seq)) {
 		m.inbox.message(message)
 	}
 	if m.departed != nil && m.last >= m.replayEnd {
@@ -221,8 +221,10 @@ func (m *Membership) onGap(missed, seq uint64) {
 		m.last = seq
 		m.onUnconfirmed(0)
 	}
-	m.inbox.gap(missed, seq)
-	m.onAnswersLost()
+	if !m.hasHad(seq) {
+		m.inbox.gap(missed, seq)
+		m.onAnswersLost()
+	}
 	if m.departed != nil && m.last >= m.replayEnd {
 		m.tellDeparted()
 	}

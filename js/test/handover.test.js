@@ -220,6 +220,32 @@ test('what has waited for a place is not sent by the new role', async (t) => {
   assert.equal(slave.promoted.state, 'online');
 });
 
+test('who is the master again gets a message once, and what it has not answered again', async (t) => {
+  const said = (seq, more) => ({ type: 'message', channel: 'abc123', from: 'two', seq, payload: { kind: 'text', bytes: Buffer.from(`${seq}`) }, ...more });
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'create') {
+      peer.send(createdFor(frame));
+      peer.send(said(1));
+      peer.send(said(2, { request: 2 }));
+      peer.send(said(3));
+    } else if (frame.type === 'hand_over') {
+      peer.send({ ...joinedFor(frame), ref: undefined, username: 'alice', epoch: 2 });
+      peer.send({ type: 'ack', ref: frame.ref });
+      peer.send({ ...createdFor(frame), ref: undefined, username: 'alice', epoch: 3, members: [] });
+      peer.send(said(2, { request: 2 }));
+      peer.send({ type: 'gap', channel: 'abc123', missed: 1, seq: 1 });
+      peer.send(said(3));
+      peer.send(said(4));
+    }
+  });
+  const master = await fakeClient(t, hub).create('abc123', 'alice');
+  assert.deepEqual(await texts(master, 3), ['1', '2', '3']);
+  const alice = await master.handOver('one', { stay: true });
+  const { master: again } = await promotedAfter(alice);
+  const [first, second] = [await next(again), await next(again)];
+  assert.deepEqual([first.text(), first.requestId, second.text()], ['2', 2, '4']);
+});
+
 test('a leave that was on its way is refused, and the channel goes on', async (t) => {
   const hub = await FakeHub.start((peer, frame) => {
     if (frame.type === 'join') {
