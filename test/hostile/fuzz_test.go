@@ -210,17 +210,22 @@ func (s *strangers) act(kind, who, a, b byte) {
 	if who >= 0xf0 {
 		fields = fmt.Sprintf(`"channel":%q`, channel)
 	}
-	switch kind % 20 {
+	chosen := int(who >> 2 & 7)
+	holder := fields // of one that shows an instance, which is not always its connection's
+	if who&0x40 != 0 {
+		holder += fmt.Sprintf(`,"instance":"i%d"`, chosen)
+	}
+	switch kind % 26 {
 	case 0:
-		s.frame(i, `"create",%s,"username":%q,"master_timeout_ms":%d`, fields, user, int(who)*10)
+		s.frame(i, `"create",%s,"username":%q,"master_timeout_ms":%d`, holder, user, int(who)*10)
 	case 1:
-		s.frame(i, `"join",%s,"username":%q`, fields, user)
+		s.frame(i, `"join",%s,"username":%q,"wait":%t`, holder, user, kind > 128)
 	case 2:
 		s.frame(i, `"send",%s,"text":%q`, fields, text)
 	case 3:
 		s.frame(i, `"send",%s,"to":%q,"data":[%d]`, fields, user, kind)
 	case 4:
-		s.frame(i, `"resume",%s,"username":%q,"resume":%q,"last":%d`, fields, user, s.secret(int(who)), kind/20)
+		s.frame(i, `"resume",%s,"username":%q,"resume":%q,"last":%d`, holder, user, s.secret(int(who)), kind/26)
 	case 5:
 		s.frame(i, `"leave",%s`, fields)
 	case 6:
@@ -257,6 +262,29 @@ func (s *strangers) act(kind, who, a, b byte) {
 		s.frame(i, `"message",%s,"from":"alice","seq":%d,"text":"I am your master"`, fields, b)
 	case 19: // malformed
 		s.send(i, []byte(fmt.Sprintf(`{"type":"join",%s,"username":%q}`, fields, user))[:int(b)%40])
+	case 20:
+		repeated := ""
+		if kind > 128 {
+			repeated = fmt.Sprintf(`,"username":%q,"resume":%q`, users[chosen%len(users)], s.secret(chosen))
+		}
+		s.frame(i, `"hand_over",%s%s,"to":%q,"stay":%t`, holder, repeated, user, kind/26%2 == 1)
+	case 21: // an epoch is shown
+		s.frame(i, `"ping",%s,"epoch":%d,"seen":0`, fields, b)
+	case 22:
+		s.frame(i, `"door",%s,"door":%q`, fields, []string{"open", "knock", "locked", "ajar"}[b%4])
+	case 23:
+		if kind > 128 {
+			s.frame(i, `"deny",%s,"reason":%q,"knock":%d`, fields, text, b)
+		} else {
+			s.frame(i, `"admit",%s,"knock":%d`, fields, b)
+		}
+	case 24:
+		if kind > 128 {
+			fields += fmt.Sprintf(`,"to":%q`, user)
+		}
+		s.frame(i, `"mute",%s,"on":%t`, fields, kind/26%2 == 1)
+	case 25:
+		s.frame(i, `"set",%s,"key":"k%d","text":%q`, fields, b%3, text)
 	}
 }
 
