@@ -5,6 +5,7 @@ import { tell } from './dialogs.js';
 import { becomesStudent, becomesTeacher } from './handover.js';
 import { Notebook, TICKETS, keeps, storage } from './notebook.js';
 import { classIsOver, over } from './over.js';
+import { comeAgain, forgetPlace, keepPlace, keptPlace } from './place.js';
 import { comingBack, joinByLink, start } from './start.js';
 import { learn } from './student.js';
 import { teach } from './teacher.js';
@@ -32,29 +33,37 @@ async function open(channel, username, how) {
 }
 
 // Who follows a link comes before the teacher, perhaps, and waits. Of a name that was typed one is told that there is no such
-// class. At the door all wait.
-async function join(channel, username, { teacher = '', invited = false, ...how } = {}) {
+// class. At the door all wait. again: the page was loaded again meanwhile.
+async function join(channel, username, { teacher = '', invited = false, again = false, ...how } = {}) {
   const giving = new AbortController();
+  const { signal } = giving;
   let page = null;
+  const waits = () => {
+    if (!page) {
+      page = waiting({ channel, teacher, username }, { giveUp: () => giving.abort() });
+      keepPlace({ channel, username, teacher, invited, ...how });
+    }
+    return page;
+  };
+  const enter = () => client.join(channel, username, {
+    master: teacher === '' ? undefined : teacher,
+    wait: invited,
+    onwaiting: (what) => waits().tell(what),
+    signal,
+  });
   let slave;
   try {
-    slave = await client.join(channel, username, {
-      master: teacher === '' ? undefined : teacher,
-      wait: invited,
-      onwaiting: (what) => {
-        page ??= waiting({ channel, teacher, username }, { giveUp: () => giving.abort() });
-        page.tell(what);
-      },
-      signal: giving.signal,
-    });
+    slave = await (again ? comeAgain(enter, { signal, held: waits().held }) : enter());
   } catch (error) {
     if (!page) {
       throw error;
     }
-    toJoin({ channel, teacher, username, problem: giving.signal.aborted ? '' : refusalToJoin(error) });
+    forgetPlace();
+    toJoin({ channel, teacher, username, problem: signal.aborted ? '' : refusalToJoin(error) });
     return;
   }
   begin(slave, 'student', slave.master.username, how);
+  forgetPlace();
 }
 
 function begin(handle, role, teacher, { changed = false } = {}) {
@@ -166,7 +175,11 @@ async function openedAgain({ who, over: end }) {
 
 const kept = Notebook.kept();
 const invited = link();
-if (!kept && !invited) {
+const place = keptPlace();
+if (place && (!kept || kept.over)) {
+  const { channel, username, ...how } = place;
+  join(channel, username, { ...how, again: true });
+} else if (!kept && !invited) {
   start({ open, join });
 } else if (!kept || (invited && invited.channel !== kept.who.channel)) {
   Notebook.forget();

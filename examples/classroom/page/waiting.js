@@ -15,7 +15,7 @@ const told = {
  * @param {{giveUp: () => void}} actions
  */
 export function waiting({ channel, teacher, username }, { giveUp }) {
-  const words = h('span', { role: 'status' });
+  const words = h('span', { role: 'status' }, 'Coming back to the class…');
   const state = h('p', { class: 'class-state' }, h('span', { class: 'lamp', 'aria-hidden': 'true' }), words);
   show(frame(channel, teacher ? sentence`with ${teacher}` : 'You wait to come in.', h('div', { class: 'one-card' },
     h('section', { class: 'card main', 'aria-label': 'Waiting' }, h('p', { class: 'card-words' }, sentence`You wait as ${username}.`), state,
@@ -27,6 +27,12 @@ export function waiting({ channel, teacher, username }, { giveUp }) {
       const atDoor = what === 'door';
       state.dataset.state = atDoor && master.state === 'online' ? 'online' : 'away';
       setText(words, atDoor ? told[master.state === 'online' ? 'online' : 'away'](master.username) : told.master(teacher));
+    },
+
+    /** held says that the name is still held from before the page was loaded again. */
+    held() {
+      state.dataset.state = 'away';
+      setText(words, 'Your name is still in use, since this page was loaded again. Stay here: this page goes on by itself.');
     },
   };
 }

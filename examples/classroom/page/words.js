@@ -11,6 +11,9 @@ const whenKept = (kept, otherwise) => ({ reason }) => {
   return count === undefined ? otherwise : kept(seconds(count * 1000));
 };
 
+/** heldByOneAway reports whether a refusal says that something is kept for somebody who is away. */
+export const heldByOneAway = ({ reason }) => KEPT.test(reason);
+
 const refusals = {
   bad_frame: 'This page and the server do not understand each other. Please reload the page.',
   unsupported: 'The server is older than this page and cannot do that.',

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { PHONE, Stage } from './support/stage.js';
+import { NETWORK, PHONE, Stage, classOf } from './support/stage.js';
 
-const NETWORK = /ERR_(CONNECTION|EMPTY)|WebSocket connection .* failed/;
 const TOLD = 'Ms Okafor has been told that you are here. Please wait until you are let in.';
 
 async function asking(t, { viewport } = {}) {
-  const stage = await Stage.open(t);
-  const teacher = await stage.person('Ms Okafor', { viewport });
-  const link = await teacher.opens('Biology 7b');
+  const { stage, teacher, link } = await classOf(t, [], { viewport });
   await teacher.door('Ask me');
   await teacher.sees('Who comes waits until you say yes or no.');
   return { stage, teacher, link };
@@ -124,6 +121,8 @@ test('who comes before the class is open waits for it, and is in when it is', as
   const link = `${stage.program.url}?class=Biology+7b&with=Ms+Okafor`;
   await ada.asksToCome(link);
   await ada.sees('Ms Okafor has not opened this class yet. Stay here: this page goes on by itself.');
+  await ada.page.reload();
+  await ada.sees('Ms Okafor has not opened this class yet. Stay here: this page goes on by itself.');
   await ben.asksToCome(link);
   await ben.sees('Ms Okafor has not opened this class yet.');
   await ben.button('Wait no longer').click();
@@ -136,6 +135,110 @@ test('who comes before the class is open waits for it, and is in when it is', as
   assert.equal(await ben.log.count(), 0);
   await ben.sees('Ms Okafor is here.');
   stage.quiet();
+});
+
+for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
+  test(`who waits and loads the page again waits on, at the end, on ${size}`, async (t) => {
+    const { stage, teacher, link } = await asking(t);
+    const [ada, ben] = await Promise.all(['Ada', 'Ben'].map((name) => stage.person(name, { viewport })));
+    for (const student of [ada, ben]) {
+      await student.asksToCome(link);
+      await student.sees(TOLD);
+    }
+    await teacher.knocks('Ada', 'Ben');
+    await ada.page.reload();
+    await ada.sees(TOLD);
+    await ada.sees('You wait as Ada.');
+    await teacher.knocks('Ben', 'Ada');
+    assert.equal(await ada.page.evaluate(() => document.activeElement.textContent), 'Biology 7b');
+    await ada.accessible(`waiting again, on ${size}`);
+    await teacher.button('Let in Ada').click();
+    await ada.comes();
+    await ada.page.reload();
+    await ada.sees('Ms Okafor is here');
+    await teacher.knocks('Ben');
+
+    await t.test('until it waits no longer', async () => {
+      await ben.page.reload();
+      await ben.sees(TOLD);
+      await ben.button('Wait no longer').click();
+      await teacher.knocks();
+      await ben.page.reload();
+      await ben.sees('Ms Okafor is here.');
+      await ben.button('Join the class').waitFor();
+      await teacher.knocks();
+    });
+
+    await t.test('or is refused', async () => {
+      await ben.asksToCome(link);
+      await teacher.knocks('Ben');
+      await ben.page.reload();
+      await ben.sees(TOLD);
+      await teacher.knocks('Ben');
+      await teacher.button('No to Ben').click();
+      await ben.sees('The teacher has not let you in.');
+      await ben.page.reload();
+      await ben.sees('Ms Okafor is here.');
+      await teacher.knocks();
+    });
+
+    await t.test('or goes elsewhere', async () => {
+      await ben.asksToCome(link);
+      await teacher.knocks('Ben');
+      await ben.page.goto(stage.program.url);
+      await ben.heading('Classroom');
+      await teacher.knocks();
+      await ben.page.goto(link);
+      await ben.sees('Ms Okafor is here.');
+      await teacher.knocks();
+    });
+
+    await t.test('or finds the door open', async () => {
+      const form = ben.page.getByRole('form', { name: 'Join a class' });
+      await ben.page.goto(stage.program.url);
+      await form.getByLabel('Name of the class').fill('Biology 7b');
+      await form.getByLabel('Your name').fill('Ben');
+      await form.getByRole('button', { name: 'Join' }).click();
+      await teacher.knocks('Ben');
+      await ben.page.goto('about:blank');
+      await teacher.knocks();
+      await teacher.door('Open');
+      await ben.page.goBack();
+      await ben.comes();
+      await teacher.knows('Ben', 'online');
+    });
+    stage.quiet();
+  });
+}
+
+test('who is let in as the page is loaded again knocks once more when the name is free', async (t) => {
+  const stage = await Stage.open(t);
+  const { relay, url } = await stage.relay();
+  const teacher = await stage.person('Ms Okafor');
+  const ada = await stage.person('Ada', { url });
+  const link = new URL(new URL(await teacher.opens('Biology 7b')).search, url).href;
+  await teacher.door('Ask me');
+  await ada.asksToCome(link);
+  await teacher.knocks('Ada');
+  relay.lose('down');
+  await teacher.button('Let in Ada').click();
+  await teacher.knows('Ada', 'online');
+  relay.lose('down', false);
+  await ada.page.reload();
+  await ada.sees('Your name is still in use, since this page was loaded again. Stay here: this page goes on by itself.');
+  await ada.accessible('waiting for the name');
+  await teacher.removes('Ada');
+  await ada.sees(TOLD);
+  await teacher.knocks('Ada');
+  await teacher.button('Let in Ada').click();
+  await ada.comes();
+  await ada.writes('At last.');
+  await teacher.reads('At last.');
+
+  const other = await stage.person('Ada');
+  await other.asksToCome(new URL(new URL(link).search, stage.program.url).href);
+  await other.sees('Somebody in this class has that name already.');
+  stage.quiet(NETWORK);
 });
 
 test('one who has gone from the door is not the one of that name who comes after', async (t) => {

@@ -68,6 +68,9 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
     await ada.page.keyboard.press('Enter');
     await ada.sees('Please wait until you are let in.');
     assert.equal(await focused(ada.page), 'Biology 7b');
+    await ada.page.reload();
+    await ada.sees('Please wait until you are let in.');
+    assert.equal(await focused(ada.page), 'Biology 7b');
     await press(ada.page, 'Wait no longer');
     await ada.page.keyboard.press('Enter'); // the name has the focus, and is there
     await ada.sees('Please wait until you are let in.');

@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Stage } from './support/stage.js';
+import { Stage, classOf } from './support/stage.js';
 
 const field = ({ page }) => page.getByRole('textbox', { name: /^(Message|Write to)/ });
 
-async function classOf(t, ...names) {
-  const stage = await Stage.open(t);
-  const [teacher, ...students] = await Promise.all(['Ms Okafor', ...names].map((name) => stage.person(name)));
-  const link = await teacher.opens('Biology 7b');
-  for (const student of students) {
-    await student.joins(link);
-    await teacher.knows(student.name, 'online');
-  }
-  return { stage, teacher, students, link };
-}
-
 test('Enter that ends the composing of an input method sends nothing', async (t) => {
-  const { stage, teacher, students: [ada] } = await classOf(t, 'Ada');
+  const { stage, teacher, students: [ada] } = await classOf(t, ['Ada']);
   const browser = await ada.context.newCDPSession(ada.page);
   const enter = (how) => browser.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'Enter', code: 'Enter', ...how });
   await field(ada).click();
@@ -85,7 +74,7 @@ test('what is written from right to left has that base, and turns nothing around
 });
 
 test('what is pasted and too long is said to be, and stays', async (t) => {
-  const { stage, teacher, students: [ada] } = await classOf(t, 'Ada');
+  const { stage, teacher, students: [ada] } = await classOf(t, ['Ada']);
   const long = 'word '.repeat(20_480).trim();
   await field(ada).click();
   await ada.page.keyboard.insertText(long);
@@ -121,7 +110,7 @@ test('what is pasted and too long is said to be, and stays', async (t) => {
 });
 
 test('a name that is too long is said to be', async (t) => {
-  const { stage, link } = await classOf(t);
+  const { stage, link } = await classOf(t, []);
   const ada = await stage.person('Ada');
   await ada.page.goto(link);
   await ada.page.getByLabel('Your name').fill('a'.repeat(100_000));
@@ -138,7 +127,7 @@ test('a name that is too long is said to be', async (t) => {
 });
 
 test('what cannot be seen in a name is not taken out without a word', async (t) => {
-  const { stage, teacher, link } = await classOf(t);
+  const { stage, teacher, link } = await classOf(t, []);
   const ada = await stage.person('Ada');
   await ada.page.goto(link);
   await ada.page.getByLabel('Your name').fill('\u200eZoe\u00a0\u2003Ng\u200d ');

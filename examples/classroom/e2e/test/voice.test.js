@@ -1,23 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { PHONE, Stage } from './support/stage.js';
-
-const NETWORK = /ERR_(CONNECTION|EMPTY)|WebSocket connection .* failed/;
+import { NETWORK, PHONE, Stage, classOf } from './support/stage.js';
 
 const field = ({ page }) => page.getByRole('textbox', { name: /^Write to/ });
-
-async function classOf(t, names, { viewport } = {}) {
-  const stage = await Stage.open(t);
-  const teacher = await stage.person('Ms Okafor', { viewport });
-  const link = await teacher.opens('Biology 7b');
-  const students = await Promise.all(names.map((name) => stage.person(name, { viewport })));
-  for (const student of students) {
-    await student.joins(link);
-    await teacher.knows(student.name, 'online');
-  }
-  return { stage, teacher, students, link };
-}
 
 // cannot asserts that what is written is not sent, that the page says why, and that it stays.
 async function cannot(student, text) {

@@ -9,6 +9,9 @@ import { Program } from './program.js';
 /** How long anything that is awaited may take, in milliseconds. */
 export const LIMIT = 20_000;
 
+/** What a page may complain of whose network was cut. */
+export const NETWORK = /ERR_(CONNECTION|EMPTY)|WebSocket connection .* failed/;
+
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export const PHONE = { width: 390, height: 844 };
@@ -351,4 +354,17 @@ export class Stage {
     await this.program?.stop('SIGKILL');
     this.program?.cleared();
   }
+}
+
+/** classOf is a class with its teacher, and students of these names who are in. */
+export async function classOf(t, names, { viewport } = {}) {
+  const stage = await Stage.open(t);
+  const teacher = await stage.person('Ms Okafor', { viewport });
+  const link = await teacher.opens('Biology 7b');
+  const students = await Promise.all(names.map((name) => stage.person(name, { viewport })));
+  for (const student of students) {
+    await student.joins(link);
+    await teacher.knows(student.name, 'online');
+  }
+  return { stage, teacher, students, link };
 }
