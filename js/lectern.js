@@ -1180,6 +1180,9 @@ var Calls = class {
         call.on = null;
         waiting?.over();
       }
+      if (was && connection?.givenUp) {
+        call.refused++;
+      }
       if (written) {
         call.written = !excused && (isPatient(call) ? blamed2 && !stopped : blamed2 || call.tries - call.refused >= MAX_TRIES);
       }

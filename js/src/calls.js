@@ -183,6 +183,9 @@ export class Calls {
         call.on = null;
         waiting?.over();
       }
+      if (was && connection?.givenUp) {
+        call.refused++; // this side has ended it, because of something else
+      }
       if (written) {
         call.written = !excused && (isPatient(call) ? blamed && !stopped : blamed || call.tries - call.refused >= MAX_TRIES);
       }

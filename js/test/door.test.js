@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { KnockEvent, RefusedError } from '../lectern.js';
-import { Stage, happens, inState, member, next, refused, within } from './support/stage.js';
+import { FakeHub, joinedFor } from './support/fakehub.js';
+import { Stage, fakeClient, happens, inState, member, next, refused, within } from './support/stage.js';
 import { Storage } from './support/storage.js';
 
 /** knocks resolves with the knock of that name, whenever it comes. */
@@ -254,6 +255,46 @@ test('a switch that waits does so over connections that cannot be made, as often
   relay.bar(false);
   await master.admit((await knocks(master, 'bob')).number);
   assert.equal((await within(given, 'the switch')).channel, 'new');
+});
+
+for (const number of [4101, 4102, 4104, 4105, 4106]) {
+  test(`a join that waits outlasts that its connection is closed with ${number}, because of another membership`, async (t) => {
+    const refs = [];
+    const hub = await FakeHub.start((peer, frame) => {
+      if (frame.type !== 'join') {
+        return;
+      }
+      refs.push(frame.ref);
+      if (peer.count === 1) {
+        peer.send({ type: 'waiting', ref: frame.ref, channel: frame.channel, for: 'master' });
+        peer.close(number);
+      } else {
+        peer.send(joinedFor(frame));
+      }
+    });
+    const bob = joining(fakeClient(t, hub), 'abc123', 'bob', { wait: true });
+    assert.equal((await within(bob.promise, 'the join')).username, 'bob');
+    assert.ok(refs[1] > refs[0], `${refs}`);
+  });
+}
+
+test('a call outlasts connections that the client ends itself, since a membership cannot be resumed yet', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    const { type, ref, channel } = frame;
+    if (type === 'join' && channel === 'held') {
+      peer.send(joinedFor(frame));
+    } else if (type === 'join' && peer.count === 1) {
+      peer.terminate();
+    } else if (type === 'resume') {
+      peer.send(peer.count < 8 ? { type: 'error', ref, channel, code: 'busy' } : joinedFor(frame));
+    } else if (type === 'join' && peer.count === 8) {
+      peer.send(joinedFor(frame));
+    }
+  });
+  const client = fakeClient(t, hub);
+  await client.join('held', 'bob');
+  assert.equal((await within(client.join('abc123', 'bob'), 'the join')).channel, 'abc123');
+  assert.equal(hub.connections, 8);
 });
 
 test('the README tells what is so', async (t) => {
