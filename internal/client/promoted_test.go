@@ -46,3 +46,19 @@ func TestWhatIsAskedAgainIsNoSignOfAttributes(t *testing.T) {
 		require.NoError(t, p.left(hub, m.Next()))
 	})
 }
+
+// A master that hands over has no part in the doors of other channels.
+func TestTheMasterOfADoorDuringAHandOver(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		m, _, hub := p.creates("bob")
+		over := make(chan error, 1)
+		go func() {
+			_, err := m.HandOver(t.Context(), "bob", false)
+			over <- err
+		}()
+		frame := hub.one(wire.HandOver)
+		hub.says(wire.Frame{Type: wire.Presence, Channel: "other", Role: wire.Master, Username: "carol", State: wire.StateOnline})
+		hub.says(wire.Frame{Type: wire.Ack, Ref: frame.Ref})
+		require.NoError(t, <-over)
+	})
+}

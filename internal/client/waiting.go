@@ -128,7 +128,7 @@ func (c *Client) onMasterOfDoor(l *link, frame *wire.Frame) {
 		at(&k.waiting)
 	}
 	for _, m := range c.memberships {
-		if r := m.writtenSwitch(); r != nil {
+		if r := m.writtenSwitch(); r != nil && r.enters != nil { // else it is a hand-over
 			at(&r.enters.waiting)
 		}
 	}
