@@ -36,6 +36,9 @@ type Attachment struct {
 	// Index is the caller's, for where it keeps the attachment. It is here because it takes
 	// no memory here.
 	Index int32
+	// Hub is the hub at which the connection is, for records. Nil: nobody wants to know. The
+	// caller sets it, as the Line.
+	Hub *Hub
 }
 
 // Line is all that the rules must know about a connection. Its methods only read,
@@ -142,6 +145,7 @@ func (c *Channel) attach(a *Attachment, m *member, e Entry, last, known uint64) 
 	} else {
 		c.accepted, c.told, c.rosterStale = Load{}, Load{}, false
 	}
+	c.touch(m, false)
 }
 
 // detach takes the present attachment away from the member, and returns it, or nil.
@@ -168,5 +172,6 @@ func (c *Channel) detach(m *member) *Attachment {
 		again.left = nil // they are found anew
 	}
 	m.attachment = nil
+	c.touch(m, false)
 	return a
 }

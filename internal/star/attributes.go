@@ -85,6 +85,7 @@ func (c *Channel) Set(a *Attachment, change AttributeChange) error {
 	} else if err = c.checkChange(m, &change); err == nil && (change.Value.Kind != wire.NoPayload || m.has(change.Key)) {
 		given.seq = c.changeAttribute(m, change.Key, change.Value, false)
 	}
+	c.recordAnswered(m, given, err)
 	return c.remember(a, given, err)
 }
 
@@ -227,6 +228,7 @@ func (c *Channel) put(m *member, key string, value wire.Payload, fixed bool) *at
 	c.countBytes(m, x.size())
 	l.changes.add(x, l.skip())
 	c.hidden = c.hidden || m.role == wire.Slave && m.told == 0
+	c.recordChange(x, key)
 	return x
 }
 
@@ -255,6 +257,7 @@ func (c *Channel) reset(m *member, x *attribute) uint64 {
 		l.changes.remove(of.reset)
 	}
 	l.changes.add(of.reset, l.skip())
+	c.recordChange(of.reset, x.key)
 	c.tell(of.reset)
 	slices.SortFunc(of.all, func(a, b *attribute) int { return cmp.Compare(a.seq, b.seq) })
 	for _, kept := range of.all {
@@ -390,6 +393,9 @@ func (c *Channel) showHidden() {
 		if x.owner.told == 0 {
 			shown = append(shown, x)
 		}
+	}
+	if len(shown) > 0 {
+		c.step(recordShown)
 	}
 	for _, x := range shown {
 		c.up.changes.remove(x)

@@ -116,6 +116,7 @@ func (e *entry) isFor(m *member) bool { return e.to == nil || e.to == m }
 // queue: they are bounded by bytes, but for a single one that is larger.
 func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 	m, log := a.member, c.log(a.member.role)
+	c.touch(m, false)
 	if m.role == wire.Slave {
 		missed, newest := c.missedBy(m, m.floor(a))
 		c.tellMissed(a, missed, newest)

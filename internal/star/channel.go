@@ -106,6 +106,10 @@ type Channel struct {
 	requests []*request
 	// endings are the open requests that end with their messages, of the master and of slaves.
 	endings endings
+	// recorder is nil where nobody wants to know what changes (record.go), and numbers where no
+	// records are applied: the slaves by their numbers (apply.go).
+	recorder *recorder
+	numbers  map[uint64]*member
 }
 
 // Limits bound what a channel holds, and how long it waits.

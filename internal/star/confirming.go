@@ -28,7 +28,10 @@ func (c *Channel) Confirm(a *Attachment, seen uint64) (news bool, err error) {
 	if a.member.role == wire.Slave {
 		return news, nil // what a slave has got is kept for others all the same
 	}
-	a.confirms = true
+	if !a.confirms {
+		a.confirms = true
+		c.touch(a.member, false)
+	}
 	return c.confirm(seen) || news, nil
 }
 
@@ -39,9 +42,18 @@ var errSeenTooHigh = wire.ErrBadFrame.With("seen: there is no message of that nu
 func (c *Channel) confirm(number uint64) bool {
 	news := c.up.confirm(number)
 	if news {
+		c.step(recordConfirmed, number)
 		c.roomMade()
 	}
 	return news
+}
+
+// hold notes that the master does not have what is above the number, whatever was confirmed.
+func (c *Channel) hold(number uint64) {
+	before := c.up.confirmed
+	if c.up.hold(number); c.up.confirmed != before {
+		c.step(recordHeld, number)
+	}
 }
 
 // confirmWritten is confirm for what was written on the master's connection, where that

@@ -22,8 +22,8 @@ type Effect struct {
 	// Release, Eject, ReleaseAll, Refuse and Forget have it, and the Changed of a slave that has left.
 	// In an Answer it is why a frame was refused, or nil.
 	End *wire.Cause
-	// Text is what is said of the end in a Changed, the label of a Count, or the key of a Tell or
-	// TellAll.
+	// Text is what is said of the end in a Changed, the label of a Count, the key of a Tell or
+	// TellAll, or the record of a Keep.
 	Text string
 	// Of is the member that a Changed, Tell, TellAll or Untell is about, and Grant what the service has
 	// granted it.
@@ -100,6 +100,8 @@ const (
 	Changed
 	// Count adds Delta to a metric.
 	Count
+	// Keep has a record of what has changed (Record), where the channel records.
+	Keep
 )
 
 // ChangesAudience reports whether an effect of this kind changes the audience, so
@@ -112,12 +114,16 @@ func (k EffectKind) ChangesAudience() bool {
 func (c *Channel) emit(e Effect) { c.effects = append(c.effects, e) }
 
 // Pending is the number of effects that TakeEffects would return.
-func (c *Channel) Pending() int { return len(c.effects) }
+func (c *Channel) Pending() int {
+	c.settle()
+	return len(c.effects)
+}
 
 // TakeEffects returns the pending effects, in the order in which they must be
 // executed, and removes them from the channel. The channel appends its next effects
 // to spare, to reuse its memory. spare must be empty, and may be nil.
 func (c *Channel) TakeEffects(spare []Effect) []Effect {
+	c.settle()
 	taken := c.effects
 	c.effects = spare
 	return taken

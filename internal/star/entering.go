@@ -24,7 +24,6 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	if err := c.checkEntry(m, e); err != nil {
 		return err
 	}
-	c.life = open
 	if e.Terms != nil {
 		c.terms = *e.Terms
 	}
@@ -35,12 +34,10 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	if asked > 0 && asked < c.timeout {
 		c.timeout = asked
 	}
-	c.slaves = make(map[string]*member)
-	c.down.bound, c.up.bound = c.limits.Replay, c.limits.Replay
-	c.up.holds = c.limits.Replay.Messages > 0
-	c.master = m
-	c.master.answers.limit = wire.MasterAnswers
+	c.open(m)
 	c.master.enter(now, e)
+	c.recordCreated()
+	c.touch(m, true)
 	c.setGrant(c.master, e.Grant)
 	c.enterWith(m, e)
 	c.attach(a, c.master, e, 0, 0)
@@ -49,6 +46,16 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	c.change(Created, c.master, a, nil, "")
 	c.count(Channels, "", 1)
 	return nil
+}
+
+// open makes it a channel of that master, who is not on a connection yet.
+func (c *Channel) open(m *member) {
+	c.life = open
+	c.slaves = make(map[string]*member)
+	c.down.bound, c.up.bound = c.limits.Replay, c.limits.Replay
+	c.up.holds = c.limits.Replay.Messages > 0
+	c.master = m
+	m.answers.limit = wire.MasterAnswers
 }
 
 // Join makes the user a slave of the channel. The master must have created the
@@ -113,6 +120,7 @@ func (c *Channel) comeIn(now time.Time, a *Attachment, m *member, e Entry) {
 	m.answers.limit = wire.SlaveAnswers
 	m.enter(now, e)
 	c.slaves[m.name] = m
+	c.touch(m, true)
 	c.setGrant(m, e.Grant)
 	c.enterWith(m, e)
 	c.attach(a, m, e, m.start, 0)
@@ -151,6 +159,7 @@ func (c *Channel) takeSeat(now time.Time, a *Attachment, e Entry, username strin
 	}
 	c.shown(m)
 	m.holder, m.since = holder{e.Instance, e.Ref}, m.epoch+1
+	c.touch(m, true)
 	c.forgetClient(m)
 	c.setGrant(m, e.Grant)
 	c.changeGrant(m, e.Grant)
@@ -169,6 +178,7 @@ func (c *Channel) enterAgain(now time.Time, a *Attachment, m *member, e Entry) e
 		return err
 	}
 	m.enterAgain(e)
+	c.touch(m, true)
 	c.setGrant(m, e.Grant)
 	c.changeGrant(m, e.Grant)
 	c.reattachMember(now, a, m, e, 0, 0, EnteredAgain)
@@ -293,7 +303,7 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last, kn
 	answer := c.createdFrame(e)
 	answer.SetAttributes(ownAttributes(a, how))
 	c.confirm(last)
-	c.up.hold(last)
+	c.hold(last)
 	answer.Gap = c.up.lost > last
 	answer.Seq = c.up.last()
 	answer.Members, answer.HasMembers = c.entries(nil), true
@@ -338,7 +348,7 @@ func (c *Channel) release(m *member, a *Attachment) {
 		if !m.granted().Expires.IsZero() {
 			c.emit(Effect{Kind: Discard, To: old})
 		}
-		c.emit(Effect{Kind: Release, To: old, End: wire.ErrReplaced.With("the membership was taken over by a newer connection")})
+		c.putOut(old, wire.ErrReplaced.With("the membership was taken over by a newer connection"))
 	}
 }
 

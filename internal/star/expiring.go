@@ -48,8 +48,11 @@ func (l *replayLog) expire(now time.Time) (dropped bool) {
 
 // expireMessages drops from the logs what has expired by now.
 func (c *Channel) expireMessages(now time.Time) {
-	c.down.expire(now)
-	if c.up.expire(now) {
+	down, up := c.down.expire(now), c.up.expire(now)
+	if down || up {
+		c.recordExpired(now)
+	}
+	if up {
 		c.roomMade()
 	}
 }
@@ -130,6 +133,7 @@ func (c *Channel) endRequests(until time.Time) {
 		} else {
 			e.m.openRequests = without(e.m.openRequests, e.seq)
 		}
+		c.step(recordClosed, e.m.number, e.seq)
 		if e.m.attachment != nil {
 			c.sendFrame(e.m.attachment, told)
 		}

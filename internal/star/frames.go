@@ -100,6 +100,7 @@ func (c *Channel) sendToSlaves(packet *wire.Packet) {
 // wait at the door.
 func (c *Channel) tellMasterState(now time.Time) {
 	packet := wire.NewPacket(c.masterFrame(now))
+	c.recordPresence()
 	c.sendToSlaves(packet)
 	c.tellDoor(packet)
 }

@@ -37,6 +37,7 @@ func (c *Channel) setGrant(m *member, g Grant) {
 	if !g.Asked {
 		return
 	}
+	c.touch(m, true)
 	if g.Expires.IsZero() && g.Data == nil {
 		if m.extras != nil {
 			m.extras.grant = nil
@@ -123,7 +124,7 @@ func (c *Channel) revoke(m *member, reason string) {
 		return
 	}
 	if at := c.detach(m); at != nil {
-		c.emit(Effect{Kind: Release, To: at, End: why})
+		c.putOut(at, why)
 	}
 	c.end(wire.ErrMasterDown.With("the service does not let the master back"))
 }
@@ -135,7 +136,7 @@ func (c *Channel) expel(m *member, why *wire.Cause) {
 	c.removeSlave(m, string(why.Code), why)
 	if at != nil {
 		c.emit(Effect{Kind: Discard, To: at})
-		c.emit(Effect{Kind: Release, To: at, End: why})
+		c.putOut(at, why)
 	}
 }
 

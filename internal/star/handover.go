@@ -118,6 +118,8 @@ func (c *Channel) HandOver(now time.Time, a *Attachment, h HandOver) error {
 	c.leaveAsSuccessor(slave)
 	m := c.promoted(former, at, epoch)
 	c.master, c.masterExpired = m, false
+	c.recordHanded(slave)
+	c.touch(m, true)
 	c.refuseExpecting()
 	if !h.Grant.Asked {
 		h.Grant = slave.granted()
@@ -148,7 +150,7 @@ func (c *Channel) HandOver(now time.Time, a *Attachment, h HandOver) error {
 		c.enterFormer(now, h.Stays, stays, Entry{Secret: h.StaysSecret, Instance: stays.holder.instance}, h.Ref)
 	case was != nil:
 		c.acknowledge(was, h.Ref)
-		c.emit(Effect{Kind: Release, To: was, End: wire.ErrHandedOver.With(wire.Quote(m.name) + " is the master now")})
+		c.putOut(was, wire.ErrHandedOver.With(wire.Quote(m.name)+" is the master now"))
 	}
 	return nil
 }
@@ -206,6 +208,8 @@ func (c *Channel) demoted(former *member, secret Secret, epoch uint64) *member {
 	g := former.granted()
 	g.Asked = true
 	c.setGrant(m, g)
+	c.touch(m, true)
+	c.recordAnswers(m)
 	return m
 }
 
@@ -224,22 +228,30 @@ func (c *Channel) passOver(slave *member) {
 // inheritAttributes gives the master the attributes of the mastership: those of the former
 // master, but for what the service had said of that one, and with what it says of this one.
 func (c *Channel) inheritAttributes(former, m *member, g Grant) {
-	if of := former.extra().attributes; of != nil {
-		former.extras.attributes, m.needExtras().attributes = nil, of
-		for _, x := range of.all {
-			x.owner, x.packet = m, nil
-		}
-		if of.reset != nil {
-			of.reset.owner, of.reset.packet = m, nil
-		}
-	}
+	former.bequeath(m)
 	c.changeGrant(m, g)
+}
+
+// bequeath gives the attributes of the former master to the master.
+func (former *member) bequeath(m *member) {
+	of := former.extra().attributes
+	if of == nil {
+		return
+	}
+	former.extras.attributes, m.needExtras().attributes = nil, of
+	for _, x := range of.all {
+		x.owner, x.packet = m, nil
+	}
+	if of.reset != nil {
+		of.reset.owner, of.reset.packet = m, nil
+	}
 }
 
 // tellSuccessor tells the new master that it is, with the list of its slaves, and gives it what
 // the former one has not confirmed.
 func (c *Channel) tellSuccessor(now time.Time, a *Attachment, m *member, e Entry) {
 	m.hash = e.Secret.Hash
+	c.touch(m, true)
 	answer := c.createdFrame(e)
 	answer.SetAttributes(ownAttributes(a, HandedOver))
 	answer.Gap = c.up.lost > m.start

@@ -246,7 +246,7 @@ func TestHandOversThatCannotBeRead(t *testing.T) {
 	ofTheMaster := func(name string) func(p *pieces) {
 		return func(p *pieces) {
 			c.master.name = name
-			p.handOvers(c.Channel)
+			p.handOvers(c.Channel, nil)
 			c.master.name = "user_1"
 		}
 	}

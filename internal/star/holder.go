@@ -144,6 +144,9 @@ func (m *member) keepSecret() {
 
 // takeOver notes that the membership was resumed by the entry, which mayResume.
 func (c *Channel) takeOver(m *member, e Entry) {
+	if m.hash != e.Secret.Hash || (m.extra().secret != Hash{}) {
+		c.touch(m, true)
+	}
 	m.hash = e.Secret.Hash
 	if m.extras != nil {
 		m.extras.secret = Hash{}
@@ -160,6 +163,7 @@ func (c *Channel) takeOver(m *member, e Entry) {
 		m.holder.ref = e.Ref
 	default:
 		m.needExtras().newcomer = holder{e.Instance, e.Ref}
+		c.touch(m, true)
 	}
 	m.repeatable = 0
 }
@@ -184,6 +188,7 @@ func (c *Channel) hearFirst(a *Attachment) {
 	m := a.member
 	a.heard = true
 	m.repeatable = 0
+	c.touch(m, a.newcomer || m.extra().secret != Hash{})
 	m.keepSecret()
 	if a.newcomer {
 		m.holder, m.since = m.extras.newcomer, a.epoch
@@ -201,4 +206,5 @@ func (c *Channel) hearFirst(a *Attachment) {
 func (c *Channel) forgetClient(m *member) {
 	m.answers = answers{limit: m.answers.limit}
 	c.closeRequests(m)
+	c.step(recordForgotten, m.number)
 }

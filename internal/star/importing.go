@@ -25,6 +25,8 @@ type Import struct {
 	terms Terms
 	// aside is what the message has that comes next, or nil.
 	aside *MessageSnapshot
+	// elsewhere: members may be on connections.
+	elsewhere bool
 }
 
 // NewImport begins an import. maxPayload bounds the bytes of a payload. behind is by how much
@@ -32,6 +34,10 @@ type Import struct {
 func NewImport(limits *Limits, maxPayload int, behind time.Duration) *Import {
 	return &Import{limits: limits, maxPayload: maxPayload, behind: behind}
 }
+
+// Elsewhere says that the channel is one that another hub decides, and that records are applied to
+// (Apply): members may be on connections, which are elsewhere. It is called before the first part.
+func (i *Import) Elsewhere() { i.elsewhere = true }
 
 // OverLimit is the error for a channel that has more of something than a hub allows.
 type OverLimit struct {
@@ -123,6 +129,8 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 		}
 	case pieceDoor:
 		return i.door(d)
+	case pieceSeat:
+		return i.seat(d)
 	case pieceHanded:
 		return i.handed(d)
 	case pieceGivenOver:
@@ -132,7 +140,7 @@ func (i *Import) piece(kind byte, d *piecesIn) error {
 		if err := i.expect(&i.banned, "banned names"); err != nil {
 			return err
 		}
-		i.r.ban(name)
+		i.r.c.ban(name)
 	case pieceVoice:
 		return i.voice(d)
 	case pieceDown, pieceUp:
@@ -218,6 +226,26 @@ func (i *Import) head(d *piecesIn) error {
 	s.MasterTimeout = min(s.MasterTimeout, s.Terms.masterTimeout(i.limits))
 	i.r = restore(&s, i.limits)
 	return i.check(&s.Master, wire.Master)
+}
+
+// seat reads where a member is that is on a connection.
+func (i *Import) seat(d *piecesIn) error {
+	c, name := i.r.c, d.name()
+	m := c.slaves[name]
+	if name == c.master.name {
+		m = c.master
+	}
+	switch {
+	case d.err != nil:
+		return nil
+	case m == nil || m.attachment != nil || !i.elsewhere:
+		return fmt.Errorf("%s is on a connection in channel %s, and is no member, or twice, or cannot be on any", wire.Quote(name), wire.Quote(c.name))
+	}
+	a := applying{c: c, piecesIn: *d}
+	a.seat(m)
+	*d = a.piecesIn
+	i.r.attached = append(i.r.attached, MemberSnapshot{Name: name})
+	return nil
 }
 
 // member reads a member. What counts from when something was, and not to an instant that the

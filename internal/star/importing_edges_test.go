@@ -70,3 +70,51 @@ func TestImportsOfPiecesThatAreCutOff(t *testing.T) {
 		require.EqualError(t, NewImport(c.limits, anyPayload, 0).Add(p.part), errCut.Error(), what)
 	}
 }
+
+// Members are on connections in the parts of a channel that another hub decides, and in no others.
+func TestPartsOfAChannelThatIsElsewhere(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 2)
+	c.Lose(c.now, u[2])
+	u[1].Hub = &Hub{3}
+	read := func(elsewhere bool, more func(p *pieces)) (*Channel, error) {
+		i := NewImport(c.limits, anyPayload, 0)
+		if elsewhere {
+			i.Elsewhere()
+		}
+		for _, part := range c.parts() {
+			if err := i.Add(part); err != nil {
+				return nil, err
+			}
+		}
+		p := pieces{}
+		more(&p)
+		if err := i.Add(p.part); err != nil {
+			return nil, err
+		}
+		return i.Finish()
+	}
+	nothing := func(*pieces) {}
+	seat := func(name string) func(p *pieces) {
+		return func(p *pieces) { p.byte(pieceSeat); p.text(name); p.seat(c.slaves["user_1"]) }
+	}
+	restored, err := read(true, nothing)
+	require.NoError(t, err)
+	require.Equal(t, c.Snapshot(), restored.Snapshot())
+	require.Empty(t, restored.effects)
+	require.Equal(t, 1, restored.connected)
+	require.NoError(t, a.stale())
+
+	_, err = read(false, nothing)
+	require.ErrorContains(t, err, `"user_1" is on a connection in channel "abc123"`)
+	for _, name := range []string{"user_1", "alice", "nobody"} {
+		_, err = read(true, seat(name))
+		require.ErrorContains(t, err, "is on a connection in channel")
+	}
+	_, err = read(true, func(p *pieces) { p.byte(pieceSeat) })
+	require.ErrorIs(t, err, errCut)
+	_, err = read(true, func(p *pieces) { p.byte(pieceSeat); p.text("user_2"); p.byte(0) })
+	require.ErrorIs(t, err, errCut)
+	restored, err = read(true, seat("user_2"))
+	require.NoError(t, err)
+	require.Empty(t, restored.Snapshot().Away)
+}

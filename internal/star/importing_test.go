@@ -135,8 +135,8 @@ func TestImportsOfPiecesThatDoNotFit(t *testing.T) {
 		write func(p *pieces)
 		err   string
 	}{
-		"a slave that is too many": {func(p *pieces) { p.byte(pieceSlave); p.member(&stranger) }, `channel "abc123" has more slaves than its head says`},
-		"a slave without a name":   {func(p *pieces) { p.byte(pieceSlave); p.member(&MemberSnapshot{}) }, `"" is no name`},
+		"a slave that is too many": {func(p *pieces) { p.byte(pieceSlave); p.memberSnapshot(&stranger) }, `channel "abc123" has more slaves than its head says`},
+		"a slave without a name":   {func(p *pieces) { p.byte(pieceSlave); p.memberSnapshot(&MemberSnapshot{}) }, `"" is no name`},
 		"a banned name that is too many": {func(p *pieces) { p.byte(pieceBanned); p.text("eve") },
 			`channel "abc123" has more banned names than its head says`},
 		"too many exceptions":          {func(p *pieces) { p.voice(&voice{exceptions: exceptions(1001)}) }, `channel "abc123" has 1001 or more names that are muted or not as exceptions, and MaxSlaves is 1000`},

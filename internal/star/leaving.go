@@ -41,6 +41,7 @@ func (c *Channel) Lose(now time.Time, a *Attachment) {
 	m.state = wire.StateAway
 	m.deadline = c.leftAt(now).Add(c.limits.SlaveTimeout)
 	c.away.add(m)
+	c.touch(m, false)
 	c.change(ConnectionLost, m, a, nil, "")
 	c.tellMaster(m, "")
 	c.Expire(now) // a timeout of zero is over at once
@@ -81,10 +82,8 @@ func (c *Channel) checkKick(name string, ban bool) error {
 // may be no slave of that name, when only the name is banned.
 func (c *Channel) kickSlave(name string, ban bool, reason string) {
 	if ban {
-		if c.banned == nil {
-			c.banned = make(map[string]struct{})
-		}
-		c.banned[name] = struct{}{}
+		c.ban(name)
+		c.recordName(recordBanned, name, true)
 		if k := c.knockOf(name); k != nil {
 			c.endKnock(k, wire.ErrBanned)
 		}
@@ -103,8 +102,15 @@ func (c *Channel) kickSlave(name string, ban bool, reason string) {
 	}
 	c.removeSlave(m, told, why)
 	if at != nil {
-		c.emit(Effect{Kind: Release, To: at, End: wire.ErrKicked.With(reason)})
+		c.putOut(at, wire.ErrKicked.With(reason))
 	}
+}
+
+func (c *Channel) ban(name string) {
+	if c.banned == nil {
+		c.banned = make(map[string]struct{})
+	}
+	c.banned[name] = struct{}{}
 }
 
 // Remove is Kick in the name of the service.
@@ -131,6 +137,7 @@ func (c *Channel) Close(reason string) { c.end(wire.ErrChannelClosed.With(reason
 //
 // After Stop, no deadline expires.
 func (c *Channel) Expire(now time.Time) {
+	c.settle()
 	if c.life != open || c.isStopped() {
 		return
 	}
@@ -195,6 +202,7 @@ func (c *Channel) end(why *wire.Cause) {
 	if c.life != open {
 		return
 	}
+	c.recordEnded(why)
 	c.life = ended
 	c.countOut(why)
 	c.clearDoor(why)
@@ -214,12 +222,8 @@ func (c *Channel) end(why *wire.Cause) {
 	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline, Number: c.nextChange()})
 }
 
-// errTimeout is why a slave has left that was away for too long. Nobody is there to be told.
-var errTimeout = &wire.Cause{Code: "timeout"}
-
-// removeSlave takes a slave out of the channel and tells the master the reason. The code of
-// why is in the log, and the label of the metric Leaves; there who was banned was kicked.
-func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
+// takeOut takes a slave out of the channel, and returns the attachment that it has had, or nil.
+func (c *Channel) takeOut(m *member) *Attachment {
 	at := c.detach(m)
 	if at == nil {
 		c.away.remove(m)
@@ -228,6 +232,17 @@ func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
 	c.dropAttributes(m)
 	c.stopAwaiting(m)
 	m.state = wire.StateLeft
+	c.step(recordGone, m.number)
+	return at
+}
+
+// errTimeout is why a slave has left that was away for too long. Nobody is there to be told.
+var errTimeout = &wire.Cause{Code: "timeout"}
+
+// removeSlave takes a slave out of the channel and tells the master the reason. The code of
+// why is in the log, and the label of the metric Leaves; there who was banned was kicked.
+func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
+	at := c.takeOut(m)
 	c.change(SlaveLeft, m, at, why, reason)
 	if why == wire.ErrBanned {
 		why = wire.ErrKicked

@@ -1,6 +1,7 @@
 package star
 
 import (
+	"cmp"
 	"encoding/binary"
 	"maps"
 	"math"
@@ -54,15 +55,18 @@ const (
 	// hand-over that its master can repeat. A hub of before there was any refuses the file by it.
 	pieceHanded    = 20
 	pieceGivenOver = 21
+	// pieceSeat is where a member is that is on a connection, behind all others. It is in no file: a
+	// channel in a file has no connections.
+	pieceSeat = 22
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
 const PartSize = 32 << 10
 
-// Parts writes down the state of a channel that is to go on elsewhere, with no
-// connections. It yields one part after the other, which the receiver must not keep: they are
-// made in the buffer, which may be nil, where it is large enough. All members must have lost
-// their connections. A channel that does not exist has no parts.
+// Parts writes down the state of a channel that is to go on elsewhere. It yields one part after
+// the other, which the receiver must not keep: they are made in the buffer, which may be nil, where
+// it is large enough. All members must have lost their connections, unless the channel is for an
+// Import that takes it as decided elsewhere. A channel that does not exist has no parts.
 func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	if c.life != open {
 		return
@@ -75,17 +79,16 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 		p.byte(byte(c.door.mode))
 		p.number(c.door.knocks)
 	}
-	// The slaves are in the order in which their deadlines come.
-	for m := c.away.first; m != nil; m = m.next {
-		s := m.snapshot()
+	slaves := c.inOrder()
+	for _, m := range slaves {
 		p.begin(pieceSlave)
-		p.member(&s)
+		p.member(m)
 	}
 	p.asked(c.master)
-	for m := c.away.first; m != nil; m = m.next {
+	for _, m := range slaves {
 		p.asked(m)
 	}
-	p.handOvers(c)
+	p.handOvers(c, slaves)
 	p.attributes(&c.down.changes)
 	p.attributes(&c.up.changes)
 	for _, name := range slices.Sorted(maps.Keys(c.banned)) {
@@ -113,7 +116,31 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 		p.number(e.Seq)
 		p.instant(e.At)
 	}
+	for _, m := range append(slaves, c.master) {
+		if m.attachment != nil {
+			p.begin(pieceSeat)
+			p.text(m.name)
+			p.seat(m)
+		}
+	}
 	p.flush()
+}
+
+// inOrder are the slaves: those that are away in the order in which their deadlines come, and then
+// the others in the order in which they have joined.
+func (c *Channel) inOrder() []*member {
+	slaves := make([]*member, 0, len(c.slaves)+1)
+	for m := c.away.first; m != nil; m = m.next {
+		slaves = append(slaves, m)
+	}
+	away := len(slaves)
+	for _, m := range c.slaves {
+		if m.attachment != nil {
+			slaves = append(slaves, m)
+		}
+	}
+	slices.SortFunc(slaves[away:], func(a, b *member) int { return cmp.Compare(a.number, b.number) })
+	return slaves
 }
 
 // pieces is a writer of pieces.
@@ -190,6 +217,10 @@ func (p *pieces) terms(t Terms) {
 		return
 	}
 	p.begin(pieceTerms)
+	p.anyTerms(t)
+}
+
+func (p *pieces) anyTerms(t Terms) {
 	p.flags(t.HasMasterTimeout)
 	p.signed(int64(t.MasterTimeout))
 	p.number(uint64(t.MaxSlaves))
@@ -210,11 +241,19 @@ func (p *pieces) head(c *Channel) {
 		p.number(l.lostCommon)
 	}
 	p.number(c.up.confirmed)
-	master := c.master.snapshot()
-	p.member(&master)
+	p.member(c.master)
 }
 
-func (p *pieces) member(s *MemberSnapshot) {
+// member writes a member. Where it is that is on a connection, pieceSeat says.
+func (p *pieces) member(m *member) {
+	s := m.snapshot()
+	if s.Attached {
+		s.State = wire.StateAway
+	}
+	p.memberSnapshot(&s)
+}
+
+func (p *pieces) memberSnapshot(s *MemberSnapshot) {
 	p.text(s.Name)
 	p.flags(s.Repeatable != 0, s.Holder != HolderSnapshot{}, s.Newcomer != HolderSnapshot{}, s.Pending != Hash{}, !s.Expires.IsZero() || s.Data != nil, s.Repaid != 0, s.Data != nil)
 	p.byte(byte(s.State))
@@ -244,9 +283,13 @@ func (p *pieces) member(s *MemberSnapshot) {
 		p.signed(s.Repaid)
 	}
 	p.numbers(s.Asks)
-	p.count(len(s.Answers))
+	p.answers(s.Answers)
+}
+
+func (p *pieces) answers(answers []AnswerSnapshot) {
+	p.count(len(answers))
 	last := AnswerSnapshot{}
-	for _, given := range s.Answers {
+	for _, given := range answers {
 		p.number(given.Ref - last.Ref)
 		p.signed(int64(given.Seq - last.Seq))
 		p.number(uint64(given.Slaves))

@@ -107,17 +107,27 @@ func (d *piecesIn) instant() time.Time {
 	return time.Unix(0, n).UTC()
 }
 
-func (d *piecesIn) terms() (t Terms) {
+func (d *piecesIn) terms() Terms {
+	t := d.anyTerms()
+	if t == (Terms{}) {
+		d.fail(errTerms)
+	}
+	return t
+}
+
+func (d *piecesIn) anyTerms() (t Terms) {
 	flags := d.byte()
 	t.HasMasterTimeout = flags&1 != 0
 	t.MasterTimeout = time.Duration(d.signed())
 	// What is unbounded where an int is larger is so here.
 	t.MaxSlaves = int(min(d.number(), math.MaxInt))
-	if flags > 1 || t.MasterTimeout < 0 || t.MasterTimeout != 0 && !t.HasMasterTimeout || t == (Terms{}) {
-		d.fail(errors.New("the service has said of a channel what is not known here"))
+	if flags > 1 || t.MasterTimeout < 0 || t.MasterTimeout != 0 && !t.HasMasterTimeout {
+		d.fail(errTerms)
 	}
 	return t
 }
+
+var errTerms = errors.New("the service has said of a channel what is not known here")
 
 func (d *piecesIn) member(limit int) (s MemberSnapshot) {
 	s.Name = d.name()
@@ -198,17 +208,29 @@ func (d *piecesIn) aside() (kept MessageSnapshot) {
 		d.fail(errors.New("a message has aside what is not known here"))
 	}
 	if flags&1 != 0 {
-		if kept.Topic = d.name(); len(kept.Topic) > wire.MaxShortName {
-			d.fail(fmt.Errorf("the topic %s is too long", wire.Quote(kept.Topic)))
-		}
+		kept.Topic = d.topic()
 	}
 	if flags&2 != 0 {
-		kept.Expires = wire.FromMilliseconds(d.atMost(wire.MaxExpires))
-		if kept.End = d.instant(); kept.Expires == 0 || kept.End.IsZero() {
-			d.fail(errors.New("a message that expires does not say when"))
-		}
+		kept.Expires, kept.End = d.expires()
 	}
 	return kept
+}
+
+func (d *piecesIn) topic() string {
+	topic := d.name()
+	if len(topic) > wire.MaxShortName {
+		d.fail(fmt.Errorf("the topic %s is too long", wire.Quote(topic)))
+	}
+	return topic
+}
+
+// expires is for how long a message is worth something, and until when.
+func (d *piecesIn) expires() (time.Duration, time.Time) {
+	expires, end := wire.FromMilliseconds(d.atMost(wire.MaxExpires)), d.instant()
+	if expires == 0 || end.IsZero() {
+		d.fail(errors.New("a message that expires does not say when"))
+	}
+	return expires, end
 }
 
 func (d *piecesIn) message() (kept MessageSnapshot) {
@@ -219,16 +241,21 @@ func (d *piecesIn) message() (kept MessageSnapshot) {
 		kept.To = d.name()
 	}
 	kept.Reply = d.number()
-	kept.Payload.Kind = wire.PayloadKind(d.byte())
-	kept.Payload.Data = d.bytes()
-	switch kept.Payload.Kind {
+	kept.Payload = d.payload(kept.From, kept.Reply, kept.Asks)
+	return kept
+}
+
+// payload is that of a message, which answers reply, or nothing where that is zero.
+func (d *piecesIn) payload(from string, reply uint64, asks bool) wire.Payload {
+	payload := wire.Payload{Kind: wire.PayloadKind(d.byte()), Data: d.bytes()}
+	switch payload.Kind {
 	case wire.TextPayload, wire.DataPayload, wire.BytesPayload:
 	case wire.FailedPayload:
-		if kept.Reply == 0 || kept.Asks || !wire.ValidFailure(kept.Payload.Data) {
-			d.fail(fmt.Errorf("a message of %s says no to nothing, or not in words", wire.Quote(kept.From)))
+		if reply == 0 || asks || !wire.ValidFailure(payload.Data) {
+			d.fail(fmt.Errorf("a message of %s says no to nothing, or not in words", wire.Quote(from)))
 		}
 	default:
-		d.fail(fmt.Errorf("a message of %s has no kind", wire.Quote(kept.From)))
+		d.fail(fmt.Errorf("a message of %s has no kind", wire.Quote(from)))
 	}
-	return kept
+	return payload
 }

@@ -26,6 +26,7 @@ func (c *Channel) markAway(now time.Time, how ChangeKind, a *Attachment) {
 	if !already {
 		c.master.state = wire.StateAway
 		c.master.deadline = c.leftAt(now).Add(c.timeout)
+		c.touch(c.master, false)
 	}
 	c.change(how, c.master, a, nil, "")
 	if already {
@@ -47,6 +48,7 @@ func (c *Channel) Back(now time.Time, a *Attachment, ref uint64) error {
 	if c.master.state == wire.StateAway {
 		c.master.state = wire.StateOnline
 		c.master.deadline = time.Time{}
+		c.touch(c.master, false)
 		c.change(DeclaredBack, c.master, a, nil, "")
 		c.tellMasterState(now)
 	}

@@ -149,6 +149,7 @@ func (c *Channel) Withdraw(a *Attachment, ref, seq uint64) error {
 		}
 		c.closeRequest(q)
 	}
+	c.step(recordClosed, m.number, seq)
 	c.acknowledge(a, ref)
 	return nil
 }

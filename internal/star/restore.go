@@ -16,7 +16,9 @@ import (
 // Restore calls attached for each member that was on a connection. attached returns a
 // new attachment with its Line. Or it returns nil: then the member loses its
 // connection now, and nobody is told. The only effects of a restore admit the attached
-// slaves to the audience, and await that a master can be told its roster.
+// slaves to the audience, and await that a master can be told its roster. Without attached, they
+// stay on their connections, which are elsewhere, and there are no effects: it is for a channel
+// that another hub decides (Apply).
 //
 // The error says which parts of the snapshot contradict each other.
 func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.Role, username string) *Attachment) (*Channel, error) {
@@ -36,7 +38,7 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 		r.awaySlave(name)
 	}
 	for _, name := range s.Banned {
-		r.ban(name)
+		r.c.ban(name)
 	}
 	r.c.voice.all = s.Muted
 	for _, name := range s.Exceptions {
@@ -57,7 +59,12 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 	if err := r.finish(); err != nil {
 		return nil, err
 	}
-	r.reattach(now, attached)
+	if attached == nil {
+		r.reattach(now, func(_ *member, s *MemberSnapshot) *Attachment { return elsewhere(s.Hub) })
+		r.c.effects = nil
+		return r.c, nil
+	}
+	r.reattach(now, func(m *member, _ *MemberSnapshot) *Attachment { return attached(m.role, m.name) })
 	return r.c, nil
 }
 
@@ -138,14 +145,15 @@ func (r *restoration) slave(s *MemberSnapshot) {
 // awaySlave adds the slave to those that are away, behind those that were added before.
 func (r *restoration) awaySlave(name string) {
 	m := r.c.slaves[name]
-	if m == nil || r.isAway(m) {
+	if m == nil || r.c.isAway(m) {
 		r.fail("%q is away, and is no slave or is listed twice", name)
 		return
 	}
 	r.c.away.add(m)
 }
 
-func (r *restoration) isAway(m *member) bool { return m.previous != nil || r.c.away.first == m }
+// isAway reports whether the slave is on no connection.
+func (c *Channel) isAway(m *member) bool { return m.previous != nil || c.away.first == m }
 
 // askedAgain notes up to which number a member, which is on no connection, is given again what
 // it was asked.
@@ -159,13 +167,6 @@ func (r *restoration) askedAgain(name string, last uint64) {
 		return
 	}
 	m.needExtras().asked = &askedAgain{last: last}
-}
-
-func (r *restoration) ban(name string) {
-	if r.c.banned == nil {
-		r.c.banned = make(map[string]struct{})
-	}
-	r.c.banned[name] = struct{}{}
 }
 
 // exception adds a name behind those that are exceptions of who is muted.
@@ -271,7 +272,7 @@ func (r *restoration) finish() error {
 	}
 	for name, m := range c.slaves {
 		numbers[m.number] = struct{}{}
-		if r.isAway(m) == attached[name] {
+		if c.isAway(m) == attached[name] {
 			r.fail("%q is both on a connection and away, or neither", name)
 		}
 	}
@@ -306,24 +307,32 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	if s.AskedAgain != 0 {
 		m.needExtras().asked = &askedAgain{last: s.AskedAgain, left: slices.Clone(s.AskedLeft)}
 	}
-	m.answers = answers{limit: limit, kept: make([]answer, 0, len(s.Answers))}
-	for _, given := range s.Answers {
+	m.answers = restoredAnswers(limit, s.Highest, s.Answers)
+	return m
+}
+
+func restoredAnswers(limit int32, highest uint64, all []AnswerSnapshot) answers {
+	restored := answers{limit: limit, kept: make([]answer, 0, len(all))}
+	for _, given := range all {
 		known := answer{ref: given.Ref, seq: given.Seq, slaves: given.Slaves, content: given.Content}
 		if given.Refusal != nil {
 			known.refusal = given.Refusal.With(given.Refusal.Text) // shared with nobody
 		}
-		m.answers.add(known)
+		restored.add(known)
 	}
-	m.answers.highest = s.Highest
-	return m
+	restored.highest = highest
+	return restored
 }
 
 // reattach attaches the members that were on a connection. A member for which attached
 // returns nil is away from now on.
-func (r *restoration) reattach(now time.Time, attached func(role wire.Role, username string) *Attachment) {
+func (r *restoration) reattach(now time.Time, attached func(*member, *MemberSnapshot) *Attachment) {
 	c := r.c
 	back := func(m *member, s *MemberSnapshot) bool {
-		a := attached(m.role, m.name)
+		a := attached(m, s)
+		if a == nil {
+			m.clearFloor()
+		}
 		switch {
 		case a != nil:
 			a.member, a.epoch, m.attachment = m, m.epoch, a

@@ -120,7 +120,7 @@ func (c *Channel) markFormer(s *ReplaySnapshot) {
 	}
 }
 
-func (p *pieces) handOvers(c *Channel) {
+func (p *pieces) handOvers(c *Channel, slaves []*member) {
 	one := func(m *member) {
 		s := m.extra().handed.snapshot()
 		if s == nil {
@@ -141,18 +141,22 @@ func (p *pieces) handOvers(c *Channel) {
 		p.signed(s.Repeatable)
 	}
 	one(c.master)
-	for m := c.away.first; m != nil; m = m.next {
+	for _, m := range slaves {
 		one(m)
 	}
 	for _, g := range c.givenOver {
 		p.begin(pieceGivenOver)
-		p.text(g.by)
-		p.text(g.to)
-		p.hash(g.hash)
-		p.hash(g.instance)
-		p.number(g.ref)
-		p.number(g.membership)
+		p.givenOver(g)
 	}
+}
+
+func (p *pieces) givenOver(g givenOver) {
+	p.text(g.by)
+	p.text(g.to)
+	p.hash(g.hash)
+	p.hash(g.instance)
+	p.number(g.ref)
+	p.number(g.membership)
 }
 
 // handed reads what a member has of a hand-over.

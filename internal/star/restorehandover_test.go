@@ -69,7 +69,7 @@ func TestRestoredHandOvers(t *testing.T) {
 	for what, write := range map[string]func(p *pieces){
 		"of nobody":            func(p *pieces) { p.byte(pieceHanded); p.flags(false); p.text("nobody") },
 		"of a master as slave": func(p *pieces) { p.byte(pieceHanded); p.flags(false); p.text("user_1") },
-		"twice":                func(p *pieces) { p.handOvers(c.Channel) },
+		"twice":                func(p *pieces) { p.handOvers(c.Channel, c.inOrder()) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			i := NewImport(c.limits, anyPayload, 0)

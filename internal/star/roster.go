@@ -37,6 +37,7 @@ func (c *Channel) tellMaster(m *member, reason string) {
 	}
 	packet := wire.EncodedPacket(c.slaveFrame(m, reason), master.Line.Form())
 	m.told = m.state
+	c.touch(m, false)
 	c.told.Messages++
 	c.told.Bytes += len(packet.Bytes(master.Line.Form()))
 	c.emit(Effect{Kind: SendPresence, To: master, Packet: packet})
@@ -135,8 +136,13 @@ func (c *Channel) markTold() {
 	c.showHidden()
 	c.rosterStale = false
 	c.roomMade()
+	stale := false
 	for _, m := range c.slaves {
+		stale = stale || m.told != m.state
 		m.told = m.state
+	}
+	if stale {
+		c.step(recordListed)
 	}
 	if a := c.master.attachment; !a.catchingUp && c.up.newest > before {
 		c.feedFrom(a, before, before, 0)

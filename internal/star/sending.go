@@ -74,6 +74,9 @@ func (c *Channel) Send(a *Attachment, msg Message) error {
 		c.countTopic(msg.Topic)
 	}
 	given.ref, given.content = msg.Ref, content
+	if c.recorder != nil {
+		c.recordSent(m, &msg, given, err)
+	}
 	return c.remember(a, given, err)
 }
 
@@ -172,7 +175,12 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 	if c.master.attachment != nil && c.MustWait(m.attachment, size) {
 		return answer{}, wire.ErrBusy.With("the master does not keep up: send it again later, under a new ref")
 	}
-	seq := c.giveUp(m.name, m.number, &msg)
+	return c.acceptUp(m, &msg), nil
+}
+
+// acceptUp gives a message of a slave to its master, with what it asks and answers.
+func (c *Channel) acceptUp(m *member, msg *Message) answer {
+	seq := c.giveUp(m.name, m.number, msg)
 	if msg.ReplyTo != 0 {
 		c.recordAnswer(m, nil, msg.ReplyTo)
 	}
@@ -180,7 +188,7 @@ func (c *Channel) sendUp(m *member, msg Message) (answer, error) {
 		m.openRequests = append(m.openRequests, seq)
 		c.awaitEnd(m, seq, msg.End)
 	}
-	return answer{seq: seq}, nil
+	return answer{seq: seq}
 }
 
 // keptFull reports whether a message of that size cannot be kept for a master that is away.
@@ -259,7 +267,12 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 			return answer{}, err
 		}
 	}
-	given := c.giveDown(c.master.name, &msg, to)
+	return c.acceptDown(&msg, to), nil
+}
+
+// acceptDown gives a message of the master to one slave or to all, with what it asks and answers.
+func (c *Channel) acceptDown(msg *Message, to *member) answer {
+	given := c.giveDown(c.master.name, msg, to)
 	if msg.ReplyTo != 0 {
 		c.recordAnswer(c.master, to, msg.ReplyTo)
 	}
@@ -267,7 +280,7 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 		c.openRequest(given.seq, to)
 		c.awaitEnd(c.master, given.seq, msg.End)
 	}
-	return given, nil
+	return given
 }
 
 // giveDown numbers a message that is accepted for one slave, or for all, and gives it to them.

@@ -138,9 +138,9 @@ func TestReport(t *testing.T) {
 func TestWhatChangesTheAudience(t *testing.T) {
 	changes := map[EffectKind]bool{
 		SendOne: false, SendReplay: false, SendPresence: false, AwaitDrain: false, RoomMade: false, Discard: false, Eject: false, Enter: false, Refuse: false, Answer: false, Vacate: false, SendAll: false, Tell: false, TellAll: false, Untell: false, Admit: true, Dismiss: true, Release: false, ReleaseAll: true,
-		Forget: false, Changed: false, Count: false,
+		Forget: false, Changed: false, Count: false, Keep: false,
 	}
-	require.Len(t, changes, int(Count)+1)
+	require.Len(t, changes, int(Keep)+1)
 	for kind, want := range changes {
 		require.Equal(t, want, kind.ChangesAudience(), "kind %d", kind)
 	}

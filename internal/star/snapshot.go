@@ -82,8 +82,9 @@ type MemberSnapshot struct {
 	State    wire.State
 	Deadline time.Time
 	Epoch    uint64
-	// Attached: the member was on a connection.
+	// Attached: the member was on a connection, at the Hub where it was said of one.
 	Attached bool
+	Hub      Hub
 	// Highest is the ref of the member's newest send. Answers are the answers to its
 	// latest sends, the oldest first.
 	Highest uint64
@@ -268,6 +269,9 @@ func (m *member) snapshot() MemberSnapshot {
 	}
 	if a := m.attachment; a != nil {
 		s.Confirms, s.IsNewcomer, s.Heard = a.confirms, a.newcomer, a.heard
+		if a.Hub != nil {
+			s.Hub = *a.Hub
+		}
 		if s.CatchingUp = a.catchingUp; a.catchingUp {
 			s.Fed = a.fed
 		}

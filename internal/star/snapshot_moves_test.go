@@ -6,6 +6,28 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
+// connect is a new connection, or a second attachment on one that there is.
+func (g *twin) connect() (tag string, pair [2]*Attachment) {
+	tag = fmt.Sprint("at", len(g.original.tags))
+	a := g.original.on(tag)
+	out := a.Line.(*line)
+	if len(g.tags) > 0 && g.random.IntN(6) == 0 {
+		a.Line = g.attachments[g.pick(g.tags)][0].Line
+	} else if g.random.IntN(3) == 0 {
+		out.room, out.notices, out.waiting = g.random.IntN(4), g.random.IntN(200), g.random.IntN(2)
+		out.mark = g.random.IntN(4)
+	}
+	if len(g.hubs) > 0 {
+		a.Hub = g.hubs[g.random.IntN(len(g.hubs))]
+	}
+	twin := &Attachment{Line: a.Line, Hub: a.Hub}
+	g.restored.tags[twin] = tag
+	pair = [2]*Attachment{a, twin}
+	g.tags = append(g.tags, tag)
+	g.attachments[tag] = pair
+	return tag, pair
+}
+
 // aroundHandOvers is a transition about hand-overs: one, what shows the epoch, or one that is repeated.
 func (g *twin) aroundHandOvers(pair [2]*Attachment, name string, ref, number uint64, entry Entry) (what string, do func(c *table, which int) error) {
 	switch g.random.IntN(11) {
@@ -66,8 +88,8 @@ func (g *twin) handOver(pair [2]*Attachment, name string, ref uint64, grant Gran
 				return c.HandOver(c.now, pair[i], HandOver{To: name, From: pair[i], New: new(Attachment), Secret: given("none")})
 			}
 		}
-		for k, line := range []Line{m.attachment.Line, g.original.master.attachment.Line} {
-			made[k][i] = &Attachment{Line: line}
+		for k, at := range []*Attachment{m.attachment, g.original.master.attachment} {
+			made[k][i] = &Attachment{Line: at.Line, Hub: at.Hub}
 			c.tags[made[k][i]] = tags[k]
 		}
 	}

@@ -35,6 +35,8 @@ type twin struct {
 	attachments map[string][2]*Attachment
 	names       []string
 	ref         uint64
+	// hubs are those at which connections are, where that matters.
+	hubs []*Hub
 }
 
 func playTwice(t *testing.T, random *rand.Rand) {
@@ -84,7 +86,7 @@ func (g *twin) restore() {
 	g.restored.Channel, err = Restore(s, g.original.limits, g.original.now, func(_ wire.Role, username string) *Attachment {
 		for tag, pair := range g.attachments {
 			if at := pair[0]; at.current() && at.Username() == username {
-				twin := &Attachment{Line: at.Line}
+				twin := &Attachment{Line: at.Line, Hub: at.Hub}
 				if at.Role() == wire.Master {
 					twin.Line = &continued{line: at.Line.(*line), before: g.original.accepted, told: g.original.told}
 				}
@@ -118,25 +120,6 @@ func (l *continued) Behind(notices int, accepted, told Load) bool {
 
 func (l *continued) Full(size int, accepted Load) bool {
 	return l.line.Full(size, Load{Messages: l.before.Messages + accepted.Messages, Bytes: l.before.Bytes + accepted.Bytes})
-}
-
-// connect is a new connection, or a second attachment on one that there is.
-func (g *twin) connect() (tag string, pair [2]*Attachment) {
-	tag = fmt.Sprint("at", len(g.original.tags))
-	a := g.original.on(tag)
-	out := a.Line.(*line)
-	if len(g.tags) > 0 && g.random.IntN(6) == 0 {
-		a.Line = g.attachments[g.pick(g.tags)][0].Line
-	} else if g.random.IntN(3) == 0 {
-		out.room, out.notices, out.waiting = g.random.IntN(4), g.random.IntN(200), g.random.IntN(2)
-		out.mark = g.random.IntN(4)
-	}
-	twin := &Attachment{Line: a.Line}
-	g.restored.tags[twin] = tag
-	pair = [2]*Attachment{a, twin}
-	g.tags = append(g.tags, tag)
-	g.attachments[tag] = pair
-	return tag, pair
 }
 
 func (g *twin) pick(from []string) string { return from[g.random.IntN(len(from))] }

@@ -32,6 +32,7 @@ func (c *Channel) Speak(msg Message) (seq uint64, slaves uint32, err error) {
 			return 0, 0, errSlowForService
 		}
 		given.seq = c.giveUp("", 0, &msg)
+		c.recordMessage(recordUp, nil, &msg, given, true)
 	} else {
 		var to *member
 		if msg.HasTo {
@@ -40,6 +41,7 @@ func (c *Channel) Speak(msg Message) (seq uint64, slaves uint32, err error) {
 			}
 		}
 		given = c.giveDown("", &msg, to)
+		c.recordMessage(recordDown, to, &msg, given, true)
 	}
 	c.count(MessagesReceived, LabelService, 1)
 	c.count(BytesReceived, LabelService, int64(len(msg.Payload.Data)))

@@ -285,6 +285,8 @@ func (c *table) line(e Effect) string {
 		return to + " < " + c.shown(e.Packet)
 	case Vacate:
 		return to + " vacates"
+	case Keep:
+		return fmt.Sprintf("keep %x", e.Text)
 	}
 	return fmt.Sprint("effect ", e.Kind)
 }

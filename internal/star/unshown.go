@@ -50,6 +50,7 @@ func (c *Channel) shown(m *member) {
 	if m.extras.handed = nil; *m.extras == (extras{}) {
 		m.extras = nil
 	}
+	c.step(recordKnows, m.number)
 }
 
 // Show notes the epoch that a frame of the member shows. It is part of that frame, and comes
@@ -78,6 +79,11 @@ func (c *Channel) keepGivenOver(former, stays *member, h *HandOver) {
 	if stays != nil {
 		g.membership = stays.number
 	}
+	c.addGivenOver(g)
+	c.recordGivenOver(g)
+}
+
+func (c *Channel) addGivenOver(g givenOver) {
 	if c.givenOver = append(c.givenOver, g); len(c.givenOver) > maxGivenOver {
 		c.givenOver = slices.Delete(c.givenOver, 0, 1)
 	}
@@ -103,6 +109,7 @@ func (c *Channel) RepeatHandOver(now time.Time, a *Attachment, e Entry, next Sec
 		return err
 	}
 	was.hash = e.Fresh.Hash
+	c.touch(m, true)
 	if m.role == wire.Master {
 		c.resumeFormer(now, a, m, Entry{Instance: e.Instance, Secret: e.Fresh, Fresh: next, Grant: e.Grant}, 0, e.Ref)
 		return nil
@@ -213,6 +220,7 @@ func (c *Channel) resumeFormer(now time.Time, a *Attachment, m *member, e Entry,
 	m.holder.ref = max(m.holder.ref, e.Ref)
 	e.Ref, e.Secret = 0, e.Fresh
 	m.hash = e.Secret.Hash
+	c.touch(m, true)
 	c.setGrant(m, e.Grant)
 	c.changeGrant(m, e.Grant)
 	c.count(Resumes, m.role.String(), 1)

@@ -75,6 +75,7 @@ func (c *Channel) Mute(a *Attachment, ref uint64, to string, hasTo, on bool) err
 		c.forgetException()
 		c.voice.except(to)
 	}
+	c.recordName(recordException, to, on != c.voice.all)
 	if m.attachment != nil {
 		c.sendFrame(m.attachment, c.mutedFrame(on))
 	}
@@ -88,6 +89,7 @@ func (c *Channel) muteAll(on bool) {
 		return
 	}
 	c.voice = voice{all: on}
+	c.recordName(recordMutedAll, "", on)
 	c.sendFrameToSlaves(c.mutedFrame(on))
 }
 
@@ -99,6 +101,7 @@ func (c *Channel) forgetException() {
 	for _, name := range c.voice.inOrder() {
 		if c.slaves[name] == nil {
 			delete(c.voice.exceptions, name)
+			c.recordName(recordException, name, false)
 			return
 		}
 	}
