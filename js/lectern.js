@@ -5666,7 +5666,9 @@ var Session = class {
       return;
     }
     if (final(number)) {
-      this.#endAll(new ClosedError(wordOf(number), reason), false, connection);
+      const why2 = new ClosedError(wordOf(number), reason);
+      const told = this.#on(connection).filter(({ role }) => role === "master" || why2.code !== Code.HANDED_OVER);
+      told.forEach((membership) => membership.end(why2, false));
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {

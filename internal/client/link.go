@@ -87,10 +87,11 @@ func (c *Client) uses(l *link) bool {
 	return slices.ContainsFunc(c.calls, func(k *call) bool { return k.link == l })
 }
 
-// endOn ends the memberships that are nowhere but on the connection. The lock is held.
+// endOn ends the memberships that are nowhere but on the connection, but for a slave of a connection that
+// has ended with handed_over: it was the master, was not told, and is lost. The lock is held.
 func (c *Client) endOn(l *link, why *wire.Cause) {
 	for _, m := range c.memberships {
-		if m.isLostWith(l) {
+		if m.isLostWith(l) && (m.role == wire.Master || why.Code != wire.ErrHandedOver.Code) {
 			m.end(why)
 		}
 	}

@@ -332,7 +332,10 @@ export class Session {
       return;
     }
     if (final(number)) {
-      this.#endAll(new ClosedError(wordOf(number), reason), false, connection);
+      const why = new ClosedError(wordOf(number), reason);
+      // A slave whose connection has ended so was the master, was not told, and is lost.
+      const told = this.#on(connection).filter(({ role }) => role === 'master' || why.code !== Code.HANDED_OVER);
+      told.forEach((membership) => membership.end(why, false));
     }
     this.#protocolErrors = number === Close.PROTOCOL_ERROR ? this.#protocolErrors + 1 : 0;
     if (this.#protocolErrors >= MAX_PROTOCOL_ERRORS) {

@@ -246,6 +246,20 @@ test('who is the master again gets a message once, and what it has not answered 
   assert.deepEqual([first.text(), first.requestId, second.text()], ['2', 2, '4']);
 });
 
+test('a slave that was never told that it was the master asks, as after any loss', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join') {
+      peer.send({ ...joinedFor(frame), epoch: 1 });
+      peer.close(4008, 'user_2 is the master now');
+    } else if (frame.type === 'resume') {
+      peer.send({ type: 'error', ref: frame.ref, channel: 'abc123', code: 'resume_failed' });
+    }
+  });
+  const slave = await fakeClient(t, hub).join('abc123', 'one');
+  assert.equal((await within(slave.closed, 'the end of the slave')).code, 'resume_failed');
+  assert.equal(slave.promoted, null);
+});
+
 test('a leave that was on its way is refused, and the channel goes on', async (t) => {
   const hub = await FakeHub.start((peer, frame) => {
     if (frame.type === 'join') {
