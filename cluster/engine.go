@@ -126,7 +126,8 @@ type Log interface {
 	Last(ctx context.Context, key Key) (Group, error)
 
 	// LastLinearizable is Last, but no older than the call: every group that was
-	// committed before it began is known to it. It costs an append, which
+	// committed before it began is known to it, for as long as groups are kept: nodes
+	// let them go each by its own clock. It costs an append, which
 	// all share that ask for keys of the same shard meanwhile.
 	LastLinearizable(ctx context.Context, key Key) (Group, error)
 

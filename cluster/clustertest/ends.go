@@ -159,7 +159,7 @@ func testCloseUnderWay(h *harness) {
 		calls.Go(func() {
 			for i := 0; ; i++ {
 				g := group(cluster.Own, last, 0)
-				p, err := e.Append(h.ctx, key, g)
+				p, err := h.settled(e, key, g)
 				if err != nil {
 					open = g
 					return
