@@ -381,6 +381,10 @@ func TestAnswersThatAreStillToBeFedAreAwaited(t *testing.T) {
 		require.NoError(c.t, c.Awaiting(a, 9, seq))
 		frame := c.frame(c.effects[len(c.effects)-1].Packet)
 		require.ElementsMatch(c.t, members, frame.Members)
+		for _, form := range []wire.Form{wire.Text, wire.Binary} {
+			_, err := wire.Decode(c.effects[len(c.effects)-1].Packet.Bytes(form))
+			require.NoError(c.t, err, "whom it is for cannot read it")
+		}
 		c.effects = nil
 	}
 	t.Run("a master's", func(t *testing.T) {
@@ -405,8 +409,8 @@ func TestAnswersThatAreStillToBeFedAreAwaited(t *testing.T) {
 		c.effects = nil
 		c.did0(func() error { return c.Resume(c.now, b, c.shows("A", 3, 1, "s1"), "alice", 0, 0) })
 		one := wire.Member{Username: "user_1", State: wire.StateOnline, Number: 1}
-		two := wire.Member{Username: "user_2", State: wire.StateLeft}
-		three := wire.Member{Username: "user_3", State: wire.StateLeft} // of that name is another one
+		two := wire.Member{Username: "user_2", State: wire.StateAway}
+		three := wire.Member{Username: "user_3", State: wire.StateAway} // of that name is another one
 		four := wire.Member{Username: "user_4", State: wire.StateOnline, Number: 4}
 		awaited(c, b, 1, one, two, three, four)
 		c.feeds(b, "1", "2", "b ...")

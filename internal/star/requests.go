@@ -202,8 +202,8 @@ func (c *Channel) toBeFed(a *Attachment, seq uint64) (members []wire.Member) {
 		switch {
 		case a.member.role == wire.Slave:
 			members = append(members, wire.Member{Username: c.master.name, State: c.master.state})
-		case from == nil || from.start >= seq: // who has answered is no member any more
-			members = append(members, wire.Member{Username: answer.From, State: wire.StateLeft})
+		case from == nil || from.start >= seq: // who has answered is no member any more, which no list can say
+			members = append(members, wire.Member{Username: answer.From, State: wire.StateAway})
 		default:
 			members = append(members, wire.Member{Username: from.name, State: from.state, Number: from.number})
 		}
