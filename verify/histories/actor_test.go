@@ -49,6 +49,7 @@ const patience = time.Minute
 // world is one hub, and those who do things on it while they are recorded.
 type world struct {
 	t        testing.TB
+	hub      *lectern.Hub
 	dialer   transport.Dialer
 	recorder *recorder
 
@@ -82,9 +83,9 @@ type ticket struct {
 	master bool
 }
 
-func newWorld(t testing.TB, dialer transport.Dialer) *world {
+func newWorld(t testing.TB, hub *lectern.Hub, dialer transport.Dialer) *world {
 	w := &world{
-		t: t, dialer: dialer, recorder: new(recorder),
+		t: t, hub: hub, dialer: dialer, recorder: new(recorder),
 		tickets: make(map[string][]ticket), secrets: make(map[string]int), plugs: make(map[*lectern.Client]*plug),
 		calm: make(chan struct{}),
 	}
@@ -195,6 +196,8 @@ type actor struct {
 	others  []string
 	clients map[string]*lectern.Client
 	holds   map[string]*held
+	// waits are its joins that wait, for the channel or at its door.
+	waits map[string]*attempt
 	// unclear are clients with something under way that nobody waits for.
 	unclear map[*lectern.Client]bool
 }
@@ -202,7 +205,7 @@ type actor struct {
 func (w *world) actor(rng *rand.Rand, name string, others, contested, quiet []string) *actor {
 	a := &actor{
 		w: w, rng: rng, lane: w.recorder.lane(), name: name, others: others,
-		clients: make(map[string]*lectern.Client), holds: make(map[string]*held), unclear: make(map[*lectern.Client]bool),
+		clients: make(map[string]*lectern.Client), holds: make(map[string]*held), waits: make(map[string]*attempt), unclear: make(map[*lectern.Client]bool),
 	}
 	for _, channel := range contested {
 		a.clients[channel] = w.client()
@@ -233,19 +236,23 @@ func (a *actor) impatient() (context.Context, func()) {
 
 // act does one thing in the channel.
 func (a *actor) act(channel string, contested bool) {
+	a.settle(channel, contested)
 	h := a.holds[channel]
-	if h != nil && h.err() != nil {
-		delete(a.holds, channel)
-		h = nil
-	}
 	switch {
 	case a.rng.IntN(5) == 0:
 		a.status(channel)
+	case a.rng.IntN(30) == 0:
+		a.appoint(channel)
+	case a.waits[channel] != nil:
+		a.bide(channel, contested)
 	case h == nil:
 		a.enter(channel, contested)
-	case !contested && !a.unclear[a.clients[channel]] && a.rng.IntN(12) == 0:
+	case !contested && !a.unclear[a.clients[channel]] && !a.waitsOn(a.clients[channel]) && a.rng.IntN(12) == 0:
 		a.cut(channel)
+	case h.master != nil && a.rng.IntN(3) > 0 && a.judge(channel, h):
 	case h.master != nil && a.rng.IntN(4) > 0 && a.reply(channel, h):
+	case h.master != nil && a.rng.IntN(5) == 0:
+		a.preside(channel, h, contested)
 	case a.rng.IntN(3) == 0:
 		a.set(channel, h)
 	case h.slave != nil && a.rng.IntN(6) == 0:
@@ -267,105 +274,6 @@ func (a *actor) status(channel string) {
 		}
 		return stateOf(s)
 	})
-}
-
-// enter is create, join or resume.
-func (a *actor) enter(channel string, contested bool) {
-	ctx, done := a.impatient()
-	defer done()
-	c := a.clients[channel]
-	in := input{channel: channel, handle: a.w.recorder.newHandle(), user: a.name}
-	in.member = in.handle
-	h := &held{handle: in.handle, member: in.member}
-	var try func() error
-	k, known := a.w.anyTicket(a.rng, channel)
-	switch n := a.rng.IntN(10); {
-	case contested && n == 6 && a.rng.IntN(2) == 0:
-		in.op = seizeJoin
-		if a.w.wasMaster(channel, a.name) {
-			in.op = seizeCreate
-		}
-		token := lectern.WithToken(seizes)
-		if in.op == seizeCreate {
-			try = func() (err error) { h.master, err = c.Create(ctx, channel, a.name, token); return err }
-		} else {
-			try = func() (err error) { h.slave, err = c.Join(ctx, channel, a.name, token); return err }
-		}
-	case contested && known && n < 4:
-		// By a client of its own: one that has had the membership already is let in by that.
-		c = a.w.client()
-		a.clients[channel] = c
-		in.op, in.member, in.user, in.from = resume, k.member, k.Username, k.handle
-		h.member = k.member
-		if a.rng.IntN(4) == 0 {
-			in.says = []string{refuses, unsure}[a.rng.IntN(2)]
-			k.Token = in.says
-		}
-		if k.master {
-			try = func() (err error) { h.master, err = c.ResumeMaster(ctx, k.Ticket); return err }
-		} else {
-			try = func() (err error) { h.slave, err = c.ResumeSlave(ctx, k.Ticket); return err }
-		}
-	case n < 7:
-		in.op = join
-		var options []lectern.JoinOption
-		if in.pairs = a.pairs(); in.pairs != nil {
-			options = append(options, lectern.WithAttributes(payloads(in.pairs)))
-		}
-		if a.rng.IntN(3) == 0 {
-			in.expect = a.others[a.rng.IntN(len(a.others))]
-			options = append(options, lectern.WithMaster(in.expect))
-		}
-		try = func() (err error) { h.slave, err = c.Join(ctx, channel, a.name, options...); return err }
-	default:
-		in.op = create
-		in.pairs = a.pairs()
-		with := lectern.WithAttributes(payloads(in.pairs))
-		try = func() (err error) { h.master, err = c.Create(ctx, channel, a.name, with); return err }
-	}
-	out := a.lane.run(in, func() output {
-		err := try()
-		out := output{outcome: outcomeOf(err)}
-		if out.outcome == ended && !(in.op == resume && errors.Is(err, lectern.ErrReplaced)) {
-			// Its connection had a membership of the channel that is over, and the
-			// word of that is not out yet. Nothing has happened.
-			out.outcome = refused
-		}
-		return out
-	})
-	switch out.outcome {
-	case "forbidden":
-		// It has got a seat of the other role, and drops the connection.
-		in.op = letGo
-		a.lane.follow(in)
-		a.clients[channel] = a.w.client()
-	case ok:
-		a.holds[channel] = h
-		if contested {
-			a.w.publish(h.ticket())
-		}
-		a.w.read(channel, h, a.rng.IntN(6) == 0)
-	case unknown:
-		a.unclear[c] = true
-		// The client leaves once it learns that it has entered after all, or loses
-		// its connection where it has come back. What that meets on the same
-		// connection is a matter of its own, so it goes on with another one.
-		if ctx.Err() != nil {
-			switch in.op {
-			case resume:
-				in.op = letGo
-			case seizeCreate, seizeJoin:
-				// It drops the connection where it has got a seat of the other role.
-				other := in
-				other.op, in.op = letGo, giveUp
-				a.lane.follow(other)
-			default:
-				in.op = giveUp
-			}
-			a.lane.follow(in)
-		}
-		a.clients[channel] = a.w.client()
-	}
 }
 
 func (h *held) ticket() ticket {
@@ -437,12 +345,16 @@ func (a *actor) follow(channel string, h *held) {
 	}
 }
 
-func (a *actor) operate(channel string, in input, try func() (lectern.Receipt, error)) {
+func (a *actor) operate(channel string, in input, try func() (lectern.Receipt, error)) output {
 	out := a.lane.run(in, func() output {
 		receipt, err := try()
-		return sentAs(receipt, err)
+		out := sentAs(receipt, err)
+		if in.op == mute && in.again && out.outcome == "no_such_slave" {
+			out.outcome = unknown // it may have been there for the first one
+		}
+		return out
 	})
-	if out.outcome == ended {
+	if out.outcome == ended || out.outcome == roleChanged {
 		// The hub may refuse before the word of the end is out; but that follows.
 		select {
 		case <-a.holds[channel].done():
@@ -450,12 +362,39 @@ func (a *actor) operate(channel string, in input, try func() (lectern.Receipt, e
 			a.w.t.Errorf("handle %d of %s is no member's any more, and is not told", in.handle, channel)
 		}
 	}
-	if h := a.holds[channel]; out.outcome != unknown {
+	if h := a.holds[channel]; out.outcome != unknown && h.err() == nil {
 		h.cut = false
 	}
-	if out.outcome == ended || in.op == leave {
-		delete(a.holds, channel)
+	return out
+}
+
+// settle finds out what has become of a join that waits, and of a handle that has ended.
+func (a *actor) settle(channel string, contested bool) {
+	if t := a.waits[channel]; t != nil {
+		select {
+		case <-t.done:
+			a.entered(channel, contested, t)
+		default:
+		}
 	}
+	h := a.holds[channel]
+	if h == nil || h.err() == nil {
+		return
+	}
+	delete(a.holds, channel)
+	if h.slave != nil && h.slave.Promoted() != nil {
+		next := following(h.handle)
+		a.hold(channel, contested, &held{handle: next, member: next, master: h.slave.Promoted(), cut: h.cut})
+	}
+}
+
+// hold goes on with a new handle.
+func (a *actor) hold(channel string, contested bool, h *held) {
+	a.holds[channel] = h
+	if contested {
+		a.w.publish(h.ticket())
+	}
+	a.w.read(channel, h, a.rng.IntN(6) == 0)
 }
 
 // play has several actors do so many things each at the same time.
@@ -482,6 +421,12 @@ func (w *world) play(seed uint64, actors, steps int) {
 	}
 	close(start)
 	playing.Wait()
+	for _, a := range all {
+		for i, channel := range channels {
+			a.stopWaiting(channel, i < len(contested))
+			a.settle(channel, i < len(contested))
+		}
+	}
 	w.stop()
 	w.answers.Wait()
 	w.lastWords(all, channels)

@@ -14,7 +14,7 @@ import (
 func TestBackAtOnce(t *testing.T) {
 	hub := newHub(t)
 	dialer, disconnect := overMemory(t, hub)
-	w := newWorld(t, dialer)
+	w := newWorld(t, hub, dialer)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	alice, bob := w.client(), w.client()
 	_, err := bob.Create(ctx, "keep", "bob") // what keeps the connection open

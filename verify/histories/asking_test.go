@@ -83,8 +83,8 @@ func (a *actor) ask(channel string, h *held) {
 		}
 		if err != nil && !declined {
 			// It may have been asked, whatever has ended then.
-			if outcomeOf(err) == refused {
-				lane.add(in, output{outcome: refused})
+			if why := outcomeOf(err); why == refused || why == "muted" {
+				lane.add(in, output{outcome: why})
 				return
 			}
 			lane.follow(in)

@@ -1,6 +1,7 @@
 package histories
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,10 +13,14 @@ import (
 )
 
 func (s star) String() string {
-	if !s.exists {
-		return "no channel"
-	}
 	var b strings.Builder
+	if !s.exists {
+		b.WriteString("no channel")
+		for _, x := range s.door.outside {
+			fmt.Fprintf(&b, ", %d waits as %s", x.in.handle, x.in.user)
+		}
+		return b.String()
+	}
 	fmt.Fprintf(&b, "%s#%d by %d, current %s", s.master.name, s.master.member, s.master.holder, s.master.current)
 	if s.away {
 		b.WriteString(" away")
@@ -24,22 +29,73 @@ func (s star) String() string {
 		fmt.Fprintf(&b, ", %s#%d by %d, current %s", x.name, x.member, x.holder, x.current)
 	}
 	fmt.Fprintf(&b, "; banned %v; down %d, up %d", s.banned, s.down, s.up)
+	if s.door.mode != "" {
+		fmt.Fprintf(&b, "; door %s", s.door.mode)
+	}
+	for _, x := range s.door.waiting {
+		fmt.Fprintf(&b, ", %d waits as %s (%d)", x.in.handle, x.in.user, x.number)
+	}
+	if s.voice != (voice{}) {
+		fmt.Fprintf(&b, "; all muted=%t but %q", s.voice.all, s.voice.exceptions)
+	}
 	if log := s.log(); log != nil {
 		fmt.Fprintf(&b, "; %v", log)
 	}
 	return b.String()
 }
 
+func (s star) equal(o star) bool {
+	return s.exists == o.exists && s.master == o.master && s.away == o.away && s.down == o.down && s.up == o.up &&
+		s.gone == o.gone && s.answered == o.answered && s.voice == o.voice && s.handed == o.handed && s.door.equal(o.door) &&
+		slices.Equal(s.slaves, o.slaves) && slices.Equal(s.banned, o.banned) && slices.Equal(s.readers, o.readers) &&
+		slices.EqualFunc(s.logs, o.logs, func(a, b *entry) bool { return a.sum() == b.sum() })
+}
+
+func (s star) hash() uint64 {
+	h := uint64(14695981039346656037)
+	add := func(n int) { h = (h ^ uint64(n)) * 1099511628211 }
+	add(s.master.member)
+	add(s.master.holder)
+	add(int(s.down))
+	add(int(s.up))
+	for _, x := range s.slaves {
+		add(x.member)
+		add(x.holder)
+	}
+	add(len(s.banned))
+	for _, x := range s.door.waiting {
+		add(x.in.handle)
+	}
+	add(len(s.door.mode) + len(s.door.fates) + len(s.voice.exceptions))
+	for _, log := range s.logs {
+		add(int(log.sum()))
+	}
+	for _, r := range s.readers {
+		add(int(r.last))
+		add(r.until)
+	}
+	return h
+}
+
 func describe(in input, out output) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d: %s", in.handle, in.op)
 	switch in.op {
-	case create, join, seizeCreate, seizeJoin:
+	case create, join, seizeCreate, seizeJoin, knock:
 		fmt.Fprintf(&b, " as %s", in.user)
-	case resume, leave, giveUp, letGo, refresh, expire:
+		if in.wait {
+			b.WriteString(", or to wait")
+		}
+	case resume, leave, giveUp, letGo, comeBack, refresh, expire:
 		fmt.Fprintf(&b, " #%d", in.member)
-	case kick, tell:
+	case kick, tell, setMaster:
 		fmt.Fprintf(&b, " %s", in.to)
+	case mute:
+		fmt.Fprintf(&b, " %s: %t", cmp.Or(in.to, "all"), in.on)
+	case handOver:
+		fmt.Fprintf(&b, " to %s, stay=%t", in.to, in.stay)
+	case admit, deny:
+		fmt.Fprintf(&b, " %d", in.question)
 	case reply:
 		fmt.Fprintf(&b, " %s to %d", in.to, in.question)
 	case take, hear:
@@ -60,6 +116,9 @@ func describe(in input, out output) string {
 	}
 	if in.op == resume {
 		fmt.Fprintf(&b, " by the ticket of %d", in.from)
+	}
+	if in.door != "" {
+		fmt.Fprintf(&b, " (the door: %s)", in.door)
 	}
 	if in.says != "" {
 		fmt.Fprintf(&b, " (%s)", in.says)

@@ -66,6 +66,8 @@ func TestHistories(t *testing.T) {
 		"broadcast ok", "tell ok", "report ok", "leave ok", "status ok",
 		"resume ended", "resume unauthorized", "resume refused", "seize by create ok", "seize by join ok",
 		"refresh ok", "refresh unauthorized", "refresh refused",
+		"knock ok", "take a knock", "admit ok", "deny ok", "join denied", "join locked", "door ok", "mute ok", "report muted",
+		"hand over ok", "hand over no_such_slave", "set master ok", "set master no_such_slave", "set master no_such_channel",
 		"set ok", "take a message", "take a value", "take a removal", "ask ok", "hear ok", "reply ok",
 	} {
 		require.NotZero(t, outcomes[name], "the histories never have %q, so they prove little", name)
@@ -83,7 +85,7 @@ func TestHistoriesOverTCP(t *testing.T) {
 func record(t *testing.T, seed uint64, connect func(testing.TB, *lectern.Hub) (transport.Dialer, func()), outcomes tally) {
 	hub := newHub(t)
 	dialer, disconnect := connect(t, hub)
-	w := newWorld(t, dialer)
+	w := newWorld(t, hub, dialer)
 	w.play(seed, 6, 25)
 	history := w.recorder.finish()
 	w.close()
@@ -98,7 +100,7 @@ func record(t *testing.T, seed uint64, connect func(testing.TB, *lectern.Hub) (t
 func TestCreatesInOneInstant(t *testing.T) {
 	hub := newHub(t)
 	dialer, disconnect := overMemory(t, hub)
-	w := newWorld(t, dialer)
+	w := newWorld(t, hub, dialer)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	const users = 4
 	var clients [users]*lectern.Client
@@ -173,7 +175,7 @@ func TestTakeoversInOneInstant(t *testing.T) {
 func takeover(t *testing.T, seed uint64, ofMaster bool, contenders int) {
 	hub := newHub(t)
 	dialer, disconnect := overMemory(t, hub)
-	w := newWorld(t, dialer)
+	w := newWorld(t, hub, dialer)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	const channel = "c0"
 

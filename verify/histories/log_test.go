@@ -43,6 +43,9 @@ const (
 	hasSet  happening = "set"
 	replied happening = "replied" // an answer, which is not among the events
 	isOut   happening = "out"     // a slave's membership is over, and its attributes are
+	// isMaster: the mastership has come to that name. The attributes of the channel stay.
+	isMaster   happening = "master"
+	hasKnocked happening = "knocked" // seq is the number of the knock, or zero, and text who it is
 )
 
 // keys are those of the attributes.
@@ -75,10 +78,11 @@ func (e *entry) find(wanted func(*entry) bool) *entry {
 	return nil
 }
 
-// attribute is the newest entry about the key of that name's owner, or its end, or nil.
-func (e *entry) attribute(name, key string) *entry {
+// attribute is the newest entry about the key of the slave of that name, or its end, or nil. The master's
+// attributes are those of the mastership, whoever has it.
+func (e *entry) attribute(ofMaster bool, name, key string) *entry {
 	return e.find(func(x *entry) bool {
-		return x.name == name && (x.what == isOut || x.what == hasSet && x.key == key)
+		return x.ofMaster == ofMaster && (ofMaster || x.name == name) && (x.what == isOut || x.what == hasSet && x.key == key)
 	})
 }
 
@@ -119,7 +123,7 @@ func (s star) speaks(x seat, in input) star {
 // sets is the channel after a change of the seat's attribute. Where there is nothing to remove,
 // nothing happens.
 func (s star) sets(x seat, ofMaster bool, p pair) star {
-	if before := s.log().attribute(x.name, p.key); p.value == "" && (before == nil || before.what == isOut || before.value == "") {
+	if before := s.log().attribute(ofMaster, x.name, p.key); p.value == "" && (before == nil || before.what == isOut || before.value == "") {
 		return s
 	}
 	e := entry{what: hasSet, owner: x.owner, name: x.name, ofMaster: ofMaster, key: p.key, value: p.value, hidden: x.untold}
@@ -162,7 +166,7 @@ func (s star) hears() star {
 		}
 		s.slaves[i].untold = false
 		for _, key := range keys {
-			if e := s.log().attribute(x.name, key); e != nil && e.what == hasSet {
+			if e := s.log().attribute(false, x.name, key); e != nil && e.what == hasSet {
 				shown = append(shown, e)
 			}
 		}
@@ -202,6 +206,9 @@ type reader struct {
 	// start is the entry after which its membership has begun, and until the last one that is
 	// for the handle, where that is known.
 	start, until int
+	// heir and former are those of the seat.
+	heir   int
+	former handles
 	// last is the highest number that it was told, upTo the entry of the message that it has taken
 	// last, and missed how many it was told to have missed since.
 	last   uint64
@@ -218,6 +225,7 @@ const endless = 1 << 30
 func (s star) reads(handle int, x seat, isMaster bool) star {
 	s.readers = append(slices.Clone(s.readers), reader{
 		handle: handle, owner: x.owner, life: len(s.logs) - 1, name: x.name, isMaster: isMaster, start: x.start, upTo: x.start, until: endless,
+		heir: x.heir, former: x.former,
 	})
 	return s
 }
@@ -246,6 +254,7 @@ type reading struct {
 	declined    bool
 	key, value  string
 	view        map[string]string
+	over        bool // of a knock
 }
 
 // read reports whether the handle can have taken that, and the channel after it.
@@ -261,6 +270,8 @@ func (s star) read(handle int, got reading) (bool, star) {
 		possible = r.takes(log, got)
 	case hasSet:
 		possible = r.sees(log, got)
+	case hasKnocked:
+		possible = s.tellsOf(&r, log, got)
 	default:
 		r.missed += got.missed
 	}
@@ -277,16 +288,28 @@ func (r *reader) takes(log *entry, got reading) bool {
 		e.text != got.text || e.topic != got.topic || e.asks != got.asks || e.name != got.from || !r.isMaster && got.private != (e.to != "") {
 		return false
 	}
-	lost := uint64(0)
+	if r.upTo == 0 && e.asks && e.index <= r.heir {
+		// It is asked again what its former master has not answered, in front of all else.
+		again := e.seq > uint64(r.mark("asked", "", ""))
+		r.setMark("asked", "", "", int(e.seq))
+		return again
+	}
+	lost, perhaps := uint64(0), uint64(0)
 	for x := e.before; x != nil && x.index > r.upTo; x = x.before {
-		if x.what != said || x.ofMaster == r.isMaster || !r.gets(x) {
-			continue
-		}
-		if lost++; !x.expires {
+		switch {
+		case x.what != said || x.ofMaster == r.isMaster:
+		case r.former.has(x.owner) && x.expires:
+			perhaps++ // of what has expired it is not known that it was its own
+		case !r.gets(x):
+		case r.upTo == 0 && x.index <= r.heir:
+			perhaps++ // the former master may have got it
+		case !x.expires:
 			return false
+		default:
+			lost++
 		}
 	}
-	if lost != r.missed {
+	if r.missed < lost || r.missed > lost+perhaps {
 		return false
 	}
 	r.last, r.upTo, r.missed = e.seq, e.index, 0
@@ -299,24 +322,40 @@ func (r *reader) takes(log *entry, got reading) bool {
 }
 
 // gets reports whether what was said is for the reader.
-func (r *reader) gets(e *entry) bool { return r.isMaster || e.to == "" || e.to == r.name }
+func (r *reader) gets(e *entry) bool {
+	return r.isMaster && !r.former.has(e.owner) || !r.isMaster && (e.to == "" || e.to == r.name)
+}
+
+// whose is the name under which the reader keeps what it knows of the attributes of who has that
+// name: those of the master are the mastership's.
+func (r *reader) whose(name string) string {
+	if r.isMaster {
+		return name
+	}
+	return ""
+}
+
+// isOf reports whether the entry is about attributes of who has that name that the reader sees.
+func (r *reader) isOf(x *entry, name string) bool {
+	return x.ofMaster != r.isMaster && (!r.isMaster || x.name == name) && (x.what == hasSet || x.what == isOut)
+}
 
 // views takes in what is seen of a key of who has sent e when that is taken: the value that it had
 // then, or a newer one, or an older one that a newer one is about to follow; and never an older
 // one than before.
 func (r *reader) views(log, e *entry, key, value string) bool {
-	seen := r.mark("view", e.name, key)
-	then, newest := e.attribute(e.name, key), log.attribute(e.name, key)
+	seen := r.mark("view", r.whose(e.name), key)
+	then, newest := e.attribute(e.ofMaster, e.name, key), log.attribute(e.ofMaster, e.name, key)
 	var x *entry
 	if value != "" {
-		x = log.find(func(x *entry) bool { return x.what == hasSet && x.name == e.name && x.key == key && x.value == value })
+		x = log.find(func(x *entry) bool { return x.what == hasSet && r.isOf(x, e.name) && x.key == key && x.value == value })
 		if x == nil || x.index < seen {
 			return false
 		}
 	} else if seen > 0 || then != nil {
 		// The oldest removal that explains it.
 		for y := log; y != nil && y.index >= seen; y = y.before {
-			if y.name == e.name && (y.what == isOut || y.what == hasSet && y.key == key && y.value == "") {
+			if r.isOf(y, e.name) && (y.what == isOut || y.key == key && y.value == "") {
 				x = y
 			}
 		}
@@ -327,40 +366,43 @@ func (r *reader) views(log, e *entry, key, value string) bool {
 	if x.length() < then.length() && newest.length() <= then.length() && !(value == "" && (then.what == isOut || then.value == "")) {
 		return false
 	}
-	r.setMark("view", e.name, key, x.length())
+	r.setMark("view", r.whose(e.name), key, x.length())
 	return true
 }
 
 // wasTold reports whether the changes of a key that the reader has taken are complete when it takes
 // e: the last one was told, or a newer one is about to be.
 func (r *reader) wasTold(log, e *entry, key string) bool {
-	then := e.attribute(e.name, key)
-	if then == nil || then.what == isOut || log.attribute(e.name, key).index > then.index {
+	then := e.attribute(e.ofMaster, e.name, key)
+	if then == nil || then.what == isOut || log.attribute(e.ofMaster, e.name, key).index > then.index {
 		return true
 	}
-	told := r.mark("event", e.name, key)
+	told := r.mark("event", r.whose(e.name), key)
 	if then.value != "" {
 		return told >= then.index
 	}
 	// A removal is told to who knows a value.
 	x := log.find(func(x *entry) bool { return x.index == told })
 	return x == nil || x.index == then.index || x.value == "" || e.find(func(y *entry) bool {
-		return y.what == isOut && y.name == e.name && y.index > told
+		return y.what == isOut && r.isOf(y, e.name) && y.index > told
 	}) != nil
 }
 
 // sees takes in the change of an attribute: one that there was, newer than what it has seen of the
-// key, and in the order of the numbers.
+// key, and in the order of the numbers. The master's can be told under the name of a later one.
 func (r *reader) sees(log *entry, got reading) bool {
 	e := log.find(func(e *entry) bool {
-		return e.what == hasSet && !e.hidden && e.ofMaster != r.isMaster && e.name == got.from && e.key == got.key && e.value == got.value &&
+		return e.what == hasSet && !e.hidden && r.isOf(e, got.from) && e.key == got.key && e.value == got.value &&
 			(e.seq == got.seq || e.told == got.seq)
 	})
-	if e == nil || e.index > r.until || got.seq < r.last || e.index <= r.mark("event", got.from, got.key) {
+	if e == nil || e.index > r.until || got.seq < r.last || e.index <= r.mark("event", r.whose(got.from), got.key) {
+		return false
+	}
+	if e.name != got.from && log.find(func(x *entry) bool { return x.what == isMaster && x.name == got.from && x.index > e.index }) == nil {
 		return false
 	}
 	r.last = got.seq
-	r.setMark("event", got.from, got.key, e.index)
+	r.setMark("event", r.whose(got.from), got.key, e.index)
 	return true
 }
 
@@ -389,8 +431,10 @@ func (e *entry) String() string {
 		return fmt.Sprintf("%s said %q (%d)", e.name, e.text, e.seq)
 	case hasSet:
 		return fmt.Sprintf("%s set %s=%q (%d)", e.name, e.key, e.value, e.seq)
+	case isOut:
+		return e.name + " is out"
 	}
-	return e.name + " is out"
+	return fmt.Sprintf("%s %s %q (%d)", e.name, e.what, e.text, e.seq)
 }
 
 func (got reading) String() string {
@@ -399,6 +443,8 @@ func (got reading) String() string {
 		return fmt.Sprintf("%q as the answer, declined=%t", got.text, got.declined)
 	case said:
 		return fmt.Sprintf("%q of %s, number %d, topic %q, private %t, when its attributes were %v", got.text, got.from, got.seq, got.topic, got.private, got.view)
+	case hasKnocked:
+		return fmt.Sprintf("that %s knocks (%s), number %d, over=%t", got.from, got.text, got.seq, got.over)
 	case hasSet:
 		return fmt.Sprintf("%s of %s is %q, number %d", got.key, got.from, got.value, got.seq)
 	}

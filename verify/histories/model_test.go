@@ -1,9 +1,9 @@
 package histories
 
 import (
-	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/lectern-go/lectern"
 )
 
 // operation names what somebody does.
@@ -31,6 +31,14 @@ const (
 	set       operation = "set"      // an attribute, or its removal
 	take      operation = "take"     // an event, from a handle
 	expire    operation = "expire"   // what follows on a refresh that lets a slave in for a moment
+	knock     operation = "knock"    // of a join: it comes to where it waits
+	admit     operation = "admit"
+	deny      operation = "deny"
+	setDoor   operation = "door"
+	mute      operation = "mute" // or to let speak again
+	handOver  operation = "hand over"
+	setMaster operation = "set master" // of the service
+	comeBack  operation = "come back"  // what follows on the loss of a connection
 	// seizeCreate and seizeJoin are creates and joins to which the service gives the seat of
 	// that name.
 	seizeCreate operation = "seize by create"
@@ -51,15 +59,24 @@ type input struct {
 	user   string
 	from   int    // of a resume: the handle whose ticket it is
 	expect string // of a join: the master, or empty for any
-	to     string // of kick and tell
+	to     string // of kick, tell, mute and hand-over
 	ban    bool
+	// wait: a join waits where there is no channel. waited: it was seen at the door.
+	wait, waited bool
+	// door is what a create or a master makes of the door, and on what it says of the voice. stay: who hands
+	// over goes on as a slave.
+	door     lectern.Door
+	on, stay bool
+	// slave: the handle that comes back is a slave's.
+	slave bool
 	// again: it may have been sent on two connections. A kick that finds nobody then counts as done
 	// by the first one.
 	again bool
-	// text, topic and expires are of a message, which has a text of its own.
+	// text, topic and expires are of a message, which has a text of its own. Of an admit or a
+	// deny, text is by what the one is known who has knocked.
 	text, topic string
 	expires     bool
-	// question is the number of the ask that a reply is for. declined: it says no.
+	// question is the number of the ask that a reply is for, or of a knock. declined: it says no.
 	question uint64
 	declined bool
 	// pairs are the attributes with which somebody enters, or the one that is set.
@@ -81,6 +98,8 @@ const (
 	unknown outcome = "unknown"
 	// refused: the hub had other reasons, and nothing happened.
 	refused outcome = "refused"
+	// perhaps: nobody has seen whether it was so.
+	perhaps outcome = "perhaps"
 )
 
 type output struct {
@@ -95,58 +114,6 @@ type output struct {
 	exists bool
 	master string
 	away   bool
-}
-
-// seat is a membership and the handle that has it at present.
-type seat struct {
-	member, holder int
-	name           string
-	// owner is the member by which the seat was made: it has the attributes, whoever has it. start
-	// is the length of the log then.
-	owner, start int
-	// untold: it is a slave's of which its master has not heard. sure: its connection is there
-	// for certain, and gets what is sent.
-	untold, sure bool
-	// secret are the handles that have its present resume secret, and current those of them
-	// with a ticket that no other client has followed that was heard.
-	secret, current handles
-}
-
-// handles is a list of handles, the one that came last at the end. It can be compared.
-type handles string
-
-func handleSet(handle int) handles        { return handles("").with(handle) }
-func (s handles) with(handle int) handles { return s + handles(fmt.Sprintf("(%d)", handle)) }
-func (s handles) has(handle int) bool {
-	return strings.Contains(string(s), fmt.Sprintf("(%d)", handle))
-}
-
-// after are those that came after the handle.
-func (s handles) after(handle int) handles {
-	_, later, _ := strings.Cut(string(s), fmt.Sprintf("(%d)", handle))
-	return handles(later)
-}
-
-// newSeat is the seat that the operation makes.
-func newSeat(in input) seat {
-	return seat{
-		member: in.member, holder: in.handle, name: in.user, owner: in.member, sure: true,
-		secret: handleSet(in.handle), current: handleSet(in.handle),
-	}
-}
-
-// resumedBy is the seat after a resume by its ticket.
-func (x seat) resumedBy(handle int) seat {
-	x.holder, x.secret, x.current, x.sure = handle, x.secret.with(handle), x.current.with(handle), false
-	return x
-}
-
-// seizedBy is the seat after the service has given it to another client. It counts as another
-// membership: nothing of the one before is worth anything.
-func (x seat) seizedBy(in input) seat {
-	seized := newSeat(in)
-	seized.name, seized.owner, seized.start, seized.untold, seized.sure = x.name, x.owner, x.start, x.untold, false
-	return seized
 }
 
 // star is a channel by the seven rules. It is a value: a step makes another one
@@ -166,6 +133,10 @@ type star struct {
 	readers []reader
 	// answered are the asks of the present life that are over.
 	answered handles
+	voice    voice
+	door     door
+	// handed are the handles on which others have followed, in all lives.
+	handed handles
 }
 
 func (s star) slave(name string) int {
@@ -242,13 +213,22 @@ func (s star) try(in input) (star, []outcome) {
 	switch in.op {
 	case create: // rules 1 and 7
 		unless(!s.exists, "channel_exists")
-		next = star{exists: true, master: newSeat(in), logs: append(slices.Clip(s.logs), nil), readers: s.readers}
+		next = star{
+			exists: true, master: newSeat(in), logs: append(slices.Clip(s.logs), nil), readers: s.readers, handed: s.handed,
+			door: door{mode: in.door, fates: s.door.fates},
+		}
 		next = next.entersWith(next.master, true, in.pairs)
+		possible := true
+		if possible, next = next.arrived(s.door.outside); !possible {
+			return s, nil
+		}
 	case seizeCreate, seizeJoin:
 		ordinary := in
 		ordinary.op = map[operation]operation{seizeCreate: create, seizeJoin: join}[in.op]
 		seizes := func(x seat) seat { return x.seizedBy(in) }
-		if s.exists && s.master.name == in.user {
+		if in.waited || s.door.waits(in.handle) || s.door.fate(in.handle) != "" {
+			return s.try(ordinary)
+		} else if s.exists && s.master.name == in.user {
 			next = s.change(s.master.member, seizes).taken(s.master, in.handle)
 			next.away = false
 			unless(in.op == seizeCreate, "forbidden")
@@ -262,17 +242,18 @@ func (s star) try(in input) (star, []outcome) {
 			return next, no // the client wanted the other role, and has it now
 		}
 	case join: // rule 2
-		if !s.exists {
+		switch fate := s.door.fate(in.handle); {
+		case fate != "":
+			return s, []outcome{fate}
+		case in.waited || s.door.waits(in.handle) || !s.exists && in.wait:
+			return s, nil
+		case !s.exists:
 			return s, []outcome{"no_such_channel"}
 		}
-		unless(in.expect == "" || in.expect == s.master.name, "wrong_master")
-		unless(!slices.Contains(s.banned, in.user), "banned")
-		unless(s.slave(in.user) < 0 && in.user != s.master.name, "name_taken")
-		joined := newSeat(in)
-		joined.untold, joined.start = s.gone, s.log().length()
-		next.slaves = append(slices.Clone(s.slaves), joined)
-		next = next.entersWith(joined, false, in.pairs)
-		slices.SortFunc(next.slaves, func(a, b seat) int { return strings.Compare(a.name, b.name) })
+		if no = s.barred(in); no == nil && s.door.mode == lectern.DoorKnock {
+			return s, nil
+		}
+		next, _ = s.joined(in)
 	case resume: // rule 7
 		x := s.seat(in.member)
 		switch {
@@ -299,16 +280,27 @@ func (s star) try(in input) (star, []outcome) {
 	case leave, giveUp: // of a membership that the handle has, or else it is nothing
 		switch {
 		case s.leads(in):
-			next = star{logs: s.logs, readers: s.readers} // rule 3: everybody goes with the master
+			next = s.over() // rule 3: everybody goes with the master
 		case s.follows(in):
 			next = s.outOf(in.member)
+		case in.op == giveUp && s.door.waits(in.handle):
+			next = s.decided(in.handle, refused)
+		case !s.leads(s.present(in)) && !s.follows(s.present(in)):
+		case in.op == leave: // it has become something else, and learns it
+			no = append(no, ended)
+		case s.leads(s.present(in)): // nobody wants what it has become
+			next = s.over()
 		}
 	case letGo: // the membership lives on, and its master is away
-		switch {
-		case s.leads(in):
+		in = s.present(in)
+		if s.leads(in) {
 			next.away, next.gone = true, true
-		case s.follows(in):
-			next = s.change(in.member, func(x seat) seat { x.sure = false; return x })
+		}
+		next = next.change(in.member, func(x seat) seat { x.sure = x.sure && x.holder != in.handle; return x })
+	case comeBack:
+		if s.leads(s.present(in)) {
+			next = s.hears()
+			next.away = false
 		}
 	case kick:
 		unless(s.leads(in), ended)
@@ -321,6 +313,7 @@ func (s star) try(in input) (star, []outcome) {
 		if in.ban && !slices.Contains(s.banned, in.to) {
 			next.banned = append(slices.Clone(s.banned), in.to)
 			slices.Sort(next.banned)
+			next = next.decideAll("banned", func(x waiter) bool { return x.in.user == in.to })
 		}
 	case away, back:
 		unless(s.leads(in), ended)
@@ -332,6 +325,38 @@ func (s star) try(in input) (star, []outcome) {
 		unless(s.slave(in.to) >= 0, "no_such_slave")
 	case report, ask: // rule 5
 		unless(s.follows(in), ended)
+		x := s.seat(in.member)
+		unless(x == nil || !s.voice.muted(x.name), "muted")
+	case mute:
+		unless(s.leads(in), ended)
+		unless(in.to == "" || s.slave(in.to) >= 0, "no_such_slave")
+		next.voice = s.voice.set(in.to, in.on)
+	case setDoor:
+		unless(s.leads(in), ended)
+		next = s.doorSet(in.door)
+	case admit, deny:
+		unless(s.leads(in), ended)
+		i := slices.IndexFunc(s.door.waiting, func(x waiter) bool { return x.number == in.question })
+		switch {
+		case i < 0:
+			no = append(no, "no_such_slave")
+		case who(s.door.waiting[i].in.pairs) != in.text:
+			return s, nil // it is not the one of whom the master was told
+		case in.op == admit:
+			next = s.letIn(s.door.waiting[i])
+		default:
+			next = s.decided(s.door.waiting[i].in.handle, "denied")
+		}
+	case handOver, setMaster: // rule 7
+		if in.op == setMaster && !s.exists {
+			return s, []outcome{"no_such_channel"}
+		}
+		unless(in.op == setMaster || s.leads(in), ended)
+		if i := s.slave(in.to); i < 0 {
+			no = append(no, "no_such_slave")
+		} else if no == nil {
+			next = s.handsOver(s.slaves[i], in.stay)
+		}
 	case reply:
 		unless(s.leads(in), ended)
 		i := s.slave(in.to)
@@ -365,6 +390,11 @@ func (s star) step(in input, out output) (bool, star) {
 		return s.read(in.handle, out.got)
 	case hear:
 		return s.hasAnswered(in.handle, out.got), s
+	case knock:
+		return s.waited(in, out)
+	}
+	if out.outcome == roleChanged {
+		return s.handed.has(in.handle), s
 	}
 	next, possible := s.try(in)
 	if in.op == resume && out.outcome == ended {
@@ -392,7 +422,9 @@ func (s star) step(in input, out output) (bool, star) {
 	if x := next.seat(in.member); x != nil && out.outcome == ok && x.holder == in.handle {
 		switch in.op {
 		case create, join, resume, seizeCreate, seizeJoin:
-			next = next.reads(in.handle, *x, x.member == next.master.member)
+			if s.door.fate(in.handle) == "" {
+				next = next.reads(in.handle, *x, x.member == next.master.member)
+			}
 		}
 	}
 	switch {
@@ -406,6 +438,12 @@ func (s star) step(in input, out output) (bool, star) {
 		return i >= 0 && s.awaits(s.slaves[i], in.question) != open, s
 	case in.again && out.outcome == ok && slices.Equal(possible, []outcome{"no_such_slave"}):
 		return true, s
+	case out.outcome == "no_such_slave" && (in.op == setMaster || in.op == handOver && s.leads(in)):
+		i := s.slave(in.to) // it has to be connected
+		return i < 0 && slices.Contains(possible, out.outcome) || i >= 0 && !s.slaves[i].sure, s
+	case out.outcome == refused && (in.op == join || in.op == seizeJoin):
+		fate := s.door.fate(in.handle)
+		return fate == refused || fate == "" && !in.waited && !s.door.waits(in.handle), s
 	case out.outcome == refused, in.op == refresh && in.says == shortly && out.outcome == "unauthorized":
 		// The moment for which the service lets the member in may be over before the hub has
 		// decided that: then nothing is granted, and nothing changes.
@@ -433,32 +471,4 @@ func (s star) step(in input, out output) (bool, star) {
 		return out.outcome != ok || out.seq == next.down && out.slaves <= 1, next
 	}
 	return true, next
-}
-
-func (s star) equal(o star) bool {
-	return s.exists == o.exists && s.master == o.master && s.away == o.away && s.down == o.down && s.up == o.up &&
-		s.gone == o.gone && s.answered == o.answered && slices.Equal(s.slaves, o.slaves) && slices.Equal(s.banned, o.banned) && slices.Equal(s.readers, o.readers) &&
-		slices.EqualFunc(s.logs, o.logs, func(a, b *entry) bool { return a.sum() == b.sum() })
-}
-
-func (s star) hash() uint64 {
-	h := uint64(14695981039346656037)
-	add := func(n int) { h = (h ^ uint64(n)) * 1099511628211 }
-	add(s.master.member)
-	add(s.master.holder)
-	add(int(s.down))
-	add(int(s.up))
-	for _, x := range s.slaves {
-		add(x.member)
-		add(x.holder)
-	}
-	add(len(s.banned))
-	for _, log := range s.logs {
-		add(int(log.sum()))
-	}
-	for _, r := range s.readers {
-		add(int(r.last))
-		add(r.until)
-	}
-	return h
 }

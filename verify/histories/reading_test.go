@@ -66,6 +66,8 @@ func (w *world) read(channel string, h *held, late bool) {
 				lane.add(in, output{outcome: ok, got: reading{
 					what: hasSet, from: event.From, ofMaster: h.slave != nil, seq: event.Seq, key: event.Key, value: event.Value.Text(),
 				}})
+			case lectern.Knock:
+				lane.add(in, output{outcome: ok, got: reading{what: hasKnocked, from: event.Username, seq: event.Number, text: whoKnocks(event), over: event.Over}})
 			case lectern.Gap:
 				lane.add(in, output{outcome: ok, got: reading{missed: event.Missed}})
 			}
@@ -78,6 +80,7 @@ func (w *world) read(channel string, h *held, late bool) {
 func (w *world) lastWords(actors []*actor, channels []string) {
 	close(w.calm)
 	for _, channel := range channels {
+		w.letAllSpeak(actors, channel)
 		var holding []*held
 		for _, a := range actors {
 			h := a.holds[channel]
@@ -105,6 +108,18 @@ func (w *world) lastWords(actors []*actor, channels []string) {
 					w.await(h, other.last)
 				}
 			}
+		}
+	}
+}
+
+// letAllSpeak has masters end that anybody is muted.
+func (w *world) letAllSpeak(actors []*actor, channel string) {
+	for _, a := range actors {
+		if h := a.holds[channel]; h != nil && h.master != nil && h.err() == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			in := input{op: mute, channel: channel, handle: h.handle, member: h.member}
+			a.lane.run(in, func() output { return sentAs(lectern.Receipt{}, h.master.UnmuteAll(ctx)) })
+			cancel()
 		}
 	}
 }

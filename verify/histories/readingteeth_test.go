@@ -1,10 +1,7 @@
 package histories
 
 import (
-	"fmt"
-	"maps"
 	"testing"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
@@ -188,7 +185,6 @@ func hears(call int64, handle int, text string, seq uint64) event {
 // TestTeethOfAnswers: an answer that was not given, or not to whom it has come, is found out.
 func TestTeethOfAnswers(t *testing.T) {
 	class := []event{did(1, 2, alice, ok), did(3, 4, bob, ok), did(5, 6, carol, ok)}
-	refusedAs := func(e event, why outcome) event { return with(e, func(e *event) { e.output = output{outcome: why} }) }
 	declined := func(e event) event {
 		return with(e, func(e *event) { e.input.declined, e.output.got.declined = true, true })
 	}
@@ -232,122 +228,5 @@ func TestTeethOfAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			require.Equal(t, c.legal, porcupine.CheckOperations(model, historyOf(append(class[:len(class):len(class)], c.list...))))
 		})
-	}
-}
-
-// TestTeethOnRealHistories turns over one thing at a time of what was recorded. Some of what can
-// be turned over may have been so; but of each kind much is noticed.
-func TestTeethOnRealHistories(t *testing.T) {
-	kinds := turns()
-	missing := func() (names []string) {
-		for _, kind := range kinds {
-			if kind.noticed == 0 {
-				names = append(names, kind.name)
-			}
-		}
-		return names
-	}
-	// Not every history has all of it.
-	for seed := uint64(1); seed <= 50 && (seed == 1 || len(missing()) > 0); seed++ {
-		hub := newHub(t)
-		dialer, disconnect := overMemory(t, hub)
-		w := newWorld(t, dialer)
-		w.play(seed, 6, 25)
-		history := w.recorder.finish()
-		w.close()
-		disconnect()
-		require.NoError(t, hub.Close())
-		judge(t, seed, history)
-		for _, kind := range kinds {
-			kind.turnAll(history)
-		}
-	}
-	for _, kind := range kinds {
-		t.Logf("%s: %d of %d were noticed", kind.name, kind.noticed, kind.turned)
-		if kind.always {
-			require.Equal(t, kind.turned, kind.noticed, kind.name)
-		}
-	}
-	require.Empty(t, missing(), "of these nothing was noticed")
-}
-
-// turning is something that is turned over.
-type turning struct {
-	name string
-	of   func(input, output) bool
-	turn func(*output)
-	// always: each one is noticed.
-	always          bool
-	turned, noticed int
-}
-
-func turns() []*turning {
-	sent := func(in input, out output) bool {
-		return (in.op == broadcast || in.op == tell || in.op == report) && out.outcome == ok
-	}
-	message := func(in input, out output) bool { return in.op == take && out.got.what == said }
-	change := func(in input, out output) bool { return in.op == take && out.got.what == hasSet }
-	heard := func(in input, out output) bool { return in.op == hear }
-	sees := func(in input, out output) bool { return message(in, out) && len(out.got.view) > 0 }
-	var former map[string]reading // of each key that a handle has taken, the change before
-	return []*turning{
-		{name: "another number", of: sent, turn: func(out *output) { out.seq++ }},
-		{name: "one receiver more", of: sent, turn: func(out *output) { out.slaves++ }},
-		{name: "one receiver less", of: func(in input, out output) bool { return sent(in, out) && out.slaves > 0 }, turn: func(out *output) { out.slaves-- }},
-		{name: "another text", of: message, turn: func(out *output) { out.got.text += "?" }, always: true},
-		{name: "another number of a message", of: message, turn: func(out *output) { out.got.seq++ }, always: true},
-		{name: "another topic", of: message, turn: func(out *output) { out.got.topic += "?" }, always: true},
-		{name: "another sender", of: message, turn: func(out *output) { out.got.from += "?" }, always: true},
-		{name: "to others too, or not", of: func(in input, out output) bool { return message(in, out) && out.got.ofMaster },
-			turn: func(out *output) { out.got.private = !out.got.private }, always: true},
-		{name: "a message that never came", of: message, turn: func(out *output) { out.got = reading{} }},
-		{name: "another value", of: change, turn: func(out *output) { out.got.value += "?" }, always: true},
-		{name: "another number of a change", of: change, turn: func(out *output) { out.got.seq++ }},
-		{name: "another member's value", of: change, turn: func(out *output) { out.got.from += "?" }, always: true},
-		{name: "a change that never came", of: change, turn: func(out *output) { out.got = reading{} }},
-		{name: "a value that comes back", of: func(in input, out output) bool {
-			if former == nil {
-				former = make(map[string]reading)
-			}
-			key := fmt.Sprint(in.channel, in.handle, out.got.from, out.got.key)
-			before := former[key]
-			if change(in, out) {
-				former[key] = out.got
-			}
-			former[""] = before
-			return change(in, out) && before.what != ""
-		}, turn: func(out *output) { out.got = former[""] }, always: true},
-		{name: "another answer", of: heard, turn: func(out *output) { out.got.text += "?" }, always: true},
-		{name: "a no for a yes, or the other way", of: heard, turn: func(out *output) { out.got.declined = !out.got.declined }, always: true},
-		{name: "an answer that was refused", of: func(in input, out output) bool { return in.op == reply && out.outcome == ok },
-			turn: func(out *output) { *out = output{outcome: "no_such_request"} }},
-		{name: "nothing is seen", of: sees, turn: func(out *output) { out.got.view = nil }},
-		{name: "something else is seen", of: sees, turn: func(out *output) {
-			out.got.view = maps.Clone(out.got.view)
-			for key := range out.got.view {
-				out.got.view[key] += "?"
-			}
-		}, always: true},
-	}
-}
-
-// turnAll turns over what there is of it in the history, one at a time.
-func (kind *turning) turnAll(history []porcupine.Operation) {
-	const enough = 20
-	for i, op := range history {
-		out := op.Output.(output)
-		if !kind.of(op.Input.(input), out) || kind.noticed >= enough {
-			continue
-		}
-		kind.turn(&out)
-		history[i].Output = out
-		// One that takes long to judge says nothing.
-		switch porcupine.CheckOperationsTimeout(model, history, 200*time.Millisecond) {
-		case porcupine.Illegal:
-			kind.turned, kind.noticed = kind.turned+1, kind.noticed+1
-		case porcupine.Ok:
-			kind.turned++
-		}
-		history[i].Output = op.Output
 	}
 }

@@ -94,7 +94,10 @@ func (r *recorder) finish() []porcupine.Operation {
 	for _, i := range r.pending {
 		r.history[i].Return = end
 	}
+	r.history = withoutReturns(r.history)
 	learn(r.history)
+	learnKnocks(r.history)
+	noteWaits(r.history)
 	return r.history
 }
 
@@ -194,6 +197,8 @@ func (n tally) add(history []porcupine.Operation) {
 		name := fmt.Sprint(in.op, " ", out.outcome)
 		switch {
 		case in.op != take:
+		case out.got.what == hasKnocked:
+			name = "take a knock"
 		case out.got.what == said:
 			name = "take a message"
 		case out.got.missed > 0:
@@ -231,7 +236,7 @@ func outcomeOf(err error) outcome {
 	}
 	for _, end := range []*lectern.Error{
 		lectern.ErrMasterLeft, lectern.ErrMasterDown, lectern.ErrKicked, lectern.ErrChannelClosed, lectern.ErrLeft,
-		lectern.ErrReplaced, lectern.ErrShutdown, lectern.ErrNotAMember, lectern.ErrExpired, lectern.ErrRevoked,
+		lectern.ErrReplaced, lectern.ErrShutdown, lectern.ErrNotAMember, lectern.ErrExpired, lectern.ErrRevoked, lectern.ErrHandedOver,
 	} {
 		if e.Code == end.Code {
 			return ended

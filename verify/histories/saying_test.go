@@ -112,6 +112,11 @@ func (p *plug) cut() {
 // cut breaks the connection that the actor has in all quiet channels. It comes back by itself.
 func (a *actor) cut(channel string) {
 	c := a.clients[channel]
+	for name, other := range a.clients {
+		if other == c {
+			a.settle(name, false)
+		}
+	}
 	for name, h := range a.holds {
 		if a.clients[name] != c || h.err() != nil {
 			continue
@@ -119,9 +124,7 @@ func (a *actor) cut(channel string) {
 		h.cut = true
 		a.lane.called = a.w.recorder.clock.Add(1)
 		a.lane.follow(input{op: letGo, channel: name, handle: h.handle, member: h.member})
-		if h.master != nil {
-			a.lane.follow(input{op: resume, channel: name, handle: h.handle, member: h.member, from: h.handle})
-		}
+		a.lane.follow(input{op: comeBack, channel: name, handle: h.handle, member: h.member, slave: h.slave != nil})
 	}
 	a.w.mu.Lock()
 	p := a.w.plugs[c]

@@ -168,5 +168,6 @@ func historyOf(list []event) (history []porcupine.Operation) {
 	for i, e := range list {
 		history = append(history, porcupine.Operation{ClientId: i, Input: e.input, Output: e.output, Call: e.call, Return: e.end})
 	}
+	noteWaits(history)
 	return history
 }
