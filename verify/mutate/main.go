@@ -32,6 +32,8 @@ type options struct {
 	draw int
 	seed uint64
 	only string
+	// in is the files whose mutants are taken, or empty for all.
+	in string
 	// equivalent is the file that lists the survivors that are accepted.
 	equivalent string
 	// timeout is what each run has, or zero for a multiple of what the clean run takes.
@@ -50,6 +52,7 @@ func main() {
 	flag.IntVar(&o.draw, "draw", 0, "draw so many of the mutants instead of taking all")
 	flag.Uint64Var(&o.seed, "seed", 0, "what decides the draw; 0 takes one that it prints")
 	flag.StringVar(&o.only, "only", "", "take the one mutant of this id, and show what the tests say")
+	flag.StringVar(&o.in, "in", "", "take the mutants of the files with these names alone, separated by commas")
 	flag.StringVar(&o.equivalent, "equivalent", "mutate/equivalent.txt", "the list of survivors that are accepted")
 	flag.DurationVar(&o.timeout, "timeout", 0, "what each run may take (10 times the clean run, but at least 5 s)")
 	flag.BoolVar(&o.list, "list", false, "list the mutants and test nothing")

@@ -63,6 +63,9 @@ func (m *mutant) id() string {
 	return fmt.Sprintf("%s:%d:%d:%s", filepath.Base(m.at.Filename), m.at.Line, m.at.Column, m.kind)
 }
 
+// isIn reports whether the mutant is in the file of that name.
+func (m *mutant) isIn(file string) bool { return filepath.Base(m.at.Filename) == file }
+
 // key names the mutant by what does not change with lines that are written elsewhere.
 func (m *mutant) key() string {
 	kind := string(m.kind)

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -64,6 +65,15 @@ func choose(o options, mutants []*mutant, out io.Writer) ([]*mutant, error) {
 			return nil, fmt.Errorf("there is no mutant %s", o.only)
 		}
 		return mutants[i : i+1], nil
+	}
+	if o.in != "" {
+		files := strings.Split(o.in, ",")
+		for _, file := range files {
+			if !slices.ContainsFunc(mutants, func(m *mutant) bool { return m.isIn(file) }) {
+				return nil, fmt.Errorf("there is no mutant in %s", file)
+			}
+		}
+		mutants = slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return !slices.ContainsFunc(files, m.isIn) })
 	}
 	if o.draw == 0 || o.draw >= len(mutants) {
 		return mutants, nil

@@ -157,6 +157,14 @@ func TestDraw(t *testing.T) {
 	require.Len(t, after(all, "shapes.go:"), 56)
 }
 
+func TestInOneFile(t *testing.T) {
+	o := asked(t, "shapes")
+	o.list, o.in = true, "shapes.go"
+	held, all := play(t, o)
+	require.True(t, held)
+	require.Len(t, after(all, "shapes.go:"), 56)
+}
+
 func TestRefused(t *testing.T) {
 	refused := func(o options, words string) {
 		t.Helper()
@@ -175,6 +183,8 @@ func TestRefused(t *testing.T) {
 	o = asked(t, "gate")
 	o.only = "gate.go:1:1:removed"
 	refused(o, "there is no mutant gate.go:1:1:removed")
+	o.only, o.in = "", "gate.go,nowhere.go"
+	refused(o, "there is no mutant in nowhere.go")
 	o.equivalent = "nowhere.txt"
 	refused(o, "nowhere.txt")
 }
