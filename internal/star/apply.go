@@ -43,7 +43,7 @@ func (c *Channel) Apply(r Record) error {
 	a.record(a.byte())
 	clear(c.effects[before:])
 	c.effects = c.effects[:before]
-	if a.err == nil && len(a.rest) > 0 {
+	if len(a.rest) > 0 { // nothing is left where something was wrong
 		return errLong
 	}
 	return a.err
@@ -58,7 +58,6 @@ type applying struct {
 func (a *applying) record(kind byte) {
 	known := kind&recordCritical != 0 || kind == recordPresence || kind == recordOver
 	switch {
-	case a.err != nil:
 	case kind == recordCreated:
 		a.created()
 	case a.c.life != open && known:
@@ -218,7 +217,7 @@ func (a *applying) message(kind byte) {
 		a.wrong("there is a message %d already", seq)
 	case service && (msg.Asks || msg.ReplyTo != 0 || given != answer{}):
 		a.wrong("message %d of the service is one of a member", seq)
-	case !service && given.ref != 0 && given.ref <= from.answers.highest:
+	case given.ref != 0 && given.ref <= from.answers.highest:
 		a.wrong("message %d has the ref %d behind %d", seq, given.ref, from.answers.highest)
 	case msg.ReplyTo != 0 && c.checkAnswer(from, to, msg.ReplyTo) != nil:
 		a.wrong("message %d answers what nobody has asked", seq)
@@ -327,8 +326,7 @@ func (a *applying) own() {
 	c := a.c
 	flags, joins, knocks, mode := a.byte(), a.small(), a.small(), wire.Door(a.byte())
 	switch {
-	case a.err != nil:
-	case joins < c.joins || mode < wire.DoorOpen || mode > wire.DoorLocked:
+	case joins < c.joins || mode < wire.DoorOpen || mode > wire.DoorLocked: // it has no door where it is cut off
 		a.wrong("there are fewer memberships than there were, or its door is none")
 	default:
 		c.rosterStale, c.masterExpired, c.joins = flags&1 != 0, flags&2 != 0, joins
@@ -399,9 +397,6 @@ func (a *applying) step(kind byte) {
 			a.wrong("its master is gone alone")
 			return
 		}
-		if m.attachment == nil && !c.isAway(m) {
-			c.away.add(m) // as takeOut expects
-		}
 		delete(c.numbers, m.number)
 		c.takeOut(m)
 	}
@@ -410,12 +405,9 @@ func (a *applying) step(kind byte) {
 // closed takes that a request is over without an answer.
 func (a *applying) closed(m *member) {
 	c, seq := a.c, a.small()
-	if a.err != nil {
-		return
-	}
-	q := c.request(seq)
+	q := c.request(seq) // none has the number zero, which there is where it is cut off
 	switch {
-	case m.role == wire.Slave && slices.Contains(m.openRequests, seq):
+	case slices.Contains(m.openRequests, seq):
 		m.openRequests = without(m.openRequests, seq)
 	case m.role == wire.Master && q != nil:
 		c.closeRequest(q)

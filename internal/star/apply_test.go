@@ -1,13 +1,10 @@
 package star
 
 import (
-	"fmt"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,6 +58,17 @@ func someMessage(kind byte, seq uint64, flags byte, numbers ...uint64) Record {
 	})
 }
 
+// ofAHandOver is the record of the master that has become it by a hand-over, behind a message until.
+func ofAHandOver(until uint64) Record {
+	return record(recordMember, func(p *pieces) {
+		m := &member{name: "alice", role: wire.Master, since: 1, epoch: 1, state: wire.StateAway}
+		m.needExtras().handed = &handed{slave: &member{name: "alice", number: 1}, until: until, by: "bob"}
+		p.number(0)
+		p.identity(m)
+		p.seat(m)
+	})
+}
+
 func someAttribute(kind byte, number uint64, key string, seq uint64, value wire.PayloadKind, data string) Record {
 	return record(kind, func(p *pieces) {
 		p.number(number)
@@ -79,6 +87,8 @@ func TestRecordsThatCannotBe(t *testing.T) {
 	require.NoError(t, c.Send(a, asking(6, "")))
 	require.NoError(t, c.Send(u[1], asking(5, "")))
 	require.NoError(t, c.Set(u[1], AttributeChange{Key: "k", Value: textMessage(0, "v").Payload}))
+	_, err := c.Confirm(a, 1)
+	require.NoError(t, err)
 	c.Lose(c.now, u[2])
 	says := func(what string) string { return `star: channel "abc123": ` + what }
 	const isService, to, asks, replies, hasRef = 1, 2, 4, 8, 64
@@ -173,6 +183,7 @@ func TestRecordsThatCannotBe(t *testing.T) {
 		"handed to nobody":    {handed(3, "user_3"), says("there is no membership 3")},
 		"handed, cut off":     {numbersOf(recordHanded, 1), "a piece is cut off"},
 		"all muted":           {name(recordMutedAll, ""), ""},
+		"all muted, cut off":  {record(recordMutedAll, func(p *pieces) { p.flags(true) }), "a piece is cut off"},
 		"an exception":        {name(recordException, "user_1"), ""},
 		"an exception of all": {name(recordException, ""), says("a name is empty")},
 		"banned":              {name(recordBanned, "eve"), ""},
@@ -231,6 +242,12 @@ func TestRecordsThatCannotBe(t *testing.T) {
 		"a slave away gone":         {numbersOf(recordGone, 2), ""},
 		"its master gone":           {numbersOf(recordGone, 0), says("its master is gone alone")},
 		"forgotten":                 {numbersOf(recordForgotten, 0), ""},
+		"forgotten, cut off":        {numbersOf(recordForgotten), "a piece is cut off"},
+		"answered nobody":           {numbersOf(recordAnswered, 3, 6, 0, 0, 0), says("there is no membership 3")},
+		"held, cut off":             {numbersOf(recordHeld), "a piece is cut off"},
+		"of a hand-over":            {ofAHandOver(2), ""},
+		"of a hand-over, above":     {ofAHandOver(3), says("its master has numbers of messages from before that there are not")},
+		"a seat away again":         {record(recordSeat, func(p *pieces) { p.number(2); p.seat(c.slaves["user_2"]) }), ""},
 		"forgotten nobody":          {numbersOf(recordForgotten, 3), says("there is no membership 3")},
 		"known":                     {numbersOf(recordKnows, 1), ""},
 		"closed":                    {numbersOf(recordClosed, 1, 1), ""},
@@ -301,11 +318,14 @@ func TestNothingFollowsTheEnd(t *testing.T) {
 		}
 	}
 	require.True(t, copied.Ended())
-	for _, r := range []Record{numbersOf(recordForgotten, 0), numbersOf(recordListed), numbersOf(recordOver, 1), numbersOf(recordCritical|31, 1)} {
+	for _, r := range []Record{numbersOf(recordForgotten, 0), numbersOf(recordListed), numbersOf(recordOver, 1), numbersOf(recordPresence, 1), numbersOf(recordCritical|31, 1)} {
 		require.ErrorIs(t, copied.Apply(r), errNotCreated)
 	}
 	require.NoError(t, copied.Apply(numbersOf(31, 1)), "it is for somebody else")
 	require.ErrorIs(t, New("abc123", c.limits).Apply(numbersOf(recordListed)), errNotCreated)
+	vacant := New("abc123", c.limits)
+	require.ErrorIs(t, vacant.Apply(record(recordCreated, func(p *pieces) { p.text("abc123"); p.text("alice"); p.signed(0); p.anyTerms(Terms{}) })), errCut)
+	require.False(t, vacant.Exists())
 
 	next := newTable(t, Limits{})
 	next.CountFrom(1 << 31)
@@ -344,142 +364,15 @@ func TestOneThatRecordsAppliesNone(t *testing.T) {
 	c, _, _ := recordedTable(t, Limits{}, 1)
 	require.ErrorIs(t, c.Apply(numbersOf(recordListed)), errRecords)
 	c.Record(false)
+	c.copy = nil
 	require.NoError(t, c.Apply(numbersOf(recordListed)))
 	require.Empty(t, c.recordsOf(c.lostBy(c.master.attachment)))
 }
 
-// gameRecords are all records of a random game, from the create on.
-func gameRecords(t *testing.T, seed uint64, limits Limits, steps int) (g *recording) {
-	g = &recording{twin: &twin{
-		original: newTable(t, limits), random: rand.New(rand.NewPCG(seed, 31)), attachments: map[string][2]*Attachment{},
-		names: []string{"alice", "bob", "carol", "dave"}, hubs: []*Hub{nil, {1}},
-	}}
-	g.restored = g.original
-	g.original.Record(true)
-	for range steps {
-		g.step()
-	}
-	g.all = g.group
-	return g
-}
-
-// A hub under other limits takes what the owner has decided under its own: it keeps more or fewer
-// messages than that, and has a channel that is whole.
-func TestRecordsUnderOtherLimits(t *testing.T) {
-	kinds := map[byte]int{}
-	for seed := range uint64(60) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			g := gameRecords(t, seed, randomLimits(rand.New(rand.NewPCG(seed, 37))), 250)
-			limits := randomLimits(rand.New(rand.NewPCG(seed, 41)))
-			limits.MaxSlaves = 1
-			other := New("abc123", newTable(t, limits).limits)
-			for _, r := range g.all {
-				kinds[r.kind()]++
-				require.NoError(t, other.Apply(r))
-			}
-			_, err := Restore(other.Snapshot(), other.limits, noon, nil)
-			require.NoError(t, err)
-			playOn(other)
-		})
-	}
-	for kind, word := range recordWords {
-		require.Positive(t, kinds[kind], "the games have no record %q", word)
-	}
-}
-
-// Cut off anywhere, left out or with a byte that is another one, a record is an error or something else,
-// and never a panic.
-func TestDamagedRecords(t *testing.T) {
-	g := gameRecords(t, 3, Limits{MaxSlaves: 5}, 120)
-	for i, r := range g.all {
-		before := New("abc123", g.original.limits)
-		for _, earlier := range g.all[:i] {
-			require.NoError(t, before.Apply(earlier))
-		}
-		s := before.Snapshot()
-		damaged := func(r Record) {
-			// In the middle of a transition somebody may be nowhere, which no snapshot is of.
-			if c, err := Restore(s, before.limits, noon, nil); err == nil && c.Apply(r) == nil {
-				playOn(c)
-			}
-		}
-		if len(r) > 200 {
-			continue // a long payload is one as a short one
-		}
-		for n := range len(r) {
-			damaged(r[:n])
-			for _, b := range []byte{r[n] ^ 1, 0xff} {
-				other := []byte(r)
-				other[n] = b
-				damaged(Record(other))
-			}
-		}
-		if i+1 < len(g.all) {
-			damaged(g.all[i+1])
-		}
-	}
-}
-
-// shortRecords are those without long attributes, in whose place a number is left out.
-func shortRecords(all []Record) []Record {
-	return slices.DeleteFunc(slices.Clone(all), func(r Record) bool {
-		return len(r) > 150 && (r.kind() == recordAttribute || r.kind() == recordMasterAttribute)
-	})
-}
-
-func FuzzApply(f *testing.F) {
-	limits := newTable(new(testing.T), Limits{MaxSlaves: 5, Replay: Bound{Messages: 5, Bytes: 1 << 10}, Outbox: Bound{Messages: 5, Bytes: 1 << 10}}).limits
-	for seed := range uint64(4) {
-		f.Add(writtenRecords(shortRecords(gameRecords(new(testing.T), seed, *limits, 60).all)))
-	}
-	f.Fuzz(func(_ *testing.T, records []byte) {
-		c := New("abc123", limits)
-		for _, r := range readRecords(records) {
-			if c.Apply(r) != nil {
-				break
-			}
-		}
-		playOn(c)
-	})
-}
-
-// Who takes over gives everybody the whole of the times that are in no record, and has on their
-// connections those that are on one; the others are away from then on.
-func TestTimesBeginAnewWithWhoTakesOver(t *testing.T) {
-	c, a, u := openTable(t, Limits{}, 3)
+// A member has no more than its own channel has of it.
+func TestAnAppliedMemberTakesLittle(t *testing.T) {
+	c, _, _ := openTable(t, Limits{}, 1)
 	copied := c.copied()
-	c.Record(true)
-	c.Lose(c.now, u[3])
-	c.Lose(c.now, a)
-	for _, e := range c.TakeEffects(nil) {
-		if e.Kind == Keep {
-			require.NoError(t, copied.Apply(e.Record()))
-		}
-	}
-	later := c.now.Add(time.Hour)
-	one := c.on("u1'")
-	copied.Record(true)
-	copied.TakeOver(later, func(role wire.Role, username string, _ Hub) *Attachment {
-		if username == "user_1" {
-			return one
-		}
-		require.Equal(t, "user_2", username)
-		return nil
-	})
-	r := &table{Channel: copied, t: t, now: later, tags: c.tags, secrets: c.secrets}
-	require.Equal(t, []string{"seat 2"}, r.recordsOf(func() error { return nil }), "who is away is recorded")
-	require.Equal(t, later.Add(xMaster), copied.master.deadline)
-	require.Equal(t, later.Add(xSlave), copied.slaves["user_2"].deadline)
-	require.Equal(t, later.Add(xSlave), copied.slaves["user_3"].deadline)
-	require.True(t, one.current())
-	require.Equal(t, 1, copied.connected)
-	b := c.on("b")
-	copied.Record(false)
-	r.did(func() error { return r.resume(r.now, b, 2, "alice", c.secret("alice"), 0) }, "b << created ref=2 epoch=2 [user_1=online user_2=away user_3=away]", "* < presence alice online")
-
-	ended := c.copied()
-	ended.Close("over")
-	ended.TakeEffects(nil)
-	ended.TakeOver(later, nil)
-	require.Empty(t, ended.effects)
+	require.NoError(t, copied.Apply(someMember(1, "user_1", 0, 0)))
+	require.Nil(t, copied.slaves["user_1"].extras)
 }

@@ -113,7 +113,7 @@ func (a *applying) seat(m *member) {
 	flags, states := a.byte(), a.byte()
 	has := func(bit int) bool { return flags&(1<<bit) != 0 }
 	epoch, ref, given := a.small(), a.small(), a.small()
-	at := Attachment{Line: noLine{}, member: m, epoch: epoch, catchingUp: has(2), confirms: has(3), newcomer: has(4), heard: has(5)}
+	at := &Attachment{Line: noLine{}, member: m, epoch: epoch, catchingUp: has(2), confirms: has(3), newcomer: has(4), heard: has(5)}
 	if has(1) {
 		hub := Hub(a.hash())
 		at.Hub = &hub
@@ -130,7 +130,7 @@ func (a *applying) seat(m *member) {
 		}
 	}
 	state, told := wire.State(states&0xf), wire.State(states>>4)
-	if a.err == nil && (state > wire.StateAway || told > wire.StateLeft) {
+	if state > wire.StateAway || told > wire.StateLeft {
 		a.wrong("%s is in no state", wire.Quote(m.name))
 	}
 	if a.err != nil {
@@ -150,21 +150,14 @@ func (a *applying) seat(m *member) {
 	a.place(m, state, at, has(0))
 }
 
-// place puts the member on an attachment, or on none. Between two records of one transition a member
-// may be neither there nor away.
-func (a *applying) place(m *member, state wire.State, at Attachment, attached bool) {
+// place puts the member on an attachment, or on none. Between two records of one transition one that is on
+// none may not be away yet, and is listed so already.
+func (a *applying) place(m *member, state wire.State, at *Attachment, attached bool) {
 	c := a.c
-	was, isAway := m.attachment, m.role == wire.Slave && c.isAway(m)
-	if m.state = state; state != wire.StateAway {
-		m.deadline = time.Time{}
-	}
-	switch {
-	case !attached:
-		m.attachment = nil
-	case was != nil && was.epoch == at.epoch:
-		*was = at
-	default:
-		m.attachment = &at
+	was, isAway := m.attachment, c.isAway(m)
+	m.state, m.deadline, m.attachment = state, time.Time{}, nil
+	if attached {
+		m.attachment = at
 	}
 	if m.role == wire.Master {
 		return
@@ -172,14 +165,14 @@ func (a *applying) place(m *member, state wire.State, at Attachment, attached bo
 	if was != nil {
 		c.connected--
 	}
+	switch {
+	case attached && isAway:
+		c.away.remove(m)
+	case !attached && !isAway:
+		c.away.add(m)
+	}
 	if attached {
 		c.connected++
-	}
-	switch away := !attached && state == wire.StateAway; {
-	case away && !isAway:
-		c.away.add(m)
-	case !away && isAway:
-		c.away.remove(m)
 	}
 }
 

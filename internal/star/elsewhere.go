@@ -46,26 +46,21 @@ func (c *Channel) TakeOver(now time.Time, attached func(role wire.Role, username
 	}
 	r := restoration{c: c, master: c.master.snapshot()}
 	c.master.beginAnew(now)
-	c.master.deadline = now.Add(c.timeout)
 	if c.master.attachment = nil; !r.master.Attached {
-		c.master.state = wire.StateAway
+		c.master.state = wire.StateAway // also where the last record was cut off from those behind it
 	}
-	if c.master.state != wire.StateAway {
-		c.master.deadline = time.Time{}
+	if c.master.deadline = (time.Time{}); c.master.state == wire.StateAway {
+		c.master.deadline = now.Add(c.timeout)
 	}
 	for _, m := range slices.SortedFunc(maps.Values(c.slaves), func(a, b *member) int { return cmp.Compare(a.number, b.number) }) {
 		m.beginAnew(now)
-		switch {
-		case m.attachment != nil:
+		if m.attachment != nil {
 			r.attached = append(r.attached, m.snapshot())
 			m.attachment = nil
-		case !c.isAway(m): // the last record was cut off from those that belong to it
-			m.state = wire.StateAway
-			c.away.add(m)
 		}
 	}
 	for m := c.away.first; m != nil; m = m.next {
-		m.deadline = now.Add(c.limits.SlaveTimeout)
+		m.state, m.deadline = wire.StateAway, now.Add(c.limits.SlaveTimeout)
 	}
 	c.connected, c.accepted, c.told = 0, Load{}, Load{}
 	r.reattach(now, func(m *member, s *MemberSnapshot) *Attachment {

@@ -5,9 +5,6 @@ package star
 // Its earlier numbers have nothing then, as those of any change that was followed by another. The
 // records are moved within the group.
 func Fold(group []Record) []Record {
-	if len(group) < 2 {
-		return group
-	}
 	kept := len(group)
 	later := map[string]bool{}
 	for i := len(group) - 1; i >= 0; i-- {

@@ -36,7 +36,9 @@ func NewImport(limits *Limits, maxPayload int, behind time.Duration) *Import {
 }
 
 // Elsewhere says that the channel is one that another hub decides, and that records are applied to
-// (Apply): members may be on connections, which are elsewhere. It is called before the first part.
+// (Apply): members may be on connections, which are elsewhere, and what the channel has is what the other
+// hub allows. Of messages no more is kept than by the limits of this one. It is called before the first
+// part.
 func (i *Import) Elsewhere() { i.elsewhere = true }
 
 // OverLimit is the error for a channel that has more of something than a hub allows.
@@ -210,9 +212,9 @@ func (i *Import) head(d *piecesIn) error {
 		return &OverLimit{Channel: s.Name, What: fmt.Sprint(n, " ", what), Name: "MaxSlaves", Limit: most}
 	}
 	switch {
-	case i.slaves > uint64(most):
+	case !i.elsewhere && i.slaves > uint64(most):
 		return over(i.slaves, "slaves")
-	case i.banned > uint64(most):
+	case !i.elsewhere && i.banned > uint64(most):
 		return over(i.banned, "banned names")
 	case i.requests > wire.MasterAnswers:
 		return fmt.Errorf("channel %s has %d open requests, which cannot be", wire.Quote(s.Name), i.requests)
@@ -222,8 +224,10 @@ func (i *Import) head(d *piecesIn) error {
 			return fmt.Errorf("channel %s has lost messages up to %d and %d of %d, which cannot be", wire.Quote(s.Name), l.Lost, l.LostCommon, l.Newest)
 		}
 	}
-	// X is bounded as at a create, where the service has not said what it is. Who was told another one is told this one when it resumes.
-	s.MasterTimeout = min(s.MasterTimeout, s.Terms.masterTimeout(i.limits))
+	if !i.elsewhere {
+		// X is bounded as at a create, where the service has not said what it is. Who was told another one is told this one when it resumes.
+		s.MasterTimeout = min(s.MasterTimeout, s.Terms.masterTimeout(i.limits))
+	}
 	i.r = restore(&s, i.limits)
 	return i.check(&s.Master, wire.Master)
 }
@@ -335,7 +339,7 @@ func (i *Import) message(kind byte, kept *MessageSnapshot) error {
 		return &OverLimit{Channel: c.name, What: what, Name: name, Limit: limit}
 	}
 	size := len(kept.Payload.Data)
-	if size > i.maxPayload {
+	if size > i.maxPayload && !i.elsewhere {
 		return over(fmt.Sprintf("a message of %d bytes", size), "MaxMessageBytes", i.maxPayload)
 	}
 	l, newest := &c.down, i.r.down
@@ -360,7 +364,7 @@ func (i *Import) message(kind byte, kept *MessageSnapshot) error {
 			}
 		}
 	}
-	if bound.exceeded(messages, bytes) {
+	if bound.exceeded(messages, bytes) && !i.elsewhere {
 		if messages > bound.Messages {
 			return over(fmt.Sprintf("%d or more messages to replay", messages), "Replay.Messages", limits.Replay.Messages)
 		}

@@ -20,7 +20,7 @@ func (i *Import) voice(d *piecesIn) error {
 		c.voice.all = true
 		return nil
 	}
-	if most := c.terms.maxSlaves(i.limits); len(c.voice.exceptions) >= most {
+	if most := c.terms.maxSlaves(i.limits); len(c.voice.exceptions) >= most && !i.elsewhere {
 		return &OverLimit{Channel: c.name, What: fmt.Sprint(most+1, " or more names that are muted or not as exceptions"), Name: "MaxSlaves", Limit: most}
 	}
 	i.r.exception(name)

@@ -40,14 +40,21 @@ func recordLine(r Record) string {
 	return fmt.Sprint(line, " ", d.number())
 }
 
-// recordsOf are the records of a transition, which the copy takes.
+// recordsOf are the records of a transition. The copy is the channel when it has taken them.
 func (c *table) recordsOf(transition func() error) (lines []string) {
 	c.t.Helper()
 	_ = c.do(transition)
 	for _, e := range c.TakeEffects(nil) {
-		if e.Kind == Keep {
-			lines = append(lines, recordLine(e.Record()))
+		if e.Kind != Keep {
+			continue
 		}
+		lines = append(lines, recordLine(e.Record()))
+		if c.copy != nil {
+			require.NoError(c.t, c.copy.Apply(e.Record()))
+		}
+	}
+	if c.copy != nil {
+		require.Equal(c.t, written(c.t, timeless(c.Snapshot())), written(c.t, timeless(c.copy.Snapshot())))
 	}
 	return lines
 }
@@ -55,15 +62,21 @@ func (c *table) recordsOf(transition func() error) (lines []string) {
 // recordedTable is openTable with a channel that records.
 func recordedTable(t *testing.T, limits Limits, slaves int) (c *table, a *Attachment, u []*Attachment) {
 	c, a, u = openTable(t, limits, slaves)
-	c.Record(true)
+	c.records()
 	return c, a, u
+}
+
+// records has the channel record from now on, and be copied.
+func (c *table) records() {
+	c.copy = c.copied()
+	c.Record(true)
 }
 
 // Each transition has the records of what it has changed, and no others; the words with a star are what
 // hubs with members carry out.
 func TestWhatIsRecorded(t *testing.T) {
 	c := newTable(t, Limits{})
-	c.Record(true)
+	c.records()
 	a, one, two := c.on("a"), c.on("u1"), c.on("u2")
 	does := func(transition func() error, lines ...string) {
 		t.Helper()
@@ -143,8 +156,9 @@ func TestWhatExpiresIsRecorded(t *testing.T) {
 	c.recordsOf(c.lostBy(u[1]))
 	c.after(xSlave)
 	require.Equal(t, []string{"gone 1"}, c.recordsOf(func() error { return nil }))
-	g := Grant{Asked: true, Expires: c.now.Add(time.Second), Data: []byte("x")}
+	g := Grant{Asked: true, Expires: c.now.Add(time.Second)}
 	require.Equal(t, []string{"member 2"}, c.recordsOf(func() error { return c.Refresh(u[2], 0, g) }))
+	g.Data = []byte("x")
 	require.Equal(t, []string{"member 0"}, c.recordsOf(func() error { return c.Refresh(a, 0, g) }))
 	c.after(time.Second)
 	require.Equal(t, []string{"*presence 2", "seat 0", "channel", "gone 2", "*over 2"}, c.recordsOf(func() error { return nil }))
@@ -156,7 +170,7 @@ func TestWhatExpiresIsRecorded(t *testing.T) {
 // same records as before.
 func TestWhoHoldsAMembershipIsRecorded(t *testing.T) {
 	c, _, u := heldTable(t)
-	c.Record(true)
+	c.records()
 	does := func(transition func() error, lines ...string) {
 		t.Helper()
 		require.Equal(t, lines, c.recordsOf(transition))

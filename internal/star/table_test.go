@@ -42,6 +42,8 @@ type table struct {
 	secrets map[string]string
 	// numbers: the lines show the numbers of memberships.
 	numbers bool
+	// copy is where recordsOf applies the records, where it is not nil.
+	copy *Channel
 }
 
 const (
