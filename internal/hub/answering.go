@@ -106,25 +106,36 @@ func refusalLabel(code wire.Code) string {
 // maxMalformed is how many malformed frames in a row end the connection.
 const maxMalformed = 3
 
-// malformed are the latest malformed frames of a connection: how many came in a row, and the number
-// of the last. Some are found to be malformed only after others have been read.
+// malformed are the latest malformed frames of a connection. Some are found to be malformed only
+// after others have been read.
 type malformed struct {
-	last  uint64
-	count uint8
-	// ended: there were too many, and a channel has found the last.
+	// last is the number of the last, and latest has a bit for each frame up to it, the lowest for
+	// itself.
+	last   uint64
+	latest uint32
+	// ended: there were too many, and a channel has found one of them.
 	ended bool
+}
+
+// add counts the frame of that number, and reports whether there are too many in a row.
+func (m *malformed) add(number uint64) (tooMany bool) {
+	if number > m.last {
+		m.latest <<= number - m.last
+		m.last = number
+	}
+	m.latest |= 1 << (m.last - number)
+	inRow := m.latest
+	for i := 1; i < maxMalformed; i++ {
+		inRow &= m.latest >> i
+	}
+	return inRow != 0
 }
 
 // malformedTooOften counts a malformed frame, and reports whether there were too many in a row.
 func (s *session) malformedTooOften(number uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if number != s.malformed.last+1 {
-		s.malformed.count = 0
-	}
-	s.malformed.last = number
-	s.malformed.count++
-	return s.malformed.count >= maxMalformed
+	return s.malformed.add(number)
 }
 
 // strike counts the frame of that number, unless that is zero, where a channel has found it

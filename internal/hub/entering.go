@@ -56,23 +56,30 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *s
 		if err != nil {
 			return false, err
 		}
-		ended := false
+		ended, there := false, false
 		seat.Init(&s.Line, c)
 		c.Decide(func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); ended {
 				return
 			}
-			there := rules.Exists()
+			there = rules.Exists()
 			entry := entryOf(f, seat.secret.fresh(s.hub.id, f), grant)
 			entry.Terms, entry.Door = terms, f.Entering().Door
 			in = nil == rules.Enter(&seat.Attachment, func() error {
 				return rules.Create(now, &seat.Attachment, entry, f.Username, asked)
 			})
-			if in && !there {
+			switch {
+			case there:
+			case in:
 				h.letWaitersIn(c, rules, now)
+			default:
+				rules.Abandon()
 			}
 		})
 		if !ended {
+			if !there && !in {
+				h.removeChannel(c) // nobody has the name
+			}
 			return in, nil
 		}
 		if err := s.flush(c); err != nil { // its end is told before the next one of the name
@@ -136,6 +143,7 @@ func (s *session) join(f *wire.Frame, asked string) error {
 			if waits, err := s.waitsAgain(w, c, f); waits || err != nil {
 				return err
 			}
+			continue // it is in by now, or refused, or at the door
 		}
 		c := s.hub.findChannel(f.Channel)
 		if c != nil {
@@ -148,7 +156,10 @@ func (s *session) join(f *wire.Frame, asked string) error {
 		}
 		waiting := &seat{secret: newSecret(), entering: s.entering(f, asked, previous)}
 		w := s.newWait(waiting, entryOf(f, waiting.secret.fresh(s.hub.id, f), grant))
-		if err := s.waitForChannel(w); err != nil {
+		switch err := s.waitForChannel(w); {
+		case err == error(s.hub.refusals.channelsOfConnection) && s.flushEnded():
+			continue
+		case err != nil:
 			return err
 		}
 		// A channel that comes from now on finds the wait. One that has come just before has not.
@@ -277,6 +288,9 @@ func (s *session) refuseSeat(rules *star.Channel, refused *seat, err error) {
 // be released meanwhile, by an earlier decision, which also closes the connection. Then
 // nothing else would tell the rules of the connection's end.
 func (s *session) resumeAgain(held *seat, f *wire.Frame) error {
+	if err := s.awaitEntered(held); err != nil {
+		return err
+	}
 	next := new(seat)
 	next.Init(&s.Line, held.Channel())
 	grant, ok, err := s.authorizeResume(next, f, true, func(rules *star.Channel, err error) { s.answer(rules, held, f, err) })
@@ -424,9 +438,10 @@ func (s *session) enter(e *entering, extra int, fresh func(*seat) (in bool, err 
 	return nil
 }
 
-// flushEnded waits until the seats of memberships that have ended are free, and reports whether
-// there were any.
+// flushEnded waits until the seats of memberships that have ended, or are about to be left, are free,
+// and reports whether there were any.
 func (s *session) flushEnded() (any bool) {
+	any = s.awaitSwitches()
 	s.mu.Lock()
 	held := s.seats.all()
 	s.mu.Unlock()

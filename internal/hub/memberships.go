@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -24,7 +25,8 @@ type seat struct {
 	leaving *entering
 }
 
-// entering is what a frame asks by which a seat is entered. It does not change, but for settled.
+// entering is what a frame asks by which a seat is entered. It does not change, but for number,
+// previous and settled, which the session's lock guards.
 type entering struct {
 	kind wire.Type
 	ref  uint64
@@ -113,11 +115,12 @@ func (s *session) Enter(entered *delivery.Seat) {
 	}
 	s.overdue = false
 	s.hub.idlers.remove(s)
-	previous := in.entering.previous
-	if previous == nil {
+	if in.entering.previous == nil {
 		in.entering = nil
 		return
 	}
+	previous := s.present(in.entering.previous)
+	in.entering.previous = previous
 	if previous.leaving == nil {
 		s.beginLeaving(in.entering) // it has waited
 	}
@@ -220,12 +223,6 @@ func (s *session) await(closed <-chan struct{}) error {
 	}
 }
 
-// hasSeat reports whether this connection has a seat in the channel of that name.
-func (s *session) hasSeat(channel string) bool {
-	held, _ := s.seatIn(channel)
-	return held != nil
-}
-
 // seatIn returns the seat that this connection has in the channel of that name, or nil, and, where
 // it is about to be left, what is closed when that is decided.
 func (s *session) seatIn(channel string) (held *seat, settled <-chan struct{}) {
@@ -263,24 +260,26 @@ func (s *session) hasSeats() bool {
 func (s *session) endMemberships(err error) []*seat {
 	s.mu.Lock()
 	held := s.seats.all()
-	switches := s.switches()
-	s.seats = seats{}
 	waiting := s.hub.waits.takeAll(s)
+	switches := s.switches(waiting)
+	s.seats = seats{}
 	s.hub.idlers.remove(s)
 	s.mu.Unlock()
 	var closed *transport.CloseError
 	onPurpose := errors.As(err, &closed) && closed.Reason.Code == transport.Left
+	members := append(slices.Clip(held), s.endWaits(waiting)...)
 	for in, previous := range switches {
-		s.finishSwitch(in, previous)
+		if slices.Contains(members, in) {
+			s.finishSwitch(in, previous)
+		}
 	}
-	for _, seat := range held {
+	for _, seat := range members {
 		seat.Channel().Decide(func(rules *star.Channel, now time.Time) {
 			if !onPurpose || rules.Leave(now, &seat.Attachment, 0) != nil {
 				rules.Lose(now, &seat.Attachment)
 			}
 		})
 	}
-	s.endWaits(waiting, onPurpose)
 	return held
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 	"github.com/lectern-go/lectern/transport/memory"
 )
@@ -84,8 +85,33 @@ func TestKickedWhileResumedOnItsConnection(t *testing.T) {
 		require.NotSame(t, old, next)
 		require.NoError(t, c.Kick("bob", "", false))
 		require.NoError(t, c.c.Flush(t.Context()))
-		require.False(t, bob.hasSeat("abc123"))
+		gone, _ := bob.seatIn("abc123")
+		require.Nil(t, gone)
 		require.True(t, bob.ending)
 		_ = bob.End(io.EOF)
+	})
+}
+
+// A connection that ends in the instant in which the one who waits to switch is let in has switched: the
+// former membership is over, and does not stay for as long as a slave may be away.
+func TestLetInToSwitchWhileItsConnectionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, bob, former := twice(t)
+		carol := accepted(t, h)
+		require.NoError(t, carol.Receive([]byte(`{"type":"create","channel":"second","username":"carol","door":"knock"}`)))
+		synctest.Wait()
+		require.NoError(t, bob.Receive([]byte(`{"type":"join","channel":"second","username":"bob","from":"abc123"}`)))
+		synctest.Wait()
+		second, _ := h.Channel("second")
+		require.True(t, second.c.DecideDeferred(func(rules *star.Channel, now time.Time) {
+			require.NoError(t, rules.Admit(now, rules.Master(), 0, 1))
+		}))
+		_ = bob.End(io.EOF)
+		synctest.Wait()
+		shot, _ := second.Report()
+		require.Equal(t, wire.StateAway, shot.Slaves[0].State)
+		shot, _ = former.Report()
+		require.Empty(t, shot.Slaves)
+		_ = carol.End(io.EOF)
 	})
 }

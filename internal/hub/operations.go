@@ -17,8 +17,10 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 	if f.Type != wire.Send {
 		s.deliverDeferred(true)
 	}
-	if f.Type == wire.HandOver && f.Secret != "" && !s.hasSeat(f.Channel) {
-		f.Epoch, f.HasSeen = 0, false // it is repeated, and this was said of a membership that is not here
+	if f.Type == wire.HandOver && f.Secret != "" {
+		if _, err := s.heldSeat(f.Channel); err != nil {
+			f.Epoch, f.HasSeen = 0, false // it is repeated, and this was said of a membership that is not here
+		}
 	}
 	if f.HasSeen || f.Epoch != 0 && f.Type != wire.Resume {
 		if ok, err := s.show(f, now); !ok {

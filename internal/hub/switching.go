@@ -38,9 +38,68 @@ func (s *session) leaves(channel string, from *star.Attachment) bool {
 	return held != nil && &held.Attachment == from && held.leaving != nil || s.hub.waits.leads(s, from)
 }
 
-// leaves reports whether the seat of the attachment is left for this one.
+// leaves reports whether the membership of the attachment is left for this one.
 func (e *entering) leaves(from *star.Attachment) bool {
-	return e.previous != nil && &e.previous.Attachment == from
+	return e.previous != nil && e.previous.IsOf(from) // it may have been resumed on its connection
+}
+
+// present is the seat that the connection has for the membership of the former one, which may have
+// been resumed on this connection since. The lock is held.
+func (s *session) present(former *seat) *seat {
+	if again := s.seats.get(former.Channel().Name()); again != nil && again.IsOf(&former.Attachment) {
+		return again
+	}
+	return former
+}
+
+// awaitSwitches waits until no seat is about to be left any more, and reports whether one was. The
+// reader calls it.
+func (s *session) awaitSwitches() (any bool) {
+	for {
+		settled := s.unsettled()
+		if settled == nil || s.await(settled) != nil {
+			return any
+		}
+		any = true
+	}
+}
+
+// unsettled is what is closed when a seat that is about to be left is decided about, or nil where
+// there is none.
+func (s *session) unsettled() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for seat := range s.seats.each {
+		if seat.leaving != nil {
+			return seat.leaving.settled
+		}
+	}
+	return nil
+}
+
+// awaitEntered waits until the seat is in, and what it was entered from is left. The reader calls it.
+func (s *session) awaitEntered(held *seat) error {
+	e, _ := s.entersBy(held)
+	if e == nil {
+		return nil
+	}
+	if err := s.flush(held.Channel()); err != nil {
+		return err
+	}
+	if e, settled := s.entersBy(held); e != nil && settled != nil {
+		return s.await(settled)
+	}
+	return nil
+}
+
+// entersBy is by what the seat is being entered, and what is closed when a switch by that is over.
+func (s *session) entersBy(held *seat) (e *entering, settled <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e = held.entering; e != nil && e.previous != nil {
+		settled = e.settled
+	}
+	return e, settled
 }
 
 // leavePrevious ends a switch: the connection leaves the former channel.
@@ -48,9 +107,6 @@ func (s *session) leavePrevious(in, previous *seat) {
 	defer s.hub.goroutines.Done()
 	// The joined is queued before the left, which another channel sends.
 	_ = in.Channel().Flush(context.Background()) // the hub waits for this goroutine
-	if again, _ := s.seatIn(previous.Channel().Name()); again != nil && again.IsOf(&previous.Attachment) {
-		previous = again // it may have been resumed on this connection
-	}
 	if !s.finishSwitch(in, previous) {
 		s.endReplaced(&in.Seat)
 	}
@@ -60,16 +116,24 @@ func (s *session) leavePrevious(in, previous *seat) {
 	in.entering = nil
 }
 
-// switches are the seats that were entered by a switch which is not finished, each with the one
-// that is to be left. The reader calls it, under the lock.
-func (s *session) switches() map[*seat]*seat {
+// switches are the seats that were entered by a switch which is not finished, or may have been, where
+// they have waited, each with the one that is to be left. The reader calls it, under the lock.
+func (s *session) switches(waiting []*wait) map[*seat]*seat {
 	var unfinished map[*seat]*seat
+	add := func(in *seat) {
+		if unfinished == nil {
+			unfinished = make(map[*seat]*seat)
+		}
+		unfinished[in] = s.present(in.entering.previous)
+	}
 	for in := range s.seats.each {
 		if in.entering != nil && in.entering.previous != nil && in.Entered() {
-			if unfinished == nil {
-				unfinished = make(map[*seat]*seat)
-			}
-			unfinished[in] = in.entering.previous
+			add(in)
+		}
+	}
+	for _, w := range waiting {
+		if w.previous != nil {
+			add(w.seat)
 		}
 	}
 	return unfinished

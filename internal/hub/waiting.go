@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -22,7 +23,7 @@ func (s *session) newWait(seat *seat, entry star.Entry) *wait {
 // knock has the wait stand at the door of the channel, whose lock is held.
 func (s *session) knock(w *wait, c *delivery.Channel, rules *star.Channel, now time.Time) error {
 	// The wait is there before the door is asked: whoever lets it in finds it.
-	if err := s.beginWait(w, c); err != nil {
+	if err := s.beginWait(w, c, nil); err != nil {
 		return err
 	}
 	if err := rules.Knock(now, &w.seat.Attachment, w.entry, w.username, w.expect); err != nil {
@@ -37,15 +38,13 @@ func (s *session) knock(w *wait, c *delivery.Channel, rules *star.Channel, now t
 
 // waitForChannel has the wait stand until its channel is created, and tells the peer so.
 func (s *session) waitForChannel(w *wait) error {
-	if err := s.beginWait(w, nil); err != nil {
-		return err
-	}
-	s.tellWaiting(w)
-	return nil
+	tell, told := s.tellWaiting(w, w.entry.Ref)
+	defer told()
+	return s.beginWait(w, nil, tell)
 }
 
-// beginWait notes that the session waits. Its seat is not reserved any more.
-func (s *session) beginWait(w *wait, c *delivery.Channel) error {
+// beginWait notes that the session waits. Its seat is not reserved any more. tell is as for waits.add.
+func (s *session) beginWait(w *wait, c *delivery.Channel, tell func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
@@ -62,7 +61,7 @@ func (s *session) beginWait(w *wait, c *delivery.Channel) error {
 	if s.seats.count()+s.hub.waits.number(s)-extra >= s.hub.config.MaxChannelsPerConnection {
 		return s.hub.refusals.channelsOfConnection
 	}
-	if err := s.hub.waits.add(w, c); err != nil {
+	if err := s.hub.waits.add(w, c, tell); err != nil {
 		return err
 	}
 	if reserved {
@@ -74,11 +73,20 @@ func (s *session) beginWait(w *wait, c *delivery.Channel) error {
 	return nil
 }
 
-// tellWaiting tells the peer that it waits for the channel.
-func (s *session) tellWaiting(w *wait) {
-	frame := &wire.Frame{Type: wire.Waiting, Ref: w.entry.Ref, Channel: w.asked}
+// tellWaiting is how the peer is told that it waits for the channel, under that ref: tell queues the
+// frame, under the lock of the waits, so that it comes before what comes of the wait. told is called
+// at the end, without a lock.
+func (s *session) tellWaiting(w *wait, ref uint64) (tell, told func()) {
+	frame := &wire.Frame{Type: wire.Waiting, Ref: ref, Channel: w.asked}
 	frame.NeedEntering().For = wire.ForMaster
-	s.PushAndFlush(wire.NewPacket(frame))
+	packet, full := wire.NewPacket(frame), false
+	s.MakeRoom(packet)
+	return func() { full = !s.PushNotice(packet) }, func() {
+		if full {
+			s.CloseSlow()
+		}
+		s.Out().Flush()
+	}
 }
 
 // waitsAgain is for a join in a channel in which the session waits: it is told so again, under
@@ -87,16 +95,18 @@ func (s *session) waitsAgain(w *wait, c *delivery.Channel, f *wire.Frame) (waits
 	if w.username != f.Username {
 		return true, wire.ErrForbidden.With("this connection waits in " + wire.Quote(f.Channel) + " under another name: leave it first")
 	}
-	if waits = s.hub.waits.setRef(w, f.Ref); !waits {
-		return false, nil
-	}
 	if c == nil {
-		s.tellWaiting(w)
-		return true, nil
+		tell, told := s.tellWaiting(w, cmp.Or(f.Ref, w.entry.Ref))
+		defer told()
+		return s.hub.waits.setRef(w, nil, f.Ref, tell), nil
 	}
-	c.Decide(func(rules *star.Channel, now time.Time) { waits = rules.WaitsAt(now, &w.seat.Attachment, f.Ref) })
+	c.Decide(func(rules *star.Channel, now time.Time) {
+		if waits = rules.WaitsAt(now, &w.seat.Attachment, f.Ref); waits {
+			s.hub.waits.setRef(w, c, f.Ref, nil)
+		}
+	})
 	if !waits {
-		err = s.flush(c) // it is in, or refused
+		err = s.flush(c) // it is in, or refused, which the former join is told
 	}
 	return waits, err
 }
@@ -185,23 +195,19 @@ func (s *session) takeBack(w *wait) bool {
 }
 
 // endWaits takes what the session waits for from the doors, after its connection has ended. They
-// were taken out before. onPurpose: the peer has left.
-func (s *session) endWaits(left []*wait, onPurpose bool) {
+// were taken out before. It returns the seats of those that were let in, which nobody knows.
+func (s *session) endWaits(left []*wait) (in []*seat) {
 	for _, w := range left {
 		if w.c == nil {
 			continue
 		}
-		a := &w.seat.Attachment
-		w.c.Decide(func(rules *star.Channel, now time.Time) {
-			if rules.CancelKnock(a) {
-				return
-			}
-			// It was let in, and does not know.
-			if !onPurpose || rules.Leave(now, a, 0) != nil {
-				rules.Lose(now, a)
+		w.c.Decide(func(rules *star.Channel, _ time.Time) {
+			if a := &w.seat.Attachment; !rules.CancelKnock(a) && !rules.MembershipEnded(a) {
+				in = append(in, w.seat)
 			}
 		})
 	}
+	return in
 }
 
 // endOverdueWaits refuses those who have waited too long for a channel.

@@ -39,7 +39,7 @@ type wait struct {
 func (w *wait) Links() *linked.Links[*wait] { return &w.links }
 
 // waits are those who wait at a hub. Whoever takes a wait out of it decides what becomes of the
-// wait. Its lock may be taken under a session's or a channel's, and nothing is called under it.
+// wait. Its lock may be taken under a session's or a channel's, and that of an outbox under it.
 type waits struct {
 	timeout time.Duration // none where not positive
 	due     func()        // called by the timer, which is counted by counter
@@ -59,8 +59,9 @@ type waits struct {
 	stopped  bool
 }
 
-// add adds one that waits, at the door of c, or for the channel where that is nil.
-func (l *waits) add(w *wait, c *delivery.Channel) error {
+// add adds one that waits, at the door of c, or for the channel where that is nil. tell is called
+// under the lock where it waits for the channel: it tells the peer.
+func (l *waits) add(w *wait, c *delivery.Channel, tell func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -78,6 +79,7 @@ func (l *waits) add(w *wait, c *delivery.Channel) error {
 		return nil
 	}
 	l.channels[w.channel] = append(l.channels[w.channel], w)
+	tell()
 	if l.timeout > 0 {
 		w.ends = w.entry.Since.Add(l.timeout)
 		if l.list.Append(w); !l.armed {
@@ -218,15 +220,19 @@ func (l *waits) number(s *session) int {
 	return len(l.of[s])
 }
 
-// setRef has the answer be to another frame, and reports whether the wait was not taken.
-func (l *waits) setRef(w *wait, ref uint64) bool {
+// setRef has the answer be to another frame, and reports whether the wait is at the door of c, or is
+// for the channel where that is nil, and was not taken. tell is as for add.
+func (l *waits) setRef(w *wait, c *delivery.Channel, ref uint64, tell func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !slices.Contains(l.of[w.session], w) {
+	if w.c != c || !slices.Contains(l.of[w.session], w) {
 		return false
 	}
 	if ref != 0 {
 		w.entry.Ref = ref
+	}
+	if tell != nil {
+		tell()
 	}
 	return true
 }

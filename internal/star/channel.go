@@ -178,6 +178,13 @@ func (c *Channel) Exists() bool { return c.life == open && !c.retired }
 // channel of the same name is another Channel value.
 func (c *Channel) Ended() bool { return c.life == ended }
 
+// Abandon ends a channel that was not created. Nobody is told.
+func (c *Channel) Abandon() {
+	if c.life == vacant {
+		c.life = ended
+	}
+}
+
 // Stop tells the channel that the hub shuts down. From now on no deadline expires
 // and no message is accepted, nor remembered as refused, since it is sent again to the hub
 // that takes the place of this one. Otherwise, when the master's connection is closed
