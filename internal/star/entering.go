@@ -304,8 +304,8 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last, kn
 	answer.SetAttributes(ownAttributes(a, how))
 	c.confirm(last)
 	c.hold(last)
-	answer.Gap = c.up.lost > last
-	answer.Seq = c.up.last()
+	answer.Gap = c.up.lostCommon > last
+	answer.Seq = c.up.last(m.start)
 	answer.Members, answer.HasMembers = c.entries(nil), true
 	c.listDoor(&answer)
 	c.markTold()

@@ -254,8 +254,8 @@ func (c *Channel) tellSuccessor(now time.Time, a *Attachment, m *member, e Entry
 	c.touch(m, true)
 	answer := c.createdFrame(e)
 	answer.SetAttributes(ownAttributes(a, HandedOver))
-	answer.Gap = c.up.lost > m.start
-	answer.Seq = c.up.last()
+	answer.Gap = c.up.lostCommon > m.start
+	answer.Seq = c.up.last(m.start)
 	answer.Members, answer.HasMembers = c.entries(nil), true
 	c.listDoor(&answer)
 	c.markTold()

@@ -356,3 +356,56 @@ func TestAHandOverIsReadByAClockThatIsBehind(t *testing.T) {
 		require.Equal(t, want, back.master.extra().handed.slave.repeatable)
 	}
 }
+
+// A new master is told up to where messages come that it has missed. Those that the former one has got do not, nor
+// do its own: it would wait for them in vain, and with them for who has left meanwhile.
+func TestANewMasterDoesNotWaitForWhatDoesNotCome(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 2)
+	require.NoError(t, c.Send(u[2], textMessage(2, "one")))
+	_, err := c.Confirm(a, 1)
+	require.NoError(t, err)
+	h := c.handing("user_1", false, 7)
+	c.effects = nil
+	c.did(c.handsOver(a, h), "-u1", "* < presence user_1 online", "n << created epoch=2 [user_2=online]",
+		`a < ack ref=7`, `a ! handed_over: "user_1" is the master now`)
+	c.Channel.shown(c.master)
+	b := c.on("b")
+	c.did(func() error { return c.resume(c.now, b, 9, "user_1", h.Secret.Text, 0) },
+		"n ! replaced: the membership was taken over by a newer connection", "b << created ref=9 epoch=3 [user_2=online]")
+
+	c, a, u = openTable(t, Limits{}, 2)
+	require.NoError(t, c.Send(u[2], textMessage(2, "one")))
+	require.NoError(t, c.Send(u[1], textMessage(2, "its own")))
+	_, err = c.Confirm(a, 0)
+	require.NoError(t, err)
+	c.effects = nil
+	c.did(c.handsOver(a, c.handing("user_1", false, 7)), "-u1", "* < presence user_1 online", "n << created epoch=2 seq=1 [user_2=online]",
+		"n << message seq=1 user_2: one", `a < ack ref=7`, `a ! handed_over: "user_1" is the master now`)
+}
+
+// Where what is not kept any more are its own messages, a new master has missed nothing. Where they are others', it
+// is told.
+func TestANewMasterHasNotMissedItsOwnMessages(t *testing.T) {
+	c, a, u := openTable(t, Limits{Replay: Bound{Messages: 1}}, 2)
+	require.NoError(t, c.Send(u[1], textMessage(2, "its own")))
+	_, err := c.Confirm(a, 0)
+	require.NoError(t, err)
+	h := c.handing("user_1", false, 7)
+	require.NoError(t, c.do(c.handsOver(a, h)))
+	require.NoError(t, c.Show(h.New, 2))
+	resumes := func(tag string, last uint64) func() error {
+		b := c.on(tag)
+		return func() error { return c.resume(c.now, b, 9, "user_1", h.Secret.Text, last) }
+	}
+	require.NoError(t, c.Send(u[2], textMessage(2, "one")))
+	require.EqualValues(t, 1, c.up.lost)
+	c.effects = nil
+	c.did(resumes("b", 0), "n ! replaced: the membership was taken over by a newer connection",
+		"b << created ref=9 epoch=3 seq=2 [user_2=online]", "b << message seq=2 user_2: one")
+	_, err = c.Confirm(c.master.attachment, 2)
+	require.NoError(t, err)
+	require.NoError(t, c.Send(u[2], textMessage(3, "two")))
+	c.effects = nil
+	c.did(resumes("d", 0), "b ! replaced: the membership was taken over by a newer connection",
+		"d << created ref=9 epoch=4 seq=3 gap [user_2=online]", "d << message seq=3 user_2: two")
+}

@@ -151,7 +151,7 @@ func TestANewMasterGetsWhatTheOldOneHasNotConfirmed(t *testing.T) {
 	c.effects = nil
 	h := c.handing("user_1", false, 7)
 	c.did(c.handsOver(a, h), "-u1", "* < presence user_1 online",
-		"n << created epoch=2 seq=5 [user_2=online]", "n << message seq=4 user_2: 4",
+		"n << created epoch=2 seq=4 [user_2=online]", "n << message seq=4 user_2: 4",
 		"a < ack ref=7", `a ! handed_over: "user_1" is the master now`)
 	require.EqualValues(t, 3, c.up.confirmed, "its own are passed over")
 	require.Equal(t, Load{2, 2 + 2*entryOverhead}, c.up.unconfirmed)
@@ -160,7 +160,7 @@ func TestANewMasterGetsWhatTheOldOneHasNotConfirmed(t *testing.T) {
 	c.did(c.lostBy(h.New), "* < presence user_1 away left=30000ms")
 	b := c.on("b")
 	c.did(func() error { return c.resume(c.now, b, 9, "user_1", h.Secret.Text, 0) },
-		"b << created ref=9 epoch=3 seq=5 [user_2=online]", "* < presence user_1 online", "b << message seq=4 user_2: 4")
+		"b << created ref=9 epoch=3 seq=4 [user_2=online]", "* < presence user_1 online", "b << message seq=4 user_2: 4")
 	_, err = c.Confirm(b, 4)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, c.up.confirmed)
@@ -179,7 +179,7 @@ func TestANameThatIsUsedAgain(t *testing.T) {
 	require.NoError(t, err)
 	c.effects = nil
 	c.did(c.handsOver(a, c.handing("user_1", false, 0)), "-u1'", "* < presence user_1 online",
-		"n << created epoch=2 seq=2 []", "n << message seq=1 user_1: before", `a ! handed_over: "user_1" is the master now`)
+		"n << created epoch=2 seq=1 []", "n << message seq=1 user_1: before", `a ! handed_over: "user_1" is the master now`)
 }
 
 // A hub that keeps nothing hands nothing on.
@@ -210,7 +210,7 @@ func TestOpenRequestsAfterAHandOver(t *testing.T) {
 	c.effects = nil
 	h := c.handing("user_1", true, 7)
 	c.did(c.handsOver(a, h), "-u1", "* < presence user_1 online",
-		"n << created epoch=2 seq=3 asking [alice=online user_2=online user_3=online]", "n << message seq=1 user_2: well? request=1", "n < asked",
+		"n << created epoch=2 asking [alice=online user_2=online user_3=online]", "n << message seq=1 user_2: well? request=1", "n < asked",
 		"+o", "o < joined user_1=online", "o < ack ref=7")
 	require.NoError(t, c.Show(h.New, 2))
 	require.NoError(t, c.Show(h.Stays, 2))

@@ -157,13 +157,16 @@ func (l *replayLog) trim() {
 	}
 }
 
-// last is the number of the newest message that is kept, or of a newer attribute, or zero.
-func (l *replayLog) last() (last uint64) {
+// last is the number of the newest message above start that is kept for the master, or of a newer attribute, or
+// zero.
+func (l *replayLog) last(start uint64) (last uint64) {
 	if l.changes.last != nil {
 		last = l.changes.last.seq
 	}
-	if l.kept() > 0 {
-		last = max(last, l.entries[len(l.entries)-1].seq)
+	for i := len(l.entries) - 1; i >= l.head && l.entries[i].seq > max(start, last); i-- {
+		if l.entries[i].to == nil { // else it is the master's own
+			return l.entries[i].seq
+		}
 	}
 	return last
 }
