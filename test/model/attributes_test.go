@@ -24,7 +24,7 @@ type attributes struct {
 // set has a member change an attribute.
 func (g *game) set(ctx context.Context, s *seat, n int) error {
 	key, text := fmt.Sprint("key ", n%2), g.text()
-	if s.master != nil {
+	if s.chief {
 		g.tells(s.star)
 	}
 	if n == 3 {
@@ -32,14 +32,14 @@ func (g *game) set(ctx context.Context, s *seat, n int) error {
 			*s.star.numbers(s)++
 			delete(s.of.attributes.values, key)
 		}
-		if s.master != nil {
+		if s.chief {
 			return s.master.DeleteAttribute(ctx, key)
 		}
 		return s.slave.DeleteAttribute(ctx, key)
 	}
 	s.star.changes(s, key, text)
 	g.counts["a change of an attribute"]++
-	if s.master != nil {
+	if s.chief {
 		return s.master.SetAttribute(ctx, key, lectern.Text(text))
 	}
 	return s.slave.SetAttribute(ctx, key, lectern.Text(text))
@@ -47,7 +47,7 @@ func (g *game) set(ctx context.Context, s *seat, n int) error {
 
 // numbers counts what the member of the seat sends.
 func (c *star) numbers(s *seat) *uint64 {
-	if s.master != nil {
+	if s.chief {
 		return &c.down
 	}
 	return &c.up
@@ -78,7 +78,7 @@ func (c *star) hears() {
 func (s *seat) compareAttributes() error {
 	expected := map[string]map[string]string{}
 	read := map[string]map[string]lectern.Payload{}
-	if s.slave != nil {
+	if !s.chief {
 		name := s.star.master.user.name()
 		expected[name], read[name] = s.star.master.of.attributes.values, s.slave.MasterAttributes()
 	} else {
@@ -121,6 +121,9 @@ func payloadsOf(texts map[string]string) map[string]lectern.Payload {
 func (s *seat) hearsOf(event lectern.Event) {
 	switch event := event.(type) {
 	case lectern.Attribute:
+		if !s.chief {
+			s.hearsOfMaster(event.From)
+		}
 		if s.told[event.From] == nil {
 			if s.told == nil {
 				s.told = map[string]map[string]string{}
@@ -133,7 +136,10 @@ func (s *seat) hearsOf(event lectern.Event) {
 			s.told[event.From][event.Key] = event.Value.Text()
 		}
 	case lectern.Presence:
-		if s.master != nil && (event.State == lectern.StateGone || event.Joined) {
+		if !s.chief {
+			s.hearsOfMaster(event.Username)
+		}
+		if s.chief && (event.State == lectern.StateGone || event.Joined) {
 			delete(s.told, event.Username)
 		}
 	}

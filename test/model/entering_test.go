@@ -51,6 +51,7 @@ func (g *game) entry(kind string, n int, p *player, c *star, old *seat) *entry {
 			e.door = []lectern.Door{lectern.DoorKnock, lectern.DoorKnock, lectern.DoorKnock, lectern.DoorLocked}[n]
 			options = append(options, lectern.WithDoor(e.door))
 		}
+		s.chief = true
 		e.try = func(ctx context.Context) (err error) {
 			s.master, err = p.client.Create(ctx, c.name, p.name(), options...)
 			return err
@@ -59,6 +60,9 @@ func (g *game) entry(kind string, n int, p *player, c *star, old *seat) *entry {
 	case "join", "knock", "lostjoin", "expect":
 		if kind == "knock" {
 			e.wait = n%2 == 1
+			if n == 0 && c.master != nil {
+				e.expect = c.master.user.name()
+			}
 			if n >= 2 {
 				e.attributes = map[string]string{"key 0": g.text()}
 			}
@@ -71,7 +75,7 @@ func (g *game) entry(kind string, n int, p *player, c *star, old *seat) *entry {
 			return err
 		}
 	default:
-		if old == nil || old.slave == nil {
+		if old == nil || old.chief {
 			return nil
 		}
 		s.star = g.other(c)
@@ -228,7 +232,7 @@ func (g *game) enterTwice(m move, p *player, c *star, old *seat) error {
 // blinked is the loss of a user's connection, and its coming back in the same instant.
 func (g *game) blinked(p *player) {
 	for c, s := range p.seats {
-		if s.master != nil && s.in {
+		if s.chief && s.in {
 			g.silent(c)
 		}
 	}

@@ -21,6 +21,8 @@ type membership struct {
 	attributes       attributes
 	// hub is the one that has it, by how many had left nothing before.
 	hub int
+	// start is the number from which on what is sent is for it.
+	start uint64
 }
 
 // ticket is a ticket of a membership, by the client that had it then.
@@ -31,8 +33,11 @@ type ticket struct {
 }
 
 func (s *seat) ticket() ticket {
+	if s.behind != nil {
+		return s.behind.ticket()
+	}
 	t := ticket{of: s.of, holders: s.of.holders, secrets: s.of.secrets}
-	if s.master != nil {
+	if s.chief {
 		t.Ticket = s.master.Ticket()
 	} else {
 		t.Ticket = s.slave.Ticket()
@@ -112,7 +117,7 @@ func (g *game) take(ctx context.Context, m move, p *player, c *star) error {
 }
 
 func (s *seat) resume(ctx context.Context, p *player, t ticket) (err error) {
-	if t.Master {
+	if s.chief = t.Master; s.chief {
 		s.master, err = p.client.ResumeMaster(ctx, t.Ticket)
 	} else {
 		s.slave, err = p.client.ResumeSlave(ctx, t.Ticket)
@@ -123,7 +128,7 @@ func (s *seat) resume(ctx context.Context, p *player, t ticket) (err error) {
 // succeeds gives the membership to another seat, which gets what came after number last.
 func (g *game) succeeds(s *seat, of *membership, last uint64) {
 	former, c := of.now, s.star
-	if s.master != nil {
+	if s.chief {
 		if former.reachable() {
 			g.silent(c)
 		}
@@ -137,6 +142,7 @@ func (g *game) succeeds(s *seat, of *membership, last uint64) {
 	s.user.seats[c] = s
 	g.seats = append(g.seats, s)
 	g.granted(s)
+	last = max(last, of.start)
 	s.last = last
 	s.messages = slices.DeleteFunc(slices.Clone(of.history), func(m heard) bool { return m.seq <= last })
 	g.catchUp(s)
@@ -158,12 +164,13 @@ func (g *game) seize(ctx context.Context, p *player, c *star) error {
 	g.service.seizing(true)
 	defer g.service.seizing(false)
 	s := g.newSeat(p, c)
+	s.chief = former.chief
 	var err error
 	with := map[string]lectern.Payload{}
 	if former.of.holders%2 == 0 {
 		with["key 0"] = lectern.Text(g.text())
 	}
-	if former.master != nil {
+	if former.chief {
 		s.master, err = p.client.Create(ctx, c.name, p.name(), lectern.WithAttributes(with))
 	} else {
 		s.slave, err = p.client.Join(ctx, c.name, p.name(), lectern.WithAttributes(with))
@@ -188,7 +195,7 @@ func (g *game) seize(ctx context.Context, p *player, c *star) error {
 func (g *game) takeUnheard(ctx context.Context, p *player, c *star) error {
 	other := g.twin(p)
 	former := other.seats[c]
-	if former == nil || !former.in || !other.offline || p.isIn(c) || g.service.isRefusing(p) || g.service.cannotSay(p) {
+	if former == nil || !former.in || former.behind != nil || !other.offline || p.isIn(c) || g.service.isRefusing(p) || g.service.cannotSay(p) {
 		return nil
 	}
 	p.lose(answers)

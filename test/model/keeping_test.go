@@ -19,6 +19,8 @@ type heard struct {
 	line string
 	// end is when a message expires, or zero.
 	end time.Time
+	// by is the membership whose message it is, or nil.
+	by *membership
 }
 
 var gap = heard{line: "a gap"}
@@ -69,11 +71,13 @@ func (g *game) gets(s *seat, m heard) {
 func (g *game) delivers(s *seat) {
 	for ; s.delivered < len(s.messages); s.delivered++ {
 		m := s.messages[s.delivered]
-		if s.last = max(s.last, m.seq); s.master == nil || m.seq == 0 {
+		c := s.star
+		if s.chief {
+			g.isLate(c) // before it has got this one
+		}
+		if s.last = max(s.last, m.seq); !s.chief || m.seq == 0 {
 			continue
 		}
-		c := s.star
-		g.isLate(c)
 		if c.unconfirmed++; c.unconfirmed >= max(1, int(g.kept)/2) {
 			g.confirmed(c)
 		} else if c.tells.IsZero() {
@@ -109,6 +113,17 @@ func (g *game) silent(c *star) {
 func (g *game) confirmed(c *star) {
 	c.unconfirmed = 0
 	c.confirmed = max(c.confirmed, c.master.last)
+	c.passesOver()
+}
+
+// passesOver takes for confirmed what comes next and is for nobody.
+func (c *star) passesOver() {
+	for _, n := range c.upKept {
+		if n > c.confirmed && !c.nobodys[n] {
+			return
+		}
+		c.confirmed = max(c.confirmed, n)
+	}
 }
 
 // trim is what the hub does not keep for the master any more.
@@ -144,13 +159,14 @@ func (g *game) isBusy(c *star) bool {
 // not kept any more.
 func (g *game) catchUp(s *seat) {
 	lost := uint64(0)
-	if s.master != nil {
+	if s.chief {
 		s.star.hears()
 		s.star.unconfirmed, s.star.tells = 0, time.Time{}
 		g.trim(s.star)
 		lost = s.star.lost
 		// What it says that it does not have is held for it again, as far as it is there.
 		s.star.confirmed = max(lost, s.last)
+		s.star.passesOver()
 	} else {
 		lost = g.tooMany(s.star.downKept)
 	}
@@ -160,7 +176,7 @@ func (g *game) catchUp(s *seat) {
 	kept = g.withoutExpired(kept, time.Now())
 	if dropped {
 		kept = append([]heard{gap}, kept...)
-		if s.master != nil {
+		if s.chief {
 			g.counts["a gap for a master"]++
 		} else {
 			g.counts["a gap for a slave"]++

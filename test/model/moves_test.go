@@ -26,10 +26,12 @@ func (m move) String() string {
 var moveKinds = strings.Fields(`create create join join join join expect leave switch
 	broadcast broadcast private private up up up set set set brief brief briefly doze doze kick ban away back status
 	cut cut restore restore restore blink ghost blinksend ghostsend sleep sleep sleep due due
-	take take take note note note oldticket oldticket seize unheard unheard lostcreate lostjoin lostjoin lostswitch
+	take take take note note note oldticket oldticket oldticket seize seize seize unheard unheard lostcreate lostjoin lostjoin lostswitch
 	mute mute mute mute unmute unmute hush hush unhush
 	door door door door guard knock knock knock knock knock knock admit admit admit admit deny giveup giveup swap swap seizeknock
-	speak speak speak lease lease refuse unsure refresh refresh flood flood flood restart restart crash`)
+	hand hand hand hand hand setmaster setmaster setmaster handsend handsend
+	handcut handcut handcut handlost handlost handtie handtie handboth handboth handtake handtake handtake
+	speak speak speak lease lease refuse unsure refresh refresh flood flood flood flood flood flood restart restart crash`)
 
 func randomMoves(seed uint64) []move {
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -84,6 +86,8 @@ func (g *game) step(m move) error {
 		return g.restart(gap)
 	case "speak":
 		return g.speak(ctx, c, m.n)
+	case "hand", "setmaster", "handsend", "handcut", "handlost", "handtie", "handboth", "handtake":
+		return g.hand(ctx, m, c)
 	case "door", "admit", "deny": // whoever is the master
 		if c.master == nil || c.master.user.offline {
 			return nil
@@ -109,8 +113,11 @@ func (g *game) step(m move) error {
 		return nil
 	}
 	if p.offline {
-		if s != nil && len(s.waiting) < 5 && (m.kind == "broadcast" && s.master != nil || m.kind == "up" && s.slave != nil || m.kind == "brief") {
-			one := &sending{to: map[bool]int{true: toAll, false: toMaster}[s.master != nil], text: g.text()}
+		if s != nil && s.behind != nil {
+			s = s.behind // what it has been is what its handle is
+		}
+		if s != nil && len(s.waiting) < 5 && (m.kind == "broadcast" && s.chief || m.kind == "up" && !s.chief || m.kind == "brief") {
+			one := &sending{to: map[bool]int{true: toAll, false: toMaster}[s.chief], text: g.text()}
 			if m.kind == "brief" || m.n%2 == 1 {
 				one.lasts = brief[m.n]
 			}
@@ -170,7 +177,7 @@ func (g *game) step(m move) error {
 		g.leave(s)
 		return s.close()
 	case "broadcast", "private":
-		if s.master != nil {
+		if s.chief {
 			to := toAll
 			if m.kind == "private" {
 				to = m.n
@@ -180,18 +187,18 @@ func (g *game) step(m move) error {
 	case "doze":
 		return g.doze(m, p, s)
 	case "brief": // to all or to the master, and worth nothing after a while
-		if s.slave != nil {
+		if !s.chief {
 			return g.sendFor(s, toMaster, brief[m.n])
 		}
 		return g.sendFor(s, toAll, brief[m.n])
 	case "briefly": // to one
-		if s.master != nil {
+		if s.chief {
 			return g.sendFor(s, m.n, brief[(m.n+m.channel)%len(brief)])
 		}
 	case "flood": // more than is kept, where few are
 		for range 4 {
 			to := toAll
-			if s.slave != nil {
+			if !s.chief {
 				to = toMaster
 			}
 			if err := g.send(s, to); err != nil {
@@ -202,7 +209,7 @@ func (g *game) step(m move) error {
 			}
 		}
 	case "up":
-		if s.slave != nil {
+		if !s.chief {
 			return g.send(s, toMaster)
 		}
 	case "blinksend", "ghostsend":
@@ -213,7 +220,7 @@ func (g *game) step(m move) error {
 		p.becomesAGhost(ghost)
 		// The message and the loss of the connection cross.
 		one := &sending{to: toAll, text: g.text()}
-		if s.slave != nil {
+		if !s.chief {
 			one.to = toMaster
 		}
 		if m.n%2 == 1 { // the answer gets lost, else perhaps the message
@@ -239,22 +246,22 @@ func (g *game) step(m move) error {
 	case "refresh":
 		return g.refresh(ctx, s)
 	case "kick", "ban":
-		if s.master != nil {
+		if s.chief {
 			g.tells(c)
 			return g.kick(ctx, s, m.n, m.kind == "ban")
 		}
 	case "mute", "unmute":
-		if s.master != nil {
+		if s.chief {
 			g.tells(c)
 			return g.mute(ctx, s, m.n, m.kind == "mute")
 		}
 	case "hush", "unhush":
-		if s.master != nil {
+		if s.chief {
 			g.tells(c)
 			return g.muteAll(ctx, s, m.kind == "hush")
 		}
 	case "away":
-		if s.master != nil {
+		if s.chief {
 			g.tells(c)
 			if !c.away {
 				c.away, c.deadline = true, time.Now().Add(c.x)
@@ -262,7 +269,7 @@ func (g *game) step(m move) error {
 			return s.master.Away(ctx)
 		}
 	case "back":
-		if s.master != nil {
+		if s.chief {
 			g.tells(c)
 			c.away = false
 			return s.master.Back(ctx)
@@ -333,7 +340,7 @@ var brief = []time.Duration{1 * time.Millisecond, 701 * time.Millisecond, 3703 *
 // expires meanwhile, and what does not.
 func (g *game) doze(m move, p *player, s *seat) error {
 	from, to := s.star.master, toAll
-	if s.master != nil {
+	if s.chief {
 		to = toMaster
 		for _, slave := range s.star.slaves {
 			if from == s.star.master || slave.user.index < from.user.index {
@@ -405,7 +412,7 @@ func (g *game) sendWaiting(p *player) error {
 	}
 	for _, s := range p.seats {
 		for _, one := range s.waiting {
-			g.deliver(s, one)
+			g.accept(s, one)
 			if err := one.compare(); err != nil {
 				return err
 			}

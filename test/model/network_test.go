@@ -52,7 +52,8 @@ type relay struct {
 type loss uint8
 
 const (
-	answers   loss = iota + 1 // everything from the hub
+	answers   loss = iota + 1 // everything from the hub, but why it ends
+	reasons                   // that too
 	questions                 // everything to it
 )
 
@@ -77,7 +78,7 @@ func (r *relay) carry(from, to *memory.Conn, back bool) {
 	for {
 		data, err := from.Read()
 		r.mu.Lock()
-		ghost, lost := r.ghost, r.loses == answers && back || r.loses == questions && !back
+		ghost, loses, lost := r.ghost, r.loses, (r.loses == answers || r.loses == reasons) && back || r.loses == questions && !back
 		r.mu.Unlock()
 		if err == nil {
 			if !lost {
@@ -86,7 +87,7 @@ func (r *relay) carry(from, to *memory.Conn, back bool) {
 			continue
 		}
 		var closed *transport.CloseError
-		if errors.As(err, &closed) {
+		if errors.As(err, &closed) && !(back && loses == reasons) {
 			_ = to.Close(closed.Reason)
 			return
 		}

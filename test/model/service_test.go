@@ -18,7 +18,7 @@ type service struct {
 	refused map[string]bool
 	// unsure is how many of the next resumes and refreshes get no answer.
 	unsure map[string]int
-	// seizes: creates and joins take seats over.
+	// seizes: the next create or join takes a seat over.
 	seizes bool
 	// until is what was granted last, by channel and user, and asked is when.
 	until  map[string]time.Time
@@ -44,6 +44,7 @@ func (s *service) authorize(_ context.Context, r lectern.AuthRequest) (lectern.I
 		return lectern.Identity{}, errCannotSay
 	}
 	granted := lectern.Identity{AsAsked: true, TakeOver: s.seizes && entering}
+	s.seizes = s.seizes && !entering
 	key, now := r.Channel+" "+r.Username, time.Now()
 	if lease := s.leases[r.Username]; lease > 0 {
 		if granted.Expires = s.until[key]; granted.Expires.IsZero() || !s.asked[key].Equal(now) {
@@ -110,7 +111,7 @@ func (s *service) grantedUntil(of *seat) time.Time {
 // the hub has closed the connection of its user.
 func (g *game) expires(s *seat, now time.Time) (ejected bool) {
 	s.expires = time.Time{}
-	if s.slave != nil {
+	if !s.chief {
 		g.counts["slave expired"]++
 		g.out(s, lectern.ErrExpired)
 		return false
@@ -122,7 +123,7 @@ func (g *game) expires(s *seat, now time.Time) (ejected bool) {
 		return false
 	}
 	for c, other := range s.user.seats {
-		if other.master != nil && other.in {
+		if other.chief && other.in {
 			g.silent(c)
 		}
 	}
@@ -134,7 +135,7 @@ func (g *game) expires(s *seat, now time.Time) (ejected bool) {
 // revoke is what becomes of a member that the service does not let back.
 func (g *game) revoke(s *seat) {
 	g.counts["revoked"]++
-	if s.slave != nil {
+	if !s.chief {
 		g.out(s, lectern.ErrRevoked)
 		return
 	}
@@ -151,7 +152,7 @@ func (g *game) refresh(ctx context.Context, s *seat) error {
 		expected = lectern.ErrBusy
 	}
 	var err error
-	if s.master != nil {
+	if s.chief {
 		g.tells(s.star)
 		err = s.master.Refresh(ctx, "")
 	} else {
@@ -185,7 +186,7 @@ func (g *game) speak(ctx context.Context, c *star, n int) error {
 	default:
 		one.Receipt, one.err = channel.Send(ctx, fmt.Sprint("user_", n), payload)
 	}
-	g.deliverFrom("", c, one)
+	g.deliverFrom("", nil, c, one)
 	g.counts["the service spoke"]++
 	return one.compare()
 }

@@ -66,16 +66,27 @@ type star struct {
 	// and lost that of the newest message to it that is not kept any more. unconfirmed is what
 	// the master has got since it has told, and tells at the time tells at the latest.
 	confirmed, lost uint64
-	unconfirmed     int
-	tells           time.Time
+	// nobodys are the numbers of messages that the master does not get: it has sent them as a slave.
+	nobodys     map[uint64]bool
+	unconfirmed int
+	tells       time.Time
 }
 
 // seat is the model of a membership, and the handle that it is compared with.
 type seat struct {
-	user   *player
-	star   *star
+	user *player
+	star *star
+	// chief: it is a master's. The handle is nil until the user has it.
+	chief  bool
 	master *lectern.Master
 	slave  *lectern.Slave
+	// behind is the seat of which the user still has the handle, since it has not been told of a hand-over,
+	// and handing is the hand-over that it waits for, where it was the master.
+	behind  *seat
+	heir    *seat // the reverse
+	handing *handing
+	// promoted: the handle has ended by a hand-over. given: its user is told so when it is back.
+	promoted, given bool
 	// in: the hub has it. deadline is when it gives up a slave that is offline.
 	in       bool
 	deadline time.Time
@@ -105,8 +116,9 @@ type seat struct {
 	roster map[string]lectern.State
 	// told are the attributes of others that its events have told of, by name and key.
 	told map[string]map[string]string
-	// quiet: it is muted, as its events have told.
-	quiet bool
+	// quiet: it is muted, and follows is its master, as its events have told.
+	quiet   bool
+	follows string
 	// knocking are those who wait at a master's door, as its events have told, by their numbers.
 	knocking map[uint64]string
 }
@@ -168,19 +180,24 @@ func (g *game) ruledOut(p *player, c *star, expect string) error {
 
 // deliver is what the model makes of a send that reaches the hub.
 func (g *game) deliver(s *seat, one *sending) {
-	if s.master != nil && !one.isLate(time.Now()) { // what is too late is not sent
+	if s.chief && !one.isLate(time.Now()) { // what is too late is not sent
 		g.tells(s.star)
 	}
-	if s.slave != nil && s.star.muted(s.user.number) && !one.isLate(time.Now()) {
+	g.accept(s, one)
+}
+
+// accept is deliver of one that tells nothing: it was written before what the master has missed has come.
+func (g *game) accept(s *seat, one *sending) {
+	if !s.chief && s.star.muted(s.user.number) && !one.isLate(time.Now()) {
 		g.counts["a muted send was refused"]++
 		one.expect = lectern.ErrMuted
 		return
 	}
-	g.deliverFrom(s.user.name(), s.star, one)
+	g.deliverFrom(s.user.name(), s.of, s.star, one)
 }
 
 // deliverFrom is the outcome of a send of the service too, which has no name.
-func (g *game) deliverFrom(name string, c *star, one *sending) {
+func (g *game) deliverFrom(name string, by *membership, c *star, one *sending) {
 	line := name + ": " + one.text
 	now, end := time.Now(), time.Time{}
 	if one.isLate(now) {
@@ -202,14 +219,14 @@ func (g *game) deliverFrom(name string, c *star, one *sending) {
 		c.up++
 		c.upKept = append(c.upKept, c.up)
 		one.number = c.up
-		g.gets(c.master, heard{c.up, line, end})
+		g.gets(c.master, heard{c.up, line, end, by})
 	case toAll:
 		c.down++
 		c.downKept = append(c.downKept, c.down)
 		one.number = c.down
 		for _, slave := range c.slaves {
 			one.slaves += slave.connected()
-			g.gets(slave, heard{c.down, line, end})
+			g.gets(slave, heard{c.down, line, end, by})
 		}
 	default:
 		slave := c.slaves[one.to]
@@ -220,7 +237,7 @@ func (g *game) deliverFrom(name string, c *star, one *sending) {
 		c.down++
 		c.downKept = append(c.downKept, c.down)
 		one.number, one.slaves = c.down, slave.connected()
-		g.gets(slave, heard{c.down, line + " (private)", end})
+		g.gets(slave, heard{c.down, line + " (private)", end, by})
 	}
 }
 
@@ -240,10 +257,10 @@ func (s *seat) reachable() bool { return !s.user.offline && !s.user.ejected && s
 func (g *game) lost(p *player) {
 	for c, s := range p.seats {
 		s.lifeline = time.Now().Add(c.x)
-		if s.master != nil && s.in {
+		if s.chief && s.in {
 			g.silent(c)
 		}
-		if s.slave != nil {
+		if !s.chief {
 			s.deadline = time.Now().Add(gameSlaveTimeout)
 		} else if s.in && !c.away {
 			c.away, c.deadline = true, time.Now().Add(c.x)
@@ -257,6 +274,14 @@ func (g *game) resumed(p *player) {
 	defer g.waitsAgain(p)
 	for c, s := range maps.Clone(p.seats) {
 		s.lifeline, s.deadline = time.Time{}, time.Time{}
+		if !s.in && s.given && s.of.hub == g.hubs {
+			if err := s.handing.compare(nil); err != nil {
+				g.fails("%v: %w", s, err)
+			}
+			g.counts["was told late that it has left by a hand-over"]++
+			g.over(s, lectern.ErrHandedOver)
+			continue
+		}
 		if !s.in {
 			g.over(s, s.refusal(g.hubs))
 			continue
@@ -267,15 +292,18 @@ func (g *game) resumed(p *player) {
 		}
 		g.granted(s)
 		g.catchUp(s)
-		if s.master != nil {
+		if s.chief {
 			c.away = false
+		}
+		if s.behind != nil {
+			g.learns(s)
 		}
 	}
 }
 
 // leave is a leave on purpose.
 func (g *game) leave(s *seat) {
-	if s.master != nil {
+	if s.chief {
 		g.close(s.star, lectern.ErrMasterLeft)
 		s.end = lectern.ErrLeft
 		return
@@ -301,6 +329,9 @@ func (g *game) over(s *seat, why error) {
 	s.end = why
 	s.lifeline = time.Time{}
 	delete(s.user.seats, s.star)
+	if s.behind != nil { // it is the handle that its user has
+		s.behind.end, s.behind.heir = why, nil
+	}
 	for _, e := range s.user.waits {
 		if e.old == s {
 			g.turnsAway(e, why) // nothing is left to switch from
@@ -321,6 +352,9 @@ func (g *game) closeWith(c *star, why, masters error) {
 	}
 	g.out(c.master, masters)
 	c.master, c.slaves, c.away = nil, nil, false
+	for _, s := range g.seats {
+		s.given = s.given && s.star != c // nobody remembers
+	}
 }
 
 // nextDeadline is when time alone has the next effect.

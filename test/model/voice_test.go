@@ -64,7 +64,7 @@ func (g *game) muteAll(ctx context.Context, s *seat, on bool) error {
 // compareVoice compares what a member knows of who may speak with the model.
 func (s *seat) compareVoice() error {
 	c := s.star
-	if s.master != nil {
+	if s.chief {
 		if s.master.AllMuted() != c.quiet {
 			return fmt.Errorf("all are muted: %v", s.master.AllMuted())
 		}
