@@ -256,7 +256,7 @@ func (s *session) hasSeats() bool {
 
 // endMemberships is called when the connection has ended with err. Where the peer closed
 // it with left, the memberships end. Otherwise the members are away, and can resume. It
-// returns the seats that there were.
+// returns the seats that were memberships.
 func (s *session) endMemberships(err error) []*seat {
 	s.mu.Lock()
 	held := s.seats.all()
@@ -265,6 +265,8 @@ func (s *session) endMemberships(err error) []*seat {
 	s.seats = seats{}
 	s.hub.idlers.remove(s)
 	s.mu.Unlock()
+	// Of one that was refused, the word may be on its way.
+	held = slices.DeleteFunc(held, func(refused *seat) bool { return !refused.Entered() })
 	var closed *transport.CloseError
 	onPurpose := errors.As(err, &closed) && closed.Reason.Code == transport.Left
 	members := append(slices.Clip(held), s.endWaits(waiting)...)

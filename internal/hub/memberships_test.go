@@ -115,3 +115,19 @@ func TestLetInToSwitchWhileItsConnectionEnds(t *testing.T) {
 		_ = carol.End(io.EOF)
 	})
 }
+
+// A connection may end while the word that its join is refused is on its way: the seat that it was to have
+// is no membership.
+func TestEndsWhileItsJoinIsRefused(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			h, bob, c := twice(t)
+			again := accepted(t, h)
+			require.NoError(t, again.Receive([]byte(`{"type":"join","channel":"abc123","username":"bob"}`)))
+			_ = again.End(io.EOF)
+			_ = bob.End(io.EOF)
+			shot, _ := c.Report()
+			require.Len(t, shot.Slaves, 1)
+		})
+	}
+}
