@@ -38,7 +38,7 @@ func (r *faultRound) askAround(s *faultSeat, random *rand.Rand) {
 		patience := 1 + time.Duration(random.Int64N(int64([]time.Duration{50 * time.Millisecond, 3 * time.Second}[random.IntN(2)])))
 		to := toEverybody
 		if s.isMaster() && random.IntN(2) == 0 {
-			to = fmt.Sprint("user_", random.IntN(faultSlaves))
+			to = r.somebody(random)
 		}
 		q := &asked{question: s.text("question", i), to: to}
 		if r.expires && random.IntN(2) == 0 {
@@ -89,10 +89,10 @@ func (s *faultSeat) ask(h membershipHandle, q *asked, patience time.Duration) {
 		}
 	}
 	one.newcomers = q.newcomers
+	s.notes(one)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asks = append(s.asks, q)
-	s.sends = append(s.sends, one)
 }
 
 // answer answers a question at once, later, not at all, or twice.
@@ -130,9 +130,7 @@ func (s *faultSeat) answer(ctx context.Context, h membershipHandle, m lectern.Me
 			}
 		}
 		one.done = time.Now()
-		s.mu.Lock()
-		s.sends = append(s.sends, one)
-		s.mu.Unlock()
+		s.notes(one)
 	}
 }
 
@@ -182,8 +180,12 @@ func (s *faultSeat) answerOpen(ctx context.Context, h membershipHandle) {
 func (l *life) verifyAsks() error {
 	given := map[string][]*sent{}
 	by := map[*sent]*faultSeat{}
+	ofSlaves := map[string]bool{} // by whichever master, there is one answer
 	for _, s := range l.seats {
 		accepted := map[string]bool{}
+		if s.isMaster() {
+			accepted = ofSlaves
+		}
 		for _, one := range s.sends {
 			if one.question == "" {
 				continue
@@ -231,7 +233,7 @@ func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) 
 	if q.done.After(q.deadline) {
 		return fmt.Errorf("it ended at %v, its time at %v", q.done, q.deadline)
 	}
-	if err := errors.Join(q.verifyTime(given), q.verifyAsked()); err != nil {
+	if err := errors.Join(q.verifyTime(given), q.verifyAsked(), s.verifyHandedOver(q, given)); err != nil {
 		return err
 	}
 	parts := map[string]bool{}
@@ -241,14 +243,14 @@ func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) 
 		}
 		parts[a.From] = true
 		var no *lectern.DeclinedError
-		if errors.As(a.Err, &no) && !gives(a, no.Message, given, by) {
+		if errors.As(a.Err, &no) && !s.isGiven(a, no.Message, given, by) {
 			return fmt.Errorf("%q has said no: %q", a.From, no.Message)
 		}
 		if a.Err == nil {
-			if !gives(a, textOf(a.Message), given, by) {
+			if !s.isGiven(a, textOf(a.Message), given, by) {
 				return fmt.Errorf("the answer of %q is %q", a.From, textOf(a.Message))
 			}
-			if !s.isMaster() && a.From != "alice" || q.to != toEverybody && a.From != q.to {
+			if q.to != toEverybody && a.From != q.to {
 				return fmt.Errorf("%q has answered", a.From)
 			}
 			continue
@@ -257,7 +259,7 @@ func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) 
 		if s.isMaster() && s.life.round.steady && errors.Is(a.Err, context.DeadlineExceeded) {
 			for _, one := range given {
 				asked := a.From == by[one].name || q.to == by[one].name
-				if asked && one.err == nil && one.done.Before(q.deadline) && !s.life.round.overlaps(one.began, q.deadline) {
+				if asked && !q.has(one) && one.err == nil && one.done.Before(q.deadline) && !s.life.round.overlaps(one.began, q.deadline) {
 					return fmt.Errorf("%q was accepted at %v, and %q ended with %w", one.text, one.done, a.From, a.Err)
 				}
 			}
@@ -274,6 +276,15 @@ func (s *faultSeat) verifyAsk(q *asked, given []*sent, by map[*sent]*faultSeat) 
 	return nil
 }
 
+// has reports whether the answer is one of the parts. Under newcomers who has left and come back has another
+// one for each time.
+func (q *asked) has(one *sent) bool {
+	return slices.ContainsFunc(q.answers, func(a lectern.Answer) bool {
+		var no *lectern.DeclinedError
+		return a.Err == nil && textOf(a.Message) == one.text || errors.As(a.Err, &no) && no.Message == one.text
+	})
+}
+
 // reconnects is when the seat's connection was lost or its holder changed.
 func (s *faultSeat) reconnects() (at []time.Time) {
 	for _, e := range s.events {
@@ -284,11 +295,11 @@ func (s *faultSeat) reconnects() (at []time.Time) {
 	return at
 }
 
-// gives reports whether the one who is said to have answered so, or to have said no so, has done
-// so, and was not told otherwise. Who says no to a single request is not named.
-func gives(a lectern.Answer, text string, given []*sent, by map[*sent]*faultSeat) bool {
+// isGiven reports whether the one who is said to have answered so to the seat's question, or to have
+// said no so, has done so, and was not told otherwise. Who says no to a single request is not named.
+func (s *faultSeat) isGiven(a lectern.Answer, text string, given []*sent, by map[*sent]*faultSeat) bool {
 	for _, one := range given {
-		if one.text != text || one.no != (a.Err != nil) || a.From != "" && by[one].name != a.From {
+		if one.text != text || one.no != (a.Err != nil) || a.From != "" && by[one].name != a.From || by[one].master == s.master {
 			continue
 		}
 		if one.unknown() || one.err == nil && (one.no || one.Seq == a.Message.Seq) {

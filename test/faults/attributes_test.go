@@ -57,18 +57,27 @@ func (s *faultSeat) set(ctx context.Context, h membershipHandle, one *change) {
 
 // possible are the values that an attribute of the seat can have: the one that was accepted last,
 // and those behind it of which nobody was told what has become. Where none was accepted, the user
-// may have its former seat again (TakeOver), with what the attribute had there.
+// may have its former seat again (TakeOver), with what the attribute had there. A master has what
+// those had who were it before, and who hands over, or becomes the master, has none as a slave.
 func (s *faultSeat) possible(key string) []string {
 	values := []string{""}
-	for _, former := range s.life.seats {
-		if former.name != s.name {
+	seats := s.life.seats
+	if s.isMaster() {
+		seats = s.life.masters()
+	}
+	for _, former := range seats {
+		switch {
+		case former.isMaster() && !s.isMaster() && former.name == s.name:
+			values = []string{""}
+			continue
+		case former.isMaster() != s.isMaster(), !s.isMaster() && former.name != s.name:
 			continue
 		}
 		former.mu.Lock()
 		for _, one := range former.changes {
 			switch {
 			case one.key != key:
-			case one.err == nil && former == s:
+			case one.err == nil && (former == s || s.isMaster()):
 				values = []string{one.value}
 			case one.err == nil || errors.Is(one.err, lectern.ErrSendUnknown):
 				values = append(values, one.value)
@@ -157,12 +166,12 @@ func (s *faultSeat) verifyAttributes() error {
 			set[one.value] = true
 		}
 	}
-	last := uint64(0)
+	last, floor := uint64(0), s.floor()
 	for _, e := range s.events {
 		if e.reconnects() {
 			last = 0 // what is told anew may have lower numbers
 		}
-		if m, ok := e.event.(lectern.Message); ok {
+		if m, ok := e.event.(lectern.Message); ok && (m.RequestID == 0 || m.Seq > floor) { // what is asked still is in front
 			if m.Seq < last {
 				return fmt.Errorf("message %d came behind the change %d", m.Seq, last)
 			}

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"errors"
+	"sync"
 	"testing/synctest"
 	"time"
 
@@ -14,11 +15,15 @@ import (
 // that has begun at any time.
 
 // eventReaders are those of the hub that there is.
-type eventReaders struct{ first, later *stage.Roster }
+type eventReaders struct {
+	first, later *stage.Roster
+	reigns       *sync.WaitGroup
+}
 
 // follows begins to read the events of a hub.
 func (r *faultRound) follows(hub *lectern.Hub) {
-	r.readers = eventReaders{first: stage.FollowEvents(hub), later: stage.FollowEvents(hub)}
+	r.readers = eventReaders{first: stage.FollowEvents(hub), later: stage.FollowEvents(hub), reigns: new(sync.WaitGroup)}
+	r.readers.reigns.Go(func() { r.followReigns(hub) })
 }
 
 // compareEvents holds the lists against the hub at this moment. Nothing that was decided is
@@ -63,4 +68,5 @@ func (r *faultRound) endOfEvents() {
 			r.fail("%d events were missed", n)
 		}
 	}
+	r.readers.reigns.Wait()
 }

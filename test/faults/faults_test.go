@@ -29,6 +29,7 @@ import (
 var (
 	faultRounds = flag.Int("faults.rounds", 3, "how many rounds TestFaultRounds plays")
 	faultSeed   = flag.Uint64("faults.seed", 0, "play rounds of this seed only")
+	faultHands  = flag.Bool("faults.handovers", false, "play rounds with hand-overs only")
 )
 
 // The times of a fault round. They are short beside what happens in it, so that
@@ -52,6 +53,9 @@ const (
 func TestFaultRounds(t *testing.T) {
 	for i := range *faultRounds {
 		seed := rand.Uint64()
+		for *faultHands && !chooseFaults(seed).hands {
+			seed = rand.Uint64()
+		}
 		if *faultSeed != 0 {
 			seed = *faultSeed
 		}
@@ -119,7 +123,7 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 		address.serve(hub)
 		r := &faultRound{
 			hub: hub, service: service, plan: plan, address: address,
-			faultChoice: choice, seed: seed, finish: make(chan struct{}), replacing: make(chan struct{}, 1),
+			reigns: map[string][]*reign{}, faultChoice: choice, seed: seed, finish: make(chan struct{}), replacing: make(chan struct{}, 1),
 		}
 		r.follows(hub)
 		r.play()
@@ -132,6 +136,7 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 		failure, plans = r.verify(), list.String()
 		t.Logf("%d sends of muted slaves were refused", r.muted.Load())
 		t.Logf("of %d knocks masters have decided", r.judged.Load())
+		t.Logf("%s, and %d tickets of before were worth nothing", r.successions(), r.tried.Load())
 		t.Logf("%d questions were answered by another holder than had taken them", r.reopened.Load())
 		// Whatever is left of a goroutine fails the bubble.
 	})

@@ -49,6 +49,8 @@ type faultChoice struct {
 	mutes bool
 	// doors: the masters keep their doors.
 	doors bool
+	// hands: the masters hand over, and the service sets others.
+	hands bool
 }
 
 // faultShutdown is when the hub shuts down.
@@ -81,6 +83,8 @@ func chooseFaults(seed uint64) faultChoice {
 	c.mutes = random.IntN(2) == 0
 	c.doors = random.IntN(2) == 0
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
+	c.hands = random.IntN(3) == 0
+	c.steady = c.steady && !c.hands // anybody can be a master
 	return c
 }
 
@@ -94,7 +98,7 @@ func (c faultChoice) String() string {
 	if c.restarts > 0 {
 		words = append(words, fmt.Sprintf("%d restarts", c.restarts))
 	}
-	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires, "attributes": c.sets, "muted slaves": c.mutes, "doors": c.doors} {
+	for word, chosen := range map[string]bool{"steady masters": c.steady, "small outboxes": c.small, "requests": c.asks, "bans": c.bans, "leases": c.leases, "doubts": c.doubts, "twins": c.twins, "messages that expire": c.expires, "attributes": c.sets, "muted slaves": c.mutes, "doors": c.doors, "hand-overs": c.hands} {
 		if chosen {
 			words = append(words, word)
 		}
@@ -214,7 +218,7 @@ func (r *faultRound) switchFrom(s *faultSeat, random *rand.Rand) *faultSeat {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	old, asked := s.handle.(*lectern.Slave), time.Now()
-	slave, err := old.Switch(ctx, l.channel, lectern.WithMaster("alice"))
+	slave, err := old.Switch(ctx, l.channel, r.expects()...)
 	var refusal *lectern.Error
 	switch {
 	case err == nil:
@@ -240,7 +244,7 @@ func (r *faultRound) switchFrom(s *faultSeat, random *rand.Rand) *faultSeat {
 	return nil
 }
 
-// has reports whether the hub has a slave of that name in the channel, and
+// has reports whether the hub has a member of that name in the channel, and
 // whether it has the channel.
 func (r *faultRound) has(l *life, name string) (in, open bool) {
 	channel, ok := r.present().Channel(l.channel)
@@ -248,6 +252,7 @@ func (r *faultRound) has(l *life, name string) (in, open bool) {
 		return false, false
 	}
 	shot, open := channel.Snapshot()
+	in = shot.Master.Username == name
 	for _, slave := range shot.Slaves {
 		in = in || slave.Username == name
 	}
@@ -298,10 +303,18 @@ func (r *faultRound) checkRosters() {
 			r.fail("%s: %d requests of its master are open", l.channel, shot.OpenRequests)
 		}
 		there := map[string]bool{witnessName: true}
+		var masters []string
 		for _, s := range l.seats {
-			if h := s.present(); h != nil && h.Err() == nil && !s.isMaster() {
+			switch h := s.present(); {
+			case h == nil || h.Err() != nil:
+			case s.isMaster():
+				masters = append(masters, s.name)
+			default:
 				there[s.name] = true
 			}
+		}
+		if !slices.Equal(masters, []string{shot.Master.Username}) {
+			r.fail("%s: the hub has %s as the master, and those who know that they are it are %q", l.channel, shot.Master.Username, masters)
 		}
 		for _, slave := range shot.Slaves {
 			if !there[slave.Username] {

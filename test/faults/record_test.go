@@ -36,6 +36,13 @@ func endOf(h membershipHandle) error {
 type faultSeat struct {
 	life *life
 	name string
+	// master: it is a master's. epoch is that of the membership when it was entered.
+	master bool
+	epoch  uint64
+	// former is the seat that this one has come of by a hand-over: the same user's, in the other role.
+	former *faultSeat
+	// seized is the seat of the same name that the service may have given to this one.
+	seized *faultSeat
 	// asked is when the create, join or switch began; entered is when it had
 	// returned.
 	asked, entered time.Time
@@ -58,6 +65,13 @@ type faultSeat struct {
 	switched bool
 	// shared: another client has taken the seat over, or may have, while its holder stayed.
 	shared bool
+	// late: what there was to read of it was read after its end.
+	late bool
+	// handing has no room while the seat's holder hands over. stays is the slave that it has become by
+	// that, and gave the handle by which.
+	handing chan struct{}
+	stays   *lectern.Slave
+	gave    *lectern.Master
 }
 
 // told is an event, and when it was taken; or no event, where the seat has got
@@ -95,6 +109,8 @@ const toEverybody = ""
 
 // sent is a message, and what its sender was told of it.
 type sent struct {
+	// by is the seat whose holder has sent it, or nil where it was the service.
+	by          *faultSeat
 	text, to    string
 	began, done time.Time
 	// lasts is for how long it is worth something from began on. Zero: it does not expire.
@@ -117,7 +133,9 @@ type sent struct {
 func (s *sent) unknown() bool { return errors.Is(s.err, lectern.ErrSendUnknown) }
 
 func (r *faultRound) sit(l *life, u *faultUser, name string, h membershipHandle, asked time.Time) *faultSeat {
-	s := &faultSeat{life: l, name: name, asked: asked, entered: time.Now(), handle: h, user: u, current: h}
+	s := &faultSeat{life: l, name: name, epoch: h.Ticket().Epoch, asked: asked, entered: time.Now(), handle: h, user: u, current: h}
+	_, s.master = h.(*lectern.Master)
+	s.handing = make(chan struct{}, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seats = append(l.seats, s)
@@ -126,11 +144,11 @@ func (r *faultRound) sit(l *life, u *faultUser, name string, h membershipHandle,
 
 func (s *faultSeat) String() string { return s.name + " in " + s.life.channel }
 
-func (s *faultSeat) isMaster() bool { return s.name == "alice" }
+func (s *faultSeat) isMaster() bool { return s.master }
 
 // text is one that nobody else sends.
 func (s *faultSeat) text(stream string, n int) string {
-	return fmt.Sprintf("%s, %s, since %d: %s, %d", s.life.channel, s.name, s.entered.UnixNano(), stream, n)
+	return fmt.Sprintf("%s, %s, since %d in epoch %d: %s, %d", s.life.channel, s.name, s.entered.UnixNano(), s.epoch, stream, n)
 }
 
 func (s *faultSeat) present() membershipHandle {
@@ -203,8 +221,14 @@ func (s *faultSeat) send(ctx context.Context, h membershipHandle, one *sent) {
 		}
 	}
 	one.done = time.Now()
+	s.notes(one)
+}
+
+// notes keeps what the seat's holder has sent.
+func (s *faultSeat) notes(one *sent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	one.by = s
 	s.sends = append(s.sends, one)
 }
 
@@ -226,7 +250,9 @@ const witnessName = "witness"
 // witness is a slave to whose connection nothing happens: it sees the master's
 // life as the hub does. It is in the hub's process, or, where that is replaced, has a client.
 type witness struct {
-	seat    *faultSeat
+	seat *faultSeat
+	// first is the name of the master when it joined.
+	first   string
 	slave   *lectern.Slave
 	user    *faultUser // or nil
 	reading sync.WaitGroup
@@ -244,7 +270,7 @@ func (r *faultRound) watch(l *life) *witness {
 	for {
 		asked := time.Now()
 		var err error
-		if slave, err = join(context.Background(), l.channel, witnessName, lectern.WithMaster("alice")); err == nil {
+		if slave, err = join(context.Background(), l.channel, witnessName, r.expects()...); err == nil {
 			break
 		}
 		if !errors.Is(err, lectern.ErrNoSuchChannel) && !r.isShut() {
@@ -259,7 +285,7 @@ func (r *faultRound) watch(l *life) *witness {
 		}
 		return nil
 	}
-	w := &witness{slave: slave, user: u, seat: &faultSeat{life: l, name: witnessName, entered: time.Now(), handle: slave}}
+	w := &witness{slave: slave, user: u, first: slave.Master().Username, seat: &faultSeat{life: l, name: witnessName, entered: time.Now(), handle: slave}}
 	if p := slave.Master(); p.State == lectern.StateAway {
 		w.seat.events = append(w.seat.events, told{time.Now(), p})
 	}

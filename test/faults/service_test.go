@@ -41,7 +41,10 @@ var errCannotSay = errors.New("the service cannot say")
 
 func whoIn(channel, name string) string { return channel + ", " + name }
 
-func (s *faultService) authorize(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
+func (s *faultService) authorize(ctx context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
+	if r.Operation == lectern.OpMaster {
+		s.hesitates(ctx)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	granted := lectern.Identity{AsAsked: true, TakeOver: r.Token == takesOver && r.Operation == lectern.OpJoin}
@@ -62,12 +65,31 @@ func (s *faultService) authorize(_ context.Context, r lectern.AuthRequest) (lect
 			return lectern.Identity{}, lectern.ErrUnauthorized
 		}
 	}
+	if s.choice.doubts && r.Operation == lectern.OpMaster {
+		switch s.random.IntN(10) {
+		case 0:
+			return lectern.Identity{}, errCannotSay
+		case 1:
+			return lectern.Identity{}, lectern.ErrUnauthorized
+		}
+	}
 	if s.choice.leases {
 		granted.Expires = time.Now().Add(faultLease/2 + time.Duration(s.random.Int64N(int64(faultLease))))
 		rules.until = granted.Expires
 	}
 	s.rulings = append(s.rulings, rules)
 	return granted, nil
+}
+
+// hesitates takes a moment, in which things happen to the two of a hand-over.
+func (s *faultService) hesitates(ctx context.Context) {
+	s.mu.Lock()
+	wait := time.Duration(max(s.random.Int64N(int64(200*time.Millisecond))-int64(100*time.Millisecond), 0))
+	s.mu.Unlock()
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+	}
 }
 
 // faultLease is about how long the users of some rounds are let in for.

@@ -67,7 +67,7 @@ func (s *faultSeat) verifySlaves() error {
 // to be new, however often the master was away. Whoever goes on by a ticket does not know who was
 // there.
 func (s *faultSeat) verifyJoined() error {
-	there, begun := map[string]bool{}, true
+	there, begun := map[string]bool{}, s.former == nil
 	for _, e := range s.events {
 		if e.event == nil {
 			there, begun = map[string]bool{}, false

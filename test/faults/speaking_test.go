@@ -33,10 +33,10 @@ func (l *life) speak(random *rand.Rand, i int) {
 	payload := (&faultSeat{life: l}).payload(one.text)
 	switch random.IntN(3) {
 	case 0:
-		one.to = "alice"
+		one.to = "alice" // who is the master, or was
 		one.Receipt, one.err = channel.Send(context.Background(), one.to, payload)
 	case 1:
-		one.to = fmt.Sprint("user_", random.IntN(faultSlaves))
+		one.to = l.round.somebody(random)
 		one.Receipt, one.err = channel.Send(context.Background(), one.to, payload)
 	default:
 		one.to = toEverybody
@@ -54,12 +54,20 @@ func (l *life) speak(random *rand.Rand, i int) {
 	l.round.fail("the service speaks in %s: %w", l.channel, one.err)
 }
 
-// addSpoken adds what the service has said to what went down and up in the channel.
+// addSpoken adds what the service has said to what went down and up in the channel. What it has said
+// to one in the moment in which that one became a master, or was one no more, went either way.
 func (l *life) addSpoken(down, up map[string]*sent) {
 	for _, one := range l.spoken {
-		if one.to == "alice" {
+		is, was := l.mayReign(one.to, one.began, one.done)
+		if is && was {
+			either := *one
+			either.err = lectern.ErrSendUnknown
+			one = &either
+		}
+		if is {
 			up[one.text] = one
-		} else {
+		}
+		if was {
 			down[one.text] = one
 		}
 	}

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -9,11 +10,79 @@ import (
 	"github.com/lectern-go/lectern"
 )
 
+// takeOver moves a seat to another client, as after a restart: the old one is
+// still connected, but will not dial any more.
+func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
+	old, oldUser := s.handle, s.user
+	if r.twins {
+		s.mu.Lock()
+		s.shared = true
+		s.mu.Unlock()
+	} else {
+		oldUser.die(random.IntN(2) == 0)
+	}
+	ticket := old.Ticket()
+	u := r.user(oldUser.faulty)
+	began := time.Now()
+	for {
+		ctx, cancel := context.WithTimeout(r.open, faultPatience)
+		next, err := resumeAs(ctx, u, s, ticket)
+		timedOut := ctx.Err() != nil
+		cancel()
+		if err == nil {
+			s.move(u, next)
+			break
+		}
+		if timedOut {
+			s.life.leaves(s)
+		}
+		if r.isShut() {
+			s.life.leaves(s) // the hub may have got its resume, and gets its Close
+			err = lectern.ErrShutdown
+			timedOut = true
+		}
+		if errors.Is(err, lectern.ErrResumeFailed) || errors.Is(err, lectern.ErrReplaced) || timedOut || time.Since(began) > faultPatience {
+			s.over(err)
+			_ = u.Close()
+			r.dismiss(s, old, oldUser)
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if r.twins {
+		newer, seed := s.handle, random.Uint64()
+		r.actors.Go(func() { r.stayOn(s, old, oldUser, newer, seed) })
+		return true
+	}
+	// What the old one still tries must have no effect any more.
+	r.actors.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		s.send(ctx, old, &sent{text: s.text("zombie", 0), to: toEverybody, stale: true})
+		r.dismiss(s, old, oldUser)
+	})
+	return true
+}
+
+func resumeAs(ctx context.Context, u *faultUser, s *faultSeat, ticket lectern.Ticket) (membershipHandle, error) {
+	if s.isMaster() {
+		return asHandle(u.ResumeMaster(ctx, ticket))
+	}
+	return asHandle(u.ResumeSlave(ctx, ticket))
+}
+
+func asHandle[T membershipHandle](h T, err error) (membershipHandle, error) {
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
 // stayOn is what a client does whose seat another one has taken over by its ticket: it comes
 // back as long as it is let, and sends. Of the two one is left. While the hub has not heard
 // of the new one, that may be the old one.
 func (r *faultRound) stayOn(s *faultSeat, old membershipHandle, oldUser *faultUser, next membershipHandle, seed uint64) {
-	defer oldUser.Close()
+	defer r.dismiss(s, old, oldUser)
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := 0; old.Err() == nil && next.Err() == nil && r.acting.Err() == nil; i++ {
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
@@ -40,7 +109,7 @@ func (r *faultRound) seize(s *faultSeat) *faultSeat {
 	u := r.user(s.user.faulty)
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
-	slave, err := u.Join(ctx, s.life.channel, s.name, lectern.WithToken(takesOver), lectern.WithMaster("alice"))
+	slave, err := u.Join(ctx, s.life.channel, s.name, append(r.expects(), lectern.WithToken(takesOver))...)
 	cancel()
 	s.mu.Lock()
 	s.shared = true // also where nobody knows whether it was
@@ -51,6 +120,7 @@ func (r *faultRound) seize(s *faultSeat) *faultSeat {
 	}
 	next := r.sit(s.life, u, s.name, slave, asked)
 	next.mu.Lock()
+	next.seized = s
 	next.events = append([]told{{at: asked}}, next.events...) // it is told again what is kept
 	next.mu.Unlock()
 	old, oldUser := s.handle, s.user
@@ -58,7 +128,7 @@ func (r *faultRound) seize(s *faultSeat) *faultSeat {
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 		defer cancel()
 		s.send(ctx, old, &sent{text: s.text("seized", 0), to: toEverybody, stale: true})
-		_ = oldUser.Close()
+		r.dismiss(s, old, oldUser)
 	})
 	return next
 }

@@ -41,15 +41,19 @@ type faultRound struct {
 	muted atomic.Int64
 	// judged counts the knocks of which masters have decided.
 	judged atomic.Int64
+	// tried counts the secrets that were worth nothing any more after a hand-over.
+	tried atomic.Int64
 
 	mu sync.Mutex
 	// hub is the one that there is now, after these replacements.
 	hub          *lectern.Hub
 	readers      eventReaders
 	replacements []replacement
-	lives        []*life
-	users        uint64
-	wrong        []error
+	// reigns are those of the channels, by their names, as the events of the hubs tell.
+	reigns map[string][]*reign
+	lives  []*life
+	users  uint64
+	wrong  []error
 	// networks are those of the users.
 	networks []*faults.Network
 	// shutAt is when the hub was told to shut down, if it was while the round
@@ -78,8 +82,12 @@ type life struct {
 	removals []removal
 	// mutings are what its master has asked for of who may speak, in order.
 	mutings []*muting
+	// handings are what was asked for of who is to be the master.
+	handings []*handing
 	// left: the master may have closed the channel on purpose.
 	left bool
+	// texts are all messages by their texts, once the round is over.
+	texts map[string]*sent
 }
 
 // faultUser is a client whose network can be down for a while.
@@ -162,6 +170,9 @@ func (r *faultRound) play() {
 	r.actors.Go(r.beRival)
 	r.streams.Go(r.watchEvents)
 	r.streams.Go(r.speaks)
+	if r.hands {
+		r.streams.Go(r.setsMasters)
+	}
 	until := time.Now().Add(faultSpan)
 	if r.restarts > 0 {
 		r.actors.Go(func() { r.replaceHubs(until) })
@@ -230,6 +241,10 @@ func (r *faultRound) beMaster(row int) {
 		r.mu.Unlock()
 		r.occupy(s, random)
 		r.hold(s, random)
+		for r.hands && r.acting.Err() == nil && !l.witness.over() {
+			pause(random, 300*time.Millisecond)
+			r.beIn(l, "alice", random) // another one is the master
+		}
 	}
 }
 
@@ -251,6 +266,10 @@ func (r *faultRound) occupy(s *faultSeat, random *rand.Rand) {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
 		r.streams.Go(func() { r.keepsDoor(s, habits) })
 	}
+	if r.hands && s.isMaster() {
+		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
+		r.streams.Go(func() { r.handsAround(s, habits) })
+	}
 	if r.asks {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
 		r.streams.Go(func() { r.askAround(s, habits) })
@@ -263,23 +282,34 @@ func (r *faultRound) beSlave(i int) {
 	name := fmt.Sprint("user_", i)
 	for r.acting.Err() == nil {
 		pause(random, 300*time.Millisecond)
-		l := r.latest(random.IntN(r.rows))
-		if l == nil {
-			continue
+		if l := r.latest(random.IntN(r.rows)); l != nil {
+			r.beIn(l, name, random)
 		}
-		u := r.user(true)
-		asked := time.Now()
-		ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
-		slave, err := u.Join(ctx, l.channel, name, lectern.WithMaster("alice"))
-		cancel()
-		if err != nil {
-			_ = u.Close()
-			continue
-		}
-		s := r.sit(l, u, name, slave, asked)
-		r.occupy(s, random)
-		r.hold(s, random)
 	}
+}
+
+// beIn joins the channel, and is in it until that is over.
+func (r *faultRound) beIn(l *life, name string, random *rand.Rand) {
+	u := r.user(true)
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(r.acting, 2*time.Second)
+	slave, err := u.Join(ctx, l.channel, name, r.expects()...)
+	cancel()
+	if err != nil {
+		_ = u.Close()
+		return
+	}
+	s := r.sit(l, u, name, slave, asked)
+	r.occupy(s, random)
+	r.hold(s, random)
+}
+
+// expects is what who joins a channel expects of it.
+func (r *faultRound) expects() []lectern.JoinOption {
+	if r.hands {
+		return nil
+	}
+	return []lectern.JoinOption{lectern.WithMaster("alice")}
 }
 
 // beRival tries to become a second master, over a connection without faults.
@@ -347,6 +377,11 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 			reading.Wait()
 			stop()
 			s.over(s.handle.Err())
+			if next := r.follow(s); next != nil {
+				s = next
+				r.occupy(s, random)
+				continue
+			}
 			_ = s.user.Close()
 			return
 		}
@@ -369,7 +404,7 @@ func (r *faultRound) hold(s *faultSeat, random *rand.Rand) {
 		default:
 			if master, ok := s.handle.(*lectern.Master); ok {
 				r.rule(s, master, random)
-			} else if r.rows > 1 {
+			} else if r.rows > 1 && s.name != "alice" {
 				next = r.switchFrom(s, random)
 			}
 		}
@@ -394,7 +429,10 @@ func (r *faultRound) rule(s *faultSeat, master *lectern.Master, random *rand.Ran
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if r.steady || random.IntN(2) == 0 {
-		name := fmt.Sprint("user_", random.IntN(faultSlaves))
+		name := r.somebody(random)
+		if name == s.name {
+			return
+		}
 		r.remove(ctx, s.life, master, name, r.bans && random.IntN(3) == 0)
 		return
 	}
@@ -404,73 +442,6 @@ func (r *faultRound) rule(s *faultSeat, master *lectern.Master, random *rand.Ran
 		defer cancel()
 		_ = master.Back(again)
 	}
-}
-
-// takeOver moves a seat to another client, as after a restart: the old one is
-// still connected, but will not dial any more.
-func (r *faultRound) takeOver(s *faultSeat, random *rand.Rand) bool {
-	old, oldUser := s.handle, s.user
-	if r.twins {
-		s.mu.Lock()
-		s.shared = true
-		s.mu.Unlock()
-	} else {
-		oldUser.die(random.IntN(2) == 0)
-	}
-	ticket := old.Ticket()
-	u := r.user(oldUser.faulty)
-	began := time.Now()
-	for {
-		ctx, cancel := context.WithTimeout(r.open, faultPatience)
-		next, err := resumeAs(ctx, u, s, ticket)
-		timedOut := ctx.Err() != nil
-		cancel()
-		if err == nil {
-			s.move(u, next)
-			break
-		}
-		if timedOut {
-			s.life.leaves(s)
-		}
-		if r.isShut() {
-			s.life.leaves(s) // the hub may have got its resume, and gets its Close
-			err = lectern.ErrShutdown
-			timedOut = true
-		}
-		if errors.Is(err, lectern.ErrResumeFailed) || errors.Is(err, lectern.ErrReplaced) || timedOut || time.Since(began) > faultPatience {
-			s.over(err)
-			_, _ = u.Close(), oldUser.Close()
-			return false
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if r.twins {
-		newer, seed := s.handle, random.Uint64()
-		r.actors.Go(func() { r.stayOn(s, old, oldUser, newer, seed) })
-		return true
-	}
-	// What the old one still tries must have no effect any more.
-	r.actors.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-		defer cancel()
-		s.send(ctx, old, &sent{text: s.text("zombie", 0), to: toEverybody, stale: true})
-		_ = oldUser.Close()
-	})
-	return true
-}
-
-func resumeAs(ctx context.Context, u *faultUser, s *faultSeat, ticket lectern.Ticket) (membershipHandle, error) {
-	if s.isMaster() {
-		return asHandle(u.ResumeMaster(ctx, ticket))
-	}
-	return asHandle(u.ResumeSlave(ctx, ticket))
-}
-
-func asHandle[T membershipHandle](h T, err error) (membershipHandle, error) {
-	if err != nil {
-		return nil, err
-	}
-	return h, nil
 }
 
 // stream sends one message after the other, to all or to somebody.
@@ -488,7 +459,7 @@ func (r *faultRound) stream(s *faultSeat, number int, random *rand.Rand) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		one := &sent{text: s.text(fmt.Sprint("stream ", number), i), to: toEverybody, lasts: r.lasts(random)}
 		if s.isMaster() && random.IntN(3) == 0 {
-			one.to = fmt.Sprint("user_", random.IntN(faultSlaves))
+			one.to = r.somebody(random)
 		}
 		s.send(ctx, h, one)
 		cancel()

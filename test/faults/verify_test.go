@@ -13,7 +13,7 @@ import (
 func (r *faultRound) verify() error {
 	errs := r.wrong
 	for _, l := range r.lives {
-		for _, check := range []error{l.verifyAsks(), l.verifyRemovals(), l.verifyShutdown(), l.verifyReplacements(), l.verifyPace(), l.verifyVoice()} {
+		for _, check := range []error{l.verifyAsks(), l.verifyRemovals(), l.verifyShutdown(), l.verifyReplacements(), l.verifyPace(), l.verifyVoice(), l.verifySuccession()} {
 			if check != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", l.channel, check))
 			}
@@ -89,7 +89,7 @@ func (l *life) verifyMaster() error {
 		// A witness that came, or came back, while the master was away knows the deadline in
 		// whole milliseconds, rounded up; else it is exact.
 		late := time.Duration(0)
-		if l.round.service.refused(whoIn(l.channel, "alice"), w.ended, true) {
+		if l.refusedMaster(w.ended, true) {
 			return nil
 		}
 		if w.gaveUp() && (l.round.shutBy(w.ended) || l.round.overlaps(w.ended.Add(-faultX), w.ended)) {
@@ -105,7 +105,7 @@ func (l *life) verifyMaster() error {
 			return fmt.Errorf("it ended at %v, not %v", w.ended, away.Deadline)
 		}
 	case errors.Is(w.err, lectern.ErrMasterLeft):
-		if !l.left && !l.mayHaveLeft() {
+		if !l.left && !l.mayHaveLeft() && !l.isNobodys() {
 			return errors.New("it ended with master_left, but its master did not leave")
 		}
 	case errors.Is(w.err, lectern.ErrShutdown) && l.round.shutBy(w.ended):
@@ -148,13 +148,15 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	// newest is the highest number that there can have been: what nobody knows
 	// the outcome of may have one too.
 	newest, unknown := uint64(0), uint64(0)
+	// floor is up to where others have had what was for the master: what it gets of that it need not get.
+	floor := s.floor()
 	for _, one := range all {
 		if one.unknown() {
 			unknown++
 			if one.newcomers {
 				unknown += uint64(len(s.life.seats))
 			}
-			if one.question != "" {
+			if one.question != "" || s.isMaster() && (one.by == nil || s.isPassedOver(one)) {
 				answers++
 			}
 		}
@@ -167,7 +169,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 			continue
 		}
 		// Of two things in one instant, either may have come first.
-		if s.isMaster() || (one.to == toEverybody || one.to == s.name) && one.began.After(s.entered) {
+		if s.isExpected(one, floor) {
 			expected = append(expected, one)
 		}
 	}
@@ -216,8 +218,10 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 			return fmt.Errorf("%q has the number %d, after %d", text, m.Seq, last)
 		case one.question != "":
 			return fmt.Errorf("%q came, which is an answer", text)
-		case one.service != (m.From == ""):
+		case one.service != (m.From == ""), one.by != nil && one.by.name != m.From:
 			return fmt.Errorf("%q came from %q", text, m.From)
+		case one.by != nil && one.by.name == s.name && (!s.isMaster() || s.isOwn(one)):
+			return fmt.Errorf("%q came to the one who has sent it", text)
 		case one.stale:
 			return fmt.Errorf("%q came from one who had been replaced", text)
 		case one.err != nil && !one.unknown():
@@ -237,6 +241,7 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 		for n := last + 1; n < m.Seq; n++ {
 			between := numbered[n]
 			switch {
+			case s.isMaster() && n <= floor:
 			case s.isMaster() && between == nil && !gap && !choice.sets:
 				if answers == 0 {
 					return fmt.Errorf("number %d is missing before %d, and no gap is told", n, m.Seq)
@@ -280,6 +285,9 @@ func (s *faultSeat) verifyMessages(all map[string]*sent) error {
 	if s.staysToTheEnd() && len(expected) > 0 && !dropped && !over {
 		return fmt.Errorf("%q, number %d, and %d more never came", expected[0].text, expected[0].Seq, len(expected)-1)
 	}
+	if s.isTold() && len(expected) > 0 && (!gap || missed < uint64(len(expected))) {
+		return fmt.Errorf("%q, number %d, and %d more never came to the slave before it was the master", expected[0].text, expected[0].Seq, len(expected)-1)
+	}
 	return nil
 }
 
@@ -304,6 +312,9 @@ func (s *faultSeat) verifyEnd() error {
 	if p, ok := l.round.replacedBetween(over, over); ok {
 		over = p.stopped // the witness was told later, or not at all
 	}
+	if s.late {
+		return nil
+	}
 	gaveUp := s.gaveUp()
 	switch err := s.err; {
 	case errors.Is(err, lectern.ErrMasterDown):
@@ -320,7 +331,14 @@ func (s *faultSeat) verifyEnd() error {
 		if !l.kicked[s.name] {
 			return err
 		}
+	case errors.Is(err, lectern.ErrHandedOver):
+		return s.verifyHandedOverEnd()
 	case errors.Is(err, lectern.ErrResumeFailed):
+		if s.isMaster() && (s.hasReigned() || l.round.hands && s.shared) {
+			// Another one has become the master meanwhile, or the service gave the seat to another
+			// client, which did not expect a master's.
+			break
+		}
 		if s.isMaster() && !l.round.shutBy(s.ended) && (!isOver || s.ended.Before(over)) {
 			return fmt.Errorf("ended with %w, though the channel was there", err)
 		}
