@@ -230,6 +230,7 @@ func TestRecordsThatCannotBe(t *testing.T) {
 		"a content too large":       {numbersOf(recordAnswered, 1, 6, 0, math.MaxUint32+1, 0), "there is the number 4294967296 where none is above 4294967295"},
 		"answers":                   {answers(1, 9, 8, 9), ""},
 		"no answers":                {answers(1, 9), ""},
+		"answers of nobody":         {answers(3, 9), says("there is no membership 3")},
 		"an answer above":           {answers(1, 9, 8, 10), says(`"user_1" has an answer to a later send than its last`)},
 		"too many answers":          {answers(1, 99, refsTo(wire.SlaveAnswers+1)...), "a member has more than 32 open requests, or answers to its sends"},
 		"answers that do not rise":  {answers(1, 9, 8, 8), "a member's refs do not rise"},
@@ -375,4 +376,14 @@ func TestAnAppliedMemberTakesLittle(t *testing.T) {
 	copied := c.copied()
 	require.NoError(t, copied.Apply(someMember(1, "user_1", 0, 0)))
 	require.Nil(t, copied.slaves["user_1"].extras)
+}
+
+// Who is away and told to be so again is listed once, where it was.
+func TestWhoIsAwayIsListedOnce(t *testing.T) {
+	c, _, u := openTable(t, Limits{}, 2)
+	c.Lose(c.now, u[2])
+	c.Lose(c.now, u[1])
+	copied := c.copied()
+	require.NoError(t, copied.Apply(record(recordSeat, func(p *pieces) { p.number(2); p.seat(c.slaves["user_2"]) })))
+	require.Equal(t, []string{"user_2", "user_1"}, copied.Snapshot().Away)
 }

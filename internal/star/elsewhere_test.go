@@ -63,6 +63,13 @@ func TestTimesBeginAnewWithWhoTakesOver(t *testing.T) {
 	copied.TakeOver(later, func(wire.Role, string, Hub) *Attachment { return held.on("back") })
 	require.Equal(t, later.Add(xMaster), copied.master.deadline)
 
+	// A master that is nowhere, since the last record was cut off from those behind it, is away.
+	copied = held.copied()
+	require.NoError(t, copied.Apply(record(recordSeat, func(p *pieces) { p.number(0); p.seat(&member{state: wire.StateOnline, epoch: 1}) })))
+	copied.TakeOver(later, func(wire.Role, string, Hub) *Attachment { return held.on("back") })
+	require.Equal(t, wire.StateAway, copied.master.state)
+	require.Equal(t, later.Add(xMaster), copied.master.deadline)
+
 	ended := c.copied()
 	ended.Close("over")
 	ended.TakeEffects(nil)
