@@ -179,6 +179,9 @@ func (m *Membership) writtenSwitch() *request {
 // lock is held.
 func (m *Membership) onSwitchNotRepeated(why *wire.Cause) {
 	if isTransient(why) {
+		for _, r := range m.pending {
+			r.again = false // on the next connection each is repeated again
+		}
 		m.asked.tryLater()
 		return
 	}
