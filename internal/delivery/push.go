@@ -35,11 +35,11 @@ func (s *Seat) pushReplay(p *wire.Packet) {
 }
 
 // discard drops what is queued for the seat: the frames of its channel. An answer without a
-// channel stays.
+// channel stays, and so does an error, which says nothing of the channel.
 func (s *Seat) discard() {
 	s.line.out.Drop(func(frame []byte) (match, message bool) {
 		decoded, err := wire.Decode(frame)
-		return err == nil && decoded.Channel == s.channel.name, decoded.Type == wire.Message
+		return err == nil && decoded.Channel == s.channel.name && decoded.Type != wire.Error, decoded.Type == wire.Message
 	})
 }
 

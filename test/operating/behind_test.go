@@ -135,3 +135,29 @@ func TestAResumeBehindItsJoin(t *testing.T) {
 		one.Closed(transport.Idle)
 	})
 }
+
+// What is dropped with a membership that the service does not let back are not the refusals of what its
+// peer has asked before.
+func TestRefusedBeforeItIsRevoked(t *testing.T) {
+	policy := lectern.Policy{Reauthorize: []lectern.Operation{lectern.OpResume}, Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
+		if r.Operation == lectern.OpResume {
+			return lectern.Identity{}, lectern.ErrUnauthorized
+		}
+		return lectern.Identity{AsAsked: true}, nil
+	}}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		s.User().Creates("abc123", "alice")
+		for range 5 * *rounds {
+			one := s.Raw()
+			one.Send(`{"type":"join","ref":2,"channel":"abc123","username":"user_one","instance":"i"}`)
+			one.Expect(`{"type":"joined","ref":2,"channel":"abc123","username":"user_one","resume":"*","epoch":1,` +
+				`"master":{"username":"alice","state":"online"},"master_timeout_ms":30000}`)
+			one.Send(
+				`{"type":"door","ref":3,"channel":"abc123","door":"open"}`,
+				`{"type":"resume","ref":4,"channel":"abc123","username":"user_one","instance":"i","resume":"`+one.Secret+`"}`,
+			)
+			told(one, "error forbidden 3 abc123", "closed revoked abc123")
+			one.Closed(transport.Revoked)
+		}
+	})
+}
