@@ -329,7 +329,7 @@ func TestRaceOfFramesInOneGo(t *testing.T) {
 				for range 30 {
 					p.goes()
 					if p.n(3) == 0 {
-						time.Sleep(200 * time.Millisecond)
+						time.Sleep(time.Second + 333*time.Microsecond + 333) // nothing else falls into this instant
 						p.check()
 					}
 				}
