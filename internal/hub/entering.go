@@ -298,11 +298,16 @@ func (s *session) resumeAgain(held *seat, f *wire.Frame) error {
 		return err
 	}
 	s.decide(held, f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
-		err := s.resumeAs(next, f, grant, rules, now)
-		if err == nil && !s.succeedSeat(a, next) {
+		if err := s.resumeAs(next, f, grant, rules, now); err != nil {
+			return err
+		}
+		if present, _ := s.seatIn(next.Channel().Name()); present != nil {
+			a = &present.Attachment // it may have been made the master while the service was asked
+		}
+		if !s.succeedSeat(a, next) {
 			rules.Lose(now, &next.Attachment)
 		}
-		return err
+		return nil
 	})
 	return nil
 }

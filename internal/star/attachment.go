@@ -136,7 +136,10 @@ func (c *Channel) attach(a *Attachment, m *member, e Entry, last, known uint64) 
 	m.attachment = a
 	m.state = wire.StateOnline
 	m.deadline = time.Time{}
-	a.member, a.epoch, a.fed = m, m.epoch, last
+	if a.member != m { // of one that was let in it is, and may be read meanwhile
+		a.member = m
+	}
+	a.epoch, a.fed = m.epoch, last
 	a.newcomer = e.Instance != Hash{} && e.Instance != m.holder.instance
 	c.feedFrom(a, last, known, c.askAgain(a, last))
 	if m.role == wire.Slave {

@@ -1,9 +1,11 @@
 package handover
 
 import (
+	"context"
 	"regexp"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,5 +62,31 @@ func TestRepeatedBehindAResume(t *testing.T) {
 				require.Contains(t, frame, want)
 			}
 		}
+	})
+}
+
+// Who is made the master while the service is asked whether it may resume, on the connection on which it is, is the
+// master, and there.
+func TestSetMasterWhileItResumesOnItsConnection(t *testing.T) {
+	policy := lectern.Policy{Reauthorize: []lectern.Operation{lectern.OpResume}, Authorize: func(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) {
+		if r.Operation == lectern.OpResume {
+			time.Sleep(time.Second)
+		}
+		return lectern.Identity{AsAsked: true}, nil
+	}}
+	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
+		s.User().Creates("abc123", "alice")
+		one := s.Raw()
+		one.Send(`{"type":"join","ref":1,"channel":"abc123","username":"user_one","instance":"i"}`)
+		one.Expect(stage.OneJoined)
+		one.Send(`{"type":"resume","ref":2,"channel":"abc123","username":"user_one","instance":"i","resume":"` + one.Secret + `"}`)
+		synctest.Wait()
+		channel, _ := s.Hub.Channel("abc123")
+		require.NoError(t, channel.SetMaster(stage.Within(t), "user_one"))
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		shot, _ := channel.Snapshot()
+		require.Equal(t, "user_one", shot.Master.Username)
+		require.Equal(t, lectern.StateOnline, shot.Master.State)
 	})
 }
