@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -37,6 +38,7 @@ type pipelined struct {
 	tickets map[string]answer // the last one of a name in a channel
 	// stopping: the hub is being shut down.
 	stopping bool
+	calls    sync.WaitGroup // of the service
 }
 
 func (p *pipelined) n(n int) int {
@@ -67,6 +69,8 @@ type piper struct {
 	// asked are the frames by their refs, and answers how often each was answered.
 	asked   map[uint64]answer
 	answers map[uint64]int
+	// dropped has the channels in which what was queued was dropped, with a membership.
+	dropped map[string]bool
 	// inRow counts the malformed frames that were sent last, and tooMany: there were too many.
 	inRow   int
 	tooMany bool
@@ -76,7 +80,7 @@ type piper struct {
 
 func (p *pipelined) peer(i int) *piper {
 	one := &piper{
-		Raw: p.Raw(), name: fmt.Sprint("u", i%3), out: make(chan string, 1000), in: map[string]string{}, waiting: map[string]uint64{}, asked: map[uint64]answer{}, answers: map[uint64]int{},
+		Raw: p.Raw(), name: fmt.Sprint("u", i%3), out: make(chan string, 1000), in: map[string]string{}, waiting: map[string]uint64{}, dropped: map[string]bool{}, asked: map[uint64]answer{}, answers: map[uint64]int{},
 	}
 	if i%2 == 0 {
 		one.instance = fmt.Sprint("i", i)
@@ -136,8 +140,9 @@ func (o *piper) take(p *pipelined, data []byte) {
 	case "waiting":
 		o.waiting[a.Channel] = a.Ref
 	case "left", "closed":
+		o.dropped[a.Channel] = o.dropped[a.Channel] || frame.Code == "expired" || frame.Code == "revoked"
 		delete(o.in, a.Channel)
-		delete(o.waiting, a.Channel)
+		fallthrough
 	case "error":
 		if o.waiting[a.Channel] == a.Ref {
 			delete(o.waiting, a.Channel)
@@ -165,7 +170,7 @@ func (p *pipelined) frame(o *piper) string {
 		`leave",` + about, `leave",` + about, `send",` + about + `,"text":"x"`, `send",` + about + `,"text":"x"`, `members",` + about, `status",` + about,
 		fmt.Sprintf(`ping",%s,"epoch":%d`, about, ticket.Epoch), `door",` + about + `,"door":"` + []string{"open", "knock", "locked"}[p.n(3)] + `"`,
 		fmt.Sprintf(`admit",%s,"knock":%d`, about, 1+p.n(6)), fmt.Sprintf(`deny",%s,"knock":%d`, about, 1+p.n(6)),
-		`kick",` + about + to, `hand_over",` + about + to, `hand_over",` + about + to + `,"stay":true`, `malformed`, `malformed`,
+		fmt.Sprintf(`hand_over",%s,"resume":"%s"%s,"stay":true`, entering, ticket.Resume, to), `kick",` + about + to, `hand_over",` + about + to, `hand_over",` + about + to + `,"stay":true`, `malformed`, `malformed`,
 	}
 	frame := frames[p.n(len(frames))]
 	if frame == "malformed" {
@@ -206,7 +211,7 @@ func (p *pipelined) goes() {
 		case 0:
 			_ = c.Kick(name, "")
 		case 1, 2:
-			_ = c.SetMaster(stage.Within(p.T), name)
+			p.calls.Go(func() { _ = c.SetMaster(stage.Within(p.T), name) })
 		case 3:
 			_ = c.Close("")
 		}
@@ -249,7 +254,7 @@ func (p *pipelined) check() {
 		}
 		for ref, f := range o.asked {
 			if o.answers[ref] == 0 && o.waiting[f.Channel] != ref {
-				again := false
+				again := o.dropped[f.Channel]
 				for later, g := range o.asked {
 					again = again || f.Type == "join" && g.Type == "join" && g.Channel == f.Channel && later > ref
 				}
@@ -296,6 +301,22 @@ func (p *pipelined) stops() {
 	require.NoError(p.T, p.Hub.Export(io.Discard))
 }
 
+// slowLog takes its time, so that a channel tells late what it has decided.
+type slowLog struct {
+	slog.Handler
+	p *pipelined
+}
+
+func (l slowLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l slowLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
+
+func (l slowLog) Handle(_ context.Context, r slog.Record) error {
+	if r.Level == slog.LevelInfo {
+		l.p.pause()
+	}
+	return nil
+}
+
 // Whatever is sent in one go, each frame has one answer, and who is in a channel for the hub is so for its peer.
 // A connection that holds nothing is closed in its time, and no other one.
 func TestRaceOfFramesInOneGo(t *testing.T) {
@@ -308,8 +329,15 @@ func TestRaceOfFramesInOneGo(t *testing.T) {
 				FrameRate: unlimited, SlaveMessageRate: unlimited, MembershipRate: unlimited, MaxHandshakeBytes: -1,
 			}
 			if seed%2 == 0 {
+				policy.Reauthorize = []lectern.Operation{lectern.OpResume, lectern.OpStatus}
 				policy.Authorize = func(context.Context, lectern.AuthRequest) (lectern.Identity, error) {
 					p.pause()
+					switch p.n(15) {
+					case 0:
+						return lectern.Identity{}, lectern.ErrUnauthorized
+					case 1:
+						return lectern.Identity{}, lectern.ErrBusy
+					}
 					i := lectern.Identity{AsAsked: true, TakeOver: p.n(20) == 0}
 					if p.n(5) == 0 {
 						i.Expires = time.Now().Add(time.Duration(1+p.n(100)) * time.Millisecond)
@@ -321,8 +349,12 @@ func TestRaceOfFramesInOneGo(t *testing.T) {
 					return nil
 				}
 			}
+			if seed%3 == 0 {
+				policy.Logger = slog.New(slowLog{slog.DiscardHandler, p})
+			}
 			stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 				p.Stage = s
+				defer p.calls.Wait()
 				for i := range 5 {
 					p.peers = append(p.peers, p.peer(i))
 				}
