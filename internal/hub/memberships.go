@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -44,11 +45,17 @@ type entering struct {
 
 // entering is what the frame asks. asked is how the peer calls the channel.
 func (s *session) entering(f *wire.Frame, asked string, previous *seat) *entering {
-	return &entering{
+	e := enterings.Get().(*entering)
+	*e = entering{
 		kind: f.Type, ref: f.Ref, channel: f.Channel, asked: asked, username: f.Username, expect: f.Expect,
 		number: s.countedFrame(), previous: previous,
 	}
+	return e
 }
+
+// enterings is a pool of what most joins need for a moment alone: those that are in at once, and
+// leave nothing. Nobody but the seat has it then.
+var enterings = sync.Pool{New: func() any { return new(entering) }}
 
 // reserveSeat adds a seat to the session before the membership is decided, so that a
 // Release that follows the decision finds the seat. Where the session has a seat in the
@@ -106,7 +113,8 @@ func (s *session) settleIdle() {
 func (s *session) Enter(entered *delivery.Seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w := s.hub.waits.take(s, entered); w != nil {
+	w := s.hub.waits.take(s, entered)
+	if w != nil {
 		s.seats.set(w.channel, w.seat)
 	}
 	in := s.seats.get(entered.Channel().Name())
@@ -115,8 +123,11 @@ func (s *session) Enter(entered *delivery.Seat) {
 	}
 	s.overdue = false
 	s.hub.idlers.remove(s)
-	if in.entering.previous == nil {
-		in.entering = nil
+	if e := in.entering; e.previous == nil {
+		if in.entering = nil; w == nil {
+			*e = entering{} // no string is kept
+			enterings.Put(e)
+		}
 		return
 	}
 	previous := s.present(in.entering.previous)

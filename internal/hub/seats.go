@@ -1,7 +1,5 @@
 package hub
 
-import "slices"
-
 // seats has the seats of a connection by channel, including seats whose membership is not
 // decided yet. It is a slice while there are few: most connections have one seat, and a
 // map for it would take ten times the memory.
@@ -82,5 +80,9 @@ func (s *seats) each(yield func(*seat) bool) {
 
 // all returns every seat, in any order.
 func (s *seats) all() []*seat {
-	return slices.AppendSeq(make([]*seat, 0, s.count()), s.each)
+	all := make([]*seat, 0, s.count())
+	for seat := range s.each {
+		all = append(all, seat)
+	}
+	return all
 }
