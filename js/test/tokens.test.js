@@ -128,7 +128,7 @@ test('a connection that is lost waits for its tokens: they are tried again', asy
 test('a token that never comes is asked for again, and given up', async (t) => {
   let count = 0;
   const token = () => (++count === 2 ? new Promise(() => {}) : `t${count}`);
-  const { shown, client } = await asking(t, { token, dialTimeout: 50 });
+  const { shown, client } = await asking(t, { token, dialTimeout: 1000 });
   const slave = await client.join('abc123', 'ada');
   await cutBy(slave, 4101);
   await happens(slave, 'state', ({ state }) => state === 'online');

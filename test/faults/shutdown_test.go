@@ -21,7 +21,7 @@ func (l *life) verifyRemovals() error {
 			if s.name != m.name {
 				continue
 			}
-			if m.ban && s.asked.After(m.done) {
+			if m.ban && s.former == nil && s.asked.After(m.done) {
 				return fmt.Errorf("%s was banned at %v, and got in at %v", s.name, m.done, s.entered)
 			}
 			if !s.entered.Before(m.began) {

@@ -84,16 +84,17 @@ func (one *handing) isUnknown() bool {
 
 // verifyAnswered: who is back in time is told that it has handed over, however often its connection was
 // lost meanwhile. The reign is that which it has begun.
-func (one *handing) verifyAnswered(l *life, reign int) error {
+func (one *handing) verifyAnswered(l *life, begun int) error {
 	s := one.by
 	if s == nil || !errors.Is(one.err, lectern.ErrResumeFailed) || s.shared || s.hasMoved() || l.kicked[s.name] {
 		return nil
 	}
-	began, who := l.reigns()[reign].from, whoIn(l.channel, s.name)
+	began, who := l.reigns()[begun].from, whoIn(l.channel, s.name)
 	switch {
 	case one.stay && !one.done.Before(began.Add(faultS)): // it was away as a slave for too long
-	case len(l.reigns())-reign > 8: // nor are so many hand-overs remembered
+	case len(l.reigns())-begun > 8: // nor are so many hand-overs remembered
 	case l.reigns()[len(l.reigns())-1].ended(one.done): // the channel is over
+	case slices.ContainsFunc(l.reigns()[begun+1:], func(g *reign) bool { return g.name == s.name }): // it was the master again, and is not any more
 	case l.round.service.expired(who, one.done), l.round.service.refused(who, one.done, false), l.round.overlaps(began, one.done):
 	default:
 		return fmt.Errorf("%v has handed over at %v, to stay: %v, and is told at %v: %w", s, began, one.stay, one.done, one.err)
