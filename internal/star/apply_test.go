@@ -339,9 +339,9 @@ func TestNothingFollowsTheEnd(t *testing.T) {
 		}
 	}
 	require.Equal(t, written(t, timeless(next.Snapshot())), written(t, timeless(copied.Snapshot())))
-	require.EqualValues(t, 1<<31+1, copied.slaves["user_1"].number, "no number is used again")
+	require.EqualValues(t, uint64(1<<31+1), copied.slaves["user_1"].number, "no number is used again")
 	next.CountFrom(7)
-	require.EqualValues(t, 1<<31+1, next.joins, "it is created already")
+	require.EqualValues(t, uint64(1<<31+1), next.joins, "it is created already")
 
 	other := New("other", c.limits)
 	require.EqualError(t, other.Apply(record(recordCreated, func(p *pieces) {
