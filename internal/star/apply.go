@@ -126,11 +126,6 @@ func (a *applying) wrong(format string, args ...any) {
 	a.fail(fmt.Errorf("star: channel %s: "+format, append([]any{wire.Quote(a.c.name)}, args...)...))
 }
 
-// small is a number as it may be in frames: one more is no overflow.
-func (a *applying) small() uint64 { return a.atMost(wire.MaxNumber) }
-
-func (a *applying) cause() *wire.Cause { return &wire.Cause{Code: wire.Code(a.text()), Text: a.text()} }
-
 // of is the member that the record is of, or nil where there is none: then that is wrong.
 func (a *applying) of() *member {
 	number := a.small()
@@ -144,24 +139,9 @@ func (a *applying) of() *member {
 	return m
 }
 
-// numbered is the member with the number, which is zero for the master, or nil. It keeps an
-// index, for as long as records are applied.
-func (c *Channel) numbered(number uint64) *member {
-	if number == 0 {
-		return c.master
-	}
-	if c.numbers == nil {
-		c.numbers = make(map[uint64]*member, len(c.slaves))
-		for _, m := range c.slaves {
-			c.numbers[m.number] = m
-		}
-	}
-	return c.numbers[number]
-}
-
 func (a *applying) created() {
 	c := a.c
-	name, master, timeout, terms, joins := a.name(), a.name(), time.Duration(a.signed()), a.anyTerms(), a.small()
+	name, master, timeout, terms, replay, joins := a.name(), a.name(), time.Duration(a.signed()), a.anyTerms(), a.bound(), a.small()
 	switch {
 	case a.err != nil:
 	case c.life == open:
@@ -173,39 +153,24 @@ func (a *applying) created() {
 	default:
 		// Nothing is left of the one before.
 		*c = Channel{name: c.name, limits: c.limits, effects: c.effects, timeout: timeout, terms: terms, joins: joins}
-		c.open(&member{name: master, role: wire.Master, state: wire.StateAway})
+		c.open(&member{name: master, role: wire.Master, state: wire.StateAway}, replay)
 	}
 }
 
 // message takes a message that was accepted, with its answer.
 func (a *applying) message(kind byte) {
 	c := a.c
-	seq, flags := a.small(), a.byte()
-	has := func(bit int) bool { return flags&(1<<bit) != 0 }
-	service, msg, given := has(0), Message{Asks: has(2)}, answer{}
+	r := a.recordedMessage()
 	var of *member
-	if has(1) {
-		of = a.of()
+	if r.hasOf && a.err == nil {
+		if of = c.numbered(r.of); of == nil {
+			a.wrong("there is no membership %d", r.of)
+		}
 	}
-	if has(3) {
-		msg.ReplyTo = a.small()
-	}
-	if has(4) {
-		msg.Topic = a.topic()
-	}
-	if has(5) {
-		msg.Expires, msg.End = a.expires()
-	}
-	if has(6) {
-		given.ref = a.small()
-	}
-	if has(7) {
-		given.content = uint32(a.atMost(math.MaxUint32))
-	}
-	msg.Payload = a.payload("a record", msg.ReplyTo, msg.Asks)
 	if a.err != nil {
 		return
 	}
+	seq, service, msg, given := r.seq, r.service, r.msg, r.given
 	l, from, to := &c.down, c.master, of
 	if kind == recordUp {
 		l, from, to = &c.up, of, nil
@@ -261,7 +226,6 @@ func (a *applying) handed() {
 	former.attachment = nil
 	c.closeRequests(former)
 	c.leaveAsSuccessor(slave)
-	delete(c.numbers, slave.number)
 	m := c.promoted(former, at, max(former.epoch, slave.epoch))
 	c.master, c.masterExpired = m, false
 	c.passOver(slave)
@@ -397,7 +361,6 @@ func (a *applying) step(kind byte) {
 			a.wrong("its master is gone alone")
 			return
 		}
-		delete(c.numbers, m.number)
 		c.takeOut(m)
 	}
 }

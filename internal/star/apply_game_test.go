@@ -24,8 +24,8 @@ func gameRecords(t *testing.T, seed uint64, limits Limits, steps int) (g *record
 	return g
 }
 
-// A hub under other limits takes what the owner has decided under its own: it keeps more or fewer
-// messages than that, and has a channel that is whole.
+// A hub under other limits takes what the owner has decided under its own, and has the channel that the
+// owner has: from its create on, and from a snapshot on.
 func TestRecordsUnderOtherLimits(t *testing.T) {
 	kinds := map[byte]int{}
 	for seed := range uint64(60) {
@@ -38,6 +38,8 @@ func TestRecordsUnderOtherLimits(t *testing.T) {
 				kinds[r.kind()]++
 				require.NoError(t, other.Apply(r))
 			}
+			g.applied = other
+			g.holds("from its create on")
 			if g.original.life == open {
 				fromParts := NewImport(other.limits, 1, 0)
 				fromParts.Elsewhere()
@@ -46,11 +48,24 @@ func TestRecordsUnderOtherLimits(t *testing.T) {
 				}
 				same, err := fromParts.Finish()
 				require.NoError(t, err)
+				g.applied = same
+				g.holds("from a snapshot on")
 				for range 50 {
 					g.step()
 				}
 				for _, r := range g.group[len(g.all):] {
 					require.NoError(t, same.Apply(r))
+				}
+				g.holds("on from a snapshot")
+				again := NewImport(g.original.limits, 1, 0) // from who has applied it, back where it was
+				again.Elsewhere()
+				for _, part := range (&table{Channel: same, t: t}).parts() {
+					require.NoError(t, again.Add(part))
+				}
+				if same.life == open {
+					g.applied, err = again.Finish()
+					require.NoError(t, err)
+					g.holds("from a snapshot of a copy")
 				}
 				playOn(same)
 			}

@@ -115,6 +115,7 @@ func TestRecordsThatCannotBe(t *testing.T) {
 			p.text("alice")
 			p.signed(timeout)
 			p.anyTerms(Terms{})
+			p.bound(Bound{})
 			p.number(0)
 		})
 	}
@@ -349,6 +350,7 @@ func TestNothingFollowsTheEnd(t *testing.T) {
 		p.text("alice")
 		p.signed(0)
 		p.anyTerms(Terms{})
+		p.bound(Bound{})
 		p.number(0)
 	})), `star: channel "other": the records are those of channel "abc123"`)
 	require.EqualError(t, other.Apply(record(recordCreated, func(p *pieces) {
@@ -356,6 +358,7 @@ func TestNothingFollowsTheEnd(t *testing.T) {
 		p.text("alice")
 		p.signed(-1)
 		p.anyTerms(Terms{})
+		p.bound(Bound{})
 		p.number(0)
 	})), `star: channel "other": it waits for less than no time`)
 }

@@ -53,7 +53,7 @@ func (a *applying) member() {
 	case m == nil:
 		m = &member{name: name, role: wire.Slave, number: number}
 		m.answers.limit = wire.SlaveAnswers
-		c.slaves[name], c.numbers[number] = m, m
+		c.addSlave(m)
 		c.joins = max(c.joins, number)
 	}
 	m.hash, m.holder.instance, m.since, m.start, m.lostPrivate = hash, instance, since, start, lostPrivate
@@ -65,14 +65,6 @@ func (a *applying) member() {
 	e.newcomer, e.secret = newcomer, pending
 	e.setHanded(handed, name)
 	a.seat(m)
-}
-
-// roleOf is the role of the member that has the number.
-func roleOf(number uint64) wire.Role {
-	if number == 0 {
-		return wire.Master
-	}
-	return wire.Slave
 }
 
 // handedOver is what the master has of a hand-over.
@@ -113,7 +105,7 @@ func (a *applying) seat(m *member) {
 	flags, states := a.byte(), a.byte()
 	has := func(bit int) bool { return flags&(1<<bit) != 0 }
 	epoch, ref, given := a.small(), a.small(), a.small()
-	at := &Attachment{Line: noLine{}, member: m, epoch: epoch, catchingUp: has(2), confirms: has(3), newcomer: has(4), heard: has(5)}
+	at := &Attachment{Line: noLine{}, member: m, who: m, epoch: epoch, catchingUp: has(2), confirms: has(3), newcomer: has(4), heard: has(5)}
 	if has(1) {
 		hub := Hub(a.hash())
 		at.Hub = &hub
@@ -129,8 +121,10 @@ func (a *applying) seat(m *member) {
 			asked = &askedAgain{last: a.small(), left: a.numbers()}
 		}
 	}
-	state, told := wire.State(states&0xf), wire.State(states>>4)
-	if state > wire.StateAway || told > wire.StateLeft {
+	state, told := wire.State(states&3), wire.State(states>>seatToldShift&3)
+	cutOff, declared := states&seatCutOff != 0, states&seatDeclared != 0
+	at.switching = states&seatSwitching != 0
+	if state > wire.StateAway || states&seatUnknown != 0 || cutOff && has(0) || declared && !cutOff {
 		a.wrong("%s is in no state", wire.Quote(m.name))
 	}
 	if a.err != nil {
@@ -144,6 +138,9 @@ func (a *applying) seat(m *member) {
 		m.repeatable = repeatableNow
 	}
 	e := m.needExtras()
+	if e.cutOff, e.declared = nil, declared; cutOff {
+		e.cutOff = at
+	}
 	if e.floor, e.asked = floor, asked; *e == (extras{}) {
 		m.extras = nil
 	}

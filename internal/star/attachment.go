@@ -17,7 +17,10 @@ type Attachment struct {
 	Line Line
 
 	member *member
-	epoch  uint64
+	// who is the member that the attachment has had first. It has the same name, role and number as
+	// member, and they do not change, so they can be read without the caller's lock.
+	who   *member
+	epoch uint64
 	// fed is the number of the newest message that was queued for the member while it was
 	// catching up.
 	fed uint64
@@ -67,18 +70,31 @@ type Line interface {
 	Unwritten(accepted Load) int
 }
 
-// Role is the member's role. The attachment must have entered a channel.
-func (a *Attachment) Role() wire.Role { return a.member.role }
+// become makes the attachment one of the member.
+func (a *Attachment) become(m *member) {
+	// One that stands for a member elsewhere is no other one.
+	if a.who == nil || a.member == nil && (a.who.number != m.number || a.who.role != m.role) || a.who.number == 0 && m.number != 0 {
+		a.who = m
+	}
+	a.member = m
+}
+
+// Role is the member's role. The attachment must have entered a channel. As Entered, IsOf and Username
+// it can be asked without the caller's lock, once the attachment has entered.
+func (a *Attachment) Role() wire.Role { return a.who.role }
 
 // Entered reports whether the attachment has entered a channel, or has knocked at its door.
-func (a *Attachment) Entered() bool { return a.member != nil }
+func (a *Attachment) Entered() bool { return a.who != nil }
 
 // IsOf reports whether the attachment is of the member that the other one is of. Both must have
 // entered a channel.
-func (a *Attachment) IsOf(other *Attachment) bool { return a.member == other.member }
+func (a *Attachment) IsOf(other *Attachment) bool {
+	x, y := a.who, other.who
+	return x == y || x.name == y.name && x.role == y.role && x.number == y.number && x.number != 0
+}
 
 // Username is the member's name. The attachment must have entered a channel.
-func (a *Attachment) Username() string { return a.member.name }
+func (a *Attachment) Username() string { return a.who.name }
 
 // Epoch is the number of the attachment among those of its member. Each later one has a
 // higher number. It is for an attachment that has entered a channel.
@@ -132,13 +148,12 @@ func (c *Channel) Master() *Attachment {
 // which it knows attributes. A slave that has much to catch up with is admitted to the audience
 // afterwards (caughtUp).
 func (c *Channel) attach(a *Attachment, m *member, e Entry, last, known uint64) {
+	m.noReturn()
 	m.epoch++
 	m.attachment = a
 	m.state = wire.StateOnline
 	m.deadline = time.Time{}
-	if a.member != m { // of one that was let in it is, and may be read meanwhile
-		a.member = m
-	}
+	a.become(m)
 	a.epoch, a.fed = m.epoch, last
 	a.newcomer = e.Instance != Hash{} && e.Instance != m.holder.instance
 	c.feedFrom(a, last, known, c.askAgain(a, last))
@@ -146,7 +161,8 @@ func (c *Channel) attach(a *Attachment, m *member, e Entry, last, known uint64) 
 		c.connected++
 		c.admit(a)
 	} else {
-		c.accepted, c.told, c.rosterStale = Load{}, Load{}, false
+		c.countAnew()
+		c.rosterStale = false
 	}
 	c.touch(m, false)
 }
@@ -161,17 +177,22 @@ func (c *Channel) detach(m *member) *Attachment {
 	if a.catchingUp {
 		m.given = m.floor(a)
 	}
-	m.clearFloor()
+	cutOff := m.extra().cutOff != nil
+	if !cutOff {
+		m.clearFloor()
+	}
 	if m.role == wire.Slave {
 		c.connected--
 		if !a.catchingUp {
 			c.emit(Effect{Kind: Dismiss, To: a})
 		}
 	} else {
-		c.confirmWritten()
+		if !cutOff { // else nobody knows what was written
+			c.confirmWritten()
+		}
 		c.roomMade()
 	}
-	if again := m.extra().asked; again != nil {
+	if again := m.extra().asked; again != nil && !cutOff {
 		again.left = nil // they are found anew
 	}
 	m.attachment = nil

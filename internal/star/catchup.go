@@ -297,7 +297,7 @@ func (c *Channel) payAgain(now time.Time, m *member, log *replayLog, bytes int) 
 	if bytes == 0 {
 		return
 	}
-	again := float64(bytes) / float64(max(c.limits.Replay.Bytes, againLeast, log.changes.bytes(0, log.newest)))
+	again := float64(bytes) / float64(max(log.bound.Bytes, againLeast, log.changes.bytes(0, log.newest)))
 	extras := m.needExtras()
 	extras.repaid = max(extras.repaid, now.UnixMilli()) + int64(again*float64(againTime.Milliseconds()))
 }

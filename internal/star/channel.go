@@ -29,6 +29,7 @@ import (
 //   - door.go: SetDoor, Knock, Arrive, CancelKnock, Admit and Deny; WaitsAt
 //   - holder.go: which client may hold a membership (7), and Hear
 //   - attachment.go: what makes an older attachment stale (7)
+//   - cutoff.go: HubLost and Return, of members at a hub that is not heard (7)
 //   - leaving.go: Leave, Lose, Expire (3), Kick; Close and Remove in the name of
 //     the service
 //   - presence.go: Away, Back (3 and 4), Status (4)
@@ -87,6 +88,9 @@ type Channel struct {
 	roomAwaited bool
 	// accepted is what was accepted for the master on its present attachment.
 	accepted Load
+	// inherited is the number of the newest message that was accepted for the master's connection by
+	// another hub, or before it was cut off, or zero (confirming.go).
+	inherited uint64
 	// told is which changes of slaves were told to the master on its present attachment.
 	told Load
 	// rosterStale: the master has not been told of changes of its slaves, and will be
@@ -106,8 +110,8 @@ type Channel struct {
 	requests []*request
 	// endings are the open requests that end with their messages, of the master and of slaves.
 	endings endings
-	// recorder is nil where nobody wants to know what changes (record.go), and numbers where no
-	// records are applied: the slaves by their numbers (apply.go).
+	// recorder is nil where nobody wants to know what changes (record.go), and numbers where nobody
+	// looks for slaves by their numbers (numbers.go).
 	recorder *recorder
 	numbers  map[uint64]*member
 }
@@ -129,7 +133,8 @@ type Limits struct {
 	// exception.
 	MaxSlaves int
 	// Replay bounds the messages that are kept in each direction. What slaves have sent
-	// and the connected master has not confirmed may be more, by Outbox.
+	// and the connected master has not confirmed may be more, by Outbox. A channel that is recorded
+	// (Record) has that of the hub which has created it wherever it goes on.
 	Replay Bound
 	// Outbox is what may wait on a connection.
 	Outbox Bound

@@ -13,6 +13,9 @@ import "github.com/lectern-go/lectern/internal/wire"
 // connection ended. Not so where the client has shown an instance and nothing was heard of
 // it on the connection: it is one that comes back by itself, and will tell what has arrived.
 // The connection may be lost before it could, with all that was written on it.
+//
+// Of what another hub has accepted for a connection that the master is still on, whoever takes the channel
+// over does not know whether it was written there, until something later was (Channel.inherited).
 
 // Confirm notes that the member has got everything up to the number seen. It reports
 // whether that is news, or the first that is heard on the attachment. It is part of another
@@ -75,7 +78,7 @@ func (c *Channel) confirmWritten() {
 			unwritten--
 		}
 	}
-	if written > c.up.head {
+	if written > c.up.head && c.up.entries[written-1].seq > c.inherited {
 		c.confirm(c.up.entries[written-1].seq)
 	}
 }
@@ -89,12 +92,16 @@ func (a *Attachment) willConfirm() bool {
 // logFull reports whether a slave's message of that size would have to push another one
 // out of the log that is not known to have arrived.
 func (c *Channel) logFull(size int) bool {
-	bound := c.limits.Replay
+	bound := c.up.bound
 	if c.master.attachment != nil {
 		// Beside what is kept for replay, as much can be unconfirmed as may wait for the
 		// master: it must not be refused what its connection could take.
 		bound.Messages += c.limits.Outbox.Messages
 		bound.Bytes += c.limits.Outbox.Bytes
+		// What is inherited may stay unconfirmed until something was accepted behind it.
+		inherited := c.inheritedLoad()
+		bound.Messages += inherited.Messages
+		bound.Bytes += inherited.Bytes
 	}
 	if c.up.room(size, bound) {
 		return false
@@ -102,3 +109,19 @@ func (c *Channel) logFull(size int) bool {
 	c.confirmWritten()
 	return !c.up.room(size, bound)
 }
+
+// inheritedLoad is what is inherited and not confirmed, where it would not be confirmed by the master. The
+// bytes are with entryOverhead.
+func (c *Channel) inheritedLoad() (load Load) {
+	if a := c.master.attachment; c.inherited <= c.up.confirmed || a.confirms || a.willConfirm() {
+		return Load{}
+	}
+	for e := range c.up.between(c.up.confirmed, c.inherited) {
+		load.Messages++
+		load.Bytes += e.size + entryOverhead
+	}
+	return load
+}
+
+// countAnew is for a new attachment of the master, for which nothing was accepted yet.
+func (c *Channel) countAnew() { c.accepted, c.told, c.inherited = Load{}, Load{}, 0 }

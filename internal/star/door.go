@@ -101,7 +101,7 @@ func (c *Channel) Knock(now time.Time, a *Attachment, e Entry, username, expect 
 			old := k.a
 			e.Since = k.e.Since
 			k.a, k.e, k.expect, k.ends = a, e, expect, c.waitEnds(e)
-			a.member = k.m
+			a.become(k.m)
 			c.needDoor().findDue()
 			c.emit(Effect{Kind: Refuse, To: old, End: errMoved})
 			c.tellWaiting(now, k)
@@ -110,12 +110,16 @@ func (c *Channel) Knock(now time.Time, a *Attachment, e Entry, username, expect 
 		c.endKnock(k, errMoved) // it is not who the master was told of
 	}
 	d := c.needDoor()
-	d.knocks++
-	k = &knock{number: d.knocks, m: &member{name: username, role: wire.Slave}, a: a, e: e, expect: expect, ends: c.waitEnds(e)}
-	a.member = k.m
-	d.waiting = append(d.waiting, k)
-	d.findDue()
-	c.tellWaiting(now, k)
+	k = &knock{number: d.next(e.Knock), m: &member{name: username, role: wire.Slave}, a: a, e: e, expect: expect, ends: c.waitEnds(e)}
+	a.become(k.m)
+	d.add(k)
+	switch e.Told {
+	case c.master.state: // it knows
+	case 0:
+		c.tellWaiting(now, k)
+	default:
+		c.sendFrame(a, c.masterFrame(now))
+	}
 	c.tellKnock(k, true)
 	grant := (*Grant)(nil)
 	if e.Grant.Asked {
@@ -123,6 +127,27 @@ func (c *Channel) Knock(now time.Time, a *Attachment, e Entry, username, expect 
 	}
 	c.emit(Effect{Kind: Changed, What: Knocked, Of: k.m, Grant: grant, To: a, Number: c.nextChange(), Delta: int64(k.number)})
 	return nil
+}
+
+// next is the number of one who waits from now on. One that has waited before, as another hub has decided the channel,
+// has the number known, and keeps it.
+func (d *door) next(known uint64) uint64 {
+	if known != 0 && !slices.ContainsFunc(d.waiting, func(k *knock) bool { return k.number == known }) {
+		d.knocks = max(d.knocks, known)
+		return known
+	}
+	d.knocks++
+	return d.knocks
+}
+
+// add adds one who waits.
+func (d *door) add(k *knock) {
+	i := len(d.waiting)
+	for i > 0 && d.waiting[i-1].number > k.number {
+		i--
+	}
+	d.waiting = slices.Insert(d.waiting, i, k)
+	d.findDue()
 }
 
 // errMoved is told on the connection that one who waits has given up.

@@ -31,7 +31,7 @@ type Effect struct {
 	Grant *Grant
 	Delta int64
 	// Number is for Changed and Forget: it counts the changes of the channel. In an Answer it is
-	// the frame's among those of its connection.
+	// the frame's among those of its connection, and in a Mark whatever its caller says.
 	Number uint64
 	// Since is for Forget: the deadline by which an away master had to be back, or zero
 	// where the master was not away. For Changed it is the deadline of an away member.
@@ -102,6 +102,8 @@ const (
 	Count
 	// Keep has a record of what has changed (Record), where the channel records.
 	Keep
+	// Mark does nothing: Mark has put it there, with the Number.
+	Mark
 )
 
 // ChangesAudience reports whether an effect of this kind changes the audience, so
@@ -127,6 +129,14 @@ func (c *Channel) TakeEffects(spare []Effect) []Effect {
 	taken := c.effects
 	c.effects = spare
 	return taken
+}
+
+// Mark puts a Mark behind all that was decided so far, its records too. What is behind it comes of
+// what is decided next: so whoever executes the effects knows which of them, and of the records,
+// belong to which of several calls.
+func (c *Channel) Mark(number uint64) {
+	c.settle()
+	c.emit(Effect{Kind: Mark, Number: number})
 }
 
 // count emits a Count, if somebody wants Count effects and delta is not zero.

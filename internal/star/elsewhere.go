@@ -38,8 +38,10 @@ func (noLine) Unwritten(accepted Load) int    { return accepted.Messages }
 
 // TakeOver makes a channel to which records were applied one that decides. attached is called for
 // each member that is on a connection, at that hub, the master first and the slaves in the order
-// in which they have joined, and returns as for Restore, whose effects it has. All times that are
-// in no record begin anew: of who is away, of what can be repeated, and of what was sent too often.
+// in which they have joined, and returns as for Restore, whose effects it has. Who is on no connection
+// then can come back by Return. The line of an attachment counts what is accepted for it from here on.
+// All times that are in no record begin anew: of who is away, of what can be repeated, and of what was
+// sent too often.
 func (c *Channel) TakeOver(now time.Time, attached func(role wire.Role, username string, hub Hub) *Attachment) {
 	if c.numbers = nil; c.life != open {
 		return
@@ -62,14 +64,21 @@ func (c *Channel) TakeOver(now time.Time, attached func(role wire.Role, username
 	for m := c.away.first; m != nil; m = m.next {
 		m.state, m.deadline = wire.StateAway, now.Add(c.limits.SlaveTimeout)
 	}
-	c.connected, c.accepted, c.told = 0, Load{}, Load{}
+	c.connected = 0
+	c.countAnew()
 	r.reattach(now, func(m *member, s *MemberSnapshot) *Attachment {
 		a := attached(m.role, m.name, s.Hub)
 		if a == nil {
+			m.keepCutOff(s.attachment())
 			c.touch(m, false)
 		}
 		return a
 	})
+	if a := c.master.attachment; a != nil {
+		if c.inherited = c.up.newest; a.catchingUp {
+			c.inherited = c.master.floor(a)
+		}
+	}
 }
 
 // beginAnew has the times of a member begin that are in no record.

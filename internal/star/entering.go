@@ -34,7 +34,7 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	if asked > 0 && asked < c.timeout {
 		c.timeout = asked
 	}
-	c.open(m)
+	c.open(m, c.limits.Replay)
 	c.master.enter(now, e)
 	c.recordCreated()
 	c.touch(m, true)
@@ -48,12 +48,12 @@ func (c *Channel) Create(now time.Time, a *Attachment, e Entry, username string,
 	return nil
 }
 
-// open makes it a channel of that master, who is not on a connection yet.
-func (c *Channel) open(m *member) {
+// open makes it a channel of that master, who is not on a connection yet, which keeps so many messages.
+func (c *Channel) open(m *member, replay Bound) {
 	c.life = open
 	c.slaves = make(map[string]*member)
-	c.down.bound, c.up.bound = c.limits.Replay, c.limits.Replay
-	c.up.holds = c.limits.Replay.Messages > 0
+	c.down.bound, c.up.bound = replay, replay
+	c.up.holds = replay.Messages > 0
 	c.master = m
 	m.answers.limit = wire.MasterAnswers
 }
@@ -119,7 +119,7 @@ func (c *Channel) comeIn(now time.Time, a *Attachment, m *member, e Entry) {
 	m.number, m.start = c.joins, c.down.newest
 	m.answers.limit = wire.SlaveAnswers
 	m.enter(now, e)
-	c.slaves[m.name] = m
+	c.addSlave(m)
 	c.touch(m, true)
 	c.setGrant(m, e.Grant)
 	c.enterWith(m, e)

@@ -37,9 +37,9 @@ func (c *Channel) joinedFrame(a *Attachment, e Entry) wire.Frame {
 
 // messageFrame is a message. It is a value, because it would be allocated otherwise: the packet
 // has a copy.
-func (c *Channel) messageFrame(from string, seq uint64, msg *Message) wire.Frame {
+func messageFrame(channel, from string, seq uint64, msg *Message) wire.Frame {
 	frame := wire.Frame{
-		Type: wire.Message, Channel: c.name, From: from, Seq: seq,
+		Type: wire.Message, Channel: channel, From: from, Seq: seq,
 		Reply: msg.ReplyTo, Payload: msg.Payload,
 	}
 	if msg.Asks {

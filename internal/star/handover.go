@@ -83,8 +83,9 @@ func (c *Channel) Switching(a *Attachment, on bool) error {
 	if err == nil && a.member.unshown() {
 		err = wire.ErrRoleChanged
 	}
-	if err == nil {
+	if err == nil && a.switching != on {
 		a.switching = on
+		c.touch(a.member, false)
 	}
 	return err
 }
@@ -165,7 +166,7 @@ const (
 // it alone.
 func (c *Channel) leaveAsSuccessor(slave *member) {
 	c.detach(slave)
-	delete(c.slaves, slave.name)
+	c.deleteSlave(slave)
 	c.dropAttributes(slave)
 	delete(c.voice.exceptions, slave.name) // nor is it one when it is a slave again
 	slave.openRequests = nil
@@ -204,7 +205,7 @@ func (c *Channel) demoted(former *member, secret Secret, epoch uint64) *member {
 	m.needExtras().handed = new(handed)
 	m.extras.repaid = former.extra().repaid
 	former.needExtras().parted = true
-	c.slaves[m.name] = m
+	c.addSlave(m)
 	g := former.granted()
 	g.Asked = true
 	c.setGrant(m, g)

@@ -40,6 +40,13 @@ type Entry struct {
 	Door wire.Door
 	// Since is from when on the user has waited for the channel, at a join. The zero time: it has not.
 	Since time.Time
+	// Told is for one who has waited at the door when another hub has decided the channel: it was told so, with
+	// that state of the master, and has the number Knock there. Zero: it has not.
+	Told  wire.State
+	Knock uint64
+	// Again: it comes from another hub, which may have asked a former owner of the channel for the same, and has not heard
+	// what became of it.
+	Again bool
 }
 
 // holder is the instance that holds a membership. The zero holder: clients that show no
@@ -78,12 +85,15 @@ func (m *member) isLate(a *Attachment, e Entry) bool {
 		return false
 	}
 	ref, entered := m.enteredBy(e.Instance)
-	return entered && e.Ref <= ref
+	return entered && (e.Ref < ref || e.Ref == ref && !e.Again)
 }
 
 // repeats reports whether the entry repeats the create or join that has made the
 // membership, because the client did not get the answer.
 func (c *Channel) repeats(now time.Time, m *member, a *Attachment, e Entry) bool {
+	if e.Again && m.matches(e.Secret.Hash) {
+		return true // nobody else was given that
+	}
 	if (e.Instance == Hash{}) || m.holder.instance != e.Instance || m.isLate(a, e) {
 		return false
 	}
@@ -131,6 +141,9 @@ func (m *member) enter(now time.Time, e Entry) {
 // enterAgain notes that the holder has repeated its entry, and is given a new secret.
 func (m *member) enterAgain(e Entry) {
 	m.holder.ref = e.Ref
+	if e.Again && m.matches(e.Secret.Hash) {
+		return
+	}
 	m.keepSecret()
 	m.needExtras().secret = e.Secret.Hash
 }

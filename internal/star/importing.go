@@ -23,6 +23,8 @@ type Import struct {
 	slaves, banned, requests uint64
 	// terms are those of the channel.
 	terms Terms
+	// replay bounds its messages, where another hub decides it.
+	replay *Bound
 	// aside is what the message has that comes next, or nil.
 	aside *MessageSnapshot
 	// elsewhere: members may be on connections.
@@ -37,8 +39,7 @@ func NewImport(limits *Limits, maxPayload int, behind time.Duration) *Import {
 
 // Elsewhere says that the channel is one that another hub decides, and that records are applied to
 // (Apply): members may be on connections, which are elsewhere, and what the channel has is what the other
-// hub allows. Of messages no more is kept than by the limits of this one. It is called before the first
-// part.
+// hub allows. It is called before the first part.
 func (i *Import) Elsewhere() { i.elsewhere = true }
 
 // OverLimit is the error for a channel that has more of something than a hub allows.
@@ -73,6 +74,9 @@ func (i *Import) Add(part []byte) error {
 			err = errTwoHead
 		case kind == pieceTerms && i.r == nil && i.terms == (Terms{}):
 			i.terms = d.terms()
+		case kind == pieceReplay && i.r == nil && i.replay == nil:
+			bound := d.bound()
+			i.replay = &bound
 		case kind != pieceHead && i.r == nil:
 			err = errNoHead
 		case i.aside != nil && kind != pieceDown && kind != pieceUp:
@@ -228,7 +232,11 @@ func (i *Import) head(d *piecesIn) error {
 		// X is bounded as at a create, where the service has not said what it is. Who was told another one is told this one when it resumes.
 		s.MasterTimeout = min(s.MasterTimeout, s.Terms.masterTimeout(i.limits))
 	}
-	i.r = restore(&s, i.limits)
+	bound := i.limits.Replay
+	if i.elsewhere && i.replay != nil {
+		bound = *i.replay
+	}
+	i.r = restore(&s, i.limits, bound)
 	return i.check(&s.Master, wire.Master)
 }
 
@@ -239,15 +247,25 @@ func (i *Import) seat(d *piecesIn) error {
 	if name == c.master.name {
 		m = c.master
 	}
+	cannot := fmt.Errorf("%s is on a connection in channel %s, and is no member, or twice, or cannot be on any", wire.Quote(name), wire.Quote(c.name))
 	switch {
 	case d.err != nil:
 		return nil
-	case m == nil || m.attachment != nil || !i.elsewhere:
-		return fmt.Errorf("%s is on a connection in channel %s, and is no member, or twice, or cannot be on any", wire.Quote(name), wire.Quote(c.name))
+	case m == nil || m.attachment != nil || m.extra().cutOff != nil:
+		return cannot
 	}
+	deadline := m.deadline
 	a := applying{c: c, piecesIn: *d}
 	a.seat(m)
-	*d = a.piecesIn
+	switch *d = a.piecesIn; {
+	case m.attachment == nil: // it is away, and may return where it is not in a file
+		if m.deadline = deadline; !i.elsewhere {
+			m.noReturn()
+		}
+		return nil
+	case !i.elsewhere:
+		return cannot
+	}
 	i.r.attached = append(i.r.attached, MemberSnapshot{Name: name})
 	return nil
 }

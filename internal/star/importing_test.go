@@ -120,7 +120,7 @@ func TestImportsOfWhatCannotBe(t *testing.T) {
 // messages adds messages of the kind to those of the master.
 func (c *table) messages(n int, kind wire.PayloadKind) {
 	for range n {
-		frame := c.messageFrame("alice", c.down.newest+1, &Message{Payload: wire.Payload{Kind: kind}})
+		frame := messageFrame(c.name, "alice", c.down.newest+1, &Message{Payload: wire.Payload{Kind: kind}})
 		c.down.add(entry{packet: wire.NewPacket(&frame)})
 	}
 }

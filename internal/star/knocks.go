@@ -20,7 +20,7 @@ func (c *Channel) tellWaiting(now time.Time, k *knock) {
 	}
 	frame.NeedEntering().For = wire.ForDoor
 	frame.Timeout, frame.HasTimeout = c.timeLeft(now)
-	c.sendFrame(k.a, frame)
+	c.emit(Effect{Kind: SendOne, To: k.a, Packet: wire.NewPacket(frame), Number: k.number}) // for another hub, which has to know it
 }
 
 // tellDoor tells those who wait the state of the master.
@@ -34,6 +34,9 @@ func (c *Channel) tellDoor(packet *wire.Packet) {
 func (c *Channel) tellKnock(k *knock, on bool) {
 	d, master := c.door, c.master.attachment
 	if master == nil || !on && !k.told {
+		if c.master.extra().cutOff != nil && !on && k.told {
+			d.over = append(d.over, k) // it is told when it returns
+		}
 		return
 	}
 	if d.stale || master.catchingUp || c.masterBehind() {

@@ -216,7 +216,7 @@ func (c *Channel) end(why *wire.Cause) {
 		m.attachment = nil
 	}
 	c.connected, c.slavesBytes = 0, 0
-	c.slaves, c.banned, c.requests, c.givenOver, c.voice = nil, nil, nil, nil, voice{}
+	c.slaves, c.numbers, c.banned, c.requests, c.givenOver, c.voice = nil, nil, nil, nil, nil, voice{}
 	c.away, c.expiries, c.endings = awayList{}, nil, endings{}
 	c.down, c.up = replayLog{}, replayLog{}
 	c.emit(Effect{Kind: Forget, End: why, Since: c.master.deadline, Number: c.nextChange()})
@@ -228,7 +228,7 @@ func (c *Channel) takeOut(m *member) *Attachment {
 	if at == nil {
 		c.away.remove(m)
 	}
-	delete(c.slaves, m.name)
+	c.deleteSlave(m)
 	c.dropAttributes(m)
 	c.stopAwaiting(m)
 	m.state = wire.StateLeft

@@ -79,6 +79,10 @@ type extras struct {
 	// (unshown.go). parted: by a hand-over this has become another membership.
 	handed *handed
 	parted bool
+	// declared is for cutOff: a master had said that it is away.
+	declared bool
+	// cutOff is how the attachment was that the member has lost with its hub, or nil (cutoff.go).
+	cutOff *Attachment
 }
 
 // extra is what the member has of extras, to read.

@@ -58,6 +58,9 @@ const (
 	// pieceSeat is where a member is that is on a connection, behind all others. It is in no file: a
 	// channel in a file has no connections.
 	pieceSeat = 22
+	// pieceReplay is before the head of a channel that is recorded: it keeps as many messages wherever
+	// records are applied to it. In a file it says nothing.
+	pieceReplay = 23
 )
 
 // PartSize is about the size in bytes of one part. A part with one long message is larger.
@@ -73,6 +76,10 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 	}
 	p := pieces{yield: yield, part: buffer[:0]}
 	p.terms(c.terms)
+	if c.recorder != nil || c.up.bound != c.limits.Replay {
+		p.begin(pieceReplay)
+		p.bound(c.up.bound)
+	}
 	p.head(c)
 	if c.door != nil {
 		p.begin(pieceDoor)
@@ -117,7 +124,7 @@ func (c *Channel) Parts(buffer []byte, yield func(part []byte) bool) {
 		p.instant(e.At)
 	}
 	for _, m := range append(slaves, c.master) {
-		if m.attachment != nil {
+		if m.attachment != nil || m.extra().cutOff != nil {
 			p.begin(pieceSeat)
 			p.text(m.name)
 			p.seat(m)
@@ -224,6 +231,11 @@ func (p *pieces) anyTerms(t Terms) {
 	p.flags(t.HasMasterTimeout)
 	p.signed(int64(t.MasterTimeout))
 	p.number(uint64(t.MaxSlaves))
+}
+
+func (p *pieces) bound(b Bound) {
+	p.count(max(b.Messages, 0))
+	p.count(max(b.Bytes, 0))
 }
 
 func (p *pieces) head(c *Channel) {

@@ -64,6 +64,13 @@ func (d *piecesIn) atMost(limit uint64) uint64 {
 	return n
 }
 
+// small is a number as it may be in frames: one more is no overflow.
+func (d *piecesIn) small() uint64 { return d.atMost(wire.MaxNumber) }
+
+func (d *piecesIn) cause() *wire.Cause {
+	return &wire.Cause{Code: wire.Code(d.text()), Text: d.text()}
+}
+
 // count is a number of things that follow, each of at least one byte.
 func (d *piecesIn) count() int {
 	n := d.number()
@@ -125,6 +132,11 @@ func (d *piecesIn) anyTerms() (t Terms) {
 		d.fail(errTerms)
 	}
 	return t
+}
+
+// bound is one of messages. What is unbounded where an int is larger is so here.
+func (d *piecesIn) bound() Bound {
+	return Bound{Messages: int(min(d.number(), math.MaxInt)), Bytes: int(min(d.number(), math.MaxInt))}
 }
 
 var errTerms = errors.New("the service has said of a channel what is not known here")
@@ -258,4 +270,40 @@ func (d *piecesIn) payload(from string, reply uint64, asks bool) wire.Payload {
 		d.fail(fmt.Errorf("a message of %s has no kind", wire.Quote(from)))
 	}
 	return payload
+}
+
+// recordedMessage is what recordMessage has written of a message that was accepted: to or from the
+// membership of, where it has one.
+type recordedMessage struct {
+	seq, of        uint64
+	hasOf, service bool
+	msg            Message
+	given          answer
+}
+
+func (d *piecesIn) recordedMessage() (r recordedMessage) {
+	r.seq = d.small()
+	flags := d.byte()
+	has := func(bit int) bool { return flags&(1<<bit) != 0 }
+	r.service, r.msg.Asks = has(0), has(2)
+	if r.hasOf = has(1); r.hasOf {
+		r.of = d.small()
+	}
+	if has(3) {
+		r.msg.ReplyTo = d.small()
+	}
+	if has(4) {
+		r.msg.Topic = d.topic()
+	}
+	if has(5) {
+		r.msg.Expires, r.msg.End = d.expires()
+	}
+	if has(6) {
+		r.given.ref = d.small()
+	}
+	if has(7) {
+		r.given.content = uint32(d.atMost(math.MaxUint32))
+	}
+	r.msg.Payload = d.payload("a record", r.msg.ReplyTo, r.msg.Asks)
+	return r
 }

@@ -17,6 +17,9 @@ package star
 // which 16 are the id of a hub; that a connection is lost takes 9 bytes, and that a member comes back 25
 // (BenchmarkRecords).
 //
+// How many messages are kept is in the record of the create: so whoever applies the records keeps the same
+// ones, and goes on with that. Everything else that a hub allows, it allows by its own Limits.
+//
 // A record has no time in it but those at which a grant, a message or a request expires. When
 // somebody came, was lost, or was sent too much again is not in it: with whoever goes on with the
 // channel these times begin anew (TakeOver). Nor is it recorded that the hub stops, or who waits

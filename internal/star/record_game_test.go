@@ -94,6 +94,13 @@ func timeless(s Snapshot) Snapshot {
 
 // step has the original do something, and keeps its records.
 func (g *recording) step() string {
+	what := g.next()
+	g.takes()
+	return what
+}
+
+// next is step, but for its records.
+func (g *recording) next() string {
 	c := g.original
 	if g.random.IntN(4) == 0 {
 		c.now = c.now.Add(time.Duration(g.random.Int64N(int64(5 * time.Second))))
@@ -113,7 +120,6 @@ func (g *recording) step() string {
 	}
 	c.Expire(c.now)
 	_ = transition(c, 0)
-	g.takes()
 	return what
 }
 
@@ -286,7 +292,7 @@ func (g *recording) takeOver() {
 
 // sameTimes has the times of a channel be those of another one that has the same members.
 func sameTimes(to, from *Channel) {
-	to.stopped = from.stopped
+	to.stopped, to.inherited = from.stopped, from.inherited
 	if from.life != open {
 		return
 	}

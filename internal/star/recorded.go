@@ -19,6 +19,7 @@ func (c *Channel) recordCreated() {
 	p.text(c.master.name)
 	p.signed(int64(c.timeout))
 	p.anyTerms(c.terms)
+	p.bound(c.up.bound)
 	p.number(c.joins)
 	c.kept()
 }
@@ -235,15 +236,41 @@ func (p *pieces) identity(m *member) {
 	}
 }
 
-// seat writes where a member is.
+// The bits of a seat's states: two of the member's state, two of what is told of it, and these.
+const (
+	seatSwitching = 1 << 2
+	seatCutOff    = 1 << 3 // it is on no connection, and what is here of one is of its last
+	seatToldShift = 4
+	seatDeclared  = 1 << 6
+	seatUnknown   = 1 << 7
+)
+
+func seatStates(m *member, switching bool) byte {
+	states := byte(m.state) | byte(m.told)<<seatToldShift
+	if switching {
+		states |= seatSwitching
+	}
+	if m.attachment == nil && m.extra().cutOff != nil {
+		states |= seatCutOff
+		if m.extras.declared {
+			states |= seatDeclared
+		}
+	}
+	return states
+}
+
+// seat writes where a member is, or where it was when its hub was lost.
 func (p *pieces) seat(m *member) {
 	a, e := m.attachment, m.extra()
 	var attached Attachment
-	if a != nil {
+	switch {
+	case a != nil:
 		attached = *a
+	case e.cutOff != nil:
+		attached = *e.cutOff
 	}
 	p.flags(a != nil, attached.Hub != nil, attached.catchingUp, attached.confirms, attached.newcomer, attached.heard, m.repeatable != 0, e.floor != 0 || e.asked != nil)
-	p.byte(byte(m.state) | byte(m.told)<<4)
+	p.byte(seatStates(m, attached.switching))
 	p.number(m.epoch)
 	p.number(m.holder.ref)
 	p.number(m.given)

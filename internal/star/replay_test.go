@@ -112,7 +112,7 @@ func TestReplayLogRandom(t *testing.T) {
 }
 
 func numbered(seq uint64, size int, to *member) entry {
-	frame := (&Channel{}).messageFrame("", seq, &Message{})
+	frame := messageFrame("", "", seq, &Message{})
 	return entry{packet: wire.NewPacket(&frame), size: size, to: to}
 }
 

@@ -29,7 +29,11 @@ func Restore(s Snapshot, limits *Limits, now time.Time, attached func(role wire.
 		}
 		return c, nil
 	}
-	r := restore(&s, limits)
+	bound := limits.Replay
+	if attached == nil {
+		bound = s.Replay
+	}
+	r := restore(&s, limits, bound)
 	r.c.stopped = s.Stopped
 	for i := range s.Slaves {
 		r.slave(&s.Slaves[i])
@@ -81,8 +85,9 @@ type restoration struct {
 	err      error
 }
 
-// restore begins a restoration with what is in the snapshot beside its lists.
-func restore(s *Snapshot, limits *Limits) *restoration {
+// restore begins a restoration with what is in the snapshot beside its lists, of a channel that keeps so
+// many messages.
+func restore(s *Snapshot, limits *Limits, bound Bound) *restoration {
 	c := New(s.Name, limits)
 	r := &restoration{c: c, master: s.Master, down: s.Down.Newest, up: s.Up.Newest}
 	c.life = open
@@ -100,11 +105,11 @@ func restore(s *Snapshot, limits *Limits) *restoration {
 		r.fail("the master has confirmed message %d of %d", s.Confirmed, s.Up.Newest)
 	}
 	c.up.confirmed = s.Confirmed
-	if c.up.holds = c.limits.Replay.Messages > 0; c.up.holds {
+	if c.up.holds = bound.Messages > 0; c.up.holds {
 		c.up.confirmed = max(s.Confirmed, s.Up.Lost) // what is lost was not held
 	}
 	for l, kept := range map[*replayLog]*ReplaySnapshot{&c.down: &s.Down, &c.up: &s.Up} {
-		l.bound = c.limits.Replay
+		l.bound = bound
 		l.newest, l.lost, l.lostCommon = kept.Lost, kept.Lost, kept.LostCommon
 		l.skipped = kept.Skipped
 	}
@@ -191,7 +196,7 @@ func (r *restoration) message(l *replayLog, kept *MessageSnapshot) {
 		}
 	}
 	if !kept.Gone {
-		frame := c.messageFrame(kept.From, seq, &Message{
+		frame := messageFrame(c.name, kept.From, seq, &Message{
 			Asks: kept.Asks, ReplyTo: kept.Reply, Topic: kept.Topic, Expires: kept.Expires,
 			Payload: wire.Payload{Kind: kept.Payload.Kind, Data: bytes.Clone(kept.Payload.Data)},
 		})
@@ -307,8 +312,21 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	if s.AskedAgain != 0 {
 		m.needExtras().asked = &askedAgain{last: s.AskedAgain, left: slices.Clone(s.AskedLeft)}
 	}
+	if s.CutOff {
+		m.needExtras().declared = s.Declared
+		m.extras.cutOff = s.attachment()
+		m.extras.cutOff.member, m.extras.cutOff.epoch = m, m.epoch
+	}
 	m.answers = restoredAnswers(limit, s.Highest, s.Answers)
 	return m
+}
+
+// attachment is how the attachment was that the member has, or had when its hub was lost.
+func (s *MemberSnapshot) attachment() *Attachment {
+	a := elsewhere(s.Hub)
+	a.epoch, a.catchingUp, a.fed = s.Epoch, s.CatchingUp, s.Fed
+	a.confirms, a.newcomer, a.heard, a.switching = s.Confirms, s.IsNewcomer, s.Heard, s.Switching
+	return a
 }
 
 func restoredAnswers(limit int32, highest uint64, all []AnswerSnapshot) answers {
@@ -330,13 +348,17 @@ func (r *restoration) reattach(now time.Time, attached func(*member, *MemberSnap
 	c := r.c
 	back := func(m *member, s *MemberSnapshot) bool {
 		a := attached(m, s)
-		if a == nil {
+		if a == nil && m.extra().cutOff == nil {
 			m.clearFloor()
 		}
 		switch {
 		case a != nil:
-			a.member, a.epoch, m.attachment = m, m.epoch, a
-			a.catchingUp, a.fed, a.confirms, a.newcomer, a.heard = s.CatchingUp, s.Fed, s.Confirms, s.IsNewcomer, s.Heard
+			a.become(m)
+			m.attachment = a
+			if a.epoch != m.epoch { // of one that was here before it is, and may be read meanwhile
+				a.epoch = m.epoch
+			}
+			a.catchingUp, a.fed, a.confirms, a.newcomer, a.heard, a.switching = s.CatchingUp, s.Fed, s.Confirms, s.IsNewcomer, s.Heard, s.Switching
 			if a.catchingUp {
 				c.emit(Effect{Kind: AwaitDrain, To: a})
 			}

@@ -215,7 +215,7 @@ func (c *Channel) giveUp(from string, membership uint64, msg *Message) (seq uint
 //
 //go:noinline
 func (c *Channel) upPacket(from string, membership, seq uint64, msg *Message) *wire.Packet {
-	frame := c.messageFrame(from, seq, msg)
+	frame := messageFrame(c.name, from, seq, msg)
 	frame.Number = membership // it is not written: it is for who looks for the sender's messages (passOver)
 	return newPacket(&frame, msg.End)
 }
@@ -286,9 +286,7 @@ func (c *Channel) acceptDown(msg *Message, to *member) answer {
 // giveDown numbers a message that is accepted for one slave, or for all, and gives it to them.
 func (c *Channel) giveDown(from string, msg *Message, to *member) answer {
 	seq := c.down.newest + 1
-	frame := c.messageFrame(from, seq, msg)
-	frame.Private = to != nil
-	p := newPacket(&frame, msg.End)
+	p := downPacket(c.name, from, seq, msg, to != nil)
 	c.down.add(entry{packet: p, size: len(msg.Payload.Data), to: to})
 	switch {
 	case to == nil:

@@ -28,7 +28,9 @@ type Snapshot struct {
 	// MasterTimeout is X of rule 3, for this channel.
 	MasterTimeout time.Duration
 	// Terms are what the service has said of this channel.
-	Terms  Terms
+	Terms Terms
+	// Replay bounds what it keeps in each direction.
+	Replay Bound
 	Master MemberSnapshot
 	// Slaves and Banned are in the order of the names. Away has the names of the
 	// slaves without a connection, the earliest deadline first.
@@ -117,6 +119,11 @@ type MemberSnapshot struct {
 	// Floor is up to which number it gets no messages while it is fed attributes, or zero.
 	Floor    uint64
 	Confirms bool
+	// Switching: the slave is about to leave for another channel.
+	Switching bool
+	// CutOff: the member was on a connection, at the Hub, that was lost with it. It may live, and then
+	// the member goes on as what is here of it. Declared: a master had said that it is away.
+	CutOff, Declared bool
 	// Handed is what the member has of a hand-over, or nil.
 	Handed *HandedSnapshot
 	// IsNewcomer and Heard are for these too: the client is the Newcomer, and a frame of it
@@ -215,7 +222,7 @@ func (c *Channel) Snapshot() Snapshot {
 	if c.life != open {
 		return s
 	}
-	s.MasterTimeout, s.Terms, s.Confirmed = c.timeout, c.terms, c.up.confirmed
+	s.MasterTimeout, s.Terms, s.Confirmed, s.Replay = c.timeout, c.terms, c.up.confirmed, c.up.bound
 	s.RosterStale, s.Joins, s.MasterExpired = c.rosterStale, c.joins, c.masterExpired
 	s.Master = c.master.snapshot()
 	for _, name := range slices.Sorted(maps.Keys(c.slaves)) {
@@ -267,8 +274,13 @@ func (m *member) snapshot() MemberSnapshot {
 	if again := m.extra().asked; again != nil {
 		s.AskedAgain, s.AskedLeft = again.last, slices.Clone(again.left)
 	}
-	if a := m.attachment; a != nil {
-		s.Confirms, s.IsNewcomer, s.Heard = a.confirms, a.newcomer, a.heard
+	a := m.attachment
+	if a == nil {
+		a = m.extra().cutOff
+		s.CutOff, s.Declared = a != nil, m.extra().declared
+	}
+	if a != nil {
+		s.Confirms, s.IsNewcomer, s.Heard, s.Switching = a.confirms, a.newcomer, a.heard, a.switching
 		if a.Hub != nil {
 			s.Hub = *a.Hub
 		}

@@ -1,7 +1,9 @@
 package star
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -26,6 +28,36 @@ func (g *twin) connect() (tag string, pair [2]*Attachment) {
 	g.tags = append(g.tags, tag)
 	g.attachments[tag] = pair
 	return tag, pair
+}
+
+// aroundHubs is a transition about hubs and connections that are not heard: one is lost, a member that was
+// there returns, or one is about to leave.
+func (g *twin) aroundHubs() (what string, do func(c *table, which int) error) {
+	c := g.original
+	if g.random.IntN(4) == 0 && len(g.tags) > 0 {
+		pair, on := g.attachments[g.pick(g.tags)], g.random.IntN(3) > 0
+		return "switching", func(c *table, i int) error { return c.Switching(pair[i], on) }
+	}
+	var away []*member
+	if c.life == open {
+		for _, m := range append(c.inOrder(), c.master) {
+			if m.extra().cutOff != nil {
+				away = append(away, m)
+			}
+		}
+		slices.SortFunc(away, func(a, b *member) int { return cmp.Compare(a.number, b.number) })
+	}
+	if len(away) == 0 || g.random.IntN(3) == 0 {
+		hub := g.hubs[1+g.random.IntN(len(g.hubs)-1)]
+		return "hub lost", func(c *table, _ int) error { c.HubLost(c.now, *hub); return nil }
+	}
+	m := away[g.random.IntN(len(away))]
+	number, epoch := m.number, m.epoch
+	if g.random.IntN(8) == 0 {
+		epoch--
+	}
+	_, pair := g.connect()
+	return "return", func(c *table, i int) error { return c.Return(c.now, pair[i], number, epoch) }
 }
 
 // aroundHandOvers is a transition about hand-overs: one, what shows the epoch, or one that is repeated.

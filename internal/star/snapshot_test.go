@@ -42,7 +42,7 @@ type twin struct {
 func playTwice(t *testing.T, random *rand.Rand) {
 	g := &twin{
 		original: newTable(t, randomLimits(random)), random: random, attachments: map[string][2]*Attachment{},
-		names: []string{"alice", "bob", "carol", "dave", "erin", "frank"},
+		names: []string{"alice", "bob", "carol", "dave", "erin", "frank"}, hubs: []*Hub{nil, {1}, {2, 9}},
 	}
 	g.restore()
 	for step := range 250 {
@@ -98,6 +98,7 @@ func (g *twin) restore() {
 		return nil
 	})
 	require.NoError(t, err)
+	g.restored.inherited = g.original.inherited
 	for _, e := range g.restored.TakeEffects(nil) {
 		require.Contains(t, []EffectKind{Admit, AwaitDrain}, e.Kind)
 	}
@@ -233,6 +234,9 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		if open := g.original.requests; len(open) > 0 {
 			msg.ReplyTo = open[g.random.IntN(len(open))].seq
 		}
+	}
+	if len(g.hubs) > 0 && g.random.IntN(12) == 0 {
+		return g.aroundHubs()
 	}
 	if g.random.IntN(5) == 0 {
 		return g.aroundHandOvers(pair, name, ref, number, entry)
