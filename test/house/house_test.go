@@ -25,13 +25,14 @@ const root = "../.."
 // mayImport tells for each package, by its folder, which other packages of the
 // module it may import, tests aside. The root's folder is ".".
 var mayImport = map[string][]string{
-	".": {"internal/client", "internal/hub", "internal/wire", "transport", "transport/memory"},
+	".": {"cluster", "internal/client", "internal/hub", "internal/wire", "transport", "transport/memory"},
 
-	"internal/hub":      {"internal/delivery", "internal/outbox", "internal/star", "internal/wire", "internal/rate", "internal/linked", "transport"},
+	"internal/hub":      {"cluster", "internal/cluster", "internal/delivery", "internal/outbox", "internal/star", "internal/wire", "internal/rate", "internal/linked", "transport"},
 	"internal/client":   {"internal/outbox", "internal/wire", "transport"},
 	"internal/delivery": {"internal/outbox", "internal/star", "internal/wire", "transport"},
 	"internal/star":     {"internal/wire"},
 	"internal/wire":     {},
+	"internal/cluster":  {"cluster"},
 	"internal/outbox":   {"transport"},
 	"internal/direct":   {},
 	"internal/rate":     {},
@@ -52,13 +53,14 @@ var mayImport = map[string][]string{
 	// What only tests import.
 	"internal/memnet": {},
 	"internal/faults": {"internal/memnet", "transport", "transport/memory"},
-	"internal/stage":  {".", "internal/memnet", "transport", "transport/memory", "transport/netconn", "transport/websocket"},
+	"internal/stage":  {".", "cluster", "internal/memnet", "transport", "transport/memory", "transport/netconn", "transport/websocket"},
 
-	"examples/chat":      {".", "transport", "transport/websocket"},
-	"examples/classroom": {".", "hubfile", "js", "transport/websocket"},
-	"examples/desk":      {".", "transport", "transport/websocket"},
-	"examples/fleet":     {".", "transport/netconn"},
-	"examples/hub":       {".", "hubfile", "transport/netconn", "transport/websocket"},
+	"examples/chat":           {".", "transport", "transport/websocket"},
+	"examples/classroom":      {".", "examples/classroom/page", "hubfile", "transport/websocket"},
+	"examples/classroom/page": {"js"}, // for examples in modules of their own, too
+	"examples/desk":           {".", "transport", "transport/websocket"},
+	"examples/fleet":          {".", "transport/netconn"},
+	"examples/hub":            {".", "hubfile", "transport/netconn", "transport/websocket"},
 }
 
 // rulesMayUse are the packages that the rules may import beside the wire: none that
