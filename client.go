@@ -210,11 +210,7 @@ func (c *Client) Create(ctx context.Context, channel, username string, options .
 	if err := client.AddAll(options, func(o CreateOption) error { return o.addToCreate(&frame) }); err != nil {
 		return nil, err
 	}
-	h, err := c.enter(ctx, wire.Master, client.Joining{Frame: frame})
-	if err != nil {
-		return nil, err
-	}
-	return &Master{h}, nil
+	return entered[Master](c.enter(ctx, wire.Master, client.Joining{Frame: frame}))
 }
 
 // Join enters a channel that its master has created before (rule 2), as a slave. The username
@@ -235,11 +231,7 @@ func (c *Client) Join(ctx context.Context, channel, username string, options ...
 	if err := addToJoin(&join, options); err != nil {
 		return nil, err
 	}
-	h, err := c.enter(ctx, wire.Slave, join)
-	if err != nil {
-		return nil, err
-	}
-	return &Slave{h}, nil
+	return entered[Slave](c.enter(ctx, wire.Slave, join))
 }
 
 // addToJoin adds the options of a join or a switch.
@@ -257,11 +249,7 @@ func (c *Client) ResumeMaster(ctx context.Context, ticket Ticket) (*Master, erro
 	if !ticket.Master {
 		return nil, publicError(client.ErrOtherRole)
 	}
-	h, err := c.enter(ctx, wire.Master, client.Joining{Frame: ticket.resume()})
-	if err != nil {
-		return nil, err
-	}
-	return &Master{h}, nil
+	return entered[Master](c.enter(ctx, wire.Master, client.Joining{Frame: ticket.resume()}))
 }
 
 // ResumeSlave takes over the membership that the ticket is for, which must be a
@@ -272,11 +260,15 @@ func (c *Client) ResumeSlave(ctx context.Context, ticket Ticket) (*Slave, error)
 	if ticket.Master {
 		return nil, publicError(client.ErrOtherRole)
 	}
-	h, err := c.enter(ctx, wire.Slave, client.Joining{Frame: ticket.resume()})
+	return entered[Slave](c.enter(ctx, wire.Slave, client.Joining{Frame: ticket.resume()}))
+}
+
+// entered is the handle as that of a master or a slave, or the error.
+func entered[H Master | Slave](h handle, err error) (*H, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Slave{h}, nil
+	return &H{h}, nil
 }
 
 // enter makes a membership and its handle.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net"
 
+	"github.com/lectern-go/lectern/cluster"
 	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/memory"
@@ -33,7 +34,8 @@ func NewHub(policy Policy) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Hub{hub: hub.New(config), maxMessageBytes: config.MaxMessageBytes}, nil
+	h, err := hub.Open(config)
+	return &Hub{hub: h, maxMessageBytes: config.MaxMessageBytes}, err
 }
 
 // MaxFrameBytes is the size in bytes of the largest frame that the hub's policy
@@ -135,6 +137,25 @@ func (h *Hub) Channels() iter.Seq[*Channel] {
 		}
 	}
 }
+
+// Ready reports whether the hub is of use to new connections, for a load balancer: it does not shut
+// down, and where it is one of a cluster it reaches the engine. It becomes false within 2 s after that was lost.
+func (h *Hub) Ready() bool { return h.hub.Ready() }
+
+// Cluster is the cluster that a hub is one of, as it knows it (Policy.Cluster).
+type Cluster struct{ hub *hub.Hub }
+
+// Cluster returns the cluster that the hub is one of. Without a Policy.Cluster there is no other hub in it.
+func (h *Hub) Cluster() Cluster { return Cluster{h.hub} }
+
+// Hubs are those that this hub knows of, itself first. One that is not heard any more is known for a minute.
+// Where the hub is alone there are none.
+func (c Cluster) Hubs() []cluster.HubInfo { return c.hub.Hubs() }
+
+// Channels are the names of the channels of all hubs that are heard, in their order. The error says that one of them has
+// not answered, for 5 s or until ctx has ended. What there is of a channel, and what the service does
+// to it, is the same at each hub (Hub.Channel).
+func (c Cluster) Channels(ctx context.Context) ([]string, error) { return c.hub.ChannelNames(ctx) }
 
 // Shutdown ends the hub in order. It takes on nothing new: connections, creates,
 // joins, resumes and messages are refused with ErrShuttingDown. Every connection

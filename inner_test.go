@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/cluster"
 	"github.com/lectern-go/lectern/internal/client"
 	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/hub"
@@ -261,8 +262,10 @@ func TestSlowIsThatOfTheHub(t *testing.T) {
 
 // Every field of a Policy reaches the hub.
 func TestPolicyReachesTheHub(t *testing.T) {
+	engine := cluster.NewLocal()
+	defer engine.Close()
 	policy := Policy{
-		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
+		Cluster: engine, MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WaitTimeout: 22, WriteTimeout: 8, Outbox: QueueLimit{9, 10}, Replay: QueueLimit{11, 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: RateLimit{15, 16}, SlaveMessageRate: RateLimit{17, 18}, Slow: SlowDropNewest, HoldTimeout: 19,
 		MembershipRate: RateLimit{20, 21}, Topics: []string{"slide"},
@@ -277,7 +280,7 @@ func TestPolicyReachesTheHub(t *testing.T) {
 	}
 	config := plain(policy.config())
 	require.Equal(t, hub.Config{
-		MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
+		Cluster: engine, MasterTimeout: 1, SlaveTimeout: 2, MaxSlaves: 3, MaxChannels: 4, MaxChannelsPerConnection: 5, MaxMessageBytes: 6,
 		HandshakeTimeout: 7, WaitTimeout: 22, WriteTimeout: 8, Outbox: hub.QueueLimit{Messages: 9, Bytes: 10}, Replay: hub.QueueLimit{Messages: 11, Bytes: 12},
 		MaxConnections: 13, MaxHandshakeBytes: 14, FrameRate: hub.RateLimit{PerSecond: 15, Burst: 16}, SlaveMessageRate: hub.RateLimit{PerSecond: 17, Burst: 18},
 		MembershipRate: hub.RateLimit{PerSecond: 20, Burst: 21}, Topics: []string{"slide"}, Slow: hub.Slow(SlowDropNewest), HoldTimeout: 19,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lectern-go/lectern/cluster"
 	"github.com/lectern-go/lectern/internal/hub"
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -206,6 +207,12 @@ type Policy struct {
 	// nobody is told.
 	Observer Observer
 
+	// Cluster is the engine by which this hub and others have their channels together: see "Several
+	// hubs" in the package's documentation. All hubs of a cluster have to have the same Policy. MaxMessageBytes
+	// can be 128 KiB at most then, and MasterTimeout half of the time for which the engine keeps what it
+	// has. The engine stays the caller's, who closes it after the hub has ended. Nil: the hub is alone.
+	Cluster cluster.Engine
+
 	// Topics are those by which MetricMessagesByTopic counts messages (WithTopic): a fixed set,
 	// so that no peer can add to it. Any other topic is counted as "other", which cannot be
 	// among them, and is passed on all the same.
@@ -375,7 +382,7 @@ func (p Policy) config() hub.Config {
 		WaitTimeout: p.WaitTimeout, FrameRate: hub.RateLimit(p.FrameRate), SlaveMessageRate: hub.RateLimit(p.SlaveMessageRate),
 		MembershipRate: hub.RateLimit(p.MembershipRate),
 		Outbox:         hub.QueueLimit(p.Outbox), Slow: hub.Slow(p.Slow), HoldTimeout: p.HoldTimeout, WriteTimeout: p.WriteTimeout,
-		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, Topics: p.Topics, PublicError: publicError, CauseIn: causeIn,
+		Replay: hub.QueueLimit(p.Replay), Logger: p.Logger, Topics: p.Topics, Cluster: p.Cluster, PublicError: publicError, CauseIn: causeIn,
 	}
 	if p.Authorize != nil {
 		config.Authorize = p.authorize

@@ -1,7 +1,5 @@
 // Package cluster is the port between hubs that serve the same channels from several
-// machines and the engine that they do it with. No hub uses it yet: Policy has no
-// field for it. It is here so that engines can be written, and held against their
-// contract, before the hubs are built on them.
+// machines (lectern.Policy.Cluster) and the engine that they do it with.
 //
 // An [Engine] knows nothing of channels, members or frames. It is two things:
 //

@@ -63,6 +63,13 @@ func (a *arrivals) pushPresence(seat *Seat, presence []byte) {
 	_ = seat.line.out.PushAcceptedNotice(presence)
 }
 
+// restart has every seat start at zero, as the rules do that count what they accept from now on.
+func (a *arrivals) restart() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.epoch = 0
+}
+
 // begin has a new seat start at zero. The lock is held.
 func (a *arrivals) begin(seat *Seat) {
 	if epoch := seat.Epoch(); a.epoch != epoch {

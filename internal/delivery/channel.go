@@ -49,6 +49,18 @@ type Channel struct {
 	// handle is what Handle returns; mu guards it.
 	handle any
 
+	// journal is where what is decided here is written down, or nil. journalAsked: it is to be called
+	// though nothing may have been decided. elsewhere: another hub decides, or nobody yet, and the
+	// rules are those of a channel that there is not. justTaken: this hub decides since Own, of which nothing
+	// was committed yet. resigning: it is about to decide no more, and nothing is decided until then. emitted are effects of another hub's decisions.
+	// mu guards them.
+	journal      Journal
+	journalAsked bool
+	elsewhere    bool
+	justTaken    bool
+	resigning    bool
+	emitted      []star.Effect
+
 	// fanout belongs to the deliverer.
 	fanout fanout
 	// slow has the slaves whose outboxes are above the high-water mark, for SlowHold.
@@ -79,32 +91,44 @@ const maxPendingEffects = 1024
 const maxDeferredEffects = 128
 
 // Decide runs a transition under the lock. The time is read under the lock, and what
-// is due at that time expires first. Then Decide starts the delivery of the effects.
-func (c *Channel) Decide(transition func(rules *star.Channel, now time.Time)) {
+// is due at that time expires first. Then Decide starts the delivery of the effects. It
+// returns false, and does nothing, where it is not this hub that decides the channel (Elsewhere).
+func (c *Channel) Decide(transition func(rules *star.Channel, now time.Time)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.awaitRoom(); c.elsewhere {
+		return false
+	}
 	c.runTransition(transition)
 	c.startDelivery()
+	return true
 }
 
 // DecideDeferred is Decide for a caller that may decide more at once, so that the
 // effects can be delivered together. Where it returns true, the delivery was not
-// started: the caller must call DeliverDeferred later.
-func (c *Channel) DecideDeferred(transition func(rules *star.Channel, now time.Time)) (deferred bool) {
+// started: the caller must call DeliverDeferred later. decided is as for Decide.
+func (c *Channel) DecideDeferred(transition func(rules *star.Channel, now time.Time)) (deferred, decided bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.awaitRoom(); c.elsewhere {
+		return false, false
+	}
 	c.runTransition(transition)
 	if c.rules.Pending() >= maxDeferredEffects {
 		c.startDelivery()
 	}
-	return !c.delivering && c.rules.Pending() > 0
+	return !c.delivering && c.rules.Pending() > 0, true
+}
+
+// awaitRoom waits while too many effects wait to be taken. The lock is held, but released meanwhile.
+func (c *Channel) awaitRoom() {
+	for c.resigning || c.delivering && c.rules.Pending() > maxPendingEffects {
+		c.progress.Wait()
+	}
 }
 
 // runTransition runs the transition. The lock is held.
 func (c *Channel) runTransition(transition func(rules *star.Channel, now time.Time)) {
-	for c.delivering && c.rules.Pending() > maxPendingEffects {
-		c.progress.Wait()
-	}
 	now := time.Now()
 	if !c.delivering && c.rules.Pending() == 0 {
 		c.afterIdle = now.Sub(c.decidedAt) >= idlePeriod
@@ -133,7 +157,7 @@ const maxInlineReceivers = 64
 func (c *Channel) DeliverDeferred(more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if more || !c.afterIdle || c.delivering || c.rules.Pending() == 0 || len(c.fanout.audience) > maxInlineReceivers {
+	if more || !c.afterIdle || c.delivering || c.pending() == 0 || len(c.fanout.audience) > maxInlineReceivers || c.journal != nil {
 		c.startDelivery()
 		return
 	}
@@ -141,14 +165,16 @@ func (c *Channel) DeliverDeferred(more bool) {
 	c.deliverPending()
 	// A goroutine delivers what others have decided meanwhile, so that the reader can
 	// go on with its connection.
-	c.delivering = false
+	if c.delivering = false; c.resigning {
+		c.progress.Broadcast()
+	}
 	c.startDelivery()
 }
 
 // startDelivery starts a goroutine that delivers, if there are effects and nobody
 // delivers. The lock is held.
 func (c *Channel) startDelivery() {
-	if !c.delivering && c.rules.Pending() > 0 {
+	if !c.delivering && c.isDue() {
 		c.delivering = true
 		c.config.Goroutines.Add(1)
 		go c.deliver()
@@ -170,29 +196,30 @@ func (c *Channel) deliver() {
 // deliverAll is called by the deliverer, which it ends. The lock is held, but released
 // while effects are executed.
 func (c *Channel) deliverAll() {
-	for c.rules.Pending() > 0 {
+	for c.isDue() {
 		c.deliverPending()
 	}
-	c.delivering = false
+	if c.delivering = false; c.resigning {
+		c.progress.Broadcast()
+	}
 }
 
 // deliverPending takes the effects that there are at present, and executes them. The
 // lock is held, but released while effects are executed.
 func (c *Channel) deliverPending() {
-	effects := c.rules.TakeEffects(c.spare)
-	c.spare = nil
+	effects, journal := c.takeEffects()
+	taken := journal != nil && c.justTaken
+	c.justTaken = c.justTaken && !taken
 	c.taken += uint64(len(effects))
 	c.progress.Broadcast()
 	c.mu.Unlock()
-	for i := range effects {
-		c.execute(&effects[i])
-	}
-	c.fanOutBatch()
-	c.flushLines()
-	for i := range effects {
-		if e := &effects[i]; e.Kind == star.Count {
-			c.config.Observer.Add(e.Metric, e.Text, e.Delta)
+	if journal == nil || journal.Commit(effects) {
+		if taken {
+			c.fanout.audience = nil // the rules admit those who are here anew
 		}
+		c.executeAll(effects, journal)
+	} else {
+		c.depose(effects)
 	}
 	clear(effects)
 	c.mu.Lock()
@@ -200,6 +227,23 @@ func (c *Channel) deliverPending() {
 	c.progress.Broadcast()
 	if cap(effects) <= maxPendingEffects {
 		c.spare = effects[:0]
+	}
+}
+
+// executeAll executes the effects, which the journal, if there is one, has committed. The lock is not
+// held.
+func (c *Channel) executeAll(effects []star.Effect, journal Journal) {
+	for i := range effects {
+		if journal == nil || !journal.Remote(&effects[i]) {
+			c.execute(&effects[i])
+		}
+	}
+	c.fanOutBatch()
+	c.flushLines()
+	for i := range effects {
+		if e := &effects[i]; e.Kind == star.Count {
+			c.config.Observer.Add(e.Metric, e.Text, e.Delta)
+		}
 	}
 }
 
@@ -211,11 +255,12 @@ func (c *Channel) Exists() bool {
 }
 
 // MembershipEnded reports whether the membership of the seat has ended. It is false
-// where a newer seat has taken the membership over.
+// where a newer seat has taken the membership over, and where that is not known because another hub decides
+// the channel.
 func (c *Channel) MembershipEnded(seat *Seat) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.rules.MembershipEnded(&seat.Attachment)
+	return !c.elsewhere && c.rules.MembershipEnded(&seat.Attachment)
 }
 
 // Report describes the channel, and reports whether it exists.

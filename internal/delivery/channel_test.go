@@ -97,6 +97,7 @@ func (tells) Refuse(*Seat, *wire.Cause)                              {}
 func (tells) Answer(*Seat, *wire.Packet, *wire.Cause, uint64)        {}
 func (tells) Vacate(*Seat)                                           {}
 func (tells) Eject(*Seat, *wire.Cause)                               {}
+func (tells) Drained(*Seat) bool                                     { return true }
 
 // takesAll is a connection that takes everything.
 type takesAll struct{ transport.Conn }

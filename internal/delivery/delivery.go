@@ -43,6 +43,8 @@ type Config struct {
 	Goroutines *sync.WaitGroup
 	// Watch gets what has changed.
 	Watch Watch
+	// Hub is the id of the hub, for records, or nil where it is not one of a cluster.
+	Hub *star.Hub
 	// Forget is called when a channel has ended and its name is to be free.
 	Forget func(*Channel)
 }

@@ -114,8 +114,12 @@ func (d *drains) next() *Seat {
 	return s
 }
 
-// drained tells the rules that nothing of what waited on the seat's connection waits any
-// more.
+// drained tells the rules, which may be those of another hub, that nothing of what waited on the seat's
+// connection waits any more.
 func (c *Channel) drained(s *Seat) {
-	c.Decide(func(rules *star.Channel, _ time.Time) { rules.Drained(&s.Attachment) })
+	for !c.Decide(func(rules *star.Channel, _ time.Time) { rules.Drained(&s.Attachment) }) {
+		if s.line.owner.Drained(s) {
+			return
+		}
+	}
 }

@@ -116,7 +116,9 @@ func (c *Channel) logChange(e *star.Effect) {
 		attributes = append(attributes, "reason", string(e.End.Code))
 	}
 	if e.To != nil {
-		attributes = append(attributes, seatOf(e.To).line.LogAttributes()...)
+		if seat, here := e.To.Line.(*Seat); here {
+			attributes = append(attributes, seat.line.LogAttributes()...)
+		}
 	}
 	c.log(text, attributes...)
 }

@@ -45,9 +45,13 @@ func (f *fanout) admit(s *Seat) {
 	f.audience = append(f.audience, receiver{Seat: s, out: s.line.out, form: s.line.form})
 }
 
-// dismiss removes a seat from the audience.
+// dismiss removes a seat from the audience, where it is in it: another hub that has decided the channel may have
+// dismissed it before.
 func (f *fanout) dismiss(s *Seat) {
 	last := len(f.audience) - 1
+	if int(s.Index) > last || f.audience[s.Index].Seat != s {
+		return
+	}
 	f.audience[s.Index] = f.audience[last]
 	f.audience[s.Index].Index = s.Index
 	f.audience[last] = receiver{}

@@ -8,7 +8,7 @@ func (c *Channel) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.startDelivery()
-	until := c.taken + uint64(c.rules.Pending())
+	until := c.taken + uint64(c.pending())
 	if c.executed >= until {
 		return nil
 	}
@@ -48,5 +48,5 @@ func (c *Channel) wakeAtEnd(ctx context.Context) (stop func()) {
 func (c *Channel) delivered() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.rules.Pending() == 0 && c.executed == c.taken
+	return c.pending() == 0 && c.executed == c.taken
 }

@@ -45,6 +45,9 @@ type Owner interface {
 	// Eject frees the seat and closes the connection because of why, whatever else it
 	// holds, after what was queued before.
 	Eject(seat *Seat, why *wire.Cause)
+	// Drained has the hub that decides the channel of the seat be told that nothing waits on the line any more,
+	// and waits until what follows from that was told. It returns false where that is this hub by now.
+	Drained(seat *Seat) bool
 }
 
 // Init sets the line up. It is called once. Nobody else may write to the connection

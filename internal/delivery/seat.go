@@ -17,7 +17,7 @@ type Seat struct {
 // Init sets the seat up for the channel and the line. It is called before the seat is
 // passed to a transition.
 func (s *Seat) Init(line *Line, channel *Channel) {
-	s.Attachment.Line = s
+	s.Attachment.Line, s.Attachment.Hub = s, line.config.Hub
 	s.line, s.channel = line, channel
 }
 
@@ -31,10 +31,13 @@ func seatOf(a *star.Attachment) *Seat { return a.Line.(*Seat) }
 func OwnerOf(l star.Line) Owner { return l.(*Seat).line.owner }
 
 // Peer is the number of the connection on which a seat is that the rules call a line, and the
-// address of its peer, or empty where it is not known.
+// address of its peer, or empty where it is not known. Of a connection at another hub nothing is.
 func Peer(l star.Line) (connection uint64, address string) {
-	line := l.(*Seat).line
-	return line.number, line.PeerAddress()
+	seat, here := l.(*Seat)
+	if !here {
+		return 0, ""
+	}
+	return seat.line.number, seat.line.PeerAddress()
 }
 
 // The methods Connection to Unwritten make a Seat a star.Line.

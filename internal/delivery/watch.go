@@ -54,8 +54,7 @@ func (c *Channel) tell(e *star.Effect) {
 	event := Event{Channel: c, Change: e.Change(), Time: time.Now()}
 	event.Text = cut(event.Text)
 	if e.To != nil {
-		line := seatOf(e.To).line
-		event.Connection, event.Address = line.number, line.PeerAddress()
+		event.Connection, event.Address = Peer(e.To.Line)
 	}
 	w.add(event)
 }

@@ -15,15 +15,23 @@ import (
 // This file is how a session answers. What is checked without a channel it answers at once. What a
 // channel has to say of a frame is an effect on a seat, as what it tells its members is.
 
-// decide runs a transition for the frame of a member, and reports whether it has refused nothing. A
-// refusal is answered by an effect.
+// decide runs the transition of the frame of a member, and reports whether it has refused nothing. A
+// refusal is answered by an effect. Where another hub decides the channel, that is asked to do what the frame
+// says, and nothing is known of that yet.
 func (s *session) decide(held *seat, f *wire.Frame, transition func(*star.Channel, time.Time, *star.Attachment) error) (ok bool) {
-	held.Channel().Decide(func(rules *star.Channel, now time.Time) {
+	err := s.decideOr(held, func(rules *star.Channel, now time.Time) {
 		err := transition(rules, now, &held.Attachment)
 		if ok = err == nil; !ok {
 			s.answer(rules, held, f, err)
 		}
+	}, "", func() *call {
+		ok = true // it is not known yet
+		return s.frameCall(f, nil)
 	})
+	if err != nil {
+		s.refuse(f, f.Channel, err)
+		return false
+	}
 	return ok
 }
 
@@ -53,9 +61,9 @@ func (s *session) countedFrame() uint64 {
 
 // Answer makes the session a delivery.Owner, with Enter, Refuse, Vacate, Release and Eject.
 func (s *session) Answer(answered *delivery.Seat, packet *wire.Packet, why *wire.Cause, number uint64) {
-	if why == wire.ErrReplaced {
+	if packet == nil {
 		// The frame came from a stale attachment: this connection does not know yet that
-		// another connection has taken its membership over (rule 7).
+		// another connection has taken its membership over (rule 7), and why is ErrReplaced.
 		s.endReplaced(answered)
 		return
 	}

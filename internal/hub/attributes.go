@@ -41,13 +41,16 @@ func (s *session) set(f *wire.Frame, limited bool, now time.Time) error {
 	default:
 		change.Value.Data = bytes.Clone(f.Payload.Data) // it is in the connection's read buffer
 		if s.hub.config.AuthorizeMessage != nil {
-			if err := s.judgeChange(seat, &change); err != nil {
+			if err := s.judgeChange(seat, f, &change); err != nil {
 				return err
 			}
 		}
 	}
-	s.decide(seat, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Set(a, change) })
-	return nil
+	return s.decideOr(seat, func(rules *star.Channel, _ time.Time) {
+		if err := rules.Set(&seat.Attachment, change); err != nil {
+			s.answer(rules, seat, f, err)
+		}
+	}, "", func() *call { return s.frameCall(f, change.Refusal) })
 }
 
 // attributesOf is a copy of attributes, in the order of their keys.

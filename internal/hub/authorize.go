@@ -115,6 +115,10 @@ func (s *session) termsOf(limits ChannelLimits, op Operation, channel string) (*
 		s.logger().Error("Authorize gave a time that is none", "channel", channel, "error", err)
 		return nil, wire.ErrUnauthorized.With("the service gave the channel a time that is none")
 	}
+	if s.hub.clustered != nil && limits.MasterTimeout > longestTimeout(s.hub.config.Cluster) {
+		s.logger().Error("Authorize gave a time that is longer than the cluster keeps a channel", "channel", channel, "timeout", limits.MasterTimeout)
+		return nil, wire.ErrUnauthorized.With("the service gave the channel a time that is too long")
+	}
 	terms := &star.Terms{MasterTimeout: max(limits.MasterTimeout, 0), HasMasterTimeout: limits.MasterTimeout != 0, MaxSlaves: limits.MaxSlaves}
 	if terms.MaxSlaves < 0 {
 		terms.MaxSlaves = math.MaxInt

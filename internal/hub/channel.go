@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -43,8 +44,28 @@ func (c Channel) Close(reason string) error {
 		return shuttingDown
 	}
 	defer c.hub.goroutines.Done()
-	c.c.Decide(func(rules *star.Channel, _ time.Time) { rules.Close(reason) })
-	return nil
+	_, err := c.decideOr(context.Background(), func(rules *star.Channel, _ time.Time) { rules.Close(reason) }, func() inquiry {
+		return inquiry{What: inquiryClose, Reason: reason}
+	})
+	return err
+}
+
+// decideOr has the channel decide by the transition, and waits until that is committed, or where another hub decides it,
+// has that do the same.
+func (c Channel) decideOr(ctx context.Context, transition func(*star.Channel, time.Time), q func() inquiry) (o outcome, err error) {
+	for !c.c.Decide(transition) {
+		o, local, err := c.hub.clustered.inquire(ctx, c.c, q())
+		if err == nil {
+			err = o.err()
+		}
+		if !local {
+			return o, err
+		}
+	}
+	if c.hub.clustered != nil {
+		err = c.c.Flush(ctx)
+	}
+	return o, err
 }
 
 // Kick removes a slave in the name of the service. With ban, nobody of that name can
@@ -55,12 +76,13 @@ func (c Channel) Kick(username, reason string, ban bool) (err error) {
 	}
 	defer c.hub.goroutines.Done()
 	other := c.hub.otherName(NameOfUser, username)
-	c.c.Decide(func(rules *star.Channel, _ time.Time) {
+	_, called := c.decideOr(context.Background(), func(rules *star.Channel, _ time.Time) {
 		if !rules.HasSlave(username) {
 			username = other
 		}
 		err = rules.Remove(username, ban, reason)
-	})
+	}, func() inquiry { return inquiry{What: inquiryKick, Username: username, Reason: reason, Ban: ban} })
+	err = cmp.Or(err, called)
 	if why, ok := err.(*wire.Cause); ok {
 		return why.Explain(&wire.Frame{Type: wire.Kick, Channel: c.Name(), To: username})
 	}
@@ -89,11 +111,19 @@ func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves i
 	}
 	defer c.hub.goroutines.Done()
 	var queued uint32
-	c.c.Decide(func(rules *star.Channel, now time.Time) {
+	o, called := c.decideOr(ctx, func(rules *star.Channel, now time.Time) {
 		if err = wire.ErrTooLate; !msg.IsOver(now) {
 			seq, queued, err = rules.Speak(msg)
 		}
+	}, func() inquiry {
+		sent := *f
+		sent.Type, sent.Channel = wire.Send, c.Name()
+		return inquiry{What: inquirySpeak, Frame: wire.Append(nil, wire.Binary, &sent)}
 	})
+	if o.Seq != 0 {
+		seq, queued = o.Seq, uint32(o.Slaves)
+	}
+	err = cmp.Or(err, called)
 	if why, ok := err.(*wire.Cause); ok {
 		err = why.Explain(&wire.Frame{Type: wire.Send, Channel: c.Name(), To: f.To})
 	}
@@ -101,4 +131,15 @@ func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves i
 }
 
 // Report describes the channel, and reports whether it exists.
-func (c Channel) Report() (star.Report, bool) { return c.c.Report() }
+func (c Channel) Report() (star.Report, bool) {
+	for c.c.Elsewhere() {
+		o, local, err := c.hub.clustered.inquire(context.Background(), c.c, inquiry{What: inquiryReport})
+		if err != nil || !local {
+			if o.Report == nil {
+				return star.Report{}, false
+			}
+			return *o.Report, o.Exists
+		}
+	}
+	return c.c.Report()
+}

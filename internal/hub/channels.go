@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"iter"
 	"maps"
 	"slices"
@@ -11,11 +12,11 @@ import (
 
 // Channel returns the channel of that name, and whether there is one.
 func (h *Hub) Channel(name string) (Channel, bool) {
-	c := h.findChannel(name)
-	if c == nil {
+	c, err := h.find(context.Background(), name)
+	if c == nil || err != nil {
 		return Channel{}, false
 	}
-	return Channel{h, c}, c.Exists()
+	return Channel{h, c}, c.Exists() || c.Elsewhere()
 }
 
 // Channels yields the channels that exist at the moment of the call, in the order of
@@ -66,6 +67,18 @@ func (h *Hub) findOrAddChannel(name string) (*delivery.Channel, error) {
 	c := delivery.New(name, &h.delivering)
 	h.channels[name] = c
 	return c, nil
+}
+
+// forgetChannel lets a channel go that has ended, or was not created.
+func (h *Hub) forgetChannel(c *delivery.Channel) {
+	h.removeChannel(c)
+	if h.clustered != nil {
+		h.clustered.forget(c)
+		if j, _ := c.Journal().(*journal); j != nil {
+			j.stop()
+			h.clustered.announceEnd(j)
+		}
+	}
 }
 
 // removeChannel removes a channel that has ended. Another channel that has the same

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lectern-go/lectern/cluster"
 	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
@@ -46,6 +47,9 @@ type Config struct {
 	// AuthorizeMessage decides whether a member may send a message. Its error is told as one of
 	// Authorize. Nil: everybody may.
 	AuthorizeMessage func(ctx context.Context, from Sender, message OutgoingMessage) error
+	// Cluster is the engine by which the hub is one of several that have their channels together, or
+	// nil.
+	Cluster cluster.Engine
 	// Name returns the name that is used for one that a peer asks for, or an error, as
 	// Authorize does. Nil: names are used as they are.
 	Name func(kind NameKind, name string) (string, error)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lectern-go/lectern/cluster"
 	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
@@ -38,6 +39,25 @@ var (
 	defaultSlaveMessageRate = RateLimit{PerSecond: 100, Burst: 200}
 	defaultMembershipRate   = RateLimit{PerSecond: 20, Burst: 128}
 )
+
+// maxClusterMessage is the largest MaxMessageBytes of a hub of a cluster: a frame with it goes from hub to hub in one
+// piece.
+const maxClusterMessage = 128 << 10
+
+// checkCluster returns why a hub with this config cannot be one of a cluster, or nil.
+func (c *Config) checkCluster() error {
+	if c.MaxMessageBytes > maxClusterMessage {
+		return fmt.Errorf("lectern: Policy.MaxMessageBytes is %d, and between the hubs of a cluster a payload has %d at most", c.MaxMessageBytes, maxClusterMessage)
+	}
+	if longest := longestTimeout(c.Cluster); c.MasterTimeout > longest {
+		return fmt.Errorf("lectern: Policy.MasterTimeout is %v, and the cluster keeps a channel of which nobody is there for %v: it has to keep what it has for twice as long", c.MasterTimeout, longest)
+	}
+	return nil
+}
+
+// longestTimeout is how long the engine keeps a channel at least whose hub has died, and of which no other hub has
+// a member. What the channel is like is written down anew each third of the time for which the engine keeps it.
+func longestTimeout(engine cluster.Engine) time.Duration { return engine.Keeps() / 2 }
 
 // unbounded stands for a bound that a negative value has taken away.
 const unbounded = int(^uint(0) >> 1)
@@ -106,6 +126,9 @@ func (c Config) WithDefaults() (Config, error) {
 	c.Replay = queueOrDefault(c.Replay)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Cluster != nil {
+		errs = append(errs, c.checkCluster())
 	}
 	return c, errors.Join(errs...)
 }

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -52,13 +51,13 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *s
 		asked = time.Duration(f.MasterTimeout) * time.Millisecond
 	}
 	for {
-		c, err := h.findOrAddChannel(f.Channel)
+		c, err := s.findOrAddChannel(f.Channel)
 		if err != nil {
 			return false, err
 		}
 		ended, there := false, false
 		seat.Init(&s.Line, c)
-		c.Decide(func(rules *star.Channel, now time.Time) {
+		create := func(rules *star.Channel, now time.Time) {
 			if ended = rules.Ended(); ended {
 				return
 			}
@@ -75,17 +74,23 @@ func (s *session) createAs(seat *seat, f *wire.Frame, grant star.Grant, terms *s
 			default:
 				rules.Abandon()
 			}
-		})
+		}
+		if !c.Decide(create) {
+			if again, err := s.createElsewhere(seat, f, grant, create); !again {
+				return in, err
+			}
+			continue
+		}
 		if !ended {
 			if !there && !in {
-				h.removeChannel(c) // nobody has the name
+				h.forgetChannel(c) // nobody has the name
 			}
 			return in, nil
 		}
 		if err := s.flush(c); err != nil { // its end is told before the next one of the name
 			return false, err
 		}
-		h.removeChannel(c)
+		h.forgetChannel(c)
 	}
 }
 
@@ -122,14 +127,8 @@ func (s *session) join(f *wire.Frame, asked string) error {
 	if previous != nil {
 		// It is not to become the master of the channel that it leaves. From when the seat is
 		// reserved on, that is known by the seat (session.leads).
-		mark := func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-			if err := rules.Switching(a, true); err == wire.ErrRoleChanged {
-				return err
-			}
-			return nil
-		}
-		if !s.decide(previous, f, mark) {
-			return nil
+		if ok, err := s.beginSwitch(previous, f); !ok {
+			return err
 		}
 		defer s.switched(previous)
 	}
@@ -145,9 +144,14 @@ func (s *session) join(f *wire.Frame, asked string) error {
 			}
 			continue // it is in by now, or refused, or at the door
 		}
-		c := s.hub.findChannel(f.Channel)
+		c, err := s.find(f.Channel)
+		if err != nil {
+			return err
+		}
 		if c != nil {
-			err = s.joinChannel(c, f, asked, grant, previous, notHeld, extra)
+			if err = s.joinChannel(c, f, asked, grant, previous, notHeld, extra); err == error(errGone) {
+				continue
+			}
 		} else {
 			err = cmp.Or(notHeld, error(wire.ErrNoSuchChannel))
 		}
@@ -163,7 +167,11 @@ func (s *session) join(f *wire.Frame, asked string) error {
 			return err
 		}
 		// A channel that comes from now on finds the wait. One that has come just before has not.
-		if c = s.hub.findChannel(f.Channel); c == nil || !c.Exists() || !s.takeBack(w) {
+		if c = s.hub.findChannel(f.Channel); c == nil && s.hub.clustered != nil {
+			s.hub.clustered.await(f.Channel)
+			c, _ = s.find(f.Channel) // where that is not known, it is looked for later
+		}
+		if c == nil || !c.Exists() && !c.Elsewhere() || !s.takeBack(w) {
 			s.liftFrameLimit()
 			return nil
 		}
@@ -177,9 +185,13 @@ func (s *session) joinChannel(c *delivery.Channel, f *wire.Frame, asked string, 
 		seat.secret = newSecret()
 		seat.Init(&s.Line, c)
 		join := join{session: s, seat: seat, channel: c, frame: f, grant: grant, notHeld: notHeld}
-		c.Decide(func(rules *star.Channel, now time.Time) {
+		for !c.Decide(func(rules *star.Channel, now time.Time) {
 			err = rules.Enter(&seat.Attachment, func() error { return join.decide(rules, now) })
-		})
+		}) {
+			if called, err := join.elsewhere(); called || err != nil {
+				return false, err
+			}
+		}
 		switch {
 		case join.gone:
 			return false, wire.ErrNoSuchChannel
@@ -191,11 +203,30 @@ func (s *session) joinChannel(c *delivery.Channel, f *wire.Frame, asked string, 
 		if held.Role() != wire.Slave || held.Username() != f.Username {
 			return wire.ErrForbidden.With("this connection is in " + wire.Quote(f.Channel) + " under another name or role: leave it first")
 		}
-		s.decide(held, f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
-			return rules.RepeatJoin(now, a, entryOf(f, held.known(s.hub.id), grant))
-		})
-		return nil
+		return s.repeatJoin(held, f, grant)
 	})
+}
+
+// repeatJoin answers a join of a channel that the connection is in.
+func (s *session) repeatJoin(held *seat, f *wire.Frame, grant star.Grant) error {
+	secret := held.secret.freshFor(s.hub.id, f.Instance == "")
+	return s.decideOr(held, func(rules *star.Channel, now time.Time) {
+		if err := rules.RepeatJoin(now, &held.Attachment, entryOf(f, held.known(s.hub.id), grant)); err != nil {
+			s.answer(rules, held, f, err)
+		}
+	}, secret.Text, func() *call { return s.entryCall(opRepeatJoin, f, entryOf(f, secret, grant)) })
+}
+
+// elsewhere has the hub that decides the channel do the join, and reports whether that is another one.
+func (j *join) elsewhere() (called bool, err error) {
+	s, f := j.session, j.frame
+	entry := entryOf(f, j.seat.secret.fresh(s.hub.id, f), j.grant)
+	c := s.entryCall(opJoin, f, entry)
+	if j.notHeld != nil {
+		c.notHeld = asRefusal(j.notHeld, wire.ErrNotAMember)
+	}
+	j.seat.Stand(f.Username)
+	return s.call(j.seat, entry.Secret.Text, c)
 }
 
 // join is a join of a channel that there is.
@@ -240,17 +271,21 @@ func (s *session) resume(f *wire.Frame) error {
 	if err := checkInstance(f); err != nil {
 		return err
 	}
-	c := s.hub.findChannel(f.Channel)
+	c, err := s.find(f.Channel)
+	if err != nil {
+		return err
+	}
 	if c == nil {
 		return s.hub.notHere(wire.ErrResumeFailed, f)
 	}
-	return s.enter(s.entering(f, f.Channel, nil), 0, func(seat *seat) (in bool, err error) {
+	err = s.enter(s.entering(f, f.Channel, nil), 0, func(seat *seat) (in bool, err error) {
 		seat.Init(&s.Line, c)
 		grant, ok, err := s.authorizeResume(seat, f, false, func(rules *star.Channel, err error) { s.refuseSeat(rules, seat, err) })
-		if ok {
-			c.Decide(func(rules *star.Channel, now time.Time) {
-				in = nil == rules.Enter(&seat.Attachment, func() error { return s.resumeAs(seat, f, grant, rules, now) })
-			})
+		resume := func(rules *star.Channel, now time.Time) {
+			in = nil == rules.Enter(&seat.Attachment, func() error { return s.resumeAs(seat, f, grant, rules, now) })
+		}
+		if ok && !s.resumeElsewhere(seat, f, resume) {
+			err = s.decideOr(seat, resume, f.Secret, func() *call { return s.resumeCall(seat, f, grant) })
 		}
 		return in, err
 	}, func(held *seat) error {
@@ -259,20 +294,10 @@ func (s *session) resume(f *wire.Frame) error {
 		}
 		return s.resumeAgain(held, f)
 	})
-}
-
-// resumeAs is the transition of a resume.
-func (s *session) resumeAs(seat *seat, f *wire.Frame, grant star.Grant, rules *star.Channel, now time.Time) error {
-	var fresh secret
-	entry := entryOf(f, given(f.Secret), grant)
-	if rules.Promoted(entry, f.Username) {
-		fresh = addFresh(&entry, s.hub.id, f)
+	if err == error(errGone) {
+		return s.resume(f)
 	}
-	err := rules.Resume(now, &seat.Attachment, entry, f.Username, f.Last, f.Seq)
-	if seat.secret = fresh; err == nil && fresh == (secret{}) {
-		seat.secret = knownSecret(f.Secret)
-	}
-	return s.hub.notHere(err, f)
+	return err
 }
 
 // refuseSeat has the channel refuse a seat that is being entered, for what the service has said, or
@@ -284,100 +309,11 @@ func (s *session) refuseSeat(rules *star.Channel, refused *seat, err error) {
 	rules.Refuse(&refused.Attachment, err)
 }
 
-// resumeAgain takes a membership over that this connection has in the seat held. That one may
-// be released meanwhile, by an earlier decision, which also closes the connection. Then
-// nothing else would tell the rules of the connection's end.
-func (s *session) resumeAgain(held *seat, f *wire.Frame) error {
-	if err := s.awaitEntered(held); err != nil {
-		return err
-	}
-	next := new(seat)
-	next.Init(&s.Line, held.Channel())
-	grant, ok, err := s.authorizeResume(next, f, true, func(rules *star.Channel, err error) { s.answer(rules, held, f, err) })
-	if !ok {
-		return err
-	}
-	s.decide(held, f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
-		if err := s.resumeAs(next, f, grant, rules, now); err != nil {
-			return err
-		}
-		if present, _ := s.seatIn(next.Channel().Name()); present != nil {
-			a = &present.Attachment // it may have been made the master while the service was asked
-		}
-		if !s.succeedSeat(a, next) {
-			rules.Lose(now, &next.Attachment)
-		}
-		return nil
-	})
-	return nil
-}
-
 // addFresh gives the entry a new secret of a master, and returns it.
 func addFresh(entry *star.Entry, id ID, f *wire.Frame) secret {
 	fresh := newSecret()
 	entry.Fresh = fresh.fresh(id, f)
 	return fresh
-}
-
-// authorizeResume asks the service whether the member may come back, where it wants to be
-// asked or the member needs it. The secret is checked before, so that nobody else can have
-// the service asked. Where the service refuses the client that holds the membership, that
-// is over. What the channel refuses is answered by refuse, with the channel's lock held: then
-// ok is false, as it is where there is an error. held: this connection has the membership.
-func (s *session) authorizeResume(seat *seat, f *wire.Frame, held bool, refuse func(*star.Channel, error)) (g star.Grant, ok bool, err error) {
-	entry := entryOf(f, given(f.Secret), g)
-	return s.authorizeReturn(seat, f, returning{
-		may: func(rules *star.Channel, now time.Time, a *star.Attachment) (star.Grant, bool, error) {
-			return rules.Resumable(now, a, entry, f.Username)
-		},
-		revoke: func(rules *star.Channel, a *star.Attachment, reason string) bool {
-			return rules.Revoke(a, entry, f.Username, reason)
-		},
-		held:   held,
-		refuse: func(rules *star.Channel, err error) { refuse(rules, s.hub.notHere(err, f)) },
-	})
-}
-
-// returning is how a member comes back by a frame.
-type returning struct {
-	// may says what the rules say before the service is asked, as star.Channel.Resumable does, and
-	// revoke ends the membership.
-	may    func(*star.Channel, time.Time, *star.Attachment) (star.Grant, bool, error)
-	revoke func(*star.Channel, *star.Attachment, string) bool
-	// held and refuse are as for authorizeResume.
-	held   bool
-	refuse func(*star.Channel, error)
-}
-
-// authorizeReturn is authorizeResume for any frame by which a member comes back.
-func (s *session) authorizeReturn(seat *seat, f *wire.Frame, r returning) (g star.Grant, ok bool, err error) {
-	if s.hub.config.Authorize == nil {
-		return g, true, nil
-	}
-	c, fresh := seat.Channel(), false
-	c.Decide(func(rules *star.Channel, now time.Time) {
-		if g, fresh, err = r.may(rules, now, &seat.Attachment); err != nil {
-			r.refuse(rules, err)
-		}
-	})
-	switch {
-	case err != nil:
-		return star.Grant{}, false, nil
-	case !fresh && !slices.Contains(s.hub.config.Reauthorize, OpResume):
-		return star.Grant{}, true, nil
-	}
-	g, refused, err := s.reauthorize(OpResume, f, f.Username, g)
-	if !refused {
-		return g, err == nil, err
-	}
-	why := asRefusal(err, wire.ErrUnauthorized)
-	c.Decide(func(rules *star.Channel, _ time.Time) {
-		if r.revoke(rules, &seat.Attachment, why.Text) && !r.held {
-			rules.Answer(&seat.Attachment, delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)), nil, 0)
-		}
-		r.refuse(rules, err)
-	})
-	return star.Grant{}, false, nil
 }
 
 // maxInstanceBytes bounds the id of an instance.
@@ -416,6 +352,13 @@ func (s *session) enter(e *entering, extra int, fresh func(*seat) (in bool, err 
 	for err == nil && held != nil {
 		if _, settled := s.seatIn(e.channel); settled != nil {
 			err = s.await(settled)
+		} else if held.Channel().Elsewhere() {
+			// What was asked for before is decided first: the membership may be over by that.
+			if err = s.flush(held.Channel()); err == nil {
+				if now, _ := s.seatIn(e.channel); now == held && held.Channel().Elsewhere() {
+					return again(held)
+				}
+			}
 		} else if !held.Channel().MembershipEnded(&held.Seat) {
 			return again(held)
 		} else {
@@ -437,8 +380,11 @@ func (s *session) enter(e *entering, extra int, fresh func(*seat) (in bool, err 
 		s.unreserveSeat(e.channel, reserved)
 		return err
 	}
-	if in {
+	switch {
+	case in:
 		s.endHandshake()
+	case reserved.Channel().Elsewhere():
+		s.liftFrameLimit() // it may be in at any time
 	}
 	return nil
 }
@@ -451,7 +397,10 @@ func (s *session) flushEnded() (any bool) {
 	held := s.seats.all()
 	s.mu.Unlock()
 	for _, seat := range held {
-		if c := seat.Channel(); c.MembershipEnded(&seat.Seat) && s.flush(c) == nil {
+		c := seat.Channel()
+		switch elsewhere := c.Elsewhere(); {
+		case !elsewhere && !c.MembershipEnded(&seat.Seat), s.flush(c) != nil:
+		case !elsewhere || s.held(&seat.Seat) == nil:
 			any = true
 		}
 	}

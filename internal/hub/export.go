@@ -23,6 +23,9 @@ func (h *Hub) Export(w io.Writer) error {
 	if !h.closing.Load() {
 		return ErrNotShutDown
 	}
+	if h.clustered != nil {
+		return errInLog
+	}
 	<-h.ended
 	channels := h.retired
 	out := newStateWriter(w)
@@ -50,10 +53,16 @@ func (h *Hub) Export(w io.Writer) error {
 	return nil
 }
 
+// errInLog: the channels of a cluster are in its log, where other hubs have them.
+var errInLog = errors.New("lectern: a hub of a cluster neither exports nor restores its channels: they are in the cluster's log")
+
 // Restore has a new hub go on from what another one has exported. Nothing is restored
 // unless everything can be.
 func (h *Hub) Restore(r io.Reader) error {
-	if !h.isNew() {
+	switch {
+	case h.clustered != nil:
+		return errInLog
+	case !h.isNew():
 		return ErrNotNew
 	}
 	state, rules, err := h.readState(r)

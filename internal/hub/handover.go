@@ -31,10 +31,31 @@ func (s *session) handOver(f *wire.Frame) error {
 	ctx, done := s.askContext()
 	defer done()
 	succession := succession{hub: s.hub, channel: held.Channel(), master: s, held: held, stay: f.Ban, ref: f.Ref}
+	if held.Channel().Elsewhere() {
+		return s.handOverElsewhere(held, f)
+	}
 	if err := succession.to(ctx, f.To); err != nil {
 		s.decide(held, f, func(*star.Channel, time.Time, *star.Attachment) error { return err })
 	}
 	return nil
+}
+
+// handOverElsewhere is for a hand-over in a channel that another hub decides: it is a slave's, which is refused, or the
+// master's hub is about to own the channel.
+func (s *session) handOverElsewhere(held *seat, f *wire.Frame) error {
+	if held.Role() == wire.Master {
+		return errElsewhere
+	}
+	s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return notHandedOver(rules, a, f) })
+	return nil
+}
+
+// notHandedOver is why a hand-over is refused of which the service was not asked.
+func notHandedOver(rules *star.Channel, a *star.Attachment, f *wire.Frame) error {
+	if _, _, err := rules.Successor(a, f.To); err != nil {
+		return err
+	}
+	return errNotHere
 }
 
 // SetMaster makes a slave the master in the name of the service.
@@ -48,7 +69,17 @@ func (c Channel) SetMaster(ctx context.Context, username string) error {
 		asking, cancel = context.WithTimeout(asking, limit)
 		defer cancel()
 	}
-	err := succession.to(asking, username)
+	var err error
+	for local := false; ; {
+		if c.hub.clustered != nil && c.c.Elsewhere() {
+			if local, err = c.setMasterElsewhere(asking, username); !local {
+				break
+			}
+		}
+		if err = succession.to(asking, username); err != errNotHere {
+			break
+		}
+	}
 	if err == errCannotSay && ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -67,7 +98,12 @@ type succession struct {
 	held    *seat
 	stay    bool
 	ref     uint64
+	// byHand: the master's client has shown no instance.
+	byHand bool
 }
+
+// errNotHere: another hub decides the channel by now.
+var errNotHere = wire.ErrBusy.With("the channel is moving to another hub: try again")
 
 // to finds the slave of that name, asks the service about it, and hands over.
 func (n *succession) to(ctx context.Context, name string) (err error) {
@@ -83,6 +119,7 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 				change.To = other
 			}
 			change.From, before, err = rules.Successor(n.attachment(), change.To)
+			n.byHand = n.held != nil && err == nil && n.held.ByHand()
 			return err
 		})
 		if err != nil {
@@ -91,11 +128,19 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 		if n.channel.Flush(ctx) != nil { // who was just let in has a seat only then
 			return n.notSaid()
 		}
+		if at, elsewhere := change.From.Line.(*remoteSeat); elsewhere {
+			if err = n.toAnother(ctx, at, change, before); err != star.ErrMoved {
+				n.noteRefused(err)
+				if err == errCannotSay {
+					err = n.notSaid()
+				}
+				return err
+			}
+			continue
+		}
 		heir := delivery.OwnerOf(change.From.Line).(*session)
 		if change.Grant, err = heir.authorizeMaster(ctx, n.channel.Name(), change.To, before); err != nil {
-			if n.master != nil {
-				n.master.serviceRefused = true // it is its reader that asks
-			}
+			n.noteRefused(err)
 			if err == errCannotSay {
 				err = n.notSaid()
 			}
@@ -106,6 +151,13 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 		}
 	}
 	return err
+}
+
+// noteRefused notes that the service has refused, or somebody else but the peer is why there is no hand-over.
+func (n *succession) noteRefused(err error) {
+	if n.master != nil && err != nil {
+		n.master.serviceRefused = true // it is its reader that asks
+	}
 }
 
 // notSaid is the error where the service has not said in time whether it allows the hand-over. The hub that
@@ -133,7 +185,9 @@ func (n *succession) decide(transition func(*star.Channel, time.Time) error) (er
 		}
 		defer n.hub.goroutines.Done()
 	}
-	n.channel.Decide(func(rules *star.Channel, now time.Time) { err = transition(rules, now) })
+	if !n.channel.Decide(func(rules *star.Channel, now time.Time) { err = transition(rules, now) }) {
+		return errNotHere
+	}
 	return err
 }
 
@@ -222,7 +276,10 @@ func (s *session) repeatHandOver(f *wire.Frame) error {
 	if err := checkInstance(f); err != nil {
 		return err
 	}
-	c := s.hub.findChannel(f.Channel)
+	c, err := s.find(f.Channel)
+	if err != nil {
+		return err
+	}
 	if c == nil {
 		return notAMember(f.Channel)
 	}
@@ -238,6 +295,9 @@ func (s *session) repeatHandOver(f *wire.Frame) error {
 			return notAMember(f.Channel)
 		}
 		return err
+	}
+	if c.Elsewhere() {
+		return s.repeatHandOverElsewhere(c, f)
 	}
 	if !f.Ban {
 		// It does not stay, and is only told that it has handed over.
@@ -262,6 +322,32 @@ func (s *session) repeatHandOver(f *wire.Frame) error {
 		}
 		return in, err
 	}, func(*seat) error { return notAMember(f.Channel) })
+}
+
+// repeatHandOverElsewhere is for a hand-over that is repeated at a hub that does not decide the channel. One that
+// does not stay is told that it has handed over; one that stays has to ask at the hub that decides.
+func (s *session) repeatHandOverElsewhere(c *delivery.Channel, f *wire.Frame) error {
+	if f.Ban {
+		return wire.ErrBusy.With("the channel is at another hub, and this one cannot say what has become of the hand-over: connect again")
+	}
+	probe := newSeat(s, c)
+	probe.Stand(f.Username)
+	call := s.entryCall(opQuery, f, entryOf(f, given(f.Secret), star.Grant{}))
+	call.query = queryHandedOver
+	q, asked, err := s.query(probe, call)
+	s.hub.clustered.release(probe)
+	switch {
+	case err != nil:
+		return err
+	case !asked:
+		return s.repeatHandOver(f)
+	case q.err != nil && asRefusal(q.err, wire.ErrBadFrame).Code == wire.ErrNotAMember.Code:
+		return notAMember(f.Channel)
+	case q.err != nil:
+		return q.err
+	}
+	s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Ack, Ref: f.Ref}))
+	return nil
 }
 
 // authorizeStaying asks the service whether a former master may come back by the hand-over that it

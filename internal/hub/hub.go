@@ -28,6 +28,8 @@ type Hub struct {
 	delivering delivery.Config
 	// id is in every resume secret. Restore sets it, before the hub serves.
 	id ID
+	// clustered is what the hub has as one of a cluster, or nil.
+	clustered *clustered
 	// restored: the hub goes on from what another one has left.
 	restored atomic.Bool
 	failures []failure
@@ -59,7 +61,16 @@ type Hub struct {
 	retiring bool
 }
 
-// New returns a hub that enforces the config.
+// Open is New for a hub that may be one of a cluster. The error is that of the engine.
+func Open(config Config) (*Hub, error) {
+	h := New(config)
+	if config.Cluster == nil {
+		return h, nil
+	}
+	return h, h.join(config.Cluster)
+}
+
+// New returns a hub that enforces the config, and is alone.
 func New(config Config) *Hub {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
@@ -86,7 +97,7 @@ func New(config Config) *Hub {
 		},
 		Slow: config.Slow, HoldTimeout: config.HoldTimeout, Started: now,
 		Observer: config.Observer, Observed: observed, Logger: config.Logger,
-		Goroutines: &h.goroutines, Forget: h.removeChannel,
+		Goroutines: &h.goroutines, Forget: h.forgetChannel,
 	}
 	h.idlers = idlers{limit: config.HandshakeTimeout, due: h.endIdle, counter: &h.goroutines, started: now}
 	h.waits = waits{timeout: config.WaitTimeout, due: h.endOverdueWaits, counter: &h.goroutines}
@@ -145,4 +156,7 @@ func (h *Hub) removeSession(s *session) {
 	h.sessions[s.index], moved.index = moved, s.index
 	h.sessions[last] = nil
 	h.sessions = h.sessions[:last]
+	if last == 0 && h.clustered != nil && h.closing.Load() {
+		h.clustered.empty()
+	}
 }

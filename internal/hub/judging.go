@@ -15,26 +15,37 @@ import (
 // that gets an answer: what was sent before, and what a rule refuses, it is not asked about.
 // The refusal becomes that of the message, which the rules remember. An error is for a message
 // of which nothing is to be remembered.
-func (s *session) judge(seat *seat, msg *star.Message) (err error) {
+func (s *session) judge(seat *seat, f *wire.Frame, msg *star.Message) (err error) {
 	message := OutgoingMessage{Payload: msg.Payload, To: msg.To, Topic: msg.Topic, Expires: msg.End, Request: msg.Asks, ReplyTo: msg.ReplyTo}
-	msg.Refusal, err = s.judgement(seat, message, func(rules *star.Channel) ([]byte, bool) { return rules.Unjudged(&seat.Attachment, msg) })
+	msg.Refusal, err = s.judgement(seat, f, message, func(rules *star.Channel) ([]byte, bool) { return rules.Unjudged(&seat.Attachment, msg) })
 	return err
 }
 
 // judgeChange is judge for the change of an attribute.
-func (s *session) judgeChange(seat *seat, change *star.AttributeChange) (err error) {
+func (s *session) judgeChange(seat *seat, f *wire.Frame, change *star.AttributeChange) (err error) {
 	message := OutgoingMessage{Payload: change.Value, Key: change.Key, Deleted: change.Value.Kind == wire.NoPayload}
-	change.Refusal, err = s.judgement(seat, message, func(rules *star.Channel) ([]byte, bool) { return rules.UnjudgedChange(&seat.Attachment, change) })
+	change.Refusal, err = s.judgement(seat, f, message, func(rules *star.Channel) ([]byte, bool) { return rules.UnjudgedChange(&seat.Attachment, change) })
 	return err
 }
 
 // judgement is what the service says of a message, or nil where it lets it pass. unjudged is
 // whether it is to be asked.
-func (s *session) judgement(seat *seat, message OutgoingMessage, unjudged func(*star.Channel) ([]byte, bool)) (*wire.Cause, error) {
+func (s *session) judgement(seat *seat, f *wire.Frame, message OutgoingMessage, unjudged func(*star.Channel) ([]byte, bool)) (*wire.Cause, error) {
 	s.deliverDeferred(true) // it may take its time
 	from := Sender{Channel: seat.Channel().Name(), Username: seat.Username(), Master: seat.Role() == wire.Master}
 	asked := false
-	seat.Channel().Decide(func(rules *star.Channel, _ time.Time) { from.Data, asked = unjudged(rules) })
+	for !seat.Channel().Decide(func(rules *star.Channel, _ time.Time) { from.Data, asked = unjudged(rules) }) {
+		c := s.frameCall(f, nil)
+		c.query = queryUnjudged
+		q, known, err := s.query(seat, c)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			from.Data, asked = q.grant.Data, q.yes
+			break
+		}
+	}
 	if !asked {
 		return nil, nil
 	}

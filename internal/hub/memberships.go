@@ -201,6 +201,12 @@ func (s *session) heldSeat(channel string) (*seat, error) {
 		}
 		return s.heldSeat(channel)
 	}
+	if seat != nil && s.hub.clustered != nil {
+		var err error
+		if seat, err = s.settledIn(seat); err != nil {
+			return nil, err
+		}
+	}
 	if seat != nil && !seat.Entered() {
 		_ = s.flush(seat.Channel()) // it was refused, and the peer is told that first
 		seat = nil
@@ -216,7 +222,7 @@ func (s *session) heldSeat(channel string) (*seat, error) {
 func (s *session) flush(c *delivery.Channel) error {
 	ctx, done := s.waitContext()
 	defer done()
-	if c.Flush(ctx) != nil {
+	if s.hub.flushAll(ctx, c) != nil {
 		return errEnding
 	}
 	return nil
@@ -280,17 +286,22 @@ func (s *session) endMemberships(err error) []*seat {
 	held = slices.DeleteFunc(held, func(refused *seat) bool { return !refused.Entered() })
 	var closed *transport.CloseError
 	onPurpose := errors.As(err, &closed) && closed.Reason.Code == transport.Left
-	members := append(slices.Clip(held), s.endWaits(waiting)...)
+	members := append(slices.Clip(held), s.endWaits(waiting, onPurpose)...)
 	for in, previous := range switches {
 		if slices.Contains(members, in) {
 			s.finishSwitch(in, previous)
 		}
 	}
 	for _, seat := range members {
-		seat.Channel().Decide(func(rules *star.Channel, now time.Time) {
+		_ = s.decideOr(seat, func(rules *star.Channel, now time.Time) {
 			if !onPurpose || rules.Leave(now, &seat.Attachment, 0) != nil {
 				rules.Lose(now, &seat.Attachment)
 			}
+		}, "", func() *call {
+			if onPurpose {
+				return &call{op: opLeave}
+			}
+			return &call{op: opLose}
 		})
 	}
 	return held

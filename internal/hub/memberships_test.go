@@ -103,9 +103,10 @@ func TestLetInToSwitchWhileItsConnectionEnds(t *testing.T) {
 		require.NoError(t, bob.Receive([]byte(`{"type":"join","channel":"second","username":"bob","from":"abc123"}`)))
 		synctest.Wait()
 		second, _ := h.Channel("second")
-		require.True(t, second.c.DecideDeferred(func(rules *star.Channel, now time.Time) {
+		deferred, _ := second.c.DecideDeferred(func(rules *star.Channel, now time.Time) {
 			require.NoError(t, rules.Admit(now, rules.Master(), 0, 1))
-		}))
+		})
+		require.True(t, deferred)
 		_ = bob.End(io.EOF)
 		synctest.Wait()
 		shot, _ := second.Report()

@@ -48,48 +48,17 @@ func (s *session) dispatch(f *wire.Frame, limited bool, now time.Time) error {
 		return s.set(f, limited, now)
 	case wire.Leave:
 		return s.leave(f)
-	case wire.Away:
-		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Away(now, a, f.Ref) })
-	case wire.Back:
-		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Back(now, a, f.Ref) })
-	case wire.Kick:
-		return s.aboutSlave(f, func(rules *star.Channel, a *star.Attachment) error {
-			return rules.Kick(a, f.Ref, f.To, f.Ban, f.Reason)
-		})
-	case wire.Mute:
-		return s.aboutSlave(f, func(rules *star.Channel, a *star.Attachment) error {
-			return rules.Mute(a, f.Ref, f.To, f.HasTo, f.Muted)
-		})
-	case wire.SetDoor:
-		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
-			return rules.SetDoor(now, a, f.Ref, f.Entering().Door)
-		})
-	case wire.Admit:
-		return s.asMember(f, func(rules *star.Channel, now time.Time, a *star.Attachment) error {
-			return rules.Admit(now, a, f.Ref, f.Number)
-		})
-	case wire.Deny:
-		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-			return rules.Deny(a, f.Ref, f.Number, f.Reason)
-		})
 	case wire.HandOver:
 		return s.handOver(f)
-	case wire.Members:
-		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Members(a, f.Ref) })
-	case wire.Withdraw:
-		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-			return rules.Withdraw(a, f.Ref, f.Request)
-		})
-	case wire.Awaiting:
-		return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-			return rules.Awaiting(a, f.Ref, f.Request)
-		})
 	case wire.Refresh:
 		return s.refresh(f)
 	case wire.Status:
 		return s.status(f)
 	case wire.Ping:
 		return s.ping(f)
+	}
+	if transition := s.hub.transitionOf(f); transition != nil {
+		return s.asMember(f, transition)
 	}
 	return wire.ErrBadFrame.With("type: " + f.Type.String() + " is sent by hubs alone")
 }
@@ -123,7 +92,7 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		// The payload is in the connection's read buffer, and the message is kept longer.
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)
 		if s.hub.config.AuthorizeMessage != nil {
-			if err := s.judge(seat, &msg); err != nil {
+			if err := s.judge(seat, f, &msg); err != nil {
 				return err
 			}
 		}
@@ -136,18 +105,25 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 	if s.deferred != channel {
 		s.deliverDeferred(true)
 	}
-	waits := channel.DecideDeferred(func(rules *star.Channel, now time.Time) {
-		if msg.Refusal == nil && msg.IsOver(now) { // it was held up
-			msg.Refusal = wire.ErrTooLate
+	for {
+		waits, decided := channel.DecideDeferred(func(rules *star.Channel, now time.Time) {
+			if msg.Refusal == nil && msg.IsOver(now) { // it was held up
+				msg.Refusal = wire.ErrTooLate
+			}
+			if err := rules.Send(&seat.Attachment, msg); err != nil {
+				s.answer(rules, seat, f, err)
+			}
+		})
+		if s.deferred = nil; waits {
+			s.deferred = channel
 		}
-		if err := rules.Send(&seat.Attachment, msg); err != nil {
-			s.answer(rules, seat, f, err)
+		if decided {
+			return nil
 		}
-	})
-	if s.deferred = nil; waits {
-		s.deferred = channel
+		if called, err := s.call(seat, "", s.frameCall(f, msg.Refusal)); called || err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 // messageOf is the message of a send that has come at that time, with the frame's own payload,
@@ -176,14 +152,8 @@ func (s *session) leave(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	s.decide(seat, f, func(rules *star.Channel, now time.Time, a *star.Attachment) error { return rules.Leave(now, a, ref) })
+	s.decide(seat, f, s.hub.transitionOf(f))
 	return nil
-}
-
-// leaveAs ends the membership of the seat, which the peer has asked for before.
-func (s *session) leaveAs(seat *seat, ref uint64) (err error) {
-	seat.Channel().Decide(func(rules *star.Channel, now time.Time) { err = rules.Leave(now, &seat.Attachment, ref) })
-	return err
 }
 
 // status tells the peer whether a channel exists, and the state of its master, if the
@@ -195,8 +165,14 @@ func (s *session) status(f *wire.Frame) error {
 		}
 	}
 	answer := &wire.Frame{Type: wire.Status, Ref: f.Ref, Channel: f.Channel, HasExists: true}
-	if c := s.hub.findChannel(f.Channel); c != nil {
-		c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) })
+	c, err := s.find(f.Channel)
+	if err != nil {
+		return err
+	}
+	if c != nil && !c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) }) {
+		if answer, err = s.statusElsewhere(c, f); err != nil {
+			return err
+		}
 	}
 	s.PushAndFlush(wire.NewPacket(answer))
 	return nil
@@ -214,23 +190,46 @@ func (s *session) refresh(f *wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	var username string
-	var before star.Grant
-	ok := s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
-		username, before, err = rules.Granted(a)
+	username, before, ok, err := s.granted(held, f)
+	if !ok || err != nil {
 		return err
-	})
-	if !ok {
-		return nil
 	}
 	grant, _, err := s.reauthorize(OpRefresh, f, username, before)
 	if err != nil {
 		return err
 	}
-	s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-		return rules.Refresh(a, f.Ref, grant)
+	return s.decideOr(held, func(rules *star.Channel, _ time.Time) {
+		if err := rules.Refresh(&held.Attachment, f.Ref, grant); err != nil {
+			s.answer(rules, held, f, err)
+		}
+	}, "", func() *call {
+		c := s.frameCall(f, nil)
+		c.entry.Grant = grant
+		return c
 	})
-	return nil
+}
+
+// granted is what the service has granted the member of the seat. Where it is none, ok is false, and that
+// is answered.
+func (s *session) granted(held *seat, f *wire.Frame) (username string, g star.Grant, ok bool, err error) {
+	for {
+		decided := held.Channel().Decide(func(rules *star.Channel, _ time.Time) {
+			if username, g, err = rules.Granted(&held.Attachment); err != nil {
+				s.answer(rules, held, f, err)
+			}
+		})
+		if decided {
+			return username, g, err == nil, nil
+		}
+		c := s.frameCall(f, nil)
+		c.query = queryGranted
+		if q, asked, err := s.query(held, c); asked || err != nil {
+			if err == nil {
+				err = q.err
+			}
+			return q.username, q.grant, err == nil, err
+		}
+	}
 }
 
 // show notes the epoch that the frame shows, and what its sender has got, and reports whether the
@@ -240,6 +239,9 @@ func (s *session) show(f *wire.Frame, now time.Time) (ok bool, err error) {
 	held, err := s.heldSeat(f.Channel)
 	if err != nil {
 		return false, err
+	}
+	if held.Channel().Elsewhere() {
+		return true, nil // the call of the frame has it
 	}
 	news := false
 	ok = s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) (err error) {
@@ -265,30 +267,25 @@ func (s *session) ping(f *wire.Frame) error {
 		if err != nil {
 			return err
 		}
-		ok := s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Hear(a) })
-		if !ok || f.Ref == 0 {
-			return nil
+		heard, decided := false, false
+		err = s.decideOr(held, func(rules *star.Channel, _ time.Time) {
+			decided = true
+			err := rules.Hear(&held.Attachment)
+			if heard = err == nil; !heard {
+				s.answer(rules, held, f, err)
+			}
+		}, "", func() *call { return s.frameCall(f, nil) })
+		if err != nil || !decided || !heard || f.Ref == 0 {
+			return err
 		}
 	}
 	s.PushAndFlush(wire.NewPacket(&wire.Frame{Type: wire.Pong, Ref: f.Ref}))
 	return nil
 }
 
-// aboutSlave is asMember for a frame about the slave in its To, which it may call by a name of which
-// the service makes another one.
-func (s *session) aboutSlave(f *wire.Frame, transition func(*star.Channel, *star.Attachment) error) error {
-	other := s.hub.otherName(NameOfUser, f.To)
-	return s.asMember(f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-		if !rules.HasSlave(f.To) {
-			f.To = other
-		}
-		return transition(rules, a)
-	})
-}
-
 // asMember runs a transition for the membership that this connection has in the frame's
 // channel.
-func (s *session) asMember(f *wire.Frame, transition func(*star.Channel, time.Time, *star.Attachment) error) error {
+func (s *session) asMember(f *wire.Frame, transition transition) error {
 	held, err := s.heldSeat(f.Channel)
 	if err != nil {
 		return err

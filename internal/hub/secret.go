@@ -37,12 +37,15 @@ func newSecret() secret {
 	return s
 }
 
-// knownSecret is the secret that has that text. The rules have accepted it before.
+// knownSecret is the secret that has that text, where there is one: the rules, which may be those of
+// another hub, say whether it is accepted.
 func knownSecret(text string) (s secret) {
 	if _, s, marked := parse(text); marked {
 		return s
 	}
-	_, _ = base64.RawURLEncoding.Decode(s[:], []byte(text))
+	if base64.RawURLEncoding.DecodedLen(len(text)) == len(s) {
+		_, _ = base64.RawURLEncoding.Decode(s[:], []byte(text))
+	}
 	return s
 }
 

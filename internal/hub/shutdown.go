@@ -49,6 +49,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		h.retire()
 		return nil
 	case <-ctx.Done():
+		defer h.hurry()()
 	}
 	for _, s := range sessions {
 		s.Out().Abort(shutdownReason)
@@ -68,6 +69,9 @@ func (h *Hub) stop(ctx context.Context) (sessions []*session, first bool) {
 	channels := slices.Collect(maps.Values(h.channels))
 	sessions = slices.Clone(h.sessions)
 	h.mu.Unlock()
+	if first && h.clustered != nil {
+		h.clustered.begin(len(sessions))
+	}
 	h.idlers.stop()
 	for _, w := range h.waits.stop() {
 		w.refuse(wire.ErrShuttingDown)

@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/star"
@@ -143,14 +145,64 @@ func (s *session) switches(waiting []*wait) map[*seat]*seat {
 // membership over meanwhile, and keeps it, the user has not switched: then it leaves the other, and
 // finishSwitch returns false.
 func (s *session) finishSwitch(in, previous *seat) (switched bool) {
-	if s.leaveAs(previous, 0) == wire.ErrReplaced {
-		_ = s.leaveAs(in, 0)
+	if err := s.leaveFor(previous); errors.Is(err, wire.ErrReplaced) {
+		_ = s.leaveFor(in)
 		return false
 	}
 	return true
 }
 
+// leaveFor ends the membership of the seat for that in another channel. Where another hub decides the
+// channel and does not answer for long, it does that later.
+func (s *session) leaveFor(left *seat) (err error) {
+	for !left.Channel().Decide(func(rules *star.Channel, now time.Time) { err = rules.Leave(now, &left.Attachment, 0) }) {
+		ctx, cancel := context.WithTimeout(s.hub.clustered.writing, findTimeout)
+		q, asked, err := s.queryWithin(ctx, left, s.switchQuery(left, queryLeave, 0))
+		cancel()
+		if asked || err != nil {
+			return cmp.Or(err, q.err)
+		}
+	}
+	return err
+}
+
+// beginSwitch notes that the member of the seat is about to leave for another channel. Where it must not, ok is
+// false, and that is answered, or is the error.
+func (s *session) beginSwitch(previous *seat, f *wire.Frame) (ok bool, err error) {
+	for {
+		decided := previous.Channel().Decide(func(rules *star.Channel, _ time.Time) {
+			why := switches(rules, &previous.Attachment)
+			if ok = why == nil; !ok {
+				s.answer(rules, previous, f, why)
+			}
+		})
+		if decided {
+			return ok, nil
+		}
+		q, asked, err := s.query(previous, s.switchQuery(previous, querySwitches, f.Ref))
+		if asked || err != nil {
+			err = cmp.Or(err, q.err)
+			return err == nil, err
+		}
+	}
+}
+
+// switches is what beginSwitch has the rules decide.
+func switches(rules *star.Channel, a *star.Attachment) error {
+	if err := rules.Switching(a, true); err == wire.ErrRoleChanged {
+		return err
+	}
+	return nil
+}
+
+// switchQuery is a query about the seat that is left.
+func (s *session) switchQuery(left *seat, what query, ref uint64) *call {
+	f := &wire.Frame{Ref: ref, Channel: left.Channel().Name(), Username: left.Username()}
+	return &call{frame: f, query: what}
+}
+
 // switched notes that the member of the seat is not about to leave for another channel any more.
 func (s *session) switched(seat *seat) {
-	seat.Channel().Decide(func(rules *star.Channel, _ time.Time) { _ = rules.Switching(&seat.Attachment, false) })
+	_ = s.decideOr(seat, func(rules *star.Channel, _ time.Time) { _ = rules.Switching(&seat.Attachment, false) }, "",
+		func() *call { return &call{op: opStays} })
 }

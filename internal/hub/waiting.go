@@ -100,11 +100,18 @@ func (s *session) waitsAgain(w *wait, c *delivery.Channel, f *wire.Frame) (waits
 		defer told()
 		return s.hub.waits.setRef(w, nil, f.Ref, tell), nil
 	}
-	c.Decide(func(rules *star.Channel, now time.Time) {
+	asked := false
+	for !asked && !c.Decide(func(rules *star.Channel, now time.Time) {
 		if waits = rules.WaitsAt(now, &w.seat.Attachment, f.Ref); waits {
 			s.hub.waits.setRef(w, c, f.Ref, nil)
 		}
-	})
+	}) {
+		var q queried
+		if q, asked, err = s.query(w.seat, &call{op: opWaits, frame: f}); err != nil {
+			return true, err
+		}
+		waits = q.yes
+	}
 	if !waits {
 		err = s.flush(c) // it is in, or refused, which the former join is told
 	}
@@ -114,7 +121,7 @@ func (s *session) waitsAgain(w *wait, c *delivery.Channel, f *wire.Frame) (waits
 // letWaitersIn brings those to the door of a new channel who have waited for it. The channel's
 // lock is held, so that nobody is in before.
 func (h *Hub) letWaitersIn(c *delivery.Channel, rules *star.Channel, now time.Time) {
-	for _, w := range h.waits.arrived(c, now) {
+	for _, w := range h.waits.arrived(c, now, nil) {
 		w.seat.Init(&w.session.Line, c)
 		rules.Arrive(now, &w.seat.Attachment, w.entry, w.username, w.expect)
 	}
@@ -170,11 +177,18 @@ func (s *session) leaveWait(channel string, ref uint64) (waited bool) {
 		}
 		s.endWaiting(w, wire.ErrLeft)
 	} else {
-		c.Decide(func(rules *star.Channel, _ time.Time) {
+		asked := false
+		for !asked && !c.Decide(func(rules *star.Channel, _ time.Time) {
 			if waited = rules.CancelKnock(&w.seat.Attachment); waited {
 				rules.Answer(&w.seat.Attachment, left, nil, 0)
 			}
-		})
+		}) {
+			q, called, err := s.query(w.seat, &call{op: opCancel, frame: &wire.Frame{Type: wire.Leave, Channel: channel, Ref: ref}})
+			if err != nil {
+				break // its connection ends, or the channel has
+			}
+			asked, waited = called, q.yes
+		}
 		if !waited {
 			_ = s.flush(c) // it is in, or refused
 		}
@@ -196,9 +210,13 @@ func (s *session) takeBack(w *wait) bool {
 
 // endWaits takes what the session waits for from the doors, after its connection has ended. They
 // were taken out before. It returns the seats of those that were let in, which nobody knows.
-func (s *session) endWaits(left []*wait) (in []*seat) {
+func (s *session) endWaits(left []*wait, onPurpose bool) (in []*seat) {
 	for _, w := range left {
 		if w.c == nil {
+			continue
+		}
+		if w.c.Elsewhere() {
+			s.endWaitElsewhere(w, onPurpose)
 			continue
 		}
 		w.c.Decide(func(rules *star.Channel, _ time.Time) {

@@ -115,6 +115,29 @@ func (l *waits) take(s *session, seat *delivery.Seat) *wait {
 	return nil
 }
 
+// at is the wait of the seat, or nil.
+func (l *waits) at(s *session, seat *delivery.Seat) *wait {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.of[s] {
+		if &w.seat.Seat == seat {
+			return w
+		}
+	}
+	return nil
+}
+
+// setRefAt is setRef for the wait of the seat, at a door.
+func (l *waits) setRefAt(s *session, seat *delivery.Seat, ref uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.of[s] {
+		if &w.seat.Seat == seat && ref != 0 {
+			w.entry.Ref = ref
+		}
+	}
+}
+
 // takeBack takes out a wait for a channel, and reports whether it was there: the channel may
 // have come.
 func (l *waits) takeBack(w *wait) bool {
@@ -168,8 +191,8 @@ func (l *waits) removeFor(w *wait) {
 }
 
 // arrived are those who have waited for the channel until now, in their order. They are about to
-// be at its door.
-func (l *waits) arrived(c *delivery.Channel, now time.Time) []*wait {
+// be at its door. prepare, where it is not nil, is called with each before anybody else can find that.
+func (l *waits) arrived(c *delivery.Channel, now time.Time, prepare func(*wait)) []*wait {
 	if l.count.Load() == 0 {
 		return nil
 	}
@@ -178,10 +201,23 @@ func (l *waits) arrived(c *delivery.Channel, now time.Time) []*wait {
 	all := slices.Clone(l.channels[c.Name()])
 	all = slices.DeleteFunc(all, func(w *wait) bool { return !w.ends.IsZero() && !now.Before(w.ends) })
 	for _, w := range all {
+		if prepare != nil {
+			prepare(w)
+		}
 		l.removeFor(w)
 		w.c = c
 	}
 	return all
+}
+
+// any reports whether somebody waits for the channel.
+func (l *waits) any(channel string) bool {
+	if l.count.Load() == 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.channels[channel]) > 0
 }
 
 // find returns the wait that the session has in the channel, or nil, and its channel, or nil

@@ -26,6 +26,9 @@ type Stage struct {
 
 // New makes a hub, and serves it over the network until the test ends.
 func New(t *testing.T, n Network, policy lectern.Policy) *Stage {
+	if *hubs > 0 && !isAlone(t) {
+		return newCluster(t, n, policy, *hubs)
+	}
 	hub, err := lectern.NewHub(policy)
 	require.NoError(t, err)
 	s := &Stage{T: t, Hub: hub, Dial: n.start(t, hub), RealTime: n.realTime}

@@ -38,6 +38,7 @@ func TestAStalledSlaveGetsTheNewestValue(t *testing.T) {
 				}
 			}
 			stage.Broadcast(t, master, "end")
+			synctest.Wait() // the slave's hub, which may be another one than the master's, has all before it reads
 			told, values := 0, []string{}
 			for last := 0; ; {
 				frame, err := slow.Read()

@@ -15,6 +15,7 @@ import (
 
 // At most 256 wait for one channel, and the next one is refused until one has gone.
 func TestWhoWaitsForAChannelIsBounded(t *testing.T) {
+	stage.OneHub(t, "so many wait for a channel at each hub")
 	stage.InBubble(t, lectern.Policy{MembershipRate: lectern.RateLimit{PerSecond: -1}, FrameRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
 		var peers []*stage.Raw
 		for i := range 256 {
@@ -50,6 +51,7 @@ func shot(t *testing.T, s *stage.Stage) lectern.ChannelSnapshot {
 
 // At most 10,000 wait at a hub, for channels and at doors together.
 func TestWhoWaitsAtAHubIsBounded(t *testing.T) {
+	stage.OneHub(t, "so many wait at each hub")
 	policy := lectern.Policy{
 		MaxChannelsPerConnection: -1, MembershipRate: lectern.RateLimit{PerSecond: -1}, FrameRate: lectern.RateLimit{PerSecond: -1}, MaxHandshakeBytes: -1,
 	}
@@ -75,6 +77,7 @@ func TestWhoWaitsAtAHubIsBounded(t *testing.T) {
 // Where as many wait as may, at one door or at the hub, that is told to who would wait too, and to nobody else: others
 // come, go, come back and talk as ever, in the same channel and elsewhere.
 func TestNobodyElseNoticesThatTooManyWait(t *testing.T) {
+	stage.OneHub(t, "so many wait at each hub")
 	policy := lectern.Policy{
 		MaxChannelsPerConnection: -1, MembershipRate: lectern.RateLimit{PerSecond: -1}, FrameRate: lectern.RateLimit{PerSecond: -1}, MaxHandshakeBytes: -1,
 	}

@@ -104,6 +104,9 @@ func TestKnock(t *testing.T) {
 		require.Equal(t, lectern.StateOnline, waiting.Master.State)
 		knock := knocks(t, master, "bob")
 		require.Equal(t, map[string]lectern.Payload{"class": lectern.Text("7b")}, knock.Attributes)
+		for len(master.Knocks()) == 0 { // where another hub has become the owner, it knocks anew, unseen
+			stage.Next(t, master)
+		}
 		require.Equal(t, []lectern.Knock{knock}, master.Knocks())
 		require.NoError(t, master.Admit(stage.Within(t), knock.Number))
 		slave := bob.in()
@@ -141,6 +144,7 @@ func TestKnock(t *testing.T) {
 // Who waited for the channel is not in before the door is asked, and comes in the order in which
 // it has come.
 func TestWaitForTheChannel(t *testing.T) {
+	stage.OneHub(t, "those who wait at one hub come to the door in their order")
 	stage.Everywhere(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		var waiting []*joining
 		for _, name := range []string{"bob", "eve", "kim"} {

@@ -47,6 +47,7 @@ func TestWaitTimeout(t *testing.T) {
 
 // The hub that stops refuses who waits, and they knock at the next one.
 func TestShutdownRefusesWhoWaits(t *testing.T) {
+	stage.OneHub(t, "it is one hub that shuts down")
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		alice, bob, eve := s.Raw(), s.Raw(), s.Raw()
 		alice.Send(`{"type":"create","ref":1,"channel":"abc123","username":"alice","door":"knock"}`)
@@ -110,6 +111,7 @@ func TestAuthorizeIsAskedBefore(t *testing.T) {
 
 // The service is told who knocks.
 func TestKnockedEvent(t *testing.T) {
+	stage.OneHub(t, "a hub has the events of what it decides, and the number of its own connections")
 	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice", lectern.WithDoor(lectern.DoorKnock))
 		ctx, cancel := context.WithCancel(t.Context())

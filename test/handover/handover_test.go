@@ -304,6 +304,7 @@ func TestAuthorizeAtAHandOver(t *testing.T) {
 
 // A roster that is kept from the hub's events stays exact.
 func TestEventsOfHandOvers(t *testing.T) {
+	stage.OneHub(t, "a hub has the events of what it decides")
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		roster := stage.FollowEvents(s.Hub)
 		master, one, two := s.User().Creates("abc123", "alice"), s.User().Joins("abc123", "one"), s.User().Joins("abc123", "two")

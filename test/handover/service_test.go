@@ -91,6 +91,7 @@ func TestAServiceThatDoesNotSayWhoMayBeTheMaster(t *testing.T) {
 // A hub that ends does not wait for what the service says of a successor: it is asked no more, and the answer is that
 // of the hub.
 func TestAHubThatEndsWhileASuccessorIsAskedAbout(t *testing.T) {
+	stage.OneHub(t, "it is one hub that ends")
 	for _, timeout := range []time.Duration{0, -1} {
 		policy := asking(untilItEnds)
 		policy.HandshakeTimeout = timeout

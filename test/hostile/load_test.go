@@ -30,6 +30,7 @@ func heapInUse() int64 {
 // nothing, and the hub no more than their queues, in which a message to all is
 // once.
 func TestManySlavesThatNeverRead(t *testing.T) {
+	stage.OneHub(t, "it bounds the memory of one hub")
 	policy := lectern.Policy{
 		Outbox: lectern.QueueLimit{Messages: 64, Bytes: 1 << 20}, Replay: lectern.QueueLimit{Messages: 64, Bytes: 1 << 20},
 		Slow: lectern.SlowDropOldest, WriteTimeout: time.Hour,
@@ -97,6 +98,7 @@ func TestJoinsAndLeavesInGreatNumbers(t *testing.T) {
 // Rows H10 and H11: channels are bounded for each connection and for the hub, and
 // nothing is left of those that ended.
 func TestChannelsInGreatNumbers(t *testing.T) {
+	stage.OneHub(t, "the number of channels is bounded for each hub")
 	policy := lectern.Policy{MaxChannelsPerConnection: 4, MaxChannels: 10, MasterTimeout: time.Second, FrameRate: lectern.RateLimit{PerSecond: -1}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		for round := range 5 {
@@ -170,6 +172,7 @@ func TestConnectionsThatVanish(t *testing.T) {
 
 // Row H14: what is kept for one who is away is bounded, and the rest is told.
 func TestReplayIsBounded(t *testing.T) {
+	stage.OneHub(t, "it bounds the memory of one hub, and not that of a log in the process")
 	policy := lectern.Policy{Replay: lectern.QueueLimit{Messages: 1000, Bytes: 256 << 10}, SlaveTimeout: time.Minute, FrameRate: lectern.RateLimit{PerSecond: -1}}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		master, one := s.User().Creates("abc123", "alice"), s.User()

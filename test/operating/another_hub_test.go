@@ -30,6 +30,7 @@ func (a at) DialFirst(ctx context.Context, message []byte) (transport.Conn, bool
 // A client that knows several places goes to another hub when its own one shuts down. What it
 // asks for meanwhile is done there, and what only the first one had ends by that name.
 func TestAnotherHubTakesThePlace(t *testing.T) {
+	stage.OneHub(t, "two hubs of no cluster")
 	for i := range stage.InMemory {
 		// The first one might come back for as long as its masters may be away.
 		policy := lectern.Policy{MasterTimeout: 3 * time.Second}

@@ -65,6 +65,7 @@ func dataOf(_ context.Context, r lectern.AuthRequest) (lectern.Identity, error) 
 // A service is told of everything that happens in its channels, by name and role, with what it
 // has said of the user, and with the connection that the log has.
 func TestHubEvents(t *testing.T) {
+	stage.OneHub(t, "a hub yields the events of the channels that it owns")
 	stage.Everywhere(t, lectern.Policy{Authorize: dataOf}, func(t *testing.T, s *stage.Stage) {
 		next := eventsOf(t, s.Hub)
 		expect := func(lines ...string) (last lectern.HubEvent) {
@@ -139,6 +140,7 @@ func TestHubEvents(t *testing.T) {
 // The events end with the context, and with the hub, after the end of every channel was told;
 // and the loop may end the hub itself.
 func TestHubEventsEnd(t *testing.T) {
+	stage.OneHub(t, "a hub yields the events of the channels that it owns")
 	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		s.Class(2)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -173,6 +175,7 @@ func TestHubEventsEnd(t *testing.T) {
 
 // The loop may call anything.
 func TestHubEventsCallTheHub(t *testing.T) {
+	stage.OneHub(t, "a hub yields the events of the channels that it owns")
 	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		go func() {
@@ -196,6 +199,7 @@ func TestHubEventsCallTheHub(t *testing.T) {
 // A hundred readers, most of which never read, hold nobody up. One that was too far behind is
 // told how much it has missed, and has the right list again.
 func TestHubEventsForWhoDoesNotRead(t *testing.T) {
+	stage.OneHub(t, "a hub yields the events of the channels that it owns")
 	stage.InBubble(t, lectern.Policy{FrameRate: lectern.RateLimit{PerSecond: -1}, MembershipRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -18,6 +18,7 @@ import (
 )
 
 func TestObserver(t *testing.T) {
+	stage.OneHub(t, "the metrics are of one hub")
 	l := stage.NewLedger()
 	policy := lectern.Policy{
 		Observer: l, MasterTimeout: 5 * time.Second, Replay: lectern.QueueLimit{Messages: 2},
@@ -76,6 +77,7 @@ func TestObserver(t *testing.T) {
 }
 
 func TestMetricsAreDescribed(t *testing.T) {
+	stage.OneHub(t, "the metrics are of one hub")
 	names := map[string]bool{}
 	word := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
 	for _, metric := range lectern.Metrics() {
@@ -90,6 +92,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 
 // An Observer that hubs share is right when one of them is gone.
 func TestObserverAfterShutdown(t *testing.T) {
+	stage.OneHub(t, "the metrics are of one hub")
 	for name, end := range map[string]func(*testing.T, *lectern.Hub) error{
 		"Shutdown": func(t *testing.T, hub *lectern.Hub) error { return hub.Shutdown(stage.Within(t)) },
 		"Close":    func(_ *testing.T, hub *lectern.Hub) error { return hub.Close() },

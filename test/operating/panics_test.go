@@ -43,6 +43,7 @@ func (b broken) WithGroup(string) slog.Handler { return b }
 // anything, whatever they are told of: what a channel does, what a peer does
 // wrong, the end of a connection.
 func TestPanicOfObserverAndLogger(t *testing.T) {
+	stage.OneHub(t, "whose panics there are is of one hub")
 	b := broken{new(atomic.Int64), new(atomic.Int64)}
 	policy := lectern.Policy{Observer: b, Logger: slog.New(b), MasterTimeout: time.Second, HandshakeTimeout: time.Second}
 	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
@@ -72,6 +73,7 @@ func TestPanicOfObserverAndLogger(t *testing.T) {
 
 // The log tells of an Observer that panics.
 func TestPanicOfObserverIsLogged(t *testing.T) {
+	stage.OneHub(t, "whose panics there are is of one hub")
 	var log strings.Builder
 	policy := lectern.Policy{
 		Observer: broken{observed: new(atomic.Int64)},

@@ -93,6 +93,7 @@ func testShutdownIsSpread(t *testing.T, policy lectern.Policy) {
 }
 
 func TestShutdownTakesOnNothingNew(t *testing.T) {
+	stage.OneHub(t, "the one hub shuts down; of a cluster, its clients go to another one")
 	stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		alice, one := s.Pair()
 		two, late := s.Raw(), s.Raw() // connected before
@@ -131,6 +132,7 @@ func TestShutdownTakesOnNothingNew(t *testing.T) {
 
 // What was accepted is sent first, also to one that has much to read still.
 func TestShutdownSendsFirst(t *testing.T) {
+	stage.OneHub(t, "the one hub shuts down; of a cluster, its clients go to another one")
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		const count = 30
 		alice, slow := s.User(), s.Raw()
@@ -167,6 +169,7 @@ func TestShutdownSendsFirst(t *testing.T) {
 // Clients come back to the hub that takes the place, at different times, and
 // their memberships are over there; those that are told so may join anew.
 func TestClientsReturnSpread(t *testing.T) {
+	stage.OneHub(t, "the one hub shuts down; of a cluster, its clients go to another one")
 	synctest.Test(t, func(t *testing.T) {
 		const count = 40
 		first := stage.New(t, stage.InMemory[0], lectern.Policy{MasterTimeout: 5 * time.Minute})
@@ -202,6 +205,7 @@ func TestClientsReturnSpread(t *testing.T) {
 }
 
 func TestShutdownEndsMembers(t *testing.T) {
+	stage.OneHub(t, "the one hub shuts down; of a cluster, its clients go to another one")
 	synctest.Test(t, func(t *testing.T) {
 		hub, err := lectern.NewHub(lectern.Policy{})
 		require.NoError(t, err)
@@ -228,6 +232,7 @@ func TestShutdownEndsMembers(t *testing.T) {
 // Over a network nobody can tell whether the hub will be back: the members try
 // until their time is over.
 func TestShutdownOverANetwork(t *testing.T) {
+	stage.OneHub(t, "the one hub shuts down; of a cluster, its clients go to another one")
 	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 		// With the pauses that clients make by default.
 		alice, one := s.UserWith(lectern.ClientOptions{}), s.UserWith(lectern.ClientOptions{})
@@ -244,6 +249,7 @@ func TestShutdownOverANetwork(t *testing.T) {
 }
 
 func TestShutdownGivesUpInTime(t *testing.T) {
+	stage.OneHub(t, "the one hub shuts down; of a cluster, its clients go to another one")
 	stage.InBubble(t, lectern.Policy{WriteTimeout: -1}, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")
 		stuck := s.Raw()

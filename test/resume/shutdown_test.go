@@ -16,6 +16,7 @@ import (
 // A member that is still getting what it has missed gets all of it before a shutdown closes
 // its connection.
 func TestShutdownWhileAReplayIsFed(t *testing.T) {
+	stage.OneHub(t, "a hub feeds what it can while it shuts down; one of a cluster has its clients move first")
 	for _, role := range []string{"slave", "master"} {
 		t.Run(role, func(t *testing.T) {
 			stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {

@@ -92,6 +92,7 @@ func TestLeavingIsNeverTooFast(t *testing.T) {
 // Between the end of a membership and the word of it, its connection may want
 // the channel again: it gets it, and does not meet its own old seat.
 func TestEnteringWhileTheOldEndIsOnItsWay(t *testing.T) {
+	stage.OneHub(t, "what one hub delivers is held up, by its log")
 	synctest.Test(t, func(t *testing.T) {
 		gate := newGate()
 		s := stage.New(t, stage.InMemory[0], lectern.Policy{Logger: slog.New(gate)})

@@ -1,0 +1,71 @@
+package hub
+
+import (
+	"errors"
+	"time"
+
+	inner "github.com/lectern-go/lectern/internal/cluster"
+	"github.com/lectern-go/lectern/internal/delivery"
+	"github.com/lectern-go/lectern/internal/wire"
+)
+
+// This file is what becomes of a channel that this hub has owned and owns no more.
+
+// Deposed makes this hub one that follows the channel.
+func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
+	h := j.hub
+	j.stop()
+	j.announcer.Close()
+	if h.clustered.hasLeft() {
+		return // nobody is here, and the hub ends
+	}
+	owner := j.owner
+	var deposed *inner.Deposed
+	if errors.As(j.writer.Err(), &deposed) {
+		owner = ownerBy(deposed.Header)
+	}
+	// Of one commit some groups may be in the log that nobody here was told of.
+	e, at := h.newEdge(c, j.key, owner, j.begun), j.begun
+	if !j.unborn {
+		e.merging = inner.NewMerging(h.clustered.id, at, j.owner.Hub, j.owner.Epoch, j.owner.Incarnation)
+	}
+	e.mu.Lock()
+	e.master = j.master
+	for _, left := range seats {
+		if left.Knock != 0 {
+			e.keepWaiting(left)
+			continue
+		}
+		held := delivery.OwnerOf(left.Seat).(*session).held(left.Seat)
+		if held == nil {
+			continue // its connection has ended, or is about to
+		}
+		s := e.add(held, member{left.Membership(), left.Epoch()}, "")
+		// Where another hub has taken the channel for a while, the master is here all the same.
+		if left.Unanswered {
+			s.unanswered = time.Now()
+		}
+		s.admitted, s.lost = left.Admitted, left.Role() == wire.Master
+	}
+	e.comeBack()
+	if owner.Hub != h.clustered.id {
+		e.knockAnew()
+	}
+	e.mu.Unlock()
+	h.clustered.register(c, e)
+	if err := e.follow(at); err != nil {
+		e.lose(err)
+		return
+	}
+	h.clustered.look(e)
+}
+
+// held is the session's seat of that name of the delivery's, or nil where it has none.
+func (s *session) held(of *delivery.Seat) *seat {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if held := s.seats.get(of.Channel().Name()); held != nil && &held.Seat == of {
+		return held
+	}
+	return nil
+}

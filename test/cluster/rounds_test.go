@@ -1,0 +1,160 @@
+package cluster
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectern-go/lectern/cluster"
+	"github.com/lectern-go/lectern/cluster/clustertest"
+)
+
+var (
+	rounds = flag.Int("cluster.rounds", 10, "how many rounds TestRounds plays")
+	faulty = flag.Bool("cluster.faults", false, "rounds with messages and appends that go wrong, and with hubs that are frozen, cut off and killed, too")
+	seeded = flag.Uint64("cluster.seed", 0, "play rounds of this seed only")
+	logged = flag.Bool("cluster.log", false, "hubs log to standard error, and users what they do")
+	going  = flag.Bool("cluster.all", false, "go on after a round that fails")
+)
+
+// TestRounds plays rounds. The seed decides what happens to the network, to the hubs and to the
+// connections, and what the users do; how the goroutines are scheduled and what the hubs draw
+// it does not, so a seed that has failed may need several rounds.
+func TestRounds(t *testing.T) {
+	failed := 0
+	for range *rounds {
+		seed := *seeded
+		if seed == 0 {
+			seed = draw()
+		}
+		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if err := play(seed); err != nil {
+					t.Errorf("-cluster.seed=%d %v: %v", seed, choose(seed), firstOf(err))
+				}
+			})
+		}) {
+			if failed++; !*going {
+				return
+			}
+		}
+	}
+	if failed > 0 {
+		t.Logf("%d of %d rounds have failed", failed, *rounds)
+	}
+}
+
+// draw draws a seed, of a round without faults but those of users' connections where no others are wanted.
+func draw() uint64 {
+	for {
+		seed := rand.Uint64()>>40 | 1
+		if c := choose(seed); *faulty || !c.faults && !c.storm {
+			return seed
+		}
+	}
+}
+
+// firstOf is one line: what was noticed first, and how much more there is.
+func firstOf(err error) error {
+	var all interface{ Unwrap() []error }
+	if *logged || !errors.As(err, &all) || len(all.Unwrap()) < 2 {
+		return err
+	}
+	return fmt.Errorf("%w (and %d more)", all.Unwrap()[0], len(all.Unwrap())-1)
+}
+
+// choice is what is decided for a round as a whole.
+type choice struct {
+	// faults: messages and appends go wrong. storm: hubs are frozen and cut off, and shards without
+	// a leader. kills: hubs are killed. links: connections of users are cut, and go dead.
+	faults, storm, kills, links bool
+	// dies: at the end the master does not come back, and neither does its hub where kills is set; else it
+	// closes its channel.
+	dies         bool
+	rows, slaves int
+}
+
+func choose(seed uint64) choice {
+	random := rand.New(rand.NewPCG(seed, 0))
+	c := choice{
+		faults: random.IntN(4) > 0, storm: random.IntN(3) > 0, kills: random.IntN(2) == 0, links: random.IntN(3) > 0,
+		dies: random.IntN(3) == 0, rows: 1 + random.IntN(2), slaves: 2 + random.IntN(3),
+	}
+	return c
+}
+
+func (c choice) String() string {
+	var words []string
+	for _, w := range []struct {
+		is   bool
+		word string
+	}{{c.faults, "faults"}, {c.storm, "storm"}, {c.storm && c.kills, "kills"}, {c.links, "links"}, {c.dies, "the master dies"}} {
+		if w.is {
+			words = append(words, w.word)
+		}
+	}
+	return "(" + strings.Join(words, ", ") + ")"
+}
+
+// The times of a round.
+const (
+	roundHubs  = 3
+	roundX     = 60 * time.Second // of masters, and of slaves
+	roundSpan  = 25 * time.Second
+	roundHeals = 15 * time.Second // until when after the faults everything is as if there had been none
+	answersBy  = 60 * time.Second // until when each call that is under way then has returned
+)
+
+// play plays one round.
+func play(seed uint64) error {
+	c := choose(seed)
+	var faults clustertest.Faults
+	if faults = clustertest.Usual(); !c.faults {
+		faults = clustertest.Faults{Latency: faults.Latency}
+	}
+	log := cluster.NewLocalWith(cluster.LocalOptions{Keeps: 24 * time.Hour, Shards: 4})
+	r := &round{
+		choice: c, seed: seed, log: log, network: clustertest.NewNetwork(log, seed, faults), random: rand.New(rand.NewPCG(seed, 1)),
+		stop: make(chan struct{}), begun: time.Now(),
+	}
+	for range roundHubs {
+		r.startHub()
+	}
+	r.act()
+	err := errors.Join(r.wrong...)
+	if left := goroutines(); left != "" {
+		err = errors.Join(err, fmt.Errorf("goroutines are left: %s", left))
+		fmt.Fprintf(os.Stderr, "-cluster.seed=%d %v: %v\n", seed, c, err) // the bubble panics
+	}
+	return err
+}
+
+// goroutines are those of the bubble that are left beside the caller.
+func goroutines() (left string) {
+	synctest.Wait()
+	stacks := make([]byte, 1<<20)
+	all := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")
+	_, bubble, _ := strings.Cut(strings.SplitN(all[0], "\n", 2)[0], "synctest bubble")
+	for _, stack := range all[1:] {
+		head, rest, _ := strings.Cut(stack, "\n")
+		if _, of, in := strings.Cut(head, "synctest bubble"); !in || of != bubble || strings.Contains(head, "[synctest.Run") || strings.Contains(rest, "testing/synctest.testingSynctestTest") {
+			continue
+		}
+		if left += head + " "; *logged {
+			left += rest + "\n"
+			continue
+		}
+		lines := strings.Split(rest, "\n")
+		for i := 0; i < len(lines) && i < 12; i += 2 {
+			left += lines[i] + " < "
+		}
+	}
+	return left
+}
