@@ -1,5 +1,5 @@
 // Package natscluster is the engine for clusters (see [cluster.Engine]) on NATS JetStream: what
-// several hubs on several machines will share. No hub of Lectern uses an engine yet.
+// several hubs on several machines share (lectern.Policy.Cluster).
 //
 //	engine, err := natscluster.Open(ctx, "tls://nats-1,tls://nats-2,tls://nats-3",
 //		natscluster.Options{Name: "lessons"}, nats.UserCredentials("hub.creds"))

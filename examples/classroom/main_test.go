@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/examples/classroom/page"
 	"github.com/lectern-go/lectern/internal/stage"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -213,7 +214,7 @@ func ask(method, path string, header http.Header) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(method, path, nil)
 	request.Header = header
 	answer := httptest.NewRecorder()
-	handler(http.NotFoundHandler()).ServeHTTP(answer, request)
+	page.Handler(http.NotFoundHandler()).ServeHTTP(answer, request)
 	return answer
 }
 
@@ -237,7 +238,7 @@ func TestEveryAnswerIsSecured(t *testing.T) {
 // What the page names is there, under the type that it must have, and nothing in
 // it is of another host.
 func TestThePageIsWhole(t *testing.T) {
-	entries, err := embedded.ReadDir("page")
+	entries, err := page.Files.ReadDir(".")
 	require.NoError(t, err)
 	require.Greater(t, len(entries), 20)
 	for _, entry := range entries {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/examples/classroom/page"
 	"github.com/lectern-go/lectern/hubfile"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -70,7 +71,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		}
 	}
 	web := &http.Server{
-		Handler: handler(connections),
+		Handler: page.Handler(connections),
 		// What WebSocket leaves to the server.
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,

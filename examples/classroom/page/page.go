@@ -1,4 +1,5 @@
-package main
+// Package page is the classroom's page: what a browser loads, and the handler that serves it.
+package page
 
 import (
 	"bytes"
@@ -13,8 +14,10 @@ import (
 	"github.com/lectern-go/lectern/js"
 )
 
-//go:embed page
-var embedded embed.FS
+// Files are those that the page is made of.
+//
+//go:embed *.html *.css *.js *.svg
+var Files embed.FS
 
 // contentSecurity allows the page what it is made of, and nothing else: no script
 // or style but its own files, no other host, no frame around it, and no place
@@ -31,20 +34,16 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// handler serves the page with its hub's connections under /ws.
-func handler(connections http.Handler) http.Handler {
+// Handler serves the page, with its hub's connections under /ws.
+func Handler(connections http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/ws", connections)
 	mux.Handle("/lectern.js", js.Handler())
-	files, err := fs.Sub(embedded, "page")
-	if err != nil {
-		panic(err) // it was embedded under this name
-	}
-	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := fs.ReadFile(files, name)
+		content, err := fs.ReadFile(Files, name)
 		if err != nil {
 			return err
 		}
