@@ -207,6 +207,30 @@ func (cl *clustered) heard(change inner.Change) {
 		}
 	case inner.BecameLost:
 		cl.lost(change.Hub)
+	case inner.NotAlone:
+		cl.check()
+	}
+}
+
+// check finds out what this hub has missed while it was cut off: whose its channels are by now, and what was decided in
+// those of others.
+func (cl *clustered) check() {
+	if cl.hasLeft() {
+		return
+	}
+	for _, c := range cl.hub.listed() {
+		if j, _ := c.Journal().(*journal); j != nil {
+			j.overtaken.Store(true)
+			c.CallJournal()
+		}
+	}
+	for _, e := range cl.allEdges() {
+		e.mu.Lock()
+		following := e.following
+		e.mu.Unlock()
+		if following != nil {
+			following.Check()
+		}
 	}
 }
 

@@ -143,10 +143,10 @@ func (e *edge) output(effects []star.Effect, o *output, calls []*call) []star.Ef
 		}
 		s.admitted = true
 	case star.Dismiss:
-		if !s.admitted {
+		if s.lost = !s.gone; !s.admitted {
 			return effects
 		}
-		s.admitted, s.lost = false, !s.gone
+		s.admitted = false
 	case star.Release, star.Refuse, star.Vacate, star.Eject:
 		if s.gone && o.kind == star.Eject {
 			return effects

@@ -40,6 +40,9 @@ type journal struct {
 	expects time.Time
 	// begun is the position of the last shared group before what is being committed.
 	begun cluster.Position
+	// lost are what hubs are told, with the first group, whose members this hub has taken for lost when it has
+	// become the owner.
+	lost []output
 	// unborn: the channel was not created yet, and nothing is in the log of it.
 	unborn bool
 	// overtaken: another hub may have written. stop ends that it is heard of.
@@ -91,8 +94,8 @@ func (j *journal) hear(g cluster.Group) {
 		if g.Before <= j.writer.Shared() {
 			return
 		}
-	} else if h, err := inner.ParseHeader(g.Body); err == nil && (h.Hub == j.owner.Hub || h.Claim == inner.None) {
-		return
+	} else if h, err := inner.ParseHeader(g.Body); err == nil && h.Hub == j.owner.Hub {
+		return // of any other hub it is a sign, also where its claim was missed
 	}
 	j.overtaken.Store(true)
 	j.channel.CallJournal()
@@ -128,6 +131,12 @@ func (j *journal) Commit(effects []star.Effect) bool {
 
 func (j *journal) keep(ctx context.Context, effects []star.Effect) error {
 	final := false
+	for i := range j.lost {
+		if err := j.add(ctx, inner.Effect, j.lost[i].pack(), true); err != nil {
+			return err
+		}
+	}
+	j.lost = nil
 	for i := range effects {
 		e := &effects[i]
 		final = final || isFinal(e)

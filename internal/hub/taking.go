@@ -245,7 +245,13 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 	e.channel.Own(rules, j, func(rules *star.Channel, now time.Time) {
 		rules.Record(true)
 		rules.TakeOver(now, func(role wire.Role, username string, hub star.Hub) *star.Attachment {
-			return e.attached(rules, role, username, hub, forMaster)
+			a := e.attached(rules, role, username, hub, forMaster)
+			if a == nil && role == wire.Slave {
+				// It is away from now on. Where its connection lives, its hub has to hear of that.
+				membership, epoch := rules.Membership(username)
+				j.lost = append(j.lost, output{kind: star.Dismiss, to: toMembership, membership: membership, epoch: epoch})
+			}
+			return a
 		})
 		for m, s := range e.members {
 			a := &s.seat.Attachment

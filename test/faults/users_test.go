@@ -186,7 +186,7 @@ func (r *faultRound) play() {
 	r.service.calmsDown()
 	r.mu.Lock()
 	networks := slices.Clone(r.networks)
-	r.mu.Unlock()
+	r.mu.Unlock() // and from here no more streams come
 	for _, n := range networks {
 		n.Calm()
 	}
@@ -252,27 +252,37 @@ func (r *faultRound) beMaster(row int) {
 func (r *faultRound) occupy(s *faultSeat, random *rand.Rand) {
 	for i := range 2 {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
-		r.streams.Go(func() { r.stream(s, i, habits) })
+		r.begin(func() { r.stream(s, i, habits) })
 	}
 	if r.sets {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
-		r.streams.Go(func() { r.change(s, habits) })
+		r.begin(func() { r.change(s, habits) })
 	}
 	if r.mutes && s.isMaster() {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
-		r.streams.Go(func() { r.mutesAround(s, habits) })
+		r.begin(func() { r.mutesAround(s, habits) })
 	}
 	if r.doors && s.isMaster() {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
-		r.streams.Go(func() { r.keepsDoor(s, habits) })
+		r.begin(func() { r.keepsDoor(s, habits) })
 	}
 	if r.hands && s.isMaster() {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
-		r.streams.Go(func() { r.handsAround(s, habits) })
+		r.begin(func() { r.handsAround(s, habits) })
 	}
 	if r.asks {
 		habits := rand.New(rand.NewPCG(random.Uint64(), 0))
-		r.streams.Go(func() { r.askAround(s, habits) })
+		r.begin(func() { r.askAround(s, habits) })
+	}
+}
+
+// begin has a stream of its own for what ends with acting, unless that is over:
+// play waits for the streams then, and no more may come.
+func (r *faultRound) begin(stream func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.acting.Err() == nil {
+		r.streams.Go(stream)
 	}
 }
 
