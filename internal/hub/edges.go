@@ -101,16 +101,28 @@ func (h *Hub) newEdge(c *delivery.Channel, key cluster.Key, owner inner.Owner, a
 	return e
 }
 
-// follow begins to follow the channel.
+// follow begins to follow the channel. It fails where the hub leaves: whoever ends the edges then may have passed by
+// before there was anything to end.
 func (e *edge) follow(at cluster.Position) error {
-	following, err := inner.Follow(e.hub.clustered.engine, e.key, at, e.take, e.lose)
+	cl := e.hub.clustered
+	following, err := inner.Follow(cl.engine, e.key, at, e.take, e.lose)
 	if err != nil {
 		return err
 	}
 	e.mu.Lock()
 	e.following = following
 	owner := e.owner
+	if !e.over && cl.hasLeft() {
+		e.finish()
+	}
+	over := e.over
 	e.mu.Unlock()
+	if over {
+		cl.forget(e.channel)
+		cl.hub.removeChannel(e.channel)
+		e.close()
+		return shuttingDown
+	}
 	e.asking.To(owner)
 	return nil
 }
