@@ -3939,10 +3939,10 @@ var Inquiries = class {
       }
     }
   }
-  // A request was sent again and is not answered yet: answers to it may come
-  // before its number is known.
-  #asksAgain() {
-    return this.#membership.pending.some((request) => request.asks && request.repeated);
+  // The hub has not answered the message of a request yet: answers to it may come before its number is known, where
+  // the message was sent again, and where the channel moves to another hub.
+  #hasUnnumbered() {
+    return this.#membership.pending.some((request) => request.asks);
   }
   #giveUp(inquiry) {
     this.#gatherings.delete(inquiry.group);

@@ -78,7 +78,7 @@ func (m *Membership) settleInquiry(r *request, answer wire.Frame) wire.Frame {
 			m.withdraw(answer.Seq)
 		}
 	}
-	if !m.retransmitsInquiry() {
+	if !m.hasUnnumbered() {
 		m.earlyAnswers = nil
 	}
 	return answer

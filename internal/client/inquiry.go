@@ -109,17 +109,17 @@ func (m *Membership) onReply(message Message) bool {
 	if q := m.inquiries[message.ReplyTo]; q != nil {
 		q.answeredBy(message)
 		m.closeIfAnswered(q)
-	} else if m.retransmitsInquiry() {
+	} else if m.hasUnnumbered() {
 		m.earlyAnswers = append(m.earlyAnswers, message)
 	}
 	return true
 }
 
-// retransmitsInquiry reports whether the message of an inquiry was retransmitted, and the
-// hub has not answered that yet. Answers to the inquiry may then arrive before its number
-// is known. The lock is held.
-func (m *Membership) retransmitsInquiry() bool {
-	return slices.ContainsFunc(m.pending, func(r *request) bool { return r.asks != nil && r.retransmitted })
+// hasUnnumbered reports whether the hub has not answered the message of an inquiry yet. Answers to the inquiry may
+// arrive before its number is known: where the message was retransmitted, and where the channel moves to another
+// hub. The lock is held.
+func (m *Membership) hasUnnumbered() bool {
+	return slices.ContainsFunc(m.pending, func(r *request) bool { return r.asks != nil })
 }
 
 // answeredBy takes an answer to the inquiry. The lock is held.

@@ -71,7 +71,7 @@ func (m *Membership) fail(r *request, why error) {
 	r.failed = why
 	m.failNewcomer(r, why)
 	r.answered <- wire.Frame{}
-	if !m.retransmitsInquiry() {
+	if !m.hasUnnumbered() {
 		m.earlyAnswers = nil
 	}
 	m.client.madeProgress()

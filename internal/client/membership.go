@@ -99,7 +99,7 @@ type Membership struct {
 	// gatherings are those that ask newcomers.
 	gatherings []*gathering
 	// earlyAnswers are answers that have arrived before the number of their inquiry was
-	// known (see retransmitsInquiry).
+	// known (see hasUnnumbered).
 	earlyAnswers []Message
 
 	// lostAt is when the connection was lost. It is zero while there is a connection that

@@ -109,6 +109,25 @@ func listed(ref uint64, names ...string) wire.Frame {
 	return list
 }
 
+// Where the channel moves to another hub, an answer may be there before the ack that gives the request its number.
+func TestAnAnswerBeforeTheAck(t *testing.T) {
+	inPlay(t, nil, func(t *testing.T, p *play) {
+		given, hub, asked := p.asks()
+		hub.says(answer("ada", 1, 7), answer("ada", 2, 6))
+		synctest.Wait()
+		hub.says(wire.Frame{Type: wire.Ack, Ref: asked.Ref, Seq: 7}, answer("bob", 3, 7))
+		for _, name := range []string{"ada", "bob"} {
+			answer := <-given
+			require.Equal(t, name, answer.From)
+			require.NoError(t, answer.Err)
+			require.False(t, answer.Lost)
+			require.EqualValues(t, 7, answer.Message.ReplyTo)
+		}
+		_, more := <-given
+		require.False(t, more)
+	})
+}
+
 // A request to all that is open while the master moves gets one part of each: from the old hub,
 // from the new one, or both.
 func TestOpenRequestsMove(t *testing.T) {

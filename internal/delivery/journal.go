@@ -221,7 +221,7 @@ func (c *Channel) leave(lost map[*Line]struct{}) []Left {
 		}
 	}
 	now := time.Now()
-	c.rules.Stop(now)
+	c.rules.Depose(now)
 	c.setTimer(now)
 	c.rules, c.journal, c.elsewhere = star.New(c.name, &c.config.Limits), nil, true
 	return seats

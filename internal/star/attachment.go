@@ -100,13 +100,13 @@ func (a *Attachment) Username() string { return a.who.name }
 // higher number. It is for an attachment that has entered a channel.
 func (a *Attachment) Epoch() uint64 { return a.epoch }
 
-// Holds reports whether the secret with that hash is the member's. The attachment must have
-// entered a channel.
-func (a *Attachment) Holds(hash Hash) bool { return a.member.matches(hash) }
+// Holds reports whether the secret with that hash is the member's. It is false for an attachment of no member.
+func (a *Attachment) Holds(hash Hash) bool { return a.member != nil && a.member.matches(hash) }
 
-// ByHand reports whether the client has shown no instance. The attachment must have entered a
-// channel.
-func (a *Attachment) ByHand() bool { return !a.newcomer && a.member.holder.instance == Hash{} }
+// ByHand reports whether the client has shown no instance. It is false for an attachment of no member.
+func (a *Attachment) ByHand() bool {
+	return a.member != nil && !a.newcomer && a.member.holder.instance == Hash{}
+}
 
 // current reports whether the attachment is the present one of its member.
 func (a *Attachment) current() bool {

@@ -1,6 +1,10 @@
 package star
 
-import "github.com/lectern-go/lectern/internal/wire"
+import (
+	"time"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
 
 // This file is what a hub of a cluster wants to know of a channel that it decides, beside what it
 // records.
@@ -40,6 +44,16 @@ func (c *Channel) Attached(yield func(a *Attachment, number uint64) bool) {
 		if m.attachment != nil && !yield(m.attachment, m.number) {
 			return
 		}
+	}
+}
+
+// Depose ends that anything is decided by these rules, where another hub decides the channel from now on: the attachments
+// are those of no member then. They keep their names, roles, numbers and epochs. What comes from one of them would
+// otherwise be taken for a member's by whatever rules decide the channel next.
+func (c *Channel) Depose(now time.Time) {
+	c.Stop(now)
+	for a := range c.Attached {
+		a.member = nil
 	}
 }
 

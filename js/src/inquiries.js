@@ -200,7 +200,7 @@ export class Inquiries {
 
   /** settled is told that a request was answered by the hub. */
   settled() {
-    if (!this.#asksAgain()) {
+    if (!this.#hasUnnumbered()) {
       this.#early = [];
     }
   }
@@ -252,7 +252,7 @@ export class Inquiries {
     if (inquiry) {
       this.#answered(inquiry, answer);
       this.#closeIfAnswered(inquiry);
-    } else if (this.#asksAgain()) {
+    } else if (this.#hasUnnumbered()) {
       this.#early.push(answer);
     }
   }
@@ -394,10 +394,10 @@ export class Inquiries {
     }
   }
 
-  // A request was sent again and is not answered yet: answers to it may come
-  // before its number is known.
-  #asksAgain() {
-    return this.#membership.pending.some((request) => request.asks && request.repeated);
+  // The hub has not answered the message of a request yet: answers to it may come before its number is known, where
+  // the message was sent again, and where the channel moves to another hub.
+  #hasUnnumbered() {
+    return this.#membership.pending.some((request) => request.asks);
   }
 
   #giveUp(inquiry) {

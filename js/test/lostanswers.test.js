@@ -189,3 +189,19 @@ test('a name that is taken by somebody else is still taken after a loss', async 
   await refused(joining, 'name_taken');
   await inState(other, 'online');
 });
+
+test('an answer that comes before the ack of its request, as where the channel moves to another hub', async (t) => {
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join') {
+      peer.send(joinedFor(frame));
+    } else if (frame.type === 'send') {
+      const answer = (seq, reply, text) => peer.send({ type: 'message', channel: 'abc123', from: 'alice', seq, reply, text });
+      answer(1, 6, 'of another one');
+      answer(2, 7, 'yes');
+      peer.send({ type: 'ack', ref: frame.ref, channel: 'abc123', seq: 7 });
+    }
+  });
+  const client = fakeClient(t, hub);
+  const slave = await client.join('abc123', 'ada');
+  assert.equal((await within(slave.request('ready?'), 'the answer')).text(), 'yes');
+});

@@ -147,8 +147,13 @@ func read[E ~func(func(lectern.Event, error) bool)](s *seat, events func(context
 		s.mu.Lock()
 		s.events = append(s.events, told{time.Now(), event})
 		s.mu.Unlock()
-		s.life.round.note("%s in %s is told %T %+v", s.name, s.life.channel, event, event)
-		if m, ok := event.(lectern.Message); ok && m.RequestID != 0 {
+		m, is := event.(lectern.Message)
+		if is {
+			s.life.round.note("%s in %s is told %q of %s, seq %d, request %d, reply %d", s.name, s.life.channel, m.Text(), m.From, m.Seq, m.RequestID, m.ReplyTo)
+		} else {
+			s.life.round.note("%s in %s is told %T %+v", s.name, s.life.channel, event, event)
+		}
+		if is && m.RequestID != 0 {
 			answering.Go(func() { reply(m) })
 		}
 	}
