@@ -26,8 +26,9 @@ type remoteSeat struct {
 	// name has no id where the hub has not called since this hub owns the channel.
 	name       remoteName
 	connection uint64
-	// unknown: its hub is told that it is a member before anything else.
-	unknown bool
+	// unknown: its hub is told that it is a member before anything else. inherited: it is by the log that the member is
+	// there, where another hub has owned the channel.
+	unknown, inherited bool
 }
 
 func newRemoteSeat(name remoteName, connection uint64) *remoteSeat {
@@ -210,7 +211,14 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 	case opReturn:
 		// A master comes back where its hub owns the channel, also where nobody takes it for lost.
 		if at := rules.Find(c.seat.membership, c.seat.epoch); at != nil && c.seat.membership != 0 {
-			if known, remote := at.Line.(*remoteSeat); remote { // it was never lost, or is there again
+			switch known, remote := at.Line.(*remoteSeat); {
+			case remote && known.inherited && c.seat.membership != 0:
+				// Who has owned the channel has had it return, and given it what it had missed: in an answer that may be
+				// lost. So its peer comes back, and says what it has.
+				rules.Lose(now, at)
+				j.forget(seat)
+				r.refuse(c, rules)
+			case remote: // it was never lost, or is there again
 				known.name = seat.name
 				j.keepSeat(known)
 			}

@@ -254,9 +254,15 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 			return a
 		})
 		for m, s := range e.members {
+			if s.gone {
+				continue
+			}
 			a := &s.seat.Attachment
-			back := s.gone || rules.Find(m.membership, m.epoch) == a || rules.Return(now, a, m.membership, m.epoch) == nil
-			if !back || !s.unanswered.IsZero() && !s.gone { // nobody else answers it: its peer comes back, and asks again
+			there := rules.Find(m.membership, m.epoch) == a
+			// What it was given when it has returned was in an answer of who has owned the channel.
+			missed := there && s.lost && m.membership != 0
+			there = there || rules.Return(now, a, m.membership, m.epoch) == nil
+			if !there || missed || !s.unanswered.IsZero() { // its peer comes back, says what it has, and asks again
 				rules.Eject(a, wire.ErrShutdown)
 			}
 		}
@@ -299,5 +305,7 @@ func (e *edge) attached(rules *star.Channel, role wire.Role, username string, hu
 	if role == wire.Master && !forMaster || cl.beating.Standing(at) == inner.Lost {
 		return nil // who owns the channel of a master is its own hub
 	}
-	return &newRemoteSeat(remoteName{hub: at}, 0).Attachment
+	there := newRemoteSeat(remoteName{hub: at}, 0)
+	there.inherited = true
+	return &there.Attachment
 }
