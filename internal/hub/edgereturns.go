@@ -13,15 +13,18 @@ import (
 // This file is how an edge asks again: for seats that the owner takes for lost, for calls whose answer has no place any
 // more, and for what this hub has to become the owner for.
 
-// takeFor has the hub become the owner, because a call of one here makes it the master. The lock is held.
+// takeFor has the hub become the owner, because the seat, one here, is the master's, or is by one of the calls. It does
+// itself then what the seat has called for. The lock is held.
 func (e *edge) takeFor(calls []*call, seat []byte) {
 	id, _ := binary.Uvarint(seat)
+	parked := 0
 	for _, c := range calls {
-		if c.local.id == id && (c.op == opJoin || c.op == opResume || c.op == opReturn) {
+		if c.local.id == id && !slices.Contains(e.parked, c) {
 			e.parked = append(e.parked, c)
+			parked++
 		}
 	}
-	if len(e.parked) == 0 || !e.hub.acquire() {
+	if parked == 0 || !e.hub.acquire() {
 		return
 	}
 	go func() {
@@ -49,7 +52,11 @@ func (e *edge) mayTake(rules *star.Channel) error {
 	now := time.Now()
 	_, epoch := rules.Membership(rules.MasterName())
 	for _, c := range e.parked {
-		if c.op == opReturn && epoch == c.seat.epoch || c.op != opReturn && c.wantsMaster(rules, now, &c.local.seat.Attachment) {
+		is := c.seat.membership == 0 && c.seat.epoch == epoch
+		if c.enters() {
+			is = c.wantsMaster(rules, now, &c.local.seat.Attachment)
+		}
+		if is {
 			return nil
 		}
 	}

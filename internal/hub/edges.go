@@ -79,6 +79,8 @@ type edgeSeat struct {
 	admitted, lost, returning, gone bool
 	// unanswered is when this hub has lost the channel, and something that is for the seat was not committed, or zero.
 	unanswered time.Time
+	// missed: as the channel becomes this hub's, the log says that the seat was told what it may not have been.
+	missed bool
 	// succeeds is the seat of the master that it goes on from as a slave, once it is in, or nil.
 	succeeds *edgeSeat
 	// join is by what it wants to be in, until it is, where that may have to wait. waits: it waits at the door.

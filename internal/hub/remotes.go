@@ -112,6 +112,11 @@ func (r *request) refuse(c *call, rules *star.Channel) {
 // itself what was called for.
 const takeItem inner.ItemKind = 0x80
 
+// take says that the hub that calls has to become the owner for the call.
+func (r *request) take(c *call) {
+	r.items = append(r.items, inner.Item{Kind: takeItem, Data: binary.AppendUvarint(nil, c.seat.id)})
+}
+
 // body is the answer. master is the name of the channel's master.
 func (r *request) body(master string) []byte {
 	p := &packing{}
@@ -190,6 +195,9 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 	if seat == nil {
 		seat = j.backBy(remoteName{r.from, c.seat.id}, c, rules, now)
 	}
+	if seat == nil && j.takes(r, c, rules, now) {
+		return
+	}
 	if seat == nil {
 		if c.op == opCancel || c.op == opWaits {
 			r.result((&queried{}).pack())
@@ -205,7 +213,7 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 		if c.wantsMaster(rules, now, &seat.Attachment) {
 			// The master's hub owns the channel.
 			j.forget(seat)
-			r.items = append(r.items, inner.Item{Kind: takeItem, Data: binary.AppendUvarint(nil, seat.name.id)})
+			r.take(c)
 			return
 		}
 	case opReturn:
@@ -232,7 +240,7 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 			if now.Before(j.expects) {
 				return // whoever comes back here takes its place; if nobody does, it asks again
 			}
-			r.items = append(r.items, inner.Item{Kind: takeItem, Data: binary.AppendUvarint(nil, seat.name.id)})
+			r.take(c)
 			return
 		}
 		if rules.Return(now, &seat.Attachment, c.seat.membership, c.seat.epoch) != nil {
@@ -253,6 +261,20 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 	if answer := c.do(j.hub, rules, now, &seat.Attachment); answer != nil {
 		r.result(answer)
 	}
+}
+
+// takes has the hub of the master take the channel, for a call of its seat there: it has owned the channel before, and
+// does not know, or not for long, that it does so no more. Where another one is about to be the master's, or is, it
+// returns false. The channel's lock is held.
+func (j *journal) takes(r *request, c *call, rules *star.Channel, now time.Time) bool {
+	if c.seat.membership != 0 || c.seat.epoch == 0 || c.op == opLose || !rules.Exists() || now.Before(j.expects) {
+		return false
+	}
+	if _, epoch := rules.Membership(rules.MasterName()); epoch != c.seat.epoch || rules.Master() != nil {
+		return false
+	}
+	r.take(c)
+	return true
 }
 
 // seatOf is the seat that calls, or nil where there is none. The channel's lock is held.

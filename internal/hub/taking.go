@@ -244,6 +244,9 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 	e.calls, e.replied, e.parked = nil, nil, nil
 	e.channel.Own(rules, j, func(rules *star.Channel, now time.Time) {
 		rules.Record(true)
+		for _, s := range e.members {
+			s.missed = !s.unanswered.IsZero()
+		}
 		rules.TakeOver(now, func(role wire.Role, username string, hub star.Hub) *star.Attachment {
 			a := e.attached(rules, role, username, hub, forMaster)
 			if a == nil && role == wire.Slave {
@@ -258,12 +261,8 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 				continue
 			}
 			a := &s.seat.Attachment
-			there := rules.Find(m.membership, m.epoch) == a
-			// What it was given when it has returned was in an answer of who has owned the channel.
-			missed := there && s.lost && m.membership != 0
-			there = there || rules.Return(now, a, m.membership, m.epoch) == nil
-			if !there || missed || !s.unanswered.IsZero() { // its peer comes back, says what it has, and asks again
-				rules.Eject(a, wire.ErrShutdown)
+			if s.missed || rules.Find(m.membership, m.epoch) != a && rules.Return(now, a, m.membership, m.epoch) != nil {
+				rules.Eject(a, wire.ErrShutdown) // its peer comes back, says what it has, and asks again
 			}
 		}
 		if first != nil {
@@ -298,6 +297,11 @@ func (e *edge) attached(rules *star.Channel, role wire.Role, username string, hu
 		membership, epoch := rules.Membership(username)
 		s := e.members[member{membership, epoch}]
 		if s == nil || s.gone {
+			return nil
+		}
+		// What a slave was given when it has returned was in an answer of who has owned the channel, and what was not
+		// answered may be in the log. It is given nothing behind that.
+		if s.missed = s.missed || s.lost && role == wire.Slave; s.missed {
 			return nil
 		}
 		return &s.seat.Attachment
