@@ -213,7 +213,8 @@ func (c *Channel) deliverPending() {
 	c.taken += uint64(len(effects))
 	c.progress.Broadcast()
 	c.mu.Unlock()
-	if journal == nil || journal.Commit(effects) {
+	committed := journal == nil || journal.Commit(effects)
+	if committed {
 		if taken {
 			c.fanout.audience = nil // the rules admit those who are here anew
 		}
@@ -227,6 +228,12 @@ func (c *Channel) deliverPending() {
 	c.progress.Broadcast()
 	if cap(effects) <= maxPendingEffects {
 		c.spare = effects[:0]
+	}
+	if journal != nil && committed && !c.resigning {
+		c.mu.Unlock()
+		more := journal.Rest()
+		c.mu.Lock()
+		c.journalAsked = c.journalAsked || more && !c.resigning
 	}
 }
 

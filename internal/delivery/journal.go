@@ -23,6 +23,9 @@ type Journal interface {
 	// by now, or the hub ends: then nothing of these effects may be carried out, nor of later
 	// ones. The effects must not be kept. It is called without a lock.
 	Commit(effects []star.Effect) bool
+	// Rest is called without a lock when what Commit has written down was carried out. It may write something for
+	// which nobody waits, and returns true where it is to be called again, behind a Commit of what was decided meanwhile.
+	Rest() (more bool)
 	// Remote carries an effect out that is for a member at another hub, in its place among the others.
 	// It returns false where it is for nobody elsewhere.
 	Remote(e *star.Effect) bool

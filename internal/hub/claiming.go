@@ -16,10 +16,11 @@ import (
 type taking struct {
 	edge *edge
 	may  func(*star.Channel) error
-	// claimed: it is written down that the channel is this hub's. rules is the channel as of then, writer goes on
-	// behind that, and from is the hub that has owned it.
+	// claimed: it is written down that the channel is this hub's. rules is the channel as of then, pacing tells when it is to
+	// be written down anew, writer goes on behind that, and from is the hub that has owned it.
 	claimed bool
 	rules   *star.Channel
+	pacing  *inner.Pacing
 	writer  *inner.Writer
 	owner   inner.Owner
 	base    cluster.Position
@@ -44,7 +45,7 @@ func (cl *clustered) claim(ctx context.Context, t *taking) error {
 	case t.may == nil && header.Claim != inner.Free && header.Claim != inner.Doubt && header.Hub != cl.id && cl.beating.Standing(header.Hub) == inner.Heard:
 		return errNotTaken
 	}
-	if t.rules, err = cl.read(ctx, e, last); err != nil {
+	if t.rules, t.pacing, err = cl.read(ctx, e, last); err != nil {
 		return err
 	}
 	if t.may != nil {

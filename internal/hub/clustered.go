@@ -355,6 +355,7 @@ func (cl *clustered) leave() {
 		all.Go(func() {
 			defer func() { <-slots }()
 			j.stop()
+			j.quit()
 			// What was decided at the end of the last connections is written down first.
 			if c.Flush(ctx) == nil && c.Journal() == j {
 				j.free(ctx)

@@ -162,7 +162,7 @@ func (h *Hub) newChannel(ctx context.Context, name string) (*delivery.Channel, e
 		shared = inner.LastShared(last)
 	}
 	writer := inner.NewWriter(h.clustered.engine, h.clustered.gate, key, last.Position, shared)
-	j := h.newJournal(c, key, owner, writer, last.Position, inner.Owned)
+	j := h.newJournal(c, key, owner, writer, last.Position, h.clustered.pacing(time.Now()), inner.Owned)
 	j.nonce, j.unborn = owner.Incarnation, true
 	c.Keep(j)
 	return c, nil

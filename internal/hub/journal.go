@@ -2,8 +2,6 @@ package hub
 
 import (
 	"context"
-	"encoding/binary"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,10 +29,9 @@ type journal struct {
 	group  inner.Builder
 	kind   cluster.Kind
 	// nonce is that of the next group. The first group of a channel has its incarnation.
-	nonce  cluster.Nonce
-	pacing *inner.Pacing
-	// state is what the channel is like behind what Commit gets next, in parts, or nil.
-	state [][]byte
+	nonce cluster.Nonce
+	// snapshot is the one that is being written, or is to be.
+	snapshot snapshot
 	// expects is until when the master is about to enter at this hub, for which that has taken the channel. It does not
 	// change once the channel has the journal.
 	expects time.Time
@@ -65,9 +62,9 @@ type journal struct {
 	marks    uint64
 }
 
-// newJournal is that of a channel whose log this hub goes on with by the writer. claim is Owned where the first group is
+// newJournal is that of a channel whose log this hub goes on with by the writer, paced as what is in it. claim is Owned where the first group is
 // to say whose the channel is, and None where that is written.
-func (h *Hub) newJournal(c *delivery.Channel, key cluster.Key, owner inner.Owner, writer *inner.Writer, base cluster.Position, claim inner.Claim) *journal {
+func (h *Hub) newJournal(c *delivery.Channel, key cluster.Key, owner inner.Owner, writer *inner.Writer, base cluster.Position, pacing *inner.Pacing, claim inner.Claim) *journal {
 	engine := h.clustered.engine
 	j := &journal{
 		hub: h, channel: c, key: key, owner: owner, kind: cluster.Own, nonce: cluster.NewNonce(),
@@ -75,7 +72,7 @@ func (h *Hub) newJournal(c *delivery.Channel, key cluster.Key, owner inner.Owner
 		announcer: inner.NewAnnouncer(engine, key, writer.Shared()),
 		answering: inner.NewAnswering(key, owner.Hub, owner.Epoch, owner.Incarnation),
 		header:    inner.Header{Claim: claim, Epoch: owner.Epoch, Hub: owner.Hub, Incarnation: owner.Incarnation, Base: base},
-		pacing:    inner.NewPacing(engine.Keeps(), rand.Float64(), time.Now(), 0),
+		snapshot:  snapshot{pacing: pacing, writing: make(chan struct{}, 1)},
 		remotes:   make(map[remoteName]*remoteSeat), requests: make(map[uint64]*request),
 	}
 	stop, err := engine.Tail(key, j.hear)
@@ -107,11 +104,8 @@ func (j *journal) Look(rules *star.Channel) {
 	copy(j.header.Master[:8], hash[:])
 	copy(j.header.Master[8:], pending[:])
 	j.master = rules.MasterName()
-	if j.state = nil; j.pacing.Due(time.Now()) && rules.Exists() {
-		rules.Parts(nil, func(part []byte) bool {
-			j.state = append(j.state, append([]byte(nil), part...))
-			return true
-		})
+	if rules.Exists() && j.snapshot.pacing.Due(time.Now(), rules.Size()) {
+		j.snapshot.take(rules)
 	}
 }
 
@@ -120,13 +114,12 @@ func (j *journal) Commit(effects []star.Effect) bool {
 	ctx := j.hub.clustered.writing
 	j.begun = j.writer.Shared()
 	err := j.keep(ctx, effects)
-	if err == nil && j.state != nil && !j.ended {
-		err = j.keepState(ctx)
-	}
 	if err != nil {
 		j.hub.config.Logger.Warn("channel is another hub's", "channel", j.channel.Name(), "error", err)
+		return false
 	}
-	return err == nil
+	j.snapshot.begin(j.writer.Last())
+	return true
 }
 
 func (j *journal) keep(ctx context.Context, effects []star.Effect) error {
@@ -267,7 +260,9 @@ func (j *journal) append(ctx context.Context) error {
 		j.announcer.Appended(position)
 	}
 	j.unborn = false
-	j.pacing.Wrote(len(body))
+	if j.kind != cluster.Part {
+		j.snapshot.pacing.Wrote(len(body))
+	}
 	j.group.Reset()
 	j.kind, j.nonce, j.header.Claim = cluster.Own, cluster.NewNonce(), inner.None
 	j.answer(position)
@@ -286,31 +281,6 @@ func (j *journal) answer(position cluster.Position) {
 	j.done = j.done[:0]
 }
 
-// keepState writes down what the channel is like, so that what was written before is not needed any
-// more.
-func (j *journal) keepState(ctx context.Context) error {
-	base, size := j.writer.Last(), 0
-	parts := j.state
-	j.state = nil
-	j.pacing.Begin(time.Now())
-	for i, part := range parts {
-		head := binary.AppendUvarint(nil, uint64(i))
-		head = binary.AppendUvarint(head, uint64(len(parts)))
-		j.kind = cluster.Part
-		if err := j.add(ctx, inner.Snapshot, append(head, part...), false); err != nil {
-			return err
-		}
-		size += len(part)
-	}
-	j.kind = cluster.Part
-	if err := j.append(ctx); err != nil {
-		return err
-	}
-	j.header.Base = base
-	j.pacing.Done(size)
-	return nil
-}
-
 // Remote reports whether the effect is for another hub, or for nobody: Commit has written it down.
 func (j *journal) Remote(e *star.Effect) bool {
 	if e.Kind == star.Mark {
@@ -323,8 +293,11 @@ func (j *journal) Remote(e *star.Effect) bool {
 	return remote
 }
 
-// free says that nobody owns the channel any more. It is called when nothing is decided any more.
+// free says that nobody owns the channel any more. It is called when nothing is decided any more, and after quit where
+// the channel has the journal.
 func (j *journal) free(ctx context.Context) {
+	j.snapshot.writing <- struct{}{} // what Rest has begun is over then
+	defer func() { <-j.snapshot.writing }()
 	if !j.ended && !j.unborn && j.writer.Err() == nil {
 		j.header.Claim = inner.Free
 		if err := j.append(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/lectern-go/lectern/cluster"
 	inner "github.com/lectern-go/lectern/internal/cluster"
@@ -13,8 +14,9 @@ import (
 
 // This file makes a channel of what is in its log.
 
-// read makes the channel of what is in the log.
-func (cl *clustered) read(ctx context.Context, e *edge, last cluster.Group) (*star.Channel, error) {
+// read makes the channel of what is in the log, and tells when it is to be written down anew.
+func (cl *clustered) read(ctx context.Context, e *edge, last cluster.Group) (*star.Channel, *inner.Pacing, error) {
+	var pacing *inner.Pacing
 	name, limits := e.channel.Name(), &cl.hub.delivering.Limits
 	reading := reading{rules: star.New(name, limits)}
 	reading.begin = func() *star.Import {
@@ -24,37 +26,51 @@ func (cl *clustered) read(ctx context.Context, e *edge, last cluster.Group) (*st
 	}
 	for g, err := range inner.State(ctx, cl.engine, e.key, last) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if pacing == nil {
+			pacing = cl.pacing(time.Now().Add(-g.Age))
+		}
+		if g.Kind != cluster.Part {
+			pacing.Wrote(len(g.Body))
 		}
 		_, items, err := inner.ParseGroup(g.Body)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, item := range items {
 			if err := reading.take(item); err != nil {
-				return nil, fmt.Errorf("channel %s at %d: %w", wire.Quote(name), g.Position, err)
+				return nil, nil, fmt.Errorf("channel %s at %d: %w", wire.Quote(name), g.Position, err)
 			}
 		}
 	}
 	if !reading.rules.Exists() {
-		return nil, errNotTaken
+		return nil, nil, errNotTaken
 	}
-	return reading.rules, nil
+	return reading.rules, pacing, nil
 }
 
-// reading makes a channel of the items of its log.
+// reading makes a channel of the items of its log, which begin with the creation of the channel, or behind the position that
+// a snapshot is of.
 type reading struct {
 	rules *star.Channel
 	begin func() *star.Import
-	// state is what is being read of a snapshot, and parts how many of it are still to come.
+	// state is what is being read of a snapshot, and next the number of the part that comes next. later are the records
+	// that were met before the last part: they follow on the state that the parts are of.
 	state *star.Import
 	next  uint64
+	later []star.Record
 }
 
 func (r *reading) take(item inner.Item) error {
 	switch item.Kind {
 	case inner.Record:
-		return r.rules.Apply(star.Record(item.Data))
+		record := star.Record(item.Data)
+		if !r.rules.Exists() && !record.Creates() {
+			r.later = append(r.later, record)
+			return nil
+		}
+		return r.rules.Apply(record)
 	case inner.Snapshot:
 		if r.rules.Exists() {
 			return nil // what it says is there already
@@ -83,8 +99,15 @@ func (r *reading) part(data []byte) error {
 		return err
 	}
 	rules, err := r.state.Finish()
-	if err == nil {
-		r.rules = rules
+	if err != nil {
+		return err
 	}
-	return err
+	r.rules = rules
+	for _, record := range r.later {
+		if err := rules.Apply(record); err != nil {
+			return err
+		}
+	}
+	r.later, r.state = nil, nil
+	return nil
 }

@@ -164,7 +164,7 @@ func (cl *clustered) takeAnd(ctx context.Context, e *edge, may func(*star.Channe
 			return 0, err
 		}
 	}
-	j := cl.hub.newJournal(e.channel, e.key, t.owner, t.writer, t.base, inner.None)
+	j := cl.hub.newJournal(e.channel, e.key, t.owner, t.writer, t.base, t.pacing, inner.None)
 	j.overtaken.Store(true) // what another hub has written behind the claim was not heard of
 	j.announcer.Appended(t.writer.Shared())
 	if may != nil {

@@ -31,6 +31,17 @@ func (c *Channel) MasterAhead(last, known uint64) bool {
 	return c.life == open && max(last, known) > c.up.newest
 }
 
+// Size is about how many bytes Parts would write, found without doing it.
+func (c *Channel) Size() int {
+	return len(c.slaves)*slavePiece + c.up.bytes + c.down.bytes + c.slavesBytes
+}
+
+// slavePiece is about how many bytes a slave is in a part: one with a short name, a grant of nothing and few answers.
+const slavePiece = 100
+
+// Creates reports whether the record is the first of a channel.
+func (r Record) Creates() bool { return r.kind() == recordCreated }
+
 // Ends reports whether the record is the end of the channel: no record follows it.
 func (r Record) Ends() bool { return r.kind() == recordEnded }
 
