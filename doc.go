@@ -287,8 +287,6 @@
 //   - SlowHold holds a master back for the slaves at its own hub. A slave at another hub is told busy where its
 //     master has no room.
 //   - Authorize and AuthorizeMessage are called at the hub of the connection that asks.
-//   - A hand-over by which the former master stays, and whose answer was lost, is answered busy when it is
-//     repeated at another hub.
 //   - [Hub.Export] and [Hub.Restore] are for a hub that is alone.
 //
 // # Testing a service

@@ -61,6 +61,9 @@ type Channel struct {
 	resigning    bool
 	emitted      []star.Effect
 
+	// former is what it takes to find the channel again, which this hub has let go, or nil; mu guards it.
+	former any
+
 	// fanout belongs to the deliverer.
 	fanout fanout
 	// slow has the slaves whose outboxes are above the high-water mark, for SlowHold.

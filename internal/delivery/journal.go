@@ -105,6 +105,21 @@ func (c *Channel) Journal() Journal {
 	return c.journal
 }
 
+// LetGo notes that this hub does not follow the channel any more, though it may go on, and what it takes to tell it from
+// others of its name then.
+func (c *Channel) LetGo(former any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.former = former
+}
+
+// Former is what LetGo has noted, or nil.
+func (c *Channel) Former() any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.former
+}
+
 // Emit has effects carried out that another hub has decided, behind those that were emitted before.
 func (c *Channel) Emit(effects []star.Effect) {
 	c.mu.Lock()

@@ -42,7 +42,7 @@ func (c *call) packFrame(p *packing) {
 			p.text(f.Username)
 			break
 		}
-		if c.query == queryHandedOver {
+		if c.query.isOfHandOver() {
 			p.number(f.Ref)
 			p.text(f.Username)
 			p.text(f.To)
@@ -59,6 +59,11 @@ func (c *call) packFrame(p *packing) {
 		p.text(f.Expect)
 		p.number(f.Last)
 		p.number(f.Seq)
+	case opHandedOver, opRevokeStayed:
+		p.number(f.Ref)
+		p.text(f.Username)
+		p.text(f.To)
+		p.fixed(c.entry.Fresh.Hash[:])
 	}
 }
 
@@ -83,7 +88,7 @@ func unpackCall(b []byte, channel string) (*call, error) {
 	if flags&2 != 0 {
 		c.notHeld = unpackCause(u)
 	}
-	if c.op < opFrame || c.op > opStays || c.hasEntry() != (flags&4 != 0) || flags > 7 {
+	if c.op < opFrame || c.op > opRevokeStayed || c.hasEntry() != (flags&4 != 0) || flags > 7 {
 		return nil, errPacked
 	}
 	return c, u.end()
@@ -97,7 +102,7 @@ func (c *call) unpackFrame(u *unpacking, channel string) error {
 			c.frame.Type, c.frame.Ref, c.frame.Username = wire.Resume, u.number(), u.text()
 			return nil
 		}
-		if c.query == queryHandedOver {
+		if c.query.isOfHandOver() {
 			c.frame.Type, c.frame.Ref, c.frame.Username, c.frame.To = wire.HandOver, u.number(), u.text(), u.text()
 			return nil
 		}
@@ -114,6 +119,10 @@ func (c *call) unpackFrame(u *unpacking, channel string) error {
 		c.frame.Type = wire.Resume
 	case opCancel:
 		c.frame.Type = wire.Leave
+	case opHandedOver, opRevokeStayed:
+		c.frame.Type, c.frame.Ref, c.frame.Username, c.frame.To = wire.HandOver, u.number(), u.text(), u.text()
+		u.fixed(c.entry.Fresh.Hash[:])
+		return nil
 	default:
 		return nil
 	}
@@ -123,7 +132,7 @@ func (c *call) unpackFrame(u *unpacking, channel string) error {
 
 func (c *call) hasEntry() bool {
 	switch c.op {
-	case opJoin, opResume, opRepeatJoin, opAgain, opRevoke, opQuery:
+	case opJoin, opResume, opRepeatJoin, opAgain, opRevoke, opQuery, opHandedOver, opRevokeStayed:
 		return true
 	case opFrame:
 		return c.frame.Type == wire.Refresh

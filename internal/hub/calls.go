@@ -44,6 +44,10 @@ const (
 	opQuery
 	// opStays: the member is not about to leave for another channel any more.
 	opStays
+	// opHandedOver is a hand-over by which a former master that stays comes back, as by a resume, and opRevokeStayed is
+	// opRevoke for that.
+	opHandedOver
+	opRevokeStayed
 )
 
 // call is one thing that a channel is to do.
@@ -52,8 +56,10 @@ type call struct {
 	seat seatName
 	// frame is the peer's, without what only its own hub may know.
 	frame *wire.Frame
-	// entry is what the peer shows, for a join and a resume. Of its secrets there are the hashes.
+	// entry is what the peer shows, for a join and a resume. Of its secrets there are the hashes. next is one more that
+	// opHandedOver needs where that makes the seat the master's, at its own hub.
 	entry star.Entry
+	next  secret
 	// refusal is why the hub refuses what the frame asks for, so that the refusal is remembered, or nil.
 	refusal *wire.Cause
 	// malformed is the number of the frame among those of the connection, or zero (session.countedFrame).
@@ -99,20 +105,25 @@ const (
 	// membership then. The answer is why not.
 	querySwitches
 	queryLeave
-	// queryHandedOver asks whether a former master that has not stayed has handed over.
+	// queryHandedOver asks whether a former master that has not stayed has handed over, and queryStayed is
+	// queryResumable for one that has.
 	queryHandedOver
+	queryStayed
 )
 
 // isShort reports whether of the frame there is no more than a ref and a name.
 func (q query) isShort() bool { return q == queryResumable || q == querySwitches || q == queryLeave }
 
+// isOfHandOver reports whether it is about a hand-over that is repeated.
+func (q query) isOfHandOver() bool { return q == queryHandedOver || q == queryStayed }
+
 // enters reports whether the call is of somebody who is not in the channel yet.
 func (c *call) enters() bool {
 	switch c.op {
-	case opJoin, opResume:
+	case opJoin, opResume, opHandedOver:
 		return true
 	case opQuery:
-		return c.query == queryResumable
+		return c.query == queryResumable || c.query == queryStayed
 	}
 	return false
 }
@@ -145,8 +156,27 @@ func (c *call) do(h *Hub, rules *star.Channel, now time.Time, a *star.Attachment
 		})
 	case opAgain:
 		_ = c.again(h, rules, now, a, a)
-	case opRevoke:
-		if rules.Revoke(a, c.entry, c.frame.Username, c.refusal.Text) {
+	case opHandedOver:
+		_ = rules.Enter(a, func() error {
+			next := c.next.fresh(h.id, c.frame)
+			err := rules.RepeatHandOver(now, a, c.entry, next, c.frame.Username, c.frame.To, true)
+			if err == nil && c.local != nil && a.Role() == wire.Master {
+				c.local.seat.secret = c.next // it has become that again
+			}
+			return notThere(err, c.frame)
+		})
+	case opRevoke, opRevokeStayed:
+		revoked := false
+		if c.op == opRevoke {
+			revoked = rules.Revoke(a, c.entry, c.frame.Username, c.refusal.Text)
+		} else {
+			revoked = rules.RevokeStayed(a, c.entry, c.frame.Username, c.frame.To, c.refusal.Text)
+		}
+		if a.Entered() { // its connection has the membership, which tells it
+			c.answer(rules, a, c.refusal)
+			break
+		}
+		if revoked {
 			rules.Answer(a, delivery.ClosedPacket(c.frame.Channel, wire.ErrRevoked.With(c.refusal.Text)), nil, 0)
 		}
 		rules.Refuse(a, c.refusal)
@@ -229,14 +259,18 @@ func (c *call) again(h *Hub, rules *star.Channel, now time.Time, a, next *star.A
 
 // wantsMaster reports whether the call would make its seat the master's.
 func (c *call) wantsMaster(rules *star.Channel, now time.Time, a *star.Attachment) bool {
-	if c.op == opResume {
+	switch c.op {
+	case opHandedOver:
+		return rules.StayedAsMaster(a, c.entry, c.frame.Username, c.frame.To)
+	case opResume:
 		hash, pending := rules.MasterSecrets()
-		if c.frame.Username != rules.MasterName() || c.entry.Secret.Hash != hash && (pending == star.Hash{} || c.entry.Secret.Hash != pending) {
+		promoted := rules.Promoted(c.entry, c.frame.Username)
+		if c.frame.Username != rules.MasterName() || !promoted && c.entry.Secret.Hash != hash && (pending == star.Hash{} || c.entry.Secret.Hash != pending) {
 			return false
 		}
 		// Who is refused must not have the channel move.
 		_, _, err := rules.Resumable(now, a, c.entry, c.frame.Username)
-		return err == nil && !rules.MasterAhead(c.frame.Last, c.frame.Seq)
+		return err == nil && (promoted || !rules.MasterAhead(c.frame.Last, c.frame.Seq))
 	}
 	return rules.JoinsAsMaster(now, a, c.entry, c.frame.Username) || c.entry.Grant.TakeOver && c.frame.Username == rules.MasterName()
 }
@@ -292,6 +326,9 @@ func (c *call) ask(rules *star.Channel, now time.Time, a *star.Attachment) []byt
 	switch f := c.frame; c.query {
 	case queryResumable:
 		g, yes, err = rules.Resumable(now, a, c.entry, f.Username)
+	case queryStayed:
+		g, yes, err = rules.StayedOn(now, a, c.entry, f.Username, f.To)
+		err = notThere(err, f)
 	case queryGranted:
 		username, g, err = rules.Granted(a)
 	case querySwitches:

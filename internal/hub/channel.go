@@ -47,6 +47,9 @@ func (c Channel) Close(reason string) error {
 	_, err := c.decideOr(context.Background(), func(rules *star.Channel, _ time.Time) { rules.Close(reason) }, func() inquiry {
 		return inquiry{What: inquiryClose, Reason: reason}
 	})
+	if err == error(wire.ErrNoSuchChannel) {
+		return nil
+	}
 	return err
 }
 
@@ -54,13 +57,14 @@ func (c Channel) Close(reason string) error {
 // has that do the same.
 func (c Channel) decideOr(ctx context.Context, transition func(*star.Channel, time.Time), q func() inquiry) (o outcome, err error) {
 	for !c.c.Decide(transition) {
-		o, local, err := c.hub.clustered.inquire(ctx, c.c, q())
+		o, here, err := c.hub.clustered.inquire(ctx, c.c, q())
 		if err == nil {
 			err = o.err()
 		}
-		if !local {
+		if here == nil {
 			return o, err
 		}
+		c.c = here
 	}
 	if c.hub.clustered != nil {
 		err = c.c.Flush(ctx)
@@ -133,13 +137,14 @@ func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves i
 // Report describes the channel, and reports whether it exists.
 func (c Channel) Report() (star.Report, bool) {
 	for c.c.Elsewhere() {
-		o, local, err := c.hub.clustered.inquire(context.Background(), c.c, inquiry{What: inquiryReport})
-		if err != nil || !local {
-			if o.Report == nil {
-				return star.Report{}, false
-			}
+		o, here, err := c.hub.clustered.inquire(context.Background(), c.c, inquiry{What: inquiryReport})
+		switch {
+		case o.Report != nil:
 			return *o.Report, o.Exists
+		case err != nil || here == nil:
+			return star.Report{}, false
 		}
+		c.c = here
 	}
 	return c.c.Report()
 }

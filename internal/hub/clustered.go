@@ -164,6 +164,41 @@ func (cl *clustered) drop(e *edge) {
 	cl.close(e)
 }
 
+// letGo is drop for a channel that may go on. The edge's lock is held.
+func (cl *clustered) letGo(e *edge) {
+	e.channel.LetGo(e.owner.Incarnation)
+	cl.drop(e)
+}
+
+// isOver reports whether a channel that another hub has decided has ended.
+func (cl *clustered) isOver(c *delivery.Channel) bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return c.Elsewhere() && c.Former() == nil && cl.edges[c] == nil && cl.keys[cluster.KeyOf(c.Name())] != c
+}
+
+// again is the channel as this hub has it by now, where it has let go of it since it was found, or nil where it is over.
+func (cl *clustered) again(ctx context.Context, c *delivery.Channel) (*delivery.Channel, error) {
+	former := c.Former()
+	if former == nil {
+		return nil, nil
+	}
+	found, err := cl.hub.find(ctx, c.Name())
+	if found == nil || err != nil {
+		return nil, err
+	}
+	if j, _ := found.Journal().(*journal); j != nil {
+		if former == j.owner.Incarnation {
+			return found, nil
+		}
+		return nil, nil
+	}
+	if e := cl.edgeOf(ctx, found); e != nil && former != e.incarnation() {
+		return nil, nil
+	}
+	return found, nil
+}
+
 // forget lets go a channel of which nobody is here any more.
 func (cl *clustered) forget(c *delivery.Channel) {
 	cl.mu.Lock()

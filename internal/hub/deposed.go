@@ -24,8 +24,11 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 	if errors.As(j.writer.Err(), &deposed) {
 		owner = ownerBy(deposed.Header)
 	}
-	// Of one commit some groups may be in the log that nobody here was told of.
-	e, at := h.newEdge(c, j.key, owner, j.begun), j.begun
+	at := j.writer.Shared()
+	if j.failed { // some groups of that may be in the log, and nobody here was told of them
+		at = j.begun
+	}
+	e := h.newEdge(c, j.key, owner, at)
 	if !j.unborn {
 		e.merging = inner.NewMerging(h.clustered.id, at, j.owner.Hub, j.owner.Epoch, j.owner.Incarnation)
 	}

@@ -164,7 +164,7 @@ func (e *edge) callFor(s *seat, c *call, secret string) error {
 	known := e.of[&s.Seat]
 	if known == nil {
 		switch c.op {
-		case opJoin, opResume, opQuery:
+		case opJoin, opResume, opHandedOver, opRevoke, opRevokeStayed, opQuery:
 			known = e.add(s, member{}, secret)
 		default:
 			return notAMember(e.channel.Name()) // its end is on its way
@@ -416,7 +416,7 @@ func (e *edge) endRest(now time.Time) {
 		return
 	}
 	e.finish()
-	e.hub.clustered.drop(e)
+	e.hub.clustered.letGo(e)
 }
 
 // lose is told that the channel cannot be followed any more: what is missing is gone.
@@ -438,5 +438,5 @@ func (e *edge) fail(err error) {
 	}
 	e.channel.Emit(effects)
 	e.finish()
-	e.hub.clustered.drop(e)
+	e.hub.clustered.letGo(e)
 }

@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"slices"
 	"time"
 
 	inner "github.com/lectern-go/lectern/internal/cluster"
@@ -268,30 +267,14 @@ func (cl *clustered) isMaster(ctx context.Context, e *edge, secret star.Hash) (b
 	return bytes.Equal(h.Master[:8], secret[:8]) || bytes.Equal(h.Master[8:], secret[:8]), err
 }
 
-// authorizeElsewhere is authorizeReturn for a channel that another hub decides. asked is false where that is this
-// hub by now.
-func (s *session) authorizeElsewhere(seat *seat, f *wire.Frame) (g star.Grant, ok, asked bool, err error) {
-	if !seat.Entered() {
-		seat.Stand(f.Username)
+// mayElsewhere asks the hub that decides the channel whether the peer may come back, as returning.may says it. asked is
+// false where that is this hub by now.
+func (s *session) mayElsewhere(seat *seat, f *wire.Frame, q query) (g star.Grant, fresh, asked bool, err error) {
+	c := s.returnCall(seat, opQuery, f, star.Grant{})
+	c.query = q
+	may, asked, err := s.query(seat, c)
+	if err == nil && may.err != nil {
+		err = s.hub.notHere(may.err, f)
 	}
-	c := s.entryCall(opQuery, f, entryOf(f, given(f.Secret), star.Grant{}))
-	c.query = queryResumable
-	q, asked, err := s.query(seat, c)
-	switch {
-	case !asked || err != nil:
-		return g, false, asked, err
-	case q.err != nil:
-		return g, false, true, s.hub.notHere(q.err, f)
-	case !q.yes && !slices.Contains(s.hub.config.Reauthorize, OpResume):
-		return g, true, true, nil
-	}
-	g, refused, err := s.reauthorize(OpResume, f, f.Username, q.grant)
-	if !refused {
-		return g, err == nil, true, err
-	}
-	why := asRefusal(err, wire.ErrUnauthorized)
-	revoke := s.entryCall(opRevoke, f, c.entry)
-	revoke.refusal = why
-	_, err = s.call(seat, "", revoke)
-	return star.Grant{}, false, true, err
+	return may.grant, may.yes, asked, err
 }

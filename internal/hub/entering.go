@@ -280,7 +280,7 @@ func (s *session) resume(f *wire.Frame) error {
 	}
 	err = s.enter(s.entering(f, f.Channel, nil), 0, func(seat *seat) (in bool, err error) {
 		seat.Init(&s.Line, c)
-		grant, ok, err := s.authorizeResume(seat, f, false, func(rules *star.Channel, err error) { s.refuseSeat(rules, seat, err) })
+		grant, ok, err := s.authorizeResume(seat, f, nil, func(rules *star.Channel, err error) { s.refuseSeat(rules, seat, err) })
 		resume := func(rules *star.Channel, now time.Time) {
 			in = nil == rules.Enter(&seat.Attachment, func() error { return s.resumeAs(seat, f, grant, rules, now) })
 		}
@@ -355,8 +355,12 @@ func (s *session) enter(e *entering, extra int, fresh func(*seat) (in bool, err 
 		} else if held.Channel().Elsewhere() {
 			// What was asked for before is decided first: the membership may be over by that.
 			if err = s.flush(held.Channel()); err == nil {
-				if now, _ := s.seatIn(e.channel); now == held && held.Channel().Elsewhere() {
+				switch now, in := s.presentIn(e.channel); {
+				case now != held || !held.Channel().Elsewhere():
+				case in:
 					return again(held)
+				default:
+					err = errEnding // what it has asked for was not committed, for which its connection is closed
 				}
 			}
 		} else if !held.Channel().MembershipEnded(&held.Seat) {

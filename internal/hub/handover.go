@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -70,11 +69,12 @@ func (c Channel) SetMaster(ctx context.Context, username string) error {
 		defer cancel()
 	}
 	var err error
-	for local := false; ; {
+	for {
 		if c.hub.clustered != nil && c.c.Elsewhere() {
-			if local, err = c.setMasterElsewhere(asking, username); !local {
+			if succession.channel, err = c.setMasterElsewhere(asking, username); succession.channel == nil {
 				break
 			}
+			c.c = succession.channel
 		}
 		if err = succession.to(asking, username); err != errNotHere {
 			break
@@ -291,45 +291,46 @@ func (s *session) repeatHandOver(f *wire.Frame) error {
 		if err == nil && f.Ban && seat.Role() == wire.Master {
 			seat.secret = next // it has become that again
 		}
-		if errors.Is(err, wire.ErrNotAMember) {
-			return notAMember(f.Channel)
-		}
-		return err
-	}
-	if c.Elsewhere() {
-		return s.repeatHandOverElsewhere(c, f)
+		return notThere(err, f)
 	}
 	if !f.Ban {
 		// It does not stay, and is only told that it has handed over.
 		probe := newSeat(s, c)
-		c.Decide(func(rules *star.Channel, now time.Time) {
+		if c.Decide(func(rules *star.Channel, now time.Time) {
 			if err := repeat(probe, star.Grant{}, rules, now); err != nil {
 				s.answer(rules, probe, f, err)
 				return
 			}
 			rules.Answer(&probe.Attachment, wire.NewPacket(&wire.Frame{Type: wire.Ack, Ref: f.Ref}), nil, 0)
-		})
-		return nil
+		}) {
+			return nil
+		}
+		return s.hasHandedOver(c, f)
 	}
-	return s.enter(s.entering(f, f.Channel, nil), 0, func(reserved *seat) (in bool, err error) {
+	err = s.enter(s.entering(f, f.Channel, nil), 0, func(reserved *seat) (in bool, err error) {
 		reserved.secret = newSecret()
 		reserved.Init(&s.Line, c)
 		grant, ok, err := s.authorizeStaying(reserved, f)
 		if ok {
-			c.Decide(func(rules *star.Channel, now time.Time) {
+			fresh := reserved.secret.fresh(s.hub.id, f)
+			err = s.decideOr(reserved, func(rules *star.Channel, now time.Time) {
 				in = nil == rules.Enter(&reserved.Attachment, func() error { return repeat(reserved, grant, rules, now) })
+			}, fresh.Text, func() *call {
+				again := s.returnCall(reserved, opHandedOver, f, grant)
+				again.entry.Fresh, again.next = fresh, newSecret()
+				return again
 			})
 		}
 		return in, err
 	}, func(*seat) error { return notAMember(f.Channel) })
+	if err == error(errGone) {
+		return s.repeatHandOver(f)
+	}
+	return err
 }
 
-// repeatHandOverElsewhere is for a hand-over that is repeated at a hub that does not decide the channel. One that
-// does not stay is told that it has handed over; one that stays has to ask at the hub that decides.
-func (s *session) repeatHandOverElsewhere(c *delivery.Channel, f *wire.Frame) error {
-	if f.Ban {
-		return wire.ErrBusy.With("the channel is at another hub, and this one cannot say what has become of the hand-over: connect again")
-	}
+// hasHandedOver asks the hub that decides the channel for a former master that has not stayed.
+func (s *session) hasHandedOver(c *delivery.Channel, f *wire.Frame) error {
 	probe := newSeat(s, c)
 	probe.Stand(f.Username)
 	call := s.entryCall(opQuery, f, entryOf(f, given(f.Secret), star.Grant{}))
@@ -361,11 +362,7 @@ func (s *session) authorizeStaying(reserved *seat, f *wire.Frame) (star.Grant, b
 		revoke: func(rules *star.Channel, a *star.Attachment, reason string) bool {
 			return rules.RevokeStayed(a, entry, f.Username, f.To, reason)
 		},
-		refuse: func(rules *star.Channel, err error) {
-			if errors.Is(err, wire.ErrNotAMember) {
-				err = notAMember(f.Channel)
-			}
-			s.refuseSeat(rules, reserved, err)
-		},
+		query: queryStayed, revocation: opRevokeStayed,
+		refuse: func(rules *star.Channel, err error) { s.refuseSeat(rules, reserved, notThere(err, f)) },
 	})
 }

@@ -72,23 +72,33 @@ const (
 	inquiryAgain   = 300 * time.Millisecond
 )
 
-// inquire asks the owner of the channel, which another hub decides. local: this hub does by now.
-func (cl *clustered) inquire(ctx context.Context, c *delivery.Channel, q inquiry) (o outcome, local bool, err error) {
+// inquire asks the owner of the channel, which another hub decides. Where this hub does by now, it returns the channel
+// as it has it. Where the channel is over, the error is wire.ErrNoSuchChannel.
+func (cl *clustered) inquire(ctx context.Context, c *delivery.Channel, q inquiry) (o outcome, here *delivery.Channel, err error) {
 	ctx, cancel := context.WithTimeout(ctx, inquiryTimeout)
 	defer cancel()
 	q.Channel = c.Name()
 	request := q.pack()
 	for ctx.Err() == nil {
 		e := cl.edgeOf(ctx, c)
+		if e == nil && !c.Elsewhere() {
+			return o, c, nil
+		}
 		if e == nil {
-			return o, !c.Elsewhere(), nil
+			switch c, err = cl.again(ctx, c); {
+			case err != nil:
+				return o, nil, err
+			case c == nil:
+				return o, nil, wire.ErrNoSuchChannel
+			}
+			continue
 		}
 		o, err := cl.askOnce(ctx, e.known().Hub, request)
 		switch {
 		case err == nil && !o.Elsewhere:
-			return o, false, nil
+			return o, nil, nil
 		case q.What == inquirySpeak && err != nil && !errors.Is(err, cluster.ErrNobody):
-			return o, false, wire.ErrBusy.With("the hub that has the channel has not answered: the message may have been sent")
+			return o, nil, wire.ErrBusy.With("the hub that has the channel has not answered: the message may have been sent")
 		}
 		cl.look(e)
 		select {
@@ -96,7 +106,7 @@ func (cl *clustered) inquire(ctx context.Context, c *delivery.Channel, q inquiry
 		case <-ctx.Done():
 		}
 	}
-	return o, false, errNotFound
+	return o, nil, errNotFound
 }
 
 // askOnce asks one hub.
@@ -197,12 +207,15 @@ func (s *session) statusElsewhere(c *delivery.Channel, f *wire.Frame) (*wire.Fra
 	ctx, done := s.waitContext()
 	defer done()
 	answer := &wire.Frame{Type: wire.Status, Channel: f.Channel, HasExists: true}
-	o, local, err := s.hub.clustered.inquire(ctx, c, inquiry{What: inquiryStatus})
+	o, here, err := s.hub.clustered.inquire(ctx, c, inquiry{What: inquiryStatus})
 	switch {
+	case err == error(wire.ErrNoSuchChannel):
 	case err != nil:
 		return nil, err
-	case local:
-		c.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) })
+	case here != nil:
+		if !here.Decide(func(rules *star.Channel, now time.Time) { answer = rules.Status(now, f.Ref) }) {
+			return s.statusElsewhere(here, f)
+		}
 	case len(o.Frame) > 0:
 		decoded, err := wire.Decode(o.Frame)
 		if err != nil {

@@ -35,8 +35,9 @@ type journal struct {
 	// expects is until when the master is about to enter at this hub, for which that has taken the channel. It does not
 	// change once the channel has the journal.
 	expects time.Time
-	// begun is the position of the last shared group before what is being committed.
-	begun cluster.Position
+	// begun is the position of the last shared group before what is being committed. failed: that was not, or not all of it.
+	begun  cluster.Position
+	failed bool
 	// lost are what hubs are told, with the first group, whose members this hub has taken for lost when it has
 	// become the owner.
 	lost []output
@@ -114,7 +115,7 @@ func (j *journal) Commit(effects []star.Effect) bool {
 	ctx := j.hub.clustered.writing
 	j.begun = j.writer.Shared()
 	err := j.keep(ctx, effects)
-	if err != nil {
+	if j.failed = err != nil; j.failed {
 		j.hub.config.Logger.Warn("channel is another hub's", "channel", j.channel.Name(), "error", err)
 		return false
 	}

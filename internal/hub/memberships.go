@@ -251,6 +251,14 @@ func (s *session) seatIn(channel string) (held *seat, settled <-chan struct{}) {
 	return held, settled
 }
 
+// presentIn is the seat that the connection has in the channel of that name, or nil, and whether it is in there.
+func (s *session) presentIn(channel string) (held *seat, in bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held = s.seats.get(channel)
+	return held, held != nil && held.entering == nil && held.Entered()
+}
+
 // isIn reports whether the connection holds a membership.
 func (s *session) isIn() bool {
 	s.mu.Lock()

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/lectern-go/lectern/internal/star"
@@ -41,6 +42,14 @@ func newRefusals(c *Config) refusals {
 // shuttingDown is the refusal of what a hub that shuts down is asked by its service, and of
 // connections.
 var shuttingDown = wire.ErrShuttingDown.Explain(&wire.Frame{})
+
+// notThere is the error of a hand-over that is repeated, with what it says where there is none.
+func notThere(err error, f *wire.Frame) error {
+	if errors.Is(err, wire.ErrNotAMember) {
+		return notAMember(f.Channel)
+	}
+	return err
+}
 
 // notHere is the error of a resume, with what it says where there is no such membership.
 //

@@ -39,9 +39,10 @@ func newRemoteSeat(name remoteName, connection uint64) *remoteSeat {
 }
 
 // Connection is a number that no other connection of the cluster has, but by a chance that does not matter: it tells
-// whether two seats are of one connection.
+// whether two seats are of one connection. Those of a hub rise, and are above those of this one.
 func (r *remoteSeat) Connection() uint64 {
-	return binary.LittleEndian.Uint64(r.name.hub[:]) ^ r.connection<<1 | 1
+	const bits = 40
+	return 1<<63 | binary.LittleEndian.Uint64(r.name.hub[:])<<bits | r.connection&(1<<bits-1)
 }
 
 func (*remoteSeat) Form() wire.Form                       { return wire.Binary }
@@ -209,7 +210,7 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 	}
 	r.seats[seat] = struct{}{}
 	switch c.op {
-	case opJoin, opResume:
+	case opJoin, opResume, opHandedOver:
 		if c.wantsMaster(rules, now, &seat.Attachment) {
 			// The master's hub owns the channel.
 			j.forget(seat)
@@ -296,10 +297,10 @@ func (j *journal) seatOf(name remoteName, c *call, rules *star.Channel) *remoteS
 		return seat
 	}
 	switch c.op {
-	case opJoin, opResume, opReturn:
+	case opJoin, opResume, opHandedOver, opReturn:
 		seat = newRemoteSeat(name, c.seat.connection)
 		j.remotes[name] = seat
-	case opQuery:
+	case opQuery, opRevoke, opRevokeStayed:
 		seat = newRemoteSeat(name, c.seat.connection)
 	}
 	return seat

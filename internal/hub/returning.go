@@ -14,10 +14,15 @@ import (
 // resumeCall is the call of a resume by which the seat becomes a membership.
 func (s *session) resumeCall(seat *seat, f *wire.Frame, grant star.Grant) *call {
 	seat.secret = knownSecret(f.Secret)
+	return s.returnCall(seat, opResume, f, grant)
+}
+
+// returnCall is the call of a frame by which the peer comes back in the seat.
+func (s *session) returnCall(seat *seat, op op, f *wire.Frame, grant star.Grant) *call {
 	if !seat.Entered() {
 		seat.Stand(f.Username)
 	}
-	return s.entryCall(opResume, f, entryOf(f, given(f.Secret), grant))
+	return s.entryCall(op, f, entryOf(f, given(f.Secret), grant))
 }
 
 // resumeAs is the transition of a resume.
@@ -43,7 +48,7 @@ func (s *session) resumeAgain(held *seat, f *wire.Frame) error {
 	}
 	next := new(seat)
 	next.Init(&s.Line, held.Channel())
-	grant, ok, err := s.authorizeResume(next, f, true, func(rules *star.Channel, err error) { s.answer(rules, held, f, err) })
+	grant, ok, err := s.authorizeResume(next, f, held, func(rules *star.Channel, err error) { s.answer(rules, held, f, err) })
 	if !ok {
 		return err
 	}
@@ -69,8 +74,8 @@ func (s *session) resumeAgain(held *seat, f *wire.Frame) error {
 // asked or the member needs it. The secret is checked before, so that nobody else can have
 // the service asked. Where the service refuses the client that holds the membership, that
 // is over. What the channel refuses is answered by refuse, with the channel's lock held: then
-// ok is false, as it is where there is an error. held: this connection has the membership.
-func (s *session) authorizeResume(seat *seat, f *wire.Frame, held bool, refuse func(*star.Channel, error)) (g star.Grant, ok bool, err error) {
+// ok is false, as it is where there is an error. held is the seat of this connection that has the membership, or nil.
+func (s *session) authorizeResume(seat *seat, f *wire.Frame, held *seat, refuse func(*star.Channel, error)) (g star.Grant, ok bool, err error) {
 	entry := entryOf(f, given(f.Secret), g)
 	return s.authorizeReturn(seat, f, returning{
 		may: func(rules *star.Channel, now time.Time, a *star.Attachment) (star.Grant, bool, error) {
@@ -79,6 +84,7 @@ func (s *session) authorizeResume(seat *seat, f *wire.Frame, held bool, refuse f
 		revoke: func(rules *star.Channel, a *star.Attachment, reason string) bool {
 			return rules.Revoke(a, entry, f.Username, reason)
 		},
+		query: queryResumable, revocation: opRevoke,
 		held:   held,
 		refuse: func(rules *star.Channel, err error) { refuse(rules, s.hub.notHere(err, f)) },
 	})
@@ -90,8 +96,11 @@ type returning struct {
 	// revoke ends the membership.
 	may    func(*star.Channel, time.Time, *star.Attachment) (star.Grant, bool, error)
 	revoke func(*star.Channel, *star.Attachment, string) bool
+	// query and revocation are the same for a channel that another hub decides.
+	query      query
+	revocation op
 	// held and refuse are as for authorizeResume.
-	held   bool
+	held   *seat
 	refuse func(*star.Channel, error)
 }
 
@@ -100,14 +109,15 @@ func (s *session) authorizeReturn(seat *seat, f *wire.Frame, r returning) (g sta
 	if s.hub.config.Authorize == nil {
 		return g, true, nil
 	}
-	c, fresh := seat.Channel(), false
-	for !c.Decide(func(rules *star.Channel, now time.Time) {
+	c, fresh, asked := seat.Channel(), false, false
+	for !asked && !c.Decide(func(rules *star.Channel, now time.Time) {
 		if g, fresh, err = r.may(rules, now, &seat.Attachment); err != nil {
 			r.refuse(rules, err)
 		}
 	}) {
-		if g, ok, asked, err := s.authorizeElsewhere(seat, f); asked || err != nil {
-			return g, ok, err
+		var called error
+		if g, fresh, asked, called = s.mayElsewhere(seat, f, r.query); called != nil {
+			return star.Grant{}, false, called
 		}
 	}
 	switch {
@@ -120,12 +130,18 @@ func (s *session) authorizeReturn(seat *seat, f *wire.Frame, r returning) (g sta
 	if !refused {
 		return g, err == nil, err
 	}
-	why := asRefusal(err, wire.ErrUnauthorized)
-	c.Decide(func(rules *star.Channel, _ time.Time) {
-		if r.revoke(rules, &seat.Attachment, why.Text) && !r.held {
+	why, at := asRefusal(err, wire.ErrUnauthorized), seat
+	if r.held != nil {
+		at = r.held
+	}
+	return star.Grant{}, false, s.decideOr(at, func(rules *star.Channel, _ time.Time) {
+		if r.revoke(rules, &seat.Attachment, why.Text) && r.held == nil {
 			rules.Answer(&seat.Attachment, delivery.ClosedPacket(f.Channel, wire.ErrRevoked.With(why.Text)), nil, 0)
 		}
 		r.refuse(rules, err)
+	}, "", func() *call {
+		revoke := s.entryCall(r.revocation, f, entryOf(f, given(f.Secret), star.Grant{}))
+		revoke.refusal = why
+		return revoke
 	})
-	return star.Grant{}, false, nil
 }

@@ -92,13 +92,21 @@ func (n *succession) toAnother(ctx context.Context, heir *remoteSeat, change sta
 // succeedTimeout is how long the hub of a successor has to become the owner.
 const succeedTimeout = 3 * time.Second
 
-// resignFor has the hub of the successor become the owner. Where it does not, this one is that again.
+// resignFor has the hub of the successor become the owner. Where it does not, this one is that again. The error is
+// star.ErrMoved where it is all to be decided anew.
 func (n *succession) resignFor(j *journal, hub cluster.HubID, q inquiry) error {
-	cl, asked := n.hub.clustered, q.Succeeding
+	cl := n.hub.clustered
 	stays := (*seat)(nil)
 	if n.stay && n.master != nil {
 		stays = newSeat(n.master, n.channel)
 		stays.Stand(n.held.Username())
+	}
+	// Somebody else may have become the master while the service was asked.
+	if err := n.decide(func(rules *star.Channel, _ time.Time) error {
+		_, _, err := rules.Successor(n.attachment(), q.Username)
+		return err
+	}); err != nil {
+		return err
 	}
 	if !n.channel.Resign(j) {
 		return star.ErrMoved
@@ -109,36 +117,54 @@ func (n *succession) resignFor(j *journal, hub cluster.HubID, q inquiry) error {
 	if e == nil {
 		return errNoSuccession
 	}
-	e.mu.Lock()
-	for _, s := range e.members {
-		if s.membership != 0 {
-			continue
+	var o outcome
+	err := error(star.ErrMoved)
+	if n.isOf(e, q.Succeeding, stays) {
+		q.What = inquirySucceed
+		if o, err = cl.askFor(ctx, hub, q); err == nil && o.Position != 0 {
+			_ = e.await(ctx, o.Position)
+			return o.err()
 		}
-		asked.Master = s.id
-		if stays != nil {
-			text := stays.secret.freshFor(n.hub.id, n.byHand)
-			added := e.add(stays, member{}, text.Text)
-			added.succeeds = s
-			asked.Stays, asked.StaysSecret = added.id, text.Hash
+		if err == nil && o.Elsewhere {
+			err = star.ErrMoved
 		}
-	}
-	e.mu.Unlock()
-	q.What = inquirySucceed
-	o, err := cl.askFor(ctx, hub, q)
-	if err == nil && o.Position != 0 {
-		_ = e.await(ctx, o.Position)
-		return o.err()
 	}
 	// Whoever owns it by now, or is about to, is found out by the log.
 	again, cancel := context.WithTimeout(cl.writing, takeTimeout)
 	defer cancel()
-	if cl.take(again, e, func(*star.Channel) error { return nil }) != nil {
+	switch taken := cl.take(again, e, func(*star.Channel) error { return nil }); {
+	case taken != nil && cl.isOver(n.channel):
+		return wire.ErrNoSuchChannel
+	case taken != nil:
 		return errNoSuccession
-	}
-	if err == nil && o.Code != "" {
+	case err == nil && o.Code != "":
 		return o.err()
+	case err == error(star.ErrMoved):
+		return star.ErrMoved
 	}
 	return errNoSuccession
+}
+
+// isOf notes the seats of the master at this hub, which does not own the channel any more, where that has asked for the
+// hand-over. It reports whether that still is the master.
+func (n *succession) isOf(e *edge, asked *succeeding, stays *seat) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n.held == nil {
+		return true
+	}
+	master := e.of[&n.held.Seat]
+	if master == nil || master.membership != 0 || master.member == (member{}) || master.gone {
+		return false
+	}
+	asked.Master = master.id
+	if stays != nil {
+		text := stays.secret.freshFor(n.hub.id, n.byHand)
+		added := e.add(stays, member{}, text.Text)
+		added.succeeds = master
+		asked.Stays, asked.StaysSecret = added.id, text.Hash
+	}
+	return true
 }
 
 // await waits until what is decided up to the position was carried out here, or the hub owns the channel.
@@ -283,7 +309,12 @@ func (cl *clustered) handOver(j *journal, rules *star.Channel, now time.Time, he
 		return errNoSuccession // it is on its way to being away
 	}
 	master := newSeat(heir, j.channel)
-	change.New, change.Secret = &master.Attachment, master.secret.freshFor(cl.hub.id, s.seat.ByHand())
+	there, _, err := rules.Successor(nil, q.Username)
+	if err == nil && there != change.From {
+		err = star.ErrMoved
+	}
+	byHand := err == nil && there.ByHand()
+	change.New, change.Secret = &master.Attachment, master.secret.freshFor(cl.hub.id, byHand)
 	if asked.Asks && asked.Stays != 0 {
 		stays := newRemoteSeat(remoteName{j.remoteOf(at), asked.Stays}, 0)
 		stays.unknown = true
@@ -293,7 +324,10 @@ func (cl *clustered) handOver(j *journal, rules *star.Channel, now time.Time, he
 	if !asked.Asks {
 		at = nil
 	}
-	if err := rules.HandOver(now, at, change); err != nil {
+	if err == nil {
+		err = rules.HandOver(now, at, change)
+	}
+	if err != nil {
 		if at != nil {
 			why := asRefusal(err, wire.ErrBusy).Explain(&wire.Frame{Type: wire.HandOver, Channel: q.Channel, To: q.Username, Username: q.Username})
 			rules.Answer(at, refusalPacket(asked.Ref, q.Channel, why), why, 0)
@@ -333,26 +367,25 @@ func (e *edge) succeed(s *edgeSeat) {
 	}
 }
 
-// setMasterElsewhere is SetMaster in a channel that another hub decides. local: this hub does by now.
-func (c Channel) setMasterElsewhere(ctx context.Context, username string) (local bool, err error) {
+// setMasterElsewhere is SetMaster in a channel that another hub decides. Where this hub does by now, it returns the
+// channel as it has it.
+func (c Channel) setMasterElsewhere(ctx context.Context, username string) (here *delivery.Channel, err error) {
 	cl := c.hub.clustered
 	q := inquiry{What: inquirySetMaster, Channel: c.Name(), Username: username}
 	for ctx.Err() == nil {
 		e := cl.edgeOf(ctx, c.c)
+		if e == nil && !c.c.Elsewhere() {
+			return c.c, nil
+		}
 		if e == nil {
-			if !c.c.Elsewhere() {
-				return true, nil
+			if c.c, err = cl.again(ctx, c.c); c.c == nil {
+				return nil, cmp.Or(err, error(wire.ErrNoSuchChannel))
 			}
-			// Nobody was here for a while, so that the hub has let go of it, or it has ended.
-			found, err := c.hub.find(ctx, c.Name())
-			if err != nil || found == nil || found == c.c {
-				return false, cmp.Or(err, error(wire.ErrNoSuchChannel))
-			}
-			return false, Channel{c.hub, found}.SetMaster(ctx, username)
+			continue
 		}
 		o, err := cl.askFor(ctx, e.known().Hub, q)
 		if err == nil && !o.Elsewhere {
-			return false, o.err()
+			return nil, o.err()
 		}
 		if err != nil && err != error(cluster.ErrNobody) {
 			break
@@ -364,9 +397,9 @@ func (c Channel) setMasterElsewhere(ctx context.Context, username string) (local
 		}
 	}
 	if ctx.Err() != nil {
-		return false, errCannotSay
+		return nil, errCannotSay
 	}
-	return false, errNoSuccession
+	return nil, errNoSuccession
 }
 
 // release forgets a seat that was for a question alone.

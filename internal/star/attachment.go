@@ -47,7 +47,7 @@ type Attachment struct {
 // Line is all that the rules must know about a connection. Its methods only read,
 // and must not call the Channel.
 type Line interface {
-	// Connection is the connection's number, which no other one has.
+	// Connection is the connection's number, which no other one has. Those of a hub rise.
 	Connection() uint64
 	// Form is the form in which the peer speaks.
 	Form() wire.Form
@@ -111,6 +111,13 @@ func (a *Attachment) ByHand() bool {
 // current reports whether the attachment is the present one of its member.
 func (a *Attachment) current() bool {
 	return a.member != nil && a.member.attachment == a
+}
+
+// isAfter reports whether the connection of the attachment is known to have begun after the other one's: those of
+// two hubs have no order.
+func (a *Attachment) isAfter(other *Attachment) bool {
+	sameHub := a.Hub == other.Hub || a.Hub != nil && other.Hub != nil && *a.Hub == *other.Hub
+	return sameHub && a.Line.Connection() > other.Line.Connection()
 }
 
 // stale is nil while the attachment is current. Otherwise it is the error for

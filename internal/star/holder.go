@@ -101,9 +101,9 @@ func (c *Channel) repeats(now time.Time, m *member, a *Attachment, e Entry) bool
 }
 
 // isRepeatable reports whether nothing was heard of the member since its create or join, which is not
-// long ago.
+// long ago, as far as is known.
 func (c *Channel) isRepeatable(now time.Time, m *member) bool {
-	return m.repeatable != 0 && (c.limits.HandshakeTimeout == 0 || now.UnixNano()-m.repeatable < int64(c.limits.HandshakeTimeout))
+	return m.repeatable == repeatableNow || m.repeatable != 0 && (c.limits.HandshakeTimeout == 0 || now.UnixNano()-m.repeatable < int64(c.limits.HandshakeTimeout))
 }
 
 // ErrAhead refuses a resume of a client that shows the member's secret and has come further

@@ -140,10 +140,17 @@ func (c *Channel) repeatsHandOver(a *Attachment, e Entry, username, to string, s
 	if was == nil || was.number != c.givenOver[i].membership {
 		return nil, nil, wire.ErrNotAMember // it has left since
 	}
-	if m.attachment != nil && m.attachment.Line.Connection() > a.Line.Connection() {
+	if m.attachment != nil && m.attachment.isAfter(a) {
 		return nil, nil, wire.ErrReplaced.With("the client has come back on another connection since")
 	}
 	return m, was, nil
+}
+
+// StayedAsMaster reports whether a hand-over of one that stays, which is sent again, is that of the master: it has become that
+// again.
+func (c *Channel) StayedAsMaster(a *Attachment, e Entry, username, to string) bool {
+	m, _, err := c.repeatsHandOver(a, e, username, to, true)
+	return err == nil && m == c.master
 }
 
 // StayedOn is Resumable for a hand-over of one that stays, which is sent again: it comes back by that.
