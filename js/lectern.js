@@ -3763,7 +3763,7 @@ var Inquiries = class {
   }
   /** settled is told that a request was answered by the hub. */
   settled() {
-    if (!this.#asksAgain()) {
+    if (!this.#hasUnnumbered()) {
       this.#early = [];
     }
   }
@@ -3812,7 +3812,7 @@ var Inquiries = class {
     if (inquiry) {
       this.#answered(inquiry, answer);
       this.#closeIfAnswered(inquiry);
-    } else if (this.#asksAgain()) {
+    } else if (this.#hasUnnumbered()) {
       this.#early.push(answer);
     }
   }

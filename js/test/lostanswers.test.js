@@ -195,7 +195,10 @@ test('an answer that comes before the ack of its request, as where the channel m
     if (frame.type === 'join') {
       peer.send(joinedFor(frame));
     } else if (frame.type === 'send') {
-      const answer = (seq, reply, text) => peer.send({ type: 'message', channel: 'abc123', from: 'alice', seq, reply, text });
+      const answer = (seq, reply, text) => peer.send({
+        type: 'message', channel: 'abc123', from: 'alice', seq, reply,
+        payload: { kind: 'text', bytes: new TextEncoder().encode(text) },
+      });
       answer(1, 6, 'of another one');
       answer(2, 7, 'yes');
       peer.send({ type: 'ack', ref: frame.ref, channel: 'abc123', seq: 7 });
