@@ -44,9 +44,10 @@ type stand struct {
 	since, ends, expires time.Time
 	// lost is since when its client is offline, or zero.
 	lost time.Time
-	// over: it waits no longer, and why is the outcome.
-	over bool
-	why  error
+	// over: it waits no longer since then, and why is the outcome.
+	over   bool
+	turned time.Time
+	why    error
 
 	mu   sync.Mutex
 	told lectern.Waiting // last
@@ -171,7 +172,7 @@ func (g *game) comesIn(e *entry) {
 // turnsAway ends the wait of one who does not get in, or of one who does, where why is nil.
 func (g *game) turnsAway(e *entry, why error) {
 	g.forgets(e)
-	e.over, e.why = true, why
+	e.over, e.why, e.turned = true, why, time.Now()
 	delete(e.seat.user.waits, e.seat.star)
 }
 

@@ -186,8 +186,11 @@ func (g *game) compareAttempts() error {
 		case !done:
 			return fmt.Errorf("%v waits, and is to get %w", e.seat, e.why)
 		default:
-			if err := same(err, e.why); err != nil {
-				return fmt.Errorf("%v, who has waited: %w", e.seat, err)
+			// Where another membership has ended in the same instant, and with it the connection, it has not heard of the
+			// end of the channel and has asked again, or it has.
+			unheard := e.seat.star.master == nil && e.turned.Equal(e.seat.user.ended) && errors.Is(err, lectern.ErrNoSuchChannel)
+			if wrong := same(err, e.why); wrong != nil && !unheard {
+				return fmt.Errorf("%v, who has waited: %w", e.seat, wrong)
 			}
 			if err == nil {
 				go e.seat.watch()

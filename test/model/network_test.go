@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/transport"
@@ -21,7 +22,9 @@ type player struct {
 	offline       bool
 	// ejected: the hub has closed the connection, and what follows is not decided yet.
 	ejected bool
-	seats   map[*star]*seat
+	// ended is when the hub last ended a membership of the client, and with it its connection.
+	ended time.Time
+	seats map[*star]*seat
 	// waits are what the client waits for. ghostly: the hub learns that the connection before the present
 	// one is lost from the knocks that come on this one.
 	waits   map[*star]*entry

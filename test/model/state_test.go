@@ -320,6 +320,9 @@ func (g *game) out(s *seat, why error) {
 		delete(s.star.slaves, s.user.number)
 	}
 	if s.reachable() {
+		if why != lectern.ErrLeft {
+			s.user.ended = time.Now()
+		}
 		g.over(s, why)
 	}
 }
