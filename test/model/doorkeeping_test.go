@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing/synctest"
+	"time"
 
 	"github.com/lectern-go/lectern"
 )
@@ -183,13 +184,16 @@ func (g *game) compareAttempts() error {
 			if err := e.compareWait(); err != nil {
 				return fmt.Errorf("%v, who waits: %w", e.seat, err)
 			}
+		case !done && e.unheard() && e.wait:
+			e.over, e.why = false, nil
+			e.seat.user.waits[e.seat.star] = e
+			e.since, e.again, e.awaited = time.Now(), true, false
+			g.arrives(e)
+			waiting = append(waiting, e)
 		case !done:
 			return fmt.Errorf("%v waits, and is to get %w", e.seat, e.why)
 		default:
-			// Where another membership has ended in the same instant, and with it the connection, it has not heard of the
-			// end of the channel and has asked again, or it has.
-			unheard := e.seat.star.master == nil && e.turned.Equal(e.seat.user.ended) && errors.Is(err, lectern.ErrNoSuchChannel)
-			if wrong := same(err, e.why); wrong != nil && !unheard {
+			if wrong := same(err, e.why); wrong != nil && !(e.unheard() && errors.Is(err, lectern.ErrNoSuchChannel)) {
 				return fmt.Errorf("%v, who has waited: %w", e.seat, wrong)
 			}
 			if err == nil {
@@ -200,6 +204,12 @@ func (g *game) compareAttempts() error {
 	g.attempts = waiting
 	synctest.Wait()
 	return nil
+}
+
+// unheard reports whether the end of the channel may not have been heard of, since another membership has ended in the same
+// instant, and with it the connection. Then it has been asked for the channel again.
+func (e *entry) unheard() bool {
+	return e.seat.star.master == nil && e.turned.Equal(e.seat.user.ended)
 }
 
 // compareWait compares what one is told who waits.

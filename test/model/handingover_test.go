@@ -129,7 +129,11 @@ func (g *game) handAtDeadline(m move, c *star) error {
 	for _, e := range g.attempts {
 		// Another channel decides whether the slave is about to leave, and whether the former master still waits there,
 		// whose connection ends else, perhaps before its answer is on it.
-		if e.ends.Equal(at) && (e.old == t || e.seat.user == c.master.user) {
+		if (e.ends.Equal(at) || e.seat.star.deadline.Equal(at)) && (e.old == t || e.seat.user == c.master.user) {
+			return nil
+		}
+		// Whether there is room for one who comes back to the door depends on which is first.
+		if e.seat.star == c && g.isEjected(e.seat.user, at) {
 			return nil
 		}
 	}

@@ -128,7 +128,7 @@ func (g *game) expires(s *seat, now time.Time) (ejected bool) {
 		}
 	}
 	g.counts["master expired"]++
-	s.user.ejected = true
+	s.user.ejected, s.user.ended = true, now
 	return true
 }
 
