@@ -36,7 +36,7 @@ func (s *seat) ticket() ticket {
 	if s.behind != nil {
 		return s.behind.ticket()
 	}
-	t := ticket{of: s.of, holders: s.of.holders, secrets: s.of.secrets}
+	t := ticket{of: s.of, holders: s.holders, secrets: s.secrets}
 	if s.chief {
 		t.Ticket = s.master.Ticket()
 	} else {
@@ -138,7 +138,7 @@ func (g *game) succeeds(s *seat, of *membership, last uint64) {
 	}
 	former.in, former.next, former.expires, former.deadline = false, s, time.Time{}, time.Time{}
 	s.of, of.now = of, s
-	s.secrets = of.secrets
+	s.holders, s.secrets = of.holders, of.secrets
 	s.user.seats[c] = s
 	g.seats = append(g.seats, s)
 	g.granted(s)

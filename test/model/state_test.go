@@ -99,8 +99,8 @@ type seat struct {
 	// of is the membership, and next the seat that has it after this one.
 	of   *membership
 	next *seat
-	// secrets is which secret of the membership it has.
-	secrets int
+	// holders and secrets are which client of the membership it is, and which secret it has.
+	holders, secrets int
 	// end is why the handle has ended.
 	end error
 	// messages are all that are for it; so many were delivered while it could
