@@ -286,7 +286,9 @@ func (e *edge) answered(a inner.Answer) {
 	case inner.Done:
 		e.replies(a)
 	case inner.Moved:
-		if a.Next.Epoch > e.owner.Epoch || e.owner.Hub == (cluster.HubID{}) {
+		if a.Next.Incarnation != e.owner.Incarnation {
+			e.hub.clustered.look(e) // another channel has the name by now
+		} else if a.Next.Epoch > e.owner.Epoch || e.owner.Hub == (cluster.HubID{}) {
 			e.owner = a.Next
 			e.asking.To(a.Next)
 		}
@@ -412,7 +414,7 @@ func (e *edge) rest() {
 func (e *edge) endRest(now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.rest(); e.over || e.resting.IsZero() || now.Sub(e.resting) < restAfter || len(e.calls) > 0 || e.taking != nil {
+	if e.rest(); e.over || e.resting.IsZero() || now.Sub(e.resting) < restAfter || len(e.calls) > 0 || e.taking != nil || e.doubted != (cluster.HubID{}) {
 		return
 	}
 	e.finish()

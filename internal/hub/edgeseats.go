@@ -1,9 +1,12 @@
 package hub
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/lectern-go/lectern/cluster"
 	inner "github.com/lectern-go/lectern/internal/cluster"
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
@@ -196,6 +199,7 @@ func (e *edge) end(effects []star.Effect, why *wire.Cause) []star.Effect {
 	if e.over {
 		return effects
 	}
+	var unanswered []star.Effect
 	for _, s := range e.seats {
 		switch {
 		case s.gone || s.admitted:
@@ -204,7 +208,7 @@ func (e *edge) end(effects []star.Effect, why *wire.Cause) []star.Effect {
 			if e.resumes(s) {
 				none = wire.ErrResumeFailed
 			}
-			effects = append(effects, star.Effect{Kind: star.Refuse, To: &s.seat.Attachment, End: none})
+			unanswered = append(unanswered, star.Effect{Kind: star.Refuse, To: &s.seat.Attachment, End: none})
 		default: // it was catching up
 			effects = append(effects, star.Effect{Kind: star.Release, To: &s.seat.Attachment, End: why})
 		}
@@ -212,7 +216,28 @@ func (e *edge) end(effects []star.Effect, why *wire.Cause) []star.Effect {
 	effects = append(effects, star.Effect{Kind: star.ReleaseAll, End: why})
 	e.finish()
 	e.hub.clustered.drop(e)
+	e.hub.clustered.refuse(e, unanswered)
 	return effects
+}
+
+// refuse refuses those who wanted to enter a channel that has ended. Where there is another one of its name, whose end this
+// hub has heard of late, they are to try again. It does not wait. The edge's lock is held.
+func (cl *clustered) refuse(e *edge, refusals []star.Effect) {
+	if len(refusals) == 0 || !cl.hub.acquire() {
+		return // else their connections end with the hub
+	}
+	go func() {
+		defer cl.hub.goroutines.Done()
+		ctx, cancel := context.WithTimeout(cl.writing, findTimeout)
+		defer cancel()
+		_, last, err := inner.FindFinal(ctx, cl.engine, e.key)
+		if none := errors.Is(err, cluster.ErrNone) || err == nil && last.Claim == inner.Ended; !none {
+			for i := range refusals {
+				refusals[i].End = errGone
+			}
+		}
+		e.channel.Emit(refusals)
+	}()
 }
 
 // resumes reports whether the seat, which is not in the channel yet, wants to come back. The lock is held.

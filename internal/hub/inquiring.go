@@ -210,6 +210,12 @@ func (s *session) statusElsewhere(c *delivery.Channel, f *wire.Frame) (*wire.Fra
 	o, here, err := s.hub.clustered.inquire(ctx, c, inquiry{What: inquiryStatus})
 	switch {
 	case err == error(wire.ErrNoSuchChannel):
+		// There may be another one of the name by now.
+		if next, err := s.find(f.Channel); err != nil {
+			return nil, err
+		} else if next != nil && next != c {
+			return s.statusElsewhere(next, f)
+		}
 	case err != nil:
 		return nil, err
 	case here != nil:

@@ -46,8 +46,9 @@ type journal struct {
 	// overtaken: another hub may have written. stop ends that it is heard of.
 	overtaken atomic.Bool
 	stop      func()
-	// ended: the end of the channel is written down, and nothing more may be.
-	ended bool
+	// ended: the end of the channel is decided, and is written down with what belongs to it. sealed: that was appended, and
+	// nothing may be behind it.
+	ended, sealed bool
 	// master is the name of the channel's master, as of the latest decision that was taken.
 	master string
 	// request is the one whose effects come, or nil, and done are those that are over, and are answered when the
@@ -209,7 +210,7 @@ func (j *journal) mark(ctx context.Context, number uint64) error {
 	r := j.request
 	j.request = nil
 	j.done = append(j.done, r)
-	if !r.marked {
+	if r.marked = r.marked && !j.sealed; !r.marked {
 		return nil
 	}
 	marker := inner.Marker{Hub: r.from, Epoch: j.owner.Epoch, N: r.n}
@@ -228,13 +229,17 @@ func isFinal(e *star.Effect) bool {
 	return true
 }
 
-// add adds an item to the group, and appends the group before where that has no room.
+// add adds an item to the group, and appends the group before where that has no room. Behind the end of the channel it adds
+// nothing: nobody is there any more who would carry it out.
 func (j *journal) add(ctx context.Context, kind inner.ItemKind, data []byte, shared bool) error {
+	if j.sealed {
+		return nil
+	}
 	if !j.group.Add(kind, data) {
 		if j.group.Items() == 0 {
 			return cluster.ErrTooLarge
 		}
-		if err := j.append(ctx); err != nil {
+		if err := j.append(ctx); err != nil || j.sealed {
 			return err
 		}
 		if !j.group.Add(kind, data) {
@@ -260,7 +265,7 @@ func (j *journal) append(ctx context.Context) error {
 	if j.kind == cluster.Shared {
 		j.announcer.Appended(position)
 	}
-	j.unborn = false
+	j.unborn, j.sealed = false, j.sealed || j.header.Claim == inner.Ended
 	if j.kind != cluster.Part {
 		j.snapshot.pacing.Wrote(len(body))
 	}

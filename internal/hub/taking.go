@@ -83,9 +83,9 @@ func (e *edge) doubt(cl *clustered, owner cluster.HubID) {
 		e.mu.Lock()
 		still := !e.over && e.owner.Hub == owner
 		e.doubted = cluster.HubID{}
-		wanted := len(e.seats) > 0
 		e.mu.Unlock()
-		if still && wanted && cl.hub.acquire() {
+		// Also where nobody is here any more, who has looked for the channel: else nobody may have it, and it would not end.
+		if still && cl.hub.acquire() {
 			go func() {
 				defer cl.hub.goroutines.Done()
 				ctx, cancel := context.WithTimeout(cl.writing, takeTimeout)

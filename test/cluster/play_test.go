@@ -19,21 +19,31 @@ func (r *round) act() {
 	var mu sync.Mutex
 	for row := range r.rows {
 		r.actors.Go(func() {
-			l := r.create(row)
-			if l == nil {
-				return
-			}
-			mu.Lock()
-			users = append(users, l.user)
-			mu.Unlock()
-			for i := range r.slaves {
-				u := r.user(fmt.Sprintf("slave %d.%d", row, i))
+			random := rand.New(rand.NewPCG(r.seed, uint64(100+row)))
+			for number := 1; ; number++ {
+				l := r.create(row, number)
+				if l == nil {
+					return
+				}
 				mu.Lock()
-				users = append(users, u)
+				users = append(users, l.user)
 				mu.Unlock()
-				r.actors.Go(func() { l.beSlave(u) })
+				for i := range r.slaves {
+					u := r.user(fmt.Sprintf("slave %d.%d", row, i))
+					mu.Lock()
+					users = append(users, u)
+					mu.Unlock()
+					r.actors.Go(func() { l.beSlave(u) })
+				}
+				r.actors.Go(l.beMaster)
+				if !r.recreates {
+					return
+				}
+				if r.pause(random, 15*time.Second); r.stopped() {
+					return
+				}
+				l.close()
 			}
-			r.actors.Go(l.beMaster)
 		})
 	}
 	if r.links {
@@ -59,25 +69,86 @@ func (r *round) act() {
 		return
 	}
 	time.Sleep(roundHeals)
+	var last []*life
 	for _, l := range r.lives {
+		if l.hasClosed() {
+			l.expectEnd(lectern.ErrMasterLeft)
+			continue
+		}
+		last = append(last, l)
+	}
+	for _, l := range last {
 		l.lastWords()
 	}
 	time.Sleep(2 * time.Second)
-	for _, l := range r.lives {
+	for _, l := range last {
 		l.look()
 	}
 	if r.hasFailed() {
 		return
 	}
-	for _, l := range r.lives {
-		if r.dies {
+	if r.abandons {
+		r.abandon(last)
+	}
+	for _, l := range last {
+		switch {
+		case r.abandons:
+		case r.dies:
 			l.masterDies()
-		} else {
+		default:
 			l.masterCloses()
 		}
 	}
-	for _, l := range r.lives {
+	for _, l := range last {
 		l.again()
+	}
+}
+
+// abandon ends everybody and all hubs. Nobody has anything of the channels then: there are others of the names when X is over.
+func (r *round) abandon(last []*life) {
+	died := time.Now()
+	for _, l := range r.lives {
+		l.user.die()
+		for _, s := range l.seats {
+			s.user.die()
+		}
+	}
+	for _, p := range r.living() {
+		r.killHub(p.id)
+	}
+	for range roundHubs {
+		r.startHub()
+	}
+	var all sync.WaitGroup
+	for _, l := range last {
+		all.Go(func() { l.becomesFree(died) })
+	}
+	all.Wait()
+}
+
+// becomesFree tries to create the channel anew, whose master has died then, until that works.
+func (l *life) becomesFree(died time.Time) {
+	r := l.round
+	u := r.user("successor of " + l.user.name)
+	defer func() { _ = u.Close() }()
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		h, err := u.Create(ctx, l.channel, u.name)
+		cancel()
+		switch took := time.Since(died); {
+		case err == nil:
+			if took < roundX {
+				r.fail("%s can be created anew %v after its master has died", l.channel, took)
+			}
+			if err := h.Close(); err != nil {
+				r.fail("the successor closes %s: %w", l.channel, err)
+			}
+			return
+		case took > roundX+20*time.Second:
+			r.fail("%s cannot be created anew %v after its master has died: %w", l.channel, took, err)
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
 	}
 }
 
@@ -147,7 +218,7 @@ func (l *life) lastWords() {
 			}
 		})
 	}
-	say(l.master, l.channel+" master", func(ctx context.Context, text lectern.Payload) error {
+	say(l.master, l.stream()+" master", func(ctx context.Context, text lectern.Payload) error {
 		_, err := l.handle.Broadcast(ctx, text)
 		return err
 	})
@@ -156,7 +227,7 @@ func (l *life) lastWords() {
 	l.mu.Unlock()
 	for _, s := range seats {
 		if s.isIn() {
-			say(s, l.channel+" "+s.name+" last", func(ctx context.Context, text lectern.Payload) error {
+			say(s, l.stream()+" "+s.name+" last", func(ctx context.Context, text lectern.Payload) error {
 				_, err := s.slave.Send(ctx, text)
 				return err
 			})
@@ -171,7 +242,7 @@ func (s *seat) isOutOnPurpose(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.leaves.IsZero() && errors.Is(err, lectern.ErrLeft) ||
-		s.kicked && (errors.Is(err, lectern.ErrKicked) || errors.Is(err, lectern.ErrResumeFailed))
+		s.life.hasClosed() && isEnd(err) || s.kicked && (errors.Is(err, lectern.ErrKicked) || errors.Is(err, lectern.ErrResumeFailed))
 }
 
 func (s *seat) isIn() bool {
@@ -204,6 +275,9 @@ func (l *life) look() {
 	l.mu.Unlock()
 	slaves := len(in)
 	for _, m := range l.handle.Members() {
+		if r.isLate(m.State, in[m.Username]) {
+			continue
+		}
 		if !in[m.Username] || m.State != lectern.StateOnline {
 			r.fail("the master of %s takes %s, who is in: %v, for %v since %v", l.channel, m.Username, in[m.Username], m.State, r.since(m.Since))
 		}
@@ -213,6 +287,12 @@ func (l *life) look() {
 		r.fail("the master of %s does not know of %s", l.channel, name)
 	}
 	l.compare(slaves)
+}
+
+// isLate reports whether a member is by a join that was on its way when its connection was lost: who had sent it has joined by another
+// connection since then, and has switched to another channel.
+func (r *round) isLate(state lectern.State, in bool) bool {
+	return r.switches && !in && state == lectern.StateAway
 }
 
 // compare compares what the hubs say of the channel.
@@ -234,10 +314,17 @@ func (l *life) compare(slaves int) {
 		s.Master.Queued = lectern.QueueSize{}
 		for i := range s.Slaves {
 			s.Slaves[i].Queued = lectern.QueueSize{}
+			s.Slaves[i].Deadline = s.Slaves[i].Deadline.UTC().Round(0) // as it comes from another hub
 		}
 		if i == 0 {
 			first = s
-			if len(s.Slaves) != slaves || s.Master.State != lectern.StateOnline {
+			there := len(s.Slaves)
+			for _, one := range s.Slaves {
+				if r.isLate(one.State, false) {
+					there--
+				}
+			}
+			if there != slaves || s.Master.State != lectern.StateOnline {
 				r.fail("hub %d says that %s is %+v", p.number, l.channel, s)
 			}
 		}

@@ -75,10 +75,12 @@ type choice struct {
 	// faults: messages and appends go wrong. storm: hubs are frozen and cut off, and shards without
 	// a leader. kills: hubs are killed. links: connections of users are cut, and go dead.
 	faults, storm, kills, links bool
-	// dies: at the end the master does not come back, and neither does its hub where kills is set; else it
-	// closes its channel.
-	dies         bool
-	rows, slaves int
+	// recreates: masters close their channels and create them anew, and switches: slaves switch between channels.
+	recreates, switches bool
+	// dies: at the end the master does not come back, and neither does its hub where kills is set. abandons: nobody
+	// comes back, and no hub. Else the master closes its channel.
+	dies, abandons bool
+	rows, slaves   int
 }
 
 func choose(seed uint64) choice {
@@ -87,6 +89,9 @@ func choose(seed uint64) choice {
 		faults: random.IntN(4) > 0, storm: random.IntN(3) > 0, kills: random.IntN(2) == 0, links: random.IntN(3) > 0,
 		dies: random.IntN(3) == 0, rows: 1 + random.IntN(2), slaves: 2 + random.IntN(3),
 	}
+	c.recreates = random.IntN(4) == 0
+	c.switches = random.IntN(2) == 0 && c.rows > 1 && !c.recreates
+	c.abandons = !c.dies && random.IntN(5) == 0
 	return c
 }
 
@@ -95,7 +100,10 @@ func (c choice) String() string {
 	for _, w := range []struct {
 		is   bool
 		word string
-	}{{c.faults, "faults"}, {c.storm, "storm"}, {c.storm && c.kills, "kills"}, {c.links, "links"}, {c.dies, "the master dies"}} {
+	}{
+		{c.faults, "faults"}, {c.storm, "storm"}, {c.storm && c.kills, "kills"}, {c.links, "links"}, {c.recreates, "recreates"}, {c.switches, "switches"},
+		{c.dies, "the master dies"}, {c.abandons, "abandoned"},
+	} {
 		if w.is {
 			words = append(words, w.word)
 		}

@@ -15,7 +15,10 @@ import (
 // life is one channel, from its create to its end.
 type life struct {
 	round   *round
+	row     int
 	channel string
+	// number counts the channels of that name.
+	number  int
 	user    *user // the master's
 	handle  *lectern.Master
 	master  *seat
@@ -25,6 +28,7 @@ type life struct {
 	seats []*seat
 	sends []*sent
 	kicks []*kick
+	over  chan struct{} // closed when the master begins to close the channel
 }
 
 // kick is one that was asked for. It is of whoever has the name when it is carried out.
@@ -90,6 +94,32 @@ func (r *round) patient() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), roundSpan+roundX+answersBy)
 }
 
+// stream is what the texts begin with that are sent in the channel.
+func (l *life) stream() string { return fmt.Sprintf("%s #%d", l.channel, l.number) }
+
+// stopped reports whether nobody begins anything new in the channel.
+func (l *life) stopped() bool { return l.hasClosed() || l.round.stopped() }
+
+// close has the master close the channel.
+func (l *life) close() {
+	close(l.over)
+	l.master.begins()
+	l.round.note("the master closes %s", l.stream())
+	if err := l.handle.Close(); err != nil {
+		l.round.fail("the master closes %s: %w", l.stream(), err)
+	}
+}
+
+// hasClosed reports whether the master has begun to close the channel.
+func (l *life) hasClosed() bool {
+	select {
+	case <-l.over:
+		return true
+	default:
+		return false
+	}
+}
+
 // stopped reports whether nobody begins anything new.
 func (r *round) stopped() bool {
 	select {
@@ -108,10 +138,13 @@ func (r *round) pause(random *rand.Rand, d time.Duration) {
 	}
 }
 
-// create has the channel be created, and its master act.
-func (r *round) create(row int) *life {
-	l := &life{round: r, channel: fmt.Sprintf("channel %d", row)}
+// create has the channel of the row be created, for the time of that number.
+func (r *round) create(row, number int) *life {
+	l := &life{round: r, row: row, number: number, channel: fmt.Sprintf("channel %d", row), over: make(chan struct{})}
 	l.user = r.user(fmt.Sprintf("master %d", row))
+	if number > 1 {
+		l.user.name += fmt.Sprintf(" #%d", number)
+	}
 	for {
 		ctx, cancel := r.patient()
 		h, err := l.user.Create(ctx, l.channel, l.user.name)
@@ -122,6 +155,7 @@ func (r *round) create(row int) *life {
 		}
 		var refused *lectern.Error
 		if !errors.Is(err, lectern.ErrBusy) && errors.As(err, &refused) {
+			// It has ended once its close has returned, wherever it is created anew.
 			r.fail("%s creates %s: %w", l.user.name, l.channel, err)
 			return nil
 		}
@@ -236,10 +270,10 @@ func (s *seat) isKicked() {
 func (l *life) beMaster() {
 	r, h := l.round, l.handle
 	random := rand.New(rand.NewPCG(r.seed, l.user.random.Uint64()))
-	for number := 1; !r.stopped(); number++ {
+	for number := 1; !l.stopped(); number++ {
 		r.pause(random, 250*time.Millisecond)
 		names := l.present()
-		one := &sent{stream: l.channel + " master", number: number}
+		one := &sent{stream: l.stream() + " master", number: number}
 		what := random.IntN(40)
 		if len(names) == 0 || what < 20 {
 			l.send(l.master, one, func(ctx context.Context, text lectern.Payload) error {
@@ -301,7 +335,7 @@ func (l *life) kick(name string) {
 	l.mu.Lock()
 	k.done = time.Now()
 	l.mu.Unlock()
-	if err != nil && !errors.Is(err, lectern.ErrBusy) && !errors.Is(err, lectern.ErrNoSuchSlave) && !errors.Is(err, lectern.ErrSendUnknown) {
+	if err != nil && !errors.Is(err, lectern.ErrBusy) && !errors.Is(err, lectern.ErrNoSuchSlave) && !errors.Is(err, lectern.ErrSendUnknown) && !l.ends(err) {
 		l.round.fail("%s is kicked out of %s: %w", name, l.channel, err)
 	}
 }
@@ -312,7 +346,7 @@ func (l *life) isAway(random *rand.Rand) {
 			ctx, cancel := l.round.patient()
 			err := do(ctx)
 			cancel()
-			if err == nil {
+			if err == nil || l.ends(err) {
 				break
 			}
 			if !errors.Is(err, lectern.ErrBusy) && !errors.Is(err, lectern.ErrSendUnknown) {
@@ -325,14 +359,24 @@ func (l *life) isAway(random *rand.Rand) {
 	}
 }
 
-// joins makes the user a slave of the channel, or returns nil where the round fails by that.
+// ends: that is by the end of the channel, which is wanted.
+func (l *life) ends(err error) bool { return l.hasClosed() && isEnd(err) }
+
+// joins makes the user a slave of the channel, or returns nil where that is over, or the round fails by that.
 func (l *life) joins(u *user) (*seat, *lectern.Slave) {
 	r := l.round
+	var options []lectern.JoinOption
+	if r.recreates {
+		options = append(options, lectern.WithMaster(l.user.name))
+	}
 	for {
 		ctx, cancel := r.patient()
 		began := time.Now()
-		h, err := u.Join(ctx, l.channel, u.name)
+		h, err := u.Join(ctx, l.channel, u.name, options...)
 		cancel()
+		if err != nil && l.hasClosed() {
+			return nil, nil
+		}
 		if err != nil {
 			var refused *lectern.Error
 			if errors.Is(err, lectern.ErrBusy) || !errors.As(err, &refused) { // or its hub was killed
@@ -342,69 +386,120 @@ func (l *life) joins(u *user) (*seat, *lectern.Slave) {
 			r.fail("%s joins %s at %v: %w", u.name, l.channel, r.since(began), err)
 			return nil, nil
 		}
-		s := &seat{life: l, user: u, name: u.name, isSlave: true, slave: h, entered: time.Now()}
-		l.mu.Lock()
-		l.seats = append(l.seats, s)
-		for _, k := range l.kicks {
-			if k.name == s.name && !k.done.Before(began) {
-				s.isKicked()
-			}
-		}
-		l.mu.Unlock()
-		r.note("%s has joined %s", u.name, l.channel)
-		return s, h
+		return l.seated(u, h, began), h
 	}
 }
 
-// beSlave is in the channel, sends and asks, leaves and comes again, until nobody begins anything new. Then it
-// stays.
+// seated notes that the user is in, who has asked for that since began.
+func (l *life) seated(u *user, h *lectern.Slave, began time.Time) *seat {
+	s := &seat{life: l, user: u, name: u.name, isSlave: true, slave: h, entered: time.Now()}
+	l.mu.Lock()
+	l.seats = append(l.seats, s)
+	for _, k := range l.kicks {
+		if k.name == s.name && !k.done.Before(began) {
+			s.isKicked()
+		}
+	}
+	l.mu.Unlock()
+	l.round.note("%s has joined %s", u.name, l.stream())
+	l.reading.Go(func() {
+		read(s, h.Events, h.Err, func(m lectern.Message) {
+			ctx, cancel := l.round.patient()
+			defer cancel()
+			for {
+				_, err := h.Reply(ctx, m, lectern.Text("re "+m.Text()))
+				if !errors.Is(err, lectern.ErrBusy) {
+					l.answered(err, m)
+					return
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+	})
+	return s
+}
+
+// beSlave is in the channel, sends and asks, leaves and comes again, or switches to another one, until nobody begins anything
+// new. Then it stays.
 func (l *life) beSlave(u *user) {
 	r := l.round
 	random := rand.New(rand.NewPCG(r.seed, u.random.Uint64()))
-	for stay := 1; ; stay++ {
-		s, h := l.joins(u)
-		if s == nil {
-			return
-		}
-		l.reading.Go(func() {
-			read(s, h.Events, h.Err, func(m lectern.Message) {
-				ctx, cancel := r.patient()
-				defer cancel()
-				for {
-					_, err := h.Reply(ctx, m, lectern.Text("re "+m.Text()))
-					if !errors.Is(err, lectern.ErrBusy) {
-						l.answered(err, m)
-						return
-					}
-					time.Sleep(100 * time.Millisecond)
-				}
-			})
-		})
-		l.speaks(s, h, stay, random)
+	s, h := l.joins(u)
+	for stay := 1; s != nil; stay++ {
+		s.life.speaks(s, h, stay, random)
 		if h.Err() == nil && r.stopped() {
 			return
 		}
-		if h.Err() == nil {
-			s.mu.Lock()
-			s.leaves = time.Now()
-			s.mu.Unlock()
+		if h.Err() == nil && r.switches && random.IntN(2) == 0 {
+			s, h = s.switches(h)
+			continue
+		}
+		if h.Err() == nil && !s.life.hasClosed() {
+			s.begins()
 			if err := h.Leave(); err != nil {
-				r.fail("%s leaves %s: %w", u.name, l.channel, err)
+				r.fail("%s leaves %s: %w", u.name, s.life.channel, err)
 			}
 		}
 		if !s.isOutOnPurpose(h.Err()) {
 			return // which is looked at later
 		}
 		r.pause(random, 500*time.Millisecond)
+		s, h = s.life.joins(u)
 	}
+}
+
+// begins notes that the holder begins to leave.
+func (s *seat) begins() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaves = time.Now()
+}
+
+// switches has a slave go over to the other channel, or returns nil where it is out.
+func (s *seat) switches(h *lectern.Slave) (*seat, *lectern.Slave) {
+	r := s.life.round
+	to := r.other(s.life)
+	if to == nil {
+		return s, h
+	}
+	s.begins()
+	for {
+		ctx, cancel := r.patient()
+		began := time.Now()
+		r.note("%s switches from %s to %s", s.name, s.life.channel, to.channel)
+		next, err := h.Switch(ctx, to.channel)
+		cancel()
+		switch {
+		case err == nil:
+			return to.seated(s.user, next, began), next
+		case h.Err() != nil:
+			return nil, nil
+		case !errors.Is(err, lectern.ErrBusy):
+			r.fail("%s switches from %s to %s at %v: %w", s.name, s.life.channel, to.channel, r.since(began), err)
+			return nil, nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// other is the other channel, where there is one.
+func (r *round) other(than *life) *life {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.lives {
+		if l.row != than.row {
+			return l
+		}
+	}
+	return nil
 }
 
 // speaks has a slave send and ask until it wants to leave, or is out.
 func (l *life) speaks(s *seat, h *lectern.Slave, stay int, random *rand.Rand) {
 	r := l.round
-	for number := 1; !r.stopped() && h.Err() == nil; number++ {
+	for number := 1; !l.stopped() && h.Err() == nil; number++ {
 		r.pause(random, 300*time.Millisecond)
-		one := &sent{stream: fmt.Sprintf("%s %s %d", l.channel, s.name, stay), number: number}
+		one := &sent{stream: fmt.Sprintf("%s %s %d", l.stream(), s.name, stay), number: number}
 		switch what := random.IntN(60); {
 		case what == 0:
 			return

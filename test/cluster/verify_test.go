@@ -70,9 +70,20 @@ func (s *seat) verify(texts map[string]*sent) {
 	}
 }
 
-// readAll: who was in until then has read what was sent until then. Of one that is out it is not known.
+// readAll: who was in until then has read what was sent until then. Of one that is out it is not known, and of one that was away
+// when the channel ended.
 func (s *seat) readAll(until time.Time) bool {
-	return s.leaves.IsZero() && !s.kicked && s.ended.After(until.Add(2*time.Second))
+	return !(s.life.hasClosed() && (errors.Is(s.err, lectern.ErrResumeFailed) || s.wasAway())) && s.leaves.IsZero() && !s.kicked && s.ended.After(until.Add(2*time.Second))
+}
+
+// wasAway: that is the last that the master was told of the slave.
+func (s *seat) wasAway() (away bool) {
+	for _, e := range s.life.master.events {
+		if p, is := e.event.(lectern.Presence); is && p.Username == s.name && !e.at.After(s.ended) {
+			away = p.State == lectern.StateAway
+		}
+	}
+	return away
 }
 
 // mayArrive: it was sent though the error says that nothing came of it: a request, which was taken,
