@@ -279,11 +279,7 @@ func (cl *clustered) lost(hub cluster.HubID) {
 		if j == nil {
 			continue
 		}
-		j.answering.Forget(hub)
-		c.DecideFor(j, func(rules *star.Channel, now time.Time) {
-			rules.HubLost(now, star.Hub(hub))
-			j.forgetAt(hub)
-		})
+		c.DecideFor(j, func(rules *star.Channel, now time.Time) { j.hubLost(hub, rules, now) })
 	}
 }
 

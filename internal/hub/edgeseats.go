@@ -115,7 +115,9 @@ func (e *edge) output(effects []star.Effect, o *output, calls []*call) []star.Ef
 		}
 		return append(effects, o.effect(nil))
 	case toMembership:
-		s = e.members[member{o.membership, o.epoch}]
+		if s = e.members[member{o.membership, o.epoch}]; s != nil && s.lost && s.membership != 0 && o.isTold() {
+			return effects // it is behind what the slave is given when it returns, in an answer that has not come
+		}
 	case toSeat:
 		if o.hub == e.hub.clustered.id {
 			s = e.seats[o.seat]

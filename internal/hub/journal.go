@@ -49,16 +49,17 @@ type journal struct {
 	// ended: the end of the channel is decided, and is written down with what belongs to it. sealed: that was appended, and
 	// nothing may be behind it.
 	ended, sealed bool
-	// master is the name of the channel's master, as of the latest decision that was taken.
-	master string
+	// master is the name of the channel's master, as of what is committed, and next as of what was taken to be.
+	master, next string
 	// request is the one whose effects come, or nil, and done are those that are over, and are answered when the
 	// group is committed.
 	request *request
 	done    []*request
 
-	// mu guards the following: the seats at other hubs that have called, the requests that were carried
-	// out, by their marks, and the number of marks.
+	// mu guards the following: the seats at other hubs that have called, those that have returned by a request whose answer
+	// was not thanked for, by their hubs, the requests that were carried out, by their marks, and the number of marks.
 	mu       sync.Mutex
+	returns  map[cluster.HubID]map[*remoteSeat]uint64
 	remotes  map[remoteName]*remoteSeat
 	requests map[uint64]*request
 	marks    uint64
@@ -105,7 +106,7 @@ func (j *journal) Look(rules *star.Channel) {
 	hash, pending := rules.MasterSecrets()
 	copy(j.header.Master[:8], hash[:])
 	copy(j.header.Master[8:], pending[:])
-	j.master = rules.MasterName()
+	j.next = rules.MasterName()
 	if rules.Exists() && j.snapshot.pacing.Due(time.Now(), rules.Size()) {
 		j.snapshot.take(rules)
 	}
@@ -120,6 +121,7 @@ func (j *journal) Commit(effects []star.Effect) bool {
 		j.hub.config.Logger.Warn("channel is another hub's", "channel", j.channel.Name(), "error", err)
 		return false
 	}
+	j.master = j.next
 	j.snapshot.begin(j.writer.Last())
 	return true
 }
@@ -279,7 +281,7 @@ func (j *journal) append(ctx context.Context) error {
 func (j *journal) answer(position cluster.Position) {
 	shared := j.writer.Shared()
 	for _, r := range j.done {
-		if err := j.answering.Reply(r.from, r.n, position, shared, r.body(j.master)); err != nil {
+		if err := j.answering.Reply(r.from, r.n, position, shared, r.body()); err != nil {
 			j.answering.Refuse(r.from, r.n)
 		}
 	}

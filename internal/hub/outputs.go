@@ -148,3 +148,12 @@ func (o *output) effect(to *star.Attachment) star.Effect {
 	}
 	return e
 }
+
+// isTold reports whether the member is told something, and stays what it is.
+func (o *output) isTold() bool {
+	switch o.kind {
+	case star.SendOne, star.SendReplay, star.SendPresence, star.AwaitDrain, star.Tell, star.Untell, star.Answer:
+		return true
+	}
+	return false
+}

@@ -78,6 +78,8 @@ type request struct {
 	// marked: the answer has more than answers to frames, and so a place in the order of the log.
 	marked bool
 	items  []inner.Item
+	// master is the name of the channel's master then.
+	master string
 }
 
 func (r *request) calls(seat *remoteSeat) bool {
@@ -118,11 +120,11 @@ func (r *request) take(c *call) {
 	r.items = append(r.items, inner.Item{Kind: takeItem, Data: binary.AppendUvarint(nil, c.seat.id)})
 }
 
-// body is the answer. master is the name of the channel's master.
-func (r *request) body(master string) []byte {
+// body is the answer.
+func (r *request) body() []byte {
 	p := &packing{}
 	p.flags(r.marked)
-	p.text(master)
+	p.text(r.master)
 	for _, item := range r.items {
 		p.byte(byte(item.Kind))
 		p.bytes(item.Data)
@@ -144,6 +146,9 @@ func unpackReply(b []byte) (marked bool, master string, items []inner.Item, err 
 // take takes a request of another hub. It is called by the engine, and does not wait.
 func (j *journal) take(from cluster.HubID, r inner.Request, reply func([]byte) error) {
 	calls, fresh := j.answering.Request(from, r, reply)
+	if len(r.Calls) == 0 && r.Epoch == j.owner.Epoch {
+		j.thanked(from, r.N)
+	}
 	if !fresh {
 		return
 	}
@@ -173,6 +178,7 @@ func (j *journal) carryOut(from cluster.HubID, n uint64, packed [][]byte) {
 		for _, c := range calls {
 			j.call(r, c, rules, now)
 		}
+		r.master = rules.MasterName()
 		rules.Mark(0)
 	})
 	if !decided {
@@ -194,7 +200,7 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 	c.entry.Again = true
 	seat := j.seatOf(remoteName{r.from, c.seat.id}, c, rules)
 	if seat == nil {
-		seat = j.backBy(remoteName{r.from, c.seat.id}, c, rules, now)
+		seat = j.backBy(remoteName{r.from, c.seat.id}, r.n, c, rules, now)
 	}
 	if seat == nil && j.takes(r, c, rules, now) {
 		return
@@ -221,9 +227,9 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 		// A master comes back where its hub owns the channel, also where nobody takes it for lost.
 		if at := rules.Find(c.seat.membership, c.seat.epoch); at != nil && c.seat.membership != 0 {
 			switch known, remote := at.Line.(*remoteSeat); {
-			case remote && known.inherited && c.seat.membership != 0:
-				// Who has owned the channel has had it return, and given it what it had missed: in an answer that may be
-				// lost. So its peer comes back, and says what it has.
+			case remote && (known.inherited || j.unthanked(known)):
+				// It has returned, to who has owned the channel or here, and was given what it had missed: in an answer that
+				// may be lost. So its peer comes back, and says what it has.
 				rules.Lose(now, at)
 				j.forget(seat)
 				r.refuse(c, rules)
@@ -247,7 +253,9 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 		if rules.Return(now, &seat.Attachment, c.seat.membership, c.seat.epoch) != nil {
 			j.forget(seat)
 			r.refuse(c, rules)
+			return
 		}
+		j.returned(seat, r.n)
 		return
 	case opAgain:
 		next := newRemoteSeat(seat.name, seat.connection)
@@ -307,8 +315,8 @@ func (j *journal) seatOf(name remoteName, c *call, rules *star.Channel) *remoteS
 }
 
 // backBy brings a slave back that was lost with its hub, though it goes on and has not heard of that, by what it
-// calls for. It returns nil where the call is of no such one. The channel's lock is held.
-func (j *journal) backBy(name remoteName, c *call, rules *star.Channel, now time.Time) *remoteSeat {
+// calls for in request n. It returns nil where the call is of no such one. The channel's lock is held.
+func (j *journal) backBy(name remoteName, n uint64, c *call, rules *star.Channel, now time.Time) *remoteSeat {
 	if c.op != opFrame && c.op != opAgain && c.op != opLeave || c.seat.membership == 0 {
 		return nil // a master comes back where its hub owns the channel
 	}
@@ -318,6 +326,7 @@ func (j *journal) backBy(name remoteName, c *call, rules *star.Channel, now time
 		return nil
 	}
 	j.keepSeat(seat)
+	j.returned(seat, n)
 	return seat
 }
 
@@ -334,17 +343,5 @@ func (j *journal) forget(seat *remoteSeat) {
 	defer j.mu.Unlock()
 	if j.remotes[seat.name] == seat {
 		delete(j.remotes, seat.name)
-	}
-}
-
-// forgetAt lets the seats of members at a hub go that is lost. Who goes on there has another one (backBy). The
-// channel's lock is held.
-func (j *journal) forgetAt(hub cluster.HubID) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for name, seat := range j.remotes {
-		if name.hub == hub && seat.Entered() {
-			delete(j.remotes, name)
-		}
 	}
 }
