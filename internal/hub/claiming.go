@@ -35,12 +35,12 @@ func (cl *clustered) claim(ctx context.Context, t *taking) error {
 	last, header, err := inner.FindFinal(ctx, cl.engine, e.key)
 	switch {
 	case errors.Is(err, cluster.ErrNone):
-		e.gone(cluster.Group{}, header)
+		e.gone(cluster.Group{})
 		return errNotTaken
 	case err != nil:
 		return err
 	case header.Claim == inner.Ended || header.Incarnation != e.incarnation():
-		e.gone(last, header)
+		e.gone(last)
 		return errNotTaken
 	case t.may == nil && header.Claim != inner.Free && header.Claim != inner.Doubt && header.Hub != cl.id && cl.beating.Standing(header.Hub) == inner.Heard:
 		return errNotTaken

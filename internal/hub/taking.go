@@ -39,7 +39,7 @@ func (cl *clustered) lookAt(e *edge) {
 	case err != nil:
 		return // the edge asks again, or the owner is not heard for longer
 	case !there || header.Incarnation != e.incarnation():
-		e.gone(last, header)
+		e.gone(last)
 		return
 	case header.Claim == inner.Free:
 		cl.take(ctx, e, nil)
@@ -113,13 +113,13 @@ func (e *edge) learn(owner inner.Owner) {
 	e.asking.To(owner)
 }
 
-// gone ends the edge of a channel that there is not any more, by what is last in its log, if anything is. Where that is
-// its end, the tail tells why.
-func (e *edge) gone(last cluster.Group, h inner.Header) {
+// gone ends the edge of a channel that there is not any more, by what is last in its log, if anything is. Then that tells what the
+// members here have missed, and why the channel has ended, also where there is another one of the name by now.
+func (e *edge) gone(last cluster.Group) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if last.Position > 0 && h.Incarnation == e.owner.Incarnation && h.Claim == inner.Ended && e.following != nil {
-		e.following.Expect(last.Position)
+	if last.Position > 0 && e.following != nil {
+		e.following.Expect(inner.LastShared(last))
 		return
 	}
 	e.channel.Emit(e.end(nil, errRecreated))

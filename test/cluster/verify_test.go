@@ -76,14 +76,21 @@ func (s *seat) readAll(until time.Time) bool {
 	return !(s.life.hasClosed() && (errors.Is(s.err, lectern.ErrResumeFailed) || s.wasAway())) && s.leaves.IsZero() && !s.kicked && s.ended.After(until.Add(2*time.Second))
 }
 
-// wasAway: that is the last that the master was told of the slave.
+// wasAway: that is the last that the master was told of the slave, or that it is back, and the slave was told nothing since: its
+// hub did not know that by the end.
 func (s *seat) wasAway() (away bool) {
+	var back time.Time
 	for _, e := range s.life.master.events {
 		if p, is := e.event.(lectern.Presence); is && p.Username == s.name && !e.at.After(s.ended) {
-			away = p.State == lectern.StateAway
+			if away = p.State == lectern.StateAway; !away && !p.Joined {
+				back = e.at
+			}
 		}
 	}
-	return away
+	if back.IsZero() || away {
+		return away
+	}
+	return len(s.events) == 0 || s.events[len(s.events)-1].at.Before(back)
 }
 
 // mayArrive: it was sent though the error says that nothing came of it: a request, which was taken,
