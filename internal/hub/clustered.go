@@ -143,6 +143,13 @@ func (cl *clustered) edgeOf(ctx context.Context, c *delivery.Channel) *edge {
 	}
 }
 
+// edge is that of the channel, or nil where there is none at present.
+func (cl *clustered) edge(c *delivery.Channel) *edge {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.edges[c]
+}
+
 // register notes an edge, or where that is nil, a channel of this hub.
 func (cl *clustered) register(c *delivery.Channel, e *edge) {
 	cl.mu.Lock()

@@ -139,6 +139,14 @@ func (e *edge) add(s *seat, m member, secret string) *edgeSeat {
 	return added
 }
 
+// isIn reports whether the owner has answered that the seat is a member's.
+func (e *edge) isIn(s *delivery.Seat) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known := e.of[s]
+	return known != nil && known.member != (member{})
+}
+
 // remove takes a seat out. The lock is held.
 func (e *edge) remove(s *edgeSeat) {
 	delete(e.seats, s.id)

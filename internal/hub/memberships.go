@@ -296,7 +296,7 @@ func (s *session) endMemberships(err error) []*seat {
 	onPurpose := errors.As(err, &closed) && closed.Reason.Code == transport.Left
 	members := append(slices.Clip(held), s.endWaits(waiting, onPurpose)...)
 	for in, previous := range switches {
-		if slices.Contains(members, in) {
+		if slices.Contains(members, in) && s.hub.isDecided(in) {
 			s.finishSwitch(in, previous)
 		}
 	}

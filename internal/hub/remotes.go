@@ -215,6 +215,9 @@ func (j *journal) call(r *request, c *call, rules *star.Channel, now time.Time) 
 		return
 	}
 	r.seats[seat] = struct{}{}
+	if j.leavesCutOff(r, c, seat, rules) {
+		return
+	}
 	switch c.op {
 	case opJoin, opResume, opHandedOver:
 		if c.wantsMaster(rules, now, &seat.Attachment) {
@@ -312,6 +315,19 @@ func (j *journal) seatOf(name remoteName, c *call, rules *star.Channel) *remoteS
 		seat = newRemoteSeat(name, c.seat.connection)
 	}
 	return seat
+}
+
+// leavesCutOff has a slave leave that was lost with its hub, though it goes on, for another channel: seat is none of its own. It
+// reports whether it has, or cannot any more. The channel's lock is held.
+func (j *journal) leavesCutOff(r *request, c *call, seat *remoteSeat, rules *star.Channel) bool {
+	if c.op != opQuery || c.query != queryLeave || c.seat.epoch == 0 || seat.Entered() {
+		return false
+	}
+	left, err := rules.LeaveCutOff(&seat.Attachment, c.seat.membership, c.seat.epoch)
+	if left || err != nil {
+		r.result((&queried{err: err}).pack())
+	}
+	return left || err != nil
 }
 
 // backBy brings a slave back that was lost with its hub, though it goes on and has not heard of that, by what it

@@ -141,6 +141,16 @@ func (s *session) switches(waiting []*wait) map[*seat]*seat {
 	return unfinished
 }
 
+// isDecided reports whether it is known that the seat, which was being entered, is in. Where another hub decides and has not
+// answered it may never be: then the peer, which comes back, needs what it was to leave.
+func (h *Hub) isDecided(in *seat) bool {
+	if h.clustered == nil || !in.Channel().Elsewhere() {
+		return true
+	}
+	e := h.clustered.edge(in.Channel())
+	return e != nil && e.isIn(&in.Seat)
+}
+
 // finishSwitch leaves the previous seat of a switch. Where another connection has taken that
 // membership over meanwhile, and keeps it, the user has not switched: then it leaves the other, and
 // finishSwitch returns false.

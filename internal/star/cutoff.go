@@ -107,6 +107,25 @@ func (c *Channel) Return(now time.Time, a *Attachment, number, epoch uint64) err
 	return nil
 }
 
+// LeaveCutOff is Leave for a slave whose hub was lost though its connection lives, and whose leave comes late: the one with that
+// number, and with that epoch on its last attachment. What its peer is told goes to a. The error is as of Return, and nil
+// where the slave has not been lost, or is back: then it leaves by Leave, and nothing is done.
+func (c *Channel) LeaveCutOff(a *Attachment, number, epoch uint64) (left bool, err error) {
+	m := c.numbered(number)
+	switch {
+	case c.life != open || number == 0 || m == nil || epoch > m.epoch:
+		return false, wire.ErrNotAMember
+	case epoch < m.epoch:
+		return false, wire.ErrReplaced.With("the membership was taken over by a newer connection")
+	case m.attachment != nil:
+		return false, nil
+	}
+	c.removeSlave(m, "left", wire.ErrLeft)
+	c.emit(Effect{Kind: Vacate, To: a})
+	c.sendFrame(a, &wire.Frame{Type: wire.Left, Channel: c.name})
+	return true, nil
+}
+
 // reconnect puts a member that was cut off on the attachment, as it was on the one before.
 func (c *Channel) reconnect(a *Attachment, m *member) {
 	was := m.extras.cutOff

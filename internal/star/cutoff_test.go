@@ -296,3 +296,39 @@ func TestReturnToWhoHasTakenOver(t *testing.T) {
 	require.NoError(t, last.Return(last.now, c.on("e"), 1, 1))
 	require.NoError(t, last.Return(last.now, c.on("f"), 2, 1))
 }
+
+// A leave that comes late, of a slave that was lost with its hub, ends the membership, also where it would not return any more.
+func TestALeaveOfOneWhoWasCutOff(t *testing.T) {
+	leaves := func(c *table, a *Attachment, epoch uint64) (left bool, err error) {
+		c.did0(func() error { left, err = c.LeaveCutOff(a, 1, epoch); return nil })
+		return left, err
+	}
+	for what, lose := range map[string]func(c *table, u *Attachment){
+		"with its hub": func(c *table, _ *Attachment) { c.did0(c.loses(hubA)) },
+		"by itself":    func(c *table, u *Attachment) { c.did0(c.lostBy(u)) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			c, _, u := openTable(t, Limits{}, 1)
+			at(&hubA, u[1])
+			left, err := leaves(c, c.on("v"), 1)
+			require.False(t, left, "it is there, and leaves as ever")
+			require.NoError(t, err)
+			lose(c, u[1])
+			_, err = leaves(c, c.on("v"), 2)
+			require.ErrorIs(t, err, wire.ErrNotAMember, "a later epoch than there was")
+			left, err = leaves(c, c.on("v"), 1)
+			require.True(t, left)
+			require.NoError(t, err)
+			require.Empty(t, c.slaves)
+			_, err = leaves(c, c.on("v"), 1)
+			require.ErrorIs(t, err, wire.ErrNotAMember, "it has left")
+		})
+	}
+	c, _, u := openTable(t, Limits{}, 1)
+	at(&hubA, u[1])
+	c.did0(c.loses(hubA))
+	c.did0(func() error { return c.resume(c.now, c.on("r"), 2, "user_1", c.secret("user_1"), 0) })
+	_, err := leaves(c, c.on("v"), 1)
+	require.ErrorIs(t, err, wire.ErrReplaced)
+	require.Len(t, c.slaves, 1)
+}

@@ -78,11 +78,14 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	if _, ok := c.banned[username]; ok {
 		return wire.ErrBanned
 	}
-	if m := c.slaves[username]; m != nil && c.repeats(now, m, a, e) {
+	switch m := c.slaves[username]; {
+	case m != nil && c.repeats(now, m, a, e):
 		return c.enterAgain(now, a, m, e)
-	} else if m != nil {
+	case m != nil && m.wasLeftBy(a, e):
+		c.removeSlave(m, "left", wire.ErrLeft)
+	case m != nil:
 		return taken(now, m)
-	} else if username == c.master.name {
+	case username == c.master.name:
 		return wire.ErrNameTaken
 	}
 	k := c.knockOf(username)

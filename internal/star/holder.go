@@ -88,6 +88,12 @@ func (m *member) isLate(a *Attachment, e Entry) bool {
 	return entered && (e.Ref < ref || e.Ref == ref && !e.Again)
 }
 
+// wasLeftBy reports whether the entry is of the instance that holds the membership, which is on no connection: one that
+// enters anew has left, and that was not heard here.
+func (m *member) wasLeftBy(a *Attachment, e Entry) bool {
+	return e.Instance != Hash{} && m.attachment == nil && m.holder.instance == e.Instance && !m.isLate(a, e)
+}
+
 // repeats reports whether the entry repeats the create or join that has made the
 // membership, because the client did not get the answer.
 func (c *Channel) repeats(now time.Time, m *member, a *Attachment, e Entry) bool {

@@ -337,6 +337,37 @@ func TestAJoinIsNotRepeated(t *testing.T) {
 	})
 }
 
+// An instance that joins anew under the name that it has, on no connection, has left, and that was not heard.
+func TestWhoHasLeftUnheardJoinsAnew(t *testing.T) {
+	heard := func(c *table, u *Attachment) { c.did0(c.hears(u)) }
+	lost := func(c *table, u *Attachment) { heard(c, u); c.did(c.lostBy(u), "-u", "a < presence ada away") }
+	for what, test := range map[string]struct {
+		before func(c *table, u *Attachment)
+		entry  func(c *table) Entry
+		works  bool
+	}{
+		"it is lost":       {lost, func(c *table) Entry { return c.shows("A", 2, 0, "s2") }, true},
+		"it is there":      {heard, func(c *table) Entry { return c.shows("A", 2, 0, "s2") }, false},
+		"a late join":      {lost, func(c *table) Entry { return c.shows("A", 1, 0, "s2") }, false},
+		"another instance": {lost, func(c *table) Entry { return c.shows("B", 2, 0, "s2") }, false},
+		"no instance":      {lost, func(c *table) Entry { return c.shows("", 2, 0, "s2") }, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			c, _, u := heldTable(t)
+			c.limits.SlaveTimeout = time.Hour
+			test.before(c, u)
+			former := c.slaves["ada"].number
+			if !test.works {
+				c.refused(wire.ErrNameTaken, c.joinsAs(c.on("x"), test.entry(c)))
+				return
+			}
+			c.did(c.joinsAs(c.on("x"), test.entry(c)),
+				"a < presence ada left (left)", "+x", "x < joined alice=online ref=2", "a < presence ada online")
+			require.Greater(t, c.slaves["ada"].number, former)
+		})
+	}
+}
+
 // A create whose answer was lost is repeated in the same way. Slaves that have joined
 // meanwhile, and their messages, are told.
 func TestRule7ACreateIsRepeated(t *testing.T) {
