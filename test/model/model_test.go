@@ -179,7 +179,6 @@ const (
 
 	gameMasterTimeout = 30 * time.Second
 	gameSlaveTimeout  = 10 * time.Second
-
 )
 
 // play plays the moves in a bubble, and returns the first difference.
