@@ -37,11 +37,13 @@ type Journal interface {
 // Left is a seat of a channel that this hub does not decide any more. Admitted: it is in the audience. Where Knock
 // is not zero, it is no member's, but waits at the door under that number, and knows that State of the master.
 // Unanswered: it is the master's, and something that is for it was not committed: whoever decides the channel now may
-// have replaced it, and otherwise its connection is to be closed, so that its peer asks again.
+// have replaced it, and otherwise its connection is to be closed, so that its peer asks again. Departed: it is a slave's that has
+// left, or whose connection is lost, which was not committed: whoever decides the channel now has to be told.
 type Left struct {
 	*Seat
 	Admitted   bool
 	Unanswered bool
+	Departed   bool
 	Knock      uint64
 	State      wire.State
 }
@@ -172,18 +174,26 @@ func (c *Channel) depose(effects []star.Effect) {
 	c.mu.Lock()
 	journal := c.journal
 	uncommitted := make(map[*Line]struct{})
+	departed := make(map[*Seat]bool) // false: its membership, or this attachment of it, was not committed
 	note := func(effects []star.Effect) {
 		for i := range effects {
-			if to := effects[i].To; to != nil {
-				if seat, here := to.Line.(*Seat); here {
-					uncommitted[seat.line] = struct{}{}
+			to := effects[i].To
+			if to == nil {
+				continue
+			}
+			if seat, here := to.Line.(*Seat); here {
+				uncommitted[seat.line] = struct{}{}
+				if is, known := departed[seat]; effects[i].Kind == star.Enter {
+					departed[seat] = false
+				} else if isSlave(to) {
+					departed[seat] = is || !known
 				}
 			}
 		}
 	}
 	note(effects)
 	note(c.rules.TakeEffects(nil))
-	seats := c.leave(uncommitted)
+	seats := c.leave(uncommitted, departed)
 	c.mu.Unlock()
 	for line := range uncommitted {
 		line.out.Abort(movedReason)
@@ -209,22 +219,32 @@ func (c *Channel) Resign(journal Journal) bool {
 		c.mu.Unlock()
 		return false
 	}
-	seats := c.leave(nil)
+	seats := c.leave(nil, nil)
 	c.mu.Unlock()
 	journal.Deposed(c, seats)
 	return true
 }
 
-// leave has this hub not decide the channel any more. It returns the seats that are left, but for those on the
-// lines that are lost. That of the master is taken out of these. The lock is held, and nothing is being delivered by anybody else.
-func (c *Channel) leave(lost map[*Line]struct{}) []Left {
+// isSlave reports whether the attachment is a slave's, and not of one who waits at the door.
+func isSlave(a *star.Attachment) bool {
+	return a.Entered() && a.Role() == wire.Slave && a.Membership() != 0
+}
+
+// leave has this hub not decide the channel any more. It returns the seats that are left. Of those on the lines that are lost,
+// slaves have departed, but for those of whom departed says that they have not. The line of the master is taken out of the
+// lost ones. The lock is held, and nothing is being delivered by anybody else.
+func (c *Channel) leave(lost map[*Line]struct{}, departed map[*Seat]bool) []Left {
 	var seats []Left
 	for a := range c.rules.Attached {
 		if seat, here := a.Line.(*Seat); here {
 			_, unanswered := lost[seat.line]
 			if unanswered && a != c.rules.Master() {
+				if _, known := departed[seat]; !known {
+					departed[seat] = true
+				}
 				continue
 			}
+			delete(departed, seat)
 			delete(lost, seat.line)
 			i := int(seat.Index)
 			admitted := i < len(c.fanout.audience) && c.fanout.audience[i].Seat == seat
@@ -236,6 +256,11 @@ func (c *Channel) leave(lost map[*Line]struct{}) []Left {
 			if _, gone := lost[seat.line]; !gone {
 				seats = append(seats, Left{Seat: seat, Knock: number, State: c.rules.MasterState()})
 			}
+		}
+	}
+	for seat, is := range departed {
+		if is {
+			seats = append(seats, Left{Seat: seat, Departed: true})
 		}
 	}
 	now := time.Now()

@@ -35,8 +35,12 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 	e.mu.Lock()
 	e.master = j.master
 	for _, left := range seats {
-		if left.Knock != 0 {
+		switch {
+		case left.Knock != 0:
 			e.keepWaiting(left)
+			continue
+		case left.Departed:
+			e.tellDeparted(left)
 			continue
 		}
 		held := delivery.OwnerOf(left.Seat).(*session).held(left.Seat)
@@ -61,6 +65,16 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 		return
 	}
 	h.clustered.look(e)
+}
+
+// tellDeparted has the owner be told of a slave that has left, or has lost its connection, while this hub did not know that it
+// owns the channel no more. The lock is held.
+func (e *edge) tellDeparted(left delivery.Left) {
+	s := &edgeSeat{seat: &seat{}, member: member{left.Membership(), left.Epoch()}, id: e.hub.clustered.seats.Add(1), gone: true}
+	c := &call{op: opLose, local: s, seat: seatName{id: s.id, membership: s.membership, epoch: s.epoch, connection: left.Connection()}}
+	if e.asking.Call(c.pack()) == nil {
+		e.keep(c)
+	}
 }
 
 // held is the session's seat of that name of the delivery's, or nil where it has none.
