@@ -107,6 +107,9 @@ func (c *Channel) Return(now time.Time, a *Attachment, number, epoch uint64) err
 	return nil
 }
 
+// Has reports whether there is a membership of that number, which is zero for the master.
+func (c *Channel) Has(number uint64) bool { return c.life == open && c.numbered(number) != nil }
+
 // LeaveCutOff is Leave for a slave whose hub was lost though its connection lives, and whose leave comes late: the one with that
 // number, and with that epoch on its last attachment. What its peer is told goes to a. The error is as of Return, and nil
 // where the slave has not been lost, or is back: then it leaves by Leave, and nothing is done.

@@ -212,6 +212,7 @@ func (l *life) replies(m lectern.Message) {
 }
 
 func (l *life) answered(err error, m lectern.Message) {
+	l.round.note("the answer to %q in %s: %v", m.Text(), l.channel, err)
 	// Who has asked may be gone, and so has its question.
 	if err != nil && !errors.Is(err, lectern.ErrNoSuchRequest) && !errors.Is(err, lectern.ErrNoSuchSlave) && !errors.Is(err, lectern.ErrSendUnknown) && !isEnd(err) {
 		l.round.fail("an answer to %q in %s: %w", m.Text(), l.channel, err)
