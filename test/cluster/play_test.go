@@ -137,7 +137,7 @@ func (l *life) becomesFree(died time.Time) {
 		cancel()
 		switch took := time.Since(died); {
 		case err == nil:
-			if took < roundX {
+			if r.abandons && took < roundX {
 				r.fail("%s can be created anew %v after its master has died", l.channel, took)
 			}
 			if err := h.Close(); err != nil {
@@ -347,7 +347,7 @@ func (l *life) masterCloses() {
 func (l *life) masterDies() {
 	r := l.round
 	link := l.user.present()
-	died := time.Now()
+	died, anybody := time.Now(), len(l.present()) > 0
 	l.user.die()
 	if r.kills {
 		r.killHub(link.hub.id)
@@ -363,6 +363,9 @@ func (l *life) masterDies() {
 	l.mu.Unlock()
 	time.Sleep(9 * time.Second)
 	l.expectEnd(lectern.ErrMasterDown)
+	if !anybody {
+		l.becomesFree(time.Now()) // where its hub was killed, X begins when somebody asks for it
+	}
 }
 
 // expectEnd expects that nobody is in any more, and that who was in last was told this.
