@@ -251,6 +251,16 @@ func (c *Channel) leave(lost map[*Line]struct{}, departed map[*Seat]bool) []Left
 			seats = append(seats, Left{Seat: seat, Admitted: admitted, Unanswered: unanswered})
 		}
 	}
+	listed := make(map[*Seat]struct{}, len(seats))
+	for i := range seats {
+		listed[seats[i].Seat] = struct{}{}
+	}
+	for _, r := range c.fanout.audience {
+		_, known := departed[r.Seat]
+		if _, is := listed[r.Seat]; !is && !known { // the end of the channel was not committed
+			seats = append(seats, Left{Seat: r.Seat, Admitted: true})
+		}
+	}
 	for a, number := range c.rules.AtDoor {
 		if seat, here := a.Line.(*Seat); here {
 			if _, gone := lost[seat.line]; !gone {
