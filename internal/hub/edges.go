@@ -125,7 +125,7 @@ func (e *edge) follow(at cluster.Position) error {
 		e.close()
 		return shuttingDown
 	}
-	e.asking.To(owner)
+	e.ask(owner)
 	return nil
 }
 
@@ -174,6 +174,8 @@ func (e *edge) callFor(s *seat, c *call, secret string) error {
 		switch c.op {
 		case opJoin, opResume, opHandedOver, opRevoke, opRevokeStayed, opQuery:
 			known = e.add(s, member{}, secret)
+		case opRepeatJoin:
+			return errEnds
 		default:
 			return notAMember(e.channel.Name()) // its end is on its way
 		}
@@ -198,6 +200,7 @@ func (e *edge) callFor(s *seat, c *call, secret string) error {
 var (
 	// errElsewhere: the edge is one no more. The caller looks anew whose the channel is.
 	errElsewhere    = wire.ErrBusy.With("the channel is moving to another hub: try again")
+	errEnds         = wire.ErrBusy.With("the membership that the connection has had is about to end: try again")
 	errTooMuchWaits = wire.ErrBusy.With("too much waits for the hub that has the channel: try again later")
 )
 
@@ -278,7 +281,7 @@ func (e *edge) take(g cluster.Group) {
 	if header.Claim == inner.Owned && !e.over {
 		e.owner = inner.Owner{Hub: header.Hub, Epoch: header.Epoch, Incarnation: header.Incarnation}
 		if e.owner != before {
-			e.asking.To(e.owner)
+			e.ask(e.owner)
 		}
 	}
 }
@@ -298,12 +301,19 @@ func (e *edge) answered(a inner.Answer) {
 			e.hub.clustered.look(e) // another channel has the name by now
 		} else if a.Next.Epoch > e.owner.Epoch || e.owner.Hub == (cluster.HubID{}) {
 			e.owner = a.Next
-			e.asking.To(a.Next)
+			e.ask(a.Next)
 		}
 	case inner.Unknown, inner.Nobody:
 		e.hub.clustered.look(e)
 	}
 	e.settle()
+}
+
+// ask has the owner be asked from now on, unless that is this hub: it is about to do itself what is called for.
+func (e *edge) ask(owner inner.Owner) {
+	if owner.Hub != e.hub.clustered.id {
+		e.asking.To(owner)
+	}
 }
 
 // replies takes an answer to calls. The lock is held.

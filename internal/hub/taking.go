@@ -110,7 +110,7 @@ func (e *edge) learn(owner inner.Owner) {
 		return
 	}
 	e.owner = owner
-	e.asking.To(owner)
+	e.ask(owner)
 }
 
 // gone ends the edge of a channel that there is not any more, by what is last in its log, if anything is. Then that tells what the
