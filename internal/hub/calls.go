@@ -66,8 +66,9 @@ type call struct {
 	malformed uint64
 	// notHeld is why there is nothing to switch from, or nil.
 	notHeld *wire.Cause
-	// query is what is asked.
+	// query is what is asked. late is the member that leaves by it, whose connection is gone, or zero.
 	query query
+	late  member
 
 	// number counts the calls that the edge has made, and local is the seat here, of a call that was made here. result is where the
 	// answer to a query goes, once, or nil.

@@ -27,6 +27,8 @@ type clustered struct {
 	doubts  *inner.Doubts
 	// seats counts the seats in channels of other hubs.
 	seats atomic.Uint64
+	// lateSwitches has a lock of its own, under which nothing else is locked.
+	lateSwitches lateSwitches
 	// writing is for what goes to the log. It ends after a shutdown, or when that has to hurry.
 	writing context.Context
 	stop    context.CancelFunc
@@ -332,6 +334,7 @@ func (cl *clustered) watch() {
 					cl.look(e)
 				}
 			}
+			cl.lateSwitches.expire(now)
 			look := now.Sub(looked) >= lookAgainAfter
 			if look {
 				looked = now

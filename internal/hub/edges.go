@@ -187,6 +187,9 @@ func (e *edge) callFor(s *seat, c *call, secret string) error {
 	if c.query == queryLeave && known.member == (member{}) && s.Entered() {
 		c.seat.membership = s.Membership() // it is over here, which may have become another connection's
 	}
+	if c.late != (member{}) {
+		c.seat.membership, c.seat.epoch = c.late.membership, c.late.epoch
+	}
 	if err := e.asking.Call(c.pack()); err != nil {
 		return errTooMuchWaits
 	}

@@ -138,7 +138,7 @@ func (e *edge) output(effects []star.Effect, o *output, calls []*call) []star.Ef
 		}
 		s.member, s.join, s.waits = member{o.membership, o.epoch}, nil, false
 		e.members[s.member] = s
-		if s.seat.Attachment.Numbered(o.membership); s.succeeds != nil {
+		if s.seat.Attachment.Numbered(o.membership, o.epoch); s.succeeds != nil {
 			e.succeed(s)
 			return effects
 		}

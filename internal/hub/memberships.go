@@ -111,6 +111,13 @@ func (s *session) settleIdle() {
 // Enter makes a seat that was being entered, or has waited for that, a membership of the
 // connection.
 func (s *session) Enter(entered *delivery.Seat) {
+	if !s.becomesIn(entered) {
+		s.finishLate(entered)
+	}
+}
+
+// becomesIn is Enter. It returns false where the connection has ended, or the seat has come by a hand-over.
+func (s *session) becomesIn(entered *delivery.Seat) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.hub.waits.take(s, entered)
@@ -119,7 +126,7 @@ func (s *session) Enter(entered *delivery.Seat) {
 	}
 	in := s.seats.get(entered.Channel().Name())
 	if in == nil || &in.Seat != entered || in.entering == nil {
-		return // the connection has ended, or the seat has come by a hand-over
+		return false
 	}
 	s.overdue = false
 	s.hub.idlers.remove(s)
@@ -128,7 +135,7 @@ func (s *session) Enter(entered *delivery.Seat) {
 			*e = entering{} // no string is kept
 			enterings.Put(e)
 		}
-		return
+		return true
 	}
 	previous := s.present(in.entering.previous)
 	in.entering.previous = previous
@@ -138,6 +145,7 @@ func (s *session) Enter(entered *delivery.Seat) {
 	// Not here: another channel may be told at the same time to leave this one.
 	s.hub.goroutines.Add(1)
 	go s.leavePrevious(in, previous)
+	return true
 }
 
 // Refuse tells the peer why a seat that was being entered, or has waited for that, is none.
@@ -150,6 +158,7 @@ func (s *session) Refuse(refused *delivery.Seat, why *wire.Cause) {
 	held := s.seats.get(refused.Channel().Name())
 	if held == nil || !s.removeSeat(refused) {
 		s.mu.Unlock()
+		s.hub.forgetLate(refused)
 		return // the connection has ended
 	}
 	e := held.entering
@@ -287,6 +296,14 @@ func (s *session) endMemberships(err error) []*seat {
 	held := s.seats.all()
 	waiting := s.hub.waits.takeAll(s)
 	switches := s.switches(waiting)
+	if cl := s.hub.clustered; cl != nil {
+		for in, previous := range switches {
+			if s.seats.get(in.Channel().Name()) == in {
+				cl.lateSwitches.add(in, previous)
+				delete(switches, in)
+			}
+		}
+	}
 	s.seats = seats{}
 	s.hub.idlers.remove(s)
 	s.mu.Unlock()

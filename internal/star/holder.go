@@ -97,7 +97,7 @@ func (m *member) wasLeftBy(a *Attachment, e Entry) bool {
 // repeats reports whether the entry repeats the create or join that has made the
 // membership, because the client did not get the answer.
 func (c *Channel) repeats(now time.Time, m *member, a *Attachment, e Entry) bool {
-	if e.Again && m.matches(e.Secret.Hash) {
+	if e.Again && m.matches(e.Secret.Hash) && !m.isLate(a, e) {
 		return true // nobody else was given that
 	}
 	if (e.Instance == Hash{}) || m.holder.instance != e.Instance || m.isLate(a, e) {

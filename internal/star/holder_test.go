@@ -337,6 +337,18 @@ func TestAJoinIsNotRepeated(t *testing.T) {
 	})
 }
 
+// Another hub asks once more for a join whose answer it has not got, and whose connection is gone: the client has repeated it since.
+func TestALateRepetitionByAHub(t *testing.T) {
+	c, _, u := heldTable(t)
+	again := c.shows("A", 1, 0, "s1")
+	again.Again = true
+	second := c.on("u'")
+	c.did0(c.joinsAs(second, c.shows("A", 2, 0, "s2")))
+	require.False(t, u.current())
+	c.refused(wire.ErrNameTaken, c.joinsAs(c.on("x"), again))
+	require.True(t, second.current())
+}
+
 // An instance that joins anew under the name that it has, on no connection, has left, and that was not heard.
 func TestWhoHasLeftUnheardJoinsAnew(t *testing.T) {
 	heard := func(c *table, u *Attachment) { c.did0(c.hears(u)) }

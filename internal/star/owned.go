@@ -81,8 +81,12 @@ func (a *Attachment) Stand(username string) {
 	a.who = &member{name: username, role: wire.Slave}
 }
 
-// Numbered gives the attachment that stands for a slave the number of its membership.
-func (a *Attachment) Numbered(membership uint64) { a.who.number = membership }
+// Numbered gives the attachment that stands for a slave the number of its membership, and its epoch.
+func (a *Attachment) Numbered(membership, epoch uint64) {
+	if a.who.number = membership; a.epoch != epoch { // of one that was here before it is, and may be read meanwhile
+		a.epoch = epoch
+	}
+}
 
 // SetSubject makes the effect one about a member of that name.
 func (e *Effect) SetSubject(name string) { e.Of = &member{name: name} }
