@@ -38,7 +38,7 @@ func (noLine) Unwritten(accepted Load) int    { return accepted.Messages }
 
 // TakeOver makes a channel to which records were applied one that decides. attached is called for
 // each member that is on a connection, at that hub, the master first and the slaves in the order
-// in which they have joined, and returns as for Restore, whose effects it has. Who is on no connection
+// in which they have joined, and returns as for Restore, whose effects it has. A master who is on no connection
 // then can come back by Return. The line of an attachment counts what is accepted for it from here on.
 // All times that are in no record begin anew: of who is away, of what can be repeated, and of what was
 // sent too often.
@@ -69,7 +69,11 @@ func (c *Channel) TakeOver(now time.Time, attached func(role wire.Role, username
 	r.reattach(now, func(m *member, s *MemberSnapshot) *Attachment {
 		a := attached(m.role, m.name, s.Hub)
 		if a == nil {
-			m.keepCutOff(s.attachment())
+			// What a slave was given when it last came back, if it has, was in an answer of who has decided before: it is not
+			// known whether its hub has got that. A master came back where the channel was decided.
+			if m.role == wire.Master {
+				m.keepCutOff(s.attachment())
+			}
 			c.touch(m, false)
 		}
 		return a
