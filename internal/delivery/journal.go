@@ -192,7 +192,10 @@ func (c *Channel) depose(effects []star.Effect) {
 		}
 	}
 	note(effects)
-	note(c.rules.TakeEffects(nil))
+	later := c.rules.TakeEffects(nil)
+	note(later)
+	c.taken += uint64(len(later)) // who waits for them in Flush waits no more
+	c.executed += uint64(len(later))
 	seats := c.leave(uncommitted, departed)
 	c.mu.Unlock()
 	for line := range uncommitted {

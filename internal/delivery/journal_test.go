@@ -3,6 +3,7 @@ package delivery
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -79,4 +80,40 @@ func TestWhoIsLeftOfAChannelThatIsAnothersNow(t *testing.T) {
 			require.True(t, c.Elsewhere())
 		})
 	}
+}
+
+// Whoever waits for what was decided behind what could not be committed does not wait for ever.
+func TestFlushOfWhatIsNotCommitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChannel(t, SlowDisconnect, false)
+		n := &gate{notary: notary{left: make(chan []Left, 1)}, fails: make(chan struct{})}
+		c.rules.Record(true)
+		c.Keep(&n.notary)
+		c.enter("alice", wire.Master, takesAll{})
+		ada := c.enter("ada", wire.Slave, takesAll{})
+		c.mu.Lock()
+		c.journal = n
+		c.mu.Unlock()
+		go c.Decide(func(rules *star.Channel, now time.Time) { rules.Lose(now, &ada.Attachment) })
+		synctest.Wait()
+		go c.Decide(func(rules *star.Channel, _ time.Time) { rules.Close("over") })
+		synctest.Wait()
+		flushed := make(chan error, 1)
+		go func() { flushed <- c.Flush(t.Context()) }()
+		synctest.Wait()
+		close(n.fails)
+		require.NoError(t, <-flushed)
+		<-n.left
+	})
+}
+
+// gate is a notary whose Commit waits, and fails.
+type gate struct {
+	notary
+	fails chan struct{}
+}
+
+func (g *gate) Commit([]star.Effect) bool {
+	<-g.fails
+	return false
 }
