@@ -274,6 +274,12 @@
 //   - Rule 4: what is known of a master or a slave at another hub can be 3 s old, where that hub has died.
 //   - Rule 3: where the owner's hub died, X begins anew when another hub has become the owner: a channel
 //     ends between X and X + 4 s after its master was there last.
+//   - A channel of which nobody is at a hub that lives, when the hub of its master dies, is noticed when somebody asks
+//     for it: X begins then. Its name is free after that.
+//   - Who is cut off from the owner with its hub when a channel ends is told the end, and may have missed
+//     what was sent before.
+//   - What was under way at a hub that was cut off can come late: a name may be that of a member that is away, though
+//     nobody has it, until SlaveTimeout, or until the client that has left joins again.
 //   - While the engine cannot commit, nothing is decided: members wait, and nobody is told anything. Of NATS
 //     with three nodes that is some seconds where one of them dies.
 //   - Whatever a member is told comes later by one entry in the log: on NATS about a third of a millisecond, and for
