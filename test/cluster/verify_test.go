@@ -56,29 +56,29 @@ func (s *seat) verify(texts map[string]*sent) {
 		}
 		last[stream] = max(number, last[stream])
 	}
+	cutOff := l.hasClosed() && (errors.Is(s.err, lectern.ErrResumeFailed) || s.wasAway(texts))
 	for _, one := range l.sends {
 		if one.from.isSlave == s.isSlave || s.isSlave && one.to != "" && one.to != s.name || !one.began.After(s.entered) {
 			continue
 		}
 		stayed := s.ended.IsZero() || s.ended.After(one.done)
 		switch {
-		case one.err == nil && !got[one.text()] && (stayed && s.readAll(one.done) || last[one.stream] > one.number):
+		case one.err == nil && !got[one.text()] && (stayed && !cutOff && s.readAll(one.done) || last[one.stream] > one.number):
 			r.fail("%s in %s was never told %v", s.name, l.channel, one)
-		case s.isSlave && one.to != "" && errors.Is(one.err, lectern.ErrNoSuchSlave) && stayed && s.leaves.IsZero() && !s.kicked && s.readAll(one.done):
+		case s.isSlave && one.to != "" && errors.Is(one.err, lectern.ErrNoSuchSlave) && stayed && s.leaves.IsZero() && !s.kicked && !cutOff && s.readAll(one.done):
 			r.fail("%s was in %s: %v", s.name, l.channel, one)
 		}
 	}
 }
 
-// readAll: who was in until then has read what was sent until then. Of one that is out it is not known, and of one that was away
-// when the channel ended.
+// readAll: who was in until then has read what was sent until then. Of one that is out it is not known.
 func (s *seat) readAll(until time.Time) bool {
-	return !(s.life.hasClosed() && (errors.Is(s.err, lectern.ErrResumeFailed) || s.wasAway())) && s.leaves.IsZero() && !s.kicked && s.ended.After(until.Add(2*time.Second))
+	return s.leaves.IsZero() && !s.kicked && s.ended.After(until.Add(2*time.Second))
 }
 
-// wasAway: that is the last that the master was told of the slave, or that it is back, and the slave was told nothing since: its
-// hub did not know that by the end.
-func (s *seat) wasAway() (away bool) {
+// wasAway: that is the last that the master was told of the slave, or that it is back, and the slave was told nothing that was sent
+// since: its hub did not know that by the end.
+func (s *seat) wasAway(texts map[string]*sent) (away bool) {
 	var back time.Time
 	for _, e := range s.life.master.events {
 		if p, is := e.event.(lectern.Presence); is && p.Username == s.name && !e.at.After(s.ended) {
@@ -90,7 +90,12 @@ func (s *seat) wasAway() (away bool) {
 	if back.IsZero() || away {
 		return away
 	}
-	return len(s.events) == 0 || s.events[len(s.events)-1].at.Before(back)
+	for _, e := range s.events {
+		if m, is := e.event.(lectern.Message); is && texts[m.Text()] != nil && texts[m.Text()].done.After(back) {
+			return false
+		}
+	}
+	return true
 }
 
 // mayArrive: it was sent though the error says that nothing came of it: a request, which was taken,
