@@ -5818,8 +5818,12 @@ var Session = class {
   // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
   // an answer that comes again, since its frame came to the hub a second time.
   #answer(connection, frame) {
-    if (!this.#calls.answer(frame) && !this.#moving.answer(connection, frame)) {
-      this.#on(connection).some((each) => each.answer(frame));
+    const { type, channel } = frame;
+    if (this.#calls.answer(frame) || this.#moving.answer(connection, frame) || this.#on(connection).some((each) => each.answer(frame))) {
+      return;
+    }
+    if (type === "joined" && !this.memberships.has(channel) && !this.#calls.entering.includes(channel)) {
+      connection.send({ type: "leave", ref: this.nextRef(), channel });
     }
   }
   #settled({ frame: { type }, enters, tries, on }, frame) {

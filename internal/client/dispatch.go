@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/wire"
@@ -163,6 +164,13 @@ func (c *Client) onAnswer(l *link, frame *wire.Frame) {
 	if e := l.leaves[frame.Ref]; e != nil {
 		delete(l.leaves, frame.Ref)
 		e.finish()
+		return
+	}
+	// The membership from which this client has switched has ended meanwhile, and the switch with it: nobody wants what it
+	// leads to.
+	into := func(k *call) bool { return k.frame.Channel == frame.Channel }
+	if frame.Type == wire.Joined && named == nil && !slices.ContainsFunc(c.calls, into) {
+		l.push(&wire.Frame{Type: wire.Leave, Ref: c.nextRef(), Channel: frame.Channel})
 	}
 }
 

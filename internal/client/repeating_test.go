@@ -88,6 +88,22 @@ func (h scriptedHub) joined(join wire.Frame) wire.Frame {
 	}
 }
 
+// Who is put out of a channel while it switches to another one, and is let in there all the same, leaves that: its handle is over.
+func TestASwitchWhoseFormerMembershipHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, next, switched := switching(t)
+		repeated := h.reads(next, wire.Join)
+		h.answers(next, wire.Frame{Type: wire.Error, Ref: repeated.Ref, Channel: "to", Code: string(wire.ErrNotAMember.Code), Reason: "not yet"})
+		resume := h.reads(next, wire.Resume)
+		h.answers(next, h.joined(resume))
+		again := h.reads(next, wire.Join)
+		h.answers(next, wire.Frame{Type: wire.Closed, Channel: "from", Code: string(wire.ErrKicked.Code), Reason: "enough"})
+		require.Error(t, <-switched)
+		h.answers(next, h.joined(again))
+		require.Equal(t, "to", h.reads(next, wire.Leave).Channel)
+	})
+}
+
 // A switch that is repeated on another connection shows a fresh token, as a join does: the
 // one before may be good only once, or no longer.
 func TestARepeatedSwitchShowsAFreshToken(t *testing.T) {

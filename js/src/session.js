@@ -491,8 +491,14 @@ export class Session {
   // An ack names no channel, and the answer to a switch the one it leads to. Nobody takes
   // an answer that comes again, since its frame came to the hub a second time.
   #answer(connection, frame) {
-    if (!this.#calls.answer(frame) && !this.#moving.answer(connection, frame)) {
-      this.#on(connection).some((each) => each.answer(frame));
+    const { type, channel } = frame;
+    if (this.#calls.answer(frame) || this.#moving.answer(connection, frame) || this.#on(connection).some((each) => each.answer(frame))) {
+      return;
+    }
+    if (type === 'joined' && !this.memberships.has(channel) && !this.#calls.entering.includes(channel)) {
+      // The membership from which this client has switched has ended meanwhile, and the switch with it: nobody wants what
+      // it leads to.
+      connection.send({ type: 'leave', ref: this.nextRef(), channel });
     }
   }
 

@@ -208,3 +208,23 @@ test('an answer that comes before the ack of its request, as where the channel m
   const slave = await client.join('abc123', 'ada');
   assert.equal((await within(slave.request('ready?'), 'the answer')).text(), 'yes');
 });
+
+test('who is put out of a channel while it switches, and is let in elsewhere all the same, leaves that', async (t) => {
+  let leaves;
+  const left = new Promise((resolve) => {
+    leaves = resolve;
+  });
+  const hub = await FakeHub.start((peer, frame) => {
+    if (frame.type === 'join' && frame.from === undefined) {
+      peer.send(joinedFor(frame));
+    } else if (frame.type === 'join') {
+      peer.send({ type: 'closed', channel: frame.from, code: 'kicked', reason: 'enough' });
+      peer.send(joinedFor(frame));
+    } else if (frame.type === 'leave') {
+      leaves(frame.channel);
+    }
+  });
+  const slave = await fakeClient(t, hub).join('abc123', 'ada');
+  await assert.rejects(slave.switch('def456'));
+  assert.equal(await within(left, 'the leave'), 'def456');
+});
