@@ -36,6 +36,7 @@ type edge struct {
 	reply func(b []byte) error // of the latest message with that request, while it is under way
 	kept  [][]byte             // the messages of the answer
 	size  int                  // of all of them
+	has   uint64               // the hub has the answers to its requests up to that, as far as it is known
 }
 
 type edgeState uint8
@@ -99,6 +100,9 @@ func (a *Answering) judge(from cluster.HubID, r Request, reply func(b []byte) er
 	e.lost = false
 	switch {
 	case r.N > e.n, e.state == refused:
+		if e.state == answered {
+			e.has = e.n // it asks one thing at a time
+		}
 		a.drop(e)
 		e.n, e.state, e.reply = r.N, underWay, reply
 		return nil, true
@@ -180,8 +184,19 @@ func (a *Answering) thanked(from cluster.HubID, r Request) {
 	defer a.mu.Unlock()
 	asked := Owner{a.owner.Hub, r.Epoch, r.Incarnation}
 	if e := a.edges[from]; e != nil && asked == a.owner && e.n == r.N {
+		e.has = e.n
 		a.drop(e)
 	}
+}
+
+// Has is the number of the latest request of a hub of which it is known that the hub has its answer, or zero.
+func (a *Answering) Has(hub cluster.HubID) uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.edges[hub]; e != nil {
+		return e.has
+	}
+	return 0
 }
 
 // drop lets the answer go that is kept for an edge. The caller has the lock.

@@ -120,11 +120,19 @@ func (e *edge) remind() {
 	e.comeBack()
 }
 
-// again asks once more for calls whose answer has no place any more. The lock is held.
+// again asks once more for calls whose answer has no place any more. What a slave was given by which it is back was in that: its peer
+// comes back, and says what it has. The lock is held.
 func (e *edge) again(n uint64) {
 	calls := e.replied[n]
 	delete(e.replied, n)
-	e.askAnew(calls)
+	isReturn := func(c *call) bool { return (c.op == opReturn || c.local.lost) && c.local.membership != 0 }
+	for _, c := range calls {
+		if isReturn(c) && !c.local.gone {
+			e.channel.Emit([]star.Effect{{Kind: star.Eject, To: &c.local.seat.Attachment, End: wire.ErrShutdown}})
+			e.loseSeat(c.local)
+		}
+	}
+	e.askAnew(slices.DeleteFunc(calls, isReturn))
 }
 
 // askAnew asks for the calls before all others. The lock is held.

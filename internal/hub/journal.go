@@ -161,6 +161,11 @@ func (j *journal) effect(ctx context.Context, e *star.Effect) error {
 			return nil
 		}
 		record := e.Record()
+		if j.request != nil && len(j.request.effects) > 0 && record.IsForAll() {
+			if err := j.place(ctx); err != nil {
+				return err
+			}
+		}
 		if err := j.add(ctx, inner.Record, []byte(record), record.Shared()); err != nil {
 			return err
 		}
@@ -196,8 +201,33 @@ func (j *journal) effect(ctx context.Context, e *star.Effect) error {
 			}
 		}
 		o.address(to)
+	} else if err := j.place(ctx); err != nil {
+		return err
 	}
 	return j.add(ctx, inner.Effect, o.pack(), true)
+}
+
+// place puts effects into the group that the answer to the request would have, because all are told something behind them: the
+// answer has its place behind that.
+func (j *journal) place(ctx context.Context) error {
+	if j.request == nil {
+		return nil
+	}
+	effects := j.request.effects
+	j.request.effects = nil
+	for i := range effects {
+		e := &effects[i]
+		if e.seat.unknown {
+			if err := j.introduce(ctx, e.seat); err != nil {
+				return err
+			}
+		}
+		e.address(e.seat)
+		if err := j.add(ctx, inner.Effect, e.pack(), true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mark begins or ends what a request of another hub has had as effects.

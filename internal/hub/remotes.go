@@ -77,9 +77,17 @@ type request struct {
 	seats map[*remoteSeat]struct{}
 	// marked: the answer has more than answers to frames, and so a place in the order of the log.
 	marked bool
-	items  []inner.Item
+	// effects are those for seats that call, behind the last one that all are told, and items what else is answered.
+	effects []effectFor
+	items   []inner.Item
 	// master is the name of the channel's master then.
 	master string
+}
+
+// effectFor is an effect for a seat that calls.
+type effectFor struct {
+	output
+	seat *remoteSeat
 }
 
 func (r *request) calls(seat *remoteSeat) bool {
@@ -92,7 +100,7 @@ func (r *request) reply(o *output, to *remoteSeat) {
 	o.to, o.seat = toCaller, to.name.id
 	o.numbered(to)
 	r.marked = r.marked || o.kind != star.Answer
-	r.items = append(r.items, inner.Item{Kind: inner.Effect, Data: o.pack()})
+	r.effects = append(r.effects, effectFor{*o, to})
 }
 
 // result adds the answer to a query.
@@ -125,6 +133,10 @@ func (r *request) body() []byte {
 	p := &packing{}
 	p.flags(r.marked)
 	p.text(r.master)
+	for i := range r.effects {
+		p.byte(byte(inner.Effect))
+		p.bytes(r.effects[i].pack())
+	}
 	for _, item := range r.items {
 		p.byte(byte(item.Kind))
 		p.bytes(item.Data)
@@ -146,9 +158,7 @@ func unpackReply(b []byte) (marked bool, master string, items []inner.Item, err 
 // take takes a request of another hub. It is called by the engine, and does not wait.
 func (j *journal) take(from cluster.HubID, r inner.Request, reply func([]byte) error) {
 	calls, fresh := j.answering.Request(from, r, reply)
-	if len(r.Calls) == 0 && r.Epoch == j.owner.Epoch {
-		j.thanked(from, r.N)
-	}
+	j.thanked(from)
 	if !fresh {
 		return
 	}

@@ -26,11 +26,15 @@ func (j *journal) returned(seat *remoteSeat, n uint64) {
 	of[seat] = n
 }
 
-// thanked: the hub has the answers to its requests up to that.
-func (j *journal) thanked(hub cluster.HubID, n uint64) {
+// thanked forgets of whom it is known by now that their hub has the answers by which they are back.
+func (j *journal) thanked(hub cluster.HubID) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	of := j.returns[hub]
+	if len(of) == 0 {
+		return
+	}
+	n := j.answering.Has(hub)
 	for seat, by := range of {
 		if by <= n {
 			delete(of, seat)

@@ -114,6 +114,15 @@ func ReadShared(r Record) (Shared, error) {
 	return s, nil
 }
 
+// IsForAll reports whether the record is of a message to all slaves.
+func (r Record) IsForAll() bool {
+	if r.kind() != recordDown {
+		return false
+	}
+	s, err := ReadShared(r)
+	return err == nil && s.Number == 0
+}
+
 var errNoDown = errors.New("star: a record is not of a message to slaves")
 
 // DownPacket is the packet of the message to slaves that is in the record, as the hub has it that has
