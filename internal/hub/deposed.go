@@ -64,6 +64,9 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 		e.lose(err)
 		return
 	}
+	if errors.Is(j.writer.Err(), inner.ErrLost) {
+		e.following.Check() // the log may not come as far as this hub has followed it
+	}
 	h.clustered.look(e)
 }
 

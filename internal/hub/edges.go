@@ -435,6 +435,9 @@ func (e *edge) rest() {
 func (e *edge) endRest(now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.owner.Hub == e.hub.clustered.id {
+		return // as long as the log says that, nobody else takes the channel
+	}
 	if e.rest(); e.over || e.resting.IsZero() || now.Sub(e.resting) < restAfter || len(e.calls) > 0 || e.taking != nil || e.doubted != (cluster.HubID{}) {
 		return
 	}
@@ -462,4 +465,7 @@ func (e *edge) fail(err error) {
 	e.channel.Emit(effects)
 	e.finish()
 	e.hub.clustered.letGo(e)
+	if e.owner.Hub == e.hub.clustered.id {
+		e.hub.clustered.findAgain(e.channel.Name())
+	}
 }

@@ -66,6 +66,32 @@ func (cl *clustered) finds(f *finding, name string) {
 	close(f.done)
 }
 
+// findAgainFor is how long findAgain tries, which is longer than an engine is without a leader.
+const findAgainFor = time.Minute
+
+// findAgain finds a channel of which the log says that it is this hub's, though what this hub has had of it was not what
+// is in the log: as long as this hub is heard no other one takes it. It does not wait.
+func (cl *clustered) findAgain(name string) {
+	if !cl.hub.acquire() {
+		return
+	}
+	go func() {
+		defer cl.hub.goroutines.Done()
+		ctx, cancel := context.WithTimeout(cl.writing, findAgainFor)
+		defer cancel()
+		for {
+			if _, err := cl.hub.find(ctx, name); err == nil {
+				return
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
 // last is the last group of a channel that there is, or false where there is none.
 func (cl *clustered) last(ctx context.Context, key cluster.Key) (g cluster.Group, h inner.Header, there bool, err error) {
 	g, h, err = inner.Find(ctx, cl.engine, key)
