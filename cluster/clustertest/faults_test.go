@@ -220,3 +220,32 @@ func TestStaleReads(t *testing.T) {
 		require.Equal(t, time.Minute, e.State().ClockSpread)
 	})
 }
+
+// A shard without room takes nothing, tells that for sure, and knows what it has. Others go on.
+func TestShardWithoutRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, engines := steady(t, 1)
+		e, key := engines[0], cluster.KeyOf("k")
+		g := cluster.Group{Kind: cluster.Shared, Nonce: cluster.Nonce{1}}
+		p, err := e.Append(t.Context(), key, g)
+		require.NoError(t, err)
+		n.Fill(key.Shard(n.shards), time.Second)
+		_, err = e.Append(t.Context(), key, cluster.Group{Kind: cluster.Shared, After: p, Before: p, Nonce: cluster.Nonce{2}})
+		require.ErrorIs(t, err, cluster.ErrFull)
+		_, err = e.LastLinearizable(t.Context(), key)
+		require.ErrorIs(t, err, cluster.ErrFull)
+		again, err := e.Append(t.Context(), key, g)
+		require.NoError(t, err)
+		require.Equal(t, p, again)
+		_, err = e.Append(t.Context(), key, cluster.Group{Kind: cluster.Shared, Nonce: cluster.Nonce{3}})
+		require.ErrorIs(t, err, cluster.ErrConflict)
+		other := cluster.KeyOf("other")
+		require.NotEqual(t, key.Shard(n.shards), other.Shard(n.shards))
+		_, err = e.Append(t.Context(), other, cluster.Group{Kind: cluster.Shared, Nonce: cluster.Nonce{4}})
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		_, err = e.Append(t.Context(), key, cluster.Group{Kind: cluster.Shared, After: p, Before: p, Nonce: cluster.Nonce{2}})
+		require.NoError(t, err)
+		require.Equal(t, 1, n.Counts()["appends without room"])
+	})
+}

@@ -84,6 +84,7 @@ type Network struct {
 	made      int
 	cuts      map[[2]cluster.HubID]bool
 	elections map[int]time.Time // until when a shard has no leader
+	filled    map[int]time.Time // until when a shard has no room
 	drawn     map[draw]uint64
 	past      map[cluster.Key][]stamped
 	counts    map[string]int
@@ -116,6 +117,7 @@ func NewNetwork(log *cluster.Local, seed uint64, faults Faults) *Network {
 		log: log, seed: seed, faults: faults, shards: len(log.State().Shards),
 		cuts:      make(map[[2]cluster.HubID]bool),
 		elections: make(map[int]time.Time),
+		filled:    make(map[int]time.Time),
 		drawn:     make(map[draw]uint64),
 		past:      make(map[cluster.Key][]stamped),
 		counts:    make(map[string]int),
@@ -220,6 +222,17 @@ func (n *Network) Elect(shard int, d time.Duration) {
 	n.counts["elections"]++
 }
 
+// Fill takes away a shard's room for so long: appends fail with cluster.ErrFull, and so does LastLinearizable.
+func (n *Network) Fill(shard int, d time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.filled[shard] = time.Now().Add(d)
+	n.counts["fills"]++
+}
+
+// full tells whether a shard has no room. The caller has the lock.
+func (n *Network) full(shard int) bool { return time.Now().Before(n.filled[shard]) }
+
 // SpreadClocks sets what State tells as ClockSpread.
 func (n *Network) SpreadClocks(spread time.Duration) {
 	n.mu.Lock()
@@ -248,6 +261,7 @@ func (n *Network) Heal() {
 	n.faults = Faults{Latency: n.faults.Latency, Timeout: n.faults.Timeout}
 	clear(n.cuts)
 	clear(n.elections)
+	clear(n.filled)
 	n.spread = 0
 	for _, h := range n.hubs {
 		h.isolated = time.Time{}

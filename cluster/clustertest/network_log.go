@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -100,6 +101,10 @@ func (n *Network) append(h *hub, key cluster.Key, g cluster.Group, d dice, answe
 func (n *Network) commit(key cluster.Key, g cluster.Group) (cluster.Position, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if last, err := n.log.Last(n.ctx, key); n.full(key.Shard(n.shards)) && last.Position == g.After && (err == nil || errors.Is(err, cluster.ErrNone)) {
+		n.counts["appends without room"]++
+		return 0, cluster.ErrFull // what has been appended, or cannot be, is told all the same
+	}
 	position, err := n.log.Append(n.ctx, key, g)
 	past := n.past[key]
 	if err != nil || len(past) > 0 && past[len(past)-1].Position >= position {
@@ -208,8 +213,11 @@ func (h *hub) LastLinearizable(ctx context.Context, key cluster.Key) (cluster.Gr
 		return cluster.Group{}, err
 	}
 	n.mu.Lock()
-	led := !n.leaderless(key.Shard(n.shards))
+	led, full := !n.leaderless(key.Shard(n.shards)), n.full(key.Shard(n.shards))
 	n.mu.Unlock()
+	if led && full {
+		return cluster.Group{}, cluster.ErrFull
+	}
 	if !led || d.happens(d.faults.AppendLost+d.faults.AnswerLost) {
 		if err := h.wait(ctx, d.faults.Timeout); err != nil {
 			return cluster.Group{}, err

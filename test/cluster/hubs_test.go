@@ -37,6 +37,8 @@ type round struct {
 	made  int
 	users uint64
 	lives []*life
+	all   []*user
+	lost  lost
 	wrong []error
 }
 
@@ -172,6 +174,9 @@ func (r *round) user(name string) *user {
 		options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("user", name)
 	}
 	u.Client = lectern.NewClient(u, options)
+	r.mu.Lock()
+	r.all = append(r.all, u)
+	r.mu.Unlock()
 	return u
 }
 
@@ -234,6 +239,27 @@ func (u *user) die() {
 	u.dead = true
 	u.mu.Unlock()
 	u.cut()
+}
+
+// breaks lets things happen to the users' connections.
+func (r *round) breaks(users []*user) {
+	random := rand.New(rand.NewPCG(r.seed, 2))
+	for !r.stopped() {
+		r.pause(random, 4*time.Second)
+		u := users[random.IntN(len(users))]
+		switch what := random.IntN(6); {
+		case r.stopped():
+		case what < 3:
+			r.note("the connection of %s is cut", u.name)
+			u.cut()
+		case what < 5:
+			r.note("%s has lost its connection, and its hub does not know", u.name)
+			u.move()
+		default:
+			r.note("the connection of %s is dead", u.name)
+			u.silence()
+		}
+	}
 }
 
 // link is a connection whose end here can be lost alone.

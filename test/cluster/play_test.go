@@ -57,6 +57,9 @@ func (r *round) act() {
 			}
 		})
 	}
+	if r.fills || r.loses {
+		r.actors.Go(r.harmLog)
+	}
 	if r.choice.storm {
 		r.storm()
 	} else {
@@ -69,8 +72,15 @@ func (r *round) act() {
 		return
 	}
 	time.Sleep(roundHeals)
+	if r.ages {
+		time.Sleep(roundKeeps + roundX) // what is known by then is in snapshots
+	}
 	var last []*life
 	for _, l := range r.lives {
+		if r.hasLost() && l.handle.Err() != nil {
+			l.isLost()
+			continue
+		}
 		if l.hasClosed() {
 			l.expectEnd(lectern.ErrMasterLeft)
 			continue
@@ -93,6 +103,8 @@ func (r *round) act() {
 	for _, l := range last {
 		switch {
 		case r.abandons:
+		case r.expires:
+			l.expires()
 		case r.dies:
 			l.masterDies()
 		default:
@@ -197,6 +209,10 @@ func (r *round) finish() {
 		l.verify()
 	}
 	r.actors.Wait()
+	for _, u := range r.all { // also who has not got into a channel
+		u.die()
+		_ = u.Close()
+	}
 	for _, p := range r.living() {
 		r.ends.Go(func() { r.end(p) })
 	}
@@ -242,7 +258,7 @@ func (s *seat) isOutOnPurpose(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.leaves.IsZero() && errors.Is(err, lectern.ErrLeft) ||
-		s.life.hasClosed() && isEnd(err) || s.kicked && (errors.Is(err, lectern.ErrKicked) || errors.Is(err, lectern.ErrResumeFailed))
+		s.life.hasClosed() && isEnd(err) || s.life.round.isAhead(err) || s.kicked && (errors.Is(err, lectern.ErrKicked) || errors.Is(err, lectern.ErrResumeFailed))
 }
 
 func (s *seat) isIn() bool {
@@ -289,10 +305,10 @@ func (l *life) look() {
 	l.compare(slaves)
 }
 
-// isLate reports whether a member is by a join that was on its way when its connection was lost: who had sent it has joined by another
+// isLate reports whether a member is one whose end the log has lost, or by a join that was on its way when its connection was lost: who had sent it has joined by another
 // connection since then, and has switched to another channel.
 func (r *round) isLate(state lectern.State, in bool) bool {
-	return r.switches && !in && state == lectern.StateAway
+	return !in && (r.switches && state == lectern.StateAway || r.hasLost())
 }
 
 // compare compares what the hubs say of the channel.
@@ -324,7 +340,7 @@ func (l *life) compare(slaves int) {
 					there--
 				}
 			}
-			if there != slaves || s.Master.State != lectern.StateOnline {
+			if there != slaves && !r.hasLost() || s.Master.State != lectern.StateOnline {
 				r.fail("hub %d says that %s is %+v", p.number, l.channel, s)
 			}
 		}
@@ -347,6 +363,9 @@ func (l *life) masterCloses() {
 func (l *life) masterDies() {
 	r := l.round
 	link := l.user.present()
+	if r.unheard {
+		r.hush(link.hub.id)
+	}
 	died, anybody := time.Now(), len(l.present()) > 0
 	l.user.die()
 	if r.kills {

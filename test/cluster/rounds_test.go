@@ -55,7 +55,7 @@ func TestRounds(t *testing.T) {
 func draw() uint64 {
 	for {
 		seed := rand.Uint64()>>40 | 1
-		if c := choose(seed); *faulty || !c.faults && !c.storm {
+		if c := choose(seed); *faulty || !c.faults && !c.storm && !c.fills && !c.loses && !c.unheard && !c.expires {
 			return seed
 		}
 	}
@@ -80,7 +80,12 @@ type choice struct {
 	// dies: at the end the master does not come back, and neither does its hub where kills is set. abandons: nobody
 	// comes back, and no hub. Else the master closes its channel.
 	dies, abandons bool
-	rows, slaves   int
+	// unheard: before it dies with its hub, that is not heard by the others for a while.
+	unheard bool
+	// expires: at the end what is in the log is gone, too early. ages: the log keeps what it has for a short time. fills: a shard
+	// has no room for a while. loses: it loses the end of what it has.
+	expires, ages, fills, loses bool
+	rows, slaves                int
 }
 
 func choose(seed uint64) choice {
@@ -92,6 +97,11 @@ func choose(seed uint64) choice {
 	c.recreates = random.IntN(4) == 0
 	c.switches = random.IntN(2) == 0 && c.rows > 1 && !c.recreates
 	c.abandons = !c.dies && random.IntN(5) == 0
+	c.unheard = random.IntN(2) == 0 && c.dies && c.kills
+	c.expires = random.IntN(6) == 0 && !c.dies && !c.abandons
+	c.ages = random.IntN(4) == 0
+	c.fills = random.IntN(6) == 0
+	c.loses = random.IntN(8) == 0 && !c.recreates && !c.switches && !c.fills
 	return c
 }
 
@@ -102,7 +112,7 @@ func (c choice) String() string {
 		word string
 	}{
 		{c.faults, "faults"}, {c.storm, "storm"}, {c.storm && c.kills, "kills"}, {c.links, "links"}, {c.recreates, "recreates"}, {c.switches, "switches"},
-		{c.dies, "the master dies"}, {c.abandons, "abandoned"},
+		{c.dies, "the master dies"}, {c.unheard, "unheard"}, {c.abandons, "abandoned"}, {c.expires, "expires"}, {c.ages, "ages"}, {c.fills, "full"}, {c.loses, "loses"},
 	} {
 		if w.is {
 			words = append(words, w.word)
@@ -113,11 +123,13 @@ func (c choice) String() string {
 
 // The times of a round.
 const (
-	roundHubs  = 3
-	roundX     = 60 * time.Second // of masters, and of slaves
-	roundSpan  = 25 * time.Second
-	roundHeals = 15 * time.Second // until when after the faults everything is as if there had been none
-	answersBy  = 60 * time.Second // until when each call that is under way then has returned
+	roundHubs   = 3
+	roundShards = 4
+	roundX      = 60 * time.Second // of masters, and of slaves
+	roundSpan   = 25 * time.Second
+	roundHeals  = 15 * time.Second // until when after the faults everything is as if there had been none
+	roundKeeps  = 2 * roundX       // for how long a log that ages keeps what it has
+	answersBy   = 60 * time.Second // until when each call that is under way then has returned
 )
 
 // play plays one round.
@@ -127,7 +139,11 @@ func play(seed uint64) error {
 	if faults = clustertest.Usual(); !c.faults {
 		faults = clustertest.Faults{Latency: faults.Latency}
 	}
-	log := cluster.NewLocalWith(cluster.LocalOptions{Keeps: 24 * time.Hour, Shards: 4})
+	keeps := 24 * time.Hour
+	if c.ages {
+		keeps = roundKeeps
+	}
+	log := cluster.NewLocalWith(cluster.LocalOptions{Keeps: keeps, Shards: roundShards})
 	r := &round{
 		choice: c, seed: seed, log: log, network: clustertest.NewNetwork(log, seed, faults), random: rand.New(rand.NewPCG(seed, 1)),
 		stop: make(chan struct{}), begun: time.Now(),

@@ -153,6 +153,9 @@ func (r *round) create(row, number int) *life {
 			l.handle = h
 			break
 		}
+		if r.hasFailed() {
+			return nil
+		}
 		var refused *lectern.Error
 		if !errors.Is(err, lectern.ErrBusy) && errors.As(err, &refused) {
 			// It has ended once its close has returned, wherever it is created anew.
@@ -294,7 +297,7 @@ func (l *life) beMaster() {
 		case what < 36:
 			one.to = name
 			l.asks(one)
-		case what == 36:
+		case what == 36 && !r.loses:
 			l.kick(name)
 		case what == 37:
 			l.isAway(random)
@@ -347,7 +350,7 @@ func (l *life) isAway(random *rand.Rand) {
 			ctx, cancel := l.round.patient()
 			err := do(ctx)
 			cancel()
-			if err == nil || l.ends(err) {
+			if err == nil || l.ends(err) || l.round.hasFailed() {
 				break
 			}
 			if !errors.Is(err, lectern.ErrBusy) && !errors.Is(err, lectern.ErrSendUnknown) {
@@ -361,7 +364,7 @@ func (l *life) isAway(random *rand.Rand) {
 }
 
 // ends: that is by the end of the channel, which is wanted.
-func (l *life) ends(err error) bool { return l.hasClosed() && isEnd(err) }
+func (l *life) ends(err error) bool { return l.hasClosed() && isEnd(err) || l.round.isAhead(err) }
 
 // joins makes the user a slave of the channel, or returns nil where that is over, or the round fails by that.
 func (l *life) joins(u *user) (*seat, *lectern.Slave) {
@@ -375,7 +378,7 @@ func (l *life) joins(u *user) (*seat, *lectern.Slave) {
 		began := time.Now()
 		h, err := u.Join(ctx, l.channel, u.name, options...)
 		cancel()
-		if err != nil && l.hasClosed() {
+		if err != nil && (l.hasClosed() || r.hasFailed()) {
 			return nil, nil
 		}
 		if err != nil {
@@ -441,7 +444,7 @@ func (l *life) beSlave(u *user) {
 				r.fail("%s leaves %s: %w", u.name, s.life.channel, err)
 			}
 		}
-		if !s.isOutOnPurpose(h.Err()) {
+		if !s.isOutOnPurpose(h.Err()) || r.isAhead(h.Err()) {
 			return // which is looked at later
 		}
 		r.pause(random, 500*time.Millisecond)
@@ -456,45 +459,6 @@ func (s *seat) begins() {
 	s.leaves = time.Now()
 }
 
-// switches has a slave go over to the other channel, or returns nil where it is out.
-func (s *seat) switches(h *lectern.Slave) (*seat, *lectern.Slave) {
-	r := s.life.round
-	to := r.other(s.life)
-	if to == nil {
-		return s, h
-	}
-	s.begins()
-	for {
-		ctx, cancel := r.patient()
-		began := time.Now()
-		r.note("%s switches from %s to %s", s.name, s.life.channel, to.channel)
-		next, err := h.Switch(ctx, to.channel)
-		cancel()
-		switch {
-		case err == nil:
-			return to.seated(s.user, next, began), next
-		case h.Err() != nil:
-			return nil, nil
-		case !errors.Is(err, lectern.ErrBusy):
-			r.fail("%s switches from %s to %s at %v: %w", s.name, s.life.channel, to.channel, r.since(began), err)
-			return nil, nil
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-// other is the other channel, where there is one.
-func (r *round) other(than *life) *life {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, l := range r.lives {
-		if l.row != than.row {
-			return l
-		}
-	}
-	return nil
-}
-
 // speaks has a slave send and ask until it wants to leave, or is out.
 func (l *life) speaks(s *seat, h *lectern.Slave, stay int, random *rand.Rand) {
 	r := l.round
@@ -502,7 +466,7 @@ func (l *life) speaks(s *seat, h *lectern.Slave, stay int, random *rand.Rand) {
 		r.pause(random, 300*time.Millisecond)
 		one := &sent{stream: fmt.Sprintf("%s %s %d", l.stream(), s.name, stay), number: number}
 		switch what := random.IntN(60); {
-		case what == 0:
+		case what == 0 && !r.loses:
 			return
 		case what < 8:
 			asked := make(chan struct{})
@@ -522,27 +486,6 @@ func (l *life) speaks(s *seat, h *lectern.Slave, stay int, random *rand.Rand) {
 				_, err := h.Send(ctx, text)
 				return err
 			})
-		}
-	}
-}
-
-// breaks lets things happen to the users' connections.
-func (r *round) breaks(users []*user) {
-	random := rand.New(rand.NewPCG(r.seed, 2))
-	for !r.stopped() {
-		r.pause(random, 4*time.Second)
-		u := users[random.IntN(len(users))]
-		switch what := random.IntN(6); {
-		case r.stopped():
-		case what < 3:
-			r.note("the connection of %s is cut", u.name)
-			u.cut()
-		case what < 5:
-			r.note("%s has lost its connection, and its hub does not know", u.name)
-			u.move()
-		default:
-			r.note("the connection of %s is dead", u.name)
-			u.silence()
 		}
 	}
 }
