@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/token"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/lectern-go/lectern/verify/internal/testbinary"
 )
 
 // The names in the instrumented package.
@@ -47,26 +47,11 @@ const noMutant = "this is the number of no mutant"
 // writeOverlay writes the instrumented package to the folder, and returns the
 // path of what go build takes as -overlay.
 func writeOverlay(folder, dir, name string, sources []*source) (string, error) {
-	replace := make(map[string]string)
-	write := func(file, text string) error {
-		path := filepath.Join(folder, file)
-		replace[filepath.Join(dir, file)] = path
-		return os.WriteFile(path, []byte(text), 0o600)
-	}
-	if err := write("mutant_in_effect.go", fmt.Sprintf(starter, name)); err != nil {
-		return "", err
-	}
+	files := map[string]string{filepath.Join(dir, "mutant_in_effect.go"): fmt.Sprintf(starter, name)}
 	for _, s := range sources {
-		if err := write(filepath.Base(s.path), s.instrumented()); err != nil {
-			return "", err
-		}
+		files[filepath.Join(dir, filepath.Base(s.path))] = s.instrumented()
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "overlay.json")
-	return path, os.WriteFile(path, overlay, 0o600)
+	return testbinary.Overlay(folder, files)
 }
 
 // instrumented is the file with all its mutants in it, none of which is in

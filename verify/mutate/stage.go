@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
+
+	"github.com/lectern-go/lectern/verify/internal/testbinary"
 )
 
 // stage is one test package, built once with all mutants in it.
@@ -75,10 +74,8 @@ func (s *stage) prepare(ctx context.Context, folder, overlay string, o options) 
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		return 0, err
 	}
-	build := exec.CommandContext(ctx, "go", append([]string{"test", "-c", "-overlay", overlay, "-o", s.binary}, s.build...)...)
-	build.Dir = s.dir
-	if said, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("%s: the instrumented package does not build: %w\n%s", s.name, err, said)
+	if err := testbinary.Build(ctx, s.dir, overlay, s.binary, s.build...); err != nil {
+		return 0, fmt.Errorf("%s: the instrumented package does not build: %w", s.name, err)
 	}
 	if _, err := os.Stat(s.binary); err != nil {
 		return 0, fmt.Errorf("%s: there are no tests", s.name)
@@ -130,83 +127,24 @@ var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
 // run runs the test binary. The error is of what has nothing to do with the tests.
 func (s *stage) run(ctx context.Context, choice string, args []string) (outcome, error) {
-	within, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	said := &beginning{}
-	command := exec.CommandContext(within, s.binary, args...)
+	command := exec.Command(s.binary, args...)
 	command.Dir = s.dir
 	command.Env = append(os.Environ(), variable+"="+choice)
-	command.Stdout, command.Stderr = said, said
-	// Processes that the tests have started may hold the pipe.
-	command.WaitDelay = time.Second
-	if err := command.Start(); err != nil {
+	end, said, err := testbinary.Run(ctx, command, testbinary.Bounds{Time: s.timeout, Memory: s.memory})
+	if err != nil {
 		return outcome{}, err
 	}
-	var tooLarge atomic.Bool
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		if staysBelow(within, command.Process.Pid, s.memory) {
-			return
-		}
-		tooLarge.Store(true)
-		cancel()
-	}()
-	err := command.Wait()
-	late := errors.Is(within.Err(), context.DeadlineExceeded)
-	cancel()
-	<-watched
-	switch {
-	case ctx.Err() != nil:
-		return outcome{}, ctx.Err()
-	case err == nil:
-		return outcome{said: said.String()}, nil
-	case tooLarge.Load():
-		return outcome{caught: true, how: byMemory, said: said.String()}, nil
-	case late:
-		return outcome{caught: true, how: byTime, said: said.String()}, nil
-	}
-	how := byExit
-	if failed := failedTest.FindStringSubmatch(said.String()); failed != nil {
-		how = failed[1]
-	}
-	return outcome{caught: true, how: how, said: said.String()}, nil
-}
-
-// staysBelow watches the memory of a process where the system tells it: an
-// endless loop that appends would take all of the machine's before its time is over.
-func staysBelow(ctx context.Context, process int, limit uint64) bool {
-	if runtime.GOOS != "linux" {
-		return true
-	}
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return true
-		case <-ticker.C:
-		}
-		// The second number is that of the pages in memory. Where there is none, the process is gone.
-		sizes, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", process))
-		fields := strings.Fields(string(sizes))
-		if err != nil || len(fields) < 2 {
-			return true
-		}
-		if pages, err := strconv.ParseUint(fields[1], 10, 64); err == nil && pages*uint64(os.Getpagesize()) > limit {
-			return false
+	o := outcome{caught: end != testbinary.Passed, said: said}
+	switch end {
+	case testbinary.TooLarge:
+		o.how = byMemory
+	case testbinary.Late:
+		o.how = byTime
+	case testbinary.Failed:
+		o.how = byExit
+		if failed := failedTest.FindStringSubmatch(said); failed != nil {
+			o.how = failed[1]
 		}
 	}
-}
-
-// beginning keeps the first part of what tests say, which may be endless.
-type beginning struct{ bytes.Buffer }
-
-const enough = 64 << 10
-
-func (b *beginning) Write(p []byte) (int, error) {
-	if room := enough - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(room, len(p))])
-	}
-	return len(p), nil
+	return o, nil
 }
