@@ -20,33 +20,84 @@ const maxMoves = 3
 
 // handOver handles the frame of a master.
 func (s *session) handOver(f *wire.Frame) error {
-	held, err := s.heldSeat(f.Channel)
-	if err != nil {
-		if f.Secret == "" {
+	for {
+		held, err := s.heldSeat(f.Channel)
+		if err != nil {
+			if f.Secret == "" {
+				return err
+			}
+			return s.repeatHandOver(f)
+		}
+		if again, err := s.handOverFrom(held, f); !again {
 			return err
 		}
-		return s.repeatHandOver(f)
 	}
+}
+
+// handOverFrom hands over from the seat. again: the channel has moved to this hub or from it, and all is to be looked at anew.
+func (s *session) handOverFrom(held *seat, f *wire.Frame) (again bool, err error) {
 	ctx, done := s.askContext()
 	defer done()
-	succession := succession{hub: s.hub, channel: held.Channel(), master: s, held: held, stay: f.Ban, ref: f.Ref}
 	if held.Channel().Elsewhere() {
-		return s.handOverElsewhere(held, f)
+		return s.handOverElsewhere(ctx, held, f)
 	}
-	if err := succession.to(ctx, f.To); err != nil {
+	succession := succession{hub: s.hub, channel: held.Channel(), master: s, held: held, stay: f.Ban, ref: f.Ref}
+	switch err := succession.to(ctx, f.To); err {
+	case nil:
+	case error(errNotHere):
+		return true, nil
+	default:
 		s.decide(held, f, func(*star.Channel, time.Time, *star.Attachment) error { return err })
 	}
-	return nil
+	return false, nil
 }
 
 // handOverElsewhere is for a hand-over in a channel that another hub decides: it is a slave's, which is refused, or the
-// master's hub is about to own the channel.
-func (s *session) handOverElsewhere(held *seat, f *wire.Frame) error {
+// master's hub is about to own the channel, or it is the master no more. again: that is known by now.
+func (s *session) handOverElsewhere(ctx context.Context, held *seat, f *wire.Frame) (again bool, err error) {
 	if held.Role() == wire.Master {
-		return errElsewhere
+		return s.awaitMastership(ctx, held)
 	}
 	s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return notHandedOver(rules, a, f) })
-	return nil
+	return false, nil
+}
+
+// awaitMastership waits until this hub owns the channel of the master's seat, or the seat is the master's no more.
+func (s *session) awaitMastership(ctx context.Context, held *seat) (known bool, err error) {
+	for {
+		e := s.hub.clustered.edgeOf(ctx, held.Channel())
+		if e == nil {
+			break
+		}
+		e.mu.Lock()
+		if of := e.of[&held.Seat]; e.over || of == nil || of.gone {
+			e.mu.Unlock()
+			break
+		}
+		if e.moved == nil {
+			e.moved = make(chan struct{})
+		}
+		moved := e.moved
+		e.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return false, errElsewhere
+	case !held.Channel().Elsewhere() || s.held(&held.Seat) == nil:
+		return true, nil
+	}
+	// It is told its end behind what is on its way.
+	if err := held.Channel().Flush(ctx); err != nil {
+		return false, errElsewhere
+	}
+	if held.Channel().Elsewhere() && s.held(&held.Seat) != nil {
+		return false, notAMember(held.Channel().Name())
+	}
+	return true, nil
 }
 
 // notHandedOver is why a hand-over is refused of which the service was not asked.
