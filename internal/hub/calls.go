@@ -309,6 +309,8 @@ func (c *call) doFrame(h *Hub, rules *star.Channel, now time.Time, a *star.Attac
 		return nil
 	case wire.HandOver:
 		return notHandedOver(rules, a, f)
+	case wire.Create:
+		return rules.RepeatCreate(a, c.entry)
 	case wire.Refresh:
 		return rules.Refresh(a, f.Ref, c.entry.Grant)
 	}

@@ -28,10 +28,16 @@ func (s *session) create(f *wire.Frame) error {
 		if held.Username() != f.Username {
 			return wire.ErrChannelExists
 		}
-		s.decide(held, f, func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-			return rules.RepeatCreate(a, entryOf(f, held.known(s.hub.id), grant))
+		entry := entryOf(f, held.known(s.hub.id), grant)
+		return s.decideOr(held, func(rules *star.Channel, _ time.Time) {
+			if err := rules.RepeatCreate(&held.Attachment, entry); err != nil {
+				s.answer(rules, held, f, err)
+			}
+		}, "", func() *call {
+			again := s.frameCall(f, nil)
+			again.entry = entry // another hub refuses it without
+			return again
 		})
-		return nil
 	})
 }
 
