@@ -212,6 +212,14 @@ func (c *call) do(h *Hub, rules *star.Channel, now time.Time, a *star.Attachment
 	return nil
 }
 
+// revoked is what a seat is told that is not in the channel, and whose membership ends by the call.
+func (c *call) revoked(a *star.Attachment) []star.Effect {
+	return []star.Effect{
+		{Kind: star.Answer, To: a, Packet: delivery.ClosedPacket(c.frame.Channel, wire.ErrRevoked.With(c.refusal.Text))},
+		{Kind: star.Refuse, To: a, End: c.refusal},
+	}
+}
+
 // answer refuses the frame, as session.answer does.
 func (c *call) answer(rules *star.Channel, a *star.Attachment, err error) {
 	if err == wire.ErrReplaced {

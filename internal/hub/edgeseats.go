@@ -207,7 +207,11 @@ func (e *edge) end(effects []star.Effect, why *wire.Cause) []star.Effect {
 		case s.gone || s.admitted:
 		case s.member == (member{}):
 			none := wire.ErrNoSuchChannel
-			if e.resumes(s) {
+			if revoke := e.callOf(s, opRevoke, opRevokeStayed); revoke != nil {
+				// The service does not let it back, which may be why the channel has ended.
+				effects = append(effects, revoke.revoked(&s.seat.Attachment)...)
+				continue
+			} else if e.callOf(s, opResume) != nil {
 				none = wire.ErrResumeFailed
 			}
 			unanswered = append(unanswered, star.Effect{Kind: star.Refuse, To: &s.seat.Attachment, End: none})
@@ -242,13 +246,16 @@ func (cl *clustered) refuse(e *edge, refusals []star.Effect) {
 	}()
 }
 
-// resumes reports whether the seat, which is not in the channel yet, wants to come back. The lock is held.
-func (e *edge) resumes(s *edgeSeat) bool {
-	is := func(c *call) bool { return c.local == s && c.op == opResume }
+// callOf is a call of the seat that is one of these and is not answered, or nil. The lock is held.
+func (e *edge) callOf(s *edgeSeat, ops ...op) *call {
+	waiting := slices.Concat(e.calls, e.parked)
 	for _, calls := range e.replied {
-		if slices.ContainsFunc(calls, is) {
-			return true
+		waiting = append(waiting, calls...)
+	}
+	for _, c := range waiting {
+		if c.local == s && slices.Contains(ops, c.op) {
+			return c
 		}
 	}
-	return slices.ContainsFunc(e.calls, is) || slices.ContainsFunc(e.parked, is)
+	return nil
 }
