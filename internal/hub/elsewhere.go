@@ -29,11 +29,15 @@ func (s *session) decideOr(held *seat, transition func(*star.Channel, time.Time)
 	}
 }
 
-// call has the hub that decides the seat's channel do the call. made is false where that is this hub by now.
+// call has the hub that decides the seat's channel do the call. made is false where that is this hub by now. Before there is
+// an error, what the peer has asked for earlier is answered, and it is told what has become of its seat.
 func (s *session) call(held *seat, secret string, c *call) (made bool, err error) {
 	ctx, done := s.waitContext()
-	defer done()
-	return s.callWithin(ctx, held, secret, c)
+	made, err = s.callWithin(ctx, held, secret, c)
+	if done(); err != nil {
+		_ = s.flush(held.Channel())
+	}
+	return made, err
 }
 
 // callWithin is call for who is not the reader.
@@ -79,8 +83,11 @@ func (s *session) entryCall(op op, f *wire.Frame, entry star.Entry) *call {
 // this hub by now.
 func (s *session) query(held *seat, c *call) (q queried, asked bool, err error) {
 	ctx, done := s.waitContext()
-	defer done()
-	return s.queryWithin(ctx, held, c)
+	q, asked, err = s.queryWithin(ctx, held, c)
+	if done(); err != nil {
+		_ = s.flush(held.Channel())
+	}
+	return q, asked, err
 }
 
 // queryWithin is query for who is not the reader.
