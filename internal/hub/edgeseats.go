@@ -208,11 +208,17 @@ func (e *edge) end(effects []star.Effect, why *wire.Cause) []star.Effect {
 		case s.member == (member{}):
 			none := wire.ErrNoSuchChannel
 			if revoke := e.callOf(s, opRevoke, opRevokeStayed); revoke != nil {
-				// The service does not let it back, which may be why the channel has ended.
-				effects = append(effects, revoke.revoked(&s.seat.Attachment)...)
+				effects = append(effects, revoke.revoked(&s.seat.Attachment)...) // which may be why the channel has ended
 				continue
-			} else if e.callOf(s, opResume) != nil {
+			}
+			switch {
+			case s.join != nil:
+			case e.callOf(s, opResume) != nil:
 				none = wire.ErrResumeFailed
+			case e.callOf(s, opHandedOver) != nil:
+				none = wire.ErrNotAMember
+			default:
+				continue // it has only asked something, and is told that there is no answer
 			}
 			unanswered = append(unanswered, star.Effect{Kind: star.Refuse, To: &s.seat.Attachment, End: none})
 		default: // it was catching up

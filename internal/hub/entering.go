@@ -373,7 +373,9 @@ func (s *session) enter(e *entering, extra int, fresh func(*seat) (in bool, err 
 			return again(held)
 		} else {
 			// That membership has ended, but the effect that frees the seat is still in flight.
-			err = s.flush(held.Channel())
+			if err = s.flush(held.Channel()); err == nil && s.held(&held.Seat) != nil && held.Channel().MembershipEnded(&held.Seat) {
+				err = errEnding // its end was not committed before another hub had the channel for a while: the connection is closed
+			}
 		}
 		if err == nil {
 			held, err = s.reserveSeat(e.channel, reserved, extra)

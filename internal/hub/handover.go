@@ -81,8 +81,10 @@ func (s *session) awaitMastership(ctx context.Context, held *seat) (known bool, 
 		e.mu.Unlock()
 		select {
 		case <-moved:
+			continue
 		case <-ctx.Done():
 		}
+		break
 	}
 	switch {
 	case ctx.Err() != nil:

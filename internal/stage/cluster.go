@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"flag"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -21,7 +22,7 @@ var hubs = flag.Int("hubs", 0, "how many hubs of a cluster, over an engine in th
 var hubLog = flag.Bool("hubs.log", false, "hubs of a cluster log to standard error")
 
 // newCluster makes hubs that have their channels together. Each connection is to one of them at random; Hub is the
-// first.
+// first, and Hubs are all.
 func newCluster(t *testing.T, n Network, policy lectern.Policy, hubs int) *Stage {
 	// It keeps what it has for longer than any test waits for a master.
 	engine := cluster.NewLocalWith(cluster.LocalOptions{Keeps: 48 * time.Hour})
@@ -37,12 +38,27 @@ func newCluster(t *testing.T, n Network, policy lectern.Policy, hubs int) *Stage
 		require.NoError(t, err)
 		dials = append(dials, n.start(t, hub))
 		t.Cleanup(func() { require.NoError(t, hub.Close()) })
-		if s.Hub == nil {
-			s.Hub = hub
-		}
+		s.Hubs = append(s.Hubs, hub)
 	}
+	s.Hub = s.Hubs[0]
 	s.Dial = func(ctx context.Context, first []byte) (transport.Conn, Plug, bool, error) {
 		return dials[rand.IntN(len(dials))](ctx, first)
 	}
 	return s
 }
+
+// Channels are those of all hubs, each as the hub has it that owns it.
+func (s *Stage) Channels() iter.Seq[*lectern.Channel] {
+	return func(yield func(*lectern.Channel) bool) {
+		for _, hub := range s.Hubs {
+			for c := range hub.Channels() {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// OfCluster reports whether there are several hubs.
+func (s *Stage) OfCluster() bool { return len(s.Hubs) > 1 }

@@ -18,7 +18,9 @@ import (
 type Stage struct {
 	T   *testing.T
 	Hub *lectern.Hub
-	// Dial makes a connection to the hub.
+	// Hubs are that one, or those of a cluster.
+	Hubs []*lectern.Hub
+	// Dial makes a connection to the hub, or to any of them.
 	Dial DialFunc
 	// RealTime: the test does not run in a bubble.
 	RealTime bool
@@ -31,7 +33,7 @@ func New(t *testing.T, n Network, policy lectern.Policy) *Stage {
 	}
 	hub, err := lectern.NewHub(policy)
 	require.NoError(t, err)
-	s := &Stage{T: t, Hub: hub, Dial: n.start(t, hub), RealTime: n.realTime}
+	s := &Stage{T: t, Hub: hub, Hubs: []*lectern.Hub{hub}, Dial: n.start(t, hub), RealTime: n.realTime}
 	// Cleanups run in reverse order: the users leave before the hub closes, and the hub
 	// closes before the network.
 	t.Cleanup(func() { require.NoError(t, hub.Close()) })
