@@ -44,8 +44,11 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 			continue
 		}
 		held := delivery.OwnerOf(left.Seat).(*session).held(left.Seat)
-		if held == nil {
-			continue // its connection has ended, or is about to
+		if held == nil { // its connection has ended, or is about to
+			if left.Role() == wire.Slave {
+				e.tellDeparted(left)
+			}
+			continue
 		}
 		s := e.add(held, member{left.Membership(), left.Epoch()}, "")
 		// Where another hub has taken the channel for a while, the master is here all the same.

@@ -167,7 +167,7 @@ func (cl *clustered) takeAnd(ctx context.Context, e *edge, may func(*star.Channe
 	j := cl.hub.newJournal(e.channel, e.key, t.owner, t.writer, t.base, t.pacing, inner.None)
 	j.overtaken.Store(true) // what another hub has written behind the claim was not heard of
 	j.announcer.Appended(t.writer.Shared())
-	if may != nil {
+	if may != nil && first == nil { // else who enters is in with the first step, or is not
 		j.expects = time.Now().Add(expectFor)
 	}
 	if !e.become(t.rules, j, may != nil, first) {
