@@ -6,6 +6,7 @@ import (
 
 	inner "github.com/lectern-go/lectern/internal/cluster"
 	"github.com/lectern-go/lectern/internal/delivery"
+	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
@@ -32,12 +33,20 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 	if !j.unborn {
 		e.merging = inner.NewMerging(h.clustered.id, at, j.owner.Hub, j.owner.Epoch, j.owner.Incarnation)
 	}
+	var unborn []star.Effect
 	e.mu.Lock()
-	e.master = j.master
+	if !j.unborn {
+		e.master = j.master
+	}
 	for _, left := range seats {
 		switch {
 		case left.Knock != 0:
 			e.keepWaiting(left)
+			continue
+		case j.unborn:
+			// Another hub has created the channel, and by its number this could be that one's master. Its peer comes back, and
+			// asks again.
+			unborn = append(unborn, star.Effect{Kind: star.Eject, To: &left.Attachment, End: wire.ErrShutdown})
 			continue
 		case left.Departed:
 			e.tellDeparted(left)
@@ -56,6 +65,9 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 			s.unanswered = time.Now()
 		}
 		s.admitted, s.lost = left.Admitted, left.Role() == wire.Master
+	}
+	if len(unborn) > 0 {
+		c.Emit(unborn)
 	}
 	e.comeBack()
 	if owner.Hub != h.clustered.id {

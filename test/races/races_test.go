@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -131,6 +132,49 @@ func TestNextChannelRightAfterTheEnd(t *testing.T) {
 			slave := one.Joins("abc123", "user_one")
 			require.NoError(t, master.Close())
 			stage.Ended(t, slave, lectern.ErrMasterLeft)
+		}
+	})
+}
+
+// Of those who create a channel at the same time one has it (rules 1 and 7), and stays its master: it can do at once what only
+// a master can.
+func TestCreatesInTheSameInstant(t *testing.T) {
+	stage.Everywhere(t, lectern.Policy{MembershipRate: lectern.RateLimit{PerSecond: -1}}, func(t *testing.T, s *stage.Stage) {
+		users := make([]*stage.User, 6)
+		for i := range users {
+			users[i] = s.User()
+		}
+		for round := range *rounds {
+			name := fmt.Sprint("round ", round)
+			masters, errs := make([]*lectern.Master, len(users)), make([]error, len(users))
+			var wg sync.WaitGroup
+			for i, u := range users {
+				wg.Go(func() { masters[i], errs[i] = u.Create(stage.Within(t), name, fmt.Sprint("user_", i)) })
+			}
+			wg.Wait()
+			var master *lectern.Master
+			for i, err := range errs {
+				if err == nil {
+					require.Nil(t, master, "two have it")
+					master = masters[i]
+					continue
+				}
+				require.ErrorIs(t, err, lectern.ErrChannelExists)
+			}
+			require.NotNil(t, master)
+			heir := s.User().Joins(name, "heir")
+			if !s.RealTime {
+				time.Sleep(300 * time.Millisecond) // whatever else the hubs of the others do is done
+			}
+			stage.Broadcast(t, master, "here")
+			stage.NextText(t, heir, "here")
+			began := time.Now()
+			_, err := master.HandOver(stage.Within(t), "heir", false)
+			require.NoError(t, err)
+			require.Less(t, time.Since(began), 500*time.Millisecond)
+			<-heir.Done()
+			require.NotNil(t, heir.Promoted())
+			require.NoError(t, heir.Promoted().Close())
 		}
 	})
 }
