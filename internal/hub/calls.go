@@ -156,7 +156,7 @@ func (c *call) do(h *Hub, rules *star.Channel, now time.Time, a *star.Attachment
 			return h.notHere(err, c.frame)
 		})
 	case opAgain:
-		_ = c.again(h, rules, now, a, a)
+		c.againHere(h, rules, now)
 	case opHandedOver:
 		_ = rules.Enter(a, func() error {
 			next := c.next.fresh(h.id, c.frame)

@@ -57,17 +57,39 @@ func (s *session) resumeAgain(held *seat, f *wire.Frame) error {
 			s.answer(rules, held, f, err)
 			return
 		}
-		a := &held.Attachment
-		if present, _ := s.seatIn(next.Channel().Name()); present != nil {
-			a = &present.Attachment // it may have been made the master while the service was asked
-		}
-		if !s.succeedSeat(a, next) {
-			rules.Lose(now, &next.Attachment)
-		}
+		s.takeAgain(rules, now, held, next)
 	}, "", func() *call {
 		// It is the same as if the connection had been lost, and the peer had come back.
 		return &call{op: opAgain, frame: s.entryCall(opResume, f, star.Entry{}).frame, entry: entryOf(f, given(f.Secret), grant), malformed: s.countedFrame()}
 	})
+}
+
+// takeAgain puts next, which has resumed the membership, in the place of the seat that the connection has. The channel's lock
+// is held.
+func (s *session) takeAgain(rules *star.Channel, now time.Time, held, next *seat) {
+	a := &held.Attachment
+	if present, _ := s.seatIn(next.Channel().Name()); present != nil {
+		a = &present.Attachment // it may have been made the master meanwhile
+	}
+	if !s.succeedSeat(a, next) {
+		rules.Lose(now, &next.Attachment)
+	}
+}
+
+// againHere is a resumeAgain that was called for, in a channel that has become this hub's. The channel's lock is held.
+func (c *call) againHere(h *Hub, rules *star.Channel, now time.Time) {
+	held, next, entry := c.local.seat, new(seat), c.entry
+	s := delivery.OwnerOf(&held.Seat).(*session)
+	next.Init(&s.Line, held.Channel())
+	next.secret = knownSecret(c.frame.Secret)
+	if rules.Promoted(entry, c.frame.Username) {
+		next.secret = addFresh(&entry, h.id, c.frame)
+	}
+	if err := rules.Resume(now, &next.Attachment, entry, c.frame.Username, c.frame.Last, c.frame.Seq); err != nil {
+		c.answer(rules, &held.Attachment, h.notHere(err, c.frame))
+		return
+	}
+	s.takeAgain(rules, now, held, next)
 }
 
 // authorizeResume asks the service whether the member may come back, where it wants to be

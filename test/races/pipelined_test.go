@@ -265,7 +265,7 @@ func (p *pipelined) check() {
 	}
 	for c := range p.Channels() {
 		shot, _ := c.Snapshot()
-		require.Equal(p.T, waiting[c.Name()], shot.Waiting, "%s", c.Name())
+		require.Equal(p.T, waiting[c.Name()], shot.Waiting, "%s: %s", c.Name(), p.peers)
 		if shot.Master.State == lectern.StateOnline {
 			there = append(there, c.Name()+" master "+shot.Master.Username)
 		}
