@@ -36,12 +36,12 @@ func (cl *clustered) claim(ctx context.Context, t *taking) error {
 	switch {
 	case errors.Is(err, cluster.ErrNone):
 		e.gone(cluster.Group{})
-		return errNotTaken
+		return errHasEnded
 	case err != nil:
 		return err
 	case header.Claim == inner.Ended || header.Incarnation != e.incarnation():
 		e.gone(last)
-		return errNotTaken
+		return errHasEnded
 	case t.may == nil && header.Claim != inner.Free && header.Claim != inner.Doubt && header.Hub != cl.id && cl.beating.Standing(header.Hub) == inner.Heard:
 		return errNotTaken
 	}

@@ -235,6 +235,8 @@ func (s *session) createElsewhere(seat *seat, f *wire.Frame, grant star.Grant, e
 		return false, nil
 	case err == error(wire.ErrChannelExists):
 		return false, wire.ErrChannelExists
+	case err == errHasEnded:
+		return e.awaitOver(ctx), errNotFound
 	}
 	return e.isOver() && ctx.Err() == nil, errNotFound
 }

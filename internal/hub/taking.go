@@ -141,6 +141,30 @@ func (e *edge) endWaiting() {
 // errNotTaken: the channel could not be taken.
 var errNotTaken = errors.New("hub: the channel could not be taken over")
 
+// errHasEnded: there is nothing to take. The edge is over, or is about to be, when it has carried out what is in the log.
+var errHasEnded = errors.New("hub: the channel has ended")
+
+// awaitOver waits until this is the edge no more, and reports whether that is so.
+func (e *edge) awaitOver(ctx context.Context) bool {
+	for {
+		e.mu.Lock()
+		if e.over {
+			e.mu.Unlock()
+			return true
+		}
+		if e.moved == nil {
+			e.moved = make(chan struct{})
+		}
+		moved := e.moved
+		e.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // take makes this hub the owner of the edge's channel. may says whether that is right, by the channel as it is
 // in the log, or is nil. Where another hub has taken the channel meanwhile, or it has ended, it is an error.
 func (cl *clustered) take(ctx context.Context, e *edge, may func(*star.Channel) error) (err error) {

@@ -163,6 +163,7 @@ func TestRaceOfSetMasterAndOthers(t *testing.T) {
 // A hub that shuts down while the service sets a master has it before or not at all, and so has the hub that goes on from
 // what it has left.
 func TestRaceOfSetMasterAndShutdown(t *testing.T) {
+	stage.OneHub(t, "one hub of no cluster exports what it has")
 	for round := range 9 * ((*rounds + 8) / 9) {
 		stage.InBubble(t, delayed(time.Duration(round%3)*time.Millisecond), func(t *testing.T, s *stage.Stage) {
 			h := beginHanding(s)
