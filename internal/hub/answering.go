@@ -174,6 +174,7 @@ func (s *session) endReplaced(replaced *delivery.Seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// All under one lock, so that no answer to a later frame of the peer comes between.
+	s.noteReplaced(replaced, why)
 	s.removeSeat(replaced)
 	s.ending = true
 	s.PushReplay(delivery.ClosedPacket(channel, why))

@@ -27,7 +27,7 @@ type seat struct {
 }
 
 // entering is what a frame asks by which a seat is entered. It does not change, but for number,
-// previous and settled, which the session's lock guards.
+// previous, replaced and settled, which the session's lock guards.
 type entering struct {
 	kind wire.Type
 	ref  uint64
@@ -38,6 +38,8 @@ type entering struct {
 	number uint64
 	// previous is what the connection leaves once it is in, or nil.
 	previous *seat
+	// replaced: another connection has taken the membership of that over.
+	replaced bool
 	// settled is closed when it is decided whether the previous seat is left: until then, what comes
 	// from the peer in it waits.
 	settled chan struct{}
@@ -296,6 +298,7 @@ func (s *session) endMemberships(err error) []*seat {
 	held := s.seats.all()
 	waiting := s.hub.waits.takeAll(s)
 	switches := s.switches(waiting)
+	overtaken := overtakenOf(switches)
 	if cl := s.hub.clustered; cl != nil {
 		for in, previous := range switches {
 			if s.seats.get(in.Channel().Name()) == in {
@@ -318,12 +321,13 @@ func (s *session) endMemberships(err error) []*seat {
 		}
 	}
 	for _, seat := range members {
+		leaves := onPurpose || overtaken[seat]
 		_ = s.decideOr(seat, func(rules *star.Channel, now time.Time) {
-			if !onPurpose || rules.Leave(now, &seat.Attachment, 0) != nil {
+			if !leaves || rules.Leave(now, &seat.Attachment, 0) != nil {
 				rules.Lose(now, &seat.Attachment)
 			}
 		}, "", func() *call {
-			if onPurpose {
+			if leaves {
 				return &call{op: opLeave}
 			}
 			return &call{op: opLose}
@@ -341,6 +345,7 @@ func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wir
 	// may enter the channel again. A peer that has not been told yet must not get the
 	// answer that it is not a member.
 	s.mu.Lock()
+	s.noteReplaced(released, why)
 	s.removeSeat(released)
 	full := !s.PushNotice(closed)
 	if s.seats.count() == 0 && !s.waits() || why.Code == wire.ErrReplaced.Code {

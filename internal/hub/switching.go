@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/delivery"
 	"github.com/lectern-go/lectern/internal/star"
 	"github.com/lectern-go/lectern/internal/wire"
 )
@@ -149,6 +150,29 @@ func (h *Hub) isDecided(in *seat) bool {
 	}
 	e := h.clustered.edge(in.Channel())
 	return e != nil && e.isIn(&in.Seat)
+}
+
+// noteReplaced notes that another connection has the membership of a seat that is released, where this one is about to switch
+// from it. The lock is held.
+func (s *session) noteReplaced(released *delivery.Seat, why *wire.Cause) {
+	held := s.seats.get(released.Channel().Name())
+	if why.Code == wire.ErrReplaced.Code && held != nil && &held.Seat == released && held.leaving != nil {
+		held.leaving.replaced = true
+	}
+}
+
+// overtakenOf are the seats that were entered by switches that are not finished where the user has not switched, as in
+// finishSwitch: another connection has what was to be left. The session's lock is held.
+func overtakenOf(switches map[*seat]*seat) (overtaken map[*seat]bool) {
+	for in := range switches {
+		if in.entering != nil && in.entering.replaced {
+			if overtaken == nil {
+				overtaken = make(map[*seat]bool)
+			}
+			overtaken[in] = true
+		}
+	}
+	return overtaken
 }
 
 // finishSwitch leaves the previous seat of a switch. Where another connection has taken that
