@@ -96,6 +96,7 @@ func (cl *clustered) inquire(ctx context.Context, c *delivery.Channel, q inquiry
 		o, err := cl.askOnce(ctx, e.known().Hub, request)
 		switch {
 		case err == nil && !o.Elsewhere:
+			o.localize()
 			return o, nil, nil
 		case q.What == inquirySpeak && err != nil && !errors.Is(err, cluster.ErrNobody):
 			return o, nil, wire.ErrBusy.With("the hub that has the channel has not answered: the message may have been sent")
@@ -187,6 +188,24 @@ func (cl *clustered) carryOut(q inquiry) (o outcome) {
 		o.refuse(err)
 	}
 	return o
+}
+
+// localize has the instants of a report in the zone of this process, as its own are.
+func (o *outcome) localize() {
+	if o.Report == nil {
+		return
+	}
+	members := []*star.MemberReport{&o.Report.Master}
+	for i := range o.Report.Slaves {
+		members = append(members, &o.Report.Slaves[i])
+	}
+	for _, m := range members {
+		for _, at := range []*time.Time{&m.Deadline, &m.Expires} {
+			if !at.IsZero() {
+				*at = at.Local()
+			}
+		}
+	}
 }
 
 func (o *outcome) refuse(err error) {

@@ -119,8 +119,11 @@ func TestHostileNames(t *testing.T) {
 				require.Equal(t, "m"+name, status.Master.Username)
 			}
 			var listed []string
-			for channel := range s.Hub.Channels() {
+			for channel := range s.Channels() {
 				listed = append(listed, channel.Name())
+			}
+			if s.OfCluster() { // each hub lists those that it owns
+				slices.Sort(listed)
 			}
 			require.Equal(t, slices.Sorted(slices.Values(names)), listed)
 		})
@@ -150,7 +153,7 @@ func TestHostileNames(t *testing.T) {
 			}
 			synctest.Wait()
 			require.Empty(t, stays.Members())
-			channels := slices.Collect(s.Hub.Channels())
+			channels := slices.Collect(s.Channels())
 			require.Len(t, channels, 1)
 			shot, ok := channels[0].Snapshot()
 			require.True(t, ok)
@@ -158,7 +161,7 @@ func TestHostileNames(t *testing.T) {
 			require.Zero(t, shot.Banned)
 			require.LessOrEqual(t, shot.Kept.Messages, 256)
 			require.NoError(t, stays.Close())
-			require.Empty(t, slices.Collect(s.Hub.Channels()))
+			require.Empty(t, slices.Collect(s.Channels()))
 		})
 	})
 }

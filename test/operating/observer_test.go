@@ -117,6 +117,7 @@ func TestObserverAfterShutdown(t *testing.T) {
 // Rows G9, F10 and H17: what peers write reaches the log quoted and bounded, at
 // most ten lines a second of a kind, and never a token or a secret.
 func TestLogUnderAttack(t *testing.T) {
+	stage.OneHub(t, "so many lines a second are of each hub")
 	var log stage.LockedBuffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	stage.InBubble(t, lectern.Policy{Logger: logger}, func(t *testing.T, s *stage.Stage) {

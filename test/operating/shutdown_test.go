@@ -19,6 +19,7 @@ import (
 // Row I13: everybody is told at once, nothing new is taken on, the connections
 // are closed one after the other, and what was accepted before arrives.
 func TestShutdownIsSpread(t *testing.T) {
+	stage.OneHub(t, "the one hub shuts down; of a cluster, its clients go to another one")
 	for name, policy := range map[string]lectern.Policy{
 		"by default": {},
 		// The master's connection is closed before most others: that is no reason to

@@ -221,6 +221,7 @@ func TestServiceSpeaksWhereItIsAsked(t *testing.T) {
 // With SlowHold the service waits for slow slaves as their master would, for HoldTimeout at the
 // longest, and for its context; without, it waits for nobody.
 func TestServiceIsHeldBack(t *testing.T) {
+	stage.OneHub(t, "who speaks is held back for the slaves at the hub of the master")
 	policy := lectern.Policy{Slow: lectern.SlowHold, Outbox: lectern.QueueLimit{Messages: 8}, WriteTimeout: time.Hour}
 	stage.InBubble(t, policy, func(t *testing.T, s *stage.Stage) {
 		master := s.User().Creates("abc123", "alice")

@@ -90,6 +90,7 @@ func TestSlowDropNewest(t *testing.T) {
 // With SlowHold the master waits for the slow one, for so long, and no message is
 // lost to anybody who catches up.
 func TestSlowHold(t *testing.T) {
+	stage.OneHub(t, "a master is held back for the slaves at its own hub")
 	policy := lectern.Policy{
 		Slow: lectern.SlowHold, HoldTimeout: 2 * time.Second, Outbox: lectern.QueueLimit{Messages: 8},
 		Replay: lectern.QueueLimit{Messages: 1000, Bytes: 100 << 20}, WriteTimeout: time.Hour,
@@ -136,6 +137,7 @@ func TestSlowHold(t *testing.T) {
 
 // A slave is held back while its master does not keep up, and refused after.
 func TestSlowMasterHoldsItsSlaves(t *testing.T) {
+	stage.OneHub(t, "a slave at another hub is told busy where its master has no room")
 	policy := lectern.Policy{
 		Slow: lectern.SlowHold, HoldTimeout: 2 * time.Second, Outbox: lectern.QueueLimit{Messages: 8}, WriteTimeout: time.Hour,
 		SlaveMessageRate: lectern.RateLimit{PerSecond: -1},
@@ -233,6 +235,7 @@ func TestEverybodyAnswersASlowMaster(t *testing.T) {
 // With SlowHold, a master does not leave a slave behind that is being fed what it has missed:
 // it is held back until the slave has caught up, and nothing is dropped.
 func TestMasterIsHeldForASlaveThatCatchesUp(t *testing.T) {
+	stage.OneHub(t, "a master is held back for the slaves at its own hub")
 	policy := lectern.Policy{Slow: lectern.SlowHold, Replay: lectern.QueueLimit{Messages: 100}, HoldTimeout: time.Second}
 	stage.InVirtualTime(t, policy, func(t *testing.T, s *stage.Stage) {
 		const missed, live = 100, 1000
