@@ -38,6 +38,8 @@ type journal struct {
 	// begun is the position of the last shared group before what is being committed. failed: that was not, or not all of it.
 	begun  cluster.Position
 	failed bool
+	// committed: what was decided first is in the log.
+	committed atomic.Bool
 	// lost are what hubs are told, with the first group, whose members this hub has taken for lost when it has
 	// become the owner.
 	lost []output
@@ -122,6 +124,7 @@ func (j *journal) Commit(effects []star.Effect) bool {
 		return false
 	}
 	j.master = j.next
+	j.committed.Store(true)
 	j.snapshot.begin(j.writer.Last())
 	return true
 }

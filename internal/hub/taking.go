@@ -207,7 +207,7 @@ func (cl *clustered) takeAnd(ctx context.Context, e *edge, may func(*star.Channe
 	if err := e.channel.Flush(ctx); err != nil {
 		return 0, err
 	}
-	if e.channel.Elsewhere() {
+	if !j.committed.Load() { // else it is done, though another hub may have the channel by now
 		return 0, errNotTaken
 	}
 	return j.writer.Shared(), nil
