@@ -52,10 +52,26 @@ func (cl *clustered) appeared(name string) {
 		defer cl.hub.goroutines.Done()
 		ctx, cancel := context.WithTimeout(cl.writing, findTimeout)
 		defer cancel()
-		if c, err := cl.hub.find(ctx, name); err != nil || c == nil || !c.Elsewhere() {
-			return // this hub's own lets them in when it is created
-		} else if e := cl.edgeOf(ctx, c); e != nil {
-			e.letWaitersIn(time.Now())
+		for {
+			c, err := cl.hub.find(ctx, name)
+			if err != nil || c == nil {
+				return
+			}
+			if e := cl.edgeOf(ctx, c); e != nil {
+				e.letWaitersIn(time.Now())
+				return
+			}
+			// This hub's own lets them in when it is created, but not where it has become that since.
+			if ctx.Err() != nil || c.Decide(func(rules *star.Channel, now time.Time) {
+				if rules.Exists() {
+					cl.hub.letWaitersIn(c, rules, now)
+				}
+			}) {
+				return
+			}
+			if cl.isOver(c) {
+				return // there may be another one soon, which is looked for then
+			}
 		}
 	}()
 }

@@ -173,7 +173,8 @@ func (s *session) join(f *wire.Frame, asked string) error {
 			return err
 		}
 		// A channel that comes from now on finds the wait. One that has come just before has not.
-		if c = s.hub.findChannel(f.Channel); c == nil && s.hub.clustered != nil {
+		c = s.hub.findChannel(f.Channel)
+		if s.hub.clustered != nil && (c == nil || !c.Exists() && !c.Elsewhere()) {
 			s.hub.clustered.await(f.Channel)
 			c, _ = s.find(f.Channel) // where that is not known, it is looked for later
 		}

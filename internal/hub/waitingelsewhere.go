@@ -55,16 +55,26 @@ func (e *edge) loseSeat(s *edgeSeat) {
 
 // knockAnew has those who wait join again, since another hub owns the channel. The lock is held.
 func (e *edge) knockAnew() {
+	var before []*call
 	for _, s := range e.seats {
 		if !s.waits || s.gone {
 			continue
 		}
 		c := *s.join
 		c.seat.id = s.id
-		if e.asking.Call(c.pack()) == nil {
+		if e.callOf(s, opCancel) != nil {
+			// Its peer has given up, which is to be done behind that.
+			e.called++
+			c.number = e.called
+			before = append(before, &c)
+			s.join = &c
+		} else if e.asking.Call(c.pack()) == nil {
 			e.keep(&c)
 			s.join = &c
 		}
+	}
+	if len(before) > 0 {
+		e.askAnew(before)
 	}
 }
 

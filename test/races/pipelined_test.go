@@ -368,7 +368,11 @@ func TestRaceOfFramesInOneGo(t *testing.T) {
 				for range 30 {
 					p.goes()
 					if p.n(3) == 0 {
-						time.Sleep(time.Second + 333*time.Microsecond + 333) // nothing else falls into this instant
+						settles := time.Second
+						if s.OfCluster() {
+							settles = 6 * time.Second // what a hub has not heard of others it looks for after some seconds
+						}
+						time.Sleep(settles + 333*time.Microsecond + 333) // nothing else falls into this instant
 						p.check()
 					}
 				}
