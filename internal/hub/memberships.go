@@ -301,7 +301,7 @@ func (s *session) endMemberships(err error) []*seat {
 	overtaken := overtakenOf(switches)
 	if cl := s.hub.clustered; cl != nil {
 		for in, previous := range switches {
-			if s.seats.get(in.Channel().Name()) == in {
+			if slices.Contains(held, in) { // or it waits, perhaps for a channel that there is not
 				cl.lateSwitches.add(in, previous)
 				delete(switches, in)
 			}
