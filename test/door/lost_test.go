@@ -74,3 +74,20 @@ func TestWhoWaitsDoesSoUntilItsContextEnds(t *testing.T) {
 		require.Equal(t, 10*time.Minute, time.Since(began))
 	})
 }
+
+// A connection that is lost while it waits to switch to a channel that there is not costs nobody else anything, and its
+// membership is kept.
+func TestCutWhileASwitchWaits(t *testing.T) {
+	stage.InVirtualTime(t, lectern.Policy{}, func(t *testing.T, s *stage.Stage) {
+		master, peer := s.User().Creates("abc123", "alice"), s.Raw()
+		peer.Send(stage.OneJoins)
+		peer.Expect(stage.OneJoined)
+		stage.NextPresence(t, master, "user_one", lectern.StateOnline)
+		peer.Send(`{"type":"join","ref":2,"channel":"nowhere","username":"user_one","wait":true,"from":"abc123"}`)
+		peer.Expect(`{"type":"waiting","ref":2,"channel":"nowhere","for":"master"}`)
+		peer.Plug.Cut()
+		stage.NextPresence(t, master, "user_one", lectern.StateAway)
+		s.User().Joins("abc123", "user_two")
+		stage.NextPresence(t, master, "user_two", lectern.StateOnline)
+	})
+}
