@@ -125,6 +125,9 @@ func (cl *clustered) lookFor(ctx context.Context, name string) (*delivery.Channe
 	e := cl.hub.newEdge(c, key, ownerBy(header), inner.LastShared(last))
 	cl.register(c, e)
 	if err := e.follow(inner.LastShared(last)); err != nil {
+		if e.isOver() && !cl.hasLeft() && ctx.Err() == nil {
+			return cl.lookFor(ctx, name) // it has just ended
+		}
 		e.lose(err)
 		return nil, errNotFound
 	}
