@@ -66,8 +66,8 @@ func TestEveryRefusalHasWords(t *testing.T) {
 			w.of(bob, `{"type":"jion","ref":1,"channel":"abc123"}`, lectern.ErrUnsupported, "type")
 
 			ada := s.Raw()
-			ada.Send(`{"type":"join","ref":1,"channel":"abc123","username":"ada","instance":"A"}`, `{"type":"ping","channel":"abc123"}`)
-			ada.Expect(strings.Replace(stage.OneJoined, "user_one", "ada", 1))
+			ada.Send(`{"type":"join","ref":2,"channel":"abc123","username":"ada","instance":"A"}`, `{"type":"ping","channel":"abc123"}`)
+			ada.Expect(strings.NewReplacer("user_one", "ada", `"ref":1`, `"ref":2`).Replace(stage.OneJoined))
 			alice.Expect(stage.Online("ada", 2))
 			synctest.Wait() // the ping, which is not answered, may be on its way to another hub
 			late := `{"type":"resume","ref":1,"channel":"abc123","username":"ada","resume":"` + ada.Secret + `","epoch":1,"instance":"A"}`
