@@ -280,8 +280,9 @@
 //     what was sent before.
 //   - What was under way at a hub that was cut off can come late: a name may be that of a member that is away, though
 //     nobody has it, until SlaveTimeout, or until the client that has left joins again.
-//   - What is asked for in the instant in which a channel of another hub ends can have that end as its only answer. Whom
-//     another connection has replaced may lose its own without a word, and is told when it comes back.
+//   - What is asked for in the instant in which a channel of another hub ends can have that end as its only answer, and who
+//     enters the next one of its name right behind it be told busy. Whom another connection has replaced may lose its own
+//     without a word, and is told when it comes back.
 //   - While the engine cannot commit, nothing is decided: members wait, and nobody is told anything. Of NATS
 //     with three nodes that is some seconds where one of them dies.
 //   - Whatever a member is told comes later by one entry in the log: on NATS about a third of a millisecond, and for

@@ -227,6 +227,7 @@ func TestHostileIdentity(t *testing.T) {
 					// In the next channel of the name it opens nothing either.
 					_ = master.Close()
 					master = s.User().Creates("abc123", "alice")
+					synctest.Wait() // each hub has heard of the end
 					slave = s.User().Joins("abc123", "user_one")
 					_, err = s.User().ResumeSlave(stage.Within(t), tickets[0])
 					require.ErrorIs(t, err, lectern.ErrResumeFailed)
