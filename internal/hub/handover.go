@@ -189,6 +189,10 @@ func (n *succession) to(ctx context.Context, name string) (err error) {
 				}
 				return err
 			}
+			select { // its hub may not have heard yet of what this one knows
+			case <-time.After(takeAgain):
+			case <-ctx.Done():
+			}
 			continue
 		}
 		heir := delivery.OwnerOf(change.From.Line).(*session)
