@@ -221,6 +221,9 @@ func TestMetricsAreThoseOfTheHub(t *testing.T) {
 		MetricMessagesSent: star.MessagesSent, MetricBytesSent: star.BytesSent, MetricMessagesDropped: star.MessagesDropped, MetricFramesRefused: star.FramesRefused,
 		MetricJoins: star.Joins, MetricLeaves: star.Leaves, MetricResumes: star.Resumes, MetricConnectionsLost: star.ConnectionsLost,
 		MetricQueueDepth: star.QueueDepth, MetricClosingSeconds: star.ClosingSeconds, MetricMessagesByTopic: star.MessagesByTopic,
+		MetricAppends: star.Appends, MetricAppendSeconds: star.AppendSeconds, MetricGroupBytes: star.GroupBytes, MetricHolesFilled: star.HolesFilled,
+		MetricDoubts: star.Doubts, MetricTakeovers: star.Takeovers, MetricLeaderlessSeconds: star.LeaderlessSeconds,
+		MetricEdges: star.Edges, MetricSubscriptions: star.Subscriptions,
 	}
 	require.Len(t, same, len(Metrics()))
 	for public, inner := range same {

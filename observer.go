@@ -65,7 +65,35 @@ const (
 	// the topic: one of Policy.Topics, or "other". Those without a topic are not counted.
 	MetricMessagesByTopic
 
-	metricCount
+	// The following are of a hub of a cluster (Policy.Cluster). They tell what this hub does there; a hub that is alone
+	// never tells any of them.
+
+	// MetricAppends are attempts to append a group to the log of a channel, by outcome: committed, conflict
+	// (something else was there already: another hub, a doubt, or the group itself), full (no room), and unknown, where
+	// no answer came; those that are not committed are made again where that is of use.
+	MetricAppends
+	// MetricAppendSeconds is how long the engine took to commit a group, in seconds, by the attempt that
+	// was answered.
+	MetricAppendSeconds
+	// MetricGroupBytes is the size of a committed group, in bytes.
+	MetricGroupBytes
+	// MetricHolesFilled are groups of channels of other hubs that were not heard in time, and read from the log.
+	MetricHolesFilled
+	// MetricDoubts are entries in the log by which this hub has asked whether another one lives that it did not hear
+	// (asked), or has answered such a question (answered).
+	MetricDoubts
+	// MetricTakeovers are channels that this hub has become the owner of, but for those created here, by cause. That is also in the log's
+	// line "channel taken over": master_back (the master has come back here), handed_over (to a slave here), unheard (the
+	// owner did not answer), given_up (the owner had given it up), unowned (nobody has owned it), looked_for (one of the
+	// last three, and none of its members was here: somebody has looked for it).
+	MetricTakeovers
+	// MetricLeaderlessSeconds is for how long a shard of the engine's log had no leader that was known, in seconds,
+	// of all shards together.
+	MetricLeaderlessSeconds
+	// MetricEdges are the channels of other hubs that this one follows, because members of them are here.
+	MetricEdges
+	// MetricSubscriptions are what this hub listens to at the engine.
+	MetricSubscriptions
 )
 
 // MetricKind tells how a metric's values are to be understood.
@@ -81,21 +109,10 @@ const (
 )
 
 // Metrics lists all metrics.
-func Metrics() []Metric {
-	all := make([]Metric, metricCount)
-	for i := range all {
-		all[i] = Metric(i)
-	}
-	return all
-}
+func Metrics() []Metric { return hub.EveryMetric[Metric]() }
 
 // String is the metric's name: small letters and underscores.
-func (m Metric) String() string {
-	if m >= metricCount {
-		return "unknown"
-	}
-	return m.entry().Name
-}
+func (m Metric) String() string { return m.entry().Name }
 
 // Help says in one sentence what the metric tells.
 func (m Metric) Help() string { return m.entry().Help }

@@ -61,6 +61,9 @@ type Channel struct {
 	resigning    bool
 	emitted      []star.Effect
 
+	// counted is what the gauges have of the channel, where it has a journal. It belongs to the deliverer.
+	counted gauges
+
 	// former is what it takes to find the channel again, which this hub has let go, or nil; mu guards it.
 	former any
 
@@ -253,6 +256,9 @@ func (c *Channel) executeAll(effects []star.Effect, journal Journal) {
 	for i := range effects {
 		if e := &effects[i]; e.Kind == star.Count {
 			c.config.Observer.Add(e.Metric, e.Text, e.Delta)
+			if journal != nil {
+				c.counted.add(e)
+			}
 		}
 	}
 }

@@ -72,6 +72,7 @@ func (c *Channel) Own(rules *star.Channel, journal Journal, take func(rules *sta
 	defer c.mu.Unlock()
 	c.rules, c.journal, c.elsewhere, c.justTaken = rules, journal, false, true
 	c.arrivals.restart()
+	rules.Announce()
 	now := time.Now()
 	take(rules, now) // the times of the rules begin with it
 	rules.Expire(now)
@@ -196,8 +197,9 @@ func (c *Channel) depose(effects []star.Effect) {
 	note(later)
 	c.taken += uint64(len(later)) // who waits for them in Flush waits no more
 	c.executed += uint64(len(later))
-	seats := c.leave(uncommitted, departed)
+	seats, told := c.leave(uncommitted, departed)
 	c.mu.Unlock()
+	c.countOut(told)
 	for line := range uncommitted {
 		line.out.Abort(movedReason)
 	}
@@ -222,8 +224,9 @@ func (c *Channel) Resign(journal Journal) bool {
 		c.mu.Unlock()
 		return false
 	}
-	seats := c.leave(nil, nil)
+	seats, told := c.leave(nil, nil)
 	c.mu.Unlock()
+	c.countOut(told)
 	journal.Deposed(c, seats)
 	return true
 }
@@ -233,11 +236,10 @@ func isSlave(a *star.Attachment) bool {
 	return a.Entered() && a.Role() == wire.Slave && a.Membership() != 0
 }
 
-// leave has this hub not decide the channel any more. It returns the seats that are left. Of those on the lines that are lost,
-// slaves have departed, but for those of whom departed says that they have not. The line of the master is taken out of the
-// lost ones. The lock is held, and nothing is being delivered by anybody else.
-func (c *Channel) leave(lost map[*Line]struct{}, departed map[*Seat]bool) []Left {
-	var seats []Left
+// leave has this hub not decide the channel any more. It returns the seats that are left, and what the gauges have of the
+// channel. Of the seats on the lines that are lost, slaves have departed, but for those of whom departed says that they have
+// not. The line of the master is taken out of the lost ones. The lock is held, and nothing is being delivered by anybody else.
+func (c *Channel) leave(lost map[*Line]struct{}, departed map[*Seat]bool) (seats []Left, told gauges) {
 	for a := range c.rules.Attached {
 		if seat, here := a.Line.(*Seat); here {
 			_, unanswered := lost[seat.line]
@@ -280,7 +282,8 @@ func (c *Channel) leave(lost map[*Line]struct{}, departed map[*Seat]bool) []Left
 	c.rules.Depose(now)
 	c.setTimer(now)
 	c.rules, c.journal, c.elsewhere = star.New(c.name, &c.config.Limits), nil, true
-	return seats
+	told, c.counted = c.counted, gauges{}
+	return seats, told
 }
 
 var movedReason = transport.Reason{Code: transport.Shutdown, Text: "the channel has moved to another hub: connect again"}

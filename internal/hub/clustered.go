@@ -18,7 +18,10 @@ import (
 type clustered struct {
 	hub    *Hub
 	engine cluster.Engine
-	id     cluster.HubID
+	// tails is the engine for who follows channels, and controls for doubts.
+	tails    cluster.Log
+	controls cluster.Engine
+	id       cluster.HubID
 	// at is the id as the rules know it.
 	at      star.Hub
 	gate    *inner.Gate
@@ -63,6 +66,8 @@ func (h *Hub) join(engine cluster.Engine) error {
 		ends: make(map[*inner.Announcer]struct{}), emptied: make(chan struct{}), leaving: make(chan struct{}),
 	}
 	cl.at = star.Hub(cl.id)
+	cl.measure()
+	engine = cl.engine
 	cl.writing, cl.stop = context.WithCancel(context.Background())
 	var err error
 	if cl.serving, err = inner.NewServing(engine, cl.id); err != nil {
@@ -74,7 +79,7 @@ func (h *Hub) join(engine cluster.Engine) error {
 		cl.serving.Stop()
 		return err
 	}
-	if cl.doubts, err = inner.NewDoubts(engine, cl.id, cl.beating); err != nil {
+	if cl.doubts, err = inner.NewDoubts(cl.controls, cl.id, cl.beating); err != nil {
 		cl.beating.Stop()
 		cl.serving.Stop()
 		return err
@@ -235,10 +240,14 @@ func (cl *clustered) close(e *edge) {
 func (e *edge) close() {
 	e.asking.Close()
 	e.mu.Lock()
-	following := e.following
+	following, counted := e.following, e.counted
+	e.counted = false
 	e.mu.Unlock()
 	if following != nil {
 		following.Close()
+	}
+	if counted {
+		e.hub.config.Observer.Add(star.Edges, "", -1)
 	}
 }
 
@@ -327,6 +336,7 @@ func (cl *clustered) watch() {
 		case <-cl.leaving:
 			return
 		case now := <-ticker.C:
+			cl.countLeaderless(int64(watchEvery / time.Second))
 			for _, e := range cl.allEdges() {
 				e.endWaiting()
 				e.remind()

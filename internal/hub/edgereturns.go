@@ -32,7 +32,7 @@ func (e *edge) takeFor(calls []*call, seat []byte) {
 		cl := e.hub.clustered
 		ctx, cancel := context.WithTimeout(cl.writing, takeTimeout)
 		defer cancel()
-		if cl.take(ctx, e, e.mayTake) != nil {
+		if cl.take(ctx, e, causeMaster, e.mayTake) != nil {
 			select { // whoever owns the channel says the same again at once
 			case <-time.After(takeAgain):
 			case <-ctx.Done():

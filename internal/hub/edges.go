@@ -62,6 +62,8 @@ type edge struct {
 	moved chan struct{}
 	// resting is since when nobody is here, or zero.
 	resting time.Time
+	// counted: it is one of those that the Observer is told of.
+	counted bool
 }
 
 // member tells one attachment of a membership from all others.
@@ -107,18 +109,19 @@ func (h *Hub) newEdge(c *delivery.Channel, key cluster.Key, owner inner.Owner, a
 // before there was anything to end.
 func (e *edge) follow(at cluster.Position) error {
 	cl := e.hub.clustered
-	following, err := inner.Follow(cl.engine, e.key, at, e.take, e.lose)
+	following, err := inner.Follow(cl.tails, e.key, at, e.take, e.lose)
 	if err != nil {
 		return err
 	}
 	e.mu.Lock()
-	e.following = following
+	e.following, e.counted = following, true
 	owner := e.owner
 	if !e.over && cl.hasLeft() {
 		e.finish()
 	}
 	over := e.over
 	e.mu.Unlock()
+	e.hub.config.Observer.Add(star.Edges, "", 1)
 	if over {
 		cl.forget(e.channel)
 		cl.hub.removeChannel(e.channel)

@@ -221,7 +221,7 @@ func (s *session) createElsewhere(seat *seat, f *wire.Frame, grant star.Grant, e
 		return ctx.Err() == nil, errNotFound
 	}
 	entered, entry := false, entryOf(f, seat.secret.fresh(s.hub.id, f), grant)
-	_, err = s.hub.clustered.takeAnd(ctx, e, func(rules *star.Channel) error {
+	_, err = s.hub.clustered.takeAnd(ctx, e, causeMaster, func(rules *star.Channel) error {
 		if f.Username == rules.MasterName() && (grant.TakeOver || rules.MayRepeat(entry)) {
 			return nil
 		}
@@ -257,7 +257,7 @@ func (s *session) resumeElsewhere(seat *seat, f *wire.Frame, enter func(*star.Ch
 	if is, err := s.hub.clustered.isMaster(ctx, e, secret); err != nil || !is {
 		return false // whoever owns it knows
 	}
-	_, _ = s.hub.clustered.takeAnd(ctx, e, func(rules *star.Channel) error {
+	_, _ = s.hub.clustered.takeAnd(ctx, e, causeMaster, func(rules *star.Channel) error {
 		if f.Username != rules.MasterName() || rules.MasterAhead(f.Last, f.Seq) {
 			return errNotTaken
 		}

@@ -30,8 +30,13 @@ type MetricEntry struct {
 	Labels            []string
 }
 
-// DescribeMetric is what is said of the metric. The entry's labels must not be changed.
-func DescribeMetric(m Metric) MetricEntry { return metrics[m] }
+// DescribeMetric is what is said of the metric, or of one that there is not. The entry's labels must not be changed.
+func DescribeMetric(m Metric) MetricEntry {
+	if int(m) >= len(metrics) {
+		return MetricEntry{Name: "unknown"}
+	}
+	return metrics[m]
+}
 
 var metrics = [...]MetricEntry{
 	star.Connections:      {Name: "connections", Help: "Open connections.", Kind: Gauge},
@@ -50,6 +55,30 @@ var metrics = [...]MetricEntry{
 	star.QueueDepth:       {Name: "queue_depth", Help: "Messages in the longest queue, at each message to all.", Kind: Histogram},
 	star.ClosingSeconds:   {Name: "closing_seconds", Help: "Time from X until the last slave was let go.", Kind: Histogram},
 	star.MessagesByTopic:  {Name: "messages_by_topic", Label: "topic", Help: "Messages accepted that have a topic, by the topic.", Labels: []string{star.LabelOther}},
+
+	star.Appends:           {Name: "cluster_appends", Label: "outcome", Help: "Attempts to append a group to the log of a channel, by what became of them.", Labels: []string{labelCommitted, labelConflict, labelFull, labelUnknown}},
+	star.AppendSeconds:     {Name: "cluster_append_seconds", Help: "Time until a group was committed, of the attempt that did it.", Kind: Histogram},
+	star.GroupBytes:        {Name: "cluster_group_bytes", Help: "Bytes of a group that was committed.", Kind: Histogram},
+	star.HolesFilled:       {Name: "cluster_holes_filled", Help: "Groups that a tail has not brought in time, and that were read from the log."},
+	star.Doubts:            {Name: "cluster_doubts", Label: "part", Help: "Doubts about hubs that are not heard: asked by this one, or answered by it.", Labels: []string{labelAsked, labelAnswered}},
+	star.Takeovers:         {Name: "cluster_takeovers", Label: "cause", Help: "Channels of which the hub has become the owner, but for those created here, by cause.", Labels: takeoverLabels()},
+	star.LeaderlessSeconds: {Name: "cluster_leaderless_seconds", Help: "Seconds for which a shard of the log has had no known leader, of all shards together."},
+	star.Edges:             {Name: "cluster_edges", Help: "Channels of other hubs that this one follows.", Kind: Gauge},
+	star.Subscriptions:     {Name: "cluster_subscriptions", Help: "Subscriptions of this hub at the engine.", Kind: Gauge},
+}
+
+// EveryMetric lists all metrics, as whatever counts by their numbers.
+func EveryMetric[M ~uint8]() []M {
+	all := make([]M, len(metrics))
+	for i := range all {
+		all[i] = M(i)
+	}
+	return all
+}
+
+// takeoverLabels are why a hub can become the owner.
+func takeoverLabels() []string {
+	return []string{string(causeMaster), string(causeSuccessor), string(causeUnheard), string(causeGivenUp), string(causeUnowned), string(causeSought)}
 }
 
 // refusalLabels are the codes of refusals, and one for those of a service.

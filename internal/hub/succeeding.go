@@ -132,7 +132,7 @@ func (n *succession) resignFor(j *journal, hub cluster.HubID, q inquiry) error {
 	// Whoever owns it by now, or is about to, is found out by the log.
 	again, cancel := context.WithTimeout(cl.writing, takeTimeout)
 	defer cancel()
-	switch taken := cl.take(again, e, func(*star.Channel) error { return nil }); {
+	switch taken := cl.take(again, e, causeUnowned, func(*star.Channel) error { return nil }); {
 	case taken != nil && cl.isOver(n.channel):
 		return wire.ErrNoSuchChannel
 	case taken != nil:
@@ -272,7 +272,7 @@ func (cl *clustered) succeed(q inquiry) (o outcome) {
 		return outcome{Elsewhere: true}
 	}
 	var handedOver error
-	shared, err := cl.takeAnd(ctx, e, func(rules *star.Channel) error {
+	shared, err := cl.takeAnd(ctx, e, causeSuccessor, func(rules *star.Channel) error {
 		_, _, err := rules.Successor(nil, q.Username)
 		if err == nil && heir.leaves(q.Channel, &s.seat.Attachment) {
 			err = star.ErrSwitching

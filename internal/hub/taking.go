@@ -42,7 +42,7 @@ func (cl *clustered) lookAt(e *edge) {
 		e.gone(last)
 		return
 	case header.Claim == inner.Free:
-		cl.take(ctx, e, nil)
+		cl.take(ctx, e, e.causeOf(causeGivenUp), nil)
 		return
 	case header.Claim != inner.Doubt:
 		e.learn(ownerBy(header))
@@ -51,7 +51,7 @@ func (cl *clustered) lookAt(e *edge) {
 	case owner == cl.id:
 		// It was not heard that the claim was written, or no successor has come.
 		if time.Since(e.began) > succeedTimeout {
-			cl.take(ctx, e, nil)
+			cl.take(ctx, e, e.causeOf(causeUnowned), nil)
 		}
 	case cl.beating.Standing(owner) != inner.Heard:
 		e.doubt(cl, owner)
@@ -90,7 +90,7 @@ func (e *edge) doubt(cl *clustered, owner cluster.HubID) {
 				defer cl.hub.goroutines.Done()
 				ctx, cancel := context.WithTimeout(cl.writing, takeTimeout)
 				defer cancel()
-				cl.take(ctx, e, nil)
+				cl.take(ctx, e, e.causeOf(causeUnheard), nil)
 			}()
 		}
 	})
@@ -165,21 +165,21 @@ func (e *edge) awaitOver(ctx context.Context) bool {
 	}
 }
 
-// take makes this hub the owner of the edge's channel. may says whether that is right, by the channel as it is
+// take makes this hub the owner of the edge's channel, for this cause. may says whether that is right, by the channel as it is
 // in the log, or is nil. Where another hub has taken the channel meanwhile, or it has ended, it is an error.
-func (cl *clustered) take(ctx context.Context, e *edge, may func(*star.Channel) error) (err error) {
-	_, err = cl.takeAnd(ctx, e, may, nil)
+func (cl *clustered) take(ctx context.Context, e *edge, why cause, may func(*star.Channel) error) (err error) {
+	_, err = cl.takeAnd(ctx, e, why, may, nil)
 	return err
 }
 
 // takeAnd is take with what is done first, or nil. shared is the position behind which that was told.
-func (cl *clustered) takeAnd(ctx context.Context, e *edge, may func(*star.Channel) error, first func(*journal, *star.Channel, time.Time)) (shared cluster.Position, err error) {
+func (cl *clustered) takeAnd(ctx context.Context, e *edge, why cause, may func(*star.Channel) error, first func(*journal, *star.Channel, time.Time)) (shared cluster.Position, err error) {
 	if !e.begin(ctx) {
 		return 0, errNotTaken
 	}
 	defer func() {
 		if e.endTaking(); err != nil && ctx.Err() == nil {
-			cl.hub.config.Logger.Info("channel not taken over", "channel", e.channel.Name(), "error", err)
+			cl.hub.config.Logger.Info("channel not taken over", "channel", e.channel.Name(), "cause", string(why), "error", err)
 		}
 	}()
 	t := taking{edge: e, may: may}
@@ -200,7 +200,8 @@ func (cl *clustered) takeAnd(ctx context.Context, e *edge, may func(*star.Channe
 	}
 	cl.register(e.channel, nil)
 	cl.close(e)
-	cl.hub.config.Logger.Info("channel taken over", "channel", e.channel.Name(), "from", t.from.String(), "epoch", t.owner.Epoch)
+	cl.hub.config.Observer.Add(star.Takeovers, string(why), 1)
+	cl.hub.config.Logger.Info("channel taken over", "channel", e.channel.Name(), "cause", string(why), "from", t.from.String(), "epoch", t.owner.Epoch)
 	if first == nil {
 		return 0, nil
 	}

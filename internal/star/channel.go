@@ -217,13 +217,16 @@ func (c *Channel) leftAt(now time.Time) time.Time {
 
 // Retire is for a channel whose hub has ended: all connections are closed, and nobody is
 // left to be told anything. It makes the counts right, since another hub may share the
-// Observer. What the channel has stays, to be exported.
+// Observer. What the channel has stays, to be exported; nobody has left one that goes on at another hub of a cluster.
 func (c *Channel) Retire() {
 	if !c.Exists() {
 		return
 	}
 	c.retired = true
-	c.countOut(wire.ErrShutdown)
+	if c.recorder == nil {
+		c.count(Leaves, string(wire.ErrShutdown.Code), int64(len(c.slaves)))
+	}
+	c.countOut()
 	c.emit(Effect{Kind: Forget, End: wire.ErrShutdown, Number: c.nextChange()})
 }
 
@@ -233,10 +236,8 @@ func (c *Channel) Announce() {
 	c.count(Slaves, "", int64(len(c.slaves)))
 }
 
-// countOut counts the end of the channel, and of all memberships in it.
-func (c *Channel) countOut(why *wire.Cause) {
-	slaves := int64(len(c.slaves))
-	c.count(Leaves, string(why.Code), slaves)
-	c.count(Slaves, "", -slaves)
+// countOut takes the channel, and those who are in it, out of what is there.
+func (c *Channel) countOut() {
+	c.count(Slaves, "", -int64(len(c.slaves)))
 	c.count(Channels, "", -1)
 }

@@ -204,7 +204,8 @@ func (c *Channel) end(why *wire.Cause) {
 	}
 	c.recordEnded(why)
 	c.life = ended
-	c.countOut(why)
+	c.count(Leaves, string(why.Code), int64(len(c.slaves)))
+	c.countOut()
 	c.clearDoor(why)
 	c.door = nil
 	c.emit(Effect{Kind: ReleaseAll, End: why})

@@ -22,6 +22,15 @@ const (
 	QueueDepth
 	ClosingSeconds
 	MessagesByTopic
+	Appends
+	AppendSeconds
+	GroupBytes
+	HolesFilled
+	Doubts
+	Takeovers
+	LeaderlessSeconds
+	Edges
+	Subscriptions
 )
 
 // LabelService is the label of MessagesReceived and BytesReceived for what the service sends.

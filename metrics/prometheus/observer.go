@@ -15,7 +15,8 @@ type Options struct {
 	// Buckets are the upper bounds of the histograms of single metrics, rising,
 	// in the metric's unit; +Inf is added. A metric that is not in it has its
 	// default: for lectern.MetricQueueDepth 0 and the powers of two from 1 to 1024
-	// messages, for lectern.MetricClosingSeconds from 1 ms to 10 s. Where
+	// messages, for lectern.MetricClosingSeconds from 1 ms to 10 s, for
+	// lectern.MetricAppendSeconds from 0.25 ms to 1 s, for lectern.MetricGroupBytes from 128 bytes to 256 KiB. Where
 	// lectern.Policy.Outbox allows longer queues than 1024, the former should
 	// reach as far.
 	Buckets map[lectern.Metric][]float64
@@ -144,6 +145,8 @@ func (o *Observer) Collect(metrics chan<- prometheus.Metric) {
 var defaultBuckets = map[lectern.Metric][]float64{
 	lectern.MetricQueueDepth:     {0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024},
 	lectern.MetricClosingSeconds: {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+	lectern.MetricAppendSeconds:  {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1},
+	lectern.MetricGroupBytes:     {128, 256, 512, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10},
 }
 
 func (o Options) buckets(metric lectern.Metric) []float64 {
