@@ -22,7 +22,14 @@ import (
 )
 
 // engineOptions are those of all hubs: what fits a laptop.
-var engineOptions = natscluster.Options{Name: "laptop", Shards: 4, Replicas: 1, MaxBytes: 64 << 20}
+func engineOptions(replicas int) natscluster.Options {
+	return natscluster.Options{Name: "laptop", Shards: 4, Replicas: replicas, MaxBytes: 64 << 20}
+}
+
+// openEngine is the engine of a hub.
+func openEngine(ctx context.Context, servers string, replicas int, options ...nats.Option) (*natscluster.Engine, error) {
+	return natscluster.Open(ctx, servers, engineOptions(replicas), append(options, nats.UserInfo(hubUser, hubUser))...)
+}
 
 const (
 	openTimeout     = 20 * time.Second
@@ -41,8 +48,8 @@ type report struct {
 }
 
 // runHub is the program of one hub: it serves at the address until ctx ends or its input does, which is when who
-// has started it is gone.
-func runHub(ctx context.Context, servers, address string) error {
+// has started it is gone. The log is on so many nodes.
+func runHub(ctx context.Context, servers, address string, replicas int) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
@@ -52,7 +59,7 @@ func runHub(ctx context.Context, servers, address string) error {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	opening, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	engine, err := natscluster.Open(opening, servers, engineOptions, nats.UserInfo(hubUser, hubUser),
+	engine, err := openEngine(opening, servers, replicas,
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { logger.Error("NATS", "error", err) }))
 	if err != nil {
 		return err

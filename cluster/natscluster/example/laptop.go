@@ -20,9 +20,10 @@ import (
 // hubUser is the name and the password of the user of NATS that the hubs are.
 const hubUser = "hub"
 
-// A laptop is the whole cluster: one node of NATS, in this process, and hubs as processes of their own.
+// A laptop is the whole cluster: one node of NATS in this process, or three as processes of their own, and hubs as such.
 type laptop struct {
-	servers *embed.Servers
+	servers *embed.Servers // nil: there are nodes
+	nodes   []*process
 	hubs    []*process
 	// door leads to any of the hubs, as a load balancer does.
 	door *relay
@@ -54,7 +55,7 @@ func startLaptop(dir string, hubs, port int) (_ *laptop, err error) {
 		}
 		l.hubs = append(l.hubs, p)
 	}
-	if err := l.all((*process).Start); err != nil {
+	if err := all(l.hubs, (*process).Start); err != nil {
 		return nil, err
 	}
 	l.door, err = startRelay(addressAt(port, hubs), l.dialAny)
@@ -79,18 +80,18 @@ func freeAddress() (string, error) {
 
 // configure lets the hubs do what natscluster's README says that they need, and nothing else.
 func configure(_ int, o *server.Options) {
-	publish, subscribe := engineOptions.Permissions()
+	publish, subscribe := engineOptions(1).Permissions()
 	o.Users = []*server.User{{Username: hubUser, Password: hubUser, Permissions: &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: publish},
 		Subscribe: &server.SubjectPermission{Allow: subscribe},
 	}}}
 }
 
-// all does the same with all hubs at once.
-func (l *laptop) all(do func(*process) error) error {
+// all does the same with all of them at once.
+func all(processes []*process, do func(*process) error) error {
 	var going sync.WaitGroup
-	failures := make([]error, len(l.hubs))
-	for i, p := range l.hubs {
+	failures := make([]error, len(processes))
+	for i, p := range processes {
 		going.Go(func() { failures[i] = do(p) })
 	}
 	going.Wait()
@@ -147,10 +148,12 @@ func (l *laptop) Close() {
 	if l.door != nil {
 		l.door.Close()
 	}
-	_ = l.all(func(p *process) error {
-		p.Close()
-		return nil
-	})
+	for _, processes := range [][]*process{l.hubs, l.nodes} {
+		_ = all(processes, func(p *process) error {
+			p.Close()
+			return nil
+		})
+	}
 	if l.servers != nil {
 		l.servers.Close()
 	}

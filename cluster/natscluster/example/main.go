@@ -4,7 +4,8 @@
 //	go run ./cluster/natscluster/example
 //
 // With -check it plays all that by itself, against clients that check what they hear, tells what has happened, and ends
-// with 0 only if nothing was lost, doubled, out of order or evicted. See README.md.
+// with 0 only if nothing was lost, doubled, out of order or evicted. With -rounds there are three nodes of NATS as processes, and
+// what happens is drawn by chance. See README.md.
 package main
 
 import (
@@ -15,11 +16,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 )
 
-// asHub is the variable of the environment by which this program is started as a hub.
-const asHub = "LECTERN_EXAMPLE_HUB"
+// asProcess is the variable of the environment by which this program is started as a hub, or as a node of NATS.
+const asProcess = "LECTERN_EXAMPLE_PROCESS"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -43,10 +45,25 @@ func status(err error, stderr io.Writer) int {
 	return 1
 }
 
+// runProcess is the program as it is started by itself.
+func runProcess(ctx context.Context, args []string) error {
+	switch {
+	case len(args) == 4 && args[0] == "hub":
+		replicas, err := strconv.Atoi(args[3])
+		if err != nil {
+			return err
+		}
+		return runHub(ctx, args[1], args[2], replicas)
+	case len(args) == 6 && args[0] == "node":
+		return runNode(ctx, args[1], args[2], args[3], args[4], args[5])
+	}
+	return errUsage
+}
+
 // run is the program. It returns when ctx is done and everything has ended.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if os.Getenv(asHub) != "" && len(args) == 3 && args[0] == "hub" {
-		return runHub(ctx, args[1], args[2])
+	if os.Getenv(asProcess) != "" {
+		return runProcess(ctx, args)
 	}
 	s, err := parse(args, stderr)
 	if err != nil {
@@ -57,14 +74,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	port := s.port + 1 // behind the page
-	if s.check {
+	if s.check || s.rounds > 0 {
 		port = 0
 	}
-	l, err := startLaptop(dir, s.hubs, port)
+	start := startLaptop
+	if s.rounds > 0 {
+		start = startMachines
+	}
+	l, err := start(dir, s.hubs, port)
 	if err != nil {
 		return err
 	}
-	if s.check {
+	if s.rounds > 0 {
+		err = playRounds(ctx, l, s.classes, s.slaves, s.rounds, stdout)
+	} else if s.check {
 		err = check(ctx, l, s.classes, s.slaves, s.scenes, stdout)
 	} else {
 		err = show(ctx, l, s, stdout)
@@ -81,6 +104,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // settings is what the flags say.
 type settings struct {
 	check   bool
+	rounds  int
 	scenes  []scene
 	dir     string
 	port    int
@@ -94,6 +118,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags := flag.NewFlagSet("example", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&s.check, "check", false, "play the scenes by itself, tell what becomes of what is sent, and end")
+	flags.IntVar(&s.rounds, "rounds", 0, "play so `many` rounds instead, on three nodes of NATS: in each a hub, a node, or the leader of a part of the log is killed or frozen")
 	s.scenes = scenes
 	flags.Func("scenes", "with -check: play these only, a `list` of calm, kill, freeze, cut, rolling restart, in its order", func(list string) (err error) {
 		s.scenes, err = scenesNamed(list)
@@ -110,7 +135,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	case err != nil:
 		return s, errUsage // the flag package has said what is wrong
 	}
-	if flags.NArg() > 0 || s.hubs < 1 || s.classes < 0 || s.slaves < 0 || s.port < 1 {
+	if flags.NArg() > 0 || s.hubs < 1 || s.classes < 0 || s.slaves < 0 || s.port < 1 || s.rounds < 0 || s.rounds > 0 && (s.check || s.hubs < 2) {
 		fmt.Fprintln(stderr, "example: unexpected arguments")
 		flags.Usage()
 		return s, errUsage

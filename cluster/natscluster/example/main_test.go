@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asHub) != "" {
+	if os.Getenv(asProcess) != "" {
 		main()
 	}
 	goleak.VerifyTestMain(m)
@@ -28,6 +28,17 @@ func TestAHubIsKilled(t *testing.T) {
 	require.NoError(t, err, out.String())
 	require.Contains(t, out.String(), "is killed and started again")
 	require.Contains(t, out.String(), "lost 0, doubled 0, out of order 0, evicted 0")
+}
+
+func TestRounds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	err := run(ctx, []string{"-rounds", "1", "-classes", "3", "-slaves", "2", "-dir", t.TempDir()}, &out, io.Discard)
+	require.NoError(t, err, out.String())
+	require.Contains(t, out.String(), "3 hubs, 3 nodes of NATS")
+	require.Contains(t, out.String(), "lost 0, doubled 0, out of order 0, evicted 0, positions without their owner 0, else 0")
+	require.ErrorIs(t, run(ctx, []string{"-rounds", "1", "-check"}, &out, io.Discard), errUsage)
 }
 
 func TestVerdict(t *testing.T) {

@@ -16,12 +16,13 @@ import (
 	"time"
 )
 
-// A process is one hub, as a process of its own, with the network by which it reaches NATS.
+// A process is one hub, or a node of NATS, as a process of its own.
 type process struct {
 	name    string
 	address string // of its page and its connections
+	args    []string
 	log     string
-	network *relay
+	network *relay // by which a hub reaches NATS, where that can be cut, or nil
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd // nil: none runs
@@ -30,19 +31,26 @@ type process struct {
 	frozen bool
 }
 
-// newProcess is a hub that is not started yet. servers is the address of NATS.
+// newProcess is a hub that is not started yet, behind a network that can be cut. servers is the address of NATS.
 func newProcess(name, address, servers, dir string) (*process, error) {
 	network, err := startRelay("127.0.0.1:0", func() (net.Conn, error) { return net.Dial("tcp", servers) })
 	if err != nil {
 		return nil, err
 	}
-	return &process{name: name, address: address, network: network, log: filepath.Join(dir, name+".log")}, nil
+	p := newProcessOf(name, address, dir, "hub", "nats://"+network.Addr(), address, "1")
+	p.network = network
+	return p, nil
+}
+
+// newProcessOf is this program, by these arguments.
+func newProcessOf(name, address, dir string, args ...string) *process {
+	return &process{name: name, address: address, args: args, log: filepath.Join(dir, name+".log")}
 }
 
 // URL is where browsers find the classroom of this hub.
 func (p *process) URL() string { return "http://" + p.address + "/" }
 
-// Start starts the hub, and waits until it serves.
+// Start starts it, and waits until it serves.
 func (p *process) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,8 +66,8 @@ func (p *process) Start() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(program, "hub", "nats://"+p.network.Addr(), p.address)
-	cmd.Env = append(os.Environ(), asHub+"=1")
+	cmd := exec.Command(program, p.args...)
+	cmd.Env = append(os.Environ(), asProcess+"=1")
 	cmd.Stderr = log
 	setGroup(cmd)
 	stdin, err := cmd.StdinPipe()
@@ -100,7 +108,7 @@ func (p *process) signalled(do func(*os.Process) error) (ended <-chan struct{}, 
 	return p.ended, do(p.cmd.Process)
 }
 
-// Kill ends the hub at once, as a crash does.
+// Kill ends it at once, as a crash does.
 func (p *process) Kill() error {
 	ended, err := p.signalled(func(running *os.Process) error { return running.Kill() })
 	if err == nil {
@@ -128,7 +136,7 @@ func (p *process) Thaw() error {
 	return err
 }
 
-// Stop ends the hub in order. One that does not end is killed.
+// Stop ends it in order. One that does not end is killed.
 func (p *process) Stop() error {
 	ended, err := p.signalled(func(running *os.Process) error {
 		return errors.Join(p.stdin.Close(), terminate(running))
@@ -146,7 +154,7 @@ func (p *process) Stop() error {
 	}
 }
 
-// State is a word for how the hub is.
+// State is a word for how it is.
 func (p *process) State() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,7 +163,7 @@ func (p *process) State() string {
 		return "dead"
 	case p.frozen:
 		return "frozen"
-	case p.network.IsCut():
+	case p.network != nil && p.network.IsCut():
 		return "cut off"
 	}
 	return "runs"
@@ -180,7 +188,9 @@ func (p *process) Report(ctx context.Context) (r report, err error) {
 // Close ends what is left.
 func (p *process) Close() {
 	_ = p.Thaw()
-	p.network.Mend()
+	if p.network != nil {
+		p.network.Mend()
+		defer p.network.Close()
+	}
 	_ = p.Stop()
-	p.network.Close()
 }
