@@ -180,7 +180,7 @@ func (e *edge) callFor(s *seat, c *call, secret string) error {
 		case opRepeatJoin:
 			return errEnds
 		default:
-			return notAMember(e.channel.Name()) // its end is on its way
+			return errSeatGone
 		}
 	}
 	if c.local = known; c.op == opJoin {
@@ -205,8 +205,10 @@ func (e *edge) callFor(s *seat, c *call, secret string) error {
 
 var (
 	// errElsewhere: the edge is one no more. The caller looks anew whose the channel is.
-	errElsewhere    = wire.ErrBusy.With("the channel is moving to another hub: try again")
-	errEnds         = wire.ErrBusy.With("the membership that the connection has had is about to end: try again")
+	errElsewhere = wire.ErrBusy.With("the channel is moving to another hub: try again")
+	errEnds      = wire.ErrBusy.With("the membership that the connection has had is about to end: try again")
+	// errSeatGone: the seat is none any more, which its peer is about to be told, or its connection is about to be closed for it.
+	errSeatGone     = notAMember("")
 	errTooMuchWaits = wire.ErrBusy.With("too much waits for the hub that has the channel: try again later")
 )
 

@@ -52,14 +52,25 @@ func (s *session) callWithin(ctx context.Context, held *seat, secret string, c *
 			if c.enters() {
 				return false, errGone
 			}
-			return false, notAMember(held.Channel().Name()) // the channel has ended, which it is about to be told
+			return false, toldFirst(ctx, held) // the channel has ended, or cannot be followed
 		default:
 			return false, nil
 		}
-		if err = e.call(held, c, secret); err != errElsewhere {
+		switch err = e.call(held, c, secret); err {
+		case errElsewhere:
+		case error(errSeatGone):
+			return false, toldFirst(ctx, held)
+		default:
 			return err == nil, err
 		}
 	}
+}
+
+// toldFirst is the refusal of a frame on a seat that is none any more, once its peer was told why. Where its connection is closed for
+// that, the refusal, which would be for good, does not reach it: it comes back, and asks again.
+func toldFirst(ctx context.Context, held *seat) error {
+	_ = held.Channel().Flush(ctx)
+	return notAMember(held.Channel().Name())
 }
 
 // errGone: the channel that was found is followed no more. Whoever enters looks anew whether there is one.
