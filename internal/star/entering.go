@@ -81,7 +81,7 @@ func (c *Channel) Join(now time.Time, a *Attachment, e Entry, username, expect s
 	switch m := c.slaves[username]; {
 	case m != nil && c.repeats(now, m, a, e):
 		return c.enterAgain(now, a, m, e)
-	case m != nil && m.wasLeftBy(a, e):
+	case m != nil && c.wasLeftBy(m, a, e):
 		c.removeSlave(m, "left", wire.ErrLeft)
 	case m != nil:
 		return taken(now, m)

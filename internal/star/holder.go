@@ -89,9 +89,9 @@ func (m *member) isLate(a *Attachment, e Entry) bool {
 }
 
 // wasLeftBy reports whether the entry is of the instance that holds the membership, which is on no connection: one that
-// enters anew has left, and that was not heard here.
-func (m *member) wasLeftBy(a *Attachment, e Entry) bool {
-	return e.Instance != Hash{} && m.attachment == nil && m.holder.instance == e.Instance && !m.isLate(a, e)
+// enters anew has left, and that was not heard here. So it can be where several hubs have the channel (Record).
+func (c *Channel) wasLeftBy(m *member, a *Attachment, e Entry) bool {
+	return c.recorder != nil && e.Instance != Hash{} && m.attachment == nil && m.holder.instance == e.Instance && !m.isLate(a, e)
 }
 
 // repeats reports whether the entry repeats the create or join that has made the

@@ -86,7 +86,7 @@ func (g *game) entry(kind string, n int, p *player, c *star, old *seat) *entry {
 		}
 	}
 	switch e.expected = g.refusal(p, s.star, e.expect); {
-	case e.expected == lectern.ErrNameTaken && s.star.isGivenUp(p):
+	case e.expected == lectern.ErrNameTaken && s.star.isRepeated(p):
 		return nil
 	case e.expected == nil:
 		e.waits = s.star.door == lectern.DoorKnock
@@ -124,12 +124,12 @@ func (e *entry) begin() {
 	}()
 }
 
-// isGivenUp reports whether the membership that is there is one that the client has given up while it was offline. Where
-// that was a moment after it entered, and it has said nothing since, the hub takes a join for the one that has made the
-// membership, and else for another one.
-func (c *star) isGivenUp(p *player) bool {
+// isRepeated reports whether the hub may take a join for the one that has made the
+// membership which is there: the same client has given that up a moment after it entered,
+// and has said nothing since, as far as anybody knows.
+func (c *star) isRepeated(p *player) bool {
 	held := c.slaves[p.number]
-	return held != nil && held.user == p
+	return held != nil && held.user == p && time.Since(held.entered) < gameHandshakeTimeout
 }
 
 func (g *game) newSeat(p *player, c *star) *seat {

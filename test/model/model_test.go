@@ -179,6 +179,8 @@ const (
 
 	gameMasterTimeout = 30 * time.Second
 	gameSlaveTimeout  = 10 * time.Second
+
+	gameHandshakeTimeout = 10 * time.Second // the policy's default
 )
 
 // play plays the moves in a bubble, and returns the first difference.
