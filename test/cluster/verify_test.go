@@ -102,7 +102,8 @@ func (s *seat) wasAway(texts map[string]*sent) (away bool) {
 // mayArrive: it was sent though the error says that nothing came of it: a request, which was taken,
 // and not answered.
 func (one *sent) mayArrive() bool {
-	return errors.Is(one.err, lectern.ErrNoSuchSlave) || isEnd(one.err) || errors.Is(one.err, context.DeadlineExceeded)
+	var lost *lectern.GapError // the answer may be among what was lost
+	return errors.As(one.err, &lost) || errors.Is(one.err, lectern.ErrNoSuchSlave) || isEnd(one.err) || errors.Is(one.err, context.DeadlineExceeded)
 }
 
 // cut takes a text apart.
