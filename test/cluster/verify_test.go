@@ -92,7 +92,7 @@ func (s *seat) wasAway(texts map[string]*sent) (away bool) {
 		return away
 	}
 	for _, e := range s.events {
-		if m, is := e.event.(lectern.Message); is && texts[m.Text()] != nil && texts[m.Text()].done.After(back) {
+		if m, is := e.event.(lectern.Message); is && texts[m.Text()] != nil && texts[m.Text()].began.After(back) {
 			return false
 		}
 	}
