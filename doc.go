@@ -285,6 +285,8 @@
 //     without a word, and is told when it comes back.
 //   - While the engine cannot commit, nothing is decided: members wait, and nobody is told anything. Of NATS
 //     with three nodes that is some seconds where one of them dies.
+//   - Where the room that the engine has for a channel is taken by four fifths, messages and changes of attributes are
+//     refused with ErrBusy, so that members can come and go, until what is old has gone.
 //   - Whatever a member is told comes later by one entry in the log: on NATS about a third of a millisecond, and for
 //     members at other hubs than the owner's by a request more.
 //   - [Hub.Channels], [Hub.Events], the Observer and the Logger tell of the channels that the hub owns.

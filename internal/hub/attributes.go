@@ -38,6 +38,8 @@ func (s *session) set(f *wire.Frame, limited bool, now time.Time) error {
 		change.Refusal = tooFastWhy
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
 		change.Refusal = s.hub.refusals.tooLarge
+	case s.hub.clustered.isFull(f.Channel):
+		change.Refusal = s.hub.refusals.full
 	default:
 		change.Value.Data = bytes.Clone(f.Payload.Data) // it is in the connection's read buffer
 		if s.hub.config.AuthorizeMessage != nil {

@@ -29,7 +29,8 @@ type clustered struct {
 	serving *inner.Serving
 	doubts  *inner.Doubts
 	// seats counts the seats in channels of other hubs.
-	seats atomic.Uint64
+	seats   atomic.Uint64
+	filling filling
 	// lateSwitches has a lock of its own, under which nothing else is locked.
 	lateSwitches lateSwitches
 	// writing is for what goes to the log. It ends after a shutdown, or when that has to hurry.
@@ -66,6 +67,7 @@ func (h *Hub) join(engine cluster.Engine) error {
 		ends: make(map[*inner.Announcer]struct{}), emptied: make(chan struct{}), leaving: make(chan struct{}),
 	}
 	cl.at = star.Hub(cl.id)
+	cl.filling.shards = make([]atomic.Bool, len(engine.State().Shards))
 	cl.measure()
 	engine = cl.engine
 	cl.writing, cl.stop = context.WithCancel(context.Background())
@@ -345,6 +347,7 @@ func (cl *clustered) watch() {
 				}
 			}
 			cl.lateSwitches.expire(now)
+			cl.filling.read(cl.engine.State())
 			look := now.Sub(looked) >= lookAgainAfter
 			if look {
 				looked = now

@@ -88,6 +88,8 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		msg.Refusal = tooFastWhy
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
 		msg.Refusal = s.hub.refusals.tooLarge
+	case s.hub.clustered.isFull(f.Channel):
+		msg.Refusal = s.hub.refusals.full
 	default:
 		// The payload is in the connection's read buffer, and the message is kept longer.
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)
