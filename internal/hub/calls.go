@@ -182,7 +182,7 @@ func (c *call) do(h *Hub, rules *star.Channel, now time.Time, a *star.Attachment
 		}
 		rules.Refuse(a, c.refusal)
 	case opRepeatJoin:
-		if err := rules.RepeatJoin(now, a, c.entry); err != nil {
+		if err := h.repeatsJoin(rules, now, a, c.entry); err != nil {
 			c.answer(rules, a, err)
 		}
 	case opLose:

@@ -52,14 +52,14 @@ func (s *session) callWithin(ctx context.Context, held *seat, secret string, c *
 			if c.enters() {
 				return false, errGone
 			}
-			return false, toldFirst(ctx, held) // the channel has ended, or cannot be followed
+			return false, toldFirst(ctx, held, c) // the channel has ended, or cannot be followed
 		default:
 			return false, nil
 		}
 		switch err = e.call(held, c, secret); err {
 		case errElsewhere:
 		case error(errSeatGone):
-			return false, toldFirst(ctx, held)
+			return false, toldFirst(ctx, held, c)
 		default:
 			return err == nil, err
 		}
@@ -67,9 +67,12 @@ func (s *session) callWithin(ctx context.Context, held *seat, secret string, c *
 }
 
 // toldFirst is the refusal of a frame on a seat that is none any more, once its peer was told why. Where its connection is closed for
-// that, the refusal, which would be for good, does not reach it: it comes back, and asks again.
-func toldFirst(ctx context.Context, held *seat) error {
+// that, the refusal, which would be for good, does not reach it: it comes back, and asks again. Who joins again is to try once more.
+func toldFirst(ctx context.Context, held *seat, c *call) error {
 	_ = held.Channel().Flush(ctx)
+	if c.op == opRepeatJoin {
+		return errEnds
+	}
 	return notAMember(held.Channel().Name())
 }
 

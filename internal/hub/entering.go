@@ -218,10 +218,20 @@ func (s *session) joinChannel(c *delivery.Channel, f *wire.Frame, asked string, 
 func (s *session) repeatJoin(held *seat, f *wire.Frame, grant star.Grant) error {
 	secret := held.secret.freshFor(s.hub.id, f.Instance == "")
 	return s.decideOr(held, func(rules *star.Channel, now time.Time) {
-		if err := rules.RepeatJoin(now, &held.Attachment, entryOf(f, held.known(s.hub.id), grant)); err != nil {
+		if err := s.hub.repeatsJoin(rules, now, &held.Attachment, entryOf(f, held.known(s.hub.id), grant)); err != nil {
 			s.answer(rules, held, f, err)
 		}
 	}, secret.Text, func() *call { return s.entryCall(opRepeatJoin, f, entryOf(f, secret, grant)) })
+}
+
+// repeatsJoin is RepeatJoin. In a cluster the membership may be over where the channel is decided, which the hub of its connection
+// has not heard: then who joins again is to try once more.
+func (h *Hub) repeatsJoin(rules *star.Channel, now time.Time, a *star.Attachment, entry star.Entry) error {
+	err := rules.RepeatJoin(now, a, entry)
+	if err == error(wire.ErrNotAMember) && h.clustered != nil {
+		return errEnds
+	}
+	return err
 }
 
 // elsewhere has the hub that decides the channel do the join, and reports whether that is another one.

@@ -113,7 +113,9 @@ func (r *request) result(answer []byte) {
 func (r *request) refuse(c *call, rules *star.Channel) {
 	none := newRemoteSeat(remoteName{r.from, c.seat.id}, c.seat.connection)
 	r.seats[none] = struct{}{}
-	if lives := c.seat.epoch != 0 && rules.Has(c.seat.membership); !lives && (c.op == opFrame || c.op == opRepeatJoin) {
+	if lives := c.seat.epoch != 0 && rules.Has(c.seat.membership); !lives && c.op == opRepeatJoin {
+		c.answer(rules, &none.Attachment, errEnds)
+	} else if !lives && c.op == opFrame {
 		c.answer(rules, &none.Attachment, notAMember(rules.Name())) // else its peer comes back, and asks again
 	}
 	rules.Eject(&none.Attachment, wire.ErrShutdown)
