@@ -55,6 +55,8 @@ type clustered struct {
 	// left: the hub is about to end, and nothing more is started. tasks are what has to end before.
 	left  bool
 	tasks sync.WaitGroup
+	// given are the newest numbers in channels whose log has lost its end (losing.go).
+	given map[cluster.Key]numbers
 	// changed is closed when there is another edge, and nil where nobody waits for that.
 	changed chan struct{}
 }

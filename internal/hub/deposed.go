@@ -20,6 +20,9 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 	if h.clustered.hasLeft() {
 		return // nobody is here, and the hub ends
 	}
+	if errors.Is(j.writer.Err(), inner.ErrLost) {
+		h.clustered.keepGiven(j.key, j.given)
+	}
 	owner := j.owner
 	var deposed *inner.Deposed
 	if errors.As(j.writer.Err(), &deposed) {

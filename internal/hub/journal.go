@@ -53,6 +53,8 @@ type journal struct {
 	ended, sealed bool
 	// master is the name of the channel's master, as of what is committed, and next as of what was taken to be.
 	master, next string
+	// given are the newest numbers of messages, as of what was taken to be committed.
+	given numbers
 	// request is the one whose effects come, or nil, and done are those that are over, and are answered when the
 	// group is committed.
 	request *request
@@ -109,6 +111,7 @@ func (j *journal) Look(rules *star.Channel) {
 	copy(j.header.Master[:8], hash[:])
 	copy(j.header.Master[8:], pending[:])
 	j.next = rules.MasterName()
+	j.given.down, j.given.up = rules.Newest()
 	if rules.Exists() && j.snapshot.pacing.Due(time.Now(), rules.Size()) {
 		j.snapshot.take(rules)
 	}

@@ -267,8 +267,10 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 	}
 	calls = append(calls, e.calls...)
 	e.calls, e.replied, e.parked = nil, nil, nil
+	given := e.hub.clustered.takeGiven(e.key)
 	e.channel.Own(rules, j, func(rules *star.Channel, now time.Time) {
 		rules.Record(true)
+		rules.NumberFrom(given.down, given.up)
 		for _, s := range e.members {
 			s.missed = !s.unanswered.IsZero()
 		}
