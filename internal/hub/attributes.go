@@ -39,7 +39,7 @@ func (s *session) set(f *wire.Frame, limited bool, now time.Time) error {
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
 		change.Refusal = s.hub.refusals.tooLarge
 	case s.hub.clustered.isFull(f.Channel):
-		change.Refusal = s.hub.refusals.full
+		change.Refusal = errFull
 	default:
 		change.Value.Data = bytes.Clone(f.Payload.Data) // it is in the connection's read buffer
 		if s.hub.config.AuthorizeMessage != nil {

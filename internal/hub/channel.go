@@ -104,7 +104,7 @@ func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves i
 	case len(msg.Payload.Data) > c.hub.config.MaxMessageBytes:
 		return 0, 0, c.hub.refusals.tooLarge
 	case c.hub.clustered.isFull(c.Name()):
-		return 0, 0, c.hub.refusals.full
+		return 0, 0, errFull
 	}
 	if c.hub.config.Slow == delivery.SlowHold {
 		c.c.HoldForSlaves(func() (context.Context, func()) { return ctx, func() {} })

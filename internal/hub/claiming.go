@@ -117,10 +117,7 @@ func (e *edge) reach(ctx context.Context, p cluster.Position) error {
 			e.mu.Unlock()
 			return nil
 		}
-		if e.moved == nil {
-			e.moved = make(chan struct{})
-		}
-		moved, following := e.moved, e.following
+		moved, following := e.nextMove(), e.following
 		e.mu.Unlock()
 		following.Expect(p)
 		select {

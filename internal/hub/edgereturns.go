@@ -95,11 +95,8 @@ func (e *edge) endUnanswered() {
 	for _, s := range e.seats {
 		if !s.unanswered.IsZero() && !s.gone && time.Since(s.unanswered) >= unansweredFor {
 			e.channel.Emit([]star.Effect{{Kind: star.Eject, To: &s.seat.Attachment, End: wire.ErrShutdown}})
-			s.unanswered, s.gone = time.Time{}, true
-			c := &call{op: opLose, local: s, seat: seatName{id: s.id, membership: s.membership, epoch: s.epoch, connection: s.seat.Connection()}}
-			if e.asking.Call(c.pack()) == nil {
-				e.keep(c)
-			}
+			s.unanswered = time.Time{}
+			e.loseSeat(s)
 		}
 	}
 }

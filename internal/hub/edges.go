@@ -410,6 +410,14 @@ func (e *edge) finish() {
 	e.wake()
 }
 
+// nextMove is closed when something more was carried out, or the edge is over. The lock is held.
+func (e *edge) nextMove() <-chan struct{} {
+	if e.moved == nil {
+		e.moved = make(chan struct{})
+	}
+	return e.moved
+}
+
 // wake wakes all who wait for something of an edge that is over. The lock is held.
 func (e *edge) wake() {
 	e.settle()

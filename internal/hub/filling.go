@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lectern-go/lectern/cluster"
+	"github.com/lectern-go/lectern/internal/wire"
 )
 
 // This file keeps room in the log of a cluster for what has to be written whatever happens: whose a channel is, who comes and
@@ -12,6 +13,9 @@ import (
 
 // nearlyFull is how full a shard is then, from 0 to 1.
 const nearlyFull = 0.8
+
+// errFull refuses what there is no room for then.
+var errFull = wire.ErrBusy.With("the cluster's log has little room left: send it again later, under a new ref")
 
 // filling is which shards are nearly full. It is asked for each message, and read anew once a second.
 type filling struct {

@@ -74,10 +74,7 @@ func (s *session) awaitMastership(ctx context.Context, held *seat) (known bool, 
 			e.mu.Unlock()
 			break
 		}
-		if e.moved == nil {
-			e.moved = make(chan struct{})
-		}
-		moved := e.moved
+		moved := e.nextMove()
 		e.mu.Unlock()
 		select {
 		case <-moved:

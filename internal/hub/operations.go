@@ -89,7 +89,7 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
 		msg.Refusal = s.hub.refusals.tooLarge
 	case s.hub.clustered.isFull(f.Channel):
-		msg.Refusal = s.hub.refusals.full
+		msg.Refusal = errFull
 	default:
 		// The payload is in the connection's read buffer, and the message is kept longer.
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)

@@ -15,8 +15,6 @@ type refusals struct {
 	frames, slaveMessages, attributes, memberships *wire.Cause
 	// tooLarge: a payload is larger than MaxMessageBytes.
 	tooLarge *wire.Cause
-	// full: the log of a cluster has no room for what can be refused.
-	full *wire.Cause
 	// channelsOfHub: there are MaxChannels. channelsOfConnection: the connection has
 	// MaxChannelsPerConnection.
 	channelsOfHub, channelsOfConnection *wire.Cause
@@ -34,7 +32,6 @@ func newRefusals(c *Config) refusals {
 		memberships:   tooFast("too many of create, join, resume and leave", c.MembershipRate),
 		tooLarge: wire.ErrTooLarge.With(fmt.Sprintf(
 			"the payload is over %d bytes, which is the most that this hub takes", c.MaxMessageBytes)),
-		full: wire.ErrBusy.With("the cluster's log has little room left: send it again later, under a new ref"),
 		channelsOfHub: wire.ErrTooManyChannels.With(fmt.Sprintf(
 			"the hub has %d channels, and takes no more: try again when one has ended", c.MaxChannels)),
 		channelsOfConnection: wire.ErrTooManyChannels.With(fmt.Sprintf(

@@ -152,10 +152,7 @@ func (e *edge) awaitOver(ctx context.Context) bool {
 			e.mu.Unlock()
 			return true
 		}
-		if e.moved == nil {
-			e.moved = make(chan struct{})
-		}
-		moved := e.moved
+		moved := e.nextMove()
 		e.mu.Unlock()
 		select {
 		case <-moved:
