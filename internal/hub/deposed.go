@@ -20,7 +20,8 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 	if h.clustered.hasLeft() {
 		return // nobody is here, and the hub ends
 	}
-	if errors.Is(j.writer.Err(), inner.ErrLost) {
+	lost := errors.Is(j.writer.Err(), inner.ErrLost)
+	if lost {
 		h.clustered.keepGiven(j.key, j.given)
 	}
 	owner := j.owner
@@ -82,7 +83,7 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 		e.lose(err)
 		return
 	}
-	if errors.Is(j.writer.Err(), inner.ErrLost) {
+	if lost {
 		e.following.Check() // the log may not come as far as this hub has followed it
 	}
 	h.clustered.look(e)
