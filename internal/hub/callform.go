@@ -145,6 +145,7 @@ func packEntry(p *packing, e *star.Entry) {
 	p.fixed(e.Secret.Hash[:])
 	p.fixed(e.Instance[:])
 	p.instant(e.Since)
+	p.byte(byte(e.Roster))
 	g := &e.Grant
 	p.flags(g.Asked, g.TakeOver, g.Data != nil, e.Told != 0)
 	if e.Told != 0 {
@@ -162,6 +163,7 @@ func unpackEntry(u *unpacking, e *star.Entry) {
 	u.fixed(e.Secret.Hash[:])
 	u.fixed(e.Instance[:])
 	e.Since = u.instant()
+	e.Roster = min(wire.Roster(u.byte()), wire.RosterCount)
 	g := &e.Grant
 	flags := u.byte()
 	g.Asked, g.TakeOver = flags&1 != 0, flags&2 != 0

@@ -351,7 +351,7 @@ func checkInstance(f *wire.Frame) error {
 
 // entryOf is what the frame's sender shows, and what the service has said of it.
 func entryOf(f *wire.Frame, secret star.Secret, grant star.Grant) star.Entry {
-	entry := star.Entry{Ref: f.Ref, Epoch: f.Epoch, Secret: secret, Grant: grant, Attributes: attributesOf(f.Attributes())}
+	entry := star.Entry{Ref: f.Ref, Epoch: f.Epoch, Secret: secret, Grant: grant, Attributes: attributesOf(f.Attributes()), Roster: f.Listing().Roster}
 	if f.Instance != "" {
 		entry.Instance = star.HashOf(f.Instance)
 	}

@@ -40,17 +40,25 @@ func (h *Hub) transitionOf(f *wire.Frame) transition {
 			return rules.Deny(a, f.Ref, f.Number, f.Reason)
 		}
 	case wire.Members:
-		return func(rules *star.Channel, _ time.Time, a *star.Attachment) error { return rules.Members(a, f.Ref) }
+		return func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
+			return rules.Members(a, f.Ref, pageOf(f))
+		}
 	case wire.Withdraw:
 		return func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
 			return rules.Withdraw(a, f.Ref, f.Request)
 		}
 	case wire.Awaiting:
 		return func(rules *star.Channel, _ time.Time, a *star.Attachment) error {
-			return rules.Awaiting(a, f.Ref, f.Request)
+			return rules.Awaiting(a, f.Ref, f.Request, pageOf(f))
 		}
 	}
 	return nil
+}
+
+// pageOf is which part of a list the frame asks for.
+func pageOf(f *wire.Frame) star.Page {
+	l := f.Listing()
+	return star.Page{After: l.After, Limit: l.Limit}
 }
 
 // aboutSlave is the transition of a frame about the slave in its To, which it may call by a name of which

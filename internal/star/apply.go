@@ -101,6 +101,10 @@ func (a *applying) change(kind byte) {
 		for _, m := range c.slaves {
 			m.told = m.state
 		}
+	case recordPage:
+		if after, last := a.small(), a.small(); a.err == nil {
+			c.showPage(after, last)
+		}
 	case recordShown:
 		c.hidden = true
 		c.showHidden()

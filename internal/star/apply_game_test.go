@@ -13,7 +13,7 @@ import (
 func gameRecords(t *testing.T, seed uint64, limits Limits, steps int) (g *recording) {
 	g = &recording{twin: &twin{
 		original: newTable(t, limits), random: rand.New(rand.NewPCG(seed, 31)), attachments: map[string][2]*Attachment{},
-		names: []string{"alice", "bob", "carol", "dave"}, hubs: []*Hub{nil, {1}},
+		names: []string{"alice", "bob", "carol", "dave"}, hubs: []*Hub{nil, {1}}, rosters: true,
 	}}
 	g.restored = g.original
 	g.original.Record(true)

@@ -104,6 +104,10 @@ func (e *extras) setHanded(s *HandedSnapshot, name string) {
 func (a *applying) seat(m *member) {
 	flags, states := a.byte(), a.byte()
 	has := func(bit int) bool { return flags&(1<<bit) != 0 }
+	roster := wire.RosterList
+	if states&seatRoster != 0 {
+		roster = wire.Roster(a.byte())
+	}
 	epoch, ref, given := a.small(), a.small(), a.small()
 	at := &Attachment{Line: noLine{}, member: m, who: m, epoch: epoch, catchingUp: has(2), confirms: has(3), newcomer: has(4), heard: has(5)}
 	if has(1) {
@@ -124,7 +128,7 @@ func (a *applying) seat(m *member) {
 	state, told := wire.State(states&3), wire.State(states>>seatToldShift&3)
 	cutOff, declared := states&seatCutOff != 0, states&seatDeclared != 0
 	at.switching = states&seatSwitching != 0
-	if state > wire.StateAway || states&seatUnknown != 0 || cutOff && has(0) || declared && !cutOff {
+	if state > wire.StateAway || roster > wire.RosterCount || cutOff && has(0) || declared && !cutOff {
 		a.wrong("%s is in no state", wire.Quote(m.name))
 	}
 	if a.err != nil {
@@ -133,7 +137,7 @@ func (a *applying) seat(m *member) {
 	if !at.heard && m.extra().newcomer == (holder{}) {
 		at.newcomer = false // in the middle of a transition: nobody is the newcomer any more
 	}
-	m.told, m.epoch, m.holder.ref, m.given = told, epoch, ref, given
+	m.told, m.roster, m.epoch, m.holder.ref, m.given = told, roster, epoch, ref, given
 	if m.repeatable = 0; has(6) {
 		m.repeatable = repeatableNow
 	}

@@ -157,6 +157,16 @@ func (m *member) attributes() []*attribute {
 	return m.extras.attributes.all
 }
 
+// ofChanges are the member's attributes, those that it had, and its reset, in the order of their numbers.
+func (m *member) ofChanges() []*attribute {
+	all := slices.Clone(m.attributes())
+	if all != nil && m.extras.attributes.reset != nil {
+		all = append(all, m.extras.attributes.reset)
+	}
+	slices.SortFunc(all, func(a, b *attribute) int { return cmp.Compare(a.seq, b.seq) })
+	return all
+}
+
 // attribute is the one with the key, which may be removed, or nil.
 func (m *member) attribute(key string) *attribute {
 	for _, x := range m.attributes() {

@@ -128,7 +128,7 @@ func TestWhoseAttributesAreHidden(t *testing.T) {
 	require.True(t, c.hidden)
 	restored := c.restoredOn(c.limits, nil)
 	require.True(t, restored.hidden)
-	c.did0(func() error { return c.Members(a, 0) })
+	c.did0(func() error { return c.Members(a, 0, Page{}) })
 	require.False(t, c.hidden)
 	require.False(t, c.restoredOn(c.limits, nil).hidden)
 

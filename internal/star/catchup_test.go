@@ -360,14 +360,14 @@ func TestAListDoesNotOvertakeWhatIsFed(t *testing.T) {
 	}
 	b := c.on("b")
 	c.did0(func() error { return c.resume(c.now, b, 2, "alice", c.secret("alice"), 0) })
-	c.did(func() error { return c.Members(b, 2) }, "b < members ref=2 [user_1=online user_2=online]")
+	c.did(func() error { return c.Members(b, 2, Page{}) }, "b < members ref=2 [user_1=online user_2=online]")
 	c.did(func() error { return c.Send(b, asking(3, "user_1")) }, "u1 < message seq=1 alice: well? (private) request=1", "b < ack ref=3 seq=1 slaves=1")
 	c.feeds(b, "1", "2", "b ...")
 	c.did(c.leaves(u[2]), "-u2", "u2 vacates", "u2 < left ref=2")
-	c.refused(wire.ErrBusy, func() error { return c.Members(b, 4) })
+	c.refused(wire.ErrBusy, func() error { return c.Members(b, 4, Page{}) })
 	require.ErrorIs(t, c.Send(b, asking(5, "")), wire.ErrBusy)
 	c.feeds(b, "3", "b ...")
-	c.did0(func() error { return c.Members(b, 6) })
+	c.did0(func() error { return c.Members(b, 6, Page{}) })
 	c.did0(func() error { return c.Send(b, asking(7, "")) })
 }
 
@@ -378,7 +378,7 @@ func TestAnswersThatAreStillToBeFedAreAwaited(t *testing.T) {
 	awaited := func(c *table, a *Attachment, seq uint64, members ...wire.Member) {
 		c.t.Helper()
 		c.effects = nil
-		require.NoError(c.t, c.Awaiting(a, 9, seq))
+		require.NoError(c.t, c.Awaiting(a, 9, seq, Page{}))
 		frame := c.frame(c.effects[len(c.effects)-1].Packet)
 		require.ElementsMatch(c.t, members, frame.Members)
 		for _, form := range []wire.Form{wire.Text, wire.Binary} {

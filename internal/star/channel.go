@@ -34,7 +34,7 @@ import (
 //     the service
 //   - presence.go: Away, Back (3 and 4), Status (4)
 //   - handover.go: HandOver (7); unshown.go: what the two have of it until they know (5, 6)
-//   - roster.go: Members
+//   - roster.go, pages.go: Members
 //   - catchup.go: Drained
 //   - sending.go: Send (5 and 6)
 //   - speaking.go: Speak, in the name of the service
@@ -96,6 +96,11 @@ type Channel struct {
 	// rosterStale: the master has not been told of changes of its slaves, and will be
 	// told the list of all of them instead (roster.go).
 	rosterStale bool
+	// order is nil where nobody wants the slaves in pages. countStale: the master is to be told how many slaves there
+	// are, at countAt or later (pages.go).
+	order      *joinOrder
+	countStale bool
+	countAt    time.Time
 	// joins counts the memberships of slaves there have ever been. The newest one has
 	// this number.
 	joins uint64
@@ -138,6 +143,8 @@ type Limits struct {
 	Replay Bound
 	// Outbox is what may wait on a connection.
 	Outbox Bound
+	// Page is how many entries a page of a list has, and how many slaves a channel has whose list is whole. Zero: wire.MaxPage.
+	Page int
 	// Counted asks for Count effects. Without it there are none.
 	Counted bool
 	// Topics are those that messages are counted by. Others are counted as LabelOther.

@@ -161,8 +161,7 @@ func (c *Channel) returnMaster(now time.Time, a *Attachment) {
 	c.inherited = max(m.given, m.extra().floor) // whether it was written is not known
 	c.reconnect(a, m)
 	c.change(Resumed, m, a, nil, "")
-	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(c.membersFrame(0))})
-	c.markTold()
+	c.listOn(a)
 	if !declared {
 		c.tellMasterState(now)
 	}

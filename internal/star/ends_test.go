@@ -255,7 +255,7 @@ func TestLeave(t *testing.T) {
 	c.refused(wire.ErrNotAMember, func() error { return c.Send(u[1], textMessage(0, "x")) })
 	c.refused(wire.ErrResumeFailed, func() error { return c.resume(c.now, c.on("r"), 1, "user_1", own, 0) })
 	c.refused(wire.ErrNoSuchSlave, func() error { return c.Send(a, messageTo(0, "user_1", "x")) })
-	c.did(func() error { return c.Members(a, 5) }, "a < members ref=5 [user_2=online]")
+	c.did(func() error { return c.Members(a, 5, Page{}) }, "a < members ref=5 [user_2=online]")
 }
 
 func TestKickAndBanTransitions(t *testing.T) {

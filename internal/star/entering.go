@@ -309,9 +309,9 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last, kn
 	c.hold(last)
 	answer.Gap = c.up.lostCommon > last
 	answer.Seq = c.up.last(m.start)
-	answer.Members, answer.HasMembers = c.entries(nil), true
+	c.listIn(&answer)
 	c.listDoor(&answer)
-	c.markTold()
+	c.markListed(&answer)
 	// The roster may be longer than the queue's limits, and must be delivered
 	// in any case.
 	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})

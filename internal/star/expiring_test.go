@@ -218,7 +218,7 @@ func TestRequestsEndWithTheirMessages(t *testing.T) {
 		c.did(func() error { return nil }, "a < awaiting [] request=1 too_late")
 		c.refused(wire.ErrNoSuchRequest, func() error { return c.Send(u[3], replying("", 1)) })
 		c.refused(wire.ErrNoSuchRequest, func() error { return c.Withdraw(a, 0, 1) })
-		c.did(func() error { return c.Awaiting(a, 9, 1) }, "a < awaiting ref=9 [] request=1")
+		c.did(func() error { return c.Awaiting(a, 9, 1, Page{}) }, "a < awaiting ref=9 [] request=1")
 		_, ok = c.Due()
 		require.False(t, ok)
 	})
@@ -290,7 +290,7 @@ func TestRequestsEndWithTheirMessages(t *testing.T) {
 		c.effects = nil
 		c.after(second)
 		c.did(func() error { return nil }, "b < awaiting [user_1=online] request=1 too_late", "b < awaiting [] request=2 too_late")
-		c.did(func() error { return c.Awaiting(b, 11, 1) }, "b < awaiting ref=11 [user_1=online] request=1")
+		c.did(func() error { return c.Awaiting(b, 11, 1, Page{}) }, "b < awaiting ref=11 [user_1=online] request=1")
 	})
 	t.Run("at one instant with other ends", func(t *testing.T) {
 		c, a, u := openTable(t, Limits{}, 2)

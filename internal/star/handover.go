@@ -129,7 +129,7 @@ func (c *Channel) HandOver(now time.Time, a *Attachment, h HandOver) error {
 	c.setGrant(m, h.Grant)
 	c.passOver(slave)
 	c.showHidden()
-	e := Entry{Secret: h.Secret, Instance: m.holder.instance}
+	e := Entry{Secret: h.Secret, Instance: m.holder.instance, Roster: m.roster}
 	c.attach(h.New, m, e, m.start, 0)
 	how := byService
 	if a != nil {
@@ -148,7 +148,7 @@ func (c *Channel) HandOver(now time.Time, a *Attachment, h HandOver) error {
 	}
 	switch {
 	case stays != nil:
-		c.enterFormer(now, h.Stays, stays, Entry{Secret: h.StaysSecret, Instance: stays.holder.instance}, h.Ref)
+		c.enterFormer(now, h.Stays, stays, Entry{Secret: h.StaysSecret, Instance: stays.holder.instance, Roster: stays.roster}, h.Ref)
 	case was != nil:
 		c.acknowledge(was, h.Ref)
 		c.putOut(was, wire.ErrHandedOver.With(wire.Quote(m.name)+" is the master now"))
@@ -178,7 +178,7 @@ func (c *Channel) leaveAsSuccessor(slave *member) {
 // promoted is the successor as the master.
 func (c *Channel) promoted(former *member, at *Attachment, epoch uint64) *member {
 	slave := at.member
-	m := &member{name: slave.name, role: wire.Master, holder: slave.holder, epoch: epoch, since: epoch + 1, start: c.up.confirmed}
+	m := &member{name: slave.name, role: wire.Master, roster: slave.roster, holder: slave.holder, epoch: epoch, since: epoch + 1, start: c.up.confirmed}
 	if !c.up.holds {
 		m.start = c.up.newest // nothing is kept
 	}
@@ -198,7 +198,7 @@ func (c *Channel) promoted(former *member, at *Attachment, epoch uint64) *member
 func (c *Channel) demoted(former *member, secret Secret, epoch uint64) *member {
 	c.joins++
 	m := &member{
-		name: former.name, role: wire.Slave, state: wire.StateOnline, hash: secret.Hash, holder: former.holder,
+		name: former.name, role: wire.Slave, roster: former.roster, state: wire.StateOnline, hash: secret.Hash, holder: former.holder,
 		epoch: epoch, since: epoch + 1, number: c.joins, start: c.down.newest,
 	}
 	m.answers = former.answers.upTo(wire.SlaveAnswers)
@@ -257,9 +257,9 @@ func (c *Channel) tellSuccessor(now time.Time, a *Attachment, m *member, e Entry
 	answer.SetAttributes(ownAttributes(a, HandedOver))
 	answer.Gap = c.up.lostCommon > m.start
 	answer.Seq = c.up.last(m.start)
-	answer.Members, answer.HasMembers = c.entries(nil), true
+	c.listIn(&answer)
 	c.listDoor(&answer)
-	c.markTold()
+	c.markListed(&answer)
 	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(&answer)})
 	c.countAgain(now, m, m.start, listSize(answer.Members)+attributesSize(answer.Attributes())+c.doorBytes())
 	c.replay(a)

@@ -33,6 +33,8 @@ type Entry struct {
 	Grant Grant
 	// Terms are what it has said of a channel that is created, or nil.
 	Terms *Terms
+	// Roster is how the client wants to be told of its slaves where it is the master (pages.go).
+	Roster wire.Roster
 	// Attributes are those with which it enters, at a create or join. They must not change any
 	// more.
 	Attributes wire.Attributes

@@ -143,6 +143,7 @@ func (c *Channel) Expire(now time.Time) {
 	}
 	c.expireMessages(now)
 	c.expireDoor(now)
+	c.tellCount(now)
 	for {
 		e, ok := c.expiries.first(c)
 		if !ok || now.Before(e.at) {
@@ -188,6 +189,9 @@ func (c *Channel) Due() (time.Time, bool) {
 	}
 	if c.door != nil && !c.door.due.IsZero() && (due.IsZero() || c.door.due.Before(due)) {
 		due = c.door.due
+	}
+	if at, ok := c.countDue(); ok && (due.IsZero() || at.Before(due)) {
+		due = at
 	}
 	if d := c.master.deadline; c.master.state == wire.StateAway && (due.IsZero() || d.Before(due)) {
 		due = d

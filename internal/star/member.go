@@ -16,6 +16,8 @@ type member struct {
 	// told is the state of a slave that the master's present connection was last told.
 	// It is zero before the master is told that the slave is there.
 	told wire.State
+	// roster is how its client wants to be told of the slaves, where it is the master or becomes that.
+	roster wire.Roster
 	// hash is the hash of the resume secret. The secret itself is not kept here.
 	hash Hash
 	// holder is the client that holds the membership, and since the epoch at which it has

@@ -39,11 +39,17 @@ func (c *Channel) addSlave(m *member) {
 	if c.numbers != nil {
 		c.numbers[m.number] = m
 	}
+	if c.order != nil {
+		c.order = c.order.add(m)
+	}
 }
 
 func (c *Channel) deleteSlave(m *member) {
 	delete(c.slaves, m.name)
 	delete(c.numbers, m.number)
+	if c.order != nil {
+		c.order.remove(c.isSlave)
+	}
 }
 
 // roleOf is the role of the member that has the number.

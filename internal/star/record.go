@@ -92,6 +92,8 @@ const (
 	recordKnows     = recordCritical | 25
 	recordGivenOver = recordCritical | 26
 	recordBanned    = recordCritical | 27
+	// recordPage: the master is told those of its slaves whose numbers are above the first one, up to the second.
+	recordPage = recordCritical | 28
 )
 
 // Shared reports whether hubs that have members of the channel have to carry the record out. The

@@ -17,7 +17,7 @@ var recordWords = map[byte]string{
 	recordMember: "member", recordSeat: "seat", recordChannel: "channel", recordGone: "gone", recordAnswered: "answered",
 	recordAnswers: "answers", recordForgotten: "forgotten", recordClosed: "closed", recordConfirmed: "confirmed",
 	recordHeld: "held", recordExpired: "expired", recordListed: "listed", recordShown: "shown", recordKnows: "knows",
-	recordGivenOver: "given over", recordBanned: "banned",
+	recordGivenOver: "given over", recordBanned: "banned", recordPage: "page",
 }
 
 // recordLine is a record as a line: with a star where it is shared, and with the number that comes first
@@ -104,7 +104,7 @@ func TestWhatIsRecorded(t *testing.T) {
 	does(c.confirms(a, 0), "seat 0") // that it confirms at all
 	does(c.confirms(a, 2), "confirmed 2")
 	does(c.confirms(a, 2))
-	does(func() error { return c.Members(a, 0) })
+	does(func() error { return c.Members(a, 0, Page{}) })
 	does(c.sets(a, "k", "v"), "*master's attribute 0")
 	does(c.sets(one, "k", "v"), "attribute 1")
 	does(func() error { return c.Set(one, AttributeChange{Ref: 9, Key: "k"}) }, "attribute 1", "answered 1")
@@ -129,7 +129,7 @@ func TestWhatIsRecorded(t *testing.T) {
 	does(func() error { return c.Kick(a, 0, "user_1", true, "") }, "banned")
 	does(c.leaves(two), "gone 2")
 	does(func() error { c.Stop(c.now); return nil })
-	does(func() error { return c.Members(a, 0) })
+	does(func() error { return c.Members(a, 0, Page{}) })
 	does(c.leaves(a), "seat 0", "*ended")
 	does(func() error { c.Close(""); return nil })
 	does(func() error { return c.Leave(c.now, a, 0) })

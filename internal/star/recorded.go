@@ -242,7 +242,7 @@ const (
 	seatCutOff    = 1 << 3 // it is on no connection, and what is here of one is of its last
 	seatToldShift = 4
 	seatDeclared  = 1 << 6
-	seatUnknown   = 1 << 7
+	seatRoster    = 1 << 7 // there is more to say than what most have
 )
 
 func seatStates(m *member, switching bool) byte {
@@ -270,7 +270,13 @@ func (p *pieces) seat(m *member) {
 		attached = *e.cutOff
 	}
 	p.flags(a != nil, attached.Hub != nil, attached.catchingUp, attached.confirms, attached.newcomer, attached.heard, m.repeatable != 0, e.floor != 0 || e.asked != nil)
-	p.byte(seatStates(m, attached.switching))
+	states := seatStates(m, attached.switching)
+	if (a != nil || e.cutOff != nil) && m.roster != wire.RosterList {
+		p.byte(states | seatRoster)
+		p.byte(byte(m.roster))
+	} else {
+		p.byte(states)
+	}
 	p.number(m.epoch)
 	p.number(m.holder.ref)
 	p.number(m.given)

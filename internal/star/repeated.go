@@ -19,14 +19,14 @@ func (c *Channel) RepeatCreate(a *Attachment, e Entry) error {
 	}
 	answer := c.createdFrame(e)
 	if len(c.slaves) > 0 {
-		answer.Members, answer.HasMembers = c.entries(nil), true
+		c.listIn(&answer)
 	}
 	if err := checkBytes(a, listSize(answer.Members)+c.doorBytes()); err != nil {
 		return err
 	}
 	c.listDoor(&answer)
 	c.emit(Effect{Kind: SendOne, To: a, Packet: wire.NewPacket(&answer)})
-	c.markTold()
+	c.markListed(&answer)
 	return nil
 }
 

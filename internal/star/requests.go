@@ -165,7 +165,7 @@ func (c *Channel) closeRequests(m *member) {
 // Awaiting answers a member with the list of those that have not answered its request
 // seq yet. An answer that the member is still to be fed has not been sent to it, so who
 // gave it is in the list.
-func (c *Channel) Awaiting(a *Attachment, ref, seq uint64) error {
+func (c *Channel) Awaiting(a *Attachment, ref, seq uint64, p Page) error {
 	if err := c.Hear(a); err != nil {
 		return err
 	}
@@ -174,7 +174,12 @@ func (c *Channel) Awaiting(a *Attachment, ref, seq uint64) error {
 		if slices.Contains(m.openRequests, seq) {
 			answer.Members = []wire.Member{{Username: c.master.name, State: c.master.state}}
 		}
-	} else if q := c.request(seq); q != nil {
+	} else if q := c.request(seq); q != nil && p != (Page{}) {
+		page, more := c.page(p.After, c.size(p), q.awaits)
+		if c.putPage(answer, page, p.After, more); more {
+			return c.sendList(a, answer) // the last page has what is to be fed
+		}
+	} else if q != nil {
 		if err := checkRoom(a, q.awaited); err != nil {
 			return err
 		}

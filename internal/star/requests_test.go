@@ -26,7 +26,7 @@ func TestMastersQuestionToAll(t *testing.T) {
 	c, a, u := openTable(t, Limits{}, 3)
 	c.did(c.lostBy(u[3]), "-u3", "a < presence user_3 away")
 	c.did(func() error { return c.Send(a, asking(2, "")) }, "* < message seq=1 alice: well? request=1", "a < ack ref=2 seq=1 slaves=2")
-	c.did(func() error { return c.Awaiting(a, 3, 1) }, "a < awaiting ref=3 [user_1=online user_2=online user_3=away] request=1")
+	c.did(func() error { return c.Awaiting(a, 3, 1, Page{}) }, "a < awaiting ref=3 [user_1=online user_2=online user_3=away] request=1")
 
 	late := c.on("u4")
 	c.did(func() error { return c.join(c.now, late, 1, "user_4", "") },
@@ -35,7 +35,7 @@ func TestMastersQuestionToAll(t *testing.T) {
 
 	c.did(func() error { return c.Send(u[1], replying("", 1)) }, "a < message seq=1 user_1: yes reply=1")
 	c.refused(wire.ErrNoSuchRequest, func() error { return c.Send(u[1], replying("", 1)) }) // twice
-	c.did(func() error { return c.Awaiting(a, 4, 1) }, "a < awaiting ref=4 [user_2=online user_3=away] request=1")
+	c.did(func() error { return c.Awaiting(a, 4, 1, Page{}) }, "a < awaiting ref=4 [user_2=online user_3=away] request=1")
 
 	// One who leaves ends its part; one of the same name was not asked.
 	c.did(func() error { return c.Leave(c.now, u[2], 9) }, "-u2", "a < presence user_2 left (left)", "u2 vacates", "u2 < left ref=9")
@@ -43,11 +43,11 @@ func TestMastersQuestionToAll(t *testing.T) {
 	c.did(func() error { return c.join(c.now, again, 1, "user_2", "") },
 		"+u2'", "u2' < joined alice=online ref=1", "a < presence user_2 online")
 	c.refused(wire.ErrNoSuchRequest, func() error { return c.Send(again, replying("", 1)) })
-	c.did(func() error { return c.Awaiting(a, 5, 1) }, "a < awaiting ref=5 [user_3=away] request=1")
+	c.did(func() error { return c.Awaiting(a, 5, 1, Page{}) }, "a < awaiting ref=5 [user_3=away] request=1")
 
 	// With the last part the question is over.
 	c.now = c.now.Add(xSlave)
-	c.did(func() error { return c.Awaiting(a, 6, 1) }, "a < presence user_3 left (timeout)", "a < awaiting ref=6 [] request=1")
+	c.did(func() error { return c.Awaiting(a, 6, 1, Page{}) }, "a < presence user_3 left (timeout)", "a < awaiting ref=6 [] request=1")
 	require.Empty(t, c.requests)
 }
 
@@ -75,10 +75,10 @@ func TestQuestionsThatAreOver(t *testing.T) {
 	c.refused(wire.ErrNoSuchRequest, func() error { return c.Send(a, replying("", 1)) })
 	c.refused(wire.ErrNoSuchSlave, func() error { return c.Send(a, replying("nobody", 1)) })
 
-	c.did(func() error { return c.Awaiting(u[1], 3, 1) }, "u1 < awaiting ref=3 [alice=online] request=1")
+	c.did(func() error { return c.Awaiting(u[1], 3, 1, Page{}) }, "u1 < awaiting ref=3 [alice=online] request=1")
 	c.did(func() error { return c.Send(a, replying("user_1", 1)) }, "u1 < message seq=3 alice: yes (private) reply=1")
 	c.refused(wire.ErrNoSuchRequest, func() error { return c.Send(a, replying("user_1", 1)) })
-	c.did(func() error { return c.Awaiting(u[1], 4, 1) }, "u1 < awaiting ref=4 [] request=1")
+	c.did(func() error { return c.Awaiting(u[1], 4, 1, Page{}) }, "u1 < awaiting ref=4 [] request=1")
 
 	c.did(func() error { return c.Withdraw(a, 5, 2) }, "a < ack ref=5")
 	c.refused(wire.ErrNoSuchRequest, func() error { return c.Send(u[1], replying("", 2)) })
@@ -90,7 +90,7 @@ func TestQuestionsThatAreOver(t *testing.T) {
 	c, a, _ = openTable(t, Limits{}, 0)
 	c.did(func() error { return c.Send(a, asking(0, "")) }, "* < message seq=1 alice: well? request=1")
 	require.Empty(t, c.requests)
-	c.did(func() error { return c.Awaiting(a, 6, 1) }, "a < awaiting ref=6 [] request=1")
+	c.did(func() error { return c.Awaiting(a, 6, 1, Page{}) }, "a < awaiting ref=6 [] request=1")
 	c.refused(wire.ErrNoSuchRequest, func() error { return c.Withdraw(a, 7, 1) })
 }
 

@@ -137,7 +137,7 @@ func (r *restoration) slave(s *MemberSnapshot) {
 		return
 	}
 	m := s.member(wire.Slave, wire.SlaveAnswers)
-	c.slaves[s.Name] = m
+	c.addSlave(m)
 	c.restoreGrant(m, s)
 	if m.number == 0 || m.number > c.joins {
 		r.fail("%q has the number %d of %d", s.Name, m.number, c.joins)
@@ -301,7 +301,7 @@ func (s *MemberSnapshot) member(role wire.Role, limit int32) *member {
 	m := &member{
 		name: s.Name, role: role, hash: s.Hash, holder: holder{s.Holder.Instance, s.Holder.Ref}, since: s.Since, state: s.State, deadline: s.Deadline, epoch: s.Epoch,
 		openRequests: slices.Clone(s.Asks), start: s.Start, lostPrivate: s.LostPrivate,
-		given: s.Given, repeatable: s.Repeatable, number: s.Number, told: s.Told,
+		given: s.Given, repeatable: s.Repeatable, number: s.Number, told: s.Told, roster: s.Roster,
 	}
 	if e := (extras{newcomer: holder{s.Newcomer.Instance, s.Newcomer.Ref}, secret: s.Pending, repaid: s.Repaid, floor: s.Floor}); e != (extras{}) {
 		m.extras = &e

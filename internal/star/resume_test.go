@@ -96,9 +96,9 @@ func TestListsFindRoomOrAreRefused(t *testing.T) {
 	out := a.Line.(*line)
 	room := 2 * (len("user_1") + listEntryOverhead)
 	out.notices = room - 1
-	c.refused(wire.ErrBusy, func() error { return c.Members(a, 2) })
-	c.refused(wire.ErrBusy, func() error { return c.Awaiting(a, 3, 1) })
+	c.refused(wire.ErrBusy, func() error { return c.Members(a, 2, Page{}) })
+	c.refused(wire.ErrBusy, func() error { return c.Awaiting(a, 3, 1, Page{}) })
 	out.notices = room
-	c.did(func() error { return c.Members(a, 2) }, "a < members ref=2 [user_1=online user_2=online]")
-	c.did(func() error { return c.Awaiting(a, 3, 1) }, "a < awaiting ref=3 [user_1=online user_2=online] request=1")
+	c.did(func() error { return c.Members(a, 2, Page{}) }, "a < members ref=2 [user_1=online user_2=online]")
+	c.did(func() error { return c.Awaiting(a, 3, 1, Page{}) }, "a < awaiting ref=3 [user_1=online user_2=online] request=1")
 }

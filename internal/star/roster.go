@@ -23,7 +23,11 @@ const gatherFrom = 64
 // connection. A master that comes back later gets the roster instead.
 func (c *Channel) tellMaster(m *member, reason string) {
 	master := c.master.attachment
-	if master == nil || c.rosterStale {
+	switch {
+	case master == nil || c.isToBeListed(master, m):
+		return
+	case c.counted():
+		c.recount(master, m)
 		return
 	}
 	if master.catchingUp {
@@ -35,9 +39,15 @@ func (c *Channel) tellMaster(m *member, reason string) {
 		c.emit(Effect{Kind: AwaitDrain, To: master})
 		return
 	}
-	packet := wire.EncodedPacket(c.slaveFrame(m, reason), master.Line.Form())
+	frame := c.slaveFrame(m, reason)
 	m.told = m.state
 	c.touch(m, false)
+	c.tellNotice(master, frame)
+}
+
+// tellNotice tells the master what counts as a change of its slaves.
+func (c *Channel) tellNotice(master *Attachment, frame *wire.Frame) {
+	packet := wire.EncodedPacket(frame, master.Line.Form())
 	c.told.Messages++
 	c.told.Bytes += len(packet.Bytes(master.Line.Form()))
 	c.emit(Effect{Kind: SendPresence, To: master, Packet: packet})
@@ -46,7 +56,11 @@ func (c *Channel) tellMaster(m *member, reason string) {
 // masterBehind reports whether changes of slaves are gathered for the master, which must
 // have an attachment.
 func (c *Channel) masterBehind() bool {
-	return c.master.attachment.Line.Behind(max(gatherFrom, len(c.slaves)), c.accepted, c.told)
+	mark := max(gatherFrom, len(c.slaves))
+	if c.master.roster == wire.RosterPages {
+		mark = min(mark, max(gatherFrom, c.limits.page())) // as long as a page
+	}
+	return c.master.attachment.Line.Behind(mark, c.accepted, c.told)
 }
 
 // slaveFrame tells the master the state of one of its slaves.
@@ -70,21 +84,26 @@ func (c *Channel) drainedRoster(a *Attachment) {
 		c.emit(Effect{Kind: AwaitDrain, To: a}) // messages have come meanwhile
 		return
 	}
-	// The list may be longer than the queue's limits, and must be delivered in any
-	// case. There is one at most in the queue, since the queue was empty.
-	c.emit(Effect{Kind: SendReplay, To: a, Packet: wire.NewPacket(c.membersFrame(0))})
-	c.markTold()
-	if c.doorStale() {
+	c.listOn(a)
+	if c.doorStale() && !c.rosterStale {
 		c.drainedDoor(a)
 	}
 }
 
-// Members answers the master with the list of its slaves.
-func (c *Channel) Members(a *Attachment, ref uint64) error {
+// Members answers the master with the list of its slaves. Where it is no more than
+// a page, that is news to nobody: what the master has been told of its slaves is as before.
+func (c *Channel) Members(a *Attachment, ref uint64, p Page) error {
 	if err := c.mustBeMaster(a); err != nil {
 		return err
 	}
-	return c.sendRoster(ref)
+	if p == (Page{}) && !c.inPages() {
+		return c.sendRoster(ref)
+	}
+	page, more := c.page(p.After, c.size(p), nil)
+	frame := &wire.Frame{Type: wire.Members, Ref: ref, Channel: c.name}
+	c.putPage(frame, page, p.After, more)
+	c.countIn(frame)
+	return c.sendList(a, frame)
 }
 
 // checkRoom refuses a list of so many entries for which there is no room, however short the
@@ -134,7 +153,7 @@ func (c *Channel) membersFrame(ref uint64) *wire.Frame {
 func (c *Channel) markTold() {
 	before := c.up.newest
 	c.showHidden()
-	c.rosterStale = false
+	c.rosterStale, c.master.attachment.listed = false, 0
 	c.roomMade()
 	stale := false
 	for _, m := range c.slaves {
@@ -144,6 +163,11 @@ func (c *Channel) markTold() {
 	if stale {
 		c.step(recordListed)
 	}
+	c.feedShown(before)
+}
+
+// feedShown tells the master the attributes that have numbers above before since it was told of their owners.
+func (c *Channel) feedShown(before uint64) {
 	if a := c.master.attachment; !a.catchingUp && c.up.newest > before {
 		c.feedFrom(a, before, before, 0)
 		c.replay(a)

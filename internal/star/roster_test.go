@@ -53,9 +53,9 @@ func TestNumbersOfMemberships(t *testing.T) {
 		"+r", "r < joined alice=online ref=2", "a < presence bob online")
 	c.did(c.leaves(r), "-r", "a < presence bob left (left)", "r vacates", "r < left ref=2")
 	c.did(c.enters(u[3], "bob"), "+u3", "u3 < joined alice=online ref=1", "a < presence bob#3 online")
-	c.did(func() error { return c.Members(a, 4) }, "a < members ref=4 [bob#3=online eve#2=online]")
+	c.did(func() error { return c.Members(a, 4, Page{}) }, "a < members ref=4 [bob#3=online eve#2=online]")
 	c.did(func() error { return c.Send(a, asking(0, "eve")) }, "u2 < message seq=1 alice: well? (private) request=1")
-	c.did(func() error { return c.Awaiting(a, 5, 1) }, "a < awaiting ref=5 [eve#2=online] request=1")
+	c.did(func() error { return c.Awaiting(a, 5, 1, Page{}) }, "a < awaiting ref=5 [eve#2=online] request=1")
 	b := c.on("b")
 	c.did(func() error { return c.resume(c.now, b, 2, "alice", c.secret("alice"), 0) },
 		"a ! replaced: the membership was taken over by a newer connection", "b << created ref=2 epoch=2 [bob#3=online eve#2=online]")
@@ -224,7 +224,7 @@ func TestRequestsComeAfterTheList(t *testing.T) {
 
 	// So is the list that the master asks for.
 	c.did(c.leaves(two), "-u2", "a ...", "u2 vacates", "u2 < left ref=2")
-	c.did(func() error { return c.Members(a, 8) }, "a < members ref=8 []")
+	c.did(func() error { return c.Members(a, 8, Page{}) }, "a < members ref=8 []")
 	c.did(c.drains(a))
 }
 
@@ -296,7 +296,7 @@ func TestAListWithoutRoomCostsNothing(t *testing.T) {
 	for range 5 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		members, awaiting := c.Members(a, 2), c.Awaiting(a, 3, 1)
+		members, awaiting := c.Members(a, 2, Page{}), c.Awaiting(a, 3, 1, Page{})
 		runtime.ReadMemStats(&after)
 		require.ErrorIs(t, members, wire.ErrBusy)
 		require.ErrorIs(t, awaiting, wire.ErrBusy)

@@ -261,6 +261,6 @@ func TestRule7AnAwayMasterTakenOverIsBack(t *testing.T) {
 func TestMembersAreByTheirNames(t *testing.T) {
 	c, a, u := openTable(t, Limits{}, 3)
 	c.did(c.lostBy(u[2]), "-u2", "a < presence user_2 away")
-	c.did(func() error { return c.Members(a, 2) }, "a < members ref=2 [user_1=online user_2=away user_3=online]")
+	c.did(func() error { return c.Members(a, 2, Page{}) }, "a < members ref=2 [user_1=online user_2=away user_3=online]")
 	require.Equal(t, 2, c.connected)
 }

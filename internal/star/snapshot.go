@@ -133,6 +133,9 @@ type MemberSnapshot struct {
 	// that the master's connection was last told, or zero.
 	Number uint64
 	Told   wire.State
+	// Roster is how its client wants to be told of the slaves as their master. It is known of who is on a connection, or
+	// was cut off.
+	Roster wire.Roster
 }
 
 // AttributeSnapshot is an attribute with the number of its last change. Where it was removed,
@@ -280,6 +283,7 @@ func (m *member) snapshot() MemberSnapshot {
 		s.CutOff, s.Declared = a != nil, m.extra().declared
 	}
 	if a != nil {
+		s.Roster = m.roster
 		s.Confirms, s.IsNewcomer, s.Heard, s.Switching = a.confirms, a.newcomer, a.heard, a.switching
 		if a.Hub != nil {
 			s.Hub = *a.Hub

@@ -37,6 +37,8 @@ type twin struct {
 	ref         uint64
 	// hubs are those at which connections are, where that matters.
 	hubs []*Hub
+	// rosters: some want lists in pages, or counts.
+	rosters bool
 }
 
 func playTwice(t *testing.T, random *rand.Rand) {
@@ -58,7 +60,7 @@ func randomLimits(random *rand.Rand) Limits {
 	return Limits{
 		MasterTimeout: []time.Duration{xMaster, 3 * time.Second, -1}[random.IntN(3)],
 		SlaveTimeout:  []time.Duration{xSlave, time.Second, -1}[random.IntN(3)],
-		MaxSlaves:     3 + random.IntN(3), Counted: true,
+		MaxSlaves:     3 + random.IntN(3), Counted: true, Page: random.IntN(3),
 		Replay: Bound{Messages: []int{-1, 1, 3, 100}[random.IntN(4)], Bytes: []int{1, 300, 1 << 20}[random.IntN(3)]},
 	}
 }
@@ -168,6 +170,9 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	number := uint64(g.random.IntN(12))
 	secret := given(g.original.secrets[name])
 	entry := Entry{Ref: ref, Secret: secret, Epoch: uint64(g.random.IntN(4))}
+	if g.rosters { // how far a list has come is in no snapshot: who goes on from one begins it anew
+		entry.Roster = wire.Roster(g.random.IntN(3))
+	}
 	if one := g.random.IntN(4); one > 0 {
 		entry.Instance = HashOf(fmt.Sprint("instance ", one))
 	}
@@ -283,11 +288,11 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	case 6:
 		return "kick", func(c *table, i int) error { return c.Kick(pair[i], ref, name, number == 0, "why") }
 	case 7:
-		return "members", func(c *table, i int) error { return c.Members(pair[i], ref) }
+		return "members", func(c *table, i int) error { return c.Members(pair[i], ref, Page{}) }
 	case 8:
 		return "withdraw", func(c *table, i int) error { return c.Withdraw(pair[i], ref, number) }
 	case 9:
-		return "awaiting", func(c *table, i int) error { return c.Awaiting(pair[i], ref, number) }
+		return "awaiting", func(c *table, i int) error { return c.Awaiting(pair[i], ref, number, Page{}) }
 	case 10:
 		return "again", func(c *table, i int) error { return c.RepeatJoin(c.now, pair[i], entry) }
 	case 11:
@@ -410,8 +415,8 @@ func TestRestoredRequests(t *testing.T) {
 	r.expect("+u1'", "+u2'", "+u3'")
 	r.refused(wire.ErrNoSuchRequest, func() error { return r.Send(at["user_2"], replying("", 1)) })
 	r.refused(wire.ErrNoSuchRequest, func() error { return r.Send(at["user_2"], replying("", 2)) })
-	r.did(func() error { return r.Awaiting(at["alice"], 5, 1) }, "a' < awaiting ref=5 [user_1=online] request=1")
-	r.did(func() error { return r.Awaiting(at["alice"], 6, 2) }, "a' < awaiting ref=6 [user_1=online user_3=online] request=2")
+	r.did(func() error { return r.Awaiting(at["alice"], 5, 1, Page{}) }, "a' < awaiting ref=5 [user_1=online] request=1")
+	r.did(func() error { return r.Awaiting(at["alice"], 6, 2, Page{}) }, "a' < awaiting ref=6 [user_1=online user_3=online] request=2")
 }
 
 // A master that had declared itself away has no more time because its process

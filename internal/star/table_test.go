@@ -333,6 +333,10 @@ func frameLine(f *wire.Frame) string {
 		}
 		add(true, "[%s]", strings.Join(members, " "))
 	}
+	l := f.Listing()
+	add(l.After != 0, "after=%d", l.After)
+	add(l.More, "more")
+	add(l.Online+l.Away > 0, "%d online %d away", l.Online, l.Away)
 	add(f.HasTimeout, "left=%dms", f.Timeout)
 	add(f.Entering().Door != 0, "door=%v", f.Entering().Door)
 	if knocks := f.Entering().Knocks; knocks != nil {
@@ -428,9 +432,9 @@ func (c *table) everyMemberTransition(a *Attachment) map[string]func() error {
 		"ban":       func() error { return c.Kick(a, 9, "user_9", true, "") },
 		"mute":      func() error { return c.Mute(a, 9, "user_1", true, true) },
 		"mute all":  func() error { return c.Mute(a, 9, "", false, true) },
-		"members":   func() error { return c.Members(a, 9) },
+		"members":   func() error { return c.Members(a, 9, Page{}) },
 		"withdraw":  func() error { return c.Withdraw(a, 9, 1) },
 		"door":      func() error { return c.SetDoor(c.now, a, 9, wire.DoorLocked) },
-		"awaiting":  func() error { return c.Awaiting(a, 9, 1) },
+		"awaiting":  func() error { return c.Awaiting(a, 9, 1, Page{}) },
 	}
 }

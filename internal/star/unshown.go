@@ -111,12 +111,12 @@ func (c *Channel) RepeatHandOver(now time.Time, a *Attachment, e Entry, next Sec
 	was.hash = e.Fresh.Hash
 	c.touch(m, true)
 	if m.role == wire.Master {
-		c.resumeFormer(now, a, m, Entry{Instance: e.Instance, Secret: e.Fresh, Fresh: next, Grant: e.Grant}, 0, e.Ref)
+		c.resumeFormer(now, a, m, Entry{Instance: e.Instance, Secret: e.Fresh, Fresh: next, Grant: e.Grant, Roster: m.roster}, 0, e.Ref)
 		return nil
 	}
 	c.setGrant(m, e.Grant)
 	c.changeGrant(m, e.Grant)
-	c.reattachSlave(now, a, m, Entry{Secret: e.Fresh, Instance: e.Instance}, m.start, 0, EnteredAgain)
+	c.reattachSlave(now, a, m, Entry{Secret: e.Fresh, Instance: e.Instance, Roster: m.roster}, m.start, 0, EnteredAgain)
 	c.acknowledge(a, e.Ref)
 	return nil
 }

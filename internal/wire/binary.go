@@ -93,6 +93,8 @@ func appendBinaryField(dst []byte, value any, has *bool) []byte {
 		return appendBinaryNumber(dst, uint64(*v))
 	case *WaitingFor:
 		return appendBinaryNumber(dst, uint64(*v))
+	case *Roster:
+		return appendBinaryNumber(dst, uint64(*v))
 	case **Knocks:
 		return (*v).appendBinary(dst)
 	}

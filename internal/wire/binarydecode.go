@@ -173,6 +173,8 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 		return v.decodeBinary(content)
 	case *WaitingFor:
 		return v.decodeBinary(content)
+	case *Roster:
+		return v.decodeBinary(content)
 	case **Knocks:
 		knocks, p := decodeBinaryKnocks(content)
 		*v = knocks

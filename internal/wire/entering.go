@@ -132,6 +132,9 @@ func (frame *Frame) dropEmptyAside() {
 	if e := frame.Aside.Entering; e != nil && *e == (Entering{}) {
 		frame.Aside.Entering = nil
 	}
+	if l := frame.Aside.Listing; l != nil && *l == (Listing{}) {
+		frame.Aside.Listing = nil
+	}
 	if *frame.Aside == (Aside{}) {
 		frame.Aside = nil
 	}

@@ -65,8 +65,14 @@ const (
 	fieldStay            field = 0x2e
 	fieldMuted           field = 0x2f
 	fieldKnocks          field = 0x30
+	fieldRoster          field = 0x31
+	fieldMore            field = 0x32
+	fieldOnline          field = 0x33
+	fieldAway            field = 0x34
+	fieldAfter           field = 0x35
+	fieldLimit           field = 0x36
 
-	lastField = fieldKnocks
+	lastField = fieldLimit
 )
 
 // fieldNames are the names in the text form. An Error has "message" for its
@@ -120,6 +126,12 @@ var fieldNames = [lastField + 1]string{
 	fieldMuted:           "muted",
 	fieldKnocks:          "knocks",
 	fieldStay:            "stay",
+	fieldRoster:          "roster",
+	fieldMore:            "more",
+	fieldOnline:          "online",
+	fieldAway:            "away",
+	fieldAfter:           "after",
+	fieldLimit:           "limit",
 }
 
 func nameOf(t Type, f field) string {
@@ -175,17 +187,17 @@ var specs = [lastType + 1]spec{
 	Create: {
 		word:     "create",
 		required: set(fieldChannel, fieldUsername),
-		optional: set(fieldRef, fieldToken, fieldMasterTimeout, fieldInstance, fieldAttributes, fieldDoor),
+		optional: set(fieldRef, fieldToken, fieldMasterTimeout, fieldInstance, fieldAttributes, fieldDoor, fieldRoster),
 	},
 	Join: {
 		word:     "join",
 		required: set(fieldChannel, fieldUsername),
-		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom, fieldInstance, fieldAttributes, fieldWait),
+		optional: set(fieldRef, fieldExpect, fieldToken, fieldFrom, fieldInstance, fieldAttributes, fieldWait, fieldRoster),
 	},
 	Resume: {
 		word:     "resume",
 		required: set(fieldChannel, fieldUsername, fieldSecret),
-		optional: set(fieldRef, fieldToken, fieldEpoch, fieldLast, fieldSeq, fieldInstance),
+		optional: set(fieldRef, fieldToken, fieldEpoch, fieldLast, fieldSeq, fieldInstance, fieldRoster),
 	},
 	Send: {
 		word:     "send",
@@ -221,7 +233,7 @@ var specs = [lastType + 1]spec{
 	Members: {
 		word:     "members",
 		required: set(fieldChannel),
-		optional: set(fieldRef, fieldMembers, fieldNumbers, fieldEpoch, fieldSeen),
+		optional: set(fieldRef, fieldMembers, fieldNumbers, fieldEpoch, fieldSeen, fieldMore, fieldOnline, fieldAway, fieldAfter, fieldLimit),
 	},
 	Ping: {
 		word:     "ping",
@@ -235,7 +247,7 @@ var specs = [lastType + 1]spec{
 	Awaiting: {
 		word:     "awaiting",
 		required: set(fieldChannel, fieldRequest),
-		optional: set(fieldRef, fieldCode, fieldMembers, fieldNumbers, fieldEpoch, fieldSeen),
+		optional: set(fieldRef, fieldCode, fieldMembers, fieldNumbers, fieldEpoch, fieldSeen, fieldMore, fieldAfter, fieldLimit),
 	},
 	Refresh: {
 		word:     "refresh",
@@ -257,7 +269,7 @@ var specs = [lastType + 1]spec{
 	Created: {
 		word:     "created",
 		required: set(fieldChannel, fieldUsername, fieldSecret, fieldEpoch),
-		optional: set(fieldRef, fieldSeq, fieldAsks, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes, fieldAttributes, fieldDoor, fieldMuted, fieldKnocks),
+		optional: set(fieldRef, fieldSeq, fieldAsks, fieldMasterTimeout, fieldGap, fieldMembers, fieldNumbers, fieldConfirmMessages, fieldConfirmBytes, fieldAttributes, fieldDoor, fieldMuted, fieldKnocks, fieldMore, fieldOnline, fieldAway),
 	},
 	Joined: {
 		word:     "joined",

@@ -141,6 +141,8 @@ type Aside struct {
 	Expires uint64
 	// Entering is what frames have that are about how somebody comes in, or nil.
 	Entering *Entering
+	// Listing is what frames have that are about how a master is told of its slaves, or nil.
+	Listing *Listing
 }
 
 // aside is what the frame has aside, to read.

@@ -10,7 +10,7 @@ type numbers []Member
 type choice bool
 
 // place returns where the frame holds the field: a pointer to a string, a
-// uint64, a bool, a choice, a Role, a State, a Door, a WaitingFor, a Member, a slice of Member, a failure,
+// uint64, a bool, a choice, a Role, a State, a Door, a WaitingFor, a Roster, a Member, a slice of Member, a failure,
 // numbers, Attributes or Knocks. has is where
 // the frame tells a zero value from none, for the fields that need it.
 func (frame *Frame) place(f field) (value any, has *bool) {
@@ -107,6 +107,18 @@ func (frame *Frame) place(f field) (value any, has *bool) {
 		return &frame.Muted, nil
 	case fieldKnocks:
 		return &frame.placeEntering().Knocks, nil
+	case fieldRoster:
+		return &frame.placeListing().Roster, nil
+	case fieldMore:
+		return &frame.placeListing().More, nil
+	case fieldOnline:
+		return &frame.placeListing().Online, nil
+	case fieldAway:
+		return &frame.placeListing().Away, nil
+	case fieldAfter:
+		return &frame.placeListing().After, nil
+	case fieldLimit:
+		return &frame.placeListing().Limit, nil
 	case fieldNumbers:
 		return (*numbers)(&frame.Members), nil
 	}
@@ -129,6 +141,8 @@ func (frame *Frame) needAside(f field) {
 	switch {
 	case enteringFields.has(f):
 		frame.NeedEntering()
+	case listingFields.has(f):
+		frame.NeedListing()
 	case asideFields.has(f) && frame.Aside == nil:
 		frame.Aside = new(Aside)
 	}
@@ -164,6 +178,8 @@ func isSet(value any, has *bool) bool {
 		return *v != 0
 	case *WaitingFor:
 		return *v != 0
+	case *Roster:
+		return *v != 0
 	case **Attributes:
 		return *v != nil && len(**v) > 0
 	case **Knocks:
@@ -179,7 +195,7 @@ func isSet(value any, has *bool) bool {
 func inRange(f field, n uint64) bool {
 	switch {
 	case n == 0:
-		return f != fieldRef && f != fieldRequest && f != fieldReply && f != fieldExpires && f != fieldKnock
+		return f != fieldRef && f != fieldRequest && f != fieldReply && f != fieldExpires && f != fieldKnock && f != fieldLimit
 	case f == fieldExpires:
 		return n <= MaxExpires
 	}

@@ -107,6 +107,18 @@ func slotOf(name []byte) int {
 		return int(fieldKnocks)
 	case "stay":
 		return int(fieldStay)
+	case "roster":
+		return int(fieldRoster)
+	case "more":
+		return int(fieldMore)
+	case "online":
+		return int(fieldOnline)
+	case "away":
+		return int(fieldAway)
+	case "after":
+		return int(fieldAfter)
+	case "limit":
+		return int(fieldLimit)
 	case "message":
 		return slotMessage
 	case "text":

@@ -83,6 +83,8 @@ func appendTextField(dst []byte, value any) []byte {
 		return appendQuoted(dst, v.String())
 	case *WaitingFor:
 		return appendQuoted(dst, v.String())
+	case *Roster:
+		return appendQuoted(dst, v.String())
 	case **Knocks:
 		return (*v).appendText(dst)
 	}

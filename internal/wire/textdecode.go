@@ -252,6 +252,8 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 		return v.decodeText(value)
 	case *WaitingFor:
 		return v.decodeText(value)
+	case *Roster:
+		return v.decodeText(value)
 	case **Knocks:
 		knocks, p := value.knocks()
 		*v = knocks
