@@ -44,6 +44,12 @@ type ClientOptions struct {
 	// oldest is dropped and told as a Gap. Default 1,024 events, 4 MiB.
 	Inbox QueueLimit
 
+	// CountSlaves: a master of this client is told how many slaves it has, by Counts events, at most
+	// four a second, and of no slave that it has come or gone. So a channel of a hundred thousand costs it no more than
+	// one of ten. Master.AllMembers tells who is there, where that matters, and what slaves send and set comes as ever.
+	// Default: each change is told, and Master.Members is kept.
+	CountSlaves bool
+
 	// Token makes a token for the service's Policy.Authorize: a fresh one for each create,
 	// join, resume and refresh for which none is given (WithToken, Ticket.Token). It is
 	// called without a lock, in the goroutine of the call, or in the client's own before it
@@ -178,7 +184,7 @@ func WithWaiting(waiting func(Waiting)) JoinOption {
 func NewClient(dialer transport.Dialer, o ClientOptions) *Client {
 	inner, wrong := client.Options{
 		MinBackoff: o.MinBackoff, MaxBackoff: o.MaxBackoff, DialTimeout: o.DialTimeout, WriteTimeout: o.WriteTimeout,
-		CloseTimeout: o.CloseTimeout, MaxMessageBytes: o.MaxMessageBytes, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger,
+		CloseTimeout: o.CloseTimeout, MaxMessageBytes: o.MaxMessageBytes, Inbox: client.QueueLimit(o.Inbox), Logger: o.Logger, CountSlaves: o.CountSlaves,
 		PublicError: publicError, ErrSendUnknown: ErrSendUnknown,
 	}.WithDefaults()
 	inner.Wrong = wrong
@@ -287,6 +293,7 @@ func (c *Client) inbox(last uint64) *client.Inbox[Event] {
 		Presence:  func(p client.Presence) Event { return presence(p) },
 		Attribute: func(a client.Attribute) Event { return Attribute{a.From, a.Key, payload(a.Value), a.Deleted, a.Seq} },
 		Muted:     func(on bool) Event { return Muted{On: on} },
+		Counts:    func(c client.Counts) Event { return Counts(c) },
 		Knock:     func(k client.Knock) Event { return knock(k) },
 		Promoted:  func(m *client.Membership) Event { return Promotion{&Master{c.handleOf(m)}} },
 		Gap:       func(missed uint64) Event { return Gap{Missed: missed} },

@@ -169,7 +169,21 @@ func (m *Master) Events(ctx context.Context) iter.Seq2[Event, error] { return m.
 
 // Members returns the slaves of the channel, those away included, by their
 // names, as they are known on this side at present.
+//
+// It is as long as the channel is large, and made anew by each call. A list that the hub sends of more than 1,024 slaves comes
+// in pages: ResumeMaster returns behind the last one. With ClientOptions.CountSlaves it is empty.
 func (m *Master) Members() []Presence { return client.All(m.h.m.Slaves(), presence) }
+
+// Counts returns how many slaves there are, as it is known on this side at present.
+func (m *Master) Counts() Counts { return Counts(m.h.m.Counts()) }
+
+// AllMembers asks the hub who is there, and yields the slaves in the order in which they have joined. It asks for 1,024
+// at a time, so each is told as it was at that moment: who comes meanwhile is among the last, and who has gone
+// by the time may be missing or not. It ends with an error where the hub refuses, such as ErrBusy while too much waits to be
+// taken, where ctx ends, or with the channel. Reason, Since, Deadline and Joined of a Presence are not told.
+func (m *Master) AllMembers(ctx context.Context) iter.Seq2[Presence, error] {
+	return client.Each(ctx, m.h.m, presence)
+}
 
 // Kick removes a slave, which is told the reason. It may join again.
 func (m *Master) Kick(ctx context.Context, username, reason string) error {

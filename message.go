@@ -131,7 +131,7 @@ func payload(p wire.Payload) Payload {
 }
 
 // Event is one thing that a member is told, in the order in which it happened:
-// a [Message], a [Presence], an [Attribute], a [Knock], a [Muted], a [Promotion] or a [Gap].
+// a [Message], a [Presence], an [Attribute], a [Knock], a [Muted], a [Counts], a [Promotion] or a [Gap].
 type Event interface{ event() }
 
 // Message is what arrived from the other side.
@@ -183,6 +183,7 @@ func (Presence) event()  {}
 func (Gap) event()       {}
 func (Attribute) event() {}
 func (Muted) event()     {}
+func (Counts) event()    {}
 func (Promotion) event() {}
 
 // Promotion tells a slave that it is the master of the channel from now on, by the word of the former
@@ -196,6 +197,9 @@ type Promotion struct{ Master *Master }
 // Master.Mute. What it has sent before and the hub has not got yet is decided by that too. How it is for who
 // joins is no change: Slave.Muted has it.
 type Muted struct{ On bool }
+
+// Counts tells a master how many slaves it has, online and away, where ClientOptions.CountSlaves is set.
+type Counts struct{ Online, Away int }
 
 func (Knock) event() {}
 

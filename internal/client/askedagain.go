@@ -6,7 +6,7 @@ import (
 	"github.com/lectern-go/lectern/internal/wire"
 )
 
-// This file is what a client that goes on by the ticket of another one is asked again, and its own
+// This file is what a client that goes on by the ticket of another one is asked again, the list of its slaves, and its own
 // attributes, which the other one has set. The hub tells both with, or right behind, the answer by
 // which the membership is entered.
 
@@ -33,22 +33,39 @@ func (m *Membership) onAllAsked() {
 	}
 }
 
-// afterAsked returns the membership when it has all that it is asked again, over as many connections
+// onListed is told of each list of a master's slaves, or page of one, whether there is more of it. The lock is held.
+func (m *Membership) onListed(more bool) {
+	switch {
+	case more && m.listing == nil:
+		m.listing = make(chan struct{})
+	case !more && m.listing != nil:
+		close(m.listing)
+		m.listing = nil
+	}
+}
+
+// afterAsked returns the membership when it has all that it is asked again, and all of a list of its slaves, over as many connections
 // as necessary, or has ended. Where ctx ends first, what was entered is undone.
 func (m *Membership) afterAsked(ctx context.Context) (*Membership, error) {
 	c := m.client
-	c.mu.Lock()
-	asking := m.asking
-	c.mu.Unlock()
-	if asking == nil {
-		return m, nil
-	}
-	select {
-	case <-asking:
-		return m, nil
-	case <-m.done:
-		return m, nil // the handle says why
-	case <-ctx.Done():
+	for {
+		c.mu.Lock()
+		coming := m.asking
+		if coming == nil {
+			coming = m.listing
+		}
+		c.mu.Unlock()
+		if coming == nil {
+			return m, nil
+		}
+		select {
+		case <-coming:
+			continue
+		case <-m.done:
+			return m, nil // the handle says why
+		case <-ctx.Done():
+		}
+		break
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -134,7 +134,7 @@ func (c *Client) EnterWaiting(ctx context.Context, role wire.Role, joining Joini
 	if entry.adopted {
 		return m.afterAsked(ctx)
 	}
-	frame.Instance = c.instance
+	c.showsItself(&frame)
 	if frame.Token, err = c.tokenFor(ctx, frame.Type, frame.Channel, frame.Username, frame.Token); err != nil {
 		entry.release()
 		return nil, err

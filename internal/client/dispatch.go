@@ -89,7 +89,9 @@ func (c *Client) handle(l *link, frame *wire.Frame) {
 		}
 		c.goOnMoving()
 	case wire.Members:
-		if m != nil && frame.Ref == 0 {
+		if frame.Ref != 0 {
+			c.onAnswer(l, frame)
+		} else if m != nil {
 			m.onRoster(frame, time.Now())
 		}
 	default:

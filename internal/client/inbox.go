@@ -15,6 +15,7 @@ type inbox interface {
 	knock(Knock)
 	forget(username string)
 	muted(on bool)
+	counts(Counts)
 	gap(missed, seq uint64)
 	Last() uint64
 	firstWaiting() uint64
@@ -66,7 +67,9 @@ type Constructors[E any] struct {
 	Attribute func(Attribute) E
 	// Muted builds the event that a slave is muted from now on, or no longer.
 	Muted func(on bool) E
-	Knock func(Knock) E
+	// Counts builds the event that there are so many slaves.
+	Counts func(Counts) E
+	Knock  func(Knock) E
 	// Promoted builds the event that the slave is the master, by the next membership.
 	Promoted func(next *Membership) E
 	// Gap builds the event of a gap: missed is the number of missing messages, or zero
@@ -106,6 +109,11 @@ func (b *Inbox[E]) presence(p Presence) {
 // muted adds that a slave is muted from now on, or no longer.
 func (b *Inbox[E]) muted(on bool) {
 	b.addEvent(b.build.Muted(on))
+}
+
+// counts adds that there are so many slaves.
+func (b *Inbox[E]) counts(counts Counts) {
+	b.addEvent(b.build.Counts(counts))
 }
 
 // addEvent adds an event that is no message.

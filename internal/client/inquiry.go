@@ -24,6 +24,8 @@ type inquiry struct {
 	// unknown: awaited is not known yet. The hub accepted the message on a connection
 	// that was lost before the hub's answer arrived.
 	unknown bool
+	// listed are those that the hub has told of so far who have not answered, while it tells them in pages.
+	listed map[string]uint64
 	// verifying is the ref of an Awaiting frame, by which the client asks the hub who
 	// has not answered yet. It is zero while no such frame is without an answer.
 	verifying uint64
@@ -46,6 +48,7 @@ type inquiry struct {
 // resolve ends the wait for the answer of one member. The lock is held.
 func (q *inquiry) resolve(given Answer) {
 	delete(q.awaited, given.From)
+	delete(q.listed, given.From)
 	if q.unknown && q.group != nil {
 		q.group.early = append(q.group.early, given.From)
 	}
@@ -77,13 +80,13 @@ func (m *Membership) onAccepted(q *inquiry, seq uint64, repeated bool) {
 	}
 	m.inquiries[seq] = q
 	q.awaited = make(map[string]uint64)
-	q.unknown = repeated && q.of == ""
+	q.unknown = (repeated || m.counted()) && q.of == ""
 	switch {
 	case repeated && q.of != "":
 		q.awaited[q.of] = 0
 	case q.of != "":
 		q.awaited[q.of] = m.membershipOf(q.of)
-	case !repeated:
+	case !q.unknown:
 		q.awaited = m.present()
 	}
 	if !q.unknown {
@@ -94,7 +97,7 @@ func (m *Membership) onAccepted(q *inquiry, seq uint64, repeated bool) {
 			q.answeredBy(message)
 		}
 	}
-	if repeated {
+	if repeated || q.unknown {
 		m.verify(q)
 	}
 	m.closeIfAnswered(q)
@@ -179,6 +182,9 @@ func (q *inquiry) awaits(slave Presence) bool {
 // onSlaveLeft ends the wait for all answers of a slave that has left. The lock is held.
 func (m *Membership) onSlaveLeft(slave Presence) {
 	for _, q := range m.inquiries {
+		if number, listed := q.listed[slave.Username]; listed && (slave.number == 0 || slave.number == number) {
+			delete(q.listed, slave.Username)
+		}
 		if q.awaits(slave) {
 			err := m.client.public(wire.ErrNoSuchSlave.With(slave.Username + " has left: " + slave.Reason))
 			if slave.Reason == string(wire.ErrExpired.Code) {

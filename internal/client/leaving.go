@@ -134,6 +134,7 @@ func (nobody) message(Message)          {}
 func (nobody) presence(Presence)        {}
 func (nobody) forget(string)            {}
 func (nobody) muted(bool)               {}
+func (nobody) counts(Counts)            {}
 func (nobody) attribute(Attribute)      {}
 func (nobody) gap(uint64, uint64)       {}
 func (nobody) Last() uint64             { return 0 }

@@ -124,8 +124,12 @@ type Membership struct {
 	door *door
 	// slaves is what a master knows about its slaves.
 	slaves map[string]slave
-	// lists counts the lists of slaves that have come.
-	lists uint32
+	// lists counts the lists of slaves that have come. listing is closed when the present one has come whole, and
+	// is nil where it has.
+	lists   uint32
+	listing chan struct{}
+	// counts are for a master that is told no more of its slaves.
+	counts Counts
 	// departed are slaves that have left while the master was away, and those of them that
 	// have joined again. The user is told about them, in this order, after the message with
 	// the number replayEnd.
@@ -339,8 +343,10 @@ func (m *Membership) ticket() wire.Frame {
 // held.
 func (m *Membership) resume() {
 	m.resuming, m.asked = m.client.nextRef(), m.client.link
-	m.asked.push(&wire.Frame{
+	frame := wire.Frame{
 		Type: wire.Resume, Ref: m.resuming, Channel: m.channel, Username: m.username, Secret: m.secret, Epoch: m.epoch,
-		Instance: m.client.instance, Last: m.last, Seq: min(m.known, m.last), Token: m.token,
-	})
+		Last: m.last, Seq: min(m.known, m.last), Token: m.token,
+	}
+	m.client.showsItself(&frame)
+	m.asked.push(&frame)
 }

@@ -40,6 +40,8 @@ type Options struct {
 	// HubIsOver reports whether the hub has shut down for good. It may be nil: that is
 	// never known. It is called with a lock held, so it must do nothing else.
 	HubIsOver func() bool
+	// CountSlaves: as a master this client is told how many slaves it has, and nothing of each.
+	CountSlaves bool
 	// Wrong is what makes no sense of the public options, or nil. Nothing is entered or asked
 	// then: this is the error.
 	Wrong error

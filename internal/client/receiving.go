@@ -42,6 +42,9 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 		m.onGap(0, 0)
 	}
 	m.listedDoor(frame)
+	if m.counted() {
+		m.onCounts(frame, back || moved)
+	}
 	if frame.HasMembers {
 		why := "left while the master was away"
 		if moved {
@@ -57,6 +60,9 @@ func (m *Membership) onEntered(frame *wire.Frame, now time.Time) {
 // fast enough. The lock is held.
 func (m *Membership) onRoster(frame *wire.Frame, now time.Time) {
 	m.endAnew()
+	if m.counted() && !frame.HasMembers {
+		m.onCounts(frame, true)
+	}
 	if m.role == wire.Master && frame.HasMembers {
 		m.tellDeparted()
 		m.compareRoster(frame, "left while the master did not keep up", now, true)
@@ -67,10 +73,14 @@ func (m *Membership) onRoster(frame *wire.Frame, now time.Time) {
 // once about slaves that are new or have another state. After a resume, the user is told
 // about slaves that have left, or have left and joined again, only after their messages,
 // which are still replayed. why is the reason that they have left. follows: who is not
-// known has joined since the list before, or since the channel was made. The lock is held.
+// known has joined since the list before, or since the channel was made. Where the list comes in
+// pages, who is missing in it is known by the last one. The lock is held.
 func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time, follows bool) {
 	m.departed = nil // of a list whose end was not reached: this one stands for it
-	m.lists++
+	page := frame.Listing()
+	if page.After == 0 {
+		m.lists++
+	}
 	if len(m.slaves) == 0 {
 		m.slaves = make(map[string]slave, len(frame.Members))
 	}
@@ -105,7 +115,7 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time,
 	}
 	var missing []string
 	for name, known := range m.slaves {
-		if known.list != m.lists {
+		if !page.More && known.list != m.lists {
 			missing = append(missing, name)
 		}
 	}
@@ -117,6 +127,7 @@ func (m *Membership) compareRoster(frame *wire.Frame, why string, now time.Time,
 	if m.last >= m.replayEnd {
 		m.tellDeparted()
 	}
+	m.onListed(page.More)
 }
 
 // tellDeparted tells the user about the slaves that have left meanwhile. The lock is held.
@@ -139,7 +150,9 @@ func (m *Membership) slaveChanged(p Presence) {
 	for _, g := range m.gatherings {
 		g.onSlave(p)
 	}
-	m.inbox.presence(p)
+	if !m.counted() {
+		m.inbox.presence(p)
+	}
 }
 
 // onMessage handles a message. A message that a replay brings a second time is dropped, but for

@@ -35,7 +35,7 @@ func (m *Membership) Switch(ctx context.Context, joining Joining, inbox inbox) (
 	if entry.adopted {
 		return next, nil
 	}
-	frame.Instance = c.instance
+	c.showsItself(&frame)
 	if frame.Token, err = c.tokenFor(ctx, wire.Join, frame.Channel, m.username, frame.Token); err != nil {
 		entry.release()
 		return nil, err

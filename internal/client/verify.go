@@ -14,8 +14,20 @@ import (
 // verify asks the hub who has not answered the inquiry yet. The hub's answer comes after
 // every answer of a member that the hub has sent before. The lock is held.
 func (m *Membership) verify(q *inquiry) {
-	q.verifying, q.stale, q.refused = m.client.nextRef(), false, false
-	m.link.push(&wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq})
+	q.stale, q.listed = false, make(map[string]uint64)
+	m.verifyFrom(q, 0)
+}
+
+// verifyFrom asks for the page of them behind the membership with that number. A slave is asked for
+// one member, whose number is not told. The lock is held.
+func (m *Membership) verifyFrom(q *inquiry, after uint64) {
+	q.verifying, q.refused = m.client.nextRef(), false
+	frame := &wire.Frame{Type: wire.Awaiting, Ref: q.verifying, Channel: m.channel, Request: q.seq}
+	if m.role == wire.Master {
+		l := frame.NeedListing()
+		l.After, l.Limit = after, wire.MaxPage
+	}
+	m.link.push(frame)
 }
 
 // verifyPause is how long after the first refusal the hub is asked again. The pause
@@ -49,6 +61,10 @@ func (m *Membership) onVerified(frame *wire.Frame) bool {
 			continue
 		}
 		q.verifying = 0
+		if frame.Listing().More {
+			m.verifyFrom(q, q.lists(frame))
+			return true
+		}
 		if why := refusalIn(frame); why != nil && isTransient(why) {
 			q.refused = true
 			q.queue().refuse()
@@ -64,10 +80,9 @@ func (m *Membership) onVerified(frame *wire.Frame) bool {
 			m.closeIfAnswered(q)
 			return true
 		}
-		listed := make(map[string]uint64, len(frame.Members))
-		for _, member := range frame.Members {
-			listed[member.Username] = member.Number
-		}
+		q.lists(frame)
+		listed := q.listed
+		q.listed = nil
 		for _, name := range slices.Sorted(maps.Keys(q.awaited)) {
 			if _, still := listed[name]; still {
 				continue
@@ -94,4 +109,13 @@ func (m *Membership) onVerified(frame *wire.Frame) bool {
 		return true
 	}
 	return false
+}
+
+// lists takes a page of those who have not answered, and returns the highest of their numbers. The lock is held.
+func (q *inquiry) lists(frame *wire.Frame) (last uint64) {
+	for _, member := range frame.Members {
+		q.listed[member.Username] = member.Number
+		last = max(last, member.Number)
+	}
+	return last
 }

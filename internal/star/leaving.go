@@ -247,6 +247,7 @@ var errTimeout = &wire.Cause{Code: "timeout"}
 // removeSlave takes a slave out of the channel and tells the master the reason. The code of
 // why is in the log, and the label of the metric Leaves; there who was banned was kicked.
 func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
+	awaited := c.counted() && c.isAwaited(m)
 	at := c.takeOut(m)
 	c.change(SlaveLeft, m, at, why, reason)
 	if why == wire.ErrBanned {
@@ -255,4 +256,7 @@ func (c *Channel) removeSlave(m *member, reason string, why *wire.Cause) {
 	c.count(Leaves, string(why.Code), 1)
 	c.count(Slaves, "", -1)
 	c.tellMaster(m, reason)
+	if master := c.master.attachment; awaited && master != nil {
+		c.tellNotice(master, c.slaveFrame(m, reason)) // it gives no answer any more
+	}
 }

@@ -15,7 +15,7 @@ import (
 // the master is told the changes of those who were in a page already; the others come in theirs. A list that
 // gets behind again begins anew.
 //
-// As counts, it is told how many there are in either state, and no slave by name.
+// As counts, it is told how many there are in either state, and no slave by name but one that has left and was to answer it.
 
 // countPause is the least time between two counts.
 const countPause = 250 * time.Millisecond

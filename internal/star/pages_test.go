@@ -104,7 +104,9 @@ func TestCounts(t *testing.T) {
 	at, due := c.Due()
 	require.True(t, due)
 	require.Equal(t, c.now.Add(countPause), at)
-	c.did(c.leaves(u[2]), "-u2", "u2 vacates", "u2 < left ref=2")
+	c.did(c.leaves(u[2]), "-u2", "b < presence user_2 left (left)", "u2 vacates", "u2 < left ref=2")
+	c.did0(func() error { return c.Send(u[3], replying("", 1)) })
+	c.did(c.leaves(u[3]), "-u3", "u3 vacates", "u3 < left ref=2") // it has answered
 	c.now = c.now.Add(countPause - time.Nanosecond)
 	c.did(func() error { return nil })
 	c.now = c.now.Add(time.Nanosecond)
@@ -112,7 +114,7 @@ func TestCounts(t *testing.T) {
 	c.did(func() error { return nil }) // it is behind
 	b.Line.(*line).mark = -1
 	c.now = c.now.Add(countPause)
-	c.did(func() error { return nil }, "b < members 2 online 1 away")
+	c.did(func() error { return nil }, "b < members 1 online 1 away")
 	_, due = c.Due()
 	require.True(t, due, "of the one that is away")
 
@@ -122,8 +124,8 @@ func TestCounts(t *testing.T) {
 	c.did0(c.enters(five, "user_5"))
 	require.Zero(t, c.slaves["user_5"].told)
 	back := c.on("b'")
-	c.did(c.comesBack(back, "alice", wire.RosterCount), "b' << created ref=2 epoch=3 seq=2 3 online 1 away",
-		"b' < reset", "* < presence alice online", "b' ~ attribute user_4 hand seq=1 = up", "b' << message seq=2 user_4: hello")
+	c.did(c.comesBack(back, "alice", wire.RosterCount), "b' << created ref=2 epoch=3 seq=3 2 online 1 away",
+		"b' < reset", "* < presence alice online", "b' ~ attribute user_4 hand seq=1 = up", "b' << message seq=2 user_4: hello", "b' << message seq=3 user_3: yes reply=1")
 	require.False(t, c.Unlisted(five))
 }
 

@@ -29,6 +29,11 @@ func (q *request) awaits(m *member) bool {
 	return m.start < q.seq && !answered
 }
 
+// isAwaited reports whether the master waits for an answer of the slave.
+func (c *Channel) isAwaited(m *member) bool {
+	return slices.ContainsFunc(c.requests, func(q *request) bool { return q.awaits(m) })
+}
+
 // openRequest opens a request of the master, unless there is no slave to answer it.
 func (c *Channel) openRequest(seq uint64, to *member) {
 	q := &request{seq: seq, to: to, awaited: 1}
