@@ -97,7 +97,10 @@ type neutral struct {
 		Username   string
 		Attributes []neutralAttribute
 	}
-	Payload neutralPayload
+	Roster                     string
+	More                       bool
+	Online, Away, After, Limit uint64
+	Payload                    neutralPayload
 }
 
 type neutralAttribute struct {
@@ -198,6 +201,12 @@ func (n neutral) frame(t testing.TB) wire.Frame {
 func (n neutral) enter(t testing.TB, frame *wire.Frame) {
 	if n.Knock != 0 {
 		frame.Number = n.Knock
+	}
+	if l := (wire.Listing{
+		Roster: map[string]wire.Roster{"pages": wire.RosterPages, "count": wire.RosterCount}[n.Roster], More: n.More,
+		Online: n.Online, Away: n.Away, After: n.After, Limit: n.Limit,
+	}); l != (wire.Listing{}) {
+		*frame.NeedListing() = l
 	}
 	if n.Door+n.For == "" && !n.Wait && n.Knocks == nil {
 		return
