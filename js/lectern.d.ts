@@ -286,6 +286,17 @@ export interface Muted {
   readonly on: boolean;
 }
 
+/** How many slaves a master has, in either state. */
+export interface Counts {
+  readonly online: number;
+  readonly away: number;
+}
+
+/** There are so many slaves now, for a master that is told no more of them (ClientOptions.countSlaves). */
+export interface CountsChange extends Counts {
+  readonly type: 'counts';
+}
+
 /** What becomes of who joins: open lets them in, knock has them wait for the master's yes or no, locked refuses them. */
 export type Door = 'open' | 'knock' | 'locked';
 
@@ -335,6 +346,12 @@ export declare class AttributeEvent extends PlatformEvent {
 export declare class MutedEvent extends PlatformEvent {
   constructor(on: boolean);
   readonly on: boolean;
+}
+
+/** There are so many slaves now. */
+export declare class CountsEvent extends PlatformEvent {
+  constructor(counts: Counts);
+  readonly counts: Counts;
 }
 
 /** A slave is the master of its channel now. */
@@ -387,6 +404,8 @@ export interface HandleEventMap {
 export interface MasterEventMap extends HandleEventMap {
   /** A change of a slave. */
   member: PresenceEvent;
+  /** There are so many slaves now, where countSlaves is set. There are at most four in a second. */
+  counts: CountsEvent;
   /** Somebody waits at the door, or does not any more. */
   knock: KnockEvent;
 }
@@ -505,13 +524,21 @@ export type Answer =
  *
  * What is sent resolves with its receipt once the hub has accepted it.
  */
-export declare class Master extends Handle<MasterEventMap, Message | Presence | Attribute | Knock | Gap> {
+export declare class Master extends Handle<MasterEventMap, Message | Presence | Attribute | Knock | CountsChange | Gap> {
   private constructor();
   /**
    * The slaves of the channel, those away included, by their names. It is frozen, and
-   * the same list until one of them changes.
+   * the same list until one of them changes. With countSlaves it is empty.
    */
   readonly members: readonly Presence[];
+  /** How many slaves there are, as it is known on this side. The same object until that changes. */
+  readonly counts: Counts;
+  /**
+   * Asks the hub who is there, 1,024 at a time, and yields the slaves in the order in which they have joined, each as it was
+   * at that moment: who comes meanwhile is among the last, and who goes may be missing or not. It is
+   * rejected with busy while too much waits to be taken.
+   */
+  allMembers(options?: SignalOption): AsyncGenerator<Presence, void, undefined>;
   /**
    * The attributes of a slave, by their keys, as they are known on this side: none where there is no such
    * slave. Another map where one changes. They end with the slave's membership, which is told by
@@ -794,6 +821,12 @@ export interface ClientOptions {
    * it does not, since headers of requests are often written to logs.
    */
   readonly tokenInHandshake?: boolean | undefined;
+  /**
+   * A master of this client is told how many slaves it has (counts), and of no slave that it has come or gone. So a channel of
+   * a hundred thousand costs the page no more than one of ten. What slaves send and set comes as ever. Default: each change
+   * is told, and members is kept.
+   */
+  readonly countSlaves?: boolean | undefined;
   /**
    * Makes a token for the service that the hub belongs to: a fresh one for each create, join,
    * resume and refresh for which none is given. Where it fails, so does the call, with the same

@@ -483,11 +483,13 @@ var MAX_NUMBER = 2 ** 53;
 var MAX_EXPIRES = 24 * 60 * 60 * 1e3;
 var MAX_ATTRIBUTES = 64;
 var MAX_KNOCKS = 256;
+var MAX_PAGE = 1024;
 var words = {
   role: ["master", "slave"],
   state: ["online", "away", "left"],
   door: ["open", "knock", "locked"],
-  for: ["master", "door"]
+  for: ["master", "door"],
+  roster: ["pages", "count"]
 };
 var fieldList = [
   [1, "ref", "positive"],
@@ -538,7 +540,13 @@ var fieldList = [
   [45, "on", "choice", "kept"],
   [46, "stay", "flag"],
   [47, "muted", "flag"],
-  [48, "knocks", "knocks"]
+  [48, "knocks", "knocks"],
+  [49, "roster", "word"],
+  [50, "more", "flag"],
+  [51, "online", "number"],
+  [52, "away", "number"],
+  [53, "after", "number"],
+  [54, "limit", "positive"]
 ];
 var fieldsByTag = new Map(fieldList.map(([tag, name, kind, kept]) => [
   tag,
@@ -549,26 +557,26 @@ var FIRST_CRITICAL = 128;
 var LAST_TYPE = 63;
 var LAST_CONTROL = 31;
 var shapeList = [
-  [1, "create", "channel username", "token master_timeout_ms instance attributes door"],
-  [2, "join", "channel username", "expect token from instance attributes wait"],
-  [3, "resume", "channel username secret", "token epoch last seq instance"],
+  [1, "create", "channel username", "token master_timeout_ms instance attributes door roster"],
+  [2, "join", "channel username", "expect token from instance attributes wait roster"],
+  [3, "resume", "channel username secret", "token epoch last seq instance roster"],
   [4, "send", "channel", "to asks reply epoch seen topic expires_ms failed", "payload"],
   [5, "leave", "channel", "epoch seen"],
   [6, "away", "channel", "epoch seen"],
   [7, "back", "channel", "epoch seen"],
   [8, "kick", "channel to", "reason ban epoch seen"],
   [9, "status", "channel", "exists master timeout_ms"],
-  [10, "members", "channel", "members numbers epoch seen"],
+  [10, "members", "channel", "members numbers epoch seen more online away after limit"],
   [11, "ping", "", "channel epoch seen"],
   [12, "withdraw", "channel request", "epoch seen"],
-  [13, "awaiting", "channel request", "code members numbers epoch seen"],
+  [13, "awaiting", "channel request", "code members numbers epoch seen more after limit"],
   [14, "refresh", "channel token", "epoch seen"],
   [15, "set", "channel key", "epoch seen", "emptied"],
   [
     17,
     "created",
     "channel username secret epoch",
-    "seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted door knocks"
+    "seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted door knocks more online away"
   ],
   [18, "joined", "channel username secret master", "epoch asks master_timeout_ms attributes muted"],
   [19, "message", "channel from seq", "private request reply topic expires_ms failed", "payload"],
@@ -661,6 +669,7 @@ var known = [
   "storage",
   "storageKey",
   "inbox",
+  "countSlaves",
   ...Object.keys(times),
   ...Object.keys(sizes)
 ];
@@ -692,7 +701,7 @@ function optionsOf(options) {
   for (const name of Object.keys(inboxSizes)) {
     inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
   }
-  return { ...all, inbox };
+  return { ...all, inbox, countSlaves: Boolean(all.countSlaves) };
 }
 function withPlatform(options) {
   const { WebSocket = globalThis.WebSocket } = options;
@@ -2721,6 +2730,26 @@ var Master = class extends Handle {
   get members() {
     return this.#membership.roster.members;
   }
+  /** How many slaves there are, online and away, as it is known on this side. */
+  get counts() {
+    const { counted, counts, roster } = this.#membership;
+    return counted ? counts.current : roster.counts;
+  }
+  /** allMembers asks the hub who is there, and yields the slaves in the order in which they have joined. */
+  allMembers({ signal, ...rest } = {}) {
+    noOthers("allMembers", rest);
+    return iterate((stop) => this.#allMembers(stop), signal);
+  }
+  async *#allMembers(signal) {
+    for (let after2 = 0, more = true; more; ) {
+      const page = await this.#membership.page(after2, signal);
+      for (const { username, state, number } of page.members) {
+        yield presence("slave", username, state);
+        after2 = number;
+      }
+      more = page.more;
+    }
+  }
   /** attributesOf returns the attributes of a slave, by their keys, as they are known on this side. */
   attributesOf(username) {
     return this.#membership.attributes.of(username);
@@ -2950,6 +2979,12 @@ var MutedEvent = class extends Event {
     this.on = on;
   }
 };
+var CountsEvent = class extends Event {
+  constructor(counts) {
+    super("counts");
+    this.counts = counts;
+  }
+};
 var PromotedEvent = class extends Event {
   constructor(master) {
     super("promoted");
@@ -2980,6 +3015,27 @@ var ClosedEvent = class extends Event {
     this.code = error.code;
     this.reason = error.reason;
     this.error = error;
+  }
+};
+
+// src/counts.js
+var Counts = class {
+  // Stores of frameworks take another object for a change.
+  current = Object.freeze({ online: 0, away: 0 });
+  #told;
+  /** @param {(entry: object, event: Event) => void} told is told of each change of which the application hears */
+  constructor(told) {
+    this.#told = told;
+  }
+  /** becomes notes what the hub has said. quietly: the application is about to look. */
+  becomes({ online = 0, away = 0 }, quietly = false) {
+    if (online === this.current.online && away === this.current.away) {
+      return;
+    }
+    this.current = Object.freeze({ online, away });
+    if (!quietly) {
+      this.#told(Object.freeze({ type: "counts", online, away }), new CountsEvent(this.current));
+    }
   }
 };
 
@@ -3590,6 +3646,8 @@ var Inquiry = class {
   // Unknown: they are not known yet, because the hub accepted the request on a
   // connection that was lost before it told so.
   unknown = false;
+  // Those that the hub has told of so far who are to answer, while it tells them in pages.
+  listed = /* @__PURE__ */ new Map();
   // The ref of the question who is still to answer, while it is under way.
   verifying = 0;
   // Messages were lost since that was asked, so that it must be asked again.
@@ -3617,6 +3675,7 @@ var Inquiry = class {
   /** part ends the part of one who was asked. */
   part(from, message, error) {
     this.awaited.delete(from);
+    this.listed.delete(from);
     if (this.unknown) {
       this.group?.answered(from);
     }
@@ -3637,6 +3696,11 @@ var Inquiry = class {
       return this.verifying === 0;
     }
     return awaited !== void 0 && (number === 0 || number === awaited);
+  }
+  /** lists takes a page of those who are to answer, and returns the highest of their numbers. */
+  lists({ members = [] }) {
+    members.forEach(({ username, number = 0 }) => this.listed.set(username, number));
+    return Math.max(0, ...members.map(({ number = 0 }) => number));
   }
   /** abandon ends the parts that are left. */
   abandon(why) {
@@ -3740,10 +3804,10 @@ var Inquiries = class {
       inquiry.of = this.#membership.master.username;
     }
     this.#open.set(seq, inquiry);
-    inquiry.unknown = repeated && inquiry.of === "";
+    inquiry.unknown = (repeated || this.#membership.counted) && inquiry.of === "";
     if (inquiry.of !== "") {
       inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.roster.present(inquiry.of).get(inquiry.of) ?? 0);
-    } else if (!repeated) {
+    } else if (!inquiry.unknown) {
       inquiry.awaited = this.#membership.roster.present();
     }
     if (inquiry.newcomers) {
@@ -3756,7 +3820,7 @@ var Inquiries = class {
         this.#answered(inquiry, answer);
       }
     }
-    if (repeated) {
+    if (repeated || inquiry.unknown) {
       this.#verify(inquiry);
     }
     this.#closeIfAnswered(inquiry);
@@ -3780,13 +3844,19 @@ var Inquiries = class {
         continue;
       }
       inquiry.verifying = 0;
+      const last = frame.type === "awaiting" ? inquiry.lists(frame) : 0;
+      if (frame.more) {
+        this.#verifyFrom(inquiry, last);
+        return true;
+      }
       if (passes(refusalIn(frame))) {
         inquiry.refused = true;
         inquiry.answers.refuse();
         return true;
       }
       if (frame.type === "awaiting") {
-        this.#compare(inquiry, new Map((frame.members ?? []).map(({ username, number = 0 }) => [username, number])));
+        this.#compare(inquiry, inquiry.listed);
+        inquiry.listed = /* @__PURE__ */ new Map();
       } else if (inquiry.unknown) {
         inquiry.answers.add({ from: "", message: null, error: refusalIn(frame) });
       }
@@ -3847,6 +3917,9 @@ var Inquiries = class {
   /** departs ends the parts of a slave that has left. number is that of its membership, or zero. */
   departs(name, number, reason) {
     for (const inquiry of [...this.#open.values()]) {
+      if (number === 0 || inquiry.listed.get(name) === number) {
+        inquiry.listed.delete(name);
+      }
       if (inquiry.awaits(name, number)) {
         inquiry.part(name, null, hasLeft(name, reason));
         this.#closeIfAnswered(inquiry);
@@ -3906,11 +3979,17 @@ var Inquiries = class {
   }
   // Its answer is behind every answer that the hub has sent before.
   #verify(inquiry) {
-    const { session, channel, confirming } = this.#membership;
-    inquiry.verifying = session.nextRef();
     inquiry.stale = false;
+    inquiry.listed = /* @__PURE__ */ new Map();
+    this.#verifyFrom(inquiry, 0);
+  }
+  // A slave asks for one member, whose number is not told.
+  #verifyFrom(inquiry, after2) {
+    const { session, channel, confirming, role } = this.#membership;
+    inquiry.verifying = session.nextRef();
     inquiry.refused = false;
-    this.#membership.push(confirming.along({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq }));
+    const page = role === "master" ? { after: after2, limit: MAX_PAGE } : {};
+    this.#membership.push(confirming.along({ type: "awaiting", ref: inquiry.verifying, channel, request: inquiry.seq, ...page }));
   }
   #compare(inquiry, listed2) {
     for (const name of [...inquiry.awaited.keys()].sort()) {
@@ -4056,12 +4135,20 @@ var Roster = class {
   #slaves = /* @__PURE__ */ new Map();
   // What was last read. Stores of frameworks take another object for a change.
   #members = null;
+  // What was last counted, and of which.
+  #counted = null;
   // The numbers of the slaves' memberships, by their names, as far as they were told.
   #numbers = /* @__PURE__ */ new Map();
   // Slaves that have left while the master was away, and those of them that have
   // joined again, to be told behind the messages up to number replayEnd. By their names, the changes of each.
   #departed = /* @__PURE__ */ new Map();
   #replayEnd = 0;
+  // The names in the pages of a list that have come, or null where none is on its way.
+  #listed = null;
+  #resolveComing = () => {
+  };
+  /** Resolves when a list that is on its way has come, or its pages will not. Null: none is. */
+  coming = null;
   /**
    * @param {(slave: object, number: number, heard: number) => void} told is told of each change, with the
    *   membership's number; of one that has left, heard is up to which number messages from its name were its own
@@ -4074,15 +4161,26 @@ var Roster = class {
     this.#members ??= Object.freeze([...this.#slaves.values()].sort(byName));
     return this.#members;
   }
+  /** counts are how many there are in either state. */
+  get counts() {
+    if (this.#counted?.of !== this.members) {
+      const away = this.members.filter(({ state }) => state === "away").length;
+      this.#counted = { of: this.members, counts: Object.freeze({ online: this.members.length - away, away }) };
+    }
+    return this.#counted.counts;
+  }
   /**
    * compare takes in a list. Those who came are told at once; those who went, and those who have
    * joined again since, are told behind the messages that are still to come from them, where last is
    * the newest one that has arrived. follows: who is not known has joined since the list before, or
-   * since the channel was made. forget is told of each whose membership is over: what comes behind the
+   * since the channel was made. Where the list comes in pages, who went is known by the last one. forget is told of each whose membership is over: what comes behind the
    * list is of those who are there.
    */
   compare(frame, reason, last, follows, forget) {
     this.#departed.clear();
+    if (!frame.after) {
+      this.#listed = frame.more ? /* @__PURE__ */ new Set() : null;
+    }
     const before = this.#slaves.size;
     let met = 0;
     const gone = (name, heard) => {
@@ -4093,6 +4191,7 @@ var Roster = class {
       const known3 = this.#numbers.get(username) ?? 0;
       const was = this.#slaves.get(username);
       met += was ? 1 : 0;
+      this.#listed?.add(username);
       if (known3 && number && known3 !== number) {
         gone(username, last);
         this.#departed.get(username).push({ slave: presence("slave", username, state, { joined: true }), number });
@@ -4102,12 +4201,25 @@ var Roster = class {
         this.#numbers.set(username, number);
       }
     }
-    if (met < before) {
-      const listed2 = new Set(frame.members.map(({ username }) => username));
+    if (!frame.more && (this.#listed || met < before)) {
+      const listed2 = this.#listed ?? new Set(frame.members.map(({ username }) => username));
       [...this.#slaves.keys()].filter((name) => !listed2.has(name)).sort().forEach((name) => gone(name));
     }
     this.#replayEnd = frame.seq ?? 0;
     this.arrived(last);
+    if (frame.more) {
+      this.coming ??= new Promise((resolve) => {
+        this.#resolveComing = resolve;
+      });
+    } else {
+      this.settle();
+    }
+  }
+  /** settle is told that nothing more comes of a list. */
+  settle() {
+    this.#listed = null;
+    this.coming = null;
+    this.#resolveComing();
   }
   /** arrived is told the number of the newest message that has arrived. */
   arrived(last) {
@@ -4151,6 +4263,7 @@ var Roster = class {
       this.#told(slave, left, heard);
     } else {
       this.#slaves.set(username, slave);
+      this.#listed?.add(username);
       if (number) {
         this.#numbers.set(username, number);
       }
@@ -4306,6 +4419,10 @@ var Membership = class {
       this.inbox.add(entry);
       this.#fire(event);
     });
+    this.counts = new Counts((entry, event) => {
+      this.inbox.add(entry);
+      this.#fire(event);
+    });
     this.door = new Door((entry, event) => {
       this.inbox.add(entry);
       this.#fire(event);
@@ -4319,6 +4436,15 @@ var Membership = class {
       return "closed";
     }
     return this.lost ? "reconnecting" : "online";
+  }
+  /** counted: this is a master that is told no more of its slaves than how many they are. */
+  get counted() {
+    return this.role === "master" && this.session.options.countSlaves;
+  }
+  /** page asks for the slaves that have joined behind the membership of that number, a page of them. */
+  async page(after2, signal) {
+    const { members, more } = await this.perform({ type: "members", channel: this.channel, after: after2, limit: MAX_PAGE }, { signal });
+    return { members: members.sort((a, b) => a.number - b.number), more };
   }
   /** openRequests are the messages that ask and were not answered, but for those that wait in the inbox. */
   get openRequests() {
@@ -4763,6 +4889,7 @@ var Membership = class {
     this.inbox.end(this.error.code === Code.DETACHED);
     this.session.progress();
     this.allAsked();
+    this.roster.settle();
     this.#resolveClosed(this.error);
     this.#fire(new StateEvent("closed"));
     this.#fire(new ClosedEvent(this.error));
@@ -4808,6 +4935,9 @@ var Membership = class {
       this.gap(0);
     }
     this.door.listed(frame);
+    if (this.counted) {
+      this.counts.becomes(frame, first);
+    }
     if (frame.members) {
       this.#compare(frame, "left while the master was away", !first || this.remade);
     }
@@ -4845,6 +4975,9 @@ var Membership = class {
    */
   listed(frame) {
     this.attributes.settle();
+    if (this.counted && !frame.members) {
+      this.counts.becomes(frame);
+    }
     if (this.role === "master" && frame.members) {
       this.roster.tellDeparted();
       this.#compare(frame, "left while the master did not keep up", true);
@@ -4861,7 +4994,9 @@ var Membership = class {
       this.inquiries.departs(slave.username, number, slave.reason);
     }
     this.inquiries.slave(slave, number);
-    this.#tell("member", slave);
+    if (!this.counted) {
+      this.#tell("member", slave);
+    }
   }
   /**
    * message takes in a message. What a replay brings a second time is dropped, but for what this
@@ -5026,11 +5161,11 @@ var Moving = class {
   }
   #resume(membership, connection) {
     const { channel, username, secret, epoch, last, token, attributes } = membership;
-    const { instance } = this.#session;
+    const { instance, roster } = this.#session;
     const ref = this.#session.nextRef();
     membership.bind(connection, ref);
     const seq = Math.min(attributes.known, last);
-    connection.send({ type: "resume", ref, channel, username, secret, epoch, last, seq, token, instance });
+    connection.send({ type: "resume", ref, channel, username, secret, epoch, last, seq, token, instance, roster });
   }
   // The tokens that were got before the connection was made may be used up.
   #bring(list, connection) {
@@ -5409,6 +5544,10 @@ var Session = class {
   #writes = 0;
   /** The id of this client, which no other one has. */
   instance = newInstance();
+  /** How the client is told of its slaves as their master. */
+  get roster() {
+    return this.options.countSlaves ? "count" : "pages";
+  }
   memberships = /* @__PURE__ */ new Map();
   closed = false;
   // Why nothing new is begun any more, where the client is being detached.
@@ -5502,14 +5641,14 @@ var Session = class {
     });
     return membership.handle;
   }
-  // What it is asked again is there when the handle is. Where the caller gives up before, the seat is away
+  // What it is asked again is there when the handle is, and all of a list of its slaves. Where the caller gives up before, the seat is away
   // then, and can be resumed.
   async #afterAsked(membership, signal) {
-    if (!membership.asked) {
-      return;
-    }
+    const coming = () => membership.asked ?? membership.roster.coming;
     try {
-      await orAborted(membership.asked, signal);
+      while (coming()) {
+        await orAborted(coming(), signal);
+      }
     } catch (error) {
       const connection = membership.line ?? membership.bound;
       membership.end(new ClosedError(Code.LEFT), true);
@@ -5530,7 +5669,7 @@ var Session = class {
   // for those before: they may be given up, or left at once.
   async #entering(given2, signal, membership, enter) {
     const { channel } = given2;
-    const frame = { ...given2, instance: this.instance };
+    const frame = { ...given2, instance: this.instance, roster: this.roster };
     checkNames(frame);
     frame.attributes = membership.enteredWith = attributesOf(given2.attributes, this.options.maxMessageBytes);
     await this.#entries.enter(channel, signal, async () => {
@@ -5768,7 +5907,9 @@ var Session = class {
         membership?.allAsked();
         break;
       case "members":
-        if (frame.ref === void 0) {
+        if (frame.ref !== void 0) {
+          this.#answer(connection, frame);
+        } else {
           membership?.listed(frame);
         }
         break;
@@ -6023,6 +6164,7 @@ export {
   ClosedEvent,
   Code,
   ConnectionError,
+  CountsEvent,
   DeclinedError,
   GapError,
   GapEvent,

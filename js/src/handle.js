@@ -14,7 +14,7 @@ export function mustAsk({ requestId }) {
 
 /**
  * Handle is what a Master and a Slave have in common. Its events are presence,
- * attribute, gap, state and closed, at a slave also muted and promoted and at a master member and knock.
+ * attribute, gap, state and closed, at a slave also muted and promoted and at a master member, counts and knock.
  */
 export class Handle extends EventTarget {
   #membership;

@@ -22,6 +22,14 @@ export class MutedEvent extends Event {
   }
 }
 
+/** CountsEvent (counts) tells a master how many slaves it has, where it is told no more of them. */
+export class CountsEvent extends Event {
+  constructor(counts) {
+    super('counts');
+    this.counts = counts;
+  }
+}
+
 /** PromotedEvent (promoted) tells a slave that it is the master now. */
 export class PromotedEvent extends Event {
   constructor(master) {

@@ -6,7 +6,7 @@ export {
   ClosedError, Code, ConnectionError, DeclinedError, GapError, LecternError, RefusedError, UnknownOutcomeError,
 } from './errors.js';
 export {
-  AttributeEvent, ClosedEvent, GapEvent, KnockEvent, MutedEvent, PresenceEvent, PromotedEvent, StateEvent,
+  AttributeEvent, ClosedEvent, CountsEvent, GapEvent, KnockEvent, MutedEvent, PresenceEvent, PromotedEvent, StateEvent,
 } from './happenings.js';
 export { Master } from './master.js';
 export { Message } from './message.js';

@@ -2,6 +2,7 @@ import { AnswerQueue } from './answers.js';
 import { Code, GapError, RefusedError, passes, refusalIn } from './errors.js';
 import { Gathering } from './gathering.js';
 import { endOf, isOver, leftOf } from './late.js';
+import { MAX_PAGE } from './shapes.js';
 
 /** Inquiry is a request of this member on its way to its answers. */
 class Inquiry {
@@ -13,6 +14,8 @@ class Inquiry {
   // Unknown: they are not known yet, because the hub accepted the request on a
   // connection that was lost before it told so.
   unknown = false;
+  // Those that the hub has told of so far who are to answer, while it tells them in pages.
+  listed = new Map();
   // The ref of the question who is still to answer, while it is under way.
   verifying = 0;
   // Messages were lost since that was asked, so that it must be asked again.
@@ -43,6 +46,7 @@ class Inquiry {
   /** part ends the part of one who was asked. */
   part(from, message, error) {
     this.awaited.delete(from);
+    this.listed.delete(from);
     if (this.unknown) {
       this.group?.answered(from);
     }
@@ -65,6 +69,12 @@ class Inquiry {
       return this.verifying === 0;
     }
     return awaited !== undefined && (number === 0 || number === awaited);
+  }
+
+  /** lists takes a page of those who are to answer, and returns the highest of their numbers. */
+  lists({ members = [] }) {
+    members.forEach(({ username, number = 0 }) => this.listed.set(username, number));
+    return Math.max(0, ...members.map(({ number = 0 }) => number));
   }
 
   /** abandon ends the parts that are left. */
@@ -176,10 +186,10 @@ export class Inquiries {
       inquiry.of = this.#membership.master.username; // it may be another one than when it was asked
     }
     this.#open.set(seq, inquiry);
-    inquiry.unknown = repeated && inquiry.of === '';
+    inquiry.unknown = (repeated || this.#membership.counted) && inquiry.of === '';
     if (inquiry.of !== '') {
       inquiry.awaited.set(inquiry.of, repeated ? 0 : this.#membership.roster.present(inquiry.of).get(inquiry.of) ?? 0);
-    } else if (!repeated) {
+    } else if (!inquiry.unknown) {
       inquiry.awaited = this.#membership.roster.present();
     }
     if (inquiry.newcomers) {
@@ -192,7 +202,7 @@ export class Inquiries {
         this.#answered(inquiry, answer);
       }
     }
-    if (repeated) {
+    if (repeated || inquiry.unknown) {
       this.#verify(inquiry);
     }
     this.#closeIfAnswered(inquiry);
@@ -219,13 +229,19 @@ export class Inquiries {
         continue;
       }
       inquiry.verifying = 0;
+      const last = frame.type === 'awaiting' ? inquiry.lists(frame) : 0;
+      if (frame.more) {
+        this.#verifyFrom(inquiry, last);
+        return true;
+      }
       if (passes(refusalIn(frame))) {
         inquiry.refused = true;
         inquiry.answers.refuse();
         return true;
       }
       if (frame.type === 'awaiting') {
-        this.#compare(inquiry, new Map((frame.members ?? []).map(({ username, number = 0 }) => [username, number])));
+        this.#compare(inquiry, inquiry.listed);
+        inquiry.listed = new Map();
       } else if (inquiry.unknown) { // else who is awaited stays as it was
         inquiry.answers.add({ from: '', message: null, error: refusalIn(frame) });
       }
@@ -291,6 +307,9 @@ export class Inquiries {
   /** departs ends the parts of a slave that has left. number is that of its membership, or zero. */
   departs(name, number, reason) {
     for (const inquiry of [...this.#open.values()]) {
+      if (number === 0 || inquiry.listed.get(name) === number) {
+        inquiry.listed.delete(name);
+      }
       if (inquiry.awaits(name, number)) {
         inquiry.part(name, null, hasLeft(name, reason));
         this.#closeIfAnswered(inquiry);
@@ -357,11 +376,18 @@ export class Inquiries {
 
   // Its answer is behind every answer that the hub has sent before.
   #verify(inquiry) {
-    const { session, channel, confirming } = this.#membership;
-    inquiry.verifying = session.nextRef();
     inquiry.stale = false;
+    inquiry.listed = new Map();
+    this.#verifyFrom(inquiry, 0);
+  }
+
+  // A slave asks for one member, whose number is not told.
+  #verifyFrom(inquiry, after) {
+    const { session, channel, confirming, role } = this.#membership;
+    inquiry.verifying = session.nextRef();
     inquiry.refused = false;
-    this.#membership.push(confirming.along({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq }));
+    const page = role === 'master' ? { after, limit: MAX_PAGE } : {};
+    this.#membership.push(confirming.along({ type: 'awaiting', ref: inquiry.verifying, channel, request: inquiry.seq, ...page }));
   }
 
   #compare(inquiry, listed) {

@@ -3,6 +3,7 @@ import { Handle, mustAsk } from './handle.js';
 import { iterate } from './iteration.js';
 import { quoted, sendable } from './names.js';
 import { doorOf, noOthers } from './options.js';
+import { presence } from './presence.js';
 import { sendOptions } from './sendoptions.js';
 
 function mustBeSendable(username) {
@@ -30,6 +31,29 @@ export class Master extends Handle {
   /** The slaves of the channel, those away included, by their names. */
   get members() {
     return this.#membership.roster.members;
+  }
+
+  /** How many slaves there are, online and away, as it is known on this side. */
+  get counts() {
+    const { counted, counts, roster } = this.#membership;
+    return counted ? counts.current : roster.counts;
+  }
+
+  /** allMembers asks the hub who is there, and yields the slaves in the order in which they have joined. */
+  allMembers({ signal, ...rest } = {}) {
+    noOthers('allMembers', rest);
+    return iterate((stop) => this.#allMembers(stop), signal);
+  }
+
+  async *#allMembers(signal) {
+    for (let after = 0, more = true; more;) {
+      const page = await this.#membership.page(after, signal);
+      for (const { username, state, number } of page.members) {
+        yield presence('slave', username, state);
+        after = number;
+      }
+      more = page.more;
+    }
   }
 
   /** attributesOf returns the attributes of a slave, by their keys, as they are known on this side. */

@@ -2,6 +2,7 @@ import { checkFits } from './attributelimits.js';
 import { Attributes } from './attributes.js';
 import { MAX_TRIES } from './calls.js';
 import { Confirming } from './confirming.js';
+import { Counts } from './counts.js';
 import { Door } from './door.js';
 import { ClosedError, Code, ConnectionError, DeclinedError, RefusedError, UnknownOutcomeError, refusalIn } from './errors.js';
 import { failureOf } from './failure.js';
@@ -15,6 +16,7 @@ import { payloadOf } from './payload.js';
 import { after, presence, stateOf } from './presence.js';
 import { Questions } from './questions.js';
 import { Roster } from './roster.js';
+import { MAX_PAGE } from './shapes.js';
 import { later } from './timer.js';
 import { Voice } from './voice.js';
 import { Waiting, answerOf } from './waiting.js';
@@ -115,6 +117,10 @@ export class Membership {
       this.inbox.add(entry);
       this.#fire(event);
     });
+    this.counts = new Counts((entry, event) => {
+      this.inbox.add(entry);
+      this.#fire(event);
+    });
     this.door = new Door((entry, event) => {
       this.inbox.add(entry);
       this.#fire(event);
@@ -129,6 +135,17 @@ export class Membership {
       return 'closed';
     }
     return this.lost ? 'reconnecting' : 'online';
+  }
+
+  /** counted: this is a master that is told no more of its slaves than how many they are. */
+  get counted() {
+    return this.role === 'master' && this.session.options.countSlaves;
+  }
+
+  /** page asks for the slaves that have joined behind the membership of that number, a page of them. */
+  async page(after, signal) {
+    const { members, more } = await this.perform({ type: 'members', channel: this.channel, after, limit: MAX_PAGE }, { signal });
+    return { members: members.sort((a, b) => a.number - b.number), more };
   }
 
   /** openRequests are the messages that ask and were not answered, but for those that wait in the inbox. */
@@ -611,6 +628,7 @@ export class Membership {
     this.inbox.end(this.error.code === Code.DETACHED);
     this.session.progress();
     this.allAsked();
+    this.roster.settle();
     this.#resolveClosed(this.error);
     this.#fire(new StateEvent('closed'));
     this.#fire(new ClosedEvent(this.error));
@@ -658,6 +676,9 @@ export class Membership {
       this.gap(0);
     }
     this.door.listed(frame);
+    if (this.counted) {
+      this.counts.becomes(frame, first);
+    }
     if (frame.members) {
       // What a handle begins with was there before, unless it has made the channel itself.
       this.#compare(frame, 'left while the master was away', !first || this.remade);
@@ -700,6 +721,9 @@ export class Membership {
    */
   listed(frame) {
     this.attributes.settle();
+    if (this.counted && !frame.members) {
+      this.counts.becomes(frame);
+    }
     if (this.role === 'master' && frame.members) {
       this.roster.tellDeparted();
       this.#compare(frame, 'left while the master did not keep up', true);
@@ -718,7 +742,9 @@ export class Membership {
       this.inquiries.departs(slave.username, number, slave.reason);
     }
     this.inquiries.slave(slave, number);
-    this.#tell('member', slave);
+    if (!this.counted) {
+      this.#tell('member', slave);
+    }
   }
 
   /**

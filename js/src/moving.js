@@ -39,11 +39,11 @@ export class Moving {
 
   #resume(membership, connection) {
     const { channel, username, secret, epoch, last, token, attributes } = membership;
-    const { instance } = this.#session;
+    const { instance, roster } = this.#session;
     const ref = this.#session.nextRef();
     membership.bind(connection, ref);
     const seq = Math.min(attributes.known, last);
-    connection.send({ type: 'resume', ref, channel, username, secret, epoch, last, seq, token, instance });
+    connection.send({ type: 'resume', ref, channel, username, secret, epoch, last, seq, token, instance, roster });
   }
 
   // The tokens that were got before the connection was made may be used up.

@@ -30,7 +30,7 @@ export function noOthers(what, rest) {
 }
 
 const known = [
-  'WebSocket', 'plainHandshake', 'tokenInHandshake', 'token', 'storage', 'storageKey', 'inbox',
+  'WebSocket', 'plainHandshake', 'tokenInHandshake', 'token', 'storage', 'storageKey', 'inbox', 'countSlaves',
   ...Object.keys(times), ...Object.keys(sizes),
 ];
 
@@ -67,7 +67,7 @@ export function optionsOf(options) {
   for (const name of Object.keys(inboxSizes)) {
     inbox[name] = whole(`inbox.${name}`, inbox[name], 1);
   }
-  return { ...all, inbox };
+  return { ...all, inbox, countSlaves: Boolean(all.countSlaves) };
 }
 
 /** withPlatform adds to the options what the platform has, where the client is to be used. */

@@ -8,12 +8,20 @@ export class Roster {
   #slaves = new Map();
   // What was last read. Stores of frameworks take another object for a change.
   #members = null;
+  // What was last counted, and of which.
+  #counted = null;
   // The numbers of the slaves' memberships, by their names, as far as they were told.
   #numbers = new Map();
   // Slaves that have left while the master was away, and those of them that have
   // joined again, to be told behind the messages up to number replayEnd. By their names, the changes of each.
   #departed = new Map();
   #replayEnd = 0;
+  // The names in the pages of a list that have come, or null where none is on its way.
+  #listed = null;
+  #resolveComing = () => {};
+
+  /** Resolves when a list that is on its way has come, or its pages will not. Null: none is. */
+  coming = null;
 
   /**
    * @param {(slave: object, number: number, heard: number) => void} told is told of each change, with the
@@ -29,15 +37,27 @@ export class Roster {
     return this.#members;
   }
 
+  /** counts are how many there are in either state. */
+  get counts() {
+    if (this.#counted?.of !== this.members) {
+      const away = this.members.filter(({ state }) => state === 'away').length;
+      this.#counted = { of: this.members, counts: Object.freeze({ online: this.members.length - away, away }) };
+    }
+    return this.#counted.counts;
+  }
+
   /**
    * compare takes in a list. Those who came are told at once; those who went, and those who have
    * joined again since, are told behind the messages that are still to come from them, where last is
    * the newest one that has arrived. follows: who is not known has joined since the list before, or
-   * since the channel was made. forget is told of each whose membership is over: what comes behind the
+   * since the channel was made. Where the list comes in pages, who went is known by the last one. forget is told of each whose membership is over: what comes behind the
    * list is of those who are there.
    */
   compare(frame, reason, last, follows, forget) {
     this.#departed.clear(); // the list stands for those before it
+    if (!frame.after) {
+      this.#listed = frame.more ? new Set() : null;
+    }
     const before = this.#slaves.size;
     let met = 0;
     // heard is up to where messages are of the membership that has ended: what is still replayed may be of the next.
@@ -49,6 +69,7 @@ export class Roster {
       const known = this.#numbers.get(username) ?? 0;
       const was = this.#slaves.get(username);
       met += was ? 1 : 0;
+      this.#listed?.add(username);
       if (known && number && known !== number) {
         gone(username, last);
         this.#departed.get(username).push({ slave: presence('slave', username, state, { joined: true }), number });
@@ -58,12 +79,26 @@ export class Roster {
         this.#numbers.set(username, number);
       }
     }
-    if (met < before) { // else nobody is missing, and nothing is made for it
-      const listed = new Set(frame.members.map(({ username }) => username));
+    if (!frame.more && (this.#listed || met < before)) { // else nobody is missing, and nothing is made for it
+      const listed = this.#listed ?? new Set(frame.members.map(({ username }) => username));
       [...this.#slaves.keys()].filter((name) => !listed.has(name)).sort().forEach((name) => gone(name));
     }
     this.#replayEnd = frame.seq ?? 0;
     this.arrived(last);
+    if (frame.more) {
+      this.coming ??= new Promise((resolve) => {
+        this.#resolveComing = resolve;
+      });
+    } else {
+      this.settle();
+    }
+  }
+
+  /** settle is told that nothing more comes of a list. */
+  settle() {
+    this.#listed = null;
+    this.coming = null;
+    this.#resolveComing();
   }
 
   /** arrived is told the number of the newest message that has arrived. */
@@ -111,6 +146,7 @@ export class Roster {
       this.#told(slave, left, heard);
     } else {
       this.#slaves.set(username, slave);
+      this.#listed?.add(username); // what is told in the middle of a list is of those who were in a page
       if (number) {
         this.#numbers.set(username, number);
       }

@@ -45,6 +45,11 @@ export class Session {
   #writes = 0;
   /** The id of this client, which no other one has. */
   instance = newInstance();
+
+  /** How the client is told of its slaves as their master. */
+  get roster() {
+    return this.options.countSlaves ? 'count' : 'pages';
+  }
   memberships = new Map();
   closed = false;
   // Why nothing new is begun any more, where the client is being detached.
@@ -151,14 +156,14 @@ export class Session {
     return membership.handle;
   }
 
-  // What it is asked again is there when the handle is. Where the caller gives up before, the seat is away
+  // What it is asked again is there when the handle is, and all of a list of its slaves. Where the caller gives up before, the seat is away
   // then, and can be resumed.
   async #afterAsked(membership, signal) {
-    if (!membership.asked) {
-      return;
-    }
+    const coming = () => membership.asked ?? membership.roster.coming;
     try {
-      await orAborted(membership.asked, signal);
+      while (coming()) {
+        await orAborted(coming(), signal);
+      }
     } catch (error) {
       const connection = membership.line ?? membership.bound;
       membership.end(new ClosedError(Code.LEFT), true);
@@ -181,7 +186,7 @@ export class Session {
   // for those before: they may be given up, or left at once.
   async #entering(given, signal, membership, enter) {
     const { channel } = given;
-    const frame = { ...given, instance: this.instance };
+    const frame = { ...given, instance: this.instance, roster: this.roster };
     checkNames(frame);
     frame.attributes = membership.enteredWith = attributesOf(given.attributes, this.options.maxMessageBytes);
     await this.#entries.enter(channel, signal, async () => {
@@ -438,7 +443,9 @@ export class Session {
         membership?.allAsked();
         break;
       case 'members':
-        if (frame.ref === undefined) {
+        if (frame.ref !== undefined) {
+          this.#answer(connection, frame);
+        } else {
           membership?.listed(frame);
         }
         break;

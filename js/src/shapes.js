@@ -13,11 +13,15 @@ export const MAX_ATTRIBUTES = 64;
 /** So many can wait at one door. */
 export const MAX_KNOCKS = 256;
 
+/** How many entries a page of a list has at most. */
+export const MAX_PAGE = 1024;
+
 const words = {
   role: ['master', 'slave'],
   state: ['online', 'away', 'left'],
   door: ['open', 'knock', 'locked'],
   for: ['master', 'door'],
+  roster: ['pages', 'count'],
 };
 
 // kept: the field is told apart from none even where its value is zero or empty.
@@ -71,6 +75,12 @@ const fieldList = [
   [0x2e, 'stay', 'flag'],
   [0x2f, 'muted', 'flag'],
   [0x30, 'knocks', 'knocks'],
+  [0x31, 'roster', 'word'],
+  [0x32, 'more', 'flag'],
+  [0x33, 'online', 'number'],
+  [0x34, 'away', 'number'],
+  [0x35, 'after', 'number'],
+  [0x36, 'limit', 'positive'],
 ];
 
 /** The fields by their tags. */
@@ -92,23 +102,23 @@ export const LAST_TYPE = 0x3f;
 export const LAST_CONTROL = 0x1f;
 
 const shapeList = [
-  [0x01, 'create', 'channel username', 'token master_timeout_ms instance attributes door'],
-  [0x02, 'join', 'channel username', 'expect token from instance attributes wait'],
-  [0x03, 'resume', 'channel username secret', 'token epoch last seq instance'],
+  [0x01, 'create', 'channel username', 'token master_timeout_ms instance attributes door roster'],
+  [0x02, 'join', 'channel username', 'expect token from instance attributes wait roster'],
+  [0x03, 'resume', 'channel username secret', 'token epoch last seq instance roster'],
   [0x04, 'send', 'channel', 'to asks reply epoch seen topic expires_ms failed', 'payload'],
   [0x05, 'leave', 'channel', 'epoch seen'],
   [0x06, 'away', 'channel', 'epoch seen'],
   [0x07, 'back', 'channel', 'epoch seen'],
   [0x08, 'kick', 'channel to', 'reason ban epoch seen'],
   [0x09, 'status', 'channel', 'exists master timeout_ms'],
-  [0x0a, 'members', 'channel', 'members numbers epoch seen'],
+  [0x0a, 'members', 'channel', 'members numbers epoch seen more online away after limit'],
   [0x0b, 'ping', '', 'channel epoch seen'],
   [0x0c, 'withdraw', 'channel request', 'epoch seen'],
-  [0x0d, 'awaiting', 'channel request', 'code members numbers epoch seen'],
+  [0x0d, 'awaiting', 'channel request', 'code members numbers epoch seen more after limit'],
   [0x0e, 'refresh', 'channel token', 'epoch seen'],
   [0x0f, 'set', 'channel key', 'epoch seen', 'emptied'],
   [0x11, 'created', 'channel username secret epoch',
-    'seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted door knocks'],
+    'seq asks master_timeout_ms gap members numbers confirm_messages confirm_bytes attributes muted door knocks more online away'],
   [0x12, 'joined', 'channel username secret master', 'epoch asks master_timeout_ms attributes muted'],
   [0x13, 'message', 'channel from seq', 'private request reply topic expires_ms failed', 'payload'],
   [0x14, 'presence', 'channel username role state', 'seq timeout_ms reason number joined attributes'],

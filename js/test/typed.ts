@@ -2,11 +2,11 @@
 // typed.test.js runs it against a real hub, so that what is declared is there.
 
 import {
-  Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, DeclinedError, GapError, GapEvent, KnockEvent, LecternError, Master, Message, MutedEvent,
+  Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, CountsEvent, DeclinedError, GapError, GapEvent, KnockEvent, LecternError, Master, Message, MutedEvent,
   PresenceEvent, PromotedEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Door, Gap, GatherOptions, KeptTicket, Knock, Muted, Waiting, Payload, Presence, Promotion, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
+  Answer, ClientOptions, Counts, CountsChange, Door, Gap, GatherOptions, KeptTicket, Knock, Muted, Waiting, Payload, Presence, Promotion, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -81,6 +81,12 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
     await first(slave);
   }
   check(master.members[0]?.username === 'user_one', 'a member');
+  const { online, away }: Counts = master.counts;
+  check(online === 1 && away === 0, 'counts');
+  for await (const { username } of master.allMembers()) {
+    check(username === 'user_one', 'asked for');
+  }
+  master.addEventListener('counts', ({ counts }: CountsEvent) => check(counts.online >= 0, 'counts'));
   // @ts-expect-error nothing is no payload
   const nothing: Payload = undefined;
   check(nothing === undefined, 'no payload');
@@ -129,7 +135,7 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
 
   await slave.send('up', about);
   for await (const event of master.events({ signal })) {
-    typed<Equal<typeof event, Message | Presence | Attribute | Knock | Gap>>();
+    typed<Equal<typeof event, Message | Presence | Attribute | Knock | CountsChange | Gap>>();
     if (event.type === 'message') {
       break;
     }
