@@ -65,6 +65,10 @@
 // also while the master is away: [Channel.SetMaster]. All others stay as they are, and what was on its way
 // to or from either of the two reaches nobody for whom it was not meant.
 //
+// A master knows who is there: [Master.Members], and a [Presence] among its events for each change. A list of more
+// than 1,024 slaves comes in pages, so that it fits through any queue. Whoever has very many and does not want to hear
+// of each has its client made with [ClientOptions].CountSlaves: it is told [Counts], and [Master.AllMembers] asks who is there.
+//
 // # What is guaranteed
 //
 //   - Order: what a master sends arrives at each slave in the order in which it
@@ -161,7 +165,8 @@
 // SlowHold all wait for the master. Where the master is the slow one, its slaves'
 // sends fail with ErrBusy, and nothing is lost that was accepted. Its slaves' coming
 // and going is gathered then, and told as soon as it has taken what waits; until
-// then the sends of slaves that it does not know of fail with ErrBusy too.
+// then the sends of slaves that it does not know of fail with ErrBusy too. That is told
+// by a list; while one of more than 1,024 slaves comes, page by page, a question to all fails with ErrBusy.
 //
 // # Bounds
 //

@@ -36,9 +36,6 @@ type Attachment struct {
 	confirms bool
 	// switching: the member is about to leave for another channel (Switching).
 	switching bool
-	// listed is the number up to which the master was told its slaves by a list of which there are more pages, or
-	// zero (pages.go).
-	listed uint64
 	// Index is the caller's, for where it keeps the attachment. It is here because it takes
 	// no memory here.
 	Index int32
@@ -164,7 +161,7 @@ func (c *Channel) attach(a *Attachment, m *member, e Entry, last, known uint64) 
 	m.state = wire.StateOnline
 	m.deadline = time.Time{}
 	a.become(m)
-	a.epoch, a.fed, a.listed = m.epoch, last, 0
+	a.epoch, a.fed = m.epoch, last
 	m.roster = e.Roster
 	a.newcomer = e.Instance != Hash{} && e.Instance != m.holder.instance
 	c.feedFrom(a, last, known, c.askAgain(a, last))
@@ -173,7 +170,7 @@ func (c *Channel) attach(a *Attachment, m *member, e Entry, last, known uint64) 
 		c.admit(a)
 	} else {
 		c.countAnew()
-		c.rosterStale = false
+		c.rosterStale, c.listed = false, 0
 	}
 	c.touch(m, false)
 }

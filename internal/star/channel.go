@@ -96,6 +96,9 @@ type Channel struct {
 	// rosterStale: the master has not been told of changes of its slaves, and will be
 	// told the list of all of them instead (roster.go).
 	rosterStale bool
+	// listed is the number up to which the master was told its slaves by a list of which there are more pages, or
+	// zero (pages.go).
+	listed uint64
 	// order is nil where nobody wants the slaves in pages. countStale: the master is to be told how many slaves there
 	// are, at countAt or later (pages.go).
 	order      *joinOrder

@@ -154,9 +154,9 @@ func (c *Channel) markListed(frame *wire.Frame) {
 	}
 	before := c.up.newest
 	c.showPage(l.After, last)
-	c.rosterStale, a.listed = true, last
+	c.rosterStale, c.listed = true, last
 	if !l.More {
-		c.rosterStale, a.listed = false, 0
+		c.rosterStale, c.listed = false, 0
 	} else if !a.catchingUp {
 		c.emit(Effect{Kind: AwaitDrain, To: a})
 	}
@@ -187,8 +187,8 @@ func (c *Channel) showPage(after, last uint64) {
 // listOn tells the master the next page of the list that has begun, or its first.
 func (c *Channel) listOn(a *Attachment) {
 	frame := c.membersFrame(0)
-	if c.inPages() || a.listed > 0 {
-		c.pageIn(frame, a.listed)
+	if c.inPages() || c.listed > 0 {
+		c.pageIn(frame, c.listed)
 	} else {
 		c.listIn(frame)
 	}
@@ -204,10 +204,10 @@ func (c *Channel) isToBeListed(a *Attachment, m *member) bool {
 	switch {
 	case !c.rosterStale:
 		return false
-	case a.listed == 0 || m.number > a.listed:
+	case c.listed == 0 || m.number > c.listed:
 		return true
 	case a.catchingUp || c.masterBehind():
-		a.listed = 0
+		c.listed = 0
 		return true
 	}
 	return false

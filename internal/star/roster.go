@@ -153,7 +153,7 @@ func (c *Channel) membersFrame(ref uint64) *wire.Frame {
 func (c *Channel) markTold() {
 	before := c.up.newest
 	c.showHidden()
-	c.rosterStale, c.master.attachment.listed = false, 0
+	c.rosterStale, c.listed = false, 0
 	c.roomMade()
 	stale := false
 	for _, m := range c.slaves {

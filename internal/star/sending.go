@@ -253,8 +253,7 @@ func (c *Channel) roomMade() {
 // Unlisted reports whether the master, which must have an attachment, still has to be told
 // that the slave of the attachment is there.
 func (c *Channel) Unlisted(a *Attachment) bool {
-	upTo := c.master.attachment.listed
-	return a.member.told != wire.StateOnline || upTo > 0 && a.member.number > upTo
+	return a.member.told != wire.StateOnline || c.listed > 0 && a.member.number > c.listed
 }
 
 // sendDown sends the master's message to one slave or to all (rule 6).
@@ -266,7 +265,7 @@ func (c *Channel) sendDown(msg Message) (answer, error) {
 	if msg.Asks && c.rosterStale {
 		// The master takes those in its list for those that are asked, so it is told the
 		// list first.
-		if c.inPages() || c.master.attachment.listed > 0 {
+		if c.inPages() || c.listed > 0 {
 			return answer{}, errListed
 		}
 		if err := c.sendRoster(0); err != nil {
