@@ -123,6 +123,17 @@ func (c *Channel) listIn(frame *wire.Frame) {
 	}
 }
 
+// listedAtOnce is how many entries listIn makes.
+func (c *Channel) listedAtOnce() int {
+	switch {
+	case c.counted():
+		return 0
+	case c.inPages():
+		return c.limits.page()
+	}
+	return len(c.slaves)
+}
+
 // pageIn puts the page of the slaves that have joined after a number into the frame.
 func (c *Channel) pageIn(frame *wire.Frame, after uint64) {
 	page, more := c.page(after, c.limits.page(), nil)

@@ -271,3 +271,27 @@ func TestOrderIsBounded(t *testing.T) {
 	require.False(t, more)
 	require.Len(t, page, 3)
 }
+
+// A create that is repeated is answered with the first page, or with counts, where there is room for that.
+func TestRepeatedCreateOfManySlaves(t *testing.T) {
+	for roster, list := range map[wire.Roster]string{
+		wire.RosterPages: "[user_1=online user_2=online] more 3 online 0 away", wire.RosterCount: "3 online 0 away",
+	} {
+		t.Run(roster.String(), func(t *testing.T) {
+			c := newTable(t, Limits{Page: 2})
+			a := c.on("a")
+			e := Entry{Ref: 1, Secret: c.fresh("alice"), Roster: roster}
+			require.NoError(t, c.Create(c.now, a, e, "alice", 0))
+			for i := range 3 {
+				require.NoError(t, c.join(c.now, c.on(fmt.Sprint("u", i+1)), 1, fmt.Sprint("user_", i+1), ""))
+			}
+			c.did0(func() error { return nil })
+			a.Line.(*line).notices = 2 * (listEntryOverhead + len("user_1"))
+			again := []string{"a < created ref=1 epoch=1 " + list}
+			if roster == wire.RosterPages {
+				again = append(again, "a ...")
+			}
+			c.did(func() error { return c.RepeatCreate(a, e) }, again...)
+		})
+	}
+}

@@ -14,7 +14,7 @@ func (c *Channel) RepeatCreate(a *Attachment, e Entry) error {
 	if a.member != m || !created || e.Ref == 0 || e.Ref != m.holder.ref {
 		return wire.ErrChannelExists
 	}
-	if err := c.checkRoster(); err != nil {
+	if err := c.checkRoster(c.listedAtOnce()); err != nil {
 		return err
 	}
 	answer := c.createdFrame(e)

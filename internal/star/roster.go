@@ -121,20 +121,20 @@ func checkBytes(a *Attachment, bytes int) error {
 
 var errListFull = wire.ErrBusy.With("too much waits for you already: take it, and ask again later")
 
-// checkRoster refuses to send the master, which must have an attachment, the list of its slaves,
-// where there is no room for it, and where one is due that has to wait for messages of slaves
+// checkRoster refuses to send the master, which must have an attachment, a list of its slaves with so many
+// entries, where there is no room for it, and where one is due that has to wait for messages of slaves
 // that are not in it any more.
-func (c *Channel) checkRoster() error {
+func (c *Channel) checkRoster(entries int) error {
 	if c.master.attachment.catchingUp && c.rosterStale {
 		return errListFull
 	}
-	return checkRoom(c.master.attachment, len(c.slaves))
+	return checkRoom(c.master.attachment, entries)
 }
 
 // sendRoster sends the master, which must have an attachment, the list of its slaves. It
 // refuses as checkRoster and sendList do.
 func (c *Channel) sendRoster(ref uint64) error {
-	if err := c.checkRoster(); err != nil {
+	if err := c.checkRoster(len(c.slaves)); err != nil {
 		return err
 	}
 	if err := c.sendList(c.master.attachment, c.membersFrame(ref)); err != nil {
