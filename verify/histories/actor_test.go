@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/transport"
 )
@@ -46,10 +44,10 @@ func authorize(_ context.Context, r lectern.AuthRequest) (lectern.Identity, erro
 // patience bounds an operation that nobody gives up on purpose.
 const patience = time.Minute
 
-// world is one hub, and those who do things on it while they are recorded.
+// world is a hub, or several, and those who do things on it while they are recorded.
 type world struct {
 	t        testing.TB
-	hub      *lectern.Hub
+	hub      *hubs
 	dialer   transport.Dialer
 	recorder *recorder
 
@@ -83,7 +81,7 @@ type ticket struct {
 	master bool
 }
 
-func newWorld(t testing.TB, hub *lectern.Hub, dialer transport.Dialer) *world {
+func newWorld(t testing.TB, hub *hubs, dialer transport.Dialer) *world {
 	w := &world{
 		t: t, hub: hub, dialer: dialer, recorder: new(recorder),
 		tickets: make(map[string][]ticket), secrets: make(map[string]int), plugs: make(map[*lectern.Client]*plug),
@@ -269,7 +267,7 @@ func (a *actor) status(channel string) {
 	defer done()
 	a.lane.run(input{op: status, channel: channel}, func() output {
 		s, err := a.clients[channel].Status(ctx, channel)
-		if err != nil {
+		if err != nil || a.w.hub.areSeveral() {
 			return output{outcome: unknown}
 		}
 		return stateOf(s)
@@ -432,14 +430,4 @@ func (w *world) play(seed uint64, actors, steps int) {
 	w.lastWords(all, channels)
 	w.end()
 	w.reading.Wait()
-}
-
-func newHub(t testing.TB) *lectern.Hub {
-	hub, err := lectern.NewHub(lectern.Policy{
-		Authorize: authorize, Reauthorize: []lectern.Operation{lectern.OpResume},
-		MasterTimeout: time.Hour, SlaveTimeout: time.Hour, HandshakeTimeout: -1,
-		FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}, MembershipRate: lectern.RateLimit{PerSecond: -1},
-	})
-	require.NoError(t, err)
-	return hub
 }

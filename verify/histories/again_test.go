@@ -12,7 +12,7 @@ import (
 // TestBackAtOnce: who has learned that a channel is over can make it anew at
 // once, on the connection on which it was told.
 func TestBackAtOnce(t *testing.T) {
-	hub := newHub(t)
+	hub := newHubs(t)
 	dialer, disconnect := overMemory(t, hub)
 	w := newWorld(t, hub, dialer)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

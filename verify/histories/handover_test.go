@@ -143,6 +143,9 @@ func (a *actor) appoint(channel string) {
 	in := input{op: setMaster, channel: channel, to: a.others[a.rng.IntN(len(a.others))]}
 	a.lane.run(in, func() output {
 		c, exists := a.w.hub.Channel(channel)
+		if !exists && a.w.hub.areSeveral() {
+			return output{outcome: unknown} // it may be on its way from one to another
+		}
 		if !exists {
 			return output{outcome: outcome(lectern.ErrNoSuchChannel.Code)}
 		}

@@ -29,14 +29,15 @@ func seeds() []uint64 {
 	return list
 }
 
-// overMemory leads to the hub through the memory transport.
-func overMemory(t testing.TB, hub *lectern.Hub) (transport.Dialer, func()) {
+// overMemory leads to a hub through the memory transport, and overLoopback through TCP.
+var overMemory, overLoopback = eachBy(byMemory), eachBy(byTCP)
+
+func byMemory(t testing.TB, hub *lectern.Hub) (transport.Dialer, func()) {
 	listener := memory.Listen(hub, memory.Options{})
 	return listener, func() { require.NoError(t, listener.Close()) }
 }
 
-// overLoopback leads to it through TCP.
-func overLoopback(t testing.TB, hub *lectern.Hub) (transport.Dialer, func()) {
+func byTCP(t testing.TB, hub *lectern.Hub) (transport.Dialer, func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -82,8 +83,8 @@ func TestHistoriesOverTCP(t *testing.T) {
 	t.Logf("what was recorded:%v", outcomes)
 }
 
-func record(t *testing.T, seed uint64, connect func(testing.TB, *lectern.Hub) (transport.Dialer, func()), outcomes tally) {
-	hub := newHub(t)
+func record(t *testing.T, seed uint64, connect func(testing.TB, *hubs) (transport.Dialer, func()), outcomes tally) {
+	hub := newHubs(t)
 	dialer, disconnect := connect(t, hub)
 	w := newWorld(t, hub, dialer)
 	w.play(seed, 6, 25)
@@ -98,7 +99,7 @@ func record(t *testing.T, seed uint64, connect func(testing.TB, *lectern.Hub) (t
 // TestCreatesInOneInstant: exactly one of those who create a channel in the same
 // instant becomes its master (rule 7).
 func TestCreatesInOneInstant(t *testing.T) {
-	hub := newHub(t)
+	hub := newHubs(t)
 	dialer, disconnect := overMemory(t, hub)
 	w := newWorld(t, hub, dialer)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -173,7 +174,7 @@ func TestTakeoversInOneInstant(t *testing.T) {
 }
 
 func takeover(t *testing.T, seed uint64, ofMaster bool, contenders int) {
-	hub := newHub(t)
+	hub := newHubs(t)
 	dialer, disconnect := overMemory(t, hub)
 	w := newWorld(t, hub, dialer)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

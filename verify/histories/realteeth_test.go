@@ -24,7 +24,7 @@ func TestTeethOnRealHistories(t *testing.T) {
 	}
 	// Not every history has all of it.
 	for seed := uint64(1); seed <= 50 && (seed == 1 || len(missing()) > 0); seed++ {
-		hub := newHub(t)
+		hub := newHubs(t)
 		dialer, disconnect := overMemory(t, hub)
 		w := newWorld(t, hub, dialer)
 		w.play(seed, 6, 25)
