@@ -40,6 +40,8 @@ type entering struct {
 	previous *seat
 	// replaced: another connection has taken the membership of that over.
 	replaced bool
+	// waits: the peer wants to wait for a channel that there is not.
+	waits bool
 	// settled is closed when it is decided whether the previous seat is left: until then, what comes
 	// from the peer in it waits.
 	settled chan struct{}
@@ -50,7 +52,7 @@ func (s *session) entering(f *wire.Frame, asked string, previous *seat) *enterin
 	e := enterings.Get().(*entering)
 	*e = entering{
 		kind: f.Type, ref: f.Ref, channel: f.Channel, asked: asked, username: f.Username, expect: f.Expect,
-		number: s.countedFrame(), previous: previous,
+		number: s.countedFrame(), previous: previous, waits: f.Entering().Wait,
 	}
 	return e
 }
@@ -174,6 +176,10 @@ func (s *session) Refuse(refused *delivery.Seat, why *wire.Cause) {
 
 // refuseEntering answers the frame, or a later one with that ref that asks the same.
 func (s *session) refuseEntering(e *entering, ref uint64, why *wire.Cause) {
+	if e.waits && why.Code == wire.ErrNoSuchChannel.Code {
+		// There was one for a moment, of another hub. Who waits for the next one asks anew.
+		why = errGone
+	}
 	frame := &wire.Frame{Type: e.kind, Ref: ref, Channel: e.channel, Username: e.username, Expect: e.expect}
 	s.refuse(frame, e.asked, why)
 	s.strike(why, e.number)

@@ -289,9 +289,6 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 				rules.Eject(a, wire.ErrShutdown) // its peer comes back, says what it has, and asks again
 			}
 		}
-		if first != nil {
-			first(j, rules, now)
-		}
 		for _, s := range e.seats {
 			if s.waits && !s.gone {
 				s.join.do(e.hub, rules, now, &s.seat.Attachment)
@@ -306,6 +303,10 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 				c.result <- answer
 				c.result = nil
 			}
+		}
+		// Who is made the master has had its word on what it asked for as a slave, which the former owner may have accepted.
+		if first != nil {
+			first(j, rules, now)
 		}
 	})
 	e.over = true

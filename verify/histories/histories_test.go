@@ -215,8 +215,8 @@ func takeover(t *testing.T, seed uint64, ofMaster bool, contenders int) {
 		taking.Go(func() {
 			in := input{op: resume, channel: channel, handle: h.handle, member: member, user: k.Username, from: k.handle}
 			<-start
+			var err error
 			out := lane.run(in, func() (out output) {
-				var err error
 				if ofMaster {
 					h.master, err = c.ResumeMaster(ctx, k.Ticket)
 				} else {
@@ -228,7 +228,7 @@ func takeover(t *testing.T, seed uint64, ofMaster bool, contenders int) {
 				return // another one has taken the membership over since the ticket was made
 			}
 			if out.outcome != ok {
-				t.Errorf("a takeover by the ticket: %v; of -histories.seed=%d", out.outcome, seed)
+				t.Errorf("a takeover by the ticket: %v, %v; of -histories.seed=%d", out.outcome, err, seed)
 				return
 			}
 			mu.Lock()
