@@ -346,6 +346,9 @@ func (s *session) endMemberships(err error) []*seat {
 // connection holds no other membership and waits for none, or was replaced, it is closed after
 // what was queued before. Release makes the session a delivery.Owner.
 func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wire.Cause) {
+	if why.Code == wire.ErrReplaced.Code {
+		s.refuseReplaced(released, why)
+	}
 	s.MakeRoom(closed)
 	// The seat is removed and the frame queued under one lock. A peer that has been told
 	// may enter the channel again. A peer that has not been told yet must not get the
@@ -362,6 +365,22 @@ func (s *session) Release(released *delivery.Seat, closed *wire.Packet, why *wir
 	if full {
 		s.CloseSlow()
 	}
+}
+
+// refuseReplaced answers the frame of a seat that is being entered, where another connection has taken the membership over
+// before this one was told that it has it: another hub had said so, and its word has not come. Else the peer would
+// not know what has become of its frame.
+func (s *session) refuseReplaced(replaced *delivery.Seat, why *wire.Cause) {
+	s.mu.Lock()
+	held := s.seats.get(replaced.Channel().Name())
+	if held == nil || &held.Seat != replaced || held.entering == nil {
+		s.mu.Unlock()
+		return
+	}
+	e := held.entering
+	s.settle(e)
+	s.mu.Unlock()
+	s.refuseEntering(e, e.ref, why)
 }
 
 // Eject frees the seat of a master whose grant has expired, and closes the connection, so

@@ -231,6 +231,10 @@ func takeover(t *testing.T, seed uint64, ofMaster bool, contenders int) {
 				t.Errorf("a takeover by the ticket: %v, %v; of -histories.seed=%d", out.outcome, err, seed)
 				return
 			}
+			if hub.areSeveral() {
+				// One who was in for a moment at a hub that has lost the channel may be told to come back, and does.
+				lane.follow(input{op: comeBack, channel: channel, handle: h.handle, member: member, slave: h.slave != nil})
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, h)
