@@ -173,6 +173,9 @@ func (e *edge) callFor(s *seat, c *call, secret string) error {
 		return errElsewhere
 	}
 	known := e.of[&s.Seat]
+	if known != nil && known.secret == "" {
+		known.secret = secret // it has only asked something so far, or is from when this hub has decided the channel
+	}
 	if known == nil {
 		switch c.op {
 		case opJoin, opResume, opHandedOver, opRevoke, opRevokeStayed, opQuery:

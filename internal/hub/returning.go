@@ -58,7 +58,7 @@ func (s *session) resumeAgain(held *seat, f *wire.Frame) error {
 			return
 		}
 		s.takeAgain(rules, now, held, next)
-	}, "", func() *call {
+	}, f.Secret, func() *call {
 		// It is the same as if the connection had been lost, and the peer had come back.
 		return &call{op: opAgain, frame: s.entryCall(opResume, f, star.Entry{}).frame, entry: entryOf(f, given(f.Secret), grant), malformed: s.countedFrame()}
 	})
