@@ -212,6 +212,7 @@ func TestHubEventsForWhoDoesNotRead(t *testing.T) {
 		}
 		keen := stage.FollowEvents(s.Hub)
 		slow := stage.FollowEventsSlowly(s.Hub, 100*time.Millisecond)
+		synctest.Wait() // they have begun
 		master := s.User().Creates("abc123", "alice")
 		one := s.User().Joins("abc123", "user_one")
 		began := time.Now()
