@@ -167,7 +167,7 @@ func (s *session) join(f *wire.Frame, asked string) error {
 		waiting := &seat{secret: newSecret(), entering: s.entering(f, asked, previous)}
 		w := s.newWait(waiting, entryOf(f, waiting.secret.fresh(s.hub.id, f), grant))
 		switch err := s.waitForChannel(w); {
-		case err == error(s.hub.refusals.channelsOfConnection) && s.flushEnded():
+		case err == error(s.hub.refusals.channelsOfConnection) && s.flushEnded(w.extra()):
 			continue
 		case err != nil:
 			return err
@@ -392,7 +392,7 @@ func (s *session) enter(e *entering, extra int, fresh func(*seat) (in bool, err 
 			held, err = s.reserveSeat(e.channel, reserved, extra)
 		}
 	}
-	if err == error(s.hub.refusals.channelsOfConnection) && s.flushEnded() {
+	if err == error(s.hub.refusals.channelsOfConnection) && s.flushEnded(extra) {
 		return s.enter(e, extra, fresh, again)
 	}
 	if err != nil {
@@ -413,8 +413,8 @@ func (s *session) enter(e *entering, extra int, fresh func(*seat) (in bool, err 
 }
 
 // flushEnded waits until the seats of memberships that have ended, or are about to be left, are free,
-// and reports whether there were any.
-func (s *session) flushEnded() (any bool) {
+// and reports whether there were any, or there is room by now. extra is as for reserveSeat.
+func (s *session) flushEnded(extra int) (any bool) {
 	any = s.awaitSwitches()
 	s.mu.Lock()
 	held := s.seats.all()
@@ -427,5 +427,7 @@ func (s *session) flushEnded() (any bool) {
 			any = true
 		}
 	}
-	return any
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return any || s.hasRoom(extra)
 }

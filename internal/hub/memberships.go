@@ -80,12 +80,17 @@ func (s *session) reserveSeat(channel string, seat *seat, extra int) (*seat, err
 	if w, _ := s.hub.waits.find(s, channel); w != nil {
 		return nil, wire.ErrForbidden.With("this connection waits in " + wire.Quote(channel) + ": leave it first")
 	}
-	if s.seats.count()+s.hub.waits.number(s)-extra >= s.hub.config.MaxChannelsPerConnection {
+	if !s.hasRoom(extra) {
 		return nil, s.hub.refusals.channelsOfConnection
 	}
 	s.seats.set(channel, seat)
 	s.beginLeaving(seat.entering)
 	return nil, nil
+}
+
+// hasRoom reports whether the connection may have one more seat. extra is as for reserveSeat. The lock is held.
+func (s *session) hasRoom(extra int) bool {
+	return s.seats.count()+s.hub.waits.number(s)-extra < s.hub.config.MaxChannelsPerConnection
 }
 
 // errEnding refuses what would enter a channel on a connection that is being closed.

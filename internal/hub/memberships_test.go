@@ -92,6 +92,21 @@ func TestKickedWhileResumedOnItsConnection(t *testing.T) {
 	})
 }
 
+// A seat that is freed behind the instant in which a join has found none, and before it is looked at which seats are about
+// to be free, is one to enter by.
+func TestASeatThatIsFreedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, bob, _ := twice(t)
+		h.config.MaxChannelsPerConnection = 1
+		_, err := bob.reserveSeat("second", new(seat), 0)
+		require.ErrorIs(t, err, h.refusals.channelsOfConnection)
+		require.NoError(t, bob.Receive([]byte(`{"type":"leave","channel":"abc123"}`)))
+		synctest.Wait()
+		require.True(t, bob.flushEnded(0))
+		_ = bob.End(io.EOF)
+	})
+}
+
 // A connection that ends in the instant in which the one who waits to switch is let in has switched: the
 // former membership is over, and does not stay for as long as a slave may be away.
 func TestLetInToSwitchWhileItsConnectionEnds(t *testing.T) {

@@ -51,14 +51,11 @@ func (s *session) beginWait(w *wait, c *delivery.Channel, tell func()) error {
 		return errEnding
 	}
 	reserved := s.seats.get(w.channel) == w.seat
-	extra := 0
-	if w.previous != nil {
-		extra++
-	}
+	extra := w.extra()
 	if reserved {
 		extra++
 	}
-	if s.seats.count()+s.hub.waits.number(s)-extra >= s.hub.config.MaxChannelsPerConnection {
+	if !s.hasRoom(extra) {
 		return s.hub.refusals.channelsOfConnection
 	}
 	if err := s.hub.waits.add(w, c, tell); err != nil {

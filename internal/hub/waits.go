@@ -38,6 +38,14 @@ type wait struct {
 // Links makes waits elements of the list.
 func (w *wait) Links() *linked.Links[*wait] { return &w.links }
 
+// extra is how many seats more than MaxChannelsPerConnection its connection may have: one that is left once it is in.
+func (w *wait) extra() int {
+	if w.previous != nil {
+		return 1
+	}
+	return 0
+}
+
 // waits are those who wait at a hub. Whoever takes a wait out of it decides what becomes of the
 // wait. Its lock may be taken under a session's or a channel's, and that of an outbox under it.
 type waits struct {
