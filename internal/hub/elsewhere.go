@@ -67,11 +67,15 @@ func (s *session) callWithin(ctx context.Context, held *seat, secret string, c *
 }
 
 // toldFirst is the refusal of a frame on a seat that is none any more, once its peer was told why. Where its connection is closed for
-// that, the refusal, which would be for good, does not reach it: it comes back, and asks again. Who joins again is to try once more.
+// that, the refusal, which would be for good, does not reach it: it comes back, and asks again. Who joins again is to try once more,
+// and one who waits no more is looked at anew.
 func toldFirst(ctx context.Context, held *seat, c *call) error {
 	_ = held.Channel().Flush(ctx)
-	if c.op == opRepeatJoin {
+	switch c.op {
+	case opRepeatJoin:
 		return errEnds
+	case opWaits:
+		return errGone
 	}
 	return notAMember(held.Channel().Name())
 }

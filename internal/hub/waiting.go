@@ -105,6 +105,10 @@ func (s *session) waitsAgain(w *wait, c *delivery.Channel, f *wire.Frame) (waits
 	}) {
 		var q queried
 		if q, asked, err = s.query(w.seat, &call{op: opWaits, frame: f}); err != nil {
+			now, _ := s.hub.waits.find(s, f.Channel)
+			if err == error(errGone) && now != w {
+				return false, nil // it was refused, which the former join was told
+			}
 			return true, err
 		}
 		waits = q.yes

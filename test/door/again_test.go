@@ -1,13 +1,17 @@
 package door
 
 import (
+	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/cluster"
 	"github.com/lectern-go/lectern/internal/stage"
 )
 
@@ -45,6 +49,48 @@ func TestDeniedWhileItJoinsAgain(t *testing.T) {
 			require.Zero(t, shot(t, s).Waiting)
 		})
 	}
+}
+
+// held is a log that holds up who says in it that somebody was refused.
+type held struct {
+	slog.Handler
+	until chan struct{}
+}
+
+func (h held) Enabled(context.Context, slog.Level) bool { return true }
+func (h held) WithAttrs([]slog.Attr) slog.Handler       { return h }
+
+func (h held) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "refused" {
+		<-h.until
+	}
+	return nil
+}
+
+// The same at a hub that has heard of the refusal, and is about to tell of it: the join that is sent again comes behind that.
+func TestDeniedElsewhereWhileItJoinsAgain(t *testing.T) {
+	stage.OneHub(t, "two hubs of a cluster")
+	synctest.Test(t, func(t *testing.T) {
+		engine := cluster.NewLocal()
+		t.Cleanup(func() { require.NoError(t, engine.Close()) })
+		log := held{slog.DiscardHandler, make(chan struct{})}
+		owner := stage.New(t, stage.InMemory[0], lectern.Policy{Cluster: engine})
+		other := stage.New(t, stage.InMemory[0], lectern.Policy{Cluster: engine, Logger: slog.New(log)})
+		time.Sleep(time.Second) // they hear each other
+		master := owner.User().Creates("abc123", "alice", lectern.WithDoor(lectern.DoorKnock))
+		before, peer := other.Raw(), other.Raw()
+		before.Send(`{"type":"join","ref":1,"channel":"abc123","username":"carol"}`)
+		require.Equal(t, []string{`{"type":"waiting","ref":1}`}, toldOf(before, 1))
+		peer.Send(`{"type":"join","ref":1,"channel":"abc123","username":"bob"}`)
+		require.Equal(t, []string{`{"type":"waiting","ref":1}`}, toldOf(peer, 1))
+		require.NoError(t, master.Deny(stage.Within(t), 1, ""))
+		require.NoError(t, master.Deny(stage.Within(t), 2, ""))
+		synctest.Wait()
+		peer.Send(`{"type":"join","ref":2,"channel":"abc123","username":"bob"}`)
+		synctest.Wait()
+		close(log.until)
+		require.Equal(t, []string{`{"type":"error","ref":1}`, `{"type":"waiting","ref":2}`}, toldOf(peer, 2))
+	})
 }
 
 // Whoever waits for a channel that is created at the same instant is told so before it is in, and never behind that.
