@@ -198,6 +198,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		one.Plug().Cut()
 		stage.Broadcast(t, master, "hello, all")
 		stage.Receive(t, slave, "hello, all")
+		synctest.Wait() // in a cluster all hubs know where the channel is by now
 		peer := s.Raw()
 		peer.Refused(`{"type":"resume","channel":"abc123","username":"alice","resume":"open-barley"}`, lectern.ErrResumeFailed)
 		peer.Refused(`{"type":"join","channel":"abc123","token":"open-barley"`, lectern.ErrBadFrame)

@@ -309,6 +309,7 @@ func TestBusyWhileTheMasterIsAway(t *testing.T) {
 		for i := range 10 {
 			stage.NextText(t, master, fmt.Sprint("message ", i))
 		}
+		stage.NextPresence(t, slave, "alice", lectern.StateOnline)
 		stage.Say(t, slave, "there you are")
 		stage.NextText(t, master, "there you are")
 	})

@@ -11,32 +11,22 @@ import (
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/cluster"
 	"github.com/lectern-go/lectern/internal/stage"
-	"github.com/lectern-go/lectern/transport"
-	"github.com/lectern-go/lectern/transport/memory"
 )
 
 // twoHubs runs a test with two hubs that have their channels together. What the second one is told of the log can be
 // held up, by slow.
 func twoHubs(t *testing.T, test func(t *testing.T, a, b *stage.Stage, slow *unheard)) {
+	stage.OneHub(t, "two hubs of a cluster")
 	synctest.Test(t, func(t *testing.T) {
 		engine := cluster.NewLocal()
 		t.Cleanup(func() { require.NoError(t, engine.Close()) })
 		slow := &unheard{Engine: engine}
 		of := func(engine cluster.Engine) *stage.Stage {
-			hub, err := lectern.NewHub(lectern.Policy{Cluster: engine, Authorize: func(context.Context, lectern.AuthRequest) (lectern.Identity, error) {
-				return lectern.Identity{AsAsked: true}, nil
-			}})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, hub.Close()) })
-			listener := memory.Listen(hub, memory.Options{})
-			t.Cleanup(func() { require.NoError(t, listener.Close()) })
-			return &stage.Stage{T: t, Hub: hub, Hubs: []*lectern.Hub{hub}, Dial: func(ctx context.Context, _ []byte) (transport.Conn, stage.Plug, bool, error) {
-				conn, err := listener.Dial(ctx)
-				if err != nil {
-					return nil, nil, false, err
-				}
-				return conn, conn.(*memory.Conn), false, nil
-			}}
+			return stage.New(t, stage.InMemory[0], lectern.Policy{
+				Cluster: engine, Authorize: func(context.Context, lectern.AuthRequest) (lectern.Identity, error) {
+					return lectern.Identity{AsAsked: true}, nil
+				},
+			})
 		}
 		a, b := of(engine), of(slow)
 		time.Sleep(time.Second) // they hear each other
