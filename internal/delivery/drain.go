@@ -21,6 +21,9 @@ type drains struct {
 	mu      sync.Mutex
 	seats   []*Seat
 	serving bool
+	// served is the seat whose turn it is, or nil. turn is closed at the end of that, and nil where nobody waits for it.
+	served *Seat
+	turn   chan struct{}
 	// closing is why the connection is closed when no seat waits any more, or nil.
 	closing *transport.Reason
 }
@@ -28,17 +31,17 @@ type drains struct {
 // awaitDrain tells the rules once all that waits on the seat's connection now has been
 // taken to be written, or the connection has ended.
 func (s *Seat) awaitDrain() {
-	if s.line.config.Slow == SlowHold && s.Role() == wire.Slave {
-		// The slave is catching up. Its master is held back for it, or could leave it
-		// behind for ever.
-		s.channel.slow.add(slowSeat{Seat: s, catchingUp: true})
-	}
 	if s.line.drains.Load() == nil {
 		s.line.drains.CompareAndSwap(nil, new(drains))
 	}
 	d := s.line.drains.Load()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if s.line.config.Slow == SlowHold && s.Role() == wire.Slave {
+		// The slave is catching up. Its master is held back for it, or could leave it
+		// behind for ever.
+		s.channel.slow.add(slowSeat{Seat: s, catchingUp: true})
+	}
 	if !slices.Contains(d.seats, s) {
 		d.seats = append(d.seats, s)
 	}
@@ -60,10 +63,39 @@ func (l *Line) serveDrains(d *drains) {
 		s.channel.drained(s)
 		// What is queued for this seat now is in the outbox before the next one's turn.
 		_ = s.channel.Flush(context.Background()) // the hub waits for this goroutine
-		if !d.waits(s) {
-			s.channel.slow.remove(slowSeat{Seat: s, catchingUp: true})
-		}
+		d.endTurn(s)
 	}
+}
+
+// endTurn wakes who waits for the end of the seat's turn. Its master is not held back for it any more, unless it waits again.
+func (d *drains) endTurn(s *Seat) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.served = nil; !slices.Contains(d.seats, s) {
+		s.channel.slow.remove(slowSeat{Seat: s, catchingUp: true})
+	}
+	if d.turn != nil {
+		close(d.turn)
+		d.turn = nil
+	}
+}
+
+// nextTurn is closed at the end of the next turn on the seat's line, also where that is of another seat, or nil where this one
+// does not wait for any.
+func (s *Seat) nextTurn() <-chan struct{} {
+	d := s.line.drains.Load()
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.served != s && !slices.Contains(d.seats, s) {
+		return nil
+	}
+	if d.turn == nil {
+		d.turn = make(chan struct{})
+	}
+	return d.turn
 }
 
 // CloseWhenDrained closes the connection after everything that was accepted for its
@@ -94,13 +126,6 @@ func (l *Line) closeDrained(d *drains) {
 	}
 }
 
-// waits reports whether the seat waits again.
-func (d *drains) waits(s *Seat) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Contains(d.seats, s)
-}
-
 // next takes the seat whose turn it is, or returns nil: then the goroutine must end.
 func (d *drains) next() *Seat {
 	d.mu.Lock()
@@ -109,9 +134,9 @@ func (d *drains) next() *Seat {
 		d.seats = nil
 		return nil
 	}
-	s := d.seats[0]
+	d.served = d.seats[0]
 	d.seats = slices.Delete(d.seats, 0, 1)
-	return s
+	return d.served
 }
 
 // drained tells the rules, which may be those of another hub, that nothing of what waited on the seat's

@@ -272,3 +272,40 @@ func TestWhoHasBeenFedIsNotWaitedFor(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// With SlowHold, a master waits for a slave that is being fed until it is given the next part, and not only until it has taken
+// the one before: what is sent in between could push out what is to be in it. It is not called slow for that.
+func TestHeldUntilTheNextPartIsQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChannel(t, SlowHold, false)
+		alice := c.enter("alice", wire.Master, takesAll{})
+		bob := c.enter("bob", wire.Slave, takesAll{})
+		synctest.Wait()
+		// It has taken all, and whoever is to go on with it has not begun.
+		d := &drains{serving: true}
+		bob.line.drains.Store(d)
+		bob.awaitDrain()
+		hold := func() <-chan struct{} {
+			held := make(chan struct{})
+			go func() {
+				defer close(held)
+				alice.Hold(5, func() (context.Context, func()) { return t.Context(), func() {} })
+			}()
+			return held
+		}
+		for range 2 {
+			began := time.Now()
+			<-hold()
+			require.Equal(t, bob.line.config.HoldTimeout, time.Since(began))
+			require.NotNil(t, bob.nextTurn(), "it is waited for still")
+		}
+		held := hold()
+		synctest.Wait()
+		bob.line.config.Goroutines.Add(1)
+		bob.line.serveDrains(d)
+		<-held
+		<-hold()
+		require.Empty(t, c.slow.take())
+		c.send(alice, "hello")
+	})
+}

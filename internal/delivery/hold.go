@@ -11,9 +11,9 @@ import (
 // This file is the backpressure of SlowHold: while receivers are slow, the connection
 // of the sender is not read.
 
-// slowSet has the slaves of a channel whose outboxes are above the high-water mark. The
-// deliverer adds slaves. The reader that is held back because of them takes them out, and who
-// feeds one that was catching up takes it out when that has ended.
+// slowSet has the slaves of a channel whose outboxes are above the high-water mark, and those that are catching up. The
+// deliverer adds slaves. The reader that is held back because of them takes them out, but for those that are
+// catching up: who feeds one takes it out when that has ended.
 // mu guards the other fields.
 type slowSet struct {
 	mu    sync.Mutex
@@ -26,13 +26,36 @@ type slowSet struct {
 type slowSeat struct {
 	*Seat
 	// catchingUp: the slave has not caught up yet (star.AwaitDrain). Its master waits
-	// until the outbox is empty.
+	// until the outbox is empty, and the next part of what it has missed is in it.
 	catchingUp bool
+}
+
+// progress is closed when it is worth looking at the slave again, and nil where its master need not wait for it.
+func (s slowSeat) progress() <-chan struct{} {
+	if s.catchingUp {
+		return s.nextTurn()
+	}
+	if _, high := s.line.depth(); high {
+		return s.line.out.Room()
+	}
+	return nil
+}
+
+// closeSlow closes the connection, unless the peer has taken all and it is the hub that has not gone on yet.
+func (s slowSeat) closeSlow() {
+	if s.line.out.Room() != nil {
+		s.line.CloseSlow()
+	}
 }
 
 func (set *slowSet) add(s slowSeat) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
+	set.insert(s)
+}
+
+// insert is add with the lock held.
+func (set *slowSet) insert(s slowSeat) {
 	if _, ok := set.present[s]; ok {
 		return
 	}
@@ -64,12 +87,18 @@ func (set *slowSet) empty() bool {
 	return len(set.seats) == 0
 }
 
+// take returns all, and takes out those that are not catching up.
 func (set *slowSet) take() []slowSeat {
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	members := set.seats
+	all := set.seats
 	set.seats, set.present = nil, nil
-	return members
+	for _, s := range all {
+		if s.catchingUp {
+			set.insert(s)
+		}
+	}
+	return all
 }
 
 // depth is how many messages wait for the peer, and whether the outbox is above its
@@ -112,24 +141,21 @@ func (c *Channel) HoldForSlaves(waitContext func() (ctx context.Context, done fu
 	defer late.Stop()
 	overdue := false
 	for _, slow := range slowSlaves {
-		if _, high := slow.line.depth(); !high && !slow.catchingUp {
-			continue
-		}
-		room := slow.line.out.Room()
-		if room == nil {
+		progress := slow.progress()
+		if progress == nil {
 			continue
 		}
 		if overdue {
-			slow.line.CloseSlow()
+			slow.closeSlow()
 			continue
 		}
 		select {
-		case <-room:
+		case <-progress:
 		case <-ctx.Done():
 			return
 		case <-late.C:
 			overdue = true
-			slow.line.CloseSlow()
+			slow.closeSlow()
 		}
 	}
 }
