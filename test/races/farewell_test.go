@@ -2,6 +2,7 @@ package races
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -25,10 +26,11 @@ func breathe(s *stage.Stage, n int) {
 func TestTheEndIsToldToOneWhoSends(t *testing.T) {
 	unlimited := lectern.RateLimit{PerSecond: -1} // however long the kick takes
 	stage.Everywhere(t, lectern.Policy{FrameRate: unlimited, SlaveMessageRate: unlimited}, func(t *testing.T, s *stage.Stage) {
-		for range *rounds {
+		for round := range *rounds {
 			alice := s.User()
-			master := alice.Creates("abc123", "alice")
-			slave := s.User().Joins("abc123", "user_one")
+			channel := fmt.Sprint("abc", round) // hubs of a cluster hear of the end of another one of the name when they do
+			master := alice.Creates(channel, "alice")
+			slave := s.User().Joins(channel, "user_one")
 			sending := make(chan error, 1)
 			go func() {
 				ctx := stage.Within(t)
