@@ -421,10 +421,8 @@ func (s *session) flushEnded(extra int) (any bool) {
 	s.mu.Unlock()
 	for _, seat := range held {
 		c := seat.Channel()
-		switch elsewhere := c.Elsewhere(); {
-		case !elsewhere && !c.MembershipEnded(&seat.Seat), s.flush(c) != nil:
-		case !elsewhere || s.held(&seat.Seat) == nil:
-			any = true
+		if (c.Elsewhere() || c.MembershipEnded(&seat.Seat)) && s.flush(c) == nil {
+			any = any || s.held(&seat.Seat) == nil // else its end was not committed, for which the connection is closed
 		}
 	}
 	s.mu.Lock()

@@ -107,6 +107,26 @@ func TestASeatThatIsFreedMeanwhile(t *testing.T) {
 	})
 }
 
+// A seat whose membership has ended, and that is not taken away, because its end was not committed before another hub had the
+// channel for a while, is no room: who enters another channel is refused, and does not look again for ever.
+func TestASeatThatStaysBehindItsMembership(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, bob, c := twice(t)
+		h.config.MaxChannelsPerConnection = 1
+		old, _ := bob.seatIn("abc123")
+		require.NoError(t, bob.Receive([]byte(`{"type":"leave","channel":"abc123"}`)))
+		synctest.Wait()
+		bob.seats.set("abc123", old)
+		require.True(t, c.c.MembershipEnded(&old.Seat))
+		require.False(t, bob.flushEnded(0))
+		require.NoError(t, bob.Receive([]byte(`{"type":"join","channel":"second","username":"bob","wait":true}`)))
+		require.NoError(t, bob.Receive([]byte(`{"type":"create","channel":"second","username":"bob"}`)))
+		_, there := h.Channel("second")
+		require.False(t, there)
+		_ = bob.End(io.EOF)
+	})
+}
+
 // A connection that ends in the instant in which the one who waits to switch is let in has switched: the
 // former membership is over, and does not stay for as long as a slave may be away.
 func TestLetInToSwitchWhileItsConnectionEnds(t *testing.T) {
