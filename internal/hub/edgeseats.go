@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -225,10 +226,27 @@ func (e *edge) end(effects []star.Effect, why *wire.Cause) []star.Effect {
 			effects = append(effects, star.Effect{Kind: star.Release, To: &s.seat.Attachment, End: why})
 		}
 	}
-	effects = append(effects, star.Effect{Kind: star.ReleaseAll, End: why})
+	effects = append(e.refuseBehind(effects), star.Effect{Kind: star.ReleaseAll, End: why})
 	e.finish()
 	e.hub.clustered.drop(e)
 	e.hub.clustered.refuse(e, unanswered)
+	return effects
+}
+
+// refuseBehind refuses what was asked for on seats that are none any more, and is not answered as the channel ends: what members
+// have asked for is answered by the end. The lock is held.
+func (e *edge) refuseBehind(effects []star.Effect) []star.Effect {
+	calls := slices.Clone(e.parked)
+	for _, n := range slices.Sorted(maps.Keys(e.replied)) {
+		calls = append(calls, e.replied[n]...)
+	}
+	for _, c := range append(calls, e.calls...) {
+		if c.op == opFrame && c.local.gone {
+			why := notAMember(e.channel.Name()).Explain(c.frame)
+			packet := refusalPacket(c.frame.Ref, c.frame.Channel, why)
+			effects = append(effects, star.Effect{Kind: star.Answer, To: &c.local.seat.Attachment, Packet: packet, End: why})
+		}
+	}
 	return effects
 }
 
