@@ -25,7 +25,7 @@ type hubs struct {
 func newHubs(t testing.TB) *hubs {
 	policy := lectern.Policy{
 		Authorize: authorize, Reauthorize: []lectern.Operation{lectern.OpResume},
-		MasterTimeout: time.Hour, SlaveTimeout: time.Hour, HandshakeTimeout: -1,
+		MasterTimeout: time.Hour, SlaveTimeout: time.Hour, HandshakeTimeout: -1, MaxHandshakeBytes: -1,
 		FrameRate: lectern.RateLimit{PerSecond: -1}, SlaveMessageRate: lectern.RateLimit{PerSecond: -1}, MembershipRate: lectern.RateLimit{PerSecond: -1},
 	}
 	h := &hubs{close: func() {}}
