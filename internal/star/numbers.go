@@ -40,7 +40,7 @@ func (c *Channel) addSlave(m *member) {
 		c.numbers[m.number] = m
 	}
 	if c.order != nil {
-		c.order = c.order.add(m)
+		c.order.members = append(c.order.members, m) // the newest one has the highest number
 	}
 }
 

@@ -28,15 +28,6 @@ type joinOrder struct {
 	gone int
 }
 
-// add adds a slave. Whoever restores or applies may come with one that has joined before others.
-func (o *joinOrder) add(m *member) *joinOrder {
-	if n := len(o.members); n > 0 && o.members[n-1].number > m.number {
-		return nil // made anew when it is wanted
-	}
-	o.members = append(o.members, m)
-	return o
-}
-
 // remove notes that one has left. isIn tells who has not.
 func (o *joinOrder) remove(isIn func(*member) bool) {
 	if o.gone++; 2*o.gone > len(o.members) {
@@ -154,7 +145,7 @@ func (c *Channel) putPage(frame *wire.Frame, page []*member, after uint64, more 
 // markListed notes that the master, which must have an attachment, was told what listIn or pageIn has put into the
 // frame. Where that is a page behind which there are more, they are due.
 func (c *Channel) markListed(frame *wire.Frame) {
-	l, a := frame.Listing(), c.master.attachment
+	l := frame.Listing()
 	if !l.More && l.After == 0 {
 		c.markTold()
 		return
@@ -165,10 +156,11 @@ func (c *Channel) markListed(frame *wire.Frame) {
 	}
 	before := c.up.newest
 	c.showPage(l.After, last)
-	c.rosterStale, c.listed = true, last
-	if !l.More {
-		c.rosterStale, c.listed = false, 0
-	} else if !a.catchingUp {
+	c.rosterStale, c.listed = l.More, 0
+	if l.More {
+		c.listed = last
+	}
+	if a := c.master.attachment; l.More && !a.catchingUp {
 		c.emit(Effect{Kind: AwaitDrain, To: a})
 	}
 	c.roomMade()
@@ -180,12 +172,10 @@ func (c *Channel) markListed(frame *wire.Frame) {
 // of those of whom it has not heard get new numbers, as in showHidden.
 func (c *Channel) showPage(after, last uint64) {
 	for _, m := range c.joinedAfter(after) {
-		switch {
-		case m.number > last:
+		if m.number > last {
 			return
-		case !c.isSlave(m):
-			continue
-		case m.told == 0:
+		}
+		if m.told == 0 {
 			for _, x := range m.ofChanges() {
 				c.up.changes.remove(x)
 				c.up.changes.add(x, c.up.skip())
@@ -198,7 +188,7 @@ func (c *Channel) showPage(after, last uint64) {
 // listOn tells the master the next page of the list that has begun, or its first.
 func (c *Channel) listOn(a *Attachment) {
 	frame := c.membersFrame(0)
-	if c.inPages() || c.listed > 0 {
+	if c.inPages() {
 		c.pageIn(frame, c.listed)
 	} else {
 		c.listIn(frame)
@@ -215,7 +205,7 @@ func (c *Channel) isToBeListed(a *Attachment, m *member) bool {
 	switch {
 	case !c.rosterStale:
 		return false
-	case c.listed == 0 || m.number > c.listed:
+	case m.number > c.listed:
 		return true
 	case a.catchingUp || c.masterBehind():
 		c.listed = 0

@@ -74,9 +74,10 @@ func TestPagesAreAskedFor(t *testing.T) {
 			c.did(members(Page{After: 3}), "b < members ref=3 [] after=3 3 online 0 away")
 			c.did(members(Page{}), "b < members ref=3 [user_1#1=online user_2#2=online user_3#3=online]")
 			c.did0(func() error { return c.Send(b, asking(0, "")) })
+			c.did0(func() error { return c.Send(u[2], replying("", 1)) })
 			awaiting := func(p Page) func() error { return func() error { return c.Awaiting(b, 4, 1, p) } }
-			c.did(awaiting(Page{Limit: 2}), "b < awaiting ref=4 [user_1#1=online user_2#2=online] more request=1")
-			c.did(awaiting(Page{After: 2}), "b < awaiting ref=4 [user_3#3=online] after=2 request=1")
+			c.did(awaiting(Page{Limit: 1}), "b < awaiting ref=4 [user_1#1=online] more request=1")
+			c.did(awaiting(Page{After: 1}), "b < awaiting ref=4 [user_3#3=online] after=1 request=1")
 			c.refused(wire.ErrForbidden, func() error { return c.Members(u[1], 1, Page{Limit: 1}) })
 
 			b.Line.(*line).notices = 3
@@ -130,11 +131,7 @@ func TestCounts(t *testing.T) {
 }
 
 // told is what a client keeps of what the master is told.
-type told struct {
-	members map[string]wire.Member
-	// upTo is how far a list has come that is told in pages, or zero.
-	upTo uint64
-}
+type told struct{ members map[string]wire.Member }
 
 func (k *told) takes(f *wire.Frame) {
 	switch {
@@ -257,6 +254,78 @@ func TestGamesOfPages(t *testing.T) {
 	}
 }
 
+// Two slaves fit into a page, and are told by a whole list.
+func TestListOfOnePage(t *testing.T) {
+	c, _, u := openTable(t, Limits{Page: 2}, 2)
+	b := c.on("b")
+	c.did(c.comesBack(b, "alice", wire.RosterPages), "a ! replaced: the membership was taken over by a newer connection",
+		"b << created ref=2 epoch=2 [user_1=online user_2=online]")
+	// Three did not, and then two are left: what is due is a whole list again.
+	c.did0(c.enters(c.on("u3"), "user_3"))
+	d := c.on("d")
+	c.did(c.comesBack(d, "alice", wire.RosterPages), "b ! replaced: the membership was taken over by a newer connection", "d ...",
+		"d << created ref=2 epoch=3 [user_1=online user_2=online] more 3 online 0 away")
+	c.did0(c.leaves(u[1]))
+	c.did(c.drains(d), "d << members [user_2=online user_3=online]")
+	c.did(c.drains(d))
+}
+
+// Behind the page in which the master first hears of a slave, it is told the attributes of that, and of no other one again.
+func TestAttributesBehindPages(t *testing.T) {
+	c, a, _ := openTable(t, Limits{Page: 1}, 0)
+	set := func(name string) {
+		e := Entry{Ref: 1, Secret: c.fresh(name), Attributes: withAttributes("hand", name)}
+		c.did0(func() error { return c.Join(c.now, c.on(name), e, name, "") })
+	}
+	set("ada")
+	c.did0(c.lostBy(a))
+	set("bob")
+	set("eve")
+	b := c.on("b")
+	c.did(func() error {
+		return c.Resume(c.now, b, Entry{Ref: 2, Secret: given(c.secret("alice")), Roster: wire.RosterPages}, "alice", c.up.newest, c.up.newest)
+	}, "b ...", "b << created ref=2 epoch=2 seq=5 [ada=online] more 3 online 0 away", "* < presence alice online")
+	c.did(c.drains(b), "b << members [bob=online] after=1 more 3 online 0 away", "b ...", "b ~ attribute bob hand seq=6 = bob")
+	c.did(c.drains(b), "b << members [eve=online] after=2 3 online 0 away", "b ~ attribute eve hand seq=7 = eve")
+}
+
+// A change that cannot be told while the master gets what it has missed makes the list begin anew behind that.
+func TestListWhileCatchingUp(t *testing.T) {
+	c, a, u := openTable(t, Limits{Page: 1, Replay: Bound{Messages: 100, Bytes: 1 << 20}, Outbox: Bound{Messages: 100, Bytes: 1 << 20}}, 2)
+	c.did0(c.lostBy(a))
+	long := textMessage(0, string(make([]byte, 2*atOnce)))
+	c.did0(func() error { return c.Send(u[1], long) })
+	b := c.on("b")
+	c.did0(c.comesBack(b, "alice", wire.RosterPages))
+	require.True(t, b.catchingUp)
+	require.EqualValues(t, 1, c.listed)
+	c.did(c.lostBy(u[1]), "-u1")
+	require.Zero(t, c.listed)
+	c.did0(c.drains(b))
+	c.did(c.drains(b), "b << members [user_1=away] more 1 online 1 away", "b ...")
+	c.did(c.drains(b), "b << members [user_2=online] after=1 1 online 1 away")
+}
+
+// Who counts is told in its place what a new slave has set, and that once, and its count when it has what it has missed.
+func TestCountsWhileCatchingUp(t *testing.T) {
+	c, a, u := openTable(t, Limits{Replay: Bound{Messages: 100, Bytes: 1 << 20}, Outbox: Bound{Messages: 100, Bytes: 1 << 20}}, 1)
+	c.did0(c.lostBy(a))
+	c.did0(func() error { return c.Send(u[1], textMessage(0, string(make([]byte, 2*atOnce)))) })
+	b := c.on("b")
+	c.did0(c.comesBack(b, "alice", wire.RosterCount))
+	require.True(t, b.catchingUp)
+	e := Entry{Ref: 1, Secret: c.fresh("eve"), Attributes: withAttributes("hand", "up")}
+	eve := c.on("eve")
+	c.did(func() error { return c.Join(c.now, eve, e, "eve", "") }, "+eve", "eve < joined alice=online ref=1")
+	_, due := c.Due()
+	require.False(t, due)
+	c.did0(c.drains(b))
+	at, due := c.Due()
+	require.True(t, due, "for the first time at once")
+	require.False(t, at.After(c.now))
+	c.did(c.lostBy(eve), "b < members 2 online 0 away", "-eve")
+}
+
 // The slaves in the order in which they have joined take no more memory than there are slaves, however many come and go.
 func TestOrderIsBounded(t *testing.T) {
 	c, b, _ := rosterTable(t, wire.RosterPages, 3)
@@ -270,6 +339,16 @@ func TestOrderIsBounded(t *testing.T) {
 	page, more := c.page(0, 10, nil)
 	require.False(t, more)
 	require.Len(t, page, 3)
+
+	// Who has left goes with others, so that it costs little.
+	c, b, u := rosterTable(t, wire.RosterPages, 10)
+	c.did0(c.drains(b))
+	for _, at := range u[1:6] {
+		c.did0(c.leaves(at))
+		require.Len(t, c.order.members, 10)
+	}
+	c.did0(c.leaves(u[6]))
+	require.Len(t, c.order.members, 4)
 }
 
 // A create that is repeated is answered with the first page, or with counts, where there is room for that.
