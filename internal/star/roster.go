@@ -170,6 +170,7 @@ func (c *Channel) markTold() {
 func (c *Channel) feedShown(before uint64) {
 	if a := c.master.attachment; !a.catchingUp && c.up.newest > before {
 		c.feedFrom(a, before, before, 0)
+		c.touch(a.member, false) // it may be fed from now on
 		c.replay(a)
 	}
 }
