@@ -226,6 +226,10 @@ type Shard struct {
 	// there is no bound. At 1 appends fail with ErrFull. Who writes what can wait should
 	// stop earlier (at 0.8), so that there is room for what cannot.
 	Filled float64
+
+	// Room is how many bytes the shard takes, and 0 where there is no bound, or it is not known: then it is not seen to
+	// that one key leaves room for the others.
+	Room int64
 }
 
 // Shard is that of the key.

@@ -265,6 +265,7 @@ func (l *Local) State() State {
 		state.Shards[i].Leader = "local"
 		if l.options.MaxBytes > 0 {
 			state.Shards[i].Filled = float64(l.shards[i].bytes) / float64(l.options.MaxBytes)
+			state.Shards[i].Room = int64(l.options.MaxBytes)
 		}
 	}
 	return state

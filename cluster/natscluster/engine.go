@@ -296,7 +296,7 @@ func (e *Engine) State() cluster.State {
 	state := cluster.State{Connected: e.ctx.Err() == nil && e.conn.IsConnected()}
 	for _, s := range e.shards {
 		s.mu.Lock()
-		state.Shards = append(state.Shards, cluster.Shard{Leader: s.leader, Filled: s.filled})
+		state.Shards = append(state.Shards, cluster.Shard{Leader: s.leader, Filled: s.filled, Room: e.options.MaxBytes})
 		state.ClockSpread = max(state.ClockSpread, s.spread)
 		s.mu.Unlock()
 	}

@@ -33,13 +33,13 @@ func (s *session) set(f *wire.Frame, limited bool, now time.Time) error {
 			limited, tooFastWhy = true, s.hub.refusals.attributes
 		}
 	}
-	switch {
+	switch full := s.hub.clustered.noRoom(seat.Channel().Name()); {
 	case limited:
 		change.Refusal = tooFastWhy
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
 		change.Refusal = s.hub.refusals.tooLarge
-	case s.hub.clustered.isFull(f.Channel):
-		change.Refusal = errFull
+	case full != nil:
+		change.Refusal = full
 	default:
 		change.Value.Data = bytes.Clone(f.Payload.Data) // it is in the connection's read buffer
 		if s.hub.config.AuthorizeMessage != nil {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 
 	"github.com/lectern-go/lectern/internal/delivery"
@@ -303,12 +304,12 @@ func (c *call) doFrame(h *Hub, rules *star.Channel, now time.Time, a *star.Attac
 		if err != nil {
 			return err
 		}
-		msg.Refusal = c.refusal
+		msg.Refusal = cmp.Or(c.refusal, h.clustered.noRoom(rules.Name()))
 		msg.Payload.Data = bytes.Clone(msg.Payload.Data) // it came with others, and is kept longer
 		return rules.Send(a, msg)
 	case wire.Set:
 		value := wire.Payload{Kind: f.Payload.Kind, Data: bytes.Clone(f.Payload.Data)}
-		return rules.Set(a, star.AttributeChange{Ref: f.Ref, Key: f.Code, Value: value, Refusal: c.refusal})
+		return rules.Set(a, star.AttributeChange{Ref: f.Ref, Key: f.Code, Value: value, Refusal: cmp.Or(c.refusal, h.clustered.noRoom(rules.Name()))})
 	case wire.Ping:
 		if err := rules.Hear(a); err != nil || f.Ref == 0 {
 			return err

@@ -103,8 +103,9 @@ func (c Channel) Speak(ctx context.Context, f *wire.Frame) (seq uint64, slaves i
 		return 0, 0, err
 	case len(msg.Payload.Data) > c.hub.config.MaxMessageBytes:
 		return 0, 0, c.hub.refusals.tooLarge
-	case c.hub.clustered.isFull(c.Name()):
-		return 0, 0, errFull
+	}
+	if full := c.hub.clustered.noRoom(c.Name()); full != nil {
+		return 0, 0, full
 	}
 	if c.hub.config.Slow == delivery.SlowHold {
 		c.c.HoldForSlaves(func() (context.Context, func()) { return ctx, func() {} })

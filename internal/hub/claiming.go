@@ -17,10 +17,12 @@ type taking struct {
 	edge *edge
 	may  func(*star.Channel) error
 	// claimed: it is written down that the channel is this hub's. rules is the channel as of then, pacing tells when it is to
-	// be written down anew, writer goes on behind that, and from is the hub that has owned it.
+	// be written down anew, volume how much of the log it takes, writer goes on behind that, and from is the hub that has owned
+	// it.
 	claimed bool
 	rules   *star.Channel
 	pacing  *inner.Pacing
+	volume  *inner.Volume
 	writer  *inner.Writer
 	owner   inner.Owner
 	base    cluster.Position
@@ -45,7 +47,7 @@ func (cl *clustered) claim(ctx context.Context, t *taking) error {
 	case t.may == nil && header.Claim != inner.Free && header.Claim != inner.Doubt && header.Hub != cl.id && cl.beating.Standing(header.Hub) == inner.Heard:
 		return errNotTaken
 	}
-	if t.rules, t.pacing, err = cl.read(ctx, e, last); err != nil {
+	if err = cl.read(ctx, t, last); err != nil {
 		return err
 	}
 	if t.may != nil {
@@ -88,6 +90,7 @@ func (e *edge) claims(owner inner.Owner, at cluster.Position) (still bool, err e
 	case e.over:
 		return false, errNotTaken
 	case e.merging.At() != at:
+		e.following.Check() // it may be the log that has lost its end
 		return false, nil
 	}
 	e.claimed = owner

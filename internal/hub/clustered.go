@@ -56,7 +56,7 @@ type clustered struct {
 	left  bool
 	tasks sync.WaitGroup
 	// given are the newest numbers in channels whose log has lost its end (losing.go).
-	given map[cluster.Key]numbers
+	given map[cluster.Key]givenNumbers
 	// changed is closed when there is another edge, and nil where nobody waits for that.
 	changed chan struct{}
 }
@@ -349,7 +349,7 @@ func (cl *clustered) watch() {
 				}
 			}
 			cl.lateSwitches.expire(now)
-			cl.filling.read(cl.engine.State())
+			cl.readFilling()
 			look := now.Sub(looked) >= lookAgainAfter
 			if look {
 				looked = now

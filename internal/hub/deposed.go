@@ -22,7 +22,7 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 	}
 	lost := errors.Is(j.writer.Err(), inner.ErrLost)
 	if lost {
-		h.clustered.keepGiven(j.key, j.given)
+		h.clustered.keepGiven(j.key, j.owner.Incarnation, j.given)
 	}
 	owner := j.owner
 	var deposed *inner.Deposed
@@ -79,12 +79,15 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 	}
 	e.mu.Unlock()
 	h.clustered.register(c, e)
+	if lost {
+		// The log may not come as far as the members here have been told, nor know what they have asked: they come back, and
+		// say what they have, and ask what has become of the rest.
+		e.lose(j.writer.Err())
+		return
+	}
 	if err := e.follow(at); err != nil {
 		e.lose(err)
 		return
-	}
-	if lost {
-		e.following.Check() // the log may not come as far as this hub has followed it
 	}
 	h.clustered.look(e)
 }

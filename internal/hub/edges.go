@@ -35,8 +35,10 @@ type edge struct {
 	// not had its place yet, by the number of its request.
 	calls   []*call
 	replied map[uint64][]*call
-	// master is the name of the channel's master, or empty where it is not known yet.
+	// master is the name of the channel's master, or empty where it is not known yet, and newest the number of the newest message to slaves
+	// that is known here.
 	master string
+	newest uint64
 	// incarnation and epoch are those of the owner that is known.
 	owner inner.Owner
 	// called counts the calls that were made. settled is closed when one was answered, and nil where nobody waits
@@ -474,6 +476,9 @@ func (e *edge) fail(err error) {
 		return
 	}
 	e.hub.config.Logger.Warn("channel of another hub cannot be followed", "channel", e.channel.Name(), "error", err)
+	if isLoss(err) {
+		e.hub.clustered.keepGiven(e.key, e.owner.Incarnation, numbers{down: e.newest})
+	}
 	var effects []star.Effect
 	for _, s := range e.seats {
 		effects = append(effects, star.Effect{Kind: star.Eject, To: &s.seat.Attachment, End: wire.ErrShutdown})

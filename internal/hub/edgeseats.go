@@ -89,6 +89,7 @@ func (e *edge) record(effects []star.Effect, r star.Record) []star.Effect {
 		e.fail(err)
 		return effects
 	}
+	e.newest = max(e.newest, shared.Seq)
 	switch shared.Kind {
 	case star.SharedHanded:
 		e.master = shared.Name

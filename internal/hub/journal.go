@@ -30,8 +30,9 @@ type journal struct {
 	kind   cluster.Kind
 	// nonce is that of the next group. The first group of a channel has its incarnation.
 	nonce cluster.Nonce
-	// snapshot is the one that is being written, or is to be.
+	// snapshot is the one that is being written, or is to be, and volume what the channel takes of the log.
 	snapshot snapshot
+	volume   *inner.Volume
 	// expects is until when the master is about to enter at this hub, for which that has taken the channel. It does not
 	// change once the channel has the journal.
 	expects time.Time
@@ -53,8 +54,8 @@ type journal struct {
 	ended, sealed bool
 	// master is the name of the channel's master, as of what is committed, and next as of what was taken to be.
 	master, next string
-	// given are the newest numbers of messages, as of what was taken to be committed.
-	given numbers
+	// given are the newest numbers of messages, as of what is committed, and numbered as of what was taken to be.
+	given, numbered numbers
 	// request is the one whose effects come, or nil, and done are those that are over, and are answered when the
 	// group is committed.
 	request *request
@@ -80,6 +81,7 @@ func (h *Hub) newJournal(c *delivery.Channel, key cluster.Key, owner inner.Owner
 		answering: inner.NewAnswering(key, owner.Hub, owner.Epoch, owner.Incarnation),
 		header:    inner.Header{Claim: claim, Epoch: owner.Epoch, Hub: owner.Hub, Incarnation: owner.Incarnation, Base: base},
 		snapshot:  snapshot{pacing: pacing, writing: make(chan struct{}, 1)},
+		volume:    inner.NewVolume(engine.Keeps(), time.Now()),
 		remotes:   make(map[remoteName]*remoteSeat), requests: make(map[uint64]*request),
 	}
 	stop, err := engine.Tail(key, j.hear)
@@ -111,7 +113,7 @@ func (j *journal) Look(rules *star.Channel) {
 	copy(j.header.Master[:8], hash[:])
 	copy(j.header.Master[8:], pending[:])
 	j.next = rules.MasterName()
-	j.given.down, j.given.up = rules.Newest()
+	j.numbered.down, j.numbered.up = rules.Newest()
 	if rules.Exists() && j.snapshot.pacing.Due(time.Now(), rules.Size()) {
 		j.snapshot.take(rules)
 	}
@@ -126,7 +128,7 @@ func (j *journal) Commit(effects []star.Effect) bool {
 		j.hub.config.Logger.Warn("channel is another hub's", "channel", j.channel.Name(), "error", err)
 		return false
 	}
-	j.master = j.next
+	j.master, j.given = j.next, j.numbered
 	j.committed.Store(true)
 	j.snapshot.begin(j.writer.Last())
 	return true
@@ -307,6 +309,7 @@ func (j *journal) append(ctx context.Context) error {
 	if j.kind != cluster.Part {
 		j.snapshot.pacing.Wrote(len(body))
 	}
+	j.volume.Wrote(time.Now(), 0, len(body))
 	j.group.Reset()
 	j.kind, j.nonce, j.header.Claim = cluster.Own, cluster.NewNonce(), inner.None
 	j.answer(position)

@@ -83,13 +83,13 @@ func (s *session) send(f *wire.Frame, limited bool, now time.Time) error {
 		}
 	}
 	// A message that is refused is known by its content too, when it is sent again.
-	switch {
+	switch full := s.hub.clustered.noRoom(seat.Channel().Name()); {
 	case limited:
 		msg.Refusal = tooFastWhy
 	case len(f.Payload.Data) > s.hub.config.MaxMessageBytes:
 		msg.Refusal = s.hub.refusals.tooLarge
-	case s.hub.clustered.isFull(f.Channel):
-		msg.Refusal = errFull
+	case full != nil:
+		msg.Refusal = full
 	default:
 		// The payload is in the connection's read buffer, and the message is kept longer.
 		msg.Payload.Data = bytes.Clone(f.Payload.Data)

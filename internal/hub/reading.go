@@ -14,9 +14,11 @@ import (
 
 // This file makes a channel of what is in its log.
 
-// read makes the channel of what is in the log, and tells when it is to be written down anew.
-func (cl *clustered) read(ctx context.Context, e *edge, last cluster.Group) (*star.Channel, *inner.Pacing, error) {
-	var pacing *inner.Pacing
+// read makes the channel of what is in the log, and tells when it is to be written down anew, and how much of the log it
+// takes.
+func (cl *clustered) read(ctx context.Context, t *taking, last cluster.Group) error {
+	e := t.edge
+	t.pacing, t.volume = nil, inner.NewVolume(cl.engine.Keeps(), time.Now())
 	name, limits := e.channel.Name(), &cl.hub.delivering.Limits
 	reading := reading{rules: star.New(name, limits)}
 	reading.begin = func() *star.Import {
@@ -26,28 +28,31 @@ func (cl *clustered) read(ctx context.Context, e *edge, last cluster.Group) (*st
 	}
 	for g, err := range inner.State(ctx, cl.engine, e.key, last) {
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		if pacing == nil {
-			pacing = cl.pacing(time.Now().Add(-g.Age))
+		if t.pacing == nil {
+			t.pacing = cl.pacing(time.Now().Add(-g.Age))
 		}
 		if g.Kind != cluster.Part {
-			pacing.Wrote(len(g.Body))
+			t.pacing.Wrote(len(g.Body))
 		}
+		t.volume.Wrote(time.Now(), g.Age, len(g.Body))
 		_, items, err := inner.ParseGroup(g.Body)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		for _, item := range items {
 			if err := reading.take(item); err != nil {
-				return nil, nil, fmt.Errorf("channel %s at %d: %w", wire.Quote(name), g.Position, err)
+				return fmt.Errorf("channel %s at %d: %w", wire.Quote(name), g.Position, err)
 			}
 		}
 	}
 	if !reading.rules.Exists() {
-		return nil, nil, errNotTaken
+		return errNotTaken
 	}
-	return reading.rules, pacing, nil
+	t.rules = reading.rules
+	t.rules.Record(true) // whoever has read it goes on with it
+	return nil
 }
 
 // reading makes a channel of the items of its log, which begin with the creation of the channel, or behind the position that

@@ -191,9 +191,9 @@ func pointers[T any](all []T) (to []*T) {
 func (o *owned) read() (*star.Channel, *inner.Pacing) {
 	last, err := o.engine.Last(o.t.Context(), o.key)
 	require.NoError(o.t, err)
-	rules, pacing, err := o.hub.clustered.read(o.t.Context(), &edge{hub: o.hub, channel: o.c, key: o.key}, last)
-	require.NoError(o.t, err, "at %d", last.Position)
-	return rules, pacing
+	reading := taking{edge: &edge{hub: o.hub, channel: o.c, key: o.key}}
+	require.NoError(o.t, o.hub.clustered.read(o.t.Context(), &reading, last), "at %d", last.Position)
+	return reading.rules, reading.pacing
 }
 
 // waits passes so much time that a snapshot is written, in which the channel does nothing by itself.

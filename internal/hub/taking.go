@@ -186,6 +186,7 @@ func (cl *clustered) takeAnd(ctx context.Context, e *edge, why cause, may func(*
 		}
 	}
 	j := cl.hub.newJournal(e.channel, e.key, t.owner, t.writer, t.base, t.pacing, inner.None)
+	j.volume = t.volume
 	j.overtaken.Store(true) // what another hub has written behind the claim was not heard of
 	j.announcer.Appended(t.writer.Shared())
 	if may != nil && first == nil { // else who enters is in with the first step, or is not
@@ -264,9 +265,8 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 	}
 	calls = append(calls, e.calls...)
 	e.calls, e.replied, e.parked = nil, nil, nil
-	given := e.hub.clustered.takeGiven(e.key)
+	given := e.hub.clustered.takeGiven(e.key, j.owner.Incarnation)
 	e.channel.Own(rules, j, func(rules *star.Channel, now time.Time) {
-		rules.Record(true)
 		rules.NumberFrom(given.down, given.up)
 		for _, s := range e.members {
 			s.missed = !s.unanswered.IsZero()

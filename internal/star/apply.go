@@ -110,6 +110,8 @@ func (a *applying) change(kind byte) {
 		c.showHidden()
 	case recordConfirmed, recordHeld:
 		a.confirmed(kind)
+	case recordPassed:
+		a.passed()
 	case recordGone, recordForgotten, recordKnows, recordClosed:
 		a.step(kind)
 	case recordGivenOver:
@@ -286,6 +288,20 @@ func (a *applying) attribute(kind byte) {
 		} else {
 			c.put(m, key, value, fixed)
 		}
+	}
+}
+
+// passed takes that numbers were passed over.
+func (a *applying) passed() {
+	c := a.c
+	down, up, places := a.small(), a.small(), a.atMost(passedPlaces)
+	switch {
+	case a.err != nil:
+	case down < c.down.newest || up < c.up.newest:
+		a.wrong("numbers are passed over up to %d and %d, behind %d and %d", down, up, c.down.newest, c.up.newest)
+	default:
+		c.down.pass(down, places)
+		c.up.pass(up, places)
 	}
 }
 

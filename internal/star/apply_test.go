@@ -259,6 +259,11 @@ func TestRecordsThatCannotBe(t *testing.T) {
 		"closed, not of the master": {numbersOf(recordClosed, 0, 3), says(`request 3 of "alice" is over, and was not open`)},
 		"closed, cut off":           {numbersOf(recordClosed, 0), "a piece is cut off"},
 		"expired, cut off":          {numbersOf(recordExpired), "a piece is cut off"},
+		"passed":                    {numbersOf(recordPassed, 4, 3, 1), ""},
+		"passed, not given":         {numbersOf(recordPassed, 4, 2, 0), ""},
+		"passed, with many places":  {numbersOf(recordPassed, 4, 2, passedPlaces+1), "there is the number 257 where none is above 256"},
+		"passed below":              {numbersOf(recordPassed, 1, 3, 1), says("numbers are passed over up to 1 and 3, behind 2 and 2")},
+		"passed, cut off":           {numbersOf(recordPassed, 4, 3), "a piece is cut off"},
 		"given over, cut off":       {numbersOf(recordGivenOver), "a piece is cut off"},
 		"an ended name":             {created("abc", 1), "star: a channel is created that is there already"},
 	} {

@@ -120,6 +120,7 @@ func (c *Channel) feed(a *Attachment, bytes int) (all bool) {
 	if m.role == wire.Slave {
 		missed, newest := c.missedBy(m, m.floor(a))
 		c.tellMissed(a, missed, newest)
+		c.raiseFloor(a, newest)
 	}
 	c.raiseFloor(a, log.lost)
 	messages, size, ready := c.feedAsked(a, bytes)

@@ -330,16 +330,3 @@ func TestALeaveOfOneWhoWasCutOff(t *testing.T) {
 	require.ErrorIs(t, err, wire.ErrReplaced)
 	require.Len(t, c.slaves, 1)
 }
-
-// Numbers that messages have had which the log has lost are not given again.
-func TestNumbersThatWereGiven(t *testing.T) {
-	c, a, u := openTable(t, Limits{}, 1)
-	c.did(c.says(a, "one"), "* < message seq=1 alice: one")
-	c.NumberFrom(10, 5)
-	c.did(c.says(a, "two"), "* < message seq=11 alice: two")
-	c.did(c.says(u[1], "three"), "a < message seq=6 user_1: three")
-	c.NumberFrom(3, 3)
-	c.did(c.says(a, "four"), "* < message seq=12 alice: four")
-	down, up := c.Newest()
-	require.Equal(t, []uint64{12, 6}, []uint64{down, up})
-}

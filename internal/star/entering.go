@@ -232,10 +232,11 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 	if former {
 		log = &c.down
 	}
-	if max(last, known) > log.newest {
+	ahead := max(last, known)
+	if ahead > log.newest && !c.mayBeAhead(ahead, log.newest) {
 		return ErrAhead
 	}
-	if err := m.mayResume(a, e); err != nil {
+	if err := c.mayResume(m, a, e); err != nil {
 		return err
 	}
 	if m.expired(now) && !e.Grant.Asked {
@@ -255,10 +256,12 @@ func (c *Channel) Resume(now time.Time, a *Attachment, e Entry, username string,
 		return err
 	}
 	if former {
+		c.comeUp(m, log, e.Epoch, ahead)
 		c.resumeFormer(now, a, m, e, last, 0)
 		return nil
 	}
 	c.shown(m)
+	c.comeUp(m, log, e.Epoch, ahead)
 	c.takeOver(m, e)
 	c.setGrant(m, e.Grant)
 	c.changeGrant(m, e.Grant)
@@ -364,5 +367,5 @@ func (c *Channel) missedBy(m *member, last uint64) (missed, newest uint64) {
 	if newest <= last {
 		return 0, 0
 	}
-	return c.down.lost - last, newest
+	return max(c.down.lost, newest) - last, newest
 }

@@ -97,7 +97,7 @@ func (c *Channel) Resumable(now time.Time, a *Attachment, e Entry, username stri
 	if err != nil {
 		return Grant{}, false, err
 	}
-	if err := m.mayResume(a, e); err != nil {
+	if err := c.mayResume(m, a, e); err != nil {
 		return Grant{}, false, err
 	}
 	return m.granted(), m.expired(now), nil
@@ -109,7 +109,7 @@ func (c *Channel) Resumable(now time.Time, a *Attachment, e Entry, username stri
 // ends nothing: the service has judged the later one by itself.
 func (c *Channel) Revoke(a *Attachment, e Entry, username, reason string) bool {
 	m, err := c.findHeld(username, e)
-	if err != nil || (e.Instance == Hash{}) || e.Instance != m.holder.instance || m.mayResume(a, e) != nil {
+	if err != nil || (e.Instance == Hash{}) || e.Instance != m.holder.instance || c.mayResume(m, a, e) != nil {
 		return false
 	}
 	c.revoke(m, reason)

@@ -120,9 +120,9 @@ var ErrAhead = wire.ErrResumeFailed.With("epoch or last: the hub has not come so
 
 // mayResume returns why the client must not take the membership over, or nil. The secret
 // was right.
-func (m *member) mayResume(a *Attachment, e Entry) error {
+func (c *Channel) mayResume(m *member, a *Attachment, e Entry) error {
 	switch {
-	case e.Epoch > m.epoch:
+	case e.Epoch > m.epoch && !c.mayBeAhead(e.Epoch, m.epoch):
 		return ErrAhead
 	case m.isLate(a, e):
 		return wire.ErrReplaced.With("the client has entered on another connection since")

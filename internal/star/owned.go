@@ -29,22 +29,6 @@ func (c *Channel) MasterName() string {
 // Newest are the numbers of the newest message to slaves, and of the newest to the master.
 func (c *Channel) Newest() (down, up uint64) { return c.down.newest, c.up.newest }
 
-// NumberFrom has messages have numbers above these from now on, to slaves and to the master: those up to them were given to
-// messages that the log has lost, and members may have seen them.
-func (c *Channel) NumberFrom(down, up uint64) {
-	if down > c.down.newest {
-		c.down.skipTo(down)
-	}
-	if up > c.up.newest {
-		c.up.skipTo(up)
-	}
-}
-
-// MasterAhead reports whether the master cannot have got so far: no message to it has such a number yet.
-func (c *Channel) MasterAhead(last, known uint64) bool {
-	return c.life == open && max(last, known) > c.up.newest
-}
-
 // Size is about how many bytes Parts would write, found without doing it.
 func (c *Channel) Size() int {
 	return len(c.slaves)*slavePiece + c.up.bytes + c.down.bytes + c.slavesBytes

@@ -94,6 +94,9 @@ const (
 	recordBanned    = recordCritical | 27
 	// recordPage: the master is told those of its slaves whose numbers are above the first one, up to the second.
 	recordPage = recordCritical | 28
+	// recordPassed are numbers of messages, down and up, up to which no message has one that comes later, and how many of
+	// those keep their places that were passed over.
+	recordPassed = recordCritical | 29
 )
 
 // Shared reports whether hubs that have members of the channel have to carry the record out. The

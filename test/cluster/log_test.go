@@ -33,25 +33,6 @@ func (r *round) hasLost() bool {
 	return !r.lost.at.IsZero()
 }
 
-// isAhead: whoever has come further than the log, which has lost what was there, does not come back.
-func (r *round) isAhead(err error) bool {
-	return r.hasLost() && errors.Is(err, lectern.ErrResumeFailed)
-}
-
-// isLost: the master is one of those. It is over for everybody when its time is.
-func (l *life) isLost() {
-	r := l.round
-	if err := l.handle.Err(); !r.isAhead(err) {
-		r.fail("the master of %s is out since the log has lost something: %w", l.channel, err)
-		return
-	}
-	time.Sleep(time.Until(l.master.ended.Add(roundX + 10*time.Second)))
-	l.expectEnd(lectern.ErrMasterDown)
-	if !r.abandons {
-		l.again()
-	}
-}
-
 // harmLog has a shard be full for a while, or lose the end of what it has.
 func (r *round) harmLog() {
 	random := rand.New(rand.NewPCG(r.seed, 4))

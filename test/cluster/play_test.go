@@ -77,10 +77,6 @@ func (r *round) act() {
 	}
 	var last []*life
 	for _, l := range r.lives {
-		if r.hasLost() && l.handle.Err() != nil {
-			l.isLost()
-			continue
-		}
 		if l.hasClosed() {
 			l.expectEnd(lectern.ErrMasterLeft)
 			continue
@@ -258,7 +254,7 @@ func (s *seat) isOutOnPurpose(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.leaves.IsZero() && errors.Is(err, lectern.ErrLeft) ||
-		s.life.hasClosed() && isEnd(err) || s.life.round.isAhead(err) || s.kicked && (errors.Is(err, lectern.ErrKicked) || errors.Is(err, lectern.ErrResumeFailed))
+		s.life.hasClosed() && isEnd(err) || s.kicked && (errors.Is(err, lectern.ErrKicked) || errors.Is(err, lectern.ErrResumeFailed))
 }
 
 func (s *seat) isIn() bool {

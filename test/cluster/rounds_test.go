@@ -22,6 +22,7 @@ var (
 	seeded = flag.Uint64("cluster.seed", 0, "play rounds of this seed only")
 	logged = flag.Bool("cluster.log", false, "hubs log to standard error, and users what they do")
 	going  = flag.Bool("cluster.all", false, "go on after a round that fails")
+	with   = flag.String("cluster.with", "", "draw only rounds that have this, by the words that a round that fails is printed with")
 )
 
 // TestRounds plays rounds. The seed decides what happens to the network, to the hubs and to the
@@ -55,7 +56,9 @@ func TestRounds(t *testing.T) {
 func draw() uint64 {
 	for {
 		seed := rand.Uint64()>>40 | 1
-		if c := choose(seed); *faulty || !c.faults && !c.storm && !c.fills && !c.loses && !c.unheard && !c.expires {
+		if c := choose(seed); !strings.Contains(c.String(), *with) {
+			continue
+		} else if *faulty || !c.faults && !c.storm && !c.fills && !c.loses && !c.unheard && !c.expires {
 			return seed
 		}
 	}

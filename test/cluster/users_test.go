@@ -364,7 +364,7 @@ func (l *life) isAway(random *rand.Rand) {
 }
 
 // ends: that is by the end of the channel, which is wanted.
-func (l *life) ends(err error) bool { return l.hasClosed() && isEnd(err) || l.round.isAhead(err) }
+func (l *life) ends(err error) bool { return l.hasClosed() && isEnd(err) }
 
 // joins makes the user a slave of the channel, or returns nil where that is over, or the round fails by that.
 func (l *life) joins(u *user) (*seat, *lectern.Slave) {
@@ -444,7 +444,7 @@ func (l *life) beSlave(u *user) {
 				r.fail("%s leaves %s: %w", u.name, s.life.channel, err)
 			}
 		}
-		if !s.isOutOnPurpose(h.Err()) || r.isAhead(h.Err()) {
+		if !s.isOutOnPurpose(h.Err()) {
 			return // which is looked at later
 		}
 		r.pause(random, 500*time.Millisecond)
