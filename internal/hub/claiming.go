@@ -27,6 +27,8 @@ type taking struct {
 	owner   inner.Owner
 	base    cluster.Position
 	from    cluster.HubID
+	// unheard: nothing is heard of that. Where all machines have lost their power, the log may have lost what it has written last.
+	unheard bool
 }
 
 // claim tries to write down that the channel is this hub's. Where the owner has written meanwhile, it may be tried again: it
@@ -60,6 +62,7 @@ func (cl *clustered) claim(ctx context.Context, t *taking) error {
 		return err
 	}
 	t.from, t.base = header.Hub, header.Base
+	t.unheard = header.Claim == inner.Doubt || header.Claim != inner.Free && header.Hub != cl.id && cl.beating.Standing(header.Hub) != inner.Heard
 	t.owner = inner.Owner{Hub: cl.id, Epoch: max(header.Epoch+1, uint64(time.Now().UnixMilli())), Incarnation: header.Incarnation}
 	t.writer = inner.NewWriter(cl.engine, cl.gate, e.key, last.Position, shared)
 	if still, err := e.claims(t.owner, shared); err != nil || !still {

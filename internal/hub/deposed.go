@@ -21,9 +21,7 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 		return // nobody is here, and the hub ends
 	}
 	lost := errors.Is(j.writer.Err(), inner.ErrLost)
-	if lost {
-		h.clustered.keepGiven(j.key, j.owner.Incarnation, j.given)
-	}
+	h.clustered.keepGiven(j.key, j.owner.Incarnation, j.given)
 	owner := j.owner
 	var deposed *inner.Deposed
 	if errors.As(j.writer.Err(), &deposed) {

@@ -36,6 +36,8 @@ type journal struct {
 	// expects is until when the master is about to enter at this hub, for which that has taken the channel. It does not
 	// change once the channel has the journal.
 	expects time.Time
+	// anew: messages are to have numbers well above those that the log has.
+	anew bool
 	// begun is the position of the last shared group before what is being committed. failed: that was not, or not all of it.
 	begun  cluster.Position
 	failed bool

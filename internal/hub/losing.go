@@ -9,7 +9,8 @@ import (
 
 // This file is what a hub keeps of a channel that it has owned, or has had members of, until the engine has lost the end of its
 // log: messages had numbers that are in no log any more, and members may have seen them. So they are not given again where this hub
-// owns the channel next. Where another one does, the members that have seen them say so, when they come back (star.Resume).
+// owns the channel next. Where another one does, which has heard nothing of who has owned the channel, it goes on well above what there
+// is; and else the members that have seen them say so, when they come back (star.Resume).
 
 // numbers are those of the newest message to slaves, and of the newest to the master.
 type numbers struct{ down, up uint64 }
@@ -47,4 +48,6 @@ func (cl *clustered) takeGiven(key cluster.Key, incarnation cluster.Nonce) numbe
 }
 
 // isLoss reports whether that is an error by which the log is not what it was.
-func isLoss(err error) bool { return errors.Is(err, inner.ErrLost) || errors.Is(err, inner.ErrBroken) }
+func isLoss(err error) bool {
+	return errors.Is(err, inner.ErrLost) || errors.Is(err, inner.ErrBroken) || errors.Is(err, inner.ErrDisorder)
+}

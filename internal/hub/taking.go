@@ -186,7 +186,7 @@ func (cl *clustered) takeAnd(ctx context.Context, e *edge, why cause, may func(*
 		}
 	}
 	j := cl.hub.newJournal(e.channel, e.key, t.owner, t.writer, t.base, t.pacing, inner.None)
-	j.volume = t.volume
+	j.volume, j.anew = t.volume, t.unheard
 	j.overtaken.Store(true) // what another hub has written behind the claim was not heard of
 	j.announcer.Appended(t.writer.Shared())
 	if may != nil && first == nil { // else who enters is in with the first step, or is not
@@ -267,7 +267,9 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 	e.calls, e.replied, e.parked = nil, nil, nil
 	given := e.hub.clustered.takeGiven(e.key, j.owner.Incarnation)
 	e.channel.Own(rules, j, func(rules *star.Channel, now time.Time) {
-		rules.NumberFrom(given.down, given.up)
+		if rules.NumberFrom(given.down, given.up); j.anew {
+			rules.NumberAnew()
+		}
 		for _, s := range e.members {
 			s.missed = !s.unanswered.IsZero()
 		}

@@ -16,6 +16,22 @@ const (
 	passedPlaces = 256
 )
 
+// passed are the numbers between two, which no message of the log has: whoever has got one of them has got what the log has lost.
+type passed struct{ from, to uint64 }
+
+func (p passed) has(number uint64) bool { return p.from < number && number < p.to }
+
+// NumberAnew has messages have numbers well above those that there are, because it is not known whether the log has lost its end: of
+// those in between members may have seen some.
+func (c *Channel) NumberAnew() {
+	if c.life != open {
+		return
+	}
+	c.down.passed = passed{c.down.newest, c.down.newest + aheadMargin}
+	c.up.passed = passed{c.up.newest, c.up.newest + aheadMargin}
+	c.pass(c.down.passed.to, c.up.passed.to, 0)
+}
+
 // NumberFrom has messages have numbers above these from now on, to slaves and to the master: those up to them were given to
 // messages that the log has lost, and members may have seen them.
 func (c *Channel) NumberFrom(down, up uint64) { c.pass(down, up, passedPlaces) }
@@ -55,19 +71,24 @@ func isLittleAhead(number, newest uint64) bool {
 // misses of the messages that had these numbers since, it is told as one.
 func (c *Channel) comeUp(m *member, l *replayLog, epoch, last uint64) {
 	m.epoch = max(m.epoch, epoch)
-	if last <= l.newest {
-		return
-	}
-	if l == &c.up {
+	misses := uint64(0)
+	switch {
+	case last > l.newest && l == &c.up:
 		c.pass(0, last+aheadMargin, 1)
+	case last > l.newest:
+		// What a slave says must not push messages out that are kept for others: so no place is kept.
+		c.pass(last+aheadMargin, 0, 0)
+		misses = l.newest
+	case l == &c.down && l.passed.has(last):
+		misses = l.passed.to
+	}
+	if misses == 0 {
 		return
 	}
-	// What a slave says must not push messages out that are kept for others: so no place is kept.
-	c.pass(last+aheadMargin, 0, 0)
 	if m.role == wire.Slave {
-		m.lostPrivate = l.newest
-	} else {
-		m.extras.handed.slave.lostPrivate = l.newest // it does not know that it is the master
+		m.lostPrivate = max(m.lostPrivate, misses)
+	} else if slave := m.extras.handed.slave; slave != nil { // it does not know that it is the master
+		slave.lostPrivate = max(slave.lostPrivate, misses)
 	}
 	c.touch(m, true)
 }

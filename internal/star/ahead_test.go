@@ -34,6 +34,28 @@ func TestNumbersThatWereGiven(t *testing.T) {
 		"-r", "+r", "r < joined alice=online ref=3", "r << gap seq=3 missed=1", "r << message seq=4 alice: two")
 }
 
+// Where it is not known whether the log has lost its end, numbers go on well above it. Who has got one of those that were passed over is
+// told that something is missing, and others are not.
+func TestNumbersThatMayHaveBeenGiven(t *testing.T) {
+	c, a, u := openTable(t, Limits{}, 2)
+	c.did(c.says(a, "one"), "* < message seq=1 alice: one")
+	c.did(c.says(u[1], "one"), "a < message seq=1 user_1: one")
+	c.records()
+	require.Equal(t, []string{"passed 1025"}, c.recordsOf(func() error { c.NumberAnew(); return nil }))
+	c.Record(false)
+	c.did(c.says(a, "two"), "* < message seq=1026 alice: two")
+	c.did(c.says(u[1], "two"), "a < message seq=1026 user_1: two")
+	comesBack := func(name string, last uint64) string {
+		require.NoError(t, c.Resume(c.now, c.on("r"), Entry{Ref: 2, Epoch: 1, Secret: given(c.secret(name))}, name, last, 0))
+		return c.linesWithout(Keep)
+	}
+	require.Contains(t, comesBack("user_1", 5), "r < gap seq=1025 missed=1020\nr << message seq=1026 alice: two")
+	require.NotContains(t, comesBack("user_2", 1), "gap")
+	require.NotContains(t, comesBack("alice", 1), "gap")
+	require.Contains(t, comesBack("alice", 3), "gap")
+	New("abc123", &Limits{}).NumberAnew()
+}
+
 // Of many numbers a few places are kept.
 func TestManyNumbersThatWereGiven(t *testing.T) {
 	c, _, _ := openTable(t, Limits{}, 1)

@@ -310,7 +310,7 @@ func (c *Channel) reattachMaster(now time.Time, a *Attachment, e Entry, last, kn
 	answer.SetAttributes(ownAttributes(a, how))
 	c.confirm(last)
 	c.hold(last)
-	answer.Gap = c.up.lostCommon > last
+	answer.Gap = c.up.lostCommon > last || c.up.passed.has(last)
 	answer.Seq = c.up.last(m.start)
 	c.listIn(&answer)
 	c.listDoor(&answer)

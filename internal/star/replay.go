@@ -23,6 +23,8 @@ type replayLog struct {
 	// newest is the number that was given last; the first is 1. skipped is how many numbers
 	// no message has.
 	newest, skipped uint64
+	// passed are numbers that were passed over because the log may have lost what had them (ahead.go).
+	passed passed
 	// lost is the number of the newest message that is no longer kept. lostCommon is
 	// the number of the newest message that is no longer kept and was for everybody.
 	lost, lostCommon uint64
