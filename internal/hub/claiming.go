@@ -36,6 +36,7 @@ type taking struct {
 func (cl *clustered) claim(ctx context.Context, t *taking) error {
 	e := t.edge
 	// What is not known of the log would be carried out twice, or not at all: an old answer does not do.
+	reached := e.reached()
 	last, header, err := inner.FindFinal(ctx, cl.engine, e.key)
 	switch {
 	case errors.Is(err, cluster.ErrNone):
@@ -46,6 +47,9 @@ func (cl *clustered) claim(ctx context.Context, t *taking) error {
 	case header.Claim == inner.Ended || header.Incarnation != e.incarnation():
 		e.gone(last)
 		return errHasEnded
+	case reached.isBehind(last, header):
+		e.lose(errFallen)
+		return errNotTaken
 	case t.may == nil && header.Claim != inner.Free && header.Claim != inner.Doubt && header.Hub != cl.id && cl.beating.Standing(header.Hub) == inner.Heard:
 		return errNotTaken
 	}
@@ -93,7 +97,6 @@ func (e *edge) claims(owner inner.Owner, at cluster.Position) (still bool, err e
 	case e.over:
 		return false, errNotTaken
 	case e.merging.At() != at:
-		e.following.Check() // it may be the log that has lost its end
 		return false, nil
 	}
 	e.claimed = owner

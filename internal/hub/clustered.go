@@ -118,7 +118,9 @@ func (cl *clustered) owned(key cluster.Key) (take func(cluster.HubID, inner.Requ
 	if e == nil {
 		return nil, next
 	}
-	return nil, e.known()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return nil, e.owner // and not this hub that may become it: a claim with a lower epoch can be faster
 }
 
 // known is the owner as far as the edge knows it.

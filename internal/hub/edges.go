@@ -478,6 +478,7 @@ func (e *edge) fail(err error) {
 	e.hub.config.Logger.Warn("channel of another hub cannot be followed", "channel", e.channel.Name(), "error", err)
 	if isLoss(err) {
 		e.hub.clustered.keepGiven(e.key, e.owner.Incarnation, numbers{down: e.newest})
+		e.hub.clustered.keepLoss(e.key)
 	}
 	var effects []star.Effect
 	for _, s := range e.seats {
@@ -486,7 +487,7 @@ func (e *edge) fail(err error) {
 	e.channel.Emit(effects)
 	e.finish()
 	e.hub.clustered.letGo(e)
-	if e.owner.Hub == e.hub.clustered.id {
+	if e.owner.Hub == e.hub.clustered.id || isLoss(err) { // or that has become this hub's, by what the log has lost
 		e.hub.clustered.findAgain(e.channel.Name())
 	}
 }

@@ -94,8 +94,11 @@ func (cl *clustered) findAgain(name string) {
 
 // last is the last group of a channel that there is, or false where there is none.
 func (cl *clustered) last(ctx context.Context, key cluster.Key) (g cluster.Group, h inner.Header, there bool, err error) {
-	g, h, err = inner.Find(ctx, cl.engine, key)
-	if errors.Is(err, cluster.ErrNone) || err == nil && h.Claim == inner.Ended {
+	lost := cl.hasLost(key)
+	if !lost {
+		g, h, err = inner.Find(ctx, cl.engine, key)
+	}
+	if lost || errors.Is(err, cluster.ErrNone) || err == nil && h.Claim == inner.Ended {
 		// Nobody is told on the word of a node that may not lead any more.
 		g, h, err = inner.FindFinal(ctx, cl.engine, key)
 	}

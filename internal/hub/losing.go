@@ -2,6 +2,8 @@ package hub
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/lectern-go/lectern/cluster"
 	inner "github.com/lectern-go/lectern/internal/cluster"
@@ -19,6 +21,8 @@ type numbers struct{ down, up uint64 }
 type givenNumbers struct {
 	incarnation cluster.Nonce
 	numbers     numbers
+	// lost is when the log has lost some of them, or zero.
+	lost time.Time
 }
 
 // maxGiven is of how many channels that is kept. Beyond that all is forgotten.
@@ -30,22 +34,62 @@ func (cl *clustered) keepGiven(key cluster.Key, incarnation cluster.Nonce, n num
 	if cl.given == nil || len(cl.given) >= maxGiven {
 		cl.given = make(map[cluster.Key]givenNumbers)
 	}
-	if known := cl.given[key]; known.incarnation == incarnation {
+	known := cl.given[key]
+	if known.incarnation == incarnation {
 		n = numbers{max(n.down, known.numbers.down), max(n.up, known.numbers.up)}
 	}
-	cl.given[key] = givenNumbers{incarnation, n}
+	cl.given[key] = givenNumbers{incarnation, n, known.lost}
 }
 
-func (cl *clustered) takeGiven(key cluster.Key, incarnation cluster.Nonce) numbers {
+// keepLoss notes that the log has lost some of what is kept of the channel.
+func (cl *clustered) keepLoss(key cluster.Key) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	known := cl.given[key]
-	delete(cl.given, key)
+	known.lost = time.Now()
+	cl.given[key] = known
+}
+
+// lostFor is how long an old answer may have what the log has lost.
+const lostFor = time.Minute
+
+// hasLost reports whether the log of the channel has lost its end not long ago.
+func (cl *clustered) hasLost(key cluster.Key) bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	known := cl.given[key]
+	return !known.lost.IsZero() && time.Since(known.lost) < lostFor
+}
+
+func (cl *clustered) numbersOf(key cluster.Key, incarnation cluster.Nonce) numbers {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	known := cl.given[key]
 	if known.incarnation != incarnation {
 		return numbers{}
 	}
 	return known.numbers
 }
+
+// reached is how far an edge is in a log.
+type reached struct {
+	at    cluster.Position
+	epoch uint64
+}
+
+func (e *edge) reached() reached {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return reached{e.merging.At(), e.merging.Epoch()}
+}
+
+// isBehind reports whether the group, which was the last one of the log since then, is not as far.
+func (r reached) isBehind(last cluster.Group, h inner.Header) bool {
+	return inner.LastShared(last) < r.at || h.Epoch < r.epoch
+}
+
+// errFallen: the log has come further than it does.
+var errFallen = fmt.Errorf("%w: it has come further, or had a later owner", inner.ErrLost)
 
 // isLoss reports whether that is an error by which the log is not what it was.
 func isLoss(err error) bool {

@@ -34,7 +34,14 @@ func (cl *clustered) look(e *edge) {
 func (cl *clustered) lookAt(e *edge) {
 	ctx, cancel := context.WithTimeout(cl.writing, findTimeout)
 	defer cancel()
+	reached := e.reached()
 	last, header, there, err := cl.last(ctx, e.key)
+	if err == nil && there && reached.isBehind(last, header) {
+		if last, header, err = inner.FindFinal(ctx, cl.engine, e.key); err == nil && reached.isBehind(last, header) {
+			e.lose(errFallen)
+			return
+		}
+	}
 	switch {
 	case err != nil:
 		return // the edge asks again, or the owner is not heard for longer
@@ -265,7 +272,7 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 	}
 	calls = append(calls, e.calls...)
 	e.calls, e.replied, e.parked = nil, nil, nil
-	given := e.hub.clustered.takeGiven(e.key, j.owner.Incarnation)
+	given := e.hub.clustered.numbersOf(e.key, j.owner.Incarnation)
 	e.channel.Own(rules, j, func(rules *star.Channel, now time.Time) {
 		if rules.NumberFrom(given.down, given.up); j.anew {
 			rules.NumberAnew()
