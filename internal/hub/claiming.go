@@ -50,7 +50,7 @@ func (cl *clustered) claim(ctx context.Context, t *taking) error {
 	case reached.isBehind(last, header):
 		e.lose(errFallen)
 		return errNotTaken
-	case t.may == nil && header.Claim != inner.Free && header.Claim != inner.Doubt && header.Hub != cl.id && cl.beating.Standing(header.Hub) == inner.Heard:
+	case t.may == nil && !e.isDeserted() && header.Claim != inner.Free && header.Claim != inner.Doubt && header.Hub != cl.id && cl.beating.Standing(header.Hub) == inner.Heard:
 		return errNotTaken
 	}
 	if err = cl.read(ctx, t, last); err != nil {

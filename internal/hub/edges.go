@@ -41,6 +41,8 @@ type edge struct {
 	newest uint64
 	// incarnation and epoch are those of the owner that is known.
 	owner inner.Owner
+	// unknown is since when the owner says that it does not have the channel, or zero.
+	unknown time.Time
 	// called counts the calls that were made. settled is closed when one was answered, and nil where nobody waits
 	// for that.
 	called  uint64
@@ -305,6 +307,11 @@ func (e *edge) answered(a inner.Answer) {
 	defer e.mu.Unlock()
 	if e.over {
 		return
+	}
+	if a.Outcome != inner.Unknown {
+		e.unknown = time.Time{}
+	} else if e.unknown.IsZero() {
+		e.unknown = time.Now()
 	}
 	switch a.Outcome {
 	case inner.Done:

@@ -71,7 +71,7 @@ func (cl *clustered) numbersOf(key cluster.Key, incarnation cluster.Nonce) numbe
 	return known.numbers
 }
 
-// reached is how far an edge is in a log.
+// reached is how far an edge is in a log, also by what others have said.
 type reached struct {
 	at    cluster.Position
 	epoch uint64
@@ -80,12 +80,19 @@ type reached struct {
 func (e *edge) reached() reached {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return reached{e.merging.At(), e.merging.Epoch()}
+	return reached{e.merging.At(), max(e.merging.Epoch(), e.owner.Epoch)}
 }
 
 // isBehind reports whether the group, which was the last one of the log since then, is not as far.
 func (r reached) isBehind(last cluster.Group, h inner.Header) bool {
 	return inner.LastShared(last) < r.at || h.Epoch < r.epoch
+}
+
+// isDeserted reports whether the owner has said for a while that it does not have the channel: the log has lost that another one owns it.
+func (e *edge) isDeserted() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.unknown.IsZero() && time.Since(e.unknown) > succeedTimeout
 }
 
 // errFallen: the log has come further than it does.

@@ -62,6 +62,8 @@ func (cl *clustered) lookAt(e *edge) {
 		}
 	case cl.beating.Standing(owner) != inner.Heard:
 		e.doubt(cl, owner)
+	case e.isDeserted():
+		cl.take(ctx, e, e.causeOf(causeUnowned), nil)
 	}
 }
 
@@ -274,9 +276,6 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 	e.calls, e.replied, e.parked = nil, nil, nil
 	given := e.hub.clustered.numbersOf(e.key, j.owner.Incarnation)
 	e.channel.Own(rules, j, func(rules *star.Channel, now time.Time) {
-		if rules.NumberFrom(given.down, given.up); j.anew {
-			rules.NumberAnew()
-		}
 		for _, s := range e.members {
 			s.missed = !s.unanswered.IsZero()
 		}
@@ -289,6 +288,9 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 			}
 			return a
 		})
+		if rules.NumberFrom(given.down, given.up); j.anew {
+			rules.NumberAnew()
+		}
 		for m, s := range e.members {
 			if s.gone {
 				continue

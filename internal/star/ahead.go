@@ -1,6 +1,11 @@
 package star
 
-import "github.com/lectern-go/lectern/internal/wire"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/lectern-go/lectern/internal/wire"
+)
 
 // This file is what becomes of numbers that the log of a channel has lost (Record), which members may have seen: an engine can lose the
 // end of what it has, by a failure beyond what it is made for. No message has such a number any more. Those that are known to
@@ -34,7 +39,12 @@ func (c *Channel) NumberAnew() {
 
 // NumberFrom has messages have numbers above these from now on, to slaves and to the master: those up to them were given to
 // messages that the log has lost, and members may have seen them.
-func (c *Channel) NumberFrom(down, up uint64) { c.pass(down, up, passedPlaces) }
+func (c *Channel) NumberFrom(down, up uint64) {
+	if down > c.down.newest || up > c.up.newest {
+		c.pass(down, up, passedPlaces)
+		c.endRequestsOf(c.master)
+	}
+}
 
 // pass has no message have the numbers up to these that comes later. Of those that are passed over, so many of the newest keep
 // their places.
@@ -71,6 +81,9 @@ func isLittleAhead(number, newest uint64) bool {
 // misses of the messages that had these numbers since, it is told as one.
 func (c *Channel) comeUp(m *member, l *replayLog, epoch, last uint64) {
 	m.epoch = max(m.epoch, epoch)
+	if last <= l.newest && !l.passed.has(last) {
+		return
+	}
 	misses := uint64(0)
 	switch {
 	case last > l.newest && l == &c.up:
@@ -79,18 +92,56 @@ func (c *Channel) comeUp(m *member, l *replayLog, epoch, last uint64) {
 		// What a slave says must not push messages out that are kept for others: so no place is kept.
 		c.pass(last+aheadMargin, 0, 0)
 		misses = l.newest
-	case l == &c.down && l.passed.has(last):
+	case l == &c.down:
 		misses = l.passed.to
 	}
-	if misses == 0 {
-		return
-	}
-	if m.role == wire.Slave {
+	switch {
+	case l == &c.up:
+	case m.role == wire.Slave:
 		m.lostPrivate = max(m.lostPrivate, misses)
-	} else if slave := m.extras.handed.slave; slave != nil { // it does not know that it is the master
-		slave.lostPrivate = max(slave.lostPrivate, misses)
+	default: // it does not know that it is the master
+		m.extras.handed.slave.lostPrivate = max(m.extras.handed.slave.lostPrivate, misses)
 	}
 	c.touch(m, true)
+	c.endRequestsOf(m)
+}
+
+// endRequestsOf ends the open requests of the member, and those that await it: an answer may be in what the log has lost, so that
+// nobody would give another one. Of the master, that are all. Who has asked is told that something is missing, and asks what has become of
+// its requests; where it is not here it does so when it is back.
+func (c *Channel) endRequestsOf(m *member) {
+	var told []*member
+	for _, slave := range c.slaves {
+		if len(slave.openRequests) > 0 && (m == c.master || m == slave) {
+			told = append(told, slave)
+		}
+	}
+	slices.SortFunc(told, func(a, b *member) int { return cmp.Compare(a.number, b.number) })
+	for _, slave := range told {
+		for _, seq := range slave.openRequests {
+			c.step(recordClosed, slave.number, seq)
+		}
+		slave.openRequests = nil
+	}
+	before := len(told)
+	for _, q := range slices.Clone(c.requests) {
+		switch {
+		case m == c.master:
+			c.closeRequest(q)
+			c.step(recordClosed, 0, q.seq)
+		case q.awaits(m):
+			c.markAnswered(q, m)
+			c.step(recordUnanswered, m.number, q.seq)
+		default:
+			continue
+		}
+		told = append(told[:before], c.master)
+	}
+	for _, of := range told {
+		if of.attachment != nil && (of != m || of == c.master) {
+			c.sendFrame(of.attachment, &wire.Frame{Type: wire.Gap, Channel: c.name, Missed: 1})
+		}
+	}
 }
 
 // MasterAhead reports whether the master cannot have got so far, also where the log has lost its end.

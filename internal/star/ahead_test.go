@@ -56,6 +56,66 @@ func TestNumbersThatMayHaveBeenGiven(t *testing.T) {
 	New("abc123", &Limits{}).NumberAnew()
 }
 
+// Where the log has lost messages, an answer may be among them, which nobody gives again. So the requests are over of which that can
+// be, and who has asked is told that something is missing, so that it asks what has become of them.
+func TestRequestsWhoseAnswerMayBeLost(t *testing.T) {
+	asked := func(t *testing.T) *table {
+		c, a, u := openTable(t, Limits{}, 3)
+		c.asks(a, "user_1", "to one")
+		c.asks(a, "", "to all")
+		c.asks(u[1], "", "from one")
+		c.asks(u[2], "", "from another one")
+		c.TakeEffects(nil)
+		c.records()
+		return c
+	}
+	awaited := func(c *table) (of []int) {
+		for _, q := range c.requests {
+			of = append(of, q.awaited)
+		}
+		for _, name := range []string{"user_1", "user_2", "user_3"} {
+			of = append(of, len(c.slaves[name].openRequests))
+		}
+		return of
+	}
+	comesBack := func(c *table, name string, last uint64) func() error {
+		return func() error {
+			return c.Resume(c.now, c.on("r"), Entry{Ref: 9, Epoch: 1, Secret: given(c.secret(name))}, name, last, 0)
+		}
+	}
+	t.Run("numbers were given", func(t *testing.T) {
+		c := asked(t)
+		require.Equal(t, []int{1, 3, 1, 1, 0}, awaited(c))
+		require.Equal(t, []string{"passed 9", "closed 1", "closed 2", "closed 0", "closed 0"},
+			c.recordsOf(func() error { c.NumberFrom(9, 9); return nil }))
+		require.Equal(t, []int{0, 0, 0}, awaited(c))
+	})
+	t.Run("who is told", func(t *testing.T) {
+		c := asked(t)
+		c.Record(false)
+		c.NumberFrom(9, 9)
+		c.expect("u1 < gap missed=1", "u2 < gap missed=1", "a < gap missed=1")
+	})
+	t.Run("the master is ahead", func(t *testing.T) {
+		c := asked(t)
+		c.recordsOf(comesBack(c, "alice", 9))
+		require.Equal(t, []int{0, 0, 0}, awaited(c))
+	})
+	t.Run("a slave is ahead", func(t *testing.T) {
+		c := asked(t)
+		lines := c.recordsOf(comesBack(c, "user_1", 9))
+		require.Equal(t, []int{2, 0, 1, 0}, awaited(c), "the others go on")
+		require.Subset(t, lines, []string{"closed 1", "unanswered 1"})
+		c.recordsOf(comesBack(c, "user_3", 2000))
+		require.Equal(t, []int{1, 0, 1, 0}, awaited(c))
+	})
+	t.Run("nobody is", func(t *testing.T) {
+		c := asked(t)
+		c.recordsOf(comesBack(c, "user_1", 2))
+		require.Equal(t, []int{1, 3, 1, 1, 0}, awaited(c))
+	})
+}
+
 // Of many numbers a few places are kept.
 func TestManyNumbersThatWereGiven(t *testing.T) {
 	c, _, _ := openTable(t, Limits{}, 1)

@@ -112,7 +112,7 @@ func (a *applying) change(kind byte) {
 		a.confirmed(kind)
 	case recordPassed:
 		a.passed()
-	case recordGone, recordForgotten, recordKnows, recordClosed:
+	case recordGone, recordForgotten, recordKnows, recordClosed, recordUnanswered:
 		a.step(kind)
 	case recordGivenOver:
 		g := givenOver{by: a.name(), to: a.name(), hash: a.hash(), instance: a.hash(), ref: a.small(), membership: a.small()}
@@ -376,12 +376,27 @@ func (a *applying) step(kind byte) {
 		c.shown(m)
 	case recordClosed:
 		a.closed(m)
+	case recordUnanswered:
+		a.unanswered(m)
 	case recordGone:
 		if m == c.master {
 			a.wrong("its master is gone alone")
 			return
 		}
 		c.takeOut(m)
+	}
+}
+
+// unanswered takes that a request does not await the slave any more.
+func (a *applying) unanswered(m *member) {
+	seq := a.small()
+	if a.err != nil {
+		return
+	}
+	if q := a.c.request(seq); m == a.c.master || q == nil || !q.awaits(m) {
+		a.wrong("request %d does not await %s", seq, wire.Quote(m.name))
+	} else {
+		a.c.markAnswered(q, m)
 	}
 }
 

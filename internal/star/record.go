@@ -97,6 +97,8 @@ const (
 	// recordPassed are numbers of messages, down and up, up to which no message has one that comes later, and how many of
 	// those keep their places that were passed over.
 	recordPassed = recordCritical | 29
+	// recordUnanswered is a request of the master that does not await a slave any more, which has not answered.
+	recordUnanswered = recordCritical | 30
 )
 
 // Shared reports whether hubs that have members of the channel have to carry the record out. The

@@ -75,10 +75,11 @@ func (g *recording) holds(what string) {
 }
 
 // timeless is the snapshot without the times that are in no record: when the hub was stopped, until
-// when it waits for who is away, until when an entry can be repeated, and when bytes that were given
+// when it waits for who is away, and in which order, until when an entry can be repeated, and when bytes that were given
 // twice are forgotten.
 func timeless(s Snapshot) Snapshot {
 	s.Stopped = time.Time{}
+	s.Away = slices.Sorted(slices.Values(s.Away)) // they are in the order of their times
 	members := []*MemberSnapshot{&s.Master}
 	for i := range s.Slaves {
 		members = append(members, &s.Slaves[i])

@@ -17,7 +17,7 @@ var recordWords = map[byte]string{
 	recordMember: "member", recordSeat: "seat", recordChannel: "channel", recordGone: "gone", recordAnswered: "answered",
 	recordAnswers: "answers", recordForgotten: "forgotten", recordClosed: "closed", recordConfirmed: "confirmed",
 	recordHeld: "held", recordExpired: "expired", recordListed: "listed", recordShown: "shown", recordKnows: "knows",
-	recordGivenOver: "given over", recordBanned: "banned", recordPage: "page", recordPassed: "passed",
+	recordGivenOver: "given over", recordBanned: "banned", recordPage: "page", recordPassed: "passed", recordUnanswered: "unanswered",
 }
 
 // recordLine is a record as a line: with a star where it is shared, and with the number that comes first

@@ -168,6 +168,9 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 	}
 	ref := g.ref
 	number := uint64(g.random.IntN(12))
+	if newest := max(g.original.down.newest, g.original.up.newest); newest > 12 && g.random.IntN(2) == 0 {
+		number += newest - 10 // numbers may have been passed over
+	}
 	secret := given(g.original.secrets[name])
 	entry := Entry{Ref: ref, Secret: secret, Epoch: uint64(g.random.IntN(4))}
 	if g.rosters { // how far a list has come is in no snapshot: who goes on from one begins it anew
@@ -212,6 +215,10 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		}
 		if m := g.original.master; g.original.life == open && m.unshown() && g.random.IntN(2) == 0 {
 			return g.resumeFormer(pair, m, ref, number, entry)
+		}
+		if m := g.original.slaves[name]; m != nil && g.random.IntN(3) == 0 { // it may be ahead
+			entry.Instance, entry.Epoch = m.holder.instance, m.epoch+uint64(g.random.IntN(2))
+			number = g.original.down.newest + uint64(g.random.IntN(3))
 		}
 		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], entry, name, number, number) }
 	}
