@@ -90,7 +90,7 @@ func (a *appending) follows(ctx context.Context) (followed, error) {
 		case g.Nonce == a.g.Nonce:
 			f.own = g.Position
 		default:
-			if f.failed = another(g); f.failed != nil {
+			if f.failed = a.another(g); f.failed != nil {
 				return f, nil
 			}
 		}
@@ -102,8 +102,8 @@ func (a *appending) follows(ctx context.Context) (followed, error) {
 	return f, nil
 }
 
-// another is why nothing can be written behind a group of somebody else, or nil where it is a doubt.
-func another(g cluster.Group) error {
+// another is why nothing can be written behind a group of somebody else, or nil where it is a doubt, or a remnant of a former owner.
+func (a *appending) another(g cluster.Group) error {
 	h, err := ParseHeader(g.Body)
 	switch {
 	case err != nil:
@@ -111,5 +111,15 @@ func another(g cluster.Group) error {
 	case h.Claim == Doubt:
 		return nil
 	}
+	// Who claims the channel has to take the former owner's groups as they are.
+	if own, err := ParseHeader(a.g.Body); err == nil && own.Claim != Owned && isRemnant(h, own) {
+		return nil
+	}
 	return &Deposed{Position: g.Position, Header: h}
+}
+
+// isRemnant reports whether a group is one of a former owner, behind a group of the header: the log has lost its end, and has given its
+// positions again, so that what was to follow there was taken for what follows here. It does not count, for anybody.
+func isRemnant(h, behind Header) bool {
+	return h.Incarnation == behind.Incarnation && h.Epoch < behind.Epoch
 }

@@ -49,7 +49,7 @@ func LastShared(g cluster.Group) cluster.Position {
 }
 
 // State yields the groups that the state at the last one is rebuilt from, in order: all after its base, itself too. Doubts are
-// among them. That none is missing and all are of one channel is certain, so what was yielded before an error is
+// among them, remnants of former owners are not. That none is missing and all are of one channel is certain, so what was yielded before an error is
 // right as far as it goes. ErrBroken: there is no such state, or no more. What cannot be read is tried again
 // until the context ends.
 func State(ctx context.Context, log cluster.Log, key cluster.Key, last cluster.Group) iter.Seq2[cluster.Group, error] {
@@ -63,16 +63,23 @@ func State(ctx context.Context, log cluster.Log, key cluster.Key, last cluster.G
 			yield(cluster.Group{}, fmt.Errorf("%w: the base %d is not before %d", ErrBroken, of.Base, last.Position))
 			return
 		}
+		before := Header{Incarnation: of.Incarnation}
 		for g, err := range groups(ctx, log, key, of.Base, last.Position) {
 			if errors.Is(err, cluster.ErrGone) {
 				err = fmt.Errorf("%w: %w", ErrBroken, err)
 			}
+			var h Header
 			if err == nil {
-				err = belongs(g, of)
+				h, err = belongs(g, of)
 			}
-			if err != nil {
+			switch {
+			case err != nil:
 				yield(cluster.Group{}, err)
 				return
+			case h.Claim != Doubt && isRemnant(h, before):
+				continue
+			case h.Claim != Doubt:
+				before.Epoch = h.Epoch
 			}
 			if !yield(g, nil) {
 				return
@@ -82,18 +89,18 @@ func State(ctx context.Context, log cluster.Log, key cluster.Key, last cluster.G
 }
 
 // belongs tells whether a group is one of the channel that the header is of. A doubt changes nothing, whatever it says.
-func belongs(g cluster.Group, of Header) error {
-	h, err := ParseHeader(g.Body)
+func belongs(g cluster.Group, of Header) (h Header, err error) {
+	h, err = ParseHeader(g.Body)
 	switch {
 	case err != nil:
-		return err
+		return h, err
 	case h.Claim == Doubt:
 	case h.Incarnation != of.Incarnation:
-		return fmt.Errorf("%w: at %d is another channel", ErrBroken, g.Position)
+		return h, fmt.Errorf("%w: at %d is another channel", ErrBroken, g.Position)
 	case g.After == 0 && g.Nonce != h.Incarnation:
-		return fmt.Errorf("%w: the group at %d did not create the channel", ErrBroken, g.Position)
+		return h, fmt.Errorf("%w: the group at %d did not create the channel", ErrBroken, g.Position)
 	}
-	return nil
+	return h, nil
 }
 
 // groups yields all groups of the key after a position up to another, at which there is one. Each names the one before

@@ -27,8 +27,10 @@ type taking struct {
 	owner   inner.Owner
 	base    cluster.Position
 	from    cluster.HubID
-	// unheard: nothing is heard of that. Where all machines have lost their power, the log may have lost what it has written last.
+	// unheard: nothing is heard of that. Where all machines have lost their power, the log may have lost what it has written
+	// last. Else numbers has what it answers, or is nil where nobody is asked.
 	unheard bool
+	numbers <-chan numbers
 }
 
 // claim tries to write down that the channel is this hub's. Where the owner has written meanwhile, it may be tried again: it
@@ -66,7 +68,12 @@ func (cl *clustered) claim(ctx context.Context, t *taking) error {
 		return err
 	}
 	t.from, t.base = header.Hub, header.Base
-	t.unheard = header.Claim == inner.Doubt || header.Claim != inner.Free && header.Hub != cl.id && cl.beating.Standing(header.Hub) != inner.Heard
+	t.unheard, t.numbers = header.Claim == inner.Doubt || cl.beating.Standing(header.Hub) != inner.Heard, nil
+	if header.Claim == inner.Free || header.Hub == cl.id {
+		t.unheard = false
+	} else if !t.unheard {
+		t.askNumbers(ctx, cl)
+	}
 	t.owner = inner.Owner{Hub: cl.id, Epoch: max(header.Epoch+1, uint64(time.Now().UnixMilli())), Incarnation: header.Incarnation}
 	t.writer = inner.NewWriter(cl.engine, cl.gate, e.key, last.Position, shared)
 	if still, err := e.claims(t.owner, shared); err != nil || !still {

@@ -21,7 +21,10 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 		return // nobody is here, and the hub ends
 	}
 	lost := errors.Is(j.writer.Err(), inner.ErrLost)
-	h.clustered.keepGiven(j.key, j.owner.Incarnation, j.given)
+	j.mu.Lock()
+	given := j.given
+	j.mu.Unlock()
+	h.clustered.keepGiven(j.key, j.owner.Incarnation, given)
 	owner := j.owner
 	var deposed *inner.Deposed
 	if errors.As(j.writer.Err(), &deposed) {

@@ -28,6 +28,8 @@ const (
 	inquirySpeak  = "speak"
 	// inquiryChannels is for the names of the next channels behind the one that is named.
 	inquiryChannels = "channels"
+	// inquiryNumbers is for the newest numbers that messages have had in the channel of the incarnation, of who has owned it.
+	inquiryNumbers = "numbers"
 )
 
 // inquiry is a request, and outcome the reply. Both are JSON: they are few, and each release may add to them.
@@ -41,6 +43,8 @@ type inquiry struct {
 	Frame []byte `json:",omitempty"`
 	// Succeeding is for a hand-over.
 	Succeeding *succeeding `json:",omitempty"`
+	// Incarnation is for numbers.
+	Incarnation cluster.Nonce `json:",omitzero"`
 }
 
 type outcome struct {
@@ -58,6 +62,9 @@ type outcome struct {
 	// Grant is what the service grants a successor, and Position the shared group by which it was made the master.
 	Grant    []byte           `json:",omitempty"`
 	Position cluster.Position `json:",omitempty"`
+	// Down and Up are numbers.
+	Down uint64 `json:",omitempty"`
+	Up   uint64 `json:",omitempty"`
 }
 
 // pack is the request of the inquiry.
@@ -147,6 +154,9 @@ func (cl *clustered) carryOut(q inquiry) (o outcome) {
 		return outcome{Channels: cl.ownedAfter(q.Channel)}
 	}
 	switch q.What {
+	case inquiryNumbers:
+		n, known := cl.givenIn(cluster.KeyOf(q.Channel), q.Incarnation)
+		return outcome{Elsewhere: !known, Down: n.down, Up: n.up}
 	case inquirySuccessor:
 		return cl.successor(q)
 	case inquirySucceed:

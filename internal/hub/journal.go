@@ -36,8 +36,6 @@ type journal struct {
 	// expects is until when the master is about to enter at this hub, for which that has taken the channel. It does not
 	// change once the channel has the journal.
 	expects time.Time
-	// anew: messages are to have numbers well above those that the log has.
-	anew bool
 	// begun is the position of the last shared group before what is being committed. failed: that was not, or not all of it.
 	begun  cluster.Position
 	failed bool
@@ -56,16 +54,17 @@ type journal struct {
 	ended, sealed bool
 	// master is the name of the channel's master, as of what is committed, and next as of what was taken to be.
 	master, next string
-	// given are the newest numbers of messages, as of what is committed, and numbered as of what was taken to be.
-	given, numbered numbers
+	// numbered are the newest numbers of messages, as of what was taken to be committed.
+	numbered numbers
 	// request is the one whose effects come, or nil, and done are those that are over, and are answered when the
 	// group is committed.
 	request *request
 	done    []*request
 
-	// mu guards the following: the seats at other hubs that have called, those that have returned by a request whose answer
+	// mu guards the following: the newest numbers of messages, as of what is committed, the seats at other hubs that have called, those that have returned by a request whose answer
 	// was not thanked for, by their hubs, the requests that were carried out, by their marks, and the number of marks.
 	mu       sync.Mutex
+	given    numbers
 	returns  map[cluster.HubID]map[*remoteSeat]uint64
 	remotes  map[remoteName]*remoteSeat
 	requests map[uint64]*request
@@ -130,7 +129,10 @@ func (j *journal) Commit(effects []star.Effect) bool {
 		j.hub.config.Logger.Warn("channel is another hub's", "channel", j.channel.Name(), "error", err)
 		return false
 	}
-	j.master, j.given = j.next, j.numbered
+	j.master = j.next
+	j.mu.Lock()
+	j.given = j.numbered
+	j.mu.Unlock()
 	j.committed.Store(true)
 	j.snapshot.begin(j.writer.Last())
 	return true

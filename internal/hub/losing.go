@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -10,9 +11,9 @@ import (
 )
 
 // This file is what a hub keeps of a channel that it has owned, or has had members of, until the engine has lost the end of its
-// log: messages had numbers that are in no log any more, and members may have seen them. So they are not given again where this hub
-// owns the channel next. Where another one does, which has heard nothing of who has owned the channel, it goes on well above what there
-// is; and else the members that have seen them say so, when they come back (star.Resume).
+// log: messages had numbers that are in no log any more, and members may have seen them. So they are not given again: whoever owns the
+// channel next asks the one before, or goes on well above what there is where that does not answer. Of what is given again all the
+// same, members that have seen more say so when they come back (star.Resume).
 
 // numbers are those of the newest message to slaves, and of the newest to the master.
 type numbers struct{ down, up uint64 }
@@ -61,14 +62,67 @@ func (cl *clustered) hasLost(key cluster.Key) bool {
 	return !known.lost.IsZero() && time.Since(known.lost) < lostFor
 }
 
-func (cl *clustered) numbersOf(key cluster.Key, incarnation cluster.Nonce) numbers {
+func (cl *clustered) numbersOf(key cluster.Key, incarnation cluster.Nonce) (n numbers, known bool) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	known := cl.given[key]
-	if known.incarnation != incarnation {
-		return numbers{}
+	kept, known := cl.given[key]
+	if !known || kept.incarnation != incarnation {
+		return numbers{}, false
 	}
-	return known.numbers
+	return kept.numbers, true
+}
+
+// givenIn is numbersOf, also for a channel that this hub owns.
+func (cl *clustered) givenIn(key cluster.Key, incarnation cluster.Nonce) (n numbers, known bool) {
+	cl.mu.Lock()
+	c := cl.keys[key]
+	cl.mu.Unlock()
+	if c != nil {
+		if j, _ := c.Journal().(*journal); j != nil && j.owner.Incarnation == incarnation {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			return j.given, true
+		}
+	}
+	return cl.numbersOf(key, incarnation)
+}
+
+// askNumbers asks who has owned the channel until now which numbers messages have had, and has them told. It does not wait.
+func (t *taking) askNumbers(ctx context.Context, cl *clustered) {
+	told := make(chan numbers, 1)
+	if t.numbers = told; !cl.hub.acquire() {
+		close(told)
+		return
+	}
+	q := inquiry{What: inquiryNumbers, Channel: t.edge.channel.Name(), Incarnation: t.edge.incarnation()}
+	from := t.from
+	go func() {
+		defer cl.hub.goroutines.Done()
+		defer close(told)
+		if o, err := cl.askOnce(ctx, from, q.pack()); err == nil && !o.Elsewhere {
+			told <- numbers{o.Down, o.Up}
+		}
+	}()
+}
+
+// numbersFor is how long is waited for the answer.
+const numbersFor = 50 * time.Millisecond
+
+// given are the numbers up to which messages may have had them. known is false where that is not known.
+func (t *taking) given(ctx context.Context, cl *clustered) (n numbers, known bool) {
+	n, _ = cl.numbersOf(t.edge.key, t.owner.Incarnation)
+	if t.numbers == nil {
+		return n, !t.unheard
+	}
+	timer := time.NewTimer(numbersFor)
+	defer timer.Stop()
+	select {
+	case told, ok := <-t.numbers:
+		return numbers{max(n.down, told.down), max(n.up, told.up)}, ok
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return n, false
 }
 
 // reached is how far an edge is in a log, also by what others have said.

@@ -195,13 +195,18 @@ func (cl *clustered) takeAnd(ctx context.Context, e *edge, why cause, may func(*
 		}
 	}
 	j := cl.hub.newJournal(e.channel, e.key, t.owner, t.writer, t.base, t.pacing, inner.None)
-	j.volume, j.anew = t.volume, t.unheard
+	j.volume = t.volume
+	given, known := t.given(ctx, cl)
 	j.overtaken.Store(true) // what another hub has written behind the claim was not heard of
 	j.announcer.Appended(t.writer.Shared())
 	if may != nil && first == nil { // else who enters is in with the first step, or is not
 		j.expects = time.Now().Add(expectFor)
 	}
-	if !e.become(t.rules, j, may != nil, first) {
+	if !e.become(t.rules, j, may != nil, func(rules *star.Channel) {
+		if rules.NumberFrom(given.down, given.up); !known {
+			rules.NumberAnew()
+		}
+	}, first) {
 		j.free(ctx)
 		return 0, errNotTaken
 	}
@@ -260,8 +265,8 @@ func (e *edge) isOver() bool {
 }
 
 // become makes this hub the owner, with the seats that are here, and does what was called for and is not
-// answered. forMaster: the master is about to enter here.
-func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first func(*journal, *star.Channel, time.Time)) bool {
+// answered. forMaster: the master is about to enter here. number says how the next messages are numbered.
+func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, number func(*star.Channel), first func(*journal, *star.Channel, time.Time)) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.over {
@@ -274,7 +279,6 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 	}
 	calls = append(calls, e.calls...)
 	e.calls, e.replied, e.parked = nil, nil, nil
-	given := e.hub.clustered.numbersOf(e.key, j.owner.Incarnation)
 	e.channel.Own(rules, j, func(rules *star.Channel, now time.Time) {
 		for _, s := range e.members {
 			s.missed = !s.unanswered.IsZero()
@@ -288,9 +292,7 @@ func (e *edge) become(rules *star.Channel, j *journal, forMaster bool, first fun
 			}
 			return a
 		})
-		if rules.NumberFrom(given.down, given.up); j.anew {
-			rules.NumberAnew()
-		}
+		number(rules)
 		for m, s := range e.members {
 			if s.gone {
 				continue
