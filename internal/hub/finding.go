@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/lectern-go/lectern/cluster"
@@ -192,6 +193,7 @@ func (h *Hub) newChannel(ctx context.Context, name string) (*delivery.Channel, e
 	shared := cluster.Position(0)
 	if last.Position > 0 {
 		shared = inner.LastShared(last)
+		rules.CountFrom(uint64(rand.Uint32())) // whoever has had a seat in the channel of that name before is nobody in this one
 	}
 	writer := inner.NewWriter(h.clustered.engine, h.clustered.gate, key, last.Position, shared)
 	j := h.newJournal(c, key, owner, writer, last.Position, h.clustered.pacing(time.Now()), inner.Owned)
