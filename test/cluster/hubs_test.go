@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -159,6 +160,8 @@ type user struct {
 	random *rand.Rand
 	link   *link
 	dead   bool
+	// avoids is the hub that it does not dial, or nil.
+	avoids *placed
 }
 
 func (r *round) user(name string) *user {
@@ -185,6 +188,7 @@ func (u *user) Dial(ctx context.Context) (transport.Conn, error) {
 	hubs := u.round.living()
 	u.mu.Lock()
 	which, dead := u.random.Uint64(), u.dead
+	hubs = slices.DeleteFunc(hubs, func(p *placed) bool { return p == u.avoids })
 	u.mu.Unlock()
 	if dead || len(hubs) == 0 {
 		return nil, errDown

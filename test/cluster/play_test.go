@@ -96,11 +96,16 @@ func (r *round) act() {
 	if r.abandons {
 		r.abandon(last)
 	}
+	if r.sleeps {
+		r.sleep(last)
+	}
 	for _, l := range last {
 		switch {
-		case r.abandons:
+		case r.abandons, r.sleeps:
 		case r.expires:
 			l.expires()
+		case r.reuses:
+			l.reuses()
 		case r.dies:
 			l.masterDies()
 		default:

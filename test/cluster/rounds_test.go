@@ -58,7 +58,7 @@ func draw() uint64 {
 		seed := rand.Uint64()>>40 | 1
 		if c := choose(seed); !strings.Contains(c.String(), *with) {
 			continue
-		} else if *faulty || !c.faults && !c.storm && !c.fills && !c.loses && !c.unheard && !c.expires {
+		} else if *faulty || !c.faults && !c.storm && !c.fills && !c.loses && !c.unheard && !c.expires && !c.reuses && !c.sleeps {
 			return seed
 		}
 	}
@@ -88,7 +88,10 @@ type choice struct {
 	// expires: at the end what is in the log is gone, too early. ages: the log keeps what it has for a short time. fills: a shard
 	// has no room for a while. loses: it loses the end of what it has.
 	expires, ages, fills, loses bool
-	rows, slaves                int
+	// reuses: at the end a channel's name is used again while a hub that is cut off keeps members of the one before, and what is
+	// in the log of that is gone. sleeps: at the end all hubs are frozen for longer than the log keeps anything.
+	reuses, sleeps bool
+	rows, slaves   int
 }
 
 func choose(seed uint64) choice {
@@ -105,6 +108,9 @@ func choose(seed uint64) choice {
 	c.ages = random.IntN(4) == 0
 	c.fills = random.IntN(6) == 0
 	c.loses = random.IntN(8) == 0 && !c.recreates && !c.switches && !c.fills
+	closes := !c.dies && !c.abandons && !c.expires && !c.loses
+	c.reuses = random.IntN(5) == 0 && closes && !c.recreates
+	c.sleeps = random.IntN(3) == 0 && closes && !c.reuses && c.ages
 	return c
 }
 
@@ -115,7 +121,8 @@ func (c choice) String() string {
 		word string
 	}{
 		{c.faults, "faults"}, {c.storm, "storm"}, {c.storm && c.kills, "kills"}, {c.links, "links"}, {c.recreates, "recreates"}, {c.switches, "switches"},
-		{c.dies, "the master dies"}, {c.unheard, "unheard"}, {c.abandons, "abandoned"}, {c.expires, "expires"}, {c.ages, "ages"}, {c.fills, "full"}, {c.loses, "loses"},
+		{c.dies, "the master dies"}, {c.unheard, "unheard"}, {c.abandons, "abandoned"}, {c.expires, "expires"}, {c.ages, "ages"}, {c.fills, "full"}, {c.loses, "loses"}, {c.reuses, "reuses"},
+		{c.sleeps, "sleeps"},
 	} {
 		if w.is {
 			words = append(words, w.word)

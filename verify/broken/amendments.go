@@ -121,6 +121,17 @@ var amendments = []variant{
 		},
 	},
 	{
+		name: "another-followed", of: "amendment 7",
+		broken: "what is in the log of another channel of the same name is carried out for the members of the one before",
+		with:   "reuses",
+		edits: []edit{
+			{"internal/cluster/merging.go", "case h.Incarnation != m.incarnation:", "case false:"},
+			{"internal/cluster/merging.go", "case g.Before != m.seen || g.Position <= m.seen:", "case g.Position <= m.seen:"},
+			{"internal/cluster/merging.go", "case h.Claim == Owned, h.Epoch != m.epoch, known && h.Hub != m.owner:", "case false:"},
+			{"internal/cluster/filling.go", "f.waiting[0].Before == f.taken:", "f.waiting[0].Before <= f.taken:"},
+		},
+	},
+	{
 		name: "behind-the-end", of: "amendment 8",
 		broken: "an owner writes a barrier behind the end of its channel",
 		edits: []edit{
@@ -174,6 +185,14 @@ var amendments = []variant{
 		}},
 	},
 	{
+		name: "writes-on", of: "amendment 10",
+		broken: "an owner whose groups are gone from the log, and who does not know what has become of the last one, writes it at the end that there is",
+		with:   "sleeps",
+		edits: []edit{{
+			"internal/cluster/conflict.go", "\t\tif last.Position < f.last {\n", "\t\tif last.Position < f.last {\n\t\t\tf.last, f.shared = last.Position, LastShared(last)\n\t\t\treturn f, nil\n\t\t}\n\t\tif false {\n",
+		}},
+	},
+	{
 		name: "abandoned-stays", of: "amendment 11",
 		broken: "nobody takes a channel of a dead hub where nobody has members",
 		seeds:  []uint64{9649369},
@@ -195,6 +214,15 @@ var amendments = []variant{
 		edits: []edit{{
 			"internal/cluster/writer.go", "\t\ta.noRoom()\n\t\tpause(ctx, fullPause)\n", "\t\treturn max(a.g.After, 1), nil\n",
 		}},
+	},
+	{
+		name: "joined-by-nobody", of: "amendment 13",
+		broken: "what is written down of a join does not have the client that has joined, so that the next owner takes its repetition for a stranger's",
+		with:   "switches",
+		edits: []edit{
+			{"internal/star/recorded.go", "p.flags(m.holder.instance != Hash{}, e.secret != Hash{}", "p.flags(false, e.secret != Hash{}"},
+			{"internal/star/recorded.go", "\tif m.holder.instance != (Hash{}) {\n", "\tif false {\n"},
+		},
 	},
 	{
 		name: "switch-asked-once", of: "amendment 13",

@@ -15,6 +15,8 @@ import (
 type simulation struct {
 	dir, binary string
 	silence     time.Duration
+	// with is what the rounds have that it draws, or empty.
+	with string
 }
 
 // played is what came of some rounds, up to the first that fails.
@@ -39,6 +41,9 @@ const memory = 2 << 30
 // play plays up to so many rounds, of the seed or, where that is zero, of seeds that it draws.
 func (s *simulation) play(ctx context.Context, rounds int, seed uint64) (played, error) {
 	args := []string{"-test.run=^TestRounds$", "-test.v", "-cluster.faults", "-cluster.rounds=" + strconv.Itoa(rounds)}
+	if s.with != "" {
+		args = append(args, "-cluster.with="+s.with)
+	}
 	if seed != 0 {
 		args = append(args, "-cluster.seed="+strconv.FormatUint(seed, 10))
 	}

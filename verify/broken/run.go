@@ -77,7 +77,7 @@ func build(ctx context.Context, o options, folder string, v *variant) (*simulati
 	if err != nil {
 		return nil, err
 	}
-	s := &simulation{dir: dir, binary: filepath.Join(folder, "rounds"), silence: o.silence}
+	s := &simulation{dir: dir, binary: filepath.Join(folder, "rounds"), silence: o.silence, with: v.with}
 	if err := testbinary.Build(ctx, dir, overlay, s.binary); err != nil {
 		return nil, fmt.Errorf("%s does not build: %w", v.name, err)
 	}

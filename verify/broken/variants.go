@@ -14,8 +14,9 @@ type variant struct {
 	// of is the amendment or the tooth of the design, and broken what is so in the variant.
 	of, broken string
 	edits      []edit
-	// seeds are those of rounds that have shown it.
+	// seeds are those of rounds that have shown it, and with is what the rounds have in which it is looked for, or empty.
 	seeds []uint64
+	with  string
 	// unseen is why the simulation does not find it, or empty.
 	unseen string
 }
