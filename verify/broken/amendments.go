@@ -129,6 +129,7 @@ var amendments = []variant{
 			{"internal/cluster/merging.go", "case g.Before != m.seen || g.Position <= m.seen:", "case g.Position <= m.seen:"},
 			{"internal/cluster/merging.go", "case h.Claim == Owned, h.Epoch != m.epoch, known && h.Hub != m.owner:", "case false:"},
 			{"internal/cluster/filling.go", "f.waiting[0].Before == f.taken:", "f.waiting[0].Before <= f.taken:"},
+			{"internal/cluster/filling.go", "\t\tif g.Before != after {\n", "\t\tif false {\n"},
 		},
 	},
 	{
