@@ -56,10 +56,14 @@ type output struct {
 
 // outputOf is the effect, for who it says, or false where it is none for other hubs.
 func outputOf(e *star.Effect) (o output, ok bool) {
-	if _, ok = outKinds[e.Kind]; !ok {
+	kind := e.Kind
+	if kind == star.SendPresence {
+		kind = star.SendOne // for a master that is at another hub for a moment
+	}
+	if _, ok = outKinds[kind]; !ok {
 		return o, false
 	}
-	o = output{kind: e.Kind, packet: e.Packet, end: e.End, number: e.Number}
+	o = output{kind: kind, packet: e.Packet, end: e.End, number: e.Number}
 	switch e.Kind {
 	case star.Tell, star.TellAll, star.Untell:
 		o.about, o.text = e.Subject(), e.Text
