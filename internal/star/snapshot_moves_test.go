@@ -82,6 +82,25 @@ func (g *twin) aroundHandOvers(pair [2]*Attachment, name string, ref, number uin
 	return "show", func(c *table, i int) error { return c.Show(pair[i], max(pair[i].epoch, 1)+1-epoch) }
 }
 
+// ahead is a resume of a slave that may be ahead, rather one that is asked.
+func (g *twin) ahead(entry Entry, name string) (what string, do func(c *table, which int) error) {
+	for _, other := range g.names {
+		m := g.original.slaves[other]
+		if m != nil && slices.ContainsFunc(g.original.requests, func(q *request) bool { return q.awaits(m) }) {
+			name = other
+		}
+	}
+	if m := g.original.slaves[name]; g.original.life == open && m != nil {
+		entry.Instance, entry.Epoch = m.holder.instance, m.epoch+uint64(g.random.IntN(2))
+	}
+	entry.Secret = given(g.original.secrets[name])
+	number := g.original.down.newest + uint64(g.random.IntN(3))
+	_, pair := g.connect()
+	return "resume of one ahead", func(c *table, i int) error {
+		return c.Resume(c.now, pair[i], entry, name, number, number)
+	}
+}
+
 // resumeFormer is a resume of the master by the secret that it has had as a slave.
 func (g *twin) resumeFormer(pair [2]*Attachment, m *member, ref, number uint64, entry Entry) (what string, do func(c *table, which int) error) {
 	entry.Fresh = given(fmt.Sprint("fresh ", ref, m.name))

@@ -216,11 +216,10 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		if m := g.original.master; g.original.life == open && m.unshown() && g.random.IntN(2) == 0 {
 			return g.resumeFormer(pair, m, ref, number, entry)
 		}
-		if m := g.original.slaves[name]; m != nil && g.random.IntN(3) == 0 { // it may be ahead
-			entry.Instance, entry.Epoch = m.holder.instance, m.epoch+uint64(g.random.IntN(2))
-			number = g.original.down.newest + uint64(g.random.IntN(3))
-		}
 		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], entry, name, number, number) }
+	}
+	if g.random.IntN(20) == 0 {
+		return g.ahead(entry, name)
 	}
 	pair := g.attachments[g.pick(g.tags)]
 	msg := textMessage(ref, "x")

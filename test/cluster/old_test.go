@@ -63,9 +63,6 @@ func (l *life) reuses() {
 		r.fail("the master closes %s: %w", next.stream(), err)
 	}
 	next.reading.Wait()
-	for _, s := range l.seats { // each looks for the one before, which is over
-		_ = s.user.Close()
-	}
 }
 
 // follows creates the next channel of the name, with as many slaves, at other hubs than that one.

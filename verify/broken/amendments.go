@@ -23,6 +23,7 @@ var amendments = []variant{
 	{
 		name: "older-attachment", of: "amendment 2",
 		broken: "the owner takes what comes of an older attachment of a membership for that of the latest",
+		with:   "storm, kills, links",
 		unseen: "the owner knows seats by their numbers, and a seat that is not the latest does nothing; the epoch alone tells behind a change of owner, where the member is at the same hub again",
 		edits: []edit{{
 			"internal/star/numbers.go", "m == nil || m.attachment == nil || m.epoch != epoch", "m == nil || m.attachment == nil",
@@ -46,6 +47,7 @@ var amendments = []variant{
 	{
 		name: "reply-of-former-placed", of: "amendment 3",
 		broken: "what a former owner has replied is carried out behind the claim of the next one",
+		with:   "storm",
 		unseen: "a reply is given when what it says is committed, so in front of the claim of the next owner, and what of it comes late is known by its position",
 		edits: []edit{
 			{"internal/cluster/merging.go", "return r.Epoch < m.epoch && (r.Marked || r.Shared > m.at)", "return false"},
@@ -81,7 +83,8 @@ var amendments = []variant{
 	{
 		name: "refusal-without-barrier", of: "amendment 4",
 		broken: "an owner refuses for good without a group behind that, so that one may that was deposed and does not know",
-		unseen: "a hub that was deposed and has not heard of it has to be asked in that moment by somebody whom it refuses wrongly, which is rare",
+		seeds:  []uint64{8301459},
+		with:   "recreates",
 		edits: []edit{
 			{"internal/hub/journal.go", "\t\tfinal = final || isFinal(e)\n", ""},
 		},
@@ -205,6 +208,7 @@ var amendments = []variant{
 		name: "full-is-the-end", of: "amendment 12",
 		broken: "an owner whose log has no room throws away what it has decided, and gives up",
 		unseen: "whoever gives up takes the channel again, and clients ask again what was not answered",
+		with:   "full",
 		edits: []edit{{
 			"internal/cluster/writer.go", "\t\ta.noRoom()\n\t\tpause(ctx, fullPause)\n", "\t\treturn 0, ErrLost\n",
 		}},
@@ -228,6 +232,7 @@ var amendments = []variant{
 	{
 		name: "switch-asked-once", of: "amendment 13",
 		broken: "the leave of a switch is asked for once, and given up where the owner changes",
+		with:   "kills, links, switches",
 		unseen: "the owner has to change while the leave is asked for, and the client leaves what it finds itself in",
 		edits: []edit{{
 			"internal/hub/switching.go",
@@ -237,7 +242,8 @@ var amendments = []variant{
 	{
 		name: "switch-not-repeatable", of: "amendment 13",
 		broken: "the repetition of a join that has made a membership is a join of a stranger",
-		unseen: "a join of the client that has the name is taken for one of somebody who has left unheard",
+		seeds:  []uint64{9041721, 6049247},
+		with:   "switches",
 		edits: []edit{{
 			"internal/star/entering.go",
 			"return c.life == open && m != nil && c.repeats(now, m, a, e) ||", "return false && c.life == open && m != nil && c.repeats(now, m, a, e) ||",
