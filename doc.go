@@ -291,8 +291,12 @@
 //     without a word, and is told when it comes back.
 //   - While the engine cannot commit, nothing is decided: members wait, and nobody is told anything. Of NATS
 //     with three nodes that is some seconds where one of them dies.
-//   - Where the room that the engine has for a channel is taken by four fifths, messages and changes of attributes are
-//     refused with ErrBusy, so that members can come and go, until what is old has gone.
+//   - Where the room that the engine has for a channel, and for others with it, is taken by four fifths, messages and changes
+//     of attributes are refused with ErrBusy, so that members can come and go, until what is old has gone. From half on they are in a
+//     channel that takes a quarter of the room itself, as far as its owner has written that or has read it when it took the channel over.
+//   - Where the engine loses what it has committed, such as by a loss of power at most of its machines, what is lost may
+//     have been told to members. They stay in; numbers go on well above those that were lost, a member that is known to miss
+//     something is told a [Gap], and requests whose answer may be lost end.
 //   - Whatever a member is told comes later by one entry in the log: on NATS about a third of a millisecond, and for
 //     members at other hubs than the owner's by a request more.
 //   - [Hub.Channels], [Hub.Events], the Observer and the Logger tell of the channels that the hub owns.
