@@ -126,6 +126,7 @@ var amendments = []variant{
 	{
 		name: "another-followed", of: "amendment 7",
 		broken: "what is in the log of another channel of the same name is carried out for the members of the one before",
+		seeds:  []uint64{8150701},
 		with:   "reuses",
 		edits: []edit{
 			{"internal/cluster/merging.go", "case h.Incarnation != m.incarnation:", "case false:"},
@@ -191,6 +192,7 @@ var amendments = []variant{
 	{
 		name: "writes-on", of: "amendment 10",
 		broken: "an owner whose groups are gone from the log, and who does not know what has become of the last one, writes it at the end that there is",
+		seeds:  []uint64{16603799},
 		with:   "sleeps",
 		edits: []edit{{
 			"internal/cluster/conflict.go", "\t\tif last.Position < f.last {\n", "\t\tif last.Position < f.last {\n\t\t\tf.last, f.shared = last.Position, LastShared(last)\n\t\t\treturn f, nil\n\t\t}\n\t\tif false {\n",
@@ -223,6 +225,7 @@ var amendments = []variant{
 	{
 		name: "joined-by-nobody", of: "amendment 13",
 		broken: "what is written down of a join does not have the client that has joined, so that the next owner takes its repetition for a stranger's",
+		seeds:  []uint64{5981975},
 		with:   "switches",
 		edits: []edit{
 			{"internal/star/recorded.go", "p.flags(m.holder.instance != Hash{}, e.secret != Hash{}", "p.flags(false, e.secret != Hash{}"},
