@@ -76,9 +76,10 @@ var amendments = []variant{
 		name: "stale-claim", of: "amendment 4",
 		broken: "who is to become the owner believes one node what is last in the log",
 		seeds:  []uint64{14439307},
-		edits: []edit{{
-			"internal/hub/claiming.go", "inner.FindFinal(ctx, cl.engine, e.key)", "inner.Find(ctx, cl.engine, e.key)",
-		}},
+		edits: []edit{
+			{"internal/hub/claiming.go", "inner.FindFinal(ctx, cl.engine, e.key)", "inner.Find(ctx, cl.engine, e.key)"},
+			{"internal/hub/claiming.go", "case reached.isBehind(last, header):", "case false && reached.isBehind(last, header):"},
+		},
 	},
 	{
 		name: "refusal-without-barrier", of: "amendment 4",
