@@ -177,10 +177,12 @@ var amendments = []variant{
 	{
 		name: "lost-owner-forgets", of: "amendment 9",
 		broken: "a hub that the log has for the owner, and that has thrown away what it had, does not look for the channel again",
-		seeds:  []uint64{12009127},
-		edits: []edit{{
-			"internal/hub/edges.go", "\t\te.hub.clustered.findAgain(e.channel.Name())\n", "",
-		}},
+		seeds:  []uint64{10321893},
+		with:   "loses",
+		edits: []edit{
+			{"internal/hub/edges.go", "\t\te.hub.clustered.findAgain(e.channel.Name())\n", ""},
+			{"internal/hub/losing.go", "return !e.unknown.IsZero() &&", "return false &&"},
+		},
 	},
 	{
 		name: "pauses-for-ever", of: "amendment 10",
