@@ -218,7 +218,7 @@ func (g *twin) transition() (what string, do func(c *table, which int) error) {
 		}
 		return "resume", func(c *table, i int) error { return c.Resume(c.now, pair[i], entry, name, number, number) }
 	}
-	if g.random.IntN(20) == 0 {
+	if g.random.IntN(20) == 0 || len(g.original.requests) > 0 && g.random.IntN(6) == 0 {
 		return g.ahead(entry, name)
 	}
 	pair := g.attachments[g.pick(g.tags)]
