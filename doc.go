@@ -272,8 +272,8 @@
 // asks in the log whether it still writes, and becomes the owner when no answer comes.
 //
 // It is not finished, and not for production yet: of 5,500 rounds in which the network between hubs has faults, and hubs are
-// frozen, cut off and killed, none has ended with a promise broken, nor of 1,000 in which the engine loses what it has committed, but
-// of others before them one has that was not explained (docs/TESTING.md). What is meant to
+// frozen, cut off and killed, none has ended with a promise broken, but of others before them one has that was not explained; of 1,200
+// in which the engine loses what it has committed three have (docs/TESTING.md). What is meant to
 // hold is that order, each message once, gaps, requests, bans and rule 7 are as on one hub, also when any hub dies, for
 // as long as the engine keeps what it has committed. What is weaker than on one hub:
 //
