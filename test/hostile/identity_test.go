@@ -158,20 +158,29 @@ func TestHostileIdentity(t *testing.T) {
 			alice, one := s.Pair()
 			alice.Send(`{"type":"send","channel":"abc123","text":"hello"}`)
 			one.Expect(`{"type":"message","channel":"abc123","from":"alice","seq":1,"text":"hello"}`)
+			ahead := func(by int) string {
+				if s.OfCluster() {
+					by += 1 << 20 // so much may the log of several hubs have lost
+				}
+				return fmt.Sprint(by)
+			}
 			for last, code := range map[string]*lectern.Error{
-				"2": lectern.ErrResumeFailed, "9007199254740992": lectern.ErrResumeFailed,
+				ahead(2): lectern.ErrResumeFailed, "9007199254740992": lectern.ErrResumeFailed,
 				"-1": lectern.ErrBadFrame, "9007199254740993": lectern.ErrBadFrame, "18446744073709551615": lectern.ErrBadFrame,
 				"18446744073709551616": lectern.ErrBadFrame, "1.5": lectern.ErrBadFrame, "1e400": lectern.ErrBadFrame, `"1"`: lectern.ErrBadFrame,
 			} {
 				s.Raw().Refused(resumeFrame("abc123", "user_one", one.Secret, `,"last":`+last), code)
 			}
 			// A number of the master's direction is none of the slaves'.
-			s.Raw().Refused(resumeFrame("abc123", "alice", alice.Secret, `,"last":1`), lectern.ErrResumeFailed)
+			s.Raw().Refused(resumeFrame("abc123", "alice", alice.Secret, `,"last":`+ahead(1)), lectern.ErrResumeFailed)
 
 			// Nor does one that was right in an earlier channel of the name count.
 			alice.Send(`{"type":"leave","channel":"abc123"}`)
 			alice.Expect(`{"type":"left","channel":"abc123"}`)
 			one.Expect(`{"type":"closed","channel":"abc123","code":"master_left"}`)
+			if s.OfCluster() {
+				return // which one may not tell there: the log may have lost the numbers of this one
+			}
 			_, next := s.Pair()
 			s.Raw().Refused(resumeFrame("abc123", "user_one", next.Secret, `,"last":1`), lectern.ErrResumeFailed)
 			next.Send(`{"type":"ping"}`)
