@@ -278,7 +278,7 @@ func TestReturnToWhoHasTakenOver(t *testing.T) {
 		}
 		return there
 	})
-	other.expect("+there")
+	other.expect("+there", "* < presence alice away left=30000ms")
 	third := other.copied()
 	b := c.on("b")
 	other.refused(wire.ErrNotAMember, other.returns(c.on("v"), 1, 1))

@@ -39,7 +39,8 @@ func (noLine) Unwritten(accepted Load) int    { return accepted.Messages }
 // TakeOver makes a channel to which records were applied one that decides. attached is called for
 // each member that is on a connection, at that hub, the master first and the slaves in the order
 // in which they have joined, and returns as for Restore, whose effects it has. A master who is on no connection
-// then can come back by Return. The line of an attachment counts what is accepted for it from here on.
+// then can come back by Return, and slaves are told that it is away where they were not. The line of an attachment counts
+// what is accepted for it from here on.
 // All times that are in no record begin anew: of who is away, of what can be repeated, and of what was
 // sent too often.
 func (c *Channel) TakeOver(now time.Time, attached func(role wire.Role, username string, hub Hub) *Attachment) {
@@ -47,6 +48,7 @@ func (c *Channel) TakeOver(now time.Time, attached func(role wire.Role, username
 		return
 	}
 	r := restoration{c: c, master: c.master.snapshot()}
+	wasAway := c.master.state == wire.StateAway
 	c.master.beginAnew(now)
 	if c.master.attachment = nil; !r.master.Attached {
 		c.master.state = wire.StateAway // also where the last record was cut off from those behind it
@@ -78,6 +80,10 @@ func (c *Channel) TakeOver(now time.Time, attached func(role wire.Role, username
 		}
 		return a
 	})
+	// Slaves are told what nobody has decided before. Where the timeout is zero the end follows at once.
+	if c.master.state == wire.StateAway && !wasAway && c.timeout > 0 {
+		c.tellMasterState(now)
+	}
 	if a := c.master.attachment; a != nil {
 		if c.inherited = c.up.newest; a.catchingUp {
 			c.inherited = c.master.floor(a)

@@ -70,6 +70,19 @@ func TestTimesBeginAnewWithWhoTakesOver(t *testing.T) {
 	require.Equal(t, wire.StateAway, copied.master.state)
 	require.Equal(t, later.Add(xMaster), copied.master.deadline)
 
+	// Slaves are told where that is new.
+	lost, _, _ := openTable(t, Limits{}, 1)
+	copied = lost.copied()
+	copied.Record(true)
+	copied.TakeOver(later, func(role wire.Role, _ string, _ Hub) *Attachment {
+		if role == wire.Master {
+			return nil
+		}
+		return lost.on("u1 again")
+	})
+	r = &table{Channel: copied, t: t, now: later, tags: lost.tags, secrets: lost.secrets}
+	require.Equal(t, []string{"*presence 2", "seat 0"}, r.recordsOf(func() error { return nil }))
+
 	ended := c.copied()
 	ended.Close("over")
 	ended.TakeEffects(nil)
