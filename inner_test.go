@@ -223,7 +223,7 @@ func TestMetricsAreThoseOfTheHub(t *testing.T) {
 		MetricQueueDepth: star.QueueDepth, MetricClosingSeconds: star.ClosingSeconds, MetricMessagesByTopic: star.MessagesByTopic,
 		MetricAppends: star.Appends, MetricAppendSeconds: star.AppendSeconds, MetricGroupBytes: star.GroupBytes, MetricHolesFilled: star.HolesFilled,
 		MetricDoubts: star.Doubts, MetricTakeovers: star.Takeovers, MetricLeaderlessSeconds: star.LeaderlessSeconds,
-		MetricEdges: star.Edges, MetricSubscriptions: star.Subscriptions,
+		MetricEdges: star.Edges, MetricSubscriptions: star.Subscriptions, MetricMostLed: star.MostLed,
 	}
 	require.Len(t, same, len(Metrics()))
 	for public, inner := range same {

@@ -94,6 +94,9 @@ const (
 	MetricEdges
 	// MetricSubscriptions are what this hub listens to at the engine.
 	MetricSubscriptions
+	// MetricMostLed is how many shards of the engine's log the node leads that leads most of them, as last heard. Where that is
+	// more than a fair share, the death of one node stops more channels than it has to.
+	MetricMostLed
 )
 
 // MetricKind tells how a metric's values are to be understood.

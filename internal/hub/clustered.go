@@ -335,6 +335,8 @@ func (cl *clustered) watch() {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	writeEvery := max(cl.engine.Keeps()/30, watchEvery)
+	shards := measuring{cl: cl}
+	defer shards.end()
 	for written, looked := time.Now(), time.Now(); ; {
 		select {
 		case <-cl.writing.Done():
@@ -342,7 +344,7 @@ func (cl *clustered) watch() {
 		case <-cl.leaving:
 			return
 		case now := <-ticker.C:
-			cl.countLeaderless(int64(watchEvery / time.Second))
+			shards.look(int64(watchEvery / time.Second))
 			for _, e := range cl.allEdges() {
 				e.endWaiting()
 				e.remind()

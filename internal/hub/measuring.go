@@ -158,18 +158,40 @@ func (cl *clustered) measure() {
 	cl.controls = doubting{m, cl.id, len(m.State().Shards)}
 }
 
-// countLeaderless counts for how long shards have had no leader, for so many whole seconds.
-func (cl *clustered) countLeaderless(seconds int64) {
-	if !cl.hub.delivering.Observed {
+// measuring is what is counted of the shards of the log.
+type measuring struct {
+	cl *clustered
+	// mostLed is what was told last of how many one node leads.
+	mostLed int64
+}
+
+// look counts for how long shards have had no leader, since so many whole seconds ago, and tells how many the node leads that
+// leads most.
+func (m *measuring) look(seconds int64) {
+	if !m.cl.hub.delivering.Observed {
 		return
 	}
-	leaderless := int64(0)
-	for _, shard := range cl.engine.State().Shards {
-		if shard.Leader == "" {
-			leaderless++
-		}
+	leads := make(map[string]int64)
+	for _, shard := range m.cl.engine.State().Shards {
+		leads[shard.Leader]++
 	}
-	if leaderless > 0 {
-		cl.hub.config.Observer.Add(star.LeaderlessSeconds, "", leaderless*seconds)
+	if leaderless := leads[""]; leaderless > 0 {
+		m.cl.hub.config.Observer.Add(star.LeaderlessSeconds, "", leaderless*seconds)
+	}
+	delete(leads, "")
+	most := int64(0)
+	for _, n := range leads {
+		most = max(most, n)
+	}
+	m.tell(most)
+}
+
+// tell tells the gauge, and end that this hub tells it no more.
+func (m *measuring) tell(most int64) {
+	if most != m.mostLed {
+		m.cl.hub.config.Observer.Add(star.MostLed, "", most-m.mostLed)
+		m.mostLed = most
 	}
 }
+
+func (m *measuring) end() { m.tell(0) }

@@ -65,6 +65,7 @@ var metrics = [...]MetricEntry{
 	star.LeaderlessSeconds: {Name: "cluster_leaderless_seconds", Help: "Seconds for which a shard of the log has had no known leader, of all shards together."},
 	star.Edges:             {Name: "cluster_edges", Help: "Channels of other hubs that this one follows.", Kind: Gauge},
 	star.Subscriptions:     {Name: "cluster_subscriptions", Help: "Subscriptions of this hub at the engine.", Kind: Gauge},
+	star.MostLed:           {Name: "cluster_most_led", Help: "Shards of the log that the node leads which leads most of them.", Kind: Gauge},
 }
 
 // EveryMetric lists all metrics, as whatever counts by their numbers.

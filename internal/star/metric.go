@@ -31,6 +31,7 @@ const (
 	LeaderlessSeconds
 	Edges
 	Subscriptions
+	MostLed
 )
 
 // LabelService is the label of MessagesReceived and BytesReceived for what the service sends.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,7 +52,7 @@ func pair(t *testing.T, faults clustertest.Faults, test func(t *testing.T, n *cl
 			require.NoError(t, n.Close())
 			time.Sleep(time.Minute) // members in this process have ended by then
 			for _, h := range hubs {
-				h.Has(t, map[string]int64{"cluster_edges": 0, "cluster_subscriptions": 0, "connections": 0, "channels": 0, "slaves": 0, "leaves shutdown": 0})
+				h.Has(t, map[string]int64{"cluster_edges": 0, "cluster_subscriptions": 0, "cluster_most_led": 0, "connections": 0, "channels": 0, "slaves": 0, "leaves shutdown": 0})
 			}
 		})
 		test(t, n, hubs[0], hubs[1])
@@ -110,6 +112,44 @@ func TestMetricsOfACluster(t *testing.T) {
 	})
 }
 
+// led is an engine whose shards have these leaders.
+type led struct {
+	cluster.Engine
+	leaders atomic.Pointer[string] // a letter for each
+}
+
+func (l *led) State() cluster.State {
+	s := l.Engine.State()
+	s.Shards = slices.Clone(s.Shards)
+	for i, letter := range *l.leaders.Load() {
+		s.Shards[i].Leader = strings.TrimSpace(string(letter))
+	}
+	return s
+}
+
+func (l *led) lead(leaders string) { l.leaders.Store(&leaders) }
+
+// How the leaders of the shards are spread is a gauge: how many of them one node has.
+func TestMetricOfTheSpreadOfLeaders(t *testing.T) {
+	stage.OneHub(t, "a hub of a cluster")
+	synctest.Test(t, func(t *testing.T) {
+		engine := &led{Engine: cluster.NewLocalWith(cluster.LocalOptions{Shards: 6})}
+		engine.lead("abcabc")
+		counts := stage.NewLedger()
+		hub, err := lectern.NewHub(lectern.Policy{Cluster: engine, Observer: counts})
+		require.NoError(t, err)
+		for leaders, most := range map[string]int64{"abcabc": 2, "aaabcb": 3, "      ": 0, "aaaa  ": 4, "bbbbbb": 6} {
+			engine.lead(leaders)
+			time.Sleep(2 * time.Second)
+			require.Equal(t, most, counts.Count("cluster_most_led"), leaders)
+		}
+		require.NoError(t, hub.Close())
+		synctest.Wait()
+		counts.Has(t, map[string]int64{"cluster_most_led": 0})
+		require.NoError(t, engine.Close())
+	})
+}
+
 func TestTakeoversByCause(t *testing.T) {
 	calm := clustertest.Faults{Latency: time.Millisecond}
 	t.Run("the master comes back", func(t *testing.T) {
@@ -137,8 +177,11 @@ func TestTakeoversByCause(t *testing.T) {
 	t.Run("the owner does not answer", func(t *testing.T) {
 		pair(t, calm, func(t *testing.T, n *clustertest.Network, a, b *counted) {
 			a.create(t)
-			b.join(t, "user_one")
+			slave := b.join(t, "user_one")
 			n.Kill(a.id)
+			killed := time.Now()
+			stage.NextPresence(t, slave, "alice", lectern.StateAway)
+			require.Less(t, time.Since(killed), 3*time.Second)
 			time.Sleep(10 * time.Second)
 			b.takes(t, "unheard")
 			b.Has(t, map[string]int64{"cluster_doubts asked": 1, "cluster_doubts answered": 0})
@@ -147,8 +190,9 @@ func TestTakeoversByCause(t *testing.T) {
 	t.Run("the owner ends", func(t *testing.T) {
 		pair(t, calm, func(t *testing.T, _ *clustertest.Network, a, b *counted) {
 			a.create(t)
-			b.join(t, "user_one")
+			slave := b.join(t, "user_one")
 			require.NoError(t, a.Shutdown(stage.Within(t)))
+			stage.NextPresence(t, slave, "alice", lectern.StateAway)
 			time.Sleep(3 * time.Second)
 			b.takes(t, "given_up")
 			b.Has(t, map[string]int64{"cluster_doubts asked": 0})
