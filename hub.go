@@ -162,7 +162,9 @@ func (c Cluster) Channels(ctx context.Context) ([]string, error) { return c.hub.
 // is told at once, and closed with shutdown once what was accepted for it has
 // been sent. The closing is spread over three quarters of the time until ctx's
 // deadline, at most 10 ms for each connection, so that not everybody comes back
-// elsewhere in one instant; without a deadline it is not spread. Nobody's time
+// elsewhere in one instant; without a deadline it is not spread. Where there are other
+// hubs (Policy.Cluster) it begins later, a second at most behind the last client that moves
+// to one of them, so that nobody is away meanwhile. Nobody's time
 // runs out meanwhile, not that of masters either: the end is shutdown for all.
 // Shutdown returns when all of the hub's goroutines are gone.
 //

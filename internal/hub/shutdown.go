@@ -22,7 +22,8 @@ const closingPause = 10 * time.Millisecond
 // it is closed with shutdown, after what was accepted for it has been sent. The closing
 // is spread over three quarters of the time until ctx's deadline, with at most 10 ms for
 // each connection, so that not all clients connect elsewhere in one instant. Without a
-// deadline it is not spread. Meanwhile no deadline of a member expires, not even a
+// deadline it is not spread. In a cluster clients have two thirds of that for their moving, and a second
+// or a quarter of what is left behind it; who is left then is closed over the last third. Meanwhile no deadline of a member expires, not even a
 // master's: all members end with shutdown. Shutdown returns when all of the hub's
 // goroutines have ended.
 //
@@ -100,13 +101,23 @@ func (h *Hub) closeSpread(ctx context.Context, sessions []*session) {
 		spread = min(time.Until(deadline)*3/4, closingPause*time.Duration(len(sessions)))
 	}
 	spread = max(spread, 0)
-	notice := wire.NewPacket(&wire.Frame{Type: wire.Shutdown, Timeout: wire.Milliseconds(spread), HasTimeout: true})
+	moving := spread
+	if h.clustered != nil {
+		moving = spread * 2 / 3
+	}
+	notice := wire.NewPacket(&wire.Frame{Type: wire.Shutdown, Timeout: wire.Milliseconds(moving), HasTimeout: true})
 	for _, s := range sessions {
 		// The form is known from the first frame. A connection that has sent nothing
 		// yet is only closed.
 		if s.hasSeats() {
 			s.PushAndFlush(notice)
 		}
+	}
+	if h.clustered != nil {
+		if sessions = h.letMove(ctx, moving); len(sessions) == 0 {
+			return
+		}
+		spread -= moving
 	}
 	began := time.Now()
 	var timer *time.Timer
@@ -126,6 +137,28 @@ func (h *Hub) closeSpread(ctx context.Context, sessions []*session) {
 		}
 		s.CloseWhenDrained(shutdownReason)
 	}
+}
+
+// movingGrace is how long a connection is kept, at most, for a client that is on its way to another hub.
+const movingGrace = time.Second
+
+// letMove keeps the connections while clients move to other hubs of the cluster, which they begin within so much time, and returns
+// those that are left: a member whose connection is closed before it is elsewhere is away for others.
+func (h *Hub) letMove(ctx context.Context, within time.Duration) []*session {
+	grace := movingGrace
+	if deadline, ok := ctx.Deadline(); ok {
+		grace = min(grace, max(time.Until(deadline)-within, 0)/4)
+	}
+	timer := time.NewTimer(within + grace)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.clustered.emptied:
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.sessions)
 }
 
 // Close ends the hub at once. It is Shutdown without sending what waits. It returns when

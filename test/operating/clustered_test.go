@@ -3,6 +3,7 @@ package operating
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/lectern-go/lectern/cluster"
 	"github.com/lectern-go/lectern/cluster/clustertest"
 	"github.com/lectern-go/lectern/internal/stage"
+	"github.com/lectern-go/lectern/transport"
 )
 
 // counted is a hub of a cluster whose counts are kept.
@@ -207,6 +209,64 @@ func TestTakeoversByCause(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			b.takes(t, "looked_for")
 		})
+	})
+}
+
+// Whoever is on a connection of a hub that ends moves to another hub before the connection is closed: nobody is told that somebody
+// is away.
+func TestNobodyIsAwayWhereAHubOfAClusterEnds(t *testing.T) {
+	for name, within := range map[string]time.Duration{"in 5 s": 5 * time.Second, "without a deadline": 0} {
+		t.Run(name, func(t *testing.T) {
+			pair(t, clustertest.Faults{Latency: time.Millisecond}, func(t *testing.T, _ *clustertest.Network, a, b *counted) {
+				client := func() *lectern.Client {
+					c := lectern.NewClient(transport.DialAny(a.Hub, b.Hub), lectern.ClientOptions{})
+					t.Cleanup(func() { require.NoError(t, c.Close()) })
+					return c
+				}
+				master, err := client().Create(stage.Within(t), "abc123", "alice")
+				require.NoError(t, err)
+				handles := []stage.Handle{master, b.join(t, "there")}
+				for i := range 30 {
+					slave, err := client().Join(stage.Within(t), "abc123", fmt.Sprint("user_", i))
+					require.NoError(t, err)
+					handles = append(handles, slave)
+				}
+				time.Sleep(time.Second)
+				ctx := context.Background()
+				if within > 0 {
+					var cancel func()
+					ctx, cancel = context.WithTimeout(ctx, within)
+					defer cancel()
+				}
+				began := time.Now()
+				require.NoError(t, a.Shutdown(ctx))
+				require.Less(t, time.Since(began), time.Second, "it does not wait when all have gone")
+				time.Sleep(time.Second)
+				stage.Broadcast(t, master, "hello")
+				for _, h := range handles[1:] {
+					stage.NextText(t, h, "hello")
+				}
+				for _, p := range master.Members() {
+					require.Equal(t, lectern.StateOnline, p.State)
+				}
+				b.Has(t, map[string]int64{"lost slave": 0, "lost master": 0})
+				a.Has(t, map[string]int64{"lost slave": 0, "lost master": 0})
+			})
+		})
+	}
+}
+
+// Who cannot move is closed all the same, soon.
+func TestWhoDoesNotMoveWhereAHubOfAClusterEnds(t *testing.T) {
+	pair(t, clustertest.Faults{Latency: time.Millisecond}, func(t *testing.T, _ *clustertest.Network, a, b *counted) {
+		master, err := a.Client.Create(stage.Within(t), "abc123", "alice")
+		require.NoError(t, err)
+		slave := b.join(t, "user_one")
+		began := time.Now()
+		require.NoError(t, a.Shutdown(t.Context()))
+		require.Less(t, time.Since(began), 2*time.Second)
+		stage.Ended(t, master, lectern.ErrShutdown)
+		stage.NextPresence(t, slave, "alice", lectern.StateAway)
 	})
 }
 
