@@ -111,15 +111,7 @@ func runHub(servers, address string) error {
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(listener) }()
 	fmt.Println(listener.Addr())
-	if err := answer(os.Stdin, os.Stdout, func(string) any {
-		owns := []string{}
-		for c := range hub.Channels() {
-			owns = append(owns, c.Name())
-		}
-		return owns
-	}); err != nil {
-		return err
-	}
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = listener.Close() // who comes now finds the others
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
@@ -173,25 +165,6 @@ func (h *hubs) close() {
 			_ = h.kill(i)
 		}
 	}
-}
-
-// owner is the hub that owns the channel, or one that owns none where nobody does.
-func (h *hubs) owner(channel string) (int, error) {
-	for i, p := range h.running {
-		var owns []string
-		if p == nil {
-			continue
-		}
-		if err := p.Ask("owns", &owns); err != nil {
-			return 0, err
-		}
-		for _, name := range owns {
-			if name == channel {
-				return i, nil
-			}
-		}
-	}
-	return 0, fmt.Errorf("no hub owns %s", channel)
 }
 
 // dialer leads to a hub alone.
