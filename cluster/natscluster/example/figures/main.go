@@ -18,8 +18,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
+
+	"github.com/lectern-go/lectern/internal/machine"
 )
 
 // roleVariable is the variable of the environment that makes this program one of its own processes: what it is.
@@ -55,10 +58,11 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	}
 	r := newReport(*short)
 	defer r.close()
+	var failed []error
 	for _, row := range chosen {
 		fmt.Fprintf(os.Stderr, "%6.1fs %s\n", r.took().Seconds(), row.name)
-		if err := row.measure(ctx, r); err != nil {
-			return fmt.Errorf("%s: %w", row.name, err)
+		if err := r.measure(ctx, row); err != nil {
+			failed = append(failed, err)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -72,6 +76,23 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	_, err = io.WriteString(out, table)
+	return errors.Join(append(failed, err)...)
+}
+
+// measure measures a row, and tells how much of the machine others have used meanwhile.
+func (r *report) measure(ctx context.Context, row row) error {
+	then, first := machine.Look(), len(r.figures)
+	err := row.measure(ctx, r)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", row.name, err)
+		r.add(figure{what: row.name, measured: "not measured: see what the command says", verdict: "**failed**"})
+		fmt.Fprintln(os.Stderr, "figures:", err)
+	}
+	_, others := machine.Look().Since(then)
+	for i := range r.figures[first:] {
+		r.figures[first+i].others = others
+	}
+	debug.FreeOSMemory()
 	return err
 }
 

@@ -41,7 +41,7 @@ func TestReport(t *testing.T) {
 	r.judged("another", "≤ 1 s", "0.5 s", true)
 	r.told("a third", "3")
 	table := r.markdown([]string{"-rows", "x"})
-	require.Contains(t, table, "| a thing | ≤ 1 s | 2 s | **missed** |\n| another | ≤ 1 s | 0.5 s | met |\n| a third |  | 3 |  |\n")
+	require.Contains(t, table, "| a thing | ≤ 1 s | 2 s | **missed** | 0 % |\n| another | ≤ 1 s | 0.5 s | met | 0 % |\n| a third |  | 3 |  | 0 % |\n")
 	require.NotContains(t, table, "A short run")
 	short := newReport(true)
 	short.judged("a thing", "≤ 1 s", "2 s", false)
@@ -62,6 +62,14 @@ func TestNumbers(t *testing.T) {
 	require.Equal(t, "2.50 s", ms(2500*time.Millisecond))
 	require.Equal(t, "1,234,567", thousands(1234567))
 	require.Equal(t, "999", thousands(999))
+}
+
+// A row that fails is in the table too.
+func TestARowThatFails(t *testing.T) {
+	r := newReport(false)
+	err := r.measure(t.Context(), row{"broken", func(context.Context, *report) error { return io.ErrUnexpectedEOF }})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Contains(t, r.markdown(nil), "| broken |  | not measured")
 }
 
 // A listener tells what is lost, what comes twice and what comes late.

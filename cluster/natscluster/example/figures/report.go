@@ -41,8 +41,11 @@ func (r *report) close() {
 	}
 }
 
-// figure is one line of the table.
-type figure struct{ what, target, measured, verdict string }
+// figure is one line of the table. others is the share of the processors that others have used meanwhile.
+type figure struct {
+	what, target, measured, verdict string
+	others                          float64
+}
 
 func newReport(short bool) *report {
 	return &report{short: short, began: time.Now(), then: machine.Look()}
@@ -67,11 +70,11 @@ func (r *report) judged(what, target, measured string, met bool) {
 	if r.short {
 		verdict = "short" // says nothing
 	}
-	r.add(figure{what, target, measured, verdict})
+	r.add(figure{what: what, target: target, measured: measured, verdict: verdict})
 }
 
 // told is a figure without one.
-func (r *report) told(what, measured string) { r.add(figure{what, "", measured, ""}) }
+func (r *report) told(what, measured string) { r.add(figure{what: what, measured: measured}) }
 
 func (r *report) add(f figure) {
 	fmt.Fprintf(os.Stderr, "        %s: %s %s\n", f.what, f.measured, f.verdict)
@@ -86,9 +89,9 @@ func (r *report) markdown(args []string) string {
 	if r.short {
 		b.WriteString("\n**A short run: few members and one round. It shows that everything works, and no figures to go by.**\n")
 	}
-	b.WriteString("\n| figure | target | measured | |\n|---|---|---|---|\n")
+	b.WriteString("\n| figure | target | measured | | others |\n|---|---|---|---|---|\n")
 	for _, f := range r.figures {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.what, f.target, f.measured, f.verdict)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.0f %% |\n", f.what, f.target, f.measured, f.verdict, 100*f.others)
 	}
 	return b.String()
 }
