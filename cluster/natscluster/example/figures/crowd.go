@@ -117,15 +117,10 @@ func runMembers(address, channel, number, count string) error {
 		c := lectern.NewClient(websocket.Dialer{URL: "ws://" + address + "/"}, lectern.ClientOptions{Inbox: lectern.QueueLimit{Messages: 64}})
 		clients[i] = c
 		var slave *lectern.Slave
-		var err error
-		for {
+		if err := patiently(ctx, func() (err error) {
 			slave, err = c.Join(ctx, channel, "student "+number+" "+strconv.Itoa(i))
-			if err == nil || !errors.Is(err, lectern.ErrBusy) {
-				break
-			}
-			sleep(ctx, 10*time.Millisecond)
-		}
-		if err != nil {
+			return err
+		}); err != nil {
 			failed.CompareAndSwap(nil, &err)
 			return
 		}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -115,14 +114,11 @@ func (in *inside) join(ctx context.Context, channel string, n int, then func(con
 	return nil
 }
 
-// joined joins, again where the hub is busy.
 func joined(ctx context.Context, c *lectern.Client, channel, name string) error {
-	for {
+	return patiently(ctx, func() error {
 		_, err := c.Join(ctx, channel, name)
-		if err == nil || !errors.Is(err, lectern.ErrBusy) || !sleep(ctx, 10*time.Millisecond) {
-			return err
-		}
-	}
+		return err
+	})
 }
 
 // counter is told what the hubs do.

@@ -131,6 +131,10 @@ func away(ctx context.Context, r *report) error {
 		if err := s.again(ctx, 0); err != nil {
 			return err
 		}
+		back := func() bool { return time.Unix(0, room.backAt.Load()).After(killed) }
+		for deadline := time.Now().Add(20 * time.Second); !back() && time.Now().Before(deadline); {
+			sleep(ctx, 50*time.Millisecond)
+		}
 		house.settle(ctx, 20*time.Second)
 	}
 	sums, err := house.finish(ctx)

@@ -224,7 +224,11 @@ func channels(ctx context.Context, r *report) error {
 	began = time.Now()
 	inParallel(n, 256, func(i int) {
 		name := r.name()
-		_, err := in.client(i).Create(ctx, name, masterName)
+		creator := in.client(i)
+		err := patiently(ctx, func() error {
+			_, err := creator.Create(ctx, name, masterName)
+			return err
+		})
 		for k := 1; k < 3 && err == nil; k++ {
 			err = joined(ctx, in.client(i+k), name, "student "+fmt.Sprint(k))
 		}

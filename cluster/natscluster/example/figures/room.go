@@ -57,13 +57,19 @@ const masterName = "teacher"
 func openRoom(ctx context.Context, name string, master transport.Dialer, slaves ...transport.Dialer) (*room, error) {
 	r := &room{name: name, end: func() {}}
 	c := r.client(master)
-	var err error
-	if r.master, err = c.Create(ctx, name, masterName); err != nil {
+	if err := patiently(ctx, func() (err error) {
+		r.master, err = c.Create(ctx, name, masterName)
+		return err
+	}); err != nil {
 		return r, fmt.Errorf("%s: %w", name, err)
 	}
 	for i, dialer := range slaves {
 		l := &listener{room: r, next: 1, heard: make(chan struct{}, 1)}
-		if l.slave, err = r.client(dialer).Join(ctx, name, "student "+strconv.Itoa(i+1)); err != nil {
+		c := r.client(dialer)
+		if err := patiently(ctx, func() (err error) {
+			l.slave, err = c.Join(ctx, name, "student "+strconv.Itoa(i+1))
+			return err
+		}); err != nil {
 			return r, fmt.Errorf("%s: %w", name, err)
 		}
 		r.slaves = append(r.slaves, l)
@@ -74,6 +80,17 @@ func openRoom(ctx context.Context, name string, master transport.Dialer, slaves 
 		r.going.Go(func() { l.hear(ctx) })
 	}
 	return r, nil
+}
+
+// patiently calls until the answer is not that the hub is busy, for a minute at most.
+func patiently(ctx context.Context, call func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		if err := call(); !errors.Is(err, lectern.ErrBusy) || !sleep(ctx, 20*time.Millisecond) {
+			return err
+		}
+	}
 }
 
 func (r *room) client(dialer transport.Dialer) *lectern.Client {
@@ -325,6 +342,7 @@ func (h *house) finish(ctx context.Context) (s sums, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	sleep(ctx, 500*time.Millisecond)
+	out := 0
 	for _, r := range h.rooms {
 		one := sums{lost: r.settle(ctx), away: r.away.Load()}
 		for _, l := range r.slaves {
@@ -334,8 +352,12 @@ func (h *house) finish(ctx context.Context) (s sums, err error) {
 		}
 		s.add(one)
 		if failed := r.failed.Load(); failed != nil {
-			err = errors.Join(err, *failed)
+			out++
+			err = *failed
 		}
+	}
+	if out > 1 {
+		err = fmt.Errorf("in %d rooms somebody is out, the last of them: %w", out, err)
 	}
 	return s, err
 }
