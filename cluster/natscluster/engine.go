@@ -41,8 +41,6 @@ type shard struct {
 	name    string
 	subject string // lectern.<name>.log.<shard>.
 
-	appends, questions slots
-
 	mu      sync.Mutex
 	leader  string
 	filled  float64
@@ -103,8 +101,7 @@ func (e *Engine) open(ctx context.Context) error {
 	}
 	e.tails = newTails(e)
 	for i := range e.options.Shards {
-		s := &shard{number: i, name: e.options.streamName(i), subject: e.options.prefix() + "log." + strconv.Itoa(i) + ".",
-			appends: make(slots, appendsAtOnce), questions: make(slots, questionsAtOnce)}
+		s := &shard{number: i, name: e.options.streamName(i), subject: e.options.prefix() + "log." + strconv.Itoa(i) + "."}
 		if err := e.ensure(ctx, s); err != nil {
 			return err
 		}

@@ -119,10 +119,6 @@ func (e *Engine) lasts(ctx context.Context, s *shard, sequence uint64, pattern s
 	if err != nil {
 		return last, barrier, err
 	}
-	if err := s.questions.take(ctx, e); err != nil {
-		return last, barrier, err
-	}
-	defer s.questions.give()
 	within, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
 	box := e.replies.open()

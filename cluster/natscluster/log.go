@@ -31,10 +31,6 @@ func (e *Engine) publish(ctx context.Context, key cluster.Key, g cluster.Group) 
 	m.Header.Set("Nats-Msg-Id", messageID(key, g.Nonce))
 	m.Header.Set("Nats-Expected-Last-Subject-Sequence", strconv.FormatUint(uint64(g.After), 10))
 	m.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", s.pattern(key))
-	if err := s.appends.take(ctx, e); err != nil {
-		return ack, err
-	}
-	defer s.appends.give()
 	return e.commit(ctx, m, encode(g))
 }
 
@@ -187,10 +183,6 @@ func (e *Engine) get(ctx context.Context, s *shard, request getRequest) (stored,
 	if err != nil {
 		return stored{}, err
 	}
-	if err := s.questions.take(ctx, e); err != nil {
-		return stored{}, err
-	}
-	defer s.questions.give()
 	within, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
 	m, err := e.request(within, nats.NewMsg("$JS.API.STREAM.MSG.GET."+s.name), body)

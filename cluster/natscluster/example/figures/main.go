@@ -43,7 +43,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return beProcess(role, args)
 	}
 	flags := flag.NewFlagSet("figures", flag.ContinueOnError)
-	short := flags.Bool("short", false, "a minute: few members and one round; it shows that everything works, and no figures to go by")
+	short := flags.Bool("short", false, "a minute or two: few members and one round; it shows that everything works, and no figures to go by")
 	only := flags.String("rows", "", "measure these only, a `list` with commas of "+strings.Join(rowNames(), ", "))
 	file := flags.String("out", "", "write the table to this `file` too")
 	if err := flags.Parse(args); err != nil {
