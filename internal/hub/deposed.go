@@ -15,16 +15,16 @@ import (
 // Deposed makes this hub one that follows the channel.
 func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 	h := j.hub
+	j.mu.Lock()
+	given := j.given
+	j.mu.Unlock()
+	h.clustered.keepGiven(j.key, j.owner.Incarnation, given) // first of all: whoever takes the channel is about to ask
 	j.stop()
 	j.announcer.Close()
 	if h.clustered.hasLeft() {
 		return // nobody is here, and the hub ends
 	}
 	lost := errors.Is(j.writer.Err(), inner.ErrLost)
-	j.mu.Lock()
-	given := j.given
-	j.mu.Unlock()
-	h.clustered.keepGiven(j.key, j.owner.Incarnation, given)
 	owner := j.owner
 	var deposed *inner.Deposed
 	if errors.As(j.writer.Err(), &deposed) {
