@@ -296,7 +296,8 @@
 //     channel that takes a quarter of the room itself, as far as its owner has written that or has read it when it took the channel over.
 //   - Where the engine loses what it has committed, such as by a loss of power at most of its machines, what is lost may
 //     have been told to members. They stay in; numbers go on well above those that were lost, a member that is known to miss
-//     something is told a [Gap], and requests whose answer may be lost end.
+//     something is told a [Gap], and requests whose answer may be lost end. Also where an owner has died without a word, numbers go
+//     on 1,024 above the last one, since the next owner cannot know.
 //   - Whatever a member is told comes later by one entry in the log: on NATS about a third of a millisecond, and for
 //     members at other hubs than the owner's by a request more.
 //   - [Hub.Channels], [Hub.Events], the Observer and the Logger tell of the channels that the hub owns.
