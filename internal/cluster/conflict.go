@@ -91,7 +91,7 @@ func (a *appending) follows(ctx context.Context) (followed, error) {
 			f.own = g.Position
 		default:
 			if f.failed = a.another(g); f.failed != nil {
-				return f, nil
+				return f, a.isThere(ctx)
 			}
 		}
 		f.last = g.Position
@@ -100,6 +100,26 @@ func (a *appending) follows(ctx context.Context) (followed, error) {
 		}
 	}
 	return f, nil
+}
+
+// isThere is ErrLost where another group is at the position of the last one of its own: the log has lost that, and has given its
+// position again, so that what follows there seems to follow it. Where nothing is read there, it may be too old.
+func (a *appending) isThere(ctx context.Context) error {
+	if a.own == 0 {
+		return nil
+	}
+	for g, err := range a.log.Read(ctx, a.key, cluster.Every, a.own-1, a.own) {
+		switch {
+		case errors.Is(err, cluster.ErrGone):
+			return nil
+		case err != nil:
+			return err
+		case g.Position == a.own && g.Nonce != a.nonce:
+			return fmt.Errorf("%w: what was written at %d is not there any more", ErrLost, a.own)
+		}
+		break
+	}
+	return nil
 }
 
 // another is why nothing can be written behind a group of somebody else, or nil where it is a doubt, or a remnant of a former owner.

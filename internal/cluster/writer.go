@@ -57,6 +57,9 @@ type Writer struct {
 	full         bool
 	failed       error     // with which all further appends fail
 	acknowledged time.Time // when it was known for the last time that the log has what it should
+	// own is where the last group of its own is, or zero, and nonce that one's.
+	own   cluster.Position
+	nonce cluster.Nonce
 }
 
 // NewWriter is a Writer that goes on behind the group at last, or begins a log where last is 0, with shared as the position of the
@@ -232,6 +235,7 @@ func (a *appending) committed(position cluster.Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.full, a.acknowledged, a.last = false, time.Now(), position
+	a.own, a.nonce = position, a.g.Nonce
 	if a.g.Kind == cluster.Shared {
 		a.shared = position
 	}

@@ -344,6 +344,12 @@ func TestALogThatIsLost(t *testing.T) {
 			s.other(Owned, cluster.Own)
 			s.other(Doubt, cluster.Own)
 		},
+		"another, which is longer": func(s *scripted) {
+			s.Lose(logKey.Shard(16), 1)
+			s.other(Owned, cluster.Own)
+			s.other(None, cluster.Own)
+			s.other(None, cluster.Own)
+		},
 		"what followed has expired": func(s *scripted) {
 			s.other(Owned, cluster.Own)
 			s.other(None, cluster.Own)
