@@ -73,8 +73,9 @@ export class Person {
 
   /** board waits until exactly this is on the board; '' is nothing. */
   async board(text) {
-    await this.part('Board');
     const words = this.page.locator('.blackboard');
+    await words.waitFor({ state: 'attached' }); // a page that is loaded again may not be in the class yet
+    await this.part('Board');
     if (text === '') {
       await words.waitFor({ state: 'hidden' });
       return;
