@@ -364,9 +364,7 @@ type Ticket struct {
 	Token string
 }
 
-func (t Ticket) String() string {
-	return "ticket for " + t.Username + " in " + t.Channel
-}
+func (t Ticket) String() string { return "ticket for " + t.Username + " in " + t.Channel }
 
 // GoString keeps the secret out of %#v as well.
 func (t Ticket) GoString() string { return t.String() }

@@ -65,9 +65,7 @@ func JSON(value any) Payload {
 }
 
 // Bytes is a payload of a copy of the bytes.
-func Bytes(data []byte) Payload {
-	return Payload{kind: KindBytes, data: bytes.Clone(data)}
-}
+func Bytes(data []byte) Payload { return Payload{kind: KindBytes, data: bytes.Clone(data)} }
 
 // Kind tells how the payload was given.
 func (p Payload) Kind() Kind { return p.kind }
