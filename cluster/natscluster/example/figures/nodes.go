@@ -66,8 +66,8 @@ type nodes struct {
 	dir       string
 	addresses []string
 	routes    []string
-	running   []*process.Process // nil: none
-	conn      *nats.Conn         // an operator's
+	running
+	conn *nats.Conn // an operator's
 	// shared: they are for the rows that follow too.
 	shared bool
 }
@@ -130,18 +130,6 @@ func nodeName(i int) string { return "node-" + strconv.Itoa(i+1) }
 func (n *nodes) start(i int) (err error) {
 	n.running[i], err = startProcess(roleNode, nodeName(i), n.addresses[i], n.routes[i], list(n.routes), n.dir)
 	return err
-}
-
-func (n *nodes) kill(i int) error {
-	p := n.running[i]
-	n.running[i] = nil
-	return p.Kill()
-}
-
-func (n *nodes) stop(i int) error {
-	p := n.running[i]
-	n.running[i] = nil
-	return p.Stop(stopPatience)
 }
 
 func (n *nodes) close() {

@@ -128,7 +128,22 @@ func runHub(servers, address string) error {
 type hubs struct {
 	servers   string
 	addresses []string
-	running   []*process.Process // nil: none
+	running
+}
+
+// running are processes by their numbers. Nil: none.
+type running []*process.Process
+
+func (r running) kill(i int) error {
+	p := r[i]
+	r[i] = nil
+	return p.Kill()
+}
+
+func (r running) stop(i int) error {
+	p := r[i]
+	r[i] = nil
+	return p.Stop(stopPatience)
 }
 
 // startHubs starts so many.
@@ -148,18 +163,6 @@ func startHubs(servers string, n int) (*hubs, error) {
 func (h *hubs) start(i int) (err error) {
 	h.running[i], err = startProcess(roleHub, h.servers, h.addresses[i])
 	return err
-}
-
-func (h *hubs) kill(i int) error {
-	p := h.running[i]
-	h.running[i] = nil
-	return p.Kill()
-}
-
-func (h *hubs) stop(i int) error {
-	p := h.running[i]
-	h.running[i] = nil
-	return p.Stop(stopPatience)
 }
 
 func (h *hubs) close() {
