@@ -201,7 +201,10 @@ func TestClientsReturnSpread(t *testing.T) {
 		defer mu.Unlock()
 		require.GreaterOrEqual(t, len(came), count)
 		slices.SortFunc(came, time.Time.Compare)
-		require.Greater(t, came[count-1].Sub(came[0]), (count+1)*10*time.Millisecond/2)
+		// Each closing takes 10 ms. Of the clients, some of whom come twice, not half are there in the same tenth of that.
+		for i := range came[:len(came)-count/2] {
+			require.Greater(t, came[i+count/2].Sub(came[i]), (count+1)*time.Millisecond)
+		}
 	})
 }
 
