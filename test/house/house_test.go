@@ -37,13 +37,16 @@ var mayImport = map[string][]string{
 	"internal/direct":   {},
 	"internal/rate":     {},
 	"internal/linked":   {},
+	"internal/origin":   {},
+	"internal/request":  {},
+	"internal/poll":     {"internal/linked"},
 	"internal/process":  {}, // as machine, for the modules bench and verify
 	"internal/machine":  {},
 
 	"transport":               {"internal/rate"},
 	"transport/memory":        {"transport"},
 	"transport/netconn":       {"transport", "internal/direct"},
-	"transport/websocket":     {"transport", "internal/direct", "internal/linked"},
+	"transport/websocket":     {"transport", "internal/direct", "internal/origin", "internal/poll", "internal/request"},
 	"transport/transporttest": {"transport"},
 	"cluster":                 {},
 	"cluster/clustertest":     {"cluster"},

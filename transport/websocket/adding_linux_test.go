@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/internal/poll"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -49,7 +50,7 @@ func (r endOnly) End(err error) error {
 // A connection that begins to close before the poller has it, and is closed before
 // the system has been told of it, ends as any other.
 func TestClosedWhileItIsAdded(t *testing.T) {
-	p := newPoller(*testOptions())
+	p := poll.New[*serving](-1, 0)
 	serve := func(c *conn) *serving {
 		s := &serving{conn: c, receiver: endOnly{make(chan error, 1)}, poller: p}
 		c.watch = s
@@ -58,7 +59,7 @@ func TestClosedWhileItIsAdded(t *testing.T) {
 	lasting, end := socketPair(t)
 	other := serve(newConn(newSocket(lasting), false, testOptions()))
 	otherEnded := other.receiver.(endOnly).ended
-	require.True(t, p.add(other, false)) // so that the epoll stays
+	require.True(t, p.Add(&other.polled, other, false)) // so that the epoll stays
 	defer func() {
 		end.Close()
 		<-otherEnded
@@ -80,7 +81,7 @@ func TestClosedWhileItIsAdded(t *testing.T) {
 		c.Close(transport.Reason{Code: transport.Left})
 	}()
 	<-held.writing
-	require.True(t, p.add(s, false))
+	require.True(t, p.Add(&s.polled, s, false))
 	select {
 	case err := <-ended:
 		require.ErrorIs(t, err, net.ErrClosed)

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +11,8 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/lectern-go/lectern/internal/direct"
+	"github.com/lectern-go/lectern/internal/origin"
+	"github.com/lectern-go/lectern/internal/poll"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -62,10 +63,10 @@ type Options struct {
 
 type handler struct {
 	server   transport.Server
-	origins  originPolicy
+	origins  *origin.Policy
 	options  transport.ConnOptions
 	upgrader gorilla.Upgrader
-	poller   *poller
+	poller   *poll.Poller[*serving]
 	// readsContext is what transport.ReadsContext says of the server.
 	readsContext bool
 }
@@ -132,9 +133,9 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 	conn := options.Conn.WithDefaults(server)
 	return &handler{
 		server:  server,
-		origins: newOriginPolicy(options.Origins, options.Hosts),
+		origins: origin.NewPolicy("websocket", options.Origins, options.Hosts),
 		options: conn,
-		poller:  newPoller(conn),
+		poller:  poll.New[*serving](conn.ProbeAfter, conn.GiveUp),
 
 		readsContext: transport.ReadsContext(server),
 		upgrader: gorilla.Upgrader{
@@ -149,7 +150,7 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := h.origins.refuses(r); err != nil {
+	if err := h.origins.Refuses(r); err != nil {
 		refuse(w, r, http.StatusForbidden, err)
 		return
 	}
@@ -244,21 +245,3 @@ type noBuffers struct{}
 
 func (noBuffers) Get() any { return nil }
 func (noBuffers) Put(any)  {}
-
-// connContext is the context for the connection that the request becomes.
-func connContext(r *http.Request) (context.Context, context.CancelFunc) {
-	ctx := context.WithValue(r.Context(), requestKey{}, r)
-	if _, ok := ctx.Deadline(); !ok {
-		return ctx, func() {}
-	}
-	lasting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			cancel(context.Cause(ctx))
-		}
-	})
-	return lasting, func() {
-		stop()
-		cancel(nil)
-	}
-}

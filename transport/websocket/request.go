@@ -2,12 +2,10 @@ package websocket
 
 import (
 	"context"
-	"encoding/binary"
-	"math/bits"
 	"net/http"
-)
 
-type requestKey struct{}
+	"github.com/lectern-go/lectern/internal/request"
+)
 
 // RequestFromContext returns the request that the connection came of, where the
 // context is one that a handler of this package has passed to its server, or what
@@ -15,88 +13,6 @@ type requestKey struct{}
 // not be used, and it must not be changed. The values of its path stay, those that
 // a router has set by SetPathValue too. A first message that has come along is not
 // in its header any more.
-func RequestFromContext(ctx context.Context) (*http.Request, bool) {
-	switch r := ctx.Value(requestKey{}).(type) {
-	case *http.Request:
-		return r, true
-	case *keptRequest:
-		return r.request(), true
-	}
-	return nil, false
-}
-
-// A keptRequest is a request as a connection keeps it: without the body, which
-// holds a buffer of the http.Server, and with a header that takes up about half
-// as much as a map does.
 //
-// It shares nothing that may change with the request that came: neither the URL nor the
-// values of the path.
-type keptRequest struct {
-	withoutHeader *http.Request
-	header        []byte
-}
-
-func keep(r *http.Request) *keptRequest {
-	without := *r
-	without.Body, without.Header = http.NoBody, nil
-	return &keptRequest{without.Clone(context.Background()), packHeader(r.Header)}
-}
-
-func (k *keptRequest) request() *http.Request {
-	r := *k.withoutHeader
-	r.Header = unpackHeader(k.header)
-	return &r
-}
-
-// packHeader writes each name, the number of its values, and these, each string
-// behind its length.
-func packHeader(header http.Header) []byte {
-	size := 0
-	for name, values := range header {
-		size += packedSize(name) + uvarintSize(len(values))
-		for _, value := range values {
-			size += packedSize(value)
-		}
-	}
-	packed := make([]byte, 0, size)
-	for name, values := range header {
-		packed = appendPacked(packed, name)
-		packed = binary.AppendUvarint(packed, uint64(len(values)))
-		for _, value := range values {
-			packed = appendPacked(packed, value)
-		}
-	}
-	return packed
-}
-
-func packedSize(s string) int { return uvarintSize(len(s)) + len(s) }
-
-func uvarintSize(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
-
-func appendPacked(packed []byte, s string) []byte {
-	return append(binary.AppendUvarint(packed, uint64(len(s))), s...)
-}
-
-func unpackHeader(packed []byte) http.Header {
-	header := make(http.Header)
-	number := func() int {
-		n, size := binary.Uvarint(packed)
-		packed = packed[size:]
-		return int(n)
-	}
-	next := func() string {
-		n := number()
-		s := string(packed[:n])
-		packed = packed[n:]
-		return s
-	}
-	for len(packed) > 0 {
-		name := next()
-		values := make([]string, number())
-		for i := range values {
-			values[i] = next()
-		}
-		header[name] = values
-	}
-	return header
-}
+// It finds the request of a connection over any of Lectern's adapters for HTTP.
+func RequestFromContext(ctx context.Context) (*http.Request, bool) { return request.FromContext(ctx) }

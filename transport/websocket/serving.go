@@ -6,7 +6,11 @@ import (
 	"log"
 	"net/http"
 	"runtime/debug"
+	"syscall"
+	"time"
 
+	"github.com/lectern-go/lectern/internal/poll"
+	"github.com/lectern-go/lectern/internal/request"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -18,10 +22,10 @@ import (
 // as nobody reads the request's values any more: a router that has put some into the
 // context may use them for its next request once the handler has returned.
 func (h *handler) serve(r *http.Request, conn *conn) {
-	server := lastingBase(r)
+	server := request.LastingBase(r)
 	if server == nil {
 		defer conn.Close(internalError) // for a server that panics; any other has closed it
-		ctx, cancel := connContext(r)
+		ctx, cancel := request.Context(r)
 		defer cancel()
 		h.server.Serve(ctx, conn)
 		return
@@ -29,8 +33,8 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 	s := &serving{conn: conn, errorLog: server.ErrorLog, remote: r.RemoteAddr}
 	ctx := context.Background()
 	if h.readsContext { // else it takes 1 % off a join
-		s.loan = make(loan, 1)
-		ctx = lend(r, s.loan)
+		s.loan = request.NewLoan()
+		ctx = request.Lend(r, s.loan)
 	}
 	acceptor, ok := h.server.(transport.Acceptor)
 	if !ok {
@@ -38,11 +42,11 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 			defer func() { s.contain(recover()) }()
 			h.server.Serve(ctx, conn)
 		}()
-		s.loan.wait()
+		s.loan.Wait()
 		return
 	}
 	began := len(conn.socket.ahead.data) > 0
-	if conn.watch = s; h.poller.canTake(conn) {
+	if conn.watch = s; h.poller.Exists() && conn.socket.ahead.raw != nil {
 		s.poller = h.poller
 	}
 	started := false
@@ -56,25 +60,14 @@ func (h *handler) serve(r *http.Request, conn *conn) {
 		return
 	}
 	s.receiver, started = receiver, true
-	if s.poller == nil || !s.poller.add(s, began) {
+	if s.poller == nil || !s.poller.Add(&s.polled, s, began) {
 		s.attendant = &attendant{serving: s}
-		go s.runNow()
+		go s.RunNow()
 	}
-	s.loan.wait()
+	s.loan.Wait()
 }
 
 var internalError = transport.Reason{Code: closeInternalError}
-
-// lastingBase returns the http.Server of the request where the context of its
-// connections never ends: by itself it ends with the request's handler, and what
-// it is made of is not to be had then.
-func lastingBase(r *http.Request) *http.Server {
-	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
-	if !ok || server.BaseContext != nil || server.ConnContext != nil {
-		return nil
-	}
-	return server
-}
 
 // A serving is a connection in the hands of a server that is given the messages.
 type serving struct {
@@ -83,28 +76,28 @@ type serving struct {
 	errorLog *log.Logger
 	remote   string
 
-	loan      loan    // nil where the server reads no context
-	poller    *poller // nil where the system gives no news of the conn
-	polled    polled
+	loan      request.Loan           // nil where the server reads no context
+	poller    *poll.Poller[*serving] // nil where the system gives no news of the conn
+	polled    poll.Entry[*serving]
 	attendant *attendant // where the poller has not taken it
 }
 
 // closing, forget, closed and pause make it the conn's watch.
 func (s *serving) closing() {
 	if s.poller != nil {
-		s.poller.closing(s)
+		s.poller.Closing(&s.polled)
 	}
 }
 
 func (s *serving) forget() {
 	if s.poller != nil {
-		s.poller.forget(s)
+		s.poller.Forget(&s.polled)
 	}
 }
 
 func (s *serving) closed() {
 	if s.poller != nil {
-		s.poller.closed(s)
+		s.poller.Closed(&s.polled)
 	}
 }
 
@@ -116,9 +109,14 @@ func (s *serving) pause() {
 	}
 }
 
-// runNow reads what has arrived, and leaves the rest to the poller or the
-// attendant.
-func (s *serving) runNow() { s.read(untilNothing, true) }
+// RunNow reads what has arrived, and leaves the rest to the poller or the
+// attendant. With the four methods behind it, it makes the serving a poll.Waiter.
+func (s *serving) RunNow() { s.read(untilNothing, true) }
+
+func (s *serving) Raw() syscall.RawConn { return s.conn.socket.ahead.raw }
+func (s *serving) IsClosing() bool      { return s.conn.socket.isClosing() }
+func (s *serving) Probe(by time.Time)   { s.conn.ping(by) }
+func (s *serving) GiveUp()              { s.conn.giveUp() }
 
 func (s *serving) read(how patience, news bool) {
 	parked := false // and another goroutine's already
@@ -128,7 +126,7 @@ func (s *serving) read(how patience, news bool) {
 		}
 	}()
 	for {
-		message, ok, err := s.conn.readNow(how, news, s.polled.ended)
+		message, ok, err := s.conn.readNow(how, news, s.polled.Ended())
 		how, news = untilNothing, false
 		switch {
 		case err != nil:
@@ -154,7 +152,7 @@ func (s *serving) park() bool {
 	if s.attendant != nil {
 		return s.attendant.park()
 	}
-	return s.poller.park(s)
+	return s.poller.Park(&s.polled)
 }
 
 // end is called where reading has ended.
@@ -168,7 +166,7 @@ func (s *serving) end(err error) {
 // contain is called when the server's code is left, with what it has panicked
 // with, and does what an http.Server does: that costs the connection alone.
 func (s *serving) contain(cause any) {
-	defer s.loan.giveBack() // behind everything that the server does
+	defer s.loan.GiveBack() // behind everything that the server does
 	if cause != nil && cause != http.ErrAbortHandler {
 		logf := log.Printf
 		if s.errorLog != nil {

@@ -1,30 +1,36 @@
-package websocket
+package poll
 
 import (
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
-	"github.com/stretchr/testify/require"
+	"time"
 
-	"github.com/lectern-go/lectern/transport"
+	"github.com/stretchr/testify/require"
 )
+
+// A reader is a connection of which nothing is to be read.
+type reader struct{}
+
+func (*reader) Raw() syscall.RawConn { return nil }
+func (*reader) IsClosing() bool      { return true }
+func (*reader) RunNow()              {}
+func (*reader) Probe(time.Time)      {}
+func (*reader) GiveUp()              {}
 
 // A crew is not settled before those that have been started have begun, also where
 // another one has to be woken so that it ends.
 func TestStopWaitsForEachOfTheCrew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		polling := make(chan struct{})
-		c := newCrew(func() ([]*serving, error) {
+		c := newCrew(func() ([]*Entry[*reader], error) {
 			<-polling
 			return nil, net.ErrClosed
 		})
-		near, far := net.Pipe()
-		far.Close()
-		conn := newConn(newSocket(near), false, testOptions())
-		conn.Close(transport.Reason{Code: transport.Left})
-		c.add(&serving{conn: conn, receiver: endOnly{make(chan error, 1)}})
+		c.add(&Entry[*reader]{waiter: &reader{}})
 		synctest.Wait()
 		require.NotNil(t, c.spare)
 

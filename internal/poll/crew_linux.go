@@ -1,4 +1,4 @@
-package websocket
+package poll
 
 import "sync"
 
@@ -9,13 +9,13 @@ import "sync"
 // wait: a goroutine for each connection costs a message of one of many slaves 2 µs
 // more, most of it for a stack to grow. For the same reason one goroutine stays
 // beside the one that waits when there is nothing to do.
-type crew struct {
+type crew[W Waiter] struct {
 	// poll waits for those on which something has arrived. It is called by one
 	// goroutine at a time, and fails when the waiting has ended.
-	poll func() ([]*serving, error)
+	poll func() ([]*Entry[W], error)
 
 	mu      sync.Mutex
-	ready   []*serving
+	ready   []*Entry[W]
 	taken   int  // how many of ready
 	polling bool // one of the goroutines waits
 	// starting is how many goroutines were started, or woken, that have not begun:
@@ -27,15 +27,15 @@ type crew struct {
 }
 
 // newCrew returns a crew that waits already.
-func newCrew(poll func() ([]*serving, error)) *crew {
-	c := &crew{poll: poll, starting: 1}
+func newCrew[W Waiter](poll func() ([]*Entry[W], error)) *crew[W] {
+	c := &crew[W]{poll: poll, starting: 1}
 	c.settled.L = &c.mu
 	go c.work()
 	return c
 }
 
 // add has the connection read from.
-func (c *crew) add(s *serving) {
+func (c *crew[W]) add(s *Entry[W]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = append(c.ready, s)
@@ -43,7 +43,7 @@ func (c *crew) add(s *serving) {
 }
 
 // start sees to it that somebody will do what nobody does. The lock is held.
-func (c *crew) start() {
+func (c *crew[W]) start() {
 	if c.starting > 0 || c.taken == len(c.ready) && (c.polling || c.stopped) {
 		return
 	}
@@ -56,7 +56,7 @@ func (c *crew) start() {
 }
 
 // wake has the one that stays go on. The lock is held.
-func (c *crew) wake() {
+func (c *crew[W]) wake() {
 	c.starting++
 	c.spare <- struct{}{}
 	c.spare = nil
@@ -64,7 +64,7 @@ func (c *crew) wake() {
 
 // stop returns when nobody waits or stays any more, for which the waiting must have
 // been ended. Those that have something to do go on with it.
-func (c *crew) stop() {
+func (c *crew[W]) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = true
@@ -79,7 +79,7 @@ func (c *crew) stop() {
 // work is one of the goroutines. It unlocks by itself: where the server ends the
 // goroutine, as a test's FailNow does, the lock is not held, and what else there is
 // to do somebody else has begun with.
-func (c *crew) work() {
+func (c *crew[W]) work() {
 	var wake chan struct{}
 	c.mu.Lock()
 	c.begun()
@@ -89,7 +89,7 @@ func (c *crew) work() {
 			s := c.take()
 			c.start() // before this one may have to wait
 			c.mu.Unlock()
-			s.runNow()
+			s.waiter.RunNow()
 			c.mu.Lock()
 		case c.stopped || c.polling && c.spare != nil:
 			c.mu.Unlock()
@@ -116,13 +116,13 @@ func (c *crew) work() {
 }
 
 // begun is called by a goroutine that has been started, or woken. The lock is held.
-func (c *crew) begun() {
+func (c *crew[W]) begun() {
 	c.starting--
 	c.settled.Broadcast()
 }
 
 // take returns one that is ready. The lock is held.
-func (c *crew) take() *serving {
+func (c *crew[W]) take() *Entry[W] {
 	s := c.ready[c.taken]
 	c.ready[c.taken] = nil
 	if c.taken++; c.taken == len(c.ready) {

@@ -1,7 +1,9 @@
-package websocket
+// Package origin decides from where web pages may reach a handler: by the origin that a
+// browser tells of a page, and by the host under which the page has reached the server.
+// The adapters over HTTP share it.
+package origin
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -51,26 +53,30 @@ func canonicalHost(host string) string {
 	return strings.ToLower(host)
 }
 
-// An originPolicy decides from where pages may connect.
-type originPolicy struct {
+// A Policy decides from where pages may connect. It does not change, and is for any
+// goroutine.
+type Policy struct {
+	owner  string // the package that its errors begin with
 	all    bool
 	listed map[origin]bool // the request's own origin, where empty
-	hosts  hostPolicy
+	hosts  []host          // any, where empty
 }
 
-func newOriginPolicy(entries, hosts []string) originPolicy {
-	policy := originPolicy{listed: make(map[origin]bool, len(entries)), hosts: newHostPolicy(hosts)}
-	for _, entry := range entries {
+// NewPolicy returns the policy that the options Origins and Hosts of the owner mean, a
+// package's name. It panics where an entry is one that no browser ever sends.
+func NewPolicy(owner string, origins, hosts []string) *Policy {
+	policy := &Policy{owner: owner, listed: make(map[origin]bool, len(origins)), hosts: parseHosts(owner, hosts)}
+	for _, entry := range origins {
 		if entry == "*" {
 			policy.all = true
 			continue
 		}
 		o, ok := parseOrigin(entry)
 		if !ok {
-			panic(fmt.Sprintf("websocket: %q in Options.Origins is not an origin: scheme://host or scheme://host:port", entry))
+			panic(fmt.Sprintf("%s: %q in Options.Origins is not an origin: scheme://host or scheme://host:port", owner, entry))
 		}
 		if why := o.neverSent(); why != "" {
-			panic(fmt.Sprintf("websocket: %q in Options.Origins is an origin that no browser sends: %s", entry, why))
+			panic(fmt.Sprintf("%s: %q in Options.Origins is an origin that no browser sends: %s", owner, entry, why))
 		}
 		policy.listed[o] = true
 	}
@@ -122,37 +128,34 @@ func hostNeverSent(host string) string {
 	return ""
 }
 
-var (
-	errOrigin     = errors.New("websocket: pages of this origin may not connect")
-	errUnlisted   = fmt.Errorf("%w: it is none of those that the server lists", errOrigin)
-	errManyOrigin = fmt.Errorf("%w: there are several of them", errOrigin)
-)
-
-// refuses says why the request may not become a connection, and is nil where it may. One
+// Refuses says why the request may not become a connection, and is nil where it may. One
 // without an Origin does not come from a web page, and has no cookies of anybody else.
-func (p originPolicy) refuses(r *http.Request) error {
+func (p *Policy) Refuses(r *http.Request) error {
 	sent := r.Header.Values("Origin")
 	if len(sent) == 0 {
 		return nil
 	}
-	if err := p.hosts.refuses(r.Host); err != nil {
+	if err := p.refusesHost(r.Host); err != nil {
 		return err
 	}
 	if p.all {
 		return nil
 	}
 	if len(sent) > 1 {
-		return errManyOrigin
+		return p.refused("there are several of them")
 	}
 	from, ok := parseOrigin(sent[0])
 	switch {
 	case len(p.listed) > 0 && !(ok && p.listed[from]):
-		return errUnlisted
+		return p.refused("it is none of those that the server lists")
 	case len(p.listed) == 0 && !(ok && sameOrigin(from, r)):
-		return fmt.Errorf("%w: it is not that of the host %s, which the request was sent to; a proxy has to pass the Host header on",
-			errOrigin, quoted(r.Host))
+		return p.refused("it is not that of the host " + quoted(r.Host) + ", which the request was sent to; a proxy has to pass the Host header on")
 	}
 	return nil
+}
+
+func (p *Policy) refused(why string) error {
+	return fmt.Errorf("%s: pages of this origin may not connect: %s", p.owner, why)
 }
 
 // quoted is a part of a request for the eyes of people, and not too much of it.

@@ -1,4 +1,4 @@
-package websocket
+package poll
 
 import (
 	"errors"
@@ -9,33 +9,33 @@ import (
 
 // An epoll is an instance of the system's epoll, with the connections in it. The
 // poller's lock covers it, but for its methods add, wait and stop.
-type epoll struct {
+type epoll[W Waiter] struct {
 	// file wraps the descriptor in non-blocking mode: so it is the runtime that
 	// waits for it, and no thread.
 	file *os.File
 	raw  syscall.RawConn
-	crew *crew
+	crew *crew[W]
 	used int
 	// events and ready are what the last waiting has found. They belong to who
 	// waits.
 	events [128]syscall.EpollEvent
-	ready  []*serving
+	ready  []*Entry[W]
 	// slots are the connections by the number that the system knows them by. A
 	// slot that is used again has another generation, so that an event from
 	// before is not taken for one of its present connection.
-	slots []slot
+	slots []slot[W]
 	free  []uint32
 }
 
-type slot struct {
-	serving    *serving
+type slot[W Waiter] struct {
+	entry      *Entry[W]
 	generation int32
 }
 
 // edgeTriggered is syscall.EPOLLET as a field of an event has it.
 const edgeTriggered = 1 << 31
 
-func newEpoll() (*epoll, error) {
+func newEpoll[W Waiter]() (*epoll[W], error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -44,7 +44,7 @@ func newEpoll() (*epoll, error) {
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	e := &epoll{file: os.NewFile(uintptr(fd), "epoll")}
+	e := &epoll[W]{file: os.NewFile(uintptr(fd), "epoll")}
 	e.raw, err = e.file.SyscallConn()
 	if err == nil {
 		// It fails where the runtime does not wait for the file.
@@ -58,47 +58,47 @@ func newEpoll() (*epoll, error) {
 }
 
 // stop ends the waiting, and returns when nobody waits any more.
-func (e *epoll) stop() {
+func (e *epoll[W]) stop() {
 	_ = e.file.Close()
 	e.crew.stop()
 }
 
-// take gives the serving a slot, and returns what the system is to know it by.
-func (e *epoll) take(s *serving) (number, generation int32) {
+// take gives the entry a slot, and returns what the system is to know it by.
+func (e *epoll[W]) take(s *Entry[W]) (number, generation int32) {
 	if last := len(e.free) - 1; last >= 0 {
-		s.polled.slot = e.free[last]
+		s.slot = e.free[last]
 		e.free = e.free[:last]
 	} else {
-		s.polled.slot = uint32(len(e.slots))
-		e.slots = append(e.slots, slot{})
+		s.slot = uint32(len(e.slots))
+		e.slots = append(e.slots, slot[W]{})
 	}
-	s.polled.epoll, s.polled.watched = e, true
+	s.epoll, s.watched = e, true
 	e.used++
-	taken := &e.slots[s.polled.slot]
-	taken.serving = s
-	return int32(s.polled.slot), taken.generation
+	taken := &e.slots[s.slot]
+	taken.entry = s
+	return int32(s.slot), taken.generation
 }
 
-func (e *epoll) release(number uint32) {
-	e.slots[number] = slot{generation: e.slots[number].generation + 1}
+func (e *epoll[W]) release(number uint32) {
+	e.slots[number] = slot[W]{generation: e.slots[number].generation + 1}
 	e.free = append(e.free, number)
 	e.used--
 }
 
-// find returns the serving that an event is for, or nil where it is gone.
-func (e *epoll) find(number, generation int32) *serving {
+// find returns the entry that an event is for, or nil where it is gone.
+func (e *epoll[W]) find(number, generation int32) *Entry[W] {
 	if found := e.slots[number]; found.generation == generation {
-		return found.serving
+		return found.entry
 	}
 	return nil
 }
 
-// add has the system tell of the serving, until its descriptor is closed. Neither descriptor can
+// add has the system tell of the connection, until its descriptor is closed. Neither descriptor can
 // be closed, and so become another one, meanwhile.
-func (e *epoll) add(s *serving, event *syscall.EpollEvent) error {
+func (e *epoll[W]) add(s *Entry[W], event *syscall.EpollEvent) error {
 	var failed error
 	err := e.raw.Control(func(epoll uintptr) {
-		err := s.conn.socket.ahead.raw.Control(func(fd uintptr) {
+		err := s.waiter.Raw().Control(func(fd uintptr) {
 			failed = syscall.EpollCtl(int(epoll), syscall.EPOLL_CTL_ADD, int(fd), event)
 		})
 		if err != nil {
@@ -113,7 +113,7 @@ func (e *epoll) add(s *serving, event *syscall.EpollEvent) error {
 
 // wait returns how many events there are, when there are some or the file's
 // deadline has passed.
-func (e *epoll) wait(events []syscall.EpollEvent) (n int, err error) {
+func (e *epoll[W]) wait(events []syscall.EpollEvent) (n int, err error) {
 	look := func(fd uintptr) bool {
 		n, err = syscall.EpollWait(int(fd), events, 0)
 		for err == syscall.EINTR {

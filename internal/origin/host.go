@@ -1,4 +1,4 @@
-package websocket
+package origin
 
 import (
 	"fmt"
@@ -7,16 +7,14 @@ import (
 	"strings"
 )
 
-// A hostPolicy are the hosts that pages may name in their requests. A page whose own name
-// has been made to lead to this server names that one, whatever it is: by its origin it
-// cannot be told from a page of this server. No page can make an address lead elsewhere.
-type hostPolicy []host
-
 // A host is a name, and a port or any port where that is empty.
 type host struct{ name, port string }
 
-func newHostPolicy(entries []string) hostPolicy {
-	policy := make(hostPolicy, 0, len(entries))
+// parseHosts reads the hosts that pages may name in their requests. A page whose own name
+// has been made to lead to this server names that one, whatever it is: by its origin it
+// cannot be told from a page of this server. No page can make an address lead elsewhere.
+func parseHosts(owner string, entries []string) []host {
+	hosts := make([]host, 0, len(entries))
 	for _, entry := range entries {
 		listed := parseHost(entry)
 		why := hostNeverSent(listed.name)
@@ -26,11 +24,11 @@ func newHostPolicy(entries []string) hostPolicy {
 			why = origin{host: listed.name, port: listed.port}.neverSent()
 		}
 		if why != "" {
-			panic(fmt.Sprintf("websocket: %q in Options.Hosts is a host that no browser names: %s", entry, why))
+			panic(fmt.Sprintf("%s: %q in Options.Hosts is a host that no browser names: %s", owner, entry, why))
 		}
-		policy = append(policy, listed)
+		hosts = append(hosts, listed)
 	}
-	return policy
+	return hosts
 }
 
 // parseHost reads what a Host header may be, and an IPv6 address without brackets. The
@@ -46,21 +44,21 @@ func parseHost(s string) host {
 	return host{strings.TrimSuffix(canonicalHost(name), "."), port}
 }
 
-// refuses says why a page's request may not name the host, and is nil where it may.
-func (p hostPolicy) refuses(named string) error {
-	if len(p) == 0 {
+// refusesHost says why a page's request may not name the host, and is nil where it may.
+func (p *Policy) refusesHost(named string) error {
+	if len(p.hosts) == 0 {
 		return nil
 	}
 	to := parseHost(named)
 	if _, err := netip.ParseAddr(to.name); err == nil {
 		return nil
 	}
-	for _, listed := range p {
+	for _, listed := range p.hosts {
 		if listed.name == to.name && (listed.port == "" || listed.port == to.port || to.port == "" && isDefaultPort(listed.port)) {
 			return nil
 		}
 	}
-	return fmt.Errorf("websocket: the request was sent to the host %s, under which pages may not reach this server", quoted(named))
+	return fmt.Errorf("%s: the request was sent to the host %s, under which pages may not reach this server", p.owner, quoted(named))
 }
 
 // isDefaultPort reports whether browsers leave the port out where the scheme is its own,
