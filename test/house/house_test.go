@@ -40,13 +40,15 @@ var mayImport = map[string][]string{
 	"internal/origin":   {},
 	"internal/request":  {},
 	"internal/poll":     {"internal/linked"},
+
+	"internal/websocket": {"internal/direct", "internal/poll", "internal/request", "transport"},
 	"internal/process":  {}, // as machine, for the modules bench and verify
 	"internal/machine":  {},
 
 	"transport":               {"internal/rate"},
 	"transport/memory":        {"transport"},
 	"transport/netconn":       {"transport", "internal/direct"},
-	"transport/websocket":     {"transport", "internal/direct", "internal/origin", "internal/poll", "internal/request"},
+	"transport/websocket":     {"transport", "internal/origin", "internal/request", "internal/websocket"},
 	"transport/transporttest": {"transport"},
 	"cluster":                 {},
 	"cluster/clustertest":     {"cluster"},

@@ -16,6 +16,7 @@ import (
 
 	gorilla "github.com/gorilla/websocket"
 
+	"github.com/lectern-go/lectern/internal/websocket"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -99,8 +100,8 @@ func (d Dialer) Dial(ctx context.Context) (transport.Conn, error) {
 // It is in the header of the request then, which some servers write to a log.
 func (d Dialer) DialFirst(ctx context.Context, message []byte) (conn transport.Conn, sent bool, err error) {
 	offered := []string{Subprotocol}
-	if len(message) <= maxFirst && !d.PlainHandshake {
-		offered = []string{Subprotocol, FirstSubprotocol, firstProtocol(message)}
+	if len(message) <= websocket.MaxFirst && !d.PlainHandshake {
+		offered = []string{Subprotocol, FirstSubprotocol, websocket.FirstProtocol(FirstSubprotocol, message)}
 	}
 	conn, chosen, err := d.dialOffering(ctx, offered)
 	return conn, chosen == FirstSubprotocol, err
@@ -151,7 +152,7 @@ func parseURL(s string) (*url.URL, error) {
 
 func (d Dialer) dial(ctx context.Context, u *url.URL, offered []string) (_ transport.Conn, chosen string, err error) {
 	var (
-		s    *socket
+		s    *websocket.Socket
 		stop func() bool
 	)
 	connect := func(_ context.Context, network, address string) (net.Conn, error) {
@@ -159,15 +160,15 @@ func (d Dialer) dial(ctx context.Context, u *url.URL, offered []string) (_ trans
 		if err != nil {
 			return nil, err
 		}
-		s = newSocket(c)
-		stop = context.AfterFunc(ctx, func() { s.cut() })
+		s = websocket.NewSocket(c)
+		stop = context.AfterFunc(ctx, func() { s.Cut() })
 		return s, nil
 	}
 	dialer := gorilla.Dialer{
 		NetDialContext:    connect,
 		NetDialTLSContext: connect,
 		Subprotocols:      offered,
-		WriteBufferPool:   noBuffers{},
+		WriteBufferPool:   websocket.NoBuffers{},
 	}
 	// The library minds a context's deadline, but not its cancellation, and not
 	// in the same instant either. So it gets neither.
@@ -180,7 +181,7 @@ func (d Dialer) dial(ctx context.Context, u *url.URL, offered []string) (_ trans
 	}
 	if err != nil {
 		if s != nil {
-			s.cut()
+			s.Cut()
 		}
 		if errors.Is(err, gorilla.ErrBadHandshake) {
 			err = refused(response)
@@ -188,7 +189,7 @@ func (d Dialer) dial(ctx context.Context, u *url.URL, offered []string) (_ trans
 		return nil, "", err
 	}
 	options := d.Conn.WithDefaults(nil)
-	return newConn(s, true, &options), chosen, nil
+	return websocket.NewConn(s, true, &options), chosen, nil
 }
 
 // connect makes the connection that WebSocket is spoken on.
@@ -230,7 +231,7 @@ func checkResponse(response *http.Response, offered []string) (chosen string, er
 	if len(response.Header.Values("Sec-Websocket-Extensions")) > 0 {
 		return "", &RefusedError{StatusCode: response.StatusCode, Text: "it chose an extension that was not offered"}
 	}
-	switch all := response.Header[protocolHeader]; {
+	switch all := response.Header[websocket.ProtocolHeader]; {
 	case len(all) == 0:
 		return "", nil
 	case len(all) == 1 && slices.Contains(offered, all[0]):

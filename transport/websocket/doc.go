@@ -85,8 +85,6 @@
 // until the peer has closed too.
 package websocket
 
-import "time"
-
 // Subprotocol is the WebSocket subprotocol of Lectern's messages. A [Dialer]
 // offers it; a handler selects it where it is offered, and does not demand it.
 const Subprotocol = "lectern.v1"
@@ -95,12 +93,3 @@ const Subprotocol = "lectern.v1"
 // has taken the client's first message, which has come along with the handshake.
 // See PROTOCOL.md, section 2.
 const FirstSubprotocol = Subprotocol + ".first"
-
-// closeWait bounds each of the two waits of a Close: for the write in progress
-// and the close frame, and for the peer to close too.
-const closeWait = time.Second
-
-// pongWait bounds the writing of an answer to a ping. The reading waits for it
-// where no message is being written, and a peer that has not taken it by then
-// cannot be written to any more.
-const pongWait = 5 * time.Second

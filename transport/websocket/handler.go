@@ -1,18 +1,12 @@
 package websocket
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"time"
 
-	gorilla "github.com/gorilla/websocket"
-
-	"github.com/lectern-go/lectern/internal/direct"
 	"github.com/lectern-go/lectern/internal/origin"
-	"github.com/lectern-go/lectern/internal/poll"
+	"github.com/lectern-go/lectern/internal/websocket"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -64,11 +58,7 @@ type Options struct {
 type handler struct {
 	server   transport.Server
 	origins  *origin.Policy
-	options  transport.ConnOptions
-	upgrader gorilla.Upgrader
-	poller   *poll.Poller[*serving]
-	// readsContext is what transport.ReadsContext says of the server.
-	readsContext bool
+	upgrader *websocket.Upgrader
 }
 
 // NewHandler returns a handler that makes each WebSocket request a connection
@@ -130,118 +120,23 @@ func NewHandler(server transport.Server, options Options) http.Handler {
 	if timeout <= 0 {
 		timeout = DefaultHandshakeTimeout
 	}
-	conn := options.Conn.WithDefaults(server)
 	return &handler{
 		server:  server,
 		origins: origin.NewPolicy("websocket", options.Origins, options.Hosts),
-		options: conn,
-		poller:  poll.New[*serving](conn.ProbeAfter, conn.GiveUp),
-
-		readsContext: transport.ReadsContext(server),
-		upgrader: gorilla.Upgrader{
+		upgrader: websocket.NewUpgrader(websocket.Config{
+			Conn:             options.Conn.WithDefaults(server),
 			HandshakeTimeout: timeout,
 			Subprotocols:     []string{FirstSubprotocol, Subprotocol},
-			WriteBufferPool:  noBuffers{},
-			Error:            refuse,
-			// The policy has been asked before.
-			CheckOrigin: func(*http.Request) bool { return true },
-		},
+			First:            FirstSubprotocol,
+			ReadsContext:     transport.ReadsContext(server),
+		}),
 	}
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.origins.Refuses(r); err != nil {
-		refuse(w, r, http.StatusForbidden, err)
+		websocket.Refuse(w, r, http.StatusForbidden, err)
 		return
 	}
-	if status, err := checkVersion(r); err != nil {
-		refuse(w, r, status, err)
-		return
-	}
-	first, err := takeFirst(r)
-	if err != nil {
-		refuse(w, r, http.StatusBadRequest, err)
-		return
-	}
-	hijacked := &hijacker{ResponseWriter: w, first: first}
-	if _, err := h.upgrader.Upgrade(hijacked, r, answerHeader(w.Header())); err != nil {
-		// The upgrader has answered.
-		if hijacked.fault != nil {
-			transport.LogFault(h.server, hijacked.fault)
-		}
-		return
-	}
-	direct.SetSendBuffer(hijacked.socket.Conn, h.options.SendBufferBytes)
-	h.serve(r, newConn(hijacked.socket, false, &h.options))
+	h.upgrader.Serve(w, r, h.server)
 }
-
-var (
-	errUpgrade = errors.New("websocket: this address speaks WebSocket, and the request asks for no upgrade to it")
-	errHTTP    = errors.New("websocket: the handshake has to be HTTP/1.1")
-	errVersion = errors.New("websocket: the version has to be 13")
-	errBody    = errors.New("websocket: the handshake must not have a body")
-)
-
-// checkVersion looks at what the upgrader is lax about.
-func checkVersion(r *http.Request) (int, error) {
-	switch version := r.Header.Values("Sec-Websocket-Version"); {
-	case r.ProtoMajor != 1 || r.ProtoMinor != 1:
-		return http.StatusBadRequest, errHTTP
-	case r.Method == http.MethodGet && !gorilla.IsWebSocketUpgrade(r):
-		return http.StatusUpgradeRequired, errUpgrade
-	case len(version) != 1 || version[0] != "13":
-		return http.StatusBadRequest, errVersion
-	case r.Method == http.MethodGet && r.ContentLength != 0:
-		return http.StatusBadRequest, errBody // it would be read as frames
-	}
-	return 0, nil
-}
-
-// refuse answers a request that does not become a connection. The reasons quote
-// nothing of the request but its host.
-func refuse(w http.ResponseWriter, r *http.Request, status int, reason error) {
-	header := w.Header()
-	header.Set("Sec-Websocket-Version", "13")
-	if r.ContentLength != 0 {
-		// The http.Server would wait for the body before it answers, without end.
-		header.Set("Connection", "close")
-	}
-	switch status {
-	case http.StatusUpgradeRequired:
-		header.Set("Upgrade", "websocket")
-		header.Add("Connection", "Upgrade")
-	case http.StatusMethodNotAllowed:
-		header.Set("Allow", http.MethodGet)
-	}
-	http.Error(w, reason.Error(), status)
-}
-
-// A hijacker puts the socket between the upgrader and the connection.
-type hijacker struct {
-	http.ResponseWriter
-	first  []byte // the frame that has come along, or nil
-	socket *socket
-	fault  error // why the socket is not to be had
-}
-
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		h.fault = fmt.Errorf("websocket: the connection of a handshake is not to be had from %T: "+
-			"what wraps the http.ResponseWriter has to have a method Unwrap, or http.Hijacker: %w", h.ResponseWriter, err)
-		return nil, nil, err
-	}
-	h.socket = newSocket(c)
-	if h.first == nil {
-		return h.socket, buffers, nil
-	}
-	h.socket.ahead.data, h.socket.ahead.empty = h.first, true
-	return deferring{h.socket}, buffers, nil
-}
-
-// noBuffers keeps the framing library from holding a buffer for messages to be
-// written, of which it writes none.
-type noBuffers struct{}
-
-func (noBuffers) Get() any { return nil }
-func (noBuffers) Put(any)  {}

@@ -13,7 +13,7 @@ import (
 // the ahead otherwise. It probes the peer when it is silent, and fails where a
 // message that has begun is not complete in time. Once Close has begun it goes
 // on, with the deadline of Close.
-func (s *socket) receive(p []byte) (int, error) {
+func (s *Socket) receive(p []byte) (int, error) {
 	return s.receiveBy(p, time.Now().Add(s.options.ProbeAfter))
 }
 
@@ -21,7 +21,7 @@ func (s *socket) receive(p []byte) (int, error) {
 //
 // Before the peer is judged by what has not come, it looks once at what lies there:
 // this side may be the late one, because its process or machine has stood still.
-func (s *socket) receiveBy(p []byte, silent time.Time) (int, error) {
+func (s *Socket) receiveBy(p []byte, silent time.Time) (int, error) {
 	probed := false
 	now := time.Now()
 	late := s.arrival.deadline(now)
@@ -106,7 +106,7 @@ const (
 
 // lookingTime is how long such a Read lasts: a small part of what is waited for, and zero
 // where none is needed.
-func (s *socket) lookingTime() time.Duration {
+func (s *Socket) lookingTime() time.Duration {
 	if s.ahead.raw != nil {
 		return 0
 	}
@@ -121,7 +121,7 @@ func (s *socket) lookingTime() time.Duration {
 
 // look reads what lies in a socket of the system, and fails with
 // os.ErrDeadlineExceeded where nothing does.
-func (s *socket) look(p []byte) (n int, err error) {
+func (s *Socket) look(p []byte) (n int, err error) {
 	if p == nil {
 		s.ahead.empty = false
 		n, err = s.ahead.now()

@@ -9,9 +9,9 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-// A conn is a transport.Conn over one WebSocket connection.
-type conn struct {
-	socket *socket
+// A Conn is a transport.Conn over one WebSocket connection.
+type Conn struct {
+	socket *Socket
 	limit  int // of a message
 
 	// reading is held by who reads from the socket. It covers what follows.
@@ -31,11 +31,11 @@ type conn struct {
 }
 
 var (
-	_ transport.FrameLimitSetter = (*conn)(nil)
-	_ transport.TryWriter        = (*conn)(nil)
-	_ transport.LastWriter       = (*conn)(nil)
-	_ transport.Addressed        = (*conn)(nil)
-	_ transport.WriteMeter       = (*conn)(nil)
+	_ transport.FrameLimitSetter = (*Conn)(nil)
+	_ transport.TryWriter        = (*Conn)(nil)
+	_ transport.LastWriter       = (*Conn)(nil)
+	_ transport.Addressed        = (*Conn)(nil)
+	_ transport.WriteMeter       = (*Conn)(nil)
 )
 
 // A watch is told that a conn closes, before its descriptor is closed, and when
@@ -48,9 +48,9 @@ type watch interface {
 	pause()
 }
 
-// newConn takes over what the handshake has led to.
-func newConn(s *socket, masked bool, options *transport.ConnOptions) *conn {
-	c := &conn{
+// NewConn takes over what the handshake has led to.
+func NewConn(s *Socket, masked bool, options *transport.ConnOptions) *Conn {
+	c := &Conn{
 		socket:   s,
 		masked:   masked,
 		controls: transport.NewTokenBucket(options.ControlFramesPerSecond),
@@ -61,13 +61,13 @@ func newConn(s *socket, masked bool, options *transport.ConnOptions) *conn {
 }
 
 // probe is called by the reading goroutine.
-func (c *conn) probe(by time.Time) {
+func (c *Conn) probe(by time.Time) {
 	c.probing, c.taken = true, uint32(c.Taken())
 	c.writeControl(pingFrame, nil, by)
 }
 
 // PeerAddress is that of transport.Addressed.
-func (c *conn) PeerAddress() string { return addressOf(c.socket.RemoteAddr()) }
+func (c *Conn) PeerAddress() string { return addressOf(c.socket.RemoteAddr()) }
 
 func addressOf(address net.Addr) string {
 	if address == nil {
@@ -77,14 +77,14 @@ func addressOf(address net.Addr) string {
 }
 
 // Taken is that of transport.WriteMeter.
-func (c *conn) Taken() uint64 { return c.socket.takenBytes() }
+func (c *Conn) Taken() uint64 { return c.socket.takenBytes() }
 
 // moves is called by the reading goroutine. The ping, or its pong, waits for what takes
 // long to cross the link; that it moves is a sign of life.
-func (c *conn) moves() bool { return c.socket.underway() && uint32(c.Taken()) != c.taken }
+func (c *Conn) moves() bool { return c.socket.underway() && uint32(c.Taken()) != c.taken }
 
 // SetMaxFrameBytes is that of transport.FrameLimitSetter.
-func (c *conn) SetMaxFrameBytes(bytes int) {
+func (c *Conn) SetMaxFrameBytes(bytes int) {
 	if most := c.socket.options.MaxFrameBytes; bytes <= 0 || bytes > most {
 		bytes = most
 	}
@@ -94,12 +94,13 @@ func (c *conn) SetMaxFrameBytes(bytes int) {
 	}
 }
 
-func (c *conn) setLimit(bytes int) {
+func (c *Conn) setLimit(bytes int) {
 	c.limit = bytes
 	c.socket.arrival.setLimit(bytes)
 }
 
-func (c *conn) Read() ([]byte, error) {
+// Read is that of transport.Conn.
+func (c *Conn) Read() ([]byte, error) {
 	if !c.reading.take() {
 		return nil, errClosed
 	}
@@ -112,7 +113,7 @@ func (c *conn) Read() ([]byte, error) {
 // none has, and waits then as it is told. It looks for more where there are news
 // from the system since the last call, or the peer's sending has ended: until
 // nothing is left then, also where a read has not filled its buffer.
-func (c *conn) readNow(how patience, news, ended bool) (message []byte, ok bool, err error) {
+func (c *Conn) readNow(how patience, news, ended bool) (message []byte, ok bool, err error) {
 	if !c.reading.take() {
 		return nil, false, errClosed
 	}
@@ -124,7 +125,7 @@ func (c *conn) readNow(how patience, news, ended bool) (message []byte, ok bool,
 	return c.next(how)
 }
 
-func (c *conn) next(how patience) (message []byte, ok bool, err error) {
+func (c *Conn) next(how patience) (message []byte, ok bool, err error) {
 	c.message.reset()
 	if c.readErr == nil && !c.socket.isClosing() {
 		ok, c.readErr = c.read(how)
@@ -140,7 +141,7 @@ func (c *conn) next(how patience) (message []byte, ok bool, err error) {
 }
 
 // ping sends a ping without waiting, unless the conn closes.
-func (c *conn) ping(by time.Time) {
+func (c *Conn) ping(by time.Time) {
 	if c.reading.take() {
 		c.probing, c.taken = true, uint32(c.Taken())
 		c.socket.tryControl(c.controlFrame(pingFrame, nil), by)
@@ -150,7 +151,7 @@ func (c *conn) ping(by time.Time) {
 
 // giveUp has reading end because the peer was silent, unless something has come
 // meanwhile.
-func (c *conn) giveUp() {
+func (c *Conn) giveUp() {
 	if c.reading.take() {
 		if c.readErr == nil {
 			// The system may have much to tell, and this not have been its turn.
@@ -163,7 +164,8 @@ func (c *conn) giveUp() {
 	}
 }
 
-func (c *conn) Write(messages ...[]byte) error {
+// Write is that of transport.Conn.
+func (c *Conn) Write(messages ...[]byte) error {
 	if len(messages) == 0 {
 		return nil
 	}
@@ -178,7 +180,7 @@ func (c *conn) Write(messages ...[]byte) error {
 	return nil
 }
 
-func (c *conn) writeFailed(err error) error {
+func (c *Conn) writeFailed(err error) error {
 	switch {
 	case c.socket.isClosing():
 		return errClosed
@@ -198,7 +200,8 @@ func lost(err error) error {
 	return fmt.Errorf("websocket: connection lost: %w", err)
 }
 
-func (c *conn) Close(reason transport.Reason) error {
+// Close is that of transport.Conn.
+func (c *Conn) Close(reason transport.Reason) error {
 	if !c.socket.startClosing() {
 		<-c.socket.end.done
 		return c.socket.end.err
@@ -211,7 +214,7 @@ func (c *conn) Close(reason transport.Reason) error {
 	if c.socket.ahead.raw == nil {
 		// The waits below are bounded by deadlines, but for one: the end of the
 		// sending over TLS is itself something to be sent.
-		guard := time.AfterFunc(2*closeWait, func() { c.socket.cut() })
+		guard := time.AfterFunc(2*closeWait, func() { c.socket.Cut() })
 		defer guard.Stop()
 	}
 
@@ -227,7 +230,7 @@ func (c *conn) Close(reason transport.Reason) error {
 	if c.watch != nil {
 		c.watch.forget() // before the descriptor can be another connection's
 	}
-	if cut := c.socket.cut(); err == nil {
+	if cut := c.socket.Cut(); err == nil {
 		err = cut
 	}
 	if c.watch != nil {
@@ -242,7 +245,7 @@ func (c *conn) Close(reason transport.Reason) error {
 // drain discards what the peer still sends until it has closed too, or its time
 // is over. Closing a connection with unread data would reset it, and the reset
 // may overtake the close frame.
-func (c *conn) drain() {
+func (c *Conn) drain() {
 	c.reading.takeLast() // a Read in progress reads on until something comes
 	defer c.reading.giveBack()
 	last := c.message // which whoever has read it may still be using

@@ -51,13 +51,13 @@ func (r endOnly) End(err error) error {
 // the system has been told of it, ends as any other.
 func TestClosedWhileItIsAdded(t *testing.T) {
 	p := poll.New[*serving](-1, 0)
-	serve := func(c *conn) *serving {
+	serve := func(c *Conn) *serving {
 		s := &serving{conn: c, receiver: endOnly{make(chan error, 1)}, poller: p}
 		c.watch = s
 		return s
 	}
 	lasting, end := socketPair(t)
-	other := serve(newConn(newSocket(lasting), false, testOptions()))
+	other := serve(NewConn(NewSocket(lasting), false, testOptions()))
 	otherEnded := other.receiver.(endOnly).ended
 	require.True(t, p.Add(&other.polled, other, false)) // so that the epoll stays
 	defer func() {
@@ -71,7 +71,7 @@ func TestClosedWhileItIsAdded(t *testing.T) {
 	raw, err := near.SyscallConn()
 	require.NoError(t, err)
 	held := &heldConn{near, make(chan struct{}), make(chan struct{})}
-	c := newConn(newSocket(held), false, testOptions())
+	c := NewConn(NewSocket(held), false, testOptions())
 	closed := make(chan struct{})
 	c.socket.ahead.raw = &heldRaw{raw, held.polled, closed}
 	s := serve(c)

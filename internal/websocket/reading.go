@@ -56,7 +56,7 @@ const (
 
 // read reads the next message, and reports true, or false where it does not wait
 // for one to begin and none has. It must not be called again after an error.
-func (c *conn) read(how patience) (complete bool, err error) {
+func (c *Conn) read(how patience) (complete bool, err error) {
 	c.socket.arrival.next()
 	c.socket.arrival.size, c.socket.ahead.fresh = c.socket.ahead.fresh, 0
 	for {
@@ -87,7 +87,7 @@ func (c *conn) read(how patience) (complete bool, err error) {
 
 // advance goes as far as what has been read leads, and reports whether the
 // message is complete.
-func (c *conn) advance() (complete bool, err error) {
+func (c *Conn) advance() (complete bool, err error) {
 	data := &c.socket.ahead
 	for {
 		if c.frame.remaining > 0 {
@@ -133,7 +133,7 @@ func (c *conn) advance() (complete bool, err error) {
 }
 
 // take is told that these bytes of the payload have come.
-func (c *conn) take(payload []byte) {
+func (c *Conn) take(payload []byte) {
 	c.frame.key = mask(payload, c.frame.key)
 	c.frame.remaining -= uint64(len(payload))
 	c.socket.arrival.timer.Came(len(payload))
@@ -141,7 +141,7 @@ func (c *conn) take(payload []byte) {
 
 // header reads a frame's header, whose size it returns; zero where there is more
 // to it than has come.
-func (c *conn) header(data []byte) (f frame, size int, err error) {
+func (c *Conn) header(data []byte) (f frame, size int, err error) {
 	if len(data) < 2 {
 		return f, 0, nil
 	}
@@ -199,7 +199,7 @@ func (c *conn) header(data []byte) (f frame, size int, err error) {
 }
 
 // checkText is called at the end of a message.
-func (c *conn) checkText() error {
+func (c *Conn) checkText() error {
 	if c.frame.text && !utf8.Valid(c.message.data) {
 		c.sendClose(closeBadPayload, "text that is not UTF-8")
 		return fmt.Errorf("%w: text that is not UTF-8", transport.ErrProtocol)
@@ -208,13 +208,13 @@ func (c *conn) checkText() error {
 }
 
 // offence ends a connection whose peer does not keep to the framing.
-func (c *conn) offence(what string) error {
+func (c *Conn) offence(what string) error {
 	c.sendClose(closeProtocolError, what)
 	return fmt.Errorf("%w: %s", transport.ErrProtocol, what)
 }
 
 // control does what a control frame asks for.
-func (c *conn) control(kind byte, payload []byte) error {
+func (c *Conn) control(kind byte, payload []byte) error {
 	switch kind {
 	case pingFrame:
 		if err := c.countControl(); err != nil {
@@ -237,7 +237,7 @@ func (c *conn) control(kind byte, payload []byte) error {
 
 // countControl is called for each ping, and for each pong that nobody has asked
 // for.
-func (c *conn) countControl() error {
+func (c *Conn) countControl() error {
 	c.socket.arrival.control()
 	if !c.controls.Take(time.Now()) {
 		c.sendClose(int(transport.RateLimited), "too many pings or pongs")
@@ -247,7 +247,7 @@ func (c *conn) countControl() error {
 }
 
 // closedByPeer answers a close frame, and is the error of reading then.
-func (c *conn) closedByPeer(payload []byte) error {
+func (c *Conn) closedByPeer(payload []byte) error {
 	code, text := closeNoCode, ""
 	if len(payload) >= 2 {
 		code = int(binary.BigEndian.Uint16(payload))
@@ -266,7 +266,7 @@ func (c *conn) closedByPeer(payload []byte) error {
 
 // readMore waits for more of the peer's bytes: for those of a large message in
 // the place where they belong.
-func (c *conn) readMore() error {
+func (c *Conn) readMore() error {
 	if space := c.message.space(c.frame.remaining, c.limit); len(space) >= aheadSize {
 		n, err := c.socket.receive(space)
 		c.take(c.message.extend(n))
@@ -280,7 +280,7 @@ func (c *conn) readMore() error {
 }
 
 // readFailed turns an error of the socket into one of the port's.
-func (c *conn) readFailed(err error) error {
+func (c *Conn) readFailed(err error) error {
 	switch {
 	case errors.Is(err, transport.ErrSlow):
 		c.sendClose(int(transport.Slow), "a message took too long to arrive")
@@ -294,7 +294,7 @@ func (c *conn) readFailed(err error) error {
 	}
 }
 
-func (c *conn) sendClose(code int, text string) error {
+func (c *Conn) sendClose(code int, text string) error {
 	return c.writeControl(closeFrame, closePayload(code, text), time.Now().Add(closeWait))
 }
 
@@ -307,11 +307,11 @@ func closePayload(code int, text string) []byte {
 }
 
 // writeControl sends a control frame.
-func (c *conn) writeControl(kind byte, payload []byte, by time.Time) error {
+func (c *Conn) writeControl(kind byte, payload []byte, by time.Time) error {
 	return c.socket.writeControl(c.controlFrame(kind, payload), by)
 }
 
-func (c *conn) controlFrame(kind byte, payload []byte) []byte {
+func (c *Conn) controlFrame(kind byte, payload []byte) []byte {
 	buffer := make([]byte, 0, maxHeader+len(payload))
 	buffer = appendLength(append(buffer, final|kind), len(payload), c.masked)
 	if !c.masked {

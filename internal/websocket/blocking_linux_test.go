@@ -33,14 +33,14 @@ func fill(t *testing.T, c net.Conn) {
 // A control frame that waits while a TryWrite is on its way is not written by
 // TryWrite, nor by a ping of the poller's, where the peer does not take it.
 func TestNoWaitForControlFrames(t *testing.T) {
-	for name, try := range map[string]func(c *conn){
-		"TryWrite": func(c *conn) { require.False(t, c.TryWrite([]byte("message"))) },
-		"ping":     func(c *conn) { c.ping(time.Now().Add(time.Hour)) },
+	for name, try := range map[string]func(c *Conn){
+		"TryWrite": func(c *Conn) { require.False(t, c.TryWrite([]byte("message"))) },
+		"ping":     func(c *Conn) { c.ping(time.Now().Add(time.Hour)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			near, far := socketPair(t)
 			defer far.Close()
-			c := newConn(newSocket(near), false, testOptions())
+			c := NewConn(NewSocket(near), false, testOptions())
 			fill(t, near)
 			// A pong that its reader is about to write.
 			require.NoError(t, c.socket.enqueue(c.controlFrame(pongFrame, []byte("!"))))
@@ -72,7 +72,7 @@ func TestNoWaitForControlFrames(t *testing.T) {
 // whoever noticed the silence has not been told yet.
 func TestNotSilent(t *testing.T) {
 	near, far := socketPair(t)
-	c := newConn(newSocket(near), false, testOptions())
+	c := NewConn(NewSocket(near), false, testOptions())
 	_, err := far.Write(fuzzFrame(final|textFrame, "{}"))
 	require.NoError(t, err)
 	c.giveUp()

@@ -17,7 +17,7 @@ import (
 func TestLooksIntoTheSocket(t *testing.T) {
 	near, far := socketPair(t)
 	over := transport.ConnOptions{ProbeAfter: 1, GiveUp: 1, MessageTimeout: 1, ControlFramesPerSecond: -1}.WithDefaults(nil)
-	c := newConn(newSocket(near), false, &over)
+	c := NewConn(NewSocket(near), false, &over)
 	for _, size := range []int{0, 1, 3000, 60_000} {
 		message := strings.Repeat("x", size)
 		_, err := far.Write(fuzzFrame(final|binaryFrame, message))

@@ -13,7 +13,7 @@ import (
 // of TCP or of the Unix domain without TLS. What fits into the large batch is
 // tried. Where not all of it goes, the writing stays held, as during a Write
 // that is not over, for the Write that follows.
-func (c *conn) TryWrite(messages ...[]byte) bool {
+func (c *Conn) TryWrite(messages ...[]byte) bool {
 	s := c.socket
 	size := framesSize(messages)
 	if c.masked || s.ahead.raw == nil || size > largeBatch || !s.tryAcquire() {
@@ -44,7 +44,7 @@ func (c *conn) TryWrite(messages ...[]byte) bool {
 
 // tryAcquire is acquire where that need not wait, and where there are no control
 // frames to be written.
-func (s *socket) tryAcquire() bool {
+func (s *Socket) tryAcquire() bool {
 	if !s.writing.try() {
 		return false
 	}
@@ -60,13 +60,13 @@ func (s *socket) tryAcquire() bool {
 // WriteLast is that of transport.LastWriter: the close frame is written with the
 // messages, where they fit into one write. It takes a system call off each
 // connection that is closed, and a wake-up off its peer.
-func (c *conn) WriteLast(reason transport.Reason, messages ...[]byte) error {
+func (c *Conn) WriteLast(reason transport.Reason, messages ...[]byte) error {
 	err := c.writeLast(reason, messages)
 	_ = c.Close(reason)
 	return err
 }
 
-func (c *conn) writeLast(reason transport.Reason, messages [][]byte) error {
+func (c *Conn) writeLast(reason transport.Reason, messages [][]byte) error {
 	if c.masked || framesSize(messages)+maxControl > largeBatch {
 		return c.Write(messages...)
 	}
@@ -93,7 +93,7 @@ func (c *conn) writeLast(reason transport.Reason, messages [][]byte) error {
 
 // putLast is put for what the end of the sending follows on, which Close brings
 // about: where the system can, it sends both in one packet.
-func (s *socket) putLast(data []byte) error {
+func (s *Socket) putLast(data []byte) error {
 	if s.ahead.raw != nil {
 		n, err := direct.WriteMore(s.ahead.raw, data)
 		if err != nil {
@@ -111,7 +111,7 @@ const maxControl = 2 + 125
 
 // startClose reports whether a close frame may be written, which is then said to
 // be.
-func (s *socket) startClose() bool {
+func (s *Socket) startClose() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closeSent {

@@ -12,46 +12,48 @@ import (
 	"github.com/lectern-go/lectern/internal/direct"
 )
 
-// A client's first message can come along with its handshake: it offers
-// FirstSubprotocol, and the message itself in base64 as one more subprotocol. That
+// A client's first message can come along with its handshake: it offers a
+// subprotocol for that, and the message itself in base64 as one more, whose name begins
+// with that of the first one and a dot. That
 // saves it a round trip until it has joined, and the server a read, and a packet:
 // the answer to the handshake waits for that to the message. A join takes 0.9 of
 // the processor time then.
 
-// firstPrefix is what the subprotocol that is the message begins with.
-const firstPrefix = FirstSubprotocol + "."
-
-// maxFirst is the size in bytes of the largest message that goes along with a
+// MaxFirst is the size in bytes of the largest message that goes along with a
 // handshake. With it the header stays well below the 8 KB that some proxies take.
-const maxFirst = 2 << 10
+const MaxFirst = 2 << 10
 
-const protocolHeader = "Sec-Websocket-Protocol" // as http.Header has it
+// ProtocolHeader is the header of the subprotocols, as http.Header has it.
+const ProtocolHeader = "Sec-Websocket-Protocol"
 
 var errFirst = errors.New("websocket: the message in the subprotocols is not base64url without padding")
 
 // takeFirst takes the first message out of the request's header, as a frame of it;
 // nil where there is none, or none that is taken here. Of the subprotocols those
 // are left that may be selected.
-func takeFirst(r *http.Request) (frame []byte, err error) {
-	lines := strings.Join(r.Header[protocolHeader], ", ") // several say the same as one
-	if !strings.Contains(lines, FirstSubprotocol) {
+func takeFirst(r *http.Request, subprotocol string) (frame []byte, err error) {
+	if subprotocol == "" {
 		return nil, nil
 	}
-	r.Header[protocolHeader] = []string{lines}
-	offered := gorilla.Subprotocols(r)
-	carrier := slices.IndexFunc(offered, func(p string) bool { return strings.HasPrefix(p, firstPrefix) })
-	if carrier >= 0 && slices.Contains(offered, FirstSubprotocol) {
-		encoded := offered[carrier][len(firstPrefix):]
-		if base64.RawURLEncoding.DecodedLen(len(encoded)) <= maxFirst {
+	lines := strings.Join(r.Header[ProtocolHeader], ", ") // several say the same as one
+	if !strings.Contains(lines, subprotocol) {
+		return nil, nil
+	}
+	r.Header[ProtocolHeader] = []string{lines}
+	offered, prefix := gorilla.Subprotocols(r), subprotocol+"."
+	carrier := slices.IndexFunc(offered, func(p string) bool { return strings.HasPrefix(p, prefix) })
+	if carrier >= 0 && slices.Contains(offered, subprotocol) {
+		encoded := offered[carrier][len(prefix):]
+		if base64.RawURLEncoding.DecodedLen(len(encoded)) <= MaxFirst {
 			if frame, err = firstFrame(encoded); err != nil {
 				return nil, err
 			}
-			r.Header[protocolHeader] = []string{FirstSubprotocol}
+			r.Header[ProtocolHeader] = []string{subprotocol}
 			return frame, nil
 		}
 	}
-	offered = slices.DeleteFunc(offered, func(p string) bool { return strings.HasPrefix(p, FirstSubprotocol) })
-	r.Header[protocolHeader] = []string{strings.Join(offered, ", ")}
+	offered = slices.DeleteFunc(offered, func(p string) bool { return strings.HasPrefix(p, subprotocol) })
+	r.Header[ProtocolHeader] = []string{strings.Join(offered, ", ")}
 	return nil, nil
 }
 
@@ -69,15 +71,16 @@ func firstFrame(encoded string) ([]byte, error) {
 	return frame[:len(frame)+size], nil
 }
 
-// firstProtocol is the subprotocol that the message is.
-func firstProtocol(message []byte) string {
-	return firstPrefix + base64.RawURLEncoding.EncodeToString(message)
+// FirstProtocol is the subprotocol that the message is, beside the one given, by which it
+// comes.
+func FirstProtocol(subprotocol string, message []byte) string {
+	return subprotocol + "." + base64.RawURLEncoding.EncodeToString(message)
 }
 
 // A deferring is the socket for a handshake whose answer may wait for what
 // follows. Where nothing does, the system sends it by itself: on Linux after 200 ms,
 // or as much more as the path to the peer is longer.
-type deferring struct{ *socket }
+type deferring struct{ *Socket }
 
 func (d deferring) Write(p []byte) (n int, err error) {
 	if raw := direct.Of(d.Conn); raw != nil {

@@ -71,7 +71,7 @@ func FuzzReading(f *testing.F) {
 			}
 			beneath = trickling(t, sent, max(int(piece), 1))
 		}
-		c := newConn(newSocket(beneath), client, &transport.ConnOptions{
+		c := NewConn(NewSocket(beneath), client, &transport.ConnOptions{
 			MaxFrameBytes: fuzzLimit, ProbeAfter: -1, MessageTimeout: -1, ControlFramesPerSecond: -1,
 		})
 		for _, message := range want {

@@ -18,7 +18,7 @@ var (
 	errCloseSent = errors.New("websocket: nothing may follow a close frame")
 )
 
-// A socket is the net.Conn beneath the WebSocket framing, and above TLS. It
+// A Socket is the net.Conn beneath the WebSocket framing, and above TLS. It
 // watches over the peer's silence, and brings messages, control frames and the
 // end of the connection into one order.
 //
@@ -30,7 +30,7 @@ var (
 //
 // Its size counts: it is at most 384 bytes, with what only a Close needs apart, and
 // without channels, of which each is 112 more.
-type socket struct {
+type Socket struct {
 	net.Conn
 
 	// TryWrite, of which many sockets have their turn one after the other, needs
@@ -96,23 +96,24 @@ const maxQueue = 1 << 10
 // that it has, in which it can read that the connection is closed.
 const maxDrain = 4 << 20
 
-func newSocket(c net.Conn) *socket {
-	return &socket{Conn: c}
+// NewSocket returns the socket for a handshake over c, which only Cut and NewConn end.
+func NewSocket(c net.Conn) *Socket {
+	return &Socket{Conn: c}
 }
 
 // establish ends the handshake. Until it returns nobody else uses the socket.
-func (s *socket) establish(options *transport.ConnOptions, probe prober) {
+func (s *Socket) establish(options *transport.ConnOptions, probe prober) {
 	s.options, s.probe = options, probe
 	s.arrival.timeout = options.MessageTimeout
 	s.stale = true // whatever the handshake has left behind
 	s.ahead.raw = direct.Of(s.Conn)
 }
 
-func (s *socket) isClosing() bool { return s.closing.Load() }
+func (s *Socket) isClosing() bool { return s.closing.Load() }
 
 // Read is for the framing library, which reads nothing but the answer to a
 // handshake. What has come behind that stays for receive.
-func (s *socket) Read(p []byte) (int, error) {
+func (s *Socket) Read(p []byte) (int, error) {
 	if len(s.ahead.data) == 0 {
 		if _, err := s.ahead.more(s.Conn); err != nil {
 			return 0, err
@@ -142,7 +143,7 @@ func (s *socket) Read(p []byte) (int, error) {
 const headEnd = "\r\n\r\n"
 
 // receiveNow takes what has come, and reports whether there was something.
-func (s *socket) receiveNow() (bool, error) {
+func (s *Socket) receiveNow() (bool, error) {
 	if s.arrival.excessive() {
 		return false, transport.ErrSlow
 	}
@@ -154,7 +155,7 @@ func (s *socket) receiveNow() (bool, error) {
 	return n > 0, err
 }
 
-func (s *socket) read(p []byte) (int, error) {
+func (s *Socket) read(p []byte) (int, error) {
 	if p == nil {
 		return s.ahead.more(s.Conn)
 	}
@@ -165,7 +166,7 @@ func (s *socket) read(p []byte) (int, error) {
 // two: when the peer has been silent for too long, where it is probed, and when
 // its message is late, zero where there is none. It reports false once Close has
 // begun, whose own deadline it would move.
-func (s *socket) setReadDeadline(silent, late time.Time) bool {
+func (s *Socket) setReadDeadline(silent, late time.Time) bool {
 	by := late
 	if s.options.ProbeAfter > 0 && (late.IsZero() || silent.Before(late)) {
 		by = silent
@@ -183,7 +184,7 @@ func (s *socket) setReadDeadline(silent, late time.Time) bool {
 }
 
 // drain is receive while the connection is closing.
-func (s *socket) drain(p []byte) (int, error) {
+func (s *Socket) drain(p []byte) (int, error) {
 	if s.end.drained > maxDrain {
 		s.mu.Lock()
 		by := s.end.drainBy
@@ -200,7 +201,7 @@ func (s *socket) drain(p []byte) (int, error) {
 }
 
 // discard reads until the end, for nobody.
-func (s *socket) discard() {
+func (s *Socket) discard() {
 	for {
 		s.ahead.skip(len(s.ahead.data))
 		if _, err := s.receive(nil); err != nil {
@@ -212,7 +213,7 @@ func (s *socket) discard() {
 // writeControl takes one control frame, to be written by the given time. It
 // writes it at once where nothing is being written, and leaves it to the writer
 // otherwise.
-func (s *socket) writeControl(frame []byte, by time.Time) error {
+func (s *Socket) writeControl(frame []byte, by time.Time) error {
 	if err := s.enqueue(frame); err != nil {
 		return err
 	}
@@ -226,7 +227,7 @@ func (s *socket) writeControl(frame []byte, by time.Time) error {
 
 // tryControl is writeControl without waiting: where the peer does not take the
 // frame at once, a goroutine waits for it.
-func (s *socket) tryControl(frame []byte, by time.Time) {
+func (s *Socket) tryControl(frame []byte, by time.Time) {
 	if s.enqueue(frame) != nil {
 		return
 	}
@@ -250,7 +251,7 @@ func (s *socket) tryControl(frame []byte, by time.Time) {
 }
 
 // enqueue keeps a frame to be written. Nothing follows a close frame.
-func (s *socket) enqueue(frame []byte) error {
+func (s *Socket) enqueue(frame []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -270,7 +271,7 @@ func (s *socket) enqueue(frame []byte) error {
 // acquire waits until nothing is being written, and keeps it so until release.
 // It fails where nothing may be written any more. What TryWrite has begun is
 // being written already, and goes on; acquire returns how far it is.
-func (s *socket) acquire() (begun int, err error) {
+func (s *Socket) acquire() (begun int, err error) {
 	if s.tried {
 		s.tried = false
 		return s.begun, nil
@@ -292,7 +293,7 @@ func (s *socket) acquire() (begun int, err error) {
 
 // writable is why no message may be written any more, nil where it may. It is
 // called under mu.
-func (s *socket) writable() error {
+func (s *Socket) writable() error {
 	if s.writeErr == nil && s.closeSent {
 		return errCloseSent
 	}
@@ -301,7 +302,7 @@ func (s *socket) writable() error {
 
 // release lets others write, and writes the control frames that were queued
 // meanwhile. An error in that stays with the socket.
-func (s *socket) release() {
+func (s *Socket) release() {
 	for {
 		s.writing.giveBack()
 		s.mu.Lock()
@@ -319,7 +320,7 @@ func (s *socket) release() {
 
 // releaseNow is release without waiting: a goroutine writes what was queued
 // meanwhile.
-func (s *socket) releaseNow() {
+func (s *Socket) releaseNow() {
 	s.writing.giveBack()
 	s.mu.Lock()
 	done := len(s.queue) == 0 || s.writeErr != nil
@@ -336,7 +337,7 @@ func (s *socket) releaseNow() {
 // flush writes data, which ends with a whole frame, and the queue behind it.
 // Whoever calls it holds the writing. A close frame stays in the queue while
 // there is data: more may follow that.
-func (s *socket) flush(data []byte, by time.Time) error {
+func (s *Socket) flush(data []byte, by time.Time) error {
 	s.mu.Lock()
 	if len(data) == 0 || !s.closeSent {
 		data = append(data, s.queue...)
@@ -348,7 +349,7 @@ func (s *socket) flush(data []byte, by time.Time) error {
 
 // put writes data by the given time, where there is one. Whoever calls it holds
 // the writing. Its error is final.
-func (s *socket) put(data []byte, by time.Time) error {
+func (s *Socket) put(data []byte, by time.Time) error {
 	if len(data) == 0 {
 		return nil
 	}
@@ -363,7 +364,7 @@ func (s *socket) put(data []byte, by time.Time) error {
 }
 
 // send writes data, and counts in taken as it goes on where nobody else tells.
-func (s *socket) send(data []byte) error {
+func (s *Socket) send(data []byte) error {
 	switch {
 	case direct.TellsAcked(s.Conn):
 		_, err := s.Conn.Write(data)
@@ -375,7 +376,7 @@ func (s *socket) send(data []byte) error {
 }
 
 // Write is for the handshake.
-func (s *socket) Write(p []byte) (int, error) {
+func (s *Socket) Write(p []byte) (int, error) {
 	if err := s.send(p); err != nil {
 		return 0, err
 	}
@@ -383,7 +384,7 @@ func (s *socket) Write(p []byte) (int, error) {
 }
 
 // takenBytes is Taken of transport.WriteMeter.
-func (s *socket) takenBytes() uint64 {
+func (s *Socket) takenBytes() uint64 {
 	if acked, _, ok := direct.Acked(s.Conn); ok {
 		return acked
 	}
@@ -392,7 +393,7 @@ func (s *socket) takenBytes() uint64 {
 
 // underway reports whether something that was written, or is queued, is still on its way
 // to the peer, as far as this side can tell.
-func (s *socket) underway() bool {
+func (s *Socket) underway() bool {
 	if s.writing.isTaken() {
 		return true
 	}
@@ -404,14 +405,14 @@ func (s *socket) underway() bool {
 }
 
 // fail has every later write fail.
-func (s *socket) fail(err error) {
+func (s *Socket) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writeErr = err
 }
 
 // setWriteDeadline is called under mu.
-func (s *socket) setWriteDeadline(by time.Time) {
+func (s *Socket) setWriteDeadline(by time.Time) {
 	if s.end != nil && (by.IsZero() || by.After(s.end.closeBy)) {
 		by = s.end.closeBy
 	}
@@ -423,7 +424,7 @@ func (s *socket) setWriteDeadline(by time.Time) {
 
 // startClosing bounds what is being written and read. It reports false where
 // that has been done before.
-func (s *socket) startClosing() bool {
+func (s *Socket) startClosing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosing() {
@@ -439,14 +440,14 @@ func (s *socket) startClosing() bool {
 }
 
 // setDrainDeadline is called under mu.
-func (s *socket) setDrainDeadline(by time.Time) {
+func (s *Socket) setDrainDeadline(by time.Time) {
 	s.end.drainBy = by
 	s.Conn.SetReadDeadline(by)
 }
 
 // finish waits for what is being written, writes what is queued, and ends the
 // sending. Nobody writes after that. The peer then has a time to close too.
-func (s *socket) finish() error {
+func (s *Socket) finish() error {
 	s.writing.takeLast()
 	s.mu.Lock()
 	err := s.writeErr
@@ -466,9 +467,9 @@ func (s *socket) finish() error {
 	return nil
 }
 
-// cut releases the connection, whatever goes on in it. Closing a tls.Conn could
+// Cut releases the connection, whatever goes on in it. Closing a tls.Conn could
 // wait for seconds to tell the peer; what there was to tell has been told.
-func (s *socket) cut() error {
+func (s *Socket) Cut() error {
 	if t, ok := s.Conn.(*tls.Conn); ok {
 		return t.NetConn().Close()
 	}

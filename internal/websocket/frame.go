@@ -50,7 +50,7 @@ var (
 
 // A batch turns messages into frames.
 type batch struct {
-	socket *socket
+	socket *Socket
 	masked bool // as what a client sends has to be
 	buffer []byte
 	begun  int // how many bytes of the first buffer were written before
@@ -94,7 +94,7 @@ func (b *batch) add(message []byte) error {
 
 // writeBatch writes the messages to the socket, whose writing is held
 // meanwhile, but for the bytes that TryWrite has written already.
-func writeBatch(s *socket, masked bool, messages [][]byte, begun int) error {
+func writeBatch(s *Socket, masked bool, messages [][]byte, begun int) error {
 	b := batch{socket: s, masked: masked, begun: begun}
 	b.borrow(framesSize(messages))
 	defer b.giveBack()
