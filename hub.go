@@ -46,6 +46,10 @@ func (h *Hub) MaxFrameBytes() int { return h.hub.MaxFrameBytes() }
 // for Policy.Authorize to read.
 func (h *Hub) ReadsContext() bool { return h.hub.ReadsContext() }
 
+// SharesMessages is that of transport.MessageSharer: what a hub writes never changes, and is
+// one slice for all of a channel's members that speak the same form.
+func (h *Hub) SharesMessages() bool { return true }
+
 // LogFault is for adapters: they tell what is wrong with the program around them, which
 // Policy.Logger is told as an error.
 func (h *Hub) LogFault(err error) { h.hub.LogFault(err) }
@@ -130,11 +134,7 @@ func (h *Hub) Channel(name string) (*Channel, bool) {
 func (h *Hub) Channels() iter.Seq[*Channel] {
 	channels := h.hub.Channels()
 	return func(yield func(*Channel) bool) {
-		for c := range channels {
-			if !yield(handleOf(c)) {
-				return
-			}
-		}
+		channels(func(c hub.Channel) bool { return yield(handleOf(c)) })
 	}
 }
 

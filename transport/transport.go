@@ -89,8 +89,10 @@ type Conn interface {
 
 	// Write sends each of the messages as one whole message, in order, in as
 	// few system calls as the transport can. It returns when all of them are on
-	// their way, which does not mean that the peer has them. It does not keep
-	// or change the slices: the caller may reuse them once Write has returned.
+	// their way, which does not mean that the peer has them. It does not change the
+	// messages, and does not keep them, whose memory the caller may use for others once
+	// Write has returned; but for those of a [MessageSharer], which an adapter may keep for
+	// as long as it likes. The slice of the messages is the caller's in any case.
 	//
 	// Write may block for as long as the peer does not read; Close unblocks it.
 	// An error is final, and nothing is known of how many of the messages got
@@ -193,6 +195,20 @@ func ReturnContext(ctx context.Context) context.Context {
 		return lent.Return()
 	}
 	return ctx
+}
+
+// MessageSharer is an optional power of a [Server]: it says whether what it gives to Write,
+// TryWrite and WriteLast never changes afterwards, and whether a message that goes to many
+// connections is the same slice for each of them. Then an adapter may keep messages, and may
+// know one that it has seen before by the address of its bytes, for as long as it keeps it.
+type MessageSharer interface {
+	SharesMessages() bool
+}
+
+// SharesMessages asks the server, and reports false where it has no opinion.
+func SharesMessages(server Server) bool {
+	sharer, ok := server.(MessageSharer)
+	return ok && sharer.SharesMessages()
 }
 
 // FaultLogger is an optional power of a [Server]: it logs what is wrong with the program that

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/lectern-go/lectern/transport"
@@ -13,10 +14,10 @@ import (
 // a byte now and then, which is a sign of life, or with frames that carry
 // nothing, which no limit to the size of a message ends.
 //
-// It belongs to the reading goroutine.
+// It belongs to the reading goroutine, but for the limit.
 type arrival struct {
 	timeout time.Duration // none where not positive
-	limit   int           // of size
+	limit   atomic.Int64  // to a message; set by any goroutine
 
 	size   int                    // how many bytes were read since the last message or control frame ended
 	timer  transport.MessageTimer // runs when the reading has to wait for the rest of this one
@@ -27,13 +28,18 @@ type arrival struct {
 // what is read ahead of and behind it, and control frames.
 const framingSlack = 64 << 10
 
-// setLimit takes the limit to the size of messages. In frames of one byte each a
-// message takes up seven times its size. What is larger by far does not end.
-func (a *arrival) setLimit(frameLimit int) {
-	a.limit = math.MaxInt
-	if frameLimit < (math.MaxInt-framingSlack)/7 {
-		a.limit = 7*frameLimit + framingSlack
+func (a *arrival) setLimit(bytes int) { a.limit.Store(int64(bytes)) }
+
+// messageLimit is the size in bytes of the largest message.
+func (a *arrival) messageLimit() int { return int(a.limit.Load()) }
+
+// wireLimit is how much may come before a message ends. In frames of one byte each a message
+// takes up seven times its size. What is larger by far does not end.
+func (a *arrival) wireLimit() int {
+	if limit := a.messageLimit(); limit < (math.MaxInt-framingSlack)/7 {
+		return 7*limit + framingSlack
 	}
+	return math.MaxInt
 }
 
 // next is called before a message is read.
@@ -62,5 +68,5 @@ func (a *arrival) deadline(now time.Time) time.Time {
 
 // excessive reports whether more has come than any message takes up.
 func (a *arrival) excessive() bool {
-	return a.timeout > 0 && a.inside && a.size > a.limit
+	return a.timeout > 0 && a.inside && a.size > a.wireLimit()
 }

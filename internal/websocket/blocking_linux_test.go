@@ -43,7 +43,7 @@ func TestNoWaitForControlFrames(t *testing.T) {
 			c := NewConn(NewSocket(near), false, testOptions())
 			fill(t, near)
 			// A pong that its reader is about to write.
-			require.NoError(t, c.socket.enqueue(c.controlFrame(pongFrame, []byte("!"))))
+			require.NoError(t, c.socket.enqueue(c.controlFrame(pongFrame, []byte("!")), maxQueue))
 			done := make(chan struct{})
 			go func() {
 				defer close(done)

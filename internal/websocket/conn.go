@@ -12,7 +12,6 @@ import (
 // A Conn is a transport.Conn over one WebSocket connection.
 type Conn struct {
 	socket *Socket
-	limit  int // of a message
 
 	// reading is held by who reads from the socket. It covers what follows.
 	reading    turn
@@ -21,6 +20,7 @@ type Conn struct {
 	frame      frame // whose payload is arriving
 	message    readBuffer
 	masked     bool   // what this side sends, and not what it receives
+	typed      bool   // each message to be written begins with its type
 	probing    bool   // a ping was sent, and its pong has not come
 	peerClosed bool   // the peer's close frame has arrived
 	taken      uint32 // the lower half of Taken, when the last ping was sent
@@ -55,7 +55,7 @@ func NewConn(s *Socket, masked bool, options *transport.ConnOptions) *Conn {
 		masked:   masked,
 		controls: transport.NewTokenBucket(options.ControlFramesPerSecond),
 	}
-	c.setLimit(options.MaxFrameBytes)
+	s.arrival.setLimit(options.MaxFrameBytes)
 	s.establish(options, c)
 	return c
 }
@@ -83,20 +83,33 @@ func (c *Conn) Taken() uint64 { return c.socket.takenBytes() }
 // long to cross the link; that it moves is a sign of life.
 func (c *Conn) moves() bool { return c.socket.underway() && uint32(c.Taken()) != c.taken }
 
-// SetMaxFrameBytes is that of transport.FrameLimitSetter.
+// SetMaxFrameBytes is that of transport.FrameLimitSetter. It is for any goroutine.
 func (c *Conn) SetMaxFrameBytes(bytes int) {
 	if most := c.socket.options.MaxFrameBytes; bytes <= 0 || bytes > most {
 		bytes = most
 	}
-	if c.reading.take() {
-		c.setLimit(bytes)
-		c.reading.giveBack()
-	}
+	c.socket.arrival.setLimit(bytes)
 }
 
-func (c *Conn) setLimit(bytes int) {
-	c.limit = bytes
-	c.socket.arrival.setLimit(bytes)
+// The types of messages, with which each one begins that is written to a conn of which the
+// Config says Typed.
+const (
+	TextMessage   = textFrame
+	BinaryMessage = binaryFrame
+)
+
+// ReadText reports whether the message that was read last is text. It is for who reads.
+func (c *Conn) ReadText() bool { return c.frame.text }
+
+// Interject writes a small message, as Write does, between those of a Write in progress or
+// about to come, and does not wait: what cannot be written at once is written behind the
+// message that is being written. It is for any goroutine, and those of one goroutine stay in
+// order. Of what waits so there are at most 2 KiB; more is dropped, which the peer notices as a
+// silence, and this side as that of a peer which takes nothing.
+func (c *Conn) Interject(message []byte) {
+	kind := c.firstByte(&message)
+	frame := appendLength(append(make([]byte, 0, maxHeader+len(message)), kind), len(message), c.masked)
+	c.socket.tryQueued(append(frame, message...), maxInterjected, time.Time{})
 }
 
 // Read is that of transport.Conn.
@@ -174,7 +187,7 @@ func (c *Conn) Write(messages ...[]byte) error {
 		return c.writeFailed(err)
 	}
 	defer c.socket.release()
-	if err := writeBatch(c.socket, c.masked, messages, begun); err != nil {
+	if err := c.writeBatch(messages, begun); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil

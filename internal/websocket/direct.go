@@ -23,7 +23,7 @@ func (c *Conn) TryWrite(messages ...[]byte) bool {
 		s.releaseNow()
 		return true
 	}
-	b := batch{socket: s}
+	b := batch{conn: c}
 	b.borrow(size)
 	for _, message := range messages {
 		_ = b.add(message) // all of it fits, so nothing is written
@@ -75,7 +75,7 @@ func (c *Conn) writeLast(reason transport.Reason, messages [][]byte) error {
 		return c.writeFailed(err)
 	}
 	defer c.socket.release()
-	b := batch{socket: c.socket, begun: begun}
+	b := batch{conn: c, begun: begun}
 	b.borrow(framesSize(messages) + maxControl)
 	defer b.giveBack()
 	for _, message := range messages {

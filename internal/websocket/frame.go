@@ -26,7 +26,18 @@ const maxHeader = 2 + 8 + 4
 
 func isClose(frame []byte) bool { return frame[0]&0x0f == closeFrame }
 
-// firstByte is that of the frame which carries the message.
+// firstByte is that of the frame which carries the message. Of one that begins with its type,
+// that is cut off.
+func (c *Conn) firstByte(message *[]byte) byte {
+	if c.typed {
+		kind := (*message)[0]
+		*message = (*message)[1:]
+		return final | kind
+	}
+	return firstByte(*message)
+}
+
+// firstByte is that of a frame with a message of Lectern.
 func firstByte(message []byte) byte {
 	if len(message) > 0 && message[0] == '{' && utf8.Valid(message) {
 		return final | textFrame
@@ -50,8 +61,7 @@ var (
 
 // A batch turns messages into frames.
 type batch struct {
-	socket *Socket
-	masked bool // as what a client sends has to be
+	conn   *Conn
 	buffer []byte
 	begun  int // how many bytes of the first buffer were written before
 
@@ -66,9 +76,9 @@ func (b *batch) add(message []byte) error {
 		}
 	}
 	var key uint32
-	b.buffer = append(b.buffer, firstByte(message))
-	b.buffer = appendLength(b.buffer, len(message), b.masked)
-	if b.masked {
+	b.buffer = append(b.buffer, b.conn.firstByte(&message))
+	b.buffer = appendLength(b.buffer, len(message), b.conn.masked)
+	if b.conn.masked {
 		key = rand.Uint32()
 		b.buffer = binary.LittleEndian.AppendUint32(b.buffer, key)
 	}
@@ -76,7 +86,7 @@ func (b *batch) add(message []byte) error {
 		start := len(b.buffer)
 		n := min(len(message), cap(b.buffer)-start)
 		b.buffer = append(b.buffer, message[:n]...)
-		if b.masked {
+		if b.conn.masked {
 			key = mask(b.buffer[start:], key)
 		}
 		message = message[n:]
@@ -84,7 +94,7 @@ func (b *batch) add(message []byte) error {
 			return nil
 		}
 		// Larger than the buffer, and no control frame may come between.
-		err := b.socket.put(b.buffer, time.Time{})
+		err := b.conn.socket.put(b.buffer, time.Time{})
 		b.buffer = b.buffer[:0]
 		if err != nil {
 			return err
@@ -94,8 +104,8 @@ func (b *batch) add(message []byte) error {
 
 // writeBatch writes the messages to the socket, whose writing is held
 // meanwhile, but for the bytes that TryWrite has written already.
-func writeBatch(s *Socket, masked bool, messages [][]byte, begun int) error {
-	b := batch{socket: s, masked: masked, begun: begun}
+func (c *Conn) writeBatch(messages [][]byte, begun int) error {
+	b := batch{conn: c, begun: begun}
 	b.borrow(framesSize(messages))
 	defer b.giveBack()
 	for _, message := range messages {
@@ -135,7 +145,7 @@ func (b *batch) giveBack() {
 }
 
 func (b *batch) flush() error {
-	err := b.socket.flush(b.buffer[b.begun:], time.Time{})
+	err := b.conn.socket.flush(b.buffer[b.begun:], time.Time{})
 	b.buffer, b.begun = b.buffer[:0], 0
 	return err
 }

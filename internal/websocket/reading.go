@@ -92,7 +92,7 @@ func (c *Conn) advance() (complete bool, err error) {
 	for {
 		if c.frame.remaining > 0 {
 			n := int(min(c.frame.remaining, uint64(len(data.data))))
-			c.take(c.message.add(data.data[:n], c.limit))
+			c.take(c.message.add(data.data[:n], c.socket.arrival.messageLimit()))
 			data.skip(n)
 			if c.frame.remaining > 0 {
 				return false, nil
@@ -121,7 +121,7 @@ func (c *Conn) advance() (complete bool, err error) {
 			continue
 		}
 		data.skip(size)
-		if uint64(len(c.message.data))+next.remaining > uint64(c.limit) {
+		if uint64(len(c.message.data))+next.remaining > uint64(c.socket.arrival.messageLimit()) {
 			c.sendClose(closeTooBig, "")
 			return false, transport.ErrMessageTooLarge
 		}
@@ -267,7 +267,7 @@ func (c *Conn) closedByPeer(payload []byte) error {
 // readMore waits for more of the peer's bytes: for those of a large message in
 // the place where they belong.
 func (c *Conn) readMore() error {
-	if space := c.message.space(c.frame.remaining, c.limit); len(space) >= aheadSize {
+	if space := c.message.space(c.frame.remaining, c.socket.arrival.messageLimit()); len(space) >= aheadSize {
 		n, err := c.socket.receive(space)
 		c.take(c.message.extend(n))
 		if c.frame.remaining == 0 {

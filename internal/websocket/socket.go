@@ -50,7 +50,7 @@ type Socket struct {
 	// mu is never held while the Conn blocks.
 	mu       sync.Mutex
 	writeErr error     // what the Conn's Write ended with
-	queue    []byte    // control frames that have to be written
+	queue    []byte    // control frames, and small messages, that have to be written
 	ahead              // but for raw, it is of the reading goroutine
 	writeBy  time.Time // the Conn's write deadline
 	taken    atomic.Uint64
@@ -89,6 +89,9 @@ type ending struct {
 // written. Those that come then are dropped: the peer has not read the earlier
 // ones either.
 const maxQueue = 1 << 10
+
+// maxInterjected is that for small messages, which are few, and do not push out pongs.
+const maxInterjected = 2 * maxQueue
 
 // maxDrain is how many bytes are discarded of what a peer sends though the
 // connection is closing. It is more than is on its way in the buffers of two
@@ -214,7 +217,7 @@ func (s *Socket) discard() {
 // writes it at once where nothing is being written, and leaves it to the writer
 // otherwise.
 func (s *Socket) writeControl(frame []byte, by time.Time) error {
-	if err := s.enqueue(frame); err != nil {
+	if err := s.enqueue(frame, maxQueue); err != nil {
 		return err
 	}
 	if !s.writing.try() {
@@ -227,8 +230,11 @@ func (s *Socket) writeControl(frame []byte, by time.Time) error {
 
 // tryControl is writeControl without waiting: where the peer does not take the
 // frame at once, a goroutine waits for it.
-func (s *Socket) tryControl(frame []byte, by time.Time) {
-	if s.enqueue(frame) != nil {
+func (s *Socket) tryControl(frame []byte, by time.Time) { s.tryQueued(frame, maxQueue, by) }
+
+// tryQueued is tryControl for a whole frame, where at most so many bytes wait with it.
+func (s *Socket) tryQueued(frame []byte, most int, by time.Time) {
+	if s.enqueue(frame, most) != nil {
 		return
 	}
 	if !s.writing.try() {
@@ -250,8 +256,9 @@ func (s *Socket) tryControl(frame []byte, by time.Time) {
 	}()
 }
 
-// enqueue keeps a frame to be written. Nothing follows a close frame.
-func (s *Socket) enqueue(frame []byte) error {
+// enqueue keeps a frame to be written, unless more than so many bytes would wait so. Nothing
+// follows a close frame.
+func (s *Socket) enqueue(frame []byte, most int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -261,7 +268,7 @@ func (s *Socket) enqueue(frame []byte) error {
 		return errCloseSent
 	case isClose(frame):
 		s.closeSent = true
-	case len(s.queue)+len(frame) > maxQueue:
+	case len(s.queue)+len(frame) > most:
 		return nil
 	}
 	s.queue = append(s.queue, frame...)

@@ -26,6 +26,9 @@ type Config struct {
 	// First is that of them by which a client's first message comes along with the
 	// handshake; empty where none does.
 	First string
+	// Typed has each message that is written begin with its type, which is not sent. Else the
+	// type is that of Lectern's messages.
+	Typed bool
 	// ReadsContext is what transport.ReadsContext says of the server.
 	ReadsContext bool
 }
@@ -82,7 +85,9 @@ func (u *Upgrader) Serve(w http.ResponseWriter, r *http.Request, server transpor
 		return
 	}
 	direct.SetSendBuffer(hijacked.socket.Conn, u.config.Conn.SendBufferBytes)
-	u.serve(r, NewConn(hijacked.socket, false, &u.config.Conn), server)
+	conn := NewConn(hijacked.socket, false, &u.config.Conn)
+	conn.typed = u.config.Typed
+	u.serve(r, conn, server)
 }
 
 var (

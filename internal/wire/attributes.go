@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/lectern-go/lectern/internal/jsontext"
 )
 
 // Attributes are keys with their values, in the order of the keys. Like a payload, what was
@@ -80,7 +82,7 @@ func (a *Attributes) appendText(dst []byte) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendQuoted(dst, validString(attribute.Key))
+			dst = jsontext.AppendQuoted(dst, validString(attribute.Key))
 			dst = append(dst, ":{"...)
 			dst = appendTextPayload(dst, attribute.Value)
 			dst = append(dst, '}')
@@ -117,13 +119,13 @@ func (v jsonValue) attributes() (*Attributes, problem) {
 		return nil, badAttributes
 	}
 	var all Attributes
-	s := scanner{data: v}
-	p := s.object(0, func(key jsonString, value jsonValue) problem {
-		payload, p := value.attribute()
+	s := jsontext.Scanner{Data: v}
+	p := s.Object(0, func(key jsontext.String, value []byte) problem {
+		payload, p := jsonValue(value).attribute()
 		if p != "" {
 			return p
 		}
-		return all.add(string(key.content()), payload)
+		return all.add(string(key.Content()), payload)
 	})
 	if p != "" {
 		return nil, p
@@ -137,9 +139,9 @@ func (v jsonValue) attribute() (Payload, problem) {
 		return Payload{}, badAttributes
 	}
 	var values [3]jsonValue
-	s := scanner{data: v}
-	p := s.object(0, func(key jsonString, value jsonValue) problem {
-		i := slices.Index([]string{"text", "data", "base64"}, string(key.content()))
+	s := jsontext.Scanner{Data: v}
+	p := s.Object(0, func(key jsontext.String, value []byte) problem {
+		i := slices.Index([]string{"text", "data", "base64"}, string(key.Content()))
 		switch {
 		case i < 0:
 			return ""
@@ -167,7 +169,7 @@ func decodeBinaryAttributes(content []byte, depth int) (*Attributes, problem) {
 		case len(rest) == 0:
 			return nil, badLength
 		case !utf8.Valid(key):
-			return nil, notUTF8
+			return nil, jsontext.NotUTF8
 		}
 		tag := rest[0]
 		value, rest, p := cut(rest[1:])

@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/lectern-go/lectern/internal/jsontext"
 )
 
 // The payload's tags are the highest of version 1, so that the payload comes
@@ -52,7 +54,7 @@ func appendBinaryPayload(dst []byte, payload Payload) []byte {
 	case TextPayload:
 		data = validBytes(data)
 	case DataPayload:
-		data = trimSpace(data)
+		data = jsontext.TrimSpace(data)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(data)))
 	return append(dst, data...)

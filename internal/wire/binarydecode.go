@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/binary"
 	"unicode/utf8"
+
+	"github.com/lectern-go/lectern/internal/jsontext"
 )
 
 // Problems that the binary form alone can have.
@@ -50,7 +52,7 @@ func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 				p = checkNumbers(content, passed)
 			}
 			if p != "" {
-				p = p.of(nameOf(frame.Type, f))
+				p = p.Of(nameOf(frame.Type, f))
 			}
 			seen |= set(f)
 			if f == fieldFailed {
@@ -72,7 +74,7 @@ func decodeBinary(data []byte, frame *Frame, lists bool) *DecodeError {
 	case critical:
 		return unsupported("a field with a tag from 0x80 on, which this side would have to know", frame.Ref)
 	case seen&spec.required != spec.required:
-		return badFrame(missingField.of(nameOf(frame.Type, (spec.required&^seen).first())), frame.Ref)
+		return badFrame(missingField.Of(nameOf(frame.Type, (spec.required&^seen).first())), frame.Ref)
 	case spec.payload && payloads == 0 && !spec.emptied:
 		return badFrame(noPayload, frame.Ref)
 	case payloads > 1 && seen.has(fieldFailed):
@@ -97,13 +99,13 @@ func binaryPayload(tag byte, content []byte, depth int) (Payload, problem) {
 	switch tag {
 	case tagText:
 		if !utf8.Valid(content) {
-			return Payload{}, notUTF8.of("text")
+			return Payload{}, jsontext.NotUTF8.Of("text")
 		}
 		return Payload{Kind: TextPayload, Data: content}, ""
 	case tagData:
-		data, p := valueInside(content, depth)
+		data, p := jsontext.ValueInside(content, depth)
 		if p != "" {
-			return Payload{}, p.of("data")
+			return Payload{}, p.Of("data")
 		}
 		return Payload{Kind: DataPayload, Data: data}, ""
 	case tagBytes:
@@ -121,7 +123,7 @@ func (frame *Frame) decodeBinaryField(f field, content []byte) problem {
 	switch v := value.(type) {
 	case *string:
 		if !utf8.Valid(content) {
-			return notUTF8
+			return jsontext.NotUTF8
 		}
 		*v = string(content)
 	case *uint64:
@@ -273,7 +275,7 @@ func cutMember(b []byte) (name []byte, state State, after []byte, p problem) {
 	case len(after) == 0:
 		return nil, 0, nil, badMember
 	case !utf8.Valid(name):
-		return nil, 0, nil, notUTF8
+		return nil, 0, nil, jsontext.NotUTF8
 	}
 	state = State(after[0])
 	if state != StateOnline && state != StateAway {

@@ -1,6 +1,8 @@
 package wire
 
-import "fmt"
+import (
+	"github.com/lectern-go/lectern/internal/jsontext"
+)
 
 // The two codes of a DecodeError.
 const (
@@ -111,10 +113,9 @@ type DecodeError struct {
 func (e *DecodeError) Error() string { return "wire: " + e.Code + ": " + e.Detail }
 
 // problem is the Detail of a bad_frame, and empty where there is none.
-type problem string
+type problem = jsontext.Problem
 
 const (
-	notUTF8       problem = "not UTF-8"
 	badNumber     problem = "not a whole number from 0 to 2^53, in digits and without quotes"
 	badNumberZero problem = "not a whole number from 1 to 2^53, in digits and without quotes"
 	badExpiry     problem = "not a whole number from 1 to 86400000, in digits and without quotes"
@@ -125,21 +126,7 @@ const (
 	repeatedField problem = "given twice"
 	noPayload     problem = "one of text, data and base64 is required"
 	twoPayloads   problem = "only one of text, data and base64 is possible"
-	tooDeep       problem = "more than 64 arrays and objects are inside of each other"
 )
-
-// of says which field the problem is with.
-func (p problem) of(field string) problem {
-	if p == "" {
-		return ""
-	}
-	return problem(field) + ": " + p
-}
-
-// at says where in a frame's text the problem is.
-func (p problem) at(position int) problem {
-	return p + problem(fmt.Sprintf(", at byte %d", position+1))
-}
 
 // notANumber is the problem of a field that has no number, or one out of its range.
 func notANumber(f field) problem {
@@ -170,7 +157,7 @@ func unsupported(detail string, ref uint64) *DecodeError {
 // check tests what the fields of a decoded frame must satisfy together.
 func (frame *Frame) check() problem {
 	if frame.Type == Presence && frame.Role == Master && frame.State == StateLeft {
-		return badState.of(fieldNames[fieldState])
+		return badState.Of(fieldNames[fieldState])
 	}
 	return frame.checkFailed()
 }

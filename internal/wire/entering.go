@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/lectern-go/lectern/internal/jsontext"
 )
 
 // Entering is what frames have that are about how somebody comes in. Few frames are.
@@ -147,7 +149,7 @@ func (a Attributes) FitKnock() bool {
 		if x.Value.Kind != DataPayload {
 			return false
 		}
-		_, p := valueInside(x.Value.Data, knockDepth)
+		_, p := jsontext.ValueInside(x.Value.Data, knockDepth)
 		return p != ""
 	})
 }
@@ -163,7 +165,7 @@ func (d *Door) decodeBinary(content []byte) problem {
 
 func (d *Door) decodeText(value jsonValue) problem {
 	word, _ := value.str()
-	if *d = DoorOf(string(word.content())); *d == 0 {
+	if *d = DoorOf(string(word.Content())); *d == 0 {
 		return badDoor
 	}
 	return ""
@@ -180,7 +182,7 @@ func (w *WaitingFor) decodeBinary(content []byte) problem {
 
 func (w *WaitingFor) decodeText(value jsonValue) problem {
 	word, _ := value.str()
-	if *w = WaitingFor(slices.Index(forWords[1:], string(word.content())) + 1); *w == 0 {
+	if *w = WaitingFor(slices.Index(forWords[1:], string(word.Content())) + 1); *w == 0 {
 		return badFor
 	}
 	return ""
@@ -204,7 +206,7 @@ func (k *Knocking) appendText(dst []byte) []byte {
 	dst = append(dst, `{"knock":`...)
 	dst = appendTextField(dst, &k.Number)
 	dst = append(dst, `,"username":`...)
-	dst = appendQuoted(dst, validString(k.Username))
+	dst = jsontext.AppendQuoted(dst, validString(k.Username))
 	if k.Attributes != nil && len(*k.Attributes) > 0 {
 		dst = append(dst, `,"attributes":`...)
 		dst = k.Attributes.appendText(dst)
@@ -233,9 +235,9 @@ func (v jsonValue) knocks() (*Knocks, problem) {
 		return nil, badKnocks
 	}
 	var all Knocks
-	s := scanner{data: v}
-	p := s.array(0, func(value jsonValue) problem {
-		knocking, p := value.knocking()
+	s := jsontext.Scanner{Data: v}
+	p := s.Array(0, func(value []byte) problem {
+		knocking, p := jsonValue(value).knocking()
 		if p == "" && len(all) == MaxKnocks {
 			p = manyKnocks
 		}
@@ -253,10 +255,10 @@ func (v jsonValue) knocking() (k Knocking, p problem) {
 		return k, badKnocks
 	}
 	var number, username, attributes jsonValue
-	s := scanner{data: v}
-	p = s.object(0, func(key jsonString, value jsonValue) problem {
+	s := jsontext.Scanner{Data: v}
+	p = s.Object(0, func(key jsontext.String, value []byte) problem {
 		var into *jsonValue
-		switch string(key.content()) {
+		switch string(key.Content()) {
 		case "knock":
 			into = &number
 		case "username":
@@ -279,7 +281,7 @@ func (v jsonValue) knocking() (k Knocking, p problem) {
 	if number == nil || !isString {
 		return k, badKnocks
 	}
-	k.Username = string(name.content())
+	k.Username = string(name.Content())
 	if k.Number, p = number.number(fieldKnock); p != "" || attributes == nil {
 		return k, p
 	}
@@ -305,7 +307,7 @@ func decodeBinaryKnocks(content []byte) (*Knocks, problem) {
 			return nil, p
 		}
 		if !utf8.Valid(name) {
-			return nil, notUTF8
+			return nil, jsontext.NotUTF8
 		}
 		attributes, rest, p := cut(rest)
 		if p != "" {

@@ -3,6 +3,8 @@ package wire
 import (
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/lectern-go/lectern/internal/jsontext"
 )
 
 // An answer that says no has a code and a message for people in the place of a payload. In a
@@ -81,10 +83,10 @@ func (v *failure) decodeText(value jsonValue) problem {
 		return badFailure
 	}
 	var code, message jsonValue
-	s := scanner{data: value}
-	p := s.object(0, func(key jsonString, value jsonValue) problem {
+	s := jsontext.Scanner{Data: value}
+	p := s.Object(0, func(key jsontext.String, value []byte) problem {
 		into := &code
-		switch string(key.content()) {
+		switch string(key.Content()) {
 		case "code":
 		case "message":
 			into = &message
@@ -107,13 +109,13 @@ func (v *failure) decodeText(value jsonValue) problem {
 	if !isString {
 		return badFailureCode
 	}
-	var text jsonString
+	var text jsontext.String
 	if message != nil {
 		if text, isString = message.str(); !isString {
 			return badFailureMessage
 		}
 	}
-	*v = failure(failureOf(word.content(), text.content()))
+	*v = failure(failureOf(word.Content(), text.Content()))
 	return checkFailure(v.Data)
 }
 
@@ -124,7 +126,7 @@ func (v *failure) appendText(dst []byte) []byte {
 	dst = strconv.AppendQuote(dst, code) // a word, in which nothing is escaped
 	if message != "" {
 		dst = append(dst, `,"message":`...)
-		dst = appendQuoted(dst, message)
+		dst = jsontext.AppendQuoted(dst, message)
 	}
 	return append(dst, '}')
 }

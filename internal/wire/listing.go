@@ -81,7 +81,7 @@ func (r *Roster) decodeBinary(content []byte) problem {
 
 func (r *Roster) decodeText(value jsonValue) problem {
 	word, _ := value.str()
-	if *r = Roster(slices.Index(rosterWords[1:], string(word.content())) + 1); *r == 0 {
+	if *r = Roster(slices.Index(rosterWords[1:], string(word.Content())) + 1); *r == 0 {
 		return badRoster
 	}
 	return ""

@@ -1,8 +1,13 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lectern-go/lectern/internal/jsontext"
 )
 
 func appendText(dst []byte, frame *Frame) []byte {
@@ -37,10 +42,10 @@ func appendTextPayload(dst []byte, payload Payload) []byte {
 	switch payload.Kind {
 	case TextPayload:
 		dst = append(dst, `"text":`...)
-		dst = appendQuoted(dst, validBytes(payload.Data))
+		dst = jsontext.AppendQuoted(dst, validBytes(payload.Data))
 	case DataPayload:
 		dst = append(dst, `"data":`...)
-		dst = append(dst, trimSpace(payload.Data)...)
+		dst = append(dst, jsontext.TrimSpace(payload.Data)...)
 	case BytesPayload:
 		dst = append(dst, `"base64":"`...)
 		dst = base64.StdEncoding.AppendEncode(dst, payload.Data)
@@ -53,7 +58,7 @@ func appendTextPayload(dst []byte, payload Payload) []byte {
 func appendTextField(dst []byte, value any) []byte {
 	switch v := value.(type) {
 	case *string:
-		return appendQuoted(dst, validString(*v))
+		return jsontext.AppendQuoted(dst, validString(*v))
 	case *uint64:
 		return strconv.AppendUint(dst, *v, 10)
 	case *bool:
@@ -61,9 +66,9 @@ func appendTextField(dst []byte, value any) []byte {
 	case *choice:
 		return strconv.AppendBool(dst, bool(*v))
 	case *Role:
-		return appendQuoted(dst, v.String())
+		return jsontext.AppendQuoted(dst, v.String())
 	case *State:
-		return appendQuoted(dst, v.String())
+		return jsontext.AppendQuoted(dst, v.String())
 	case *Member:
 		return appendTextMember(dst, Member{Username: v.Username, State: v.State})
 	case *[]Member:
@@ -80,11 +85,11 @@ func appendTextField(dst []byte, value any) []byte {
 	case **Attributes:
 		return (*v).appendText(dst)
 	case *Door:
-		return appendQuoted(dst, v.String())
+		return jsontext.AppendQuoted(dst, v.String())
 	case *WaitingFor:
-		return appendQuoted(dst, v.String())
+		return jsontext.AppendQuoted(dst, v.String())
 	case *Roster:
-		return appendQuoted(dst, v.String())
+		return jsontext.AppendQuoted(dst, v.String())
 	case **Knocks:
 		return (*v).appendText(dst)
 	}
@@ -93,12 +98,26 @@ func appendTextField(dst []byte, value any) []byte {
 
 func appendTextMember(dst []byte, member Member) []byte {
 	dst = append(dst, `{"username":`...)
-	dst = appendQuoted(dst, validString(member.Username))
+	dst = jsontext.AppendQuoted(dst, validString(member.Username))
 	dst = append(dst, `,"state":`...)
-	dst = appendQuoted(dst, member.State.String())
+	dst = jsontext.AppendQuoted(dst, member.State.String())
 	if member.Number != 0 {
 		dst = append(dst, `,"number":`...)
 		dst = strconv.AppendUint(dst, member.Number, 10)
 	}
 	return append(dst, '}')
+}
+
+func validString(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
+
+func validBytes(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	return bytes.ToValidUTF8(b, []byte("\ufffd"))
 }

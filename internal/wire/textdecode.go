@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/lectern-go/lectern/internal/jsontext"
 )
 
 // MaxFields is how many fields a frame may have in the text form, unknown ones
@@ -30,7 +32,7 @@ type object struct {
 	values [slotCount]jsonValue
 	count  int
 	// unknown are the names that no frame has, kept to find repeated ones.
-	unknown []jsonString
+	unknown []jsontext.String
 	// refTwice: the ref cannot be told, because it was given twice.
 	refTwice bool
 }
@@ -38,19 +40,19 @@ type object struct {
 // decodeText reads a frame whose first byte is '{'.
 func decodeText(data []byte, frame *Frame, lists bool) *DecodeError {
 	if !utf8.Valid(data) {
-		return badFrame("the frame is "+notUTF8, 0)
+		return badFrame("the frame is "+jsontext.NotUTF8, 0)
 	}
 	var o object
-	s := scanner{data: data}
-	p := s.object(-1, o.visit)
+	s := jsontext.Scanner{Data: data}
+	p := s.Object(-1, o.visit)
 	if p == "" {
-		s.space()
-		if s.pos != len(data) {
-			p = trailingData
+		s.Space()
+		if s.Pos != len(data) {
+			p = jsontext.TrailingData
 		}
 	}
-	if p == badJSON || p == badEscape || p == trailingData || p == tooDeep {
-		p = p.at(s.pos)
+	if p == jsontext.BadJSON || p == jsontext.BadEscape || p == jsontext.TrailingData || p == jsontext.TooDeep {
+		p = p.At(s.Pos)
 	}
 	ref, refProblem := o.ref()
 	if p == "" {
@@ -64,7 +66,7 @@ func decodeText(data []byte, frame *Frame, lists bool) *DecodeError {
 	if !isString {
 		return badFrame(noType, ref)
 	}
-	frame.Type = typeOf(word.content())
+	frame.Type = typeOf(word.Content())
 	if frame.Type == 0 {
 		return unsupported(unknownType, ref)
 	}
@@ -75,17 +77,17 @@ func decodeText(data []byte, frame *Frame, lists bool) *DecodeError {
 }
 
 // visit notes one field. It refuses a name that was there before.
-func (o *object) visit(key jsonString, value jsonValue) problem {
+func (o *object) visit(key jsontext.String, value []byte) problem {
 	o.count++
 	if o.count > MaxFields {
 		return tooManyFields
 	}
-	key = key.content()
+	key = key.Content()
 	slot := slotOf(key)
 	if slot < 0 {
 		for _, other := range o.unknown {
 			if bytes.Equal(key, other) {
-				return repeatedField.of("a field that is not known")
+				return repeatedField.Of("a field that is not known")
 			}
 		}
 		o.unknown = append(o.unknown, key)
@@ -93,7 +95,7 @@ func (o *object) visit(key jsonString, value jsonValue) problem {
 	}
 	if o.values[slot] != nil {
 		o.refTwice = o.refTwice || slot == int(fieldRef)
-		return repeatedField.of(slotName(slot))
+		return repeatedField.Of(slotName(slot))
 	}
 	o.values[slot] = value
 	return ""
@@ -106,7 +108,7 @@ func (o *object) ref() (uint64, problem) {
 		return 0, ""
 	}
 	n, p := value.number(fieldRef)
-	return n, p.of(fieldNames[fieldRef])
+	return n, p.Of(fieldNames[fieldRef])
 }
 
 // decode reads the fields that the frame's type has. Others it does not look at. lists: lists
@@ -117,7 +119,7 @@ func (o *object) decode(frame *Frame, spec *spec, lists bool) problem {
 		value := o.values[slotFor(frame.Type, f)]
 		if value == nil {
 			if spec.required.has(f) {
-				return missingField.of(nameOf(frame.Type, f))
+				return missingField.Of(nameOf(frame.Type, f))
 			}
 			continue
 		}
@@ -129,7 +131,7 @@ func (o *object) decode(frame *Frame, spec *spec, lists bool) problem {
 			p = frame.decodeTextField(f, value)
 		}
 		if p != "" {
-			return p.of(nameOf(frame.Type, f))
+			return p.Of(nameOf(frame.Type, f))
 		}
 	}
 	if spec.payload {
@@ -158,19 +160,19 @@ func payloadOf(text, data, encoded jsonValue) (Payload, problem) {
 	case text != nil && data == nil && encoded == nil:
 		s, isString := text.str()
 		if !isString {
-			return Payload{}, notString.of("text")
+			return Payload{}, notString.Of("text")
 		}
-		return Payload{Kind: TextPayload, Data: s.content()}, ""
+		return Payload{Kind: TextPayload, Data: s.Content()}, ""
 	case text == nil && data != nil && encoded == nil:
 		return Payload{Kind: DataPayload, Data: data}, ""
 	case text == nil && data == nil && encoded != nil:
 		s, isString := encoded.str()
 		if !isString {
-			return Payload{}, notString.of("base64")
+			return Payload{}, notString.Of("base64")
 		}
-		b, p := decodeBase64(s.content())
+		b, p := decodeBase64(s.Content())
 		if p != "" {
-			return Payload{}, p.of("base64")
+			return Payload{}, p.Of("base64")
 		}
 		return Payload{Kind: BytesPayload, Data: b}, ""
 	case text == nil && data == nil && encoded == nil:
@@ -205,7 +207,7 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 		if !isString {
 			return notString
 		}
-		*v = string(s.content())
+		*v = string(s.Content())
 	case *uint64:
 		n, p := value.number(f)
 		if p != "" {
@@ -218,22 +220,22 @@ func (frame *Frame) decodeTextField(f field, value jsonValue) problem {
 		return value.flag((*bool)(v))
 	case *Role:
 		s, _ := value.str()
-		*v = roleOf(s.content())
+		*v = roleOf(s.Content())
 		if *v == 0 {
 			return badRole
 		}
 	case *State:
 		s, _ := value.str()
-		*v = stateOf(s.content())
+		*v = stateOf(s.Content())
 		if *v == 0 {
 			return badState
 		}
 	case *Member:
-		name, state, _, p := value.member()
+		name, state, _, p := jsonValue(value).member()
 		if p != "" {
 			return p
 		}
-		*v = Member{Username: string(name.content()), State: state}
+		*v = Member{Username: string(name.Content()), State: state}
 	case *[]Member:
 		members, p := value.members(true)
 		if p != "" {
@@ -277,13 +279,7 @@ func (v jsonValue) flag(into *bool) problem {
 
 // str returns the string that the value is. It reports false, and no string, for
 // a value of another type.
-func (v jsonValue) str() (jsonString, bool) {
-	if len(v) == 0 || v[0] != '"' {
-		return nil, false
-	}
-	end := len(v) - 1
-	return jsonString(v[1:end:end]), true
-}
+func (v jsonValue) str() (jsontext.String, bool) { return jsontext.StringOf(v) }
 
 // number returns the whole number that the value is, written in digits alone.
 func (v jsonValue) number(f field) (uint64, problem) {
@@ -302,15 +298,15 @@ func (v jsonValue) number(f field) (uint64, problem) {
 
 // member reads an entry of a list. The number is not read yet, and nil where there is
 // none: the master, who is no entry of a list, has none.
-func (v jsonValue) member() (name jsonString, state State, number jsonValue, p problem) {
+func (v jsonValue) member() (name jsontext.String, state State, number jsonValue, p problem) {
 	if v[0] != '{' {
 		return nil, 0, nil, notMember
 	}
 	var username, word jsonValue
-	s := scanner{data: v}
-	p = s.object(0, func(key jsonString, value jsonValue) problem {
+	s := jsontext.Scanner{Data: v}
+	p = s.Object(0, func(key jsontext.String, value []byte) problem {
 		var into *jsonValue
-		switch string(key.content()) {
+		switch string(key.Content()) {
 		case "username":
 			into = &username
 		case "state":
@@ -334,7 +330,7 @@ func (v jsonValue) member() (name jsonString, state State, number jsonValue, p p
 		return nil, 0, nil, notMember
 	}
 	text, _ := word.str()
-	state = stateOf(text.content())
+	state = stateOf(text.Content())
 	if state != StateOnline && state != StateAway {
 		return nil, 0, nil, badState
 	}
@@ -347,15 +343,15 @@ func (v jsonValue) members(keep bool) ([]Member, problem) {
 		return nil, notMembers
 	}
 	var members []Member
-	s := scanner{data: v}
-	p := s.array(0, func(value jsonValue) problem {
-		name, state, number, p := value.member()
+	s := jsontext.Scanner{Data: v}
+	p := s.Array(0, func(value []byte) problem {
+		name, state, number, p := jsonValue(value).member()
 		var n uint64
 		if p == "" && number != nil {
 			n, p = number.number(fieldNumber)
 		}
 		if keep && p == "" {
-			members = append(members, Member{Username: string(name.content()), State: state, Number: n})
+			members = append(members, Member{Username: string(name.Content()), State: state, Number: n})
 		}
 		return p
 	})

@@ -1,19 +1,18 @@
-package wire
+package jsontext
 
 import (
 	"bytes"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// jsonString is what stands between the quotes of a string in JSON text, after
+// A String is what stands between the quotes of a string in JSON text, after
 // a scanner has passed over it.
-type jsonString []byte
+type String []byte
 
-// content returns the characters of the string. They lie in the JSON text where
+// Content returns the characters of the string. They lie in the JSON text where
 // nothing in it is escaped.
-func (s jsonString) content() []byte {
+func (s String) Content() []byte {
 	i := bytes.IndexByte(s, '\\')
 	if i < 0 {
 		return s
@@ -99,8 +98,8 @@ var asIs = func() (table [256]bool) {
 	return table
 }()
 
-// appendQuoted writes s, which is valid UTF-8, as a string.
-func appendQuoted[S string | []byte](dst []byte, s S) []byte {
+// AppendQuoted writes s, which is valid UTF-8, as a string.
+func AppendQuoted[S string | []byte](dst []byte, s S) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
@@ -151,16 +150,12 @@ func isLineSeparator[S string | []byte](s S) bool {
 	return len(s) >= 3 && s[0] == 0xe2 && s[1] == 0x80 && s[2]&^1 == 0xa8
 }
 
-func validString(s string) string {
-	if utf8.ValidString(s) {
-		return s
+// StringOf returns the string that a value is, over which a Scanner has passed. It reports
+// false for a value of another type, and for none.
+func StringOf(value []byte) (String, bool) {
+	if len(value) == 0 || value[0] != '"' {
+		return nil, false
 	}
-	return strings.ToValidUTF8(s, "\ufffd")
-}
-
-func validBytes(b []byte) []byte {
-	if utf8.Valid(b) {
-		return b
-	}
-	return bytes.ToValidUTF8(b, []byte("\ufffd"))
+	end := len(value) - 1
+	return String(value[1:end:end]), true
 }
