@@ -300,7 +300,8 @@
 //     on 1,024 above the last one, since the next owner cannot know.
 //   - Whatever a member is told comes later by one entry in the log: on NATS about a third of a millisecond, and for
 //     members at other hubs than the owner's by a request more.
-//   - [Hub.Channels], [Hub.Events], the Observer and the Logger tell of the channels that the hub owns.
+//   - [Hub.Channels], [Hub.Events], the Observer and the Logger tell of the channels that the hub owns. A channel that
+//     goes to another hub is an EventMoved here, and an EventCreated there.
 //     What the Observer is told of the cluster is of what this hub does there: appends to the log, doubts, takeovers by cause.
 //     [Hub.Cluster] knows the channels of all, and [Hub.Channel] finds any of them.
 //   - A MemberSnapshot has what waits to be written of members at the owner's hub alone, and a HubEvent their

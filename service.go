@@ -14,7 +14,9 @@ import (
 type EventKind string
 
 const (
-	// EventCreated: there is a channel, and Username is its master.
+	// EventCreated: there is a channel, and Username is its master. In a cluster (Policy.Cluster) a hub tells it, with
+	// Existing, of a channel too that another hub had before; where that has come by a hand-over, Why is that of
+	// EventHandedOver, which nobody tells then.
 	EventCreated EventKind = "created"
 	// EventJoined: a slave has come in.
 	EventJoined EventKind = "joined"
@@ -44,12 +46,15 @@ const (
 	// EventLeft. Why is "master_left", "master_down", "channel_closed" or "shutdown", and Text
 	// says more.
 	EventEnded EventKind = "ended"
+	// EventMoved: another hub of the cluster has the channel from now on (Policy.Cluster), or will when a member is
+	// back, and tells what becomes of it, beginning with how it is. What this hub has told of it is of no use any more.
+	EventMoved EventKind = "moved"
 	// EventMissed: the loop was more than 4,096 events behind, and Missed of them are lost to it.
 	// What it knew is of no use any more: all channels follow as at its beginning.
 	EventMissed EventKind = "missed"
 )
 
-// HubEvent is what Hub.Events yields. All but EventEnded and EventMissed are about one member,
+// HubEvent is what Hub.Events yields. All but EventEnded, EventMoved and EventMissed are about one member,
 // and tell how it is since then.
 type HubEvent struct {
 	Kind EventKind

@@ -223,6 +223,7 @@ func (c *Channel) deliverPending() {
 	if committed {
 		if taken {
 			c.fanout.audience = nil // the rules admit those who are here anew
+			c.config.Watch.appeared(c, effects)
 		}
 		c.executeAll(effects, journal)
 	} else {
@@ -327,7 +328,7 @@ func Restored(rules *star.Channel, config *Config) *Channel {
 
 // Start tells those that listen already of a restored channel, and does what is due in it.
 func (c *Channel) Start() {
-	c.config.Watch.appeared(c)
+	c.config.Watch.appeared(c, nil)
 	c.Decide(func(*star.Channel, time.Time) {})
 }
 

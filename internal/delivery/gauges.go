@@ -16,8 +16,9 @@ func (g *gauges) add(e *star.Effect) {
 	}
 }
 
-// countOut takes back what the gauges have of the channel. The lock is not held.
+// countOut takes back what the gauges have of the channel, and tells those that listen that it has moved. The lock is not held.
 func (c *Channel) countOut(told gauges) {
+	c.config.Watch.moved(c)
 	if told.channels != 0 {
 		c.config.Observer.Add(star.Channels, "", -told.channels)
 	}

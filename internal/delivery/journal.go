@@ -29,6 +29,8 @@ type Journal interface {
 	// Remote carries an effect out that is for a member at another hub, in its place among the others.
 	// It returns false where it is for nobody elsewhere.
 	Remote(e *star.Effect) bool
+	// Leaving is called under the channel's lock in the moment before this is its journal no more. Commit is not called again.
+	Leaving()
 	// Deposed is called without a lock after Commit has returned false. The seats are those that are
 	// left, of memberships that are on connections of this hub.
 	Deposed(c *Channel, seats []Left)
@@ -281,6 +283,7 @@ func (c *Channel) leave(lost map[*Line]struct{}, departed map[*Seat]bool) (seats
 	now := time.Now()
 	c.rules.Depose(now)
 	c.setTimer(now)
+	c.journal.Leaving()
 	c.rules, c.journal, c.elsewhere = star.New(c.name, &c.config.Limits), nil, true
 	told, c.counted = c.counted, gauges{}
 	return seats, told

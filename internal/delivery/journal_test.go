@@ -16,12 +16,20 @@ import (
 type notary struct {
 	fails bool
 	left  chan []Left
+	// whose is whose journal the channel had in the moment of Leaving.
+	of    *Channel
+	whose Journal
 }
 
-func (n *notary) Look(*star.Channel)               {}
-func (n *notary) Commit([]star.Effect) bool        { return !n.fails }
-func (n *notary) Rest() bool                       { return false }
-func (n *notary) Remote(*star.Effect) bool         { return false }
+func (n *notary) Look(*star.Channel)        {}
+func (n *notary) Commit([]star.Effect) bool { return !n.fails }
+func (n *notary) Rest() bool                { return false }
+func (n *notary) Remote(*star.Effect) bool  { return false }
+func (n *notary) Leaving() {
+	if n.of != nil {
+		n.whose = n.of.journal
+	}
+}
 func (n *notary) Deposed(_ *Channel, seats []Left) { n.left <- seats }
 
 // What was not committed has not happened: whoever decides the channel next goes by that. So who has left, or was lost, is
@@ -55,7 +63,7 @@ func TestWhoIsLeftOfAChannelThatIsAnothersNow(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			c := newChannel(t, SlowDisconnect, false)
-			n := &notary{left: make(chan []Left, 1)}
+			n := &notary{left: make(chan []Left, 1), of: c.Channel}
 			c.rules.Record(true)
 			c.Keep(n)
 			master := c.enter("alice", wire.Master, takesAll{})
@@ -78,6 +86,7 @@ func TestWhoIsLeftOfAChannelThatIsAnothersNow(t *testing.T) {
 			slices.Sort(left)
 			require.Equal(t, test.left, left)
 			require.True(t, c.Elsewhere())
+			require.Equal(t, Journal(n), n.whose, "whoever asked for the journal until then has got it")
 		})
 	}
 }

@@ -33,9 +33,9 @@ const maxBehind = 4096
 // Event is a change of a channel.
 type Event struct {
 	// Channel is the channel. Appeared: it was there before its changes, and a report of it
-	// tells how it is.
-	Channel  *Channel
-	Appeared bool
+	// tells how it is; the Change is the one that has brought it here, if it is a hand-over. Moved: this hub does not decide it any more, and it has not ended.
+	Channel         *Channel
+	Appeared, Moved bool
 	star.Change
 	Time time.Time
 	// Connection is the number of the connection that the member is on or was on last, and
@@ -59,10 +59,24 @@ func (c *Channel) tell(e *star.Effect) {
 	w.add(event)
 }
 
-// appeared tells of a channel that was there before its changes.
-func (w *Watch) appeared(c *Channel) {
+// appeared tells of a channel that was there before its changes, with what has brought it here.
+func (w *Watch) appeared(c *Channel, by []star.Effect) {
+	if w.listening.Load() == 0 {
+		return
+	}
+	event := Event{Channel: c, Appeared: true}
+	for i := range by {
+		if by[i].Kind == star.Changed && by[i].What == star.HandedOver {
+			event.Change = by[i].Change()
+		}
+	}
+	w.add(event)
+}
+
+// moved tells of a channel that another hub decides from now on.
+func (w *Watch) moved(c *Channel) {
 	if w.listening.Load() > 0 {
-		w.add(Event{Channel: c, Appeared: true})
+		w.add(Event{Channel: c, Moved: true, Time: time.Now()})
 	}
 }
 

@@ -41,6 +41,11 @@ type clustered struct {
 	emptied, leaving chan struct{}
 	once             sync.Once
 
+	// givenMu guards given, the newest numbers in channels that this hub has owned, or whose log has lost its end (losing.go). It may
+	// be taken under a channel's lock.
+	givenMu sync.Mutex
+	given   map[cluster.Key]givenNumbers
+
 	// mu guards the fields below.
 	mu sync.Mutex
 	// edges are those of the channels that other hubs own, keys all channels by their keys, and finding what
@@ -55,8 +60,6 @@ type clustered struct {
 	// left: the hub is about to end, and nothing more is started. tasks are what has to end before.
 	left  bool
 	tasks sync.WaitGroup
-	// given are the newest numbers in channels whose log has lost its end (losing.go).
-	given map[cluster.Key]givenNumbers
 	// changed is closed when there is another edge, and nil where nobody waits for that.
 	changed chan struct{}
 }

@@ -12,13 +12,17 @@ import (
 
 // This file is what becomes of a channel that this hub has owned and owns no more.
 
-// Deposed makes this hub one that follows the channel.
-func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
-	h := j.hub
+// Leaving keeps which numbers messages have had: whoever takes the channel may ask at any time.
+func (j *journal) Leaving() {
 	j.mu.Lock()
 	given := j.given
 	j.mu.Unlock()
-	h.clustered.keepGiven(j.key, j.owner.Incarnation, given) // first of all: whoever takes the channel is about to ask
+	j.hub.clustered.keepGiven(j.key, j.owner.Incarnation, given)
+}
+
+// Deposed makes this hub one that follows the channel.
+func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
+	h := j.hub
 	j.stop()
 	j.announcer.Close()
 	if h.clustered.hasLeft() {

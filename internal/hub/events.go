@@ -27,6 +27,7 @@ const (
 	EventKnocked    EventKind = "knocked"
 	EventHandedOver EventKind = "handed_over"
 	EventEnded      EventKind = "ended"
+	EventMoved      EventKind = "moved"
 	EventMissed     EventKind = "missed"
 )
 
@@ -107,7 +108,7 @@ func (f *follower) follow(h *Hub, listener *delivery.Listener) {
 			clear(buffer[:events])
 		case len(unknown) > 0:
 			c := unknown[0]
-			if unknown = unknown[1:]; !f.describe(c) {
+			if unknown = unknown[1:]; !f.describe(c, "") {
 				return
 			}
 		case more == nil:
@@ -131,8 +132,11 @@ func (f *follower) tell(e *delivery.Event) bool {
 	last, known := f.known[e.Channel]
 	switch {
 	case e.Appeared:
-		return f.describe(e.Channel)
-	case !known && e.Kind != star.Created || known && e.Number <= last:
+		return f.describe(e.Channel, e.Text)
+	case e.Moved && known:
+		delete(f.known, e.Channel)
+		return f.give(Event{Kind: EventMoved, Time: e.Time, Channel: e.Channel.Name()})
+	case e.Moved, !known && e.Kind != star.Created || known && e.Number <= last:
 		return true
 	case e.Kind == star.Ended:
 		delete(f.known, e.Channel)
@@ -154,8 +158,8 @@ func (f *follower) tell(e *delivery.Event) bool {
 	})
 }
 
-// describe tells how a channel is that is not known yet.
-func (f *follower) describe(c *delivery.Channel) bool {
+// describe tells how a channel is that is not known yet. why is by whose word it was handed over to come here, if it was.
+func (f *follower) describe(c *delivery.Channel, why string) bool {
 	if _, known := f.known[c]; known {
 		return true
 	}
@@ -164,11 +168,11 @@ func (f *follower) describe(c *delivery.Channel) bool {
 		return true
 	}
 	f.known[c] = report.Changes
-	if !f.exists(EventCreated, report.Name, &report.Master) {
+	if !f.exists(EventCreated, report.Name, &report.Master, why) {
 		return false
 	}
 	for i := range report.Slaves {
-		if !f.exists(EventJoined, report.Name, &report.Slaves[i]) {
+		if !f.exists(EventJoined, report.Name, &report.Slaves[i], "") {
 			return false
 		}
 	}
@@ -176,10 +180,10 @@ func (f *follower) describe(c *delivery.Channel) bool {
 }
 
 // exists tells of a member that is there.
-func (f *follower) exists(kind EventKind, channel string, m *star.MemberReport) bool {
+func (f *follower) exists(kind EventKind, channel string, m *star.MemberReport, why string) bool {
 	e := Event{
 		Kind: kind, Time: time.Now(), Channel: channel, Username: m.Username, Master: kind == EventCreated, State: m.State,
-		Deadline: m.Deadline, Existing: true, Number: m.Number, Epoch: m.Epoch, Data: m.Data,
+		Deadline: m.Deadline, Existing: true, Number: m.Number, Epoch: m.Epoch, Data: m.Data, Why: why,
 	}
 	if m.Line != nil {
 		e.Connection, e.Address = delivery.Peer(m.Line)

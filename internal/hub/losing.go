@@ -30,8 +30,8 @@ type givenNumbers struct {
 const maxGiven = 10_000
 
 func (cl *clustered) keepGiven(key cluster.Key, incarnation cluster.Nonce, n numbers) {
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
+	cl.givenMu.Lock()
+	defer cl.givenMu.Unlock()
 	if cl.given == nil || len(cl.given) >= maxGiven {
 		cl.given = make(map[cluster.Key]givenNumbers)
 	}
@@ -44,8 +44,8 @@ func (cl *clustered) keepGiven(key cluster.Key, incarnation cluster.Nonce, n num
 
 // keepLoss notes that the log has lost some of what is kept of the channel.
 func (cl *clustered) keepLoss(key cluster.Key) {
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
+	cl.givenMu.Lock()
+	defer cl.givenMu.Unlock()
 	known := cl.given[key]
 	known.lost = time.Now()
 	cl.given[key] = known
@@ -56,15 +56,15 @@ const lostFor = time.Minute
 
 // hasLost reports whether the log of the channel has lost its end not long ago.
 func (cl *clustered) hasLost(key cluster.Key) bool {
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
+	cl.givenMu.Lock()
+	defer cl.givenMu.Unlock()
 	known := cl.given[key]
 	return !known.lost.IsZero() && time.Since(known.lost) < lostFor
 }
 
 func (cl *clustered) numbersOf(key cluster.Key, incarnation cluster.Nonce) (n numbers, known bool) {
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
+	cl.givenMu.Lock()
+	defer cl.givenMu.Unlock()
 	kept, known := cl.given[key]
 	if !known || kept.incarnation != incarnation {
 		return numbers{}, false

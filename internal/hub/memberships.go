@@ -163,18 +163,21 @@ func (s *session) Refuse(refused *delivery.Seat, why *wire.Cause) {
 		s.endWaiting(w, why)
 		return
 	}
+	var e *entering
 	s.mu.Lock()
-	held := s.seats.get(refused.Channel().Name())
-	if held == nil || !s.removeSeat(refused) {
-		s.mu.Unlock()
-		s.hub.forgetLate(refused)
-		return // the connection has ended
+	if held := s.seats.get(refused.Channel().Name()); held != nil && &held.Seat == refused {
+		e = held.entering
 	}
-	e := held.entering
 	s.mu.Unlock()
-	s.refuseEntering(e, e.ref, why)
+	if e != nil {
+		s.refuseEntering(e, e.ref, why) // while the seat is there: what the peer asks for behind it waits for that
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e == nil || !s.removeSeat(refused) {
+		s.hub.forgetLate(refused) // the connection has ended
+		return
+	}
 	s.settle(e)
 	s.settleIdle()
 }

@@ -19,6 +19,9 @@ import (
 
 var hubs = flag.Int("hubs", 0, "how many hubs of a cluster, over an engine in the process, serve each test; 0: one, of no cluster")
 
+// Count is how many hubs of a cluster are to serve a test that makes its hubs itself, or zero for one of no cluster.
+func Count() int { return *hubs }
+
 var hubLog = flag.Bool("hubs.log", false, "hubs of a cluster log to standard error")
 
 // newCluster makes hubs that have their channels together. Each connection is to one of them at random; Hub is the

@@ -87,6 +87,12 @@ func (r *Roster) take(e lectern.HubEvent) {
 		}
 		delete(r.channels, e.Channel)
 		return
+	case lectern.EventMoved:
+		if !there {
+			r.fail(e, "there is no such channel")
+		}
+		delete(r.channels, e.Channel)
+		return
 	case lectern.EventCreated:
 		if there || !e.Master {
 			r.fail(e, "there is such a channel, or that is no master")

@@ -51,7 +51,7 @@ func TestWhoSeesAttributes(t *testing.T) {
 	r, _ := c.Report()
 	require.EqualValues(t, 1, r.MasterMessages)
 	require.EqualValues(t, 1, r.SlaveMessages)
-	c.did(c.leaves(u[1]), "-u1", "a x user_1", "a < presence user_1 left (left)", "u1 vacates", "u1 < left ref=2")
+	c.did(c.leaves(u[1]), "-u1", "a x user_1", "a < presence user_1 left (left)", "u1 < left ref=2", "u1 vacates")
 	require.Equal(t, len("hand")+len("up"), c.slavesBytes)
 }
 
@@ -178,7 +178,7 @@ func TestRemovalsAreBounded(t *testing.T) {
 		c.did0(c.sets(a, fmt.Sprint(n), ""))
 		require.LessOrEqual(t, len(c.master.attributes()), masterKeys+1)
 	}
-	c.did(c.leaves(u[1]), "-u1", "a x user_1", "a < presence user_1 left (left)", "u1 vacates", "u1 < left ref=2")
+	c.did(c.leaves(u[1]), "-u1", "a x user_1", "a < presence user_1 left (left)", "u1 < left ref=2", "u1 vacates")
 	require.Nil(t, c.up.changes.first, "nothing is left of them")
 	require.Zero(t, c.slavesBytes)
 }

@@ -127,7 +127,7 @@ func TestTheEndOfFeeding(t *testing.T) {
 	}
 	t.Run("left", func(t *testing.T) {
 		c, _, r := begin(t)
-		c.did(c.leaves(r), "a < presence user_1 left (left)", "r vacates", "r < left ref=2")
+		c.did(c.leaves(r), "a < presence user_1 left (left)", "r < left ref=2", "r vacates")
 		c.feeds(r)
 	})
 	t.Run("kicked", func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestAMasterIsFedWhatItHasMissed(t *testing.T) {
 	c.did(func() error { return c.resume(c.now, b, 2, "alice", c.secret("alice"), 0) },
 		"b << created ref=2 epoch=2 seq=3 [user_1=online user_2=online]", "* < presence alice online", "b ...")
 	c.feeds(b, "1", "2", "b ...")
-	c.did(c.leaves(u[2]), "-u2", "u2 vacates", "u2 < left ref=2")
+	c.did(c.leaves(u[2]), "-u2", "u2 < left ref=2", "u2 vacates")
 	c.did(c.enters(three, "user_3"), "+u3", "u3 < joined alice=online ref=1")
 	c.refused(wire.ErrBusy, c.says(three, "too early"))
 	c.did(c.says(u[1], "meanwhile"))
@@ -363,7 +363,7 @@ func TestAListDoesNotOvertakeWhatIsFed(t *testing.T) {
 	c.did(func() error { return c.Members(b, 2, Page{}) }, "b < members ref=2 [user_1=online user_2=online]")
 	c.did(func() error { return c.Send(b, asking(3, "user_1")) }, "u1 < message seq=1 alice: well? (private) request=1", "b < ack ref=3 seq=1 slaves=1")
 	c.feeds(b, "1", "2", "b ...")
-	c.did(c.leaves(u[2]), "-u2", "u2 vacates", "u2 < left ref=2")
+	c.did(c.leaves(u[2]), "-u2", "u2 < left ref=2", "u2 vacates")
 	c.refused(wire.ErrBusy, func() error { return c.Members(b, 4, Page{}) })
 	require.ErrorIs(t, c.Send(b, asking(5, "")), wire.ErrBusy)
 	c.feeds(b, "3", "b ...")

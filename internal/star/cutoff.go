@@ -124,8 +124,8 @@ func (c *Channel) LeaveCutOff(a *Attachment, number, epoch uint64) (left bool, e
 		return false, nil
 	}
 	c.removeSlave(m, "left", wire.ErrLeft)
-	c.emit(Effect{Kind: Vacate, To: a})
 	c.sendFrame(a, &wire.Frame{Type: wire.Left, Channel: c.name})
+	c.emit(Effect{Kind: Vacate, To: a})
 	return true, nil
 }
 

@@ -96,7 +96,7 @@ func TestAMasterReturns(t *testing.T) {
 	require.NoError(t, c.do(c.says(u[1], "before")))
 	c.effects = nil
 	c.did(c.loses(hubA), "* < presence alice away left=30000ms")
-	c.did(c.leaves(u[2]), "-u2", "u2 vacates", "u2 < left ref=2")
+	c.did(c.leaves(u[2]), "-u2", "u2 < left ref=2", "u2 vacates")
 	e := Entry{Ref: 1, Secret: c.fresh("user_3"), Attributes: wire.Attributes{{Key: "k", Value: textMessage(0, "v").Payload}}}
 	u3 := c.on("u3")
 	require.NoError(t, c.do(func() error { return c.Join(c.now, u3, e, "user_3", "") }))

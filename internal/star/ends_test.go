@@ -163,7 +163,7 @@ func TestRule3WithoutATimeoutAtOnce(t *testing.T) {
 func TestRule3TheMasterCloses(t *testing.T) {
 	c, a, u := openTable(t, Limits{}, 2)
 	c.did(c.lostBy(u[2]), "-u2", "a < presence user_2 away")
-	c.did(func() error { return c.Leave(c.now, a, 3) }, "* ! master_left", "forget", "a vacates", "a < left ref=3")
+	c.did(func() error { return c.Leave(c.now, a, 3) }, "* ! master_left", "forget", "a < left ref=3", "a vacates")
 	c.refused(wire.ErrNotAMember, func() error { return c.Leave(c.now, a, 4) })
 	c.did(c.lostBy(a))
 }
@@ -250,7 +250,7 @@ func TestSlavesExpireInOrder(t *testing.T) {
 func TestLeave(t *testing.T) {
 	c, a, u := openTable(t, Limits{}, 2)
 	own := c.secret("user_1")
-	c.did(func() error { return c.Leave(c.now, u[1], 4) }, "-u1", "a < presence user_1 left (left)", "u1 vacates", "u1 < left ref=4")
+	c.did(func() error { return c.Leave(c.now, u[1], 4) }, "-u1", "a < presence user_1 left (left)", "u1 < left ref=4", "u1 vacates")
 	c.refused(wire.ErrNotAMember, func() error { return c.Leave(c.now, u[1], 5) })
 	c.refused(wire.ErrNotAMember, func() error { return c.Send(u[1], textMessage(0, "x")) })
 	c.refused(wire.ErrResumeFailed, func() error { return c.resume(c.now, c.on("r"), 1, "user_1", own, 0) })

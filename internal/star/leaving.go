@@ -19,8 +19,8 @@ func (c *Channel) Leave(now time.Time, a *Attachment, ref uint64) error {
 		c.detach(m)
 		c.end(wire.ErrMasterLeft)
 	}
+	c.sendFrame(a, &wire.Frame{Type: wire.Left, Ref: ref, Channel: c.name}) // before what its connection is told that has no seat any more
 	c.emit(Effect{Kind: Vacate, To: a})
-	c.sendFrame(a, &wire.Frame{Type: wire.Left, Ref: ref, Channel: c.name})
 	return nil
 }
 

@@ -56,7 +56,7 @@ func requireFound(t *testing.T, c *Channel, what string) (found int) {
 // Nobody pays for the index who does not ask.
 func TestNoIndexWhereNobodyAsks(t *testing.T) {
 	c, _, u := openTable(t, Limits{}, 2)
-	c.did(c.leaves(u[1]), "-u1", "a < presence user_1 left (left)", "u1 vacates", "u1 < left ref=2")
+	c.did(c.leaves(u[1]), "-u1", "a < presence user_1 left (left)", "u1 < left ref=2", "u1 vacates")
 	require.Nil(t, c.Channel.numbers)
 	require.Same(t, u[2], c.Find(2, 1))
 	c.Close("")

@@ -39,7 +39,7 @@ func TestListInPages(t *testing.T) {
 	_ = a
 	c.did(c.lostBy(u[1]), "-u1", "b < presence user_1 away")
 	c.did(c.lostBy(u[5]), "-u5")
-	c.did(c.leaves(u[4]), "-u4", "u4 vacates", "u4 < left ref=2")
+	c.did(c.leaves(u[4]), "-u4", "u4 < left ref=2", "u4 vacates")
 	c.did(c.enters(c.on("u6"), "user_6"), "+u6", "u6 < joined alice=online ref=1")
 	c.refused(wire.ErrBusy, func() error { return c.Send(b, asking(0, "")) })
 	require.True(t, c.Unlisted(u[3]))
@@ -52,7 +52,7 @@ func TestListInPages(t *testing.T) {
 	// Where the master gets behind in the middle, the list begins anew.
 	out := b.Line.(*line)
 	out.mark = 0
-	c.did(c.leaves(u[3]), "-u3", "b ...", "u3 vacates", "u3 < left ref=2")
+	c.did(c.leaves(u[3]), "-u3", "b ...", "u3 < left ref=2", "u3 vacates")
 	out.mark = -1
 	c.did(c.drains(b), "b << members [user_1#1=away user_2#2=online] more 3 online 2 away", "b ...")
 	out.mark = 0
@@ -105,9 +105,9 @@ func TestCounts(t *testing.T) {
 	at, due := c.Due()
 	require.True(t, due)
 	require.Equal(t, c.now.Add(countPause), at)
-	c.did(c.leaves(u[2]), "-u2", "b < presence user_2 left (left)", "u2 vacates", "u2 < left ref=2")
+	c.did(c.leaves(u[2]), "-u2", "b < presence user_2 left (left)", "u2 < left ref=2", "u2 vacates")
 	c.did0(func() error { return c.Send(u[3], replying("", 1)) })
-	c.did(c.leaves(u[3]), "-u3", "u3 vacates", "u3 < left ref=2") // it has answered
+	c.did(c.leaves(u[3]), "-u3", "u3 < left ref=2", "u3 vacates") // it has answered
 	c.now = c.now.Add(countPause - time.Nanosecond)
 	c.did(func() error { return nil })
 	c.now = c.now.Add(time.Nanosecond)

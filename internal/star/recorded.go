@@ -262,12 +262,12 @@ func seatStates(m *member, switching bool) byte {
 // seat writes where a member is, or where it was when its hub was lost.
 func (p *pieces) seat(m *member) {
 	a, e := m.attachment, m.extra()
-	var attached Attachment
+	attached := &Attachment{} // it is not copied: the Index is whoever's who keeps it
 	switch {
 	case a != nil:
-		attached = *a
+		attached = a
 	case e.cutOff != nil:
-		attached = *e.cutOff
+		attached = e.cutOff
 	}
 	p.flags(a != nil, attached.Hub != nil, attached.catchingUp, attached.confirms, attached.newcomer, attached.heard, m.repeatable != 0, e.floor != 0 || e.asked != nil)
 	states := seatStates(m, attached.switching)

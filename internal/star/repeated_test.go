@@ -73,7 +73,7 @@ func TestRule7CreateRepeatedWhileTheMasterIsFed(t *testing.T) {
 	again := func() error { return c.RepeatCreate(b, c.shows("M", 2, 0, "s2")) }
 	c.did(again, "b < created ref=2 epoch=2 [user_1=online]")
 	c.feeds(b, "1", "2", "b ...")
-	c.did(c.leaves(u), "-u", "u vacates", "u < left ref=2")
+	c.did(c.leaves(u), "-u", "u < left ref=2", "u vacates")
 	c.refused(wire.ErrBusy, again)
 	c.feeds(b, "3", "b ...")
 	c.did(again, "b < created ref=2 epoch=2") // nobody is left

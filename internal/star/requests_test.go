@@ -38,7 +38,7 @@ func TestMastersQuestionToAll(t *testing.T) {
 	c.did(func() error { return c.Awaiting(a, 4, 1, Page{}) }, "a < awaiting ref=4 [user_2=online user_3=away] request=1")
 
 	// One who leaves ends its part; one of the same name was not asked.
-	c.did(func() error { return c.Leave(c.now, u[2], 9) }, "-u2", "a < presence user_2 left (left)", "u2 vacates", "u2 < left ref=9")
+	c.did(func() error { return c.Leave(c.now, u[2], 9) }, "-u2", "a < presence user_2 left (left)", "u2 < left ref=9", "u2 vacates")
 	again := c.on("u2'")
 	c.did(func() error { return c.join(c.now, again, 1, "user_2", "") },
 		"+u2'", "u2' < joined alice=online ref=1", "a < presence user_2 online")

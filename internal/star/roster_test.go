@@ -51,7 +51,7 @@ func TestNumbersOfMemberships(t *testing.T) {
 	r := c.on("r")
 	c.did(func() error { return c.resume(c.now, r, 2, "bob", c.secret("bob"), 0) },
 		"+r", "r < joined alice=online ref=2", "a < presence bob online")
-	c.did(c.leaves(r), "-r", "a < presence bob left (left)", "r vacates", "r < left ref=2")
+	c.did(c.leaves(r), "-r", "a < presence bob left (left)", "r < left ref=2", "r vacates")
 	c.did(c.enters(u[3], "bob"), "+u3", "u3 < joined alice=online ref=1", "a < presence bob#3 online")
 	c.did(func() error { return c.Members(a, 4, Page{}) }, "a < members ref=4 [bob#3=online eve#2=online]")
 	c.did(func() error { return c.Send(a, asking(0, "eve")) }, "u2 < message seq=1 alice: well? (private) request=1")
@@ -67,10 +67,10 @@ func TestChangesAreGathered(t *testing.T) {
 	c, a, u := slowTable(t, Limits{}, 2, 1)
 	three, four := c.on("u3"), c.on("u4")
 	c.did(c.lostBy(u[1]), "-u1", "a < presence user_1 away")
-	c.did(c.leaves(u[2]), "-u2", "a ...", "u2 vacates", "u2 < left ref=2")
+	c.did(c.leaves(u[2]), "-u2", "a ...", "u2 < left ref=2", "u2 vacates")
 	c.did(c.enters(three, "user_2"), "+u3", "u3 < joined alice=online ref=1")
 	c.did(c.enters(four, "user_4"), "+u4", "u4 < joined alice=online ref=1")
-	c.did(c.leaves(four), "-u4", "u4 vacates", "u4 < left ref=2")
+	c.did(c.leaves(four), "-u4", "u4 < left ref=2", "u4 vacates")
 
 	c.did(c.drains(three))      // whose list it is not
 	c.did(c.drains(a), "a ...") // messages have come meanwhile, so it is behind still
@@ -169,7 +169,7 @@ func TestRule5NoMessageBeforeTheList(t *testing.T) {
 	c, a, u := slowTable(t, Limits{}, 3, 0)
 	four, again := c.on("u4"), c.on("u3'")
 	c.did(c.enters(four, "user_4"), "+u4", "u4 < joined alice=online ref=1", "a ...")
-	c.did(c.leaves(u[3]), "-u3", "u3 vacates", "u3 < left ref=2")
+	c.did(c.leaves(u[3]), "-u3", "u3 < left ref=2", "u3 vacates")
 	c.did(c.enters(again, "user_3"), "+u3'", "u3' < joined alice=online ref=1")
 	c.did(c.lostBy(u[2]), "-u2")
 
@@ -218,12 +218,12 @@ func TestRequestsComeAfterTheList(t *testing.T) {
 	c.did(c.drains(a)) // the list has been told
 	c.did(func() error { return c.Send(a, asking(6, "")) }, "* < message seq=3 alice: well? request=3", "a < ack ref=6 seq=3 slaves=2")
 
-	c.did(c.leaves(u[1]), "-u1", "a ...", "u1 vacates", "u1 < left ref=2")
+	c.did(c.leaves(u[1]), "-u1", "a ...", "u1 < left ref=2", "u1 vacates")
 	c.did(func() error { return c.Send(a, asking(7, "user_2")) },
 		"a < members [user_2#2=online]", "u2 < message seq=4 alice: well? (private) request=4", "a < ack ref=7 seq=4 slaves=1")
 
 	// So is the list that the master asks for.
-	c.did(c.leaves(two), "-u2", "a ...", "u2 vacates", "u2 < left ref=2")
+	c.did(c.leaves(two), "-u2", "a ...", "u2 < left ref=2", "u2 vacates")
 	c.did(func() error { return c.Members(a, 8, Page{}) }, "a < members ref=8 []")
 	c.did(c.drains(a))
 }
@@ -232,7 +232,7 @@ func TestRequestsComeAfterTheList(t *testing.T) {
 // it comes back.
 func TestGatheredForAnOlderConnection(t *testing.T) {
 	c, a, u := slowTable(t, Limits{}, 2, 0)
-	c.did(c.leaves(u[1]), "-u1", "a ...", "u1 vacates", "u1 < left ref=2")
+	c.did(c.leaves(u[1]), "-u1", "a ...", "u1 < left ref=2", "u1 vacates")
 	b := c.on("b")
 	c.did(func() error { return c.resume(c.now, b, 2, "alice", c.secret("alice"), 0) },
 		"a ! replaced: the membership was taken over by a newer connection", "b << created ref=2 epoch=2 [user_2#2=online]")
@@ -256,7 +256,7 @@ func TestGatheredForAnOlderConnection(t *testing.T) {
 	// Nothing is told after the end.
 	d.Line.(*line).mark = 0
 	c.did(c.lostBy(back), "-u2'", "d ...")
-	c.did(func() error { return c.Leave(c.now, d, 0) }, "* ! master_left", "forget", "d vacates", "d < left")
+	c.did(func() error { return c.Leave(c.now, d, 0) }, "* ! master_left", "forget", "d < left", "d vacates")
 	c.did(c.drains(d))
 }
 

@@ -70,7 +70,7 @@ func TestRule2JoinWhatAMasterCreated(t *testing.T) {
 	c.refused(wire.ErrBanned, join("user_1", ""))
 	c.did(join("user_3", ""), "+n2", "n2 < joined alice=online ref=5", "a < presence user_3 online")
 	n = c.on("n3")
-	c.did(func() error { return c.Leave(c.now, a, 7) }, "* ! master_left", "forget", "a vacates", "a < left ref=7")
+	c.did(func() error { return c.Leave(c.now, a, 7) }, "* ! master_left", "forget", "a < left ref=7", "a vacates")
 	c.refused(wire.ErrNoSuchChannel, join("user_4", ""))
 }
 
@@ -234,7 +234,7 @@ func TestRule7ATakeoverMakesTheOldStale(t *testing.T) {
 	c.refused(wire.ErrReplaced, func() error { return c.Send(b, textMessage(0, "x")) })
 
 	// Stale stays stale after the end; what was current is no member's any more.
-	c.did(func() error { return c.Leave(c.now, same, 0) }, "* ! master_left", "forget", "same vacates", "same < left")
+	c.did(func() error { return c.Leave(c.now, same, 0) }, "* ! master_left", "forget", "same < left", "same vacates")
 	for _, at := range append(old, b) {
 		for _, transition := range c.everyMemberTransition(at) {
 			c.refused(wire.ErrReplaced, transition)

@@ -25,7 +25,7 @@ func TestServiceRemoves(t *testing.T) {
 	c.did(func() error { return c.Remove("user_9", true, "") }) // a name that nobody has yet
 	c.refused(wire.ErrChannelFull, func() error { return c.Remove("user_8", true, "") })
 	c.did(func() error { return c.Remove("user_9", true, "") }) // one that is banned already
-	c.did(func() error { return c.Leave(c.now, a, 0) }, "* ! master_left", "forget", "a vacates", "a < left")
+	c.did(func() error { return c.Leave(c.now, a, 0) }, "* ! master_left", "forget", "a < left", "a vacates")
 	c.refused(wire.ErrNoSuchChannel, func() error { return c.Remove("user_1", false, "") })
 	c.refused(wire.ErrNoSuchChannel, func() error { return newTable(t, Limits{}).Remove("user_1", false, "") })
 }

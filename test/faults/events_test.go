@@ -20,18 +20,28 @@ type eventReaders struct {
 	reigns       *sync.WaitGroup
 }
 
-// follows begins to read the events of a hub.
-func (r *faultRound) follows(hub *lectern.Hub) {
-	r.readers = eventReaders{first: stage.FollowEvents(hub), later: stage.FollowEvents(hub), reigns: new(sync.WaitGroup)}
-	r.readers.reigns.Go(func() { r.followReigns(hub) })
+// follows begins to read the events of the hubs.
+func (r *faultRound) follows(hubs []*lectern.Hub) {
+	r.readers = nil
+	for _, hub := range hubs {
+		r.readers = append(r.readers, r.followsOne(hub))
+	}
+}
+
+func (r *faultRound) followsOne(hub *lectern.Hub) eventReaders {
+	readers := eventReaders{first: stage.FollowEvents(hub), later: stage.FollowEvents(hub), reigns: new(sync.WaitGroup)}
+	readers.reigns.Go(func() { r.followReigns(hub) })
+	return readers
 }
 
 // compareEvents holds the lists against the hub at this moment. Nothing that was decided is
 // under way: everybody waits for something.
 func (r *faultRound) compareEvents() {
 	synctest.Wait()
-	if err := errors.Join(r.readers.first.Compare(), r.readers.later.Compare()); err != nil {
-		r.fail("events: %w", err)
+	for _, readers := range r.readers {
+		if err := errors.Join(readers.first.Compare(), readers.later.Compare()); err != nil {
+			r.fail("events: %w", err)
+		}
 	}
 }
 
@@ -47,20 +57,28 @@ func (r *faultRound) watchEvents() {
 		}
 		if r.acting.Err() == nil && !r.isShut() {
 			if r.compareEvents(); random.IntN(4) == 0 {
-				if err := r.readers.later.Stop(); err != nil {
+				i := random.IntN(len(r.readers))
+				if err := r.readers[i].later.Stop(); err != nil {
 					r.fail("events: %w", err)
 				}
-				r.readers.later = stage.FollowEvents(r.present())
+				r.readers[i].later = stage.FollowEvents(r.present()[i])
 			}
 		}
 		<-r.replacing
 	}
 }
 
-// endOfEvents expects that the events of a hub have ended with it, and have told the end of
-// everything. The hub has shut down.
+// endOfEvents expects that the events of the hubs have ended with them, and have told the end of
+// everything. They have shut down.
 func (r *faultRound) endOfEvents() {
-	for _, reader := range []*stage.Roster{r.readers.first, r.readers.later} {
+	for i := range r.readers {
+		r.endOfEventsOf(i)
+	}
+}
+
+func (r *faultRound) endOfEventsOf(i int) {
+	readers := r.readers[i]
+	for _, reader := range []*stage.Roster{readers.first, readers.later} {
 		if err := errors.Join(reader.Wait(), reader.Compare()); err != nil {
 			r.fail("the end of the events: %w", err)
 		}
@@ -68,5 +86,5 @@ func (r *faultRound) endOfEvents() {
 			r.fail("%d events were missed", n)
 		}
 	}
-	r.readers.reigns.Wait()
+	readers.reigns.Wait()
 }

@@ -99,8 +99,8 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 	synctest.Test(t, func(t *testing.T) {
 		choice := chooseFaults(seed)
 		service := &faultService{choice: choice, random: rand.New(rand.NewPCG(seed, 6))}
-		hub, err := lectern.NewHub(choice.policy(service))
-		require.NoError(t, err)
+		policy := choice.policy(service)
+		hubs := newHubs(t, &policy)
 		var list strings.Builder
 		connections := rand.New(rand.NewPCG(seed, 1))
 		var mu sync.Mutex
@@ -119,15 +119,15 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 			fmt.Fprintf(&list, "\t%v\n", plan)
 			return plan
 		}
-		address := &faultAddress{network: faultNetworks[seed%uint64(len(faultNetworks))]}
-		address.serve(hub)
+		address := &faultAddress{network: faultNetworks[seed%uint64(len(faultNetworks))], random: rand.New(rand.NewPCG(seed, 10))}
+		address.serve(hubs)
 		r := &faultRound{
-			hub: hub, service: service, plan: plan, address: address,
+			hubs: hubs, clustered: policy, service: service, plan: plan, address: address,
 			reigns: map[string][]*reign{}, faultChoice: choice, seed: seed, finish: make(chan struct{}), replacing: make(chan struct{}, 1),
 		}
-		r.follows(hub)
+		r.follows(hubs)
 		r.play()
-		require.NoError(t, r.present().Shutdown(stage.Within(t)))
+		require.NoError(t, r.shutHubs(stage.Within(t)))
 		r.endOfEvents()
 		for _, n := range r.networks {
 			n.Close()

@@ -81,7 +81,7 @@ func (r *faultRound) setsMasters() {
 		if l == nil {
 			continue
 		}
-		channel, ok := r.present().Channel(l.channel)
+		channel, ok := r.channel(l.channel)
 		if !ok {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/internal/stage"
 )
 
 // faultChoice is what a round has of all that rounds can have. The seed decides.
@@ -85,6 +86,9 @@ func chooseFaults(seed uint64) faultChoice {
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
 	c.hands = random.IntN(3) == 0
 	c.steady = c.steady && !c.hands // anybody can be a master
+	if stage.Count() > 0 {
+		c.restarts = 0
+	}
 	return c
 }
 
@@ -247,7 +251,7 @@ func (r *faultRound) switchFrom(s *faultSeat, random *rand.Rand) *faultSeat {
 // has reports whether the hub has a member of that name in the channel, and
 // whether it has the channel.
 func (r *faultRound) has(l *life, name string) (in, open bool) {
-	channel, ok := r.present().Channel(l.channel)
+	channel, ok := r.channel(l.channel)
 	if !ok {
 		return false, false
 	}
@@ -291,7 +295,7 @@ func (r *faultRound) checkRosters() {
 		if l == nil {
 			continue
 		}
-		channel, ok := r.present().Channel(l.channel)
+		channel, ok := r.channel(l.channel)
 		if !ok {
 			continue
 		}
@@ -355,7 +359,7 @@ func (r *faultRound) shutDown() {
 	// Far more than the most that a connection can hold it up.
 	ctx, cancel := context.WithTimeout(context.Background(), faultPatience)
 	defer cancel()
-	if err := r.present().Shutdown(ctx); err != nil {
+	if err := r.shutHubs(ctx); err != nil {
 		r.fail("Shutdown: %w", err)
 	}
 	r.close()

@@ -260,7 +260,7 @@ type witness struct {
 
 // watch has a witness of the channel join it, or none where it is over already.
 func (r *faultRound) watch(l *life) *witness {
-	join := r.present().Join
+	join := r.present()[0].Join
 	var u *faultUser
 	if r.restarts > 0 {
 		u = r.user(false)

@@ -45,7 +45,7 @@ func (r *faultRound) reigning(e lectern.HubEvent) {
 	case e.Kind == lectern.EventCreated && e.Existing && e.Username == last.name:
 		last.to = time.Time{} // at another hub
 		return
-	case e.Kind == lectern.EventHandedOver && goesOn:
+	case (e.Kind == lectern.EventHandedOver || e.Kind == lectern.EventCreated && e.Existing && e.Why != "") && goesOn:
 		last.to = e.Time
 	case e.Kind == lectern.EventEnded && goesOn:
 		last.to = e.Time

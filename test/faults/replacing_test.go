@@ -23,8 +23,9 @@ import (
 type faultAddress struct {
 	network faultNetwork
 
-	mu      sync.Mutex
-	process *faultProcess
+	mu        sync.Mutex
+	random    *rand.Rand
+	processes []*faultProcess // nil where one of several is being replaced
 }
 
 // faultProcess is a hub that listens. One of connect and dial is how it is reached, and stop
@@ -36,28 +37,55 @@ type faultProcess struct {
 	stop    func()
 }
 
-// serve has the hub listen.
-func (a *faultAddress) serve(hub *lectern.Hub) {
+// serve has the hubs listen.
+func (a *faultAddress) serve(hubs []*lectern.Hub) {
+	a.mu.Lock()
+	a.processes = make([]*faultProcess, len(hubs))
+	a.mu.Unlock()
+	for i, hub := range hubs {
+		a.serveOne(i, hub)
+	}
+}
+
+// serveOne has one of the hubs listen.
+func (a *faultAddress) serveOne(i int, hub *lectern.Hub) {
 	p := a.network.serve(hub)
 	p.hub = hub
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.process = p
+	a.processes[i] = p
 }
 
-// present is who listens, or nil.
+// present is who listens, any of several, or nil.
 func (a *faultAddress) present() *faultProcess {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.process
+	there := slices.DeleteFunc(slices.Clone(a.processes), func(p *faultProcess) bool { return p == nil })
+	if len(there) == 0 {
+		return nil
+	}
+	return there[a.random.IntN(len(there))]
 }
 
 // leave lets nobody find the hub any more, and returns how to end its listening.
 func (a *faultAddress) leave() (stop func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	stop = a.process.stop
-	a.process = nil
+	left := a.processes
+	a.processes = nil
+	return func() {
+		for _, p := range left {
+			p.stop()
+		}
+	}
+}
+
+// leaveOne lets nobody find one of the hubs any more, and returns how to end its listening.
+func (a *faultAddress) leaveOne(i int) (stop func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stop = a.processes[i].stop
+	a.processes[i] = nil
 	return stop
 }
 
@@ -101,8 +129,12 @@ type faultless struct{ address *faultAddress }
 func (f faultless) Dial(ctx context.Context) (transport.Conn, error) { return f.address.besides(ctx) }
 
 // replacement is one hub that took the place of another one. The former one was told to stop
-// at stopped, and had left everything at left; the new one was there at back.
-type replacement struct{ stopped, left, back time.Time }
+// at stopped, and had left everything at left; the new one was there at back. oneOf: there were others meanwhile, of the same
+// cluster.
+type replacement struct {
+	stopped, left, back time.Time
+	oneOf               bool
+}
 
 // faultReturn is how long everybody takes to be back whose connection is without faults, once
 // there is a hub again.
@@ -127,6 +159,10 @@ func (r *faultRound) replace(random *rand.Rand) bool {
 	if r.isShut() {
 		return false
 	}
+	if len(r.present()) > 1 {
+		r.replaceOneOf(random)
+		return true
+	}
 	within := time.Duration(random.Int64N(int64(300 * time.Millisecond)))
 	gap := time.Duration(random.Int64N(int64(faultS / 4)))
 	switch random.IntN(6) {
@@ -139,7 +175,7 @@ func (r *faultRound) replace(random *rand.Rand) bool {
 	r.replacements = append(r.replacements, replacement{stopped: time.Now()})
 	this := &r.replacements[len(r.replacements)-1]
 	r.mu.Unlock()
-	old := r.present()
+	old := r.present()[0]
 	var stop func()
 	early := random.IntN(2) == 0 // or who comes is refused for a while
 	if early {
@@ -169,19 +205,19 @@ func (r *faultRound) replace(random *rand.Rand) bool {
 		r.fail("Restore: %w", err)
 	}
 	r.mu.Lock()
-	r.hub = next
-	r.follows(next)
+	r.hubs = []*lectern.Hub{next}
+	r.follows(r.hubs)
 	this.back = time.Now()
 	r.mu.Unlock()
-	r.address.serve(next)
+	r.address.serve([]*lectern.Hub{next})
 	return true
 }
 
-// present is the hub that there is now, or that was there last.
-func (r *faultRound) present() *lectern.Hub {
+// present are the hubs that there are now, or the one that was there last.
+func (r *faultRound) present() []*lectern.Hub {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.hub
+	return r.hubs
 }
 
 // overlaps reports whether the hub was being replaced, or its users were coming back, at some
@@ -212,6 +248,9 @@ func (r *faultRound) interrupts(since time.Time) bool { return r.overlaps(since,
 // accepted, and nobody gets in.
 func (l *life) verifyReplacements() error {
 	for _, p := range l.round.replacements {
+		if p.oneOf {
+			continue
+		}
 		within := func(from, to time.Time) bool { return from.After(p.stopped) && to.Before(p.back) }
 		for _, one := range l.spoken {
 			if within(one.began, one.done) && one.err == nil {

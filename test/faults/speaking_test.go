@@ -26,7 +26,7 @@ func (r *faultRound) speaks() {
 
 func (l *life) speak(random *rand.Rand, i int) {
 	one := &sent{text: fmt.Sprintf("%s, the service: %d", l.channel, i), began: time.Now(), service: true}
-	channel, ok := l.round.present().Channel(l.channel)
+	channel, ok := l.round.channel(l.channel)
 	if !ok {
 		return
 	}

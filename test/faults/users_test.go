@@ -21,6 +21,8 @@ type faultRound struct {
 	service *faultService
 	plan    func() faults.Plan
 	address *faultAddress
+	// clustered is the policy of each of several hubs.
+	clustered lectern.Policy
 	faultChoice
 	seed uint64
 
@@ -45,9 +47,9 @@ type faultRound struct {
 	tried atomic.Int64
 
 	mu sync.Mutex
-	// hub is the one that there is now, after these replacements.
-	hub          *lectern.Hub
-	readers      eventReaders
+	// hubs are those that there are now: one, after these replacements, or several of a cluster.
+	hubs         []*lectern.Hub
+	readers      []eventReaders
 	replacements []replacement
 	// reigns are those of the channels, by their names, as the events of the hubs tell.
 	reigns map[string][]*reign

@@ -152,6 +152,54 @@ func TestMetricOfTheSpreadOfLeaders(t *testing.T) {
 	})
 }
 
+// Whoever keeps a list from the events of one hub has the right one, of the channels that it owns.
+func TestEventsOfAChannelThatMoves(t *testing.T) {
+	pair(t, clustertest.Faults{Latency: time.Millisecond}, func(t *testing.T, n *clustertest.Network, a, b *counted) {
+		lists := []*stage.Roster{stage.FollowEvents(a.Hub), stage.FollowEvents(b.Hub)}
+		compare := func() {
+			t.Helper()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			for _, list := range lists {
+				require.NoError(t, list.Compare())
+			}
+		}
+		kinds := make(chan lectern.EventKind, 100)
+		go func() {
+			defer close(kinds)
+			for e := range a.Events(t.Context()) {
+				kinds <- e.Kind
+			}
+		}()
+		synctest.Wait()
+		master := a.create(t)
+		a.join(t, "user_one")
+		slave := b.join(t, "user_two")
+		compare()
+		master, err := b.ResumeMaster(stage.Within(t), master.Ticket())
+		require.NoError(t, err)
+		compare()
+		require.NoError(t, slave.Leave())
+		a.join(t, "user_three")
+		compare()
+		_, err = a.ResumeMaster(stage.Within(t), master.Ticket())
+		require.NoError(t, err)
+		compare()
+		n.Kill(a.id) // b takes over, when it has not heard of a for a while
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.NoError(t, lists[1].Compare())
+		n.Heal()
+		compare()
+		require.NoError(t, lists[0].Stop())
+		require.NoError(t, lists[1].Stop())
+		require.Equal(t, []lectern.EventKind{
+			lectern.EventCreated, lectern.EventJoined, lectern.EventJoined, lectern.EventMoved,
+			lectern.EventCreated, lectern.EventJoined, lectern.EventJoined,
+		}, []lectern.EventKind{<-kinds, <-kinds, <-kinds, <-kinds, <-kinds, <-kinds, <-kinds})
+	})
+}
+
 func TestTakeoversByCause(t *testing.T) {
 	calm := clustertest.Faults{Latency: time.Millisecond}
 	t.Run("the master comes back", func(t *testing.T) {

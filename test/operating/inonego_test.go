@@ -2,6 +2,7 @@ package operating
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,23 +14,30 @@ import (
 )
 
 // told expects that these frames come next, each by its type, its code where it has one, its ref and
-// its channel.
+// its channel. Those of one channel come in this order.
 func told(r *stage.Raw, lines ...string) {
 	r.T.Helper()
+	expected, got := map[string][]string{}, map[string][]string{}
 	for _, line := range lines {
-		got, err := r.Read()
-		require.NoError(r.T, err, "instead of %s", line)
+		message, err := r.Read()
+		require.NoError(r.T, err, "%d of %d, such as %s", len(got), len(lines), line)
 		var frame struct {
 			Type, Code, Channel string
 			Ref                 json.Number
 		}
-		require.NoError(r.T, json.Unmarshal([]byte(got), &frame))
+		require.NoError(r.T, json.Unmarshal([]byte(message), &frame))
 		words := strings.Fields(strings.Join([]string{frame.Type, frame.Code, frame.Ref.String(), frame.Channel}, " "))
-		require.Equal(r.T, line, strings.Join(words, " "))
+		got[frame.Channel] = append(got[frame.Channel], strings.Join(words, " "))
+		channel := line[strings.LastIndexByte(line, ' ')+1:]
+		if _, err := strconv.Atoi(channel); err == nil {
+			channel = ""
+		}
+		expected[channel] = append(expected[channel], line)
 	}
+	require.Equal(r.T, expected, got)
 }
 
-// What a peer sends without waiting for answers is answered in its order, whichever part of the hub
+// What a peer sends for one channel without waiting for answers is answered in its order, whichever part of the hub
 // refuses it.
 func TestFramesInOneGo(t *testing.T) {
 	policy := lectern.Policy{MaxChannelsPerConnection: 1}
