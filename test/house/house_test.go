@@ -43,8 +43,8 @@ var mayImport = map[string][]string{
 	"internal/poll":     {"internal/linked"},
 
 	"internal/websocket": {"internal/direct", "internal/poll", "internal/request", "transport"},
-	"internal/process":  {}, // as machine, for the modules bench and verify
-	"internal/machine":  {},
+	"internal/process":   {}, // as machine, for the modules bench and verify
+	"internal/machine":   {},
 
 	"transport":               {"internal/rate"},
 	"transport/memory":        {"transport"},
