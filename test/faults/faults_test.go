@@ -29,7 +29,9 @@ import (
 var (
 	faultRounds = flag.Int("faults.rounds", 3, "how many rounds TestFaultRounds plays")
 	faultSeed   = flag.Uint64("faults.seed", 0, "play rounds of this seed only")
-	faultHands  = flag.Bool("faults.handovers", false, "play rounds with hand-overs only")
+	// About one in a hundred of these fails (docs/TESTING.md).
+	faultReplaced = flag.Bool("faults.replaced", false, "replace hubs of a cluster too, one after the other")
+	faultHands    = flag.Bool("faults.handovers", false, "play rounds with hand-overs only")
 )
 
 // The times of a fault round. They are short beside what happens in it, so that

@@ -86,7 +86,7 @@ func chooseFaults(seed uint64) faultChoice {
 	c.small = c.small || c.slow != lectern.SlowDisconnect // or nobody would be slow
 	c.hands = random.IntN(3) == 0
 	c.steady = c.steady && !c.hands // anybody can be a master
-	if stage.Count() > 0 {
+	if stage.Count() > 0 && !*faultReplaced {
 		c.restarts = 0
 	}
 	return c
