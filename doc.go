@@ -278,8 +278,8 @@
 // as long as the engine keeps what it has committed. What is weaker than on one hub:
 //
 //   - Rule 4: what is known of a master or a slave at another hub can be 3 s old, where that hub has died.
-//   - Rule 3: where the owner's hub died, X begins anew when another hub has become the owner: a channel
-//     ends between X and X + 4 s after its master was there last.
+//   - Rule 3: where the owner's hub has died, or was shut down while the master was away, X begins anew when another
+//     hub has become the owner. Where it has died, a channel ends between X and X + 4 s after its master was there last.
 //   - A channel of which nobody is at a hub that lives, when the hub of its master dies, is noticed when somebody asks
 //     for it: X begins then. Its name is free after that.
 //   - Who is cut off from the owner with its hub when a channel ends is told the end, and may have missed
