@@ -167,3 +167,21 @@ func TestEndsWhileItsJoinIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// A seat that is refused is there until its peer was told: it is not the one that a switch is about to leave.
+func TestASeatThatWasRefusedIsNotLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, bob, c := twice(t)
+		refused := &seat{entering: &entering{}}
+		bob.mu.Lock()
+		former := bob.seats.get("abc123")
+		bob.seats.remove("abc123")
+		refused.Init(&bob.Line, c.c)
+		bob.seats.set("abc123", refused)
+		require.Same(t, former, bob.present(former))
+		bob.seats.remove("abc123")
+		bob.seats.set("abc123", former)
+		bob.mu.Unlock()
+		_ = bob.End(io.EOF)
+	})
+}

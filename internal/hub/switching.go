@@ -49,7 +49,7 @@ func (e *entering) leaves(from *star.Attachment) bool {
 // present is the seat that the connection has for the membership of the former one, which may have
 // been resumed on this connection since. The lock is held.
 func (s *session) present(former *seat) *seat {
-	if again := s.seats.get(former.Channel().Name()); again != nil && again.IsOf(&former.Attachment) {
+	if again := s.seats.get(former.Channel().Name()); again != nil && again.Entered() && again.IsOf(&former.Attachment) {
 		return again
 	}
 	return former
