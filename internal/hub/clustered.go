@@ -287,12 +287,17 @@ func (cl *clustered) check() {
 		}
 	}
 	for _, e := range cl.allEdges() {
-		e.mu.Lock()
-		following := e.following
-		e.mu.Unlock()
-		if following != nil {
-			following.Check()
-		}
+		e.check()
+	}
+}
+
+// check finds out what of the channel was decided and not heard.
+func (e *edge) check() {
+	e.mu.Lock()
+	following := e.following
+	e.mu.Unlock()
+	if following != nil {
+		following.Check()
 	}
 }
 

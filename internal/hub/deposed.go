@@ -94,6 +94,7 @@ func (j *journal) Deposed(c *delivery.Channel, seats []delivery.Left) {
 		e.lose(err)
 		return
 	}
+	e.check() // what others have decided since was not heard, and it may be that nothing comes behind it
 	h.clustered.look(e)
 }
 

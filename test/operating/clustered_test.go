@@ -200,6 +200,25 @@ func TestEventsOfAChannelThatMoves(t *testing.T) {
 	})
 }
 
+// A hub that did not hear of it for a while that another one has its channel does not hear either what that one has decided
+// meanwhile. Its slaves are told as soon as it knows, though nothing else comes.
+func TestWhatWasDecidedBeforeTheFormerOwnerKnew(t *testing.T) {
+	pair(t, clustertest.Faults{Latency: time.Millisecond, TailLost: 1}, func(t *testing.T, _ *clustertest.Network, a, b *counted) {
+		other := lectern.NewClient(a.Hub, lectern.ClientOptions{})
+		master, err := other.Create(stage.Within(t), "abc123", "alice")
+		require.NoError(t, err)
+		slave := a.join(t, "user_one")
+		_, err = other.Detach(stage.Within(t))
+		require.NoError(t, err)
+		moved, err := b.ResumeMaster(stage.Within(t), master.Ticket())
+		require.NoError(t, err)
+		stage.Broadcast(t, moved, "hello")
+		began := time.Now()
+		stage.Receive(t, slave, "hello")
+		require.Less(t, time.Since(began), 5*time.Second, "what is asked for by itself is the end of a log of which nothing was heard for 150 s")
+	})
+}
+
 func TestTakeoversByCause(t *testing.T) {
 	calm := clustertest.Faults{Latency: time.Millisecond}
 	t.Run("the master comes back", func(t *testing.T) {
