@@ -51,6 +51,7 @@ var specs = []spec{
 	{name: "lectern", kind: ours, dialect: func() load.Dialect { return new(load.Lectern) }},
 	{name: "lectern apart", kind: ours, dialect: func() load.Dialect { return &load.Lectern{Apart: true} }, only: "connect"},
 	{name: "lectern text", kind: ours, framing: load.Text, dialect: func() load.Dialect { return new(load.LecternText) }},
+	{name: "lectern socketio", kind: ours, framing: load.Text, dialect: func() load.Dialect { return new(load.LecternIO) }},
 	{name: "lectern netconn", kind: ours, framing: load.Units, dialect: func() load.Dialect { return new(load.Lectern) }},
 	{name: lecternWrapped, kind: ours, dialect: func() load.Dialect { return new(load.Lectern) }, only: "crowd"},
 }

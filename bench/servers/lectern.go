@@ -7,6 +7,7 @@ import (
 
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/transport/netconn"
+	"github.com/lectern-go/lectern/transport/socketio"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -32,6 +33,15 @@ func newLecternOn(listen func() (net.Listener, error)) (Server, error) {
 		return nil, err
 	}
 	return serveHTTPOn(listen, websocket.NewHandler(hub, websocket.Options{}), told, hub.Close)
+}
+
+// newLecternSocketIO is Lectern for socket.io's clients.
+func newLecternSocketIO() (Server, error) {
+	hub, err := lectern.NewHub(policy)
+	if err != nil {
+		return nil, err
+	}
+	return serveHTTPOn(listen, socketio.NewHandler(hub, socketio.Options{}), told, hub.Close)
 }
 
 type wrapping struct{ net.Listener }

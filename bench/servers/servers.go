@@ -59,6 +59,8 @@ var Go = map[string]func() (Server, error){
 	"lectern text":    newLectern,
 	"lectern netconn": newLecternNetconn,
 	"lectern wrapped": newLecternWrapped,
+
+	"lectern socketio": newLecternSocketIO,
 }
 
 // role is who asks to connect: the number of a member, or -1 for the master.

@@ -22,7 +22,7 @@ type attendant struct {
 // closes, and the caller has to find that.
 func (a *attendant) park() bool {
 	a.since = time.Now()
-	return a.serving.conn.reading.take() && a.waitOn()
+	return a.serving.conn.reading.Take() && a.waitOn()
 }
 
 // waitOn is park for who holds the reading, which is given back where it reports
@@ -30,7 +30,7 @@ func (a *attendant) park() bool {
 func (a *attendant) waitOn() bool {
 	c := a.serving.conn
 	if !c.socket.setReadDeadline(a.since.Add(a.patience()), time.Time{}) {
-		c.reading.giveBack()
+		c.reading.GiveBack()
 		return false
 	}
 	go a.wait()
@@ -62,10 +62,10 @@ func (a *attendant) handle(err error) {
 	how := untilNothing
 	switch {
 	case !late:
-		c.reading.giveBack()
+		c.reading.GiveBack()
 	case c.socket.options.ProbeAfter > 0 && time.Since(a.since) >= a.patience():
 		how = overdue
-		c.reading.giveBack()
+		c.reading.GiveBack()
 	case a.waitOn():
 		return // the deadline was one from before
 	}

@@ -12,11 +12,6 @@ import (
 	"github.com/lectern-go/lectern/transport"
 )
 
-func testOptions() *transport.ConnOptions {
-	o := transport.ConnOptions{ProbeAfter: -1, MessageTimeout: -1, ControlFramesPerSecond: -1}.WithDefaults(nil)
-	return &o
-}
-
 // fill writes to the peer, who does not read, until the system takes no more.
 func fill(t *testing.T, c net.Conn) {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/lectern-go/lectern/internal/turn"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -14,7 +15,7 @@ type Conn struct {
 	socket *Socket
 
 	// reading is held by who reads from the socket. It covers what follows.
-	reading    turn
+	reading    turn.Turn
 	controls   transport.TokenBucket // for the peer's control frames
 	readErr    error
 	frame      frame // whose payload is arriving
@@ -83,6 +84,10 @@ func (c *Conn) Taken() uint64 { return c.socket.takenBytes() }
 // long to cross the link; that it moves is a sign of life.
 func (c *Conn) moves() bool { return c.socket.underway() && uint32(c.Taken()) != c.taken }
 
+// Underway reports whether something that was written is still on its way to the peer, as far
+// as this side can tell.
+func (c *Conn) Underway() bool { return c.socket.underway() }
+
 // SetMaxFrameBytes is that of transport.FrameLimitSetter. It is for any goroutine.
 func (c *Conn) SetMaxFrameBytes(bytes int) {
 	if most := c.socket.options.MaxFrameBytes; bytes <= 0 || bytes > most {
@@ -114,10 +119,10 @@ func (c *Conn) Interject(message []byte) {
 
 // Read is that of transport.Conn.
 func (c *Conn) Read() ([]byte, error) {
-	if !c.reading.take() {
+	if !c.reading.Take() {
 		return nil, errClosed
 	}
-	defer c.reading.giveBack()
+	defer c.reading.GiveBack()
 	message, _, err := c.next(forMessage)
 	return message, err
 }
@@ -127,10 +132,10 @@ func (c *Conn) Read() ([]byte, error) {
 // from the system since the last call, or the peer's sending has ended: until
 // nothing is left then, also where a read has not filled its buffer.
 func (c *Conn) readNow(how patience, news, ended bool) (message []byte, ok bool, err error) {
-	if !c.reading.take() {
+	if !c.reading.Take() {
 		return nil, false, errClosed
 	}
-	defer c.reading.giveBack()
+	defer c.reading.GiveBack()
 	ahead := &c.socket.ahead
 	// What is ahead when nobody has read yet has come along with the handshake. Any
 	// news then are those of before.
@@ -155,17 +160,17 @@ func (c *Conn) next(how patience) (message []byte, ok bool, err error) {
 
 // ping sends a ping without waiting, unless the conn closes.
 func (c *Conn) ping(by time.Time) {
-	if c.reading.take() {
+	if c.reading.Take() {
 		c.probing, c.taken = true, uint32(c.Taken())
 		c.socket.tryControl(c.controlFrame(pingFrame, nil), by)
-		c.reading.giveBack()
+		c.reading.GiveBack()
 	}
 }
 
 // giveUp has reading end because the peer was silent, unless something has come
 // meanwhile.
 func (c *Conn) giveUp() {
-	if c.reading.take() {
+	if c.reading.Take() {
 		if c.readErr == nil {
 			// The system may have much to tell, and this not have been its turn.
 			c.socket.ahead.empty = false
@@ -173,7 +178,7 @@ func (c *Conn) giveUp() {
 				c.readErr, c.socket.readErr = transport.ErrSilent, transport.ErrSilent
 			}
 		}
-		c.reading.giveBack()
+		c.reading.GiveBack()
 	}
 }
 
@@ -219,7 +224,7 @@ func (c *Conn) Close(reason transport.Reason) error {
 		<-c.socket.end.done
 		return c.socket.end.err
 	}
-	c.reading.close()
+	c.reading.Close()
 	defer close(c.socket.end.done)
 	if c.watch != nil {
 		c.watch.closing()
@@ -259,8 +264,8 @@ func (c *Conn) Close(reason transport.Reason) error {
 // is over. Closing a connection with unread data would reset it, and the reset
 // may overtake the close frame.
 func (c *Conn) drain() {
-	c.reading.takeLast() // a Read in progress reads on until something comes
-	defer c.reading.giveBack()
+	c.reading.TakeLast() // a Read in progress reads on until something comes
+	defer c.reading.GiveBack()
 	last := c.message // which whoever has read it may still be using
 	c.message = readBuffer{}
 	for c.readErr == nil {

@@ -45,7 +45,7 @@ func (c *Conn) TryWrite(messages ...[]byte) bool {
 // tryAcquire is acquire where that need not wait, and where there are no control
 // frames to be written.
 func (s *Socket) tryAcquire() bool {
-	if !s.writing.try() {
+	if !s.writing.Try() {
 		return false
 	}
 	s.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lectern-go/lectern/internal/direct"
+	"github.com/lectern-go/lectern/internal/turn"
 	"github.com/lectern-go/lectern/transport"
 )
 
@@ -37,7 +38,7 @@ type Socket struct {
 	// little more than what lies together from here to ahead.raw.
 
 	// writing is held by who may write to the Conn.
-	writing turn
+	writing turn.Turn
 
 	closing   atomic.Bool // Close has begun; set under mu
 	closeSent bool        // a close frame is in the queue, or written; covered by mu
@@ -220,7 +221,7 @@ func (s *Socket) writeControl(frame []byte, by time.Time) error {
 	if err := s.enqueue(frame, maxQueue); err != nil {
 		return err
 	}
-	if !s.writing.try() {
+	if !s.writing.Try() {
 		return nil
 	}
 	err := s.flush(nil, by)
@@ -237,15 +238,17 @@ func (s *Socket) tryQueued(frame []byte, most int, by time.Time) {
 	if s.enqueue(frame, most) != nil {
 		return
 	}
-	if !s.writing.try() {
+	if !s.writing.Try() {
 		return
 	}
 	s.mu.Lock()
 	data := s.queue
 	s.queue = nil
 	s.mu.Unlock()
-	n, _ := direct.Write(s.ahead.raw, data) // an error is for the next write to find
-	data = data[n:]
+	if s.ahead.raw != nil { // else a goroutine may have to wait
+		n, _ := direct.Write(s.ahead.raw, data) // an error is for the next write to find
+		data = data[n:]
+	}
 	if len(data) == 0 {
 		s.releaseNow()
 		return
@@ -286,7 +289,7 @@ func (s *Socket) acquire() (begun int, err error) {
 	if s.isClosing() {
 		return 0, errClosed
 	}
-	if !s.writing.take() {
+	if !s.writing.Take() {
 		return 0, errClosed
 	}
 	s.mu.Lock()
@@ -311,14 +314,14 @@ func (s *Socket) writable() error {
 // meanwhile. An error in that stays with the socket.
 func (s *Socket) release() {
 	for {
-		s.writing.giveBack()
+		s.writing.GiveBack()
 		s.mu.Lock()
 		done := len(s.queue) == 0 || s.writeErr != nil
 		s.mu.Unlock()
 		if done {
 			return
 		}
-		if !s.writing.try() {
+		if !s.writing.Try() {
 			return // the next one to write has them to write
 		}
 		s.flush(nil, time.Time{})
@@ -328,11 +331,11 @@ func (s *Socket) release() {
 // releaseNow is release without waiting: a goroutine writes what was queued
 // meanwhile.
 func (s *Socket) releaseNow() {
-	s.writing.giveBack()
+	s.writing.GiveBack()
 	s.mu.Lock()
 	done := len(s.queue) == 0 || s.writeErr != nil
 	s.mu.Unlock()
-	if done || !s.writing.try() {
+	if done || !s.writing.Try() {
 		return
 	}
 	go func() {
@@ -401,7 +404,7 @@ func (s *Socket) takenBytes() uint64 {
 // underway reports whether something that was written, or is queued, is still on its way
 // to the peer, as far as this side can tell.
 func (s *Socket) underway() bool {
-	if s.writing.isTaken() {
+	if s.writing.IsTaken() {
 		return true
 	}
 	s.mu.Lock()
@@ -440,7 +443,7 @@ func (s *Socket) startClosing() bool {
 	now := time.Now()
 	s.end = &ending{closeBy: now.Add(closeWait), done: make(chan struct{})}
 	s.closing.Store(true)
-	s.writing.close()
+	s.writing.Close()
 	s.setWriteDeadline(s.writeBy)
 	s.setDrainDeadline(now.Add(2 * closeWait))
 	return true
@@ -455,7 +458,7 @@ func (s *Socket) setDrainDeadline(by time.Time) {
 // finish waits for what is being written, writes what is queued, and ends the
 // sending. Nobody writes after that. The peer then has a time to close too.
 func (s *Socket) finish() error {
-	s.writing.takeLast()
+	s.writing.TakeLast()
 	s.mu.Lock()
 	err := s.writeErr
 	s.mu.Unlock()

@@ -40,9 +40,11 @@ var mayImport = map[string][]string{
 	"internal/linked":   {},
 	"internal/origin":   {},
 	"internal/request":  {},
+	"internal/turn":     {},
 	"internal/poll":     {"internal/linked"},
 
-	"internal/websocket": {"internal/direct", "internal/poll", "internal/request", "transport"},
+	"internal/engineio":  {"internal/linked", "internal/origin", "internal/turn", "internal/websocket", "transport"},
+	"internal/websocket": {"internal/direct", "internal/poll", "internal/request", "internal/turn", "transport"},
 	"internal/process":   {}, // as machine, for the modules bench and verify
 	"internal/machine":   {},
 
@@ -50,6 +52,7 @@ var mayImport = map[string][]string{
 	"transport/memory":        {"transport"},
 	"transport/netconn":       {"transport", "internal/direct"},
 	"transport/websocket":     {"transport", "internal/origin", "internal/request", "internal/websocket"},
+	"transport/socketio":      {"transport", "internal/engineio", "internal/jsontext", "internal/linked", "internal/origin", "internal/request", "internal/wire"},
 	"transport/transporttest": {"transport"},
 	"cluster":                 {},
 	"cluster/clustertest":     {"cluster"},
