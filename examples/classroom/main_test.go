@@ -78,6 +78,11 @@ func TestServesUntilItIsTold(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, string(frame), `"master_timeout_ms":7000`)
 
+			answer, err = http.Get(page + "socket.io/?EIO=4&transport=polling")
+			require.NoError(t, err)
+			require.NoError(t, answer.Body.Close())
+			require.Equal(t, http.StatusOK, answer.StatusCode)
+
 			require.NoError(t, process.Process.Signal(told))
 			_, frame, err = ws.ReadMessage()
 			require.NoError(t, err)

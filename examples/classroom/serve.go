@@ -17,6 +17,7 @@ import (
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/examples/classroom/page"
 	"github.com/lectern-go/lectern/hubfile"
+	"github.com/lectern-go/lectern/transport/socketio"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -36,8 +37,8 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	connections, err := connectionsTo(hub, s.hosts)
-	if err != nil {
+	connections := http.NewServeMux()
+	if err := handle(connections, hub, s.hosts); err != nil {
 		_ = hub.Close()
 		return err
 	}
@@ -119,15 +120,19 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	return errors.Join(failure, unsaved)
 }
 
-// connectionsTo is the hub's handler, for the pages of this program: those that were asked
-// for under one of the hosts, the computer's own names or an address.
-func connectionsTo(hub *lectern.Hub, hosts []string) (h http.Handler, err error) {
+// handle has the ways to the hub served, for the pages of this program: those that were asked
+// for under one of the hosts, the computer's own names or an address. The page itself has no need of
+// socket.io, which is for others who want to take part in a class.
+func handle(mux *http.ServeMux, hub *lectern.Hub, hosts []string) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			err = fmt.Errorf("-host: %v", problem)
 		}
 	}()
-	return websocket.NewHandler(hub, websocket.Options{Hosts: append(ownNames(os.Hostname()), hosts...)}), nil
+	hosts = append(ownNames(os.Hostname()), hosts...)
+	mux.Handle("/ws", websocket.NewHandler(hub, websocket.Options{Hosts: hosts}))
+	mux.Handle("/socket.io/", socketio.NewHandler(hub, socketio.Options{Hosts: hosts, EIO3: true}))
+	return nil
 }
 
 // ownNames are those under which a network that has no other knows this computer.

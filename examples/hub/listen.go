@@ -77,15 +77,18 @@ func (l listeners) stop() {
 	}
 }
 
-// lines tell where the listeners are to be found.
-func (l listeners) lines() []string {
+// lines tell where the listeners are to be found, and what else is served there.
+func (l listeners) lines(s settings) []string {
 	var lines []string
 	if l.ws != nil {
-		scheme := "ws"
+		secure := ""
 		if l.secure {
-			scheme = "wss"
+			secure = "s"
 		}
-		lines = append(lines, fmt.Sprintf("ws %s://%s/ws", scheme, l.ws.Addr()))
+		lines = append(lines, fmt.Sprintf("ws ws%s://%s/ws", secure, l.ws.Addr()))
+		if s.socketio {
+			lines = append(lines, fmt.Sprintf("socketio http%s://%s/socket.io/", secure, l.ws.Addr()))
+		}
 	}
 	if l.tcp != nil {
 		lines = append(lines, fmt.Sprintf("tcp %s", l.tcp.Addr()))

@@ -81,12 +81,13 @@ func TestStatus(t *testing.T) {
 		args []string
 		want int
 	}{
-		"no listener": {nil, 2},
-		"bad flag":    {[]string{"-nothing"}, 2},
-		"half of TLS": {[]string{"-ws", ":0", "-tls-cert", "x"}, 2},
-		"bad address": {[]string{"-tcp", "127.0.0.1:99999"}, 1},
-		"bad origin":  {[]string{"-ws", "127.0.0.1:0", "-origin", "here"}, 1},
-		"help":        {[]string{"-h"}, 0},
+		"no listener":    {nil, 2},
+		"bad flag":       {[]string{"-nothing"}, 2},
+		"socketio alone": {[]string{"-socketio", "-tcp", ":0"}, 2},
+		"half of TLS":    {[]string{"-ws", ":0", "-tls-cert", "x"}, 2},
+		"bad address":    {[]string{"-tcp", "127.0.0.1:99999"}, 1},
+		"bad origin":     {[]string{"-ws", "127.0.0.1:0", "-origin", "here"}, 1},
+		"help":           {[]string{"-h"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, c.want, status(run(t.Context(), c.args, io.Discard, io.Discard), io.Discard))

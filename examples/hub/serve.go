@@ -14,6 +14,7 @@ import (
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/hubfile"
 	"github.com/lectern-go/lectern/transport/netconn"
+	"github.com/lectern-go/lectern/transport/socketio"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
 
@@ -29,8 +30,8 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	connections, err := handler(hub, s)
-	if err != nil {
+	mux := http.NewServeMux()
+	if err := handle(mux, hub, s); err != nil {
 		return err
 	}
 	unlock, err := lock(s.state)
@@ -50,8 +51,6 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	}
 
 	ending := make(chan struct{})
-	mux := http.NewServeMux()
-	mux.Handle("/ws", connections)
 	mux.Handle("GET /healthz", health(ending))
 	web := &http.Server{
 		Handler: mux,
@@ -82,7 +81,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	start(l.tcp, func() error { return netconn.Serve(serving, l.tcp, hub, netconn.Options{}) })
 	start(l.unix, func() error { return netconn.Serve(serving, l.unix, hub, netconn.Options{}) })
 
-	for _, line := range l.lines() {
+	for _, line := range l.lines(s) {
 		fmt.Fprintln(stdout, line)
 	}
 	var failure error
@@ -124,21 +123,25 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	return failure
 }
 
-// handler is websocket.NewHandler for origins and hosts that somebody has typed, where a
+// handle has the ways to the hub served, for origins and hosts that somebody has typed, where a
 // wrong one is no mistake in the program.
-func handler(hub *lectern.Hub, s settings) (h http.Handler, err error) {
+func handle(mux *http.ServeMux, hub *lectern.Hub, s settings) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			err = fmt.Errorf("-origin or -host: %v", problem)
 		}
 	}()
-	options := websocket.Options{Origins: s.origins, Hosts: s.hosts}
+	hosts := s.hosts
 	if len(s.origins) == 0 {
 		// A page of the same origin may connect. That another one has not made its own
 		// name lead here is known by the host alone.
-		options.Hosts = append([]string{"localhost"}, s.hosts...)
+		hosts = append([]string{"localhost"}, hosts...)
 	}
-	return websocket.NewHandler(hub, options), nil
+	mux.Handle("/ws", websocket.NewHandler(hub, websocket.Options{Origins: s.origins, Hosts: hosts}))
+	if s.socketio {
+		mux.Handle("/socket.io/", socketio.NewHandler(hub, socketio.Options{Origins: s.origins, Hosts: hosts, EIO3: true}))
+	}
+	return nil
 }
 
 // health answers whether the hub takes connections: it does not once it is ending.

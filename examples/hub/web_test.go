@@ -116,3 +116,25 @@ func TestHealthChecksAreNotWarnedOf(t *testing.T) {
 		require.Less(t, strings.Count(log, "\n"), 10, log)
 	}
 }
+
+// Stock socket.io clients come to the same address, and their pages from the same origins.
+func TestSocketIO(t *testing.T) {
+	hub := startHub(t, 2, "-ws", "127.0.0.1:0", "-socketio", "-origin", "https://class.test")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for origin, status := range map[string]int{"": http.StatusOK, "https://class.test": http.StatusOK, "https://other.test": http.StatusForbidden} {
+		for _, version := range []string{"3", "4"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hub.at["socketio"]+"?transport=polling&EIO="+version, nil)
+			require.NoError(t, err)
+			if origin != "" {
+				request.Header.Set("Origin", origin)
+			}
+			answer, err := client.Do(request)
+			require.NoError(t, err)
+			require.NoError(t, answer.Body.Close())
+			require.Equal(t, status, answer.StatusCode, "%q, %s", origin, version)
+		}
+	}
+	require.NoError(t, hub.Process.Signal(syscall.SIGTERM))
+	_, err := hub.ends()
+	require.NoError(t, err)
+}

@@ -64,12 +64,15 @@ var mayImport = map[string][]string{
 	"internal/faults": {"internal/memnet", "transport", "transport/memory"},
 	"internal/stage":  {".", "cluster", "internal/memnet", "transport", "transport/memory", "transport/netconn", "transport/websocket"},
 
+	"transport/socketio/js/hub": {".", "transport", "transport/socketio"},
+
 	"examples/chat":           {".", "transport", "transport/websocket"},
-	"examples/classroom":      {".", "examples/classroom/page", "hubfile", "transport/websocket"},
+	"examples/classroom":      {".", "examples/classroom/page", "hubfile", "transport/socketio", "transport/websocket"},
 	"examples/classroom/page": {"js"}, // for examples in modules of their own, too
 	"examples/desk":           {".", "transport", "transport/websocket"},
 	"examples/fleet":          {".", "transport/netconn"},
-	"examples/hub":            {".", "hubfile", "transport/netconn", "transport/websocket"},
+	"examples/hub":            {".", "hubfile", "transport/netconn", "transport/socketio", "transport/websocket"},
+	"examples/socketio":       {".", "transport/socketio"},
 }
 
 // rulesMayUse are the packages that the rules may import beside the wire: none that
