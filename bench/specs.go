@@ -53,6 +53,7 @@ var specs = []spec{
 	{name: "lectern text", kind: ours, framing: load.Text, dialect: func() load.Dialect { return new(load.LecternText) }},
 	{name: "lectern socketio", kind: ours, framing: load.Text, dialect: func() load.Dialect { return new(load.LecternIO) }},
 	{name: "lectern netconn", kind: ours, framing: load.Units, dialect: func() load.Dialect { return new(load.Lectern) }},
+	{name: lecternHTTPStream, kind: ours, framing: load.Events, dialect: func() load.Dialect { return new(load.LecternText) }},
 	{name: lecternWrapped, kind: ours, dialect: func() load.Dialect { return new(load.Lectern) }, only: "crowd"},
 }
 

@@ -17,6 +17,13 @@ const lecternName = "lectern"
 // lecternWrapped is the server on whose connections a goroutine waits.
 const lecternWrapped = "lectern wrapped"
 
+// lecternHTTPStream is the one over plain HTTP, and lecternText the one over WebSocket that it is held
+// against: both speak the text form.
+const (
+	lecternHTTPStream = "lectern httpstream"
+	lecternText       = "lectern text"
+)
+
 // targets are judged by the figures alone. Those without their figures are left
 // out.
 func (r *results) targets() []target {
@@ -70,6 +77,14 @@ func (r *results) targets() []target {
 			judge("allocations for each receiver, "+s.name, "0", fmt.Sprintf("%.3f", v), v < 0.05)
 		}
 	}
+	if v, found := r.median("single", lecternHTTPStream, "cpu"); found {
+		if base, there := r.median("single", lecternText, "cpu"); there && base > 0 {
+			judge("single broadcast over plain HTTP", "at most 1.5 × WebSocket, text form", fmt.Sprintf("%.2f ×", v/base), v <= 1.5*base)
+		}
+	}
+	if v, found := r.median("memory", lecternHTTPStream, "idle"); found {
+		judge("memory of a member over plain HTTP, idle", "at most 6 KB without a goroutine", fmt.Sprintf("%.1f KB", v), v <= 6)
+	}
 	within("joining", "connect", "cpu", "gorilla loop", 1.3)
 	// The loop has no joins: its members are in with the handshake.
 	within("joining", "connect", "cpu", "gorilla join", 1.3)
@@ -77,7 +92,7 @@ func (r *results) targets() []target {
 	within("latency, median", "latency", "median", "gorilla loop", 1.1)
 	worst, at := 0.0, ""
 	for _, c := range r.Cells {
-		if c.Server != "lectern text" || c.Metric != "cpu" {
+		if c.Server != lecternText || c.Metric != "cpu" {
 			continue
 		}
 		if base, found := r.median(c.Workload, lecternName, "cpu"); found && median(c.Rounds)/base > worst {

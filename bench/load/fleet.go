@@ -41,6 +41,7 @@ type Fleet struct {
 	frame    []byte // the last one sent
 	number   int    // the next member's
 	entering int
+	posters  []*Conn // for what is sent, of Events
 	corked   []*Conn // with something to write at the end of Together
 	together bool
 	err      error
@@ -63,6 +64,10 @@ type Conn struct {
 	rest      []byte // of a frame that has not come whole
 	fragments []byte // of a message that has not
 	unsent    []byte
+
+	secret string // of Events, with the number of the last one
+	last   uint64
+	sink   bool // what comes on it is read and dropped
 }
 
 // New returns a fleet without connections.
@@ -149,7 +154,11 @@ func (f *Fleet) open(number int, along bool) (*Conn, error) {
 			f.entering++
 		}
 		f.entering++
-		f.write(c, upgradeRequest(f.dialect.Target(number), first))
+		if f.framing == Events {
+			f.write(c, openRequest(first))
+		} else {
+			f.write(c, upgradeRequest(f.dialect.Target(number), first))
+		}
 	}
 	return c, f.Wait(func() bool { return f.entering < atOnce }, patience)
 }
@@ -232,6 +241,10 @@ func (f *Fleet) HangUp(from int) {
 
 // Send sends one message.
 func (f *Fleet) Send(c *Conn, message []byte) {
+	if f.framing == Events {
+		f.post(c, message)
+		return
+	}
 	f.frame = f.framing.appendFrame(f.frame[:0], message)
 	f.write(c, f.frame)
 }
@@ -384,10 +397,20 @@ func (f *Fleet) read(c *Conn) {
 		f.lose(c, errors.New("end of file"))
 		return
 	}
+	if c.sink {
+		return
+	}
 	data := f.buf[:n]
 	if len(c.rest) > 0 {
 		c.rest = append(c.rest, data...)
 		data = c.rest
+	}
+	if f.framing == Events {
+		var whole bool
+		if data, whole = f.opens(c, data); !whole {
+			c.rest = append(c.rest[:0], data...)
+			return
+		}
 	}
 	if !c.upgraded {
 		end := bytes.Index(data, []byte("\r\n\r\n"))
@@ -405,7 +428,7 @@ func (f *Fleet) read(c *Conn) {
 	}
 	messages := 0
 	for !c.Lost {
-		frame, size := f.framing.cut(data)
+		frame, size := f.cut(c, data)
 		if size == 0 {
 			break
 		}
@@ -425,9 +448,20 @@ func (f *Fleet) read(c *Conn) {
 	}
 }
 
+func (f *Fleet) cut(c *Conn, data []byte) (frame, int) {
+	if f.framing == Events {
+		return f.cutEvent(c, data)
+	}
+	return f.framing.cut(data)
+}
+
 func (f *Fleet) heard(c *Conn, frame frame) (messages int) {
 	switch frame.kind {
 	case probe:
+		if f.framing == Events {
+			f.post(c, nil)
+			return 0
+		}
 		f.frame = f.framing.appendAnswer(f.frame[:0], frame.body)
 		f.write(c, f.frame)
 	case farewell:

@@ -17,6 +17,8 @@ const (
 	Text
 	// Units are those of Lectern on TCP. There is no handshake.
 	Units
+	// Events are those of httpstream, over HTTP/1.1. What is sent is POSTed.
+	Events
 )
 
 // upgradeRequest is the handshake. Lectern's clients send their first message along

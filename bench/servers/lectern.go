@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/httpstream"
 	"github.com/lectern-go/lectern/transport/netconn"
 	"github.com/lectern-go/lectern/transport/socketio"
 	"github.com/lectern-go/lectern/transport/websocket"
@@ -25,6 +27,17 @@ func newLecternWrapped() (Server, error) {
 		listener, err := listen()
 		return wrapping{listener}, err
 	})
+}
+
+// newLecternHTTPStream is Lectern over plain HTTP: streams over HTTP/1.1, and POSTs.
+func newLecternHTTPStream() (Server, error) {
+	hub, err := lectern.NewHub(policy)
+	if err != nil {
+		return nil, err
+	}
+	// The bench's connections share those for POSTs, and do not have their own bounds.
+	options := httpstream.Options{Conn: transport.ConnOptions{ControlFramesPerSecond: -1}}
+	return serveHTTPOn(listen, httpstream.NewHandler(hub, options), told, hub.Close)
 }
 
 func newLecternOn(listen func() (net.Listener, error)) (Server, error) {

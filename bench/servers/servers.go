@@ -60,7 +60,8 @@ var Go = map[string]func() (Server, error){
 	"lectern netconn": newLecternNetconn,
 	"lectern wrapped": newLecternWrapped,
 
-	"lectern socketio": newLecternSocketIO,
+	"lectern socketio":   newLecternSocketIO,
+	"lectern httpstream": newLecternHTTPStream,
 }
 
 // role is who asks to connect: the number of a member, or -1 for the master.

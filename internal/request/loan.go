@@ -46,6 +46,12 @@ func Lend(r *http.Request, l Loan) context.Context {
 	}
 }
 
+// Kept returns a context that has the request alone, of which it keeps nothing that is good only
+// for as long as the request's handler runs.
+func Kept(r *http.Request) context.Context {
+	return context.WithValue(context.Background(), key{}, keep(r))
+}
+
 func (c *lentContext) Return() context.Context {
 	c.loan.GiveBack()
 	return c.lasting

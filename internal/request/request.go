@@ -101,8 +101,3 @@ func unpackHeader(packed []byte) http.Header {
 	}
 	return header
 }
-
-// Kept is a context that has the request alone, as a connection keeps it, and never ends.
-func Kept(r *http.Request) context.Context {
-	return context.WithValue(context.Background(), key{}, keep(r))
-}

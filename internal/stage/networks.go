@@ -48,6 +48,8 @@ var InMemory = []Network{
 	{"memory", overMemory, false},
 	{"websocket", func(t *testing.T, hub *lectern.Hub) DialFunc { return overWebSocket(t, hub, memnetPort()) }, false},
 	{"netconn", func(t *testing.T, hub *lectern.Hub) DialFunc { return overNetconn(t, hub, memnetPort(), false) }, false},
+	{"httpstream", func(t *testing.T, hub *lectern.Hub) DialFunc { return overHTTPStream(t, hub, memnetPort(), false) }, false},
+	{"httpstream by polls", func(t *testing.T, hub *lectern.Hub) DialFunc { return overHTTPStream(t, hub, memnetPort(), true) }, false},
 	{"netconn over TLS", func(t *testing.T, hub *lectern.Hub) DialFunc { return overNetconn(t, hub, memnetPort(), true) }, false},
 }
 

@@ -135,6 +135,7 @@ func playFaults(t *testing.T, seed uint64, allowed func(faults.Kind) bool) (plan
 			n.Close()
 		}
 		address.leave()()
+		time.Sleep(time.Second) // in which an http.Server gives its last answers time to arrive
 		failure, plans = r.verify(), list.String()
 		t.Logf("%d sends of muted slaves were refused", r.muted.Load())
 		t.Logf("of %d knocks masters have decided", r.judged.Load())
@@ -180,6 +181,8 @@ var faultNetworks = []faultNetwork{
 		listener := memory.Listen(hub, memory.Options{})
 		return &faultProcess{dial: listener.Dial, stop: func() { _ = listener.Close() }}
 	}, func(a *faultAddress, n *faults.Network) transport.Dialer { return n.Dialer(a) }},
+	faultStream,
+	faultPolls,
 }
 
 var (

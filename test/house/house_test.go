@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"transport/netconn":       {"transport", "internal/direct"},
 	"transport/websocket":     {"transport", "internal/origin", "internal/request", "internal/websocket"},
 	"transport/socketio":      {"transport", "internal/engineio", "internal/jsontext", "internal/linked", "internal/origin", "internal/request", "internal/wire"},
+	"transport/httpstream":    {"transport", "internal/direct", "internal/linked", "internal/origin", "internal/poll", "internal/request"},
 	"transport/transporttest": {"transport"},
 	"cluster":                 {},
 	"cluster/clustertest":     {"cluster"},
@@ -62,7 +63,7 @@ var mayImport = map[string][]string{
 	// What only tests import.
 	"internal/memnet": {},
 	"internal/faults": {"internal/memnet", "transport", "transport/memory"},
-	"internal/stage":  {".", "cluster", "internal/memnet", "transport", "transport/memory", "transport/netconn", "transport/websocket"},
+	"internal/stage":  {".", "cluster", "internal/memnet", "transport", "transport/httpstream", "transport/memory", "transport/netconn", "transport/websocket"},
 
 	"transport/socketio/js/hub": {".", "transport", "transport/socketio"},
 

@@ -1,0 +1,3 @@
+package httpstream
+
+const MaxUnclaimed = maxUnclaimed
