@@ -388,6 +388,18 @@ export declare class ClosedEvent extends PlatformEvent {
   readonly error: ClosedError;
 }
 
+/**
+ * A way to the hub: a WebSocket, or plain HTTP, a streamed response and POSTs, where something on the way lets no WebSocket
+ * through.
+ */
+export type Transport = 'websocket' | 'http';
+
+/** The client is connected on another way, or with null, is not connected. */
+export declare class TransportEvent extends PlatformEvent {
+  constructor(transport: Transport | null);
+  readonly transport: Transport | null;
+}
+
 export interface HandleEventMap {
   /**
    * At a slave, a change of its master. At a master, that its own connection is
@@ -806,10 +818,29 @@ export interface StorageLike {
   removeItem(key: string): void;
 }
 
+/** What the client uses of a fetch: a Request that it can make with a signal, and a Response with a body that comes in pieces. */
+export type FetchLike = (url: string, how: any) => Promise<any>;
+
 /** Times are from 1 to 2 ** 31 - 1, and closeTimeout from 0 on; sizes are whole numbers from 1 on. */
 export interface ClientOptions {
-  /** Default: the platform's, which Node has from version 22 on. */
+  /**
+   * Fixes the way to the hub. Default: auto, a WebSocket where one gets through, and else plain HTTP, under the same address: of
+   * wss://class.example.com/ws it is https://class.example.com/ws/open and so on. A WebSocket that has not come about within
+   * 1.5 seconds, brings nothing for four, or was cut twice within two minutes, does not get through. It is tried again now and then, at least
+   * every ten minutes, and when the page is online again; where it gets through, the memberships move
+   * to it, and nothing is told of that but by Client.transport. In the tab's sessionStorage it is kept for half an hour that none
+   * gets through.
+   */
+  readonly transport?: 'auto' | Transport | undefined;
+  /** Default: the platform's, which Node has from version 22 on. Where there is none, the way is HTTP. */
   readonly WebSocket?: (new (url: string, protocols: string[]) => WebSocketLike) | undefined;
+  /** Default: the platform's. */
+  readonly fetch?: FetchLike | undefined;
+  /**
+   * Whether cookies go along over HTTP, as fetch has it. Default: same-origin. include is for a hub of another origin, which
+   * has to name the page's among its origins. A WebSocket has them as the browser will.
+   */
+  readonly credentials?: 'same-origin' | 'include' | 'omit' | undefined;
   /**
    * Nothing goes along with the handshake, for where something on the way does not let
    * such a one pass. Default: the first create, join or status does, which saves a
@@ -875,6 +906,11 @@ export interface ClientOptions {
   readonly storageKey?: string | undefined;
 }
 
+export interface ClientEventMap {
+  /** The client is connected on another way, or not any more. */
+  transport: TransportEvent;
+}
+
 /**
  * One connection to a hub, and the memberships that it carries: any number of
  * channels, as master of some and slave of others. It connects when it is first
@@ -891,7 +927,7 @@ export interface ClientOptions {
  * has come later holds the membership, and the other one ends with replaced, also where it
  * was offline and comes back only then.
  */
-export declare class Client {
+export declare class Client extends PlatformEventTarget {
   /**
    * The address may be relative to the page's, and of http or https. A relative one where
    * there is no page is a TypeError when the client is used.
@@ -901,6 +937,8 @@ export declare class Client {
    * hub_lost when the hubs of so many addresses in a row have said so.
    */
   constructor(url: string | PlatformURL | readonly (string | PlatformURL)[], options?: ClientOptions);
+  /** The way on which the client is connected now, or null where it is not. The event transport tells of changes. */
+  readonly transport: Transport | null;
   /**
    * Makes the channel, with the user as its master. It waits for calls before it that
    * enter the same channel, and for what is being undone there: what was given up or is
@@ -935,6 +973,15 @@ export declare class Client {
    * tickets. The tickets are in the order of their channels.
    */
   detach(): Promise<Ticket[]>;
+
+  addEventListener<K extends keyof ClientEventMap & string>(
+    type: K, listener: Listener<ClientEventMap[K] & PlatformEvent> | null, options?: boolean | ListenerOptions): void;
+  addEventListener(
+    type: string, listener: Listener<PlatformEvent> | null, options?: boolean | ListenerOptions): void;
+  removeEventListener<K extends keyof ClientEventMap & string>(
+    type: K, listener: Listener<ClientEventMap[K] & PlatformEvent> | null, options?: boolean | ListenerOptions): void;
+  removeEventListener(
+    type: string, listener: Listener<PlatformEvent> | null, options?: boolean | ListenerOptions): void;
 }
 
 // What has no export above is not to be imported.

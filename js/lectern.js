@@ -314,6 +314,70 @@ function refusalIn(frame) {
   return frame.type === "error" ? new RefusedError(frame.code, frame.reason) : void 0;
 }
 
+// src/happenings.js
+var PresenceEvent = class extends Event {
+  constructor(type, presence2) {
+    super(type);
+    this.presence = presence2;
+  }
+};
+var AttributeEvent = class extends Event {
+  constructor(attribute) {
+    super("attribute");
+    this.attribute = attribute;
+  }
+};
+var MutedEvent = class extends Event {
+  constructor(on) {
+    super("muted");
+    this.on = on;
+  }
+};
+var CountsEvent = class extends Event {
+  constructor(counts) {
+    super("counts");
+    this.counts = counts;
+  }
+};
+var PromotedEvent = class extends Event {
+  constructor(master) {
+    super("promoted");
+    this.master = master;
+  }
+};
+var KnockEvent = class extends Event {
+  constructor(knock) {
+    super("knock");
+    this.knock = knock;
+  }
+};
+var GapEvent = class extends Event {
+  constructor(missed) {
+    super("gap");
+    this.missed = missed;
+  }
+};
+var StateEvent = class extends Event {
+  constructor(state) {
+    super("state");
+    this.state = state;
+  }
+};
+var TransportEvent = class extends Event {
+  constructor(transport) {
+    super("transport");
+    this.transport = transport;
+  }
+};
+var ClosedEvent = class extends Event {
+  constructor(error) {
+    super("closed");
+    this.code = error.code;
+    this.reason = error.reason;
+    this.error = error;
+  }
+};
+
 // src/names.js
 var MAX_NAME = 128;
 var halfPair = /[\ud800-\udfff]/u;
@@ -640,7 +704,827 @@ function milliseconds(name, value, least = 0, most = MAX_NUMBER) {
   return rounded;
 }
 
+// src/bytes.js
+var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
+function isBuffer(value) {
+  try {
+    byteLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+function base64url(bytes) {
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+var AT_ONCE = 8192;
+function base64(bytes) {
+  let characters = "";
+  for (let from = 0; from < bytes.length; from += AT_ONCE) {
+    characters += String.fromCharCode(...bytes.subarray(from, from + AT_ONCE));
+  }
+  return btoa(characters);
+}
+function fromBase64(text) {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}
+
+// src/requests.js
+var PAUSES = [100, 200, 400, 800, 1600];
+var passing2 = /* @__PURE__ */ new Set([408, 429, 500, 502, 503, 504]);
+var MUCH = 4096;
+var LONG_AGO = 2e3;
+function under(url, path) {
+  const address = new URL(url);
+  address.protocol = address.protocol.replace(/^ws/, "http");
+  address.pathname = `${address.pathname.replace(/\/$/, "")}/${path}`;
+  return address.href;
+}
+var Limit = class {
+  expired = false;
+  #controller = new AbortController();
+  #timer;
+  #life;
+  #end = () => this.#controller.abort();
+  /**
+   * @param {AbortSignal} life the connection's
+   * @param {number} milliseconds
+   */
+  constructor(life, milliseconds2) {
+    this.#life = life;
+    life.addEventListener("abort", this.#end);
+    this.again(milliseconds2);
+    if (life.aborted) {
+      this.stop();
+    }
+  }
+  get signal() {
+    return this.#controller.signal;
+  }
+  /** again gives the request so much time from now on. */
+  again(milliseconds2) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.expired = true;
+      this.#end();
+    }, Math.min(milliseconds2, LONGEST));
+  }
+  /** stop is called when the request is over. What still comes of it is not wanted. */
+  stop() {
+    clearTimeout(this.#timer);
+    this.#life.removeEventListener("abort", this.#end);
+    this.#end();
+  }
+};
+var Retries = class {
+  #failures = 0;
+  #life;
+  constructor(life) {
+    this.#life = life;
+  }
+  /** worked is told that one has not failed. */
+  worked() {
+    this.#failures = 0;
+  }
+  /** pause resolves when it is time for the next one, or the connection is over. With false, there is none. */
+  async pause() {
+    const most = PAUSES[this.#failures++];
+    if (most === void 0 || this.#life.aborted) {
+      return false;
+    }
+    await new Promise((resolve) => {
+      const over3 = () => {
+        clearTimeout(timer);
+        this.#life.removeEventListener("abort", over3);
+        resolve();
+      };
+      const timer = setTimeout(over3, most * (1 + Math.random()) / 2);
+      this.#life.addEventListener("abort", over3);
+    });
+    return !this.#life.aborted;
+  }
+};
+var Requests = class {
+  /** The secret, or empty. */
+  connection = "";
+  /** The number of the newest message that has arrived. */
+  last = 0;
+  #url;
+  #fetch;
+  #credentials;
+  #madeAt = 0;
+  // How many bytes have come since.
+  #came = 0;
+  constructor(url, { fetch, credentials }) {
+    this.#url = url;
+    this.#fetch = fetch;
+    this.#credentials = credentials;
+  }
+  /**
+   * make makes one. It is a POST where there is a body, also an empty one.
+   *
+   * @param {'open' | 'stream' | 'poll' | 'send'} path
+   * @param {{body?: string, number?: number, signal?: AbortSignal, keepalive?: boolean}} how
+   */
+  async make(path, { body, number, signal, keepalive = false }) {
+    this.#madeAt = performance.now();
+    this.#came = 0;
+    const headers = {};
+    if (this.connection !== "") {
+      headers["Lectern-Connection"] = this.connection;
+      headers["Last-Event-ID"] = String(this.last);
+    }
+    if (number !== void 0) {
+      headers["Lectern-Number"] = String(number);
+    }
+    const fetch = this.#fetch;
+    return fetch(under(this.#url, path), {
+      method: body === void 0 ? "GET" : "POST",
+      headers,
+      body,
+      signal,
+      keepalive,
+      cache: "no-store",
+      credentials: this.#credentials,
+      redirect: "error"
+    });
+  }
+  /** came is told that so many bytes have come, and reports whether the hub is to be told of it. */
+  came(bytes) {
+    this.#came += bytes;
+    return this.#came >= MUCH && performance.now() - this.#madeAt >= LONG_AGO;
+  }
+};
+function closeIn(text) {
+  try {
+    const { code, reason = "" } = JSON.parse(text);
+    return Number.isInteger(code) && code > 0 ? { number: code, reason: String(reason) } : null;
+  } catch {
+    return null;
+  }
+}
+async function refusalIn2(response) {
+  const text = await response.text().catch(() => "");
+  const close = closeIn(text);
+  if (close) {
+    return close;
+  }
+  if (passing2.has(response.status)) {
+    return null;
+  }
+  return { number: 0, reason: response.status === 421 ? "the hub does not know the connection any more" : `answered by ${response.status}` };
+}
+
+// src/posts.js
+var MAX_BODY = 64 << 10;
+var MAX_FAREWELL = 6e4;
+var Posts = class {
+  #requests;
+  #patience;
+  #life;
+  #retries;
+  #told;
+  #number = 0;
+  // The lines of the next ones, and their messages' sizes.
+  #lines = [];
+  // What is under way, or null.
+  #current = null;
+  #waiting = 0;
+  #closing = false;
+  // A POST is to be made, though there may be no message.
+  #due = false;
+  #running = false;
+  /**
+   * @param {Requests} requests
+   * @param {number} patience how long an answer may take before the POST is repeated, in milliseconds
+   * @param {AbortSignal} life the connection's
+   * @param {{heard: () => void, sent: () => void, ended: (how: {number: number, reason: string}) => void}} told sent: all that
+   *   there was has been taken
+   */
+  constructor(requests, patience, life, told) {
+    this.#requests = requests;
+    this.#patience = patience;
+    this.#life = life;
+    this.#retries = new Retries(life);
+    this.#told = told;
+  }
+  /** waiting is how many bytes of messages the hub has not taken, as far as that is known. */
+  get waiting() {
+    return this.#waiting;
+  }
+  /** busy: one is under way. */
+  get busy() {
+    return this.#running;
+  }
+  /** add sends a message. */
+  add(bytes) {
+    this.#waiting += bytes.length;
+    this.#lines.push({ line: `=${base64(bytes)}
+`, size: bytes.length });
+    this.#start();
+  }
+  /** sign sends a sign of life, which says what has arrived. */
+  sign() {
+    this.#due = true;
+    this.#start();
+  }
+  /** close ends the connection behind all that was sent. */
+  close(number, reason) {
+    this.#end(number, reason);
+    this.#start();
+  }
+  /**
+   * farewell ends the connection at once, when nothing of it goes on: it is tried, also where the page is about to go. What is
+   * under way is made anew, since its request ends with the page.
+   */
+  farewell(number, reason) {
+    const unanswered = this.#current;
+    this.#end(number, reason);
+    const say = (post) => this.#requests.make("send", { ...post, keepalive: post.body.length <= MAX_FAREWELL });
+    const first = unanswered && say(unanswered).catch(() => {
+    });
+    if (this.#lines.length === 0) {
+      return;
+    }
+    const last = { number: this.#number + 1, body: this.#lines.map(({ line }) => line).join("") };
+    say(last).then(async ({ status }) => {
+      if (status === 409 && first) {
+        await first;
+        await say(last);
+      }
+    }).catch(() => {
+    });
+  }
+  #end(number, reason) {
+    if (!this.#closing) {
+      this.#closing = true;
+      this.#lines.push({ line: `!${JSON.stringify({ code: number, reason })}
+`, size: 0 });
+    }
+  }
+  #start() {
+    if (!this.#running) {
+      this.#running = true;
+      queueMicrotask(() => this.#run());
+    }
+  }
+  async #run() {
+    while (!this.#life.aborted && (this.#lines.length > 0 || this.#due)) {
+      const post = this.#next();
+      this.#current = post;
+      if (!await this.#deliver(post)) {
+        return;
+      }
+      this.#current = null;
+      this.#waiting -= post.size;
+      this.#retries.worked();
+      this.#told.heard();
+    }
+    this.#running = false;
+    this.#told.sent();
+  }
+  #next() {
+    let count = 0;
+    let characters = 0;
+    for (const { line } of this.#lines) {
+      if (count > 0 && characters + line.length > MAX_BODY) {
+        break;
+      }
+      count++;
+      characters += line.length;
+    }
+    this.#due = false;
+    const taken = this.#lines.splice(0, count);
+    return {
+      number: ++this.#number,
+      body: taken.map(({ line }) => line).join(""),
+      size: taken.reduce((sum, { size }) => sum + size, 0)
+    };
+  }
+  // deliver reports whether the hub has taken it. Else the connection is over.
+  async #deliver({ number, body }) {
+    for (; ; ) {
+      const limit = new Limit(this.#life, this.#patience);
+      try {
+        const response = await this.#requests.make("send", { number, body, signal: limit.signal });
+        if (response.status === 204) {
+          return true;
+        }
+        const end = await refusalIn2(response);
+        if (end) {
+          this.#told.ended(end);
+          return false;
+        }
+      } catch {
+      } finally {
+        limit.stop();
+      }
+      if (!limit.expired && !await this.#retries.pause()) {
+        this.#told.ended({ number: 0, reason: "the hub cannot be reached" });
+        return false;
+      }
+    }
+  }
+};
+
+// src/eventstream.js
+var MAX_EVENT = 32 << 20;
+var EventStream = class {
+  #tell = () => {
+  };
+  #decoder = new TextDecoder();
+  // What has come of the present line.
+  #line = "";
+  // The last character was a carriage return: a line feed behind it belongs to it.
+  #returned = false;
+  #event = {};
+  #size = 0;
+  /**
+   * feed takes the next piece.
+   *
+   * @param {Uint8Array} bytes
+   * @param {(event: {type: string, data: string, id: string | undefined}) => void} tell is told each event that is whole
+   */
+  feed(bytes, tell) {
+    this.#tell = tell;
+    let text = this.#decoder.decode(bytes, { stream: true });
+    if (this.#returned && text !== "") {
+      this.#returned = false;
+      text = text.startsWith("\n") ? text.slice(1) : text;
+    }
+    let from = 0;
+    for (const { 0: end, index } of text.matchAll(/\r\n?|\n/g)) {
+      const line = this.#line + text.slice(from, index);
+      this.#line = "";
+      from = index + end.length;
+      this.#returned = end === "\r" && from === text.length;
+      this.#take(line);
+    }
+    this.#line += text.slice(from);
+    this.#bound(this.#line.length);
+  }
+  #bound(size) {
+    if (size > MAX_EVENT) {
+      throw new RangeError("an event is too large");
+    }
+  }
+  #take(line) {
+    if (line === "") {
+      this.#dispatch();
+      return;
+    }
+    const colon = line.indexOf(":");
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+    if (field === "data") {
+      this.#size += value.length + 1;
+      this.#bound(this.#size);
+      (this.#event.lines ??= []).push(value);
+    } else if (field === "event") {
+      this.#event.type = value;
+    } else if (field === "id") {
+      this.#event.id = value;
+    }
+  }
+  // An event without data is none.
+  #dispatch() {
+    const { lines, type = "message", id } = this.#event;
+    this.#event = {};
+    this.#size = 0;
+    if (lines) {
+      this.#tell({ type: type === "" ? "message" : type, data: lines.join("\n"), id });
+    }
+  }
+};
+
+// src/receiving.js
+var FIRST_EVENT = 2e3;
+var SERVED = 5e3;
+var AT_ONCE2 = 1e3;
+var SILENT_STREAMS = 2;
+var POLLS = 6e5;
+var Receiving = class {
+  #requests;
+  #silence;
+  #life;
+  #remembered;
+  #retries;
+  #told;
+  // Polls are made, and the time until then, which is known once one was answered.
+  #polls;
+  #pollsUntil = Infinity;
+  #over = false;
+  // How many streams in a row have fallen silent.
+  #silent = 0;
+  /**
+   * @param {Requests} requests
+   * @param {number} silence how long nothing at all may come, in milliseconds
+   * @param {AbortSignal} life the connection's
+   * @param {Remembered} remembered
+   * @param {{heard: () => void, message: (bytes: Uint8Array) => void, asked: () => void,
+   *   much: () => void, ended: (how: {number: number, reason: string}) => void}} told asked: the hub wants a sign of life; much:
+   *   it is to be told what has arrived, if nothing else tells it
+   */
+  constructor(requests, silence, life, remembered, told) {
+    this.#requests = requests;
+    this.#silence = silence;
+    this.#life = life;
+    this.#remembered = remembered;
+    this.#retries = new Retries(life);
+    this.#told = told;
+    this.#polls = remembered.has("polls");
+  }
+  /** run returns when the connection is over. */
+  async run() {
+    await this.#poll();
+    while (!this.#over && !this.#life.aborted) {
+      await (this.#polls ? this.#poll() : this.#stream());
+    }
+  }
+  async #poll() {
+    const began = performance.now();
+    const limit = new Limit(this.#life, this.#silence);
+    const response = await this.#ask("poll", limit);
+    const whole2 = await response?.arrayBuffer().catch(() => null);
+    limit.stop();
+    if (whole2) {
+      this.#told.heard();
+      const brought = this.#read(new EventStream(), new Uint8Array(whole2));
+      this.#polled();
+      if (brought || performance.now() - began >= AT_ONCE2) {
+        this.#retries.worked();
+        return;
+      }
+    }
+    await this.#pause();
+  }
+  // That polls get through where streams do not is known by now.
+  #polled() {
+    if (this.#polls && this.#pollsUntil === Infinity) {
+      this.#pollsUntil = performance.now() + POLLS;
+      this.#remembered.keep("polls", POLLS);
+    } else if (performance.now() >= this.#pollsUntil) {
+      this.#polls = false;
+      this.#pollsUntil = Infinity;
+      this.#silent = 0;
+    }
+  }
+  async #stream() {
+    const began = performance.now();
+    const age = () => performance.now() - began;
+    const limit = new Limit(this.#life, FIRST_EVENT);
+    const response = await this.#ask("stream", limit);
+    const reader = response?.body.getReader();
+    const events = new EventStream();
+    let opened = false;
+    while (reader && !this.#over) {
+      const { value } = await reader.read().catch(() => ({}));
+      if (!value) {
+        break;
+      }
+      this.#told.heard();
+      opened = this.#read(events, value) || opened;
+      if (this.#requests.came(value.length)) {
+        this.#told.much();
+      }
+      if (opened) {
+        limit.again(this.#silence);
+      }
+      if (opened && age() >= SERVED) {
+        this.#silent = 0;
+      }
+    }
+    limit.stop();
+    if (limit.expired) {
+      this.#silent += opened ? 1 : SILENT_STREAMS;
+      this.#polls = this.#silent >= SILENT_STREAMS;
+    } else if (opened && age() >= SERVED) {
+      this.#retries.worked();
+    } else {
+      await this.#pause(opened);
+    }
+  }
+  // ask resolves with an answer that can be read, or null. Where the hub has refused it, that is the end.
+  async #ask(path, limit) {
+    const response = await this.#requests.make(path, { signal: limit.signal }).catch(() => null);
+    if (!response) {
+      return null;
+    }
+    if (response.ok && /^text\/event-stream\b/.test(response.headers.get("Content-Type") ?? "")) {
+      return response;
+    }
+    const end = await refusalIn2(response);
+    if (end) {
+      this.#end(end);
+    }
+    return null;
+  }
+  // streams: they get through, and are cut soon.
+  async #pause(streams = false) {
+    if (this.#over || await this.#retries.pause() || this.#life.aborted) {
+      return;
+    }
+    if (streams) {
+      this.#polls = true;
+      this.#retries.worked();
+    } else {
+      this.#end({ number: 0, reason: "the hub cannot be reached" });
+    }
+  }
+  // read takes the events in some bytes, and reports whether there were any. What is wrong with them is not mended by
+  // another request.
+  #read(events, bytes) {
+    const all = [];
+    try {
+      events.feed(bytes, (event) => all.push(event));
+    } catch (error) {
+      this.#end({ number: 0, reason: error.message });
+    }
+    all.forEach((event) => this.#take(event));
+    return all.length > 0;
+  }
+  #take({ type, data, id }) {
+    if (this.#over) {
+      return;
+    }
+    if (type === "message" || type === "binary") {
+      this.#message(id, type === "binary" ? fromBase64(data) : new TextEncoder().encode(data));
+    } else if (type === "probe") {
+      this.#told.asked();
+    } else if (type === "close") {
+      this.#end(closeIn(data) ?? { number: 0, reason: "closed" });
+    }
+  }
+  // One that comes again is known already. One that is missing does not come any more.
+  #message(id, bytes) {
+    const number = Number(id);
+    if (number <= this.#requests.last) {
+      return;
+    }
+    if (number !== this.#requests.last + 1 || !bytes) {
+      this.#end({ number: 0, reason: "a message is missing, or damaged" });
+      return;
+    }
+    this.#requests.last = number;
+    this.#told.message(bytes);
+  }
+  #end(how) {
+    if (!this.#over) {
+      this.#over = true;
+      this.#told.ended(how);
+    }
+  }
+};
+
+// src/remembered.js
+var inMemory = /* @__PURE__ */ new Map();
+function storage() {
+  try {
+    return globalThis.sessionStorage ?? null;
+  } catch {
+    return null;
+  }
+}
+var Remembered = class {
+  #key;
+  /** @param {string} url of a hub */
+  constructor(url) {
+    this.#key = `lectern ways ${new URL(url).host}`;
+  }
+  /** has reports whether something was kept, and its time is not over. */
+  has(what) {
+    return this.#read()[what] > Date.now();
+  }
+  /** keep remembers something for so many milliseconds. */
+  keep(what, milliseconds2) {
+    this.#write({ ...this.#read(), [what]: Date.now() + milliseconds2 });
+  }
+  forget(what) {
+    const { [what]: _, ...rest } = this.#read();
+    if (_ !== void 0) {
+      this.#write(rest);
+    }
+  }
+  #read() {
+    try {
+      return JSON.parse(storage()?.getItem(this.#key) ?? inMemory.get(this.#key) ?? "{}") ?? {};
+    } catch {
+      return {};
+    }
+  }
+  #write(all) {
+    const written = JSON.stringify(all);
+    try {
+      if (storage()) {
+        storage().setItem(this.#key, written);
+        return;
+      }
+    } catch {
+    }
+    inMemory.set(this.#key, written);
+  }
+};
+
+// src/httpstream.js
+var PROBE = 1e4;
+var GIVE_UP = 5e3;
+var LAST_EVENTS = 1e3;
+var timeOf = (value, otherwise) => Number.isFinite(value) && value > 0 ? value : otherwise;
+var HTTPStream = class {
+  #state = "connecting";
+  #life = new AbortController();
+  #requests;
+  #remembered;
+  #told;
+  #posts = null;
+  // How this side has ended it.
+  #leaves = null;
+  #ending;
+  constructor(url, options, told) {
+    this.#told = told;
+    this.#requests = new Requests(url, options);
+    this.#remembered = new Remembered(url);
+    this.#connect();
+  }
+  get connecting() {
+    return this.#state === "connecting";
+  }
+  get open() {
+    return this.#state === "open";
+  }
+  get waiting() {
+    return this.#posts?.waiting ?? 0;
+  }
+  send(bytes) {
+    this.#posts.add(bytes);
+  }
+  close(number, reason) {
+    if (this.open) {
+      this.#state = "closing";
+      this.#leaves = { number, reason };
+      this.#posts.close(number, reason);
+    }
+  }
+  abandon(number, reason) {
+    if (this.#state !== "over") {
+      const knows = this.#ending !== void 0;
+      this.#over();
+      if (!knows) {
+        this.#posts?.farewell(number, reason);
+      }
+    }
+  }
+  async #connect() {
+    const { how, connection, probe, giveUp } = await this.#opening().catch((error) => ({ how: { number: 0, reason: `could not connect: ${error.message}` } }));
+    if (how) {
+      this.#end(how);
+      return;
+    }
+    this.#requests.connection = connection;
+    this.#begin(timeOf(probe, PROBE) + timeOf(giveUp, GIVE_UP));
+  }
+  async #opening() {
+    const response = await this.#requests.make("open", { body: "", signal: this.#life.signal });
+    if (!response.ok) {
+      return { how: await refusalIn2(response) ?? { number: 0, reason: `answered by ${response.status}` } };
+    }
+    const { connection, probe_ms: probe, give_up_ms: giveUp } = await response.json();
+    if (typeof connection !== "string" || connection === "") {
+      throw new TypeError("what answers is no hub");
+    }
+    return { connection, probe, giveUp };
+  }
+  // patience is how long anything of the connection may take.
+  #begin(patience) {
+    if (this.#state === "over") {
+      return;
+    }
+    this.#state = "open";
+    const { signal } = this.#life;
+    const heard = () => this.#state !== "over" && this.#told.heard();
+    const ended = (how) => this.#end(how);
+    this.#posts = new Posts(this.#requests, patience, signal, {
+      heard,
+      sent: () => this.#leaves && this.#end(this.#leaves),
+      ended: (how) => this.#refused(how)
+    });
+    const receiving = new Receiving(this.#requests, patience, signal, this.#remembered, {
+      heard,
+      message: (bytes) => this.#state !== "over" && this.#told.message(bytes),
+      asked: () => this.#posts.sign(),
+      much: () => this.#posts.busy || this.#posts.sign(),
+      ended
+    });
+    this.#told.opened(false);
+    receiving.run();
+  }
+  // A POST was refused. What the hub has said before it has closed the connection is still to be had.
+  #refused(how) {
+    if (how.number === 0) {
+      this.#end(how);
+    } else if (this.#state !== "over") {
+      this.#state = "closing";
+      this.#ending = setTimeout(() => this.#end(how), LAST_EVENTS);
+    }
+  }
+  #over() {
+    this.#state = "over";
+    clearTimeout(this.#ending);
+    this.#life.abort();
+  }
+  #end(how) {
+    if (this.#state !== "over") {
+      this.#over();
+      this.#told.closed(how);
+    }
+  }
+};
+
+// src/websocket.js
+var PROTOCOL = "lectern.v1";
+var PROTOCOL_FIRST = `${PROTOCOL}.first`;
+var MAX_FIRST = 2048;
+function protocols(first) {
+  return first && first.length <= MAX_FIRST ? [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${base64url(first)}`] : [PROTOCOL];
+}
+var WebSocketCarrier = class {
+  #socket;
+  #told;
+  #wasOpen = false;
+  #ended = false;
+  constructor(url, { WebSocket }, first, told) {
+    this.#told = told;
+    this.#socket = new WebSocket(url, protocols(first));
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.onopen = () => {
+      this.#wasOpen = true;
+      told.opened(this.#socket.protocol === PROTOCOL_FIRST);
+    };
+    this.#socket.onmessage = ({ data }) => told.message(isBuffer(data) ? new Uint8Array(data) : new Uint8Array());
+    this.#socket.onerror = () => this.#failed();
+    this.#socket.onclose = ({ code, reason }) => this.#end({ number: code === 1005 || code === 1006 ? 0 : code, reason });
+  }
+  get connecting() {
+    return this.#socket.readyState === 0;
+  }
+  get open() {
+    return this.#socket.readyState === 1;
+  }
+  get waiting() {
+    return this.#socket.bufferedAmount ?? 0;
+  }
+  send(bytes) {
+    this.#socket.send(bytes);
+  }
+  close(number, reason) {
+    this.#socket.close(number, reason);
+  }
+  abandon(number, reason) {
+    this.#ended = true;
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    const { open } = this;
+    if (open) {
+      this.#socket.close(number, reason);
+    }
+    if (typeof this.#socket.terminate === "function") {
+      this.#socket.terminate();
+    } else if (!open) {
+      this.#socket.close();
+    }
+  }
+  // An error is followed by a close, which tells more. But where a connection
+  // could not be made, some versions of Node tell an error alone.
+  #failed() {
+    if (!this.#wasOpen) {
+      setTimeout(() => {
+        if (!this.#ended) {
+          this.abandon();
+          this.#told.closed({ number: 0, reason: "could not connect" });
+        }
+      }, 0);
+    }
+  }
+  #end(how) {
+    if (!this.#ended) {
+      this.#ended = true;
+      this.#told.closed(how);
+    }
+  }
+};
+
+// src/carrier.js
+var WEBSOCKET = "websocket";
+var HTTP = "http";
+function carrierBy(way, url, options, first, told) {
+  return way === HTTP ? new HTTPStream(url, options, told) : new WebSocketCarrier(url, options, first, told);
+}
+
 // src/options.js
+var transports = { auto: [WEBSOCKET, HTTP], [WEBSOCKET]: [WEBSOCKET], [HTTP]: [HTTP] };
 var times = {
   minBackoff: 200,
   maxBackoff: 5e3,
@@ -662,7 +1546,10 @@ function noOthers(what, rest) {
   }
 }
 var known = [
+  "transport",
   "WebSocket",
+  "fetch",
+  "credentials",
   "plainHandshake",
   "tokenInHandshake",
   "token",
@@ -676,6 +1563,8 @@ var known = [
 function optionsOf(options) {
   noOthers("Client", Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
+    transport: "auto",
+    credentials: "same-origin",
     inbox: {},
     ...times,
     ...sizes,
@@ -683,6 +1572,12 @@ function optionsOf(options) {
   };
   if (all.token !== void 0 && typeof all.token !== "function") {
     throw new TypeError("token must be a function, which gives a token");
+  }
+  if (!Object.keys(transports).includes(all.transport)) {
+    throw new TypeError("transport is 'auto', 'websocket' or 'http'");
+  }
+  if (!["same-origin", "include", "omit"].includes(all.credentials)) {
+    throw new TypeError("credentials are 'same-origin', 'include' or 'omit'");
   }
   if (typeof all.inbox !== "object" || all.inbox === null) {
     throw new TypeError("inbox must be an object");
@@ -704,12 +1599,15 @@ function optionsOf(options) {
   return { ...all, inbox, countSlaves: Boolean(all.countSlaves) };
 }
 function withPlatform(options) {
-  const { WebSocket = globalThis.WebSocket } = options;
-  if (typeof WebSocket !== "function") {
-    throw new TypeError("there is no WebSocket here: give one as options.WebSocket");
+  const { transport, WebSocket = globalThis.WebSocket, fetch = globalThis.fetch } = options;
+  const there = { [WEBSOCKET]: typeof WebSocket === "function", [HTTP]: typeof fetch === "function" };
+  const ways = transports[transport].filter((way) => there[way]);
+  if (ways.length === 0) {
+    const name = transport === HTTP ? "fetch" : "WebSocket";
+    throw new TypeError(`there is no ${name} here: give one as options.${name}`);
   }
-  const plainHandshake = options.plainHandshake || !("protocol" in (WebSocket.prototype ?? {}));
-  return { ...options, WebSocket, plainHandshake };
+  const plainHandshake = options.plainHandshake || !("protocol" in (WebSocket?.prototype ?? {}));
+  return { ...options, ways, WebSocket, fetch, plainHandshake };
 }
 function doorOf(door) {
   if (door !== void 0 && !["open", "knock", "locked"].includes(door)) {
@@ -744,20 +1642,6 @@ function orAborted(promise, signal) {
       resolve(value);
     });
   });
-}
-
-// src/bytes.js
-var { get: byteLength } = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength");
-function isBuffer(value) {
-  try {
-    byteLength.call(value);
-    return true;
-  } catch {
-    return false;
-  }
-}
-function base64url(bytes) {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
 // src/json.js
@@ -1785,21 +2669,12 @@ function decode(bytes) {
 }
 
 // src/connection.js
-var PROTOCOL = "lectern.v1";
-var PROTOCOL_FIRST = `${PROTOCOL}.first`;
-var MAX_FIRST = 2048;
 var LEAVE_WAIT2 = 1e3;
-function protocols(first) {
-  const bytes = first ? encode(first) : null;
-  if (!bytes || bytes.length > MAX_FIRST) {
-    return [PROTOCOL];
-  }
-  return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${base64url(bytes)}`];
-}
 var FLOOR = 1;
 var ASLEEP = 1e3;
 var Connection = class {
   url;
+  way;
   // When it was opened, or zero.
   openedAt = 0;
   // It is being ended by this side, and nothing is to be sent on it any more.
@@ -1810,10 +2685,14 @@ var Connection = class {
   worked = false;
   // An attempt was begun, or is to be, to move away from it.
   leaves = false;
+  // Something has come on it.
+  heard = false;
+  // It was given up since it has not come about, or brought anything, within the time for that.
+  late = false;
   // Resolves when it has ended.
   over;
   #over;
-  #socket;
+  #carrier;
   #options;
   #handlers;
   // Whether a frame goes along with the handshake.
@@ -1823,13 +2702,15 @@ var Connection = class {
   #wasOpen = false;
   #ended = false;
   #dialTimer;
+  #proof;
+  #proofTimer;
   #watchTimer;
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
   #answerBy = 0;
-  // The bytes that were given to the socket.
+  // The bytes that were given to the carrier.
   #given = 0;
-  // How it stood when the probe began, or was last put off: what waited in the socket, and
+  // How it stood when the probe began, or was last put off: what waited in the carrier, and
   // what had gone out of it.
   #mark = { at: 0, waiting: 0, gone: 0 };
   // A probe was late once since anything was heard. Where every timer is late, as in a
@@ -1838,10 +2719,11 @@ var Connection = class {
   // What has arrived and was not handled yet.
   #arrived = [];
   #held = false;
-  // What the socket's close event told, until what arrived before is handled.
+  // What the carrier's end has told, until what arrived before is handled.
   #closing = null;
   /**
-   * @param {string} url
+   * @param {{url: string, way: string, patience: number, proof: number}} target patience is how long it may take to
+   *   come about, and proof how long until something comes then that was asked for, or 0
    * @param {object} options the client's
    * @param {object | null} first the frame to send along with the handshake
    * @param {{opened: (sent: boolean) => void, frame: (frame: object) => void,
@@ -1850,21 +2732,23 @@ var Connection = class {
    *   number is 0 where the connection was lost without one, and silent tells that it was
    *   given up for want of a sign of life
    */
-  constructor(url, options, first, handlers) {
+  constructor({ url, way, patience, proof }, options, first, handlers) {
     this.url = url;
+    this.way = way;
     this.over = new Promise((resolve) => {
       this.#over = resolve;
     });
     this.#options = options;
     this.#handlers = handlers;
     this.#begins = first !== null;
-    this.#socket = new options.WebSocket(url, protocols(first));
-    this.#socket.binaryType = "arraybuffer";
-    this.#socket.onopen = () => this.#opened();
-    this.#socket.onmessage = (event) => this.#received(event.data);
-    this.#socket.onerror = () => this.#failed();
-    this.#socket.onclose = (event) => this.#closed(event);
-    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, "could not connect in time"), options.dialTimeout);
+    this.#proof = proof;
+    this.#carrier = carrierBy(way, url, options, first && encode(first), {
+      opened: (sent) => this.#opened(sent),
+      message: (bytes) => this.#received(bytes),
+      heard: () => this.#heard(),
+      closed: ({ number, reason }) => this.#closed({ number, reason, silent: false })
+    });
+    this.#dialTimer = setTimeout(() => this.#isLate("could not connect in time"), patience);
   }
   /** opened: the hub has let the client in. */
   get opened() {
@@ -1875,10 +2759,10 @@ var Connection = class {
     return this.opened && !this.#ended && !this.givenUp;
   }
   send(frame) {
-    if (this.#socket.readyState === 1) {
+    if (this.#carrier.open) {
       const bytes = encode(frame);
       this.#given += bytes.length;
-      this.#socket.send(bytes);
+      this.#carrier.send(bytes);
     }
   }
   /**
@@ -1890,12 +2774,12 @@ var Connection = class {
     setTimeout(() => {
       this.#held = false;
       this.#drain();
-    });
+    }, 0);
   }
   /** probe gives the connection up unless something arrives within so many milliseconds. */
   probe(patience) {
     const by = performance.now() + patience;
-    if (this.#ended || this.#socket.readyState !== 1 || this.#answerBy > 0 && this.#answerBy <= by) {
+    if (this.#ended || !this.#carrier.open || this.#answerBy > 0 && this.#answerBy <= by) {
       return;
     }
     if (this.#answerBy === 0) {
@@ -1907,14 +2791,14 @@ var Connection = class {
   }
   /** close ends the connection in order, behind these frames; ended follows when the hub has answered. */
   close(number, reason, frames = []) {
-    if (this.#socket.readyState === 0 && this.#begins) {
+    if (this.#carrier.connecting && this.#begins) {
       this.#leaving = () => this.close(number, reason, frames);
       this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT2);
-    } else if (this.#socket.readyState === 0) {
+    } else if (this.#carrier.connecting) {
       this.abandon(number, reason);
     } else {
       frames.forEach((frame) => this.send(frame));
-      this.#socket.close(number, reason);
+      this.#carrier.close(number, reason);
     }
   }
   /** giveUp ends the connection in order so that its memberships can be resumed. */
@@ -1927,39 +2811,40 @@ var Connection = class {
     if (this.#ended) {
       return;
     }
-    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-    const open = this.#socket.readyState === 1;
-    if (open) {
-      this.#socket.close(number, reason);
-    }
-    if (typeof this.#socket.terminate === "function") {
-      this.#socket.terminate();
-    } else if (!open) {
-      this.#socket.close();
-    }
+    this.#carrier.abandon(number, reason);
     this.#arrived = [];
     this.#end({ number: 0, reason, silent });
   }
-  #opened() {
+  #opened(sent) {
     clearTimeout(this.#dialTimer);
-    this.#wasOpen = true;
     if (this.#leaving) {
       this.#leaving();
       return;
     }
     this.openedAt = performance.now();
-    this.#heard();
+    this.#sign();
     this.#watch(this.#options.silence);
-    this.#handlers.opened(this.#socket.protocol === PROTOCOL_FIRST);
+    if (this.#proof > 0) {
+      this.#proofTimer = setTimeout(() => this.#isProved(sent), this.#proof);
+    }
+    this.#handlers.opened(sent);
   }
-  // An error is followed by a close, which tells more. But where a connection
-  // could not be made, some versions of Node tell an error alone.
-  #failed() {
-    if (!this.#wasOpen) {
-      setTimeout(() => this.abandon(Close.IDLE, "could not connect"));
+  // Some proxies answer the handshake and let nothing else through.
+  #isProved(sent) {
+    if (!this.heard && (sent || this.#given > 0)) {
+      this.#isLate("nothing comes through");
     }
   }
+  #isLate(reason) {
+    this.late = true;
+    this.abandon(Close.IDLE, reason);
+  }
   #heard() {
+    this.heard = true;
+    this.#sign();
+  }
+  // There is a sign of life.
+  #sign() {
     this.#heardAt = performance.now();
     this.#excused = false;
     if (this.#answerBy > 0) {
@@ -1994,19 +2879,19 @@ var Connection = class {
       this.abandon(Close.IDLE, "no sign of life", true);
     }
   }
-  // flows reports whether what waited in the socket has gone on since it was last asked for.
+  // flows reports whether what waited in the carrier has gone on since it was last asked for.
   // The answer to the probe is behind it. What the system takes at once tells nothing: it
   // does so for a connection that is dead as well.
   #flows() {
     const { at, waiting, gone } = this.#mark;
-    const left = this.#socket.bufferedAmount ?? 0;
+    const left = this.#carrier.waiting;
     this.#mark = { at: performance.now(), waiting: left, gone: this.#given - left };
     const moved = this.#mark.gone - gone;
     return waiting > 0 && moved > 0 && (left === 0 || moved >= FLOOR * (this.#mark.at - at));
   }
-  #received(data) {
+  #received(bytes) {
     this.#heard();
-    this.#arrived.push(data);
+    this.#arrived.push(bytes);
     this.#drain();
   }
   #drain() {
@@ -2017,10 +2902,10 @@ var Connection = class {
       this.#end(this.#closing);
     }
   }
-  #handle(data) {
+  #handle(bytes) {
     let frame;
     try {
-      frame = decode(isBuffer(data) ? new Uint8Array(data) : new Uint8Array());
+      frame = decode(bytes);
     } catch (error) {
       if (!(error instanceof DecodeError)) {
         throw error;
@@ -2032,8 +2917,8 @@ var Connection = class {
     }
     this.#handlers.frame(frame);
   }
-  #closed({ code, reason }) {
-    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason, silent: false };
+  #closed(how) {
+    this.#closing = how;
     this.#drain();
   }
   #end(how) {
@@ -2042,6 +2927,7 @@ var Connection = class {
     }
     this.#ended = true;
     clearTimeout(this.#dialTimer);
+    clearTimeout(this.#proofTimer);
     clearTimeout(this.#watchTimer);
     this.#over();
     this.#handlers.ended(how);
@@ -2209,6 +3095,93 @@ function watchPage({ gone, woken, putAway, back }) {
   return () => cleanups.forEach((clean) => clean());
 }
 
+// src/ways.js
+var WEBSOCKET_PATIENCE = 1500;
+var PROOF = 4e3;
+var STEADY = 12e4;
+var MAX_CUTS = 2;
+var LEAST_WAIT = 15e3;
+var MOST_WAIT = 6e5;
+var AFTER_CUTS = 3;
+var REMEMBERED = 18e5;
+var Ways = class {
+  #all;
+  #dialTimeout;
+  #remembered;
+  // How many WebSockets in a row were cut soon.
+  #cuts = 0;
+  // How many times it was tried in vain to go back to a WebSocket, or went back and was cut.
+  #failures = 0;
+  /** @param {{ways: string[], dialTimeout: number}} options the client's */
+  constructor({ ways, dialTimeout }, url) {
+    this.#all = ways;
+    this.#dialTimeout = dialTimeout;
+    this.#remembered = new Remembered(url);
+  }
+  get #both() {
+    return this.#all.length > 1;
+  }
+  get #blocked() {
+    return this.#both && this.#remembered.has(HTTP);
+  }
+  /**
+   * tries are those of an attempt to connect, one after the other until one succeeds. Where one has failed and was not late, the
+   * others of its way make no sense.
+   */
+  tries() {
+    const soon = { way: WEBSOCKET, patience: Math.min(WEBSOCKET_PATIENCE, this.#dialTimeout), proof: PROOF };
+    if (!this.#both) {
+      return this.#all.map((way) => this.#whole(way));
+    }
+    return this.#blocked ? [this.#whole(HTTP), soon] : [soon, this.#whole(HTTP), this.#whole(WEBSOCKET)];
+  }
+  // whole is a try that has all the time that an attempt to connect may take.
+  #whole(way) {
+    return { way, patience: this.#dialTimeout, proof: 0 };
+  }
+  /** beside is the try that takes the place of a connection of that way, while it goes on. */
+  beside(way) {
+    return this.#whole(way);
+  }
+  /** back is the try of a WebSocket beside a connection over HTTP. */
+  back() {
+    return { ...this.#whole(WEBSOCKET), proof: PROOF };
+  }
+  /** leads reports whether a connection of that way is to be left for a WebSocket, when there is one. */
+  leads(way) {
+    return this.#both && way === HTTP;
+  }
+  /** wait is how long until a WebSocket is tried again. */
+  wait() {
+    const most = Math.min(MOST_WAIT, LEAST_WAIT * 2 ** Math.min(this.#failures, 10));
+    this.#failures++;
+    return most * (1 + Math.random()) / 2;
+  }
+  /** opened is told that a try has succeeded, and whether a WebSocket has failed before in the same attempt. */
+  opened(way, failed) {
+    if (way === WEBSOCKET) {
+      this.#remembered.forget(HTTP);
+    } else if (failed) {
+      this.block();
+    }
+  }
+  /** ended is told that a WebSocket has ended that was open for so long, and whether that was without a word. */
+  ended(lasted, cut) {
+    if (lasted >= STEADY) {
+      this.#cuts = this.#failures = 0;
+    } else if (cut && ++this.#cuts >= MAX_CUTS) {
+      this.#failures = Math.max(this.#failures, AFTER_CUTS);
+      this.block();
+    }
+  }
+  /** block has HTTP come first for a while. */
+  block() {
+    if (this.#both) {
+      this.#remembered.keep(HTTP, REMEMBERED);
+    }
+  }
+};
+
 // src/link.js
 var STEADY_AFTER = 1e4;
 var WAKE_REST = 1e3;
@@ -2219,6 +3192,17 @@ var Link = class {
   #options;
   #told;
   #backoff;
+  #ways;
+  // What is left of the present attempt, and whether a WebSocket has failed in it.
+  #tries = [];
+  #url;
+  #failed = false;
+  // What ends the wait for another try of a WebSocket, beside a connection over HTTP, or the try itself.
+  #cancelBack = () => {
+  };
+  #trying = null;
+  #triedAt = -Infinity;
+  #way = null;
   // running: there is a connection, or there is to be one.
   #running = false;
   #connection = null;
@@ -2240,21 +3224,23 @@ var Link = class {
    * @param {object} options the client's
    * @param {{needed: () => boolean, stay: (connection: Connection) => boolean, prepare: () => Promise<void> | null,
    *   first: () => object | null,
-   *   opened: (connection: Connection, sent: boolean) => void,
+   *   opened: (connection: Connection, how: {sent: boolean, prepared: boolean}) => void,
    *   frame: (connection: Connection, frame: object) => void,
    *   lost: (connection: Connection | null, how: {number: number, reason: string, silent: boolean, wasOpen: boolean,
-   *     replaced: boolean}) => void}} told
+   *     replaced: boolean}) => void, way: (way: string | null) => void}} told
    *   needed: there is something to be connected for; stay: all memberships are on that
    *   connection; prepare is what has to be done before an
    *   attempt, which comes later where that is rejected; first is the frame to send along with
-   *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
-   *   gave an attempt up, and another one follows
+   *   a handshake, and sent whether the hub has taken it; prepared: what has to be done before an attempt was done;
+   *   replaced: it was this side that gave an attempt up, or another try, and another one follows; way is told the way
+   *   of the present connection, when it changes
    */
   constructor(urls, options, told) {
     this.#urls = urls;
     this.#options = options;
     this.#told = told;
     this.#backoff = new Backoff(options);
+    this.#ways = new Ways(options, urls[0]);
   }
   /** current is the connection on which frames can be sent now, or null. */
   get current() {
@@ -2266,7 +3252,11 @@ var Link = class {
   }
   /** moving: another connection is to be made, or is being made, beside the present one. */
   get moving() {
-    return Boolean(this.#connection && (this.#pause || this.#next));
+    return Boolean(this.#connection && (this.#pause || this.#next && this.#next !== this.#trying));
+  }
+  /** way is that of the present connection, or null. */
+  get way() {
+    return this.#way;
   }
   /** addresses is how many different ones there are. */
   get addresses() {
@@ -2282,6 +3272,7 @@ var Link = class {
     const connection = this.current;
     if (connection && connection.shutdown !== null && !connection.leaves && !this.#former && !this.#putAway && !this.#leaving) {
       connection.leaves = true;
+      this.#stayHere();
       this.#steady(connection);
       this.#rest(Math.max(this.#backoff.next(), Math.random() * connection.shutdown), true);
     }
@@ -2294,7 +3285,10 @@ var Link = class {
     this.#running = true;
     this.#unwatch = watchPage({
       gone: () => this.#probe(),
-      woken: () => this.#woken(),
+      woken: () => {
+        this.#woken();
+        this.#goBackSoon();
+      },
       putAway: () => this.#putPageAway(),
       back: () => this.#back()
     });
@@ -2323,6 +3317,7 @@ var Link = class {
    */
   async leave(framesFor, number) {
     this.#leaving = true;
+    this.#cancelBack();
     this.#pause?.cancel();
     this.#next?.abandon(number, "");
     await Promise.all(this.#all.map((connection) => this.#finish(connection, number, "", framesFor(connection))));
@@ -2347,13 +3342,22 @@ var Link = class {
     this.#pause = null;
     this.#running = false;
     this.#putAway = false;
+    this.#cancelBack();
     this.#unwatch();
   }
+  // dial begins an attempt.
   #dial() {
     this.#pause = null;
     if (this.#connection && !this.#told.needed()) {
       return;
     }
+    this.#url = this.#address();
+    this.#tries = this.#connection ? [this.#ways.beside(this.#connection.way)] : this.#ways.tries();
+    this.#failed = false;
+    this.#try();
+  }
+  // try goes on with it.
+  #try() {
     this.#dialedAt = performance.now();
     const prepared = this.#told.prepare();
     if (prepared) {
@@ -2391,13 +3395,11 @@ var Link = class {
   }
   #connect() {
     const present = this.#connection;
+    const target = { url: this.#url, ...this.#tries.shift() };
+    const first = present || target.way !== WEBSOCKET ? null : this.#told.first();
     let connection = null;
     try {
-      connection = new Connection(this.#address(), this.#options, present ? null : this.#told.first(), {
-        opened: (sent) => this.#opened(connection, sent),
-        frame: (frame) => this.#told.frame(connection, frame),
-        ended: (how) => this.#disconnected(connection, how)
-      });
+      connection = this.#make(target, first);
     } catch (error) {
       if (!present) {
         queueMicrotask(() => this.#disconnected(null, { number: 0, reason: error.message, silent: false }));
@@ -2410,6 +3412,14 @@ var Link = class {
       this.#connection = connection;
     }
   }
+  #make(target, first) {
+    const connection = new Connection(target, this.#options, first, {
+      opened: (sent) => this.#opened(connection, sent),
+      frame: (frame) => this.#told.frame(connection, frame),
+      ended: (how) => this.#disconnected(connection, how)
+    });
+    return connection;
+  }
   #address() {
     const next = () => this.#urls[this.#turn++ % this.#urls.length];
     const url = next();
@@ -2417,26 +3427,81 @@ var Link = class {
   }
   #opened(connection, sent) {
     this.#unhasten();
+    const prepared = connection !== this.#trying;
+    this.#trying = null;
+    this.#ways.opened(connection.way, this.#failed);
     if (connection === this.#next) {
       this.#former = this.#connection;
       this.#connection = connection;
       this.#next = null;
     }
-    this.#told.opened(connection, sent);
+    this.#isOn(connection);
+    this.#told.opened(connection, { sent, prepared });
+  }
+  // isOn says on which way the client is, and looks after that.
+  #isOn(connection) {
+    const way = connection?.opened ? connection.way : null;
+    this.#cancelBack();
+    if (this.#ways.leads(way)) {
+      this.#cancelBack = later(this.#ways.wait(), () => this.#goBack());
+    }
+    if (way !== this.#way) {
+      this.#way = way;
+      this.#told.way(way);
+    }
+  }
+  // goBack tries a WebSocket beside the connection over HTTP.
+  #goBack() {
+    const { current } = this;
+    if (!current || !this.#ways.leads(current.way)) {
+      return;
+    }
+    this.#cancelBack = later(this.#ways.wait(), () => this.#goBack());
+    if (this.#next || this.#former || this.#pause || this.#putAway || this.#leaving) {
+      return;
+    }
+    this.#triedAt = performance.now();
+    this.#tries = [];
+    try {
+      this.#trying = this.#next = this.#make({ url: current.url, ...this.#ways.back() }, null);
+    } catch {
+      this.#ways.block();
+    }
+  }
+  // The network may be another one.
+  #goBackSoon() {
+    const rest = this.#triedAt + WAKE_REST - performance.now();
+    if (this.current && this.#ways.leads(this.current.way) && !this.#trying) {
+      this.#cancelBack();
+      this.#cancelBack = later(Math.max(0, rest), () => this.#goBack());
+    }
+  }
+  // stayHere ends a try of a WebSocket.
+  #stayHere() {
+    this.#cancelBack();
+    this.#trying?.abandon(Close.IDLE, "not needed any more");
   }
   #disconnected(connection, { number, reason, silent }) {
     if (connection && connection === this.#next) {
       this.#next = null;
+      if (connection === this.#trying) {
+        this.#trying = null;
+        this.#ways.block();
+      }
       return;
     }
     const wasOpen = Boolean(connection?.opened);
+    if (connection === this.#connection) {
+      this.#stayHere();
+    }
     if (connection && connection === this.#former) {
       this.#former = null;
       this.#told.lost(connection, { number, reason, silent, wasOpen, replaced: false });
       this.#move();
       return;
     }
-    const replaced = this.#replaced || this.#putAway && !wasOpen;
+    const again = this.#triesOn(connection, number);
+    const replaced = this.#replaced || this.#putAway && !wasOpen || again && !wasOpen;
     this.#unhasten();
     this.#replaced = false;
     this.#connection = this.#next;
@@ -2444,18 +3509,48 @@ var Link = class {
     this.#steady(connection);
     this.#told.lost(connection, { number, reason, silent, wasOpen, replaced });
     if (this.#connection) {
+      this.#isOn(this.#connection);
       return;
     }
     if (this.#former && this.#told.stay(this.#former)) {
       this.#connection = this.#former;
       this.#former = null;
-    } else if (!this.#told.needed()) {
+      if (this.#ways.leads(this.#connection.way)) {
+        this.#ways.block();
+      }
+      this.#isOn(this.#connection);
+      return;
+    }
+    this.#isOn(null);
+    if (!this.#told.needed()) {
       this.#stop();
+    } else if (again) {
+      this.#try();
     } else if (replaced && !this.#putAway) {
       this.#dial();
     } else if (!this.#pause) {
       this.#restAfter(number, connection?.shutdown ?? null);
     }
+  }
+  // triesOn reports whether the attempt goes on, by another way, when a connection has ended: it has not come about, or nothing
+  // has come on it.
+  #triesOn(connection, number) {
+    const wasOpen = Boolean(connection?.opened);
+    const own2 = connection?.givenUp || this.#replaced || this.#putAway || this.#leaving;
+    const failed = number === 0 && !own2 && !connection?.heard;
+    const isWebSocket = connection === null || connection.way === WEBSOCKET;
+    if (wasOpen && isWebSocket) {
+      this.#ways.ended(performance.now() - connection.openedAt, number === 0 && !own2);
+    }
+    if (!failed) {
+      return false;
+    }
+    this.#failed ||= isWebSocket;
+    if (!connection?.late) {
+      const way = connection?.way ?? WEBSOCKET;
+      this.#tries = this.#tries.filter((each) => each.way !== way);
+    }
+    return this.#tries.length > 0;
   }
   // A connection has not failed that was good for a while, or that has worked until its hub shut
   // down in order: a hub may be replaced several times in a row.
@@ -2957,64 +4052,6 @@ var Confirming = class {
   }
   #confirmed() {
     this.#messages = this.#bytes = 0;
-  }
-};
-
-// src/happenings.js
-var PresenceEvent = class extends Event {
-  constructor(type, presence2) {
-    super(type);
-    this.presence = presence2;
-  }
-};
-var AttributeEvent = class extends Event {
-  constructor(attribute) {
-    super("attribute");
-    this.attribute = attribute;
-  }
-};
-var MutedEvent = class extends Event {
-  constructor(on) {
-    super("muted");
-    this.on = on;
-  }
-};
-var CountsEvent = class extends Event {
-  constructor(counts) {
-    super("counts");
-    this.counts = counts;
-  }
-};
-var PromotedEvent = class extends Event {
-  constructor(master) {
-    super("promoted");
-    this.master = master;
-  }
-};
-var KnockEvent = class extends Event {
-  constructor(knock) {
-    super("knock");
-    this.knock = knock;
-  }
-};
-var GapEvent = class extends Event {
-  constructor(missed) {
-    super("gap");
-    this.missed = missed;
-  }
-};
-var StateEvent = class extends Event {
-  constructor(state) {
-    super("state");
-    this.state = state;
-  }
-};
-var ClosedEvent = class extends Event {
-  constructor(error) {
-    super("closed");
-    this.code = error.code;
-    this.reason = error.reason;
-    this.error = error;
   }
 };
 
@@ -5147,9 +6184,13 @@ var Moving = class {
   get #all() {
     return [...this.#session.memberships.values()];
   }
-  /** connected resumes all on the new connection. */
-  connected(connection) {
-    this.#all.forEach((membership) => this.#begin(membership, connection));
+  /** connected resumes all on the new connection. prepared: those that need a token have got one for it. */
+  connected(connection, prepared) {
+    if (prepared) {
+      this.#all.forEach((membership) => this.#begin(membership, connection));
+    } else {
+      this.#bring(this.#all, connection);
+    }
     this.look();
   }
   // A switch or a hand-over whose answer was lost comes before the resume. While the former connection is there, its
@@ -5413,8 +6454,8 @@ var Tickets = class {
    * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined} storage
    * @param {string} key
    */
-  constructor(storage, key) {
-    this.#storage = storage;
+  constructor(storage2, key) {
+    this.#storage = storage2;
     this.#key = key;
   }
   list() {
@@ -5562,7 +6603,12 @@ var Session = class {
   // How many restores are under way: they keep trying to connect.
   #restoring = 0;
   #protocolErrors = 0;
-  constructor(urls, options) {
+  /**
+   * @param {string[]} urls
+   * @param {object} options the client's
+   * @param {{way: (way: string | null) => void}} told is told on which way it is connected, when that changes
+   */
+  constructor(urls, options, told) {
     this.options = options;
     this.#tickets = new Tickets(options.storage, options.storageKey);
     this.#entries = new Entries(urls[0]);
@@ -5572,9 +6618,10 @@ var Session = class {
       stay: (connection) => [...this.memberships.values()].every(({ line }) => line === connection) && this.memberships.size > 0,
       prepare: () => this.freshTokens([...this.memberships.values()], this.#calls.repeated),
       first: () => this.#first(),
-      opened: (connection, sent) => this.#connected(connection, sent),
+      opened: (connection, how) => this.#connected(connection, how),
       frame: (connection, frame) => this.#handle(connection, frame),
-      lost: (connection, how) => this.#disconnected(connection, how)
+      lost: (connection, how) => this.#disconnected(connection, how),
+      way: (way) => told.way(way)
     });
     this.#calls = new Calls({
       addresses: urls.length,
@@ -5589,6 +6636,10 @@ var Session = class {
       again: (call, connection) => this.#again(call, connection)
     });
     this.#moving = new Moving(this, this.#link, this.#calls);
+  }
+  /** way is on which one the client is connected, or null. */
+  get way() {
+    return this.#link.way;
   }
   nextRef() {
     return ++this.#lastRef;
@@ -5774,8 +6825,8 @@ var Session = class {
   #first() {
     return this.options.plainHandshake || this.memberships.size > 0 ? null : this.#calls.first({ withToken: this.options.tokenInHandshake });
   }
-  #connected(connection, sent) {
-    this.#moving.connected(connection);
+  #connected(connection, { sent, prepared }) {
+    this.#moving.connected(connection, prepared);
     this.#calls.connected(connection, sent);
   }
   // A call was refused for now, by the hub of that connection: it is made on the next one.
@@ -6017,8 +7068,8 @@ var Session = class {
   }
   /** progress is told when something that was under way is over. */
   progress() {
-    const under = [...this.memberships.values()].some(({ leaving, pending }) => leaving || pending.length > 0);
-    if (this.closed || !under && this.#calls.entering.length === 0) {
+    const under2 = [...this.memberships.values()].some(({ leaving, pending }) => leaving || pending.length > 0);
+    if (this.closed || !under2 && this.#calls.entering.length === 0) {
       this.#whenSettled?.();
     }
   }
@@ -6086,11 +7137,12 @@ function ticketFor(role, given2) {
   }
   return ticket;
 }
-var Client = class {
+var Client = class extends EventTarget {
   #made = null;
   #urls;
   #options;
   constructor(url, options = {}) {
+    super();
     this.#urls = listed(url);
     this.#options = optionsOf(options);
     if (baseOf() !== void 0 || this.#urls.every(complete)) {
@@ -6099,13 +7151,19 @@ var Client = class {
   }
   #make() {
     const addresses = [...new Set(this.#urls.map(addressOf))];
-    this.#made = new Session(addresses, { storageKey: `lectern ${addresses[0]}`, ...withPlatform(this.#options) });
+    this.#made = new Session(addresses, { storageKey: `lectern ${addresses[0]}`, ...withPlatform(this.#options) }, {
+      way: (way) => this.dispatchEvent(new TransportEvent(way))
+    });
   }
   get #session() {
     if (!this.#made) {
       this.#make();
     }
     return this.#made;
+  }
+  /** transport is the way on which the client is connected now, websocket or http, or null. */
+  get transport() {
+    return this.#made?.way ?? null;
   }
   /** create makes the channel, with the user as its master. */
   async create(channel, username, { token, masterTimeout, attributes, door, signal, ...rest } = {}) {
@@ -6178,6 +7236,7 @@ export {
   RefusedError,
   Slave,
   StateEvent,
+  TransportEvent,
   UnknownOutcomeError,
   json
 };

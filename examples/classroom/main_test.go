@@ -182,6 +182,7 @@ func TestAddresses(t *testing.T) {
 
 // A page of another name is not one of this program's, wherever that name leads.
 func TestPagesOfOtherHosts(t *testing.T) {
+	defer http.DefaultClient.CloseIdleConnections()
 	_, page := start(t, "-addr", "127.0.0.1:0", "-host", "class.test")
 	for host, status := range map[string]int{
 		"rebound.test": http.StatusForbidden,
@@ -196,6 +197,15 @@ func TestPagesOfOtherHosts(t *testing.T) {
 		}
 		require.NotNil(t, answer, "%v", err)
 		require.Equal(t, status, answer.StatusCode, host)
+
+		request, err := http.NewRequest(http.MethodPost, page+"ws/open", nil)
+		require.NoError(t, err)
+		request.Host = host
+		request.Header.Set("Origin", "http://"+host)
+		answer, err = http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, status == http.StatusForbidden, answer.StatusCode == http.StatusForbidden, host)
 	}
 	var says bytes.Buffer
 	require.Equal(t, 1, status(run(t.Context(), []string{"-addr", "127.0.0.1:0", "-host", "*.test"}, io.Discard, io.Discard), &says))

@@ -17,6 +17,7 @@ import (
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/examples/classroom/page"
 	"github.com/lectern-go/lectern/hubfile"
+	"github.com/lectern-go/lectern/transport/httpstream"
 	"github.com/lectern-go/lectern/transport/socketio"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -121,8 +122,9 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 }
 
 // handle has the ways to the hub served, for the pages of this program: those that were asked
-// for under one of the hosts, the computer's own names or an address. The page itself has no need of
-// socket.io, which is for others who want to take part in a class.
+// for under one of the hosts, the computer's own names or an address. Plain HTTP is for those whose
+// network lets no WebSocket through, and is where the page's client looks for it. The page itself has no
+// need of socket.io, which is for others who want to take part in a class.
 func handle(mux *http.ServeMux, hub *lectern.Hub, hosts []string) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
@@ -132,6 +134,7 @@ func handle(mux *http.ServeMux, hub *lectern.Hub, hosts []string) (err error) {
 	hosts = append(ownNames(os.Hostname()), hosts...)
 	mux.Handle("/ws", websocket.NewHandler(hub, websocket.Options{Hosts: hosts}))
 	mux.Handle("/socket.io/", socketio.NewHandler(hub, socketio.Options{Hosts: hosts, EIO3: true}))
+	mux.Handle("/ws/", httpstream.NewHandler(hub, httpstream.Options{Hosts: hosts}))
 	return nil
 }
 

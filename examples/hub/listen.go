@@ -86,6 +86,9 @@ func (l listeners) lines(s settings) []string {
 			secure = "s"
 		}
 		lines = append(lines, fmt.Sprintf("ws ws%s://%s/ws", secure, l.ws.Addr()))
+		if s.http {
+			lines = append(lines, fmt.Sprintf("http http%s://%s/ws/", secure, l.ws.Addr()))
+		}
 		if s.socketio {
 			lines = append(lines, fmt.Sprintf("socketio http%s://%s/socket.io/", secure, l.ws.Addr()))
 		}

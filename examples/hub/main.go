@@ -4,8 +4,9 @@
 //
 //	hub -ws :8080 -tcp :7000 -unix /run/lectern.sock
 //
-// With -socketio, stock socket.io clients (1.x to 4.x) come to the address of -ws too, where they look
-// for it by themselves, under /socket.io/.
+// With -http, members whose network lets no WebSocket through come to the address of -ws by plain
+// HTTP, under /ws/, where the client for browsers looks for it by itself. With -socketio, stock socket.io
+// clients (1.x to 4.x) come there too, under /socket.io/, where they look for it by themselves.
 //
 // Once it listens it prints one line for each listener, so that port 0 can be
 // used:
@@ -14,7 +15,8 @@
 //	tcp 127.0.0.1:7000
 //	unix /run/lectern.sock
 //
-// and one with socketio http://127.0.0.1:8080/socket.io/ where that is served. In the place of an address, fd:3 is a socket that the process was started with, as systemd does
+// and one with http http://127.0.0.1:8080/ws/ or socketio http://127.0.0.1:8080/socket.io/ where that is served. In the place of
+// an address, fd:3 is a socket that the process was started with, as systemd does
 // by a socket unit.
 //
 // With -state, channels outlive the process: at the end what they are is saved in that file, and
@@ -85,6 +87,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // settings is what the flags say.
 type settings struct {
 	ws, tcp, unix string
+	http          bool
 	socketio      bool
 	cert, key     string
 	state         string
@@ -102,6 +105,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&s.ws, "ws", "", "serve WebSocket on this `address`, under /ws; fd:3 is a socket that the program is started with, for all of these")
+	flags.BoolVar(&s.http, "http", false, "serve plain HTTP on the address of -ws too, under /ws/, for those whose network lets no WebSocket through")
 	flags.BoolVar(&s.socketio, "socketio", false, "serve stock socket.io clients on the address of -ws too, under /socket.io/")
 	flags.StringVar(&s.tcp, "tcp", "", "serve TCP on this `address`")
 	flags.StringVar(&s.unix, "unix", "", "serve a Unix socket at this `path`")
@@ -145,6 +149,8 @@ func (s settings) problem(rest []string) string {
 		return "-tls-cert and -tls-key need each other"
 	case s.cert != "" && s.ws == "" && s.tcp == "":
 		return "TLS is for -ws and -tcp"
+	case s.http && s.ws == "":
+		return "-http is for -ws"
 	case s.socketio && s.ws == "":
 		return "-socketio is for -ws"
 	case len(s.origins) > 0 && s.ws == "":

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lectern-go/lectern"
+	"github.com/lectern-go/lectern/transport/httpstream"
 	"github.com/lectern-go/lectern/transport/netconn"
 )
 
@@ -32,7 +34,8 @@ func TestMain(m *testing.M) {
 
 func TestProcessServesAllAndEndsOnSIGTERM(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hub.sock")
-	hub := startHub(t, 3, "-ws", "127.0.0.1:0", "-tcp", "127.0.0.1:0", "-unix", path)
+	hub := startHub(t, 4, "-ws", "127.0.0.1:0", "-http", "-tcp", "127.0.0.1:0", "-unix", path)
+	require.Equal(t, strings.Replace(hub.at["ws"], "ws", "http", 1)+"/", hub.at["http"])
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -54,11 +57,18 @@ func TestProcessServesAllAndEndsOnSIGTERM(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(frame), `"type":"joined"`)
 
+	third := lectern.NewClient(httpstream.Dialer{URL: hub.at["http"]}, lectern.ClientOptions{})
+	defer third.Close()
+	behind, err := third.Join(ctx, "abc123", "behind a proxy")
+	require.NoError(t, err)
+
 	_, err = master.Broadcast(ctx, lectern.Text("hello"))
 	require.NoError(t, err)
-	message, err := slave.Receive(ctx)
-	require.NoError(t, err)
-	require.Equal(t, "hello", message.Text())
+	for _, each := range []*lectern.Slave{slave, behind} {
+		message, err := each.Receive(ctx)
+		require.NoError(t, err)
+		require.Equal(t, "hello", message.Text())
+	}
 	_, frame, err = ws.ReadMessage()
 	require.NoError(t, err)
 	require.Contains(t, string(frame), `"text":"hello"`)
@@ -83,6 +93,7 @@ func TestStatus(t *testing.T) {
 	}{
 		"no listener":    {nil, 2},
 		"bad flag":       {[]string{"-nothing"}, 2},
+		"http alone":     {[]string{"-http", "-tcp", ":0"}, 2},
 		"socketio alone": {[]string{"-socketio", "-tcp", ":0"}, 2},
 		"half of TLS":    {[]string{"-ws", ":0", "-tls-cert", "x"}, 2},
 		"bad address":    {[]string{"-tcp", "127.0.0.1:99999"}, 1},

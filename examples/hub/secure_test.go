@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/httpstream"
 	"github.com/lectern-go/lectern/transport/netconn"
 	"github.com/lectern-go/lectern/transport/websocket"
 )
@@ -56,7 +58,8 @@ func certificate(t *testing.T) (cert, key string, trusting *tls.Config) {
 func TestTLS(t *testing.T) {
 	cert, key, trusting := certificate(t)
 	path := filepath.Join(t.TempDir(), "hub.sock")
-	hub := startHub(t, 3, "-ws", "127.0.0.1:0", "-tcp", "127.0.0.1:0", "-unix", path, "-tls-cert", cert, "-tls-key", key)
+	hub := startHub(t, 4, "-ws", "127.0.0.1:0", "-http", "-tcp", "127.0.0.1:0", "-unix", path, "-tls-cert", cert, "-tls-key", key)
+	require.Regexp(t, `^https://127\.0\.0\.1:\d+/ws/$`, hub.at["http"])
 	require.Regexp(t, `^wss://127\.0\.0\.1:\d+/ws$`, hub.at["ws"])
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -70,8 +73,9 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, err)
 	var slaves []*lectern.Slave
 	for name, dialer := range map[string]transport.Dialer{
-		"user_one": websocket.Dialer{URL: hub.at["ws"], TLSConfig: trusting},
-		"user_two": netconn.Dialer{Network: "unix", Address: hub.at["unix"]}, // needs no TLS
+		"user_one":   websocket.Dialer{URL: hub.at["ws"], TLSConfig: trusting},
+		"user_two":   netconn.Dialer{Network: "unix", Address: hub.at["unix"]}, // needs no TLS
+		"user_three": httpstream.Dialer{URL: hub.at["http"], HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: trusting}}},
 	} {
 		slave, err := client(dialer).Join(ctx, "abc123", name)
 		require.NoError(t, err)

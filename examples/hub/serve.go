@@ -13,6 +13,7 @@ import (
 
 	"github.com/lectern-go/lectern"
 	"github.com/lectern-go/lectern/hubfile"
+	"github.com/lectern-go/lectern/transport/httpstream"
 	"github.com/lectern-go/lectern/transport/netconn"
 	"github.com/lectern-go/lectern/transport/socketio"
 	"github.com/lectern-go/lectern/transport/websocket"
@@ -138,6 +139,9 @@ func handle(mux *http.ServeMux, hub *lectern.Hub, s settings) (err error) {
 		hosts = append([]string{"localhost"}, hosts...)
 	}
 	mux.Handle("/ws", websocket.NewHandler(hub, websocket.Options{Origins: s.origins, Hosts: hosts}))
+	if s.http {
+		mux.Handle("/ws/", httpstream.NewHandler(hub, httpstream.Options{Origins: s.origins, Hosts: hosts}))
+	}
 	if s.socketio {
 		mux.Handle("/socket.io/", socketio.NewHandler(hub, socketio.Options{Origins: s.origins, Hosts: hosts, EIO3: true}))
 	}

@@ -14,6 +14,9 @@ import (
 
 	gorilla "github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+
+	"github.com/lectern-go/lectern/transport"
+	"github.com/lectern-go/lectern/transport/httpstream"
 )
 
 // A page that has made its own name lead to this computer is of the same origin as what
@@ -36,7 +39,7 @@ func TestPagesOfOtherHosts(t *testing.T) {
 		{[]string{"-origin", "https://class.test"}, "rebound.test", "https://rebound.test", http.StatusForbidden},
 		{[]string{"-origin", "https://class.test", "-host", "hub.internal"}, "rebound.test", "https://class.test", http.StatusForbidden},
 	} {
-		hub := startHub(t, 1, append([]string{"-ws", "127.0.0.1:0"}, c.args...)...)
+		hub := startHub(t, 2, append([]string{"-ws", "127.0.0.1:0", "-http"}, c.args...)...)
 		header := http.Header{"Host": {c.host}}
 		if c.origin != "" {
 			header.Set("Origin", c.origin)
@@ -47,10 +50,25 @@ func TestPagesOfOtherHosts(t *testing.T) {
 		}
 		require.NotNil(t, answer, "%v", err)
 		require.Equal(t, c.status, answer.StatusCode, "%+v", c)
+		require.Equal(t, c.status == http.StatusSwitchingProtocols, opens(t, hub.at["http"], header), "%+v", c)
 		require.NoError(t, hub.Process.Signal(syscall.SIGTERM))
 		_, err = hub.ends()
 		require.NoError(t, err)
 	}
+}
+
+// opens reports whether a connection over plain HTTP is let in, and not forbidden.
+func opens(t *testing.T, address string, header http.Header) bool {
+	t.Helper()
+	conn, err := httpstream.Dialer{URL: address, Header: header}.Dial(t.Context())
+	if err == nil {
+		require.NoError(t, conn.Close(transport.Reason{Code: transport.Left}))
+		return true
+	}
+	var refused *httpstream.RefusedError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, http.StatusForbidden, refused.StatusCode)
+	return false
 }
 
 func TestHostsThatMakeNoSense(t *testing.T) {

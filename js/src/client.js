@@ -1,4 +1,5 @@
 import { Code, RefusedError } from './errors.js';
+import { TransportEvent } from './happenings.js';
 import { nameProblem } from './names.js';
 import { milliseconds } from './numbers.js';
 import { doorOf, noOthers, optionsOf, withPlatform } from './options.js';
@@ -57,14 +58,15 @@ function ticketFor(role, given) {
  * Client is one connection to a hub, and the memberships that it carries: any
  * number of channels, as master of some and slave of others. It connects when it
  * is first used, and when the connection is lost it connects again and resumes
- * every membership.
+ * every membership. Its event is transport.
  */
-export class Client {
+export class Client extends EventTarget {
   #made = null;
   #urls;
   #options;
 
   constructor(url, options = {}) {
+    super();
     this.#urls = listed(url);
     this.#options = optionsOf(options);
     // A module may make its client where pages are prepared, without a location and a
@@ -76,7 +78,9 @@ export class Client {
 
   #make() {
     const addresses = [...new Set(this.#urls.map(addressOf))];
-    this.#made = new Session(addresses, { storageKey: `lectern ${addresses[0]}`, ...withPlatform(this.#options) });
+    this.#made = new Session(addresses, { storageKey: `lectern ${addresses[0]}`, ...withPlatform(this.#options) }, {
+      way: (way) => this.dispatchEvent(new TransportEvent(way)),
+    });
   }
 
   get #session() {
@@ -84,6 +88,11 @@ export class Client {
       this.#make();
     }
     return this.#made;
+  }
+
+  /** transport is the way on which the client is connected now, websocket or http, or null. */
+  get transport() {
+    return this.#made?.way ?? null;
   }
 
   /** create makes the channel, with the user as its master. */

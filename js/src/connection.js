@@ -1,27 +1,10 @@
-import { base64url, isBuffer } from './bytes.js';
+import { carrierBy } from './carrier.js';
 import { Close } from './closes.js';
 import { DecodeError, decode, encode } from './codec.js';
-
-const PROTOCOL = 'lectern.v1';
-
-// What a hub chooses that has taken the frame which has come along with the
-// handshake, as one more subprotocol.
-const PROTOCOL_FIRST = `${PROTOCOL}.first`;
-
-// The size in bytes of the largest frame that goes along.
-const MAX_FIRST = 2048;
 
 // How long one that is closed while it is made goes on for, in milliseconds, where the
 // hub may have let the client in already.
 const LEAVE_WAIT = 1000;
-
-function protocols(first) {
-  const bytes = first ? encode(first) : null;
-  if (!bytes || bytes.length > MAX_FIRST) {
-    return [PROTOCOL];
-  }
-  return [PROTOCOL, PROTOCOL_FIRST, `${PROTOCOL_FIRST}.${base64url(bytes)}`];
-}
 
 /** The pace, in bytes a millisecond, below which what is sent does not count as moving: 1 KB/s. */
 export const FLOOR = 1;
@@ -31,11 +14,12 @@ export const FLOOR = 1;
 const ASLEEP = 1000;
 
 /**
- * Connection is one WebSocket: it is opened at once, and ends once. It notices a
+ * Connection is one carrier: it is opened at once, and ends once. It notices a
  * silent hub by pings of the protocol, since a page cannot send WebSocket's own.
  */
 export class Connection {
   url;
+  way;
   // When it was opened, or zero.
   openedAt = 0;
   // It is being ended by this side, and nothing is to be sent on it any more.
@@ -46,10 +30,14 @@ export class Connection {
   worked = false;
   // An attempt was begun, or is to be, to move away from it.
   leaves = false;
+  // Something has come on it.
+  heard = false;
+  // It was given up since it has not come about, or brought anything, within the time for that.
+  late = false;
   // Resolves when it has ended.
   over;
   #over;
-  #socket;
+  #carrier;
   #options;
   #handlers;
   // Whether a frame goes along with the handshake.
@@ -59,13 +47,15 @@ export class Connection {
   #wasOpen = false;
   #ended = false;
   #dialTimer;
+  #proof;
+  #proofTimer;
   #watchTimer;
   #heardAt = 0;
   // The time by which a probe must be answered, or zero.
   #answerBy = 0;
-  // The bytes that were given to the socket.
+  // The bytes that were given to the carrier.
   #given = 0;
-  // How it stood when the probe began, or was last put off: what waited in the socket, and
+  // How it stood when the probe began, or was last put off: what waited in the carrier, and
   // what had gone out of it.
   #mark = { at: 0, waiting: 0, gone: 0 };
   // A probe was late once since anything was heard. Where every timer is late, as in a
@@ -74,11 +64,12 @@ export class Connection {
   // What has arrived and was not handled yet.
   #arrived = [];
   #held = false;
-  // What the socket's close event told, until what arrived before is handled.
+  // What the carrier's end has told, until what arrived before is handled.
   #closing = null;
 
   /**
-   * @param {string} url
+   * @param {{url: string, way: string, patience: number, proof: number}} target patience is how long it may take to
+   *   come about, and proof how long until something comes then that was asked for, or 0
    * @param {object} options the client's
    * @param {object | null} first the frame to send along with the handshake
    * @param {{opened: (sent: boolean) => void, frame: (frame: object) => void,
@@ -87,21 +78,23 @@ export class Connection {
    *   number is 0 where the connection was lost without one, and silent tells that it was
    *   given up for want of a sign of life
    */
-  constructor(url, options, first, handlers) {
+  constructor({ url, way, patience, proof }, options, first, handlers) {
     this.url = url;
+    this.way = way;
     this.over = new Promise((resolve) => {
       this.#over = resolve;
     });
     this.#options = options;
     this.#handlers = handlers;
     this.#begins = first !== null;
-    this.#socket = new options.WebSocket(url, protocols(first));
-    this.#socket.binaryType = 'arraybuffer';
-    this.#socket.onopen = () => this.#opened();
-    this.#socket.onmessage = (event) => this.#received(event.data);
-    this.#socket.onerror = () => this.#failed();
-    this.#socket.onclose = (event) => this.#closed(event);
-    this.#dialTimer = setTimeout(() => this.abandon(Close.IDLE, 'could not connect in time'), options.dialTimeout);
+    this.#proof = proof;
+    this.#carrier = carrierBy(way, url, options, first && encode(first), {
+      opened: (sent) => this.#opened(sent),
+      message: (bytes) => this.#received(bytes),
+      heard: () => this.#heard(),
+      closed: ({ number, reason }) => this.#closed({ number, reason, silent: false }),
+    });
+    this.#dialTimer = setTimeout(() => this.#isLate('could not connect in time'), patience);
   }
 
   /** opened: the hub has let the client in. */
@@ -115,10 +108,10 @@ export class Connection {
   }
 
   send(frame) {
-    if (this.#socket.readyState === 1) {
+    if (this.#carrier.open) {
       const bytes = encode(frame);
       this.#given += bytes.length;
-      this.#socket.send(bytes);
+      this.#carrier.send(bytes);
     }
   }
 
@@ -131,13 +124,13 @@ export class Connection {
     setTimeout(() => {
       this.#held = false;
       this.#drain();
-    });
+    }, 0);
   }
 
   /** probe gives the connection up unless something arrives within so many milliseconds. */
   probe(patience) {
     const by = performance.now() + patience;
-    if (this.#ended || this.#socket.readyState !== 1 || (this.#answerBy > 0 && this.#answerBy <= by)) {
+    if (this.#ended || !this.#carrier.open || (this.#answerBy > 0 && this.#answerBy <= by)) {
       return;
     }
     if (this.#answerBy === 0) {
@@ -150,14 +143,14 @@ export class Connection {
 
   /** close ends the connection in order, behind these frames; ended follows when the hub has answered. */
   close(number, reason, frames = []) {
-    if (this.#socket.readyState === 0 && this.#begins) {
+    if (this.#carrier.connecting && this.#begins) {
       this.#leaving = () => this.close(number, reason, frames);
       this.#watchTimer = setTimeout(() => this.abandon(number, reason), LEAVE_WAIT);
-    } else if (this.#socket.readyState === 0) {
+    } else if (this.#carrier.connecting) {
       this.abandon(number, reason);
     } else {
       frames.forEach((frame) => this.send(frame));
-      this.#socket.close(number, reason);
+      this.#carrier.close(number, reason);
     }
   }
 
@@ -172,43 +165,45 @@ export class Connection {
     if (this.#ended) {
       return;
     }
-    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-    const open = this.#socket.readyState === 1;
-    if (open) {
-      this.#socket.close(number, reason);
-    }
-    // Outside of browsers the closing handshake of a dead peer can be cut short.
-    if (typeof this.#socket.terminate === 'function') {
-      this.#socket.terminate();
-    } else if (!open) {
-      this.#socket.close();
-    }
+    this.#carrier.abandon(number, reason);
     this.#arrived = [];
     this.#end({ number: 0, reason, silent });
   }
 
-  #opened() {
+  #opened(sent) {
     clearTimeout(this.#dialTimer);
-    this.#wasOpen = true;
     if (this.#leaving) {
       this.#leaving();
       return;
     }
     this.openedAt = performance.now();
-    this.#heard();
+    this.#sign();
     this.#watch(this.#options.silence);
-    this.#handlers.opened(this.#socket.protocol === PROTOCOL_FIRST);
+    if (this.#proof > 0) {
+      this.#proofTimer = setTimeout(() => this.#isProved(sent), this.#proof);
+    }
+    this.#handlers.opened(sent);
   }
 
-  // An error is followed by a close, which tells more. But where a connection
-  // could not be made, some versions of Node tell an error alone.
-  #failed() {
-    if (!this.#wasOpen) {
-      setTimeout(() => this.abandon(Close.IDLE, 'could not connect'));
+  // Some proxies answer the handshake and let nothing else through.
+  #isProved(sent) {
+    if (!this.heard && (sent || this.#given > 0)) {
+      this.#isLate('nothing comes through');
     }
   }
 
+  #isLate(reason) {
+    this.late = true;
+    this.abandon(Close.IDLE, reason);
+  }
+
   #heard() {
+    this.heard = true;
+    this.#sign();
+  }
+
+  // There is a sign of life.
+  #sign() {
     this.#heardAt = performance.now();
     this.#excused = false;
     if (this.#answerBy > 0) {
@@ -246,20 +241,20 @@ export class Connection {
     }
   }
 
-  // flows reports whether what waited in the socket has gone on since it was last asked for.
+  // flows reports whether what waited in the carrier has gone on since it was last asked for.
   // The answer to the probe is behind it. What the system takes at once tells nothing: it
   // does so for a connection that is dead as well.
   #flows() {
     const { at, waiting, gone } = this.#mark;
-    const left = this.#socket.bufferedAmount ?? 0;
+    const left = this.#carrier.waiting;
     this.#mark = { at: performance.now(), waiting: left, gone: this.#given - left };
     const moved = this.#mark.gone - gone;
     return waiting > 0 && moved > 0 && (left === 0 || moved >= FLOOR * (this.#mark.at - at));
   }
 
-  #received(data) {
+  #received(bytes) {
     this.#heard();
-    this.#arrived.push(data);
+    this.#arrived.push(bytes);
     this.#drain();
   }
 
@@ -272,10 +267,10 @@ export class Connection {
     }
   }
 
-  #handle(data) {
+  #handle(bytes) {
     let frame;
     try {
-      frame = decode(isBuffer(data) ? new Uint8Array(data) : new Uint8Array());
+      frame = decode(bytes);
     } catch (error) {
       if (!(error instanceof DecodeError)) {
         throw error;
@@ -289,9 +284,8 @@ export class Connection {
     this.#handlers.frame(frame);
   }
 
-  #closed({ code, reason }) {
-    // 1005 and 1006 are the platform's, for no number at all.
-    this.#closing = { number: code === 1005 || code === 1006 ? 0 : code, reason, silent: false };
+  #closed(how) {
+    this.#closing = how;
     this.#drain();
   }
 
@@ -301,6 +295,7 @@ export class Connection {
     }
     this.#ended = true;
     clearTimeout(this.#dialTimer);
+    clearTimeout(this.#proofTimer);
     clearTimeout(this.#watchTimer);
     this.#over();
     this.#handlers.ended(how);

@@ -62,6 +62,14 @@ export class StateEvent extends Event {
   }
 }
 
+/** TransportEvent (transport) tells of a client on which way it is connected. */
+export class TransportEvent extends Event {
+  constructor(transport) {
+    super('transport');
+    this.transport = transport;
+  }
+}
+
 /** ClosedEvent (closed) tells that the membership is over, and why. */
 export class ClosedEvent extends Event {
   constructor(error) {

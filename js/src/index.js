@@ -7,6 +7,7 @@ export {
 } from './errors.js';
 export {
   AttributeEvent, ClosedEvent, CountsEvent, GapEvent, KnockEvent, MutedEvent, PresenceEvent, PromotedEvent, StateEvent,
+  TransportEvent,
 } from './happenings.js';
 export { Master } from './master.js';
 export { Message } from './message.js';

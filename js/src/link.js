@@ -1,8 +1,10 @@
 import { Backoff } from './backoff.js';
+import { WEBSOCKET } from './carrier.js';
 import { Close } from './closes.js';
 import { Connection } from './connection.js';
 import { watchPage } from './page.js';
 import { later } from './timer.js';
+import { Ways } from './ways.js';
 
 // How long a connection must have lasted, in milliseconds, for the next loss to
 // count as the first one again.
@@ -22,6 +24,9 @@ const MAX_SPREAD = 600_000;
  * while the connection goes on, which stays as the former one for what has not moved. While the page
  * is put away, as into the browser's back/forward cache, there is none: the browser would answer the
  * hub for a page whose code does not run.
+ *
+ * An attempt has several tries, where there are several ways to the hub. While the connection is over HTTP, a WebSocket is
+ * tried beside it now and then, and takes its place.
  */
 export class Link {
   #urls;
@@ -29,6 +34,16 @@ export class Link {
   #options;
   #told;
   #backoff;
+  #ways;
+  // What is left of the present attempt, and whether a WebSocket has failed in it.
+  #tries = [];
+  #url;
+  #failed = false;
+  // What ends the wait for another try of a WebSocket, beside a connection over HTTP, or the try itself.
+  #cancelBack = () => {};
+  #trying = null;
+  #triedAt = -Infinity;
+  #way = null;
   // running: there is a connection, or there is to be one.
   #running = false;
   #connection = null;
@@ -50,21 +65,23 @@ export class Link {
    * @param {object} options the client's
    * @param {{needed: () => boolean, stay: (connection: Connection) => boolean, prepare: () => Promise<void> | null,
    *   first: () => object | null,
-   *   opened: (connection: Connection, sent: boolean) => void,
+   *   opened: (connection: Connection, how: {sent: boolean, prepared: boolean}) => void,
    *   frame: (connection: Connection, frame: object) => void,
    *   lost: (connection: Connection | null, how: {number: number, reason: string, silent: boolean, wasOpen: boolean,
-   *     replaced: boolean}) => void}} told
+   *     replaced: boolean}) => void, way: (way: string | null) => void}} told
    *   needed: there is something to be connected for; stay: all memberships are on that
    *   connection; prepare is what has to be done before an
    *   attempt, which comes later where that is rejected; first is the frame to send along with
-   *   a handshake, and sent whether the hub has taken it; replaced: it was this side that
-   *   gave an attempt up, and another one follows
+   *   a handshake, and sent whether the hub has taken it; prepared: what has to be done before an attempt was done;
+   *   replaced: it was this side that gave an attempt up, or another try, and another one follows; way is told the way
+   *   of the present connection, when it changes
    */
   constructor(urls, options, told) {
     this.#urls = urls;
     this.#options = options;
     this.#told = told;
     this.#backoff = new Backoff(options);
+    this.#ways = new Ways(options, urls[0]);
   }
 
   /** current is the connection on which frames can be sent now, or null. */
@@ -79,7 +96,12 @@ export class Link {
 
   /** moving: another connection is to be made, or is being made, beside the present one. */
   get moving() {
-    return Boolean(this.#connection && (this.#pause || this.#next));
+    return Boolean(this.#connection && (this.#pause || (this.#next && this.#next !== this.#trying)));
+  }
+
+  /** way is that of the present connection, or null. */
+  get way() {
+    return this.#way;
   }
 
   /** addresses is how many different ones there are. */
@@ -98,6 +120,7 @@ export class Link {
     const connection = this.current;
     if (connection && connection.shutdown !== null && !connection.leaves && !this.#former && !this.#putAway && !this.#leaving) {
       connection.leaves = true;
+      this.#stayHere();
       // A hub that says so at once, each time, must not be asked all the time.
       this.#steady(connection);
       this.#rest(Math.max(this.#backoff.next(), Math.random() * connection.shutdown), true);
@@ -112,7 +135,10 @@ export class Link {
     this.#running = true;
     this.#unwatch = watchPage({
       gone: () => this.#probe(),
-      woken: () => this.#woken(),
+      woken: () => {
+        this.#woken();
+        this.#goBackSoon();
+      },
       putAway: () => this.#putPageAway(),
       back: () => this.#back(),
     });
@@ -145,6 +171,7 @@ export class Link {
    */
   async leave(framesFor, number) {
     this.#leaving = true;
+    this.#cancelBack();
     this.#pause?.cancel();
     this.#next?.abandon(number, '');
     await Promise.all(this.#all.map((connection) => this.#finish(connection, number, '', framesFor(connection))));
@@ -173,14 +200,24 @@ export class Link {
     this.#pause = null;
     this.#running = false;
     this.#putAway = false;
+    this.#cancelBack();
     this.#unwatch();
   }
 
+  // dial begins an attempt.
   #dial() {
     this.#pause = null;
     if (this.#connection && !this.#told.needed()) {
       return;
     }
+    this.#url = this.#address();
+    this.#tries = this.#connection ? [this.#ways.beside(this.#connection.way)] : this.#ways.tries();
+    this.#failed = false;
+    this.#try();
+  }
+
+  // try goes on with it.
+  #try() {
     this.#dialedAt = performance.now();
     const prepared = this.#told.prepare();
     if (prepared) {
@@ -217,13 +254,11 @@ export class Link {
 
   #connect() {
     const present = this.#connection;
+    const target = { url: this.#url, ...this.#tries.shift() };
+    const first = present || target.way !== WEBSOCKET ? null : this.#told.first();
     let connection = null;
     try {
-      connection = new Connection(this.#address(), this.#options, present ? null : this.#told.first(), {
-        opened: (sent) => this.#opened(connection, sent),
-        frame: (frame) => this.#told.frame(connection, frame),
-        ended: (how) => this.#disconnected(connection, how),
-      });
+      connection = this.#make(target, first);
     } catch (error) {
       if (!present) {
         // The platform does not allow this address; it may say so by throwing.
@@ -238,6 +273,15 @@ export class Link {
     }
   }
 
+  #make(target, first) {
+    const connection = new Connection(target, this.#options, first, {
+      opened: (sent) => this.#opened(connection, sent),
+      frame: (frame) => this.#told.frame(connection, frame),
+      ended: (how) => this.#disconnected(connection, how),
+    });
+    return connection;
+  }
+
   #address() {
     const next = () => this.#urls[this.#turn++ % this.#urls.length];
     const url = next();
@@ -246,27 +290,86 @@ export class Link {
 
   #opened(connection, sent) {
     this.#unhasten();
+    const prepared = connection !== this.#trying;
+    this.#trying = null;
+    this.#ways.opened(connection.way, this.#failed);
     if (connection === this.#next) {
       this.#former = this.#connection;
       this.#connection = connection;
       this.#next = null;
     }
-    this.#told.opened(connection, sent);
+    this.#isOn(connection);
+    this.#told.opened(connection, { sent, prepared });
+  }
+
+  // isOn says on which way the client is, and looks after that.
+  #isOn(connection) {
+    const way = connection?.opened ? connection.way : null;
+    this.#cancelBack();
+    if (this.#ways.leads(way)) {
+      this.#cancelBack = later(this.#ways.wait(), () => this.#goBack());
+    }
+    if (way !== this.#way) {
+      this.#way = way;
+      this.#told.way(way);
+    }
+  }
+
+  // goBack tries a WebSocket beside the connection over HTTP.
+  #goBack() {
+    const { current } = this;
+    if (!current || !this.#ways.leads(current.way)) {
+      return;
+    }
+    this.#cancelBack = later(this.#ways.wait(), () => this.#goBack());
+    if (this.#next || this.#former || this.#pause || this.#putAway || this.#leaving) {
+      return;
+    }
+    this.#triedAt = performance.now();
+    this.#tries = [];
+    try {
+      this.#trying = this.#next = this.#make({ url: current.url, ...this.#ways.back() }, null);
+    } catch {
+      this.#ways.block(); // the platform does not allow it
+    }
+  }
+
+  // The network may be another one.
+  #goBackSoon() {
+    const rest = this.#triedAt + WAKE_REST - performance.now();
+    if (this.current && this.#ways.leads(this.current.way) && !this.#trying) {
+      this.#cancelBack();
+      this.#cancelBack = later(Math.max(0, rest), () => this.#goBack());
+    }
+  }
+
+  // stayHere ends a try of a WebSocket.
+  #stayHere() {
+    this.#cancelBack();
+    this.#trying?.abandon(Close.IDLE, 'not needed any more');
   }
 
   #disconnected(connection, { number, reason, silent }) {
     if (connection && connection === this.#next) {
       this.#next = null; // what there is stays
+      if (connection === this.#trying) {
+        this.#trying = null;
+        this.#ways.block();
+      }
       return;
     }
     const wasOpen = Boolean(connection?.opened);
+    if (connection === this.#connection) {
+      this.#stayHere();
+    }
     if (connection && connection === this.#former) {
       this.#former = null;
       this.#told.lost(connection, { number, reason, silent, wasOpen, replaced: false });
       this.#move();
       return;
     }
-    const replaced = this.#replaced || (this.#putAway && !wasOpen);
+    const again = this.#triesOn(connection, number);
+    const replaced = this.#replaced || (this.#putAway && !wasOpen) || (again && !wasOpen);
     this.#unhasten();
     this.#replaced = false;
     this.#connection = this.#next;
@@ -274,18 +377,49 @@ export class Link {
     this.#steady(connection);
     this.#told.lost(connection, { number, reason, silent, wasOpen, replaced });
     if (this.#connection) {
+      this.#isOn(this.#connection);
       return; // the attempt that is under way goes on
     }
     if (this.#former && this.#told.stay(this.#former)) {
       this.#connection = this.#former;
       this.#former = null;
-    } else if (!this.#told.needed()) {
+      if (this.#ways.leads(this.#connection.way)) {
+        this.#ways.block();
+      }
+      this.#isOn(this.#connection);
+      return;
+    }
+    this.#isOn(null);
+    if (!this.#told.needed()) {
       this.#stop();
+    } else if (again) {
+      this.#try();
     } else if (replaced && !this.#putAway) {
       this.#dial();
     } else if (!this.#pause) { // else the moment for the next attempt is chosen already
       this.#restAfter(number, connection?.shutdown ?? null);
     }
+  }
+
+  // triesOn reports whether the attempt goes on, by another way, when a connection has ended: it has not come about, or nothing
+  // has come on it.
+  #triesOn(connection, number) {
+    const wasOpen = Boolean(connection?.opened);
+    const own = connection?.givenUp || this.#replaced || this.#putAway || this.#leaving;
+    const failed = number === 0 && !own && !connection?.heard;
+    const isWebSocket = connection === null || connection.way === WEBSOCKET;
+    if (wasOpen && isWebSocket) {
+      this.#ways.ended(performance.now() - connection.openedAt, number === 0 && !own);
+    }
+    if (!failed) {
+      return false;
+    }
+    this.#failed ||= isWebSocket;
+    if (!connection?.late) {
+      const way = connection?.way ?? WEBSOCKET;
+      this.#tries = this.#tries.filter((each) => each.way !== way);
+    }
+    return this.#tries.length > 0;
   }
 
   // A connection has not failed that was good for a while, or that has worked until its hub shut

@@ -23,9 +23,13 @@ export class Moving {
     return [...this.#session.memberships.values()];
   }
 
-  /** connected resumes all on the new connection. */
-  connected(connection) {
-    this.#all.forEach((membership) => this.#begin(membership, connection));
+  /** connected resumes all on the new connection. prepared: those that need a token have got one for it. */
+  connected(connection, prepared) {
+    if (prepared) {
+      this.#all.forEach((membership) => this.#begin(membership, connection));
+    } else {
+      this.#bring(this.#all, connection);
+    }
     this.look();
   }
 

@@ -1,5 +1,8 @@
+import { HTTP, WEBSOCKET } from './carrier.js';
 import { milliseconds, whole } from './numbers.js';
 import { LONGEST } from './timer.js';
+
+const transports = { auto: [WEBSOCKET, HTTP], [WEBSOCKET]: [WEBSOCKET], [HTTP]: [HTTP] };
 
 const times = {
   minBackoff: 200,
@@ -30,7 +33,7 @@ export function noOthers(what, rest) {
 }
 
 const known = [
-  'WebSocket', 'plainHandshake', 'tokenInHandshake', 'token', 'storage', 'storageKey', 'inbox', 'countSlaves',
+  'transport', 'WebSocket', 'fetch', 'credentials', 'plainHandshake', 'tokenInHandshake', 'token', 'storage', 'storageKey', 'inbox', 'countSlaves',
   ...Object.keys(times), ...Object.keys(sizes),
 ];
 
@@ -41,6 +44,8 @@ const known = [
 export function optionsOf(options) {
   noOthers('Client', Object.fromEntries(Object.entries(options).filter(([name]) => !known.includes(name))));
   const all = {
+    transport: 'auto',
+    credentials: 'same-origin',
     inbox: {},
     ...times,
     ...sizes,
@@ -48,6 +53,12 @@ export function optionsOf(options) {
   };
   if (all.token !== undefined && typeof all.token !== 'function') {
     throw new TypeError('token must be a function, which gives a token');
+  }
+  if (!Object.keys(transports).includes(all.transport)) {
+    throw new TypeError("transport is 'auto', 'websocket' or 'http'");
+  }
+  if (!['same-origin', 'include', 'omit'].includes(all.credentials)) {
+    throw new TypeError("credentials are 'same-origin', 'include' or 'omit'");
   }
   if (typeof all.inbox !== 'object' || all.inbox === null) {
     throw new TypeError('inbox must be an object');
@@ -70,15 +81,21 @@ export function optionsOf(options) {
   return { ...all, inbox, countSlaves: Boolean(all.countSlaves) };
 }
 
-/** withPlatform adds to the options what the platform has, where the client is to be used. */
+/**
+ * withPlatform adds to the options what the platform has, and the ways that there are by it, where the client is to be
+ * used.
+ */
 export function withPlatform(options) {
-  const { WebSocket = globalThis.WebSocket } = options;
-  if (typeof WebSocket !== 'function') {
-    throw new TypeError('there is no WebSocket here: give one as options.WebSocket');
+  const { transport, WebSocket = globalThis.WebSocket, fetch = globalThis.fetch } = options;
+  const there = { [WEBSOCKET]: typeof WebSocket === 'function', [HTTP]: typeof fetch === 'function' };
+  const ways = transports[transport].filter((way) => there[way]);
+  if (ways.length === 0) {
+    const name = transport === HTTP ? 'fetch' : 'WebSocket';
+    throw new TypeError(`there is no ${name} here: give one as options.${name}`);
   }
   // What has gone along is told by the protocol that the hub chooses.
-  const plainHandshake = options.plainHandshake || !('protocol' in (WebSocket.prototype ?? {}));
-  return { ...options, WebSocket, plainHandshake };
+  const plainHandshake = options.plainHandshake || !('protocol' in (WebSocket?.prototype ?? {}));
+  return { ...options, ways, WebSocket, fetch, plainHandshake };
 }
 
 /** doorOf is a door as it is given, which must be one. */

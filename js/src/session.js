@@ -66,7 +66,12 @@ export class Session {
   #restoring = 0;
   #protocolErrors = 0;
 
-  constructor(urls, options) {
+  /**
+   * @param {string[]} urls
+   * @param {object} options the client's
+   * @param {{way: (way: string | null) => void}} told is told on which way it is connected, when that changes
+   */
+  constructor(urls, options, told) {
     this.options = options;
     this.#tickets = new Tickets(options.storage, options.storageKey);
     this.#entries = new Entries(urls[0]);
@@ -76,9 +81,10 @@ export class Session {
       stay: (connection) => [...this.memberships.values()].every(({ line }) => line === connection) && this.memberships.size > 0,
       prepare: () => this.freshTokens([...this.memberships.values()], this.#calls.repeated),
       first: () => this.#first(),
-      opened: (connection, sent) => this.#connected(connection, sent),
+      opened: (connection, how) => this.#connected(connection, how),
       frame: (connection, frame) => this.#handle(connection, frame),
       lost: (connection, how) => this.#disconnected(connection, how),
+      way: (way) => told.way(way),
     });
     this.#calls = new Calls({
       addresses: urls.length,
@@ -93,6 +99,11 @@ export class Session {
       again: (call, connection) => this.#again(call, connection),
     });
     this.#moving = new Moving(this, this.#link, this.#calls);
+  }
+
+  /** way is on which one the client is connected, or null. */
+  get way() {
+    return this.#link.way;
   }
 
   nextRef() {
@@ -304,8 +315,8 @@ export class Session {
       ? null : this.#calls.first({ withToken: this.options.tokenInHandshake });
   }
 
-  #connected(connection, sent) {
-    this.#moving.connected(connection);
+  #connected(connection, { sent, prepared }) {
+    this.#moving.connected(connection, prepared);
     this.#calls.connected(connection, sent);
   }
 

@@ -25,7 +25,7 @@ async function several(t, had, options = {}, timeout = 30_000) {
     }));
   }
   const urls = hubs.map(({ url }) => url);
-  const client = new Client(urls, { WebSocket, minBackoff: 1, maxBackoff: 5, closeTimeout: 1000, ...options });
+  const client = new Client(urls, { transport: 'websocket', WebSocket, minBackoff: 1, maxBackoff: 5, closeTimeout: 1000, ...options });
   t.after(async () => {
     await client.close();
     hubs.forEach((hub) => hub.close());

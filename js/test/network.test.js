@@ -45,9 +45,9 @@ const settle = () => new Promise(setImmediate);
 
 test('a dead connection is given up where every timer is late', async (t) => {
   const { pass } = fresh(t);
-  const options = { WebSocket: FakeSocket, dialTimeout: 10_000, silence: 10_000, patience: 5000, wakePatience: 2000 };
+  const options = { transport: 'websocket', WebSocket: FakeSocket, dialTimeout: 10_000, silence: 10_000, patience: 5000, wakePatience: 2000 };
   let ended;
-  new Connection('ws://localhost/ws', options, null, {
+  new Connection({ url: 'ws://localhost/ws', way: 'websocket', patience: 10_000, proof: 0 }, options, null, {
     opened: () => {}, frame: () => {}, ended: (how) => {
       ended = how;
     },
@@ -64,7 +64,7 @@ test('a dead connection is given up where every timer is late', async (t) => {
 
 test('an attempt that hangs is replaced soon when the network comes back, and what it was for goes on', async (t) => {
   const { page, pass } = fresh(t);
-  const client = new Client('ws://localhost/ws', { WebSocket: FakeSocket, wakePatience: 1500 });
+  const client = new Client('ws://localhost/ws', { transport: 'websocket', WebSocket: FakeSocket, wakePatience: 1500 });
   const asked = assert.rejects(client.status('abc123'), { code: 'connection' });
   assert.equal(FakeSocket.all.length, 1);
   pass(1000);
@@ -88,7 +88,7 @@ test('a network that flaps does not pass over the pauses', async (t) => {
     getItem: () => JSON.stringify({ a: { role: 'slave', channel: 'a', username: 'x', secret: 's', last: 0 } }),
     setItem: () => {}, removeItem: () => {},
   };
-  const client = new Client('ws://localhost/ws', { WebSocket: FakeSocket, storage, minBackoff: 60_000, maxBackoff: 60_000 });
+  const client = new Client('ws://localhost/ws', { transport: 'websocket', WebSocket: FakeSocket, storage, minBackoff: 60_000, maxBackoff: 60_000 });
   FakeSocket.made = (socket) => queueMicrotask(() => socket.onclose({ code: 1006, reason: '' }));
   client.restore().catch(() => {});
   await settle();
@@ -108,7 +108,7 @@ test('a page that is put away makes no attempts, and one at once when it is back
     getItem: () => JSON.stringify({ a: { role: 'slave', channel: 'a', username: 'x', secret: 's', last: 0 } }),
     setItem: () => {}, removeItem: () => {},
   };
-  const client = new Client('ws://localhost/ws', { WebSocket: FakeSocket, storage, minBackoff: 1, maxBackoff: 1 });
+  const client = new Client('ws://localhost/ws', { transport: 'websocket', WebSocket: FakeSocket, storage, minBackoff: 1, maxBackoff: 1 });
   client.restore().catch(() => {});
   await settle();
   assert.equal(FakeSocket.all.length, 1);
@@ -131,12 +131,12 @@ test('a client is made without a location, and used where there is one', async (
     globalThis.WebSocket = WebSocket;
   });
   delete globalThis.WebSocket;
-  await assert.rejects(new Client('/ws').status('abc123'), TypeError);
-  assert.throws(() => new Client('ws://localhost/ws'), TypeError);
-  const made = new Client('/ws', { WebSocket: FakeSocket });
+  await assert.rejects(new Client('/ws', { transport: 'websocket' }).status('abc123'), TypeError);
+  assert.throws(() => new Client('ws://localhost/ws', { transport: 'websocket' }), TypeError);
+  const made = new Client('/ws', { transport: 'websocket', WebSocket: FakeSocket });
   await assert.rejects(made.status('abc123'), TypeError);
   await made.close();
-  assert.throws(() => new Client('ftp://localhost/ws', { WebSocket: FakeSocket }), TypeError);
+  assert.throws(() => new Client('ftp://localhost/ws', { transport: 'websocket', WebSocket: FakeSocket }), TypeError);
 });
 
 test('an address is relative to what the page says', async (t) => {
@@ -155,9 +155,9 @@ test('an address is relative to what the page says', async (t) => {
   });
   globalThis.location = { href: 'https://example.com/class/7' };
   globalThis.document = { baseURI: 'https://cdn.example.com/app/' };
-  const client = new Client('ws', { WebSocket: Told });
+  const client = new Client('ws', { transport: 'websocket', WebSocket: Told });
   await assert.rejects(client.status('abc123'), { code: 'connection' });
   delete globalThis.document;
-  await assert.rejects(new Client('ws', { WebSocket: Told }).status('abc123'), { code: 'connection' });
+  await assert.rejects(new Client('ws', { transport: 'websocket', WebSocket: Told }).status('abc123'), { code: 'connection' });
   assert.deepEqual(addresses, ['wss://cdn.example.com/app/ws', 'wss://example.com/class/ws']);
 });

@@ -12,7 +12,7 @@ class NeverMade {
   }
 }
 
-const client = () => new Client('ws://127.0.0.1:1/ws', { WebSocket: NeverMade });
+const client = () => new Client('ws://127.0.0.1:1/ws', { transport: 'websocket', WebSocket: NeverMade });
 
 const noNumbers = ['5', null, 5n, {}, true];
 const never = [NaN, Infinity, -Infinity, -1, 2 ** 60];

@@ -268,7 +268,7 @@ test('a WebSocket that cannot be made is a hub that cannot be reached', async (t
       throw new Error('not on this page');
     }
   }
-  const client = new Client('ws://127.0.0.1:1/ws', { WebSocket: Forbidden });
+  const client = new Client('ws://127.0.0.1:1/ws', { transport: 'websocket', WebSocket: Forbidden });
   await refused(client.join('abc123', 'user_one'), 'connection');
   await client.close();
 });

@@ -113,7 +113,7 @@ test('what a WebSocket of another realm brings is read', async (t) => {
   }
   const stage = await Stage.open(t);
   const master = await stage.client().create('abc123', 'alice');
-  const client = new Client(stage.hub.url, { WebSocket: Foreign });
+  const client = new Client(stage.hub.url, { transport: 'websocket', WebSocket: Foreign });
   t.after(() => client.close());
   const slave = await within(client.join('abc123', 'user_one'), 'the join');
   await master.broadcast('hello');

@@ -198,7 +198,7 @@ test('what cannot be an address, and a platform without WebSocket', () => {
   class WebSocket {}
   assert.throws(() => new Client('ftp://localhost/ws', { WebSocket }), TypeError);
   if (globalThis.WebSocket === undefined) {
-    assert.throws(() => new Client('ws://localhost/ws'), TypeError);
+    assert.throws(() => new Client('ws://localhost/ws', { transport: 'websocket' }), TypeError);
   }
   globalThis.location = { href: 'https://example.com/class/7' };
   try {

@@ -35,7 +35,7 @@ function narrow(t) {
   t.mock.method(performance, 'now', () => now);
   const told = { ended: null, seconds: 0 };
   const options = { WebSocket: Narrow, dialTimeout: 10_000, silence: 10_000, patience: 5000, wakePatience: 2000 };
-  const connection = new Connection('ws://localhost/ws', options, null, {
+  const connection = new Connection({ url: 'ws://localhost/ws', way: 'websocket', patience: 10_000, proof: 0 }, options, null, {
     opened: () => {}, frame: () => {}, ended: (how) => {
       told.ended = how;
     },

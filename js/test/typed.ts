@@ -3,10 +3,10 @@
 
 import {
   Attribute, AttributeEvent, Client, ClosedError, ClosedEvent, Code, ConnectionError, CountsEvent, DeclinedError, GapError, GapEvent, KnockEvent, LecternError, Master, Message, MutedEvent,
-  PresenceEvent, PromotedEvent, RefusedError, Slave, StateEvent, UnknownOutcomeError, json,
+  PresenceEvent, PromotedEvent, RefusedError, Slave, StateEvent, TransportEvent, UnknownOutcomeError, json,
 } from '../lectern.js';
 import type {
-  Answer, ClientOptions, Counts, CountsChange, Door, Gap, GatherOptions, KeptTicket, Knock, Muted, Waiting, Payload, Presence, Promotion, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest,
+  Answer, ClientOptions, Counts, CountsChange, Door, Gap, GatherOptions, KeptTicket, Knock, Muted, Waiting, Payload, Presence, Promotion, Receipt, Restored, SendOptions, State, Status, Ticket, TokenRequest, Transport,
 } from '../lectern.js';
 import type WS from 'ws';
 
@@ -15,6 +15,7 @@ function typed<_ extends true>(): void {}
 
 // The constructors that there are can be given as they are.
 typed<typeof globalThis.WebSocket extends NonNullable<ClientOptions['WebSocket']> ? true : false>();
+typed<typeof globalThis.fetch extends NonNullable<ClientOptions['fetch']> ? true : false>();
 typed<typeof WS extends NonNullable<ClientOptions['WebSocket']> ? true : false>();
 
 function check(holds: boolean, what: string): asserts holds {
@@ -33,7 +34,7 @@ async function first(handle: Master | Slave): Promise<Message> {
 export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['WebSocket']>): Promise<void> {
   const items = new Map<string, string>();
   const options: ClientOptions = {
-    WebSocket, minBackoff: 1, maxBackoff: 10, dialTimeout: 5000, closeTimeout: 1000, silence: 10_000, patience: 5000,
+    transport: 'auto', credentials: 'same-origin', fetch: globalThis.fetch, WebSocket, minBackoff: 1, maxBackoff: 10, dialTimeout: 5000, closeTimeout: 1000, silence: 10_000, patience: 5000,
     wakePatience: 1000, maxMessageBytes: 65_536, inbox: { messages: 100, bytes: 1 << 20 }, storageKey: 'key',
     storage: {
       getItem: (key: string) => items.get(key) ?? null,
@@ -43,6 +44,15 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   };
   const { signal } = new AbortController();
   const client = new Client(new URL(url), options);
+  const ways: (Transport | null)[] = [];
+  client.addEventListener('transport', (event) => {
+    typed<Equal<typeof event, TransportEvent & Event>>();
+    check(event instanceof TransportEvent && event.transport === client.transport, 'a transport event');
+    ways.push(event.transport);
+  });
+  // @ts-expect-error there is no such way
+  const wrong: ClientOptions = { transport: 'pigeon' };
+  check(client.transport === null && wrong.fetch === undefined, 'no way yet');
   const status: Status = await client.status('abc123', { signal });
   check(!status.exists && status.master === null, 'no channel');
 
@@ -244,4 +254,5 @@ export async function useAll(url: string, WebSocket: NonNullable<ClientOptions['
   ];
   check(errors.map(({ code }) => code).join() === 'gap,unknown_outcome,connection,x', 'codes');
   await Promise.all([client.close(), other.close(), restoring.close(), third.close()]);
+  check(ways.join() === 'websocket,', 'the way, and none at the end');
 }

@@ -68,11 +68,11 @@ var mayImport = map[string][]string{
 	"transport/socketio/js/hub": {".", "transport", "transport/socketio"},
 
 	"examples/chat":           {".", "transport", "transport/websocket"},
-	"examples/classroom":      {".", "examples/classroom/page", "hubfile", "transport/socketio", "transport/websocket"},
+	"examples/classroom":      {".", "examples/classroom/page", "hubfile", "transport/httpstream", "transport/socketio", "transport/websocket"},
 	"examples/classroom/page": {"js"}, // for examples in modules of their own, too
 	"examples/desk":           {".", "transport", "transport/websocket"},
 	"examples/fleet":          {".", "transport/netconn"},
-	"examples/hub":            {".", "hubfile", "transport/netconn", "transport/socketio", "transport/websocket"},
+	"examples/hub":            {".", "hubfile", "transport/httpstream", "transport/netconn", "transport/socketio", "transport/websocket"},
 	"examples/socketio":       {".", "transport/socketio"},
 }
 

@@ -1,8 +1,9 @@
 import { Countdown, clock } from './countdown.js';
 import { h, setText } from './elements.js';
+import { way } from './way.js';
 
 /**
- * classHead is the head of a class: its name, and how the teacher is. While the
+ * classHead is the head of a class: its name, how the teacher is, and the way to the hub where that is not the usual one. While the
  * teacher is away the ledge beneath burns down with the time that is left.
  *
  * @param {{title: string, subtitle: Array, actions: Node[], hint?: Node}} what
@@ -24,7 +25,7 @@ export function classHead({ title, subtitle, actions, hint = null }) {
         h('h1', { tabindex: '-1', dir: 'auto' }, title),
         beneath),
       h('div', { class: 'board-state' },
-        h('span', { class: 'lamp', 'aria-hidden': 'true' }), sentence, left),
+        h('span', { class: 'lamp', 'aria-hidden': 'true' }), sentence, left, way),
       h('div', { class: 'board-actions' }, ...actions), hint),
     h('div', { class: 'ledge', 'aria-hidden': 'true' }, ledge));
 

@@ -10,9 +10,11 @@ import { comingBack, joinByLink, start } from './start.js';
 import { learn } from './student.js';
 import { teach } from './teacher.js';
 import { waiting } from './waiting.js';
+import { tellWay } from './way.js';
 import { refusalToJoin } from './words.js';
 
 const client = new Client('/ws', { storage, storageKey: TICKETS });
+tellWay(client);
 
 /** link is what the page's address says of a class, or null. */
 function link() {

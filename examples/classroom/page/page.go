@@ -34,10 +34,11 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// Handler serves the page, with its hub's connections under /ws and /socket.io/.
+// Handler serves the page, with its hub's connections under /ws and what is beneath, and /socket.io/.
 func Handler(connections http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/ws", connections)
+	mux.Handle("/ws/", connections)
 	mux.Handle("/socket.io/", connections)
 	mux.Handle("/lectern.js", js.Handler())
 	err := fs.WalkDir(Files, ".", func(name string, entry fs.DirEntry, err error) error {

@@ -29,7 +29,7 @@ export class Hub {
   static async start({ port = 0, masterTimeout = '30s', slaveTimeout = '30s', state } = {}) {
     built ??= build();
     const hub = new Hub();
-    hub.#process = spawn(built, ['-ws', `127.0.0.1:${port}`, '-master-timeout', masterTimeout,
+    hub.#process = spawn(built, ['-ws', `127.0.0.1:${port}`, '-http', '-master-timeout', masterTimeout,
       '-slave-timeout', slaveTimeout, ...(state ? ['-state', state] : [])], { stdio: ['ignore', 'pipe', 'ignore'] });
     hub.#ended = new Promise((ended) => {
       hub.#process.on('exit', ended);

@@ -11,13 +11,16 @@ function reset(socket) {
   }
 }
 
-/** Relay is a network between a client and its hub that can be cut, barred and stalled. */
+const FORBIDDEN = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
+
+/** Relay is a network between a client and its hub that can be cut, barred and stalled, and that may let no WebSocket through. */
 export class Relay {
   #server;
   #pairs = new Set();
   #barred = false;
   #stalled = false;
   #lost = { up: false, down: false };
+  #sockets = { how: 'passed' };
   #waiting = [];
 
   static async to(url) {
@@ -40,13 +43,16 @@ export class Relay {
     }
     const far = connect(Number(hub.port), hub.hostname);
     far.on('error', () => {});
-    const pair = { near, far, upgraded: false, stranded: false };
+    const pair = { near, far, upgraded: false, stranded: false, swallowed: false };
     near.once('data', (data) => {
       pair.upgraded = /^upgrade: websocket/im.test(data);
+      if (pair.upgraded) {
+        this.#upgrade(pair);
+      }
     });
     this.#pairs.add(pair);
     for (const [from, to, way] of [[near, far, 'up'], [far, near, 'down']]) {
-      from.on('data', (data) => this.#lost[way] || to.write(data));
+      from.on('data', (data) => this.#lost[way] || pair.swallowed || to.write(data));
       from.on('close', () => {
         if (to.destroyed) {
           this.#pairs.delete(pair);
@@ -59,6 +65,29 @@ export class Relay {
         from.pause();
       }
     }
+  }
+
+  #upgrade(pair) {
+    const { near, far } = pair;
+    const { how, after } = this.#sockets;
+    pair.swallowed = how === 'refused' || how === 'unanswered';
+    if (how === 'refused') {
+      near.end(FORBIDDEN);
+    } else if (how === 'cut') {
+      // From the answer to the handshake on.
+      far.once('data', () => {
+        const timer = setTimeout(() => [near, far].forEach(reset), after);
+        near.once('close', () => clearTimeout(timer));
+      });
+    }
+  }
+
+  /**
+   * webSockets says what becomes of those that come from now on: they are passed, refused, unanswered, or cut so many milliseconds
+   * after they were answered. Everything else passes.
+   */
+  webSockets(how, after = 0) {
+    this.#sockets = { how, after };
   }
 
   /** attempt resolves when the next connection is attempted. */

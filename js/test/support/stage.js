@@ -11,6 +11,9 @@ import { Relay } from './relay.js';
  */
 export const WebSocket = globalThis.WebSocket ?? Other;
 
+/** The way to a real hub, which LECTERN_TRANSPORT can say. */
+const TRANSPORT = process.env.LECTERN_TRANSPORT ?? 'websocket';
+
 /** How long anything that is awaited may take, in milliseconds. */
 export const LIMIT = 20_000;
 
@@ -120,7 +123,7 @@ export class Stage {
 
   client(options = {}, url = this.hub.url) {
     const client = new Client(url, {
-      WebSocket, minBackoff: 1, maxBackoff: 20, closeTimeout: 1000, ...options,
+      transport: TRANSPORT, WebSocket, minBackoff: 1, maxBackoff: 20, closeTimeout: 1000, ...options,
     });
     this.#clients.push(client);
     return client;
@@ -142,7 +145,9 @@ export class Stage {
 
 /** fakeClient is a client of a hub that is not real, which ends with the test. */
 export function fakeClient(t, hub, options = {}) {
-  const client = new Client(hub.url, { WebSocket, minBackoff: 1, maxBackoff: 5, closeTimeout: 1000, ...options });
+  const client = new Client(hub.url, {
+    transport: 'websocket', WebSocket, minBackoff: 1, maxBackoff: 5, closeTimeout: 1000, ...options,
+  });
   t.after(async () => {
     await client.close();
     hub.close();

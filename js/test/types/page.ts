@@ -21,8 +21,9 @@ export class Sink implements WebSocketLike {
 }
 
 export async function lesson(): Promise<number> {
-  const options: ClientOptions = { WebSocket, storage, silence: 1000, inbox: { messages: 1 } };
+  const options: ClientOptions = { transport: 'auto', credentials: 'include', WebSocket, storage, silence: 1000, inbox: { messages: 1 } };
   const client = new Client('/ws', options);
+  client.addEventListener('transport', ({ transport }) => void (transport === client.transport));
   const { masters, slaves, lost } = await client.restore({ replay: true, signal });
   const master: Master = masters[0] ?? await client.create('abc123', 'alice', { masterTimeout: 5 });
   const slave: Slave = slaves[0] ?? await new Client(new URL('ws://localhost'), {}).join('abc123', 'user_one');

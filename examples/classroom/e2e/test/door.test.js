@@ -75,7 +75,7 @@ test('who comes is seen and let in by name, or not', async (t) => {
   });
 
   await t.test('who has typed the name of the class waits too', async () => {
-    await cleo.page.goto(stage.program.url);
+    await cleo.page.goto(stage.url);
     const form = cleo.page.getByRole('form', { name: 'Join a class' });
     await form.getByLabel('Name of the class').fill('Biology 7b');
     await form.getByLabel('Your name').fill('Cleo');
@@ -118,7 +118,7 @@ test('a door that is locked lets nobody in, nor who waits', async (t) => {
 test('who comes before the class is open waits for it, and is in when it is', async (t) => {
   const stage = await Stage.open(t);
   const [teacher, ada, ben] = await Promise.all(['Ms Okafor', 'Ada', 'Ben'].map((name) => stage.person(name)));
-  const link = `${stage.program.url}?class=Biology+7b&with=Ms+Okafor`;
+  const link = `${stage.url}?class=Biology+7b&with=Ms+Okafor`;
   await ada.asksToCome(link);
   await ada.sees('Ms Okafor has not opened this class yet. Stay here: this page goes on by itself.');
   await ada.page.reload();
@@ -191,7 +191,7 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
     await t.test('or goes elsewhere', async () => {
       await ben.asksToCome(link);
       await waits(ben);
-      await ben.page.goto(stage.program.url);
+      await ben.page.goto(stage.url);
       await ben.heading('Classroom');
       await teacher.knocks();
       await ben.page.goto(link);
@@ -201,7 +201,7 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
 
     await t.test('or finds the door open', async () => {
       const form = ben.page.getByRole('form', { name: 'Join a class' });
-      await ben.page.goto(stage.program.url);
+      await ben.page.goto(stage.url);
       await form.getByLabel('Name of the class').fill('Biology 7b');
       await form.getByLabel('Your name').fill('Ben');
       await form.getByRole('button', { name: 'Join' }).click();
@@ -242,7 +242,7 @@ test('who is let in as the page is loaded again knocks once more when the name i
   await teacher.reads('At last.');
 
   const other = await stage.person('Ada');
-  await other.asksToCome(new URL(new URL(link).search, stage.program.url).href);
+  await other.asksToCome(new URL(new URL(link).search, stage.url).href);
   await other.sees('Somebody in this class has that name already.');
   stage.quiet(NETWORK);
 });
@@ -252,7 +252,7 @@ test('one who has gone from the door is not the one of that name who comes after
   const { relay, url } = await stage.relay();
   const teacher = await stage.person('Ms Okafor', { url });
   const [ada, other] = await Promise.all(['Ada', 'Ada'].map((name) => stage.person(name)));
-  const link = new URL(new URL(await teacher.opens('Biology 7b')).search, stage.program.url).href;
+  const link = new URL(new URL(await teacher.opens('Biology 7b')).search, stage.url).href;
   await teacher.door('Ask me');
   await ada.asksToCome(link);
   await teacher.knocks('Ada');
@@ -281,7 +281,7 @@ test('the door is as it was chosen while the connection was lost', async (t) => 
   const { relay, url } = await stage.relay();
   const teacher = await stage.person('Ms Okafor', { url });
   const ada = await stage.person('Ada');
-  const link = new URL(new URL(await teacher.opens('Biology 7b')).search, stage.program.url).href;
+  const link = new URL(new URL(await teacher.opens('Biology 7b')).search, stage.url).href;
   relay.bar();
   await teacher.sees('Connection lost. Trying to come back for');
   await teacher.door('Ask me');

@@ -20,7 +20,7 @@ for (const role of ['teacher', 'student']) {
     const near = await stage.person(role === 'teacher' ? 'Ada' : 'Ms Okafor');
     const at = (link, to) => new URL(new URL(link).search, to).href;
     if (role === 'teacher') {
-      await near.joins(at(await far.opens('Biology 7b'), stage.program.url));
+      await near.joins(at(await far.opens('Biology 7b'), stage.url));
       await far.knows('Ada', 'online');
     } else {
       await far.joins(at(await near.opens('Biology 7b'), url));
@@ -109,7 +109,7 @@ test('a name that is kept for somebody who is away is refused in words that say 
   await gone.opens('Chemistry');
   another.bar();
   const form = other.page.getByRole('form', { name: 'Open a class' });
-  await other.page.goto(stage.program.url);
+  await other.page.goto(stage.url);
   await form.getByLabel('Name of the class').fill('Chemistry');
   await form.getByLabel('Your name').fill('Mr Abara');
   await form.getByRole('button', { name: 'Open' }).click();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Stage } from './support/stage.js';
+import { NETWORK, Stage } from './support/stage.js';
 
 test('a teacher who closes the tab: everybody is out after X, and told why', async (t) => {
   const stage = await Stage.open(t, { masterTimeout: '3s' });
@@ -92,7 +92,7 @@ test('a program that was killed and started anew: the class is opened again, and
   await ada.sees('Ms Okafor is here.');
   await ada.button('Join the class').click();
   await teacher.knows('Ada', 'online');
-  stage.quiet(/ERR_CONNECTION|WebSocket connection .* failed/);
+  stage.quiet(NETWORK);
 });
 
 test('a program that is stopped ends in order, and its pages say so', async (t) => {
@@ -103,5 +103,5 @@ test('a program that is stopped ends in order, and its pages say so', async (t) 
   assert.equal(await stage.program.stop(), 0);
   await ada.sees('This page could not reach the class for 1 second.');
   await teacher.sees('This page could not reach the class for 1 second.');
-  stage.quiet(/ERR_CONNECTION|WebSocket connection .* failed/);
+  stage.quiet(NETWORK);
 });

@@ -84,7 +84,7 @@ test('a program that speaks nonsense does not harm the page', async (t) => {
 test('a teacher’s program that speaks nonsense does not harm the page', async (t) => {
   const stage = await Stage.open(t);
   const [mallory, ada] = await Promise.all(['Mallory', 'Ada'].map((name) => stage.person(name)));
-  await mallory.page.goto(stage.program.url);
+  await mallory.page.goto(stage.url);
   await mallory.page.evaluate(async () => {
     const { Client } = await import('/lectern.js');
     const master = await new Client('/ws').create('Biology 7b', 'Mallory');
@@ -97,7 +97,7 @@ test('a teacher’s program that speaks nonsense does not harm the page', async 
     };
     globalThis.asksBack = () => master.broadcast({ kind: 'lower hand', id: 'a' });
   });
-  await ada.joins(new URL('?class=Biology+7b&with=Mallory', stage.program.url).href);
+  await ada.joins(new URL('?class=Biology+7b&with=Mallory', stage.url).href);
   let told = 0;
   for (const [board, question] of [[7, 7], [null, null], [{ toString: 'a' }, { kind: 'question', id: 'q' }], [[], 'question'],
     ['', { kind: 'question', id: 'q', text: 'mine?', choices: ['a', { toString: 'b' }] }],

@@ -44,7 +44,7 @@ for (const [size, viewport] of [['a laptop', undefined], ['a phone', PHONE]]) {
     const part = async ({ page }, name) => phone && press(page, name);
 
     // The first field has the focus already.
-    await teacher.page.goto(stage.program.url);
+    await teacher.page.goto(stage.url);
     await teacher.heading('Classroom');
     await teacher.page.keyboard.type('Biology 7b');
     await tabTo(teacher.page, 'Your name');

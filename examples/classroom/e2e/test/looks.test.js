@@ -51,7 +51,7 @@ test('on a phone both ways into a class are in sight at once', async (t) => {
   const ada = await stage.person('Ada', { viewport: PHONE });
   for (const viewport of [PHONE, { width: 360, height: 640 }, { width: 375, height: 667 }]) {
     await ada.page.setViewportSize(viewport);
-    for (const [url, name] of [[stage.program.url, 'Join'], [link, 'Join the class'], [stage.program.url, 'Open']]) {
+    for (const [url, name] of [[stage.url, 'Join'], [link, 'Join the class'], [stage.url, 'Open']]) {
       await ada.page.goto(url);
       const button = ada.page.getByRole('button', { name, exact: true });
       await button.waitFor();

@@ -1,9 +1,6 @@
 import { test } from 'node:test';
 
-import { Stage } from './support/stage.js';
-
-// What a page says of a network that is not there is the browser's.
-const NETWORK = /ERR_(CONNECTION|EMPTY|INTERNET|NETWORK)|WebSocket connection .* failed/;
+import { NETWORK, Stage } from './support/stage.js';
 
 test('a reload loses nothing, on either side', async (t) => {
   const stage = await Stage.open(t);
@@ -103,7 +100,7 @@ test('offline and back', async (t) => {
   const [teacher, ada] = await Promise.all(['Ms Okafor', 'Ada'].map((name) => stage.person(name)));
   const { relay, url } = await stage.relay();
   const link = await teacher.opens('Biology 7b');
-  await ada.joins(link.replace(stage.program.url, url));
+  await ada.joins(link.replace(stage.url, url));
   await teacher.knows('Ada', 'online');
 
   // The browser's own switch does not end WebSockets that are open: the relay does.
@@ -131,7 +128,7 @@ test('a network that has gone silent is noticed by the page going offline', asyn
   const [teacher, ada] = await Promise.all(['Ms Okafor', 'Ada'].map((name) => stage.person(name)));
   const { relay, url } = await stage.relay();
   const link = await teacher.opens('Biology 7b');
-  await ada.joins(link.replace(stage.program.url, url));
+  await ada.joins(link.replace(stage.url, url));
   await teacher.knows('Ada', 'online');
 
   relay.stall();

@@ -3,13 +3,10 @@ import { mkdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { LAPTOP, PHONE, Stage } from './support/stage.js';
+import { LAPTOP, NETWORK, PHONE, Stage } from './support/stage.js';
 
 const folder = fileURLToPath(new URL('../screenshots/', import.meta.url));
 const sizes = { phone: PHONE, laptop: LAPTOP };
-
-// What a page says of a network that is not there is the browser's.
-const NETWORK = /ERR_(CONNECTION|EMPTY|INTERNET|NETWORK)|WebSocket connection .* failed/;
 
 // fits asserts that the smallest phones, too, have everything within their width.
 async function fits({ page }, name) {
@@ -72,7 +69,7 @@ test('each state, accessible and photographed', async (t) => {
   await photograph(teacher, '01-start');
   const link = await teacher.opens('Biology 7b');
   await photograph(teacher, '02-teacher-empty', { parts: teachers });
-  const adas = link.replace(stage.program.url, url);
+  const adas = link.replace(stage.url, url);
   await ada.page.goto(adas);
   await ada.sees('Ms Okafor is here.');
   await photograph(ada, '03-student-invited');

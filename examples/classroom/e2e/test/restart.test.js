@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 
-import { Stage } from './support/stage.js';
+import { NETWORK, Stage } from './support/stage.js';
 
 test('a program that is replaced: the class goes on where it was, with an open question in it', async (t) => {
   const stage = await Stage.open(t, { keeps: true });
@@ -44,5 +44,5 @@ test('a program that is replaced: the class goes on where it was, with an open q
   await teacher.hands('Ben');
   await ada.writes('I am still here.');
   await teacher.reads('I am still here.');
-  stage.quiet(/ERR_CONNECTION|WebSocket connection .* failed/);
+  stage.quiet(NETWORK);
 });

@@ -115,7 +115,7 @@ test('a browser that keeps no site data has the class until the page is loaded a
   }));
   const ada = await stage.person('Ada', { profile });
   t.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
-  await ada.page.goto(stage.program.url);
+  await ada.page.goto(stage.url);
   await assert.rejects(ada.page.evaluate(() => sessionStorage.length), /SecurityError|Access is denied/);
   await ada.heading('Classroom');
   await ada.joins(link);

@@ -150,7 +150,7 @@ test('who has to be quiet is so when the connection is back, and after a page th
   const [ada, ben] = await Promise.all(['Ada', 'Ben'].map((name) => stage.person(name)));
   const link = await teacher.opens('Biology 7b');
   for (const student of [ada, ben]) {
-    await student.joins(new URL(new URL(link).search, stage.program.url).href);
+    await student.joins(new URL(new URL(link).search, stage.url).href);
     await teacher.knows(student.name, 'online');
   }
   relay.bar();

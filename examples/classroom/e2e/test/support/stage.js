@@ -9,8 +9,14 @@ import { Program } from './program.js';
 /** How long anything that is awaited may take, in milliseconds. */
 export const LIMIT = 20_000;
 
-/** What a page may complain of whose network was cut. */
-export const NETWORK = /ERR_(CONNECTION|EMPTY)|WebSocket connection .* failed/;
+// What becomes of WebSockets where a test does not say it: CLASSROOM_SOCKETS=refused is a class over plain HTTP.
+const SOCKETS = process.env.CLASSROOM_SOCKETS?.split(' ') ?? null;
+
+/**
+ * What a page may complain of whose network was cut, or lets no WebSocket through: it is the browser that does, also of requests
+ * by which the client finds out.
+ */
+export const NETWORK = /ERR_(CONNECTION|EMPTY|SOCKET|INTERNET|NETWORK|INCOMPLETE)|WebSocket connection .* failed|status of (409|410|421)/;
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -74,7 +80,6 @@ export class Person {
   /** board waits until exactly this is on the board; '' is nothing. */
   async board(text) {
     const words = this.page.locator('.blackboard');
-    await words.waitFor({ state: 'attached' }); // a page that is loaded again may not be in the class yet
     await this.part('Board');
     if (text === '') {
       await words.waitFor({ state: 'hidden' });
@@ -97,8 +102,10 @@ export class Person {
     assert.equal(await count.textContent(), { 0: '', 1: '1 hand up' }[names.length] ?? `${names.length} hands up`);
   }
 
-  /** part shows a part of the class, where one is shown at a time. */
+  /** part shows a part of the class, where one is shown at a time, once the page is in the class. */
   async part(name) {
+    // A page that is loaded again may not be in it yet, and has no parts that could be told from those beside each other.
+    await this.page.locator('.tabs').waitFor({ state: 'attached' });
     const button = this.page.getByRole('navigation').getByRole('button', { name });
     if (await button.isVisible()) {
       await button.click();
@@ -297,11 +304,20 @@ export class Stage {
   #contexts = [];
   #launch;
 
-  /** open begins. cache: with the browser's back/forward cache, which Playwright switches off. */
-  static async open(t, { cache = false, ...options } = {}) {
+  /**
+   * open begins. cache: with the browser's back/forward cache, which Playwright switches off; sockets is what becomes of
+   * WebSockets on the way of each person, as Relay.webSockets has it.
+   */
+  static async open(t, { cache = false, sockets = SOCKETS, ...options } = {}) {
     const stage = new Stage();
     t.after(() => stage.#close());
     stage.program = await Program.start(options);
+    stage.url = stage.program.url;
+    if (sockets) {
+      const { relay, url } = await stage.relay();
+      relay.webSockets(...sockets);
+      Object.assign(stage, { between: relay, url });
+    }
     stage.#launch = {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags,
       ignoreDefaultArgs: cache ? ['--disable-back-forward-cache'] : [],
@@ -311,7 +327,7 @@ export class Stage {
   }
 
   /** person opens a page. profile is the folder of a browser of their own. */
-  async person(name, { viewport = LAPTOP, url = this.program.url, profile } = {}) {
+  async person(name, { viewport = LAPTOP, url = this.url, profile } = {}) {
     const how = { viewport, reducedMotion: 'reduce', locale: 'en-GB' };
     const context = await (profile ? chromium.launchPersistentContext(profile, { ...how, ...this.#launch }) : this.browser.newContext(how));
     if (profile) {
@@ -341,10 +357,11 @@ export class Stage {
     this.program = await this.program.replaced();
   }
 
-  /** quiet asserts that no page has complained, but for what is expected. */
+  /** quiet asserts that no page has complained, but for what is expected, and of WebSockets that do not get through. */
   quiet(expected = /^$/) {
+    const known = (each) => expected.test(each) || (this.between && NETWORK.test(each));
     for (const { name, complaints } of this.#people) {
-      assert.deepEqual(complaints.filter((each) => !expected.test(each)), [], `complaints of ${name}'s page`);
+      assert.deepEqual(complaints.filter((each) => !known(each)), [], `complaints of ${name}'s page`);
     }
   }
 
