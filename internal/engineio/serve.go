@@ -45,10 +45,14 @@ func refuse(w http.ResponseWriter, status int, code refusal) {
 }
 
 func refuseWith(w http.ResponseWriter, status int, code refusal, text string) {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(transport.DefaultMessageTimeout))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(`{"code":` + strconv.Itoa(int(code)) + `,"message":` + strconv.QuoteToASCII(text) + `}`))
+	_ = control.Flush()
+	_ = control.SetWriteDeadline(time.Time{})
 }
 
 // answer writes what a polled request is answered with. A client that does not take it in the
@@ -119,7 +123,9 @@ func (e *Endpoint) servePolling(w http.ResponseWriter, r *http.Request, id strin
 		refuse(w, http.StatusBadRequest, codeUnknownID)
 	case r.Method == http.MethodGet:
 		// The times of the http.Server are for requests that are answered at once.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Time{})
+		_ = control.SetWriteDeadline(time.Time{})
 		s.polling.get(w, r)
 	case r.Method == http.MethodPost:
 		s.polling.post(w, r)

@@ -86,7 +86,7 @@ func newSite(t *testing.T, edit func(*Config)) *site {
 	}
 	config.Conn = config.Conn.WithDefaults(nil)
 	s.endpoint = NewEndpoint(config)
-	server := &http.Server{Handler: s.endpoint, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: s.endpoint, ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

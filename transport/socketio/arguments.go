@@ -120,7 +120,7 @@ func (i *incoming) add(content []byte) (complete bool) {
 	return len(i.attachments) == i.packet.attachments
 }
 
-// text reports whether the argument is a string.
+// isText reports whether the argument is a string.
 func isText(argument []byte) bool { return len(argument) > 0 && argument[0] == '"' }
 
 // isObject reports whether the argument is an object.

@@ -27,7 +27,7 @@ type emission struct {
 	enters bool
 	// moves: the socket leaves its current channel for the other one.
 	moves bool
-	// questions: the acknowledgement is the answer of others.
+	// asks: the acknowledgement is the answer of who is asked; gathers: it is those of all.
 	asks, gathers bool
 }
 
