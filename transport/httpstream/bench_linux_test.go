@@ -46,9 +46,9 @@ func TestWritingAllocates(t *testing.T) {
 	writer := server.Conn.(transport.TryWriter)
 	batch := [][]byte{message}
 	require.True(t, writer.TryWrite(batch...))
-	require.Zero(t, testing.AllocsPerRun(300, func() {
+	require.LessOrEqual(t, testing.AllocsPerRun(300, func() {
 		if !writer.TryWrite(batch...) {
 			t.Error("not written")
 		}
-	}))
+	}), 1.0) // a pool may be emptied
 }

@@ -47,8 +47,11 @@
 //
 // On Linux a stream over HTTP/1.1 without TLS has no goroutine while nothing is written on it:
 // the connection is taken from the http.Server, and one goroutine of the handler waits for all of
-// them to hang up. What a member takes so is in docs/PERFORMANCE.md. Over HTTP/2, over TLS, by polls, and elsewhere it
-// is the goroutine of the request that waits.
+// them to hang up. What a member takes so, all in all, is in the table of memory that this writes:
+//
+//	cd bench && go run . run -only memory
+//
+// Over HTTP/2, over TLS, by polls, and elsewhere it is the goroutine of the request that waits.
 //
 // # The http.Server
 //

@@ -252,6 +252,7 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request) {
 	switch err := c.begin(r.Context(), p, number, numbered); err {
 	case nil:
 	case errRepeated:
+		c.keepUp()
 		leaveBody(w, r)
 		w.WriteHeader(http.StatusNoContent)
 		return

@@ -23,7 +23,7 @@ import (
 // a request.
 func TestMembersAreSmall(t *testing.T) {
 	t.Run("stream", func(t *testing.T) { membersTake(t, "stream", 6000, 0) })
-	t.Run("poll", func(t *testing.T) { membersTake(t, "poll", 35_000, 2) })
+	t.Run("poll", func(t *testing.T) { membersTake(t, "poll", 45_000, 2) })
 }
 
 func membersTake(t *testing.T, endpoint string, bytes, goroutines int) {
