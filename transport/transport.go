@@ -34,6 +34,26 @@
 // meanwhile, or Read fails with [ErrSlow]; a [MessageTimer] tells. And what the transport
 // sends beside messages, such as probes, is bounded in number, see
 // [DefaultControlFramesPerSecond]; Read fails with [ErrFlood] where more comes.
+//
+// # Where there is no one connection
+//
+// A Conn need not be one connection of the system's. It can be requests that come one after the other, as in
+// transport/httpstream, or change from one carrier to another, as in transport/socketio. Such an adapter
+//
+//   - keeps what it has sent until the peer has said to have it, within a bound, and numbers it. What it keeps it may
+//     send again on the next carrier, and what is not acknowledged holds Write up, as a peer does that does not read.
+//     The messages of a [MessageSharer] it keeps as they are; others it copies.
+//   - takes a message as on its way once it keeps it, and returns from Write then. What a carrier does not take at once
+//     is left to a goroutine that ends when the carrier has it. So nothing is parked while nothing is to be sent.
+//   - numbers what the peer sends too, and answers a repetition without handing it to the [Receiver] again. The turns
+//     of the Receiver it keeps by itself: two requests of one peer may come at once.
+//   - changes carriers with the writing held, so that order is kept by construction and not by luck.
+//   - ends by silence, not by the loss of a carrier; and at Close waits, within the bound of Close, for a peer that has no
+//     carrier at the moment, so that it gets what was written before, and the reason.
+//
+// An adapter for a protocol that is somebody else's translates frames, as transport/socketio does: what the hub writes, it
+// translates once for all peers that get the same slice. Its own frames go to the Receiver in the order of the peer's, so that rates
+// and rules hold for them.
 package transport
 
 import (
