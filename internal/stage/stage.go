@@ -45,6 +45,7 @@ func New(t *testing.T, n Network, policy lectern.Policy) *Stage {
 func Everywhere(t *testing.T, policy lectern.Policy, test func(t *testing.T, s *Stage)) {
 	t.Helper()
 	InVirtualTime(t, policy, test)
+	OverEach(t, Polled, policy, test)
 	for _, n := range OnLoopback {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
