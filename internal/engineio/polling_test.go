@@ -125,6 +125,24 @@ func TestRequestsBehindEachOther(t *testing.T) {
 	})
 }
 
+// Clients of 2.x disconnect their socket, and close the session right behind the answer to that. It is the first that counts: who
+// leaves is not lost.
+func TestASessionIsClosedBehindTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		for range 500 {
+			id, e := s.poll(t)
+			e.leaves = true
+			status, body := s.do(t, http.MethodPost, address(id, "polling", "4"), "41", "Connection", "close")
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, "ok", body)
+			_, _ = s.do(t, http.MethodPost, address(id, "polling", "4"), "1", "Connection", "close")
+			var left *transport.CloseError
+			require.ErrorAs(t, <-e.ended, &left)
+		}
+	})
+}
+
 // A receiver that panics costs its session alone.
 func TestReceiverPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

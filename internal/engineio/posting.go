@@ -19,15 +19,17 @@ func (p *polling) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := p.receive(w, r)
-	p.finish(&p.posting) // before the answer: the next one may come right behind that
+	// The next one may come right behind the answer: what this one has led to comes before that. Where a client disconnects its
+	// socket, the close of its session that follows is not the end that counts.
+	p.finish(&p.posting)
+	if err != nil && err != errClosed {
+		p.session.fail(err)
+	}
 	var closed *transport.CloseError
 	switch {
-	case err == nil || err == errClosed:
+	case err == nil || err == errClosed || err == errGone || errors.As(err, &closed):
 		// Of a session that ends, what is left is still to be fetched: a refusal would have the
 		// client give that up.
-		answer(w, []byte("ok"))
-		return
-	case err == errGone || errors.As(err, &closed):
 		answer(w, []byte("ok"))
 	case errors.Is(err, transport.ErrMessageTooLarge):
 		refuse(w, http.StatusRequestEntityTooLarge, codeTooLarge)
@@ -36,7 +38,6 @@ func (p *polling) post(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(w, http.StatusBadRequest, codeBadRequest)
 	}
-	p.session.fail(err)
 }
 
 func (p *polling) receive(w http.ResponseWriter, r *http.Request) (err error) {

@@ -39,6 +39,7 @@ type echo struct {
 	over    chan struct{} // closed as End returns
 	hold    chan struct{} // where it is not nil, Receive waits for it
 	panics  bool
+	leaves  bool // at the next message
 }
 
 func (e *echo) Start() error { return nil }
@@ -50,6 +51,9 @@ func (e *echo) Receive(message []byte, text bool) error {
 	}
 	if e.panics {
 		panic(http.ErrAbortHandler)
+	}
+	if e.leaves {
+		return &transport.CloseError{Reason: transport.Reason{Code: transport.Left}}
 	}
 	packet := Binary(nil, e.session.Version())
 	if text {
