@@ -49,12 +49,12 @@ var InMemory = []Network{
 	{"websocket", func(t *testing.T, hub *lectern.Hub) DialFunc { return overWebSocket(t, hub, memnetPort()) }, false},
 	{"netconn", func(t *testing.T, hub *lectern.Hub) DialFunc { return overNetconn(t, hub, memnetPort(), false) }, false},
 	{"netconn over TLS", func(t *testing.T, hub *lectern.Hub) DialFunc { return overNetconn(t, hub, memnetPort(), true) }, false},
-	{"httpstream", func(t *testing.T, hub *lectern.Hub) DialFunc { return overHTTPStream(t, hub, memnetPort(), false) }, false},
 }
 
-// Polled are those of which each message is a request. They take several times as long as others, and are for the tests that are run
-// Everywhere, and for the fault rounds.
-var Polled = []Network{
+// OverHTTP are those of which what is sent is a request. They take several times as long as others: they are for the tests that are run
+// Everywhere, and for all others with the flag -overhttp.
+var OverHTTP = []Network{
+	{"httpstream", func(t *testing.T, hub *lectern.Hub) DialFunc { return overHTTPStream(t, hub, memnetPort(), false) }, false},
 	{"httpstream by polls", func(t *testing.T, hub *lectern.Hub) DialFunc { return overHTTPStream(t, hub, memnetPort(), true) }, false},
 }
 

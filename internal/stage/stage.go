@@ -5,6 +5,7 @@
 package stage
 
 import (
+	"flag"
 	"testing"
 	"testing/synctest"
 
@@ -40,12 +41,16 @@ func New(t *testing.T, n Network, policy lectern.Policy) *Stage {
 	return s
 }
 
+var overHTTP = flag.Bool("overhttp", false, "run each test that is run over networks in memory over plain HTTP too")
+
 // Everywhere runs a test over each network, including those of the operating system. The
 // test must wait for nothing but events.
 func Everywhere(t *testing.T, policy lectern.Policy, test func(t *testing.T, s *Stage)) {
 	t.Helper()
 	InVirtualTime(t, policy, test)
-	OverEach(t, Polled, policy, test)
+	if !*overHTTP {
+		OverEach(t, OverHTTP, policy, test)
+	}
 	for _, n := range OnLoopback {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
@@ -58,6 +63,9 @@ func Everywhere(t *testing.T, policy lectern.Policy, test func(t *testing.T, s *
 func InVirtualTime(t *testing.T, policy lectern.Policy, test func(t *testing.T, s *Stage)) {
 	t.Helper()
 	OverEach(t, InMemory, policy, test)
+	if *overHTTP {
+		OverEach(t, OverHTTP, policy, test)
+	}
 }
 
 // OverEach runs a test in a bubble over each of these networks.
