@@ -80,8 +80,8 @@ const (
 	// endTolerance is how late an end may be told, on a machine that does other things too.
 	endTolerance = 250 * time.Millisecond
 	// clockStep is what the wall clock, by which a time goes on in the next process, may have
-	// been set back by meanwhile.
-	clockStep = time.Millisecond
+	// been set back by meanwhile, and how late the beginning may be noted on a machine that does other things too.
+	clockStep = 20 * time.Millisecond
 )
 
 // awaitMastersEnd waits for the end of a channel whose master goes away.
