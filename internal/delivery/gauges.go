@@ -16,8 +16,9 @@ func (g *gauges) add(e *star.Effect) {
 	}
 }
 
-// countOut takes back what the gauges have of the channel, and tells those that listen that it has moved. The lock is not held.
-func (c *Channel) countOut(told gauges) {
+// tellMoved tells the service that this hub does not decide the channel any more: what the gauges have of it is taken back,
+// and those that listen hear of it. The lock is not held.
+func (c *Channel) tellMoved(told gauges) {
 	c.config.Watch.moved(c)
 	if told.channels != 0 {
 		c.config.Observer.Add(star.Channels, "", -told.channels)

@@ -201,7 +201,7 @@ func (c *Channel) depose(effects []star.Effect) {
 	c.executed += uint64(len(later))
 	seats, told := c.leave(uncommitted, departed)
 	c.mu.Unlock()
-	c.countOut(told)
+	c.tellMoved(told)
 	for line := range uncommitted {
 		line.out.Abort(movedReason)
 	}
@@ -228,7 +228,7 @@ func (c *Channel) Resign(journal Journal) bool {
 	}
 	seats, told := c.leave(nil, nil)
 	c.mu.Unlock()
-	c.countOut(told)
+	c.tellMoved(told)
 	journal.Deposed(c, seats)
 	return true
 }

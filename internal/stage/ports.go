@@ -3,7 +3,6 @@ package stage
 import (
 	"context"
 	"net"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,37 +43,6 @@ func tcpPort(t *testing.T) port {
 		if err != nil {
 			return nil, err
 		}
-		return &tcpConn{TCPConn: conn.(*net.TCPConn)}, nil
+		return &memnet.Socket{TCPConn: conn.(*net.TCPConn)}, nil
 	}}
-}
-
-// tcpConn is a TCP connection with a plug.
-type tcpConn struct {
-	*net.TCPConn
-	silent atomic.Bool
-}
-
-// Cut closes the connection with a reset.
-func (c *tcpConn) Cut() {
-	_ = c.SetLinger(0) // so that the peer gets a reset
-	_ = c.TCPConn.Close()
-}
-
-// Silence drops what is read and written from now on.
-func (c *tcpConn) Silence() { c.silent.Store(true) }
-
-func (c *tcpConn) Read(p []byte) (int, error) {
-	for {
-		n, err := c.TCPConn.Read(p)
-		if err != nil || !c.silent.Load() {
-			return n, err
-		}
-	}
-}
-
-func (c *tcpConn) Write(p []byte) (int, error) {
-	if c.silent.Load() {
-		return len(p), nil
-	}
-	return c.TCPConn.Write(p)
 }

@@ -3,7 +3,6 @@ package httpstream_test
 import (
 	"context"
 	"net"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,7 +49,7 @@ func onLoopback(t *testing.T, w way) {
 			if err != nil {
 				return nil, err
 			}
-			conn := &socket{TCPConn: c.(*net.TCPConn)}
+			conn := &memnet.Socket{TCPConn: c.(*net.TCPConn)}
 			// By default it takes megabytes until a Write is stuck.
 			_ = conn.SetReadBuffer(64 << 10)
 			_ = conn.SetWriteBuffer(64 << 10)
@@ -64,40 +63,4 @@ func onLoopback(t *testing.T, w way) {
 
 func connOptions(s transporttest.Settings) transport.ConnOptions {
 	return transport.ConnOptions{MaxFrameBytes: s.MaxFrameBytes, ProbeAfter: s.ProbeAfter, GiveUp: s.GiveUp}
-}
-
-// A socket is a TCP connection with a plug to pull.
-type socket struct {
-	*net.TCPConn
-	silent atomic.Bool
-}
-
-func (s *socket) Cut() {
-	s.SetLinger(0) // so that the peer gets a reset
-	s.Close()
-}
-
-func (s *socket) Silence() { s.silent.Store(true) }
-
-func (s *socket) Read(p []byte) (int, error) {
-	for {
-		n, err := s.TCPConn.Read(p)
-		if err != nil || !s.silent.Load() {
-			return n, err
-		}
-	}
-}
-
-func (s *socket) Write(p []byte) (int, error) {
-	if s.silent.Load() {
-		return len(p), nil
-	}
-	return s.TCPConn.Write(p)
-}
-
-func (s *socket) CloseWrite() error {
-	if s.silent.Load() {
-		return nil
-	}
-	return s.TCPConn.CloseWrite()
 }

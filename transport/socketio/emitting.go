@@ -243,19 +243,16 @@ func refusal(id uint64, hasID bool, code, message, channel string) []byte {
 		return append(appendRefusal(append(beginEvent("refused"), ','), code, message, channel), ']')
 	}
 	packet := append(beginAck(id), `{"ok":false,"error":`...)
-	packet = jsontext.AppendQuoted(packet, code)
-	packet = append(packet, `,"message":`...)
-	packet = jsontext.AppendQuoted(packet, message)
-	if channel != "" {
-		packet = append(packet, `,"channel":`...)
-		packet = jsontext.AppendQuoted(packet, channel)
-	}
-	return append(packet, `}]`...)
+	return append(appendReason(packet, code, message, channel), ']')
 }
 
 // appendRefusal appends what a refusal is to an event.
 func appendRefusal(packet []byte, code, message, channel string) []byte {
-	packet = append(packet, `{"code":`...)
+	return appendReason(append(packet, `{"code":`...), code, message, channel)
+}
+
+// appendReason appends the code, and the rest of an object that says why.
+func appendReason(packet []byte, code, message, channel string) []byte {
 	packet = jsontext.AppendQuoted(packet, code)
 	packet = append(packet, `,"message":`...)
 	packet = jsontext.AppendQuoted(packet, message)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -85,7 +84,7 @@ func pairOnLoopback(t testing.TB, secure bool, s transporttest.Settings) transpo
 		close(service.done)
 		server.Close()
 	})
-	var raw *socket
+	var raw *memnet.Socket
 	dialer := websocket.Dialer{
 		URL:       scheme + server.Listener.Addr().String(),
 		TLSConfig: certificate().client,
@@ -94,7 +93,7 @@ func pairOnLoopback(t testing.TB, secure bool, s transporttest.Settings) transpo
 			if err != nil {
 				return nil, err
 			}
-			raw = &socket{TCPConn: c.(*net.TCPConn)}
+			raw = &memnet.Socket{TCPConn: c.(*net.TCPConn)}
 			// By default it takes megabytes until a Write is stuck.
 			_ = raw.SetReadBuffer(64 << 10)
 			_ = raw.SetWriteBuffer(64 << 10)
@@ -104,41 +103,5 @@ func pairOnLoopback(t testing.TB, secure bool, s transporttest.Settings) transpo
 	}
 	client, err := dialer.Dial(t.Context())
 	require.NoError(t, err)
-	return transporttest.Pair{A: client, B: service.accept(t).Conn, Cut: raw.cut, Silence: raw.silence}
-}
-
-// A socket is a TCP connection with a plug to pull.
-type socket struct {
-	*net.TCPConn
-	silent atomic.Bool
-}
-
-func (s *socket) cut() {
-	s.SetLinger(0) // so that the peer gets a reset
-	s.Close()
-}
-
-func (s *socket) silence() { s.silent.Store(true) }
-
-func (s *socket) Read(p []byte) (int, error) {
-	for {
-		n, err := s.TCPConn.Read(p)
-		if err != nil || !s.silent.Load() {
-			return n, err
-		}
-	}
-}
-
-func (s *socket) Write(p []byte) (int, error) {
-	if s.silent.Load() {
-		return len(p), nil
-	}
-	return s.TCPConn.Write(p)
-}
-
-func (s *socket) CloseWrite() error {
-	if s.silent.Load() {
-		return nil
-	}
-	return s.TCPConn.CloseWrite()
+	return transporttest.Pair{A: client, B: service.accept(t).Conn, Cut: raw.Cut, Silence: raw.Silence}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lectern-go/lectern/internal/memnet"
 	"github.com/lectern-go/lectern/transport"
 	"github.com/lectern-go/lectern/transport/transporttest"
 	"github.com/lectern-go/lectern/transport/websocket"
@@ -216,7 +217,7 @@ func (l wrapping) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &socket{TCPConn: c.(*net.TCPConn)}, nil
+	return &memnet.Socket{TCPConn: c.(*net.TCPConn)}, nil
 }
 
 func polledPair(t testing.TB, network string, settings transporttest.Settings, edit func(*polledSite, *http.Server)) transporttest.Pair {
